@@ -1,0 +1,106 @@
+"""Everything this package raises on purpose.
+
+BunceError
+├── UsageError              the caller must change something; nothing was sent
+│   ├── ConfigurationError    a setting is missing or contradicts another
+│   ├── MappingError          source columns and Bunce's fields do not fit together
+│   ├── DispositionError      a write disposition or hint that Bunce cannot honor
+│   ├── UnknownTableError     a table that is not configured as customers
+│   ├── AccountError          the ledger belongs to another workspace
+│   └── SourceError           a source that cannot be read
+├── CredentialsError        Bunce refused the API key
+├── UnavailableError        try again later: Bunce did not answer well enough
+│   └── RowsDeferredError     some rows could not be settled in this run
+├── StoreError              the ledger's database cannot be used; nothing is sent without it
+├── ConservationError       rows read and rows accounted for differ
+└── RejectThresholdError    loaded and recorded, but more rows rejected than allowed
+
+None of them is one of dlt's terminal exceptions: dlt keeps the load package, so no row is forgotten.
+Messages name columns, tables, settings, and hosts, never values of customers or secrets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class BunceError(Exception):
+    """Root of the tree. `str(error)` says what happened and, where one exists, the remedy."""
+
+    def __init__(self, message: str, *, remedy: str | None = None) -> None:
+        self.message = message
+        self.remedy = remedy
+        super().__init__(message if remedy is None else f"{message} {remedy}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # dlt moves exceptions between processes; keyword-only arguments need help with that
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(
+    kind: type[BunceError], args: tuple[object, ...], state: dict[str, object]
+) -> BunceError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class UsageError(BunceError):
+    """The caller must change something before trying again; nothing was sent."""
+
+
+class ConfigurationError(UsageError):
+    """A setting is missing, malformed, or contradicts another."""
+
+
+class MappingError(UsageError):
+    """Source columns and Bunce's fields do not fit together."""
+
+    def __init__(
+        self, message: str, *, columns: Sequence[str] = (), remedy: str | None = None
+    ) -> None:
+        self.columns = tuple(columns)
+        if columns:
+            message = f"{message} Columns there are: {', '.join(columns)}."
+        super().__init__(message, remedy=remedy)
+
+
+class DispositionError(UsageError):
+    """A write disposition or column hint that Bunce has no call for."""
+
+
+class UnknownTableError(UsageError):
+    """A table reached the destination that is not configured to hold customers."""
+
+
+class AccountError(UsageError):
+    """The ledger was written with the API key of another Bunce workspace."""
+
+
+class SourceError(UsageError):
+    """A source is missing, unreadable, or of an unknown kind."""
+
+
+class CredentialsError(BunceError):
+    """Bunce answered 401 or 403: the API key is missing, wrong, or revoked."""
+
+
+class UnavailableError(BunceError):
+    """Bunce could not be reached or did not answer usably within the bounded retries."""
+
+
+class RowsDeferredError(UnavailableError):
+    """Rows that could not be settled in this run; the next run takes them up."""
+
+
+class StoreError(BunceError):
+    """The database of the ledger is missing, locked, full, or of another version."""
+
+
+class ConservationError(BunceError):
+    """The fates counted do not add up to the rows read."""
+
+
+class RejectThresholdError(BunceError):
+    """Everything was loaded and recorded, but more rows were rejected than the caller allows."""
