@@ -1,0 +1,1 @@
+"""The one database behind a load: ledger, dead letters, runs, and dlt's own state."""

@@ -1,0 +1,66 @@
+"""Which Bunce workspace a ledger belongs to.
+
+A ledger that was filled for one workspace and used with another would skip customers that the other
+has never seen, so a digest of the API key is kept and compared before anything is sent.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from hashlib import scrypt
+
+from dlt_bunce.errors import AccountError
+from dlt_bunce.store.database import Database, utc_now
+
+
+@dataclass(frozen=True)
+class Account:
+    """What the store keeps for one workspace; `email_key` keys the digests of emails."""
+
+    name: str
+    email_key: bytes
+    batch_size: int | None
+
+
+def open_account(db: Database, name: str, api_key: str, *, rotate: bool = False) -> Account:
+    """The account `name`, made at first use.
+
+    Raises AccountError when it was made with another API key, unless `rotate` is set: then the
+    new key takes the old one's place.
+    """
+    with db.transaction():
+        rows = db.rows("SELECT * FROM bunce_accounts WHERE account = $1", (name,))
+        if not rows:
+            salt, email_key = secrets.token_hex(16), secrets.token_hex(32)
+            db.execute(
+                "INSERT INTO bunce_accounts (account, key_salt, key_digest, email_key, created_at)"
+                " VALUES ($1, $2, $3, $4, $5)",
+                (name, salt, _digest(api_key, salt), email_key, utc_now()),
+            )
+            return Account(name, bytes.fromhex(email_key), None)
+        row = rows[0]
+        if _digest(api_key, row["key_salt"]) != row["key_digest"]:
+            if not rotate:
+                raise AccountError(
+                    f"The ledger of account {name!r} was written with another API key.",
+                    remedy="Same workspace with a new key: `dlt-bunce account rotate`. Another "
+                    'workspace: set another name, account = "…", under [destination.bunce].',
+                )
+            db.execute(
+                "UPDATE bunce_accounts SET key_digest = $1 WHERE account = $2",
+                (_digest(api_key, row["key_salt"]), name),
+            )
+        return Account(name, bytes.fromhex(row["email_key"]), row["batch_size"])
+
+
+def remember_batch_size(db: Database, name: str, batch_size: int) -> None:
+    """Keeps the batch size that worked, so that the next run starts with it."""
+    db.execute(
+        "UPDATE bunce_accounts SET batch_size = $1 WHERE account = $2", (batch_size, name)
+    )
+
+
+def _digest(api_key: str, salt: str) -> str:
+    # slow on purpose: the digest must not help anybody to guess the key
+    return scrypt(api_key.encode(), salt=bytes.fromhex(salt), n=2**12, r=8, p=1, dklen=32).hex()

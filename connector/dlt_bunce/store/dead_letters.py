@@ -1,0 +1,182 @@
+"""Rows that could not go, with the reason, the row as read, and what became of it since."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from dlt_bunce.store.database import Database, utc_now
+
+if TYPE_CHECKING:
+    from dlt_bunce.store.ledger import Job
+
+# what is known of a letter when it is written; the store adds the rest
+LETTERS = pa.schema(
+    [
+        ("customer_id", pa.string()),
+        ("code", pa.string()),
+        ("field", pa.string()),
+        ("message", pa.string()),
+        ("stage", pa.string()),
+        ("http_status", pa.int64()),
+        ("source_row", pa.string()),
+        ("payload", pa.string()),
+        ("fingerprint", pa.string()),
+        ("version", pa.int64()),
+        ("chunk", pa.int64()),
+    ]
+)
+_PAGE = 1_000
+
+_UPSERT = """
+INSERT INTO bunce_dead_letters AS d
+  (id, account, customer_id, code, field, message, stage, http_status, source_row, payload,
+   fingerprint, version, attempts, first_seen_at, last_seen_at, status, run_id, batch_id,
+   pipeline_name, table_name)
+SELECT id, $1, customer_id, code, field, message, stage, http_status, source_row, payload,
+  fingerprint, version, 1, $2, $2, 'open', $3, batch_id, $4, $5
+FROM bunce_letters WHERE true ORDER BY id
+ON CONFLICT (id) DO UPDATE SET
+  code = excluded.code, field = excluded.field, message = excluded.message,
+  stage = excluded.stage, http_status = excluded.http_status,
+  source_row = excluded.source_row, payload = excluded.payload,
+  attempts = CASE WHEN d.batch_id = excluded.batch_id THEN d.attempts ELSE d.attempts + 1 END,
+  last_seen_at = excluded.last_seen_at,
+  status = 'open', resolved_at = NULL,
+  run_id = excluded.run_id, batch_id = excluded.batch_id,
+  pipeline_name = excluded.pipeline_name, table_name = excluded.table_name
+WHERE d.batch_id = excluded.batch_id OR d.status NOT IN ('open', 'discarded')
+   OR excluded.stage = 'api'
+"""
+
+
+def letter_id(account: str, customer_id: str | None, fingerprint: str) -> str:
+    """The same bad row of the same customer is the same letter, whenever it is met."""
+    key = "\x1f".join((account, "" if customer_id is None else f"={customer_id}", fingerprint))
+    return blake2b(key.encode(), digest_size=12).hexdigest()
+
+
+def record_letters(db: Database, job: Job, letters: pa.Table) -> dict[str, int]:
+    """Writes letters inside the caller's transaction; returns how many rows count as `rejected`
+    and how many as `held` (the same bad row is open, or discarded, since an earlier run).
+
+    Other open letters of the same customers are `superseded`: their rows have changed since.
+    """
+    if not letters.num_rows:
+        return {}
+    rows = letters.to_pylist()
+    for row in rows:
+        row["id"] = letter_id(job.account, row["customer_id"], row["fingerprint"])
+        row["batch_id"] = job.batch_id(row.pop("chunk"))
+        if job.letter_rows == "keys":
+            row["source_row"] = row["payload"] = None
+    schema = LETTERS.remove(LETTERS.get_field_index("chunk"))
+    schema = schema.append(pa.field("id", pa.string())).append(pa.field("batch_id", pa.string()))
+    unique = list({row["id"]: row for row in rows}.values())
+    db.ingest("bunce_letters", pa.Table.from_pylist(unique, schema))
+    known = db.query(
+        "SELECT d.id AS id FROM bunce_letters AS l JOIN bunce_dead_letters AS d ON d.id = l.id "
+        "WHERE d.status IN ('open', 'discarded') AND d.batch_id <> l.batch_id "
+        "AND l.stage = 'normalize'"
+    )
+    held = set(known.column("id").to_pylist())
+    now = utc_now()
+    db.execute(_UPSERT, (job.account, now, job.run_id, job.pipeline_name, job.table_name))
+    db.execute(
+        "UPDATE bunce_dead_letters SET status = 'superseded', resolved_at = $1 "
+        "WHERE account = $2 AND status = 'open' AND id NOT IN (SELECT id FROM bunce_letters) "
+        "AND customer_id IN (SELECT customer_id FROM bunce_letters)",
+        (now, job.account),
+    )
+    if held:
+        db.execute(
+            "UPDATE bunce_dead_letters SET last_seen_at = $1 "
+            "WHERE id IN (SELECT id FROM bunce_letters)",
+            (now,),
+        )
+    count = sum(row["id"] in held for row in rows)
+    return {"rejected": len(rows) - count, "held": count}
+
+
+def resolve_letters(db: Database, account: str, settled: str) -> None:
+    """Closes the open letters of customers that the temporary table `settled` calls accepted."""
+    db.execute(
+        "UPDATE bunce_dead_letters SET status = 'resolved', resolved_at = $1 "
+        "WHERE account = $2 AND status = 'open' AND customer_id IN "
+        f"(SELECT customer_id FROM {settled} "  # noqa: S608
+        "WHERE fate IN ('created', 'updated', 'adopted', 'skipped'))",
+        (utc_now(), account),
+    )
+
+
+def open_by_code(db: Database, account: str) -> dict[str, int]:
+    """How many letters are open, by reject code."""
+    rows = db.rows(
+        "SELECT code, COUNT(*) AS n FROM bunce_dead_letters "
+        "WHERE account = $1 AND status = 'open' GROUP BY code ORDER BY code",
+        (account,),
+    )
+    return {row["code"]: row["n"] for row in rows}
+
+
+def select(
+    db: Database,
+    account: str,
+    *,
+    status: str | None = "open",
+    codes: Sequence[str] = (),
+    ids: Sequence[str] = (),
+    page: int = _PAGE,
+) -> Iterator[list[dict[str, Any]]]:
+    """Pages of letters in the order of their ids; an id may be given by its beginning."""
+    where, parameters = "account = $1", [account]
+    if status is not None:
+        parameters.append(status)
+        where += f" AND status = ${len(parameters)}"
+    for column, values, operator in (("code", codes, "="), ("id", ids, "LIKE")):
+        if values:
+            tests = []
+            for value in values:
+                parameters.append(value if operator == "=" else _prefix(value))
+                tests.append(f"{column} {operator} ${len(parameters)}")
+            where += f" AND ({' OR '.join(tests)})"
+    after = ""
+    while True:
+        rows = db.rows(
+            f"SELECT * FROM bunce_dead_letters WHERE {where} "  # noqa: S608
+            f"AND id > ${len(parameters) + 1} ORDER BY id LIMIT {int(page)}",
+            (*parameters, after),
+        )
+        if not rows:
+            return
+        yield rows
+        after = rows[-1]["id"]
+
+
+def set_status(db: Database, account: str, ids: Sequence[str], status: str) -> None:
+    """Closes open letters by hand."""
+    db.ingest("bunce_chosen", pa.table({"id": pa.array(ids, pa.string())}))
+    db.execute(
+        "UPDATE bunce_dead_letters SET status = $1, resolved_at = $2 WHERE account = $3 "
+        "AND status = 'open' AND id IN (SELECT id FROM bunce_chosen)",
+        (status, utc_now(), account),
+    )
+
+
+def purge(db: Database, account: str) -> int:
+    """Deletes the letters that are not open; returns how many."""
+    with db.transaction():
+        where = "account = $1 AND status <> 'open'"
+        count = db.rows(
+            f"SELECT COUNT(*) AS n FROM bunce_dead_letters WHERE {where}",  # noqa: S608
+            (account,),
+        )[0]["n"]
+        db.execute(f"DELETE FROM bunce_dead_letters WHERE {where}", (account,))  # noqa: S608
+    return int(count)
+
+
+def _prefix(value: str) -> str:
+    return "".join(c for c in value if c in "0123456789abcdef") + "%"

@@ -1,0 +1,79 @@
+"""dlt's own state: schemas, incremental cursors, and which loads are complete.
+
+A state row counts only once its load is complete: dlt loads it as a job of its own, which may run
+before the jobs that carry the rows the cursor stands for.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dlt_bunce.store.database import Database, utc_now
+
+
+def put_state(db: Database, row: dict[str, Any]) -> None:
+    """Keeps one row of dlt's state table; replaying the same job changes nothing."""
+    db.execute(
+        "INSERT INTO bunce_dlt_state (pipeline_name, load_id, version, engine_version, state, "
+        "created_at, version_hash) VALUES ($1, $2, $3, $4, $5, $6, $7) "
+        "ON CONFLICT (pipeline_name, load_id) DO UPDATE SET version = excluded.version, "
+        "engine_version = excluded.engine_version, state = excluded.state, "
+        "version_hash = excluded.version_hash",
+        (
+            row["pipeline_name"],
+            row["_dlt_load_id"],
+            int(row["version"]),
+            int(row["engine_version"]),
+            row["state"],
+            str(row["created_at"]),
+            row["version_hash"],
+        ),
+    )
+
+
+def newest_state(db: Database, pipeline_name: str) -> dict[str, Any] | None:
+    """The newest state of a pipeline whose load is complete."""
+    rows = db.rows(
+        "SELECT s.* FROM bunce_dlt_state AS s JOIN bunce_dlt_loads AS l ON l.load_id = s.load_id "
+        "WHERE s.pipeline_name = $1 ORDER BY s.version DESC, s.load_id DESC LIMIT 1",
+        (pipeline_name,),
+    )
+    return rows[0] if rows else None
+
+
+def put_load(db: Database, load_id: str, schema_name: str, version_hash: str) -> None:
+    """Marks a load as complete; from here on its state counts."""
+    db.execute(
+        "INSERT INTO bunce_dlt_loads (load_id, schema_name, schema_version_hash, inserted_at) "
+        "VALUES ($1, $2, $3, $4) ON CONFLICT (load_id, schema_name) DO NOTHING",
+        (load_id, schema_name, version_hash, utc_now()),
+    )
+
+
+def put_schema(db: Database, row: dict[str, Any]) -> None:
+    """Keeps one version of a dlt schema."""
+    db.execute(
+        "INSERT INTO bunce_dlt_version (version_hash, schema_name, version, engine_version, "
+        "inserted_at, schema_json) VALUES ($1, $2, $3, $4, $5, $6) "
+        "ON CONFLICT (version_hash) DO NOTHING",
+        (
+            row["version_hash"],
+            row["schema_name"],
+            row["version"],
+            row["engine_version"],
+            utc_now(),
+            row["schema"],
+        ),
+    )
+
+
+def newest_schema(
+    db: Database, *, schema_name: str | None = None, version_hash: str | None = None
+) -> dict[str, Any] | None:
+    """The newest kept version of a schema, by its name or by its hash."""
+    rows = db.rows(
+        "SELECT * FROM bunce_dlt_version WHERE ($1 IS NULL OR schema_name = $1) "
+        "AND ($2 IS NULL OR version_hash = $2) ORDER BY inserted_at DESC LIMIT 1",
+        (schema_name, version_hash),
+    )
+    return rows[0] if rows else None

@@ -1,0 +1,177 @@
+"""Counts of runs: kept by chunk while a run goes on, summed up in one row a run."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from dlt_bunce.model import FATES, RunSummary
+from dlt_bunce.store.database import Database, utc_now
+from dlt_bunce.store.migrations import FATE_COLUMNS
+
+if TYPE_CHECKING:
+    from dlt_bunce.store.ledger import Job
+
+
+@dataclass
+class Traffic:
+    """What went over the wire since the last time it was written down."""
+
+    requests: int = 0
+    bulk_requests: int = 0
+    lookups: int = 0
+    retries: int = 0
+    bytes_sent: int = 0
+    wait_seconds: float = 0.0
+    answer_seconds: float = 0.0
+    slowest_answer_seconds: float = 0.0
+
+
+def begin(db: Database, job: Job) -> None:
+    """Writes the run's row unless another job of the run has done so."""
+    db.execute(
+        "INSERT INTO bunce_runs (run_id, pipeline_name, account, table_name, disposition, state, "
+        "started_at) VALUES ($1, $2, $3, $4, $5, 'running', $6) "
+        "ON CONFLICT (run_id, pipeline_name) DO UPDATE SET state = 'running'",
+        (job.run_id, job.pipeline_name, job.account, job.table_name, job.disposition, utc_now()),
+    )
+
+
+def put_chunk(db: Database, job: Job, chunk: int, read: int, fates: Mapping[str, int]) -> None:
+    """Writes the counts of a chunk as known when it was read, replacing an earlier try's."""
+    columns = ", ".join(FATE_COLUMNS)
+    marks = ", ".join(f"${i + 5}" for i in range(len(FATE_COLUMNS)))
+    updates = ", ".join(f"{c} = excluded.{c}" for c in ("read", *FATE_COLUMNS))
+    db.execute(
+        f"INSERT INTO bunce_run_chunks (run_id, job, chunk, read, {columns}) "  # noqa: S608
+        f"VALUES ($1, $2, $3, $4, {marks}) "
+        f"ON CONFLICT (run_id, job, chunk) DO UPDATE SET {updates}",
+        (job.run_id, job.job_id, chunk, read, *(fates.get(f, 0) for f in FATE_COLUMNS)),
+    )
+
+
+def add_fates(db: Database, job: Job, settled: pa.Table) -> None:
+    """Adds the fates of settled rows to the chunks they came from; deferred is what remains."""
+    pairs = zip(
+        settled.column("chunk").to_pylist(), settled.column("fate").to_pylist(), strict=True
+    )
+    for (chunk, fate), count in Counter(pairs).items():
+        if fate in FATE_COLUMNS:
+            db.execute(
+                f"UPDATE bunce_run_chunks SET {fate} = {fate} + $1 "  # noqa: S608
+                "WHERE run_id = $2 AND job = $3 AND chunk = $4",
+                (count, job.run_id, job.job_id, chunk),
+            )
+
+
+def add_traffic(db: Database, job: Job, traffic: Traffic) -> None:
+    """Adds what went over the wire to the run's row."""
+    db.execute(
+        "UPDATE bunce_runs SET requests = requests + $1, bulk_requests = bulk_requests + $2, "
+        "lookups = lookups + $3, retries = retries + $4, bytes_sent = bytes_sent + $5, "
+        "wait_seconds = wait_seconds + $6, answer_seconds = answer_seconds + $7, "
+        "slowest_answer_seconds = CASE WHEN slowest_answer_seconds > $8 "
+        "THEN slowest_answer_seconds ELSE $8 END WHERE run_id = $9 AND pipeline_name = $10",
+        (
+            traffic.requests,
+            traffic.bulk_requests,
+            traffic.lookups,
+            traffic.retries,
+            traffic.bytes_sent,
+            traffic.wait_seconds,
+            traffic.answer_seconds,
+            traffic.slowest_answer_seconds,
+            job.run_id,
+            job.pipeline_name,
+        ),
+    )
+
+
+def job_counts(db: Database, job: Job) -> dict[str, int]:
+    """The counts of one job's chunks: `read`, and the fates by name, `deferred` among them."""
+    return _sum(db, "WHERE run_id = $1 AND job = $2", (job.run_id, job.job_id))
+
+
+def finish(db: Database, run_id: str, pipeline_name: str, account: str, state: str) -> None:
+    """Sums the chunks into the run's row, writing that row when no job did, and closes it."""
+    totals = _sum(db, "WHERE run_id = $1", (run_id,))
+    codes = db.rows(
+        "SELECT code, COUNT(*) AS n FROM bunce_dead_letters WHERE run_id = $1 AND account = $2 "
+        "GROUP BY code ORDER BY code",
+        (run_id, account),
+    )
+    now = utc_now()
+    db.execute(
+        "INSERT INTO bunce_runs (run_id, pipeline_name, account, state, started_at) "
+        "VALUES ($1, $2, $3, $4, $5) ON CONFLICT (run_id, pipeline_name) DO NOTHING",
+        (run_id, pipeline_name, account, state, now),
+    )
+    names = ("read", *FATES)
+    sets = ", ".join(f"{name} = ${i + 6}" for i, name in enumerate(names))
+    db.execute(
+        f"UPDATE bunce_runs SET state = $1, ended_at = $2, reject_codes = $3, {sets} "  # noqa: S608
+        "WHERE run_id = $4 AND pipeline_name = $5",
+        (
+            state,
+            now,
+            json.dumps({row["code"]: row["n"] for row in codes}),
+            run_id,
+            pipeline_name,
+            *(totals[name] for name in names),
+        ),
+    )
+
+
+def summaries(
+    db: Database,
+    account: str,
+    *,
+    run_ids: Iterable[str] | None = None,
+    pipeline_name: str | None = None,
+    limit: int = 20,
+) -> list[RunSummary]:
+    """Runs of an account, newest first, at most `limit`."""
+    rows = db.rows(
+        "SELECT * FROM bunce_runs WHERE account = $1 ORDER BY started_at DESC, run_id DESC",
+        (account,),
+    )
+    wanted = None if run_ids is None else set(run_ids)
+    return [
+        _summary(row)
+        for row in rows
+        if (wanted is None or row["run_id"] in wanted)
+        and (pipeline_name is None or row["pipeline_name"] == pipeline_name)
+    ][:limit]
+
+
+def _sum(db: Database, where: str, parameters: tuple[object, ...]) -> dict[str, int]:
+    sums = ", ".join(f"SUM({c}) AS {c}" for c in ("read", *FATE_COLUMNS))
+    row = db.rows(f"SELECT {sums} FROM bunce_run_chunks {where}", parameters)[0]  # noqa: S608
+    counts = {name: int(row[name] or 0) for name in ("read", *FATE_COLUMNS)}
+    counts["deferred"] = counts["read"] - sum(counts[fate] for fate in FATE_COLUMNS)
+    return counts
+
+
+def _summary(row: dict[str, Any]) -> RunSummary:
+    ended = row["ended_at"] or row["started_at"]
+    seconds = datetime.fromisoformat(ended) - datetime.fromisoformat(row["started_at"])
+    return RunSummary(
+        run_id=row["run_id"],
+        pipeline_name=row["pipeline_name"],
+        disposition=row["disposition"],
+        state=row["state"],
+        read=row["read"],
+        requests=row["requests"],
+        bulk_requests=row["bulk_requests"],
+        lookups=row["lookups"],
+        retries=row["retries"],
+        seconds=seconds.total_seconds(),
+        reject_codes=json.loads(row["reject_codes"] or "{}"),
+        **{fate: row[fate] for fate in FATES},
+    )
