@@ -142,6 +142,20 @@ REJECT_CODES: Mapping[str, RejectCode] = _codes(
 )
 
 
+@dataclass
+class Traffic:
+    """What went over the wire since the last time it was written down."""
+
+    requests: int = 0
+    bulk_requests: int = 0
+    lookups: int = 0
+    retries: int = 0
+    bytes_sent: int = 0
+    wait_seconds: float = 0.0
+    answer_seconds: float = 0.0
+    slowest_answer_seconds: float = 0.0
+
+
 @dataclass(frozen=True)
 class RunSummary:
     """What became of the rows of one run, by fate, and what it took.

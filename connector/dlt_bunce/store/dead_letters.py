@@ -166,6 +166,29 @@ def set_status(db: Database, account: str, ids: Sequence[str], status: str) -> N
     )
 
 
+def release(db: Database, account: str, ids: Sequence[str]) -> None:
+    """Lets refused rows go out again although they have not changed."""
+    db.ingest("bunce_chosen", pa.table({"id": pa.array(ids, pa.string())}))
+    db.execute(
+        "UPDATE bunce_customers SET rejected_fingerprint = NULL WHERE account = $1 AND customer_id "
+        "IN (SELECT d.customer_id FROM bunce_dead_letters AS d JOIN bunce_chosen AS c "
+        "ON c.id = d.id WHERE d.account = $1)",
+        (account,),
+    )
+
+
+def close_unseen(
+    db: Database, account: str, ids: Sequence[str], since: str, status: str
+) -> None:
+    """Closes those letters of `ids` that nothing has touched `since`."""
+    db.ingest("bunce_chosen", pa.table({"id": pa.array(ids, pa.string())}))
+    db.execute(
+        "UPDATE bunce_dead_letters SET status = $1, resolved_at = $2 WHERE account = $3 "
+        "AND status = 'open' AND last_seen_at < $4 AND id IN (SELECT id FROM bunce_chosen)",
+        (status, utc_now(), account, since),
+    )
+
+
 def purge(db: Database, account: str) -> int:
     """Deletes the letters that are not open; returns how many."""
     with db.transaction():

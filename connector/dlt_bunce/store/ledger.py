@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dlt_bunce.model import Traffic
 from dlt_bunce.store import runs
 from dlt_bunce.store.database import Database, utc_now
 from dlt_bunce.store.dead_letters import LETTERS, record_letters, resolve_letters
@@ -51,6 +52,7 @@ SELECT i.row AS row,
     WHEN c.customer_id IS NULL THEN 'new'
     WHEN c.job = $1 AND c.chunk = $2 AND c.fingerprint = i.fingerprint THEN c.fate
     WHEN c.job = $1 AND c.chunk = $2 AND c.rejected_fingerprint = i.fingerprint THEN 'rejected'
+    WHEN c.job = $1 AND c.chunk = $2 AND c.fate IN ('adopted', 'skipped') THEN c.fate
     WHEN c.job = $1 AND c.chunk > $2 AND c.fate IN ('created', 'updated') THEN 'superseded'
     WHEN c.claim_batch IS NOT NULL AND c.claim_batch <> $3 AND c.lease_until > $4 THEN 'busy'
     WHEN c.fingerprint = i.fingerprint THEN 'unchanged'
@@ -80,8 +82,8 @@ _ACCEPT = """
 INSERT INTO bunce_customers AS c
   (account, customer_id, fingerprint, version, confirmation, email_digest, delivered_at, fate,
    job, chunk)
-SELECT $1, customer_id, CASE WHEN fate = 'skipped' THEN NULL ELSE fingerprint END, version,
-  confirmation, email_digest, $2, fate, $3, chunk
+SELECT $1, customer_id, fingerprint, version, confirmation,
+  email_digest, $2, fate, $3, chunk
 FROM bunce_settled WHERE fate IN ('created', 'updated', 'adopted', 'skipped') ORDER BY customer_id
 ON CONFLICT (account, customer_id) DO UPDATE SET
   fingerprint = excluded.fingerprint,
@@ -208,7 +210,7 @@ class Ledger:
             runs.put_chunk(db, job, chunk, read, fates)
         return Claim(to_send, busy)
 
-    def settle(self, settled: pa.Table, letters: pa.Table, traffic: runs.Traffic) -> None:
+    def settle(self, settled: pa.Table, letters: pa.Table, traffic: Traffic) -> None:
         """Writes fates (SETTLED), dead letters (LETTERS), and counts in one transaction."""
         job, db = self._job, self._db
         with db.transaction():

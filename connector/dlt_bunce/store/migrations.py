@@ -93,6 +93,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             answer_seconds DOUBLE PRECISION NOT NULL DEFAULT 0,
             slowest_answer_seconds DOUBLE PRECISION NOT NULL DEFAULT 0,
             reject_codes TEXT,
+            mapping TEXT,
             started_at TEXT NOT NULL,
             ended_at TEXT,
             PRIMARY KEY (run_id, pipeline_name))""",

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from dlt_bunce.model import FATES, RunSummary
+from dlt_bunce.model import FATES, RunSummary, Traffic
 from dlt_bunce.store.database import Database, utc_now
 from dlt_bunce.store.migrations import FATE_COLUMNS
 
@@ -19,28 +18,35 @@ if TYPE_CHECKING:
     from dlt_bunce.store.ledger import Job
 
 
-@dataclass
-class Traffic:
-    """What went over the wire since the last time it was written down."""
+def begin(db: Database, job: Job, mapping: Mapping[str, str]) -> None:
+    """Writes the run's row unless another job of the run has done so.
 
-    requests: int = 0
-    bulk_requests: int = 0
-    lookups: int = 0
-    retries: int = 0
-    bytes_sent: int = 0
-    wait_seconds: float = 0.0
-    answer_seconds: float = 0.0
-    slowest_answer_seconds: float = 0.0
-
-
-def begin(db: Database, job: Job) -> None:
-    """Writes the run's row unless another job of the run has done so."""
+    `mapping` (field to source column) is kept for replays of the run's dead letters.
+    """
     db.execute(
         "INSERT INTO bunce_runs (run_id, pipeline_name, account, table_name, disposition, state, "
-        "started_at) VALUES ($1, $2, $3, $4, $5, 'running', $6) "
+        "mapping, started_at) VALUES ($1, $2, $3, $4, $5, 'running', $6, $7) "
         "ON CONFLICT (run_id, pipeline_name) DO UPDATE SET state = 'running'",
-        (job.run_id, job.pipeline_name, job.account, job.table_name, job.disposition, utc_now()),
+        (
+            job.run_id,
+            job.pipeline_name,
+            job.account,
+            job.table_name,
+            job.disposition,
+            json.dumps(dict(mapping)),
+            utc_now(),
+        ),
     )
+
+
+def mapping_of(db: Database, run_id: str, pipeline_name: str) -> dict[str, str]:
+    """The mapping that a run used; empty when the run is not known."""
+    rows = db.rows(
+        "SELECT mapping FROM bunce_runs WHERE run_id = $1 AND pipeline_name = $2",
+        (run_id, pipeline_name),
+    )
+    mapping: dict[str, str] = json.loads((rows[0]["mapping"] if rows else None) or "{}")
+    return mapping
 
 
 def put_chunk(db: Database, job: Job, chunk: int, read: int, fates: Mapping[str, int]) -> None:

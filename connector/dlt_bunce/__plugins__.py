@@ -1,0 +1,1 @@
+"""What dlt imports to learn of this package: its name makes `destination="bunce"` resolve."""

@@ -1,0 +1,91 @@
+"""How fast requests may leave, and how many rows each carries."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+BURST = 10
+"""A bucket of 10 refilled at 490 a minute passes 500 in no 60-second window, whatever the phase of
+the server's own window, and still uses 98 % of the budget."""
+
+
+class Pace:
+    """A token bucket for all threads of the process, with one pause for everybody."""
+
+    def __init__(
+        self,
+        requests_per_minute: int,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._burst = min(BURST, max(1, requests_per_minute // 2))
+        self._rate = (requests_per_minute - self._burst) / 60
+        self._limited = requests_per_minute > 0
+        self._clock, self._sleep = clock, sleep
+        self._tokens = float(self._burst)
+        self._filled_at = clock()
+        self._paused_until = 0.0
+        self._lock = threading.Lock()
+
+    def wait(self) -> float:
+        """Blocks until a request may leave; returns the seconds waited."""
+        waited = 0.0
+        while (pause := self._take()) > 0:
+            self._sleep(pause)
+            waited += pause
+        return waited
+
+    def pause(self, seconds: float) -> None:
+        """Nobody sends for so long: the server said so to one of us."""
+        with self._lock:
+            self._paused_until = max(self._paused_until, self._clock() + seconds)
+
+    def _take(self) -> float:
+        """Takes a token and returns 0, or returns how long to wait before asking again."""
+        with self._lock:
+            now = self._clock()
+            if now < self._paused_until:
+                return self._paused_until - now
+            if not self._limited:
+                return 0.0
+            self._tokens = min(self._burst, self._tokens + (now - self._filled_at) * self._rate)
+            self._filled_at = now
+            if self._tokens >= 1:
+                self._tokens -= 1
+                return 0.0
+            return (1 - self._tokens) / self._rate
+
+
+class BatchSize:
+    """Rows a batch: doubles while answers are quick, never past what was refused as too large."""
+
+    def __init__(self, start: int, largest: int, *, target_s: float = 10.0) -> None:
+        self._size = min(start, largest)
+        self._largest = largest
+        self._target_s = target_s
+        self._lock = threading.Lock()
+
+    def __call__(self) -> int:
+        """Rows to put into the next batch."""
+        return self._size
+
+    def answered(self, rows: int, seconds: float) -> None:
+        """Learns from a batch that was accepted."""
+        affordable = int(rows * self._target_s / max(seconds, 0.001))
+        with self._lock:
+            if rows >= self._size or affordable < self._size:
+                self._size = max(1, min(self._largest, self._size * 2, affordable))
+
+    def too_large(self, rows: int) -> None:
+        """Learns from a batch that was refused for its size."""
+        with self._lock:
+            self._largest = max(1, min(self._largest, rows // 2))
+            self._size = min(self._size, self._largest)
+
+    def timed_out(self, rows: int) -> None:
+        """Learns from a batch that got no answer in time."""
+        with self._lock:
+            self._size = max(1, min(self._size, rows // 2))

@@ -1,0 +1,46 @@
+"""One answer of the API, or the lack of one, with no opinion on what it means."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+Arrival = Literal["answered", "not_sent", "lost"]
+"""answered: a status came back. not_sent: the request never left (refused connection, DNS).
+lost: it may have been carried out, but no answer came (time-out, dropped connection)."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """`seconds` is how long the answer took; `reason` names the fault without any content."""
+
+    arrival: Arrival
+    status: int = 0
+    body: bytes = field(default=b"", repr=False)
+    retry_after: str | None = None
+    seconds: float = 0.0
+    reason: str = ""
+
+    @cached_property
+    def document(self) -> dict[str, Any] | None:
+        """The body as a JSON object, or None when it is not one (HTML, cut off, empty)."""
+        try:
+            document = json.loads(self.body)
+        except ValueError:
+            return None
+        return document if isinstance(document, dict) else None
+
+    @property
+    def flag(self) -> bool | None:
+        """The body's own word: `success` or `status`, whichever is a boolean."""
+        for name in ("success", "status"):
+            value = (self.document or {}).get(name)
+            if isinstance(value, bool):
+                return value
+        return None
+
+    def describe(self) -> str:
+        """For logs and errors: the status or the fault, never the body."""
+        return f"HTTP {self.status}" if self.arrival == "answered" else self.reason

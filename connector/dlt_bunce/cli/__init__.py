@@ -1,0 +1,48 @@
+"""`dlt-bunce`: load, look, replay. Commands are imported when they are called."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+
+import click
+
+COMMANDS = {
+    "load": ("loading", "Load customers from a file or a database into Bunce."),
+    "status": ("status", "Show the ledger, open dead letters, and the last runs."),
+    "dead-letters": ("letters", "Look at rows that could not go; replay or discard them."),
+    "account": ("account", "Show the accounts of the store, or give one a new API key."),
+    "emulator": ("emulating", "Run a stand-in for Bunce's API on this machine."),
+    "demo": ("demo", "Watch 10,000 customers go through the whole story, locally."),
+}
+
+
+class _Commands(click.Group):
+    """Lists every command without importing any: help must be quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"{__name__}.{COMMANDS[cmd_name][0]}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="dlt-bunce")
+def main() -> None:
+    """Customers into Bunce, each exactly as often as needed.
+
+    The API key comes from DESTINATION__BUNCE__CREDENTIALS__API_KEY, dlt's secrets.toml, or a
+    prompt; settings from config.toml or DESTINATION__BUNCE__…. Exit codes: 0 well, 1 failed,
+    2 wrong use, 3 loaded but more rows rejected than allowed.
+    """
+    # dlt prints stack traces of failed jobs at its default level; a user gets one clear line
+    os.environ.setdefault("RUNTIME__LOG_LEVEL", "CRITICAL")
+    os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")

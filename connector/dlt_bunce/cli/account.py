@@ -1,0 +1,52 @@
+"""dlt-bunce account"""
+
+from __future__ import annotations
+
+import click
+
+from dlt_bunce.cli import options, output
+from dlt_bunce.cli.failures import reported
+
+
+@click.group("account")
+def command() -> None:
+    """The accounts of the store: one for each Bunce workspace."""
+
+
+@command.command("list")
+@options.store_options
+def list_accounts(store_url: str | None, account: str | None, as_json: bool) -> None:  # noqa: FBT001
+    """List the accounts of the store."""
+    with reported():
+        from dlt_bunce.store.database import Database
+
+        url, _ = options.store_settings(store_url, account)
+        with Database(url, read_only=True) as db:
+            rows = db.rows(
+                "SELECT account, batch_size, created_at FROM bunce_accounts ORDER BY account"
+            )
+        if as_json:
+            output.as_json(rows)
+        else:
+            output.print_rows(rows, ("account", "batch_size", "created_at"), "Accounts")
+
+
+@command.command("rotate")
+@options.store_options
+def rotate(store_url: str | None, account: str | None, as_json: bool) -> None:  # noqa: FBT001
+    """Accept the API key configured now as the account's new key, after Bunce has accepted it."""
+    with reported():
+        from contextlib import closing
+
+        from dlt_bunce.store.account import open_account
+
+        client = options.client(store_url=store_url, account=account)
+        with closing(client.session()) as session:
+            session.check_key()
+        config = client.config
+        with client.database() as db:
+            open_account(db, config.account, config.credentials.api_key, rotate=True)
+        if as_json:
+            output.as_json({"account": config.account, "rotated": True})
+        else:
+            click.echo(f"Account {config.account} uses the new API key from now on.")

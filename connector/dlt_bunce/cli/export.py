@@ -1,0 +1,74 @@
+"""Dead letters into a file, page by page."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from dlt_bunce.errors import UsageError
+
+_INTEGERS = frozenset({"attempts", "http_status", "version"})
+_NAMES = (
+    ("id", "account", "customer_id", "code", "field", "message", "stage", "http_status")
+    + ("source_row", "payload", "fingerprint", "version", "attempts", "first_seen_at")
+    + ("last_seen_at", "status", "resolved_at", "run_id", "batch_id", "pipeline_name")
+    + ("table_name",)
+)
+SCHEMA = pa.schema([(n, pa.int64() if n in _INTEGERS else pa.string()) for n in _NAMES])
+
+_Page = list[dict[str, Any]]
+
+
+def write(file: Path, pages: Iterable[_Page]) -> int:
+    """Writes every letter; returns how many. Only the owner may read the file: it holds customers.
+
+    Raises UsageError for another ending than .parquet, .csv, or .jsonl, and for a file that
+    cannot be written.
+    """
+    writers = {".parquet": _parquet, ".csv": _csv, ".jsonl": _jsonl}
+    writer = writers.get(file.suffix.lower())
+    if writer is None:
+        raise UsageError(
+            f"{file.name!r} has an unknown ending.",
+            remedy=f"Use one of: {', '.join(writers)}.",
+        )
+    count = 0
+    try:
+        os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+        with writer(file) as put:
+            for page in pages:
+                put(page)
+                count += len(page)
+    except OSError as error:
+        raise UsageError(f"{file} cannot be written: {error.strerror}.") from None
+    return count
+
+
+@contextlib.contextmanager
+def _parquet(file: Path) -> Iterator[Callable[[_Page], None]]:
+    with pq.ParquetWriter(file, SCHEMA) as writer:
+        yield lambda page: writer.write_table(pa.Table.from_pylist(page, SCHEMA))
+
+
+@contextlib.contextmanager
+def _csv(file: Path) -> Iterator[Callable[[_Page], None]]:
+    with pa_csv.CSVWriter(file, SCHEMA) as writer:
+        yield lambda page: writer.write_table(pa.Table.from_pylist(page, SCHEMA))
+
+
+@contextlib.contextmanager
+def _jsonl(file: Path) -> Iterator[Callable[[_Page], None]]:
+    with file.open("w", encoding="utf-8") as out:
+
+        def put(page: _Page) -> None:
+            out.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in page)
+
+        yield put

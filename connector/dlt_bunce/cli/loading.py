@@ -1,0 +1,148 @@
+"""dlt-bunce load"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from hashlib import blake2b
+
+import click
+
+from dlt_bunce.cli import options, output
+from dlt_bunce.cli.failures import reported
+from dlt_bunce.errors import MappingError
+
+
+@click.command("load")
+@click.argument("source")
+@click.option("--table", help="Table or view of a database, with its schema if needed.")
+@click.option("--query", help="Query of a database.")
+@click.option("--map", "maps", multiple=True, metavar="FIELD=COLUMN", help="Column of a field.")
+@click.option(
+    "--disposition",
+    type=click.Choice(["append", "merge"]),
+    default="merge",
+    show_default=True,
+    help="append creates only; merge creates and updates.",
+)
+@click.option("--version-column", help="Column that grows whenever a row changes.")
+@click.option("--limit", type=click.IntRange(min=1), help="Read so many rows only.")
+@click.option("--dry-run", is_flag=True, help="Count what would be sent; send and write nothing.")
+@click.option(
+    "--max-reject-share",
+    type=click.FloatRange(0, 1),
+    help="Exit with 3 when a larger share of the rows is rejected; all others are loaded.",
+)
+@click.option("--pipeline-name", help="Name of the dlt pipeline (default: made from the source).")
+@options.store_options
+def command(
+    source: str,
+    table: str | None,
+    query: str | None,
+    maps: tuple[str, ...],
+    disposition: str,
+    version_column: str | None,
+    limit: int | None,
+    dry_run: bool,  # noqa: FBT001, a flag of the command line
+    max_reject_share: float | None,
+    pipeline_name: str | None,
+    store_url: str | None,
+    account: str | None,
+    as_json: bool,  # noqa: FBT001
+) -> None:
+    """Load customers from SOURCE into Bunce.
+
+    SOURCE is a Parquet file, folder, or glob, s3://…, postgresql://…, duckdb:///…, any SQLAlchemy
+    URL, or env:NAME for a URL in an environment variable.
+    """
+    with reported():
+        import dlt
+
+        from dlt_bunce.adapter import bunce_adapter
+        from dlt_bunce.running import flush_and_run
+        from dlt_bunce.sources import limited, open_source
+
+        hints = parse_maps(maps)
+        if version_column:
+            hints["version"] = version_column
+        resource = open_source(source, table=table, query=query)
+        if limit is not None:
+            resource = limited(resource, limit)
+        destination = options.destination(
+            store_url=store_url, account=account, dry_run=dry_run or None
+        )
+        with _folder(dry_run) as folder:
+            pipeline = dlt.pipeline(
+                pipeline_name or _name(source, table, query, account),
+                pipelines_dir=folder,
+                destination=destination,
+            )
+            with progress(not as_json):
+                summary = flush_and_run(
+                    pipeline, bunce_adapter(resource, **hints), write_disposition=disposition
+                )
+        if as_json:
+            output.as_json(summary.as_dict())
+        else:
+            output.print_summary(summary, "Dry run: nothing was sent" if dry_run else "Loaded")
+        if max_reject_share is not None:
+            summary.raise_if_rejected(share=max_reject_share)
+
+
+def parse_maps(maps: tuple[str, ...]) -> dict[str, str]:
+    """Field to column, out of repeated FIELD=COLUMN. Raises MappingError."""
+    from dlt_bunce.records.schema import FIELDS
+
+    parsed: dict[str, str] = {}
+    for text in maps:
+        field, separator, column = text.partition("=")
+        if not separator or not column or field not in FIELDS:
+            raise MappingError(
+                f"--map {text!r} is not FIELD=COLUMN.",
+                remedy=f"The fields are: {', '.join(FIELDS)}.",
+            )
+        parsed[field] = column
+    return parsed
+
+
+@contextlib.contextmanager
+def progress(wanted: bool) -> Iterator[None]:  # noqa: FBT001
+    """Rows as they are read, on a terminal only."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    from dlt_bunce.job import row_listeners
+
+    terminal = Console(stderr=True)
+    if not wanted or not terminal.is_terminal:
+        yield
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.completed:,.0f} rows"), TimeElapsedColumn())
+    with Progress(*columns, console=terminal, transient=True) as bar:
+        task = bar.add_task("rows", total=None)
+
+        def advance(rows: int) -> None:
+            bar.advance(task, rows)
+
+        row_listeners.append(advance)
+        try:
+            yield
+        finally:
+            row_listeners.remove(advance)
+
+
+@contextlib.contextmanager
+def _folder(throwaway: bool) -> Iterator[str | None]:  # noqa: FBT001
+    """A dry run must leave nothing behind that a later run would take for its own."""
+    if not throwaway:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="dlt-bunce-") as folder:
+        yield folder
+
+
+def _name(*parts: str | None) -> str:
+    """The same command gets the same pipeline, and so takes up what it left behind."""
+    key = "\x1f".join(part or "" for part in parts)
+    return f"bunce_load_{blake2b(key.encode(), digest_size=5).hexdigest()}"

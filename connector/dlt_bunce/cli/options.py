@@ -1,0 +1,69 @@
+"""What several commands share: where the store is, and the destination as configured."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from dlt_bunce.client import BunceClient
+    from dlt_bunce.destinations import bunce
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def store_options(function: _F) -> _F:
+    """--store-url, --account, and --json."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+        click.option("--account", help="Account within the store (default: as configured)."),
+        click.option("--store-url", help="Database of the ledger (default: as configured)."),
+    ):
+        function = option(function)
+    return function
+
+
+def read_config() -> None:
+    """Takes settings from ./config.toml where there is one, beside dlt's own places."""
+    from dlt_bunce.running import use_config
+
+    path = Path("config.toml")
+    if path.is_file():
+        use_config(path)
+
+
+def store_settings(store_url: str | None, account: str | None) -> tuple[str, str]:
+    """Store and account as given, else as configured: no API key is needed to look."""
+    import dlt
+
+    read_config()
+    return (
+        store_url or dlt.config.get("destination.bunce.store_url") or "sqlite:///bunce.sqlite",
+        account or dlt.config.get("destination.bunce.account") or "default",
+    )
+
+
+def destination(**settings: Any) -> bunce:
+    """The configured destination; asks for the API key on a terminal when there is none."""
+    import dlt
+
+    from dlt_bunce.destinations import bunce
+
+    read_config()
+    key = dlt.secrets.get("destination.bunce.credentials.api_key") or dlt.secrets.get(
+        "destination.bunce.credentials"
+    )
+    if not key and sys.stdin.isatty():
+        settings["credentials"] = click.prompt("Bunce API key", hide_input=True, err=True)
+    return bunce(**{name: value for name, value in settings.items() if value is not None})
+
+
+def client(**settings: Any) -> BunceClient:
+    """A client of the configured destination, outside of any pipeline."""
+    from dlt.common.schema import Schema
+
+    return destination(**settings).client(Schema("bunce"))

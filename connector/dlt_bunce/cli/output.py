@@ -1,0 +1,65 @@
+"""What commands print: tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from dlt_bunce.model import REJECT_CODES, RunSummary
+
+
+def as_json(value: object) -> None:
+    """One JSON document on stdout."""
+    click.echo(json.dumps(value, indent=2, default=str))
+
+
+def console() -> Console:
+    """Rich on stdout; plain text when that is not a terminal."""
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def print_summary(summary: RunSummary, title: str = "Run") -> None:
+    """Fates, requests, and rejects with their remedies."""
+    table = Table(title=title, title_justify="left", show_header=False)
+    table.add_row("read", f"{summary.read:,}")
+    for fate, count in summary.fates.items():
+        if count:
+            table.add_row(f"  {fate}", f"{count:,}")
+    table.add_row("requests", f"{summary.requests:,} ({summary.bulk_requests:,} bulk)")
+    table.add_row("seconds", f"{summary.seconds:.1f}")
+    console().print(table)
+    if summary.skipped:
+        console().print(
+            "Skipped customers have changed, or exist in Bunce with other content; this version "
+            "creates customers and does not update them."
+        )
+    print_codes(summary.reject_codes, "Rejected in this run")
+
+
+def print_codes(codes: Mapping[str, int], title: str) -> None:
+    """Dead letters by code, each with what to do about it."""
+    if not codes:
+        return
+    table = Table(title=title, title_justify="left")
+    for column in ("code", "rows", "remedy"):
+        table.add_column(column, justify="right" if column == "rows" else "left")
+    for code, count in sorted(codes.items(), key=lambda item: -item[1]):
+        known = REJECT_CODES.get(code)
+        table.add_row(code, f"{count:,}", known.remedy if known else "")
+    console().print(table)
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str) -> None:
+    """Rows as a table, with the given columns."""
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*("" if row[c] is None else str(row[c]) for c in columns))
+    console().print(table)

@@ -1,0 +1,48 @@
+"""dlt-bunce status"""
+
+from __future__ import annotations
+
+import click
+
+from dlt_bunce.cli import options, output
+from dlt_bunce.cli.failures import reported
+from dlt_bunce.model import FATES
+
+
+@click.command("status")
+@click.option("--runs", "count", default=5, show_default=True, help="How many runs to show.")
+@options.store_options
+def command(count: int, store_url: str | None, account: str | None, as_json: bool) -> None:  # noqa: FBT001
+    """Show the ledger, open dead letters by code, and the last runs."""
+    with reported():
+        from dlt_bunce.store import dead_letters, runs
+        from dlt_bunce.store.database import Database
+
+        store_url, account = options.store_settings(store_url, account)
+        with Database(store_url, read_only=True) as db:
+            ledger = db.rows(
+                "SELECT COUNT(*) AS customers, COUNT(delivered_at) AS delivered, "
+                "COUNT(claim_batch) AS in_doubt FROM bunce_customers WHERE account = $1",
+                (account,),
+            )[0]
+            letters = dead_letters.open_by_code(db, account)
+            found = runs.summaries(db, account, limit=count)
+        if as_json:
+            output.as_json(
+                {"account": account, "ledger": ledger, "open_dead_letters": letters}
+                | {"runs": [run.as_dict() for run in found]}
+            )
+            return
+        output.console().print(
+            f"Account {account}: {ledger['delivered']:,} customers delivered, "
+            f"{ledger['in_doubt']:,} in doubt, {sum(letters.values()):,} dead letters open"
+        )
+        output.print_codes(letters, "Open dead letters")
+        columns = ("run_id", "pipeline_name", "state", "read", *FATES, "requests")
+        shown = [
+            c
+            for c in columns
+            if c in columns[:4] or c == "requests" or any(getattr(r, c) for r in found)
+        ]
+        rows = [{c: getattr(run, c) for c in shown} for run in found]
+        output.print_rows(rows, shown, "Last runs")

@@ -1,0 +1,266 @@
+"""The destination's side of a dlt load: preflight, jobs, completion, and dlt's own state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from datetime import datetime
+from functools import lru_cache
+from types import TracebackType
+from typing import Any
+
+from dlt.common.configuration.container import Container
+from dlt.common.destination import DestinationCapabilitiesContext
+from dlt.common.destination.client import (
+    JobClientBase,
+    LoadJob,
+    StateInfo,
+    StorageSchemaInfo,
+    WithStateSync,
+)
+from dlt.common.destination.typing import PreparedTableSchema
+from dlt.common.pipeline import PipelineContext
+from dlt.common.schema import Schema, TSchemaTables
+from dlt.common.storages.load_storage import ParsedLoadJobFileName
+from dlt.common.utils import without_none
+
+from dlt_bunce.adapter import FIELD_HINT, REPLACE_REFUSED, REPLACE_REMEDY, TABLE_HINT
+from dlt_bunce.api.pacing import Pace
+from dlt_bunce.api.session import Session
+from dlt_bunce.configuration import BunceConfiguration
+from dlt_bunce.errors import DispositionError, UnknownTableError
+from dlt_bunce.job import CustomersJob, StateJob
+from dlt_bunce.records.mapping import FieldMapping, resolve_mapping
+from dlt_bunce.store import dlt_state, runs
+from dlt_bunce.store.account import Account, open_account
+from dlt_bunce.store.database import Database, sqlite_path
+
+
+@lru_cache(maxsize=32)
+def shared_pace(base_url: str, requests_per_minute: int) -> Pace:
+    """The one budget of this process for an API host: Bunce counts by IP address."""
+    return Pace(requests_per_minute)
+
+
+class BunceClient(JobClientBase, WithStateSync):
+    """One client of one schema; dlt makes several, also in parallel threads."""
+
+    def __init__(
+        self,
+        schema: Schema,
+        config: BunceConfiguration,
+        capabilities: DestinationCapabilitiesContext,
+    ) -> None:
+        super().__init__(schema, config, capabilities)
+        self.config: BunceConfiguration = config
+
+    # preflight
+
+    def preflight(self) -> Account:
+        """Checks key, host, and ledger before anything is sent.
+
+        Raises CredentialsError, UnavailableError, AccountError, or StoreError.
+        """
+        with closing(self.session()) as session:
+            session.check_key()
+        with self.database() as db:
+            return open_account(db, self.config.account, self.config.credentials.api_key)
+
+    def verify_schema(
+        self,
+        only_tables: Iterable[str] | None = None,
+        new_jobs: Iterable[ParsedLoadJobFileName] | None = None,
+    ) -> list[PreparedTableSchema]:
+        """Refuses what Bunce cannot take, before any job starts: dlt keeps the package."""
+        tables = super().verify_schema(only_tables, new_jobs)
+        customers = [table for table in tables if not _is_dlt(table["name"])]
+        for table in customers:
+            self._check_table(table)
+        if customers and not self.config.dry_run:
+            self.preflight()
+        return tables
+
+    def _check_table(self, table: PreparedTableSchema) -> None:
+        name = table["name"]
+        if name not in self.config.customers_tables and not table.get(TABLE_HINT):
+            raise UnknownTableError(
+                f"Table {name!r} is not configured to hold customers, so nothing was sent.",
+                remedy=f'Set customers_table = "{name}" under [destination.bunce], or wrap the '
+                "resource in bunce_adapter(…)." + self._drop_remedy(),
+            )
+        if table["write_disposition"] == "replace":
+            raise DispositionError(REPLACE_REFUSED, remedy=REPLACE_REMEDY + self._drop_remedy())
+        deleting = [n for n, c in table["columns"].items() if c.get("hard_delete")]
+        if deleting:
+            raise DispositionError(
+                f"Column {deleting[0]!r} of {name!r} carries a hard_delete hint: Bunce has no call "
+                "that deletes customers.",
+                remedy="Filter such rows out and remove the hint." + self._drop_remedy(),
+            )
+        self.mapping(table, list(table["columns"]))
+
+    def _drop_remedy(self) -> str:
+        return (
+            " Rows extracted already are kept and would be loaded first; to drop them: "
+            f"dlt pipeline {self.pipeline_name} drop-pending-packages"
+        )
+
+    def mapping(self, table: PreparedTableSchema, columns: Sequence[str]) -> FieldMapping:
+        """Which column feeds which field: hints, then configuration, then names.
+
+        Raises MappingError.
+        """
+        hints = {c[FIELD_HINT]: name for name, c in table["columns"].items() if FIELD_HINT in c}  # type: ignore[literal-required]
+        return resolve_mapping(
+            columns,
+            hints=hints,
+            config=self.config.mapping or {},
+            defaults=self.config.defaults or {},
+        )
+
+    # what jobs need
+
+    @property
+    def pipeline_name(self) -> str:
+        """Name of the pipeline that is loading, or of its schema outside of one."""
+        context = Container()[PipelineContext]
+        return context.pipeline().pipeline_name if context.is_active() else self.schema.name
+
+    def database(self) -> Database:
+        """A connection to the store, for the thread that asks."""
+        return Database(self.config.store_url)
+
+    def session(self) -> Session:
+        """A connection pool to Bunce, sharing the process's request budget."""
+        config = self.config
+        assert config.base_url is not None  # noqa: S101, derived when the configuration resolves
+        return Session(
+            config.base_url,
+            config.credentials.api_key,
+            pace=shared_pace(config.base_url, config.requests_per_minute),
+            timeout_s=config.timeout_s,
+            concurrency=config.concurrency,
+        )
+
+    def create_load_job(
+        self,
+        table: PreparedTableSchema,
+        file_path: str,
+        load_id: str,
+        restore: bool = False,  # noqa: FBT001, FBT002, dlt's signature
+    ) -> LoadJob:
+        """A job for one file: customers, or dlt's own state."""
+        if _is_dlt(table["name"]):
+            return StateJob(file_path)
+        return CustomersJob(file_path)
+
+    def complete_load(self, load_id: str) -> None:
+        """Closes the run's row; from here on the incremental cursor of this load counts."""
+        if self.config.dry_run:
+            return
+        with self.database() as db, db.transaction():
+            runs.finish(db, load_id, self.pipeline_name, self.config.account, "completed")
+            dlt_state.put_load(db, load_id, self.schema.name, self.schema.version_hash)
+
+    # storage, as dlt sees it
+
+    def initialize_storage(self, truncate_tables: Iterable[str] | None = None) -> None:
+        """The store makes itself at first use; nothing is ever truncated."""
+        if truncate_tables:
+            raise DispositionError(REPLACE_REFUSED, remedy=REPLACE_REMEDY + self._drop_remedy())
+
+    def is_storage_initialized(self) -> bool:
+        """Always: dlt would wipe its working folder otherwise."""
+        return True
+
+    def drop_storage(self) -> None:
+        """Refused: the ledger knows what Bunce has, and Bunce forgets nothing."""
+        raise DispositionError(
+            "The ledger is not dropped: without it every customer would be sent again.",
+            remedy=f"To forget an account for good, delete {self.config.store_url} by hand.",
+        )
+
+    def update_stored_schema(
+        self,
+        only_tables: Iterable[str] | None = None,
+        expected_update: TSchemaTables | None = None,
+        force: bool = False,  # noqa: FBT001, FBT002, dlt's signature
+    ) -> TSchemaTables | None:
+        """Keeps the schema, so that a new machine can restore it."""
+        applied = super().update_stored_schema(only_tables, expected_update, force)
+        if not self.config.dry_run:
+            row = {
+                "version_hash": self.schema.stored_version_hash,
+                "schema_name": self.schema.name,
+                "version": self.schema.version,
+                "engine_version": self.schema.ENGINE_VERSION,
+                "schema": _schema_text(self.schema),
+            }
+            with self.database() as db:
+                dlt_state.put_schema(db, row)
+        return applied
+
+    # WithStateSync
+
+    def get_stored_state(self, pipeline_name: str) -> StateInfo | None:
+        """The newest state whose load was completed."""
+        if not sqlite_path(self.config.store_url).exists():
+            return None
+        with self.database() as db:
+            row = dlt_state.newest_state(db, pipeline_name)
+        if row is None:
+            return None
+        return StateInfo(
+            version=row["version"],
+            engine_version=row["engine_version"],
+            pipeline_name=row["pipeline_name"],
+            state=row["state"],
+            created_at=datetime.fromisoformat(row["created_at"]),
+            version_hash=row["version_hash"],
+            _dlt_load_id=row["load_id"],
+        )
+
+    def get_stored_schema(self, schema_name: str | None = None) -> StorageSchemaInfo | None:
+        """The newest schema of that name, or the newest of all."""
+        return self._stored_schema(schema_name=schema_name)
+
+    def get_stored_schema_by_hash(self, version_hash: str) -> StorageSchemaInfo | None:  # type: ignore[override]
+        """The schema with that hash."""
+        return self._stored_schema(version_hash=version_hash)
+
+    def _stored_schema(self, **by: str | None) -> StorageSchemaInfo | None:
+        if not sqlite_path(self.config.store_url).exists():
+            return None
+        with self.database() as db:
+            row: dict[str, Any] | None = dlt_state.newest_schema(db, **without_none(by))
+        if row is None:
+            return None
+        return StorageSchemaInfo(
+            row["version_hash"],
+            row["schema_name"],
+            row["version"],
+            row["engine_version"],
+            datetime.fromisoformat(row["inserted_at"]),
+            row["schema_json"],
+        )
+
+    def __enter__(self) -> BunceClient:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> None:
+        """Nothing is held between calls: every job opens and closes its own connections."""
+
+
+def _is_dlt(table_name: str) -> bool:
+    return table_name.startswith("_dlt_")
+
+
+def _schema_text(schema: Schema) -> str:
+    from dlt.common.json import json
+
+    return json.dumps(schema.to_dict())

@@ -1,0 +1,148 @@
+"""Settings of the destination: section `[destination.bunce]`, resolved by dlt."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Any, Final, Literal, Optional, Union
+from urllib.parse import urlsplit
+
+from dlt.common.configuration import configspec
+from dlt.common.configuration.specs import CredentialsConfiguration
+from dlt.common.destination.client import DestinationClientConfiguration
+from dlt.common.typing import TSecretStrValue
+
+from dlt_bunce.errors import ConfigurationError
+
+LIVE_URL = "https://api.bunce.so/v1"
+SANDBOX_URL = "https://sandbox.api.bunce.so/v1"
+_KEY_HOSTS = {"sk_live_": LIVE_URL, "sk_test_": SANDBOX_URL}
+_LOOPBACK = re.compile(r"localhost|127(?:\.\d{1,3}){3}|::1")
+
+
+@configspec
+class BunceCredentials(CredentialsConfiguration):
+    """The secret key of one Bunce workspace, `sk_live_…` or `sk_test_…`."""
+
+    api_key: TSecretStrValue = dataclasses.field(default=None, repr=False)  # type: ignore[assignment]
+
+    def parse_native_representation(self, native_value: Any) -> None:
+        """Accepts the key as a plain string."""
+        if not isinstance(native_value, str) or not native_value.strip():
+            raise ConfigurationError(
+                "The Bunce credentials are not a text with the API key.",
+                remedy="Set DESTINATION__BUNCE__CREDENTIALS__API_KEY.",
+            )
+        self.api_key = native_value.strip()
+
+    def __str__(self) -> str:
+        return "Bunce API key"
+
+
+@configspec
+class BunceConfiguration(DestinationClientConfiguration):
+    """Everything that can be set, with its default."""
+
+    destination_type: Final[str] = dataclasses.field(  # type: ignore[misc]
+        default="bunce", init=False, repr=False, compare=False
+    )
+    credentials: BunceCredentials = None  # type: ignore[assignment]
+    base_url: Optional[str] = None
+    """Where Bunce answers, ending in /v1; follows from the prefix of the key unless set."""
+    store_url: str = "sqlite:///bunce.sqlite"
+    """The database of ledger and dead letters, relative to the working directory."""
+    account: str = "default"
+    """Names the workspace within the store; every workspace needs its own."""
+    customers_table: str = "customers"
+    """The table that holds customers; several are separated by commas."""
+    batch_size: int = 100
+    """Customers in the first request; grows while Bunce answers quickly."""
+    max_batch_size: int = 1000
+    """Customers in the largest request ever tried."""
+    concurrency: int = 4
+    """Requests in flight at a time, for each file that dlt loads."""
+    requests_per_minute: int = 500
+    """What Bunce allows an IP address; 0 turns pacing off."""
+    timeout_s: float = 60.0
+    """Seconds to wait for an answer."""
+    default_region: Optional[str] = None
+    """Country of national phone numbers, such as NG; without it they are rejected."""
+    lowercase_email: bool = True
+    """Whether emails are sent in lower case."""
+    mapping: Optional[dict[str, str]] = None
+    """Source column of each field, where names and hints do not tell; also `version`."""
+    defaults: Optional[dict[str, str]] = None
+    """Values for fields that a row leaves blank."""
+    dead_letter_rows: Literal["full", "keys"] = "full"
+    """Whether dead letters keep the whole source row (needed for replay) or its key only."""
+    dry_run: bool = False
+    """Counts what would be sent, sends and writes nothing."""
+
+    def on_resolved(self) -> None:
+        """Derives and checks what depends on several settings.
+
+        Raises ConfigurationError for a key that contradicts its host and for impossible numbers.
+        """
+        self.base_url = _base_url(self.base_url, self.credentials.api_key or "")
+        for name in ("batch_size", "max_batch_size", "concurrency", "timeout_s"):
+            if getattr(self, name) <= 0:
+                raise ConfigurationError(
+                    f"{name} is {getattr(self, name)}, but must be above 0.",
+                    remedy=f"Correct {name} under [destination.bunce].",
+                )
+        if self.default_region is not None and not re.fullmatch("[A-Z]{2}", self.default_region):
+            raise ConfigurationError(
+                f"default_region is {self.default_region!r}, which is no country code.",
+                remedy='Write two capital letters, such as default_region = "NG".',
+            )
+
+    @property
+    def customers_tables(self) -> tuple[str, ...]:
+        """The names in `customers_table`."""
+        return tuple(name.strip() for name in self.customers_table.split(",") if name.strip())
+
+    def fingerprint(self) -> str:
+        """Identifies the workspace's host in dlt's telemetry; no key."""
+        from dlt.common.utils import digest128
+
+        return digest128(self.base_url) if self.base_url else ""
+
+    def __str__(self) -> str:
+        return str(self.base_url)
+
+
+def _base_url(base_url: Union[str, None], api_key: str) -> str:
+    prefix = next((p for p in _KEY_HOSTS if api_key.startswith(p)), None)
+    if base_url is None:
+        if prefix is None:
+            raise ConfigurationError(
+                "The API key begins with neither sk_live_ nor sk_test_, so its host is not known.",
+                remedy="Check DESTINATION__BUNCE__CREDENTIALS__API_KEY, or set base_url.",
+            )
+        return _KEY_HOSTS[prefix]
+    url = base_url.rstrip("/")
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme not in ("http", "https") or not host or parts.username or parts.query:
+        raise ConfigurationError(
+            "base_url is not a plain http(s) address.",
+            remedy=f'Write for example base_url = "{SANDBOX_URL}".',
+        )
+    if not url.endswith("/v1"):
+        raise ConfigurationError(
+            f"base_url {host!r} does not end in /v1.", remedy=f'Write base_url = "{url}/v1".'
+        )
+    if _LOOPBACK.fullmatch(host):
+        return url
+    if parts.scheme != "https":
+        raise ConfigurationError(
+            f"base_url would send the API key to {host} unencrypted.", remedy="Use https."
+        )
+    for other, expected in _KEY_HOSTS.items():
+        if host == urlsplit(expected).hostname and prefix != other:
+            raise ConfigurationError(
+                f"The API key does not begin with {other}, as the host {host} needs.",
+                remedy=f"Use a key of that mode, or drop base_url: {LIVE_URL} belongs to sk_live_, "
+                f"{SANDBOX_URL} to sk_test_.",
+            )
+    return url

@@ -1,0 +1,70 @@
+"""The destination as dlt finds it: `dlt.pipeline(destination=bunce())` or `destination="bunce"`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Union
+
+from dlt.common.destination import Destination, DestinationCapabilitiesContext
+
+from dlt_bunce.configuration import BunceConfiguration, BunceCredentials
+
+if TYPE_CHECKING:
+    from dlt_bunce.client import BunceClient
+
+
+class bunce(Destination[BunceConfiguration, "BunceClient"]):  # noqa: N801
+    """Loads customers into Bunce. Every setting may also come from `[destination.bunce]`."""
+
+    spec = BunceConfiguration
+
+    def __init__(
+        self,
+        credentials: Union[BunceCredentials, dict[str, Any], str, None] = None,
+        base_url: str | None = None,
+        store_url: str | None = None,
+        account: str | None = None,
+        destination_name: str | None = None,
+        environment: str | None = None,
+        **settings: Any,
+    ) -> None:
+        """`credentials` may be the API key itself; `settings` are fields of BunceConfiguration."""
+        if isinstance(credentials, str):
+            # a plain string would show up wherever dlt prints its parameters
+            plain, credentials = credentials, BunceCredentials()
+            credentials.parse_native_representation(plain)
+        super().__init__(
+            credentials=credentials,
+            base_url=base_url,
+            store_url=store_url,
+            account=account,
+            destination_name=destination_name,
+            environment=environment,
+            **settings,
+        )
+
+    def _raw_capabilities(self) -> DestinationCapabilitiesContext:
+        caps = DestinationCapabilitiesContext.generic_capabilities("parquet")
+        caps.supported_loader_file_formats = ["parquet", "typed-jsonl", "jsonl"]
+        # column names must arrive as the source has them: dead letters and mappings use them
+        caps.naming_convention = "direct"
+        caps.max_table_nesting = 0
+        caps.supports_nested_types = True
+        caps.supports_ddl_transactions = False
+        caps.supported_merge_strategies = ["upsert"]
+        caps.supported_replace_strategies = []
+        caps.supported_staging_file_formats = []
+        return caps
+
+    @property
+    def client_class(self) -> type[BunceClient]:
+        """The client, imported late: it brings pyarrow, requests, and the store along."""
+        from dlt_bunce.client import BunceClient
+
+        return BunceClient
+
+    def __repr__(self) -> str:
+        shown = {k: v for k, v in self.config_params.items() if k != "credentials"}
+        return f"bunce({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
+
+
+bunce.register()

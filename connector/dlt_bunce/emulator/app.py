@@ -1,0 +1,209 @@
+"""The ASGI application: the calls under /v1, and /_emulator to steer and inspect."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from starlette.types import Receive, Scope, Send
+
+from dlt_bunce.emulator import calls, replies
+from dlt_bunce.emulator.admin import admin_routes
+from dlt_bunce.emulator.behavior import Behavior, Call, Fault
+from dlt_bunce.emulator.emulation import Emulation
+from dlt_bunce.emulator.replies import Reply
+from dlt_bunce.emulator.traffic import RequestRecord
+
+ABORT = "dlt_bunce.abort"
+"""The ASGI extension by which the server lets the app close the connection."""
+
+_METHODS = ["DELETE", "GET", "PATCH", "POST", "PUT"]
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+Work = Callable[[Emulation, Behavior, Request, Any], Reply]
+
+
+class _Dropped(Response):
+    """No answer: the connection closes instead."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["extensions"][ABORT]()
+        # the server must have noticed before this returns, or it would answer 500 itself
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+
+class _CutShort(Response):
+    """Half of the announced body; the server closes the connection behind it."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        start = {
+            "type": "http.response.start",
+            "status": self.status_code,
+            "headers": self.raw_headers,
+        }
+        await send(start)
+        half = bytes(self.body)[: len(self.body) // 2]
+        await send({"type": "http.response.body", "body": half, "more_body": True})
+
+
+def create_app(behavior: Behavior | None = None) -> Starlette:
+    """Build the application; what it remembers is at `app.state.emulation`.
+
+    Faults that drop the connection need a server that offers the `dlt_bunce.abort` extension, as
+    `Emulator` and `serve` do.
+    """
+    one = "/customers/{customer_id:path}"
+    api = [
+        Route("/customers/bulk", _endpoint("create", _create), methods=["POST"]),
+        Route("/customers/bulk-update", _endpoint("update", _update), methods=["PUT"]),
+        Route("/customers", _endpoint("lookup", _read_page), methods=["GET"]),
+        Route(one, _endpoint("lookup", _read_one), methods=["GET"]),
+        Route(one, _endpoint("single", _update_one), methods=["PUT"]),
+        Route("/{rest:path}", _endpoint("other", _no_such_call), methods=_METHODS),
+    ]
+    app = Starlette(
+        routes=[Mount("/v1", routes=api), Mount("/_emulator", routes=admin_routes())],
+    )
+    app.state.emulation = Emulation(behavior)
+    return app
+
+
+def _no_such_call(_: Emulation, behavior: Behavior, __: Request, ___: Any) -> Reply:
+    return replies.failure(behavior, 404, "Not found")
+
+
+def _create(emulation: Emulation, behavior: Behavior, _: Request, payload: Any) -> Reply:
+    return calls.bulk(emulation.workspace, behavior, payload, "creat")
+
+
+def _update(emulation: Emulation, behavior: Behavior, _: Request, payload: Any) -> Reply:
+    return calls.bulk(emulation.workspace, behavior, payload, "updat")
+
+
+def _update_one(emulation: Emulation, behavior: Behavior, request: Request, payload: Any) -> Reply:
+    customer_id = request.path_params["customer_id"]
+    return calls.update_one(emulation.workspace, behavior, customer_id, payload)
+
+
+def _read_page(emulation: Emulation, behavior: Behavior, request: Request, _: Any) -> Reply:
+    return calls.read_page(emulation.workspace, behavior, request.query_params)
+
+
+def _read_one(emulation: Emulation, behavior: Behavior, request: Request, _: Any) -> Reply:
+    return calls.read_one(emulation.workspace, behavior, request.path_params["customer_id"])
+
+
+def _endpoint(call: Call, work: Work) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        emulation: Emulation = request.app.state.emulation
+        body = await request.body()
+        record = RequestRecord(request.method, request.url.path, call, 0, (), 0)
+        reply = _refused(emulation, request) or _oversized(emulation.behavior, body)
+        payload: Any = None
+        if reply is None and body:
+            try:
+                payload = json.loads(body)
+            except ValueError:
+                reply = replies.failure(
+                    emulation.behavior, 400, "The request body is not valid JSON"
+                )
+        if reply is not None:
+            emulation.traffic.add(replace(record, status=reply.status))
+            return _response(reply)
+        rows, ids = _rows_of(call, payload)
+        emulation.traffic.received(call, ids)
+        behavior, fault = emulation.next_fault(call)
+        pause = behavior.latency_ms + behavior.row_latency_ms * rows
+        if pause:
+            await asyncio.sleep(pause / 1000)
+
+        def act(payload: Any) -> Reply:
+            return work(emulation, behavior, request, payload)
+
+        if fault is None:
+            response, status = _answered(act(payload))
+        else:
+            response, status = await _strike(fault, behavior, act, payload)
+        name = fault.kind if fault else ""
+        emulation.traffic.add(
+            replace(record, rows=rows, customer_ids=ids, status=status, fault=name)
+        )
+        return response
+
+    return endpoint
+
+
+async def _strike(
+    fault: Fault, behavior: Behavior, act: Callable[[Any], Reply], payload: Any
+) -> tuple[Response, int]:
+    """Let a fault happen; give the response and the status the client sees, 0 for none."""
+    kind = fault.kind
+    if kind == "rate_limited":
+        return _answered(replies.too_many(behavior, fault.seconds))
+    if kind == "hang_before":
+        await asyncio.sleep(fault.seconds)
+        return _answered(act(payload))
+    if kind.endswith("_midway"):
+        act(_half(payload))
+    elif kind not in {"error_before", "drop_before", "html_502"}:
+        reply = act(payload)
+        if kind == "hang_after":
+            await asyncio.sleep(fault.seconds)
+            return _answered(reply)
+        if kind == "truncated":
+            return _answered(replace(reply, content=reply.content[: len(reply.content) // 2]))
+        if kind == "cut_short":
+            return _CutShort(reply.content, reply.status, media_type=reply.media_type), reply.status
+    if kind.startswith("drop"):
+        return _Dropped(), 0
+    if kind.startswith("html"):
+        return _answered(replies.html(502, "Bad Gateway"))
+    return _answered(replies.failure(behavior, fault.status, "Something went wrong"))
+
+
+def _refused(emulation: Emulation, request: Request) -> Reply | None:
+    behavior = emulation.behavior
+    client = request.client.host if request.client else ""
+    wait = emulation.limit.wait(client, behavior)
+    if wait is not None:
+        return replies.too_many(behavior, wait)
+    key = request.headers.get("x-authorization", "").strip()
+    if not key:
+        return replies.failure(behavior, 401, "Missing secret key in the request header")
+    if behavior.api_keys and key not in behavior.api_keys:
+        return replies.failure(behavior, 401, "Invalid secret key")
+    return None
+
+
+def _oversized(behavior: Behavior, body: bytes) -> Reply | None:
+    if not behavior.max_body_bytes or len(body) <= behavior.max_body_bytes:
+        return None
+    return calls.too_large(behavior, f"The request body exceeds {behavior.max_body_bytes} bytes")
+
+
+def _rows_of(call: Call, payload: Any) -> tuple[int, tuple[str, ...]]:
+    rows = payload.get("customers") if isinstance(payload, dict) else None
+    if call not in {"create", "update"} or not isinstance(rows, list):
+        return 0, ()
+    return len(rows), tuple(str(row.get("customer_id")) for row in rows if isinstance(row, dict))
+
+
+def _half(payload: Any) -> Any:
+    rows = payload.get("customers") if isinstance(payload, dict) else None
+    return {"customers": rows[: len(rows) // 2]} if isinstance(rows, list) else payload
+
+
+def _answered(reply: Reply) -> tuple[Response, int]:
+    return _response(reply), reply.status
+
+
+def _response(reply: Reply) -> Response:
+    return Response(reply.content, reply.status, reply.headers, reply.media_type)

@@ -1,0 +1,196 @@
+"""The application behind a real socket: in a thread for tests, or blocking for the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import socket
+import threading
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from dlt_bunce.emulator.app import ABORT, create_app
+from dlt_bunce.emulator.behavior import Behavior
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+    from typing_extensions import Self
+
+    from dlt_bunce.emulator.emulation import Emulation
+    from dlt_bunce.emulator.rules import Customer, Row
+    from dlt_bunce.emulator.traffic import RequestRecord
+
+
+class Emulator:
+    """A Bunce on a free loopback port while the `with` block lasts.
+
+    The attributes may be read and set while requests are being answered.
+    """
+
+    def __init__(self, behavior: Behavior | None = None, *, port: int = 0) -> None:
+        """Prepare with these switches; port 0 takes a free one."""
+        self._app = create_app(behavior)
+        self._emulation: Emulation = self._app.state.emulation
+        self._port = port
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        """Listen; requests are answered from here on."""
+        listener = _listen("127.0.0.1", self._port)
+        self._port = listener.getsockname()[1]
+        self._server = _server(self._app)
+        self._thread = threading.Thread(
+            target=self._server.run,
+            kwargs={"sockets": [listener]},
+            name="dlt-bunce-emulator",
+            daemon=True,
+        )
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop listening, abandoning requests that hang."""
+        if self._server is None or self._thread is None:
+            return
+        self._server.should_exit = True
+        self._server.force_exit = True
+        self._thread.join(timeout=10)
+
+    @property
+    def url(self) -> str:
+        """Address of the server; `/_emulator` lies below it."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def base_url(self) -> str:
+        """Address of the API, as a client is configured with."""
+        return f"{self.url}/v1"
+
+    @property
+    def behavior(self) -> Behavior:
+        """The switches; setting them starts the counting of faults anew."""
+        return self._emulation.behavior
+
+    @behavior.setter
+    def behavior(self, behavior: Behavior) -> None:
+        self._emulation.behavior = behavior
+
+    @property
+    def customers(self) -> dict[str, Customer]:
+        """All customers by id, as a copy."""
+        return self._emulation.workspace.customers
+
+    @property
+    def requests(self) -> list[RequestRecord]:
+        """All requests under /v1, oldest first, as a copy."""
+        return self._emulation.traffic.records
+
+    @property
+    def times_sent(self) -> dict[str, int]:
+        """How often each customer_id came in the body of a bulk create that was read."""
+        return self._emulation.traffic.times_sent
+
+    def stats(self) -> dict[str, Any]:
+        """Give all counts as plain JSON values."""
+        return self._emulation.stats()
+
+    def seed(self, customers: Iterable[Row]) -> None:
+        """Store customers as they are, with no rule applied."""
+        self._emulation.seed(customers)
+
+    def reset(self) -> None:
+        """Forget customers, requests, and blocks, and go back to the first switches."""
+        self._emulation.reset()
+
+
+def serve(
+    host: str = "127.0.0.1",
+    port: int = 8765,
+    behavior: Behavior | None = None,
+    *,
+    allow_remote: bool = False,
+    on_ready: Callable[[str], None] | None = None,
+) -> None:
+    """Answer requests until interrupted; `on_ready` is given the API's address once it listens.
+
+    A host beyond loopback is refused unless `allow_remote`: whoever reaches the emulator can read
+    and change all it holds.
+    """
+    if not allow_remote and not _is_loopback(host):
+        raise ValueError(
+            f"{host} is reachable from other machines; use 127.0.0.1, or pass allow_remote=True"
+        )
+    listener = _listen(host, port)
+    if on_ready is not None:
+        shown = f"[{host}]" if ":" in host else host
+        on_ready(f"http://{shown}:{listener.getsockname()[1]}/v1")
+    try:
+        _server(create_app(behavior)).run(sockets=[listener])
+    except KeyboardInterrupt:
+        return
+
+
+class _Protocol(H11Protocol):
+    """HTTP with one addition: the app may close the connection without an answer."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        app: ASGIApp = self.app
+
+        async def with_abort(scope: Scope, receive: Receive, send: Send) -> None:
+            scope.setdefault("extensions", {})[ABORT] = transport.abort
+            await app(scope, receive, send)
+
+        self.app = with_abort
+
+
+def _server(app: ASGIApp) -> uvicorn.Server:
+    config = uvicorn.Config(
+        app,
+        http=_Protocol,
+        ws="none",
+        loop="asyncio",
+        lifespan="off",
+        log_config=None,
+        # dropped and cut answers are intended; the server would report each as an error
+        log_level=logging.CRITICAL,
+        access_log=False,
+        timeout_keep_alive=60,
+        timeout_graceful_shutdown=1,
+    )
+    return uvicorn.Server(config)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio turns Nagle's delay off only where the protocol is named; without it every answer
+    # waits 40 ms for the client's acknowledgment
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(512)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

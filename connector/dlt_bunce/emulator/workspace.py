@@ -1,0 +1,272 @@
+"""The customers of one emulated Bunce workspace, and what creating and updating them does."""
+
+from __future__ import annotations
+
+import random
+import threading
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from dlt_bunce.emulator import rules
+from dlt_bunce.emulator.rules import REQUIRED, Customer, Refusal, Row
+
+if TYPE_CHECKING:
+    from dlt_bunce.emulator.behavior import Behavior
+
+_FIRST_DAY = datetime(2024, 1, 1, tzinfo=timezone(timedelta(hours=1)))
+# the documented sample rows lie about this far apart
+_ROW_TIME = timedelta(milliseconds=114)
+
+
+@dataclass
+class Outcome:
+    """What became of one batch."""
+
+    saved: list[Customer] = field(default_factory=list)
+    """Customers as they are now, in the order sent."""
+    refusals: list[Refusal] = field(default_factory=list)
+    """One per failing row."""
+    total: int = 0
+    """Rows in the batch."""
+
+
+class _Draft:
+    """Changes of one batch, seen by its later rows, kept only when the batch is."""
+
+    def __init__(self, stored: dict[str, Customer], holders: dict[str, tuple[str, ...]]) -> None:
+        self._stored = stored
+        self._holders = holders
+        self.customers: dict[str, Customer] = {}
+        self.holders: dict[str, tuple[str, ...]] = {}
+
+    def get(self, customer_id: str) -> Customer | None:
+        return self.customers.get(customer_id) or self._stored.get(customer_id)
+
+    def holders_of(self, email: str) -> tuple[str, ...]:
+        if email in self.holders:
+            return self.holders[email]
+        return self._holders.get(email, ())
+
+    def put(self, customer: Customer) -> None:
+        customer_id = customer["customer_id"]
+        email = _key(customer["email"])
+        before = self.get(customer_id)
+        if before is not None and _key(before["email"]) != email:
+            old = _key(before["email"])
+            self.holders[old] = tuple(i for i in self.holders_of(old) if i != customer_id)
+        others = self.holders_of(email)
+        if customer_id not in others:
+            self.holders[email] = (*others, customer_id)
+        self.customers[customer_id] = customer
+
+
+class Workspace:
+    """Customers in memory; every method may be called from any thread."""
+
+    def __init__(self, seed: int = 0) -> None:
+        """Start empty; the seed decides device ids and times."""
+        self._lock = threading.Lock()
+        self._chance = random.Random(seed)  # noqa: S311
+        self._born = 0
+        self._customers: dict[str, Customer] = {}
+        self._holders: dict[str, tuple[str, ...]] = {}
+        self._reads = 0
+        self._unseen: dict[str, tuple[int, Customer | None]] = {}
+
+    @property
+    def customers(self) -> dict[str, Customer]:
+        """All customers by id, as a copy."""
+        with self._lock:
+            return dict(self._customers)
+
+    def __len__(self) -> int:
+        """Count the customers."""
+        return len(self._customers)
+
+    def __contains__(self, customer_id: object) -> bool:
+        """Tell whether there is a customer of that id."""
+        return customer_id in self._customers
+
+    def seed(self, customers: Iterable[Row]) -> None:
+        """Store customers as they are, with no rule applied."""
+        with self._lock:
+            draft = self._draft()
+            for row in customers:
+                draft.put({**self._newborn(row), **row})
+            self._keep(draft, lag=0)
+
+    def create(self, rows: Sequence[Any], behavior: Behavior) -> Outcome:
+        """Create customers, row after row."""
+        outcome = Outcome(total=len(rows))
+        with self._lock:
+            draft = self._draft()
+            for row in rows:
+                _note(outcome, self._create(row, draft, behavior))
+            self._settle(draft, outcome, behavior)
+        return outcome
+
+    def update(self, rows: Sequence[Any], behavior: Behavior, *, guarded: bool = True) -> Outcome:
+        """Change the fields given; `guarded` applies the bulk call's rule for emails."""
+        outcome = Outcome(total=len(rows))
+        with self._lock:
+            draft = self._draft()
+            for row in rows:
+                _note(outcome, self._update(row, draft, behavior, guarded=guarded))
+            self._settle(draft, outcome, behavior)
+        return outcome
+
+    def read(
+        self, behavior: Behavior, *, ids: Sequence[str] | None = None, emails: Sequence[str] = ()
+    ) -> list[Customer]:
+        """Look customers up as a client sees them, which may lag behind; no filter lists all."""
+        with self._lock:
+            self._reads += 1
+            if emails:
+                held = [self._holders.get(_key(email), ()) for email in emails]
+                ids = [customer_id for holders in held for customer_id in holders]
+            elif ids is None:
+                ids = list(self._customers)
+            if not behavior.lookup_lag:
+                self._unseen.clear()
+            seen = (self._visible(customer_id) for customer_id in dict.fromkeys(ids))
+            return [customer for customer in seen if customer is not None]
+
+    def _visible(self, customer_id: str) -> Customer | None:
+        due = self._unseen.get(customer_id)
+        if due is not None:
+            if self._reads <= due[0]:
+                return due[1]
+            del self._unseen[customer_id]
+        return self._customers.get(customer_id)
+
+    def _create(self, row: Any, draft: _Draft, behavior: Behavior) -> Customer | Refusal | None:
+        if not isinstance(row, dict):
+            return rules.missing("customer_id", "")
+        wrong = rules.refusal(row, REQUIRED, behavior)
+        if wrong is not None:
+            return wrong
+        known = draft.get(row["customer_id"])
+        if known is not None:
+            if behavior.repeated_id == "refused":
+                return rules.taken(row["customer_id"])
+            if behavior.repeated_id == "ignored":
+                return known
+        email = row["email"].lower() if behavior.lowercase_emails else row["email"]
+        if _is_taken(email, row["customer_id"], draft, behavior):
+            return rules.taken(email)
+        customer = self._newborn({**row, "email": email})
+        if known is not None:
+            customer["customer_created_at"] = known["customer_created_at"]
+        draft.put(customer)
+        return customer
+
+    def _update(
+        self, row: Any, draft: _Draft, behavior: Behavior, *, guarded: bool
+    ) -> Customer | Refusal | None:
+        if not isinstance(row, dict):
+            return rules.missing("customer_id", "")
+        wrong = rules.refusal(row, ("customer_id",), behavior)
+        if wrong is not None:
+            return wrong
+        known = draft.get(row["customer_id"])
+        if known is None:
+            if behavior.unknown_update == "created":
+                return self._create(row, draft, behavior)
+            refused = behavior.unknown_update == "refused"
+            return rules.unknown(row["customer_id"]) if refused else None
+        given = {name: row[name] for name in (*REQUIRED, "devices") if name in row}
+        for name in [name for name, value in given.items() if value is None]:
+            if behavior.null_on_update == "refused":
+                return rules.missing(name, rules.subject(row))
+            if behavior.null_on_update == "ignored":
+                del given[name]
+        checked = [name for name in REQUIRED if given.get(name) is not None]
+        wrong = rules.refusal(given, checked, behavior)
+        if wrong is not None:
+            return wrong
+        wrong = _settle_email(given, known, draft, behavior, guarded=guarded)
+        if wrong is not None:
+            return wrong
+        if given.get("devices") is not None:
+            given["devices"] = self._devices(given["devices"])
+        customer = {**known, **given}
+        draft.put(customer)
+        return customer
+
+    def _newborn(self, row: Row) -> Customer:
+        self._born += 1
+        customer: Customer = {name: row.get(name) for name in REQUIRED}
+        customer["customer_created_at"] = (_FIRST_DAY + self._born * _ROW_TIME).isoformat()
+        devices = row.get("devices")
+        customer["devices"] = self._devices(devices) if devices else []
+        return customer
+
+    def _devices(self, devices: Sequence[Row]) -> list[Customer]:
+        return [
+            {
+                "device_id": str(uuid.UUID(int=self._chance.getrandbits(128))),
+                "device_type": device["device_type"],
+                "device_token": device["device_token"],
+            }
+            for device in devices
+        ]
+
+    def _draft(self) -> _Draft:
+        return _Draft(self._customers, self._holders)
+
+    def _settle(self, draft: _Draft, outcome: Outcome, behavior: Behavior) -> None:
+        whole = behavior.shape_errors == "request" and any(r.shape for r in outcome.refusals)
+        if outcome.refusals and (whole or behavior.failure == "atomic"):
+            outcome.saved = []
+            return
+        self._keep(draft, lag=behavior.lookup_lag)
+
+    def _keep(self, draft: _Draft, lag: int) -> None:
+        if lag:
+            for customer_id in draft.customers:
+                shown = self._customers.get(customer_id)
+                self._unseen[customer_id] = (self._reads + lag, shown)
+        self._customers.update(draft.customers)
+        self._holders.update(draft.holders)
+
+
+def _key(email: object) -> str:
+    return str(email or "").lower()
+
+
+def _note(outcome: Outcome, fate: Customer | Refusal | None) -> None:
+    if isinstance(fate, Refusal):
+        outcome.refusals.append(fate)
+    elif fate is not None:
+        outcome.saved.append(fate)
+
+
+def _is_taken(email: str, customer_id: str, draft: _Draft, behavior: Behavior) -> bool:
+    if behavior.emails == "shared":
+        return False
+    return any(holder != customer_id for holder in draft.holders_of(_key(email)))
+
+
+def _settle_email(
+    given: Customer, known: Customer, draft: _Draft, behavior: Behavior, *, guarded: bool
+) -> Refusal | None:
+    """Decide about the email of an update; a silent refusal takes it out of `given`."""
+    if "email" not in given:
+        return None
+    email = given["email"]
+    if email is not None and behavior.lowercase_emails:
+        email = given["email"] = email.lower()
+    changes = email != known["email"]
+    if changes and guarded and behavior.email_update != "always" and rules.is_email(known["email"]):
+        if behavior.email_update == "refused":
+            return Refusal(
+                f"{email} cannot replace a valid email", "email cannot be changed", email
+            )
+        del given["email"]
+        return None
+    if email is not None and _is_taken(email, known["customer_id"], draft, behavior):
+        return rules.taken(email)
+    return None

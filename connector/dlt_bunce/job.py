@@ -1,0 +1,179 @@
+"""One file in, its customers loaded, the outcome to dlt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from dlt.common.destination.client import RunnableLoadJob
+from dlt.common.json import json
+from dlt.common.storages import FileStorage
+
+from dlt_bunce.api.pacing import BatchSize
+from dlt_bunce.errors import BunceError
+from dlt_bunce.load import Load, Settings, Source
+from dlt_bunce.logs import logger
+from dlt_bunce.model import RunSummary
+from dlt_bunce.preview import preview
+from dlt_bunce.records.prepare import Rules
+from dlt_bunce.store import dlt_state, runs
+from dlt_bunce.store.account import open_account, remember_batch_size
+from dlt_bunce.store.ledger import Job
+
+if TYPE_CHECKING:
+    from dlt_bunce.client import BunceClient
+
+row_listeners: list[Callable[[int], None]] = []
+"""Called with the number of rows of each chunk as it is read; progress bars register here."""
+dry_runs: dict[str, RunSummary] = {}
+"""What dry runs of this process would have done, by load id: they write nothing to the store."""
+
+
+@dataclass(frozen=True)
+class ParquetSource:
+    """A Parquet load file."""
+
+    path: str
+
+    @property
+    def row_count(self) -> int | None:
+        """As the file's footer has it."""
+        return int(pq.read_metadata(self.path).num_rows)
+
+    def chunks(self, rows: int) -> Iterator[pa.Table]:
+        """Tables of at most `rows`, whatever the size of the row groups."""
+        with pq.ParquetFile(self.path) as file:
+            for batch in file.iter_batches(batch_size=rows):
+                yield pa.Table.from_batches([batch])
+
+
+@dataclass(frozen=True)
+class JsonlSource:
+    """A jsonl load file: one object a line, gzipped or not; typed values are decoded."""
+
+    path: str
+
+    @property
+    def row_count(self) -> int | None:
+        """Not known before the file is read."""
+        return None
+
+    def chunks(self, rows: int) -> Iterator[pa.Table]:
+        """Tables of at most `rows`; a key that is missing in a row is null."""
+        loads = json.typed_loadb if self.path.split(".")[-1] != "jsonl" else json.loadb
+        with FileStorage.open_zipsafe_ro(self.path, mode="rb") as file:
+            held: list[dict[str, Any]] = []
+            for line in file:
+                if not line.strip():
+                    continue
+                parsed = loads(line)
+                held.extend(parsed if isinstance(parsed, list) else [parsed])
+                while len(held) >= rows:
+                    yield arrow_table(held[:rows])
+                    held = held[rows:]
+            if held:
+                yield arrow_table(held)
+
+
+def arrow_table(rows: list[dict[str, Any]]) -> pa.Table:
+    """Rows as an Arrow table with a column for every key that any of them has."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return pa.table({name: _column([row.get(name) for row in rows]) for name in names})
+
+
+def _column(values: list[Any]) -> pa.Array:
+    try:
+        return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        # one column with values of several types: texts keep what each of them says
+        texts = [v if v is None or isinstance(v, str) else json.dumps(v) for v in values]
+        return pa.array(texts, pa.string())
+
+
+class CustomersJob(RunnableLoadJob):
+    """Loads the customers of one file."""
+
+    def run(self) -> None:
+        """Raises what kept rows from being settled: dlt keeps the file and tries again."""
+        client = cast("BunceClient", self._job_client)
+        job = Job(
+            account=client.config.account,
+            run_id=self._load_id,
+            pipeline_name=client.pipeline_name,
+            table_name=self.load_table_name,
+            job_id=self._parsed_file_name.file_id,
+            disposition=str(self._load_table["write_disposition"]),
+            letter_rows=client.config.dead_letter_rows,
+        )
+        source: Source = (
+            ParquetSource(self._file_path)
+            if self._parsed_file_name.file_format == "parquet"
+            else JsonlSource(self._file_path)
+        )
+        if client.config.dry_run:
+            summary = preview(source, job, self._settings(client, b""), client.config.store_url)
+            dry_runs[self._load_id] = summary
+            return
+        self._load(client, job, source)
+
+    def _load(self, client: BunceClient, job: Job, source: Source) -> None:
+        config = client.config
+        log = logger().bind(table=job.table_name, job=job.job_id, run=job.run_id)
+        log.info("load.started", disposition=job.disposition)
+        with client.database() as db, closing(client.session()) as session:
+            account = open_account(db, config.account, config.credentials.api_key)
+            settings = self._settings(client, account.email_key)
+            runs.begin(db, job, settings.mapping.recorded)
+            log.info("load.mapped", columns=dict(settings.mapping.columns))
+            size = BatchSize(account.batch_size or config.batch_size, config.max_batch_size)
+            try:
+                counts = Load(source, job, settings, db, session, size).run()
+            except BunceError as error:
+                with db.transaction():
+                    runs.finish(db, job.run_id, job.pipeline_name, job.account, "failed")
+                log.warning("load.stopped", error=type(error).__name__)
+                raise
+            remember_batch_size(db, job.account, size())
+        log.info("load.finished", **counts)
+
+    def _settings(self, client: BunceClient, email_key: bytes) -> Settings:
+        config = client.config
+        return Settings(
+            mapping=client.mapping(self._load_table, list(self._load_table["columns"])),
+            rules=Rules(
+                default_region=config.default_region,
+                lowercase_email=config.lowercase_email,
+                defaults=config.defaults or {},
+            ),
+            email_key=email_key,
+            concurrency=config.concurrency,
+            progress=_tell_listeners,
+        )
+
+
+class StateJob(RunnableLoadJob):
+    """Keeps dlt's own rows in the store: they never reach Bunce."""
+
+    def run(self) -> None:
+        """Writes the pipeline's state; it counts once the load is completed."""
+        client = cast("BunceClient", self._job_client)
+        if client.config.dry_run or self.load_table_name != "_dlt_pipeline_state":
+            return
+        source: Source = (
+            ParquetSource(self._file_path)
+            if self._parsed_file_name.file_format == "parquet"
+            else JsonlSource(self._file_path)
+        )
+        with client.database() as db:
+            for table in source.chunks(1_000):
+                for row in table.to_pylist():
+                    dlt_state.put_state(db, row)
+
+
+def _tell_listeners(rows: int) -> None:
+    for listener in row_listeners:
+        listener(rows)

@@ -1,0 +1,27 @@
+"""Dead letters as a dlt source, for a pipeline into any warehouse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import dlt
+
+
+@dlt.resource(name="dead_letters", primary_key="id", write_disposition="merge")
+def dead_letters(
+    store_url: str = "sqlite:///bunce.sqlite",
+    account: str = "default",
+    status: str | None = None,
+) -> Iterator[list[dict[str, Any]]]:
+    """Every dead letter of an account, or those of one `status`, in pages of dicts.
+
+    Columns are those of the table bunce_dead_letters; `source_row` and `payload` are JSON text.
+    """
+    from dlt_bunce.store.database import Database
+    from dlt_bunce.store.dead_letters import select
+
+    with Database(store_url, read_only=True) as db:
+        yield from select(db, account, status=status)
+
+

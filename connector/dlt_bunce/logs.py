@@ -1,0 +1,52 @@
+"""Structured log events: JSON lines, or readable text on a terminal, at dlt's log level.
+
+Events carry counts, names of tables and settings, and statuses; never values of customers.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+EVENTS: Mapping[str, str] = MappingProxyType(
+    {
+        "load.started": "a file of customers begins: table, disposition, job",
+        "load.mapped": "which source column feeds which field, and how that was decided",
+        "load.finished": "a file is settled: its counts by fate",
+        "load.stopped": "a file cannot be finished now; its rows stay with dlt for the next run",
+        "load.flushed": "rows that an earlier run left behind are loaded before the new ones",
+        "load.chunk": "a part of the file was compared with the ledger",
+        "batch.settled": "a batch is settled: its counts by fate, and how many calls it took",
+        "batch.halved": "nobody was named in a refusal, so the batch is sent in halves",
+        "request.done": "a request was answered, or not",
+        "request.retry": "a request will be tried again after a wait",
+        "lookup.unsupported": "customers cannot be looked up by id here",
+    }
+)
+
+
+def _level() -> int:
+    from dlt.common import logger as dlt_logger
+
+    return dlt_logger.LOGGER.level if dlt_logger.LOGGER else logging.WARNING
+
+
+def logger() -> Any:  # noqa: ANN401
+    """The package's logger, filtered by dlt's present log level (`[runtime] log_level`)."""
+    import structlog
+
+    processors = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.dev.ConsoleRenderer()
+        if sys.stderr.isatty()
+        else structlog.processors.JSONRenderer(),
+    ]
+    return structlog.wrap_logger(
+        structlog.PrintLogger(sys.stderr),
+        processors=processors,
+        wrapper_class=structlog.make_filtering_bound_logger(_level()),
+    )

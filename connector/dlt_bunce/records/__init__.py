@@ -1,0 +1,21 @@
+"""Records, pure: from Arrow tables to payloads, fingerprints, and batches. No I/O, no clock."""
+
+from dlt_bunce.records.batching import pack
+from dlt_bunce.records.fingerprint import email_digests, fingerprint
+from dlt_bunce.records.mapping import FieldMapping, resolve_mapping
+from dlt_bunce.records.prepare import Prepared, Rules, prepare
+from dlt_bunce.records.schema import ALIASES, FIELDS, REQUIRED
+
+__all__ = [
+    "ALIASES",
+    "FIELDS",
+    "REQUIRED",
+    "FieldMapping",
+    "Prepared",
+    "Rules",
+    "email_digests",
+    "fingerprint",
+    "pack",
+    "prepare",
+    "resolve_mapping",
+]

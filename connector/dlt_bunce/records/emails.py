@@ -1,0 +1,52 @@
+"""email: one canonical spelling for each address."""
+
+from __future__ import annotations
+
+import re
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dlt_bunce.records.column import Column, any_true
+from dlt_bunce.records.text import characters, read_text
+
+_LONGEST_LOCAL = 64
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
+_PLAIN = rf"^{_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+[a-z][a-z]+$"
+# a whole address this short keeps the limits of its parts by itself
+_PLAIN_LENGTH = 64
+_TOP_LEVEL = re.compile(r"\.[a-z0-9-]*[a-z]$")
+
+
+def judge_emails(array: pa.Array, *, lowercase: bool = True) -> Column:
+    """Addresses by syntax alone, no DNS; names for tests such as example.com are fine.
+
+    The canonical form has a lower-case domain in ASCII (an internationalized domain in Punycode,
+    whichever way it came), and a lower-case local part unless `lowercase` is off.
+    """
+    column = read_text(array)
+    if lowercase:
+        column = column.with_values(pc.utf8_lower(column.values))
+    plain = pc.and_(
+        pc.match_substring_regex(column.values, _PLAIN),
+        pc.less_equal(pc.binary_length(column.values), _PLAIN_LENGTH),
+    )
+    dashes = pc.match_substring(column.values, "--")
+    if any_true(dashes):
+        plain = pc.and_not(plain, dashes)
+    return column.judge(plain, _judgement)
+
+
+def _judgement(text: str) -> tuple[str | None, str | None]:
+    from email_validator import EmailNotValidError, validate_email
+
+    refusal = (None, f"{characters(len(text))}, {text.count('@')} @")
+    try:
+        address = validate_email(text, check_deliverability=False, globally_deliverable=False)
+    except (EmailNotValidError, ValueError):
+        return refusal
+    domain = address.ascii_domain.lower()
+    if not _TOP_LEVEL.search(domain) or len(address.local_part.encode()) > _LONGEST_LOCAL:
+        return refusal
+    return f"{address.local_part}@{domain}", None

@@ -1,0 +1,180 @@
+"""Which source column feeds which Bunce field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from dlt_bunce.errors import MappingError
+from dlt_bunce.records.schema import ALIASES, FIELDS, REQUIRED, fold
+
+VERSION = "version"
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class FieldMapping:
+    """The outcome of `resolve_mapping`.
+
+    `columns` goes from field to source column; `how` says for each field, those filled by a
+    default alone included, what decided: hint, config, name, alias, or default. `version` is the
+    source column that orders versions of a customer, or None.
+    """
+
+    columns: Mapping[str, str]
+    how: Mapping[str, str]
+    version: str | None = None
+
+    @property
+    def recorded(self) -> dict[str, str]:
+        """Columns and version in the form that `resolve_mapping` takes as hints or config."""
+        return {**self.columns, **({} if self.version is None else {VERSION: self.version})}
+
+
+def resolve_mapping(
+    columns: Sequence[str],
+    *,
+    hints: Mapping[str, str] = _NOTHING,
+    config: Mapping[str, str] = _NOTHING,
+    defaults: Mapping[str, str] = _NOTHING,
+) -> FieldMapping:
+    """Maps every field: by hint, else config, else the field's own name, else a known alias.
+
+    `hints` and `config` go from field (or "version") to column. Raises MappingError, with the
+    columns there are and the line to write, for a required field with neither column nor default,
+    a column that does not exist, a field that Bunce does not have, and any match that is not
+    unique. dlt's own columns (`_dlt_…`) are never mapped.
+    """
+    own = tuple(column for column in columns if not column.startswith("_dlt_"))
+    _refuse_unknown(own, hints, config, defaults)
+    chosen: dict[str, str] = {}
+    how: dict[str, str] = {}
+    for origin, given in (("config", config), ("hint", hints)):
+        for field, column in given.items():
+            _refuse_absent(field, column, own, origin)
+            chosen[field], how[field] = column, origin
+    for field in FIELDS:
+        if field not in chosen and (found := _by_name(field, own)) is not None:
+            chosen[field], how[field] = found
+    _refuse_shared(chosen, how, own)
+    for field in FIELDS:
+        if field not in chosen and defaults.get(field) is not None:
+            how[field] = "default"
+    _refuse_missing(own, how)
+    return FieldMapping(
+        columns=MappingProxyType({field: chosen[field] for field in FIELDS if field in chosen}),
+        how=MappingProxyType({field: how[field] for field in FIELDS if field in how}),
+        version=chosen.get(VERSION),
+    )
+
+
+def _by_name(field: str, columns: Sequence[str]) -> tuple[str, str] | None:
+    if field in columns:
+        _refuse_ambiguous(field, [c for c in columns if c == field], columns)
+        return field, "name"
+    wanted = fold(field)
+    same = [c for c in columns if fold(c) == wanted]
+    if same:
+        _refuse_ambiguous(field, same, columns)
+        return same[0], "name"
+    aliases = {fold(alias) for alias in ALIASES[field]}
+    candidates = [c for c in columns if fold(c) in aliases]
+    if not candidates:
+        return None
+    _refuse_ambiguous(field, candidates, columns)
+    return candidates[0], "alias"
+
+
+def _refuse_unknown(
+    columns: Sequence[str],
+    hints: Mapping[str, str],
+    config: Mapping[str, str],
+    defaults: Mapping[str, str],
+) -> None:
+    for origin, given in (("hint", hints), ("config", config), ("default", defaults)):
+        known = FIELDS if origin == "default" else (*FIELDS, VERSION)
+        for field in given:
+            if field not in known:
+                raise MappingError(
+                    f"The {origin} for {field!r} names no field of Bunce; "
+                    f"the fields are: {', '.join(known)}.",
+                    columns=columns,
+                    remedy=_write([(FIELDS[0], columns[0] if columns else "your_column")]),
+                )
+    if defaults.get("customer_id") is not None:
+        raise MappingError(
+            "A default for customer_id would make one customer of every row without an id.",
+            columns=columns,
+            remedy="Remove customer_id from [destination.bunce.defaults].",
+        )
+
+
+def _refuse_absent(field: str, column: str, columns: Sequence[str], origin: str) -> None:
+    found = columns.count(column)
+    if found == 1:
+        return
+    problem = "does not exist" if not found else f"exists {found} times"
+    raise MappingError(
+        f"The {origin} maps {field} to column {column!r}, which {problem}.",
+        columns=columns,
+        remedy=_write([(field, _likely(column, columns))]),
+    )
+
+
+def _refuse_ambiguous(field: str, candidates: Sequence[str], columns: Sequence[str]) -> None:
+    if len(candidates) > 1:
+        named = ", ".join(repr(candidate) for candidate in candidates)
+        raise MappingError(
+            f"Several columns could be {field}: {named}.",
+            columns=columns,
+            remedy=_write([(field, candidates[0])]),
+        )
+
+
+def _refuse_shared(
+    chosen: Mapping[str, str], how: Mapping[str, str], columns: Sequence[str]
+) -> None:
+    for field in FIELDS:
+        if how.get(field) != "alias":
+            continue
+        others = [
+            other for other in FIELDS if other != field and chosen.get(other) == chosen[field]
+        ]
+        if others:
+            raise MappingError(
+                f"Column {chosen[field]!r} is {others[0]} already and would by its name be "
+                f"{field} too.",
+                columns=columns,
+                remedy=_write([(field, chosen[field])]),
+            )
+
+
+def _refuse_missing(columns: Sequence[str], how: Mapping[str, str]) -> None:
+    missing = [field for field in REQUIRED if field not in how]
+    if missing:
+        raise MappingError(
+            f"No column and no default for the required {_plural(missing)}.",
+            columns=columns,
+            remedy=_write([(field, "your_column") for field in missing]),
+        )
+
+
+def _plural(fields: Sequence[str]) -> str:
+    return f"field{'s' if len(fields) > 1 else ''} {', '.join(fields)}"
+
+
+def _likely(wanted: str, columns: Sequence[str]) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(wanted, columns, n=1)
+    return close[0] if close else "your_column"
+
+
+def _write(pairs: Sequence[tuple[str, str]]) -> str:
+    keywords = ", ".join(f'{field}="{column}"' for field, column in pairs)
+    lines = ", ".join(f'{field} = "{column}"' for field, column in pairs)
+    return (
+        f"Write bunce_adapter(data, {keywords}) in the pipeline, or "
+        f"[destination.bunce.mapping] {lines} in the configuration."
+    )

@@ -1,0 +1,53 @@
+"""first_name and last_name."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dlt_bunce.records.column import Column
+from dlt_bunce.records.text import characters, read_text
+
+LONGEST = 255
+_PLAIN = r"^[!-~\p{L}\p{M}\p{N}\p{P}\p{S}]+(?: [!-~\p{L}\p{M}\p{N}\p{P}\p{S}]+)*$"
+_BLANKS = re.compile(r"\s+")
+# Format characters that people write on purpose: joiners in Indic scripts, Persian, and emoji, tags
+# in flags, and the Arabic, Syriac, and Kaithi signs that are visible.
+_VISIBLE_FORMATS = frozenset(
+    "\u200c\u200d\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"
+    + "".join(map(chr, (*range(0x600, 0x606), *range(0xE0020, 0xE0080))))
+)
+
+
+def judge_names(array: pa.Array) -> Column:
+    """Text in NFC, trimmed, inner white space folded to one blank, control characters out.
+
+    Up to 255 characters; what is empty after cleaning is missing. Numbers are not names.
+    """
+    column = read_text(array)
+    column = column.with_values(pc.utf8_normalize(column.values, "NFC"))
+    plain = pc.and_(
+        pc.match_substring_regex(column.values, _PLAIN),
+        pc.less_equal(pc.utf8_length(column.values), LONGEST),
+    )
+    return column.judge(plain, _judgement)
+
+
+def _judgement(text: str) -> tuple[str | None, str | None]:
+    kept = "".join(c for c in text if not _is_noise(c))
+    name = _BLANKS.sub(" ", unicodedata.normalize("NFC", kept)).strip()
+    if not name.strip(" \u200c\u200d"):
+        return None, None
+    if len(name) > LONGEST:
+        return None, f"{characters(len(name))}, at most {LONGEST} are allowed"
+    return name, None
+
+
+def _is_noise(character: str) -> bool:
+    if character.isspace():
+        return False
+    category = unicodedata.category(character)
+    return category == "Cc" or (category == "Cf" and character not in _VISIBLE_FORMATS)

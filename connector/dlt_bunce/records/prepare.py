@@ -1,0 +1,201 @@
+"""From a source table to customers that can be sent, and rows that cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dlt_bunce.errors import ConfigurationError
+from dlt_bunce.records.column import Column, any_true, none_of
+from dlt_bunce.records.devices import judge_devices
+from dlt_bunce.records.emails import judge_emails
+from dlt_bunce.records.fingerprint import fingerprint
+from dlt_bunce.records.identifiers import judge_identifiers
+from dlt_bunce.records.mapping import FieldMapping
+from dlt_bunce.records.names import judge_names
+from dlt_bunce.records.newest import newest
+from dlt_bunce.records.payload import payloads
+from dlt_bunce.records.phones import judge_phones
+from dlt_bunce.records.schema import FIELDS, REQUIRED
+from dlt_bunce.records.text import flat
+from dlt_bunce.records.versions import read_versions
+
+ACCEPTED_SCHEMA = pa.schema(
+    [("row", pa.int64())]
+    + [(name, pa.string()) for name in (*FIELDS, "payload", "fingerprint")]
+    + [("version", pa.int64())]
+)
+REJECTED_SCHEMA = pa.schema(
+    [("row", pa.int64())]
+    + [(name, pa.string()) for name in ("customer_id", "code", "field", "message", "fingerprint")]
+    + [("version", pa.int64())]
+)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the configuration says about values.
+
+    `default_region` is the ISO code for national phone numbers, `defaults` go from field to the
+    value for rows that have none.
+    """
+
+    default_region: str | None = None
+    lowercase_email: bool = True
+    defaults: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Every row read, in one of three places: accepted, rejected, or counted as superseded.
+
+    `accepted`: row (index into the source), the six fields, payload, fingerprint, version.
+    `rejected`: row, customer_id (null if unusable), code, field, message, fingerprint, version.
+    """
+
+    accepted: pa.Table
+    rejected: pa.Table
+    superseded: int
+    read: int
+
+
+def prepare(source: pa.Table, mapping: FieldMapping, rules: Rules) -> Prepared:
+    """Judges every row of `source` and makes the payloads of those that can go.
+
+    Of several rows with one customer_id only the newest stays. Raises MappingError for a version
+    column that cannot be ordered and ConfigurationError for a default that is itself invalid.
+    """
+    defaults = _defaults(rules)
+    rows = pa.array(range(source.num_rows), pa.int64())
+    ids = judge_identifiers(_column(source, mapping, "customer_id"))
+    versions = _versions(source, mapping)
+    kept = newest(ids.values, versions)
+    if kept is not None:
+        source = source.select(sorted({*mapping.columns.values()} & {*source.column_names}))
+        source, rows, versions = source.filter(kept), rows.filter(kept), versions.filter(kept)
+        ids = ids.filter(kept)
+    judged = {"customer_id": ids} | {
+        name: judge(_column(source, mapping, name)) for name, judge in _judges(rules).items()
+    }
+    filled = {name: column.or_default(defaults.get(name)) for name, column in judged.items()}
+    bad = none_of(len(rows))
+    for name, column in filled.items():
+        bad = pc.or_(bad, _refused(name, column))
+    return Prepared(
+        accepted=_accepted(rows, filled, versions, pc.invert(bad)),
+        rejected=_rejected(rows, judged, filled, versions, bad, mapping),
+        superseded=len(kept) - len(rows) if kept is not None else 0,
+        read=len(rows) if kept is None else len(kept),
+    )
+
+
+def _accepted(
+    rows: pa.Array, columns: Mapping[str, Column], versions: pa.Array, good: pa.Array
+) -> pa.Table:
+    values = {name: column.values for name, column in columns.items()}
+    if any_true(pc.invert(good)):
+        values = {name: array.filter(good) for name, array in values.items()}
+        rows, versions = rows.filter(good), versions.filter(good)
+    texts = payloads(values)
+    arrays = [rows, *values.values(), texts, fingerprint(texts), versions]
+    return pa.Table.from_arrays(arrays, schema=ACCEPTED_SCHEMA)
+
+
+def _rejected(  # noqa: PLR0913, PLR0917 - what a dead letter tells comes from six places
+    rows: pa.Array,
+    judged: Mapping[str, Column],
+    filled: Mapping[str, Column],
+    versions: pa.Array,
+    bad: pa.Array,
+    mapping: FieldMapping,
+) -> pa.Table:
+    if not any_true(bad):
+        return REJECTED_SCHEMA.empty_table()
+    nothing = pa.nulls(bad.true_count, pa.string())
+    code, at_fault, message = nothing, nothing, nothing
+    # from the last field to the first, so that the first failing field has the last word
+    for name in reversed(FIELDS):
+        column = filled[name].filter(bad)
+        refused = _refused(name, column)
+        kind = pc.if_else(column.invalid, f"invalid_{name}", f"missing_{name}")
+        reason = pc.coalesce(column.reason, pa.scalar(_blank(name, mapping)))
+        code = pc.if_else(refused, kind, code)
+        at_fault = pc.if_else(refused, name, at_fault)
+        message = pc.if_else(refused, reason, message)
+    arrays = [
+        rows.filter(bad),
+        judged["customer_id"].values.filter(bad),
+        code,
+        at_fault,
+        message,
+        _digest({name: column.filter(bad) for name, column in judged.items()}),
+        versions.filter(bad),
+    ]
+    return pa.Table.from_arrays(arrays, schema=REJECTED_SCHEMA)
+
+
+def _digest(columns: Mapping[str, Column]) -> pa.Array:
+    # canonical values where there are any: one bad field must not make the letter depend on how
+    # the source writes the good ones
+    return fingerprint(
+        payloads({f"source.{n}": pc.coalesce(c.values, c.raw) for n, c in columns.items()})
+    )
+
+
+def _refused(name: str, column: Column) -> pa.Array:
+    if name not in REQUIRED:
+        return column.invalid
+    return pc.is_null(column.values)
+
+
+def _blank(name: str, mapping: FieldMapping) -> str:
+    column = mapping.columns.get(name)
+    return "no column is mapped" if column is None else f"null or blank in column {column!r}"
+
+
+def _judges(rules: Rules) -> Mapping[str, partial[Column]]:
+    return {
+        "email": partial(judge_emails, lowercase=rules.lowercase_email),
+        "first_name": partial(judge_names),
+        "last_name": partial(judge_names),
+        "phone_no": partial(judge_phones, default_region=rules.default_region),
+        "devices": partial(judge_devices),
+    }
+
+
+def _defaults(rules: Rules) -> dict[str, str]:
+    canonical: dict[str, str] = {}
+    judges = _judges(rules)
+    for name, value in rules.defaults.items():
+        if name not in judges:
+            raise ConfigurationError(
+                f"[destination.bunce.defaults] cannot fill {name}.",
+                remedy=f"It can fill: {', '.join(judges)}.",
+            )
+        judged = judges[name](pa.array([value], pa.string()))
+        if any_true(judged.invalid):
+            raise ConfigurationError(
+                f"The default for {name} under [destination.bunce.defaults] is invalid: "
+                f"{judged.reason[0].as_py()}.",
+                remedy="Correct it, or remove it.",
+            )
+        if judged.values[0].is_valid:
+            canonical[name] = judged.values[0].as_py()
+    return canonical
+
+
+def _column(source: pa.Table, mapping: FieldMapping, name: str) -> pa.Array:
+    column = mapping.columns.get(name)
+    if column is None or column not in source.column_names:
+        return pa.nulls(source.num_rows)
+    return flat(source.column(column))
+
+
+def _versions(source: pa.Table, mapping: FieldMapping) -> pa.Array:
+    if mapping.version is None or mapping.version not in source.column_names:
+        return pa.nulls(source.num_rows, pa.int64())
+    return read_versions(flat(source.column(mapping.version)), mapping.version)

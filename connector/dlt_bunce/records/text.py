@@ -1,0 +1,191 @@
+"""Arrow columns of any type, read as text."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dlt_bunce.records.column import Column, any_true
+
+_UUID_BYTES = 16
+# beyond these a float no longer tells neighboring whole numbers apart, by bits of its type
+_WHOLE_UP_TO = {16: 2**11, 32: 2**24, 64: 2**53}
+
+
+def flat(column: Any) -> pa.Array:
+    """One array of plain storage type: chunks joined, dictionaries and extensions unwrapped."""
+    if isinstance(column, pa.ChunkedArray):
+        chunks = [_unwrapped(chunk) for chunk in column.chunks]
+        if len(chunks) == 1:
+            return chunks[0]
+        return pa.concat_arrays(chunks) if chunks else _unwrapped(pa.array([], column.type))
+    return _unwrapped(column)
+
+
+def _unwrapped(array: Any) -> pa.Array:
+    while True:
+        if isinstance(array, pa.DictionaryArray):
+            array = array.dictionary_decode()
+        elif isinstance(array, pa.ExtensionArray):
+            array = array.storage
+        else:
+            return array
+
+
+def read_text(array: pa.Array, *, numbers: bool = False, uuids: bool = False) -> Column:
+    """A flat array as trimmed text; blank counts as missing.
+
+    Text and UTF-8 bytes of any width are read. With `numbers` also whole numbers, in plain
+    decimal; with `uuids` also 16 bytes of fixed width, as a UUID is written. What cannot be read
+    is invalid, with its type or the shape of the value as the reason.
+    """
+    kind = array.type
+    column: Column | None = None
+    if uuids and pa.types.is_fixed_size_binary(kind) and kind.byte_width == _UUID_BYTES:
+        column = Column.of(_uuid_text(array))
+    elif pa.types.is_null(kind) or (numbers and pa.types.is_integer(kind)):
+        column = Column.of(array.cast(pa.string()))
+    elif _is_text(kind):
+        column = _trimmed(_decoded(array))
+    elif numbers and pa.types.is_decimal(kind):
+        column = _whole_decimals(array)
+    elif numbers and pa.types.is_floating(kind):
+        column = _whole_floats(array)
+    if column is not None:
+        return column
+    return Column.refused(as_json(array), pc.is_valid(array), f"the column is of type {kind}")
+
+
+def as_json(array: pa.Array) -> pa.Array:
+    """Values of any type as JSON text, alike for sources of different kind; only for digests."""
+    return pa.array(
+        [None if value is None else canonical_json(value) for value in array.to_pylist()],
+        pa.string(),
+    )
+
+
+def canonical_json(value: object) -> str:
+    """Keys sorted, null members left out: a struct and a dict of the same content agree."""
+    return json.dumps(_without_nulls(value), sort_keys=True, separators=(",", ":"), default=str)
+
+
+def hex_text(data: bytes, width: int) -> pa.Array:
+    """A string array of `width` hex digits each, from joined binary values of half that width."""
+    digits = data.hex().encode()
+    count = len(digits) // width
+    offsets = pa.array(range(0, len(digits) + 1, width), pa.int32())
+    return pa.StringArray.from_buffers(count, offsets.buffers()[1], pa.py_buffer(digits))
+
+
+def characters(count: int) -> str:
+    """The count with its noun: 1 character, 2 characters."""
+    return f"{count} character{'' if count == 1 else 's'}"
+
+
+def _without_nulls(value: object) -> object:
+    if isinstance(value, dict):
+        return {str(k): _without_nulls(v) for k, v in value.items() if v is not None}
+    if isinstance(value, (list, tuple)):
+        return [_without_nulls(item) for item in value]
+    return value
+
+
+def _is_text(kind: Any) -> bool:
+    return any(
+        test(kind)
+        for test in (
+            pa.types.is_string,
+            pa.types.is_large_string,
+            pa.types.is_string_view,
+            pa.types.is_binary,
+            pa.types.is_large_binary,
+            pa.types.is_binary_view,
+            pa.types.is_fixed_size_binary,
+        )
+    )
+
+
+def _decoded(array: pa.Array) -> Column:
+    try:
+        if pa.types.is_fixed_size_binary(array.type):
+            array = array.cast(pa.binary())
+        text = array.cast(pa.string())
+        # Parquet and Arrow files may carry bytes that are marked as text but are not UTF-8
+        text.validate(full=True)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return _decoded_one_by_one(array)
+    return Column.of(text)
+
+
+def _decoded_one_by_one(array: pa.Array) -> Column:
+    texts: list[str | None] = []
+    raws: list[str | None] = []
+    for value in array.cast(pa.large_binary()).to_pylist():
+        try:
+            text = None if value is None else value.decode()
+            raw = text
+        except UnicodeDecodeError:
+            text, raw = None, value.hex()
+        texts.append(text)
+        raws.append(raw)
+    values, raw_values = pa.array(texts, pa.string()), pa.array(raws, pa.string())
+    refused = pc.and_(pc.is_null(values), pc.is_valid(raw_values))
+    column = Column.of(values)
+    reasons = pc.if_else(refused, pa.scalar("bytes that are not UTF-8"), column.reason)
+    return Column(values, refused, reasons, raw_values)
+
+
+def _trimmed(column: Column) -> Column:
+    text = pc.utf8_trim_whitespace(column.values)
+    blank = pc.equal(pc.binary_length(text), 0)
+    if any_true(blank):
+        text = pc.if_else(blank, pa.scalar(None, pa.string()), text)
+    raw = text if column.raw is column.values else column.raw
+    return Column(text, column.invalid, column.reason, raw)
+
+
+def _uuid_text(array: pa.Array) -> pa.Array:
+    width = array.type.byte_width
+    data = b"".join(value or bytes(width) for value in array.to_pylist())
+    digits = hex_text(data, 2 * width)
+    parts = [
+        pc.utf8_slice_codeunits(digits, start, stop)
+        for start, stop in ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32))
+    ]
+    text = pc.binary_join_element_wise(*parts, "-")
+    return pc.if_else(pc.is_valid(array), text, pa.scalar(None, pa.string()))
+
+
+def _whole_decimals(array: pa.Array) -> Column:
+    try:
+        wide = array.cast(pa.decimal256(76, array.type.scale))
+        whole = pc.equal(pc.trunc(wide), wide)
+        kept = pc.if_else(whole, wide, pa.scalar(None, wide.type))
+        plain = kept.cast(pa.decimal256(76, 0)).cast(pa.string())
+        raw = wide.cast(pa.string())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        raws = [None if v is None else format(v.normalize(), "f") for v in array.to_pylist()]
+        texts = [None if text is None or "." in text else text for text in raws]
+        plain, raw = pa.array(texts, pa.string()), pa.array(raws, pa.string())
+    return _whole(plain, raw, pc.is_valid(array))
+
+
+def _whole_floats(array: pa.Array) -> Column:
+    limit = float(_WHOLE_UP_TO[array.type.bit_width])
+    wide = array.cast(pa.float64())
+    present = pc.fill_null(pc.invert(pc.is_nan(wide)), False)
+    whole = pc.and_(pc.less_equal(pc.abs(wide), limit), pc.equal(pc.trunc(wide), wide))
+    kept = pc.if_else(whole, wide, pa.scalar(None, pa.float64()))
+    plain = kept.cast(pa.int64()).cast(pa.string())
+    raw = pc.if_else(present, wide.cast(pa.string()), pa.scalar(None, pa.string()))
+    return _whole(plain, raw, present)
+
+
+def _whole(plain: pa.Array, raw: pa.Array, present: pa.Array) -> Column:
+    refused = pc.and_(present, pc.is_null(plain))
+    blank = pa.scalar(None, pa.string())
+    reasons = pc.if_else(refused, pa.scalar("not a whole number, or too large to be exact"), blank)
+    return Column(plain, refused, reasons, pc.coalesce(plain, raw))

@@ -1,0 +1,69 @@
+"""Runs a pipeline so that no row waits unseen: what an earlier run left behind goes first."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import dlt
+from dlt.common.configuration.exceptions import DuplicateConfigProviderException
+from dlt.common.configuration.providers import CustomLoaderDocProvider
+
+from dlt_bunce.errors import BunceError
+from dlt_bunce.logs import logger
+from dlt_bunce.model import RunSummary
+from dlt_bunce.summary import add_up, run_summary
+
+
+def flush_and_run(
+    pipeline: dlt.Pipeline, data: Any, *, write_disposition: str = "merge"
+) -> RunSummary:
+    """Loads what is pending, then `data`; the summary covers both.
+
+    dlt alone would load a pending package and silently leave `data` for the run after. Raises the
+    BunceError behind dlt's exception where there is one.
+    """
+    found = []
+    try:
+        if pipeline.has_pending_data:
+            logger().warning("load.flushed", pipeline=pipeline.pipeline_name)
+            pipeline.run()
+            found.append(run_summary(pipeline))
+        pipeline.run(data, write_disposition=write_disposition)  # type: ignore[arg-type]
+    except Exception as error:
+        cause = bunce_error(error)
+        if cause is None:
+            raise
+        raise cause from None
+    return add_up([run_summary(pipeline), *found], pipeline.pipeline_name)
+
+
+def bunce_error(error: BaseException) -> BunceError | None:
+    """The BunceError inside what dlt wraps around it, if there is one."""
+    seen: set[int] = set()
+    queue: list[object] = [error]
+    while queue:
+        one = queue.pop()
+        if not isinstance(one, BaseException) or id(one) in seen:
+            continue
+        if isinstance(one, BunceError):
+            return one
+        seen.add(id(one))
+        queue += [one.__cause__, one.__context__]
+        queue += [getattr(one, name, None) for name in ("exception", "client_exception")]
+    return None
+
+
+def use_config(path: Path) -> None:
+    """Adds a config.toml that lies outside of dlt's own folder to dlt's configuration.
+
+    Secrets are not read from it: they belong into the environment or dlt's secrets.toml.
+    """
+    import tomlkit
+
+    provider = CustomLoaderDocProvider(
+        str(path), lambda: tomlkit.parse(path.read_text()).unwrap(), supports_secrets=False
+    )
+    with contextlib.suppress(DuplicateConfigProviderException):
+        dlt.config.register_provider(provider)

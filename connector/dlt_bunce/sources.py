@@ -1,0 +1,247 @@
+"""Customers from files and databases as dlt resources, in Arrow tables all the way.
+
+Every function returns a resource whose table is named `customers`, ready for `bunce_adapter`.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import dlt
+from dlt.extract import DltResource
+
+from dlt_bunce.errors import SourceError
+
+ROWS = 20_000
+"""Rows an Arrow table handed to dlt holds at most."""
+TABLE = "customers"
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*")
+
+
+def from_parquet(location: str) -> DltResource:
+    """Parquet files: a path, a glob, or a URL such as s3://bucket/customers/*.parquet.
+
+    Credentials of remote stores come from dlt's configuration (`[sources.filesystem.credentials]`).
+    Raises SourceError when no local file matches or a file is not Parquet.
+    """
+    if "://" not in location:
+        _check_local(location)
+        location = str(Path(location).resolve())
+    from dlt.sources.filesystem import filesystem, read_parquet
+
+    folder, pattern = _split_glob(location)
+    files = filesystem(bucket_url=folder, file_glob=pattern)
+    reader = files | read_parquet(chunksize=ROWS, use_pyarrow=True)
+    resource: DltResource = reader.with_name(TABLE)
+    return resource
+
+
+def from_sql(
+    url: str,
+    *,
+    table: str | None = None,
+    query: str | None = None,
+    incremental: str | None = None,
+) -> DltResource:
+    """A table or a query of any database that SQLAlchemy knows; `incremental` names a column
+    that grows, so that later runs read new rows only.
+
+    Raises SourceError when neither or both of `table` and `query` are given.
+    """
+    from dlt.sources.sql_database import sql_table
+
+    _one_of(table, query)
+    url = _with_driver(url)
+    if table is not None:
+        schema, _, name = table.rpartition(".")
+        resource: DltResource = sql_table(
+            credentials=url,
+            table=name,
+            schema=schema or None,
+            backend="pyarrow",
+            chunk_size=ROWS,
+            incremental=dlt.sources.incremental(incremental) if incremental else None,
+        ).with_name(TABLE)
+        resource.apply_hints(table_name=TABLE)
+        return resource
+
+    def rows(last: Any) -> Iterator[Any]:
+        import sqlalchemy as sa
+
+        text, parameters = _since(query or "", incremental, last, ":bunce_last")
+        engine = sa.create_engine(url)
+        try:
+            with engine.connect().execution_options(stream_results=True, yield_per=ROWS) as link:
+                result = link.execute(sa.text(text), {"bunce_last": last} if parameters else {})
+                names = list(result.keys())
+                for part in result.partitions(ROWS):
+                    yield _arrow(names, part)
+        finally:
+            engine.dispose()
+
+    return _resource(rows, incremental)
+
+
+def from_duckdb(
+    path: str,
+    *,
+    table: str | None = None,
+    query: str | None = None,
+    incremental: str | None = None,
+) -> DltResource:
+    """A table or a query of a DuckDB file, opened read-only.
+
+    Raises SourceError when the file is missing, or neither or both of `table` and `query` are
+    given.
+    """
+    _one_of(table, query)
+    if not Path(path).is_file():
+        raise SourceError(f"There is no DuckDB file {path}.", remedy="Check the path.")
+    inner = query or f"SELECT * FROM {_quoted(table or '')}"
+
+    def rows(last: Any) -> Iterator[Any]:
+        import duckdb
+
+        text, parameters = _since(inner, incremental, last, "?")
+        with duckdb.connect(path, read_only=True) as connection:
+            for batch in connection.execute(text, parameters).to_arrow_reader(ROWS):
+                yield batch
+
+    return _resource(rows, incremental)
+
+
+def open_source(
+    location: str, *, table: str | None = None, query: str | None = None
+) -> DltResource:
+    """The resource that a location names: a path, a glob, s3://…, postgresql://…, duckdb:///…, any
+    SQLAlchemy URL, or env:NAME for a URL kept in an environment variable.
+
+    Raises SourceError, also for a URL that holds a password: arguments are visible to everybody
+    on the machine.
+    """
+    if location.startswith("env:"):
+        name = location.removeprefix("env:")
+        location = os.environ.get(name, "")
+        if not location:
+            raise SourceError(f"The environment variable {name} is not set.")
+    elif "://" in location and urlsplit(location).password:
+        raise SourceError(
+            "The source's URL holds a password, and arguments are visible in the process list.",
+            remedy="Put the URL into an environment variable and write env:NAME instead.",
+        )
+    scheme = location.split("://", 1)[0] if "://" in location else ""
+    if scheme == "duckdb":
+        return from_duckdb(location.removeprefix("duckdb:///"), table=table, query=query)
+    if scheme and scheme not in ("s3", "gs", "gcs", "az", "abfss", "file", "memory"):
+        return from_sql(location, table=table, query=query)
+    if table or query:
+        raise SourceError("Files have neither tables nor queries.", remedy="Drop --table/--query.")
+    return from_parquet(location)
+
+
+def limited(resource: DltResource, rows: int) -> DltResource:
+    """The first `rows` rows of a resource of Arrow tables."""
+    left = rows
+
+    def cut(item: Any) -> Any:
+        nonlocal left
+        taken = item.slice(0, left)
+        left -= taken.num_rows
+        return taken
+
+    return resource.add_map(cut).add_filter(lambda item: item.num_rows > 0)
+
+
+def _resource(rows: Callable[[Any], Iterator[Any]], incremental: str | None) -> DltResource:
+    if incremental is None:
+        resource: DltResource = dlt.resource(rows(None), name=TABLE)
+        return resource
+
+    @dlt.resource(name=TABLE)
+    def since(cursor: Any = dlt.sources.incremental(incremental)) -> Iterator[Any]:  # noqa: B008, dlt finds the cursor by its default
+        yield from rows(cursor.last_value)
+
+    return since()
+
+
+def _since(
+    query: str, column: str | None, last: Any, placeholder: str
+) -> tuple[str, list[Any]]:
+    """The query restricted to rows at or after `last`; dlt drops those that it has seen."""
+    if column is None or last is None:
+        return query, []
+    text = f"SELECT * FROM ({query}) AS q WHERE {_quoted(column)} >= {placeholder}"  # noqa: S608
+    return text, [last]
+
+
+def _arrow(names: list[str], rows: Any) -> Any:
+    import pyarrow as pa
+    from dlt.common.json import json
+
+    def array(values: tuple[Any, ...]) -> pa.Array:
+        if any(isinstance(value, (dict, list)) for value in values):
+            return pa.array([None if v is None else json.dumps(v) for v in values], pa.string())
+        if any(type(value).__name__ == "UUID" for value in values):
+            return pa.array([None if v is None else str(v) for v in values], pa.string())
+        return pa.array(values)
+
+    return pa.table({n: array(c) for n, c in zip(names, zip(*rows, strict=True), strict=True)})
+
+
+def _one_of(table: str | None, query: str | None) -> None:
+    if (table is None) == (query is None):
+        raise SourceError(
+            "A database needs a table or a query, not both.",
+            remedy="Write --table customers or --query 'SELECT …'.",
+        )
+
+
+def _quoted(identifier: str) -> str:
+    parts = identifier.split(".")
+    if not all(_IDENTIFIER.fullmatch(part) for part in parts):
+        raise SourceError(
+            f"{identifier!r} is not a plain table or column name.",
+            remedy="Use a query, in which such a name can be quoted.",
+        )
+    return ".".join(f'"{part}"' for part in parts)
+
+
+def _with_driver(url: str) -> str:
+    """Postgres through psycopg 3, whichever version SQLAlchemy takes by default."""
+    return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
+
+
+def _split_glob(location: str) -> tuple[str, str]:
+    """Folder and pattern, as dlt's filesystem source takes them."""
+    head = location.split("*", 1)[0].split("?", 1)[0].split("[", 1)[0]
+    if head.endswith("/") and head == location:
+        return location.rstrip("/"), "**/*.parquet"
+    if head == location and Path(location).is_dir():
+        return location, "**/*.parquet"
+    folder = head.rsplit("/", 1)[0]
+    return folder, location[len(folder) + 1 :]
+
+
+def _check_local(location: str) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = Path(location)
+    found = [path] if path.exists() else [Path(p) for p in glob.glob(location, recursive=True)]
+    files = [f for p in found for f in (p.rglob("*.parquet") if p.is_dir() else [p])]
+    if not files:
+        raise SourceError(f"There is no file {location}.", remedy="Check the path or the glob.")
+    for file in files:
+        try:
+            pq.read_schema(file)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise SourceError(
+                f"{file} cannot be read as Parquet ({type(error).__name__}).",
+                remedy="Give Parquet files, or load other formats with a dlt source of your own.",
+            ) from None
