@@ -27,12 +27,9 @@ class BunceCredentials(CredentialsConfiguration):
     api_key: TSecretStrValue = dataclasses.field(default=None, repr=False)  # type: ignore[assignment]
 
     def parse_native_representation(self, native_value: Any) -> None:
-        """Accepts the key as a plain string."""
+        """Accepts the key as a plain string; dlt turns the ValueError into its own."""
         if not isinstance(native_value, str) or not native_value.strip():
-            raise ConfigurationError(
-                "The Bunce credentials are not a text with the API key.",
-                remedy="Set DESTINATION__BUNCE__CREDENTIALS__API_KEY.",
-            )
+            raise ValueError("the API key of Bunce must be text")  # noqa: TRY004
         self.api_key = native_value.strip()
 
     def __str__(self) -> str:

@@ -15,7 +15,7 @@ from dlt.common.storages import FileStorage
 
 from dlt_bunce.api.pacing import BatchSize
 from dlt_bunce.errors import BunceError
-from dlt_bunce.load import Load, Settings, Source
+from dlt_bunce.load import Load, Settings, Source, recorded
 from dlt_bunce.logs import logger
 from dlt_bunce.model import RunSummary
 from dlt_bunce.preview import preview
@@ -127,7 +127,7 @@ class CustomersJob(RunnableLoadJob):
         with client.database() as db, closing(client.session()) as session:
             account = open_account(db, config.account, config.credentials.api_key)
             settings = self._settings(client, account.email_key)
-            runs.begin(db, job, settings.mapping.recorded)
+            runs.begin(db, job, recorded(settings.mapping))
             log.info("load.mapped", columns=dict(settings.mapping.columns))
             size = BatchSize(account.batch_size or config.batch_size, config.max_batch_size)
             try:

@@ -216,7 +216,7 @@ class Load:
         ]
         if not open_:
             return verdicts
-        rows = batch.take(open_)
+        rows = batch.take(pa.array(open_, pa.int64()))
         ids = rows.column("customer_id").to_pylist()
         digests = email_digests(rows.column("email"), self.settings.email_key).to_pylist()
         others = self.ledger.emails_of_others(dict(zip(ids, digests, strict=True)))
@@ -236,7 +236,7 @@ class Load:
     def _letters(self, batch: pa.Table, verdicts: list[Verdict]) -> pa.Table:
         bad = [i for i, verdict in enumerate(verdicts) if verdict.fate == "rejected"]
         letters = []
-        for i, row in zip(bad, batch.take(bad).to_pylist(), strict=True):
+        for i, row in zip(bad, batch.take(pa.array(bad, pa.int64())).to_pylist(), strict=True):
             verdict = verdicts[i]
             source = self._tables[row["chunk"]].slice(row["row"], 1).to_pylist()[0]
             letters.append(
@@ -279,6 +279,12 @@ class Load:
             columns=[name for name in table.column_names if not name.startswith("_dlt_")],
             remedy=f'Write {code.field} = "…" under [destination.bunce.mapping], or {code.remedy}.',
         )
+
+
+def recorded(mapping: FieldMapping) -> dict[str, str]:
+    """Field (or "version") to column, as a run keeps it for replays."""
+    version = {"version": mapping.version} if mapping.version else {}
+    return {**mapping.columns, **version}
 
 
 def rejects_to_letters(chunk: int, table: pa.Table, rejected: pa.Table) -> pa.Table:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from dlt_bunce.api.pacing import BatchSize
 from dlt_bunce.client import BunceClient
 from dlt_bunce.job import arrow_table
-from dlt_bunce.load import Load, Settings
+from dlt_bunce.load import Load, Settings, recorded
 from dlt_bunce.model import RunSummary
 from dlt_bunce.records import rows as source_rows
 from dlt_bunce.records.mapping import resolve_mapping
@@ -105,7 +105,7 @@ def _run(
     started: str,
 ) -> RunSummary:
     dead_letters.release(db, job.account, ids)
-    runs.begin(db, job, settings.mapping.recorded)
+    runs.begin(db, job, recorded(settings.mapping))
     size = BatchSize(client.config.batch_size, client.config.max_batch_size)
     state = "failed"
     try:

@@ -165,7 +165,8 @@ def _whole_decimals(array: pa.Array) -> Column:
         whole = pc.equal(pc.trunc(wide), wide)
         kept = pc.if_else(whole, wide, pa.scalar(None, wide.type))
         plain = kept.cast(pa.decimal256(76, 0)).cast(pa.string())
-        raw = wide.cast(pa.string())
+        # the scale of the column must not show in the digest of a rejected row
+        raw = pc.replace_substring_regex(wide.cast(pa.string()), "0+$", "")
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         raws = [None if v is None else format(v.normalize(), "f") for v in array.to_pylist()]
         texts = [None if text is None or "." in text else text for text in raws]

@@ -1,0 +1,178 @@
+"""Source columns find their fields, or the user is told what to write."""
+
+from __future__ import annotations
+
+import pytest
+
+from dlt_bunce.errors import MappingError
+from dlt_bunce.records.mapping import resolve_mapping
+from dlt_bunce.records.schema import ALIASES, FIELDS, REQUIRED, fold
+
+NAMED = [*FIELDS]
+
+
+def test_fields_map_by_their_own_names() -> None:
+    mapping = resolve_mapping(NAMED)
+
+    expected = {field: field for field in FIELDS}
+    assert expected == dict(mapping.columns)
+    assert dict.fromkeys(FIELDS, "name") == dict(mapping.how)
+    assert mapping.version is None
+
+
+def test_spelling_of_a_name_does_not_matter() -> None:
+    mapping = resolve_mapping(["Customer-ID", "E Mail", "FirstName", "LAST_NAME", "Phone No"])
+
+    assert dict(mapping.columns) == {
+        "customer_id": "Customer-ID",
+        "email": "E Mail",
+        "first_name": "FirstName",
+        "last_name": "LAST_NAME",
+        "phone_no": "Phone No",
+    }
+
+
+@pytest.mark.parametrize(("field", "alias"), [(f, a) for f in FIELDS for a in ALIASES[f]])
+def test_every_alias_maps_by_itself(field: str, alias: str) -> None:
+    columns = [alias.upper() if name == field else name for name in FIELDS]
+
+    mapping = resolve_mapping(columns)
+
+    assert alias.upper() == mapping.columns[field]
+    assert mapping.how[field] == ("name" if fold(alias) == fold(field) else "alias")
+
+
+def test_no_alias_stands_for_two_fields() -> None:
+    folded = [fold(alias) for field in FIELDS for alias in {*map(fold, ALIASES[field]), field}]
+
+    assert sorted(set(folded)) == sorted(folded)
+
+
+def test_hints_go_before_config_before_names_before_aliases() -> None:
+    columns = [*NAMED, "a", "b", "mobile"]
+
+    mapping = resolve_mapping(
+        columns,
+        hints={"email": "a"},
+        config={"email": "b", "first_name": "b"},
+    )
+
+    assert (mapping.columns["email"], mapping.how["email"]) == ("a", "hint")
+    assert (mapping.columns["first_name"], mapping.how["first_name"]) == ("b", "config")
+    assert (mapping.columns["phone_no"], mapping.how["phone_no"]) == ("phone_no", "name")
+
+
+def test_version_comes_from_hints_or_config_only() -> None:
+    columns = [*NAMED, "version", "updated_at"]
+
+    assert resolve_mapping(columns).version is None
+    assert resolve_mapping(columns, config={"version": "version"}).version == "version"
+    assert (
+        resolve_mapping(
+            columns, hints={"version": "updated_at"}, config={"version": "version"}
+        ).version
+        == "updated_at"
+    )
+
+
+def test_what_was_resolved_resolves_to_itself() -> None:
+    columns = ["id", "mail", "fname", "surname", "mobile", "seen"]
+    first = resolve_mapping(columns, hints={"version": "seen"})
+
+    again = resolve_mapping(columns, config=first.recorded)
+
+    assert (first.columns, first.version) == (again.columns, again.version)
+
+
+def test_a_default_stands_in_for_a_column() -> None:
+    columns = [name for name in NAMED if name != "phone_no"]
+
+    mapping = resolve_mapping(columns, defaults={"phone_no": "+2348000000000"})
+
+    assert "phone_no" not in mapping.columns
+    assert mapping.how["phone_no"] == "default"
+
+
+def test_devices_may_be_absent() -> None:
+    mapping = resolve_mapping(REQUIRED)
+
+    assert "devices" not in mapping.how
+
+
+def test_one_column_may_be_named_for_two_fields_on_purpose() -> None:
+    columns = ["email", "first_name", "last_name", "phone_no"]
+
+    mapping = resolve_mapping(columns, hints={"customer_id": "email"})
+
+    assert (mapping.columns["customer_id"], mapping.columns["email"]) == ("email", "email")
+
+
+def refusal(columns: list[str], **given: dict[str, str]) -> str:
+    with pytest.raises(MappingError) as caught:
+        resolve_mapping(columns, **given)
+    return str(caught.value)
+
+
+def test_a_required_field_without_a_column_is_refused_with_what_to_write() -> None:
+    message = refusal(["id", "email", "first_name", "last_name", "cell", "_dlt_id"])
+
+    assert message == (
+        "No column and no default for the required field phone_no. "
+        "Columns there are: id, email, first_name, last_name, cell. "
+        'Write bunce_adapter(data, phone_no="your_column") in the pipeline, or '
+        '[destination.bunce.mapping] phone_no = "your_column" in the configuration.'
+    )
+
+
+def test_all_missing_fields_are_named_at_once() -> None:
+    assert "required fields last_name, phone_no." in refusal(["id", "email", "first_name"])
+
+
+def test_an_ambiguous_alias_is_refused_with_both_candidates() -> None:
+    message = refusal(["id", "email", "first_name", "last_name", "mobile", "phone"])
+
+    assert "Several columns could be phone_no: 'mobile', 'phone'." in message
+    assert 'bunce_adapter(data, phone_no="mobile")' in message
+    assert '[destination.bunce.mapping] phone_no = "mobile"' in message
+
+
+def test_an_ambiguous_alias_of_an_optional_field_is_refused_too() -> None:
+    assert "could be devices" in refusal([*REQUIRED, "device", "device_list"])
+
+
+@pytest.mark.parametrize("columns", [[*NAMED, "email"], [*REQUIRED[1:], "CustomerId", "CUSTOMER_ID"]])
+def test_a_name_that_is_there_twice_is_refused(columns: list[str]) -> None:
+    assert "Several columns could be" in refusal(columns)
+
+
+@pytest.mark.parametrize("origin", ["hints", "config"])
+def test_a_mapped_column_that_does_not_exist_is_refused(origin: str) -> None:
+    message = refusal([*REQUIRED, "mobile"], **{origin: {"phone_no": "mobil"}})
+
+    assert "maps phone_no to column 'mobil', which does not exist." in message
+    assert 'bunce_adapter(data, phone_no="mobile")' in message
+
+
+def test_dlt_columns_are_never_mapped() -> None:
+    assert "does not exist" in refusal([*NAMED, "_dlt_id"], hints={"customer_id": "_dlt_id"})
+
+
+@pytest.mark.parametrize("origin", ["hints", "config", "defaults"])
+def test_an_unknown_field_is_refused(origin: str) -> None:
+    message = refusal(NAMED, **{origin: {"phone": "phone_no"}})
+
+    assert "'phone' names no field of Bunce" in message
+    assert "customer_id, email, first_name, last_name, phone_no, devices" in message
+
+
+def test_an_alias_cannot_claim_a_column_that_is_another_field_already() -> None:
+    message = refusal(
+        ["email", "first_name", "last_name", "mobile"], hints={"customer_id": "mobile"}
+    )
+
+    assert "Column 'mobile' is customer_id already and would by its name be phone_no too." in message
+    assert 'phone_no="mobile"' in message
+
+
+def test_a_default_for_the_key_is_refused() -> None:
+    assert "customer_id" in refusal([*REQUIRED[1:]], defaults={"customer_id": "x"})

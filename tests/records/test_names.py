@@ -1,0 +1,88 @@
+"""Names: cleaned of what nobody sees, otherwise as people write them."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dlt_bunce.records.names import judge_names
+
+ENGLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
+
+
+def judged(value: str | None) -> object:
+    column = judge_names(pa.array([value], pa.string()))
+    return False if column.invalid[0].as_py() else column.values[0].as_py()
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("Ada", "Ada"),
+        ("  Ada  ", "Ada"),
+        ("Mary   Ann", "Mary Ann"),
+        ("Mary\u00a0\t\nAnn", "Mary Ann"),
+        ("Zoë", "Zoë"),
+        (unicodedata.normalize("NFD", "Zoë Ångström"), "Zoë Ångström"),
+        ("O'Brien-Smith Jr.", "O'Brien-Smith Jr."),
+        ('Ada "the" \\ Lovelace', 'Ada "the" \\ Lovelace'),
+        ("李小龍", "李小龍"),
+        ("محمد", "محمد"),
+        ("नरेन्द्र", "नरेन्द्र"),
+        ("क्\u200dष", "क्\u200dष"),
+        ("علی\u200cرضا", "علی\u200cرضا"),
+        ("Ada 😀", "Ada 😀"),
+        ("👩\u200d👩\u200d👧", "👩\u200d👩\u200d👧"),
+        (ENGLAND, ENGLAND),
+        ("A\x00d\x07a\x9f", "Ada"),
+        ("\ufeffAda\u200b", "Ada"),
+        ("e\u200b\u0301", "é"),
+        ("a \u200b b", "a b"),
+        ("\u202eAda", "Ada"),
+        ("n" * 255, "n" * 255),
+        ("é" * 255, "é" * 255),
+        ("e\u0301" * 255, "é" * 255),
+        ("n" * 256, False),
+        ("n" * 10_000, False),
+        ("é" * 10_000, False),
+        ("", None),
+        ("   ", None),
+        ("\u3000\u00a0", None),
+        ("\u200b\x01", None),
+        ("\u200d", None),
+        (None, None),
+    ],
+)
+def test_a_value_becomes_this_name(value: str | None, expected: object) -> None:
+    assert expected == judged(value)
+
+
+def test_numbers_are_no_names() -> None:
+    assert judge_names(pa.array([1, None])).invalid.to_pylist() == [True, False]
+
+
+def test_a_reason_tells_shapes_and_never_the_value() -> None:
+    column = judge_names(pa.array(["n" * 10_000]))
+
+    assert column.reason.to_pylist() == ["10000 characters, at most 255 are allowed"]
+
+
+@given(st.text(max_size=30))
+def test_judging_twice_changes_nothing(text: str) -> None:
+    once = judged(text)
+
+    assert once == judged(None if once is None else str(once))
+
+
+@given(st.text(max_size=30))
+def test_a_name_is_normalized_and_free_of_control_characters(text: str) -> None:
+    name = judged(text)
+
+    if name:
+        assert unicodedata.normalize("NFC", str(name)) == name
+        assert "Cc" not in {unicodedata.category(c) for c in str(name)}
+        assert " ".join(str(name).split()) == name
