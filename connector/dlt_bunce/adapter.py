@@ -12,7 +12,9 @@ from dlt_bunce.errors import DispositionError, MappingError
 
 FIELD_HINT = "x-bunce-field"
 TABLE_HINT = "x-bunce-customers"
-REPLACE_REFUSED = "write_disposition=\"replace\" is refused: Bunce has no call that deletes customers."
+REPLACE_REFUSED = (
+    'write_disposition="replace" is refused: Bunce has no call that deletes customers.'
+)
 REPLACE_REMEDY = 'Use "merge" (create and update) or "append" (create only).'
 
 

@@ -21,8 +21,9 @@ from dlt.common.destination.client import (
 from dlt.common.destination.typing import PreparedTableSchema
 from dlt.common.pipeline import PipelineContext
 from dlt.common.schema import Schema, TSchemaTables
-from dlt.common.storages.load_storage import ParsedLoadJobFileName
+from dlt.common.storages.load_package import ParsedLoadJobFileName
 from dlt.common.utils import without_none
+from typing_extensions import Self
 
 from dlt_bunce.adapter import FIELD_HINT, REPLACE_REFUSED, REPLACE_REMEDY, TABLE_HINT
 from dlt_bunce.api.pacing import Pace
@@ -37,7 +38,7 @@ from dlt_bunce.store.database import Database, sqlite_path
 
 
 @lru_cache(maxsize=32)
-def shared_pace(base_url: str, requests_per_minute: int) -> Pace:
+def shared_pace(_base_url: str, requests_per_minute: int) -> Pace:
     """The one budget of this process for an API host: Bunce counts by IP address."""
     return Pace(requests_per_minute)
 
@@ -68,12 +69,12 @@ class BunceClient(JobClientBase, WithStateSync):
 
     def verify_schema(
         self,
-        only_tables: Iterable[str] | None = None,
-        new_jobs: Iterable[ParsedLoadJobFileName] | None = None,
+        only_tables: Iterable[str] = None,  # type: ignore[assignment]  # noqa: RUF013, dlt's signature
+        new_jobs: Iterable[ParsedLoadJobFileName] = None,  # type: ignore[assignment]  # noqa: RUF013
     ) -> list[PreparedTableSchema]:
         """Refuses what Bunce cannot take, before any job starts: dlt keeps the package."""
         tables = super().verify_schema(only_tables, new_jobs)
-        customers = [table for table in tables if not _is_dlt(table["name"])]
+        customers = [table for table in tables if not _is_dlt(table["name"] or "")]
         for table in customers:
             self._check_table(table)
         if customers and not self.config.dry_run:
@@ -147,10 +148,10 @@ class BunceClient(JobClientBase, WithStateSync):
         table: PreparedTableSchema,
         file_path: str,
         load_id: str,
-        restore: bool = False,  # noqa: FBT001, FBT002, dlt's signature
+        restore: bool = False,
     ) -> LoadJob:
         """A job for one file: customers, or dlt's own state."""
-        if _is_dlt(table["name"]):
+        if _is_dlt(table["name"] or ""):
             return StateJob(file_path)
         return CustomersJob(file_path)
 
@@ -182,9 +183,9 @@ class BunceClient(JobClientBase, WithStateSync):
 
     def update_stored_schema(
         self,
-        only_tables: Iterable[str] | None = None,
-        expected_update: TSchemaTables | None = None,
-        force: bool = False,  # noqa: FBT001, FBT002, dlt's signature
+        only_tables: Iterable[str] = None,  # type: ignore[assignment]  # noqa: RUF013, dlt's signature
+        expected_update: TSchemaTables = None,  # type: ignore[assignment]
+        force: bool = False,
     ) -> TSchemaTables | None:
         """Keeps the schema, so that a new machine can restore it."""
         applied = super().update_stored_schema(only_tables, expected_update, force)
@@ -244,7 +245,7 @@ class BunceClient(JobClientBase, WithStateSync):
             row["schema_json"],
         )
 
-    def __enter__(self) -> BunceClient:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -29,7 +29,7 @@ class BunceCredentials(CredentialsConfiguration):
     def parse_native_representation(self, native_value: Any) -> None:
         """Accepts the key as a plain string; dlt turns the ValueError into its own."""
         if not isinstance(native_value, str) or not native_value.strip():
-            raise ValueError("the API key of Bunce must be text")  # noqa: TRY004
+            raise ValueError("the API key of Bunce must be text")
         self.api_key = native_value.strip()
 
     def __str__(self) -> str:

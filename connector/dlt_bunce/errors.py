@@ -15,7 +15,7 @@ BunceError
 ├── ConservationError       rows read and rows accounted for differ
 └── RejectThresholdError    loaded and recorded, but more rows rejected than allowed
 
-None of them is one of dlt's terminal exceptions: dlt keeps the load package, so no row is forgotten.
+None of them is a terminal exception of dlt: the load package is kept, so no row is forgotten.
 Messages name columns, tables, settings, and hosts, never values of customers or secrets.
 """
 

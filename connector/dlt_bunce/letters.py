@@ -23,5 +23,3 @@ def dead_letters(
 
     with Database(store_url, read_only=True) as db:
         yield from select(db, account, status=status)
-
-

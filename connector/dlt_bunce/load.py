@@ -6,8 +6,8 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
-from contextlib import closing
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -198,7 +198,7 @@ class Load:
         verdicts = self._with_known_emails(batch, delivered.verdicts)
         settled = _settled(batch, verdicts, self.settings.email_key)
         self.ledger.settle(settled, self._letters(batch, verdicts), self.session.take_traffic())
-        fates = Counter(verdict.fate for verdict in verdicts)
+        fates = Counter[str](verdict.fate for verdict in verdicts)
         logger().debug("batch.settled", rows=len(verdicts), calls=delivered.calls, **fates)
         for number in batch.column("chunk").to_pylist():
             self._unsettled[number] -= 1
@@ -208,7 +208,8 @@ class Load:
 
     def _with_known_emails(self, batch: pa.Table, verdicts: list[Verdict]) -> list[Verdict]:
         """A "taken" that no look-up explained is explained when the ledger has delivered the
-        email under another id."""
+        email under another id.
+        """
         open_ = [
             i
             for i, verdict in enumerate(verdicts)

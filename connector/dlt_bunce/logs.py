@@ -34,11 +34,11 @@ def _level() -> int:
     return dlt_logger.LOGGER.level if dlt_logger.LOGGER else logging.WARNING
 
 
-def logger() -> Any:  # noqa: ANN401
+def logger() -> Any:
     """The package's logger, filtered by dlt's present log level (`[runtime] log_level`)."""
     import structlog
 
-    processors = [
+    processors: list[Any] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.dev.ConsoleRenderer()

@@ -46,5 +46,3 @@ def preview(source: Source, job: Job, settings: Settings, store_url: str) -> Run
     )
     summary.raise_if_unbalanced()
     return summary
-
-

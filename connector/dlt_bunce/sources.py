@@ -170,9 +170,7 @@ def _resource(rows: Callable[[Any], Iterator[Any]], incremental: str | None) -> 
     return since()
 
 
-def _since(
-    query: str, column: str | None, last: Any, placeholder: str
-) -> tuple[str, list[Any]]:
+def _since(query: str, column: str | None, last: Any, placeholder: str) -> tuple[str, list[Any]]:
     """The query restricted to rows at or after `last`; dlt drops those that it has seen."""
     if column is None or last is None:
         return query, []

@@ -43,9 +43,9 @@ def test_every_alias_maps_by_itself(field: str, alias: str) -> None:
 
 
 def test_no_alias_stands_for_two_fields() -> None:
-    folded = [fold(alias) for field in FIELDS for alias in {*map(fold, ALIASES[field]), field}]
+    names = [{fold(name) for name in (field, *ALIASES[field])} for field in FIELDS]
 
-    assert sorted(set(folded)) == sorted(folded)
+    assert len(set().union(*names)) == sum(map(len, names))
 
 
 def test_hints_go_before_config_before_names_before_aliases() -> None:
@@ -140,7 +140,9 @@ def test_an_ambiguous_alias_of_an_optional_field_is_refused_too() -> None:
     assert "could be devices" in refusal([*REQUIRED, "device", "device_list"])
 
 
-@pytest.mark.parametrize("columns", [[*NAMED, "email"], [*REQUIRED[1:], "CustomerId", "CUSTOMER_ID"]])
+@pytest.mark.parametrize(
+    "columns", [[*NAMED, "email"], [*REQUIRED[1:], "CustomerId", "CUSTOMER_ID"]]
+)
 def test_a_name_that_is_there_twice_is_refused(columns: list[str]) -> None:
     assert "Several columns could be" in refusal(columns)
 
@@ -170,7 +172,9 @@ def test_an_alias_cannot_claim_a_column_that_is_another_field_already() -> None:
         ["email", "first_name", "last_name", "mobile"], hints={"customer_id": "mobile"}
     )
 
-    assert "Column 'mobile' is customer_id already and would by its name be phone_no too." in message
+    assert (
+        "Column 'mobile' is customer_id already and would by its name be phone_no too." in message
+    )
     assert 'phone_no="mobile"' in message
 
 

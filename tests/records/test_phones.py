@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import phonenumbers
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dlt_bunce.errors import ConfigurationError
-from dlt_bunce.records.phones import judge_phones
+from dlt_bunce.records.phones import judge_phones, usual_nationals
 
 
 def judged(value: object, region: str | None = None, kind: object = None) -> object:
@@ -31,8 +32,11 @@ def judged(value: object, region: str | None = None, kind: object = None) -> obj
         ("002348031234567", "+2348031234567"),
         ("00 234 803 1234567", "+2348031234567"),
         ("+44 (0)20 7946 0958", "+442079460958"),
-        ("0044 (0) 20 7946 0958".replace(") ", ")"), "+442079460958"),
-        ("＋２３４８０３１２３４５６７", "+2348031234567"),
+        ("0044 (0)20 7946 0958", "+442079460958"),
+        (
+            "\uff0b\uff12\uff13\uff14\uff18\uff10\uff13\uff11\uff12\uff13\uff14\uff15\uff16\uff17",
+            "+2348031234567",
+        ),
         ("+٢٣٤٨٠٣١٢٣٤٥٦٧", "+2348031234567"),
         ("+1234567", "+1234567"),
         ("+123456789012345", "+123456789012345"),
@@ -111,3 +115,51 @@ def test_what_passes_is_international_and_stays_as_it_is(text: str, region: str 
         assert str(once).startswith("+")
         assert 7 <= len(str(once)) - 1 <= 15
         assert once == judged(str(once), region)
+
+
+def by_library(text: str, region: str) -> str | None:
+    try:
+        number = phonenumbers.parse(text, region)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_possible_number(number):
+        return None
+    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+
+@pytest.mark.parametrize("region", sorted(phonenumbers.SUPPORTED_REGIONS))
+def test_the_quick_way_for_national_numbers_agrees_with_the_library(region: str) -> None:
+    texts: list[str] = []
+    for kind in range(11):
+        example = phonenumbers.example_number_for_type(region, kind)
+        if example is not None:
+            digits = str(example.national_number)
+            texts += [digits, f"0{digits}", f"0{digits}1", f"0{digits[:-1]}", f"00{digits}"]
+    plan = phonenumbers.PhoneMetadata.metadata_for_region(region)
+    assert plan is not None
+    texts += [f"{plan.country_code}{text}" for text in texts] + [
+        f"01{n}23456789" for n in range(99)
+    ]
+
+    for text, quick in zip(
+        texts, usual_nationals(pa.array(texts), region).to_pylist(), strict=True
+    ):
+        assert quick in {text, by_library(text, region)}
+
+
+@given(
+    st.from_regex(r"0[0-9]{6,12}", fullmatch=True), st.sampled_from(["NG", "GB", "JP", "KR", "DE"])
+)
+def test_the_quick_way_agrees_on_any_digits(text: str, region: str) -> None:
+    (quick,) = usual_nationals(pa.array([text]), region).to_pylist()
+
+    assert quick in {text, by_library(text, region)}
+
+
+def test_most_national_numbers_take_the_quick_way() -> None:
+    numbers = pa.array(["08031234567", "09012345678", "016123456"])
+
+    assert [n.startswith("+234") for n in usual_nationals(numbers, "NG").to_pylist()][:2] == [
+        True,
+        True,
+    ]

@@ -1,4 +1,4 @@
-"""dlt-bunce account"""
+"""The command `dlt-bunce account`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def command() -> None:
 
 @command.command("list")
 @options.store_options
-def list_accounts(store_url: str | None, account: str | None, as_json: bool) -> None:  # noqa: FBT001
+def list_accounts(store_url: str | None, account: str | None, as_json: bool) -> None:
     """List the accounts of the store."""
     with reported():
         from dlt_bunce.store.database import Database
@@ -33,7 +33,7 @@ def list_accounts(store_url: str | None, account: str | None, as_json: bool) -> 
 
 @command.command("rotate")
 @options.store_options
-def rotate(store_url: str | None, account: str | None, as_json: bool) -> None:  # noqa: FBT001
+def rotate(store_url: str | None, account: str | None, as_json: bool) -> None:
     """Accept the API key configured now as the account's new key, after Bunce has accepted it."""
     with reported():
         from contextlib import closing

@@ -1,4 +1,4 @@
-"""dlt-bunce emulator"""
+"""The command `dlt-bunce emulator`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dlt_bunce.errors import ConfigurationError
 @click.option("--allow-remote", is_flag=True, help="Let other machines connect.")
 @click.option("--behavior", default="{}", metavar="JSON", help="Switches, such as faults.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(host: str, port: int, allow_remote: bool, behavior: str, as_json: bool) -> None:  # noqa: FBT001
+def command(host: str, port: int, allow_remote: bool, behavior: str, as_json: bool) -> None:
     """Run a stand-in for Bunce's API. Nothing it is told leaves this machine."""
     with reported():
         try:

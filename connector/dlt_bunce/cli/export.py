@@ -15,14 +15,13 @@ import pyarrow.parquet as pq
 
 from dlt_bunce.errors import UsageError
 
-_INTEGERS = frozenset({"attempts", "http_status", "version"})
-_NAMES = (
-    ("id", "account", "customer_id", "code", "field", "message", "stage", "http_status")
-    + ("source_row", "payload", "fingerprint", "version", "attempts", "first_seen_at")
-    + ("last_seen_at", "status", "resolved_at", "run_id", "batch_id", "pipeline_name")
-    + ("table_name",)
+_TEXTS = "id account customer_id code field message stage source_row payload fingerprint"
+_TEXTS += " first_seen_at last_seen_at status resolved_at run_id batch_id pipeline_name table_name"
+_NUMBERS = "http_status version attempts"
+SCHEMA = pa.schema(
+    [(name, pa.string()) for name in _TEXTS.split()]
+    + [(name, pa.int64()) for name in _NUMBERS.split()]
 )
-SCHEMA = pa.schema([(n, pa.int64() if n in _INTEGERS else pa.string()) for n in _NAMES])
 
 _Page = list[dict[str, Any]]
 

@@ -40,7 +40,7 @@ def reported() -> Iterator[None]:
     except KeyboardInterrupt:
         click.echo("Stopped. What is settled is not sent again; run the same command.", err=True)
         sys.exit(1)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001, the one place where every failure ends
         from dlt_bunce.running import bunce_error
 
         found = bunce_error(error)

@@ -1,4 +1,4 @@
-"""dlt-bunce dead-letters"""
+"""The command `dlt-bunce dead-letters`."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def list_letters(
     limit: int,
     store_url: str | None,
     account: str | None,
-    as_json: bool,  # noqa: FBT001
+    as_json: bool,
 ) -> None:
     """List dead letters without the values of their rows."""
     with reported():
@@ -89,7 +89,7 @@ def list_letters(
 @command.command("show")
 @click.argument("letter_id", metavar="ID")
 @options.store_options
-def show(letter_id: str, store_url: str | None, account: str | None, as_json: bool) -> None:  # noqa: FBT001
+def show(letter_id: str, store_url: str | None, account: str | None, as_json: bool) -> None:
     """Show one dead letter with its row and what Bunce said."""
     with reported():
         pages = _pages(store_url, account, "all", (), (letter_id,))
@@ -125,7 +125,7 @@ def export(
     status: str,
     store_url: str | None,
     account: str | None,
-    as_json: bool,  # noqa: FBT001
+    as_json: bool,
 ) -> None:
     """Write dead letters with their rows to FILE: .parquet, .csv, or .jsonl."""
     with reported():
@@ -148,7 +148,7 @@ def replay_letters(
     maps: tuple[str, ...],
     store_url: str | None,
     account: str | None,
-    as_json: bool,  # noqa: FBT001
+    as_json: bool,
 ) -> None:
     """Send the stored rows of open dead letters again, with today's mapping and rules."""
     with reported():
@@ -170,10 +170,10 @@ def replay_letters(
 def discard(
     codes: tuple[str, ...],
     ids: tuple[str, ...],
-    everything: bool,  # noqa: FBT001
+    everything: bool,
     store_url: str | None,
     account: str | None,
-    as_json: bool,  # noqa: FBT001
+    as_json: bool,
 ) -> None:
     """Close open dead letters by hand: their rows are not sent unless they change."""
     with reported():
@@ -199,7 +199,7 @@ def discard(
 @command.command("purge")
 @click.confirmation_option(prompt="Delete every dead letter that is not open?")
 @options.store_options
-def purge_letters(store_url: str | None, account: str | None, as_json: bool) -> None:  # noqa: FBT001
+def purge_letters(store_url: str | None, account: str | None, as_json: bool) -> None:
     """Delete dead letters that are resolved, superseded, or discarded."""
     with reported():
         from dlt_bunce.store.database import Database

@@ -1,4 +1,4 @@
-"""dlt-bunce load"""
+"""The command `dlt-bunce load`."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def command(
     disposition: str,
     version_column: str | None,
     limit: int | None,
-    dry_run: bool,  # noqa: FBT001, a flag of the command line
+    dry_run: bool,
     max_reject_share: float | None,
     pipeline_name: str | None,
     store_url: str | None,
     account: str | None,
-    as_json: bool,  # noqa: FBT001
+    as_json: bool,
 ) -> None:
     """Load customers from SOURCE into Bunce.
 
@@ -75,7 +75,7 @@ def command(
         with _folder(dry_run) as folder:
             pipeline = dlt.pipeline(
                 pipeline_name or _name(source, table, query, account),
-                pipelines_dir=folder,
+                pipelines_dir=folder,  # type: ignore[arg-type]
                 destination=destination,
             )
             with progress(not as_json):
@@ -107,7 +107,7 @@ def parse_maps(maps: tuple[str, ...]) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def progress(wanted: bool) -> Iterator[None]:  # noqa: FBT001
+def progress(wanted: bool) -> Iterator[None]:
     """Rows as they are read, on a terminal only."""
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -133,7 +133,7 @@ def progress(wanted: bool) -> Iterator[None]:  # noqa: FBT001
 
 
 @contextlib.contextmanager
-def _folder(throwaway: bool) -> Iterator[str | None]:  # noqa: FBT001
+def _folder(throwaway: bool) -> Iterator[str | None]:
     """A dry run must leave nothing behind that a later run would take for its own."""
     if not throwaway:
         yield None

@@ -54,7 +54,7 @@ def destination(**settings: Any) -> bunce:
     from dlt_bunce.destinations import bunce
 
     read_config()
-    key = dlt.secrets.get("destination.bunce.credentials.api_key") or dlt.secrets.get(
+    key: Any = dlt.secrets.get("destination.bunce.credentials.api_key") or dlt.secrets.get(
         "destination.bunce.credentials"
     )
     if not key and sys.stdin.isatty():

@@ -13,6 +13,9 @@ from rich.table import Table
 
 from dlt_bunce.model import REJECT_CODES, RunSummary
 
+_WIDE = 160
+"""Columns where nobody has a terminal: enough for every table without a fold."""
+
 
 def as_json(value: object) -> None:
     """One JSON document on stdout."""
@@ -21,7 +24,8 @@ def as_json(value: object) -> None:
 
 def console() -> Console:
     """Rich on stdout; plain text when that is not a terminal."""
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    terminal = sys.stdout.isatty()
+    return Console(highlight=False, width=None if terminal else _WIDE)
 
 
 def print_summary(summary: RunSummary, title: str = "Run") -> None:
@@ -59,7 +63,8 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title:
     """Rows as a table, with the given columns."""
     table = Table(title=title, title_justify="left")
     for column in columns:
-        table.add_column(column)
+        # ids are there to be copied
+        table.add_column(column, no_wrap=column == "id", overflow="fold")
     for row in rows:
         table.add_row(*("" if row[c] is None else str(row[c]) for c in columns))
     console().print(table)

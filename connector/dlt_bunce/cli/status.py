@@ -1,4 +1,4 @@
-"""dlt-bunce status"""
+"""The command `dlt-bunce status`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dlt_bunce.model import FATES
 @click.command("status")
 @click.option("--runs", "count", default=5, show_default=True, help="How many runs to show.")
 @options.store_options
-def command(count: int, store_url: str | None, account: str | None, as_json: bool) -> None:  # noqa: FBT001
+def command(count: int, store_url: str | None, account: str | None, as_json: bool) -> None:
     """Show the ledger, open dead letters by code, and the last runs."""
     with reported():
         from dlt_bunce.store import dead_letters, runs

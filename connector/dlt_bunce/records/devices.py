@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -15,6 +16,13 @@ from dlt_bunce.records.text import as_json, canonical_json, characters, flat, re
 _TYPE, _TOKEN = "device_type", "device_token"
 _DEVICES = pa.list_(pa.struct([(_TYPE, pa.string()), (_TOKEN, pa.string())]))
 _INCOMPLETE = f"an item lacks {_TYPE} or {_TOKEN}"
+# what json.dumps and databases write for the usual devices; blanks only as white space, no escapes
+_STRING = r'"[^"\\\x00-\x1f]*"'
+_ITEM = (
+    rf'\{{ *(?:"{_TYPE}" *: *{_STRING} *, *"{_TOKEN}" *: *{_STRING}'
+    rf'|"{_TOKEN}" *: *{_STRING} *, *"{_TYPE}" *: *{_STRING}) *\}}'
+)
+_SIMPLE = rf"^\[ *{_ITEM}(?: *, *{_ITEM})* *\]$"
 _NO_TEXT = pa.scalar(None, pa.string())
 
 
@@ -39,40 +47,74 @@ def judge_devices(array: pa.Array) -> Column:
 
 def _from_json(column: Column) -> Column:
     encoded = column.values.dictionary_encode()
-    items: list[list[dict[str, str | None]] | None] = []
-    reasons: list[str | None] = []
-    raws: list[str] = []
-    for text in encoded.dictionary.to_pylist():
-        devices, reason, raw = _parsed(text)
-        items.append(devices)
-        reasons.append(reason)
-        raws.append(raw)
-    values, incomplete = _canonical(pa.array(items, _DEVICES))
-    reason = pc.if_else(incomplete, _INCOMPLETE, pa.array(reasons, pa.string()))
-    at = encoded.indices
-    refused = reason.take(at)
+    texts, at = encoded.dictionary, encoded.indices
+    simple = pc.match_substring_regex(texts, _SIMPLE)
+    values, incomplete = _canonical(_read_simple(texts.filter(simple)))
+    parsed = [_parsed(text) for text in texts.filter(pc.invert(simple)).to_pylist()]
+    others, torn = _canonical(pa.array([devices for devices, _ in parsed], _DEVICES))
+    reasons = pa.array([reason for _, reason in parsed], pa.string())
+    reason = _merged(
+        simple,
+        pc.if_else(incomplete, _INCOMPLETE, _NO_TEXT),
+        pc.if_else(torn, _INCOMPLETE, reasons),
+    ).take(at)
+    values = _merged(simple, values, others).take(at)
+    refused = pc.is_valid(reason)
+    if any_true(refused):
+        # the same bad list is known again however its JSON is laid out
+        raws = pa.array([_raw(text) for text in column.values.filter(refused).to_pylist()])
+        column = replace(column, raw=pc.replace_with_mask(column.raw, refused, raws))
     return Column(
-        values=values.take(at),
-        invalid=pc.or_(column.invalid, pc.is_valid(refused)),
-        reason=pc.coalesce(column.reason, refused),
-        raw=pc.coalesce(values.take(at), pa.array(raws, pa.string()).take(at), column.raw),
+        values, pc.or_(column.invalid, refused), pc.coalesce(column.reason, reason), column.raw
     )
 
 
-def _parsed(text: str) -> tuple[list[dict[str, str | None]] | None, str | None, str]:
-    """The devices in a JSON text, or the reason why there are none, and a form for digests."""
+def _merged(mask: pa.Array, where: pa.Array, elsewhere: pa.Array) -> pa.Array:
+    """One string array: `where` has the entries for the true ones, `elsewhere` the others."""
+    both = pc.replace_with_mask(pa.nulls(len(mask), pa.string()), mask, where)
+    return pc.replace_with_mask(both, pc.invert(mask), elsewhere)
+
+
+def _read_simple(texts: pa.Array) -> pa.Array:
+    """The lists in texts of the shape `_SIMPLE`, which is JSON by its definition."""
+    if not len(texts):
+        return pa.array([], _DEVICES)
+    from pyarrow import json as arrow_json
+
+    lines = pc.binary_join_element_wise('{"devices":', texts, "}\n", "")
+    data = pc.binary_join(pa.ListArray.from_arrays([0, len(lines)], lines), "").cast(pa.binary())
+    read = arrow_json.read_json(
+        pa.BufferReader(data[0].as_buffer()),
+        read_options=arrow_json.ReadOptions(
+            use_threads=False, block_size=data[0].as_buffer().size + 1
+        ),
+        parse_options=arrow_json.ParseOptions(
+            explicit_schema=pa.schema([("devices", _DEVICES)]), unexpected_field_behavior="error"
+        ),
+    )
+    return flat(read["devices"])
+
+
+def _parsed(text: str) -> tuple[list[dict[str, str | None]] | None, str | None]:
+    """The devices in a JSON text, or the reason why there are none."""
     try:
         content = json.loads(text)
-        raw = canonical_json(content)
     except (ValueError, RecursionError):
-        return None, f"not JSON: {characters(len(text))}", text
+        return None, f"not JSON: {characters(len(text))}"
     if content is None:
-        return None, None, raw
+        return None, None
     if not isinstance(content, list):
-        return None, f"JSON, but not a list: {characters(len(text))}", raw
+        return None, f"JSON, but not a list: {characters(len(text))}"
     if not all(isinstance(item, dict) for item in content):
-        return None, "an item is not an object", raw
-    return [{_TYPE: _text(i.get(_TYPE)), _TOKEN: _text(i.get(_TOKEN))} for i in content], None, raw
+        return None, "an item is not an object"
+    return [{_TYPE: _text(i.get(_TYPE)), _TOKEN: _text(i.get(_TOKEN))} for i in content], None
+
+
+def _raw(text: str) -> str:
+    try:
+        return canonical_json(json.loads(text))
+    except (ValueError, RecursionError):
+        return text
 
 
 def _text(value: object) -> str | None:

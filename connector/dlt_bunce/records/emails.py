@@ -27,7 +27,7 @@ def judge_emails(array: pa.Array, *, lowercase: bool = True) -> Column:
     """
     column = read_text(array)
     if lowercase:
-        column = column.with_values(pc.utf8_lower(column.values))
+        column = column.with_values(pc.ascii_lower(column.values))
     plain = pc.and_(
         pc.match_substring_regex(column.values, _PLAIN),
         pc.less_equal(pc.binary_length(column.values), _PLAIN_LENGTH),
@@ -35,7 +35,7 @@ def judge_emails(array: pa.Array, *, lowercase: bool = True) -> Column:
     dashes = pc.match_substring(column.values, "--")
     if any_true(dashes):
         plain = pc.and_not(plain, dashes)
-    return column.judge(plain, _judgement)
+    return column.judge(plain, lambda text: _judgement(text.lower() if lowercase else text))
 
 
 def _judgement(text: str) -> tuple[str | None, str | None]:

@@ -12,7 +12,15 @@ from dlt_bunce.records.column import Column
 from dlt_bunce.records.text import characters, read_text
 
 LONGEST = 255
-_PLAIN = r"^[!-~\p{L}\p{M}\p{N}\p{P}\p{S}]+(?: [!-~\p{L}\p{M}\p{N}\p{P}\p{S}]+)*$"
+# Characters that Unicode normalization leaves alone wherever they stand: printable ASCII, Latin,
+# Greek, Cyrillic, Arabic letters, kana, Han, Hangul, emoji. Arrow's own normalization differs
+# between its releases, and a fingerprint must not.
+_STABLE = (
+    r"!-~\x{a1}-\x{ac}\x{ae}-\x{2ff}\x{391}-\x{3a1}\x{3a3}-\x{3c9}\x{400}-\x{482}\x{48a}-\x{52f}"
+    r"\x{621}-\x{64a}\x{3041}-\x{3096}\x{30a1}-\x{30fa}\x{4e00}-\x{9fff}\x{ac00}-\x{d7a3}"
+    r"\x{1f300}-\x{1f64f}"
+)
+_PLAIN = rf"^[{_STABLE}]+(?: [{_STABLE}]+)*$"
 _BLANKS = re.compile(r"\s+")
 # Format characters that people write on purpose: joiners in Indic scripts, Persian, and emoji, tags
 # in flags, and the Arabic, Syriac, and Kaithi signs that are visible.
@@ -28,7 +36,6 @@ def judge_names(array: pa.Array) -> Column:
     Up to 255 characters; what is empty after cleaning is missing. Numbers are not names.
     """
     column = read_text(array)
-    column = column.with_values(pc.utf8_normalize(column.values, "NFC"))
     plain = pc.and_(
         pc.match_substring_regex(column.values, _PLAIN),
         pc.less_equal(pc.utf8_length(column.values), LONGEST),

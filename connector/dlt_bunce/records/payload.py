@@ -21,22 +21,20 @@ def payloads(fields: Mapping[str, pa.Array]) -> pa.Array:
     Each array holds plain text, except `devices`, which is JSON already. Equal to Python's
     `json.dumps(customer, ensure_ascii=False, separators=(",", ":"))`.
     """
-    members: list[pa.Array] = []
     parts: list[object] = []
     for name, array in fields.items():
         quote = "" if name == "devices" else '"'
         values = array if name == "devices" else json_text(array)
-        head = f'"{name}":{quote}'
+        head = f',"{name}":{quote}'
         if array.null_count:
-            members += _joined(parts)
-            members.append(pc.binary_join_element_wise(head, values, quote, ""))
-            parts = []
+            member = pc.binary_join_element_wise(head, values, quote, "")
+            parts.append(pc.fill_null(member, ""))
         else:
-            # neighbors without nulls are joined in one go, which halves the copying
-            parts += [f",{head}" if parts else head, values, quote]
-    members += _joined(parts)
-    inside = pc.binary_join_element_wise(*members, ",", null_handling="skip")
-    return pc.binary_join_element_wise("{", inside, "}", "")
+            parts += [head, values, quote]
+    members = pc.binary_join_element_wise(*parts, "")
+    # the comma before the first member, or nothing where there is no member, becomes the brace
+    opened = pc.binary_replace_slice(members, 0, 1, "{")
+    return pc.binary_join_element_wise(opened, "}", "")
 
 
 def json_text(array: pa.Array) -> pa.Array:
@@ -52,10 +50,6 @@ def json_text(array: pa.Array) -> pa.Array:
         json.dumps(value, ensure_ascii=False)[1:-1] for value in array.filter(controls).to_pylist()
     ]
     return pc.replace_with_mask(text, controls, pa.array(escaped, pa.string()))
-
-
-def _joined(parts: list[object]) -> list[pa.Array]:
-    return [pc.binary_join_element_wise(*parts, "")] if parts else []
 
 
 def _needs_escape(array: pa.Array) -> bool:

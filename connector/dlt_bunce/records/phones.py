@@ -14,6 +14,7 @@ from dlt_bunce.records.text import characters, read_text
 
 _E164 = r"^\+[1-9][0-9]{6,14}$"
 _SEPARATORS = r"[\s\p{Z}\p{Pd}\p{Cf}\x{2212}.()/]+"
+_TRUNK = "0"
 _TRUNK_ZERO = "(0)"
 
 
@@ -31,9 +32,12 @@ def judge_phones(array: pa.Array, *, default_region: str | None = None) -> Colum
     zero = pc.match_substring(column.values, _TRUNK_ZERO)
     compact = pc.replace_substring_regex(column.values, _SEPARATORS, "")
     compact = pc.replace_substring_regex(compact, "^00", "+")
-    column = column.with_values(pc.if_else(pc.or_(plain, zero), column.values, compact))
-    passes = pc.match_substring_regex(column.values, _E164)
-    return column.judge(passes, lambda text: _judgement(text, default_region))
+    values = pc.if_else(pc.or_(plain, zero), column.values, compact)
+    region = _known(default_region)
+    if region is not None:
+        values = usual_nationals(values, region)
+    passes = pc.match_substring_regex(values, _E164)
+    return column.with_values(values).judge(passes, lambda text: _judgement(text, region))
 
 
 def _judgement(text: str, region: str | None) -> tuple[str | None, str | None]:
@@ -53,16 +57,60 @@ def _judgement(text: str, region: str | None) -> tuple[str | None, str | None]:
     return (parsed, None) if parsed else (None, _shape(compact))
 
 
+def usual_nationals(values: pa.Array, region: str) -> pa.Array:
+    """Valid national numbers dialed with 0 (digits only) in E.164; all others stay as they are.
+
+    What it changes it changes as `phonenumbers` would, only without a Python call for each.
+    """
+    from phonenumbers import PhoneMetadata
+
+    plan = PhoneMetadata.metadata_for_region(region)
+    if (
+        plan is None
+        or plan.general_desc is None
+        or plan.national_prefix_for_parsing != _TRUNK
+        or plan.national_prefix_transform_rule is not None
+    ):
+        return values
+    valid = rf"^(?:{plan.general_desc.national_number_pattern})$"
+    lengths = pa.array(plan.general_desc.possible_length, pa.int32())
+    national = pc.utf8_slice_codeunits(values, 1)
+    try:
+        usual = pc.and_(
+            pc.match_substring_regex(values, rf"^{_TRUNK}[1-9][0-9]*$"),
+            pc.and_(
+                pc.match_substring_regex(national, valid),
+                pc.is_in(pc.utf8_length(national), value_set=lengths),
+            ),
+        )
+        # 0 may also begin a call abroad, or a number that is national with its 0
+        other = pc.or_(
+            pc.match_substring_regex(values, rf"^(?:{plan.international_prefix})"),
+            pc.match_substring_regex(values, valid),
+        )
+    except pa.ArrowInvalid:
+        # a pattern that RE2 does not know
+        return values
+    international = pc.binary_join_element_wise(f"+{plan.country_code}", national, "")
+    return pc.if_else(pc.and_not(usual, other), international, values)
+
+
+def _known(region: str | None) -> str | None:
+    if not region:
+        return None
+    import phonenumbers
+
+    if region.upper() not in phonenumbers.SUPPORTED_REGIONS:
+        raise ConfigurationError(
+            f"default_region {region!r} is not a country code.",
+            remedy="Set an ISO 3166 code of two letters, such as NG, GB, or IN.",
+        )
+    return region.upper()
+
+
 def _parsed(number: str, region: str | None) -> str | None:
     import phonenumbers
 
-    if region is not None:
-        region = region.upper()
-        if region not in phonenumbers.SUPPORTED_REGIONS:
-            raise ConfigurationError(
-                f"default_region {region!r} is not a country code.",
-                remedy="Set an ISO 3166 code of two letters, such as NG, GB, or IN.",
-            )
     try:
         parsed = phonenumbers.parse(re.sub(r"^00", "+", number), region)
     except phonenumbers.NumberParseException:

@@ -10,7 +10,7 @@ from dlt_bunce.records.column import any_true
 from dlt_bunce.records.text import flat, read_text
 
 _INTEGER = r"^[+-]?[0-9]{1,19}$"
-_ZONED = r":?[0-9]{2}.*(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)$"
+_ZONED = r"[Tt ][0-9]{2}.*(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)$"
 _MICROSECONDS = pa.timestamp("us")
 
 

@@ -56,9 +56,7 @@ def open_account(db: Database, name: str, api_key: str, *, rotate: bool = False)
 
 def remember_batch_size(db: Database, name: str, batch_size: int) -> None:
     """Keeps the batch size that worked, so that the next run starts with it."""
-    db.execute(
-        "UPDATE bunce_accounts SET batch_size = $1 WHERE account = $2", (batch_size, name)
-    )
+    db.execute("UPDATE bunce_accounts SET batch_size = $1 WHERE account = $2", (batch_size, name))
 
 
 def _digest(api_key: str, salt: str) -> str:

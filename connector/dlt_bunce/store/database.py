@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import adbc_driver_manager
 import pyarrow as pa
+from typing_extensions import Self
 
 from dlt_bunce.errors import ConfigurationError, StoreError
 from dlt_bunce.store.migrations import MIGRATIONS
@@ -53,7 +54,7 @@ class Database:
         self.path = sqlite_path(store_url)
         self.read_only = read_only
 
-    def __enter__(self) -> Database:
+    def __enter__(self) -> Self:
         import adbc_driver_sqlite.dbapi as driver
 
         with self._translated():

@@ -104,9 +104,9 @@ def record_letters(db: Database, job: Job, letters: pa.Table) -> dict[str, int]:
 def resolve_letters(db: Database, account: str, settled: str) -> None:
     """Closes the open letters of customers that the temporary table `settled` calls accepted."""
     db.execute(
-        "UPDATE bunce_dead_letters SET status = 'resolved', resolved_at = $1 "
+        "UPDATE bunce_dead_letters SET status = 'resolved', resolved_at = $1 "  # noqa: S608
         "WHERE account = $2 AND status = 'open' AND customer_id IN "
-        f"(SELECT customer_id FROM {settled} "  # noqa: S608
+        f"(SELECT customer_id FROM {settled} "
         "WHERE fate IN ('created', 'updated', 'adopted', 'skipped'))",
         (utc_now(), account),
     )
@@ -177,9 +177,7 @@ def release(db: Database, account: str, ids: Sequence[str]) -> None:
     )
 
 
-def close_unseen(
-    db: Database, account: str, ids: Sequence[str], since: str, status: str
-) -> None:
+def close_unseen(db: Database, account: str, ids: Sequence[str], since: str, status: str) -> None:
     """Closes those letters of `ids` that nothing has touched `since`."""
     db.ingest("bunce_chosen", pa.table({"id": pa.array(ids, pa.string())}))
     db.execute(

@@ -240,7 +240,8 @@ class Ledger:
 
     def emails_of_others(self, digests: dict[str, str]) -> set[str]:
         """Which customer_ids of `digests` (customer_id -> email digest) use an email that the
-        ledger has delivered under another id."""
+        ledger has delivered under another id.
+        """
         if not digests:
             return set()
         table = pa.table({"customer_id": list(digests), "email_digest": list(digests.values())})
@@ -284,7 +285,9 @@ class Ledger:
         if not len(rows):
             return
         ids = accepted.take(pc.index_in(rows, accepted.column("row"))).select(["customer_id"])
-        self._db.ingest("bunce_settled", ids.append_column("fate", pa.array(["adopted"] * len(ids))))
+        self._db.ingest(
+            "bunce_settled", ids.append_column("fate", pa.array(["adopted"] * len(ids)))
+        )
         self._db.execute(
             "UPDATE bunce_customers SET rejected_fingerprint = NULL WHERE account = $1 "
             "AND customer_id IN (SELECT customer_id FROM bunce_settled)",

@@ -1,7 +1,7 @@
 """The tables of the store, as numbered steps that are each applied once.
 
-One SQL text serves SQLite and Postgres: timestamps are ISO-8601 text in UTC (they sort and read well
-in both), leases are milliseconds since 1970, fingerprints are 32 hex digits.
+One SQL text serves SQLite and Postgres: timestamps are ISO-8601 text in UTC (they sort and read
+well in both), leases are milliseconds since 1970, fingerprints are 32 hex digits.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _FATES = ", ".join(f"{fate} BIGINT NOT NULL DEFAULT 0" for fate in FATE_COLUMNS)
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         # batch_size: the largest batch this workspace is known to take; key_digest guards against
-        # a ledger being used with another workspace; email_key makes email digests useless elsewhere
+        # a ledger being used with another workspace; email_key keys the digests of emails
         """CREATE TABLE bunce_accounts (
             account TEXT NOT NULL PRIMARY KEY,
             key_salt TEXT NOT NULL,

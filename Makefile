@@ -1,0 +1,38 @@
+# Everything runs in .venv, made with the Python named here (3.10 or newer) and pip alone.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help demo test check requirements clean
+.DEFAULT_GOAL := help
+
+help:  ## Show these commands.
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(READY)  ## Watch 10,000 customers go through the whole story.
+	@$(BIN)/dlt-bunce demo
+
+test: $(READY)  ## Run every test, with a real Postgres, S3 stand-in, and emulator.
+	@$(BIN)/python -m pytest
+
+check: $(READY)  ## Lint, format, and types.
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+requirements: $(READY)  ## Pin the newest versions that fit pyproject.toml.
+	@$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.10 --no-header \
+		--no-annotate --all-extras --group dev --upgrade --output-file requirements.txt
+
+clean:  ## Remove what these commands have made.
+	@rm -rf $(VENV) demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("dlt-bunce needs Python 3.10 or newer; set PYTHON=…" if sys.version_info < (3, 10) else 0)'
+	@echo "Installing into $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

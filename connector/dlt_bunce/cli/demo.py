@@ -1,0 +1,124 @@
+"""The command `dlt-bunce demo`: the whole story against an emulated Bunce."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dlt_bunce.cli import output
+from dlt_bunce.cli.failures import reported
+from dlt_bunce.errors import ConfigurationError, UsageError
+
+_MARK = ".dlt-bunce-demo"
+
+
+@click.command("demo")
+@click.option("--rows", default=10_000, show_default=True, type=click.IntRange(min=100))
+@click.option("--folder", default="demo", show_default=True, type=click.Path(path_type=Path))
+def command(rows: int, folder: Path) -> None:
+    """Load a sample of customers three times: new, unchanged, and corrected.
+
+    Everything stays on this machine: a stand-in for Bunce runs on a free loopback port.
+    """
+    with reported():
+        try:
+            from dlt_bunce.emulator import Behavior, Emulator
+        except ImportError:
+            raise ConfigurationError(
+                "The emulator is not installed.", remedy="pip install 'dlt-bunce[emulator]'"
+            ) from None
+        _fresh(folder)
+        with Emulator(Behavior()) as bunce_api:
+            _tell(folder, rows, bunce_api)
+
+
+def _tell(folder: Path, rows: int, bunce_api: Any) -> None:
+    import pyarrow.parquet as pq
+
+    from dlt_bunce.cli.sample import corrected, sample
+
+    say = output.console().print
+    say(f"Bunce is emulated at {bunce_api.base_url}; nothing leaves this machine.\n")
+    table, _ = sample(rows)
+    file = folder / "customers.parquet"
+    pq.write_table(table, file)
+    say(f"A CRM export with {table.num_rows:,} customers, some of them defective: {file}")
+
+    first = _load(folder, bunce_api.base_url)
+    output.print_summary(first, "First load: everybody is new")
+
+    say("\nThe same file again: what Bunce has is not sent, what it refused is held.")
+    second = _load(folder, bunce_api.base_url)
+    output.print_summary(second, "Second load: nothing has changed")
+
+    repaired, count = corrected(table)
+    pq.write_table(repaired, file)
+    say(f"\n{count:,} defective rows are corrected in the CRM and exported again.")
+    third = _load(folder, bunce_api.base_url)
+    output.print_summary(third, "Third load: only corrected rows are sent")
+    _show_letters(folder)
+    say(f"Bunce holds {len(bunce_api.customers):,} customers now.\n")
+
+    program = Path(sys.argv[0])
+    shown = program.relative_to(Path.cwd()) if program.is_relative_to(Path.cwd()) else program.name
+    url = f"--store-url sqlite:///{folder / 'bunce.sqlite'}"
+    say(f"Sample and store are left in {folder.resolve()}. Look further with:")
+    for look in (
+        "status",
+        "dead-letters list",
+        "dead-letters show ID",
+        "dead-letters export l.csv",
+    ):
+        say(f"  {shown} {look} {url}")
+
+
+def _load(folder: Path, base_url: str) -> Any:
+    import dlt
+
+    from dlt_bunce.adapter import bunce_adapter
+    from dlt_bunce.cli.loading import progress
+    from dlt_bunce.destinations import bunce
+    from dlt_bunce.running import flush_and_run
+    from dlt_bunce.sources import from_parquet
+
+    pipeline = dlt.pipeline(
+        "bunce_demo",
+        pipelines_dir=str(folder / "pipelines"),
+        destination=bunce(
+            credentials="sk_test_emulator",
+            base_url=base_url,
+            store_url=f"sqlite:///{folder / 'bunce.sqlite'}",
+        ),
+    )
+    customers = bunce_adapter(
+        from_parquet(str(folder / "customers.parquet")), phone_no="mobile", version="updated_at"
+    )
+    with progress(wanted=True):
+        return flush_and_run(pipeline, customers, write_disposition="merge")
+
+
+def _show_letters(folder: Path) -> None:
+    from dlt_bunce.store.database import Database
+
+    with Database(f"sqlite:///{folder / 'bunce.sqlite'}", read_only=True) as db:
+        rows = db.rows(
+            "SELECT status, COUNT(*) AS dead_letters FROM bunce_dead_letters "
+            "GROUP BY status ORDER BY status"
+        )
+    output.print_rows(rows, ("status", "dead_letters"), "Dead letters after three loads")
+
+
+def _fresh(folder: Path) -> None:
+    """An empty folder; one that an earlier demo made is replaced, any other is left alone."""
+    if folder.exists():
+        if not (folder / _MARK).exists() and any(folder.iterdir()):
+            raise UsageError(
+                f"The folder {folder} holds something else.", remedy="Name another: --folder NAME"
+            )
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    (folder / _MARK).touch()

