@@ -63,7 +63,7 @@ def _tell(folder: Path, rows: int, bunce_api: Any) -> None:
     _show_letters(folder)
     say(f"Bunce holds {len(bunce_api.customers):,} customers now.\n")
 
-    program = Path(sys.argv[0])
+    program = Path(sys.argv[0]).absolute()
     shown = program.relative_to(Path.cwd()) if program.is_relative_to(Path.cwd()) else program.name
     url = f"--store-url sqlite:///{folder / 'bunce.sqlite'}"
     say(f"Sample and store are left in {folder.resolve()}. Look further with:")

@@ -10,6 +10,7 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from dlt_bunce.model import REJECT_CODES, RunSummary
 
@@ -25,18 +26,19 @@ def as_json(value: object) -> None:
 def console() -> Console:
     """Rich on stdout; plain text when that is not a terminal."""
     terminal = sys.stdout.isatty()
-    return Console(highlight=False, width=None if terminal else _WIDE)
+    return Console(highlight=False, markup=False, width=None if terminal else _WIDE)
 
 
 def print_summary(summary: RunSummary, title: str = "Run") -> None:
     """Fates, requests, and rejects with their remedies."""
-    table = Table(title=title, title_justify="left", show_header=False)
+    table = Table(show_header=False)
     table.add_row("read", f"{summary.read:,}")
     for fate, count in summary.fates.items():
         if count:
             table.add_row(f"  {fate}", f"{count:,}")
     table.add_row("requests", f"{summary.requests:,} ({summary.bulk_requests:,} bulk)")
     table.add_row("seconds", f"{summary.seconds:.1f}")
+    console().print(title)
     console().print(table)
     if summary.skipped:
         console().print(
@@ -50,21 +52,23 @@ def print_codes(codes: Mapping[str, int], title: str) -> None:
     """Dead letters by code, each with what to do about it."""
     if not codes:
         return
-    table = Table(title=title, title_justify="left")
+    table = Table()
     for column in ("code", "rows", "remedy"):
         table.add_column(column, justify="right" if column == "rows" else "left")
     for code, count in sorted(codes.items(), key=lambda item: -item[1]):
         known = REJECT_CODES.get(code)
-        table.add_row(code, f"{count:,}", known.remedy if known else "")
+        table.add_row(code, f"{count:,}", Text(known.remedy) if known else "")
+    console().print(title)
     console().print(table)
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str) -> None:
     """Rows as a table, with the given columns."""
-    table = Table(title=title, title_justify="left")
+    table = Table()
     for column in columns:
         # ids are there to be copied
         table.add_column(column, no_wrap=column == "id", overflow="fold")
     for row in rows:
-        table.add_row(*("" if row[c] is None else str(row[c]) for c in columns))
+        table.add_row(*("" if row[c] is None else Text(str(row[c])) for c in columns))
+    console().print(title)
     console().print(table)

@@ -176,7 +176,8 @@ def _defaults(rules: Rules) -> dict[str, str]:
                 f"[destination.bunce.defaults] cannot fill {name}.",
                 remedy=f"It can fill: {', '.join(judges)}.",
             )
-        judged = judges[name](pa.array([value], pa.string()))
+        # TOML and the environment may give a number for what looks like one
+        judged = judges[name](pa.array([None if value is None else str(value)], pa.string()))
         if any_true(judged.invalid):
             raise ConfigurationError(
                 f"The default for {name} under [destination.bunce.defaults] is invalid: "

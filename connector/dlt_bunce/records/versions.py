@@ -38,7 +38,6 @@ def read_versions(array: pa.Array, column: str) -> pa.Array:
     raise MappingError(
         f"The version column {column!r} (type {kind}) does not hold timestamps, dates, or whole "
         "numbers throughout.",
-        columns=(column,),
         remedy="Name another column as version, or cast this one at the source.",
     )
 
