@@ -31,6 +31,7 @@ from dlt_bunce.api.session import Session
 from dlt_bunce.configuration import BunceConfiguration
 from dlt_bunce.errors import DispositionError, UnknownTableError
 from dlt_bunce.job import CustomersJob, StateJob
+from dlt_bunce.model import Traffic
 from dlt_bunce.records.mapping import FieldMapping, resolve_mapping
 from dlt_bunce.store import dlt_state, runs
 from dlt_bunce.store.account import Account, open_account
@@ -41,6 +42,10 @@ from dlt_bunce.store.database import Database, sqlite_path
 def shared_pace(_base_url: str, requests_per_minute: int) -> Pace:
     """The one budget of this process for an API host: Bunce counts by IP address."""
     return Pace(requests_per_minute)
+
+
+# requests of preflights, which know no run yet, until the first job of the run counts them
+_preflights: dict[str, list[Traffic]] = {}
 
 
 class BunceClient(JobClientBase, WithStateSync):
@@ -64,6 +69,7 @@ class BunceClient(JobClientBase, WithStateSync):
         """
         with closing(self.session()) as session:
             session.check_key()
+            _preflights.setdefault(self.pipeline_name, []).append(session.take_traffic())
         with self.database() as db:
             return open_account(db, self.config.account, self.config.credentials.api_key)
 
@@ -142,6 +148,10 @@ class BunceClient(JobClientBase, WithStateSync):
             timeout_s=config.timeout_s,
             concurrency=config.concurrency,
         )
+
+    def take_preflight_traffic(self) -> list[Traffic]:
+        """What the preflights of this pipeline have sent since the last call."""
+        return _preflights.pop(self.pipeline_name, [])
 
     def create_load_job(
         self,

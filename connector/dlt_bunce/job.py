@@ -128,6 +128,8 @@ class CustomersJob(RunnableLoadJob):
             account = open_account(db, config.account, config.credentials.api_key)
             settings = self._settings(client, account.email_key)
             runs.begin(db, job, recorded(settings.mapping))
+            for traffic in client.take_preflight_traffic():
+                runs.add_traffic(db, job, traffic)
             log.info("load.mapped", columns=dict(settings.mapping.columns))
             size = BatchSize(account.batch_size or config.batch_size, config.max_batch_size)
             try:
