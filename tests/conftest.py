@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from dlt_bunce.emulator import Behavior, Emulator
 
 _PREFIXES = ("DESTINATION__", "SOURCES__", "BUNCE", "DLT_", "RUNTIME__", "LOAD__", "AWS_", "PG")

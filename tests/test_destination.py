@@ -14,6 +14,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 from dlt.pipeline.exceptions import PipelineStepFailed
+
 from dlt_bunce import bunce, bunce_adapter, run_summary
 from dlt_bunce.emulator import Behavior, Emulator
 from dlt_bunce.errors import (

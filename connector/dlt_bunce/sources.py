@@ -103,15 +103,15 @@ def from_duckdb(
     _one_of(table, query)
     if not Path(path).is_file():
         raise SourceError(f"There is no DuckDB file {path}.", remedy="Check the path.")
-    inner = query or f"SELECT * FROM {_quoted(table or '')}"
+    inner = query or f"SELECT * FROM {_quoted(table or '')}"  # noqa: S608, a checked identifier
 
     def rows(last: Any) -> Iterator[Any]:
         import duckdb
 
         text, parameters = _since(inner, incremental, last, "?")
         with duckdb.connect(path, read_only=True) as connection:
-            for batch in connection.execute(text, parameters).to_arrow_reader(ROWS):
-                yield batch
+            reader: Any = connection.execute(text, parameters).to_arrow_reader(ROWS)
+            yield from reader
 
     return _resource(rows, incremental)
 
@@ -227,19 +227,24 @@ def _split_glob(location: str) -> tuple[str, str]:
 
 
 def _check_local(location: str) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     path = Path(location)
-    found = [path] if path.exists() else [Path(p) for p in glob.glob(location, recursive=True)]
+    matching = glob.glob(location, recursive=True)  # noqa: PTH207, Path.glob takes no absolute pattern
+    found = [path] if path.exists() else [Path(name) for name in matching]
     files = [f for p in found for f in (p.rglob("*.parquet") if p.is_dir() else [p])]
     if not files:
         raise SourceError(f"There is no file {location}.", remedy="Check the path or the glob.")
     for file in files:
-        try:
-            pq.read_schema(file)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise SourceError(
-                f"{file} cannot be read as Parquet ({type(error).__name__}).",
-                remedy="Give Parquet files, or load other formats with a dlt source of your own.",
-            ) from None
+        _check_parquet(file)
+
+
+def _check_parquet(file: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        pq.read_schema(file)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise SourceError(
+            f"{file} cannot be read as Parquet ({type(error).__name__}).",
+            remedy="Give Parquet files, or load other formats with a dlt source of your own.",
+        ) from None

@@ -22,7 +22,7 @@ texts = st.lists(
 @given(texts, st.booleans())
 def test_a_payload_is_compact_json_in_the_order_of_the_fields(
     rows: list[tuple[str, ...]],
-    holes: bool,  # noqa: FBT001 - hypothesis passes it by position
+    holes: bool,
 ) -> None:
     columns = {
         name: pa.array([None if holes and i == 1 else row[i] for row in rows], pa.string())

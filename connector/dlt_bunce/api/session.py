@@ -107,7 +107,8 @@ class Session:
 
     def pause(self, reply: Reply, attempt: int) -> bool:
         """Waits before another try, everybody if the server said so; False: give up."""
-        wait = self._retry.wait(attempt, reply, jitter=random.random(), now=time.time())
+        jitter = random.random()  # noqa: S311, it spreads tries and guards nothing
+        wait = self._retry.wait(attempt, reply, jitter=jitter, now=time.time())
         if wait is None:
             return False
         logger().info("request.retry", attempt=attempt, wait_s=round(wait, 1), why=reply.describe())
@@ -125,7 +126,11 @@ class Session:
         found: dict[str, dict[str, Any]] = {}
         for _ in range(_PAGES):
             reply = self._get(query)
-            if reply.arrival != "answered" or reply.status in (401, 403, 429) or reply.status >= 500:
+            if (
+                reply.arrival != "answered"
+                or reply.status in (401, 403, 429)
+                or reply.status >= 500
+            ):
                 raise UnavailableError(f"A look-up was not answered: {reply.describe()}.")
             page = listing(reply)
             customers = {str(c.get("customer_id")): c for c in page[0]} if page else {}

@@ -174,13 +174,9 @@ class Settlement:
                 remedy="Run again later: settled rows are not sent again, the others are kept.",
             )
             return [parcel]
-        return [
-            _Parcel(parcel.rows, in_doubt=in_doubt, attempt=parcel.attempt + 1)
-        ]
+        return [_Parcel(parcel.rows, in_doubt=in_doubt, attempt=parcel.attempt + 1)]
 
-    def _accepted(
-        self, parcel: _Parcel, read: outcome.Accepted, reply: Reply
-    ) -> list[_Parcel]:
+    def _accepted(self, parcel: _Parcel, read: outcome.Accepted, reply: Reply) -> list[_Parcel]:
         self._size.answered(len(parcel.rows), reply.seconds)
         echoed = {i for i in parcel.rows if self._rows[i].customer_id in read.echoed}
         self._verdicts |= {i: Verdict("created", "response") for i in echoed}
@@ -218,9 +214,7 @@ class Settlement:
         if self._traits.partial is False:
             return [_Parcel(rest)] if named else _halves(rest)
         self._doubted.update(rest)
-        return [
-            _Parcel(rest, in_doubt=True, halve=not named, rest_of_refusal=bool(named))
-        ]
+        return [_Parcel(rest, in_doubt=True, halve=not named, rest_of_refusal=bool(named))]
 
     def _look_up(self, parcel: _Parcel) -> list[_Parcel]:
         found = self._find(parcel.rows)

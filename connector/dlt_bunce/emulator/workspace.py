@@ -178,11 +178,11 @@ class Workspace:
             refused = behavior.unknown_update == "refused"
             return rules.unknown(row["customer_id"]) if refused else None
         given = {name: row[name] for name in (*REQUIRED, "devices") if name in row}
-        for name in [name for name, value in given.items() if value is None]:
-            if behavior.null_on_update == "refused":
-                return rules.missing(name, rules.subject(row))
-            if behavior.null_on_update == "ignored":
-                del given[name]
+        nulls = [name for name, value in given.items() if value is None]
+        if nulls and behavior.null_on_update == "refused":
+            return rules.missing(nulls[0], rules.subject(row))
+        if behavior.null_on_update == "ignored":
+            given = {name: value for name, value in given.items() if value is not None}
         checked = [name for name in REQUIRED if given.get(name) is not None]
         wrong = rules.refusal(given, checked, behavior)
         if wrong is not None:

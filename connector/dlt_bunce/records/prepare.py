@@ -105,7 +105,7 @@ def _accepted(
     return pa.Table.from_arrays(arrays, schema=ACCEPTED_SCHEMA)
 
 
-def _rejected(  # noqa: PLR0913, PLR0917 - what a dead letter tells comes from six places
+def _rejected(
     rows: pa.Array,
     judged: Mapping[str, Column],
     filled: Mapping[str, Column],
