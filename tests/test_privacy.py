@@ -63,14 +63,18 @@ def everything_said(
             said.append(self.format(record))
 
     monkeypatch.setenv("RUNTIME__LOG_LEVEL", "DEBUG")
+    monkeypatch.setenv("LOAD__RAISE_ON_MAX_RETRIES", "1")
     keeper = Keeper(logging.DEBUG)
-    root = logging.getLogger()
-    level = root.level
-    root.addHandler(keeper)
-    root.setLevel(logging.DEBUG)
+    # dlt's logger passes nothing on to the root, and keeps its level for the whole process
+    loggers = [logging.getLogger(name) for name in (None, "dlt")]
+    before = [(logger, logger.level, logger.handlers[:]) for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(keeper)
+        logger.setLevel(logging.DEBUG)
     yield said
-    root.removeHandler(keeper)
-    root.setLevel(level)
+    for logger, level, handlers in before:
+        logger.handlers[:] = handlers
+        logger.setLevel(level or logging.CRITICAL)
     output = capfd.readouterr()
     said += [output.out, output.err]
     text = "\n".join(said)
@@ -108,7 +112,11 @@ def test_no_failing_path_tells_a_value(
         everything_said.append(repr(run_summary(pipeline)))
     except Exception as error:  # noqa: BLE001, whatever it is, it must tell nothing
         everything_said.append(f"{error!r} {error} {error.__cause__!r}")
-    everything_said.append(str(pipeline.last_trace.asdict()))
+    everything_said.append(str(pipeline.last_trace))
+    # the trace as dlt keeps it on disk, with every exception and its attributes
+    traces = list(Path(pipeline.working_dir).glob("trace*"))
+    assert traces
+    everything_said += [file.read_bytes().decode("latin-1") for file in traces]
     everything_said.append(repr(pipeline.destination))
 
 
