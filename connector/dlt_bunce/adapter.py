@@ -57,10 +57,14 @@ def bunce_adapter(
             )
         hints[column] = {"name": column, FIELD_HINT: field}  # type: ignore[misc]
     resource = get_resource_for_adapter(data)
-    disposition = resource.write_disposition
-    if disposition == "replace" or (
-        isinstance(disposition, dict) and disposition.get("disposition") == "replace"
-    ):
-        raise DispositionError(REPLACE_REFUSED, remedy=REPLACE_REMEDY)
+    refuse_replace(resource.write_disposition)
     resource.apply_hints(columns=hints or None, additional_table_hints={TABLE_HINT: True})
     return resource
+
+
+def refuse_replace(disposition: Any) -> None:
+    """Raises DispositionError for "replace", given as text or as dlt's dict."""
+    if isinstance(disposition, dict):
+        disposition = disposition.get("disposition")
+    if disposition == "replace":
+        raise DispositionError(REPLACE_REFUSED, remedy=REPLACE_REMEDY)

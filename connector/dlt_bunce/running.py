@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import dlt
 from dlt.common.configuration.exceptions import DuplicateConfigProviderException
 from dlt.common.configuration.providers import CustomLoaderDocProvider
+from dlt.extract import DltResource
 
+from dlt_bunce.adapter import refuse_replace
 from dlt_bunce.errors import BunceError
 from dlt_bunce.logs import logger
 from dlt_bunce.model import RunSummary
 from dlt_bunce.summary import add_up, run_summary
+
+if TYPE_CHECKING:
+    from dlt.common.destination.typing import PreparedTableSchema
+
+    from dlt_bunce.client import BunceClient
 
 
 def flush_and_run(
@@ -21,11 +28,17 @@ def flush_and_run(
 ) -> RunSummary:
     """Loads what is pending, then `data`; the summary covers both.
 
-    dlt alone would load a pending package and silently leave `data` for the run after. Raises the
-    BunceError behind dlt's exception where there is one.
+    dlt alone would load a pending package and silently leave `data` for the run after. Key, host,
+    ledger, disposition, and the columns of Arrow tables are checked before a row is extracted, so
+    that no mistake of these leaves a package behind. Raises the BunceError behind dlt's exception
+    where there is one.
     """
     found = []
     try:
+        refuse_replace(write_disposition)
+        with pipeline.destination_client() as client:
+            _check(cast("BunceClient", client))
+            data = _with_checked_columns(data, cast("BunceClient", client))
         if pipeline.has_pending_data:
             logger().warning("load.flushed", pipeline=pipeline.pipeline_name)
             pipeline.run()
@@ -37,6 +50,34 @@ def flush_and_run(
             raise
         raise cause from None
     return add_up([run_summary(pipeline), *found], pipeline.pipeline_name)
+
+
+def _check(client: BunceClient) -> None:
+    if not client.config.dry_run:
+        client.preflight()
+
+
+def _with_checked_columns(data: Any, client: BunceClient) -> Any:
+    """The same resource, refusing its first Arrow table when the mapping does not fit it.
+
+    Rows in dicts are left to the load: a column may be missing in the first of them only.
+    """
+    if not isinstance(data, DltResource):
+        return data
+    resource = data.with_name(data.name)
+    unchecked = True
+
+    def check(item: Any) -> Any:
+        nonlocal unchecked
+        columns = getattr(item, "column_names", None) or getattr(item, "schema", None)
+        if unchecked and columns is not None:
+            unchecked = False
+            names = list(getattr(columns, "names", columns))
+            table = cast("PreparedTableSchema", resource.compute_table_schema(item))
+            client.mapping(table, names)
+        return item
+
+    return resource.add_map(check)
 
 
 def bunce_error(error: BaseException) -> BunceError | None:

@@ -174,7 +174,8 @@ def _likely(wanted: str, columns: Sequence[str]) -> str:
 def _write(pairs: Sequence[tuple[str, str]]) -> str:
     keywords = ", ".join(f'{field}="{column}"' for field, column in pairs)
     lines = ", ".join(f'{field} = "{column}"' for field, column in pairs)
+    options = " ".join(f"--map {field}={column}" for field, column in pairs)
     return (
-        f"Write bunce_adapter(data, {keywords}) in the pipeline, or "
-        f"[destination.bunce.mapping] {lines} in the configuration."
+        f"Write bunce_adapter(data, {keywords}) in the pipeline, [destination.bunce.mapping] "
+        f"{lines} in the configuration, or {options} on the command line."
     )
