@@ -90,6 +90,7 @@ def test_the_public_names() -> None:
         "bunce",
         "bunce_adapter",
         "dead_letters",
+        "flush_and_run",
         "run_summary",
     ]
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from dlt_bunce.errors import BunceError
     from dlt_bunce.letters import dead_letters
     from dlt_bunce.model import RunSummary
+    from dlt_bunce.running import flush_and_run
     from dlt_bunce.summary import run_summary
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "bunce",
     "bunce_adapter",
     "dead_letters",
+    "flush_and_run",
     "run_summary",
 ]
 
@@ -28,6 +30,7 @@ _HOMES = {
     "bunce": "destinations",
     "bunce_adapter": "adapter",
     "dead_letters": "letters",
+    "flush_and_run": "running",
     "run_summary": "summary",
 }
 
