@@ -110,8 +110,8 @@ def from_duckdb(
 
         text, parameters = _since(inner, incremental, last, "?")
         with duckdb.connect(path, read_only=True) as connection:
-            reader: Any = connection.execute(text, parameters).to_arrow_reader(ROWS)
-            yield from reader
+            relation = connection.sql(text, params=parameters)
+            yield from relation.to_arrow_reader(ROWS)
 
     return _resource(rows, incremental)
 

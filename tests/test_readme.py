@@ -1,0 +1,155 @@
+"""What the documents say is so: their commands run, their tables are those of the code."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from dlt_bunce.emulator import Emulator
+from dlt_bunce.model import FATES, REJECT_CODES
+from dlt_bunce.records.schema import ALIASES, FIELDS, REQUIRED
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+DOCUMENTS = {name: (ROOT / name).read_text("utf-8") for name in ("README.md", "CONTRIBUTING.md")}
+
+
+def blocks(language: str, text: str = README) -> list[str]:
+    """The fenced blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def commands(program: str) -> list[list[str]]:
+    """Every command of a program in any document, as arguments."""
+    lines = "".join(b for text in DOCUMENTS.values() for b in blocks("bash", text)).splitlines()
+    found = [shlex.split(line) for line in lines]
+    assert {"make", "pip", "export", "dlt-bunce"} == {words[0] for words in found}
+    return [words for words in found if words[0] == program]
+
+
+def table_after(heading: str) -> list[list[str]]:
+    """The cells of the table that follows a text, without its head."""
+    lines = README.split(heading, 1)[1].splitlines()
+    rows = [line.strip("|").split("|") for line in lines[: lines.index("", 4)] if line[:1] == "|"]
+    return [[cell.strip() for cell in row] for row in rows[2:]]
+
+
+@pytest.fixture
+def environment(emulator: Emulator, tmp_path: Path) -> dict[str, str]:
+    """A user's shell: settings exported as the README says, and the files that it names."""
+    people = pa.Table.from_pylist(
+        [
+            {
+                "id": n,
+                "email": f"c{n}@example.com",
+                "first_name": "Ada",
+                "last_name": "Obi",
+                "updated_at": "2026-11-01T09:00:00Z",
+                "msisdn": f"+23481{n:08d}" if n else "no number",
+            }
+            for n in range(20)
+        ]
+    )
+    pq.write_table(people, tmp_path / "customers.parquet")
+    with duckdb.connect(tmp_path / "warehouse.duckdb") as warehouse:
+        warehouse.execute("CREATE SCHEMA crm")
+        warehouse.execute("CREATE TABLE crm.people AS SELECT * FROM people")
+    exported = dict(words[1].split("=", 1) for words in commands("export"))
+    return {
+        **os.environ,
+        **exported,
+        "DESTINATION__BUNCE__BASE_URL": emulator.base_url,
+        "PYTHONWARNINGS": "default",
+    }
+
+
+def test_the_example_runs(emulator: Emulator, environment: dict[str, str]) -> None:
+    (example,) = blocks("python")
+
+    done = subprocess.run(
+        [sys.executable, "-c", example], env=environment, capture_output=True, text=True, check=True
+    )
+
+    assert "1 0 0" == done.stdout.strip()
+    assert "ada@example.com" == emulator.customers["7"]["email"]
+
+
+def test_the_commands_run_in_their_order(emulator: Emulator, environment: dict[str, str]) -> None:
+    program = Path(sys.executable).with_name("dlt-bunce")
+    shown = commands("dlt-bunce")
+
+    for words in shown:
+        done = subprocess.run(
+            [program, *words[1:]], env=environment, capture_output=True, text=True, check=False
+        )
+        assert (0, "") == (done.returncode, done.stderr), words
+
+    assert 7 == len(shown)
+    assert 19 == len(emulator.customers)
+    assert Path("rejected.csv").read_text().count("invalid_phone_no") == 1
+
+
+@pytest.mark.parametrize("words", commands("make"), ids=" ".join)
+def test_the_make_targets_exist(words: list[str]) -> None:
+    subprocess.run([*words, "--dry-run"], cwd=ROOT, check=True, capture_output=True)
+
+
+def test_ci_runs_what_the_documents_name() -> None:
+    script = (ROOT / ".ci" / "run").read_text()
+
+    assert ["make check", "make test"] == re.findall(r"^make \w+", script, re.MULTILINE)
+
+
+def test_the_package_installs_whole(tmp_path: Path) -> None:
+    ((_, _, what),) = commands("pip")
+    assert ".[duckdb,postgres,s3]" == what
+    # what a user's pip does, without the dependencies, which the tests run with already
+    options = ["--no-deps", "--no-build-isolation", "--quiet", "--disable-pip-version-check"]
+
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", *options, "--target", tmp_path / "site", ROOT],
+        check=True,
+        capture_output=True,
+    )
+
+    installed = tmp_path / "site" / "dlt_bunce"
+    ours = ROOT / "connector" / "dlt_bunce"
+    expected = {f.relative_to(ours) for f in ours.rglob("*") if f.suffix in (".py", ".typed")}
+    assert expected == {
+        f.relative_to(installed) for f in installed.rglob("*") if f.suffix in (".py", ".typed")
+    }
+
+
+def test_the_reject_codes_are_those_of_the_code() -> None:
+    expected = [[f"`{c.code}`", c.meaning, c.remedy] for c in REJECT_CODES.values()]
+
+    assert expected == table_after("**Reject codes.**")
+
+
+def test_the_fates_are_those_of_the_code() -> None:
+    assert [f"`{fate}`" for fate in FATES] == [row[0] for row in table_after("**Fates.**")]
+
+
+def test_the_columns_are_those_of_the_code() -> None:
+    expected = [
+        [f"`{f}`", "yes" if f in REQUIRED else "no", ", ".join(f"`{a}`" for a in ALIASES[f])]
+        for f in FIELDS
+    ]
+
+    assert expected == table_after("### Columns")
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_the_files_that_are_linked_exist(name: str) -> None:
+    linked = re.findall(r"\]\((?!https?:)([^)#]+)\)", DOCUMENTS[name])
+
+    assert [] == [path for path in linked if not (ROOT / path).exists()]
