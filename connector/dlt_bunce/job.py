@@ -20,6 +20,7 @@ from dlt_bunce.logs import logger
 from dlt_bunce.model import RunSummary
 from dlt_bunce.preview import preview
 from dlt_bunce.records.prepare import Rules
+from dlt_bunce.records.rows import arrow_table
 from dlt_bunce.store import dlt_state, runs
 from dlt_bunce.store.account import open_account, remember_batch_size
 from dlt_bunce.store.ledger import Job
@@ -77,21 +78,6 @@ class JsonlSource:
                     held = held[rows:]
             if held:
                 yield arrow_table(held)
-
-
-def arrow_table(rows: list[dict[str, Any]]) -> pa.Table:
-    """Rows as an Arrow table with a column for every key that any of them has."""
-    names = dict.fromkeys(name for row in rows for name in row)
-    return pa.table({name: _column([row.get(name) for row in rows]) for name in names})
-
-
-def _column(values: list[Any]) -> pa.Array:
-    try:
-        return pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
-        # one column with values of several types: texts keep what each of them says
-        texts = [v if v is None or isinstance(v, str) else json.dumps(v) for v in values]
-        return pa.array(texts, pa.string())
 
 
 class CustomersJob(RunnableLoadJob):

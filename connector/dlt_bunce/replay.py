@@ -12,7 +12,6 @@ import pyarrow as pa
 
 from dlt_bunce.api.pacing import BatchSize
 from dlt_bunce.client import BunceClient
-from dlt_bunce.job import arrow_table
 from dlt_bunce.load import Load, Settings, recorded
 from dlt_bunce.model import RunSummary
 from dlt_bunce.records import rows as source_rows
@@ -36,7 +35,7 @@ class _Letters:
 
     def chunks(self, rows: int) -> Iterator[pa.Table]:
         for start in range(0, len(self.rows), rows):
-            yield arrow_table(list(self.rows[start : start + rows]))
+            yield source_rows.arrow_table(list(self.rows[start : start + rows]))
 
 
 def replay(

@@ -12,7 +12,7 @@ from dlt.common.configuration.providers import CustomLoaderDocProvider
 from dlt.extract import DltResource
 
 from dlt_bunce.adapter import refuse_replace
-from dlt_bunce.errors import BunceError
+from dlt_bunce.errors import BunceError, ConfigurationError
 from dlt_bunce.logs import logger
 from dlt_bunce.model import RunSummary
 from dlt_bunce.summary import add_up, run_summary
@@ -94,6 +94,25 @@ def bunce_error(error: BaseException) -> BunceError | None:
         queue += [one.__cause__, one.__context__]
         queue += [getattr(one, name, None) for name in ("exception", "client_exception")]
     return None
+
+
+def setting(name: str) -> str | None:
+    """A setting of a pipeline by its dotted name, secrets included; None where there is none."""
+    value: object = dlt.secrets.get(name)
+    return None if value is None else str(value)
+
+
+def required_setting(name: str) -> str:
+    """As setting(); raises ConfigurationError where there is none."""
+    value = setting(name)
+    if not value:
+        section, _, key = name.rpartition(".")
+        raise ConfigurationError(
+            f"The setting {key} of [{section}] is missing.",
+            remedy=f"Set it in config.toml, or as {name.replace('.', '__').upper()} in the "
+            "environment, which is the place for whatever holds a password.",
+        )
+    return value
 
 
 def use_config(path: Path) -> None:

@@ -17,6 +17,7 @@ import dlt
 from dlt.extract import DltResource
 
 from dlt_bunce.errors import SourceError
+from dlt_bunce.records.rows import arrow_tables
 
 ROWS = 20_000
 """Rows an Arrow table handed to dlt holds at most."""
@@ -24,9 +25,10 @@ TABLE = "customers"
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*")
 
 
-def from_parquet(location: str) -> DltResource:
-    """Parquet files: a path, a glob, or a URL such as s3://bucket/customers/*.parquet.
+def from_parquet(location: str, *, changed_files_only: bool = False) -> DltResource:
+    """Parquet files: a path, a folder, a glob, or a URL such as s3://bucket/customers/*.parquet.
 
+    With `changed_files_only`, later runs of a pipeline read only files that were modified since.
     Credentials of remote stores come from dlt's configuration (`[sources.filesystem.credentials]`).
     Raises SourceError when no local file matches or a file is not Parquet.
     """
@@ -37,6 +39,8 @@ def from_parquet(location: str) -> DltResource:
 
     folder, pattern = _split_glob(location)
     files = filesystem(bucket_url=folder, file_glob=pattern)
+    if changed_files_only:
+        files.apply_hints(incremental=dlt.sources.incremental("modification_date"))
     reader = files | read_parquet(chunksize=ROWS, use_pyarrow=True)
     resource: DltResource = reader.with_name(TABLE)
     return resource
@@ -79,9 +83,7 @@ def from_sql(
         try:
             with engine.connect().execution_options(stream_results=True, yield_per=ROWS) as link:
                 result = link.execute(sa.text(text), {"bunce_last": last} if parameters else {})
-                names = list(result.keys())
-                for part in result.partitions(ROWS):
-                    yield _arrow(names, part)
+                yield from arrow_tables(list(result.keys()), result.partitions(ROWS))
         finally:
             engine.dispose()
 
@@ -116,6 +118,20 @@ def from_duckdb(
     return _resource(rows, incremental)
 
 
+def from_database(
+    url: str,
+    *,
+    table: str | None = None,
+    query: str | None = None,
+    incremental: str | None = None,
+) -> DltResource:
+    """from_duckdb for a duckdb:///… URL, else from_sql."""
+    if url.startswith("duckdb:"):
+        path = url.removeprefix("duckdb:///")
+        return from_duckdb(path, table=table, query=query, incremental=incremental)
+    return from_sql(url, table=table, query=query, incremental=incremental)
+
+
 def open_source(
     location: str, *, table: str | None = None, query: str | None = None
 ) -> DltResource:
@@ -136,10 +152,8 @@ def open_source(
             remedy="Put the URL into an environment variable and write env:NAME instead.",
         )
     scheme = location.split("://", 1)[0] if "://" in location else ""
-    if scheme == "duckdb":
-        return from_duckdb(location.removeprefix("duckdb:///"), table=table, query=query)
     if scheme and scheme not in ("s3", "gs", "gcs", "az", "abfss", "file", "memory"):
-        return from_sql(location, table=table, query=query)
+        return from_database(location, table=table, query=query)
     if table or query:
         raise SourceError("Files have neither tables nor queries.", remedy="Drop --table/--query.")
     return from_parquet(location)
@@ -155,6 +169,9 @@ def limited(resource: DltResource, rows: int) -> DltResource:
         left -= taken.num_rows
         return taken
 
+    if not resource.is_transformer:
+        # reading stops there; files are read to their end, which dlt cannot stop
+        resource.add_limit(rows, count_rows=True)
     return resource.add_map(cut).add_filter(lambda item: item.num_rows > 0)
 
 
@@ -176,20 +193,6 @@ def _since(query: str, column: str | None, last: Any, placeholder: str) -> tuple
         return query, []
     text = f"SELECT * FROM ({query}) AS q WHERE {_quoted(column)} >= {placeholder}"  # noqa: S608
     return text, [last]
-
-
-def _arrow(names: list[str], rows: Any) -> Any:
-    import pyarrow as pa
-    from dlt.common.json import json
-
-    def array(values: tuple[Any, ...]) -> pa.Array:
-        if any(isinstance(value, (dict, list)) for value in values):
-            return pa.array([None if v is None else json.dumps(v) for v in values], pa.string())
-        if any(type(value).__name__ == "UUID" for value in values):
-            return pa.array([None if v is None else str(v) for v in values], pa.string())
-        return pa.array(values)
-
-    return pa.table({n: array(c) for n, c in zip(names, zip(*rows, strict=True), strict=True)})
 
 
 def _one_of(table: str | None, query: str | None) -> None:

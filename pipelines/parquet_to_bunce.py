@@ -1,0 +1,43 @@
+"""Customers from Parquet files into Bunce.
+
+Settings: [pipelines.parquet] and [destination.bunce] in config.toml. Credentials of S3 come from
+dlt's [sources.filesystem.credentials], Bunce's key from [destination.bunce.credentials].
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import dlt
+
+from dlt_bunce import RunSummary, bunce, bunce_adapter, flush_and_run
+from dlt_bunce.cli.failures import reported
+from dlt_bunce.cli.output import print_summary
+from dlt_bunce.running import required_setting, use_config
+from dlt_bunce.sources import from_parquet
+
+
+def load(location: str | None = None) -> RunSummary:
+    """Loads what a failed run left behind, then the files that have changed since the last run.
+
+    `location` is a path, a folder, a glob, or s3://…; without it, the configured one.
+    """
+    use_config(Path(__file__).parent.parent / "config.toml")
+    files = from_parquet(
+        location or required_setting("pipelines.parquet.location"), changed_files_only=True
+    )
+    pipeline = dlt.pipeline("parquet_to_bunce", destination=bunce())
+    return flush_and_run(pipeline, bunce_adapter(files), write_disposition="merge")
+
+
+@click.command(help=__doc__)
+@click.option("--location", help="Path, folder, glob, or s3://… (default: as configured).")
+def main(location: str | None) -> None:
+    """Loads the files and prints what became of the rows."""
+    with reported():
+        print_summary(load(location), "Loaded from Parquet")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""Customers from a Postgres table or query into Bunce, new and changed rows only.
+
+Settings: [pipelines.postgres] and [destination.bunce] in config.toml. The connection string comes
+from dlt's secrets or the environment: SOURCES__SQL_DATABASE__CREDENTIALS=postgresql://…
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import dlt
+
+from dlt_bunce import RunSummary, bunce, bunce_adapter, flush_and_run
+from dlt_bunce.cli.failures import reported
+from dlt_bunce.cli.output import print_summary
+from dlt_bunce.running import required_setting, setting, use_config
+from dlt_bunce.sources import from_sql
+
+
+def load(table: str | None = None, query: str | None = None) -> RunSummary:
+    """Loads what a failed run left behind, then the rows that are new since the last run.
+
+    `table` may carry its schema. Without either argument, the configured ones.
+    """
+    use_config(Path(__file__).parent.parent / "config.toml")
+    if table is None and query is None:
+        table, query = setting("pipelines.postgres.table"), setting("pipelines.postgres.query")
+    rows = from_sql(
+        required_setting("sources.sql_database.credentials"),
+        table=table,
+        query=query,
+        incremental=setting("pipelines.postgres.incremental"),
+    )
+    pipeline = dlt.pipeline("postgres_to_bunce", destination=bunce())
+    return flush_and_run(pipeline, bunce_adapter(rows), write_disposition="merge")
+
+
+@click.command(help=__doc__)
+@click.option("--table", help="Table or view, with its schema if needed.")
+@click.option("--query", help="Query instead of a table.")
+def main(table: str | None, query: str | None) -> None:
+    """Loads the table or query and prints what became of the rows."""
+    with reported():
+        print_summary(load(table, query), "Loaded from Postgres")
+
+
+if __name__ == "__main__":
+    main()

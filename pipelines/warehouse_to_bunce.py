@@ -1,0 +1,50 @@
+"""Customers from a warehouse into Bunce: DuckDB, or whatever SQLAlchemy has a driver for.
+
+Settings: [pipelines.warehouse] and [destination.bunce] in config.toml. The URL comes from dlt's
+secrets or the environment: PIPELINES__WAREHOUSE__URL=duckdb:///warehouse.duckdb, snowflake://…,
+bigquery://…, redshift+psycopg2://…; install the driver that SQLAlchemy names for it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import dlt
+
+from dlt_bunce import RunSummary, bunce, bunce_adapter, flush_and_run
+from dlt_bunce.cli.failures import reported
+from dlt_bunce.cli.output import print_summary
+from dlt_bunce.running import required_setting, setting, use_config
+from dlt_bunce.sources import from_database
+
+
+def load(table: str | None = None, query: str | None = None) -> RunSummary:
+    """Loads what a failed run left behind, then the rows that are new since the last run.
+
+    `table` may carry its schema. Without either argument, the configured ones.
+    """
+    use_config(Path(__file__).parent.parent / "config.toml")
+    if table is None and query is None:
+        table, query = setting("pipelines.warehouse.table"), setting("pipelines.warehouse.query")
+    rows = from_database(
+        required_setting("pipelines.warehouse.url"),
+        table=table,
+        query=query,
+        incremental=setting("pipelines.warehouse.incremental"),
+    )
+    pipeline = dlt.pipeline("warehouse_to_bunce", destination=bunce())
+    return flush_and_run(pipeline, bunce_adapter(rows), write_disposition="merge")
+
+
+@click.command(help=__doc__)
+@click.option("--table", help="Table or view, with its schema if needed.")
+@click.option("--query", help="Query instead of a table.")
+def main(table: str | None, query: str | None) -> None:
+    """Loads the table or query and prints what became of the rows."""
+    with reported():
+        print_summary(load(table, query), "Loaded from the warehouse")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""100,000 customers from each kind of source, one in a hundred of them bad."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import duckdb
+import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from dlt_bunce.emulator import Emulator
+from dlt_bunce.store.database import Database
+
+ROWS = 100_000
+BAD: dict[str, dict[str, Any]] = {
+    "missing_email": {"email": " "},
+    "invalid_email": {"email": "nobody@@example.com"},
+    "missing_first_name": {"first_name": None},
+    "invalid_phone_no": {"phone_no": "call me"},
+    "email_taken": {"email": "c5@example.com"},
+}
+
+
+def customers() -> tuple[pa.Table, dict[str, str]]:
+    """The rows, and the reject code of each bad one by its id."""
+    codes = list(BAD)
+    expected = {}
+    rows = []
+    for n in range(ROWS):
+        row = {
+            "id": n,
+            "email": f"c{n}@example.com",
+            "first_name": "Zoë",
+            "last_name": "Ọlá",
+            "phone_no": f"+23481{n:08d}",
+            "devices": [{"device_type": "ios", "device_token": f"t{n}"}] if n % 3 else [],
+            "updated_at": f"2026-11-01T00:00:{n % 60:02d}Z",
+        }
+        if n % 100 == 99:
+            code = codes[n // 100 % len(codes)]
+            row |= BAD[code]
+            expected[str(n)] = code
+        rows.append(row)
+    return pa.Table.from_pylist(rows), expected
+
+
+def into_parquet(table: pa.Table, _postgres_url: str) -> tuple[str, dict[str, str]]:
+    pq.write_table(table, "customers.parquet", row_group_size=30_000)
+    return "parquet_to_bunce", {"PIPELINES__PARQUET__LOCATION": "customers.parquet"}
+
+
+def into_postgres(table: pa.Table, postgres_url: str) -> tuple[str, dict[str, str]]:
+    with psycopg.connect(postgres_url) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TABLE customers (id bigint, email text, first_name text, last_name text, "
+            "phone_no text, devices jsonb, updated_at timestamptz)"
+        )
+        with cursor.copy("COPY customers FROM STDIN") as copy:
+            for row in table.to_pylist():
+                copy.write_row([*(row | {"devices": json.dumps(row["devices"])}).values()])
+    return "postgres_to_bunce", {
+        "SOURCES__SQL_DATABASE__CREDENTIALS": postgres_url,
+        "PIPELINES__POSTGRES__TABLE": "public.customers",
+    }
+
+
+def into_warehouse(table: pa.Table, _postgres_url: str) -> tuple[str, dict[str, str]]:
+    with duckdb.connect("warehouse.duckdb") as warehouse:
+        warehouse.register("exported", table)
+        warehouse.execute("CREATE TABLE customers AS SELECT * FROM exported")
+    return "warehouse_to_bunce", {
+        "PIPELINES__WAREHOUSE__URL": "duckdb:///warehouse.duckdb",
+        "PIPELINES__WAREHOUSE__TABLE": "customers",
+    }
+
+
+@pytest.mark.parametrize("kind", [into_parquet, into_postgres, into_warehouse])
+def test_every_good_customer_arrives_once_and_every_bad_one_has_its_letter(
+    kind: Callable[[pa.Table, str], tuple[str, dict[str, str]]],
+    run: Callable[..., Any],
+    emulator: Emulator,
+    postgres_url: str,
+) -> None:
+    table, expected = customers()
+    name, settings = kind(table, postgres_url)
+    settings |= {"DESTINATION__BUNCE__BATCH_SIZE": "1000"}
+
+    first = run(name, **settings)
+    assert (0, "") == (first.returncode, first.stderr)
+
+    good = {str(n) for n in range(ROWS)} - expected.keys()
+    assert good == emulator.customers.keys()
+    assert {1} == {emulator.times_sent[customer_id] for customer_id in good}
+    with Database("sqlite:///bunce.sqlite") as db:
+        letters = db.rows("SELECT customer_id, code FROM bunce_dead_letters WHERE status = 'open'")
+    assert expected == {letter["customer_id"]: letter["code"] for letter in letters}
+    assert len(expected) == len(letters)
+
+    sent = [request for request in emulator.requests if request.call == "create"]
+    second = run(name, **settings)
+    assert (0, "") == (second.returncode, second.stderr)
+    assert sent == [request for request in emulator.requests if request.call == "create"]
