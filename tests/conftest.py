@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -68,11 +69,9 @@ def postgres_url(_postgres: str) -> Iterator[str]:
     import psycopg
 
     name = f"bunce_{os.getpid()}_{next(_numbers)}"
-    head, _, tail = _postgres.rpartition("/")
-    query = tail.partition("?")[2]
     with psycopg.connect(_postgres, autocommit=True) as admin:
         admin.execute(f'CREATE DATABASE "{name}"')  # type: ignore[arg-type]
-    yield f"{head}/{name}" + (f"?{query}" if query else "")
+    yield urlsplit(_postgres)._replace(path=f"/{name}").geturl()
     with psycopg.connect(_postgres, autocommit=True) as admin:
         admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # type: ignore[arg-type]
 

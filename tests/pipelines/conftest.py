@@ -25,7 +25,8 @@ def run(emulator: Emulator) -> Run:
             "DESTINATION__BUNCE__CREDENTIALS__API_KEY": "sk_test_marked",
             "DESTINATION__BUNCE__BASE_URL": emulator.base_url,
             "DESTINATION__BUNCE__REQUESTS_PER_MINUTE": "0",
-            "RUNTIME__LOG_LEVEL": "WARNING",
+            # dlt warns of every jsonb column
+            "RUNTIME__LOG_LEVEL": "ERROR",
         }
         return subprocess.run(
             [sys.executable, "-W", "default", ROOT / "pipelines" / f"{name}.py", *arguments],

@@ -94,7 +94,8 @@ def test_every_good_customer_arrives_once_and_every_bad_one_has_its_letter(
 
     good = {str(n) for n in range(ROWS)} - expected.keys()
     assert good == emulator.customers.keys()
-    assert {1} == {emulator.times_sent[customer_id] for customer_id in good}
+    times_sent = emulator.times_sent
+    assert {1} == {times_sent[customer_id] for customer_id in good}
     with Database("sqlite:///bunce.sqlite") as db:
         letters = db.rows("SELECT customer_id, code FROM bunce_dead_letters WHERE status = 'open'")
     assert expected == {letter["customer_id"]: letter["code"] for letter in letters}

@@ -65,18 +65,28 @@ class Database:
                     "directory.",
                 )
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = driver.connect(str(self.path), autocommit=True)
-            self._cursor = self._connection.cursor()
-            self._cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-            self._cursor.fetchall()
-            # WAL lets readers see a consistent state while a load writes. FULL, since an intent
-            # that a power cut undoes would let an accepted row be sent again.
-            for pragma in ("journal_mode=WAL", "synchronous=FULL", "temp_store=MEMORY"):
-                self._cursor.execute(f"PRAGMA {pragma}")
-                with contextlib.suppress(adbc_driver_manager.ProgrammingError):
-                    self._cursor.fetchall()
-            self._migrate()
+            with contextlib.ExitStack() as opened:
+                self._connection = driver.connect(str(self.path), autocommit=True)
+                opened.callback(self._connection.close)
+                self._cursor = self._connection.cursor()
+                opened.callback(self._cursor.close)
+                self._set_up()
+                self._migrate()
+                opened.pop_all()
         return self
+
+    def _set_up(self) -> None:
+        # WAL lets readers see a consistent state while a load writes. FULL, since an intent that a
+        # power cut undoes would let an accepted row be sent again.
+        for pragma in (
+            f"busy_timeout={BUSY_TIMEOUT_MS}",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "temp_store=MEMORY",
+        ):
+            self._cursor.execute(f"PRAGMA {pragma}")
+            with contextlib.suppress(adbc_driver_manager.ProgrammingError):
+                self._cursor.fetchall()
 
     def __exit__(self, *_: object) -> None:
         self._cursor.close()
