@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -17,6 +20,18 @@ COMMANDS = {
 }
 
 
+@contextlib.contextmanager
+def _in_one_line() -> Iterator[None]:
+    """Wrong use is told in one line, as every other failure; a bare group still shows its help."""
+    try:
+        yield
+    except click.UsageError as error:
+        if error.ctx is None or type(error).show is not click.UsageError.show:
+            raise
+        path = error.ctx.command_path
+        raise click.UsageError(f"{error.format_message()} See: {path} --help") from None
+
+
 class _Commands(click.Group):
     """Lists every command without importing any: help must be quick."""
 
@@ -28,6 +43,14 @@ class _Commands(click.Group):
             return None
         command: click.Command = import_module(f"{__name__}.{COMMANDS[cmd_name][0]}").command
         return command
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with _in_one_line():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _in_one_line():
+            return super().invoke(ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

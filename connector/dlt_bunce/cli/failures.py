@@ -5,27 +5,36 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import click
 
 from dlt_bunce.errors import BunceError, RejectThresholdError, UsageError
 
 # errors of sources whose first line names tables, hosts, and files, never values of rows
-_TOLD = frozenset(
+_WRONG = frozenset(
     {
         "BinderException",
         "CatalogException",
-        "ConfigFieldMissingException",
+        "InvalidSchemaName",
+        "ParserException",
+        "SyntaxError",
+        "UndefinedColumn",
+        "UndefinedFunction",
+        "UndefinedTable",
+    }
+)
+_BROKEN = frozenset(
+    {
         "ConnectionException",
+        "DatabaseError",
+        "EndpointConnectionError",
         "FileNotFoundError",
         "IOException",
-        "ModuleNotFoundError",
-        "NoSuchModuleError",
-        "NoSuchTableError",
+        "InsufficientPrivilege",
+        "NoCredentialsError",
         "OperationalError",
-        "ParserException",
         "PermissionError",
-        "UndefinedTable",
     }
 )
 
@@ -38,49 +47,92 @@ def reported() -> Iterator[None]:
     except (click.ClickException, click.exceptions.Exit, click.Abort):
         raise
     except KeyboardInterrupt:
-        click.echo("Stopped. What is settled is not sent again; run the same command.", err=True)
-        sys.exit(1)
+        _stopped()
     except Exception as error:  # noqa: BLE001, the one place where every failure ends
         from dlt_bunce.running import bunce_error
 
-        found = bunce_error(error)
-        click.echo(f"Error: {_line(found or error)}", err=True)
-        if isinstance(found, RejectThresholdError):
-            sys.exit(3)
-        sys.exit(2 if isinstance(found, UsageError) else 1)
+        chain = _chain(error)
+        if any(isinstance(one, KeyboardInterrupt) for one in chain):
+            _stopped()
+        line, code = _ours(found) if (found := bunce_error(error)) else _foreign(chain)
+        click.echo(f"Error: {' '.join(line.split())}", err=True)
+        sys.exit(code)
 
 
-def _line(error: BaseException) -> str:
-    if isinstance(error, BunceError):
-        return str(error)
+def _stopped() -> None:
+    click.echo("Stopped. What is settled is not sent again; run the same command.", err=True)
+    sys.exit(1)
+
+
+def _chain(error: BaseException) -> list[BaseException]:
     chain = [error]
     while (cause := chain[-1].__cause__ or chain[-1].__context__) and cause not in chain:
         chain.append(cause)
+    return chain
+
+
+def _ours(error: BunceError) -> tuple[str, int]:
+    if isinstance(error, RejectThresholdError):
+        return str(error), 3
+    return str(error), 2 if isinstance(error, UsageError) else 1
+
+
+def _foreign(chain: list[BaseException]) -> tuple[str, int]:
+    """What the innermost error that may be told says; of any other, its type alone."""
     for one in reversed(chain):
         name = type(one).__name__
-        if name == "ConfigFieldMissingException":
-            return _missing(one)
-        if name in _TOLD:
-            first = str(one).strip().splitlines()[0] if str(one).strip() else ""
-            return f"{_TITLES.get(name, name)}: {first}"
+        if name in _EXPLAINED:
+            return _EXPLAINED[name](one), 2
+        if name in _WRONG | _BROKEN:
+            first = next(iter(str(one).strip().splitlines()), name)
+            return f"The source cannot be read: {first}", 2 if name in _WRONG else 1
     return (
         f"{type(chain[-1]).__name__}. Run again with RUNTIME__LOG_LEVEL=INFO to see where it "
-        "happened."
+        "happened.",
+        1,
     )
 
 
-_TITLES = {
-    "NoSuchTableError": "There is no such table or view",
-    "CatalogException": "There is no such table",
-    "OperationalError": "The database cannot be reached or refuses the statement",
-}
-
-
-def _missing(error: BaseException) -> str:
-    fields = ", ".join(getattr(error, "fields", ())) or "a setting"
-    if "api_key" in fields or "credentials" in fields:
+def _missing(error: Any) -> str:
+    if error.spec_name.startswith("Bunce"):
         return (
             "No API key. Set DESTINATION__BUNCE__CREDENTIALS__API_KEY, or api_key under "
             "[destination.bunce.credentials] in .dlt/secrets.toml."
         )
-    return f"A setting is missing: {fields}."
+    if error.spec_name.startswith("Filesystem"):
+        return (
+            "No credentials of the source. Set SOURCES__FILESYSTEM__CREDENTIALS__… (for S3 "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY), or the same names under "
+            "[sources.filesystem.credentials] in .dlt/secrets.toml."
+        )
+    return f"A setting is missing: {', '.join(error.fields)}."
+
+
+def _no_driver(error: Any) -> str:
+    # "Can't load plugin: sqlalchemy.dialects:snowflake"
+    scheme = str(error).rpartition(":")[2].replace(".", "+")
+    return (
+        f"No driver of {scheme}:// is installed. Check the URL's beginning, or install the "
+        "driver that SQLAlchemy names for that database, such as snowflake-sqlalchemy."
+    )
+
+
+_EXPLAINED: dict[str, Any] = {
+    "ConfigFieldMissingException": _missing,
+    "ConfigValueCannotBeCoercedException": lambda error: (
+        f"The setting {error.field_name} cannot be read as "
+        f"{getattr(error.hint, '__name__', error.hint)}."
+    ),
+    "InvalidConnectionString": lambda _: (
+        "The source's URL cannot be read. Write driver://user@host:port/database."
+    ),
+    "MissingDependencyException": lambda error: (
+        f"The source needs packages that are not installed: {', '.join(error.dependencies)}."
+    ),
+    "ModuleNotFoundError": lambda error: (
+        f"The Python module {error.name} is needed and not installed. Install the driver of the "
+        "source, or an extra of dlt-bunce: duckdb, emulator, postgres, s3, sql."
+    ),
+    "NoSuchModuleError": _no_driver,
+    "NoSuchTableError": lambda error: f"There is no table or view {error}.",
+}
