@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
@@ -17,7 +18,8 @@ from typing_extensions import Self
 from dlt_bunce.errors import ConfigurationError, StoreError
 from dlt_bunce.store.migrations import MIGRATIONS
 
-BUSY_TIMEOUT_MS = 60_000
+BUSY_TIMEOUT_S = 60.0
+"""How long to wait for another process that is writing, before it counts as locked."""
 
 
 def utc_now() -> str:
@@ -47,50 +49,31 @@ def sqlite_path(store_url: str) -> Path:
 class Database:
     """One connection, for one thread. Use as a context manager.
 
-    Raises StoreError from every method when the database cannot do what was asked.
+    With `read_only` the store must exist and is not changed. Raises StoreError from every method
+    when the database cannot do what was asked.
     """
 
-    def __init__(self, store_url: str, *, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        store_url: str,
+        *,
+        read_only: bool = False,
+        busy_timeout_s: float = BUSY_TIMEOUT_S,
+    ) -> None:
         self.path = sqlite_path(store_url)
         self.read_only = read_only
+        self._busy_timeout_s = busy_timeout_s
+        self._open = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
-        import adbc_driver_sqlite.dbapi as driver
-
-        with self._translated():
-            if self.read_only and not self.path.exists():
-                raise StoreError(
-                    f"There is no store at {self.path}.",
-                    remedy="It is made by the first load; check store_url and the working "
-                    "directory.",
-                )
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with contextlib.ExitStack() as opened:
-                self._connection = driver.connect(str(self.path), autocommit=True)
-                opened.callback(self._connection.close)
-                self._cursor = self._connection.cursor()
-                opened.callback(self._cursor.close)
-                self._set_up()
-                self._migrate()
-                opened.pop_all()
+        with self._translated(), contextlib.ExitStack() as opened:
+            self._connect(opened)
+            self._migrate()
+            self._open = opened.pop_all()
         return self
 
-    def _set_up(self) -> None:
-        # WAL lets readers see a consistent state while a load writes. FULL, since an intent that a
-        # power cut undoes would let an accepted row be sent again.
-        for pragma in (
-            f"busy_timeout={BUSY_TIMEOUT_MS}",
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "temp_store=MEMORY",
-        ):
-            self._cursor.execute(f"PRAGMA {pragma}")
-            with contextlib.suppress(adbc_driver_manager.ProgrammingError):
-                self._cursor.fetchall()
-
     def __exit__(self, *_: object) -> None:
-        self._cursor.close()
-        self._connection.close()
+        self._open.close()
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
         """Runs one statement that returns no rows."""
@@ -122,37 +105,79 @@ class Database:
         self.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self.execute("COMMIT")
         except BaseException:
             with contextlib.suppress(StoreError):
                 self.execute("ROLLBACK")
             raise
-        self.execute("COMMIT")
+
+    def _connect(self, opened: contextlib.ExitStack) -> None:
+        import adbc_driver_sqlite.dbapi as driver
+
+        if self.read_only:
+            if not self.path.exists():
+                raise StoreError(
+                    f"There is no store at {self.path}.",
+                    remedy="It is made by the first load; check store_url and the working "
+                    "directory.",
+                )
+            name = f"{self.path.absolute().as_uri()}?mode=ro"
+        else:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            name = str(self.path)
+        connection = opened.enter_context(contextlib.closing(driver.connect(name, autocommit=True)))
+        self._cursor = opened.enter_context(contextlib.closing(connection.cursor()))
+        self.query(f"PRAGMA busy_timeout={int(self._busy_timeout_s * 1000)}")
+        self.execute("PRAGMA temp_store=MEMORY")
+        if not self.read_only:
+            # WAL lets readers see a consistent state while a load writes. FULL, since an intent
+            # that a power cut undoes would let an accepted row be sent again.
+            self._use_wal()
+            self.execute("PRAGMA synchronous=FULL")
+
+    def _use_wal(self) -> None:
+        """Switches a new file over; unlike every other statement, this one does not wait."""
+        until = time.monotonic() + self._busy_timeout_s
+        while True:
+            try:
+                self.query("PRAGMA journal_mode=WAL")
+            except StoreError as error:  # noqa: PERF203, each turn is a try
+                if "locked" not in error.message or time.monotonic() > until:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
 
     def _migrate(self) -> None:
         newest = len(MIGRATIONS)
         if self._version() == newest:
             return
+        if self.read_only:
+            raise StoreError(
+                f"The store {self.path} has not been made or upgraded by this version yet.",
+                remedy="The next load does that; check store_url.",
+            )
         with self.transaction():
             self.execute("CREATE TABLE IF NOT EXISTS bunce_schema (version BIGINT NOT NULL)")
-            version = self._version()
-            if version > newest:
-                raise StoreError(
-                    f"The store {self.path} has schema version {version}; this program knows "
-                    f"versions up to {newest}.",
-                    remedy="Upgrade with: pip install --upgrade dlt-bunce",
-                )
-            for step in MIGRATIONS[version:]:
+            for step in MIGRATIONS[self._version() :]:
                 for statement in step:
                     self.execute(statement)
             self.execute("DELETE FROM bunce_schema")
             self.execute("INSERT INTO bunce_schema VALUES ($1)", (newest,))
 
     def _version(self) -> int:
-        found = self.query("SELECT name FROM sqlite_master WHERE name = 'bunce_schema'")
-        if not found.num_rows:
+        """How many migrations the store has seen; raises StoreError when we know fewer."""
+        if not self.rows("SELECT name FROM sqlite_master WHERE name = 'bunce_schema'"):
             return 0
-        versions = self.query("SELECT version FROM bunce_schema").column("version").to_pylist()
-        return int(versions[0]) if versions else 0
+        rows = self.rows("SELECT version FROM bunce_schema")
+        version = int(rows[0]["version"]) if rows else 0
+        if version > len(MIGRATIONS):
+            raise StoreError(
+                f"The store {self.path} has schema version {version}; this program knows "
+                f"versions up to {len(MIGRATIONS)}.",
+                remedy="Upgrade with: pip install --upgrade dlt-bunce",
+            )
+        return version
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
@@ -160,7 +185,11 @@ class Database:
         try:
             yield
         except (adbc_driver_manager.Error, sqlite3.Error, OSError) as error:
-            reason = str(error).splitlines()[0]
+            reason = str(error).splitlines()[0].rpartition(": ")[2]
+            if isinstance(error, OSError):
+                reason = error.strerror or type(error).__name__
+            elif "failed to open" in str(error):
+                reason = "its file cannot be opened or made"
             raise StoreError(
                 f"The store {self.path} cannot be used: {reason}.", remedy=_remedy(reason)
             ) from None
@@ -177,7 +206,7 @@ def _remedy(reason: str) -> str:
         return "Another load holds it; wait for that one to end and run again."
     if "full" in lowered or "no space" in lowered:
         return "Free space on its disk and run again; nothing was sent meanwhile."
-    if "readonly" in lowered or "read-only" in lowered or "permission" in lowered:
+    if any(word in lowered for word in ("readonly", "read-only", "permission", "opened")):
         return "Make the file and its folder writable for this user and run again."
     if "not a database" in lowered:
         return "store_url names a file of another kind; point it elsewhere."

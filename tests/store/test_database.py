@@ -1,0 +1,240 @@
+"""The connection: it opens or says why not, and what it writes is written whole or not at all."""
+
+from __future__ import annotations
+
+import gc
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from dlt_bunce.errors import ConfigurationError, StoreError
+from dlt_bunce.store.database import Database, sqlite_path
+from dlt_bunce.store.migrations import MIGRATIONS
+
+URL = "sqlite:///bunce.sqlite"
+FILE = Path("bunce.sqlite")
+Together = Callable[[list[str]], list[object]]
+
+
+def refused(url: str = URL, *, read_only: bool = False) -> StoreError:
+    """The error of a store that cannot be opened; a leaked connection would fail the test."""
+    with pytest.raises(StoreError) as failure, Database(url, read_only=read_only):
+        pass
+    gc.collect()
+    return failure.value
+
+
+def write(sql: str, path: Path = FILE) -> None:
+    """Changes the file behind our back."""
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute(sql)
+
+
+def version() -> int:
+    """The schema version in the file."""
+    with closing(sqlite3.connect(FILE)) as other:
+        return int(other.execute("SELECT version FROM bunce_schema").fetchone()[0])
+
+
+def test_a_new_store_makes_its_folder_and_all_of_its_tables() -> None:
+    with Database("sqlite:///a/b/bunce.sqlite") as db:
+        found = db.rows("SELECT COUNT(*) AS n FROM bunce_customers")
+
+    assert [{"n": 0}] == found
+    assert Path("a/b/bunce.sqlite").exists()
+
+
+def test_opening_again_keeps_what_is_there() -> None:
+    with Database(URL) as db:
+        db.execute("INSERT INTO bunce_customers (account, customer_id) VALUES ('a', '1')")
+
+    with Database(URL) as db:
+        assert [{"customer_id": "1"}] == db.rows("SELECT customer_id FROM bunce_customers")
+
+
+def test_a_store_of_every_older_version_is_brought_up_to_date() -> None:
+    for older in range(1, len(MIGRATIONS)):
+        FILE.unlink(missing_ok=True)
+        with closing(sqlite3.connect(FILE)) as other, other:
+            for statement in (s for step in MIGRATIONS[:older] for s in step):
+                other.execute(statement)
+            other.execute("CREATE TABLE bunce_schema (version BIGINT NOT NULL)")
+            other.execute("INSERT INTO bunce_schema VALUES (?)", (older,))
+
+        with Database(URL):
+            pass
+
+        assert len(MIGRATIONS) == version()
+
+
+@pytest.mark.parametrize("url", ["postgresql://host/db", "mysql://host/db", "sqlite:///", "bunce"])
+def test_a_url_that_names_no_sqlite_file_is_refused_with_an_example(url: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"sqlite:///bunce\.sqlite"):
+        sqlite_path(url)
+
+
+def test_a_file_that_is_no_database_is_left_as_it_is() -> None:
+    FILE.write_bytes(b"id,email\n" * 1000)
+
+    error = refused()
+
+    assert "not a database" in error.message
+    assert "store_url names a file of another kind; point it elsewhere." == error.remedy
+    assert FILE.read_bytes() == b"id,email\n" * 1000
+
+
+@pytest.mark.parametrize("url", ["sqlite:////proc/bunce.sqlite", "sqlite:///."])
+def test_a_place_where_no_file_can_be_made_is_an_error_with_a_remedy(url: str) -> None:
+    error = refused(url)
+
+    assert "cannot be opened or made" in error.message
+    assert error.remedy is not None
+    assert "writable" in error.remedy
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_with_a_remedy() -> None:
+    Path("taken").write_text("a file")
+
+    error = refused("sqlite:///taken/bunce.sqlite")
+
+    assert "cannot be used" in error.message
+    assert error.remedy is not None
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_store_of_a_newer_version_is_refused_and_left_unlocked(read_only: bool) -> None:
+    with Database(URL):
+        pass
+    write("UPDATE bunce_schema SET version = 99")
+
+    error = refused(read_only=read_only)
+
+    assert "schema version 99" in error.message
+    assert "Upgrade with: pip install --upgrade dlt-bunce" == error.remedy
+    write("INSERT INTO bunce_customers (account, customer_id) VALUES ('a', '1')")
+    assert 99 == version()
+
+
+def test_a_store_opened_for_reading_must_exist_and_is_not_made() -> None:
+    error = refused("sqlite:///folder/bunce.sqlite", read_only=True)
+
+    assert "There is no store" in error.message
+    assert not Path("folder").exists()
+
+
+def test_a_store_opened_for_reading_is_not_changed() -> None:
+    with Database(URL):
+        pass
+    before = (FILE.read_bytes(), FILE.stat().st_mtime_ns)
+
+    with Database(URL, read_only=True) as db:
+        db.ingest("bunce_own", pa.table({"a": [1]}))
+        assert [{"a": 1}] == db.rows("SELECT a FROM bunce_own")
+        with pytest.raises(StoreError, match="readonly"):
+            db.execute("DELETE FROM bunce_customers")
+
+    assert before == (FILE.read_bytes(), FILE.stat().st_mtime_ns)
+
+
+def test_an_empty_file_opened_for_reading_stays_empty() -> None:
+    FILE.touch()
+
+    error = refused(read_only=True)
+
+    assert "has not been made or upgraded" in error.message
+    assert 0 == FILE.stat().st_size
+
+
+def test_a_reader_sees_what_was_committed_while_a_load_writes() -> None:
+    with Database(URL) as writer, Database(URL, read_only=True, busy_timeout_s=0.1) as reader:
+        with writer.transaction():
+            writer.execute("INSERT INTO bunce_customers (account, customer_id) VALUES ('a', '1')")
+            assert [] == reader.rows("SELECT * FROM bunce_customers")
+
+        assert 1 == len(reader.rows("SELECT * FROM bunce_customers"))
+
+
+def test_a_path_with_characters_that_mean_something_in_a_url_is_just_a_path() -> None:
+    url = "sqlite:///a%20b c?d#é.sqlite"
+
+    with Database(url):
+        pass
+    with Database(url, read_only=True) as db:
+        assert [] == db.rows("SELECT * FROM bunce_customers")
+
+    assert Path("a%20b c?d#é.sqlite").exists()
+
+
+def test_eight_processes_that_open_new_stores_at_once_all_get_them(together: Together) -> None:
+    program = """
+from dlt_bunce.store.database import Database
+answers = []
+start = ready()
+for number in range(10):
+    time.sleep(max(0.0, start + number * 0.06 - time.time()))
+    with Database(f"sqlite:///bunce{number}.sqlite") as db:
+        answers += db.rows("SELECT version FROM bunce_schema")
+answer(answers)
+"""
+
+    assert [[{"version": len(MIGRATIONS)}] * 10] * 8 == together([program] * 8)
+
+
+def test_a_transaction_that_fails_leaves_nothing_and_the_connection_usable() -> None:
+    def fail(db: Database) -> None:
+        with db.transaction():
+            db.execute("INSERT INTO bunce_customers (account, customer_id) VALUES ('a', '1')")
+            raise ZeroDivisionError
+
+    with Database(URL) as db:
+        with pytest.raises(ZeroDivisionError):
+            fail(db)
+        with db.transaction():
+            assert [] == db.rows("SELECT * FROM bunce_customers")
+
+
+def test_a_store_that_another_process_holds_is_an_error_after_the_wait() -> None:
+    with Database(URL) as holder, Database(URL, busy_timeout_s=0.05) as db:
+        with holder.transaction(), pytest.raises(StoreError) as failure, db.transaction():
+            pass
+        with db.transaction():
+            pass
+
+    assert "locked" in failure.value.message
+    remedy = "Another load holds it; wait for that one to end and run again."
+    assert remedy == failure.value.remedy
+
+
+def test_a_full_disk_is_an_error_and_nothing_is_half_written() -> None:
+    def fill(db: Database) -> None:
+        with db.transaction():
+            db.execute("INSERT INTO bunce_customers (account, customer_id) VALUES ('a', '1')")
+            db.ingest("bunce_many", pa.table({"id": [f"{n:0100}" for n in range(5000)]}))
+            db.execute(
+                "INSERT INTO bunce_customers (account, customer_id) SELECT 'b', id FROM bunce_many"
+            )
+
+    with Database(URL) as db:
+        pages = db.rows("PRAGMA page_count")[0]["page_count"]
+        db.query(f"PRAGMA max_page_count={pages + 10}")
+        with pytest.raises(StoreError) as failure:
+            fill(db)
+        assert [] == db.rows("SELECT * FROM bunce_customers")
+        with db.transaction():
+            db.execute("INSERT INTO bunce_customers (account, customer_id) VALUES ('a', '1')")
+
+    assert "full" in failure.value.message
+    assert failure.value.remedy is not None
+    assert "Free space" in failure.value.remedy
+
+
+def test_an_error_names_no_value_and_no_statement() -> None:
+    with Database(URL) as db, pytest.raises(StoreError) as failure:
+        db.execute("INSERT INTO bunce_customers (account) VALUES ($1)", ("ada@example.com",))
+
+    assert "ada@example.com" not in str(failure.value)
+    assert "INSERT" not in str(failure.value)
