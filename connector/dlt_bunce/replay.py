@@ -2,40 +2,63 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 
 from dlt_bunce.api.pacing import BatchSize
 from dlt_bunce.client import BunceClient
+from dlt_bunce.errors import StoreError
 from dlt_bunce.load import Load, Settings, recorded
 from dlt_bunce.model import RunSummary
 from dlt_bunce.records import rows as source_rows
 from dlt_bunce.records.mapping import resolve_mapping
-from dlt_bunce.records.prepare import Rules
+from dlt_bunce.records.prepare import Rules, prepare
 from dlt_bunce.store import dead_letters, runs
+from dlt_bunce.store.account import Account
 from dlt_bunce.store.database import Database, utc_now
 from dlt_bunce.store.ledger import Job
 from dlt_bunce.summary import add_up
 
+PORTION = 10_000
+"""Letters held in memory at a time: enough to fill ten of the largest requests."""
+
+_Letter = dict[str, Any]
+
+_ACCEPTED_SINCE = """
+SELECT d.id AS id FROM bunce_chosen AS i JOIN bunce_dead_letters AS d ON d.id = i.id
+JOIN bunce_customers AS c ON c.account = d.account AND c.customer_id = d.customer_id
+WHERE c.delivered_at > d.last_seen_at
+"""
+
 
 @dataclass(frozen=True)
-class _Letters:
-    """Stored rows as a source."""
+class Replayed:
+    """What became of the letters; `without_row` counts those that hold no row to send."""
 
-    rows: Sequence[dict[str, Any]]
+    summary: RunSummary
+    without_row: int
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of letters as a source."""
+
+    table: pa.Table
 
     @property
     def row_count(self) -> int | None:
-        return len(self.rows)
+        return int(self.table.num_rows)
 
     def chunks(self, rows: int) -> Iterator[pa.Table]:
-        for start in range(0, len(self.rows), rows):
-            yield source_rows.arrow_table(list(self.rows[start : start + rows]))
+        for start in range(0, self.table.num_rows, rows):
+            yield self.table.slice(start, rows)
 
 
 def replay(
@@ -44,78 +67,155 @@ def replay(
     codes: Sequence[str] = (),
     ids: Sequence[str] = (),
     mapping: Mapping[str, str] | None = None,
-) -> RunSummary:
+    portion: int = PORTION,
+) -> Replayed:
     """Loads the stored rows of open letters again; resolves those that are accepted now.
 
     `mapping` (field to column) goes before the configuration's, which goes before the mapping of
     the run that wrote the letter. A customer of whom Bunce has accepted something since is never
-    overwritten. Letters without a stored row (dead_letter_rows = "keys") are left alone.
+    overwritten: the letter is superseded. Letters without a stored row (dead_letter_rows = "keys")
+    are left alone. After a crash every letter is open or closed as it should be; replay again.
     """
     account = client.preflight()
     started = utc_now()
     found: list[RunSummary] = []
-    with client.database() as db:
-        groups: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
-        for page in dead_letters.select(db, account.name, codes=codes, ids=ids):
+    without_row = 0
+    with client.database() as db, _alone(db, account):
+        pages = dead_letters.select(db, account.name, codes=codes, ids=ids, page=portion)
+        for page in pages:
+            groups: dict[tuple[str, str], list[_Letter]] = defaultdict(list)
             for letter in page:
-                if letter["source_row"] is not None:
+                if letter["source_row"] is None:
+                    without_row += 1
+                elif letter["last_seen_at"] < started:  # else this replay has just written it
                     groups[letter["run_id"], letter["pipeline_name"]].append(letter)
-        for number, ((run_id, pipeline_name), letters) in enumerate(groups.items()):
-            rows = [source_rows.decode(letter["source_row"]) for letter in letters]
-            columns = list(dict.fromkeys(name for row in rows for name in row))
-            known = runs.mapping_of(db, run_id, pipeline_name)
-            wanted = {**known, **(client.config.mapping or {}), **(mapping or {})}
-            job = Job(
-                account=account.name,
-                run_id=f"replay-{started}-{number}",
-                pipeline_name=pipeline_name,
-                table_name=letters[0]["table_name"],
-                job_id="replay",
-                disposition="merge",
-                letter_rows=client.config.dead_letter_rows,
-            )
-            settings = Settings(
-                mapping=resolve_mapping(
-                    columns,
-                    config={f: c for f, c in wanted.items() if c in columns},
-                    defaults=client.config.defaults or {},
-                ),
-                rules=Rules(
-                    default_region=client.config.default_region,
-                    lowercase_email=client.config.lowercase_email,
-                    defaults=client.config.defaults or {},
-                ),
-                email_key=account.email_key,
-                concurrency=client.config.concurrency,
-                check_mapping=False,
-            )
-            chosen = [letter["id"] for letter in letters]
-            found.append(_run(client, db, job, settings, rows, chosen, started))
-    return add_up(found, "replay")
+            for letters in groups.values():
+                job = _job(client, letters[0], f"replay-{started}-{len(found)}")
+                found.append(_Replay(client, account, db, job, mapping or {}).run(letters))
+    return Replayed(add_up(found[::-1], "replay"), without_row)
 
 
-def _run(
-    client: BunceClient,
-    db: Database,
-    job: Job,
-    settings: Settings,
-    rows: list[dict[str, Any]],
-    ids: list[str],
-    started: str,
-) -> RunSummary:
-    dead_letters.release(db, job.account, ids)
-    runs.begin(db, job, recorded(settings.mapping))
-    size = BatchSize(client.config.batch_size, client.config.max_batch_size)
-    state = "failed"
-    try:
-        with closing(client.session()) as session:
-            counts = Load(_Letters(rows), job, settings, db, session, size).run()
-        bad = counts["rejected"] + counts["held"]
-        dead_letters.close_unseen(
-            db, job.account, ids, started, "superseded" if bad else "resolved"
+@dataclass(frozen=True)
+class _Replay:
+    """A portion of the letters of one run."""
+
+    client: BunceClient
+    account: Account
+    database: Database
+    job: Job
+    mapping: Mapping[str, str]
+
+    def run(self, letters: list[_Letter]) -> RunSummary:
+        """Sends what nothing newer has overtaken, then closes what is done with."""
+        db, job = self.database, self.job
+        started = utc_now()
+        table = source_rows.arrow_table([source_rows.decode(one["source_row"]) for one in letters])
+        settings = self._settings(letters[0], table.column_names)
+        ids = [letter["id"] for letter in letters]
+        dead_letters.release(db, job.account, ids)
+        overtaken = {row["id"] for row in db.rows(_ACCEPTED_SINCE)}
+        to_send = table.filter(pa.array([one not in overtaken for one in ids]))
+        summary = self._load(to_send, settings)
+        known = self._delivered(table, settings)
+        for status, accepted in (("resolved", True), ("superseded", False)):
+            chosen = [one for row, one in enumerate(ids) if (row in known) is accepted]
+            dead_letters.close_unseen(db, job.account, chosen, started, status)
+        return replace(
+            summary,
+            read=summary.read + len(overtaken),
+            superseded=summary.superseded + len(overtaken),
         )
-        state = "completed"
-    finally:
-        with db.transaction():
-            runs.finish(db, job.run_id, job.pipeline_name, job.account, state)
-    return runs.summaries(db, job.account, run_ids=[job.run_id])[0]
+
+    def _load(self, table: pa.Table, settings: Settings) -> RunSummary:
+        client, db, job = self.client, self.database, self.job
+        if not table.num_rows:
+            return RunSummary(run_id=job.run_id, pipeline_name=job.pipeline_name)
+        runs.begin(db, job, recorded(settings.mapping))
+        for traffic in client.take_preflight_traffic():
+            runs.add_traffic(db, job, traffic)
+        size = BatchSize(
+            self.account.batch_size or client.config.batch_size, client.config.max_batch_size
+        )
+        state = "failed"
+        try:
+            with closing(client.session()) as session:
+                Load(_Rows(table), job, settings, db, session, size).run()
+            state = "completed"
+        finally:
+            with db.transaction():
+                runs.finish(db, job.run_id, job.pipeline_name, job.account, state)
+        return runs.summaries(db, job.account, run_ids=[job.run_id])[0]
+
+    def _settings(self, letter: _Letter, columns: Sequence[str]) -> Settings:
+        config = self.client.config
+        then = runs.mapping_of(self.database, letter["run_id"], letter["pipeline_name"])
+        usual = {**then, **(config.mapping or {})}
+        return Settings(
+            mapping=resolve_mapping(
+                columns,
+                config={f: c for f, c in usual.items() if c in columns} | dict(self.mapping),
+                defaults=config.defaults or {},
+            ),
+            rules=Rules(
+                default_region=config.default_region,
+                lowercase_email=config.lowercase_email,
+                defaults=config.defaults or {},
+            ),
+            email_key=self.account.email_key,
+            concurrency=config.concurrency,
+            check_mapping=False,
+        )
+
+    def _delivered(self, table: pa.Table, settings: Settings) -> set[int]:
+        """Which rows Bunce has accepted last of their customers, as they read today."""
+        accepted = prepare(table, settings.mapping, settings.rules).accepted
+        self.database.ingest(
+            "bunce_replayed", accepted.select(["row", "customer_id", "fingerprint"])
+        )
+        rows = self.database.rows(
+            "SELECT r.row AS n FROM bunce_replayed AS r JOIN bunce_customers AS c "
+            "ON c.account = $1 AND c.customer_id = r.customer_id "
+            "AND c.fingerprint = r.fingerprint",
+            (self.job.account,),
+        )
+        return {row["n"] for row in rows}
+
+
+def _job(client: BunceClient, letter: _Letter, run_id: str) -> Job:
+    return Job(
+        account=client.config.account,
+        run_id=run_id,
+        pipeline_name=letter["pipeline_name"],
+        table_name=letter["table_name"],
+        job_id="replay",
+        disposition="merge",
+        letter_rows=client.config.dead_letter_rows,
+    )
+
+
+@contextlib.contextmanager
+def _alone(db: Database, account: Account) -> Iterator[None]:
+    """One replay at a time: whatever an earlier one still claims, it has left behind.
+
+    The lock goes with the process, however that ends. Raises StoreError while another replay runs.
+    """
+    path = db.path.with_name(f"{db.path.name}-replay")
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as lock:
+        try:
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError:
+            raise StoreError(
+                "Another replay is running.", remedy="Wait for that one to end and run again."
+            ) from None
+        db.execute(
+            "UPDATE bunce_customers SET lease_until = 0 WHERE account = $1 "
+            "AND claim_batch LIKE 'replay-%'",
+            (account.name,),
+        )
+        for run in db.rows(
+            "SELECT run_id, pipeline_name FROM bunce_runs WHERE account = $1 "
+            "AND run_id LIKE 'replay-%' AND state = 'running'",
+            (account.name,),
+        ):
+            runs.finish(db, run["run_id"], run["pipeline_name"], account.name, "failed")
+        yield

@@ -6,6 +6,7 @@ import click
 
 from dlt_bunce.cli import options, output
 from dlt_bunce.cli.failures import reported
+from dlt_bunce.errors import UsageError
 
 
 @click.group("account")
@@ -34,12 +35,24 @@ def list_accounts(store_url: str | None, account: str | None, as_json: bool) -> 
 @command.command("rotate")
 @options.store_options
 def rotate(store_url: str | None, account: str | None, as_json: bool) -> None:
-    """Accept the API key configured now as the account's new key, after Bunce has accepted it."""
+    """Accept the API key configured now as the account's new key, after Bunce has accepted it.
+
+    For a workspace whose key was renewed. Another workspace needs an account of its own: its
+    customers are not those that this ledger knows.
+    """
     with reported():
         from contextlib import closing
 
         from dlt_bunce.store.account import open_account
+        from dlt_bunce.store.database import Database
 
+        url, name = options.store_settings(store_url, account)
+        with Database(url, read_only=True) as db:
+            if not db.rows("SELECT 1 AS n FROM bunce_accounts WHERE account = $1", (name,)):
+                raise UsageError(
+                    f"There is no account {name!r} in the store.",
+                    remedy="See them with: dlt-bunce account list",
+                )
         client = options.client(store_url=store_url, account=account)
         with closing(client.session()) as session:
             session.check_key()

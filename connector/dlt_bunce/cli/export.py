@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,11 @@ SCHEMA = pa.schema(
 _Page = list[dict[str, Any]]
 
 
-def write(file: Path, pages: Iterable[_Page]) -> int:
+def write(file: Path, pages: Iterable[_Page], *, overwrite: bool = False) -> int:
     """Writes every letter; returns how many. Only the owner may read the file: it holds customers.
 
-    Raises UsageError for another ending than .parquet, .csv, or .jsonl, and for a file that
-    cannot be written.
+    The file appears whole or not at all. Raises UsageError for another ending than .parquet, .csv,
+    or .jsonl, for a file that exists unless `overwrite` is set, and for one that cannot be written.
     """
     writers = {".parquet": _parquet, ".csv": _csv, ".jsonl": _jsonl}
     writer = writers.get(file.suffix.lower())
@@ -39,16 +40,29 @@ def write(file: Path, pages: Iterable[_Page]) -> int:
             f"{file.name!r} has an unknown ending.",
             remedy=f"Use one of: {', '.join(writers)}.",
         )
+    if file.exists() and not overwrite:
+        raise UsageError(f"{file} exists already.", remedy="Name another, or add --overwrite.")
     count = 0
     try:
-        os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
-        with writer(file) as put:
+        with _replaced(file) as part, writer(part) as put:
             for page in pages:
                 put(page)
                 count += len(page)
     except OSError as error:
         raise UsageError(f"{file} cannot be written: {error.strerror}.") from None
     return count
+
+
+@contextlib.contextmanager
+def _replaced(file: Path) -> Iterator[Path]:
+    """A new file beside `file` that takes its place when the block has ended well."""
+    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    os.close(descriptor)
+    try:
+        yield Path(name)
+        Path(name).replace(file)
+    finally:
+        Path(name).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -86,11 +86,8 @@ def _foreign(chain: list[BaseException]) -> tuple[str, int]:
         if name in _WRONG | _BROKEN:
             first = next(iter(str(one).strip().splitlines()), name)
             return f"The source cannot be read: {first}", 2 if name in _WRONG else 1
-    return (
-        f"{type(chain[-1]).__name__}. Run again with RUNTIME__LOG_LEVEL=INFO to see where it "
-        "happened.",
-        1,
-    )
+    name = type(chain[-1]).__name__
+    return f"{name}. Run again with RUNTIME__LOG_LEVEL=INFO to see where it happened.", 1
 
 
 def _missing(error: Any) -> str:
@@ -109,7 +106,7 @@ def _missing(error: Any) -> str:
 
 
 def _no_driver(error: Any) -> str:
-    # "Can't load plugin: sqlalchemy.dialects:snowflake"
+    # SQLAlchemy's text ends in the driver's name, with a dot where the URL has a plus
     scheme = str(error).rpartition(":")[2].replace(".", "+")
     return (
         f"No driver of {scheme}:// is installed. Check the URL's beginning, or install the "

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,11 +26,34 @@ def command() -> None:
     """Rows that could not go: look at them, export, replay, or discard them."""
 
 
+class _LetterId(click.ParamType):  # type: ignore[type-arg]  # not generic in click 8.1
+    """The id of a dead letter, or how it begins: anything else would match none, or all."""
+
+    name = "id"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not re.fullmatch("[0-9a-f]+", str(value).lower()):
+            self.fail(f"{value!r} is not the beginning of a dead letter's id.", param, ctx)
+        return str(value).lower()
+
+
 def _filters(function: Any) -> Any:
-    function = click.option("--code", "codes", multiple=True, help="Only this code.")(function)
-    return click.option("--id", "ids", multiple=True, help="Only this id, or its beginning.")(
-        function
-    )
+    codes = click.Choice(list(REJECT_CODES))
+    function = click.option(
+        "--code",
+        "codes",
+        multiple=True,
+        type=codes,
+        metavar="CODE",
+        help="Only this reject code; may be repeated.",
+    )(function)
+    return click.option(
+        "--id",
+        "ids",
+        multiple=True,
+        type=_LetterId(),
+        help="Only this id, or its beginning; may be repeated.",
+    )(function)
 
 
 def _status(function: Any) -> Any:
@@ -41,28 +66,41 @@ def _pages(
     store_url: str | None,
     account: str | None,
     status: str,
-    codes: tuple[str, ...],
-    ids: tuple[str, ...],
+    codes: tuple[str, ...] = (),
+    ids: tuple[str, ...] = (),
 ) -> Iterator[list[dict[str, Any]]]:
+    """Pages of the chosen letters. Raises UsageError at once for an id that chooses none."""
     from dlt_bunce.store.database import Database
     from dlt_bunce.store.dead_letters import select
 
-    unknown = set(codes) - REJECT_CODES.keys()
-    if unknown:
-        raise UsageError(
-            f"There is no reject code {min(unknown)!r}.",
-            remedy=f"The codes are: {', '.join(REJECT_CODES)}.",
-        )
     store_url, account = options.store_settings(store_url, account)
+    chosen = None if status == "all" else status
     with Database(store_url, read_only=True) as db:
-        chosen = None if status == "all" else status
-        yield from select(db, account, status=chosen, codes=codes, ids=ids)
+        for one in ids:
+            if not any(select(db, account, status=chosen, ids=[one], page=1)):
+                kind = "" if chosen is None else f"{chosen} "
+                raise UsageError(
+                    f"No {kind}dead letter begins with {one!r}.",
+                    remedy="See their ids with: dlt-bunce dead-letters list --status all",
+                )
+
+    def pages() -> Iterator[list[dict[str, Any]]]:
+        with Database(store_url, read_only=True) as db:
+            yield from select(db, account, status=chosen, codes=codes, ids=ids)
+
+    return pages()
 
 
 @command.command("list")
 @_filters
 @_status
-@click.option("--limit", default=50, show_default=True, help="How many to show.")
+@click.option(
+    "--limit",
+    default=50,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="How many to show.",
+)
 @options.store_options
 def list_letters(
     codes: tuple[str, ...],
@@ -73,7 +111,10 @@ def list_letters(
     account: str | None,
     as_json: bool,
 ) -> None:
-    """List dead letters without the values of their rows."""
+    """List dead letters, without the values of their rows.
+
+    Example: dlt-bunce dead-letters list --code email_taken --limit 200
+    """
     with reported():
         pages = _pages(store_url, account, status, codes, ids)
         letters = itertools.islice(itertools.chain.from_iterable(pages), limit)
@@ -87,17 +128,22 @@ def list_letters(
 
 
 @command.command("show")
-@click.argument("letter_id", metavar="ID")
+@click.argument("letter_id", metavar="ID", type=_LetterId())
 @options.store_options
 def show(letter_id: str, store_url: str | None, account: str | None, as_json: bool) -> None:
-    """Show one dead letter with its row and what Bunce said."""
+    """Show one dead letter with its row and what Bunce said.
+
+    ID may be shortened to its beginning.
+
+    Example: dlt-bunce dead-letters show 7f3c
+    """
     with reported():
-        pages = _pages(store_url, account, "all", (), (letter_id,))
+        pages = _pages(store_url, account, "all", ids=(letter_id,))
         found = list(itertools.islice(itertools.chain.from_iterable(pages), 2))
-        if len(found) != 1:
+        if len(found) > 1:
             raise UsageError(
-                f"{'No' if not found else 'More than one'} dead letter begins with {letter_id!r}.",
-                remedy="See their ids with: dlt-bunce dead-letters list",
+                f"More than one dead letter begins with {letter_id!r}.",
+                remedy="Give more of its id.",
             )
         letter = found[0]
         for name in ("source_row", "payload"):
@@ -117,21 +163,29 @@ def show(letter_id: str, store_url: str | None, account: str | None, as_json: bo
 @click.argument("file", type=click.Path(path_type=Path))
 @_filters
 @_status
+@click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
 @options.store_options
 def export(
     file: Path,
     codes: tuple[str, ...],
     ids: tuple[str, ...],
     status: str,
+    overwrite: bool,
     store_url: str | None,
     account: str | None,
     as_json: bool,
 ) -> None:
-    """Write dead letters with their rows to FILE: .parquet, .csv, or .jsonl."""
+    """Write dead letters with their rows to FILE: .parquet, .csv, or .jsonl.
+
+    The columns source_row and payload are JSON text in each of them.
+
+    Example: dlt-bunce dead-letters export rejected.csv --code invalid_phone_no
+    """
     with reported():
         from dlt_bunce.cli.export import write
 
-        count = write(file, _pages(store_url, account, status, codes, ids))
+        pages = _pages(store_url, account, status, codes, ids)
+        count = write(file, pages, overwrite=overwrite)
         if as_json:
             output.as_json({"file": str(file), "dead_letters": count})
         else:
@@ -150,17 +204,30 @@ def replay_letters(
     account: str | None,
     as_json: bool,
 ) -> None:
-    """Send the stored rows of open dead letters again, with today's mapping and rules."""
+    """Send the stored rows of open dead letters again, with today's mapping and rules.
+
+    What is accepted now is resolved, what is not stays open, and a customer of whom Bunce has
+    accepted something since is left alone.
+
+    Example: dlt-bunce dead-letters replay --code missing_phone_no --map phone_no=mobile
+    """
     with reported():
         from dlt_bunce.cli.loading import parse_maps
         from dlt_bunce.replay import replay
 
+        mapping = parse_maps(maps)
+        _pages(store_url, account, "open", ids=ids)
         client = options.client(store_url=store_url, account=account)
-        summary = replay(client, codes=codes, ids=ids, mapping=parse_maps(maps))
+        done = replay(client, codes=codes, ids=ids, mapping=mapping)
         if as_json:
-            output.as_json(summary.as_dict())
-        else:
-            output.print_summary(summary, "Replayed")
+            output.as_json(done.summary.as_dict() | {"without_row": done.without_row})
+            return
+        output.print_summary(done.summary, "Replayed")
+        if done.without_row:
+            output.console().print(
+                f"{done.without_row:,} dead letters were left alone: they were written with "
+                'dead_letter_rows = "keys" and hold no row to send. Load their source again.'
+            )
 
 
 @command.command("discard")
@@ -175,7 +242,10 @@ def discard(
     account: str | None,
     as_json: bool,
 ) -> None:
-    """Close open dead letters by hand: their rows are not sent unless they change."""
+    """Close open dead letters by hand: their rows are not sent unless they change.
+
+    Example: dlt-bunce dead-letters discard --code missing_customer_id
+    """
     with reported():
         from dlt_bunce.store.database import Database
         from dlt_bunce.store.dead_letters import set_status
@@ -197,14 +267,20 @@ def discard(
 
 
 @command.command("purge")
-@click.confirmation_option(prompt="Delete every dead letter that is not open?")
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @options.store_options
-def purge_letters(store_url: str | None, account: str | None, as_json: bool) -> None:
+def purge_letters(yes: bool, store_url: str | None, account: str | None, as_json: bool) -> None:
     """Delete dead letters that are resolved, superseded, or discarded."""
     with reported():
         from dlt_bunce.store.database import Database
         from dlt_bunce.store.dead_letters import purge
 
+        _pages(store_url, account, "all")
+        if not yes:
+            if not sys.stdin.isatty():
+                raise UsageError("Nobody can be asked.", remedy="Say so beforehand: --yes")
+            question = "Delete every dead letter that is not open?"
+            click.confirm(question, abort=True, err=True)
         url, name = options.store_settings(store_url, account)
         with Database(url) as db:
             count = purge(db, name)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import tempfile
 from collections.abc import Iterator
 from hashlib import blake2b
+from pathlib import Path
 
 import click
 
@@ -54,7 +56,11 @@ def command(
     """Load customers from SOURCE into Bunce.
 
     SOURCE is a Parquet file, folder, or glob, s3://…, postgresql://…, duckdb:///…, any SQLAlchemy
-    URL, or env:NAME for a URL in an environment variable.
+    URL, or env:NAME for a URL in an environment variable, which is the place for passwords.
+
+    Example: dlt-bunce load 'exports/*.parquet' --map phone_no=msisdn --dry-run
+
+    Example: dlt-bunce load env:CRM_URL --table crm.people --version-column updated_at
     """
     with reported():
         import dlt
@@ -72,9 +78,10 @@ def command(
         destination = options.destination(
             store_url=store_url, account=account, dry_run=dry_run or None
         )
+        store = options.store_settings(store_url, account)
         with _folder(dry_run) as folder:
             pipeline = dlt.pipeline(
-                pipeline_name or _name(source, table, query, account),
+                pipeline_name or _name(str(Path.cwd()), source, table, query, *store),
                 pipelines_dir=folder,  # type: ignore[arg-type]
                 destination=destination,
             )
@@ -114,10 +121,11 @@ def progress(wanted: bool) -> Iterator[None]:
 
     from dlt_bunce.job import row_listeners
 
-    terminal = Console(stderr=True)
-    if not wanted or not terminal.is_terminal:
+    # not what rich takes for a terminal: CI systems make it believe in one
+    if not wanted or not sys.stderr.isatty():
         yield
         return
+    terminal = Console(stderr=True)
     columns = (SpinnerColumn(), TextColumn("{task.completed:,.0f} rows"), TimeElapsedColumn())
     with Progress(*columns, console=terminal, transient=True) as bar:
         task = bar.add_task("rows", total=None)
@@ -143,6 +151,8 @@ def _folder(throwaway: bool) -> Iterator[str | None]:
 
 
 def _name(*parts: str | None) -> str:
-    """The same command gets the same pipeline, and so takes up what it left behind."""
+    """The same command in the same folder gets the same pipeline, and so takes up what it left
+    behind; another store or folder never gets those rows.
+    """
     key = "\x1f".join(part or "" for part in parts)
     return f"bunce_load_{blake2b(key.encode(), digest_size=5).hexdigest()}"

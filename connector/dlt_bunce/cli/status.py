@@ -10,7 +10,14 @@ from dlt_bunce.model import FATES
 
 
 @click.command("status")
-@click.option("--runs", "count", default=5, show_default=True, help="How many runs to show.")
+@click.option(
+    "--runs",
+    "count",
+    default=5,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="How many runs to show.",
+)
 @options.store_options
 def command(count: int, store_url: str | None, account: str | None, as_json: bool) -> None:
     """Show the ledger, open dead letters by code, and the last runs."""
