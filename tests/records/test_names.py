@@ -94,7 +94,9 @@ def test_a_name_is_normalized_and_free_of_control_characters(text: str) -> None:
 
 
 def test_the_quick_pattern_passes_only_what_normalization_leaves_alone() -> None:
-    characters = pa.array([chr(c) for c in range(0x20000) if not 0xD800 <= c <= 0xDFFF])
+    # older Pythons do not know the newest characters, and so cannot judge them
+    known = [chr(c) for c in range(0x20000) if unicodedata.category(chr(c)) not in ("Cs", "Cn")]
+    characters = pa.array(known)
 
     passed = characters.filter(pc.match_substring_regex(characters, names._PLAIN)).to_pylist()  # noqa: SLF001 - the pattern alone
 
