@@ -101,7 +101,7 @@ def test_every_good_customer_arrives_once_and_every_bad_one_has_its_letter(
     assert expected == {letter["customer_id"]: letter["code"] for letter in letters}
     assert len(expected) == len(letters)
 
-    sent = [request for request in emulator.requests if request.call == "create"]
+    creates = [request for request in emulator.requests if request.call == "create"]
     second = run(name, **settings)
     assert (0, "") == (second.returncode, second.stderr)
-    assert sent == [request for request in emulator.requests if request.call == "create"]
+    assert creates == [request for request in emulator.requests if request.call == "create"]
