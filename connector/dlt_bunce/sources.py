@@ -1,6 +1,11 @@
 """Customers from files and databases as dlt resources, in Arrow tables all the way.
 
 Every function returns a resource whose table is named `customers`, ready for `bunce_adapter`.
+
+What a later run may leave out is remembered for each source by itself: one pipeline pointed at
+another table, query, or folder starts there from the beginning. Rows that have the very newest
+value of a cursor are read again, as are rows without a value: the ledger knows which of them
+have changed, so none is lost and none is sent twice.
 """
 
 from __future__ import annotations
@@ -9,6 +14,7 @@ import glob
 import os
 import re
 from collections.abc import Callable, Iterator
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,7 +34,8 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*")
 def from_parquet(location: str, *, changed_files_only: bool = False) -> DltResource:
     """Parquet files: a path, a folder, a glob, or a URL such as s3://bucket/customers/*.parquet.
 
-    With `changed_files_only`, later runs of a pipeline read only files that were modified since.
+    With `changed_files_only`, later runs of a pipeline read only files that were modified since
+    the newest one they have read; a file copied there with an older time would not be seen.
     Credentials of remote stores come from dlt's configuration (`[sources.filesystem.credentials]`).
     Raises SourceError when no local file matches or a file is not Parquet.
     """
@@ -40,6 +47,7 @@ def from_parquet(location: str, *, changed_files_only: bool = False) -> DltResou
     folder, pattern = _split_glob(location)
     files = filesystem(bucket_url=folder, file_glob=pattern)
     if changed_files_only:
+        files = files.with_name(_name("files", location))
         files.apply_hints(incremental=dlt.sources.incremental("modification_date"))
     reader = files | read_parquet(chunksize=ROWS, use_pyarrow=True)
     resource: DltResource = reader.with_name(TABLE)
@@ -58,36 +66,47 @@ def from_sql(
 
     Raises SourceError when neither or both of `table` and `query` are given.
     """
+    import sqlalchemy as sa
     from dlt.sources.sql_database import sql_table
 
     _one_of(table, query)
-    url = _with_driver(url)
+    address = sa.make_url(_with_driver(url))
+    name = _name(TABLE, address.host, address.database, table, query, incremental)
     if table is not None:
-        schema, _, name = table.rpartition(".")
+        schema, _, plain = table.rpartition(".")
+
+        def check(reflected: Any) -> None:
+            _check_cursor(incremental, list(reflected.columns.keys()))
+
         resource: DltResource = sql_table(
-            credentials=url,
-            table=name,
+            credentials=address.render_as_string(hide_password=False),
+            table=plain,
             schema=schema or None,
             backend="pyarrow",
             chunk_size=ROWS,
-            incremental=dlt.sources.incremental(incremental) if incremental else None,
-        ).with_name(TABLE)
+            incremental=_cursor(incremental) if incremental else None,
+            table_adapter_callback=check,
+        ).with_name(name if incremental else TABLE)
         resource.apply_hints(table_name=TABLE)
         return resource
 
     def rows(last: Any) -> Iterator[Any]:
-        import sqlalchemy as sa
-
-        text, parameters = _since(query or "", incremental, last, ":bunce_last")
-        engine = sa.create_engine(url)
+        # a colon before a word would otherwise be taken for a parameter
+        statement: Any = sa.text((query or "").strip().rstrip(";").replace(":", r"\:") + "\n")
+        if incremental is not None and last is not None:
+            column: Any = sa.column(incremental)
+            inner = statement.columns().subquery("q")
+            statement = sa.select(sa.literal_column("*")).select_from(inner)
+            statement = statement.where(sa.or_(column >= last, column.is_(None)))
+        engine = sa.create_engine(address)
         try:
             with engine.connect().execution_options(stream_results=True, yield_per=ROWS) as link:
-                result = link.execute(sa.text(text), {"bunce_last": last} if parameters else {})
+                result = link.execute(statement)
                 yield from arrow_tables(list(result.keys()), result.partitions(ROWS))
         finally:
             engine.dispose()
 
-    return _resource(rows, incremental)
+    return _resource(rows, incremental, name)
 
 
 def from_duckdb(
@@ -110,12 +129,13 @@ def from_duckdb(
     def rows(last: Any) -> Iterator[Any]:
         import duckdb
 
-        text, parameters = _since(inner, incremental, last, "?")
+        text, parameters = _since(inner.strip().rstrip(";"), incremental, last)
         with duckdb.connect(path, read_only=True) as connection:
             relation = connection.sql(text, params=parameters)
             yield from relation.to_arrow_reader(ROWS)
 
-    return _resource(rows, incremental)
+    where = str(Path(path).resolve())
+    return _resource(rows, incremental, _name(TABLE, where, table, query, incremental))
 
 
 def from_database(
@@ -175,23 +195,47 @@ def limited(resource: DltResource, rows: int) -> DltResource:
     return resource.add_map(cut).add_filter(lambda item: item.num_rows > 0)
 
 
-def _resource(rows: Callable[[Any], Iterator[Any]], incremental: str | None) -> DltResource:
+def _resource(
+    rows: Callable[[Any], Iterator[Any]], incremental: str | None, name: str
+) -> DltResource:
     if incremental is None:
         resource: DltResource = dlt.resource(rows(None), name=TABLE)
         return resource
 
-    @dlt.resource(name=TABLE)
-    def since(cursor: Any = dlt.sources.incremental(incremental)) -> Iterator[Any]:  # noqa: B008, dlt finds the cursor by its default
-        yield from rows(cursor.last_value)
+    @dlt.resource(name=name, table_name=TABLE)
+    def since(cursor: Any = _cursor(incremental)) -> Iterator[Any]:  # noqa: B008, dlt finds the cursor by its default
+        for table in rows(cursor.last_value):
+            _check_cursor(incremental, table.schema.names)
+            yield table
 
     return since()
 
 
-def _since(query: str, column: str | None, last: Any, placeholder: str) -> tuple[str, list[Any]]:
-    """The query restricted to rows at or after `last`; dlt drops those that it has seen."""
+def _cursor(column: str) -> Any:
+    # dlt would drop rows at the newest value that it has seen, by key alone where there is one:
+    # a row that changed within the resolution of the cursor would be lost
+    return dlt.sources.incremental(column, primary_key=(), on_cursor_value_missing="include")
+
+
+def _check_cursor(column: str | None, columns: list[str]) -> None:
+    if column is not None and column not in columns:
+        raise SourceError(
+            f"There is no column {column!r} to read new rows by. "
+            f"Columns there are: {', '.join(columns)}.",
+            remedy="Correct the setting incremental.",
+        )
+
+
+def _name(prefix: str, *parts: str | None) -> str:
+    key = "\x1f".join(part or "" for part in parts)
+    return f"{prefix}_{blake2b(key.encode(), digest_size=5).hexdigest()}"
+
+
+def _since(query: str, column: str | None, last: Any) -> tuple[str, list[Any]]:
     if column is None or last is None:
         return query, []
-    text = f"SELECT * FROM ({query}) AS q WHERE {_quoted(column)} >= {placeholder}"  # noqa: S608
+    name = _quoted(column)
+    text = f"SELECT * FROM ({query}\n) AS q WHERE {name} >= ? OR {name} IS NULL"  # noqa: S608
     return text, [last]
 
 
