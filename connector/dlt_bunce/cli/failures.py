@@ -11,6 +11,8 @@ import click
 
 from dlt_bunce.errors import BunceError, RejectThresholdError, UsageError
 
+BAD_URL = "The source's URL cannot be read. Write driver://user@host:port/database."
+
 # errors of sources whose first line names tables, hosts, and files, never values of rows
 _WRONG = frozenset(
     {
@@ -120,9 +122,8 @@ _EXPLAINED: dict[str, Any] = {
         f"The setting {error.field_name} cannot be read as "
         f"{getattr(error.hint, '__name__', error.hint)}."
     ),
-    "InvalidConnectionString": lambda _: (
-        "The source's URL cannot be read. Write driver://user@host:port/database."
-    ),
+    "ArgumentError": lambda _: BAD_URL,
+    "InvalidConnectionString": lambda _: BAD_URL,
     "MissingDependencyException": lambda error: (
         f"The source needs packages that are not installed: {', '.join(error.dependencies)}."
     ),

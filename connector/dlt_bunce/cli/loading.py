@@ -12,8 +12,8 @@ from pathlib import Path
 import click
 
 from dlt_bunce.cli import options, output
-from dlt_bunce.cli.failures import reported
-from dlt_bunce.errors import MappingError
+from dlt_bunce.cli.failures import BAD_URL, reported
+from dlt_bunce.errors import MappingError, SourceError
 
 
 @click.command("load")
@@ -72,7 +72,10 @@ def command(
         hints = parse_maps(maps)
         if version_column:
             hints["version"] = version_column
-        resource = open_source(source, table=table, query=query)
+        try:
+            resource = open_source(source, table=table, query=query)
+        except ValueError:  # its text may hold a part of the URL, and so of a password
+            raise SourceError(BAD_URL) from None
         if limit is not None:
             resource = limited(resource, limit)
         destination = options.destination(

@@ -1,0 +1,208 @@
+"""Whatever goes wrong is told in one line on stderr, with exit code 1 or 2, and no secret."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from dlt_bunce.emulator import Behavior, Emulator
+
+from .conftest import Run, people, write
+
+KEY = "DESTINATION__BUNCE__CREDENTIALS__API_KEY"
+URL = "DESTINATION__BUNCE__BASE_URL"
+WRONG: dict[str, tuple[int, str, str]] = {
+    "load missing.parquet": (2, "", "There is no file missing.parquet."),
+    "load no*.parquet": (2, "", "There is no file no*.parquet."),
+    "load broken.parquet": (2, "", "broken.parquet cannot be read as Parquet"),
+    "load other.parquet": (2, "", "No column and no default for the required fields customer_id"),
+    "load c.parquet --table people": (2, "", "Files have neither tables nor queries."),
+    "load c.parquet --map phone_no": (2, "", "--map 'phone_no' is not FIELD=COLUMN."),
+    "load c.parquet --map phone=mobile": (2, "", "--map 'phone=mobile' is not FIELD=COLUMN."),
+    "load c.parquet --map phone_no=nope": (2, "", "phone_no to column 'nope', which does not"),
+    "load c.parquet --version-column nope": (2, "", "version to column 'nope', which does not"),
+    "load c.parquet --disposition replace": (2, "", "'replace' is not one of"),
+    "load c.parquet --limit 0": (2, "", "0 is not in the range"),
+    "load c.parquet --nope": (2, "", "No such option '--nope'."),
+    "load c.parquet --api-key sk_test_x": (2, "", "No such option '--api-key'."),
+    "load": (2, "", "Missing argument 'SOURCE'. See: dlt-bunce load --help"),
+    "nope": (2, "", "No such command 'nope'. See: dlt-bunce --help"),
+    "load duckdb:///d.duckdb --table nope": (2, "", "Table with name nope does not exist"),
+    "load duckdb:///d.duckdb --query selec": (2, "", "syntax error"),
+    "load duckdb:///missing.duckdb --table t": (2, "", "There is no DuckDB file missing.duckdb."),
+    "load sqlite:///s.sqlite --table nope": (2, "", "There is no table or view nope."),
+    "load sqlite:///s.sqlite --query selec": (1, "", "syntax error"),
+    "load sqlite:///s.sqlite": (2, "", "A database needs a table or a query, not both."),
+    "load sqlite:///s.sqlite --table t --query q": (2, "", "a table or a query, not both."),
+    "load sqlite:///broken.parquet --table t": (1, "", "file is not a database"),
+    "load nope://host/db --table t": (2, "", "No driver of nope:// is installed."),
+    "load snowflake://u@host/db --table t": (2, "", "No driver of snowflake:// is installed."),
+    "load mysql://u@host/db --table t": (2, "", "The Python module MySQLdb is needed"),
+    "load postgresql://u@127.0.0.1:9/db --table t": (1, "", "Connection refused"),
+    "load postgresql://u:marked_word@h/db --table t": (2, "", "holds a password"),
+    "load postgresql://u@host:port/db --table t": (2, "", "The source's URL cannot be read."),
+    "load env:CRM --table t": (1, "CRM=postgresql://u:marked_word@127.0.0.1:9/d", "refused"),
+    "load env:NOPE --table t": (2, "", "The environment variable NOPE is not set."),
+    "load s3://bucket/*.parquet": (2, "", "No credentials of the source."),
+    "load c.parquet": (1, f"{URL}=http://127.0.0.1:9/v1", "cannot be used: no connection"),
+    "load c.parquet ": (2, f"{URL}=https://api.bunce.so/v1", "does not begin with sk_live_"),
+    "load c.parquet  ": (2, f"{URL}=http://example.com/v1", "unencrypted"),
+    "load c.parquet   ": (2, f"{URL}=somewhere", "is not a plain http(s) address"),
+    "load c.parquet    ": (2, KEY, "No API key."),
+    "load c.parquet     ": (2, "DESTINATION__BUNCE__BATCH_SIZE=many", "batch_size cannot be read"),
+    "load c.parquet      ": (2, "DESTINATION__BUNCE__BATCH_SIZE=-1", "batch_size is -1"),
+    "load c.parquet --store-url sqlite:///broken.parquet": (1, "", "names a file of another kind"),
+    "load c.parquet --store-url elsewhere": (2, "", "store_url has the unknown form"),
+    "status": (1, "", "There is no store at bunce.sqlite."),
+    "account list": (1, "", "There is no store at bunce.sqlite."),
+    "account rotate": (1, "", "There is no store at bunce.sqlite."),
+    "dead-letters list": (1, "", "There is no store at bunce.sqlite."),
+    "dead-letters show 7f": (1, "", "There is no store at bunce.sqlite."),
+    "dead-letters export l.csv": (1, "", "There is no store at bunce.sqlite."),
+    "dead-letters replay": (1, "", "There is no store at bunce.sqlite."),
+    "dead-letters discard --all": (1, "", "There is no store at bunce.sqlite."),
+    "dead-letters purge --yes": (1, "", "There is no store at bunce.sqlite."),
+    "dead-letters list --code nope": (2, "", "'nope' is not one of 'missing_customer_id'"),
+    "dead-letters show nope": (2, "", "'nope' is not the beginning of a dead letter's id."),
+    "dead-letters discard": (2, "", "Nothing is chosen. Give --id, --code, or --all."),
+    "emulator --host 0.0.0.0": (2, "", "0.0.0.0 is reachable from other machines"),
+    "emulator --behavior {": (2, "", "The emulator cannot start"),
+    'emulator --behavior {"nope":1}': (2, "", "no such switch: nope"),
+    "demo --folder .": (2, "", "The folder . holds something else."),
+}
+
+
+@pytest.fixture
+def _files() -> None:
+    write(people(1), "c.parquet")
+    pq.write_table(pa.table({"a": [1]}), "other.parquet")
+    Path("broken.parquet").write_text("this is no Parquet file, and no database either " * 50)
+    duckdb.connect("d.duckdb").close()
+    sqlite3.connect("s.sqlite").close()
+
+
+@pytest.mark.usefixtures("_files")
+@pytest.mark.parametrize("command", WRONG)
+def test_a_mistake_is_told_in_one_line(
+    command: str, run: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, setting, expected = WRONG[command]
+    name, _, value = setting.partition("=")
+    if value:
+        monkeypatch.setenv(name, value)
+    elif name:
+        monkeypatch.delenv(name)
+
+    done = run(*command.split())
+
+    lines = done.errors.splitlines()
+    assert (code, "", 1) == (done.code, done.output, len(lines)), done.errors
+    assert lines[0].startswith("Error: ")
+    assert expected in lines[0]
+    assert "marked" not in lines[0].replace("dlt-bunce", "")
+    assert {} == emulator.customers
+
+
+@pytest.mark.usefixtures("_files")
+def test_a_wrong_key_is_told_in_one_line(run: Run, emulator: Emulator) -> None:
+    emulator.behavior = Behavior(rate_limit=0, api_keys=("sk_test_other",))
+
+    done = run("load", "c.parquet")
+
+    assert (1, 1) == (done.code, len(done.errors.splitlines()))
+    assert "refuses the API key (HTTP 401)" in done.errors
+    assert "marked" not in done.errors
+
+
+@pytest.mark.usefixtures("_files")
+def test_a_renewed_key_is_refused_with_the_command_that_accepts_it(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert 0 == run("load", "c.parquet").code
+    monkeypatch.setenv(KEY, "sk_test_renewed")
+
+    refused = run("load", "c.parquet")
+    rotated = run("account", "rotate", "--json")
+    loaded = run("load", "c.parquet", "--json")
+
+    assert (2, 1) == (refused.code, len(refused.errors.splitlines()))
+    assert "`dlt-bunce account rotate`" in refused.errors
+    assert {"account": "default", "rotated": True} == rotated.json
+    assert (1, 0) == (loaded.json["unchanged"], loaded.json["bulk_requests"])
+    assert ["default"] == [account["account"] for account in run("account", "list", "--json").json]
+
+
+@pytest.mark.usefixtures("_files")
+def test_a_key_that_bunce_refuses_is_not_accepted_as_the_new_one(
+    run: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert 0 == run("load", "c.parquet").code
+    emulator.behavior = Behavior(rate_limit=0, api_keys=("sk_test_marked_key",))
+    monkeypatch.setenv(KEY, "sk_test_wrong")
+
+    assert 1 == run("account", "rotate").code
+    assert 2 == run("account", "rotate", "--account", "nobody").code
+    monkeypatch.setenv(KEY, "sk_test_marked_key")
+    assert 0 == run("load", "c.parquet").code
+
+
+@pytest.mark.usefixtures("_files")
+@pytest.mark.parametrize(
+    "command", ["load missing.parquet", "load c.parquet --store-url sqlite:///broken.parquet"]
+)
+def test_the_program_leaves_no_stack_trace(command: str, program: Run) -> None:
+    done = program(*command.split())
+
+    assert "" == done.output
+    assert 1 == len(done.errors.splitlines())
+
+
+@pytest.mark.usefixtures("_files")
+def test_a_missing_table_of_postgres_is_told_in_one_line(program: Run, postgres_url: str) -> None:
+    for choice in (["--table", "nope"], ["--query", "SELECT * FROM nope"]):
+        done = program("load", postgres_url, *choice)
+
+        assert (2, 1) == (done.code, len(done.errors.splitlines()))
+        assert "nope" in done.errors
+
+
+@pytest.mark.usefixtures("_files")
+def test_after_a_mistake_the_corrected_command_loads(run: Run, emulator: Emulator) -> None:
+    assert 2 == run("load", "c.parquet", "--map", "phone_no=nope").code
+
+    done = run("load", "c.parquet", "--json")
+
+    assert (0, 1, 1) == (done.code, done.json["read"], done.json["created"])
+    assert ["1"] == list(emulator.customers)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "",
+        "load",
+        "status",
+        "dead-letters",
+        "dead-letters list",
+        "dead-letters show",
+        "dead-letters export",
+        "dead-letters replay",
+        "dead-letters discard",
+        "dead-letters purge",
+        "account list",
+        "account rotate",
+        "emulator",
+        "demo",
+    ],
+)
+def test_every_command_says_what_it_does_and_none_takes_a_key(command: str, run: Run) -> None:
+    done = run(*command.split(), "--help")
+
+    assert 0 == done.code
+    assert len(done.output.splitlines()[2].strip()) > 20
+    assert not {"--api-key", "--key", "--credentials"} & set(done.output.split())
