@@ -12,7 +12,6 @@ import pytest
 
 from dlt_bunce import bunce, run_summary
 from dlt_bunce.emulator import Behavior, Emulator, Fault
-from dlt_bunce.logs import EVENTS
 
 MARKS = ("marked-mail", "Markedname", "2348177777", "marked-token", "sk_test_marked")
 
@@ -118,10 +117,3 @@ def test_no_failing_path_tells_a_value(
     assert traces
     everything_said += [file.read_bytes().decode("latin-1") for file in traces]
     everything_said.append(repr(pipeline.destination))
-
-
-def test_the_events_are_listed_in_one_place() -> None:
-    package = Path(__import__("dlt_bunce").__file__).parent
-    source = "\n".join(f.read_text() for f in package.rglob("*.py") if f.name != "logs.py")
-
-    assert [] == [event for event in EVENTS if f'"{event}"' not in source]
