@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from dlt_bunce.api.attribution import Sent, attribute
+from dlt_bunce.api.lookup import customers_of
 from dlt_bunce.api.reply import Reply
 
 _COUNT = re.compile(r"(\d+)\s+(?:out\s+)?of\s+(\d+)")
@@ -14,15 +16,15 @@ _TAKEN = re.compile(
     r"already\s+(?:been\s+)?(?:taken|exist|registered|in\s+use|used)|duplicate", re.IGNORECASE
 )
 _TOO_LARGE = re.compile(
-    r"too\s+(?:large|many|big|long)|(?:at\s+most|no\s+more\s+than|more\s+than|maximum\s+of|"
-    r"limit\s+of|exceeds?\b.*?)\s*\d+\s+(?:customers|items|records|rows)|payload\s+too|"
-    r"maximum\s+batch|batch\s+size",
+    r"too\s+many\s+(?:customers|items|records|rows)|"
+    r"(?:payload|body|request|batch|entity|content)\b.{0,30}\btoo\s+(?:large|big|long)|"
+    r"(?:at\s+most|more\s+than|maximum\s+of|limit\s+of|up\s+to|exceed\w*\b[^.]{0,30}?)\s*\d+\s+"
+    r"(?:customers|items|records|rows|bytes)|maximum\s+batch|batch\s+size",
     re.IGNORECASE,
 )
 _RATE = re.compile(r"maximum\s+request\s+limit|rate\s+limit|too\s+many\s+requests", re.IGNORECASE)
-# what stands between the words of an error text; the inside of addresses and ids is left whole
-_BREAK = re.compile(r"[\s,;\"'`<>()\[\]{}]+")
-_ID_WORDS = frozenset({"customer_id", "customer_id:", "customer", "customer:", "id", "id:", "id="})
+_NOT_THE_ROWS = frozenset({404, 405, 406, 407, 408, 415, 425, 426})
+"""Statuses of a call that is not understood or not let through; no row is to blame for them."""
 _FIELD_WORDS = (
     ("customer_id", re.compile(r"customer[_ ]?id", re.IGNORECASE)),
     ("first_name", re.compile(r"first[_ ]?name", re.IGNORECASE)),
@@ -31,15 +33,6 @@ _FIELD_WORDS = (
     ("devices", re.compile(r"device", re.IGNORECASE)),
     ("email", re.compile(r"e-?mail", re.IGNORECASE)),
 )
-
-
-@dataclass(frozen=True)
-class Sent:
-    """One row of a request: what its errors may call it by."""
-
-    customer_id: str
-    email: str
-    phone_no: str
 
 
 @dataclass(frozen=True)
@@ -101,16 +94,15 @@ def read(reply: Reply, sent: Sequence[Sent]) -> Outcome:
     if reply.status == 413:
         return TooLarge()
     document = reply.document
-    if reply.status >= 500 or document is None:
-        return Unknown()
     well = 200 <= reply.status < 300
-    data = _customers(document)
-    if well and reply.flag is not False and "errors" not in document:
-        ids = (c.get("customer_id") for c in data)
+    if document is None or not (well or 400 <= reply.status < 500):
+        return Unknown()
+    if well and reply.flag is not False and not document.get("errors"):
+        ids = (customer.get("customer_id") for customer in customers_of(document))
         return Accepted(frozenset(str(i) for i in ids if i is not None))
     if reply.flag is True and not well:
         return Unknown()
-    return _refusal(document, sent)
+    return _refusal(reply, document, sent)
 
 
 def is_taken(text: str) -> bool:
@@ -127,64 +119,22 @@ def named_field(text: str) -> str | None:
     return "email" if "@" in text and is_taken(text) else None
 
 
-def _refusal(document: dict[str, Any], sent: Sequence[Sent]) -> Outcome:
+def _refusal(reply: Reply, document: dict[str, Any], sent: Sequence[Sent]) -> Outcome:
     message = str(document.get("message") or "")
-    errors = document.get("errors")
-    texts = tuple(_texts(errors))
-    everything = " ".join((message, *texts))
+    texts = tuple(_texts(document.get("errors")))
     named = attribute(texts or (message,), sent)
     if not named:
+        everything = " ".join((message, *texts))
+        if reply.status in _NOT_THE_ROWS:
+            return Unknown()
         if _RATE.search(everything):
             return Limited()
-        if _TOO_LARGE.search(everything) and len(sent) > 1:
+        # "devices must not have more than 5 items" is about a row, not about the batch
+        if len(sent) > 1 and _TOO_LARGE.search(everything) and named_field(everything) is None:
             return TooLarge()
     count = _COUNT.search(message)
     counted = count is not None and (int(count[1]), int(count[2])) == (len(named), len(sent))
     return Refused(named, counted, texts or ((message,) if message else ()))
-
-
-def attribute(texts: Sequence[str], sent: Sequence[Sent]) -> dict[int, str]:
-    """Position of the row that each text names, by email, phone, or id; first text first.
-
-    A text that fits no row or several is nobody's: better halved than blamed on the wrong row.
-    """
-    emails = _unique(row.email.lower() for row in sent)
-    phones = _unique(row.phone_no for row in sent)
-    ids = _unique(row.customer_id for row in sent)
-    named: dict[int, str] = {}
-    for text in texts:
-        words = [word.rstrip(".:!?") for word in _BREAK.split(text)]
-        found = {emails[w.lower()] for w in words if emails.get(w.lower()) is not None}
-        found = found or {phones[w] for w in words if phones.get(w) is not None}
-        found = found or _by_id(text, words, ids)
-        if len(found) == 1:
-            position = found.pop()
-            if position is not None:
-                named.setdefault(position, text)
-    return named
-
-
-def _by_id(text: str, words: list[str], ids: dict[str, int | None]) -> set[int | None]:
-    found: set[int | None] = set()
-    for before, word in zip(["", *words], words, strict=False):
-        if ids.get(word) is None:
-            continue
-        # a bare number may as well be a count, a length, or a position
-        if (
-            not word.isdigit()
-            or before.lower() in _ID_WORDS
-            or re.search(rf"[\"'`]{re.escape(word)}[\"'`]", text)
-        ):
-            found.add(ids[word])
-    return found
-
-
-def _unique(names: Any) -> dict[str, int | None]:
-    """Name to position; None for a name that several rows share."""
-    positions: dict[str, int | None] = {}
-    for position, name in enumerate(names):
-        positions[name] = None if name in positions else position
-    return positions
 
 
 def _texts(errors: Any) -> list[str]:
@@ -194,28 +144,10 @@ def _texts(errors: Any) -> list[str]:
     if isinstance(errors, dict):
         return [f"{key}: {text}" for key, value in errors.items() for text in _texts(value)]
     if isinstance(errors, list):
-        return [text for item in errors for text in _texts(item)]
+        # an object in a list is one error, whatever its fields
+        return [
+            text
+            for item in errors
+            for text in (["; ".join(_texts(item))] if isinstance(item, dict) else _texts(item))
+        ]
     return []
-
-
-def _customers(document: dict[str, Any]) -> list[dict[str, Any]]:
-    """The customers of a body: `data` as a list, or as an object with `data` inside."""
-    data = document.get("data")
-    if isinstance(data, dict):
-        data = data.get("data", [data])
-    return [c for c in data if isinstance(c, dict)] if isinstance(data, list) else []
-
-
-def listing(reply: Reply) -> tuple[list[dict[str, Any]], str | None] | None:
-    """Customers and the next cursor of a listing, or None when the reply is not a listing."""
-    document = reply.document
-    if reply.arrival != "answered" or not 200 <= reply.status < 300 or document is None:
-        return None
-    data = document.get("data")
-    inner = data if isinstance(data, dict) else {}
-    if reply.flag is False or not isinstance(inner.get("data", data), list):
-        return None
-    meta = document.get("meta") or inner.get("meta") or {}
-    cursor = meta.get("next_page_cursor") if isinstance(meta, dict) else None
-    more = bool(cursor) and meta.get("has_next_page", True) is not False
-    return _customers(document), str(cursor) if more else None

@@ -6,13 +6,18 @@ import threading
 import time
 from collections.abc import Callable
 
-BURST = 10
-"""A bucket of 10 refilled at 490 a minute passes 500 in no 60-second window, whatever the phase of
-the server's own window, and still uses 98 % of the budget."""
+WINDOW_S = 61.0
+"""What a minute of the server may last here: requests that left a second apart from one another
+may arrive closer together."""
+MOST_BURST = 10
 
 
 class Pace:
-    """A token bucket for all threads of the process, with one pause for everybody."""
+    """A token bucket for all threads of the process, with one pause for everybody.
+
+    A bucket of b tokens, refilled at n - b in WINDOW_S, passes n in no minute, whatever the phase
+    of the server's own window. At n = 500, b is 10, and 96 % of the budget is used.
+    """
 
     def __init__(
         self,
@@ -21,8 +26,8 @@ class Pace:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._burst = min(BURST, max(1, requests_per_minute // 2))
-        self._rate = (requests_per_minute - self._burst) / 60
+        self._burst = min(MOST_BURST, max(1, requests_per_minute // 50))
+        self._rate = max(1, requests_per_minute - self._burst) / WINDOW_S
         self._limited = requests_per_minute > 0
         self._clock, self._sleep = clock, sleep
         self._tokens = float(self._burst)
@@ -73,10 +78,10 @@ class BatchSize:
         return self._size
 
     def answered(self, rows: int, seconds: float) -> None:
-        """Learns from a batch that was accepted."""
+        """Learns from a batch that was accepted; a quick small one tells nothing of large ones."""
         affordable = int(rows * self._target_s / max(seconds, 0.001))
         with self._lock:
-            if rows >= self._size or affordable < self._size:
+            if rows >= self._size or seconds > self._target_s:
                 self._size = max(1, min(self._largest, self._size * 2, affordable))
 
     def too_large(self, rows: int) -> None:
@@ -86,6 +91,7 @@ class BatchSize:
             self._size = min(self._size, self._largest)
 
     def timed_out(self, rows: int) -> None:
-        """Learns from a batch that got no answer in time."""
+        """Learns from a batch that got no answer in time; a single row has no size to blame."""
         with self._lock:
-            self._size = max(1, min(self._size, rows // 2))
+            if rows > 1:
+                self._size = min(self._size, rows // 2)

@@ -28,7 +28,7 @@ class Reply:
         """The body as a JSON object, or None when it is not one (HTML, cut off, empty)."""
         try:
             document = json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         return document if isinstance(document, dict) else None
 
@@ -40,6 +40,13 @@ class Reply:
             if isinstance(value, bool):
                 return value
         return None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the server has answered for good: asking again would change nothing."""
+        return self.arrival == "answered" and (
+            (self.status != 429 and self.status < 500) or self.status == 501
+        )
 
     def describe(self) -> str:
         """For logs and errors: the status or the fault, never the body."""

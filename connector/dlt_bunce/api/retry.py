@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import timezone
 from email.utils import parsedate_to_datetime
 
 from dlt_bunce.api.reply import Reply
@@ -11,15 +11,19 @@ from dlt_bunce.api.reply import Reply
 BLOCK_S = 60.0
 """Bunce blocks an IP for 60 seconds once it passes its limit (API reference, rate limits)."""
 MAX_WAIT_S = 300.0
+"""No server makes us wait longer, whatever it asks for."""
 
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """`attempts` counts the first try; waits double from `base_s` up to `cap_s`."""
+    """`attempts` counts the first try; waits double from `base_s` up to `cap_s`; `block_s` is how
+    long the server refuses everybody once its limit is passed.
+    """
 
     attempts: int = 5
     base_s: float = 0.5
     cap_s: float = 20.0
+    block_s: float = BLOCK_S
 
     def wait(self, attempt: int, reply: Reply, *, jitter: float, now: float) -> float | None:
         """Seconds to wait before try number `attempt + 1`, or None to give up.
@@ -29,27 +33,36 @@ class RetryPolicy:
         """
         if attempt >= self.attempts:
             return None
-        asked = retry_after_s(reply.retry_after, now)
-        if asked is not None:
+        asked = retry_after_s(reply.retry_after, now) or 0.0
+        if reply.status == 429 and (attempt > 1 or not asked):
+            # the unit of Retry-After is nowhere stated, and clocks differ: once it was too short
+            # (or already over), the documented block is waited for
+            asked = max(asked, self.block_s)
+        if asked:
             # a little late is safe, a little early is another block
             return min(asked, MAX_WAIT_S) + jitter * 0.5
-        if reply.status == 429:
-            return BLOCK_S + jitter
         return float(min(self.cap_s, self.base_s * 2 ** (attempt - 1)) * (0.5 + jitter / 2))
 
 
 def retry_after_s(value: str | None, now: float) -> float | None:
-    """A Retry-After header in seconds from `now`, given as seconds or as an HTTP date."""
-    if value is None or not value.strip():
+    """A Retry-After header in seconds from `now`, given as seconds or as an HTTP date.
+
+    None when it is missing or makes no sense; 0 for a moment that is past.
+    """
+    if value is None:
         return None
     try:
-        return max(0.0, float(value))
+        seconds = float(value)
     except ValueError:
-        pass
+        return _seconds_until(value, now)
+    return seconds if seconds >= 0 else None
+
+
+def _seconds_until(date: str, now: float) -> float | None:
     try:
-        when = parsedate_to_datetime(value)
-    except ValueError:
+        when = parsedate_to_datetime(date)
+    except (ValueError, OverflowError):
         return None
     if when.tzinfo is None:
         when = when.replace(tzinfo=timezone.utc)
-    return max(0.0, (when - datetime.fromtimestamp(now, timezone.utc)).total_seconds())
+    return max(0.0, when.timestamp() - now)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import random
+import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import quote
 
@@ -13,7 +17,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import NewConnectionError
 
-from dlt_bunce.api.outcome import listing
+from dlt_bunce.api.lookup import Lookup
 from dlt_bunce.api.pacing import Pace
 from dlt_bunce.api.reply import Reply
 from dlt_bunce.api.retry import RetryPolicy
@@ -21,11 +25,8 @@ from dlt_bunce.errors import CredentialsError, UnavailableError
 from dlt_bunce.logs import logger
 from dlt_bunce.model import Traffic
 
-LOOKUP_IDS = 100
-LOOKUP_CHARACTERS = 4_000
-"""Common proxies refuse URLs above 8 KB; percent-encoding may double what is counted here."""
-_PAGES = 50
 _CONNECT_TIMEOUT_S = 10.0
+_KEPT_IN_LOGS = re.compile(r"(/v1/customers(?:/bulk(?:-update)?)?)(?:[/?][^\s'\")]*)?")
 
 
 class Session:
@@ -45,18 +46,12 @@ class Session:
         self._pace = pace
         self._timeout = (min(_CONNECT_TIMEOUT_S, timeout_s), timeout_s)
         self._retry = retry or RetryPolicy()
-        self._http = requests.Session()
-        self._http.headers.update(
-            {"X-Authorization": api_key, "Accept": "application/json", "User-Agent": "dlt-bunce"}
-        )
-        # redirects would carry the key elsewhere, .netrc would replace it, and retries are ours
-        self._http.trust_env = False
-        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=concurrency, max_retries=0)
-        for scheme in ("https://", "http://"):
-            self._http.mount(scheme, adapter)
+        self._http = _pool(base_url, api_key, concurrency)
         self._traffic = Traffic()
         self._lock = threading.Lock()
-        self._lookup_works: bool | None = None
+        self._lookup = Lookup(self._get)
+        for name in ("urllib3.connectionpool", "urllib3.connection"):
+            logging.getLogger(name).addFilter(_without_ids)
 
     def close(self) -> None:
         """Closes the pool."""
@@ -72,32 +67,25 @@ class Session:
 
         Raises CredentialsError when the key is refused, UnavailableError when nobody answers.
         """
-        reply = self._get({"per_page": "1"})
+        reply = self._get("/customers", {"per_page": "1"})
         if reply.status in (401, 403):
             raise CredentialsError(
                 f"Bunce at {self.base_url} refuses the API key (HTTP {reply.status}).",
                 remedy="Set DESTINATION__BUNCE__CREDENTIALS__API_KEY to a key of that workspace.",
             )
-        if reply.arrival != "answered" or reply.status == 429 or reply.status >= 500:
+        if not reply.is_final or 300 <= reply.status < 400:
             raise UnavailableError(
                 f"Bunce at {self.base_url} cannot be used: {reply.describe()}.",
                 remedy="Check base_url and the network; nothing was sent, run again later.",
             )
+        self._lookup.note(reply)
 
     def find(self, customer_ids: Sequence[str]) -> dict[str, dict[str, Any]] | None:
-        """The customers that exist among `customer_ids`, by id; None when there is no look-up.
+        """The customers that exist among `customer_ids`, by id; None when nobody can tell.
 
-        Raises UnavailableError when it worked before in this session and does not answer now.
+        Raises UnavailableError or CredentialsError when a look-up is not answered.
         """
-        if self._lookup_works is False:
-            return None
-        found: dict[str, dict[str, Any]] = {}
-        for ids in _portions(customer_ids):
-            part = self._find(ids)
-            if part is None:
-                return None
-            found |= part
-        return found
+        return self._lookup.find(customer_ids)
 
     def take_traffic(self) -> Traffic:
         """What went over the wire since the last call."""
@@ -120,38 +108,11 @@ class Session:
             time.sleep(wait)
         return True
 
-    def _find(self, ids: Sequence[str]) -> dict[str, dict[str, Any]] | None:
-        wanted = set(ids)
-        query = {"customer_ids": ",".join(ids), "per_page": str(len(ids))}
-        found: dict[str, dict[str, Any]] = {}
-        for _ in range(_PAGES):
-            reply = self._get(query)
-            if (
-                reply.arrival != "answered"
-                or reply.status in (401, 403, 429)
-                or reply.status >= 500
-            ):
-                raise UnavailableError(f"A look-up was not answered: {reply.describe()}.")
-            page = listing(reply)
-            customers = {str(c.get("customer_id")): c for c in page[0]} if page else {}
-            # customers nobody asked for: the filter is not known there, so absence means nothing
-            if page is None or customers.keys() - wanted:
-                self._lookup_works = False
-                logger().info("lookup.unsupported", status=reply.status)
-                return None
-            self._lookup_works = True
-            found |= customers
-            if page[1] is None or len(found) == len(wanted):
-                break
-            query = query | {"cursor": page[1]}
-        return found
-
-    def _get(self, query: Mapping[str, str]) -> Reply:
+    def _get(self, path: str, query: Mapping[str, str]) -> Reply:
         attempt = 1
         while True:
-            reply = self._send("GET", "/customers", query=query, kind="lookups")
-            settled = reply.arrival == "answered" and reply.status != 429 and reply.status < 500
-            if settled or not self.pause(reply, attempt):
+            reply = self._send("GET", path, query=query, kind="lookups")
+            if reply.is_final or not self.pause(reply, attempt):
                 return reply
             attempt += 1
 
@@ -210,6 +171,41 @@ class Session:
             traffic.slowest_answer_seconds = max(traffic.slowest_answer_seconds, reply.seconds)
 
 
+def _pool(base_url: str, api_key: str, concurrency: int) -> requests.Session:
+    """Connections that threads may share: nothing is kept from one request to the next."""
+    http = requests.Session()
+    http.headers.update(
+        {
+            "X-Authorization": api_key.encode(),
+            "Accept": "application/json",
+            "User-Agent": "dlt-bunce",
+        }
+    )
+    # .netrc would send its password along; of the environment, only proxies and certificates count
+    http.trust_env = False
+    http.proxies.update(requests.utils.get_environ_proxies(base_url))
+    http.verify = (
+        os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or http.verify
+    )
+    http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    # retries are ours: urllib3 does not know what was carried out
+    adapter = HTTPAdapter(
+        pool_connections=1, pool_maxsize=concurrency, max_retries=0, pool_block=True
+    )
+    for scheme in ("https://", "http://"):
+        http.mount(scheme, adapter)
+    return http
+
+
+def _without_ids(record: logging.LogRecord) -> bool:
+    """A filter for urllib3's log: what follows /customers holds ids and is left out."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(
+            _KEPT_IN_LOGS.sub(r"\1", arg) if isinstance(arg, str) else arg for arg in record.args
+        )
+    return True
+
+
 def _never_left(error: requests.RequestException) -> bool:
     if isinstance(error, requests.ConnectTimeout):
         return True
@@ -223,16 +219,3 @@ def _reason(error: requests.RequestException) -> str:
     if _never_left(error):
         return "no connection (host unknown, or refused)"
     return f"connection broken ({type(error).__name__})"
-
-
-def _portions(ids: Sequence[str]) -> list[list[str]]:
-    """Ids in portions that fit one URL."""
-    portions: list[list[str]] = [[]]
-    size = 0
-    for customer_id in ids:
-        size += len(quote(customer_id)) + 1
-        if portions[-1] and (len(portions[-1]) >= LOOKUP_IDS or size > LOOKUP_CHARACTERS):
-            portions.append([])
-            size = len(quote(customer_id)) + 1
-        portions[-1].append(customer_id)
-    return [portion for portion in portions if portion]

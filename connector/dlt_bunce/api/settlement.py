@@ -9,19 +9,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from dlt_bunce.api import outcome
-from dlt_bunce.api.outcome import Sent
 from dlt_bunce.api.pacing import BatchSize
 from dlt_bunce.api.reply import Reply
+from dlt_bunce.api.traits import Traits
+from dlt_bunce.api.verdict import Row, Verdict
 from dlt_bunce.errors import CredentialsError, UnavailableError
 from dlt_bunce.logs import logger
 
-Confirmation = Literal["response", "count", "lookup", "conflict"]
+__all__ = ["Api", "Row", "Settlement", "Traits", "Verdict"]
+
 _MOST_SILENT = 3
 """Tries after which rows that a success never echoes are left alone."""
+_TELLING = 8
+"""So many rows, all absent after a refusal that named none of them, are not all bad by chance."""
 _COMPARED = ("email", "first_name", "last_name", "phone_no")
 
 
@@ -32,56 +36,31 @@ class Api(Protocol):
         """One request with these customers, tried once."""
 
     def find(self, customer_ids: Sequence[str]) -> dict[str, dict[str, Any]] | None:
-        """Customers by id; None when the API has no look-up."""
+        """Customers by id; None when nobody can tell who is there."""
 
     def pause(self, reply: Reply, attempt: int) -> bool:
         """Waits before another try; False when it is time to give up."""
 
 
-@dataclass(frozen=True)
-class Row(Sent):
-    """A row to be settled: `content` are the fields to compare with what a look-up finds."""
-
-    payload: str = field(repr=False, default="")
-    content: Mapping[str, str] = field(repr=False, default_factory=dict)
-    in_doubt: bool = False
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What became of one row.
-
-    `in_doubt` matters for deferred rows only: Bunce may have them. `ours` is False when Bunce has
-    the customer with other content than the row's.
-    """
-
-    fate: Literal["created", "adopted", "skipped", "rejected", "deferred"]
-    confirmation: Confirmation | None = None
-    code: str | None = None
-    field: str | None = None
-    message: str = ""
-    http_status: int | None = None
-    in_doubt: bool = False
-    ours: bool = True
-
-
-@dataclass
-class Traits:
-    """What this run has learned of the API, shared by all batches.
-
-    `partial`: a refused batch creates its good rows (True), none (False), or not known yet.
-    """
-
-    partial: bool | None = None
-
-
 @dataclass
 class _Parcel:
+    """Rows that go on together.
+
+    `look_up`: before they are sent. `halve`: they were refused and none of them was named.
+    `refusal`: where they are what a refusal left over, what is known of it.
+    """
+
     rows: list[int]
-    in_doubt: bool = False
+    look_up: bool = False
     attempt: int = 1
     halve: bool = False
-    rest_of_refusal: bool = False
+    refusal: _Refusal | None = None
+
+
+@dataclass(frozen=True)
+class _Refusal:
+    counted: bool
+    fresh: bool
 
 
 class Settlement:
@@ -106,6 +85,8 @@ class Settlement:
         self._verdicts: dict[int, Verdict] = {}
         # rows that some earlier request may have delivered without saying so
         self._doubted: set[int] = {i for i, row in enumerate(rows) if row.in_doubt}
+        # rows that were not there before any request of ours
+        self._absent_before: set[int] = set()
         self._lookup = True
         self._calls = 0
         # enough for every tenth row to be bad without a name, or for 8 bad rows of a small batch
@@ -119,25 +100,24 @@ class Settlement:
 
     def run(self) -> list[Verdict]:
         """Settles every row; `fault` says afterwards why the run must stop, if it must."""
-        doubtful = [i for i, row in enumerate(self._rows) if row.in_doubt]
-        others = [i for i, row in enumerate(self._rows) if not row.in_doubt]
-        work = [_Parcel(others)] if others else []
-        if doubtful:
-            work.append(_Parcel(doubtful, in_doubt=True))
+        others = [i for i in range(len(self._rows)) if i not in self._doubted]
+        work = [_Parcel(others, look_up=self._traits.take_probe())] if others else []
+        if self._doubted:
+            work.append(_Parcel(sorted(self._doubted), look_up=True))
         try:
             while work:
                 if self.fault or self._stopped() or self._calls >= self._most_calls:
                     self._defer(i for parcel in work for i in parcel.rows)
                     break
                 work.extend(reversed(self._step(work.pop())))
-        except UnavailableError as error:
+        except (CredentialsError, UnavailableError) as error:
             self.fault = error
         self._defer(i for i in range(len(self._rows)) if i not in self._verdicts)
         return [self._verdicts[i] for i in range(len(self._rows))]
 
     def _step(self, parcel: _Parcel) -> list[_Parcel]:
         """One parcel further: looks up what is in doubt, sends, reads the reply."""
-        if parcel.in_doubt:
+        if parcel.look_up:
             return self._look_up(parcel)
         self._calls += 1
         reply = self._api.create([self._rows[i].payload for i in parcel.rows])
@@ -161,8 +141,9 @@ class Settlement:
                 return [parcel]
             case outcome.Limited() | outcome.NotSent():
                 return self._again(parcel, reply)
-            case _:
-                self._size.timed_out(len(parcel.rows))
+            case outcome.Unknown():
+                if reply.arrival == "lost":
+                    self._size.timed_out(len(parcel.rows))
                 return self._again(parcel, reply, in_doubt=True)
 
     def _again(self, parcel: _Parcel, reply: Reply, *, in_doubt: bool = False) -> list[_Parcel]:
@@ -174,7 +155,7 @@ class Settlement:
                 remedy="Run again later: settled rows are not sent again, the others are kept.",
             )
             return [parcel]
-        return [_Parcel(parcel.rows, in_doubt=in_doubt, attempt=parcel.attempt + 1)]
+        return [_Parcel(parcel.rows, look_up=in_doubt, attempt=parcel.attempt + 1)]
 
     def _accepted(self, parcel: _Parcel, read: outcome.Accepted, reply: Reply) -> list[_Parcel]:
         self._size.answered(len(parcel.rows), reply.seconds)
@@ -185,7 +166,7 @@ class Settlement:
             return []
         self._doubted.update(silent)
         if parcel.attempt < _MOST_SILENT:
-            return [_Parcel(silent, in_doubt=True, attempt=parcel.attempt + 1)]
+            return [_Parcel(silent, look_up=True, attempt=parcel.attempt + 1)]
         if self._lookup:
             self._defer(silent)
         else:
@@ -198,38 +179,50 @@ class Settlement:
         rest = [i for i in parcel.rows if i not in named]
         if not named and len(parcel.rows) == 1:
             named, rest = {parcel.rows[0]: "; ".join(read.texts) or "refused"}, []
+        believed = read.counted and self._traits.counts_are_believed
+        refusal = _Refusal(
+            counted=read.counted,
+            fresh=self._absent_before.issuperset(rest) and self._doubted.isdisjoint(rest),
+        )
+        if believed:
+            self._verdicts |= {i: Verdict("created", "count") for i in rest}
+            rest = []
+        # before anything else can fail: these may be there now
+        self._doubted.update(rest)
         taken = [i for i, text in named.items() if outcome.is_taken(text)]
-        believed = bool(named) and read.counted and self._traits.partial is True
         for i, text in named.items():
             if i not in taken:
                 self._reject(i, "refused", text, reply)
         self._taken(taken, named, reply)
         if not rest:
             return []
-        if believed:
-            self._verdicts |= {i: Verdict("created", "count") for i in rest}
-            return []
         if not named:
             logger().info("batch.halved", rows=len(rest), status=reply.status)
         if self._traits.partial is False:
             return [_Parcel(rest)] if named else _halves(rest)
-        self._doubted.update(rest)
-        return [_Parcel(rest, in_doubt=True, halve=not named, rest_of_refusal=bool(named))]
+        return [_Parcel(rest, look_up=True, halve=not named, refusal=refusal)]
 
     def _look_up(self, parcel: _Parcel) -> list[_Parcel]:
         found = self._find(parcel.rows)
         if found is None:
-            return _halves(parcel.rows) if parcel.halve else [_Parcel(parcel.rows)]
+            # each half sent again is an attempt of its own: it gets a refusal of its own
+            return (
+                _halves(parcel.rows)
+                if parcel.halve
+                else [_Parcel(parcel.rows, attempt=parcel.attempt)]
+            )
         absent = [i for i in parcel.rows if self._rows[i].customer_id not in found]
-        if absent:
-            # a read may lag behind a write: absent is believed only when it is said twice
-            found |= self._find(absent) or {}
-            absent = [i for i in absent if self._rows[i].customer_id not in found]
+        self._absent_before.update(i for i in absent if i not in self._doubted)
         for i in parcel.rows:
             if i not in absent:
                 self._verdicts[i] = self._present(i, found[self._rows[i].customer_id])
-        if parcel.rest_of_refusal and self._traits.partial is None:
-            self._traits.partial = len(absent) < len(parcel.rows)
+        if parcel.refusal and (not parcel.halve or len(parcel.rows) >= _TELLING):
+            self._traits.learn(
+                absent=len(absent),
+                of=len(parcel.rows),
+                counted=parcel.refusal.counted,
+                fresh=parcel.refusal.fresh,
+            )
         if not absent:
             return []
         if parcel.halve and len(absent) == len(parcel.rows):
@@ -241,17 +234,17 @@ class Settlement:
         if not taken:
             return
         found = self._find(taken)
-        doubtful = [i for i in taken if i in self._doubted]
-        if found is not None and any(self._rows[i].customer_id not in found for i in doubtful):
-            found |= self._find(doubtful) or {}
         for i in taken:
             row = self._rows[i]
-            if found is None and i in doubtful:
+            if found is None and i in self._doubted:
                 self._verdicts[i] = Verdict("created", "conflict")
             elif found is None:
                 self._reject(i, "already_taken", texts[i], reply)
             elif row.customer_id in found:
                 self._verdicts[i] = self._present(i, found[row.customer_id])
+                if i in self._doubted and self._traits.partial is False:
+                    # an earlier refusal did create it, the hint was wrong
+                    self._traits.partial = None
             else:
                 self._reject(i, "email_taken", texts[i], reply)
 
@@ -267,8 +260,18 @@ class Settlement:
         return Verdict(self._found_fate, "lookup", ours=False)
 
     def _find(self, rows: Sequence[int]) -> dict[str, dict[str, Any]] | None:
+        """Which rows are there; a row in doubt is absent only when it is said twice, for a read
+        may lag behind a write.
+        """
         self._calls += 1
         found = self._api.find([self._rows[i].customer_id for i in rows])
+        if found is not None:
+            missed = [i for i in rows if self._rows[i].customer_id not in found]
+            again = [self._rows[i].customer_id for i in missed if i in self._doubted]
+            if again:
+                self._calls += 1
+                second = self._api.find(again)
+                found = None if second is None else {**found, **second}
         self._lookup = found is not None
         return found
 

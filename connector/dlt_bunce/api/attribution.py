@@ -1,0 +1,100 @@
+"""Which row an error text speaks of: by email, phone, or id, or else nobody."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+# what stands between the words of an error text; spans of words are tried longest first, so that
+# an address or id with an apostrophe or comma inside is still met as a whole
+_GAP = r"\s,;:=\"'`<>()\[\]{}|/\u2018\u2019\u201c\u201d\u00ab\u00bb"
+_WORD = re.compile(f"[^{_GAP}]+")
+_EDGE = re.compile(f"^[{_GAP}]+|[{_GAP}.!?]+$")
+_OPENED = re.compile("(?:^|[^\\[])[\"'`\u2018\u201c\u00ab]$")
+_CLOSED = re.compile("[\"'`\u2019\u201d\u00bb]")
+_AFTER_ID = re.compile(r"\b(?:customer[_ ])?id\W{1,3}$", re.IGNORECASE)
+_BEFORE_TAKEN = re.compile(r"\s+(?:is|was|has)\s+already\b", re.IGNORECASE)
+# an id that equals one of these is never told from the word
+_OUR_WORDS = frozenset(
+    {"customer", "customers", "id", "name", "phone", "device", "data", "errors", "message"}
+    | {"customer_id", "email", "first_name", "last_name", "phone_no", "devices"}
+    | {"device_type", "device_token", "status", "success"}
+)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One row of a request: what its errors may call it by."""
+
+    customer_id: str
+    email: str
+    phone_no: str
+
+
+def attribute(texts: Sequence[str], sent: Sequence[Sent]) -> dict[int, str]:
+    """Position of the row that each text names; several texts for one row are joined.
+
+    A text that fits no row or several is nobody's: better halved than blamed on the wrong row.
+    """
+    emails = _Names((row.email for row in sent), fold=True)
+    phones = _Names(row.phone_no for row in sent)
+    ids = _Names(row.customer_id for row in sent)
+    named: dict[int, list[str]] = {}
+    for text in texts:
+        rows = {row for _, _, row in (*emails.found_in(text), *phones.found_in(text))}
+        rows |= {row for start, end, row in ids.found_in(text) if _is_an_id(text, start, end)}
+        if len(rows) == 1:
+            told = named.setdefault(rows.pop(), [])
+            if text not in told:
+                told.append(text)
+    return {row: "; ".join(told) for row, told in named.items()}
+
+
+class _Names:
+    """What rows may be called by; a name that several rows share tells nothing."""
+
+    def __init__(self, names: Iterable[str], *, fold: bool = False) -> None:
+        self._fold = fold
+        self._rows: dict[str, int | None] = {}
+        self._words = 1
+        for row, name in enumerate(names):
+            key = self._key(name)
+            if key:
+                self._rows[key] = None if key in self._rows else row
+                self._words = max(self._words, len(_WORD.findall(key)))
+
+    def found_in(self, text: str) -> Iterator[tuple[int, int, int]]:
+        """Start, end, and row of each name in a text, the longest at every place."""
+        words = [match.span() for match in _WORD.finditer(text)]
+        first = 0
+        while first < len(words):
+            for last in range(min(len(words), first + self._words) - 1, first - 1, -1):
+                start, end = words[first][0], words[last][1]
+                key = self._key(text[start:end])
+                if key in self._rows:
+                    row = self._rows[key]
+                    if row is not None:
+                        yield start, start + len(key), row
+                    first = last
+                    break
+            first += 1
+
+    def _key(self, name: str) -> str:
+        bare = _EDGE.sub("", name)
+        return bare.casefold() if self._fold else bare
+
+
+def _is_an_id(text: str, start: int, end: int) -> bool:
+    """Whether a word that equals an id is meant as one.
+
+    A bare number may be a count, a length, or a position, and a bare word just a word.
+    """
+    word, before, after = text[start:end], text[:start], text[end:]
+    if word.casefold() in _OUR_WORDS:
+        return False
+    if _OPENED.search(before) and _CLOSED.match(after):
+        return True
+    if not any(c.isalpha() for c in word):
+        return bool(_AFTER_ID.search(before) or (not before and _BEFORE_TAKEN.match(after)))
+    return any(c.isdigit() for c in word)

@@ -1,0 +1,235 @@
+"""Customers by id: who is there, and who certainly is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+from urllib.parse import quote
+
+from dlt_bunce.api.reply import Reply
+from dlt_bunce.errors import CredentialsError, UnavailableError
+from dlt_bunce.logs import logger
+
+MOST_IDS = 99
+"""Ids a look-up starts with: with one more as `per_page`, the 100 that pages commonly hold."""
+MOST_CHARACTERS = 4_000
+"""Common proxies refuse URLs above 8 KB."""
+_MOST_PAGES = 50
+_TOO_MANY = frozenset({400, 413, 414, 422, 431})
+"""What a server may answer to more ids than it takes."""
+
+Customer = dict[str, Any]
+Get = Callable[[str, Mapping[str, str]], Reply]
+
+
+class _NoLookupError(Exception):
+    """Customers cannot be looked up this way here."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of a listing; `more` is what it says of a next page, None when it says nothing."""
+
+    customers: dict[str, Customer]
+    cursor: str | None
+    more: bool | None
+
+
+class Lookup:
+    """Looks customers up through `get(path, query)`, and learns how that works here.
+
+    Presence is a fact. Absence could as well be a short page, a list of ids that was cut, or a
+    filter that nobody reads. So each list ends with a *witness*, a customer known to exist: only
+    an answer that holds the witness was read to its end.
+    """
+
+    def __init__(self, get: Get) -> None:
+        self._get = get
+        self._works: bool | None = None
+        self._works_by_path = False
+        self._witness: str | None = None
+        self._most = MOST_IDS
+        self._largest_answered = 0
+
+    def note(self, reply: Reply) -> None:
+        """Takes a witness from any listing."""
+        page = read_page(reply)
+        for customer_id in page.customers if page else ():
+            if self._witness is None and _fits_a_list(customer_id):
+                self._witness = customer_id
+
+    def find(self, customer_ids: Iterable[str]) -> dict[str, Customer] | None:
+        """The customers that exist among `customer_ids`, by id; None when nobody can tell.
+
+        Raises UnavailableError or CredentialsError when a look-up is not answered.
+        """
+        ids = list(dict.fromkeys(customer_ids))
+        if self._works is False:
+            return None
+        try:
+            if not self._is_anybody_there():
+                return {}
+            found = self._by_list([i for i in ids if _fits_a_list(i)])
+            for customer_id in ids:
+                if not _fits_a_list(customer_id):
+                    found |= self._by_path(customer_id)
+        except _NoLookupError:
+            return None
+        return {i: found[i] for i in ids if i in found}
+
+    def _is_anybody_there(self) -> bool:
+        """Proves once that look-ups work, by a customer known to exist. False: there is none."""
+        if self._works:
+            return True
+        if self._witness is None:
+            reply = self._answer("/customers", {"per_page": "20"})
+            page = read_page(reply)
+            if page is None:
+                self._give_up(reply)
+            self.note(reply)
+            if self._witness is None:
+                if page.customers or page.more:
+                    raise _NoLookupError
+                return False
+        reply = self._answer("/customers", _query([self._witness]))
+        page = read_page(reply)
+        if page is None or set(page.customers) != {self._witness}:
+            self._give_up(reply)
+        self._works = True
+        return True
+
+    def _by_list(self, ids: Sequence[str]) -> dict[str, Customer]:
+        found: dict[str, Customer] = {}
+        left = list(ids)
+        while left:
+            witness = str(self._witness)
+            portion = _portion(left, max(1, self._most - 1))
+            alone = self._most == 1
+            asked = portion if alone else [*(i for i in portion if i != witness), witness]
+            page = self._list(asked)
+            if page is None and len(asked) > 1:
+                self._most = max(1, len(asked) // 2)
+                continue
+            if page is None:
+                # refused alone: it is this id, not the number of ids
+                self._most = self._largest_answered or MOST_IDS
+                found |= self._by_path(portion[0])
+                left = left[1:]
+                continue
+            new = page.customers.keys() & set(left)
+            found |= page.customers
+            only_witness = page.customers.keys() <= {witness}
+            ended = page.more is False or (page.more is None and only_witness)
+            if alone or (ended and witness in page.customers):
+                self._largest_answered = max(self._largest_answered, len(asked))
+                left = left[len(portion) :]
+            else:
+                left = [i for i in left if i not in new]
+                if witness not in page.customers or not new:
+                    self._most = max(1, len(asked) // 2)
+        return found
+
+    def _list(self, ids: Sequence[str]) -> Page | None:
+        """All pages as one; None when so many ids are refused."""
+        found: dict[str, Customer] = {}
+        query = _query(ids)
+        for _ in range(_MOST_PAGES):
+            reply = self._answer("/customers", query)
+            if reply.status in _TOO_MANY:
+                return None
+            page = read_page(reply)
+            # customers nobody asked for: the filter is not known there, absence means nothing
+            if page is None or not page.customers.keys() <= set(ids):
+                self._give_up(reply)
+            grown = len(found)
+            found |= page.customers
+            if page.cursor is None or len(found) == grown:
+                return Page(found, None, page.more)
+            if len(found) == len(ids):
+                break
+            query = {**query, "cursor": page.cursor}
+        return Page(found, None, len(found) < len(ids))
+
+    def _by_path(self, customer_id: str) -> dict[str, Customer]:
+        """One customer; a 404 means absent only where the call has found the witness before."""
+        if not self._works_by_path:
+            if not self._one(str(self._witness)):
+                raise _NoLookupError
+            self._works_by_path = True
+        return self._one(customer_id)
+
+    def _one(self, customer_id: str) -> dict[str, Customer]:
+        if not customer_id.strip("."):
+            # a segment of dots is folded away on its way
+            raise _NoLookupError
+        reply = self._answer("/customers/" + quote(customer_id, safe=""), {})
+        if reply.status == 404:
+            return {}
+        customers = customers_of(reply.document or {})
+        if not 200 <= reply.status < 300 or [customer_id] != [
+            str(customer.get("customer_id")) for customer in customers
+        ]:
+            raise _NoLookupError
+        return {customer_id: customers[0]}
+
+    def _answer(self, path: str, query: Mapping[str, str]) -> Reply:
+        reply = self._get(path, query)
+        if reply.arrival == "answered" and reply.status in (401, 403):
+            raise CredentialsError(
+                f"Bunce refuses the API key for look-ups (HTTP {reply.status}).",
+                remedy="Set a valid key and run again; what was not settled is kept.",
+            )
+        if not reply.is_final:
+            raise UnavailableError(f"A look-up was not answered: {reply.describe()}.")
+        return reply
+
+    def _give_up(self, reply: Reply) -> NoReturn:
+        self._works = False
+        logger().info("lookup.unsupported", status=reply.status)
+        raise _NoLookupError
+
+
+def customers_of(document: Mapping[str, Any]) -> list[Customer]:
+    """The customers of a body: `data` as a list, or as an object with `data` inside."""
+    data = document.get("data")
+    if isinstance(data, dict):
+        data = data.get("data", [data])
+    return [c for c in data if isinstance(c, dict)] if isinstance(data, list) else []
+
+
+def read_page(reply: Reply) -> Page | None:
+    """The page that a reply holds, or None when it is no listing."""
+    document = reply.document
+    if reply.arrival != "answered" or not 200 <= reply.status < 300 or document is None:
+        return None
+    data = document.get("data")
+    inner = data if isinstance(data, dict) else {}
+    if reply.flag is False or not isinstance(inner.get("data", data), list):
+        return None
+    meta = document.get("meta") or inner.get("meta")
+    meta = meta if isinstance(meta, dict) else {}
+    cursor, more = meta.get("next_page_cursor"), meta.get("has_next_page")
+    more = more if isinstance(more, bool) else (True if cursor else None)
+    customers = {str(customer.get("customer_id")): customer for customer in customers_of(document)}
+    return Page(customers, str(cursor) if cursor and more else None, more)
+
+
+def _query(ids: Sequence[str]) -> dict[str, str]:
+    # room for one more than asked for: a filter that is not read shows itself at once
+    return {"customer_ids": ",".join(ids), "per_page": str(len(ids) + 1)}
+
+
+def _fits_a_list(customer_id: str) -> bool:
+    """Whether an id survives being joined by commas, split, and perhaps trimmed."""
+    return "," not in customer_id and customer_id == customer_id.strip() != ""
+
+
+def _portion(ids: Sequence[str], most: int) -> list[str]:
+    """As many of the first ids as fit one URL, at least one."""
+    size = 0
+    for number, customer_id in enumerate(ids[:most]):
+        size += len(quote(customer_id)) + 1
+        if number and size > MOST_CHARACTERS:
+            return list(ids[:number])
+    return list(ids[:most])
