@@ -6,10 +6,18 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
 import pytest
+
+from dlt_bunce.model import Traffic
+from dlt_bunce.store import runs
+from dlt_bunce.store.database import Database
+from dlt_bunce.store.dead_letters import LETTERS
+from dlt_bunce.store.ledger import SETTLED, Job, Ledger
 
 _HEAD = """
 import json, sys, time
@@ -48,3 +56,135 @@ def together() -> Callable[[Sequence[str]], list[Any]]:
         return [json.loads(answer) for answer in answers]
 
     return run
+
+
+@dataclass
+class Books:
+    """One job's view of a store, with the words the tests speak."""
+
+    db: Database
+    job: Job
+    clock: Callable[[], float]
+
+    @property
+    def ledger(self) -> Ledger:
+        return Ledger(self.db, self.job, clock=self.clock, lease_s=900)
+
+    def claim(
+        self, *rows: Row, chunk: int = 0, bad: Sequence[BadRow] = (), superseded: int = 0
+    ) -> dict[str, bool]:
+        """Reads a chunk; the rows to send, by customer, with whether they are in doubt."""
+        read = len(rows) + len(bad) + superseded
+        claim = self.ledger.claim(
+            accepted(rows), letters(bad, chunk), chunk=chunk, read=read, superseded=superseded
+        )
+        sent = claim.to_send.to_pylist()
+        return {row["customer_id"]: row["in_doubt"] for row in sent}
+
+    def settle(self, fate: str, *rows: Row, chunk: int = 0, **changes: Any) -> None:
+        """Writes that Bunce gave `rows` the fate; api letters go with the rejected."""
+        refused = [(key, content) for key, content, *_ in rows] if fate == "rejected" else []
+        table = pa.Table.from_pylist(
+            [
+                {
+                    "customer_id": key,
+                    "fate": fate,
+                    "confirmation": None if fate in {"rejected", "deferred"} else "response",
+                    "fingerprint": content,
+                    "version": version[0] if version else None,
+                    "email_digest": f"digest of {key}",
+                    "chunk": chunk,
+                    "in_doubt": False,
+                }
+                | changes
+                for key, content, *version in rows
+            ],
+            SETTLED,
+        )
+        self.ledger.settle(table, letters(refused, chunk, stage="api"), Traffic(requests=1))
+
+    def load(self, fate: str, *rows: Row, chunk: int = 0) -> None:
+        """Reads a chunk, all of whose rows go and get the fate."""
+        assert set(self.claim(*rows, chunk=chunk)) == {row[0] for row in rows}
+        self.settle(fate, *rows, chunk=chunk)
+
+    def counts(self) -> dict[str, int]:
+        """What the job has counted, without zeros."""
+        return {name: n for name, n in runs.job_counts(self.db, self.job).items() if n}
+
+    def letters(self) -> dict[str, str]:
+        """Status by what was wrong."""
+        rows = self.db.rows("SELECT fingerprint, status FROM bunce_dead_letters ORDER BY id")
+        return {row["fingerprint"]: row["status"] for row in rows}
+
+
+Row = tuple[Any, ...]
+"""customer_id, content (which stands for its fingerprint), and a version where it matters."""
+BadRow = tuple[str | None, str]
+
+
+def accepted(rows: Sequence[Row]) -> pa.Table:
+    """What records.prepare accepts, as far as the store looks at it."""
+    return pa.table(
+        {
+            "row": pa.array(range(len(rows)), pa.int64()),
+            "customer_id": pa.array([row[0] for row in rows], pa.string()),
+            "fingerprint": pa.array([row[1] for row in rows], pa.string()),
+            "version": pa.array([row[2] if row[2:] else None for row in rows], pa.int64()),
+        }
+    )
+
+
+def letters(rows: Sequence[BadRow], chunk: int, stage: str = "normalize") -> pa.Table:
+    """Dead letters of rows that are bad."""
+    return pa.Table.from_pylist(
+        [
+            {
+                "customer_id": key,
+                "code": "invalid_email" if stage == "normalize" else "refused",
+                "field": "email",
+                "message": "said by Bunce of ada@example.com" if stage == "api" else "no address",
+                "stage": stage,
+                "source_row": '{"email": "ada@example.com"}',
+                "payload": '{"email": "ada@example.com"}' if stage == "api" else None,
+                "fingerprint": content,
+                "chunk": chunk,
+            }
+            for key, content in rows
+        ],
+        LETTERS,
+    )
+
+
+@dataclass
+class Time:
+    """A clock that stands until it is moved."""
+
+    now: float = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def db() -> Iterator[Database]:
+    with Database("sqlite:///bunce.sqlite") as db:
+        yield db
+
+
+@pytest.fixture
+def books(db: Database, clock: Time) -> Callable[..., Books]:
+    """Makes the books of a job: `books("second")` is the job of another run."""
+
+    def make(run: str = "first", *, account: str = "default", **changes: Any) -> Books:
+        job = Job(account, run, "crm", "customers", "file", "merge", **changes)
+        made = Books(db, job, clock)
+        runs.begin(db, job, {})
+        return made
+
+    return make

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from dlt_bunce.model import REJECT_CODES
 from dlt_bunce.store.database import Database, utc_now
 
 if TYPE_CHECKING:
@@ -34,23 +35,28 @@ _PAGE = 1_000
 _UPSERT = """
 INSERT INTO bunce_dead_letters AS d
   (id, account, customer_id, code, field, message, stage, http_status, source_row, payload,
-   fingerprint, version, attempts, first_seen_at, last_seen_at, status, run_id, batch_id,
+   fingerprint, version, attempts, first_seen_at, last_seen_at, status, run_id, batch_id, chunk,
    pipeline_name, table_name)
 SELECT id, $1, customer_id, code, field, message, stage, http_status, source_row, payload,
-  fingerprint, version, 1, $2, $2, 'open', $3, batch_id, $4, $5
+  fingerprint, version, 1, $2, $2, 'open', $3, batch_id, chunk, $4, $5
 FROM bunce_letters WHERE true ORDER BY id
 ON CONFLICT (id) DO UPDATE SET
   code = excluded.code, field = excluded.field, message = excluded.message,
   stage = excluded.stage, http_status = excluded.http_status,
   source_row = excluded.source_row, payload = excluded.payload,
-  attempts = CASE WHEN d.batch_id = excluded.batch_id THEN d.attempts ELSE d.attempts + 1 END,
-  last_seen_at = excluded.last_seen_at,
+  attempts = d.attempts + 1, last_seen_at = excluded.last_seen_at,
   status = 'open', resolved_at = NULL,
-  run_id = excluded.run_id, batch_id = excluded.batch_id,
+  run_id = excluded.run_id, batch_id = excluded.batch_id, chunk = excluded.chunk,
   pipeline_name = excluded.pipeline_name, table_name = excluded.table_name
-WHERE d.batch_id = excluded.batch_id OR d.status NOT IN ('open', 'discarded')
-   OR excluded.stage = 'api'
+WHERE d.status NOT IN ('open', 'discarded') OR excluded.stage = 'api'
 """
+
+# letters that stand beside those of the temporary table n, for the same customer
+_BESIDE = """FROM {n} AS n JOIN bunce_dead_letters AS d
+  ON d.account = $2 AND d.customer_id = n.customer_id AND d.status = 'open'"""
+# a later chunk of the same job may have been judged while this one's rows were on the wire
+_LATER = "d.batch_id = $3 || '.' || d.chunk AND d.chunk > n.chunk"
+_CLOSE = "UPDATE bunce_dead_letters SET status = '{status}', resolved_at = $1 WHERE id IN ({ids})"
 
 
 def letter_id(account: str, customer_id: str | None, fingerprint: str) -> str:
@@ -63,52 +69,88 @@ def record_letters(db: Database, job: Job, letters: pa.Table) -> dict[str, int]:
     """Writes letters inside the caller's transaction; returns how many rows count as `rejected`
     and how many as `held` (the same bad row is open, or discarded, since an earlier run).
 
-    Other open letters of the same customers are `superseded`: their rows have changed since.
+    Of a customer's letters only that of the last row stays open, the others are `superseded`.
+    Reading a chunk again changes nothing of what its letters have become since.
     """
     if not letters.num_rows:
         return {}
     rows = letters.to_pylist()
     for row in rows:
         row["id"] = letter_id(job.account, row["customer_id"], row["fingerprint"])
-        row["batch_id"] = job.batch_id(row.pop("chunk"))
+        row["batch_id"] = job.batch_id(row["chunk"])
         if job.letter_rows == "keys":
-            row["source_row"] = row["payload"] = None
-    schema = LETTERS.remove(LETTERS.get_field_index("chunk"))
-    schema = schema.append(pa.field("id", pa.string())).append(pa.field("batch_id", pa.string()))
-    unique = list({row["id"]: row for row in rows}.values())
-    db.ingest("bunce_letters", pa.Table.from_pylist(unique, schema))
-    known = db.query(
-        "SELECT d.id AS id FROM bunce_letters AS l JOIN bunce_dead_letters AS d ON d.id = l.id "
-        "WHERE d.status IN ('open', 'discarded') AND d.batch_id <> l.batch_id "
-        "AND l.stage = 'normalize'"
+            row |= {"source_row": None, "payload": None, "message": _meaning(row)}
+    unique = {row["id"]: row for row in rows}
+    _ingest(db, unique.values())
+    known = db.rows(
+        "SELECT d.id AS id, d.batch_id = l.batch_id AS again, "
+        "d.status IN ('open', 'discarded') AND d.batch_id <> l.batch_id AS held "
+        "FROM bunce_letters AS l JOIN bunce_dead_letters AS d ON d.id = l.id "
+        "WHERE l.stage = 'normalize'"
     )
-    held = set(known.column("id").to_pylist())
-    now = utc_now()
-    db.execute(_UPSERT, (job.account, now, job.run_id, job.pipeline_name, job.table_name))
-    db.execute(
-        "UPDATE bunce_dead_letters SET status = 'superseded', resolved_at = $1 "
-        "WHERE account = $2 AND status = 'open' AND id NOT IN (SELECT id FROM bunce_letters) "
-        "AND customer_id IN (SELECT customer_id FROM bunce_letters)",
-        (now, job.account),
-    )
-    if held:
-        db.execute(
-            "UPDATE bunce_dead_letters SET last_seen_at = $1 "
-            "WHERE id IN (SELECT id FROM bunce_letters)",
-            (now,),
-        )
+    held = {row["id"] for row in known if row["held"]}
+    again = {row["id"] for row in known if row["again"]}
+    fresh = [row for letter, row in unique.items() if letter not in again]
+    if fresh:
+        _ingest(db, fresh)
+        _write(db, job)
     count = sum(row["id"] in held for row in rows)
     return {"rejected": len(rows) - count, "held": count}
 
 
-def resolve_letters(db: Database, account: str, settled: str) -> None:
-    """Closes the open letters of customers that the temporary table `settled` calls accepted."""
+def _write(db: Database, job: Job) -> None:
+    now = utc_now()
+    db.execute(_UPSERT, (job.account, now, job.run_id, job.pipeline_name, job.table_name))
     db.execute(
-        "UPDATE bunce_dead_letters SET status = 'resolved', resolved_at = $1 "  # noqa: S608
-        "WHERE account = $2 AND status = 'open' AND customer_id IN "
-        f"(SELECT customer_id FROM {settled} "
-        "WHERE fate IN ('created', 'updated', 'adopted', 'skipped'))",
-        (utc_now(), account),
+        "UPDATE bunce_dead_letters SET last_seen_at = $1 "
+        "WHERE id IN (SELECT id FROM bunce_letters)",
+        (now,),
+    )
+    beside = _BESIDE.format(n="bunce_letters") + " AND d.id <> n.id"
+    older = f"SELECT d.id {beside} WHERE NOT ({_LATER})"
+    db.execute(_CLOSE.format(status="superseded", ids=older), (now, job.account, job.name))
+    # what is open beside them now is later: then these are the older ones
+    db.execute(
+        _CLOSE.format(status="superseded", ids=f"SELECT n.id {beside}") + " AND status = 'open'",
+        (now, job.account),
+    )
+    # what was refused last could not be sent at all: what could be sent is not held any more
+    db.execute(
+        "UPDATE bunce_customers SET rejected_fingerprint = '' WHERE account = $1 "
+        "AND customer_id IN (SELECT l.customer_id FROM bunce_letters AS l "
+        "JOIN bunce_dead_letters AS d ON d.id = l.id "
+        "WHERE (l.stage = 'api') = (d.status = 'superseded'))",
+        (job.account,),
+    )
+
+
+def _ingest(db: Database, rows: Iterable[dict[str, Any]]) -> None:
+    schema = LETTERS.append(pa.field("id", pa.string())).append(pa.field("batch_id", pa.string()))
+    db.ingest("bunce_letters", pa.Table.from_pylist(list(rows), schema))
+
+
+def _meaning(row: dict[str, Any]) -> str:
+    """A message without Bunce's words, which may quote the row."""
+    code = REJECT_CODES.get(row["code"])
+    return row["message"] if code is None or row["stage"] == "normalize" else code.meaning
+
+
+def resolve_letters(db: Database, job: Job, settled: str) -> None:
+    """Closes the open letters of customers whose row in the temporary table `settled` (with
+    customer_id and chunk) is good; a letter of a later row of the job stays.
+    """
+    ids = f"SELECT d.id {_BESIDE.format(n=settled)} WHERE NOT ({_LATER})"
+    db.execute(
+        _CLOSE.format(status="resolved", ids=ids),
+        (utc_now(), job.account, job.name),
+    )
+    db.execute(
+        "UPDATE bunce_customers SET rejected_fingerprint = NULL "  # noqa: S608
+        f"WHERE account = $1 AND customer_id IN (SELECT n.customer_id FROM {settled} AS n) "
+        "AND rejected_fingerprint IS NOT NULL AND NOT EXISTS (SELECT 1 FROM bunce_dead_letters "
+        "AS d WHERE d.account = $1 AND d.customer_id = bunce_customers.customer_id "
+        "AND d.status = 'open')",
+        (job.account,),
     )
 
 
@@ -136,12 +178,14 @@ def select(
     if status is not None:
         parameters.append(status)
         where += f" AND status = ${len(parameters)}"
-    for column, values, operator in (("code", codes, "="), ("id", ids, "LIKE")):
+    for column, values in (("code", codes), ("id", ids)):
         if values:
             tests = []
             for value in values:
-                parameters.append(value if operator == "=" else _prefix(value))
-                tests.append(f"{column} {operator} ${len(parameters)}")
+                parameters.append(value)
+                # an empty beginning is that of no id, lest an unset variable choose them all
+                shown = f"SUBSTR(id, 1, {max(len(value), 1)})" if column == "id" else column
+                tests.append(f"{shown} = ${len(parameters)}")
             where += f" AND ({' OR '.join(tests)})"
     after = ""
     while True:
@@ -188,8 +232,17 @@ def close_unseen(db: Database, account: str, ids: Sequence[str], since: str, sta
 
 
 def purge(db: Database, account: str) -> int:
-    """Deletes the letters that are not open; returns how many."""
+    """Deletes the letters that are not open; returns how many.
+
+    A discarded row is forgotten with its letter: it is sent, or listed, again when it is met again.
+    """
     with db.transaction():
+        db.execute(
+            "UPDATE bunce_customers SET rejected_fingerprint = NULL WHERE account = $1 "
+            "AND (customer_id, rejected_fingerprint) IN (SELECT customer_id, fingerprint "
+            "FROM bunce_dead_letters WHERE account = $1 AND status = 'discarded')",
+            (account,),
+        )
         where = "account = $1 AND status <> 'open'"
         count = db.rows(
             f"SELECT COUNT(*) AS n FROM bunce_dead_letters WHERE {where}",  # noqa: S608
@@ -197,7 +250,3 @@ def purge(db: Database, account: str) -> int:
         )[0]["n"]
         db.execute(f"DELETE FROM bunce_dead_letters WHERE {where}", (account,))  # noqa: S608
     return int(count)
-
-
-def _prefix(value: str) -> str:
-    return "".join(c for c in value if c in "0123456789abcdef") + "%"

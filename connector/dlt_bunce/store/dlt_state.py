@@ -32,10 +32,10 @@ def put_state(db: Database, row: dict[str, Any]) -> None:
 
 
 def newest_state(db: Database, pipeline_name: str) -> dict[str, Any] | None:
-    """The newest state of a pipeline whose load is complete."""
+    """The state of the newest complete load of a pipeline, as dlt has it everywhere."""
     rows = db.rows(
         "SELECT s.* FROM bunce_dlt_state AS s JOIN bunce_dlt_loads AS l ON l.load_id = s.load_id "
-        "WHERE s.pipeline_name = $1 ORDER BY s.version DESC, s.load_id DESC LIMIT 1",
+        "WHERE s.pipeline_name = $1 ORDER BY s.load_id DESC LIMIT 1",
         (pipeline_name,),
     )
     return rows[0] if rows else None

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlt_bunce.model import Traffic
-from dlt_bunce.store import runs
+from dlt_bunce.store import runs, statements
 from dlt_bunce.store.database import Database, utc_now
 from dlt_bunce.store.dead_letters import LETTERS, record_letters, resolve_letters
 
@@ -35,6 +35,8 @@ SETTLED = pa.schema(
         ("in_doubt", pa.bool_()),
     ]
 )
+_KEYS = pa.schema([("customer_id", pa.string())])
+_ACCEPTED = pa.array(["created", "updated", "adopted", "skipped"])
 _VERDICTS = pa.schema(
     [
         ("row", pa.int64()),
@@ -43,88 +45,6 @@ _VERDICTS = pa.schema(
         ("had_letter", pa.int64()),
     ]
 )
-
-# The order of the branches is the rule: what this very chunk settled in an earlier try keeps its
-# fate; a live claim of somebody else comes before everything that could lead to sending.
-_JUDGE = """
-SELECT i.row AS row,
-  CASE
-    WHEN c.customer_id IS NULL THEN 'new'
-    WHEN c.job = $1 AND c.chunk = $2 AND c.fingerprint = i.fingerprint THEN c.fate
-    WHEN c.job = $1 AND c.chunk = $2 AND c.rejected_fingerprint = i.fingerprint THEN 'rejected'
-    WHEN c.job = $1 AND c.chunk = $2 AND c.fate IN ('adopted', 'skipped') THEN c.fate
-    WHEN c.job = $1 AND c.chunk > $2 AND c.fate IN ('created', 'updated') THEN 'superseded'
-    WHEN c.claim_batch IS NOT NULL AND c.claim_batch <> $3 AND c.lease_until > $4 THEN 'busy'
-    WHEN c.fingerprint = i.fingerprint THEN 'unchanged'
-    WHEN c.rejected_fingerprint = i.fingerprint THEN 'held'
-    WHEN i.version < c.version THEN 'superseded'
-    WHEN c.fate IS NULL OR c.fate = 'rejected' AND c.fingerprint IS NULL THEN 'new'
-    ELSE 'changed'
-  END AS verdict,
-  CASE WHEN c.claim_batch IS NOT NULL THEN 1 ELSE 0 END AS in_doubt,
-  CASE WHEN c.rejected_fingerprint IS NOT NULL THEN 1 ELSE 0 END AS had_letter
-FROM bunce_incoming AS i
-LEFT JOIN bunce_customers AS c ON c.account = $5 AND c.customer_id = i.customer_id
-"""
-
-_CLAIM = """
-INSERT INTO bunce_customers AS c
-  (account, customer_id, claim_fingerprint, claim_batch, lease_until)
-SELECT $1, customer_id, fingerprint, $2, $3 FROM bunce_claimed WHERE true ORDER BY customer_id
-ON CONFLICT (account, customer_id) DO UPDATE SET
-  claim_fingerprint = excluded.claim_fingerprint,
-  claim_batch = excluded.claim_batch,
-  lease_until = excluded.lease_until
-WHERE c.claim_batch IS NULL OR c.claim_batch = excluded.claim_batch OR c.lease_until <= $4
-"""
-
-_ACCEPT = """
-INSERT INTO bunce_customers AS c
-  (account, customer_id, fingerprint, version, confirmation, email_digest, delivered_at, fate,
-   job, chunk)
-SELECT $1, customer_id, fingerprint, version, confirmation,
-  email_digest, $2, fate, $3, chunk
-FROM bunce_settled WHERE fate IN ('created', 'updated', 'adopted', 'skipped') ORDER BY customer_id
-ON CONFLICT (account, customer_id) DO UPDATE SET
-  fingerprint = excluded.fingerprint,
-  version = excluded.version,
-  confirmation = excluded.confirmation,
-  email_digest = excluded.email_digest,
-  delivered_at = excluded.delivered_at,
-  fate = excluded.fate,
-  job = excluded.job,
-  chunk = excluded.chunk,
-  rejected_fingerprint = NULL,
-  claim_fingerprint = NULL,
-  claim_batch = NULL,
-  lease_until = NULL
-"""
-
-_REJECT = """
-INSERT INTO bunce_customers AS c
-  (account, customer_id, rejected_fingerprint, fate, job, chunk)
-SELECT $1, customer_id, fingerprint, 'rejected', $2, chunk
-FROM bunce_settled WHERE fate = 'rejected' ORDER BY customer_id
-ON CONFLICT (account, customer_id) DO UPDATE SET
-  rejected_fingerprint = excluded.rejected_fingerprint,
-  fate = CASE WHEN c.fingerprint IS NULL THEN 'rejected' ELSE c.fate END,
-  job = excluded.job,
-  chunk = excluded.chunk,
-  claim_fingerprint = NULL,
-  claim_batch = NULL,
-  lease_until = NULL
-"""
-
-# a row in doubt keeps its claim, with the lease ended: whoever comes next looks it up first
-_DEFER = """
-INSERT INTO bunce_customers AS c (account, customer_id)
-SELECT $1, customer_id FROM bunce_settled WHERE fate = 'deferred' AND in_doubt = $2
-ORDER BY customer_id
-ON CONFLICT (account, customer_id) DO UPDATE SET
-  claim_fingerprint = CASE WHEN $2 = 1 THEN c.claim_fingerprint ELSE NULL END,
-  claim_batch = CASE WHEN $2 = 1 THEN c.claim_batch ELSE NULL END,
-  lease_until = CASE WHEN $2 = 1 THEN 0 ELSE NULL END
-"""
 
 
 @dataclass(frozen=True)
@@ -183,7 +103,7 @@ class Ledger:
         incoming = accepted.select(["row", "customer_id", "fingerprint", "version"])
         self._db.ingest("bunce_incoming", incoming)
         return self._db.query(
-            _JUDGE,
+            statements.JUDGE,
             (job.name, chunk, job.batch_id(chunk), int(self._clock() * 1000), job.account),
             schema=_VERDICTS,
         )
@@ -205,26 +125,33 @@ class Ledger:
             # merge creates only what is new so far: a changed customer is counted, never lost
             fates["skipped"] += changed
             to_send = self._intend(accepted, verdicts, chunk)
-            self._settle_unsent(accepted, verdicts)
+            self._settle_unsent(accepted, verdicts, chunk)
             busy = fates.pop("busy", 0) + fates.pop("new", 0) - to_send.num_rows
             runs.put_chunk(db, job, chunk, read, fates)
         return Claim(to_send, busy)
 
     def settle(self, settled: pa.Table, letters: pa.Table, traffic: Traffic) -> None:
-        """Writes fates (SETTLED), dead letters (LETTERS), and counts in one transaction."""
+        """Writes fates (SETTLED), dead letters (LETTERS), and counts in one transaction.
+
+        Rows whose claim another job has taken over are left to that job, and stay deferred here.
+        """
         job, db = self._job, self._db
         with db.transaction():
             db.ingest("bunce_settled", settled)
+            lost = db.query(statements.LOST, (job.account, job.name), schema=_KEYS)
+            if lost.num_rows:
+                settled, letters = _without(settled, lost), _without(letters, lost)
+                db.ingest("bunce_settled", settled)
             present = set(settled.column("fate").to_pylist())
-            if present & {"created", "updated", "adopted", "skipped"}:
-                db.execute(_ACCEPT, (job.account, utc_now(), job.name))
-                resolve_letters(db, job.account, "bunce_settled")
+            if present & set(_ACCEPTED.to_pylist()):
+                db.execute(statements.ACCEPT, (job.account, utc_now(), job.name))
+                self._resolve(settled.filter(pc.is_in(settled.column("fate"), _ACCEPTED)))
             if "rejected" in present:
-                db.execute(_REJECT, (job.account, job.name))
+                db.execute(statements.REJECT, (job.account, job.name))
                 record_letters(db, job, letters)
             if "deferred" in present:
                 for in_doubt in (0, 1):
-                    db.execute(_DEFER, (job.account, in_doubt))
+                    db.execute(statements.DEFER, (job.account, in_doubt))
             runs.add_fates(db, job, settled)
             runs.add_traffic(db, job, traffic)
 
@@ -264,36 +191,35 @@ class Ledger:
         now = int(self._clock() * 1000)
         batch = self._job.batch_id(chunk)
         self._db.ingest("bunce_claimed", rows.select(["customer_id", "fingerprint"]))
-        self._db.execute(_CLAIM, (self._job.account, batch, now + self._lease_ms, now))
+        self._db.execute(statements.CLAIM, (self._job.account, batch, now + self._lease_ms, now))
         ours = self._db.query(
             "SELECT i.customer_id AS customer_id FROM bunce_claimed AS i JOIN bunce_customers AS c "
             "ON c.account = $1 AND c.customer_id = i.customer_id WHERE c.claim_batch = $2",
             (self._job.account, batch),
+            schema=_KEYS,
         )
         if ours.num_rows == rows.num_rows:
             return rows
         mine = pc.is_in(rows.column("customer_id"), ours.column("customer_id").combine_chunks())
         return rows.filter(mine)
 
-    def _settle_unsent(self, accepted: pa.Table, verdicts: pa.Table) -> None:
-        """Content that Bunce has already, after a refused change: the letter is done with."""
-        back = pc.and_(
-            pc.equal(verdicts.column("verdict"), "unchanged"),
-            pc.equal(verdicts.column("had_letter"), 1),
-        )
+    def _settle_unsent(self, accepted: pa.Table, verdicts: pa.Table, chunk: int) -> None:
+        """A good row that need not go, after a bad one: the bad one's letter is done with."""
+        good = pc.is_in(verdicts.column("verdict"), pa.array(["unchanged", "changed"]))
+        back = pc.and_(good, pc.equal(verdicts.column("had_letter"), 1))
         rows = verdicts.filter(back).column("row")
-        if not len(rows):
-            return
-        ids = accepted.take(pc.index_in(rows, accepted.column("row"))).select(["customer_id"])
-        self._db.ingest(
-            "bunce_settled", ids.append_column("fate", pa.array(["adopted"] * len(ids)))
-        )
-        self._db.execute(
-            "UPDATE bunce_customers SET rejected_fingerprint = NULL WHERE account = $1 "
-            "AND customer_id IN (SELECT customer_id FROM bunce_settled)",
-            (self._job.account,),
-        )
-        resolve_letters(self._db, self._job.account, "bunce_settled")
+        if len(rows):
+            ids = accepted.take(pc.index_in(rows, accepted.column("row"))).select(["customer_id"])
+            self._resolve(ids.append_column("chunk", pa.array([chunk] * len(ids), pa.int64())))
+
+    def _resolve(self, good: pa.Table) -> None:
+        self._db.ingest("bunce_good", good.select(["customer_id", "chunk"]))
+        resolve_letters(self._db, self._job, "bunce_good")
+
+
+def _without(rows: pa.Table, lost: pa.Table) -> pa.Table:
+    keys = lost.column("customer_id").combine_chunks()
+    return rows.filter(pc.invert(pc.is_in(rows.column("customer_id"), keys)))
 
 
 __all__ = ["DEFAULT_LEASE_S", "LETTERS", "SETTLED", "Claim", "Job", "Ledger"]

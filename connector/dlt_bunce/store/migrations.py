@@ -29,8 +29,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             email_key TEXT NOT NULL,
             batch_size BIGINT,
             created_at TEXT NOT NULL)""",
-        # fingerprint: what Bunce has accepted last; rejected_fingerprint: what was refused last;
-        # claim_*: the intent written before the request; job and chunk: who settled the row last
+        # fingerprint: what Bunce has accepted last; rejected_fingerprint: what was refused since,
+        # while its letter stands ('' where the row could not even be sent); claim_*: the intent
+        # written before the request; job and chunk: who settled the row last
         """CREATE TABLE bunce_customers (
             account TEXT NOT NULL,
             customer_id TEXT NOT NULL,
@@ -128,5 +129,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             engine_version BIGINT NOT NULL,
             inserted_at TEXT NOT NULL,
             schema_json TEXT NOT NULL)""",
+    ),
+    (
+        # with batch_id: which of two letters of one job is the later one
+        "ALTER TABLE bunce_dead_letters ADD COLUMN chunk BIGINT",
     ),
 )

@@ -26,7 +26,7 @@ def begin(db: Database, job: Job, mapping: Mapping[str, str]) -> None:
     db.execute(
         "INSERT INTO bunce_runs (run_id, pipeline_name, account, table_name, disposition, state, "
         "mapping, started_at) VALUES ($1, $2, $3, $4, $5, 'running', $6, $7) "
-        "ON CONFLICT (run_id, pipeline_name) DO UPDATE SET state = 'running'",
+        "ON CONFLICT (run_id, pipeline_name) DO UPDATE SET state = 'running', ended_at = NULL",
         (
             job.run_id,
             job.pipeline_name,
@@ -143,17 +143,19 @@ def summaries(
     limit: int = 20,
 ) -> list[RunSummary]:
     """Runs of an account, newest first, at most `limit`."""
+    where, parameters = "account = $1", [account]
+    if pipeline_name is not None:
+        parameters.append(pipeline_name)
+        where += f" AND pipeline_name = ${len(parameters)}"
+    if run_ids is not None:
+        db.ingest("bunce_chosen_runs", pa.table({"run_id": pa.array(list(run_ids), pa.string())}))
+        where += " AND run_id IN (SELECT run_id FROM bunce_chosen_runs)"
     rows = db.rows(
-        "SELECT * FROM bunce_runs WHERE account = $1 ORDER BY started_at DESC, run_id DESC",
-        (account,),
+        f"SELECT * FROM bunce_runs WHERE {where} "  # noqa: S608
+        f"ORDER BY started_at DESC, run_id DESC LIMIT {int(limit)}",
+        parameters,
     )
-    wanted = None if run_ids is None else set(run_ids)
-    return [
-        _summary(row)
-        for row in rows
-        if (wanted is None or row["run_id"] in wanted)
-        and (pipeline_name is None or row["pipeline_name"] == pipeline_name)
-    ][:limit]
+    return [_summary(row) for row in rows]
 
 
 def _sum(db: Database, where: str, parameters: tuple[object, ...]) -> dict[str, int]:

@@ -1,0 +1,92 @@
+"""What the ledger says to the database: one text for SQLite and Postgres."""
+
+from __future__ import annotations
+
+# The order of the branches is the rule: what this very chunk settled in an earlier try keeps its
+# fate; a live claim of somebody else comes before everything that could lead to sending.
+JUDGE = """
+SELECT i.row AS row,
+  CASE
+    WHEN c.customer_id IS NULL THEN 'new'
+    WHEN c.job = $1 AND c.chunk = $2 AND c.fingerprint = i.fingerprint THEN c.fate
+    WHEN c.job = $1 AND c.chunk = $2 AND c.rejected_fingerprint = i.fingerprint THEN 'rejected'
+    WHEN c.job = $1 AND c.chunk = $2 AND c.fate IN ('adopted', 'skipped') THEN c.fate
+    WHEN c.job = $1 AND c.chunk > $2 AND c.fate IN ('created', 'updated')
+      AND (i.version IS NULL OR c.version IS NULL OR i.version <= c.version) THEN 'superseded'
+    WHEN c.claim_batch IS NOT NULL AND c.claim_batch <> $3 AND c.lease_until > $4 THEN 'busy'
+    WHEN c.fingerprint = i.fingerprint THEN 'unchanged'
+    WHEN c.rejected_fingerprint = i.fingerprint THEN 'held'
+    WHEN i.version < c.version THEN 'superseded'
+    WHEN c.fate IS NULL OR c.fate = 'rejected' AND c.fingerprint IS NULL THEN 'new'
+    ELSE 'changed'
+  END AS verdict,
+  CASE WHEN c.claim_batch IS NOT NULL THEN 1 ELSE 0 END AS in_doubt,
+  CASE WHEN c.rejected_fingerprint IS NOT NULL THEN 1 ELSE 0 END AS had_letter
+FROM bunce_incoming AS i
+LEFT JOIN bunce_customers AS c ON c.account = $5 AND c.customer_id = i.customer_id
+"""
+
+CLAIM = """
+INSERT INTO bunce_customers AS c
+  (account, customer_id, claim_fingerprint, claim_batch, lease_until)
+SELECT $1, customer_id, fingerprint, $2, $3 FROM bunce_claimed WHERE true ORDER BY customer_id
+ON CONFLICT (account, customer_id) DO UPDATE SET
+  claim_fingerprint = excluded.claim_fingerprint,
+  claim_batch = excluded.claim_batch,
+  lease_until = excluded.lease_until
+WHERE c.claim_batch IS NULL OR c.claim_batch = excluded.claim_batch OR c.lease_until <= $4
+"""
+
+ACCEPT = """
+INSERT INTO bunce_customers AS c
+  (account, customer_id, fingerprint, version, confirmation, email_digest, delivered_at, fate,
+   job, chunk)
+SELECT $1, customer_id, fingerprint, version, confirmation,
+  email_digest, $2, fate, $3, chunk
+FROM bunce_settled WHERE fate IN ('created', 'updated', 'adopted', 'skipped') ORDER BY customer_id
+ON CONFLICT (account, customer_id) DO UPDATE SET
+  fingerprint = excluded.fingerprint,
+  version = excluded.version,
+  confirmation = excluded.confirmation,
+  email_digest = excluded.email_digest,
+  delivered_at = excluded.delivered_at,
+  fate = excluded.fate,
+  job = excluded.job,
+  chunk = excluded.chunk,
+  claim_fingerprint = NULL,
+  claim_batch = NULL,
+  lease_until = NULL
+"""
+
+REJECT = """
+INSERT INTO bunce_customers AS c
+  (account, customer_id, rejected_fingerprint, fate, job, chunk)
+SELECT $1, customer_id, fingerprint, 'rejected', $2, chunk
+FROM bunce_settled WHERE fate = 'rejected' ORDER BY customer_id
+ON CONFLICT (account, customer_id) DO UPDATE SET
+  rejected_fingerprint = excluded.rejected_fingerprint,
+  fate = CASE WHEN c.fingerprint IS NULL THEN 'rejected' ELSE c.fate END,
+  job = excluded.job,
+  chunk = excluded.chunk,
+  claim_fingerprint = NULL,
+  claim_batch = NULL,
+  lease_until = NULL
+"""
+
+# a job that stalled past its lease may settle rows that another has claimed since
+LOST = """
+SELECT s.customer_id AS customer_id FROM bunce_settled AS s
+LEFT JOIN bunce_customers AS c ON c.account = $1 AND c.customer_id = s.customer_id
+WHERE c.claim_batch IS NULL OR c.claim_batch <> $2 || '.' || s.chunk
+"""
+
+# a row in doubt keeps its claim, with the lease ended: whoever comes next looks it up first
+DEFER = """
+INSERT INTO bunce_customers AS c (account, customer_id)
+SELECT $1, customer_id FROM bunce_settled WHERE fate = 'deferred' AND in_doubt = $2
+ORDER BY customer_id
+ON CONFLICT (account, customer_id) DO UPDATE SET
+  claim_fingerprint = CASE WHEN $2 = 1 THEN c.claim_fingerprint ELSE NULL END,
+  claim_batch = CASE WHEN $2 = 1 THEN c.claim_batch ELSE NULL END,
+  lease_until = CASE WHEN $2 = 1 THEN 0 ELSE NULL END
+"""

@@ -1,0 +1,349 @@
+"""The ledger: what is sent, what is not, and that a crash changes neither."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+Make = Callable[..., Any]
+
+A1, A2, A3 = ("a", "a1"), ("a", "a2"), ("a", "a3")
+
+
+def test_a_customer_never_seen_is_sent_and_counted_as_deferred_until_settled(books: Make) -> None:
+    first = books()
+
+    assert {"a": False} == first.claim(A1)
+    assert {"read": 1, "deferred": 1} == first.counts()
+
+    first.settle("created", A1)
+
+    assert {"read": 1, "created": 1} == first.counts()
+
+
+@pytest.mark.parametrize("fate", ["created", "updated", "adopted", "skipped"])
+def test_what_bunce_has_is_not_sent_again(books: Make, fate: str) -> None:
+    books().load(fate, A1)
+    second = books("second")
+
+    assert {} == second.claim(A1)
+    assert {"read": 1, "unchanged": 1} == second.counts()
+
+
+def test_a_changed_customer_is_skipped_while_only_new_ones_are_created(books: Make) -> None:
+    books().load("created", A1)
+    second = books("second")
+
+    assert {} == second.claim(A2)
+    assert {"read": 1, "skipped": 1} == second.counts()
+
+
+def test_a_customer_that_was_there_with_other_content_is_skipped(books: Make) -> None:
+    first = books()
+    first.claim(A1)
+    first.settle("adopted", A1, fingerprint=None)
+    second = books("second")
+
+    assert {} == second.claim(A1)
+    assert {"read": 1, "skipped": 1} == second.counts()
+    assert {"read": 1, "adopted": 1} == first.counts()
+
+
+def test_an_older_version_is_superseded(books: Make) -> None:
+    books().load("created", ("a", "a1", 5))
+    second = books("second")
+
+    assert {} == second.claim(("a", "a2", 4))
+    assert {"read": 1, "superseded": 1} == second.counts()
+
+
+def test_rows_superseded_within_the_chunk_are_counted(books: Make) -> None:
+    first = books()
+    first.claim(A1, superseded=2)
+    first.settle("created", A1)
+
+    assert {"read": 3, "created": 1, "superseded": 2} == first.counts()
+
+
+def test_a_rejected_row_is_held_until_it_changes(books: Make) -> None:
+    books().load("rejected", A1)
+    second, third = books("second"), books("third")
+
+    assert {} == second.claim(A1)
+    assert {"read": 1, "held": 1} == second.counts()
+    assert {"a": False} == third.claim(A2)
+
+
+def test_a_row_accepted_after_a_rejection_resolves_its_letter(books: Make) -> None:
+    books().load("rejected", A1)
+    assert {"a1": "open"} == books().letters()
+
+    second = books("second")
+    second.load("created", A2)
+
+    assert {"a1": "resolved"} == second.letters()
+    rows = second.db.rows("SELECT rejected_fingerprint AS r, fingerprint AS f FROM bunce_customers")
+    assert [{"r": None, "f": "a2"}] == rows
+
+
+def test_a_row_rejected_again_with_other_content_has_one_open_letter(books: Make) -> None:
+    books().load("rejected", A1)
+    second = books("second")
+    second.load("rejected", A2)
+
+    assert {"a1": "superseded", "a2": "open"} == second.letters()
+
+
+def test_a_customer_is_busy_while_another_live_run_sends_it(books: Make) -> None:
+    first, second = books(), books("second")
+    first.claim(A1)
+
+    assert {"b": False} == second.claim(A1, ("b", "b1"))
+    assert {"read": 2, "deferred": 2} == second.counts()
+
+    first.settle("created", A1)
+    second.claim(A1, ("b", "b1"))
+
+    assert {"read": 2, "unchanged": 1, "deferred": 1} == second.counts()
+
+
+def test_a_claim_whose_lease_ran_out_is_taken_over_in_doubt(books: Make, clock: Any) -> None:
+    first, second = books(), books("second")
+    first.claim(A1)
+    clock.now += 899
+    assert {} == second.claim(A1)
+    clock.now += 1
+    assert {"a": True} == second.claim(A1)
+
+
+def test_a_renewed_lease_protects_the_rows_that_are_still_being_sent(
+    books: Make, clock: Any
+) -> None:
+    first, second = books(), books("second")
+    first.claim(A1, chunk=7)
+    clock.now += 899
+    first.ledger.renew([7])
+    clock.now += 899
+
+    assert {} == second.claim(A1)
+
+
+def test_a_row_that_may_have_been_delivered_stays_in_doubt_for_whoever_comes_next(
+    books: Make,
+) -> None:
+    first, second = books(), books("second")
+    first.claim(A1)
+    first.settle("deferred", A1, in_doubt=True)
+
+    assert {"read": 1, "deferred": 1} == first.counts()
+    assert {"a": True} == second.claim(A1)
+
+
+def test_a_row_that_was_never_sent_is_free_again_and_not_in_doubt(books: Make) -> None:
+    first, second = books(), books("second")
+    first.claim(A1)
+    first.settle("deferred", A1)
+
+    assert {"a": False} == second.claim(A1)
+
+
+def test_a_crash_before_anything_is_settled_offers_the_rows_again_in_doubt(books: Make) -> None:
+    first = books()
+    first.claim(A1, ("b", "b1"))
+
+    assert {"a": True, "b": True} == first.claim(A1, ("b", "b1"))
+
+
+@pytest.mark.parametrize("fate", ["created", "updated", "adopted", "skipped", "rejected"])
+def test_a_chunk_read_again_by_its_own_job_has_the_same_counts(books: Make, fate: str) -> None:
+    first = books()
+    for _ in range(3):
+        first.claim(A1, ("b", "b1"), bad=[("x", "bad"), (None, "bad2")], superseded=1)
+    first.settle(fate, A1)
+    before = first.counts()
+
+    assert {"b": True} == first.claim(
+        A1, ("b", "b1"), bad=[("x", "bad"), (None, "bad2")], superseded=1
+    )
+
+    assert before == first.counts()
+    assert 5 == first.counts()["read"]
+    assert 1 == first.counts()["deferred"]
+
+
+def test_an_adopted_row_of_other_content_keeps_its_fate_when_read_again(books: Make) -> None:
+    first = books()
+    first.claim(A1)
+    first.settle("adopted", A1, fingerprint=None)
+    first.claim(A1)
+
+    assert {"read": 1, "adopted": 1} == first.counts()
+
+
+def test_what_was_unchanged_stays_unchanged_when_read_again(books: Make) -> None:
+    books().load("created", A1)
+    second = books("second")
+    for _ in range(2):
+        second.claim(A1)
+        assert {"read": 1, "unchanged": 1} == second.counts()
+
+
+def test_a_later_row_of_the_same_file_waits_for_the_earlier_one(books: Make) -> None:
+    first = books()
+    first.claim(A1, chunk=0)
+    assert {} == first.claim(A2, chunk=1)
+    first.settle("rejected", A1, chunk=0)
+
+    assert {"a": False} == first.claim(A2, chunk=1)
+    first.settle("created", A2, chunk=1)
+
+    assert {"read": 2, "rejected": 1, "created": 1} == first.counts()
+    assert {"a1": "resolved"} == first.letters()
+
+
+def test_an_earlier_row_of_the_file_does_not_undo_a_later_one_after_a_crash(books: Make) -> None:
+    first = books()
+    first.load("rejected", A1, chunk=0)
+    first.load("created", A2, chunk=1)
+
+    assert {} == first.claim(A1, chunk=0)
+    assert {} == first.claim(A2, chunk=1)
+
+    assert {"read": 2, "superseded": 1, "created": 1} == first.counts()
+    assert {"a1": "resolved"} == first.letters()
+
+
+def test_an_earlier_row_of_a_newer_version_is_not_lost_behind_a_later_one(books: Make) -> None:
+    first = books()
+    first.claim(("a", "a2", 5), chunk=0)
+    first.settle("deferred", ("a", "a2", 5), chunk=0)
+    first.load("created", ("a", "a1", 3), chunk=1)
+
+    first.claim(("a", "a2", 5), chunk=0)
+
+    assert {"read": 2, "created": 1, "skipped": 1} == first.counts()
+
+
+def test_what_a_job_settles_after_it_lost_its_claim_changes_nothing(
+    books: Make, clock: Any
+) -> None:
+    first, second = books(), books("second")
+    for fate in ("created", "rejected", "deferred"):
+        row = (fate, "content")
+        first.claim(row)
+        clock.now += 900
+        assert {fate: True} == second.claim(row)
+        first.settle(fate, row, in_doubt=fate == "deferred")
+        assert {"read": 1, "deferred": 1} == first.counts()
+        second.settle("created", row)
+        first.settle(fate, row, in_doubt=fate == "deferred")
+
+        assert {"read": 1, "deferred": 1} == first.counts()
+        assert {"read": 1, "created": 1} == second.counts()
+        first.claim(row)
+        assert {"read": 1, "unchanged": 1} == first.counts()
+    assert {} == first.letters()
+
+
+def test_a_late_answer_still_counts_while_nobody_else_has_claimed_the_row(
+    books: Make, clock: Any
+) -> None:
+    first = books()
+    first.claim(A1)
+    clock.now += 10_000
+    first.settle("created", A1)
+
+    assert {"read": 1, "created": 1} == first.counts()
+
+
+def test_a_settlement_written_twice_is_counted_once(books: Make) -> None:
+    first = books()
+    first.load("created", A1)
+    first.settle("created", A1)
+
+    assert {"read": 1, "created": 1} == first.counts()
+
+
+def test_rows_not_lost_are_settled_beside_those_that_are(books: Make, clock: Any) -> None:
+    first, second = books(), books("second")
+    first.claim(A1, ("b", "b1"))
+    clock.now += 900
+    second.claim(A1)
+
+    first.settle("rejected", A1, ("b", "b1"))
+
+    assert {"read": 2, "rejected": 1, "deferred": 1} == first.counts()
+    assert {"b1": "open"} == first.letters()
+
+
+def test_accounts_of_one_store_know_nothing_of_each_other(books: Make) -> None:
+    books().load("created", A1)
+    other = books("second", account="other")
+
+    assert {"a": False} == other.claim(A1)
+    assert set() == other.ledger.emails_of_others({"b": "digest of a"})
+
+
+def test_an_email_delivered_under_another_id_is_known(books: Make) -> None:
+    first = books()
+    first.load("created", A1)
+    digests = {"a": "digest of a", "b": "digest of a", "c": "digest of c"}
+
+    assert {"b"} == first.ledger.emails_of_others(digests)
+    assert set() == first.ledger.emails_of_others({})
+
+
+def test_customers_that_look_like_numbers_or_hold_anything_are_kept_apart(books: Make) -> None:
+    keys = ["1", "01", "1.0", "1e0", "NULL", "", "é", "e\u0301", "a'b", 'a"b', "a;--", "$1", "?1"]
+    rows = [(key, "same content") for key in keys]
+    books().load("created", *rows)
+    second = books("second")
+
+    assert {} == second.claim(*rows)
+    assert {"read": len(keys), "unchanged": len(keys)} == second.counts()
+
+
+def test_an_empty_chunk_counts_nothing(books: Make) -> None:
+    first = books()
+
+    assert {} == first.claim()
+    assert {} == first.counts()
+
+
+def test_processes_that_race_for_the_same_customers_never_claim_one_twice(
+    together: Callable[[list[str]], list[list[str]]],
+) -> None:
+    program = """
+import random
+import pyarrow as pa
+from dlt_bunce.store.database import Database
+from dlt_bunce.store.ledger import LETTERS, Job, Ledger
+
+def chunk(keys):
+    return pa.table({"row": pa.array(range(len(keys)), pa.int64()), "customer_id": keys,
+        "fingerprint": keys, "version": pa.nulls(len(keys), pa.int64())})
+
+keys = [f"c{n}" for n in range(3000)]
+random.Random(NAME).shuffle(keys)
+start = ready()
+time.sleep(max(0.0, start - time.time()))
+claimed = []
+with Database("sqlite:///bunce.sqlite") as db:
+    ledger = Ledger(db, Job("default", NAME, "crm", "customers", "file", "merge"))
+    for number in range(10):
+        rows = chunk(keys[number * 300 : number * 300 + 300])
+        claim = ledger.claim(rows, LETTERS.empty_table(), chunk=number, read=300, superseded=0)
+        claimed += claim.to_send.column("customer_id").to_pylist()
+        time.sleep(0.02)
+        assert claim.busy == 300 - claim.to_send.num_rows
+answer(claimed)
+"""
+
+    claims = together([f"NAME = {name!r}\n{program}" for name in ("one", "two", "three")])
+
+    assert all(claims)
+    assert [f"c{n}" for n in sorted(range(3000), key=str)] == sorted(
+        key for claim in claims for key in claim
+    )
