@@ -52,7 +52,11 @@ def together() -> Callable[[Sequence[str]], list[Any]]:
             assert process.stdout is not None
             assert "ready\n" == process.stdout.readline()
         start = time.time() + 0.1
-        answers = [process.communicate(f"{start}\n", timeout=60)[0] for process in running]
+        for process in running:
+            assert process.stdin is not None
+            process.stdin.write(f"{start}\n")
+            process.stdin.flush()
+        answers = [process.communicate(timeout=60)[0] for process in running]
         return [json.loads(answer) for answer in answers]
 
     return run

@@ -20,6 +20,7 @@ from dlt_bunce.store.migrations import MIGRATIONS
 
 BUSY_TIMEOUT_S = 60.0
 """How long to wait for another process that is writing, before it counts as locked."""
+_BATCH_ROWS = "65536"
 
 
 def utc_now() -> str:
@@ -127,6 +128,8 @@ class Database:
             name = str(self.path)
         connection = opened.enter_context(contextlib.closing(driver.connect(name, autocommit=True)))
         self._cursor = opened.enter_context(contextlib.closing(connection.cursor()))
+        # the driver takes types from its first batch, where a column may be all null
+        self._cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": _BATCH_ROWS})
         self.query(f"PRAGMA busy_timeout={int(self._busy_timeout_s * 1000)}")
         self.execute("PRAGMA temp_store=MEMORY")
         if not self.read_only:

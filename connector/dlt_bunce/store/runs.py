@@ -26,7 +26,8 @@ def begin(db: Database, job: Job, mapping: Mapping[str, str]) -> None:
     db.execute(
         "INSERT INTO bunce_runs (run_id, pipeline_name, account, table_name, disposition, state, "
         "mapping, started_at) VALUES ($1, $2, $3, $4, $5, 'running', $6, $7) "
-        "ON CONFLICT (run_id, pipeline_name) DO UPDATE SET state = 'running', ended_at = NULL",
+        "ON CONFLICT (run_id, pipeline_name) DO UPDATE SET state = 'running', "
+        "mapping = excluded.mapping, ended_at = NULL",
         (
             job.run_id,
             job.pipeline_name,

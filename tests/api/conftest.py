@@ -1,0 +1,77 @@
+"""Sessions against the emulator, and rows as a load would hand them over."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from dlt_bunce.api.pacing import BatchSize, Pace
+from dlt_bunce.api.retry import RetryPolicy
+from dlt_bunce.api.session import Session
+from dlt_bunce.api.settlement import Row, Settlement, Traits
+from dlt_bunce.emulator import Emulator
+
+KEY = "sk_test_marked"
+QUICK = RetryPolicy(attempts=4, base_s=0.001, cap_s=0.002, block_s=0.01)
+
+MakeSession = Callable[..., Session]
+Settle = Callable[..., Settlement]
+
+
+@pytest.fixture
+def make_session(emulator: Emulator) -> Iterator[MakeSession]:
+    """Makes sessions that do not wait for long, and closes them."""
+    made: list[Session] = []
+
+    def make(base_url: str = "", **settings: Any) -> Session:
+        settings = {"pace": Pace(0), "retry": QUICK, "timeout_s": 5.0} | settings
+        made.append(Session(base_url or emulator.base_url, KEY, **settings))
+        return made[-1]
+
+    yield make
+    for session in made:
+        session.close()
+
+
+@pytest.fixture
+def session(make_session: MakeSession) -> Session:
+    return make_session()
+
+
+def fields(customer_id: str, **changes: str) -> dict[str, str]:
+    """A good customer, with changes."""
+    return {
+        "customer_id": customer_id,
+        "email": f"{customer_id}@example.com",
+        "first_name": "Ada",
+        "last_name": "Obi",
+        "phone_no": "+2348100000000",
+    } | changes
+
+
+def row(customer: dict[str, str], *, in_doubt: bool = False) -> Row:
+    """A customer as a settlement takes it."""
+    content = {name: customer[name] for name in ("email", "first_name", "last_name", "phone_no")}
+    return Row(
+        customer["customer_id"],
+        customer["email"],
+        customer["phone_no"],
+        json.dumps(customer),
+        content,
+        in_doubt,
+    )
+
+
+@pytest.fixture
+def settle(session: Session) -> Settle:
+    """Makes a settlement of customers, to be run."""
+
+    def make(rows: list[Any], traits: Traits | None = None, **settings: Any) -> Settlement:
+        rows = [each if isinstance(each, Row) else row(each) for each in rows]
+        settings = {"found_fate": "adopted", "api": session} | settings
+        return Settlement(rows, traits=traits or Traits(), size=BatchSize(100, 1_000), **settings)
+
+    return make

@@ -1,0 +1,166 @@
+"""No minute sees more requests than allowed, and hardly any is wasted."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dlt_bunce.api.pacing import BatchSize, Pace
+
+
+class Time:
+    """A clock that runs only while somebody sleeps; each of its threads sleeps on its own."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+        self.lock = threading.Lock()
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        with self.lock:
+            self.now += seconds
+
+
+def most_in_a_minute(departures: list[float], late: float = 0.0) -> int:
+    """Most requests in any half-open minute; `late` is how much a window gains by delays."""
+    most = start = 0
+    for end, moment in enumerate(departures):
+        while departures[start] <= moment - 60 - late:
+            start += 1
+        most = max(most, end - start + 1)
+    return most
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    allowed=st.integers(1, 1_000),
+    idles=st.lists(st.tuples(st.integers(0, 300), st.floats(0, 90)), max_size=5),
+)
+def test_no_minute_sees_more_than_allowed(allowed: int, idles: list[tuple[int, float]]) -> None:
+    time = Time()
+    pace = Pace(allowed, clock=time.clock, sleep=time.sleep)
+    departures: list[float] = []
+
+    for number, idle in [*idles, (allowed * 2, 0.0)]:
+        for _ in range(number):
+            pace.wait()
+            departures.append(time.now)
+        time.now += idle
+
+    assert most_in_a_minute(departures) <= allowed
+    if allowed > 1:
+        # and none if requests arrive up to most of a second closer together than they left
+        assert most_in_a_minute(departures, late=0.9) <= allowed
+
+
+@pytest.mark.parametrize("allowed", [50, 100, 500, 1_000])
+def test_nearly_all_of_the_budget_is_used(allowed: int) -> None:
+    time = Time()
+    pace = Pace(allowed, clock=time.clock, sleep=time.sleep)
+    start, requests = time.now, allowed * 10
+
+    for _ in range(requests):
+        pace.wait()
+
+    assert requests / ((time.now - start) / 60) >= 0.95 * allowed
+
+
+def test_without_a_limit_nobody_waits() -> None:
+    time = Time()
+    pace = Pace(0, clock=time.clock, sleep=time.sleep)
+
+    assert 0 == sum(pace.wait() for _ in range(10_000))
+
+
+def test_a_pause_holds_for_every_thread() -> None:
+    time = Time()
+    pace = Pace(0, clock=time.clock, sleep=time.sleep)
+    pace.pause(60)
+    pace.pause(30)
+
+    def departure(_: int) -> float:
+        pace.wait()
+        return time.now
+
+    with ThreadPoolExecutor(8) as pool:
+        departures = list(pool.map(departure, range(8)))
+
+    assert min(departures) >= 1_060
+
+
+def test_a_pause_reaches_a_thread_that_is_waiting_already() -> None:
+    time = Time()
+    paused = []
+
+    def sleep(seconds: float) -> None:
+        if not paused:
+            paused.append(True)
+            pace.pause(500)
+        time.sleep(seconds)
+
+    pace = Pace(2, clock=time.clock, sleep=sleep)
+
+    pace.wait()
+    pace.wait()
+
+    assert time.now >= 1_500
+
+
+def test_threads_share_one_budget() -> None:
+    time = Time()
+    pace = Pace(500, clock=time.clock, sleep=time.sleep)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: pace.wait(), range(1_000)))
+
+    # sleeping adds up over threads here, so this is a bound from below only
+    assert time.now - 1_000 >= 60
+
+
+def test_batches_double_while_answers_are_quick_and_stay_affordable() -> None:
+    size = BatchSize(100, 1_000, target_s=10)
+    size.answered(100, 1)
+    assert 200 == size()
+    size.answered(200, 8)
+    assert 250 == size()
+    size.answered(250, 20)
+    assert 125 == size()
+
+
+def test_a_small_batch_says_nothing_of_large_ones() -> None:
+    size = BatchSize(100, 1_000, target_s=10)
+
+    size.answered(1, 2.0)
+    size.timed_out(1)
+
+    assert 100 == size()
+
+
+def test_what_was_too_large_is_never_tried_again() -> None:
+    size = BatchSize(400, 1_000)
+    size.too_large(400)
+    for _ in range(5):
+        size.answered(size(), 0.01)
+
+    assert 200 == size()
+
+
+@given(st.lists(st.tuples(st.sampled_from("alt"), st.integers(1, 2_000), st.floats(0, 100))))
+def test_a_batch_has_at_least_one_row_and_at_most_the_largest(
+    events: list[tuple[str, int, float]],
+) -> None:
+    size = BatchSize(100, 500)
+    for kind, rows, seconds in events:
+        if kind == "a":
+            size.answered(rows, seconds)
+        elif kind == "l":
+            size.too_large(rows)
+        else:
+            size.timed_out(rows)
+        assert 1 <= size() <= 500

@@ -1,0 +1,255 @@
+"""`dlt-bunce load`, from every kind of source, and what it leaves behind."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import sqlite3
+import subprocess
+import time
+from pathlib import Path
+
+import duckdb
+import psycopg
+import pyarrow as pa
+import pytest
+
+from dlt_bunce.emulator import Behavior, Emulator, Fault
+
+from .conftest import PROGRAM, Run, people, write
+
+ROWS = [
+    *people(*range(1, 9)),
+    *people(9, mobile="call me"),
+    *people(10, email="nobody"),
+]
+CREATE = """CREATE TABLE people (id BIGINT, email TEXT, first_name TEXT, last_name TEXT,
+    mobile TEXT, updated_at BIGINT)"""
+
+
+@pytest.fixture
+def sources(postgres_url: str) -> dict[str, list[str]]:
+    """The same ten customers, two of them bad, wherever customers are kept."""
+    write(ROWS)
+    write(ROWS[:5], "exports/a.parquet")
+    write(ROWS[5:], "exports/deep/b.parquet")
+    with duckdb.connect("w.duckdb") as warehouse:
+        warehouse.register("rows", pa.Table.from_pylist(ROWS))
+        warehouse.execute("CREATE SCHEMA crm; CREATE TABLE crm.people AS SELECT * FROM rows")
+    values = [tuple(row.values()) for row in ROWS]
+    lite = sqlite3.connect("s.sqlite")
+    lite.execute(CREATE)
+    lite.executemany("INSERT INTO people VALUES (?, ?, ?, ?, ?, ?)", values)
+    lite.commit()
+    lite.close()
+    with psycopg.connect(postgres_url) as link, link.cursor() as cursor:
+        cursor.execute(CREATE)
+        cursor.executemany("INSERT INTO people VALUES (%s, %s, %s, %s, %s, %s)", values)
+    return {
+        "file": ["customers.parquet"],
+        "folder": ["exports"],
+        "glob": ["exports/**/*.parquet"],
+        "duckdb table": ["duckdb:///w.duckdb", "--table", "crm.people"],
+        "duckdb query": ["duckdb:///w.duckdb", "--query", "SELECT * FROM crm.people"],
+        "sqlite table": ["sqlite:///s.sqlite", "--table", "people"],
+        "sqlite query": ["sqlite:///s.sqlite", "--query", "SELECT * FROM people"],
+        "postgres table": [postgres_url, "--table", "public.people"],
+        "postgres query": [postgres_url, "--query", "SELECT * FROM people"],
+    }
+
+
+def test_every_source_loads_and_a_second_load_sends_nothing(
+    sources: dict[str, list[str]], run: Run, emulator: Emulator
+) -> None:
+    for name, words in sources.items():
+        emulator.reset()
+        store = ["--store-url", f"sqlite:///{name}.db", "--json"]
+
+        first = run("load", *words, *store).json
+        second = run("load", *words, *store).json
+
+        assert (10, 8, 2) == (first["read"], first["created"], first["rejected"]), name
+        assert {"invalid_email": 1, "invalid_phone_no": 1} == first["reject_codes"], name
+        assert (8, 2, 0) == (second["unchanged"], second["held"], second["bulk_requests"]), name
+        assert {str(n): 1 for n in range(1, 9)} == emulator.times_sent, name
+
+
+def test_a_dry_run_counts_what_the_load_does_and_leaves_nothing(
+    run: Run, emulator: Emulator, tmp_path: Path
+) -> None:
+    write(ROWS + people(1, updated_at=11))
+    before = sorted(p for p in tmp_path.rglob("*") if p.is_file())
+
+    preview = run("load", "customers.parquet", "--version-column", "updated_at", "--dry-run")
+    dry = run("load", "customers.parquet", "--version-column", "updated_at", "--dry-run", "--json")
+
+    assert "Dry run: nothing was sent" in preview.output
+    assert [] == emulator.requests
+    assert before == sorted(p for p in tmp_path.rglob("*") if p.is_file())
+    done = run("load", "customers.parquet", "--version-column", "updated_at", "--json")
+    counts = ("read", "created", "unchanged", "superseded", "rejected", "reject_codes")
+    assert {c: done.json[c] for c in counts} == {c: dry.json[c] for c in counts}
+    assert "dry_run" == dry.json["state"]
+
+
+def test_a_dry_run_against_a_known_store_changes_nothing_in_it(
+    run: Run, emulator: Emulator
+) -> None:
+    write(people(1, 2))
+    run("load", "customers.parquet")
+    write(people(1, 2, 3))
+    runs = run("status", "--json").json
+
+    dry = run("load", "customers.parquet", "--dry-run", "--json").json
+
+    assert runs == run("status", "--json").json
+    assert {"1", "2"} == set(emulator.customers)
+    done = run("load", "customers.parquet", "--json").json
+    assert (2, 1) == (done["unchanged"], done["created"]) == (dry["unchanged"], dry["created"])
+
+
+def test_columns_are_mapped_limited_and_versioned_by_options(run: Run, emulator: Emulator) -> None:
+    rows = [{"tel" if k == "mobile" else k: v for k, v in row.items()} for row in people(1, 2, 3)]
+    newer = rows[0] | {"first_name": "Newer", "updated_at": 11}
+    write([newer, *rows])
+
+    refused = run("load", "customers.parquet", "--map", "phone_no=email")
+    done = run(
+        *("load", "customers.parquet", "--map", "phone_no=tel", "--limit", "3", "--json"),
+        *("--version-column", "updated_at", "--disposition", "append"),
+    )
+
+    assert 0 == refused.code, "a column that exists is the user's choice; its rows are rejected"
+    assert (3, 2, 1) == tuple(done.json[n] for n in ("read", "created", "superseded"))
+    assert "append" == done.json["disposition"]
+    assert "Newer" == emulator.customers["1"]["first_name"]
+    assert {"1", "2"} == set(emulator.customers)
+
+
+def test_too_many_rejects_exit_with_3_after_everything_is_loaded(
+    run: Run, emulator: Emulator
+) -> None:
+    write(ROWS)
+
+    done = run("load", "customers.parquet", "--max-reject-share", "0.19", "--json")
+    again = run("load", "customers.parquet", "--max-reject-share", "0.2")
+
+    assert (3, 8, 2) == (done.code, done.json["created"], done.json["rejected"])
+    assert 1 == len(done.errors.splitlines())
+    assert "2 of 10 rows are rejected (threshold: 19.00%)" in done.errors
+    assert 8 == len(emulator.customers)
+    assert 2 == len(run("dead-letters", "list", "--json").json)
+    assert (0, "") == (again.code, again.errors)
+
+
+def test_the_same_words_in_another_folder_are_another_pipeline(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = set()
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        monkeypatch.chdir(tmp_path / folder)
+        write(people(1))
+        names.add(run("load", "customers.parquet", "--json").json["pipeline_name"])
+
+    assert 2 == len(names)
+
+
+def test_a_password_comes_from_the_environment(
+    run: Run, emulator: Emulator, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with psycopg.connect(postgres_url) as link:
+        link.execute(CREATE)
+        link.execute("INSERT INTO people VALUES (1, 'a@b.example', 'A', 'B', '+2348012345', 1)")
+    monkeypatch.setenv("CRM_URL", postgres_url)
+
+    assert 0 == run("load", "env:CRM_URL", "--table", "people").code
+    assert {"1"} == set(emulator.customers)
+
+
+def test_the_key_is_asked_for_on_a_terminal_and_not_shown(
+    run: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(people(1))
+    monkeypatch.delenv("DESTINATION__BUNCE__CREDENTIALS__API_KEY")
+
+    shown = on_a_terminal("load", "customers.parquet", typed="sk_test_typed\n")
+
+    assert "Bunce API key:" in shown
+    assert "sk_test_typed" not in shown
+    assert {"1"} == set(emulator.customers)
+
+
+def on_a_terminal(*words: str, typed: str = "") -> str:
+    """What a person sees who runs the command on a terminal."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen([PROGRAM, *words], stdin=theirs, stdout=theirs, stderr=theirs) as running:
+        os.close(theirs)
+        if typed:
+            os.write(ours, typed.encode())
+        shown = b""
+        while part := _read(ours):
+            shown += part
+        os.close(ours)
+        assert 0 == running.wait(30), shown.decode()
+    return shown.decode()
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 4096)
+    except OSError:  # Linux says so when the other side has closed
+        return b""
+
+
+def test_progress_is_shown_on_a_terminal_only(
+    run: Run, program: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(people(*range(1, 51)))
+    emulator.behavior = Behavior(rate_limit=0, latency_ms=300)
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as CI systems set it
+
+    shown = on_a_terminal("load", "customers.parquet")
+    piped = program("load", "customers.parquet")
+
+    assert "50 rows" in shown
+    assert "unchanged" in piped.output
+    assert "50 rows" not in piped.output + piped.errors
+    assert "" == piped.errors
+
+
+def test_ctrl_c_says_one_line_and_the_next_run_completes(
+    run: Run, program: Run, emulator: Emulator
+) -> None:
+    write(people(*range(1, 301)))
+    emulator.behavior = Behavior(
+        rate_limit=0, faults=(Fault("hang_before", on_request=2, until_request=9, seconds=2),)
+    )
+    with subprocess.Popen(
+        [PROGRAM, "load", "customers.parquet"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+    ) as running:
+        wait_for(lambda: emulator.times_sent)
+        time.sleep(0.5)
+        running.send_signal(signal.SIGINT)
+        output, errors = running.communicate(timeout=60)
+
+    assert (1, "", 1) == (running.returncode, output, len(errors.splitlines())), errors
+    assert errors.startswith("Stopped.")
+    emulator.behavior = Behavior(rate_limit=0)
+    done = program("load", "customers.parquet", "--json")
+    assert 0 == done.code, done.errors
+    assert 300 == len(emulator.customers)
+    assert {1} == set(emulator.times_sent.values())
+
+
+def wait_for(condition: object, seconds: float = 30) -> None:
+    """Waits until a function gives something true."""
+    until = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < until
+        time.sleep(0.02)

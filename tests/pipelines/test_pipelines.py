@@ -1,0 +1,242 @@
+"""The shipped pipelines as their users run them: one script, its settings, and its exit code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import boto3
+import duckdb
+import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from dlt_bunce.emulator import Behavior, Emulator, Fault
+
+NAMES = ["parquet_to_bunce", "postgres_to_bunce", "warehouse_to_bunce"]
+
+
+def customers(*numbers: int) -> pa.Table:
+    """Good customers."""
+    return pa.Table.from_pylist(
+        [
+            {
+                "id": n,
+                "email": f"c{n}@example.com",
+                "first_name": "Ada",
+                "last_name": "Obi",
+                "phone_no": f"+23481{n:08d}",
+                "devices": [{"device_type": "ios", "device_token": f"t{n}"}],
+                "updated_at": f"2026-11-01T00:00:{n:02d}Z",
+            }
+            for n in numbers
+        ]
+    )
+
+
+class Files:
+    """A folder of Parquet files; every filling is a file of its own."""
+
+    name = "parquet_to_bunce"
+    reread = 0
+
+    def __init__(self, _url: str) -> None:
+        self.settings = {"PIPELINES__PARQUET__LOCATION": "exports/*.parquet"}
+        Path("exports").mkdir()
+
+    def add(self, *numbers: int) -> None:
+        pq.write_table(customers(*numbers), f"exports/{numbers[0]}.parquet")
+
+
+class Postgres:
+    """A table of Postgres, read by its newest rows."""
+
+    name = "postgres_to_bunce"
+    reread = 1
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.settings = {
+            "SOURCES__SQL_DATABASE__CREDENTIALS": url,
+            "PIPELINES__POSTGRES__TABLE": "customers",
+            "PIPELINES__POSTGRES__INCREMENTAL": "updated_at",
+        }
+        with psycopg.connect(url) as connection:
+            connection.execute(
+                "CREATE TABLE customers (id bigint PRIMARY KEY, email text, first_name text, "
+                "last_name text, phone_no text, devices jsonb, updated_at timestamptz)"
+            )
+
+    def add(self, *numbers: int) -> None:
+        with psycopg.connect(self.url) as connection:
+            for row in customers(*numbers).to_pylist():
+                connection.execute(
+                    "INSERT INTO customers VALUES (%s, %s, %s, %s, %s, %s, %s)",
+                    [*(row | {"devices": json.dumps(row["devices"])}).values()],
+                )
+
+
+class Warehouse:
+    """A query of DuckDB, read by its newest rows."""
+
+    name = "warehouse_to_bunce"
+    reread = 1
+
+    def __init__(self, _url: str) -> None:
+        self.settings = {
+            "PIPELINES__WAREHOUSE__URL": "duckdb:///warehouse.duckdb",
+            "PIPELINES__WAREHOUSE__QUERY": "SELECT * FROM customers",
+            "PIPELINES__WAREHOUSE__INCREMENTAL": "updated_at",
+        }
+
+    def add(self, *numbers: int) -> None:
+        with duckdb.connect("warehouse.duckdb") as warehouse:
+            warehouse.register("given", customers(*numbers))
+            warehouse.execute("CREATE TABLE IF NOT EXISTS customers AS SELECT * FROM given LIMIT 0")
+            warehouse.execute("INSERT INTO customers SELECT * FROM given")
+
+
+DATABASES = [Postgres, Warehouse]
+
+
+@pytest.fixture(params=[Files, *DATABASES])
+def source(request: pytest.FixtureRequest, postgres_url: str) -> Any:
+    """Each kind of source with its pipeline, empty."""
+    return request.param(postgres_url)
+
+
+def figures(stdout: str) -> dict[str, int]:
+    """The first figure of each line that the summary shows."""
+    lines = [line.strip("│ ").split("│") for line in stdout.splitlines() if "│" in line]
+    return {
+        line[0].strip(): int(line[1].split()[0].replace(",", ""))
+        for line in lines
+        if len(line) > 1 and line[1].split()[0].replace(",", "").isdigit()
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_says_what_it_loads_and_where_its_settings_are(
+    run: Callable[..., Any], name: str
+) -> None:
+    shown = run(name, "--help")
+
+    assert (0, "") == (shown.returncode, shown.stderr)
+    assert "[destination.bunce]" in shown.stdout
+    assert "Settings: [pipelines." in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("parquet_to_bunce", "PIPELINES__PARQUET__LOCATION"),
+        ("postgres_to_bunce", "SOURCES__SQL_DATABASE__CREDENTIALS"),
+        ("warehouse_to_bunce", "PIPELINES__WAREHOUSE__URL"),
+    ],
+)
+def test_a_missing_setting_is_one_line_that_names_it(
+    run: Callable[..., Any], name: str, told: str
+) -> None:
+    failed = run(name)
+
+    assert (2, "", 1) == (failed.returncode, failed.stdout, len(failed.stderr.splitlines()))
+    assert told in failed.stderr
+
+
+def test_a_database_without_table_or_query_is_one_line(
+    run: Callable[..., Any], postgres_url: str
+) -> None:
+    failed = run("postgres_to_bunce", SOURCES__SQL_DATABASE__CREDENTIALS=postgres_url)
+
+    assert (2, 1) == (failed.returncode, len(failed.stderr.splitlines()))
+    assert "table or a query" in failed.stderr
+
+
+def test_a_later_run_reads_what_is_new(
+    run: Callable[..., Any], emulator: Emulator, source: Any
+) -> None:
+    source.add(1, 2)
+    first = run(source.name, **source.settings)
+    assert (0, "") == (first.returncode, first.stderr)
+    assert 2 == figures(first.stdout)["created"]
+
+    source.add(3)
+    second = figures(run(source.name, **source.settings).stdout)
+
+    assert (1 + source.reread, 1) == (second["read"], second["created"])
+    assert {"1": 1, "2": 1, "3": 1} == emulator.times_sent
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        (Behavior(rate_limit=0, faults=(Fault("error_before", 1, 1_000, status=401),)), 1),
+        (Behavior(rate_limit=0, faults=(Fault("error_before", 1, 1_000, status=503),)), 1),
+    ],
+    ids=["key refused", "errors"],
+)
+def test_what_a_failed_run_left_behind_is_loaded_before_what_is_new(
+    run: Callable[..., Any], emulator: Emulator, source: Any, fault: Behavior, code: int
+) -> None:
+    source.add(1, 2)
+    emulator.behavior = fault
+    failed = run(source.name, **source.settings)
+    assert code == failed.returncode
+    assert 1 == sum(line.startswith("Error: ") for line in failed.stderr.splitlines())
+    assert {} == emulator.customers
+
+    emulator.behavior = Behavior(rate_limit=0)
+    source.add(3)
+    mended = run(source.name, **source.settings)
+
+    assert 0 == mended.returncode, mended.stderr
+    assert ["1", "2", "3"] == sorted(emulator.customers)
+    assert 3 == figures(mended.stdout)["created"]
+
+
+@pytest.mark.parametrize("source", DATABASES, indirect=True)
+def test_another_table_begins_from_its_own_beginning(
+    run: Callable[..., Any], emulator: Emulator, source: Any
+) -> None:
+    source.add(8, 9)
+    assert 0 == run(source.name, **source.settings).returncode
+
+    query = "SELECT id - 5 AS id, 'd' || email AS email, first_name, last_name, phone_no, devices, "
+    older = f"{query} '2020-01-01T00:00:00Z'::timestamptz AS updated_at FROM customers"
+    loaded = run(source.name, "--query", older, **source.settings)
+
+    assert 0 == loaded.returncode, loaded.stderr
+    assert ["3", "4", "8", "9"] == sorted(emulator.customers)
+
+
+def test_files_lie_in_s3_too(run: Callable[..., Any], emulator: Emulator, s3: Any) -> None:
+    client = boto3.client(
+        "s3",
+        endpoint_url=s3.endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+    )
+    pq.write_table(customers(1, 2), "one.parquet")
+    client.upload_file("one.parquet", s3.name, "customers/2026/one.parquet")
+    location = f"s3://{s3.name}/customers/"
+
+    first = run("parquet_to_bunce", "--location", location)
+    assert 0 == first.returncode, first.stderr
+
+    pq.write_table(customers(3), "two.parquet")
+    client.upload_file("two.parquet", s3.name, "customers/2026/two.parquet")
+    second = run("parquet_to_bunce", "--location", location)
+
+    assert 1 == figures(second.stdout)["read"]
+    assert {"1": 1, "2": 1, "3": 1} == emulator.times_sent
+
+
+def test_an_empty_bucket_loads_nothing_and_says_so(run: Callable[..., Any], s3: Any) -> None:
+    loaded = run("parquet_to_bunce", "--location", f"s3://{s3.name}/customers/*.parquet")
+
+    assert 0 == loaded.returncode, loaded.stderr
+    assert 0 == figures(loaded.stdout)["read"]

@@ -1,0 +1,51 @@
+"""config.toml: every setting of the destination, and no other."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dlt_bunce.configuration import BunceConfiguration
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+CONFIG = Path(__file__).parent.parent.parent / "config.toml"
+# what every destination of dlt has, and the secret
+NOT_SETTINGS = {"destination_type", "credentials", "destination_name", "environment"}
+
+
+def uncommented() -> dict[str, Any]:
+    """The file with its commented settings switched on."""
+    text = re.sub(r"^# (\w+ = )", r"\1", CONFIG.read_text(), flags=re.MULTILINE)
+    return tomllib.loads(text)
+
+
+def test_config_toml_names_every_setting_of_the_destination_and_no_other() -> None:
+    known = {field.name for field in dataclasses.fields(BunceConfiguration)} - NOT_SETTINGS
+
+    assert known == set(uncommented()["destination"]["bunce"])
+
+
+def test_what_config_toml_shows_is_the_default() -> None:
+    shown = tomllib.loads(CONFIG.read_text())["destination"]["bunce"]
+    defaults = {field.name: field.default for field in dataclasses.fields(BunceConfiguration)}
+
+    for name, value in shown.items():
+        assert (defaults[name] or {}) == (value or {}), name
+
+
+def test_config_toml_holds_no_secret() -> None:
+    assert "credentials" not in CONFIG.read_text().replace("secrets.toml", "")
+
+
+@pytest.mark.parametrize("name", ["parquet", "postgres", "warehouse"])
+def test_each_pipeline_has_a_section_without_a_value_of_its_own(name: str) -> None:
+    assert {} == tomllib.loads(CONFIG.read_text())["pipelines"][name]

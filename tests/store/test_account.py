@@ -1,0 +1,83 @@
+"""The account guard: a ledger serves one workspace, and gives away neither key nor email."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from dlt_bunce.errors import AccountError
+from dlt_bunce.records.fingerprint import email_digests
+from dlt_bunce.store.account import open_account, remember_batch_size
+from dlt_bunce.store.database import Database
+
+KEY, OTHER_KEY = "sk_test_first_marked", "sk_test_other_marked"
+
+
+def test_the_key_that_made_an_account_opens_it_again(db: Database) -> None:
+    made = open_account(db, "default", KEY)
+
+    assert made == open_account(db, "default", KEY)
+    assert 32 == len(made.email_key)
+
+
+def test_another_key_is_refused_with_both_remedies_and_without_either_key(db: Database) -> None:
+    open_account(db, "default", KEY)
+
+    with pytest.raises(AccountError) as failure:
+        open_account(db, "default", OTHER_KEY)
+
+    text = str(failure.value)
+    assert "dlt-bunce account rotate" in text
+    assert 'account = "…"' in text
+    assert "marked" not in text
+    open_account(db, "default", KEY)
+
+
+def test_a_rotated_key_takes_the_place_of_the_old_one(db: Database) -> None:
+    made = open_account(db, "default", KEY)
+
+    assert made == open_account(db, "default", OTHER_KEY, rotate=True)
+    assert made == open_account(db, "default", OTHER_KEY)
+    with pytest.raises(AccountError):
+        open_account(db, "default", KEY)
+
+
+def test_two_accounts_live_in_one_store_with_keys_of_their_own(db: Database) -> None:
+    first, second = open_account(db, "first", KEY), open_account(db, "second", OTHER_KEY)
+
+    assert first.email_key != second.email_key
+    with pytest.raises(AccountError):
+        open_account(db, "first", OTHER_KEY)
+    assert second == open_account(db, "second", OTHER_KEY)
+
+
+def test_the_batch_size_that_worked_is_remembered_for_its_account(db: Database) -> None:
+    open_account(db, "first", KEY)
+    open_account(db, "second", KEY)
+    remember_batch_size(db, "first", 750)
+
+    assert 750 == open_account(db, "first", KEY).batch_size
+    assert open_account(db, "second", KEY).batch_size is None
+
+
+def test_neither_key_nor_email_of_an_accepted_customer_is_in_the_file(
+    books: Callable[..., Any],
+) -> None:
+    first = books()
+    account = open_account(first.db, "default", KEY)
+    open_account(first.db, "default", OTHER_KEY, rotate=True)
+    emails = pa.array(["ada@marked.example.com"])
+    digest = email_digests(emails, account.email_key)[0].as_py()
+    first.claim(("a", "a1"))
+    first.settle("created", ("a", "a1"), email_digest=digest)
+    # without the account's key the address cannot be tried against its digest
+    assert digest != email_digests(emails, b"")[0].as_py()
+
+    kept = b"".join(path.read_bytes() for path in sorted(Path().glob("bunce.sqlite*")))
+
+    assert digest.encode() in kept
+    assert b"marked" not in kept

@@ -1,0 +1,279 @@
+"""Dead letters: one for each bad row, however often it is met, closed when the row is done with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from dlt_bunce.store import dead_letters
+from dlt_bunce.store.database import Database
+from dlt_bunce.store.dead_letters import letter_id
+
+Make = Callable[..., Any]
+GOOD, GOOD2 = ("a", "a1"), ("a", "a2")
+BAD, BAD2 = ("a", "bad"), ("a", "bad2")
+
+
+def ids(db: Database, account: str = "default", **filters: Any) -> list[str]:
+    """Ids of selected letters."""
+    pages = dead_letters.select(db, account, **filters)
+    return [letter["id"] for page in pages for letter in page]
+
+
+def attempts(db: Database) -> list[int]:
+    return [row["attempts"] for row in db.rows("SELECT attempts FROM bunce_dead_letters")]
+
+
+def test_the_same_bad_row_is_the_same_letter_and_any_other_is_another() -> None:
+    same = letter_id("default", "a", "f")
+    others = [
+        letter_id("other", "a", "f"),
+        letter_id("default", "b", "f"),
+        letter_id("default", "a", "g"),
+        letter_id("default", None, "f"),
+        letter_id("default", "", "f"),
+    ]
+
+    assert same == letter_id("default", "a", "f")
+    assert 6 == len({same, *others})
+
+
+def test_a_bad_row_met_again_is_held_and_its_letter_stays_open(books: Make) -> None:
+    first, second = books(), books("second")
+    first.claim(bad=[BAD, (None, "nobody")])
+    second.claim(bad=[BAD, (None, "nobody")])
+
+    assert {"read": 2, "rejected": 2} == first.counts()
+    assert {"read": 2, "held": 2} == second.counts()
+    assert {"bad": "open", "nobody": "open"} == second.letters()
+    assert [1, 1] == attempts(second.db)
+
+
+def test_rows_without_a_customer_that_read_the_same_share_a_letter_and_are_all_counted(
+    books: Make,
+) -> None:
+    first = books()
+    first.claim(bad=[(None, "nobody")] * 3, chunk=0)
+    first.claim(bad=[(None, "nobody")], chunk=1)
+
+    assert {"read": 4, "rejected": 3, "held": 1} == first.counts()
+    assert {"nobody": "open"} == first.letters()
+
+
+def test_a_bad_row_that_changed_supersedes_its_letter(books: Make) -> None:
+    books().claim(bad=[BAD])
+    second = books("second")
+    second.claim(bad=[BAD2])
+
+    assert {"bad": "superseded", "bad2": "open"} == second.letters()
+    assert {"read": 1, "rejected": 1} == second.counts()
+
+
+def test_a_bad_row_that_came_back_opens_its_letter_again(books: Make) -> None:
+    books().claim(bad=[BAD])
+    books("second").claim(bad=[BAD2])
+    third = books("third")
+    third.claim(bad=[BAD])
+
+    assert {"bad": "open", "bad2": "superseded"} == third.letters()
+    assert {"read": 1, "rejected": 1} == third.counts()
+
+
+@pytest.mark.parametrize("then", [GOOD, GOOD2])
+def test_a_known_customer_whose_row_was_bad_for_a_while_has_no_open_letter(
+    books: Make, then: Any
+) -> None:
+    books().load("created", GOOD)
+    books("second").claim(bad=[BAD])
+    third = books("third")
+    third.claim(then)
+
+    assert {"bad": "resolved"} == third.letters()
+
+
+def test_a_row_refused_by_bunce_is_sent_again_after_it_was_bad_in_between(books: Make) -> None:
+    books().load("rejected", GOOD)
+    second = books("second")
+    second.claim(bad=[BAD])
+    assert {"a1": "superseded", "bad": "open"} == second.letters()
+
+    third = books("third")
+    third.load("rejected", GOOD)
+
+    assert {"a1": "open", "bad": "superseded"} == third.letters()
+
+
+@pytest.mark.parametrize("fate", ["created", "rejected", "unchanged"])
+def test_a_bad_row_read_while_an_earlier_good_one_is_on_the_wire_keeps_its_letter(
+    books: Make, fate: str
+) -> None:
+    first = books()
+    if fate == "unchanged":
+        books("before").load("created", GOOD)
+    for _ in range(2):
+        to_send = first.claim(GOOD, chunk=0)
+        first.claim(bad=[BAD], chunk=1)
+        if to_send:
+            first.settle(fate, GOOD, chunk=0)
+        assert "open" == first.letters()["bad"]
+        assert 1 == list(first.letters().values()).count("open")
+
+    refused = 2 if fate == "rejected" else 1
+    assert {"read": 2, fate: 1} | {"rejected": refused} == first.counts()
+
+
+def test_a_good_row_read_after_a_bad_one_closes_its_letter_also_when_read_again(
+    books: Make,
+) -> None:
+    first = books()
+    first.claim(bad=[BAD], chunk=0)
+    first.load("created", GOOD, chunk=1)
+    for only in ((0, 1), (0,), (1,)):
+        if 0 in only:
+            first.claim(bad=[BAD], chunk=0)
+        if 1 in only:
+            first.claim(GOOD, chunk=1)
+
+        assert {"bad": "resolved"} == first.letters()
+        assert {"read": 2, "rejected": 1, "created": 1} == first.counts()
+
+
+def test_a_discarded_letter_stays_discarded_while_its_row_does_not_change(books: Make) -> None:
+    first = books()
+    first.claim(bad=[BAD])
+    first.load("rejected", ("b", "b1"), chunk=1)
+    dead_letters.set_status(first.db, "default", ids(first.db), "discarded")
+
+    second = books("second")
+    assert {} == second.claim(("b", "b1"), bad=[BAD])
+
+    assert {"read": 2, "held": 2} == second.counts()
+    assert {"bad": "discarded", "b1": "discarded"} == second.letters()
+
+    third = books("third")
+    assert {"b": False} == third.claim(("b", "b2"), bad=[BAD2])
+    assert "open" == third.letters()["bad2"]
+
+
+def test_attempts_count_how_often_bunce_refused_the_row(books: Make) -> None:
+    first = books()
+    for run in ("first", "second", "third"):
+        dead_letters.release(first.db, "default", ids(first.db))
+        books(run).load("rejected", GOOD)
+
+    assert [3] == attempts(first.db)
+    assert {"a1": "open"} == first.letters()
+
+
+def test_a_released_row_goes_out_again_unchanged(books: Make) -> None:
+    first = books()
+    first.load("rejected", GOOD)
+    dead_letters.release(first.db, "default", ids(first.db))
+
+    assert {"a": False} == books("second").claim(GOOD)
+
+
+def test_with_keys_only_nothing_of_the_row_is_kept(books: Make) -> None:
+    first = books(letter_rows="keys")
+    first.claim(bad=[BAD])
+    first.load("rejected", ("b", "b1"), chunk=1)
+    full = books("second")
+    full.claim(bad=[("c", "bad3")])
+
+    rows = first.db.rows("SELECT * FROM bunce_dead_letters WHERE customer_id <> 'c'")
+    assert 2 == len(rows)
+    assert "example.com" not in str(rows)
+    assert [None, None] == [row["source_row"] for row in rows]
+    assert "example.com" in str(first.db.rows("SELECT source_row FROM bunce_dead_letters"))
+
+
+def test_every_letter_is_found_once_over_many_pages(books: Make) -> None:
+    first = books()
+    first.claim(bad=[(f"c{n}", f"bad{n}") for n in range(2500)])
+
+    pages = [len(page) for page in dead_letters.select(first.db, "default")]
+    assert [1000, 1000, 500] == pages
+    assert 2500 == len(set(ids(first.db)))
+    assert ids(first.db) == sorted(ids(first.db, page=199))
+
+
+def test_letters_are_found_by_status_code_and_the_beginning_of_their_id(books: Make) -> None:
+    first = books()
+    first.claim(bad=[BAD, ("x", "x1")])
+    first.load("rejected", ("b", "b1"), chunk=1)
+    bad, refused = letter_id("default", *BAD), letter_id("default", "b", "b1")
+    dead_letters.set_status(first.db, "default", [bad], "discarded")
+    everything = ids(first.db, status=None)
+
+    assert 3 == len(everything)
+    assert [bad] == ids(first.db, status="discarded")
+    assert [refused] == ids(first.db, codes=["refused"])
+    assert 2 == len(ids(first.db, codes=["refused", "invalid_email"]))
+    assert [refused] == ids(first.db, ids=[refused[:8]])
+    assert [refused] == ids(first.db, ids=[refused[:8], "nothing"], codes=["refused"])
+    assert [] == ids(first.db, ids=[bad])
+    assert {"invalid_email": 1, "refused": 1} == dead_letters.open_by_code(first.db, "default")
+
+
+@pytest.mark.parametrize("given", ["", "ghost", "%", "_", "' OR 1=1 --"])
+def test_what_is_no_id_chooses_no_letter(books: Make, given: str) -> None:
+    first = books()
+    first.claim(bad=[BAD])
+
+    assert [] == ids(first.db, ids=[given])
+    assert [] == ids(first.db, codes=[given])
+
+
+def test_a_purge_deletes_what_is_not_open_and_nothing_else(books: Make) -> None:
+    first = books()
+    first.claim(bad=[BAD, ("x", "x1"), ("y", "y1")])
+    first.load("created", ("x", "x2"), chunk=1)
+    dead_letters.set_status(first.db, "default", [letter_id("default", *BAD)], "discarded")
+
+    assert 2 == dead_letters.purge(first.db, "default")
+    assert 0 == dead_letters.purge(first.db, "default")
+    assert {"y1": "open"} == first.letters()
+
+
+def test_a_purged_refusal_is_tried_again_rather_than_held_without_a_letter(books: Make) -> None:
+    first = books()
+    first.load("rejected", GOOD, ("b", "b1"))
+    dead_letters.set_status(first.db, "default", [letter_id("default", *GOOD)], "discarded")
+    dead_letters.purge(first.db, "default")
+
+    assert {"a": False} == books("second").claim(GOOD, ("b", "b1"))
+
+
+def test_letters_that_nothing_touched_since_are_closed(books: Make) -> None:
+    first = books()
+    first.claim(bad=[BAD, ("x", "x1")])
+    since = first.db.rows("SELECT MAX(last_seen_at) AS t FROM bunce_dead_letters")[0]["t"] + "Z"
+    books("second").claim(bad=[("x", "x1")])
+    first.db.execute(
+        "UPDATE bunce_dead_letters SET last_seen_at = $1 WHERE customer_id = 'x'", (since,)
+    )
+
+    dead_letters.close_unseen(first.db, "default", ids(first.db), since, "resolved")
+
+    assert {"bad": "resolved", "x1": "open"} == first.letters()
+
+
+def test_letters_of_two_accounts_never_mix(books: Make) -> None:
+    first, other = books(), books("second", account="other")
+    first.claim(bad=[BAD])
+    other.claim(bad=[BAD2])
+    other.load("rejected", ("b", "b1"), chunk=1)
+    mine, theirs = ids(first.db), ids(first.db, "other")
+
+    assert (1, 2) == (len(mine), len(theirs))
+    dead_letters.set_status(first.db, "default", theirs, "discarded")
+    dead_letters.release(first.db, "default", theirs)
+    dead_letters.close_unseen(first.db, "default", theirs, "9999", "resolved")
+    assert 0 == dead_letters.purge(first.db, "default")
+    assert {"bad": "open", "bad2": "open", "b1": "open"} == first.letters()
+    assert {} == books("third", account="other").claim(("b", "b1"))
+
+    books("fourth").load("created", GOOD)
+    assert {"bad": "resolved", "bad2": "open", "b1": "open"} == first.letters()

@@ -1,0 +1,103 @@
+"""dlt's own state: a cursor counts once the rows it stands for are settled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dlt_bunce.store import dlt_state
+from dlt_bunce.store.database import Database
+
+
+def put(db: Database, load_id: str, version: int, state: str, pipeline: str = "crm") -> None:
+    """Writes one row as dlt loads it."""
+    dlt_state.put_state(
+        db,
+        {
+            "pipeline_name": pipeline,
+            "_dlt_load_id": load_id,
+            "version": version,
+            "engine_version": 4,
+            "state": state,
+            "created_at": "2025-01-01T00:00:00+00:00",
+            "version_hash": f"hash of {state}",
+        },
+    )
+
+
+def newest(db: Database, pipeline: str = "crm") -> str | None:
+    row = dlt_state.newest_state(db, pipeline)
+    return None if row is None else row["state"]
+
+
+def schema(version_hash: str, **changes: Any) -> dict[str, Any]:
+    row = {"version_hash": version_hash, "schema_name": "crm", "version": 1, "engine_version": 11}
+    return row | {"schema": "{}"} | changes
+
+
+def test_a_state_counts_only_once_its_load_is_complete(db: Database) -> None:
+    put(db, "1700000001.1", 1, "one")
+    assert newest(db) is None
+
+    dlt_state.put_load(db, "1700000001.1", "crm", "hash")
+    put(db, "1700000002.1", 2, "two")
+    assert "one" == newest(db)
+
+    dlt_state.put_load(db, "1700000002.1", "crm", "hash")
+    assert "two" == newest(db)
+
+
+def test_the_state_of_the_newest_load_wins_also_when_versions_began_anew(db: Database) -> None:
+    for load_id, version, state in (
+        ("1700000001.1", 41, "before the local state was dropped"),
+        ("1700000002.1", 1, "after"),
+    ):
+        put(db, load_id, version, state)
+        dlt_state.put_load(db, load_id, "crm", "hash")
+
+    assert "after" == newest(db)
+
+
+def test_pipelines_keep_states_of_their_own(db: Database) -> None:
+    put(db, "1700000001.1", 1, "mine")
+    put(db, "1700000002.1", 9, "other", pipeline="other")
+    for load_id in ("1700000001.1", "1700000002.1"):
+        dlt_state.put_load(db, load_id, "crm", "hash")
+
+    assert "mine" == newest(db)
+    assert "other" == newest(db, "other")
+    assert newest(db, "unknown") is None
+
+
+def test_a_state_job_that_is_tried_again_changes_nothing(db: Database) -> None:
+    for _ in range(2):
+        put(db, "1700000001.1", 1, "one")
+        dlt_state.put_load(db, "1700000001.1", "crm", "hash")
+
+    assert "one" == newest(db)
+    assert [{"n": 1}] == db.rows("SELECT COUNT(*) AS n FROM bunce_dlt_state")
+    assert [{"n": 1}] == db.rows("SELECT COUNT(*) AS n FROM bunce_dlt_loads")
+
+
+def test_a_load_of_two_schemas_is_complete_with_the_first(db: Database) -> None:
+    put(db, "1700000001.1", 1, "one")
+    dlt_state.put_load(db, "1700000001.1", "crm", "hash")
+    dlt_state.put_load(db, "1700000001.1", "other", "hash")
+
+    assert "one" == newest(db)
+
+
+def test_the_newest_schema_is_found_by_name_by_hash_or_by_nothing(db: Database) -> None:
+    dlt_state.put_schema(db, schema("first"))
+    dlt_state.put_schema(db, schema("second", version=2))
+    dlt_state.put_schema(db, schema("other", schema_name="other"))
+    dlt_state.put_schema(db, schema("first", version=9))
+
+    def found(**by: str) -> tuple[Any, ...] | None:
+        row = dlt_state.newest_schema(db, **by)
+        return None if row is None else (row["version_hash"], row["version"])
+
+    assert ("second", 2) == found(schema_name="crm")
+    assert ("first", 1) == found(version_hash="first")
+    assert ("other", 1) == found()
+    assert found(version_hash="no") is None
+    assert found(schema_name="no") is None

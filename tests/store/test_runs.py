@@ -1,0 +1,139 @@
+"""Counts of runs: each row once, however often its chunk is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from dlt_bunce.model import FATES, Traffic
+from dlt_bunce.store import runs
+from dlt_bunce.store.database import Database
+
+Make = Callable[..., Any]
+
+
+def finish(books: Any, state: str = "completed") -> None:
+    job = books.job
+    runs.finish(books.db, job.run_id, job.pipeline_name, job.account, state)
+
+
+def test_counts_of_a_chunk_are_replaced_whole_when_it_is_read_again(books: Make) -> None:
+    first = books()
+    runs.put_chunk(first.db, first.job, 0, 10, {"created": 3, "held": 7})
+    runs.put_chunk(first.db, first.job, 1, 5, {"unchanged": 5})
+    runs.put_chunk(first.db, first.job, 0, 9, {"created": 4})
+
+    assert {"read": 14, "created": 4, "unchanged": 5, "deferred": 5} == first.counts()
+
+
+def test_traffic_adds_up_and_the_slowest_answer_is_kept(books: Make) -> None:
+    first = books()
+    runs.add_traffic(first.db, first.job, Traffic(3, 2, 1, 1, 100, 0.5, 1.5, 0.9))
+    runs.add_traffic(first.db, first.job, Traffic(2, 1, 1, 0, 50, 0.25, 0.5, 0.4))
+
+    row = first.db.rows("SELECT * FROM bunce_runs")[0]
+    assert (5, 3, 2, 1, 150) == tuple(
+        row[c] for c in ("requests", "bulk_requests", "lookups", "retries", "bytes_sent")
+    )
+    assert (0.75, 2.0, 0.9) == tuple(
+        row[c] for c in ("wait_seconds", "answer_seconds", "slowest_answer_seconds")
+    )
+
+
+def test_a_finished_run_has_the_sum_of_its_chunks_and_its_rejects_by_code(books: Make) -> None:
+    first = books()
+    first.claim(("a", "a1"), bad=[("x", "bad"), ("y", "bad2")], superseded=1)
+    first.settle("created", ("a", "a1"))
+    first.load("rejected", ("b", "b1"), chunk=1)
+    first.claim(("c", "c1"), chunk=2)
+    finish(first)
+
+    [summary] = runs.summaries(first.db, "default")
+
+    expected = {"created": 1, "superseded": 1, "rejected": 3, "deferred": 1}
+    assert dict.fromkeys(FATES, 0) | expected == summary.fates
+    assert 6 == summary.read
+    assert {"invalid_email": 2, "refused": 1} == dict(summary.reject_codes)
+    assert ("completed", "merge", "crm") == (
+        summary.state,
+        summary.disposition,
+        summary.pipeline_name,
+    )
+    summary.raise_if_unbalanced()
+
+
+def test_a_run_without_any_job_is_written_when_it_ends(db: Database) -> None:
+    runs.finish(db, "empty", "crm", "default", "completed")
+
+    [summary] = runs.summaries(db, "default")
+    assert ("empty", 0, "completed") == (summary.run_id, summary.read, summary.state)
+
+
+def test_a_run_that_is_tried_again_runs_and_keeps_its_start(books: Make) -> None:
+    first = books()
+    finish(first, "failed")
+    started = first.db.rows("SELECT started_at FROM bunce_runs")
+
+    again = books()
+
+    assert [{"state": "running", "ended_at": None}] == again.db.rows(
+        "SELECT state, ended_at FROM bunce_runs"
+    )
+    assert started == again.db.rows("SELECT started_at FROM bunce_runs")
+
+
+def test_the_mapping_that_a_run_used_last_is_kept_for_replays(books: Make) -> None:
+    first = books()
+    assert {} == runs.mapping_of(first.db, "first", "crm")
+
+    runs.begin(first.db, first.job, {"email": "mail"})
+
+    assert {"email": "mail"} == runs.mapping_of(first.db, "first", "crm")
+    assert {} == runs.mapping_of(first.db, "unknown", "crm")
+
+
+@pytest.fixture
+def history(books: Make) -> Database:
+    """Thirty runs, the odd ones of another account."""
+    for number in range(30):
+        made = books(f"run{number:02}", account="other" if number % 2 else "default")
+        made.db.execute(
+            "UPDATE bunce_runs SET started_at = $1 WHERE run_id = $2",
+            (f"2025-01-{number + 1:02}T00:00:00+00:00", made.job.run_id),
+        )
+    db: Database = made.db
+    return db
+
+
+def names(db: Database, **filters: Any) -> list[str | None]:
+    return [summary.run_id for summary in runs.summaries(db, "default", **filters)]
+
+
+def test_runs_are_listed_newest_first_up_to_the_limit(history: Database) -> None:
+    assert ["run28", "run26", "run24"] == names(history, limit=3)
+    assert 15 == len(names(history))
+
+
+def test_runs_are_found_by_id_and_by_pipeline(history: Database) -> None:
+    assert ["run04", "run02"] == names(history, run_ids=["run02", "run04", "run05", "no"])
+    assert ["run00"] == names(history, run_ids={"run00"}, limit=1)
+    assert [] == names(history, run_ids=[])
+    assert ["run28"] == names(history, pipeline_name="crm", limit=1)
+    assert [] == names(history, pipeline_name="another")
+
+
+def test_a_long_history_with_and_without_an_end_is_read_whole(db: Database) -> None:
+    for number in range(1100):
+        db.execute(
+            "INSERT INTO bunce_runs (run_id, pipeline_name, account, state, started_at, ended_at) "
+            "VALUES ($1, 'crm', 'default', 'completed', $2, $3)",
+            (
+                f"{number:04}",
+                f"2025-01-01T00:00:{number // 1000:02}.{number % 1000:03}000+00:00",
+                None if number else "2025-01-01T00:01:00+00:00",
+            ),
+        )
+
+    assert 1100 == len(names(db, limit=2000))
