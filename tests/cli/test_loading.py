@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 import pty
-import signal
 import sqlite3
 import subprocess
-import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import duckdb
 import psycopg
 import pyarrow as pa
 import pytest
 
-from dlt_bunce.emulator import Behavior, Emulator, Fault
+from dlt_bunce.emulator import Behavior, Emulator
 
 from .conftest import PROGRAM, Run, people, write
 
@@ -174,23 +174,30 @@ def test_the_key_is_asked_for_on_a_terminal_and_not_shown(
     write(people(1))
     monkeypatch.delenv("DESTINATION__BUNCE__CREDENTIALS__API_KEY")
 
-    shown = on_a_terminal("load", "customers.parquet", typed="sk_test_typed\n")
+    shown = on_a_terminal("load", "customers.parquet", answers={"key:": "sk_test_typed\n"})
 
     assert "Bunce API key:" in shown
     assert "sk_test_typed" not in shown
     assert {"1"} == set(emulator.customers)
 
 
-def on_a_terminal(*words: str, typed: str = "") -> str:
-    """What a person sees who runs the command on a terminal."""
+def on_a_terminal(*words: str, answers: Mapping[str, str] = MappingProxyType({})) -> str:
+    """What a person sees who runs the command on a terminal, and answers what is asked."""
     ours, theirs = pty.openpty()
-    with subprocess.Popen([PROGRAM, *words], stdin=theirs, stdout=theirs, stderr=theirs) as running:
+    waiting = dict(answers)
+    with subprocess.Popen(
+        [PROGRAM, *words],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,  # a prompt must not reach the terminal that the tests run on
+    ) as running:
         os.close(theirs)
-        if typed:
-            os.write(ours, typed.encode())
         shown = b""
         while part := _read(ours):
             shown += part
+            for asked in [asked for asked in waiting if asked.encode() in shown]:
+                os.write(ours, waiting.pop(asked).encode())
         os.close(ours)
         assert 0 == running.wait(30), shown.decode()
     return shown.decode()
@@ -217,39 +224,3 @@ def test_progress_is_shown_on_a_terminal_only(
     assert "unchanged" in piped.output
     assert "50 rows" not in piped.output + piped.errors
     assert "" == piped.errors
-
-
-def test_ctrl_c_says_one_line_and_the_next_run_completes(
-    run: Run, program: Run, emulator: Emulator
-) -> None:
-    write(people(*range(1, 301)))
-    emulator.behavior = Behavior(
-        rate_limit=0, faults=(Fault("hang_before", on_request=2, until_request=9, seconds=2),)
-    )
-    with subprocess.Popen(
-        [PROGRAM, "load", "customers.parquet"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
-        text=True,
-    ) as running:
-        wait_for(lambda: emulator.times_sent)
-        time.sleep(0.5)
-        running.send_signal(signal.SIGINT)
-        output, errors = running.communicate(timeout=60)
-
-    assert (1, "", 1) == (running.returncode, output, len(errors.splitlines())), errors
-    assert errors.startswith("Stopped.")
-    emulator.behavior = Behavior(rate_limit=0)
-    done = program("load", "customers.parquet", "--json")
-    assert 0 == done.code, done.errors
-    assert 300 == len(emulator.customers)
-    assert {1} == set(emulator.times_sent.values())
-
-
-def wait_for(condition: object, seconds: float = 30) -> None:
-    """Waits until a function gives something true."""
-    until = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < until
-        time.sleep(0.02)
