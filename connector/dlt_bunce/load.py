@@ -162,16 +162,22 @@ class Load:
         """Sends batches from a few threads and yields each as it is settled with Bunce."""
         limit = self.settings.concurrency * 2
         with ThreadPoolExecutor(self.settings.concurrency, "bunce-send") as pool:
-            running: set[Future[_Delivered]] = set()
+            running: dict[Future[_Delivered], set[str]] = {}
+
+            def finished() -> Iterator[_Delivered]:
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    del running[future]
+                    yield future.result()
+
             try:
                 for batch in batches:
-                    running.add(pool.submit(self._send, batch))
-                    if len(running) >= limit:
-                        done, running = wait(running, return_when=FIRST_COMPLETED)
-                        yield from (future.result() for future in done)
+                    emails = set(batch.column("email").to_pylist())
+                    # of customers who share an email, the first one read gets it
+                    while len(running) >= limit or any(map(emails.intersection, running.values())):
+                        yield from finished()
+                    running[pool.submit(self._send, batch)] = emails
                 while running:
-                    done, running = wait(running, return_when=FIRST_COMPLETED)
-                    yield from (future.result() for future in done)
+                    yield from finished()
             except BaseException:
                 # whatever is still queued must not go out: nobody would write down its fate
                 self._stop.set()

@@ -59,6 +59,16 @@ def test_no_minute_sees_more_than_allowed(allowed: int, idles: list[tuple[int, f
         assert most_in_a_minute(departures, late=0.9) <= allowed
 
 
+def test_a_clock_that_rounds_is_waited_for_in_visible_steps() -> None:
+    time = Time()
+    time.now = 2.0**40  # adding less than 0.0001 changes nothing here
+    pace = Pace(7, clock=time.clock, sleep=time.sleep)
+
+    waits = [pace.wait() for _ in range(1_000)]
+
+    assert 0.001 <= min(wait for wait in waits if wait)
+
+
 @pytest.mark.parametrize("allowed", [50, 100, 500, 1_000])
 def test_nearly_all_of_the_budget_is_used(allowed: int) -> None:
     time = Time()

@@ -10,6 +10,7 @@ WINDOW_S = 61.0
 """What a minute of the server may last here: requests that left a second apart from one another
 may arrive closer together."""
 MOST_BURST = 10
+SHORTEST_WAIT_S = 0.001
 
 
 class Pace:
@@ -61,7 +62,8 @@ class Pace:
             if self._tokens >= 1:
                 self._tokens -= 1
                 return 0.0
-            return (1 - self._tokens) / self._rate
+            # what rounding leaves of a token is too short a wait for any clock to see
+            return max((1 - self._tokens) / self._rate, SHORTEST_WAIT_S)
 
 
 class BatchSize:

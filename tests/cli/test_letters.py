@@ -1,0 +1,162 @@
+"""`dlt-bunce dead-letters`: look at refused rows, export them, send them again, close them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from dlt_bunce.emulator import Emulator
+from dlt_bunce.model import REJECT_CODES
+
+from .conftest import Run, people, write
+
+REFUSED = [*people(2, mobile="call me"), *people(3, email="c1@example.com")]
+
+
+@pytest.fixture
+def loaded(run: Run) -> Run:
+    """After a load of one good customer and two bad ones."""
+    write([*people(1), *REFUSED])
+    assert 0 == run("load", "customers.parquet").code
+    return run
+
+
+def letters(run: Run, *words: str) -> dict[str, Any]:
+    """The listed letters by customer."""
+    listed = run("dead-letters", "list", "--json", *words).json
+    return {letter["customer_id"]: letter for letter in listed}
+
+
+def test_letters_are_listed_without_the_values_of_their_rows(loaded: Run) -> None:
+    listed = loaded("dead-letters", "list")
+
+    assert "invalid_phone_no" in listed.output
+    assert "email_taken" in listed.output
+    assert "example.com" not in listed.output
+    assert "call me" not in listed.output
+    assert {"2", "3"} == set(letters(loaded))
+    assert {"3"} == set(letters(loaded, "--code", "email_taken"))
+    assert {"2"} == set(letters(loaded, "--id", letters(loaded)["2"]["id"][:12]))
+    assert {} == letters(loaded, "--status", "resolved")
+
+
+def test_a_short_list_says_that_there_is_more(loaded: Run) -> None:
+    listed = loaded("dead-letters", "list", "--limit", "1")
+
+    assert "Only the first 1 are shown" in listed.output
+    assert 1 == len(loaded("dead-letters", "list", "--limit", "1", "--json").json)
+
+
+def test_one_letter_is_shown_with_its_row_its_answer_and_its_remedy(loaded: Run) -> None:
+    letter = letters(loaded)["3"]
+
+    shown = loaded("dead-letters", "show", letter["id"][:10])
+    read = loaded("dead-letters", "show", letter["id"], "--json").json
+
+    assert REFUSED[1] == read["source_row"]
+    assert "c1@example.com" == read["payload"]["email"]
+    assert ("api", "email") == (read["stage"], read["field"])
+    assert REJECT_CODES["email_taken"].remedy == read["remedy"]
+    assert f"remedy         {read['remedy']}" in shown.output.splitlines()
+
+
+def test_an_id_that_chooses_several_is_refused(loaded: Run) -> None:
+    ids = [letter["id"] for letter in letters(loaded).values()]
+    common = next((a for a in "0123456789abcdef" if all(i.startswith(a) for i in ids)), None)
+    if common is None:  # ids are hashes: write letters until two begin alike
+        write([*people(*range(10, 40), mobile="call me")])
+        loaded("load", "customers.parquet")
+        firsts = [letter["id"][0] for letter in letters(loaded).values()]
+        common = max(firsts, key=firsts.count)
+
+    refused = loaded("dead-letters", "show", common)
+
+    assert (2, "") == (refused.code, refused.output)
+    assert f"More than one dead letter begins with '{common}'" in refused.errors
+
+
+def test_letters_are_exported_whole_and_for_their_owner_only(loaded: Run) -> None:
+    for name in ("l.parquet", "l.csv", "l.jsonl"):
+        assert 2 == loaded("dead-letters", "export", name, "--json").json["dead_letters"]
+
+    found = [
+        pq.read_table("l.parquet").to_pylist(),
+        list(csv.DictReader(Path("l.csv").read_text().splitlines())),
+        [json.loads(line) for line in Path("l.jsonl").read_text().splitlines()],
+    ]
+    for rows in found:
+        by_customer = {row["customer_id"]: row for row in rows}
+        assert {"2": "invalid_phone_no", "3": "email_taken"} == {
+            customer: row["code"] for customer, row in by_customer.items()
+        }
+        assert REFUSED[0] == json.loads(by_customer["2"]["source_row"])
+    assert {0o600} == {stat.S_IMODE(path.stat().st_mode) for path in Path().glob("l.*")}
+
+
+def test_an_export_replaces_a_file_only_when_told(loaded: Run) -> None:
+    Path("l.csv").write_text("mine")
+
+    refused = loaded("dead-letters", "export", "l.csv")
+    kept = Path("l.csv").read_text()
+    done = loaded("dead-letters", "export", "l.csv", "--overwrite", "--code", "email_taken")
+
+    assert (2, "mine") == (refused.code, kept)
+    assert "l.csv exists already" in refused.errors
+    assert done.output.startswith("1 dead letters written to l.csv")
+    assert [] == [path.name for path in Path().glob(".l.csv*")], "no part is left behind"
+
+
+def test_replay_sends_what_passes_today_and_leaves_the_rest_open(
+    loaded: Run, emulator: Emulator
+) -> None:
+    emulator.seed([emulator.customers["1"] | {"email": "moved@example.com"}])  # frees c1@…
+
+    done = loaded("dead-letters", "replay", "--json").json
+    shown = loaded("dead-letters", "replay")
+
+    assert (2, 1, 1) == (done["read"], done["created"], done["held"])
+    assert {"2"} == set(letters(loaded))
+    assert {"3"} == set(letters(loaded, "--status", "resolved"))
+    assert {"1", "3"} == set(emulator.customers)
+    assert shown.output.startswith("Replayed")
+
+
+def test_replay_takes_a_mapping_of_today(run: Run, emulator: Emulator) -> None:
+    write(people(1, tel=None) + people(2, mobile=None, tel="+2348100000002"))
+    run("load", "customers.parquet", "--map", "phone_no=mobile")
+
+    done = run("dead-letters", "replay", "--map", "phone_no=tel", "--id", letters(run)["2"]["id"])
+
+    assert 0 == done.code
+    assert {"1", "2"} == set(emulator.customers)
+    assert {} == letters(run)
+
+
+def test_discarded_letters_are_closed_and_their_rows_held(loaded: Run) -> None:
+    nothing = loaded("dead-letters", "discard")
+    done = loaded("dead-letters", "discard", "--code", "email_taken")
+    write([*people(1), *REFUSED])
+    again = loaded("load", "customers.parquet", "--json").json
+
+    assert (2, True) == (nothing.code, "Give --id, --code, or --all." in nothing.errors)
+    assert "1 dead letters discarded.\n" == done.output
+    assert {"2"} == set(letters(loaded))
+    assert {"3"} == set(letters(loaded, "--status", "discarded"))
+    assert (2, 0) == (again["held"], again["bulk_requests"])
+
+
+def test_purging_deletes_what_is_closed_and_asks_first(loaded: Run) -> None:
+    loaded("dead-letters", "discard", "--code", "email_taken")
+
+    unasked = loaded("dead-letters", "purge")
+    done = loaded("dead-letters", "purge", "--yes", "--json").json
+
+    assert (2, True) == (unasked.code, "Nobody can be asked." in unasked.errors)
+    assert {"purged": 1} == done
+    assert {"2"} == set(letters(loaded, "--status", "all"))

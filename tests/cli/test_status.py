@@ -1,0 +1,76 @@
+"""`dlt-bunce status` and `dlt-bunce account`: what the store holds, and for whom."""
+
+from __future__ import annotations
+
+import pytest
+
+from dlt_bunce.emulator import Emulator
+
+from .conftest import Run, people, write
+
+KEY = "DESTINATION__BUNCE__CREDENTIALS__API_KEY"
+
+
+def test_status_shows_ledger_letters_and_last_runs(run: Run) -> None:
+    write(people(1, 2) + people(3, mobile="call me"))
+    for _ in range(3):
+        run("load", "customers.parquet")
+
+    found = run("status", "--runs", "2", "--json").json
+    shown = run("status").output
+
+    assert {"customers": 2, "delivered": 2, "in_doubt": 0} == found["ledger"]
+    assert {"invalid_phone_no": 1} == found["open_dead_letters"]
+    assert [0, 0] == [run["bulk_requests"] for run in found["runs"]], "newest first"
+    assert "Account default: 2 customers delivered, 0 in doubt, 1 dead letters open" in shown
+    assert 3 == shown.count("completed")
+
+
+def test_accounts_are_listed_without_their_keys(run: Run) -> None:
+    write(people(1))
+    run("load", "customers.parquet")
+
+    assert ["default"] == [one["account"] for one in run("account", "list", "--json").json]
+    assert "sk_test" not in run("account", "list").output
+    assert "default" in run("account", "list").output
+
+
+def test_a_renewed_key_is_accepted_by_rotating(
+    run: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(people(1))
+    run("load", "customers.parquet")
+    monkeypatch.setenv(KEY, "sk_test_renewed")
+
+    refused = run("load", "customers.parquet")
+    rotated = run("account", "rotate")
+    loaded = run("load", "customers.parquet", "--json")
+
+    assert (2, True) == (refused.code, "dlt-bunce account rotate" in refused.errors)
+    assert "Account default uses the new API key from now on.\n" == rotated.output
+    assert 0 == loaded.code
+    assert {"1": 1} == emulator.times_sent
+
+
+def test_a_key_that_bunce_refuses_does_not_rotate(
+    run: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(people(1))
+    run("load", "customers.parquet")
+    emulator.behavior = type(emulator.behavior)(rate_limit=0, api_keys=("sk_test_marked_key",))
+    monkeypatch.setenv(KEY, "sk_test_wrong")
+
+    refused = run("account", "rotate")
+    monkeypatch.setenv(KEY, "sk_test_marked_key")
+
+    assert (1, "") == (refused.code, refused.output)
+    assert 0 == run("load", "customers.parquet").code
+
+
+def test_an_account_that_is_not_there_cannot_rotate(run: Run) -> None:
+    write(people(1))
+    run("load", "customers.parquet")
+
+    refused = run("account", "rotate", "--account", "nobody")
+
+    assert (2, True) == (refused.code, "no account 'nobody'" in refused.errors)

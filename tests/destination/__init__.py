@@ -1,0 +1,1 @@
+"""The destination in real pipelines against the emulated API."""

@@ -1,0 +1,56 @@
+"""The destination as a dlt user meets it: real pipelines against the emulated API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import dlt
+import pytest
+from dlt.pipeline.exceptions import PipelineStepFailed
+
+from dlt_bunce import bunce
+from dlt_bunce.emulator import Emulator
+from dlt_bunce.running import bunce_error
+from dlt_bunce.store.database import Database
+
+STORE = "sqlite:///bunce.sqlite"
+MakePipeline = Callable[..., dlt.Pipeline]
+
+
+def customer(number: int, **changes: Any) -> dict[str, Any]:
+    """A good row, with changes."""
+    return {
+        "customer_id": f"c{number}",
+        "email": f"c{number}@example.com",
+        "first_name": "Ada",
+        "last_name": "Obi",
+        "phone_no": f"+23481{number:08d}",
+    } | changes
+
+
+@pytest.fixture
+def make(emulator: Emulator) -> MakePipeline:
+    """Makes a pipeline into the emulator."""
+
+    def make(name: str = "crm", **settings: Any) -> dlt.Pipeline:
+        settings = {"credentials": "sk_test_marked", "base_url": emulator.base_url} | settings
+        return dlt.pipeline(name, destination=bunce(requests_per_minute=0, **settings))
+
+    return make
+
+
+def letters(columns: str = "customer_id, code, status") -> list[tuple[Any, ...]]:
+    """Dead letters in the store, ordered by customer."""
+    with Database(STORE) as db:
+        rows = db.rows(f"SELECT {columns} FROM bunce_dead_letters ORDER BY customer_id, code")
+    return [tuple(row.values()) for row in rows]
+
+
+def refused(pipeline: dlt.Pipeline, data: Any, **options: Any) -> Exception:
+    """The error of ours behind a run that must fail."""
+    with pytest.raises(PipelineStepFailed) as failure:
+        pipeline.run(data, **options)
+    error = bunce_error(failure.value)
+    assert error is not None
+    return error

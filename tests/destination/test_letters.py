@@ -1,0 +1,80 @@
+"""A bad row is a dead letter; the others arrive."""
+
+from __future__ import annotations
+
+import dlt
+import duckdb
+import pytest
+
+from dlt_bunce import run_summary
+from dlt_bunce.emulator import Emulator
+from dlt_bunce.errors import (
+    RejectThresholdError,
+)
+
+from .conftest import STORE, MakePipeline, customer, letters
+
+
+def test_a_bad_row_is_a_dead_letter_and_the_others_arrive(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    rows = [customer(n) for n in range(10)]
+    rows[3]["email"] = "bad@@example.com"
+    rows[7]["email"] = "c2@example.com"
+    pipeline = make()
+
+    pipeline.run(rows, table_name="customers")
+    summary = run_summary(pipeline)
+
+    assert (10, 8, 2) == (summary.read, summary.created, summary.rejected)
+    assert {"email_taken": 1, "invalid_email": 1} == summary.reject_codes
+    assert [("c3", "invalid_email", "open"), ("c7", "email_taken", "open")] == letters()
+    assert {f"c{n}" for n in range(10)} - {"c3", "c7"} == set(emulator.customers)
+    with pytest.raises(RejectThresholdError, match="2 of 10 rows"):
+        summary.raise_if_rejected(share=0.1)
+    summary.raise_if_rejected(share=0.2)
+
+
+def test_a_rejected_row_is_held_until_it_changes_and_then_its_letter_is_resolved(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    rows = [customer(n) for n in range(4)]
+    rows[1]["phone_no"] = "letters"
+    rows[2]["email"] = "c0@example.com"
+    pipeline = make()
+    pipeline.run(rows, table_name="customers")
+
+    pipeline.run(rows, table_name="customers")
+    held = run_summary(pipeline)
+    rows[1]["phone_no"] = "+2348111111111"
+    rows[2]["email"] = "new@example.com"
+    pipeline.run(rows, table_name="customers")
+    corrected = run_summary(pipeline)
+
+    assert (2, 2, 0) == (held.unchanged, held.held, held.bulk_requests)
+    assert (2, 2) == (corrected.unchanged, corrected.created)
+    assert [("c1", "invalid_phone_no", "resolved"), ("c2", "email_taken", "resolved")] == letters()
+    assert "new@example.com" == emulator.customers["c2"]["email"]
+
+
+def test_a_row_that_changes_from_bad_to_bad_keeps_one_open_letter(make: MakePipeline) -> None:
+    pipeline = make()
+    for phone in ("letters", "123"):
+        pipeline.run([customer(1), customer(2, phone_no=phone)], table_name="customers")
+
+    assert ["open", "superseded"] == sorted(status for (status,) in letters("status"))
+
+
+def test_dead_letters_load_into_a_warehouse(make: MakePipeline) -> None:
+    from dlt_bunce import dead_letters
+
+    make().run([customer(1), customer(2, email="bad")], table_name="customers")
+    warehouse = dlt.pipeline(
+        "letters", destination=dlt.destinations.duckdb("w.duckdb"), dataset_name="bunce"
+    )
+
+    warehouse.run(dead_letters(store_url=STORE))
+
+    with duckdb.connect("w.duckdb") as db:
+        rows = db.sql("SELECT customer_id, code FROM bunce.dead_letters").fetchall()
+    assert [("c2", "invalid_email")] == rows

@@ -1,0 +1,177 @@
+"""What cannot be loaded is refused before anything is sent, with the remedy."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import dlt
+import pytest
+from dlt.pipeline.exceptions import PipelineStepFailed
+
+from dlt_bunce import bunce, bunce_adapter, run_summary
+from dlt_bunce.emulator import Behavior, Emulator
+from dlt_bunce.errors import (
+    AccountError,
+    ConfigurationError,
+    CredentialsError,
+    DispositionError,
+    MappingError,
+    UnknownTableError,
+)
+from dlt_bunce.running import bunce_error
+
+from .conftest import MakePipeline, customer, letters, refused
+
+
+def test_replace_is_refused_by_the_adapter_before_extraction() -> None:
+    resource = dlt.resource([customer(1)], name="customers", write_disposition="replace")
+
+    with pytest.raises(DispositionError, match="Bunce has no call that deletes"):
+        bunce_adapter(resource)
+
+
+def test_replace_is_refused_before_sending_and_names_the_command_that_cures_it(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    pipeline = make()
+
+    error = refused(pipeline, [customer(1)], table_name="customers", write_disposition="replace")
+
+    assert isinstance(error, DispositionError)
+    assert {} == emulator.customers
+    command = str(error).rsplit(": ", 1)[1]
+    assert "dlt pipeline crm drop-pending-packages" == command
+    subprocess.run(
+        [Path(sys.executable).with_name("dlt"), "--yes", *command.split()[1:]],
+        check=True,
+        capture_output=True,
+        env={
+            **os.environ,
+            "DESTINATION__BUNCE__CREDENTIALS__API_KEY": "sk_test_marked",
+            "DESTINATION__BUNCE__BASE_URL": emulator.base_url,
+        },
+    )
+    pipeline = make()
+    pipeline.run([customer(1)], table_name="customers")
+    assert 1 == run_summary(pipeline).created
+
+
+def test_hard_delete_hints_are_refused(make: MakePipeline, emulator: Emulator) -> None:
+    error = refused(
+        make(),
+        [customer(1, gone=True)],
+        table_name="customers",
+        write_disposition="merge",
+        columns={"gone": {"hard_delete": True}},
+    )
+
+    assert isinstance(error, DispositionError)
+    assert "gone" in str(error)
+    assert [] == [r for r in emulator.requests if r.call == "create"]
+
+
+def test_another_table_is_refused_by_name(make: MakePipeline, emulator: Emulator) -> None:
+    error = refused(make(), [customer(1)], table_name="invoices")
+
+    assert isinstance(error, UnknownTableError)
+    assert "'invoices'" in str(error)
+    assert {} == emulator.customers
+
+
+@pytest.mark.parametrize(
+    ("row", "mapping", "said"),
+    [
+        ({"id": 1, "first_name": "a"}, {}, "required fields email, last_name, phone_no"),
+        (customer(1), {"email": "mail2"}, "'mail2', which does not exist"),
+        (
+            {k: v for k, v in customer(1).items() if k != "phone_no"}
+            | {"phone": "1", "mobile": "2"},
+            {},
+            "Several columns could be phone_no: 'phone', 'mobile'",
+        ),
+    ],
+)
+def test_a_wrong_mapping_is_refused_before_the_first_request(
+    make: MakePipeline, emulator: Emulator, row: Any, mapping: Any, said: str
+) -> None:
+    error = refused(make(mapping=mapping), [row], table_name="customers")
+
+    assert isinstance(error, MappingError)
+    assert said in str(error)
+    assert set(row) == set(error.columns)
+    assert "[destination.bunce.mapping]" in str(error)
+    assert [] == emulator.requests
+
+
+def test_a_mapping_that_rejects_everything_stops_before_anything_is_sent(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    rows = [customer(n, email=f"not an address {n}") for n in range(1_000)]
+
+    error = refused(make(), rows, table_name="customers")
+
+    assert isinstance(error, MappingError)
+    assert "column 'email'" in str(error)
+    assert [] == [r for r in emulator.requests if r.call == "create"]
+    assert [] == letters()
+
+
+def test_a_refused_key_stops_the_run_before_loading(make: MakePipeline, emulator: Emulator) -> None:
+    emulator.behavior = Behavior(rate_limit=0, api_keys=("sk_test_other",))
+
+    error = refused(make(), [customer(1)], table_name="customers")
+
+    assert isinstance(error, CredentialsError)
+    assert "sk_test_marked" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("key", "base_url"),
+    [
+        ("sk_test_x", "https://api.bunce.so/v1"),
+        ("sk_live_x", "https://sandbox.api.bunce.so/v1"),
+        ("x", None),
+        ("sk_test_x", "http://bunce.example/v1"),
+        ("sk_test_x", "https://sandbox.api.bunce.so"),
+    ],
+)
+def test_a_key_that_contradicts_its_host_is_refused(
+    make: MakePipeline, key: str, base_url: str | None
+) -> None:
+    with pytest.raises(PipelineStepFailed) as failure:
+        make(credentials=key, base_url=base_url).run([customer(1)], table_name="customers")
+
+    assert isinstance(bunce_error(failure.value), ConfigurationError)
+
+
+@pytest.mark.parametrize(
+    ("key", "host"), [("sk_test_x", "sandbox.api.bunce.so"), ("sk_live_x", "api.bunce.so")]
+)
+def test_the_host_follows_from_the_key(key: str, host: str) -> None:
+    config = bunce(credentials=key).configuration(bunce.spec())
+
+    assert f"https://{host}/v1" == config.base_url
+
+
+def test_the_key_is_never_shown(make: MakePipeline) -> None:
+    pipeline = make()
+
+    shown = repr(pipeline.destination) + repr(pipeline.destination.configuration(bunce.spec()))
+
+    assert "sk_test_marked" not in shown
+
+
+def test_a_ledger_is_not_used_with_another_workspace(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    make().run([customer(1)], table_name="customers")
+
+    error = refused(make("other", credentials="sk_test_two"), [customer(2)], table_name="customers")
+
+    assert isinstance(error, AccountError)
+    assert "dlt-bunce account rotate" in str(error)
+    assert ["c1"] == list(emulator.customers)

@@ -1,0 +1,125 @@
+"""Replaying dead letters: what passes today arrives, and nothing newer is overwritten."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+import pytest
+from dlt.common.schema import Schema
+
+from dlt_bunce import bunce, bunce_adapter
+from dlt_bunce.client import BunceClient
+from dlt_bunce.emulator import Behavior, Emulator
+from dlt_bunce.errors import CredentialsError, StoreError
+from dlt_bunce.replay import Replayed, replay
+from dlt_bunce.store.database import Database
+
+from .conftest import STORE, MakePipeline, customer, letters
+
+
+def replayed(emulator: Emulator, **options: Any) -> Replayed:
+    """Replays the open letters with the configuration of `make`, and `settings` of its own."""
+    settings = options.pop("settings", {})
+    destination = bunce(
+        credentials="sk_test_marked", base_url=emulator.base_url, requests_per_minute=0, **settings
+    )
+    client = destination.client(Schema("replay"), initial_config=destination.spec())
+    assert isinstance(client, BunceClient)
+    return replay(client, **options)
+
+
+def test_rules_of_today_decide(make: MakePipeline, emulator: Emulator) -> None:
+    make().run([customer(1), customer(2, phone_no="0803 000 0000")], table_name="customers")
+
+    still = replayed(emulator).summary
+    done = replayed(emulator, settings={"default_region": "NG"}).summary
+
+    assert (1, 1, 0) == (still.read, still.rejected + still.held, still.created)
+    assert (1, 1) == (done.read, done.created)
+    assert "+2348030000000" == emulator.customers["c2"]["phone_no"]
+    assert [("c2", "invalid_phone_no", "resolved")] == letters()
+
+
+def test_what_was_accepted_since_is_never_overwritten(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    pipeline = make()
+    pipeline.run(
+        [customer(1), customer(2, first_name="Old", phone_no="0803 000 0000")],
+        table_name="customers",
+    )
+    with Database(STORE) as db:
+        letter = db.rows("SELECT id FROM bunce_dead_letters")[0]["id"]
+    pipeline.run([customer(2, first_name="New")], table_name="customers")
+    with Database(STORE) as db:
+        db.execute("UPDATE bunce_dead_letters SET status = 'open' WHERE id = $1", (letter,))
+
+    done = replayed(emulator, settings={"default_region": "NG"}).summary
+
+    assert (1, 1, 0) == (done.read, done.superseded, done.bulk_requests)
+    assert "New" == emulator.customers["c2"]["first_name"]
+    assert [("c2", "invalid_phone_no", "superseded")] == letters()
+
+
+def test_only_the_chosen_letters_are_sent(make: MakePipeline, emulator: Emulator) -> None:
+    make().run(
+        [customer(1), customer(2, phone_no="0803 000 0000"), customer(3, email="bad")],
+        table_name="customers",
+    )
+
+    done = replayed(emulator, codes=["invalid_phone_no"], settings={"default_region": "NG"})
+
+    assert 1 == done.summary.read
+    assert [("c2", "resolved"), ("c3", "open")] == letters("customer_id, status")
+
+
+def test_letters_of_many_pages_are_all_sent_once(make: MakePipeline, emulator: Emulator) -> None:
+    rows = [customer(n, phone_no=f"0803 000 {n:04d}") for n in range(1, 60)]
+    make().run([customer(0), *rows], table_name="customers")
+
+    done = replayed(emulator, portion=7, settings={"default_region": "NG"})
+
+    assert (59, 59) == (done.summary.read, done.summary.created)
+    assert {f"c{n}": 1 for n in range(60)} == emulator.times_sent
+
+
+def test_a_letter_without_its_row_is_left_alone(make: MakePipeline, emulator: Emulator) -> None:
+    make(dead_letter_rows="keys").run(
+        [customer(1), customer(2, phone_no="bad")], table_name="customers"
+    )
+
+    done = replayed(emulator)
+
+    assert (0, 1) == (done.summary.read, done.without_row)
+    assert [("c2", "invalid_phone_no", "open")] == letters()
+
+
+def test_a_replay_that_fails_leaves_the_letters_open(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    row = bunce_adapter([customer(1), customer(2, phone_no="0803 000 0000")], version=None)
+    make().run(row, table_name="customers")
+    emulator.behavior = Behavior(rate_limit=0, api_keys=("sk_test_other",))
+
+    with pytest.raises(CredentialsError):
+        replayed(emulator, settings={"default_region": "NG"})
+    emulator.behavior = Behavior(rate_limit=0)
+    before = letters()
+    replayed(emulator, settings={"default_region": "NG"})
+
+    assert [("c2", "invalid_phone_no", "open")] == before
+    assert [("c2", "invalid_phone_no", "resolved")] == letters()
+
+
+def test_replays_are_one_at_a_time(make: MakePipeline, emulator: Emulator) -> None:
+    make().run([customer(1), customer(2, phone_no="bad")], table_name="customers")
+    other = sqlite3.connect("bunce.sqlite-replay", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    try:
+        with pytest.raises(StoreError, match="Another replay is running"):
+            replayed(emulator)
+    finally:
+        other.close()
+
+    assert 1 == replayed(emulator).summary.read
