@@ -23,7 +23,9 @@ ALLOWED = {
     "store": {"errors", "model"},
     "api": {"errors", "model", "logs"},
     "emulator": set(),
-    "load": {"errors", "model", "logs", "records", "store", "api"},
+    "delivery": {"errors", "api"},
+    "refusals": {"records", "store", "api"},
+    "load": {"errors", "model", "logs", "records", "store", "api", "delivery", "refusals"},
     "preview": {"errors", "model", "records", "store", "load"},
 }
 KNOW_DLT = {

@@ -133,6 +133,21 @@ REJECT_CODES: Mapping[str, RejectCode] = _codes(
         "look for the customer in Bunce's dashboard; replay after correcting it",
     ),
     RejectCode(
+        "email_not_updated",
+        "email",
+        "api",
+        "Bunce updated the customer and kept the email it had, as it does with every valid one",
+        "change the email in Bunce's dashboard, or at the source back to Bunce's; the rest of the "
+        "row is updated",
+    ),
+    RejectCode(
+        "unconfirmed",
+        None,
+        "api",
+        "Bunce neither shows the customer nor says why",
+        "look for the customer in Bunce's dashboard; replay if it is missing",
+    ),
+    RejectCode(
         "refused",
         None,
         "api",

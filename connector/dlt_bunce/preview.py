@@ -12,7 +12,7 @@ from dlt_bunce.store.ledger import Job, Ledger
 
 
 def preview(source: Source, job: Job, settings: Settings, store_url: str) -> RunSummary:
-    """Counts by fate-to-be: `created` are the rows that would be sent.
+    """Counts by fate-to-be: `created` and `updated` are the rows that would be sent.
 
     Rows that share a key over several chunks are each judged against the ledger as it is now.
     """
@@ -33,7 +33,7 @@ def preview(source: Source, job: Job, settings: Settings, store_url: str) -> Run
             counts.update(verdicts.column("verdict").to_pylist())
         settings.progress(table.num_rows)
     counts["created"] += counts.pop("new", 0)
-    counts["skipped"] += counts.pop("changed", 0)
+    counts["skipped" if job.disposition == "append" else "updated"] += counts.pop("changed", 0)
     counts["deferred"] += counts.pop("busy", 0)
     summary = RunSummary(
         run_id=job.run_id,

@@ -54,13 +54,11 @@ def fields(customer_id: str, **changes: str) -> dict[str, str]:
 
 def row(customer: dict[str, str], *, in_doubt: bool = False) -> Row:
     """A customer as a settlement takes it."""
-    content = {name: customer[name] for name in ("email", "first_name", "last_name", "phone_no")}
     return Row(
         customer["customer_id"],
         customer["email"],
         customer["phone_no"],
         json.dumps(customer),
-        content,
         in_doubt,
     )
 
@@ -71,7 +69,7 @@ def settle(session: Session) -> Settle:
 
     def make(rows: list[Any], traits: Traits | None = None, **settings: Any) -> Settlement:
         rows = [each if isinstance(each, Row) else row(each) for each in rows]
-        settings = {"found_fate": "adopted", "api": session} | settings
+        settings = {"overwrite": False, "api": session} | settings
         return Settlement(rows, traits=traits or Traits(), size=BatchSize(100, 1_000), **settings)
 
     return make

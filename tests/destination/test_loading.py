@@ -113,17 +113,6 @@ def test_configuration_maps_columns_and_aliases_map_themselves(
     assert "a@example.com" == emulator.customers["7"]["email"]
 
 
-def test_a_changed_customer_is_counted_as_skipped(make: MakePipeline, emulator: Emulator) -> None:
-    pipeline = make()
-    pipeline.run([customer(1)], table_name="customers", write_disposition="merge")
-
-    pipeline.run([customer(1, first_name="New")], table_name="customers", write_disposition="merge")
-
-    summary = run_summary(pipeline)
-    assert (1, 1, 0) == (summary.read, summary.skipped, summary.bulk_requests)
-    assert "Ada" == emulator.customers["c1"]["first_name"]
-
-
 def test_the_newest_version_of_a_key_wins(make: MakePipeline, emulator: Emulator) -> None:
     rows = [customer(1, first_name="New", v=2), customer(1, first_name="Old", v=1)]
     pipeline = make()
@@ -133,18 +122,6 @@ def test_the_newest_version_of_a_key_wins(make: MakePipeline, emulator: Emulator
     summary = run_summary(pipeline)
     assert (2, 1, 1) == (summary.read, summary.created, summary.superseded)
     assert "New" == emulator.customers["c1"]["first_name"]
-
-
-def test_customers_that_bunce_has_already_are_adopted(
-    make: MakePipeline, emulator: Emulator
-) -> None:
-    make().run([customer(1), customer(2)], table_name="customers")
-    pipeline = make("again", store_url="sqlite:///new.sqlite")
-
-    pipeline.run([customer(1), customer(2), customer(3)], table_name="customers")
-
-    summary = run_summary(pipeline)
-    assert (2, 1, 0) == (summary.adopted, summary.created, summary.rejected)
 
 
 def test_an_incremental_cursor_survives_the_loss_of_the_working_folder(

@@ -85,6 +85,13 @@ class Books:
         sent = claim.to_send.to_pylist()
         return {row["customer_id"]: row["in_doubt"] for row in sent}
 
+    def verbs(self, *rows: Row) -> dict[str, str]:
+        """Reads a chunk; how the rows to send are sent, by customer."""
+        claim = self.ledger.claim(
+            accepted(rows), letters((), 0), chunk=0, read=len(rows), superseded=0
+        )
+        return {row["customer_id"]: row["verb"] for row in claim.to_send.to_pylist()}
+
     def settle(self, fate: str, *rows: Row, chunk: int = 0, **changes: Any) -> None:
         """Writes that Bunce gave `rows` the fate; api letters go with the rejected."""
         refused = [(key, content) for key, content, *_ in rows] if fate == "rejected" else []
@@ -185,8 +192,14 @@ def db() -> Iterator[Database]:
 def books(db: Database, clock: Time) -> Callable[..., Books]:
     """Makes the books of a job: `books("second")` is the job of another run."""
 
-    def make(run: str = "first", *, account: str = "default", **changes: Any) -> Books:
-        job = Job(account, run, "crm", "customers", "file", "merge", **changes)
+    def make(
+        run: str = "first",
+        *,
+        account: str = "default",
+        disposition: str = "merge",
+        **changes: Any,
+    ) -> Books:
+        job = Job(account, run, "crm", "customers", "file", disposition, **changes)
         made = Books(db, job, clock)
         runs.begin(db, job, {})
         return made

@@ -87,7 +87,7 @@ def test_a_known_customer_whose_row_was_bad_for_a_while_has_no_open_letter(
 ) -> None:
     books().load("created", GOOD)
     books("second").claim(bad=[BAD])
-    third = books("third")
+    third = books("third", disposition="append")
     third.claim(then)
 
     assert {"bad": "resolved"} == third.letters()

@@ -23,7 +23,7 @@ def test_a_customer_never_seen_is_sent_and_counted_as_deferred_until_settled(boo
     assert {"read": 1, "created": 1} == first.counts()
 
 
-@pytest.mark.parametrize("fate", ["created", "updated", "adopted", "skipped"])
+@pytest.mark.parametrize("fate", ["created", "updated", "adopted"])
 def test_what_bunce_has_is_not_sent_again(books: Make, fate: str) -> None:
     books().load(fate, A1)
     second = books("second")
@@ -32,22 +32,24 @@ def test_what_bunce_has_is_not_sent_again(books: Make, fate: str) -> None:
     assert {"read": 1, "unchanged": 1} == second.counts()
 
 
-def test_a_changed_customer_is_skipped_while_only_new_ones_are_created(books: Make) -> None:
+def test_a_changed_customer_is_updated_by_merge_and_skipped_by_append(books: Make) -> None:
     books().load("created", A1)
-    second = books("second")
+    append, merge = books("second", disposition="append"), books("third")
 
-    assert {} == second.claim(A2)
-    assert {"read": 1, "skipped": 1} == second.counts()
+    assert {} == append.claim(A2)
+    assert {"read": 1, "skipped": 1} == append.counts()
+    assert {"a": "update", "b": "create"} == merge.verbs(A2, ("b", "b1"))
 
 
-def test_a_customer_that_was_there_with_other_content_is_skipped(books: Make) -> None:
-    first = books()
+def test_a_customer_that_was_there_with_other_content_counts_as_changed(books: Make) -> None:
+    first = books(disposition="append")
     first.claim(A1)
     first.settle("adopted", A1, fingerprint=None)
-    second = books("second")
+    append, merge = books("second", disposition="append"), books("third")
 
-    assert {} == second.claim(A1)
-    assert {"read": 1, "skipped": 1} == second.counts()
+    assert {} == append.claim(A1)
+    assert {"read": 1, "skipped": 1} == append.counts()
+    assert {"a": "update"} == merge.verbs(A1)
     assert {"read": 1, "adopted": 1} == first.counts()
 
 
@@ -156,7 +158,7 @@ def test_a_crash_before_anything_is_settled_offers_the_rows_again_in_doubt(books
     assert {"a": True, "b": True} == first.claim(A1, ("b", "b1"))
 
 
-@pytest.mark.parametrize("fate", ["created", "updated", "adopted", "skipped", "rejected"])
+@pytest.mark.parametrize("fate", ["created", "updated", "adopted", "rejected"])
 def test_a_chunk_read_again_by_its_own_job_has_the_same_counts(books: Make, fate: str) -> None:
     first = books()
     for _ in range(3):
@@ -223,7 +225,9 @@ def test_an_earlier_row_of_a_newer_version_is_not_lost_behind_a_later_one(books:
 
     first.claim(("a", "a2", 5), chunk=0)
 
-    assert {"read": 2, "created": 1, "skipped": 1} == first.counts()
+    assert {"read": 2, "created": 1, "deferred": 1} == first.counts()
+    first.settle("updated", ("a", "a2", 5), chunk=0)
+    assert {"read": 2, "created": 1, "updated": 1} == first.counts()
 
 
 def test_what_a_job_settles_after_it_lost_its_claim_changes_nothing(

@@ -15,6 +15,11 @@ _COUNT = re.compile(r"(\d+)\s+(?:out\s+)?of\s+(\d+)")
 _TAKEN = re.compile(
     r"already\s+(?:been\s+)?(?:taken|exist|registered|in\s+use|used)|duplicate", re.IGNORECASE
 )
+_UNKNOWN = re.compile(
+    r"(?:not|never|n't|cannot\s+be)\s+(?:\w+\s+)?(?:found|exist\w*|known)|unknown\s+customer|"
+    r"no\s+(?:such\s+)?customer|unknown\s+(?:customer[_ ])?id",
+    re.IGNORECASE,
+)
 _TOO_LARGE = re.compile(
     r"too\s+many\s+(?:customers|items|records|rows)|"
     r"(?:payload|body|request|batch|entity|content)\b.{0,30}\btoo\s+(?:large|big|long)|"
@@ -37,9 +42,9 @@ _FIELD_WORDS = (
 
 @dataclass(frozen=True)
 class Accepted:
-    """The call succeeded for the rows in `echoed`; what was sent but not echoed is unknown."""
+    """The call succeeded, and shows `customers` by id; who was sent and is not shown is unknown."""
 
-    echoed: frozenset[str]
+    customers: Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -98,8 +103,7 @@ def read(reply: Reply, sent: Sequence[Sent]) -> Outcome:
     if document is None or not (well or 400 <= reply.status < 500):
         return Unknown()
     if well and reply.flag is not False and not document.get("errors"):
-        ids = (customer.get("customer_id") for customer in customers_of(document))
-        return Accepted(frozenset(str(i) for i in ids if i is not None))
+        return Accepted({str(c.get("customer_id")): c for c in customers_of(document)})
     if reply.flag is True and not well:
         return Unknown()
     return _refusal(reply, document, sent)
@@ -108,6 +112,11 @@ def read(reply: Reply, sent: Sequence[Sent]) -> Outcome:
 def is_taken(text: str) -> bool:
     """Whether a text says that somebody has this email or id already."""
     return _TAKEN.search(text) is not None
+
+
+def is_unknown(text: str) -> bool:
+    """Whether a text says that there is no such customer."""
+    return _UNKNOWN.search(text) is not None
 
 
 def named_field(text: str) -> str | None:
@@ -125,7 +134,8 @@ def _refusal(reply: Reply, document: dict[str, Any], sent: Sequence[Sent]) -> Ou
     named = attribute(texts or (message,), sent)
     if not named:
         everything = " ".join((message, *texts))
-        if reply.status in _NOT_THE_ROWS:
+        nobody = is_unknown(everything) and "customer" in everything.casefold()
+        if reply.status in _NOT_THE_ROWS and not nobody:
             return Unknown()
         if _RATE.search(everything):
             return Limited()

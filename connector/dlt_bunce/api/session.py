@@ -21,10 +21,12 @@ from dlt_bunce.api.lookup import Lookup
 from dlt_bunce.api.pacing import Pace
 from dlt_bunce.api.reply import Reply
 from dlt_bunce.api.retry import RetryPolicy
+from dlt_bunce.api.steps import Verb
 from dlt_bunce.errors import CredentialsError, UnavailableError
 from dlt_bunce.logs import logger
 from dlt_bunce.model import Traffic
 
+_BULK = {"create": ("POST", "/customers/bulk"), "update": ("PUT", "/customers/bulk-update")}
 _CONNECT_TIMEOUT_S = 10.0
 _KEPT_IN_LOGS = re.compile(r"(/v1/customers(?:/bulk(?:-update)?)?)(?:[/?][^\s'\")]*)?")
 
@@ -57,10 +59,11 @@ class Session:
         """Closes the pool."""
         self._http.close()
 
-    def create(self, payloads: Sequence[str]) -> Reply:
-        """POST /customers/bulk with ready JSON objects. One try: what it means is not ours."""
+    def send(self, verb: Verb, payloads: Sequence[str]) -> Reply:
+        """One bulk request with ready JSON objects, tried once: what it means is not ours."""
         body = '{"customers":[' + ",".join(payloads) + "]}"
-        return self._send("POST", "/customers/bulk", body=body.encode(), kind="bulk_requests")
+        method, path = _BULK[verb]
+        return self._send(method, path, body=body.encode(), kind="bulk_requests")
 
     def check_key(self) -> None:
         """Preflight by a listing of one customer, as Bunce's own command line does it.

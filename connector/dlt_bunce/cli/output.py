@@ -42,8 +42,8 @@ def print_summary(summary: RunSummary, title: str = "Run") -> None:
     console().print(table)
     if summary.skipped:
         console().print(
-            "Skipped customers have changed, or exist in Bunce with other content; this version "
-            "creates customers and does not update them."
+            "Skipped customers have changed since Bunce accepted them; the disposition append "
+            "creates customers and updates none."
         )
     print_codes(summary.reject_codes, "Rejected in this run")
 

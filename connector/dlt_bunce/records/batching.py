@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,27 +13,34 @@ _WINDOW = 4
 
 
 def pack(tables: Iterable[pa.Table], size: Callable[[], int], max_bytes: int) -> Iterator[pa.Table]:
-    """Yields every row of `tables` (equal schemas) exactly once, in batches.
+    """Yields every row of `tables` (equal schemas) exactly once, in batches of one `verb` each.
 
     A batch has at most `size()` rows, asked anew for each, and at most `max_bytes` of payload,
     unless a single row exceeds them. Rows that share an email or a customer_id go into different
     batches, in the order in which they came. Left-overs of a table wait for the next one.
     """
-    pool: pa.Table | None = None
+    pools: dict[str, pa.Table] = {}
     for table in tables:
-        if not table.num_rows:
-            continue
-        pool = table if pool is None or not pool.num_rows else pa.concat_tables([pool, table])
-        while pool.num_rows:
-            batch, rest = _cut(pool, max(size(), 1), max_bytes, last=False)
-            if batch is None:
-                break
-            yield batch
-            pool = rest
-    while pool is not None and pool.num_rows:
-        batch, pool = _cut(pool, max(size(), 1), max_bytes, last=True)
-        if batch is not None:
-            yield batch
+        verbs = pc.unique(table.column("verb")).to_pylist()
+        for verb in verbs:
+            alone = len(verbs) == 1
+            rows = table if alone else table.filter(pc.equal(table.column("verb"), verb))
+            pool = pa.concat_tables([pools[verb], rows]) if verb in pools else rows
+            pools[verb] = yield from _batches(pool, size, max_bytes, last=False)
+    for pool in pools.values():
+        yield from _batches(pool, size, max_bytes, last=True)
+
+
+def _batches(
+    pool: pa.Table, size: Callable[[], int], max_bytes: int, *, last: bool
+) -> Generator[pa.Table, None, pa.Table]:
+    """Yields batches of a pool and returns what remains of it for a full one."""
+    while pool.num_rows:
+        batch, pool = _cut(pool, max(size(), 1), max_bytes, last=last)
+        if batch is None:
+            break
+        yield batch
+    return pool
 
 
 def _cut(

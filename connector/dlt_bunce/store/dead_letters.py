@@ -219,6 +219,14 @@ def release(db: Database, account: str, ids: Sequence[str]) -> None:
         "ON c.id = d.id WHERE d.account = $1)",
         (account,),
     )
+    # a row of which only the email was refused counts as delivered, and would not go out
+    db.execute(
+        "UPDATE bunce_customers SET fingerprint = NULL WHERE account = $1 AND "
+        "(customer_id, fingerprint) IN (SELECT d.customer_id, d.fingerprint "
+        "FROM bunce_dead_letters AS d JOIN bunce_chosen AS c ON c.id = d.id "
+        "WHERE d.account = $1 AND d.code = 'email_not_updated')",
+        (account,),
+    )
 
 
 def close_unseen(db: Database, account: str, ids: Sequence[str], since: str, status: str) -> None:

@@ -36,7 +36,7 @@ SETTLED = pa.schema(
     ]
 )
 _KEYS = pa.schema([("customer_id", pa.string())])
-_ACCEPTED = pa.array(["created", "updated", "adopted", "skipped"])
+_ACCEPTED = pa.array(["created", "updated", "adopted"])
 _VERDICTS = pa.schema(
     [
         ("row", pa.int64()),
@@ -73,8 +73,9 @@ class Job:
 class Claim:
     """The rows of a chunk that are now this job's to send.
 
-    `to_send` is the accepted table plus `in_doubt` (bool: an earlier request may have delivered
-    the row); `busy` counts rows that another live run is sending.
+    `to_send` is the accepted table plus `verb` (create, or update for a customer whose content has
+    changed) and `in_doubt` (bool: an earlier request may have delivered the row); `busy` counts
+    rows that another live run is sending.
     """
 
     to_send: pa.Table
@@ -121,12 +122,12 @@ class Ledger:
             fates = Counter(verdicts.column("verdict").to_pylist())
             fates["superseded"] += superseded
             fates.update(record_letters(db, job, letters))
-            changed = fates.pop("changed", 0)
-            # merge creates only what is new so far: a changed customer is counted, never lost
-            fates["skipped"] += changed
+            if job.disposition == "append":
+                fates["skipped"] += fates.pop("changed", 0)
             to_send = self._intend(accepted, verdicts, chunk)
             self._settle_unsent(accepted, verdicts, chunk)
-            busy = fates.pop("busy", 0) + fates.pop("new", 0) - to_send.num_rows
+            wanted = fates.pop("new", 0) + fates.pop("changed", 0)
+            busy = fates.pop("busy", 0) + wanted - to_send.num_rows
             runs.put_chunk(db, job, chunk, read, fates)
         return Claim(to_send, busy)
 
@@ -148,7 +149,8 @@ class Ledger:
                 self._resolve(settled.filter(pc.is_in(settled.column("fate"), _ACCEPTED)))
             if "rejected" in present:
                 db.execute(statements.REJECT, (job.account, job.name))
-                record_letters(db, job, letters)
+            # after the letters that acceptance closes: an email may be refused beside it
+            record_letters(db, job, letters)
             if "deferred" in present:
                 for in_doubt in (0, 1):
                     db.execute(statements.DEFER, (job.account, in_doubt))
@@ -182,10 +184,12 @@ class Ledger:
         return set(found.column("customer_id").to_pylist())
 
     def _intend(self, accepted: pa.Table, verdicts: pa.Table, chunk: int) -> pa.Table:
-        wanted = verdicts.filter(pc.equal(verdicts.column("verdict"), "new"))
+        sent = ["new"] if self._job.disposition == "append" else ["new", "changed"]
+        wanted = verdicts.filter(pc.is_in(verdicts.column("verdict"), pa.array(sent)))
         doubts = pc.equal(wanted.column("in_doubt"), 1)
+        verbs = pc.if_else(pc.equal(wanted.column("verdict"), "new"), "create", "update")
         rows = accepted.take(pc.index_in(wanted.column("row"), accepted.column("row")))
-        rows = rows.append_column("in_doubt", doubts)
+        rows = rows.append_column("verb", verbs).append_column("in_doubt", doubts)
         if not rows.num_rows:
             return rows
         now = int(self._clock() * 1000)
@@ -205,7 +209,8 @@ class Ledger:
 
     def _settle_unsent(self, accepted: pa.Table, verdicts: pa.Table, chunk: int) -> None:
         """A good row that need not go, after a bad one: the bad one's letter is done with."""
-        good = pc.is_in(verdicts.column("verdict"), pa.array(["unchanged", "changed"]))
+        unsent = ["unchanged", "changed"] if self._job.disposition == "append" else ["unchanged"]
+        good = pc.is_in(verdicts.column("verdict"), pa.array(unsent))
         back = pc.and_(good, pc.equal(verdicts.column("had_letter"), 1))
         rows = verdicts.filter(back).column("row")
         if len(rows):

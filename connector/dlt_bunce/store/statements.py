@@ -10,7 +10,7 @@ SELECT i.row AS row,
     WHEN c.customer_id IS NULL THEN 'new'
     WHEN c.job = $1 AND c.chunk = $2 AND c.fingerprint = i.fingerprint THEN c.fate
     WHEN c.job = $1 AND c.chunk = $2 AND c.rejected_fingerprint = i.fingerprint THEN 'rejected'
-    WHEN c.job = $1 AND c.chunk = $2 AND c.fate IN ('adopted', 'skipped') THEN c.fate
+    WHEN c.job = $1 AND c.chunk = $2 AND c.fate = 'adopted' THEN c.fate
     WHEN c.job = $1 AND c.chunk > $2 AND c.fate IN ('created', 'updated')
       AND (i.version IS NULL OR c.version IS NULL OR i.version <= c.version) THEN 'superseded'
     WHEN c.claim_batch IS NOT NULL AND c.claim_batch <> $3 AND c.lease_until > $4 THEN 'busy'
@@ -43,12 +43,12 @@ INSERT INTO bunce_customers AS c
    job, chunk)
 SELECT $1, customer_id, fingerprint, version, confirmation,
   email_digest, $2, fate, $3, chunk
-FROM bunce_settled WHERE fate IN ('created', 'updated', 'adopted', 'skipped') ORDER BY customer_id
+FROM bunce_settled WHERE fate IN ('created', 'updated', 'adopted') ORDER BY customer_id
 ON CONFLICT (account, customer_id) DO UPDATE SET
   fingerprint = excluded.fingerprint,
   version = excluded.version,
   confirmation = excluded.confirmation,
-  email_digest = excluded.email_digest,
+  email_digest = COALESCE(excluded.email_digest, c.email_digest),
   delivered_at = excluded.delivered_at,
   fate = excluded.fate,
   job = excluded.job,

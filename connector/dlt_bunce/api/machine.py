@@ -1,0 +1,354 @@
+"""What to ask next, and what each row of a batch has become: a settlement without any I/O.
+
+`Machine.run()` is a generator. It yields what to send or to look up, is sent what the answer
+means, and leaves a verdict for every row. Rows are *in doubt* once a request may have delivered
+them without saying so; those are looked up before they are sent again. A refusal that names nobody
+is halved, until single rows carry their own reason. Past a bound on calls rows are deferred.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from dlt_bunce.api.steps import (
+    Answer,
+    Blamed,
+    Echoed,
+    Find,
+    Found,
+    Lost,
+    Match,
+    Oversized,
+    Send,
+    Step,
+    Verb,
+)
+from dlt_bunce.api.traits import Traits
+from dlt_bunce.api.verdict import Confirmation, Verdict
+
+_MOST_SILENT = 3
+"""Successes that do not show a row, after which it is not sent again."""
+_TELLING = 8
+"""So many rows, all absent after a refusal that named none of them, are not all bad by chance."""
+
+
+@dataclass(frozen=True)
+class _Parcel:
+    """Rows that go on together.
+
+    `look_up`: before they are sent. `silent`: a success did not show them, for the last of
+    `attempt` - 1 times. `halve`: a refusal named none of them. `leftover`: a refusal named others,
+    or nobody; `named` of them, `counted`, and `fresh` (not one of the rows was there before that
+    request).
+    """
+
+    rows: tuple[int, ...]
+    verb: Verb
+    look_up: bool = False
+    attempt: int = 1
+    silent: bool = False
+    halve: bool = False
+    leftover: bool = False
+    named: int = 0
+    counted: bool = False
+    fresh: bool = False
+
+    def sent_again(self, rows: Iterable[int]) -> _Parcel:
+        return _Parcel(tuple(rows), self.verb, attempt=self.attempt)
+
+
+_Next = list[_Parcel]
+_Steps = Generator[Step, Answer, _Next]
+
+
+class Machine:
+    """Settles the rows 0 to `count` - 1, all of which want the same `verb` at first.
+
+    `in_doubt`: rows that an earlier run may have delivered. `overwrite`: a customer that exists
+    with other content is updated (merge), or else left as it is (append).
+    """
+
+    def __init__(
+        self,
+        count: int,
+        verb: Verb,
+        traits: Traits,
+        *,
+        overwrite: bool,
+        in_doubt: Iterable[int] = (),
+    ) -> None:
+        self._rows = range(count)
+        self._verb: Verb = verb
+        self._traits = traits
+        self._overwrite = overwrite
+        self._verdicts: dict[int, Verdict] = {}
+        # rows that some request may have delivered without saying so
+        self._doubted = set(in_doubt)
+        # rows that were not there before any request of ours
+        self._absent_before: set[int] = set()
+        self._switched: set[int] = set()
+        # rows of which an update said that there is no such customer
+        self._unknown: set[int] = set()
+        self.calls = 0
+        # enough for every tenth row to be bad without a name, or for 8 bad rows of a small batch
+        self.most_calls = 16 + 2 * max(8, count // 10) * math.ceil(math.log2(count + 1))
+
+    @property
+    def verdicts(self) -> list[Verdict]:
+        """What is known by now; what is not settled is deferred."""
+        return [
+            self._verdicts.get(i) or Verdict("deferred", in_doubt=i in self._doubted)
+            for i in self._rows
+        ]
+
+    def run(self) -> Generator[Step, Answer, None]:
+        """Yields steps and takes their answers until every row has a verdict."""
+        others = tuple(i for i in self._rows if i not in self._doubted)
+        work: _Next = []
+        if others:
+            probe = self._verb == "create" and self._traits.take_probe()
+            work.append(_Parcel(others, self._verb, look_up=probe))
+        if self._doubted:
+            work.append(_Parcel(tuple(sorted(self._doubted)), self._verb, look_up=True))
+        while work and self.calls < self.most_calls:
+            parcel = work.pop()
+            following = self._look_up(parcel) if parcel.look_up else self._send(parcel)
+            work.extend(reversed((yield from following)))
+
+    def _send(self, parcel: _Parcel) -> _Steps:
+        self.calls += 1
+        answer = yield Send(parcel.verb, parcel.rows)
+        match answer:
+            case Echoed():
+                return self._accepted(parcel, answer)
+            case Blamed():
+                return (yield from self._refused(parcel, answer))
+            case Oversized() if len(parcel.rows) > 1:
+                return _halves(parcel)
+            case Oversized():
+                self._reject(parcel.rows, "refused")
+                return []
+            case Lost():
+                self._doubted.update(parcel.rows)
+                return [replace(parcel, look_up=True)]
+        raise TypeError(answer)
+
+    def _accepted(self, parcel: _Parcel, answer: Echoed) -> _Next:
+        following: _Next = []
+        self._traits.echoes = self._traits.echoes or bool(answer.matches)
+        for i in parcel.rows:
+            if i not in answer.matches:
+                continue
+            match = answer.matches[i]
+            if parcel.verb == "update":
+                self._updated(i, match, "response")
+            elif _same(match) or (self._overwrite and i in self._switched):
+                self._verdicts[i] = Verdict("created", "response")
+            else:
+                # a repeated id is ignored here, and what was there before is shown
+                following += self._exists(i)
+        silent = [i for i in parcel.rows if i not in answer.matches]
+        self._doubted.update(silent)
+        if not silent:
+            return following
+        if parcel.attempt < _MOST_SILENT:
+            again = replace(parcel, rows=tuple(silent), look_up=True, silent=True)
+            return [*following, replace(again, attempt=parcel.attempt + 1)]
+        for i in silent:
+            if parcel.verb == "update":
+                self._verdicts[i] = Verdict("updated", "response")
+            else:
+                self._reject([i], "unconfirmed")
+        return following
+
+    def _refused(self, parcel: _Parcel, answer: Blamed) -> _Steps:
+        kinds = answer.kinds
+        rest = [i for i in parcel.rows if i not in kinds]
+        fresh = self._absent_before.issuperset(rest) and self._doubted.isdisjoint(rest)
+        if not kinds and len(rest) == 1:
+            return (yield from self._refused_without_a_word(parcel))
+        creates = parcel.verb == "create"
+        if creates and answer.counted and self._traits.believes(len(kinds)):
+            self._verdicts |= {i: Verdict("created", "count") for i in rest}
+            rest = []
+        # before anything else can fail: these may be there now
+        self._doubted.update(rest)
+        self._reject([i for i, kind in kinds.items() if kind == "bad"], "refused")
+        unknown = [i for i, kind in kinds.items() if kind == "unknown"]
+        self._unknown.update(unknown)
+        self._doubted.difference_update(unknown)
+        following = self._switch(unknown, parcel.verb)
+        taken = [i for i, kind in kinds.items() if kind == "taken"]
+        following += yield from self._taken(taken, parcel.verb)
+        if not rest:
+            return following
+        left = parcel.sent_again(rest)
+        if creates and self._traits.partial is False:
+            return following + ([left] if kinds else _halves(left))
+        learned = replace(left, named=len(kinds), counted=answer.counted, fresh=fresh)
+        return [*following, replace(learned, look_up=True, leftover=True, halve=not kinds)]
+
+    def _refused_without_a_word(self, parcel: _Parcel) -> _Steps:
+        """A single row is refused and nothing says why: it may as well be there already."""
+        (i,) = parcel.rows
+        found = yield from self._find(parcel.rows)
+        if found is None and self._overwrite and i not in self._switched:
+            return self._switch([i], parcel.verb)
+        if found is None:
+            self._reject([i], "unconfirmed" if i in self._doubted else "refused")
+        elif i not in found:
+            if parcel.verb == "update":
+                return self._switch([i], parcel.verb)
+            self._reject([i], "refused")
+        elif parcel.verb == "create":
+            return self._present(i, found[i])
+        elif i in self._doubted and _same(found[i]):
+            self._verdicts[i] = Verdict("updated", "lookup")
+        else:
+            self._reject([i], "refused")
+        return []
+
+    def _look_up(self, parcel: _Parcel) -> _Steps:
+        found = yield from self._find(parcel.rows)
+        if found is None:
+            return self._without_look_up(parcel)
+        absent = [i for i in parcel.rows if i not in found]
+        following: _Next = []
+        if parcel.verb == "create":
+            left = absent
+            self._absent_before.update(i for i in absent if i not in self._doubted)
+            for i, match in found.items():
+                following += self._present(i, match)
+            if parcel.leftover and (not parcel.halve or len(parcel.rows) >= _TELLING):
+                self._traits.learn(
+                    absent=len(absent),
+                    of=len(parcel.rows),
+                    named=parcel.named,
+                    counted=parcel.counted,
+                    fresh=parcel.fresh,
+                )
+        else:
+            left = []
+            following += self._switch(absent, parcel.verb)
+            for i, match in found.items():
+                # an email alone that is not ours may be one that Bunce does not change
+                if match.rest and (match.email or parcel.silent):
+                    self._updated(i, match, "lookup")
+                else:
+                    left.append(i)
+        if not left:
+            return following
+        again = parcel.sent_again(left)
+        nobody = parcel.halve and len(left) == len(parcel.rows)
+        return following + (_halves(again) if nobody else [again])
+
+    def _without_look_up(self, parcel: _Parcel) -> _Next:
+        again = parcel.sent_again(parcel.rows)
+        if parcel.halve:
+            # each half sent again gets a refusal of its own
+            return _halves(again)
+        if not parcel.silent:
+            return [again]
+        # where nobody is ever shown, a success is all that such an API says of an update
+        if parcel.attempt == 2 and (parcel.verb == "create" or self._traits.echoes):
+            return [again]
+        nobody: list[int] = []
+        if parcel.verb == "update" and self._traits.echoes:
+            # others are shown, these are not: there may be no such customers
+            nobody = [i for i in parcel.rows if i not in self._switched]
+        fate: Literal["created", "updated"] = "created" if parcel.verb == "create" else "updated"
+        for i in parcel.rows:
+            if i not in nobody:
+                self._verdicts[i] = Verdict(fate, "response")
+        return self._switch(nobody, parcel.verb)
+
+    def _taken(self, taken: list[int], verb: Verb) -> _Steps:
+        """Rows that Bunce calls taken: ours already, or the email is somebody else's."""
+        if not taken or verb == "update":
+            self._reject(taken, "email_taken")
+            return []
+        found = yield from self._find(taken)
+        following: _Next = []
+        for i in taken:
+            if found is not None and i in found:
+                following += self._present(i, found[i])
+                if i in self._doubted and self._traits.partial is False:
+                    # an earlier refusal did create it, the hint was wrong
+                    self._traits.partial = None
+            elif found is not None or (i in self._unknown and i not in self._doubted):
+                self._reject([i], "email_taken")
+            elif self._overwrite and i not in self._switched:
+                # an update tells whether it is the customer that exists
+                following += self._switch([i], "create")
+            elif i in self._doubted and (i not in self._switched or i in self._unknown):
+                self._verdicts[i] = Verdict("created", "conflict")
+            else:
+                self._reject([i], "already_taken")
+        return _joined(following)
+
+    def _present(self, i: int, match: Match) -> _Next:
+        """A row to be created that a look-up has found: with our content it is delivered."""
+        if not _same(match):
+            return self._exists(i)
+        self._verdicts[i] = Verdict("created" if i in self._doubted else "adopted", "lookup")
+        return []
+
+    def _exists(self, i: int) -> _Next:
+        """The customer is there with other content."""
+        if self._overwrite:
+            return self._switch([i], "create")
+        self._verdicts[i] = Verdict("adopted", "lookup", ours=False)
+        return []
+
+    def _updated(self, i: int, match: Match, confirmation: Confirmation) -> None:
+        code = None if match.email else "email_not_updated"
+        self._verdicts[i] = Verdict("updated", confirmation, code=code)
+
+    def _switch(self, rows: list[int], verb: Verb) -> _Next:
+        """To the other lane, once; a row that neither lane takes is refused."""
+        self._reject([i for i in rows if i in self._switched], "refused")
+        fresh = tuple(i for i in rows if i not in self._switched)
+        self._switched.update(fresh)
+        return [_Parcel(fresh, "update" if verb == "create" else "create")] if fresh else []
+
+    def _find(self, rows: Sequence[int]) -> Generator[Step, Answer, dict[int, Match] | None]:
+        """Which rows are there; of a row in doubt, absence or other content must be said twice, for
+        a read may lag behind a write.
+        """
+        found = yield from self._found(rows)
+        if found is None:
+            return None
+        again = [i for i in rows if i in self._doubted and not _same(found.get(i))]
+        if again:
+            second = yield from self._found(again)
+            return None if second is None else {**found, **second}
+        return found
+
+    def _found(self, rows: Sequence[int]) -> Generator[Step, Answer, dict[int, Match] | None]:
+        self.calls += 1
+        answer = yield Find(tuple(rows))
+        if not isinstance(answer, Found):
+            raise TypeError(answer)
+        return None if answer.matches is None else dict(answer.matches)
+
+    def _reject(self, rows: Iterable[int], code: str) -> None:
+        self._verdicts |= {i: Verdict("rejected", code=code) for i in rows}
+
+
+def _same(match: Match | None) -> bool:
+    return match is not None and match.email and match.rest
+
+
+def _halves(parcel: _Parcel) -> _Next:
+    middle = (len(parcel.rows) + 1) // 2
+    halves = (parcel.rows[:middle], parcel.rows[middle:])
+    return [_Parcel(half, parcel.verb) for half in halves if half]
+
+
+def _joined(parcels: _Next) -> _Next:
+    """Parcels of one row each that go the same way, as one request."""
+    rows = tuple(i for parcel in parcels for i in parcel.rows)
+    return [replace(parcels[0], rows=rows)] if rows else []

@@ -1,0 +1,106 @@
+"""Dead letters of rows that were stopped here, and of rows that Bunce refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pyarrow as pa
+
+from dlt_bunce.api.verdict import Verdict
+from dlt_bunce.records import rows as source_rows
+from dlt_bunce.records.fingerprint import email_digests
+from dlt_bunce.store.dead_letters import LETTERS
+from dlt_bunce.store.ledger import SETTLED, Ledger
+
+
+def of_rejected(chunk: int, table: pa.Table, rejected: pa.Table) -> pa.Table:
+    """Letters (LETTERS) of the rows of `table` that `prepare` rejected."""
+    if not rejected.num_rows:
+        return LETTERS.empty_table()
+    sources = table.take(rejected.column("row")).to_pylist()
+    letters: list[Mapping[str, Any]] = [
+        {**row, "stage": "normalize", "source_row": source_rows.encode(source), "chunk": chunk}
+        for row, source in zip(rejected.drop_columns(["row"]).to_pylist(), sources, strict=True)
+    ]
+    return pa.Table.from_pylist(letters, LETTERS)
+
+
+def of_verdicts(
+    batch: pa.Table, verdicts: Sequence[Verdict], sources: Mapping[int, pa.Table]
+) -> pa.Table:
+    """Letters (LETTERS) of the rows that Bunce refused, in whole or but for the email.
+
+    `sources` are the chunks as read, by number.
+    """
+    bad = [i for i, verdict in enumerate(verdicts) if verdict.code is not None]
+    letters = []
+    for i, row in zip(bad, batch.take(pa.array(bad, pa.int64())).to_pylist(), strict=True):
+        verdict = verdicts[i]
+        source = sources[row["chunk"]].slice(row["row"], 1).to_pylist()[0]
+        letters.append(
+            {name: row[name] for name in ("customer_id", "fingerprint", "version", "chunk")}
+            | {"payload": row["payload"], "source_row": source_rows.encode(source)}
+            | {"code": verdict.code, "field": verdict.field, "message": verdict.message}
+            | {"stage": "api", "http_status": verdict.http_status}
+        )
+    return pa.Table.from_pylist(letters, LETTERS)
+
+
+def with_known_emails(
+    ledger: Ledger, batch: pa.Table, verdicts: list[Verdict], email_key: bytes
+) -> list[Verdict]:
+    """A "taken" that no look-up explained is explained when the ledger has delivered the email
+    under another id.
+    """
+    open_ = [
+        i
+        for i, verdict in enumerate(verdicts)
+        if verdict.code == "already_taken" or verdict.confirmation == "conflict"
+    ]
+    if not open_:
+        return verdicts
+    rows = batch.take(pa.array(open_, pa.int64()))
+    ids = rows.column("customer_id").to_pylist()
+    digests = email_digests(rows.column("email"), email_key).to_pylist()
+    others = ledger.emails_of_others(dict(zip(ids, digests, strict=True)))
+    changed = list(verdicts)
+    for i, customer_id in zip(open_, ids, strict=True):
+        if customer_id in others:
+            changed[i] = replace(
+                verdicts[i],
+                fate="rejected",
+                confirmation=None,
+                code="email_taken",
+                field="email",
+                message=verdicts[i].message or "taken, by another customer of the ledger",
+            )
+    return changed
+
+
+def settled(batch: pa.Table, verdicts: Sequence[Verdict], email_key: bytes) -> pa.Table:
+    """The verdicts as the ledger takes them (SETTLED)."""
+    fingerprints = batch.column("fingerprint").to_pylist()
+    delivered = [
+        fingerprint if verdict.ours else None
+        for fingerprint, verdict in zip(fingerprints, verdicts, strict=True)
+    ]
+    digests = email_digests(batch.column("email"), email_key)
+    if any(verdict.code == "email_not_updated" for verdict in verdicts):
+        # Bunce goes on with the email that the ledger knows
+        kept = [verdict.code == "email_not_updated" for verdict in verdicts]
+        digests = pa.compute.if_else(pa.array(kept), pa.scalar(None, pa.string()), digests)
+    return pa.table(
+        [
+            batch.column("customer_id"),
+            pa.array([verdict.fate for verdict in verdicts]),
+            pa.array([verdict.confirmation for verdict in verdicts], pa.string()),
+            pa.array(delivered, pa.string()),
+            batch.column("version"),
+            digests,
+            batch.column("chunk"),
+            pa.array([verdict.in_doubt for verdict in verdicts]),
+        ],
+        schema=SETTLED,
+    )

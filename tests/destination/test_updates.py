@@ -1,0 +1,173 @@
+"""merge updates what has changed, append adopts what exists, and nothing older overwrites newer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dlt
+import pytest
+
+from dlt_bunce import bunce_adapter, run_summary
+from dlt_bunce.emulator import Behavior, Emulator
+from dlt_bunce.model import RunSummary
+
+from .conftest import MakePipeline, customer, letters
+from .test_replay import replayed
+
+
+def run(pipeline: dlt.Pipeline, *rows: dict[str, Any], how: Any = "merge") -> RunSummary:
+    """Loads the rows and says what became of them."""
+    pipeline.run(list(rows), table_name="customers", write_disposition=how)
+    return run_summary(pipeline)
+
+
+def bulk(emulator: Emulator) -> list[str]:
+    """The bulk requests so far, by what they did."""
+    return [r.call for r in emulator.requests if r.call in {"create", "update"}]
+
+
+def test_changed_customers_are_updated_in_full_batches_of_their_own(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    pipeline = make(batch_size=100, max_batch_size=100)
+    run(pipeline, *(customer(n) for n in range(200)))
+    changed = [customer(n, first_name="New") if n % 2 else customer(n) for n in range(300)]
+
+    done = run(pipeline, *changed)
+    again = run(pipeline, *changed)
+
+    assert (100, 100, 100) == (done.created, done.updated, done.unchanged)
+    assert ["create", "create", "create", "update"] == sorted(bulk(emulator))
+    assert {"New"} == {emulator.customers[f"c{n}"]["first_name"] for n in range(1, 300, 2)}
+    assert (300, 0) == (again.unchanged, again.bulk_requests)
+
+
+def test_append_leaves_changed_customers_as_they_are(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    pipeline = make()
+    run(pipeline, customer(1), how="append")
+
+    done = run(pipeline, customer(1, first_name="New"), customer(2), how="append")
+
+    assert (1, 1) == (done.skipped, done.created)
+    assert "Ada" == emulator.customers["c1"]["first_name"]
+
+
+@pytest.mark.parametrize(
+    "behavior",
+    [Behavior(rate_limit=0), Behavior(rate_limit=0, repeated_id="ignored")],
+    ids=["refused", "ignored"],
+)
+@pytest.mark.parametrize("how", ["append", "merge"])
+def test_customers_that_exist_already_are_adopted_or_updated(
+    make: MakePipeline, emulator: Emulator, behavior: Behavior, how: str
+) -> None:
+    emulator.behavior = behavior
+    emulator.seed([customer(1), customer(2, first_name="Old")])
+
+    done = run(make(), customer(1), customer(2), customer(3), how=how)
+
+    if how == "append":
+        assert "Old" == emulator.customers["c2"]["first_name"]
+        assert 3 == done.adopted + done.created
+        assert 1 <= done.adopted
+    else:
+        assert "Ada" == emulator.customers["c2"]["first_name"]
+        assert 1 == done.updated
+    assert (0, {"c1", "c2", "c3"}) == (done.rejected, set(emulator.customers))
+
+
+@pytest.mark.parametrize("unknown", ["refused", "created", "ignored"])
+def test_a_customer_that_bunce_has_lost_is_created_again(
+    make: MakePipeline, emulator: Emulator, unknown: Any
+) -> None:
+    pipeline = make()
+    run(pipeline, customer(1), customer(2))
+    kept = emulator.customers["c2"]
+    emulator.reset()
+    emulator.behavior = Behavior(rate_limit=0, unknown_update=unknown)
+    emulator.seed([kept])
+
+    done = run(pipeline, customer(1, first_name="New"), customer(2, first_name="New"))
+
+    assert (2, 0) == (done.created + done.updated, done.rejected)
+    assert ["New", "New"] == [emulator.customers[i]["first_name"] for i in ("c1", "c2")]
+
+
+def test_an_email_that_bunce_does_not_change_is_a_dead_letter_beside_the_update(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    pipeline = make()
+    run(pipeline, customer(1), customer(2))
+    moved = customer(1, email="moved@example.com", first_name="New")
+
+    done = run(pipeline, moved, customer(2))
+    again = run(pipeline, moved, customer(2))
+
+    assert (1, 0, {"email_not_updated": 1}) == (done.updated, done.rejected, done.reject_codes)
+    assert "New" == emulator.customers["c1"]["first_name"]
+    assert "c1@example.com" == emulator.customers["c1"]["email"]
+    assert [("c1", "email_not_updated", "open")] == letters()
+    assert (2, 0) == (again.unchanged, again.bulk_requests)
+    done = run(pipeline, customer(1, first_name="New"), customer(2))
+    assert (1, {}) == (done.updated, done.reject_codes)
+    assert [("c1", "email_not_updated", "resolved")] == letters()
+
+
+def test_an_email_letter_is_resolved_by_a_replay_once_bunce_lets_it_change(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    pipeline = make()
+    run(pipeline, customer(1), customer(2))
+    run(pipeline, customer(1, email="moved@example.com"))
+
+    refused = replayed(emulator).summary
+    still = letters()
+    emulator.behavior = Behavior(rate_limit=0, email_update="always")
+    done = replayed(emulator).summary
+
+    assert (1, 1) == (refused.read, refused.updated)
+    assert [("c1", "email_not_updated", "open")] == still
+    assert (1, 1) == (done.read, done.updated)
+    assert [("c1", "email_not_updated", "resolved")] == letters()
+    assert "moved@example.com" == emulator.customers["c1"]["email"]
+
+
+def test_devices_that_bunce_lacks_are_sent(make: MakePipeline, emulator: Emulator) -> None:
+    emulator.seed([customer(1)])
+    devices = [{"device_type": "ios", "device_token": "t"}]
+
+    done = run(make(), customer(1, devices=devices))
+
+    assert 1 == done.updated
+    assert "t" == emulator.customers["c1"]["devices"][0]["device_token"]
+
+
+def test_an_older_version_never_overwrites_a_newer_one(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    def load(name: str, *rows: dict[str, Any]) -> RunSummary:
+        pipeline = make(name)
+        resource = dlt.resource(list(rows), name="customers", write_disposition="merge")
+        pipeline.run(bunce_adapter(resource, version="v"))
+        return run_summary(pipeline)
+
+    load("sync", customer(1, first_name="Newer", v=5))
+    backfill = load("backfill", customer(1, first_name="Older", v=4), customer(2, v=1))
+
+    assert (1, 1) == (backfill.superseded, backfill.created)
+    assert "Newer" == emulator.customers["c1"]["first_name"]
+
+
+def test_a_replay_never_overwrites_what_was_delivered_since(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    pipeline = make()
+    run(pipeline, customer(1), customer(2, phone_no="0803 000 0000"))
+    run(pipeline, customer(2, first_name="Newer"))
+
+    done = replayed(emulator, settings={"default_region": "NG"}).summary
+
+    assert 0 == done.read
+    assert "Newer" == emulator.customers["c2"]["first_name"]

@@ -1,0 +1,1 @@
+"""The settlement against a model of every reading of the API."""

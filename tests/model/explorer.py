@@ -1,0 +1,159 @@
+"""Plays settlements against the model and compares what was said of each row with what is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from dlt_bunce.api.machine import Machine
+from dlt_bunce.api.steps import Answer, Blamed, Echoed, Found, Send, Step, Verb
+from dlt_bunce.api.traits import Traits
+from dlt_bunce.api.verdict import Verdict
+
+from .server import FAULTS, CrashError, Customer, Fault, Reading, Server
+
+MOST_TRIES = 5
+"""Requests in a row without an answer, after which a run gives up."""
+
+Choose = Callable[[], Fault]
+
+
+@dataclass
+class History:
+    """What happened to a batch over several runs."""
+
+    server: Server
+    verdicts: dict[int, Verdict] = field(default_factory=dict)
+    steps: int = 0
+    crashes: int = 0
+
+
+def play(
+    reading: Reading,
+    customers: Sequence[Customer],
+    *,
+    verb: Verb,
+    overwrite: bool,
+    choose: Choose = lambda: "none",
+    runs: int = 4,
+    traits: Traits | None = None,
+) -> History:
+    """Settles the customers as one batch, run after run, until every one has its verdict.
+
+    `choose` decides about an accident at every request; the last run has none.
+    """
+    server = Server(reading, customers)
+    history = History(server)
+    doubted: set[int] = set()
+    for run in range(runs):
+        todo = [i for i in range(len(customers)) if i not in history.verdicts]
+        if not todo:
+            break
+        calm = run == runs - 1
+        doubted = _run(history, todo, doubted, verb, overwrite, choose, traits, calm=calm)
+    return history
+
+
+def _run(
+    history: History,
+    todo: list[int],
+    doubted: set[int],
+    verb: Verb,
+    overwrite: bool,
+    choose: Choose,
+    traits: Traits | None,
+    *,
+    calm: bool,
+) -> set[int]:
+    """One run over the rows `todo`; returns those that are in doubt afterwards."""
+    machine = Machine(
+        len(todo),
+        verb,
+        Traits() if traits is None else traits,
+        overwrite=overwrite,
+        in_doubt=[n for n, i in enumerate(todo) if i in doubted],
+    )
+    steps = machine.run()
+    lost = 0
+    try:
+        step = next(steps, None)
+        while step is not None and lost < MOST_TRIES:
+            history.steps += 1
+            fault: Fault = "none"
+            if isinstance(step, Send) and not calm:
+                fault = choose()
+            answer = history.server.answer(_moved(step, todo), fault)
+            lost = lost + 1 if fault in {"before", "after", "midway"} else 0
+            try:
+                step = steps.send(_moved_back(answer, todo))
+            except StopIteration:
+                step = None
+    except CrashError:
+        # the intent was written for all rows; nothing was settled
+        history.crashes += 1
+        return set(todo)
+    left = set()
+    for i, verdict in zip(todo, machine.verdicts, strict=True):
+        if verdict.fate != "deferred":
+            history.verdicts[i] = verdict
+        elif verdict.in_doubt:
+            left.add(i)
+    return left
+
+
+def _moved(step: Step, todo: list[int]) -> Step:
+    """The step in the numbers of the customers."""
+    return replace(step, rows=tuple(todo[n] for n in step.rows))
+
+
+def _moved_back(answer: Answer, todo: list[int]) -> Answer:
+    place = {i: n for n, i in enumerate(todo)}
+    match answer:
+        case Echoed(matches) | Found(dict(matches)):
+            return replace(answer, matches={place[i]: match for i, match in matches.items()})
+        case Blamed(kinds):
+            return replace(answer, kinds={place[i]: kind for i, kind in kinds.items()})
+    return answer
+
+
+def deviations(history: History, *, overwrite: bool) -> Iterator[tuple[int, str]]:
+    """Rows of which something untrue was said, or that are not where they belong."""
+    for i, customer in enumerate(history.server.customers):
+        verdict, state = history.verdicts.get(i), history.server.state.get(i)
+        if verdict is None:
+            yield i, "unsettled"
+        elif verdict.fate == "rejected":
+            if customer.kind == "good" and not (state and not overwrite):
+                yield i, f"blamed as {verdict.code}"
+            elif state == "ours" and customer.kind == "good":
+                yield i, f"delivered, and blamed as {verdict.code}"
+        elif verdict.code == "email_not_updated":
+            if state != "moved":
+                yield i, "email said to be refused"
+        elif verdict.ours and state != "ours":
+            yield i, f"lost: {verdict.fate} by {verdict.confirmation}, but is {state}"
+        elif not verdict.ours and (state is None or overwrite):
+            yield i, f"said to exist with other content, but is {state}"
+
+
+def every_history(run: Callable[[Choose], History], most: int = 2) -> Iterator[History]:
+    """All histories with at most `most` accidents, whenever they happen."""
+    stack: list[list[Fault]] = [[]]
+    while stack:
+        script = stack.pop()
+        taken: list[Fault] = []
+        yield run(_following(script, taken))
+        if sum(fault != "none" for fault in script) < most:
+            for at in range(len(script), len(taken)):
+                stack += [[*taken[:at], fault] for fault in FAULTS if fault != "none"]
+
+
+def _following(script: Sequence[Fault], taken: list[Fault]) -> Choose:
+    """Chooses as the script says, and well after its end; writes down what it chose."""
+
+    def choose() -> Fault:
+        fault: Fault = script[len(taken)] if len(taken) < len(script) else "none"
+        taken.append(fault)
+        return fault
+
+    return choose
