@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check requirements clean
+.PHONY: help demo test check explore requirements clean
 .DEFAULT_GOAL := help
 
 help:  ## Show these commands.
@@ -15,6 +15,9 @@ demo: $(READY)  ## Watch 10,000 customers go through the whole story.
 
 test: $(READY)  ## Run every test, with a real Postgres, S3 stand-in, and emulator.
 	@$(BIN)/python -m pytest
+
+explore: $(READY)  ## Settle against every reading of the API for ten minutes more.
+	@DLT_BUNCE_TEST_EXPLORE_SECONDS=600 $(BIN)/python -m pytest -s tests/model
 
 check: $(READY)  ## Lint, format, and types.
 	@$(BIN)/ruff check .

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from typing import get_args, get_type_hints
 
 from dlt_bunce.api.machine import Machine
 from dlt_bunce.api.steps import Answer, Blamed, Echoed, Found, Send, Step, Verb
@@ -12,6 +15,8 @@ from dlt_bunce.api.verdict import Verdict
 
 from .server import FAULTS, CrashError, Customer, Fault, Reading, Server
 
+IDS = 99
+"""Customers that one look-up asks for."""
 MOST_TRIES = 5
 """Requests in a row without an answer, after which a run gives up."""
 
@@ -24,8 +29,8 @@ class History:
 
     server: Server
     verdicts: dict[int, Verdict] = field(default_factory=dict)
-    steps: int = 0
-    crashes: int = 0
+    requests: int = 0
+    """What went over the wire: a look-up of many rows takes several."""
 
 
 def play(
@@ -78,7 +83,7 @@ def _run(
     try:
         step = next(steps, None)
         while step is not None and lost < MOST_TRIES:
-            history.steps += 1
+            history.requests += _requests(step, history.server.reading)
             fault: Fault = "none"
             if isinstance(step, Send) and not calm:
                 fault = choose()
@@ -90,7 +95,6 @@ def _run(
                 step = None
     except CrashError:
         # the intent was written for all rows; nothing was settled
-        history.crashes += 1
         return set(todo)
     left = set()
     for i, verdict in zip(todo, machine.verdicts, strict=True):
@@ -99,6 +103,12 @@ def _run(
         elif verdict.in_doubt:
             left.add(i)
     return left
+
+
+def _requests(step: Step, reading: Reading) -> int:
+    if isinstance(step, Send):
+        return 1
+    return math.ceil(len(step.rows) / IDS) if reading.look_up else 0
 
 
 def _moved(step: Step, todo: list[int]) -> Step:
@@ -134,6 +144,16 @@ def deviations(history: History, *, overwrite: bool) -> Iterator[tuple[int, str]
             yield i, f"lost: {verdict.fate} by {verdict.confirmation}, but is {state}"
         elif not verdict.ours and (state is None or overwrite):
             yield i, f"said to exist with other content, but is {state}"
+
+
+def readings() -> Iterator[Reading]:
+    """The product of everything that is open."""
+    names = {f.name: get_args(get_type_hints(Reading)[f.name]) for f in fields(Reading)}
+    options = names | {"look_up": (True, False), "lag": (0, 1), "largest": (1_000, 2)}
+    for values in itertools.product(*options.values()):
+        reading = Reading(**dict(zip(options, values, strict=True)))
+        if reading.look_up or not reading.lag:
+            yield reading
 
 
 def every_history(run: Callable[[Choose], History], most: int = 2) -> Iterator[History]:

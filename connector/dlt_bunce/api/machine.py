@@ -40,9 +40,9 @@ class _Parcel:
     """Rows that go on together.
 
     `look_up`: before they are sent. `silent`: a success did not show them, for the last of
-    `attempt` - 1 times. `halve`: a refusal named none of them. `leftover`: a refusal named others,
-    or nobody; `named` of them, `counted`, and `fresh` (not one of the rows was there before that
-    request).
+    `attempt` - 1 times. `halve`: a refusal named none of them. `suspect`: so did an earlier one.
+    `leftover`: a refusal named others, or nobody; `named` of them, `counted`, and `fresh` (not one
+    of the rows was there before that request).
     """
 
     rows: tuple[int, ...]
@@ -51,13 +51,15 @@ class _Parcel:
     attempt: int = 1
     silent: bool = False
     halve: bool = False
+    suspect: bool = False
     leftover: bool = False
     named: int = 0
     counted: bool = False
     fresh: bool = False
 
     def sent_again(self, rows: Iterable[int]) -> _Parcel:
-        return _Parcel(tuple(rows), self.verb, attempt=self.attempt)
+        suspect = self.suspect or self.halve
+        return _Parcel(tuple(rows), self.verb, attempt=self.attempt, suspect=suspect)
 
 
 _Next = list[_Parcel]
@@ -90,7 +92,7 @@ class Machine:
         # rows that were not there before any request of ours
         self._absent_before: set[int] = set()
         self._switched: set[int] = set()
-        # rows of which an update said that there is no such customer
+        # rows to be updated of which there is no such customer
         self._unknown: set[int] = set()
         self.calls = 0
         # enough for every tenth row to be bad without a name, or for 8 bad rows of a small batch
@@ -145,8 +147,10 @@ class Machine:
             match = answer.matches[i]
             if parcel.verb == "update":
                 self._updated(i, match, "response")
-            elif _same(match) or (self._overwrite and i in self._switched):
+            elif _same(match) or i in self._unknown:
                 self._verdicts[i] = Verdict("created", "response")
+            elif i in self._switched:
+                self._reject([i], "unconfirmed")
             else:
                 # a repeated id is ignored here, and what was there before is shown
                 following += self._exists(i)
@@ -177,19 +181,17 @@ class Machine:
         # before anything else can fail: these may be there now
         self._doubted.update(rest)
         self._reject([i for i, kind in kinds.items() if kind == "bad"], "refused")
-        unknown = [i for i, kind in kinds.items() if kind == "unknown"]
-        self._unknown.update(unknown)
-        self._doubted.difference_update(unknown)
-        following = self._switch(unknown, parcel.verb)
+        following = self._nobody([i for i, kind in kinds.items() if kind == "unknown"])
         taken = [i for i, kind in kinds.items() if kind == "taken"]
         following += yield from self._taken(taken, parcel.verb)
         if not rest:
             return following
-        left = parcel.sent_again(rest)
+        left = replace(parcel.sent_again(rest), halve=not kinds)
         if creates and self._traits.partial is False:
-            return following + ([left] if kinds else _halves(left))
+            again = left.sent_again(rest)
+            return following + ([again] if kinds else _halves(again))
         learned = replace(left, named=len(kinds), counted=answer.counted, fresh=fresh)
-        return [*following, replace(learned, look_up=True, leftover=True, halve=not kinds)]
+        return [*following, replace(learned, look_up=True, leftover=True)]
 
     def _refused_without_a_word(self, parcel: _Parcel) -> _Steps:
         """A single row is refused and nothing says why: it may as well be there already."""
@@ -201,7 +203,7 @@ class Machine:
             self._reject([i], "unconfirmed" if i in self._doubted else "refused")
         elif i not in found:
             if parcel.verb == "update":
-                return self._switch([i], parcel.verb)
+                return self._nobody([i])
             self._reject([i], "refused")
         elif parcel.verb == "create":
             return self._present(i, found[i])
@@ -222,7 +224,8 @@ class Machine:
             self._absent_before.update(i for i in absent if i not in self._doubted)
             for i, match in found.items():
                 following += self._present(i, match)
-            if parcel.leftover and (not parcel.halve or len(parcel.rows) >= _TELLING):
+            telling = not parcel.halve or len(parcel.rows) >= _TELLING
+            if parcel.leftover and telling and not parcel.suspect:
                 self._traits.learn(
                     absent=len(absent),
                     of=len(parcel.rows),
@@ -232,7 +235,7 @@ class Machine:
                 )
         else:
             left = []
-            following += self._switch(absent, parcel.verb)
+            following += self._nobody(absent)
             for i, match in found.items():
                 # an email alone that is not ours may be one that Bunce does not change
                 if match.rest and (match.email or parcel.silent):
@@ -275,9 +278,6 @@ class Machine:
         for i in taken:
             if found is not None and i in found:
                 following += self._present(i, found[i])
-                if i in self._doubted and self._traits.partial is False:
-                    # an earlier refusal did create it, the hint was wrong
-                    self._traits.partial = None
             elif found is not None or (i in self._unknown and i not in self._doubted):
                 self._reject([i], "email_taken")
             elif self._overwrite and i not in self._switched:
@@ -294,6 +294,9 @@ class Machine:
         if not _same(match):
             return self._exists(i)
         self._verdicts[i] = Verdict("created" if i in self._doubted else "adopted", "lookup")
+        if i in self._doubted and self._traits.partial is False:
+            # an earlier refusal did create it, the hint was wrong
+            self._traits.partial = None
         return []
 
     def _exists(self, i: int) -> _Next:
@@ -306,6 +309,12 @@ class Machine:
     def _updated(self, i: int, match: Match, confirmation: Confirmation) -> None:
         code = None if match.email else "email_not_updated"
         self._verdicts[i] = Verdict("updated", confirmation, code=code)
+
+    def _nobody(self, rows: list[int]) -> _Next:
+        """Updates of customers that do not exist: no request so far has delivered them."""
+        self._unknown.update(rows)
+        self._doubted.difference_update(rows)
+        return self._switch(rows, "update")
 
     def _switch(self, rows: list[int], verb: Verb) -> _Next:
         """To the other lane, once; a row that neither lane takes is refused."""
@@ -345,7 +354,7 @@ def _same(match: Match | None) -> bool:
 def _halves(parcel: _Parcel) -> _Next:
     middle = (len(parcel.rows) + 1) // 2
     halves = (parcel.rows[:middle], parcel.rows[middle:])
-    return [_Parcel(half, parcel.verb) for half in halves if half]
+    return [_Parcel(half, parcel.verb, suspect=parcel.suspect) for half in halves if half]
 
 
 def _joined(parcels: _Next) -> _Next:
