@@ -76,6 +76,18 @@ def postgres_url(_postgres: str) -> Iterator[str]:
         admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # type: ignore[arg-type]
 
 
+@pytest.fixture
+def postgres_store(_postgres: str) -> Iterator[str]:
+    """A store_url of an empty schema in Postgres."""
+    import psycopg
+
+    name = f"bunce_{os.getpid()}_{next(_numbers)}"
+    joint = "&" if urlsplit(_postgres).query else "?"
+    yield f"{_postgres}{joint}schema={name}"
+    with psycopg.connect(_postgres, autocommit=True) as admin:
+        admin.execute(f'DROP SCHEMA IF EXISTS "{name}" CASCADE')  # type: ignore[arg-type]
+
+
 @dataclass(frozen=True)
 class Bucket:
     """A bucket in an S3 stand-in on loopback."""

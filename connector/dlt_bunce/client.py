@@ -35,7 +35,7 @@ from dlt_bunce.model import Traffic
 from dlt_bunce.records.mapping import FieldMapping, resolve_mapping
 from dlt_bunce.store import dlt_state, runs
 from dlt_bunce.store.account import Account, open_account
-from dlt_bunce.store.database import Database, sqlite_path
+from dlt_bunce.store.database import Database
 
 
 @lru_cache(maxsize=32)
@@ -188,7 +188,7 @@ class BunceClient(JobClientBase, WithStateSync):
         """Refused: the ledger knows what Bunce has, and Bunce forgets nothing."""
         raise DispositionError(
             "The ledger is not dropped: without it every customer would be sent again.",
-            remedy=f"To forget an account for good, delete {self.config.store_url} by hand.",
+            remedy="To forget an account for good, delete its rows or the store by hand.",
         )
 
     def update_stored_schema(
@@ -215,7 +215,7 @@ class BunceClient(JobClientBase, WithStateSync):
 
     def get_stored_state(self, pipeline_name: str) -> StateInfo | None:
         """The newest state whose load was completed."""
-        if not sqlite_path(self.config.store_url).exists():
+        if not self.database().exists():
             return None
         with self.database() as db:
             row = dlt_state.newest_state(db, pipeline_name)
@@ -240,7 +240,7 @@ class BunceClient(JobClientBase, WithStateSync):
         return self._stored_schema(version_hash=version_hash)
 
     def _stored_schema(self, **by: str | None) -> StorageSchemaInfo | None:
-        if not sqlite_path(self.config.store_url).exists():
+        if not self.database().exists():
             return None
         with self.database() as db:
             row: dict[str, Any] | None = dlt_state.newest_schema(db, **without_none(by))

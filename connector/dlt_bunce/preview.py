@@ -7,7 +7,7 @@ from collections import Counter
 from dlt_bunce.load import Settings, Source
 from dlt_bunce.model import FATES, RunSummary
 from dlt_bunce.records.prepare import prepare
-from dlt_bunce.store.database import Database, sqlite_path
+from dlt_bunce.store.database import Database
 from dlt_bunce.store.ledger import Job, Ledger
 
 
@@ -18,7 +18,7 @@ def preview(source: Source, job: Job, settings: Settings, store_url: str) -> Run
     """
     counts: Counter[str] = Counter()
     codes: Counter[str] = Counter()
-    known = sqlite_path(store_url).exists()
+    known = Database(store_url).exists()
     for number, table in enumerate(source.chunks(20_000)):
         prepared = prepare(table, settings.mapping, settings.rules)
         counts["read"] += prepared.read

@@ -100,7 +100,7 @@ def settled(batch: pa.Table, verdicts: Sequence[Verdict], email_key: bytes) -> p
             batch.column("version"),
             digests,
             batch.column("chunk"),
-            pa.array([verdict.in_doubt for verdict in verdicts]),
+            pa.array([int(verdict.in_doubt) for verdict in verdicts], pa.int64()),
         ],
         schema=SETTLED,
     )

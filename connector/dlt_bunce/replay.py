@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -197,16 +196,13 @@ def _job(client: BunceClient, letter: _Letter, run_id: str) -> Job:
 def _alone(db: Database, account: Account) -> Iterator[None]:
     """One replay at a time: whatever an earlier one still claims, it has left behind.
 
-    The lock goes with the process, however that ends. Raises StoreError while another replay runs.
+    Raises StoreError while another replay runs.
     """
-    path = db.path.with_name(f"{db.path.name}-replay")
-    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as lock:
-        try:
-            lock.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError:
+    with db.alone("replay") as locked:
+        if not locked:
             raise StoreError(
                 "Another replay is running.", remedy="Wait for that one to end and run again."
-            ) from None
+            )
         db.execute(
             "UPDATE bunce_customers SET lease_until = 0 WHERE account = $1 "
             "AND claim_batch LIKE 'replay-%'",

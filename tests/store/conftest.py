@@ -105,9 +105,9 @@ class Books:
                     "version": version[0] if version else None,
                     "email_digest": f"digest of {key}",
                     "chunk": chunk,
-                    "in_doubt": False,
+                    "in_doubt": 0,
                 }
-                | changes
+                | {name: int(v) if name == "in_doubt" else v for name, v in changes.items()}
                 for key, content, *version in rows
             ],
             SETTLED,
@@ -182,9 +182,17 @@ def clock() -> Time:
     return Time()
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def store_url(request: pytest.FixtureRequest) -> str:
+    """An empty store of either kind: what is promised of one is promised of both."""
+    if request.param == "sqlite":
+        return "sqlite:///bunce.sqlite"
+    return str(request.getfixturevalue("postgres_store"))
+
+
 @pytest.fixture
-def db() -> Iterator[Database]:
-    with Database("sqlite:///bunce.sqlite") as db:
+def db(store_url: str) -> Iterator[Database]:
+    with Database(store_url) as db:
         yield db
 
 

@@ -317,7 +317,7 @@ def test_an_empty_chunk_counts_nothing(books: Make) -> None:
 
 
 def test_processes_that_race_for_the_same_customers_never_claim_one_twice(
-    together: Callable[[list[str]], list[list[str]]],
+    together: Callable[[list[str]], list[list[str]]], store_url: str
 ) -> None:
     program = """
 import random
@@ -334,7 +334,7 @@ random.Random(NAME).shuffle(keys)
 start = ready()
 time.sleep(max(0.0, start - time.time()))
 claimed = []
-with Database("sqlite:///bunce.sqlite") as db:
+with Database(URL) as db:
     ledger = Ledger(db, Job("default", NAME, "crm", "customers", "file", "merge"))
     for number in range(10):
         rows = chunk(keys[number * 300 : number * 300 + 300])
@@ -345,7 +345,9 @@ with Database("sqlite:///bunce.sqlite") as db:
 answer(claimed)
 """
 
-    claims = together([f"NAME = {name!r}\n{program}" for name in ("one", "two", "three")])
+    claims = together(
+        [f"URL, NAME = {(store_url, name)!r}\n{program}" for name in ("one", "two", "three")]
+    )
 
     assert all(claims)
     assert [f"c{n}" for n in sorted(range(3000), key=str)] == sorted(

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import adbc_driver_manager
 import pyarrow as pa
 from typing_extensions import Self
 
-from dlt_bunce.errors import ConfigurationError, StoreError
+from dlt_bunce.errors import StoreError
+from dlt_bunce.store.engine import engine
 from dlt_bunce.store.migrations import MIGRATIONS
 
 BUSY_TIMEOUT_S = 60.0
 """How long to wait for another process that is writing, before it counts as locked."""
-_BATCH_ROWS = "65536"
 
 
 def utc_now() -> str:
@@ -28,30 +25,12 @@ def utc_now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="microseconds")
 
 
-def sqlite_path(store_url: str) -> Path:
-    """The file that an `sqlite:///…` URL names, relative to the working directory.
-
-    Raises ConfigurationError for a URL of another kind.
-    """
-    if store_url.startswith(("postgresql://", "postgres://")):
-        raise ConfigurationError(
-            "store_url names a Postgres database, which this version cannot use as its store yet.",
-            remedy='Use the embedded store: store_url = "sqlite:///bunce.sqlite".',
-        )
-    prefix = "sqlite:///"
-    if not store_url.startswith(prefix) or len(store_url) == len(prefix):
-        raise ConfigurationError(
-            f"store_url has the unknown form {urlsplit(store_url).scheme or 'without scheme'!r}.",
-            remedy='Write for example store_url = "sqlite:///bunce.sqlite".',
-        )
-    return Path(store_url[len(prefix) :])
-
-
 class Database:
     """One connection, for one thread. Use as a context manager.
 
-    With `read_only` the store must exist and is not changed. Raises StoreError from every method
-    when the database cannot do what was asked.
+    With `read_only` the store must exist and is not changed. Raises ConfigurationError for a
+    `store_url` of an unknown kind, and StoreError from every method when the database cannot do
+    what was asked.
     """
 
     def __init__(
@@ -61,32 +40,43 @@ class Database:
         read_only: bool = False,
         busy_timeout_s: float = BUSY_TIMEOUT_S,
     ) -> None:
-        self.path = sqlite_path(store_url)
+        self._engine = engine(store_url, busy_timeout_s)
         self.read_only = read_only
-        self._busy_timeout_s = busy_timeout_s
         self._open = contextlib.ExitStack()
+
+    def exists(self) -> bool:
+        """Whether there is a store of any version; nothing needs to be open for that."""
+        with self._translated():
+            return self._engine.is_there()
 
     def __enter__(self) -> Self:
         with self._translated(), contextlib.ExitStack() as opened:
-            self._connect(opened)
+            if self.read_only and not self._engine.is_there():
+                raise StoreError(
+                    f"There is no store at {self._engine.name}.",
+                    remedy="It is made by the first load; check store_url and the working "
+                    "directory.",
+                )
+            self._cursor = self._engine.connect(opened, read_only=self.read_only)
             self._migrate()
             self._open = opened.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._open.close()
+        with self._translated():
+            self._open.close()
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
         """Runs one statement that returns no rows."""
         with self._translated():
-            self._cursor.execute(_positional(sql), tuple(parameters) or None)
+            self._cursor.execute(self._engine.dialect(sql), tuple(parameters) or None)
 
     def query(
         self, sql: str, parameters: Sequence[object] = (), *, schema: pa.Schema | None = None
     ) -> pa.Table:
         """Runs one query; `schema` names the types to cast to, since SQLite guesses them."""
         with self._translated():
-            self._cursor.execute(_positional(sql), tuple(parameters) or None)
+            self._cursor.execute(self._engine.dialect(sql), tuple(parameters) or None)
             table = self._cursor.fetch_arrow_table()
         return table if schema is None else table.cast(schema)
 
@@ -99,11 +89,15 @@ class Database:
         """Puts `table` into a temporary table of this connection, replacing what it held."""
         with self._translated():
             self._cursor.adbc_ingest(name, table, mode="replace", temporary=True)
+            analyze = self._engine.analyze(name, table.num_rows)
+            if analyze:
+                self._cursor.execute(analyze)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """Runs the block in one transaction that holds the write lock from its start."""
-        self.execute("BEGIN IMMEDIATE")
+        """Runs the block in one transaction, as the only writer from its start to its end."""
+        for statement in self._engine.begin:
+            self._begin(statement)
         try:
             yield
             self.execute("COMMIT")
@@ -112,44 +106,23 @@ class Database:
                 self.execute("ROLLBACK")
             raise
 
-    def _connect(self, opened: contextlib.ExitStack) -> None:
-        import adbc_driver_sqlite.dbapi as driver
+    @contextlib.contextmanager
+    def alone(self, what: str) -> Iterator[bool]:
+        """Holds a lock named `what` while the block runs; gives False if another process has it."""
+        with self._engine.alone(self._cursor, what) as locked:
+            yield locked
 
-        if self.read_only:
-            if not self.path.exists():
-                raise StoreError(
-                    f"There is no store at {self.path}.",
-                    remedy="It is made by the first load; check store_url and the working "
-                    "directory.",
-                )
-            name = f"{self.path.absolute().as_uri()}?mode=ro"
-        else:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            name = str(self.path)
-        connection = opened.enter_context(contextlib.closing(driver.connect(name, autocommit=True)))
-        self._cursor = opened.enter_context(contextlib.closing(connection.cursor()))
-        # the driver takes types from its first batch, where a column may be all null
-        self._cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": _BATCH_ROWS})
-        self.query(f"PRAGMA busy_timeout={int(self._busy_timeout_s * 1000)}")
-        self.execute("PRAGMA temp_store=MEMORY")
-        if not self.read_only:
-            # WAL lets readers see a consistent state while a load writes. FULL, since an intent
-            # that a power cut undoes would let an accepted row be sent again.
-            self._use_wal()
-            self.execute("PRAGMA synchronous=FULL")
+    def has_table(self, name: str) -> bool:
+        """Whether there is a table of that name."""
+        return bool(self.rows(self._engine.has_table, (name,)))
 
-    def _use_wal(self) -> None:
-        """Switches a new file over; unlike every other statement, this one does not wait."""
-        until = time.monotonic() + self._busy_timeout_s
-        while True:
-            try:
-                self.query("PRAGMA journal_mode=WAL")
-            except StoreError as error:  # noqa: PERF203, each turn is a try
-                if "locked" not in error.message or time.monotonic() > until:
-                    raise
-                time.sleep(0.01)
-            else:
-                return
+    def _begin(self, statement: str) -> None:
+        try:
+            self.execute(statement)
+        except StoreError:
+            with contextlib.suppress(StoreError):
+                self.execute("ROLLBACK")
+            raise
 
     def _migrate(self) -> None:
         newest = len(MIGRATIONS)
@@ -157,11 +130,13 @@ class Database:
             return
         if self.read_only:
             raise StoreError(
-                f"The store {self.path} has not been made or upgraded by this version yet.",
+                f"The store {self._engine.name} has not been made or upgraded by this version yet.",
                 remedy="The next load does that; check store_url.",
             )
         with self.transaction():
-            self.execute("CREATE TABLE IF NOT EXISTS bunce_schema (version BIGINT NOT NULL)")
+            self._engine.prepare(self._cursor)
+            if not self.has_table("bunce_schema"):
+                self.execute("CREATE TABLE bunce_schema (version BIGINT NOT NULL)")
             for step in MIGRATIONS[self._version() :]:
                 for statement in step:
                     self.execute(statement)
@@ -170,13 +145,13 @@ class Database:
 
     def _version(self) -> int:
         """How many migrations the store has seen; raises StoreError when we know fewer."""
-        if not self.rows("SELECT name FROM sqlite_master WHERE name = 'bunce_schema'"):
+        if not self.has_table("bunce_schema"):
             return 0
         rows = self.rows("SELECT version FROM bunce_schema")
         version = int(rows[0]["version"]) if rows else 0
         if version > len(MIGRATIONS):
             raise StoreError(
-                f"The store {self.path} has schema version {version}; this program knows "
+                f"The store {self._engine.name} has schema version {version}; this program knows "
                 f"versions up to {len(MIGRATIONS)}.",
                 remedy="Upgrade with: pip install --upgrade dlt-bunce",
             )
@@ -188,29 +163,7 @@ class Database:
         try:
             yield
         except (adbc_driver_manager.Error, sqlite3.Error, OSError) as error:
-            reason = str(error).splitlines()[0].rpartition(": ")[2]
-            if isinstance(error, OSError):
-                reason = error.strerror or type(error).__name__
-            elif "failed to open" in str(error):
-                reason = "its file cannot be opened or made"
+            reason, remedy = self._engine.explain(error)
             raise StoreError(
-                f"The store {self.path} cannot be used: {reason}.", remedy=_remedy(reason)
+                f"The store {self._engine.name} cannot be used: {reason}.", remedy=remedy
             ) from None
-
-
-def _positional(sql: str) -> str:
-    """SQLite counts `$1` by first appearance, like a name; `?1` is what Postgres means by `$1`."""
-    return sql.replace("$", "?")
-
-
-def _remedy(reason: str) -> str:
-    lowered = reason.lower()
-    if "locked" in lowered or "busy" in lowered:
-        return "Another load holds it; wait for that one to end and run again."
-    if "full" in lowered or "no space" in lowered:
-        return "Free space on its disk and run again; nothing was sent meanwhile."
-    if any(word in lowered for word in ("readonly", "read-only", "permission", "opened")):
-        return "Make the file and its folder writable for this user and run again."
-    if "not a database" in lowered:
-        return "store_url names a file of another kind; point it elsewhere."
-    return "Check store_url, the folder, and its free space."

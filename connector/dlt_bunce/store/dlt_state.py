@@ -72,8 +72,8 @@ def newest_schema(
 ) -> dict[str, Any] | None:
     """The newest kept version of a schema, by its name or by its hash."""
     rows = db.rows(
-        "SELECT * FROM bunce_dlt_version WHERE ($1 IS NULL OR schema_name = $1) "
-        "AND ($2 IS NULL OR version_hash = $2) ORDER BY inserted_at DESC LIMIT 1",
+        "SELECT * FROM bunce_dlt_version WHERE (CAST($1 AS TEXT) IS NULL OR schema_name = $1) "
+        "AND (CAST($2 AS TEXT) IS NULL OR version_hash = $2) ORDER BY inserted_at DESC LIMIT 1",
         (schema_name, version_hash),
     )
     return rows[0] if rows else None

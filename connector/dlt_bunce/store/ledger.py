@@ -32,7 +32,7 @@ SETTLED = pa.schema(
         ("version", pa.int64()),
         ("email_digest", pa.string()),
         ("chunk", pa.int64()),
-        ("in_doubt", pa.bool_()),
+        ("in_doubt", pa.int64()),
     ]
 )
 _KEYS = pa.schema([("customer_id", pa.string())])

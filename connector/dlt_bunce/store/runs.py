@@ -160,7 +160,7 @@ def summaries(
 
 
 def _sum(db: Database, where: str, parameters: tuple[object, ...]) -> dict[str, int]:
-    sums = ", ".join(f"SUM({c}) AS {c}" for c in ("read", *FATE_COLUMNS))
+    sums = ", ".join(f"CAST(SUM({c}) AS BIGINT) AS {c}" for c in ("read", *FATE_COLUMNS))
     row = db.rows(f"SELECT {sums} FROM bunce_run_chunks {where}", parameters)[0]  # noqa: S608
     counts = {name: int(row[name] or 0) for name in ("read", *FATE_COLUMNS)}
     counts["deferred"] = counts["read"] - sum(counts[fate] for fate in FATE_COLUMNS)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from dlt_bunce.errors import ConfigurationError, StoreError
-from dlt_bunce.store.database import Database, sqlite_path
+from dlt_bunce.store.database import Database
 from dlt_bunce.store.migrations import MIGRATIONS
 
 URL = "sqlite:///bunce.sqlite"
@@ -71,10 +71,16 @@ def test_a_store_of_every_older_version_is_brought_up_to_date() -> None:
         assert len(MIGRATIONS) == version()
 
 
-@pytest.mark.parametrize("url", ["postgresql://host/db", "mysql://host/db", "sqlite:///", "bunce"])
-def test_a_url_that_names_no_sqlite_file_is_refused_with_an_example(url: str) -> None:
+@pytest.mark.parametrize("url", ["mysql://host/db", "sqlite:///", "sqlite://x", "bunce", ""])
+def test_a_url_that_names_no_store_is_refused_with_an_example(url: str) -> None:
     with pytest.raises(ConfigurationError, match=r"sqlite:///bunce\.sqlite"):
-        sqlite_path(url)
+        Database(url)
+
+
+@pytest.mark.parametrize("schema", ["a-b", "1a", 'a"b', "x" * 64, "pg;drop"])
+def test_a_schema_that_is_no_plain_name_is_refused(schema: str) -> None:
+    with pytest.raises(ConfigurationError, match="not a plain name"):
+        Database(f"postgresql://host/db?schema={schema}")
 
 
 def test_a_file_that_is_no_database_is_left_as_it_is() -> None:

@@ -1,0 +1,65 @@
+"""What tells the two databases apart; everything else about the store is the same SQL."""
+
+from __future__ import annotations
+
+import contextlib
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from dlt_bunce.errors import ConfigurationError
+
+EXAMPLES = '"sqlite:///bunce.sqlite" or "postgresql://user@host/database?schema=bunce"'
+
+
+class Engine(Protocol):
+    """One database of one kind, named by a `store_url`."""
+
+    name: str
+    """For messages: where the store is, without any password."""
+    has_table: str
+    """A query that has a row if there is a table named $1."""
+
+    @property
+    def begin(self) -> tuple[str, ...]:
+        """Statements that begin a transaction as the only writer."""
+
+    def is_there(self) -> bool:
+        """Whether there is anything to open."""
+
+    def connect(self, opened: contextlib.ExitStack, *, read_only: bool) -> Any:
+        """A cursor in autocommit mode; what must be closed afterwards goes into `opened`."""
+
+    def prepare(self, cursor: Any) -> None:
+        """Makes what the first migration needs to exist."""
+
+    def dialect(self, sql: str) -> str:
+        """The statement as this database takes it."""
+
+    def analyze(self, table: str, rows: int) -> str | None:
+        """The statement that tells the planner about a new temporary table, if it is worth it."""
+
+    def alone(self, cursor: Any, what: str) -> AbstractContextManager[bool]:
+        """Holds a lock of that name while the block runs, however the process ends; gives False
+        when another process holds it.
+        """
+
+    def explain(self, error: Exception) -> tuple[str, str]:
+        """Why a driver's error came about, without any value, and the remedy."""
+
+
+def engine(store_url: str, busy_timeout_s: float) -> Engine:
+    """The engine that a `store_url` names. Raises ConfigurationError for another kind."""
+    scheme = urlsplit(store_url).scheme if "://" in store_url else ""
+    if scheme == "sqlite":
+        from dlt_bunce.store.sqlite import Sqlite
+
+        return Sqlite(store_url, busy_timeout_s)
+    if scheme in {"postgresql", "postgres"}:
+        from dlt_bunce.store.postgres import Postgres
+
+        return Postgres(store_url, busy_timeout_s)
+    raise ConfigurationError(
+        f"store_url has the unknown form {scheme or 'without scheme'!r}.",
+        remedy=f"Write for example store_url = {EXAMPLES}.",
+    )

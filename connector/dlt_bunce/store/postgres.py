@@ -1,0 +1,157 @@
+"""The store that several machines share: one schema of a Postgres database."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import adbc_driver_manager
+
+from dlt_bunce.errors import ConfigurationError
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+_ANALYZED_ROWS = 1_000
+"""Temporary tables above this size are analyzed: below it, any plan will do."""
+_STARTING_UP = "57P03"
+_TOLD = ("08", "28", "3D", "53", "55", "57")
+"""Classes of SQLSTATE whose messages are about the server, and never about a value."""
+
+
+class Postgres:
+    """The database that a `postgresql://…` URL names, with `?schema=` as the schema to use.
+
+    Raises ConfigurationError when the URL cannot be used, or the driver is not installed.
+    """
+
+    has_table = "SELECT 1 AS n WHERE to_regclass($1) IS NOT NULL"
+
+    def __init__(self, store_url: str, busy_timeout_s: float) -> None:
+        parts = urlsplit(store_url)
+        query = dict(parse_qsl(parts.query))
+        if parts.password or "password" in query:
+            # settings are kept in dlt's trace, and arguments are visible in the process list
+            raise ConfigurationError(
+                "store_url holds a password.",
+                remedy="Leave it out, and set PGPASSWORD in the environment or use ~/.pgpass.",
+            )
+        self._schema = query.pop("schema", None)
+        if self._schema is not None and not _NAME.fullmatch(self._schema):
+            raise ConfigurationError(
+                "The schema of store_url is not a plain name.",
+                remedy="Use letters, digits, and _, as in ?schema=bunce.",
+            )
+        self._url = parts._replace(query=urlencode(query)).geturl()
+        where = parts.hostname or query.get("host", "localhost")
+        schema = f", schema {self._schema}" if self._schema else ""
+        self.name = f"{parts.path.lstrip('/') or 'postgres'} on {where}{schema}"
+        self._busy_timeout_s = busy_timeout_s
+
+    def is_there(self) -> bool:
+        """Whether the schema has our tables."""
+        with contextlib.ExitStack() as opened:
+            cursor = self.connect(opened, read_only=True)
+            cursor.execute(self.has_table, ("bunce_schema",))
+            return bool(cursor.fetch_arrow_table().num_rows)
+
+    def connect(self, opened: contextlib.ExitStack, *, read_only: bool) -> Any:
+        """A cursor; waits for a server that is just starting up."""
+        try:
+            import adbc_driver_postgresql.dbapi as driver
+        except ImportError:
+            raise ConfigurationError(
+                "The driver of Postgres stores is not installed.",
+                remedy="pip install 'dlt-bunce[postgres]'",
+            ) from None
+        until = time.monotonic() + self._busy_timeout_s
+        while True:
+            try:
+                connection = driver.connect(self._url, autocommit=True)
+                break
+            except adbc_driver_manager.Error as error:
+                starting = error.sqlstate == _STARTING_UP or "starting up" in str(error)
+                if not starting or time.monotonic() > until:
+                    raise
+                time.sleep(0.1)
+        opened.enter_context(contextlib.closing(connection))
+        cursor = opened.enter_context(contextlib.closing(connection.cursor()))
+        cursor.execute(f"SET lock_timeout = {int(self._busy_timeout_s * 1000)}")
+        # intents and fates must outlive a crash of the server: never off, whatever its default
+        cursor.execute("SET synchronous_commit = on")
+        cursor.execute("SET client_min_messages = warning")
+        if self._schema:
+            cursor.execute(f'SET search_path TO "{self._schema}"')
+        else:
+            cursor.execute("SELECT CAST(current_schema() AS TEXT) AS name")
+            self._schema = cursor.fetch_arrow_table().column("name")[0].as_py()
+        return cursor
+
+    @property
+    def begin(self) -> tuple[str, ...]:
+        """One writer at a time, as with the embedded store: nobody deadlocks."""
+        lock = f"pg_advisory_xact_lock(hashtext({self._lock()}))"
+        return ("BEGIN", f"DO $$ BEGIN PERFORM {lock}; END $$")
+
+    def prepare(self, cursor: Any) -> None:
+        """Makes the schema if it is not there; that needs a right which later runs do not need."""
+        if self._schema:
+            cursor.execute("SELECT 1 WHERE to_regnamespace($1) IS NULL", (f'"{self._schema}"',))
+            if cursor.fetch_arrow_table().num_rows:
+                cursor.execute(f'CREATE SCHEMA "{self._schema}"')
+
+    def dialect(self, sql: str) -> str:
+        """As it is."""
+        return sql
+
+    def analyze(self, table: str, rows: int) -> str | None:
+        """For all but small tables: the planner would take a new one for a small one."""
+        return f'ANALYZE "{table}"' if rows > _ANALYZED_ROWS else None
+
+    @contextlib.contextmanager
+    def alone(self, cursor: Any, what: str) -> Iterator[bool]:
+        """An advisory lock of this connection, which ends with it."""
+        key = f"hashtext({self._lock(what)})"
+        cursor.execute(f"SELECT pg_try_advisory_lock({key}) AS locked")
+        locked = bool(cursor.fetch_arrow_table().column("locked")[0].as_py())
+        try:
+            yield locked
+        finally:
+            if locked:
+                cursor.execute(f"SELECT pg_advisory_unlock({key}) AS unlocked")
+                cursor.fetch_arrow_table()
+
+    def _lock(self, what: str = "") -> str:
+        name = str(self._schema).replace("'", "''")
+        return f"'dlt-bunce {name} {what}'"
+
+    def explain(self, error: Exception) -> tuple[str, str]:
+        """Reason and remedy. Postgres quotes values in its messages, so most stay untold."""
+        state = getattr(error, "sqlstate", None) or ""
+        text = str(error).splitlines()[0]
+        if "Failed to connect" in text:
+            reason = text.rpartition("failed: ")[2] or text
+            if "translate host name" in text:
+                reason = "its host is not known"
+            return reason, "Check store_url, the network, and that the server runs."
+        if state in {"42501", "3F000"}:
+            return "a right is missing", (
+                "Grant the role USAGE and CREATE on the schema for the first run, and then SELECT, "
+                "INSERT, UPDATE, and DELETE on its tables, and TEMPORARY on the database."
+            )
+        if state == "55P03":
+            return "locked", "Another load holds it; wait for that one to end and run again."
+        if state.startswith("53"):
+            return _message(text), "Free its disk, memory, or connections, and run again."
+        if state.startswith(_TOLD) or not state:
+            return _message(text), "Run again once the server is well; what is settled is kept."
+        return f"SQLSTATE {state}", "Please report this as a defect; the rows at hand are kept."
+
+
+def _message(text: str) -> str:
+    return (
+        re.split(r"(?:ERROR|FATAL|PANIC):\s+", text)[-1].rpartition("SQLSTATE")[0]
+        or (re.split(r"(?:ERROR|FATAL|PANIC):\s+", text)[-1])
+    )

