@@ -105,7 +105,7 @@ def _endpoint(call: Call, work: Work) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         emulation: Emulation = request.app.state.emulation
         body = await request.body()
-        record = RequestRecord(request.method, request.url.path, call, 0, (), 0)
+        record = RequestRecord(request.method, request.url.path, call, 0, (), None)
         reply = _refused(emulation, request) or _oversized(emulation.behavior, body)
         payload: Any = None
         if reply is None and body:
@@ -116,10 +116,13 @@ def _endpoint(call: Call, work: Work) -> Endpoint:
                     emulation.behavior, 400, "The request body is not valid JSON"
                 )
         if reply is not None:
-            emulation.traffic.add(replace(record, status=reply.status))
+            emulation.traffic.received(replace(record, status=reply.status))
             return _response(reply)
         rows, ids = _rows_of(call, payload)
-        emulation.traffic.received(call, ids)
+        if call == "lookup":
+            ids = tuple(filter(None, request.query_params.get("customer_ids", "").split(",")))
+        traffic = emulation.traffic
+        number = traffic.received(replace(record, rows=rows, customer_ids=ids))
         behavior, fault = emulation.next_fault(call)
         pause = behavior.latency_ms + behavior.row_latency_ms * rows
         if pause:
@@ -132,10 +135,7 @@ def _endpoint(call: Call, work: Work) -> Endpoint:
             response, status = _answered(act(payload))
         else:
             response, status = await _strike(fault, behavior, act, payload)
-        name = fault.kind if fault else ""
-        emulation.traffic.add(
-            replace(record, rows=rows, customer_ids=ids, status=status, fault=name)
-        )
+        traffic.answered(number, status, fault.kind if fault else "")
         return response
 
     return endpoint

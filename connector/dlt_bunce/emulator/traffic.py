@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RequestRecord:
-    """One request under /v1, written down when its answer is known."""
+    """One request under /v1."""
 
     method: str
     """HTTP method."""
@@ -25,9 +24,9 @@ class RequestRecord:
     rows: int
     """Customers in the body; 0 when the request was refused before its body was read."""
     customer_ids: tuple[str, ...]
-    """Their ids, in order."""
-    status: int
-    """Status answered; 0 when the connection was closed instead."""
+    """Their ids, in order; of a look-up, the ids asked for."""
+    status: int | None
+    """Status answered; 0 when the connection was closed instead, None while there is no answer."""
     fault: str = ""
     """The scheduled fault that happened to it, if any."""
 
@@ -43,7 +42,7 @@ class Traffic:
 
     @property
     def records(self) -> list[RequestRecord]:
-        """All records, oldest first, as a copy."""
+        """All records in the order in which they came, as a copy."""
         with self._lock:
             return list(self._records)
 
@@ -53,23 +52,25 @@ class Traffic:
         with self._lock:
             return dict(self._times_sent)
 
-    def received(self, call: Call, customer_ids: Sequence[str]) -> None:
-        """Count the rows of a body as soon as it is read."""
-        if call == "create":
-            with self._lock:
-                self._times_sent.update(customer_ids)
-
-    def add(self, record: RequestRecord) -> None:
-        """Write a request down."""
+    def received(self, record: RequestRecord) -> int:
+        """Write a request down as soon as it is read; gives the number to answer it by."""
         with self._lock:
+            if record.call == "create":
+                self._times_sent.update(record.customer_ids)
             self._records.append(record)
+            return len(self._records) - 1
+
+    def answered(self, number: int, status: int, fault: str = "") -> None:
+        """Add to a request what became of it."""
+        with self._lock:
+            self._records[number] = replace(self._records[number], status=status, fault=fault)
 
     def stats(self) -> dict[str, Any]:
         """Give the counts as plain JSON values."""
         with self._lock:
             records = list(self._records)
             repeats = Counter(self._times_sent.values())
-        statuses = Counter(record.status for record in records)
+        statuses = Counter(r.status for r in records if r.status is not None)
         return {
             "requests": dict(sorted(Counter(record.call for record in records).items())),
             "statuses": {str(status): count for status, count in sorted(statuses.items())},

@@ -1,0 +1,219 @@
+"""A folder with a source, a store, and an emulated Bunce, in which loads are run and killed."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dlt_bunce.emulator import Emulator
+from dlt_bunce.store.database import Database
+
+REFUSED = "refused.example"
+"""Bunce refuses emails of this domain."""
+
+
+class Nursery:
+    """Runs loads as processes."""
+
+    def __init__(self) -> None:
+        self._program = subprocess.Popen(
+            [sys.executable, "-m", "tests.crashes.nursery"],
+            cwd=Path(__file__).parents[2],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, **job: Any) -> int:
+        """Exit code of a load, or minus the number of the signal that ended it."""
+        assert self._program.stdin
+        assert self._program.stdout
+        self._program.stdin.write(json.dumps(job) + "\n")
+        self._program.stdin.flush()
+        return int(self._program.stdout.readline())
+
+    def close(self) -> None:
+        """Ends the program."""
+        self._program.communicate(timeout=10)
+
+
+@contextmanager
+def nursery() -> Iterator[Nursery]:
+    """A nursery for the time of the block."""
+    made = Nursery()
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@dataclass
+class World:
+    """Source, store, and Bunce; `rows` is what the source says of each customer now."""
+
+    folder: Path
+    emulator: Emulator
+    loads: Nursery
+    store_url: str = "sqlite:///bunce.sqlite"
+    disposition: str = "merge"
+    settings: dict[str, str] = field(default_factory=dict)
+    rows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    log: list[str] = field(default_factory=list)
+
+    def put(self, *rows: dict[str, Any]) -> None:
+        """Writes the source anew, with these rows changed or added."""
+        self.rows |= {row["customer_id"]: row for row in rows}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        table = pa.Table.from_pylist(list(self.rows.values()))
+        pq.write_table(table, self.folder / f"v{len(self.log)}.parquet")
+        for old in self.folder.glob("v*.parquet"):
+            if old.name != f"v{len(self.log)}.parquet":
+                old.unlink()
+        self.log.append("put")
+
+    def load(self, pipeline: str = "crm", **job: Any) -> int:
+        """Runs a load; returns its exit code."""
+        environment = {
+            "DESTINATION__BUNCE__BASE_URL": self.emulator.base_url,
+            "DESTINATION__BUNCE__CREDENTIALS__API_KEY": "sk_test_marked",
+            "DESTINATION__BUNCE__STORE_URL": self.store_url,
+            "DESTINATION__BUNCE__REQUESTS_PER_MINUTE": "0",
+            "DESTINATION__BUNCE__BATCH_SIZE": "8",
+            "DESTINATION__BUNCE__MAX_BATCH_SIZE": "8",
+            "RUNTIME__DLTHUB_TELEMETRY": "false",
+            "RUNTIME__LOG_LEVEL": "CRITICAL",
+            "DLT_DATA_DIR": "dlt",
+        }
+        return self.loads.run(
+            folder=str(self.folder),
+            environment=environment | self.settings,
+            pipeline=pipeline,
+            source="v*.parquet",
+            disposition=self.disposition,
+            **job,
+        )
+
+    @property
+    def passed(self) -> dict[str, int]:
+        """How often the last load that ended well passed each boundary."""
+        passed: dict[str, int] = json.loads((self.folder / "passed.json").read_text())
+        return passed
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What the last load that ended well counted."""
+        summary: dict[str, Any] = json.loads((self.folder / "summary.json").read_text())
+        return summary
+
+    def output(self) -> str:
+        """What the loads printed."""
+        return (self.folder / "load.log").read_text()[-5_000:]
+
+    def database(self) -> Database:
+        """The store."""
+        url = self.store_url
+        if url.startswith("sqlite:///"):
+            url = f"sqlite:///{self.folder / url.removeprefix('sqlite:///')}"
+        return Database(url, read_only=True)
+
+    def settled(self) -> dict[str, str]:
+        """Fingerprint of what the ledger holds as delivered, by customer."""
+        if not (self.folder / "bunce.sqlite").exists() and self.store_url.startswith("sqlite"):
+            return {}
+        with self.database() as db:
+            rows = db.rows(
+                "SELECT customer_id, fingerprint FROM bunce_customers "
+                "WHERE fingerprint IS NOT NULL AND claim_batch IS NULL"
+            )
+        return {row["customer_id"]: row["fingerprint"] for row in rows}
+
+    def times_sent(self) -> Counter[str]:
+        """How often each customer went over the wire, created or updated."""
+        sent: Counter[str] = Counter()
+        for record in self.emulator.requests:
+            if record.call in {"create", "update"}:
+                sent.update(record.customer_ids)
+        return sent
+
+    def sent_blindly(self, start: int = 0) -> list[str]:
+        """Customers whom a lane met twice since request `start` with no look-up in between.
+
+        A request that Bunce has refused may be sent again: nothing of it is in doubt.
+        """
+        waiting: set[tuple[str, str]] = set()
+        found: list[str] = []
+        for record in self.emulator.requests[start:]:
+            if record.call in {"create", "update"}:
+                pairs = {(record.call, key) for key in record.customer_ids}
+                found += [key for _, key in pairs & waiting]
+                refused = record.status is not None and 400 <= record.status < 500
+                waiting |= set() if refused else pairs
+            else:
+                waiting = {(call, key) for call, key in waiting if key not in record.customer_ids}
+        return found
+
+    def sent_again(self, settled: dict[str, str], sent: Counter[str]) -> list[str]:
+        """Customers who were settled then, are settled with the same content, and were sent."""
+        now, later = self.settled(), self.times_sent()
+        return [k for k in settled if settled[k] == now.get(k) and later[k] > sent[k]]
+
+    def check(self) -> None:
+        """Everybody is where they belong, with the last content, and every bad row has a letter."""
+        with self.database() as db:
+            letters = db.rows(
+                "SELECT customer_id, code FROM bunce_dead_letters WHERE status = 'open'"
+            )
+            claims = db.rows(
+                "SELECT customer_id FROM bunce_customers WHERE claim_batch IS NOT NULL"
+            )
+            running = db.rows(
+                "SELECT run_id, read, created + updated + adopted + skipped + unchanged + held + "
+                "superseded + rejected + deferred AS counted FROM bunce_runs"
+            )
+        assert [] == claims
+        assert [] == [run for run in running if run["read"] != run["counted"]]
+        codes = {letter["customer_id"]: letter["code"] for letter in letters}
+        assert len(codes) == len(letters)
+        expected = {key: code for key, row in self.rows.items() if (code := fault_of(row))}
+        assert expected == codes, self.output()
+        there = self.emulator.customers
+        for key, row in self.rows.items():
+            if key not in expected:
+                assert row["first_name"] == there[key]["first_name"], (key, self.output())
+
+
+def fault_of(row: dict[str, Any]) -> str | None:
+    """The code under which a row must end."""
+    if "@" not in row["email"]:
+        return "invalid_email"
+    return "refused" if row["email"].endswith(REFUSED) else None
+
+
+def person(number: int, version: int = 0, *, bad: str = "") -> dict[str, Any]:
+    """A customer; `bad` is "here" (rejected before sending) or "there" (refused by Bunce)."""
+    email = {"": f"c{number}@example.com", "here": "nobody", "there": f"c{number}@{REFUSED}"}[bad]
+    return {
+        "customer_id": f"c{number}",
+        "email": email,
+        "first_name": f"Ada {version}",
+        "last_name": "Obi",
+        "phone_no": f"+23481{number:08d}",
+        "updated_at": version,
+    }
+
+
+def people(count: int, chance: random.Random) -> list[dict[str, Any]]:
+    """Customers, some of them bad."""
+    kinds = chance.choices(["", "here", "there"], weights=[20, 1, 1], k=count)
+    return [person(n, bad=kind) for n, kind in enumerate(kinds)]

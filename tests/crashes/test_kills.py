@@ -1,0 +1,73 @@
+"""Killed at every boundary, a load loses nobody, repeats nobody, and the next one completes."""
+
+from __future__ import annotations
+
+import random
+import signal
+from pathlib import Path
+
+import pytest
+
+from dlt_bunce.emulator import Behavior, Emulator, Fault
+from dlt_bunce.emulator.behavior import FaultKind
+
+from .harness import REFUSED, Nursery, World, people, person
+
+CALM = Behavior(rate_limit=0, refused_email_domain=REFUSED)
+
+
+@pytest.fixture
+def world(tmp_path: Path, emulator: Emulator, loads: Nursery, store: str) -> World:
+    """Twenty customers, some of them bad, of whom eight have changed since a first load."""
+    emulator.behavior = CALM
+    world = World(tmp_path / "world", emulator, loads, store)
+    world.settings["DESTINATION__BUNCE__CONCURRENCY"] = "1"
+    world.put(*people(20, random.Random(1)))
+    assert 0 == world.load(), world.output()
+    edit(world, 1)
+    return world
+
+
+def edit(world: World, version: int) -> None:
+    """Eight customers change, and twelve are new, of whom two are bad."""
+    first = len(world.rows)
+    new = [person(first + n) for n in range(10)]
+    bad = [person(first + 10, bad="here"), person(first + 11, bad="there")]
+    world.put(*(person(n, version=version) for n in range(8)), *new, *bad)
+
+
+def test_a_load_that_is_killed_at_any_boundary_is_completed_by_the_next(world: World) -> None:
+    assert 0 == world.load(), world.output()
+    world.check()
+    boundaries = [(name, n) for name, times in world.passed.items() for n in range(1, times + 1)]
+    assert {"before commit", "after request", "after completion"} < {n for n, _ in boundaries}
+
+    for round_, (name, n) in enumerate(boundaries, 2):
+        edit(world, round_)
+        start = len(world.emulator.requests)
+        assert -signal.SIGKILL == world.load(kill_at=[name, n]), (name, n)
+        settled, sent = world.settled(), world.times_sent()
+
+        assert 0 == world.load(), (name, n, world.output())
+
+        world.check()
+        assert [] == world.sent_again(settled, sent), (name, n)
+        assert [] == world.sent_blindly(start), (name, n)
+    print(f"\n{len(boundaries)} boundaries on {world.store_url.split(':')[0]}")
+
+
+@pytest.mark.parametrize("fault", ["hang_after", "hang_before"])
+def test_a_load_killed_while_bunce_is_answering_is_completed_by_the_next(
+    world: World, fault: FaultKind
+) -> None:
+    hang = Fault(fault, on_request=2, seconds=1.0)
+    world.emulator.behavior = Behavior(rate_limit=0, refused_email_domain=REFUSED, faults=(hang,))
+    start = len(world.emulator.requests)
+
+    assert -signal.SIGKILL == world.load(kill_after=0.8)
+    settled, sent = world.settled(), world.times_sent()
+    assert 0 == world.load(), world.output()
+
+    world.check()
+    assert [] == world.sent_again(settled, sent)
+    assert [] == world.sent_blindly(start)
