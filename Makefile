@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check explore requirements clean
+.PHONY: help demo test check explore soak requirements clean
 .DEFAULT_GOAL := help
 
 help:  ## Show these commands.
@@ -18,6 +18,9 @@ test: $(READY)  ## Run every test, with a real Postgres, S3 stand-in, and emulat
 
 explore: $(READY)  ## Settle against every reading of the API for ten minutes more.
 	@DLT_BUNCE_TEST_EXPLORE_SECONDS=600 $(BIN)/python -m pytest -s tests/model
+
+soak: $(READY)  ## Kill 200 loads at random moments, and reconcile after each history.
+	@DLT_BUNCE_TEST_SOAK_KILLS=200 $(BIN)/python -m pytest -s tests/crashes/test_soak.py
 
 check: $(READY)  ## Lint, format, and types.
 	@$(BIN)/ruff check .

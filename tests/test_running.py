@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import dlt
@@ -116,3 +118,97 @@ def test_pending_rows_are_loaded_first_and_the_new_ones_too(
 
     assert (3, 3) == (summary.read, summary.created)
     assert {"1", "2", "3"} == set(emulator.customers)
+
+
+def test_an_extraction_that_was_killed_before_its_state_was_kept_leaves_no_row_out(
+    make: Callable[..., dlt.Pipeline], emulator: Emulator
+) -> None:
+    pipeline = make()
+    state = Path(pipeline.working_dir) / "state.json"
+    before = state.read_bytes()
+    pipeline.extract(resource(customers(1)))
+    state.write_bytes(before)
+
+    summary = flush_and_run(make(), resource(customers(1, 2, 3)))
+
+    assert 3 == summary.created
+    assert {"1", "2", "3"} == set(emulator.customers)
+    assert not make().has_pending_data
+
+
+def test_nothing_to_load_is_no_mistake(make: Callable[..., dlt.Pipeline]) -> None:
+    assert 0 == flush_and_run(make(), resource()).read
+
+    assert 1 == flush_and_run(make(), resource(customers(1))).created
+
+
+def test_a_run_after_a_flush_that_found_nothing_to_load_counts_no_row_twice(
+    make: Callable[..., dlt.Pipeline],
+) -> None:
+    flush_and_run(make(), resource(customers(1)))
+    make().extract(resource())
+
+    summary = flush_and_run(make(), resource(customers(2)))
+
+    assert (1, 1) == (summary.read, summary.created)
+
+
+@pytest.mark.parametrize("left", ["schema.json", "new_jobs", "everything"])
+def test_a_package_that_dlt_was_killed_over_while_deleting_it_blocks_nothing(
+    make: Callable[..., dlt.Pipeline], emulator: Emulator, left: str
+) -> None:
+    pipeline = make()
+    pipeline.extract(resource(customers(1)))
+    extracted = Path(pipeline.working_dir, "normalize", "extracted")
+    shutil.copytree(extracted, "kept")
+    pipeline.normalize()
+    shutil.copytree("kept", extracted, dirs_exist_ok=True)
+    for part in next(extracted.iterdir()).iterdir():
+        if left not in {part.name, "everything"}:
+            shutil.rmtree(part) if part.is_dir() else part.unlink()
+
+    summary = flush_and_run(make(), resource(customers(2)))
+
+    assert (2, 2) == (summary.read, summary.created)
+    assert {"1": 1, "2": 1} == emulator.times_sent
+
+
+@pytest.mark.parametrize("missing", ["new", "normalized", "loaded"])
+def test_a_working_folder_that_dlt_was_killed_over_while_making_it_blocks_nothing(
+    make: Callable[..., dlt.Pipeline], missing: str
+) -> None:
+    pipeline = make()
+    pipeline.extract(resource(customers(1)))
+    load = Path(pipeline.working_dir, "load")
+    for folder in ("new", "normalized", "loaded"):
+        (load / folder).mkdir(parents=True, exist_ok=True)
+    (load / ".version").write_text("1.0.0")
+    (load / missing).rmdir()
+
+    assert 2 == flush_and_run(make(), resource(customers(2))).created
+
+
+def test_a_schema_that_dlt_was_killed_over_while_writing_it_blocks_nothing(
+    make: Callable[..., dlt.Pipeline],
+) -> None:
+    pipeline = make()
+    flush_and_run(pipeline, resource(customers(1)))
+    Path(pipeline.working_dir, "schemas", "81d0b7c9cc4f37cd").write_text("{")
+    make().extract(resource(customers(2)))
+
+    assert 2 == flush_and_run(make(), resource(customers(2, 3))).created
+
+
+def test_a_package_that_dlt_was_killed_over_while_moving_it_away_blocks_nothing(
+    make: Callable[..., dlt.Pipeline], emulator: Emulator
+) -> None:
+    pipeline = make()
+    flush_and_run(pipeline, resource(customers(1)))
+    load = Path(pipeline.working_dir, "load")
+    (package,) = (load / "loaded").iterdir()
+    package.rename(load / "normalized" / package.name)
+
+    summary = flush_and_run(make(), resource(customers(2)))
+
+    assert (1, 1) == (summary.read, summary.created)
+    assert {"1": 1, "2": 1} == emulator.times_sent

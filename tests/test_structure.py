@@ -40,6 +40,7 @@ KNOW_DLT = {
     "running",
     "sources",
     "summary",
+    "working_folder",
 }
 
 

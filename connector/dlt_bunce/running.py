@@ -16,6 +16,7 @@ from dlt_bunce.errors import BunceError, ConfigurationError
 from dlt_bunce.logs import logger
 from dlt_bunce.model import RunSummary
 from dlt_bunce.summary import add_up, run_summary
+from dlt_bunce.working_folder import mend
 
 if TYPE_CHECKING:
     from dlt.common.destination.typing import PreparedTableSchema
@@ -39,10 +40,15 @@ def flush_and_run(
         with pipeline.destination_client() as client:
             _check(cast("BunceClient", client))
             data = _with_checked_columns(data, cast("BunceClient", client))
+        mend(pipeline)
         if pipeline.has_pending_data:
             logger().warning("load.flushed", pipeline=pipeline.pipeline_name)
-            pipeline.run()
-            found.append(run_summary(pipeline))
+            # not pipeline.run(): where it finds nothing to load it may put the state into a new
+            # package, and the next run() would load that and leave `data` out
+            pipeline.normalize()
+            info = pipeline.load()
+            if info is not None and info.loads_ids:
+                found.append(run_summary(pipeline))
         pipeline.run(data, write_disposition=write_disposition)  # type: ignore[arg-type]
     except Exception as error:
         cause = bunce_error(error)

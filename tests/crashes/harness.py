@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dlt_bunce.emulator import Emulator
+from dlt_bunce.errors import StoreError
 from dlt_bunce.store.database import Database
 
 REFUSED = "refused.example"
@@ -69,18 +70,17 @@ class World:
     disposition: str = "merge"
     settings: dict[str, str] = field(default_factory=dict)
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
-    log: list[str] = field(default_factory=list)
+    edits: int = 0
 
     def put(self, *rows: dict[str, Any]) -> None:
         """Writes the source anew, with these rows changed or added."""
         self.rows |= {row["customer_id"]: row for row in rows}
         self.folder.mkdir(parents=True, exist_ok=True)
-        table = pa.Table.from_pylist(list(self.rows.values()))
-        pq.write_table(table, self.folder / f"v{len(self.log)}.parquet")
         for old in self.folder.glob("v*.parquet"):
-            if old.name != f"v{len(self.log)}.parquet":
-                old.unlink()
-        self.log.append("put")
+            old.unlink()
+        self.edits += 1
+        table = pa.Table.from_pylist(list(self.rows.values()))
+        pq.write_table(table, self.folder / f"v{self.edits}.parquet")
 
     def load(self, pipeline: str = "crm", **job: Any) -> int:
         """Runs a load; returns its exit code."""
@@ -129,13 +129,15 @@ class World:
 
     def settled(self) -> dict[str, str]:
         """Fingerprint of what the ledger holds as delivered, by customer."""
-        if not (self.folder / "bunce.sqlite").exists() and self.store_url.startswith("sqlite"):
+        try:
+            with self.database() as db:
+                rows = db.rows(
+                    "SELECT customer_id, fingerprint FROM bunce_customers "
+                    "WHERE fingerprint IS NOT NULL AND claim_batch IS NULL"
+                )
+        except StoreError:
+            # killed before the store was made; check() opens it again, and then it must be there
             return {}
-        with self.database() as db:
-            rows = db.rows(
-                "SELECT customer_id, fingerprint FROM bunce_customers "
-                "WHERE fingerprint IS NOT NULL AND claim_batch IS NULL"
-            )
         return {row["customer_id"]: row["fingerprint"] for row in rows}
 
     def times_sent(self) -> Counter[str]:
@@ -164,12 +166,20 @@ class World:
         return found
 
     def sent_again(self, settled: dict[str, str], sent: Counter[str]) -> list[str]:
-        """Customers who were settled then, are settled with the same content, and were sent."""
+        """Customers whose row was settled as it is at the source, and was sent since."""
         now, later = self.settled(), self.times_sent()
-        return [k for k in settled if settled[k] == now.get(k) and later[k] > sent[k]]
+        return [
+            key
+            for key, row in self.rows.items()
+            if not fault_of(row) and key in settled and settled[key] == now.get(key)
+            if later[key] > sent[key]
+        ]
 
-    def check(self) -> None:
-        """Everybody is where they belong, with the last content, and every bad row has a letter."""
+    def check(self) -> str:
+        """Everybody is where they belong, with the last content, and every bad row has a letter.
+
+        Returns the figures in a line.
+        """
         with self.database() as db:
             letters = db.rows(
                 "SELECT customer_id, code FROM bunce_dead_letters WHERE status = 'open'"
@@ -191,6 +201,11 @@ class World:
         for key, row in self.rows.items():
             if key not in expected:
                 assert row["first_name"] == there[key]["first_name"], (key, self.output())
+        return (
+            f"{len(self.rows)} customers = {len(self.rows) - len(codes)} delivered + {len(codes)} "
+            f"in dead letters; {len(running)} runs, {sum(run['read'] for run in running)} rows "
+            f"read and counted; {len(self.emulator.requests)} requests"
+        )
 
 
 def fault_of(row: dict[str, Any]) -> str | None:

@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 import warnings
 from collections import Counter
 from collections.abc import Callable
@@ -68,13 +69,13 @@ def _child(job: dict[str, Any]) -> None:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
         warnings.simplefilter("error")
+        # dlt's own logger calls the old name of a method
+        warnings.filterwarnings("ignore", "The 'warn' method", DeprecationWarning)
         passed = _boundaries(job.get("kill_at"))
         _load(job)
         Path("passed.json").write_text(json.dumps(passed))
         code = 0
-    except BaseException:
-        import traceback
-
+    except BaseException:  # noqa: BLE001, a process of its own ends here, whatever it was
         traceback.print_exc()
         sys.stderr.flush()
     finally:

@@ -53,7 +53,7 @@ def test_a_load_that_is_killed_at_any_boundary_is_completed_by_the_next(world: W
         world.check()
         assert [] == world.sent_again(settled, sent), (name, n)
         assert [] == world.sent_blindly(start), (name, n)
-    print(f"\n{len(boundaries)} boundaries on {world.store_url.split(':')[0]}")
+    print(f"\n{len(boundaries)} boundaries on {world.store_url.partition(':')[0]}")
 
 
 @pytest.mark.parametrize("fault", ["hang_after", "hang_before"])
