@@ -1,0 +1,1 @@
+"""Loads into the emulated API under every reading of what its documentation leaves open."""

@@ -1,0 +1,92 @@
+"""Sixty customers of every kind, what Bunce has of them beforehand, and what must become of them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pyarrow as pa
+
+Kind = Literal["new", "bad", "borrower", "same", "other"]
+"""Not there yet; refused; has the email of a customer who is not ours; there with our content; there
+with other content."""
+KINDS: dict[Kind, int] = {"new": 52, "bad": 3, "borrower": 1, "same": 2, "other": 2}
+REFUSED = "refused.example"
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """The rows of a source, in a fixed order in which all kinds are mixed."""
+
+    kinds: Mapping[str, Kind]
+
+    @classmethod
+    def mixed(cls) -> Crowd:
+        """The same crowd each time."""
+        kinds = [kind for kind, count in KINDS.items() for _ in range(count)]
+        random.Random(5).shuffle(kinds)
+        return cls({f"c{n}": kind for n, kind in enumerate(kinds)})
+
+    def chunks(self, rows: int) -> Iterator[pa.Table]:
+        """The source's tables."""
+        yield pa.Table.from_pylist([self.row(key) for key in self.kinds]).slice(0, rows)
+
+    @property
+    def row_count(self) -> int:
+        """How many rows there are."""
+        return len(self.kinds)
+
+    def row(self, key: str) -> dict[str, Any]:
+        """A row of the source."""
+        kind = self.kinds[key]
+        email = f"{key}@example.com"
+        if kind == "bad":
+            email = f"{key}@{REFUSED}"
+        elif kind == "borrower":
+            email = "somebody@example.com"
+        return _customer(key, email, "Ada")
+
+    def beforehand(self) -> list[dict[str, Any]]:
+        """What Bunce has before the load."""
+        there = [self.row(key) for key, kind in self.kinds.items() if kind == "same"]
+        for key, kind in self.kinds.items():
+            if kind == "other":
+                there.append(self.row(key) | {"first_name": "Zoe"})
+        return [*there, _customer("somebody", "somebody@example.com", "Eve")]
+
+    def deviations(
+        self,
+        there: Mapping[str, Mapping[str, Any]],
+        letters: Mapping[str, str],
+        *,
+        shared: bool,
+        overwrite: bool,
+    ) -> Iterator[str]:
+        """How Bunce and the dead letters (code by customer) differ from what must be."""
+        for key, kind in self.kinds.items():
+            code = letters.get(key)
+            has = there.get(key)
+            ours = has is not None and has["first_name"] == "Ada"
+            if kind == "bad" or (kind == "borrower" and not shared):
+                right = "refused" if kind == "bad" else "email_taken"
+                if has is not None:
+                    yield f"{kind} is there"
+                if code != right:
+                    yield f"{kind} is {code}"
+            elif code is not None:
+                yield f"{kind} is {code}" + (", and delivered" if ours else "")
+            elif not ours and not (kind == "other" and not overwrite and has is not None):
+                yield f"{kind} is lost"
+
+
+def _customer(key: str, email: str, first_name: str) -> dict[str, Any]:
+    number = 0 if key == "somebody" else int(key[1:]) + 1
+    return {
+        "customer_id": key,
+        "email": email,
+        "first_name": first_name,
+        "last_name": "Obi",
+        "phone_no": f"+23481{number:08d}",
+    }
