@@ -1,4 +1,4 @@
-"""Sixty customers of every kind, what Bunce has of them beforehand, and what must become of them."""
+"""Sixty customers of every kind: what Bunce has beforehand, and what must become of them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any, Literal
 import pyarrow as pa
 
 Kind = Literal["new", "bad", "borrower", "same", "other"]
-"""Not there yet; refused; has the email of a customer who is not ours; there with our content; there
-with other content."""
+"""Not there yet; refused; has the email of a customer who is not ours; there beforehand with our
+content; there beforehand with other content."""
 KINDS: dict[Kind, int] = {"new": 52, "bad": 3, "borrower": 1, "same": 2, "other": 2}
 REFUSED = "refused.example"
 
@@ -60,25 +60,27 @@ class Crowd:
         self,
         there: Mapping[str, Mapping[str, Any]],
         letters: Mapping[str, str],
+        delivered: Mapping[str, str],
         *,
         shared: bool,
         overwrite: bool,
     ) -> Iterator[str]:
-        """How Bunce and the dead letters (code by customer) differ from what must be."""
+        """How what Bunce has, the dead letters (code by customer), and the ledger (confirmation by
+        customer) differ from what must be.
+        """
         for key, kind in self.kinds.items():
-            code = letters.get(key)
-            has = there.get(key)
-            ours = has is not None and has["first_name"] == "Ada"
+            code, has = letters.get(key), there.get(key)
+            said = code or f"delivered by {delivered.get(key)}"
             if kind == "bad" or (kind == "borrower" and not shared):
-                right = "refused" if kind == "bad" else "email_taken"
                 if has is not None:
                     yield f"{kind} is there"
-                if code != right:
-                    yield f"{kind} is {code}"
-            elif code is not None:
-                yield f"{kind} is {code}" + (", and delivered" if ours else "")
-            elif not ours and not (kind == "other" and not overwrite and has is not None):
-                yield f"{kind} is lost"
+                if code != ("refused" if kind == "bad" else "email_taken"):
+                    yield f"{kind} is {said}"
+                continue
+            kept = kind == "other" and not overwrite and has is not None
+            ours = has is not None and has["first_name"] == "Ada"
+            if code is not None or key not in delivered or not (ours or kept):
+                yield f"{kind} is {said}"
 
 
 def _customer(key: str, email: str, first_name: str) -> dict[str, Any]:

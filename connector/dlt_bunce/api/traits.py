@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+_MOST = 0.75
+"""This share of a refused batch is absent: none of it was created."""
+
 
 @dataclass
 class Traits:
@@ -35,7 +38,8 @@ class Traits:
         """
         if absent:
             self.counts_lie = self.counts_lie or counted
-            if absent == of and self.partial is None:
+            # those that are there may have been there before
+            if absent >= _MOST * of and self.partial is None:
                 self.partial = False
         elif fresh:
             self.partial = True
