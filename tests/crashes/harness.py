@@ -94,6 +94,7 @@ class World:
             "RUNTIME__DLTHUB_TELEMETRY": "false",
             "RUNTIME__LOG_LEVEL": "CRITICAL",
             "DLT_DATA_DIR": "dlt",
+            "LOAD__RAISE_ON_MAX_RETRIES": "1",
         }
         return self.loads.run(
             folder=str(self.folder),

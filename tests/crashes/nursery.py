@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import resource
 import signal
 import sys
 import threading
@@ -71,6 +72,13 @@ def _child(job: dict[str, Any]) -> None:
         warnings.simplefilter("error")
         # dlt's own logger calls the old name of a method
         warnings.filterwarnings("ignore", "The 'warn' method", DeprecationWarning)
+        if job.get("largest_file"):
+            # the disk is full, as far as larger files go
+            resource.setrlimit(resource.RLIMIT_FSIZE, (job["largest_file"],) * 2)
+        if job.get("as_nobody") and os.geteuid() == 0:
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
         passed = _boundaries(job.get("kill_at"))
         _load(job)
         Path("passed.json").write_text(json.dumps(passed))

@@ -181,7 +181,10 @@ class Lookup:
                 remedy="Set a valid key and run again; what was not settled is kept.",
             )
         if not reply.is_final:
-            raise UnavailableError(f"A look-up was not answered: {reply.describe()}.")
+            raise UnavailableError(
+                f"A look-up was not answered: {reply.describe()}.",
+                remedy="Run again later: settled rows are not sent again, the others are kept.",
+            )
         return reply
 
     def _give_up(self, reply: Reply) -> NoReturn:

@@ -141,6 +141,10 @@ class Postgres:
                 "Grant the role USAGE and CREATE on the schema for the first run, and then SELECT, "
                 "INSERT, UPDATE, and DELETE on its tables, and TEMPORARY on the database."
             )
+        if state == "25006":
+            return "it may only be read", (
+                "Point store_url at the primary, or lift default_transaction_read_only."
+            )
         if state == "55P03":
             return "locked", "Another load holds it; wait for that one to end and run again."
         if state.startswith("53"):
