@@ -25,7 +25,18 @@ ALLOWED = {
     "emulator": set(),
     "delivery": {"errors", "api"},
     "refusals": {"records", "store", "api"},
-    "load": {"errors", "model", "logs", "records", "store", "api", "delivery", "refusals"},
+    "lease": {"errors", "logs", "store"},
+    "load": {
+        "errors",
+        "model",
+        "logs",
+        "records",
+        "store",
+        "api",
+        "delivery",
+        "lease",
+        "refusals",
+    },
     "preview": {"errors", "model", "records", "store", "load"},
 }
 KNOW_DLT = {

@@ -18,6 +18,7 @@ from dlt_bunce.api.session import Session
 from dlt_bunce.api.settlement import Settlement, Traits
 from dlt_bunce.delivery import Delivered, deliver, rows_of
 from dlt_bunce.errors import BunceError, ConservationError, MappingError, RowsDeferredError
+from dlt_bunce.lease import Lease
 from dlt_bunce.logs import logger
 from dlt_bunce.model import REJECT_CODES
 from dlt_bunce.records.batching import pack
@@ -25,7 +26,7 @@ from dlt_bunce.records.mapping import FieldMapping
 from dlt_bunce.records.prepare import Prepared, Rules, prepare
 from dlt_bunce.store import runs
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.ledger import Job, Ledger
+from dlt_bunce.store.ledger import DEFAULT_LEASE_S, Job, Ledger
 
 CHUNK_ROWS = 20_000
 """Rows read and compared with the ledger at a time: what a load holds in memory."""
@@ -58,6 +59,7 @@ class Settings:
     chunk_rows: int = CHUNK_ROWS
     progress: Callable[[int], None] = lambda _rows: None
     check_mapping: bool = True
+    lease_s: float = DEFAULT_LEASE_S
 
 
 @dataclass
@@ -87,7 +89,9 @@ class Load:
     _busy: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.ledger = Ledger(self.database, self.job)
+        lease_s = self.settings.lease_s
+        self.ledger = Ledger(self.database, self.job, lease_s=lease_s)
+        self._lease = Lease(self.database, self.job, lambda: list(self._unsettled), lease_s=lease_s)
 
     def run(self) -> dict[str, int]:
         """Loads the file and returns its counts: `read`, and the nine fates by name.
@@ -96,6 +100,11 @@ class Load:
         CredentialsError, UnavailableError, RowsDeferredError, StoreError; MappingError when the
         first rows show that the mapping is wrong.
         """
+        with self._lease:
+            self._load()
+        return self._account()
+
+    def _load(self) -> None:
         only: Collection[int] | None = None
         for seconds in BUSY_WAITS_S:
             time.sleep(seconds)
@@ -115,7 +124,6 @@ class Load:
             only = set(self._busy)
             if self._stop.is_set() or not only:
                 break
-        return self._account()
 
     def _read(self, only: Collection[int] | None) -> Iterator[_Chunk]:
         for number, table in enumerate(self.source.chunks(self.settings.chunk_rows)):
@@ -162,7 +170,7 @@ class Load:
             self.size,
             verb=batch.column("verb")[0].as_py(),
             overwrite=self.job.disposition == "merge",
-            stopped=self._stop.is_set,
+            stopped=lambda: self._stop.is_set() or self._lease.is_lost(),
         )
         verdicts = settlement.run()
         if settlement.fault is not None:

@@ -208,6 +208,7 @@ def _alone(db: Database, account: Account) -> Iterator[None]:
             "AND claim_batch LIKE 'replay-%'",
             (account.name,),
         )
+        db.execute("DELETE FROM bunce_leases WHERE claim_batch LIKE 'replay-%'")
         for run in db.rows(
             "SELECT run_id, pipeline_name FROM bunce_runs WHERE account = $1 "
             "AND run_id LIKE 'replay-%' AND state = 'running'",

@@ -123,10 +123,13 @@ class World:
 
     def database(self) -> Database:
         """The store."""
+        return Database(self._store_url(), read_only=True)
+
+    def _store_url(self) -> str:
         url = self.store_url
         if url.startswith("sqlite:///"):
             url = f"sqlite:///{self.folder / url.removeprefix('sqlite:///')}"
-        return Database(url, read_only=True)
+        return url
 
     def settled(self) -> dict[str, str]:
         """Fingerprint of what the ledger holds as delivered, by customer."""
@@ -140,6 +143,18 @@ class World:
             # killed before the store was made; check() opens it again, and then it must be there
             return {}
         return {row["customer_id"]: row["fingerprint"] for row in rows}
+
+    def claimed(self) -> set[str]:
+        """Customers whose fate was not known when their load ended."""
+        with self.database() as db:
+            rows = db.rows("SELECT customer_id FROM bunce_customers WHERE claim_batch IS NOT NULL")
+        return {row["customer_id"] for row in rows}
+
+    def end_leases(self) -> None:
+        """Lets the time pass after which a dead worker is given up."""
+        with Database(self._store_url()) as db:
+            db.execute("UPDATE bunce_customers SET lease_until = 0 WHERE lease_until IS NOT NULL")
+            db.execute("DELETE FROM bunce_leases")
 
     def times_sent(self) -> Counter[str]:
         """How often each customer went over the wire, created or updated."""

@@ -71,3 +71,22 @@ def test_a_load_killed_while_bunce_is_answering_is_completed_by_the_next(
     world.check()
     assert [] == world.sent_again(settled, sent)
     assert [] == world.sent_blindly(start)
+
+
+def test_what_a_dead_worker_has_claimed_is_left_alone_until_its_lease_is_over(
+    world: World,
+) -> None:
+    assert -signal.SIGKILL == world.load(kill_at=["after request", 4])
+    start, sent = len(world.emulator.requests), world.times_sent()
+    claimed = world.claimed()
+    assert claimed
+
+    # another pipeline, as on another machine, with the same rows
+    assert 1 == world.load("elsewhere")
+    assert "another run is sending them" in world.output()
+    assert {key: sent[key] for key in claimed} == {key: world.times_sent()[key] for key in claimed}
+
+    world.end_leases()
+    assert 0 == world.load("elsewhere"), world.output()
+    world.check()
+    assert [] == world.sent_blindly(start)

@@ -154,7 +154,7 @@ def test_a_bunce_that_hangs_ends_the_run_and_the_next_one_completes(
 def test_a_bunce_that_goes_away_in_the_middle_ends_the_run_and_the_next_one_completes(
     make: MakePipeline,
 ) -> None:
-    with Emulator(replace(CALM, latency_ms=20)) as emulator:
+    with Emulator(replace(CALM, latency_ms=300)) as emulator:
         settings = {"base_url": emulator.base_url, "concurrency": 1}
         load(make(**settings), 0, 10)
         small = {"batch_size": 5, "max_batch_size": 5}
@@ -252,7 +252,8 @@ def test_a_postgres_store_that_may_only_be_read_stops_the_run_before_a_row_is_se
     sent = emulator.times_sent
     name = psycopg.conninfo.conninfo_to_dict(postgres_url)["dbname"]
     for read_only in ("on", "off"):
-        with psycopg.connect(postgres_url, autocommit=True) as admin:
+        writing = "-c default_transaction_read_only=off"
+        with psycopg.connect(postgres_url, autocommit=True, options=writing) as admin:
             admin.execute(
                 f'ALTER DATABASE "{name}" SET default_transaction_read_only = {read_only}'  # type: ignore[arg-type]
             )

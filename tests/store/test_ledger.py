@@ -128,8 +128,22 @@ def test_a_renewed_lease_protects_the_rows_that_are_still_being_sent(
     clock.now += 899
     first.ledger.renew([7])
     clock.now += 899
-
     assert {} == second.claim(A1)
+
+    clock.now += 1
+    assert {"a": True} == second.claim(A1)
+
+
+def test_rows_left_in_doubt_are_free_once_the_load_has_ended(books: Make) -> None:
+    first, second = books(), books("second")
+    first.claim(A1, chunk=7)
+    first.ledger.renew([7])
+    first.settle("deferred", A1, chunk=7, in_doubt=True)
+    assert {} == second.claim(A1)
+
+    first.ledger.release([7])
+
+    assert {"a": True} == second.claim(A1)
 
 
 def test_a_row_that_may_have_been_delivered_stays_in_doubt_for_whoever_comes_next(

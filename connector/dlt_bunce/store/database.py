@@ -40,9 +40,14 @@ class Database:
         read_only: bool = False,
         busy_timeout_s: float = BUSY_TIMEOUT_S,
     ) -> None:
+        self._url = store_url
         self._engine = engine(store_url, busy_timeout_s)
         self.read_only = read_only
         self._open = contextlib.ExitStack()
+
+    def another(self) -> Database:
+        """A second connection to the same store, for another thread; not open yet."""
+        return Database(self._url)
 
     def exists(self) -> bool:
         """Whether there is a store of any version; nothing needs to be open for that."""

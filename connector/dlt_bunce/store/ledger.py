@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -19,8 +19,8 @@ from dlt_bunce.store import runs, statements
 from dlt_bunce.store.database import Database, utc_now
 from dlt_bunce.store.dead_letters import LETTERS, record_letters, resolve_letters
 
-DEFAULT_LEASE_S = 900
-"""How long a claim protects a row: longer than every retry of one batch together."""
+DEFAULT_LEASE_S = 180
+"""How long a claim protects a row unless it is renewed: what a dead worker's rows wait for."""
 
 # what settle() takes: one row a customer whose fate is known now
 SETTLED = pa.schema(
@@ -157,15 +157,19 @@ class Ledger:
             runs.add_fates(db, job, settled)
             runs.add_traffic(db, job, traffic)
 
-    def renew(self, chunks: list[int]) -> None:
+    def renew(self, chunks: Sequence[int]) -> None:
         """Extends the lease of chunks that are still being sent."""
         until = int(self._clock() * 1000) + self._lease_ms
-        for chunk in chunks:
-            self._db.execute(
-                "UPDATE bunce_customers SET lease_until = $1 WHERE account = $2 "
-                "AND claim_batch = $3 AND lease_until > 0",
-                (until, self._job.account, self._job.batch_id(chunk)),
-            )
+        with self._db.transaction():
+            for chunk in chunks:
+                self._db.execute(statements.RENEW, (self._job.batch_id(chunk), until))
+
+    def release(self, chunks: Sequence[int]) -> None:
+        """Ends what was renewed: rows that stay claimed are for whoever comes next."""
+        with self._db.transaction():
+            for chunk in chunks:
+                batch = self._job.batch_id(chunk)
+                self._db.execute("DELETE FROM bunce_leases WHERE claim_batch = $1", (batch,))
 
     def emails_of_others(self, digests: dict[str, str]) -> set[str]:
         """Which customer_ids of `digests` (customer_id -> email digest) use an email that the

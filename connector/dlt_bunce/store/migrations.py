@@ -134,4 +134,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # with batch_id: which of two letters of one job is the later one
         "ALTER TABLE bunce_dead_letters ADD COLUMN chunk BIGINT",
     ),
+    (
+        # one row a chunk whose sending outlasts the lease of its claims: cheaper to renew than
+        # they are, and quick chunks never write one
+        """CREATE TABLE bunce_leases (
+            claim_batch TEXT NOT NULL PRIMARY KEY,
+            lease_until BIGINT NOT NULL)""",
+    ),
 )

@@ -13,7 +13,9 @@ SELECT i.row AS row,
     WHEN c.job = $1 AND c.chunk = $2 AND c.fate = 'adopted' THEN c.fate
     WHEN c.job = $1 AND c.chunk > $2 AND c.fate IN ('created', 'updated')
       AND (i.version IS NULL OR c.version IS NULL OR i.version <= c.version) THEN 'superseded'
-    WHEN c.claim_batch IS NOT NULL AND c.claim_batch <> $3 AND c.lease_until > $4 THEN 'busy'
+    WHEN c.claim_batch IS NOT NULL AND c.claim_batch <> $3 AND (c.lease_until > $4 OR EXISTS
+      (SELECT 1 FROM bunce_leases AS l WHERE l.claim_batch = c.claim_batch AND l.lease_until > $4))
+      THEN 'busy'
     WHEN c.fingerprint = i.fingerprint THEN 'unchanged'
     WHEN c.rejected_fingerprint = i.fingerprint THEN 'held'
     WHEN i.version < c.version THEN 'superseded'
@@ -34,7 +36,14 @@ ON CONFLICT (account, customer_id) DO UPDATE SET
   claim_fingerprint = excluded.claim_fingerprint,
   claim_batch = excluded.claim_batch,
   lease_until = excluded.lease_until
-WHERE c.claim_batch IS NULL OR c.claim_batch = excluded.claim_batch OR c.lease_until <= $4
+WHERE c.claim_batch IS NULL OR c.claim_batch = excluded.claim_batch OR (c.lease_until <= $4
+  AND NOT EXISTS (SELECT 1 FROM bunce_leases AS l
+    WHERE l.claim_batch = c.claim_batch AND l.lease_until > $4))
+"""
+
+RENEW = """
+INSERT INTO bunce_leases AS l (claim_batch, lease_until) VALUES ($1, $2)
+ON CONFLICT (claim_batch) DO UPDATE SET lease_until = excluded.lease_until
 """
 
 ACCEPT = """

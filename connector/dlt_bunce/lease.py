@@ -1,0 +1,84 @@
+"""The claims of a load, kept alive while it runs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Collection
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from dlt_bunce.errors import StoreError
+from dlt_bunce.logs import logger
+from dlt_bunce.store.database import Database
+from dlt_bunce.store.ledger import DEFAULT_LEASE_S, Job, Ledger
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+_RENEWALS = 3
+"""Renewals within a lease, so that one that fails costs nothing."""
+
+
+class Lease:
+    """Renews the chunks in flight from a thread of its own while the `with` block lasts.
+
+    A load that takes less than a third of a lease writes nothing. `chunks` gives the numbers of
+    the chunks that have rows on their way.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        job: Job,
+        chunks: Callable[[], Collection[int]],
+        *,
+        lease_s: float = DEFAULT_LEASE_S,
+    ) -> None:
+        self._database, self._job, self._chunks = database, job, chunks
+        self._lease_s = lease_s
+        self._renewed: set[int] = set()
+        self._renewed_at = 0.0
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="bunce-lease", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._renewed_at = time.time()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._done.set()
+        self._thread.join()
+        if self._renewed:
+            Ledger(self._database, self._job).release(sorted(self._renewed))
+
+    def is_lost(self) -> bool:
+        """Whether others may have taken rows over: this process stood still, or the store did.
+
+        What has not been sent by then must not be sent.
+        """
+        return time.time() - self._renewed_at > self._lease_s
+
+    def _run(self) -> None:
+        while not self._done.wait(self._lease_s / _RENEWALS):
+            if not self.is_lost():
+                self._renew()
+
+    def _renew(self) -> None:
+        started = time.time()
+        chunks = list(self._chunks())
+        try:
+            with self._database.another() as db:
+                Ledger(db, self._job, lease_s=self._lease_s).renew(chunks)
+        except StoreError as error:
+            # the next turn tries again; is_lost() stops the load when none succeeds
+            logger().warning("lease.not_renewed", error=str(error))
+            return
+        self._renewed.update(chunks)
+        self._renewed_at = started

@@ -1,0 +1,124 @@
+"""Two loads of the same customers at once: who is slow keeps its rows, who stood still stops."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+
+import pyarrow as pa
+
+from dlt_bunce.api.pacing import BatchSize, Pace
+from dlt_bunce.api.session import Session
+from dlt_bunce.emulator import Behavior, Emulator, Fault
+from dlt_bunce.lease import Lease
+from dlt_bunce.load import Load, Settings
+from dlt_bunce.records.mapping import resolve_mapping
+from dlt_bunce.records.prepare import Rules
+from dlt_bunce.store import runs
+from dlt_bunce.store.database import Database
+from dlt_bunce.store.ledger import Job
+
+STORE = "sqlite:///bunce.sqlite"
+FIELDS = ("customer_id", "email", "first_name", "last_name", "phone_no")
+
+
+class People:
+    """Twenty customers."""
+
+    row_count = 20
+
+    def chunks(self, rows: int) -> Iterator[pa.Table]:
+        """All in one."""
+        yield pa.Table.from_pylist(
+            [
+                dict(
+                    zip(
+                        FIELDS,
+                        (f"c{n}", f"c{n}@example.com", "Ada", "Obi", f"+23481{n:08d}"),
+                        strict=True,
+                    )
+                )
+                for n in range(self.row_count)
+            ]
+        )
+
+
+def load(name: str, base_url: str, lease_s: float) -> Mapping[str, int]:
+    """Loads them as a run of that name."""
+    job = Job("a", name, name, "customers", "1", "merge")
+    settings = Settings(resolve_mapping(FIELDS), Rules(), b"key", concurrency=1, lease_s=lease_s)
+    with (
+        Database(STORE) as db,
+        closing(Session(base_url, "sk_test_x", pace=Pace(0))) as session,
+    ):
+        runs.begin(db, job, {})
+        return Load(People(), job, settings, db, session, BatchSize(5, 5)).run()
+
+
+def wait_for_requests(emulator: Emulator, count: int) -> None:
+    """Until so many requests have come."""
+    until = time.monotonic() + 20
+    while len(emulator.requests) < count:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_a_slow_load_keeps_its_rows_beyond_the_lease(emulator: Emulator) -> None:
+    slow = Fault("hang_before", on_request=2, seconds=2.0)
+    emulator.behavior = Behavior(rate_limit=0, faults=(slow,))
+    counts: dict[str, Mapping[str, int]] = {}
+    first = threading.Thread(
+        target=lambda: counts.update(first=load("first", emulator.base_url, lease_s=0.6))
+    )
+    first.start()
+    wait_for_requests(emulator, 2)
+
+    counts["second"] = load("second", emulator.base_url, lease_s=0.6)
+    first.join()
+
+    assert {1} == set(emulator.times_sent.values())
+    assert (20, 20) == (counts["first"]["created"], counts["second"]["unchanged"])
+    with Database(STORE) as db:
+        assert [] == db.rows("SELECT * FROM bunce_leases")
+
+
+def test_a_load_that_stood_still_for_longer_than_its_lease_sends_nothing_more(
+    emulator: Emulator,
+) -> None:
+    emulator.behavior = Behavior(rate_limit=0, latency_ms=300)
+    program = f"""
+import os
+from tests.test_lease import load
+os.chdir({str(Path.cwd())!r})
+load("first", {emulator.base_url!r}, lease_s=0.6)
+"""
+    root = Path(__file__).parents[1]
+    with subprocess.Popen(
+        [sys.executable, "-c", program], cwd=root, stderr=subprocess.PIPE, text=True
+    ) as first:
+        wait_for_requests(emulator, 2)
+        first.send_signal(signal.SIGSTOP)
+        time.sleep(0.7)
+
+        second = load("second", emulator.base_url, lease_s=0.6)
+        first.send_signal(signal.SIGCONT)
+        _, errors = first.communicate(timeout=30)
+
+    assert second["deferred"] == 0
+    assert "RowsDeferredError" in errors
+    assert {f"c{n}" for n in range(20)} == set(emulator.customers)
+    assert {1} == set(emulator.times_sent.values())
+
+
+def test_a_quick_load_writes_no_lease(emulator: Emulator) -> None:
+    with Database(STORE) as db:
+        lease = Lease(db, Job("a", "run", "crm", "customers", "1", "merge"), lambda: [1])
+        with lease:
+            assert not lease.is_lost()
+        assert [] == db.rows("SELECT * FROM bunce_leases")
