@@ -1,0 +1,105 @@
+"""Several processes with the same customers at once: nobody is sent twice, and the newest wins."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+import pytest
+
+from dlt_bunce.emulator import Behavior, Emulator
+
+ROWS = int(os.environ.get("DLT_BUNCE_TEST_RACE_ROWS", "45000"))
+"""Customers of each process."""
+
+PROGRAM = """
+import json, sys, dlt, pyarrow as pa
+from dlt_bunce import bunce, flush_and_run
+from dlt_bunce.errors import RowsDeferredError
+name, base_url, store_url, rows, version = sys.argv[1:]
+rows = int(rows)
+ids = pa.array([f"c{i}" for i in range(rows)])
+table = pa.table({
+    "customer_id": ids,
+    "email": [f"c{i}@example.com" for i in range(rows)],
+    "first_name": [f"Ada {version}"] * rows,
+    "last_name": ["Obi"] * rows,
+    "phone_no": [f"+23481{i:08d}" for i in range(rows)],
+    "updated_at": pa.array([int(version)] * rows),
+})
+pipeline = dlt.pipeline(name, pipelines_dir=name, destination=bunce(
+    credentials="sk_test_x", base_url=base_url, store_url=store_url, requests_per_minute=0,
+    mapping={"version": "updated_at"}))
+for attempt in range(30):
+    try:
+        summary = flush_and_run(pipeline, dlt.resource(table, name="customers"))
+        break
+    except RowsDeferredError as error:
+        # as a scheduler would: the next run takes up what another process was sending
+        print(error, file=sys.stderr)
+print(json.dumps({k: v for k, v in summary.as_dict().items() if isinstance(v, int)}))
+"""
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def store(request: pytest.FixtureRequest) -> str:
+    """A store_url of each engine."""
+    if request.param == "sqlite":
+        return "sqlite:///bunce.sqlite"
+    return str(request.getfixturevalue("postgres_store"))
+
+
+def race(
+    store_url: str, emulator: Emulator, versions: Sequence[int], rows: int = ROWS
+) -> list[dict[str, int]]:
+    """Loads the same customers from a process for each version; what each of them counted."""
+    started = time.monotonic()
+    where = [emulator.base_url, store_url, str(rows)]
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, f"worker{number}", *where, str(version)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number, version in enumerate(versions)
+    ]
+    done = [process.communicate(timeout=3_000) for process in running]
+    assert all(out for out, _ in done), [errors[-2000:] for _, errors in done]
+    counts: list[dict[str, int]] = [json.loads(out) for out, _ in done]
+    print(
+        f"\n{len(versions)} processes, {rows:,} rows each, {store_url.partition(':')[0]}: "
+        f"created {[one['created'] for one in counts]}, {len(emulator.requests):,} requests, "
+        f"{time.monotonic() - started:.0f} s"
+    )
+    return counts
+
+
+@pytest.mark.parametrize("processes", [2, 8])
+def test_processes_with_the_same_rows_send_nobody_twice(
+    emulator: Emulator, store: str, processes: int
+) -> None:
+    emulator.behavior = Behavior(rate_limit=0, latency_ms=20)
+
+    counts = race(store, emulator, [1] * processes)
+
+    assert {1} == set(emulator.times_sent.values())
+    assert ROWS == len(emulator.customers)
+    assert ROWS == sum(one["created"] for one in counts)
+    for one in counts:
+        assert ROWS == one["read"] == one["created"] + one["unchanged"] + one["adopted"]
+
+
+def test_the_newest_version_wins_whoever_comes_first(emulator: Emulator, store: str) -> None:
+    emulator.behavior = Behavior(rate_limit=0, latency_ms=20)
+
+    counts = race(store, emulator, [2, 3, 1], rows=2_000)
+
+    assert {"Ada 3"} == {there["first_name"] for there in emulator.customers.values()}
+    assert {2_000} == {one["read"] for one in counts}
+    settled = ("created", "updated", "adopted", "unchanged", "superseded")
+    assert {2_000} == {sum(one[fate] for fate in settled) for one in counts}
