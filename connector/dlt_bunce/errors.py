@@ -11,6 +11,7 @@ BunceError
 ├── CredentialsError        Bunce refused the API key
 ├── UnavailableError        try again later: Bunce did not answer well enough
 │   └── RowsDeferredError     some rows could not be settled in this run
+├── ListingError            Bunce offers no listing of customers that can be read to its end
 ├── StoreError              the ledger's database cannot be used; nothing is sent without it
 ├── ConservationError       rows read and rows accounted for differ
 └── RejectThresholdError    loaded and recorded, but more rows rejected than allowed
@@ -84,6 +85,10 @@ class SourceError(UsageError):
 
 class CredentialsError(BunceError):
     """Bunce answered 401 or 403: the API key is missing, wrong, or revoked."""
+
+
+class ListingError(BunceError):
+    """Customers cannot be listed to the end; loading works without that."""
 
 
 class UnavailableError(BunceError):

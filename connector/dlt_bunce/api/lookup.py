@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from urllib.parse import quote
 
 from dlt_bunce.api.reply import Reply
-from dlt_bunce.errors import CredentialsError, UnavailableError
+from dlt_bunce.errors import CredentialsError, ListingError, UnavailableError
 from dlt_bunce.logs import logger
 
 MOST_IDS = 99
@@ -16,6 +16,7 @@ MOST_IDS = 99
 MOST_CHARACTERS = 4_000
 """Common proxies refuse URLs above 8 KB."""
 _MOST_PAGES = 50
+_PAGE = 100
 _TOO_MANY = frozenset({400, 413, 414, 422, 431})
 """What a server may answer to more ids than it takes."""
 
@@ -58,6 +59,18 @@ class Lookup:
         for customer_id in page.customers if page else ():
             if self._witness is None and _fits_a_list(customer_id):
                 self._witness = customer_id
+
+    def page(self, cursor: str | None) -> Page:
+        """A page of the listing of all customers. Raises ListingError when this is none."""
+        query = {"per_page": str(_PAGE)} | ({"cursor": cursor} if cursor else {})
+        page = read_page(self._answer("/customers", query))
+        unsure = page is not None and page.more is None and len(page.customers) >= _PAGE
+        if page is None or unsure or (page.more and page.cursor is None):
+            raise ListingError(
+                "Bunce does not list its customers in a way that can be read to the end.",
+                remedy="Load without adopting: customers that exist are found as they are sent.",
+            )
+        return page
 
     def find(self, customer_ids: Iterable[str]) -> dict[str, Customer] | None:
         """The customers that exist among `customer_ids`, by id; None when nobody can tell.

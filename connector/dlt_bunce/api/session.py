@@ -17,7 +17,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import NewConnectionError
 
-from dlt_bunce.api.lookup import Lookup
+from dlt_bunce.api.lookup import Lookup, Page
 from dlt_bunce.api.pacing import Pace
 from dlt_bunce.api.reply import Reply
 from dlt_bunce.api.retry import RetryPolicy
@@ -89,6 +89,13 @@ class Session:
         Raises UnavailableError or CredentialsError when a look-up is not answered.
         """
         return self._lookup.find(customer_ids)
+
+    def list_customers(self, cursor: str | None) -> Page:
+        """A page of all customers; `cursor` is that of the page before, None for the first.
+
+        Raises ListingError when this is no listing, UnavailableError, or CredentialsError.
+        """
+        return self._lookup.page(cursor)
 
     def take_traffic(self) -> Traffic:
         """What went over the wire since the last call."""

@@ -14,6 +14,7 @@ COMMANDS = {
     "load": ("loading", "Load customers from a file or a database into Bunce."),
     "status": ("status", "Show the ledger, open dead letters, and the last runs."),
     "dead-letters": ("letters", "Look at rows that could not go; replay or discard them."),
+    "adopt": ("adopting", "Take customers whom Bunce has already into the ledger."),
     "account": ("account", "Show the accounts of the store, or give one a new API key."),
     "emulator": ("emulating", "Run a stand-in for Bunce's API on this machine."),
     "demo": ("demo", "Watch 10,000 customers go through the whole story, locally."),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import tempfile
 from collections.abc import Iterator
 from hashlib import blake2b
@@ -119,28 +118,14 @@ def parse_maps(maps: tuple[str, ...]) -> dict[str, str]:
 @contextlib.contextmanager
 def progress(wanted: bool) -> Iterator[None]:
     """Rows as they are read, on a terminal only."""
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
     from dlt_bunce.job import row_listeners
 
-    # not what rich takes for a terminal: CI systems make it believe in one
-    if not wanted or not sys.stderr.isatty():
-        yield
-        return
-    terminal = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.completed:,.0f} rows"), TimeElapsedColumn())
-    with Progress(*columns, console=terminal, transient=True) as bar:
-        task = bar.add_task("rows", total=None)
-
-        def advance(rows: int) -> None:
-            bar.advance(task, rows)
-
-        row_listeners.append(advance)
+    with output.counting(wanted, "rows") as count:
+        row_listeners.append(count)
         try:
             yield
         finally:
-            row_listeners.remove(advance)
+            row_listeners.remove(count)
 
 
 @contextlib.contextmanager

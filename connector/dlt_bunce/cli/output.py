@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import click
@@ -72,3 +73,20 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title:
         table.add_row(*("" if row[c] is None else Text(str(row[c])) for c in columns))
     console().print(title)
     console().print(table)
+
+
+@contextlib.contextmanager
+def counting(wanted: bool, what: str) -> Iterator[Callable[[int], None]]:
+    """Gives a function that adds to a count shown on a terminal, and on a terminal only."""
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    # not what rich takes for a terminal: CI systems make it believe in one
+    if not wanted or not sys.stderr.isatty():
+        yield lambda _count: None
+        return
+    text = TextColumn(f"{{task.completed:,.0f}} {what}")
+    with Progress(
+        SpinnerColumn(), text, TimeElapsedColumn(), console=Console(stderr=True), transient=True
+    ) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda count: bar.advance(task, count)

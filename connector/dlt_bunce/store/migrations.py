@@ -140,5 +140,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """CREATE TABLE bunce_leases (
             claim_batch TEXT NOT NULL PRIMARY KEY,
             lease_until BIGINT NOT NULL)""",
+        # how far an adoption has got in the API's own listing; no row once it is done
+        """CREATE TABLE bunce_adoptions (
+            account TEXT NOT NULL PRIMARY KEY,
+            next_cursor TEXT NOT NULL,
+            listed BIGINT NOT NULL)""",
     ),
 )

@@ -1,0 +1,54 @@
+"""Customers whom Bunce has already, taken into the ledger page by page."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from dlt_bunce.store.database import Database, utc_now
+
+# what put_page() takes: fingerprint is null where Bunce has less than a row needs
+ADOPTED = pa.schema(
+    [
+        ("customer_id", pa.string()),
+        ("fingerprint", pa.string()),
+        ("email_digest", pa.string()),
+    ]
+)
+
+_KNOWN = """
+SELECT COUNT(*) AS n FROM bunce_adopted AS i
+JOIN bunce_customers AS c ON c.account = $1 AND c.customer_id = i.customer_id
+"""
+
+# whoever is in the ledger stays as they are: it knows what was sent, the listing what was kept
+_ADOPT = """
+INSERT INTO bunce_customers
+  (account, customer_id, fingerprint, confirmation, email_digest, delivered_at, fate)
+SELECT $1, customer_id, fingerprint, 'lookup', email_digest, $2, 'adopted'
+FROM bunce_adopted WHERE true ORDER BY customer_id
+ON CONFLICT (account, customer_id) DO NOTHING
+"""
+
+
+def position(db: Database, account: str) -> tuple[str | None, int]:
+    """Where an adoption that was broken off goes on: cursor (None: at the start), and listed."""
+    rows = db.rows("SELECT next_cursor, listed FROM bunce_adoptions WHERE account = $1", (account,))
+    return (rows[0]["next_cursor"], int(rows[0]["listed"])) if rows else (None, 0)
+
+
+def put_page(db: Database, account: str, page: pa.Table, *, cursor: str | None, listed: int) -> int:
+    """Takes customers (ADOPTED) in and moves to `cursor` (None: done) in one transaction.
+
+    `listed` counts all customers so far. Returns how many were not in the ledger before.
+    """
+    with db.transaction():
+        db.ingest("bunce_adopted", page)
+        known = int(db.rows(_KNOWN, (account,))[0]["n"])
+        db.execute(_ADOPT, (account, utc_now()))
+        db.execute("DELETE FROM bunce_adoptions WHERE account = $1", (account,))
+        if cursor is not None:
+            db.execute(
+                "INSERT INTO bunce_adoptions (account, next_cursor, listed) VALUES ($1, $2, $3)",
+                (account, cursor, listed),
+            )
+    return int(page.num_rows) - known
