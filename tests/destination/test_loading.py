@@ -124,26 +124,6 @@ def test_the_newest_version_of_a_key_wins(make: MakePipeline, emulator: Emulator
     assert "New" == emulator.customers["c1"]["first_name"]
 
 
-def test_an_incremental_cursor_survives_the_loss_of_the_working_folder(
-    make: MakePipeline,
-) -> None:
-    @dlt.resource(name="customers")
-    def changed(cursor: Any = dlt.sources.incremental("v", initial_value=0)) -> Any:
-        read.append(cursor.last_value)
-        yield [customer(n, v=n) for n in range(5)]
-
-    read: list[int] = []
-    pipeline = make()
-    pipeline.run(changed())
-    pipeline.drop()
-    pipeline = make()
-
-    pipeline.run(changed())
-
-    assert [0, 4] == read
-    assert 0 == run_summary(pipeline).read
-
-
 def test_a_run_with_nothing_new_reports_nothing(make: MakePipeline) -> None:
     pipeline = make()
     pipeline.run([customer(1)], table_name="customers")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import dlt
 import psycopg
 
 from dlt_bunce import run_summary
@@ -42,23 +41,6 @@ def test_a_first_load_a_second_one_an_update_and_a_replay(
     assert (1, 1) == (replay.read, replay.created)
     assert {f"c{n}": 1 for n in range(50)} == emulator.times_sent
     assert not list(Path().glob("*.sqlite*"))
-
-
-def test_the_cursor_survives_the_loss_of_the_working_folder(
-    make: MakePipeline, postgres_store: str
-) -> None:
-    @dlt.resource(name="customers")
-    def changed(cursor: Any = dlt.sources.incremental("v", initial_value=0)) -> Any:
-        read.append(cursor.last_value)
-        yield [customer(n, v=n) for n in range(5)]
-
-    read: list[int] = []
-    pipeline = make(store_url=postgres_store)
-    pipeline.run(changed())
-    pipeline.drop()
-    make(store_url=postgres_store).run(changed())
-
-    assert [0, 4] == read
 
 
 def test_a_dry_run_makes_no_store(make: MakePipeline, postgres_store: str) -> None:

@@ -1,0 +1,126 @@
+"""dlt's state in the store: cursors and schemas outlive working folders, workers, and machines."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import dlt
+import pytest
+
+from dlt_bunce.emulator import Behavior, Emulator, Fault
+from dlt_bunce.errors import UnavailableError
+from dlt_bunce.running import flush_and_run
+
+from .conftest import MakePipeline, customer
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A store_url of each engine."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'bunce.sqlite'}"
+    return str(request.getfixturevalue("postgres_store"))
+
+
+def people(last: int, seen: list[int] | None = None) -> Any:
+    """Customers up to that number, of whom dlt takes those that are new by its cursor."""
+
+    @dlt.resource(name="customers", primary_key="customer_id")
+    def customers(
+        position: dlt.sources.incremental[int] = dlt.sources.incremental("position"),
+    ) -> Iterator[dict[str, Any]]:
+        if seen is not None:
+            seen.append(position.last_value or 0)
+        for n in range(1, last + 1):
+            yield customer(n, position=n)
+
+    return customers
+
+
+def drop(pipeline: dlt.Pipeline) -> None:
+    pipeline.drop()
+
+
+def empty_folder(pipeline: dlt.Pipeline) -> None:
+    shutil.rmtree(pipeline.pipelines_dir)
+
+
+def program_sync(pipeline: dlt.Pipeline) -> None:
+    """`dlt pipeline … sync`, in a program of its own, after the loss of the folder."""
+    shutil.rmtree(pipeline.pipelines_dir)
+    dlt_ = Path(sys.executable).with_name("dlt")
+    done = subprocess.run(
+        [dlt_, "pipeline", "crm", "sync", "--destination", "bunce"],
+        input="y\n",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert 0 == done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("lose", [drop, empty_folder, program_sync])
+def test_the_cursor_survives(
+    make: MakePipeline,
+    emulator: Emulator,
+    store: str,
+    lose: Callable[[dlt.Pipeline], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DESTINATION__BUNCE__STORE_URL", store)
+    monkeypatch.setenv("DESTINATION__BUNCE__BASE_URL", emulator.base_url)
+    monkeypatch.setenv("DESTINATION__BUNCE__CREDENTIALS__API_KEY", "sk_test_marked")
+    pipeline = make()
+    flush_and_run(pipeline, people(3))
+    columns = set(pipeline.default_schema.tables["customers"]["columns"])
+    lose(pipeline)
+
+    seen: list[int] = []
+    again = make()
+    again.sync_destination()
+    assert columns == set(again.default_schema.tables["customers"]["columns"])
+    summary = flush_and_run(again, people(5, seen))
+
+    assert [3] == seen
+    assert 2 == summary.created
+    assert {1} == set(emulator.times_sent.values())
+
+
+def test_a_new_machine_takes_up_the_cursor(
+    make: MakePipeline, emulator: Emulator, postgres_store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flush_and_run(make(store_url=postgres_store), people(3))
+    monkeypatch.setenv("DLT_DATA_DIR", str(Path("elsewhere").absolute()))
+    monkeypatch.chdir(Path.cwd().parent)
+
+    seen: list[int] = []
+    assert 1 == flush_and_run(make(store_url=postgres_store), people(4, seen)).created
+
+    assert [3] == seen
+
+
+def test_a_cursor_is_never_ahead_of_rows_that_are_not_settled(
+    make: MakePipeline, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOAD__RAISE_ON_MAX_RETRIES", "1")
+    pipeline = make()
+    flush_and_run(pipeline, people(3))
+    gone = Fault("error_before", on_request=1, until_request=1_000)
+    emulator.behavior = Behavior(rate_limit=0, faults=(gone,))
+    with pytest.raises(UnavailableError):
+        flush_and_run(pipeline, people(6))
+    # the worker goes, and with it the package that was kept
+    shutil.rmtree(pipeline.pipelines_dir)
+    emulator.behavior = Behavior(rate_limit=0)
+
+    seen: list[int] = []
+    summary = flush_and_run(make(), people(6, seen))
+
+    assert [3] == seen
+    assert 3 == summary.created
+    assert {f"c{n}" for n in range(1, 7)} == set(emulator.customers)
