@@ -16,6 +16,8 @@ from dlt_bunce.errors import StoreError
 from dlt_bunce.store.engine import engine
 from dlt_bunce.store.migrations import MIGRATIONS
 
+_ANALYZED_ROWS = 1_000
+"""Temporary tables above this size are analyzed: below it, any plan will do."""
 BUSY_TIMEOUT_S = 60.0
 """How long to wait for another process that is writing, before it counts as locked."""
 
@@ -94,9 +96,19 @@ class Database:
         """Puts `table` into a temporary table of this connection, replacing what it held."""
         with self._translated():
             self._cursor.adbc_ingest(name, table, mode="replace", temporary=True)
-            analyze = self._engine.analyze(name, table.num_rows)
-            if analyze:
-                self._cursor.execute(analyze)
+            if table.num_rows > _ANALYZED_ROWS:
+                self._analyze(name)
+
+    def analyze(self, *tables: str) -> None:
+        """Renews what the database knows of its tables' sizes and values, where it needs that."""
+        with self._translated():
+            for name in tables:
+                self._analyze(name)
+
+    def _analyze(self, table: str) -> None:
+        analyze = self._engine.analyze(table)
+        if analyze:
+            self._cursor.execute(analyze)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:

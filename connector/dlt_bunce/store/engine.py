@@ -36,8 +36,8 @@ class Engine(Protocol):
     def dialect(self, sql: str) -> str:
         """The statement as this database takes it."""
 
-    def analyze(self, table: str, rows: int) -> str | None:
-        """The statement that tells the planner about a new temporary table, if it is worth it."""
+    def analyze(self, table: str) -> str | None:
+        """The statement that tells the planner of a table that has grown, if it needs that."""
 
     def alone(self, cursor: Any, what: str) -> AbstractContextManager[bool]:
         """Holds a lock of that name while the block runs, however the process ends; gives False

@@ -35,6 +35,8 @@ SETTLED = pa.schema(
         ("in_doubt", pa.int64()),
     ]
 )
+_ANALYZED_AFTER = 5_000
+"""Claims of a job after which the database's statistics are renewed for the first time."""
 _KEYS = pa.schema([("customer_id", pa.string())])
 _ACCEPTED = pa.array(["created", "updated", "adopted"])
 _VERDICTS = pa.schema(
@@ -97,6 +99,7 @@ class Ledger:
         self._job = job
         self._clock = clock
         self._lease_ms = int(lease_s * 1000)
+        self._claimed, self._analyzed_next = 0, _ANALYZED_AFTER
 
     def judge(self, accepted: pa.Table, chunk: int) -> pa.Table:
         """Compares the rows with the ledger: table of row, verdict, in_doubt, had_letter."""
@@ -129,6 +132,7 @@ class Ledger:
             wanted = fates.pop("new", 0) + fates.pop("changed", 0)
             busy = fates.pop("busy", 0) + wanted - to_send.num_rows
             runs.put_chunk(db, job, chunk, read, fates)
+        self._analyze(to_send.num_rows)
         return Claim(to_send, busy)
 
     def settle(self, settled: pa.Table, letters: pa.Table, traffic: Traffic) -> None:
@@ -200,16 +204,18 @@ class Ledger:
         batch = self._job.batch_id(chunk)
         self._db.ingest("bunce_claimed", rows.select(["customer_id", "fingerprint"]))
         self._db.execute(statements.CLAIM, (self._job.account, batch, now + self._lease_ms, now))
-        ours = self._db.query(
-            "SELECT i.customer_id AS customer_id FROM bunce_claimed AS i JOIN bunce_customers AS c "
-            "ON c.account = $1 AND c.customer_id = i.customer_id WHERE c.claim_batch = $2",
-            (self._job.account, batch),
-            schema=_KEYS,
-        )
+        ours = self._db.query(statements.OURS, (self._job.account, batch), schema=_KEYS)
         if ours.num_rows == rows.num_rows:
             return rows
         mine = pc.is_in(rows.column("customer_id"), ours.column("customer_id").combine_chunks())
         return rows.filter(mine)
+
+    def _analyze(self, claimed: int) -> None:
+        """Each time that the ledger may have doubled, or has become a few chunks larger."""
+        self._claimed += claimed
+        if self._claimed >= self._analyzed_next:
+            self._db.analyze("bunce_customers", "bunce_dead_letters")
+            self._analyzed_next = 2 * self._claimed
 
     def _settle_unsent(self, accepted: pa.Table, verdicts: pa.Table, chunk: int) -> None:
         """A good row that need not go, after a bad one: the bad one's letter is done with."""

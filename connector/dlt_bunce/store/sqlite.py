@@ -73,7 +73,7 @@ class Sqlite:
         """SQLite counts `$1` by first appearance, like a name; `?1` is what `$1` means."""
         return sql.replace("$", "?")
 
-    def analyze(self, table: str, rows: int) -> str | None:
+    def analyze(self, table: str) -> str | None:
         """Never: SQLite drives its joins from the temporary table as it is."""
         return None
 

@@ -41,6 +41,13 @@ WHERE c.claim_batch IS NULL OR c.claim_batch = excluded.claim_batch OR (c.lease_
     WHERE l.claim_batch = c.claim_batch AND l.lease_until > $4))
 """
 
+# the ledger is asked row by row, by its key: no planner can come to read it whole for a join
+OURS = """
+SELECT i.customer_id AS customer_id FROM bunce_claimed AS i
+WHERE (SELECT c.claim_batch FROM bunce_customers AS c
+  WHERE c.account = $1 AND c.customer_id = i.customer_id) = $2
+"""
+
 RENEW = """
 INSERT INTO bunce_leases AS l (claim_batch, lease_until) VALUES ($1, $2)
 ON CONFLICT (claim_batch) DO UPDATE SET lease_until = excluded.lease_until
@@ -85,8 +92,8 @@ ON CONFLICT (account, customer_id) DO UPDATE SET
 # a job that stalled past its lease may settle rows that another has claimed since
 LOST = """
 SELECT s.customer_id AS customer_id FROM bunce_settled AS s
-LEFT JOIN bunce_customers AS c ON c.account = $1 AND c.customer_id = s.customer_id
-WHERE c.claim_batch IS NULL OR c.claim_batch <> $2 || '.' || s.chunk
+WHERE COALESCE((SELECT c.claim_batch FROM bunce_customers AS c
+  WHERE c.account = $1 AND c.customer_id = s.customer_id), '') <> $2 || '.' || s.chunk
 """
 
 # a row in doubt keeps its claim, with the lease ended: whoever comes next looks it up first
