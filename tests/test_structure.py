@@ -25,6 +25,7 @@ ALLOWED = {
     "emulator": set(),
     "delivery": {"errors", "api"},
     "refusals": {"records", "store", "api"},
+    "budget": {"logs", "store", "api"},
     "lease": {"errors", "logs", "store"},
     "load": {
         "errors",

@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import lru_cache
 from types import TracebackType
 from typing import Any
+from urllib.parse import urlsplit
 
 from dlt.common.configuration.container import Container
 from dlt.common.destination import DestinationCapabilitiesContext
@@ -26,8 +27,9 @@ from dlt.common.utils import without_none
 from typing_extensions import Self
 
 from dlt_bunce.adapter import FIELD_HINT, REPLACE_REFUSED, REPLACE_REMEDY, TABLE_HINT
-from dlt_bunce.api.pacing import Pace
+from dlt_bunce.api.pacing import Pace, Pacer
 from dlt_bunce.api.session import Session
+from dlt_bunce.budget import Budget
 from dlt_bunce.configuration import BunceConfiguration
 from dlt_bunce.errors import DispositionError, UnknownTableError
 from dlt_bunce.job import CustomersJob, StateJob
@@ -39,8 +41,8 @@ from dlt_bunce.store.database import Database
 
 
 @lru_cache(maxsize=32)
-def shared_pace(_base_url: str, requests_per_minute: int) -> Pace:
-    """The one budget of this process for an API host: Bunce counts by IP address."""
+def local_pace(_base_url: str, requests_per_minute: int) -> Pace:
+    """The budget of this process alone, while there is no store to share one in."""
     return Pace(requests_per_minute)
 
 
@@ -138,13 +140,19 @@ class BunceClient(JobClientBase, WithStateSync):
         return Database(self.config.store_url)
 
     def session(self) -> Session:
-        """A connection pool to Bunce, sharing the process's request budget."""
+        """A connection pool to Bunce, within the request budget of all who share the store."""
         config = self.config
         assert config.base_url is not None  # noqa: S101, derived when the configuration resolves
+        database = self.database()
+        allowed = config.requests_per_minute
+        pace: Pacer = local_pace(config.base_url, allowed)
+        if allowed and not config.dry_run and database.exists():
+            scope = f"{urlsplit(config.base_url).netloc} {config.egress}"
+            pace = Budget(database, scope, allowed)
         return Session(
             config.base_url,
             config.credentials.api_key,
-            pace=shared_pace(config.base_url, config.requests_per_minute),
+            pace=pace,
             timeout_s=config.timeout_s,
             concurrency=config.concurrency,
         )

@@ -60,6 +60,8 @@ class BunceConfiguration(DestinationClientConfiguration):
     """Requests in flight at a time, for each file that dlt loads."""
     requests_per_minute: int = 500
     """What Bunce allows an IP address; 0 turns pacing off."""
+    egress: str = "default"
+    """Names the IP address that requests leave from: loads that share it share its budget."""
     timeout_s: float = 60.0
     """Seconds to wait for an answer."""
     default_region: Optional[str] = None

@@ -5,12 +5,26 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 WINDOW_S = 61.0
 """What a minute of the server may last here: requests that left a second apart from one another
 may arrive closer together."""
 MOST_BURST = 10
 SHORTEST_WAIT_S = 0.001
+
+
+class Pacer(Protocol):
+    """Who says when a request may leave, to every thread."""
+
+    def wait(self) -> float:
+        """Blocks until a request may leave; returns the seconds waited."""
+
+    def pause(self, seconds: float) -> None:
+        """Nobody sends for so long: the server said so to one of us."""
+
+    def close(self) -> None:
+        """Lets go of what is held."""
 
 
 class Pace:
@@ -48,6 +62,9 @@ class Pace:
         """Nobody sends for so long: the server said so to one of us."""
         with self._lock:
             self._paused_until = max(self._paused_until, self._clock() + seconds)
+
+    def close(self) -> None:
+        """Nothing to close."""
 
     def _take(self) -> float:
         """Takes a token and returns 0, or returns how long to wait before asking again."""

@@ -18,7 +18,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import NewConnectionError
 
 from dlt_bunce.api.lookup import Lookup, Page
-from dlt_bunce.api.pacing import Pace
+from dlt_bunce.api.pacing import Pacer
 from dlt_bunce.api.reply import Reply
 from dlt_bunce.api.retry import RetryPolicy
 from dlt_bunce.api.steps import Verb
@@ -39,7 +39,7 @@ class Session:
         base_url: str,
         api_key: str,
         *,
-        pace: Pace,
+        pace: Pacer,
         timeout_s: float = 60.0,
         concurrency: int = 4,
         retry: RetryPolicy | None = None,
@@ -56,8 +56,9 @@ class Session:
             logging.getLogger(name).addFilter(_without_ids)
 
     def close(self) -> None:
-        """Closes the pool."""
+        """Closes the pool, and what the pace holds."""
         self._http.close()
+        self._pace.close()
 
     def send(self, verb: Verb, payloads: Sequence[str]) -> Reply:
         """One bulk request with ready JSON objects, tried once: what it means is not ours."""

@@ -129,6 +129,11 @@ class Database:
         with self._engine.alone(self._cursor, what) as locked:
             yield locked
 
+    @property
+    def now(self) -> str:
+        """An SQL expression: milliseconds since 1970, by one clock for all who share the store."""
+        return self._engine.now
+
     def has_table(self, name: str) -> bool:
         """Whether there is a table of that name."""
         return bool(self.rows(self._engine.has_table, (name,)))

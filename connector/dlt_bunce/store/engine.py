@@ -17,6 +17,8 @@ class Engine(Protocol):
 
     name: str
     """For messages: where the store is, without any password."""
+    now: str
+    """An expression: milliseconds since 1970, by one clock for all who share the store."""
     has_table: str
     """A query that has a row if there is a table named $1."""
 

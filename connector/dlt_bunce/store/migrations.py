@@ -145,5 +145,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             account TEXT NOT NULL PRIMARY KEY,
             next_cursor TEXT NOT NULL,
             listed BIGINT NOT NULL)""",
+        # due_at: when the next request is due at an even pace; share: of the budget that may be
+        # used, since limited_at, when Bunce last said that it was too much
+        """CREATE TABLE bunce_budgets (
+            scope TEXT NOT NULL PRIMARY KEY,
+            due_at BIGINT NOT NULL,
+            paused_until BIGINT NOT NULL,
+            share DOUBLE PRECISION NOT NULL,
+            limited_at BIGINT NOT NULL)""",
     ),
 )

@@ -25,6 +25,7 @@ class Postgres:
     Raises ConfigurationError when the URL cannot be used, or the driver is not installed.
     """
 
+    now = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
     has_table = "SELECT 1 AS n WHERE to_regclass($1) IS NOT NULL"
 
     def __init__(self, store_url: str, busy_timeout_s: float) -> None:

@@ -22,6 +22,7 @@ class Sqlite:
     Raises ConfigurationError for a URL that names none.
     """
 
+    now = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
     has_table = "SELECT 1 AS n FROM sqlite_master WHERE name = $1"
 
     def __init__(self, store_url: str, busy_timeout_s: float) -> None:

@@ -1,0 +1,86 @@
+"""The request budget of all loads that share an address at Bunce: one row a scope."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dlt_bunce.store.database import Database
+
+_LESS = 0.8
+"""What is left of the budget each time that Bunce says it was too much."""
+_LEAST = 0.2
+_RECOVERY_MS = 3_000_000
+"""So long a whole budget takes to come back: a fifth of it ten minutes."""
+_SAME_INCIDENT_MS = 30_000
+"""Refusals so close to one another are one and the same."""
+
+_SHARE = f"""CASE WHEN b.share + ({{now}} - b.limited_at) / {_RECOVERY_MS:.1f} >= 1 THEN 1.0
+  ELSE b.share + ({{now}} - b.limited_at) / {_RECOVERY_MS:.1f} END"""
+
+# an even pace: each request is due one interval after the one before, or now if that is later
+_RESERVE = f"""
+INSERT INTO bunce_budgets AS b (scope, due_at, paused_until, share, limited_at)
+VALUES ($1, {{now}} + CAST($2 AS BIGINT), 0, 1.0, 0)
+ON CONFLICT (scope) DO UPDATE SET
+  due_at = CASE WHEN b.due_at > {{now}} THEN b.due_at ELSE {{now}} END
+    + CAST(CAST($2 AS BIGINT) / ({_SHARE}) AS BIGINT)
+RETURNING due_at, paused_until, {_SHARE.replace("b.", "")} AS share, {{now}} AS now
+"""  # noqa: S608, of constants alone
+
+_PAUSE = f"""
+UPDATE bunce_budgets AS b SET
+  share = CASE WHEN b.limited_at > {{now}} - {_SAME_INCIDENT_MS} THEN b.share
+    WHEN ({_SHARE}) * {_LESS} < {_LEAST} THEN {_LEAST} ELSE ({_SHARE}) * {_LESS} END,
+  paused_until = CASE WHEN b.paused_until > {{now}} + CAST($2 AS BIGINT) THEN b.paused_until
+    ELSE {{now}} + CAST($2 AS BIGINT) END,
+  due_at = CASE WHEN b.due_at > {{now}} + CAST($3 AS BIGINT) THEN b.due_at
+    ELSE {{now}} + CAST($3 AS BIGINT) END,
+  limited_at = {{now}}
+WHERE scope = $1
+"""  # noqa: S608
+_PAUSED = "SELECT paused_until > {now} AS paused FROM bunce_budgets WHERE scope = $1"
+
+
+@dataclass(frozen=True)
+class Reserved:
+    """Requests that may leave: the first after `wait_ms`, each next one `interval_ms` later."""
+
+    wait_ms: float
+    interval_ms: float
+    paused: bool
+
+
+def reserve(
+    db: Database, scope: str, *, interval_ms: float, slots: int, burst: int, now: str | None = None
+) -> Reserved:
+    """Takes the next `slots` of a scope, in one statement that needs no other lock.
+
+    `interval_ms` lies between two requests at full budget; up to `burst` may leave at once after a
+    pause of everybody. `now` replaces the database's clock, for a simulation.
+    """
+    sql = _RESERVE.format(now=now or db.now)
+    (row,) = db.rows(sql, (scope, round(interval_ms * slots)))
+    interval = interval_ms / row["share"]
+    first = row["due_at"] - interval * slots - interval * (burst - 1)
+    start = max(row["now"], first, row["paused_until"])
+    return Reserved(start - row["now"], interval, row["paused_until"] > row["now"])
+
+
+def pause(
+    db: Database,
+    scope: str,
+    *,
+    wait_ms: float,
+    interval_ms: float,
+    burst: int,
+    now: str | None = None,
+) -> None:
+    """Nobody of the scope sends for so long, nor in a burst afterwards; the budget gets smaller."""
+    sql = _PAUSE.format(now=now or db.now)
+    db.execute(sql, (scope, round(wait_ms), round(wait_ms + interval_ms * (burst - 1))))
+
+
+def is_paused(db: Database, scope: str, *, now: str | None = None) -> bool:
+    """Whether somebody was told to wait."""
+    rows = db.rows(_PAUSED.format(now=now or db.now), (scope,))
+    return any(row["paused"] for row in rows)

@@ -1,0 +1,191 @@
+"""One budget for all processes: no window sees more than allowed, hardly any of it is wasted."""
+
+from __future__ import annotations
+
+import heapq
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from itertools import count
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dlt_bunce.budget import Budget
+from dlt_bunce.emulator import Behavior, Emulator
+from dlt_bunce.store.database import Database
+
+STORE = "sqlite:///bunce.sqlite"
+scopes = count(1)
+
+
+class Time:
+    """A clock that everybody shares, and that stands still unless somebody moves it."""
+
+    def __init__(self) -> None:
+        self.started = self.now = next(scopes) * 1e6
+
+    def sql(self) -> str:
+        """As the database tells it."""
+        return str(int(self.now * 1000))
+
+
+def simulate(clock: Time, budgets: list[Budget], seconds: float, busy: list[float]) -> list[float]:
+    """When requests leave; each budget's process is busy for so long after each of its own."""
+    departures: list[float] = []
+    order = count()
+    # moment, tie-break, process, and whether it leaves then or only asks
+    turns = [(clock.now, next(order), number, False) for number in range(len(budgets))]
+    end = clock.now + seconds
+    while turns:
+        moment, _, number, leaves = heapq.heappop(turns)
+        if moment >= end:
+            continue
+        clock.now = max(clock.now, moment)
+        due = clock.now if leaves else budgets[number].next_moment()
+        if due > clock.now:
+            heapq.heappush(turns, (due, next(order), number, True))
+        else:
+            departures.append(clock.now)
+            heapq.heappush(turns, (clock.now + busy[number], next(order), number, False))
+    return departures
+
+
+def most_in(window: float, departures: list[float]) -> int:
+    """Most requests in any window of that length."""
+    most = start = 0
+    for end, moment in enumerate(departures):
+        while departures[start] <= moment - window:
+            start += 1
+        most = max(most, end - start + 1)
+    return most
+
+
+Make = Callable[..., list[Budget]]
+
+
+@pytest.fixture
+def processes() -> Iterator[Make]:
+    """Makes budgets that know of each other by the store alone."""
+    with ExitStack() as opened, Database(STORE) as database:
+
+        def make(clock: Time, number: int, requests: int) -> list[Budget]:
+            scope = f"scope {clock.started}"
+            made = [
+                Budget(database.another(), scope, requests, clock=lambda: clock.now, now=clock.sql)
+                for _ in range(number)
+            ]
+            for budget in made:
+                opened.callback(budget.close)
+            return made
+
+        yield make
+
+
+@settings(
+    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    requests=st.sampled_from([60, 500, 3_000]),
+    busy=st.lists(st.sampled_from([0.0, 0.01, 0.3, 5.0]), min_size=1, max_size=4),
+)
+def test_no_minute_of_all_processes_together_sees_more_than_allowed(
+    processes: Make, requests: int, busy: list[float]
+) -> None:
+    clock = Time()
+    budgets = processes(clock, len(busy), requests)
+
+    departures = simulate(clock, budgets, 90, busy)
+
+    assert most_in(60, departures) <= requests
+    if min(busy) <= 0.01:
+        # from the first request on: the burst, and then an even pace
+        assert 0.95 * requests * 90 / 60 <= len(departures)
+
+
+def test_whoever_is_refused_pauses_everybody_and_the_budget_gets_smaller_for_a_while(
+    processes: Make,
+) -> None:
+    clock = Time()
+    one, _ = budgets = processes(clock, 2, 600)
+    simulate(clock, budgets, 10, [0.0, 0.0])
+    refused = clock.now
+
+    one.pause(30)
+    one.pause(30)
+    departures = simulate(clock, budgets, 150, [0.0, 0.0])
+
+    # the other had taken two moments at most before it was told
+    assert 2 >= sum(moment < refused + 30 for moment in departures)
+    after = [moment for moment in departures if moment >= refused + 30]
+    assert 0.75 * 600 <= most_in(60, after) <= 0.85 * 600
+    clock.now += 1_200
+    assert 0.95 * 600 <= most_in(60, simulate(clock, budgets, 90, [0.0, 0.0]))
+
+
+def test_a_crash_loses_a_moment_and_no_more(processes: Make) -> None:
+    clock = Time()
+    *crashed, last = processes(clock, 21, 500)
+    for budget in crashed:
+        budget.next_moment()
+
+    wait = last.next_moment() - clock.now
+
+    # the burst is used up, and half of the others have had their moment
+    assert 1 < wait < 20 * 60 / 480
+
+
+@pytest.mark.parametrize("store", ["sqlite", "postgres"])
+@pytest.mark.parametrize("number", [1, 2, 4])
+def test_real_processes_use_the_budget_to_the_brim_and_never_pass_it(
+    emulator: Emulator, request: pytest.FixtureRequest, store: str, number: int
+) -> None:
+    window, requests, seconds = 3.0, 150, 9.0
+    url = STORE if store == "sqlite" else str(request.getfixturevalue("postgres_store"))
+    emulator.behavior = Behavior(rate_limit=requests, rate_window_seconds=window)
+    program = f"""
+import threading, time, requests
+from dlt_bunce.budget import Budget
+from dlt_bunce.store.database import Database
+budget = Budget(Database({url!r}), "test", {requests}, window_s={window} + 0.15)
+http = requests.Session()
+http.headers["X-Authorization"] = "sk_test_x"
+print("ready", flush=True)
+input()
+until = time.monotonic() + {seconds}
+def send():
+    while time.monotonic() < until:
+        budget.wait()
+        http.get({emulator.base_url!r} + "/customers?per_page=1")
+threads = [threading.Thread(target=send) for _ in range(4)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+budget.close()
+"""
+    with Database(url):
+        pass
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(number)
+    ]
+    # all are ready before the first one begins
+    assert ["ready\n"] * number == [process.stdout.readline() for process in running]  # type: ignore[union-attr]
+    for process in running:
+        process.stdin.write("\n")  # type: ignore[union-attr]
+        process.stdin.flush()  # type: ignore[union-attr]
+    for process in running:
+        process.communicate(timeout=60)
+
+    statuses = [record.status for record in emulator.requests]
+    used = len(statuses) / (requests * seconds / window)
+    print(f"\n{number} processes, {store}: {len(statuses)} requests, {used:.0%} of the budget")
+    assert {0} == {process.returncode for process in running}
+    assert {200} == set(statuses)
+    assert used > 0.9
