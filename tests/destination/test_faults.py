@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -207,16 +209,28 @@ def test_past_the_limit_everybody_waits_as_told(make: MakePipeline, emulator: Em
     completes(make, emulator)
 
 
+HOLD = """
+import sqlite3, time
+other = sqlite3.connect("bunce.sqlite")
+other.execute("BEGIN IMMEDIATE")
+print("held", flush=True)
+time.sleep(1.5)
+"""
+
+
 def test_a_store_that_another_program_holds_is_waited_for(
     make: MakePipeline, emulator: Emulator
 ) -> None:
     load(make(), 0, 10)
-    with closing(sqlite3.connect("bunce.sqlite", check_same_thread=False)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        threading.Timer(1.0, other.rollback).start()
+    # a process of its own: locks of two SQLite libraries in one process do not see each other
+    with subprocess.Popen([sys.executable, "-c", HOLD], stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout
+        assert "held\n" == other.stdout.readline()
+        started = time.monotonic()
 
         assert 20 == load(make(), 10, 30).created
 
+        assert other.poll() is not None or time.monotonic() - started > 1
     completes(make, emulator)
 
 
