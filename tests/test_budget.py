@@ -85,7 +85,7 @@ def processes() -> Iterator[Make]:
 
 
 @settings(
-    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     requests=st.sampled_from([60, 500, 3_000]),

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from dlt_bunce.api.pacing import BatchSize, Pace
+from dlt_bunce.api.adaptation import BatchSize
+from dlt_bunce.api.pacing import Pace
 from dlt_bunce.api.session import Session
 from dlt_bunce.emulator import Behavior, Emulator, Fault
 from dlt_bunce.lease import Lease

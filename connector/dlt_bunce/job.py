@@ -13,7 +13,7 @@ from dlt.common.destination.client import RunnableLoadJob
 from dlt.common.json import json
 from dlt.common.storages import FileStorage
 
-from dlt_bunce.api.pacing import BatchSize
+from dlt_bunce.api.adaptation import BatchSize
 from dlt_bunce.errors import BunceError
 from dlt_bunce.load import Load, Settings, Source, recorded
 from dlt_bunce.logs import logger

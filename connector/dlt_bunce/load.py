@@ -13,7 +13,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from dlt_bunce import refusals
-from dlt_bunce.api.pacing import BatchSize
+from dlt_bunce.api.adaptation import BatchSize
 from dlt_bunce.api.session import Session
 from dlt_bunce.api.settlement import Settlement, Traits
 from dlt_bunce.delivery import Delivered, deliver, rows_of

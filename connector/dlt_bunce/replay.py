@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from dlt_bunce.api.pacing import BatchSize
+from dlt_bunce.api.adaptation import BatchSize
 from dlt_bunce.client import BunceClient
 from dlt_bunce.errors import StoreError
 from dlt_bunce.load import Load, Settings, recorded

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from dlt_bunce.api.pacing import BatchSize, Pace
+from dlt_bunce.api.adaptation import BatchSize
+from dlt_bunce.api.pacing import Pace
 from dlt_bunce.api.retry import RetryPolicy
 from dlt_bunce.api.session import Session
 from dlt_bunce.api.settlement import Row, Settlement, Traits

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlt_bunce.api.pacing import BatchSize, Pace
+from dlt_bunce.api.adaptation import BatchSize
+from dlt_bunce.api.pacing import Pace
 
 
 class Time:

@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from dlt_bunce.api.pacing import BatchSize, Pace
+from dlt_bunce.api.adaptation import BatchSize
+from dlt_bunce.api.pacing import Pace
 from dlt_bunce.api.reply import Reply
 from dlt_bunce.api.retry import RetryPolicy
 from dlt_bunce.api.session import Session

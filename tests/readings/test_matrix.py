@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from dlt_bunce.api.pacing import BatchSize, Pace
+from dlt_bunce.api.adaptation import BatchSize
+from dlt_bunce.api.pacing import Pace
 from dlt_bunce.api.session import Session
 from dlt_bunce.emulator import Behavior, Emulator
 from dlt_bunce.errors import RowsDeferredError

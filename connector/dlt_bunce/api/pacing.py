@@ -1,4 +1,4 @@
-"""How fast requests may leave, and how many rows each carries."""
+"""How fast requests may leave."""
 
 from __future__ import annotations
 
@@ -81,36 +81,3 @@ class Pace:
                 return 0.0
             # what rounding leaves of a token is too short a wait for any clock to see
             return max((1 - self._tokens) / self._rate, SHORTEST_WAIT_S)
-
-
-class BatchSize:
-    """Rows a batch: doubles while answers are quick, never past what was refused as too large."""
-
-    def __init__(self, start: int, largest: int, *, target_s: float = 10.0) -> None:
-        self._size = min(start, largest)
-        self._largest = largest
-        self._target_s = target_s
-        self._lock = threading.Lock()
-
-    def __call__(self) -> int:
-        """Rows to put into the next batch."""
-        return self._size
-
-    def answered(self, rows: int, seconds: float) -> None:
-        """Learns from a batch that was accepted; a quick small one tells nothing of large ones."""
-        affordable = int(rows * self._target_s / max(seconds, 0.001))
-        with self._lock:
-            if rows >= self._size or seconds > self._target_s:
-                self._size = max(1, min(self._largest, self._size * 2, affordable))
-
-    def too_large(self, rows: int) -> None:
-        """Learns from a batch that was refused for its size."""
-        with self._lock:
-            self._largest = max(1, min(self._largest, rows // 2))
-            self._size = min(self._size, self._largest)
-
-    def timed_out(self, rows: int) -> None:
-        """Learns from a batch that got no answer in time; a single row has no size to blame."""
-        with self._lock:
-            if rows > 1:
-                self._size = min(self._size, rows // 2)

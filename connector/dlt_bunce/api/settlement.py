@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from dlt_bunce.api import outcome
 from dlt_bunce.api.comparison import compare
 from dlt_bunce.api.machine import Machine
-from dlt_bunce.api.pacing import BatchSize
+from dlt_bunce.api.adaptation import BatchSize
 from dlt_bunce.api.reply import Reply
 from dlt_bunce.api.steps import (
     Answer,

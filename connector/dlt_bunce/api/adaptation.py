@@ -1,0 +1,153 @@
+"""How large batches are and how many are in flight: learned from how the server answers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+TARGET_S = 10.0
+"""Answers that take longer make batches smaller: far enough below any time-out."""
+_QUICK = 0.25
+"""Below this share of the target, batches grow by four and not by two."""
+_GAIN = 1.1
+"""More in flight must bring so many times the rows a second, or they are not worth it."""
+_SIMILAR = 0.9
+"""Batches from this share of each other's size count as equal."""
+_FULL = 0.7
+"""A batch that begins with less of its level in flight says nothing of the level."""
+_CHANGED = 1.5
+"""A server whose answers take so many times longer, or shorter, than measured is another one."""
+
+
+class BatchSize:
+    """Rows a batch: grows while answers are quick, never past what was refused as too large."""
+
+    def __init__(self, start: int, largest: int, *, target_s: float = TARGET_S) -> None:
+        self._size = min(start, largest)
+        self._largest = largest
+        self._target_s = target_s
+        self._lock = threading.Lock()
+
+    def __call__(self) -> int:
+        """Rows to put into the next batch."""
+        return self._size
+
+    def answered(self, rows: int, seconds: float) -> None:
+        """Learns from a batch that was accepted; a quick small one tells nothing of large ones."""
+        affordable = int(rows * self._target_s / max(seconds, 0.001))
+        growth = 4 if seconds < _QUICK * self._target_s else 2
+        with self._lock:
+            if rows >= self._size or seconds > self._target_s:
+                self._size = max(1, min(self._largest, self._size * growth, affordable))
+
+    def too_large(self, rows: int) -> None:
+        """Learns from a batch that was refused for its size."""
+        with self._lock:
+            self._largest = max(1, min(self._largest, rows // 2))
+            self._size = min(self._size, self._largest)
+
+    def timed_out(self, rows: int) -> None:
+        """Learns from a batch that got no answer in time; a single row has no size to blame."""
+        with self._lock:
+            if rows > 1:
+                self._size = min(self._size, rows // 2)
+
+
+class Concurrency:
+    """Batches in flight: the smallest power of two times `start` that brings the most rows a
+    second, up to `most`.
+
+    A level is measured by as many answers as it has batches, all of one size and begun at that
+    level. Its neighbors are tried until both bring less or nothing more. Then it stays, until
+    answers take another time than measured, or batches get another size.
+    """
+
+    def __init__(self, start: int, most: int) -> None:
+        self._most = most
+        self._level = min(start, most)
+        self._in_flight = 0
+        self._free = threading.Condition()
+        self._forget(0)
+
+    def __call__(self) -> int:
+        """Batches that may be in flight now."""
+        return self._level
+
+    @property
+    def most(self) -> int:
+        """Batches that may ever be in flight."""
+        return self._most
+
+    @contextmanager
+    def slot(self) -> Iterator[int]:
+        """Blocks until a batch may be sent; gives what `answered` takes as `level`."""
+        with self._free:
+            self._free.wait_for(lambda: self._in_flight < self._level)
+            self._in_flight += 1
+            level = self._level if self._in_flight >= self._level * _FULL else 0
+        try:
+            yield level
+        finally:
+            with self._free:
+                self._in_flight -= 1
+                self._free.notify_all()
+
+    def answered(self, rows: int, seconds: float, level: int) -> bool:
+        """Learns from a batch that began at `level` (0: with fewer in flight). True where the
+        level may be what made it slow: then its size is not to blame yet.
+        """
+        with self._free:
+            trying = not self._is_settled or level > self._level
+            self._learn(rows, seconds, level)
+            return trying and TARGET_S < seconds < 2 * TARGET_S
+
+    def timed_out(self) -> None:
+        """Learns from a batch that got no answer in time."""
+        with self._free:
+            self._level = max(1, self._level // 2)
+            self._forget(0)
+
+    def _learn(self, rows: int, seconds: float, level: int) -> None:
+        self._follow_size(rows)
+        if level != self._level or rows < self._rows * _SIMILAR:
+            return
+        settled = self._means.get(level) if self._is_settled else None
+        if settled and not 1 / _CHANGED < seconds / settled < _CHANGED:
+            self._forget(rows)
+        if not self._is_settled:
+            self._seconds.append(seconds)
+            if len(self._seconds) >= level:
+                self._means[level] = sum(self._seconds) / len(self._seconds)
+                self._move()
+
+    def _follow_size(self, rows: int) -> None:
+        """What batches of another size took tells nothing; a few small ones are left-overs."""
+        self._smaller = self._smaller + 1 if rows < self._rows * _SIMILAR else 0
+        if rows * _SIMILAR > self._rows or self._smaller >= self._level:
+            self._forget(rows)
+
+    def _forget(self, rows: int) -> None:
+        self._rows = rows
+        self._smaller = 0
+        self._seconds: list[float] = []
+        # seconds an answer takes, by level
+        self._means: dict[int, float] = {}
+        self._is_settled = False
+
+    def _move(self) -> None:
+        """To the best level that is known, or to a neighbor of it that is not known yet."""
+        self._seconds = []
+        most = max(level / mean for level, mean in self._means.items())
+        best = min(n for n, mean in self._means.items() if n / mean * _GAIN >= most)
+        higher, lower = min(best * 2, self._most), best // 2
+        # where more may take too long, it is first seen whether fewer bring as much
+        room = self._means[best] <= TARGET_S / 2 or lower in self._means or not lower
+        if best == max(self._means) and higher != best and room:
+            self._level = higher
+        elif best == min(self._means) and lower:
+            self._level = lower
+        else:
+            self._level = best
+            self._is_settled = True
+        self._free.notify_all()
