@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from dlt_bunce.api.adaptation import BatchSize
+from dlt_bunce.api.adaptation import BatchSize, Concurrency, Throttle
 from dlt_bunce.api.pacing import Pace
 from dlt_bunce.api.session import Session
 from dlt_bunce.emulator import Behavior, Emulator, Fault
+from dlt_bunce.errors import StoreError
 from dlt_bunce.lease import Lease
 from dlt_bunce.load import Load, Settings
 from dlt_bunce.records.mapping import resolve_mapping
@@ -53,13 +54,14 @@ class People:
 def load(name: str, base_url: str, lease_s: float) -> Mapping[str, int]:
     """Loads them as a run of that name."""
     job = Job("a", name, name, "customers", "1", "merge")
-    settings = Settings(resolve_mapping(FIELDS), Rules(), b"key", concurrency=1, lease_s=lease_s)
+    settings = Settings(resolve_mapping(FIELDS), Rules(), b"key", lease_s=lease_s)
+    throttle = Throttle(BatchSize(5, 5), Concurrency(1, 1))
     with (
         Database(STORE) as db,
         closing(Session(base_url, "sk_test_x", pace=Pace(0))) as session,
     ):
         runs.begin(db, job, {})
-        return Load(People(), job, settings, db, session, BatchSize(5, 5)).run()
+        return Load(People(), job, settings, db, session, throttle).run()
 
 
 def wait_for_requests(emulator: Emulator, count: int) -> None:
@@ -103,18 +105,31 @@ load("first", {emulator.base_url!r}, lease_s=0.6)
     with subprocess.Popen(
         [sys.executable, "-c", program], cwd=root, stderr=subprocess.PIPE, text=True
     ) as first:
-        wait_for_requests(emulator, 2)
-        first.send_signal(signal.SIGSTOP)
-        time.sleep(0.7)
-
-        second = load("second", emulator.base_url, lease_s=0.6)
-        first.send_signal(signal.SIGCONT)
-        _, errors = first.communicate(timeout=30)
+        try:
+            wait_for_requests(emulator, 2)
+            stop(first)
+            time.sleep(0.7)
+            second = load("second", emulator.base_url, lease_s=0.6)
+            first.send_signal(signal.SIGCONT)
+            _, errors = first.communicate(timeout=30)
+        finally:
+            first.kill()
 
     assert second["deferred"] == 0
     assert "RowsDeferredError" in errors
     assert {f"c{n}" for n in range(20)} == set(emulator.customers)
     assert {1} == set(emulator.times_sent.values())
+
+
+def stop(process: subprocess.Popen[str]) -> None:
+    """Stops a process while it does not hold the store's lock."""
+    while True:
+        process.send_signal(signal.SIGSTOP)
+        try:
+            with Database(STORE, busy_timeout_s=0.05) as db, db.transaction():
+                return
+        except StoreError:
+            process.send_signal(signal.SIGCONT)
 
 
 def test_a_quick_load_writes_no_lease(emulator: Emulator) -> None:

@@ -27,6 +27,7 @@ from dlt.common.utils import without_none
 from typing_extensions import Self
 
 from dlt_bunce.adapter import FIELD_HINT, REPLACE_REFUSED, REPLACE_REMEDY, TABLE_HINT
+from dlt_bunce.api.adaptation import BatchSize, Concurrency, Throttle
 from dlt_bunce.api.pacing import Pace, Pacer
 from dlt_bunce.api.session import Session
 from dlt_bunce.budget import Budget
@@ -154,7 +155,15 @@ class BunceClient(JobClientBase, WithStateSync):
             config.credentials.api_key,
             pace=pace,
             timeout_s=config.timeout_s,
-            concurrency=config.concurrency,
+            concurrency=config.most_concurrency,
+        )
+
+    def throttle(self, account: Account) -> Throttle:
+        """Size and number of batches: as learned of this workspace, or as configured."""
+        config = self.config
+        return Throttle(
+            BatchSize(account.batch_size or config.batch_size, config.max_batch_size),
+            Concurrency(account.concurrency or config.concurrency, config.most_concurrency),
         )
 
     def take_preflight_traffic(self) -> list[Traffic]:

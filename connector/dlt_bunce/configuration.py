@@ -57,7 +57,9 @@ class BunceConfiguration(DestinationClientConfiguration):
     max_batch_size: int = 1000
     """Customers in the largest request ever tried."""
     concurrency: int = 4
-    """Requests in flight at a time, for each file that dlt loads."""
+    """Batches in flight at first, for each file that dlt loads; more while that helps."""
+    max_concurrency: int = 16
+    """Batches that are ever in flight for a file."""
     requests_per_minute: int = 500
     """What Bunce allows an IP address; 0 turns pacing off."""
     egress: str = "default"
@@ -83,7 +85,7 @@ class BunceConfiguration(DestinationClientConfiguration):
         Raises ConfigurationError for a key that contradicts its host and for impossible numbers.
         """
         self.base_url = _base_url(self.base_url, self.credentials.api_key or "")
-        for name in ("batch_size", "max_batch_size", "concurrency", "timeout_s"):
+        for name in ("batch_size", "max_batch_size", "concurrency", "max_concurrency", "timeout_s"):
             if getattr(self, name) <= 0:
                 raise ConfigurationError(
                     f"{name} is {getattr(self, name)}, but must be above 0.",
@@ -94,6 +96,11 @@ class BunceConfiguration(DestinationClientConfiguration):
                 f"default_region is {self.default_region!r}, which is no country code.",
                 remedy='Write two capital letters, such as default_region = "NG".',
             )
+
+    @property
+    def most_concurrency(self) -> int:
+        """The larger of the two settings: one that is set alone counts."""
+        return max(self.concurrency, self.max_concurrency)
 
     @property
     def customers_tables(self) -> tuple[str, ...]:

@@ -29,16 +29,17 @@ def deliver(
     batches: Iterable[pa.Table],
     send: Deliver,
     *,
-    concurrency: int,
+    threads: int,
+    in_flight: Callable[[], int],
     abandon: Callable[[], None],
 ) -> Generator[Delivered, None, None]:
-    """Sends batches from `concurrency` threads and yields each as it is settled with Bunce.
+    """Sends batches from `threads` threads and yields each as it is settled with Bunce.
 
+    Twice as many batches as `in_flight()` are made ahead, so that no thread waits for the store.
     A batch waits for those in flight with which it shares an email: who was read first gets it.
     `abandon` is called when the caller leaves early: what is queued then must not go out, since
     nobody would write down its fate.
     """
-    most = concurrency * 2
     running: dict[Future[Delivered], set[str]] = {}
 
     def finished() -> Iterator[Delivered]:
@@ -46,11 +47,13 @@ def deliver(
             del running[future]
             yield future.result()
 
-    with ThreadPoolExecutor(concurrency, "bunce-send") as pool:
+    with ThreadPoolExecutor(threads, "bunce-send") as pool:
         try:
             for batch in batches:
                 emails = set(batch.column("email").to_pylist())
-                while len(running) >= most or any(map(emails.intersection, running.values())):
+                while len(running) >= 2 * in_flight() or any(
+                    map(emails.intersection, running.values())
+                ):
                     yield from finished()
                 running[pool.submit(send, batch)] = emails
             while running:

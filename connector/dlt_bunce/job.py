@@ -13,7 +13,6 @@ from dlt.common.destination.client import RunnableLoadJob
 from dlt.common.json import json
 from dlt.common.storages import FileStorage
 
-from dlt_bunce.api.adaptation import BatchSize
 from dlt_bunce.errors import BunceError
 from dlt_bunce.load import Load, Settings, Source, recorded
 from dlt_bunce.logs import logger
@@ -22,7 +21,7 @@ from dlt_bunce.preview import preview
 from dlt_bunce.records.prepare import Rules
 from dlt_bunce.records.rows import arrow_table
 from dlt_bunce.store import dlt_state, runs
-from dlt_bunce.store.account import open_account, remember_batch_size
+from dlt_bunce.store.account import open_account, remember_pace
 from dlt_bunce.store.ledger import Job
 
 if TYPE_CHECKING:
@@ -117,15 +116,17 @@ class CustomersJob(RunnableLoadJob):
             for traffic in client.take_preflight_traffic():
                 runs.add_traffic(db, job, traffic)
             log.info("load.mapped", columns=dict(settings.mapping.columns))
-            size = BatchSize(account.batch_size or config.batch_size, config.max_batch_size)
+            throttle = client.throttle(account)
             try:
-                counts = Load(source, job, settings, db, session, size).run()
+                counts = Load(source, job, settings, db, session, throttle).run()
             except BunceError as error:
                 with db.transaction():
                     runs.finish(db, job.run_id, job.pipeline_name, job.account, "failed")
                 log.warning("load.stopped", error=type(error).__name__)
                 raise
-            remember_batch_size(db, job.account, size())
+            remember_pace(
+                db, job.account, batch_size=throttle.size(), concurrency=throttle.concurrency()
+            )
         log.info("load.finished", **counts)
 
     def _settings(self, client: BunceClient, email_key: bytes) -> Settings:
@@ -138,7 +139,6 @@ class CustomersJob(RunnableLoadJob):
                 defaults=config.defaults or {},
             ),
             email_key=email_key,
-            concurrency=config.concurrency,
             progress=_tell_listeners,
         )
 

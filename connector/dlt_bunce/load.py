@@ -13,7 +13,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from dlt_bunce import refusals
-from dlt_bunce.api.adaptation import BatchSize
+from dlt_bunce.api.adaptation import Throttle
 from dlt_bunce.api.session import Session
 from dlt_bunce.api.settlement import Settlement, Traits
 from dlt_bunce.delivery import Delivered, deliver, rows_of
@@ -55,7 +55,6 @@ class Settings:
     mapping: FieldMapping
     rules: Rules
     email_key: bytes
-    concurrency: int = 4
     chunk_rows: int = CHUNK_ROWS
     progress: Callable[[int], None] = lambda _rows: None
     check_mapping: bool = True
@@ -78,7 +77,7 @@ class Load:
     settings: Settings
     database: Database
     session: Session
-    size: BatchSize
+    throttle: Throttle
     ledger: Ledger = field(init=False)
     _traits: Traits = field(default_factory=Traits)
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -111,11 +110,12 @@ class Load:
             self._busy.clear()
             chunks = self._read(only)
             claimed = (self._claim(chunk) for chunk in chunks)
-            batches = pack(claimed, self.size, MAX_BATCH_BYTES)
+            batches = pack(claimed, self.throttle.size, MAX_BATCH_BYTES)
             deliveries = deliver(
                 batches,
                 self._send,
-                concurrency=self.settings.concurrency,
+                threads=self.throttle.concurrency.most,
+                in_flight=self.throttle.concurrency,
                 abandon=self._stop.set,
             )
             with closing(deliveries):
@@ -163,16 +163,17 @@ class Load:
         return claim.to_send.append_column("chunk", numbers)
 
     def _send(self, batch: pa.Table) -> Delivered:
-        settlement = Settlement(
-            rows_of(batch),
-            self.session,
-            self._traits,
-            self.size,
-            verb=batch.column("verb")[0].as_py(),
-            overwrite=self.job.disposition == "merge",
-            stopped=lambda: self._stop.is_set() or self._lease.is_lost(),
-        )
-        verdicts = settlement.run()
+        with self.throttle.slot() as learner:
+            settlement = Settlement(
+                rows_of(batch),
+                self.session,
+                self._traits,
+                learner,
+                verb=batch.column("verb")[0].as_py(),
+                overwrite=self.job.disposition == "merge",
+                stopped=lambda: self._stop.is_set() or self._lease.is_lost(),
+            )
+            verdicts = settlement.run()
         if settlement.fault is not None:
             self._stop.set()
         return Delivered(batch, verdicts, settlement.calls, settlement.fault)

@@ -11,7 +11,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from dlt_bunce.api.adaptation import BatchSize
 from dlt_bunce.client import BunceClient
 from dlt_bunce.errors import StoreError
 from dlt_bunce.load import Load, Settings, recorded
@@ -132,13 +131,11 @@ class _Replay:
         runs.begin(db, job, recorded(settings.mapping))
         for traffic in client.take_preflight_traffic():
             runs.add_traffic(db, job, traffic)
-        size = BatchSize(
-            self.account.batch_size or client.config.batch_size, client.config.max_batch_size
-        )
+        throttle = client.throttle(self.account)
         state = "failed"
         try:
             with closing(client.session()) as session:
-                Load(_Rows(table), job, settings, db, session, size).run()
+                Load(_Rows(table), job, settings, db, session, throttle).run()
             state = "completed"
         finally:
             with db.transaction():
@@ -161,7 +158,6 @@ class _Replay:
                 defaults=config.defaults or {},
             ),
             email_key=self.account.email_key,
-            concurrency=config.concurrency,
             check_mapping=False,
         )
 

@@ -71,6 +71,8 @@ def settle(session: Session) -> Settle:
     def make(rows: list[Any], traits: Traits | None = None, **settings: Any) -> Settlement:
         rows = [each if isinstance(each, Row) else row(each) for each in rows]
         settings = {"overwrite": False, "api": session} | settings
-        return Settlement(rows, traits=traits or Traits(), size=BatchSize(100, 1_000), **settings)
+        return Settlement(
+            rows, traits=traits or Traits(), learner=BatchSize(100, 1_000), **settings
+        )
 
     return make

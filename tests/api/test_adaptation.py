@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dlt_bunce.api.adaptation import BatchSize, Concurrency
 
@@ -156,6 +158,49 @@ def test_thirty_requests_suffice_to_find_nine_tenths_of_what_is_possible(
     )
     assert share >= 0.9
     assert run.slowest < TIME_OUT_S
+
+
+def test_batches_grow_while_answers_are_quick_and_stay_affordable() -> None:
+    size = BatchSize(100, 1_000, target_s=10)
+    size.answered(100, 1)
+    assert 400 == size()
+    size.answered(400, 8)
+    assert 500 == size()
+    size.answered(500, 20)
+    assert 250 == size()
+
+
+def test_a_small_batch_says_nothing_of_large_ones() -> None:
+    size = BatchSize(100, 1_000, target_s=10)
+
+    size.answered(1, 2.0)
+    size.timed_out(1)
+
+    assert 100 == size()
+
+
+def test_what_was_too_large_is_never_tried_again() -> None:
+    size = BatchSize(400, 1_000)
+    size.too_large(400)
+    for _ in range(5):
+        size.answered(size(), 0.01)
+
+    assert 200 == size()
+
+
+@given(st.lists(st.tuples(st.sampled_from("alt"), st.integers(1, 2_000), st.floats(0, 100))))
+def test_a_batch_has_at_least_one_row_and_at_most_the_largest(
+    events: list[tuple[str, int, float]],
+) -> None:
+    size = BatchSize(100, 500)
+    for kind, rows, seconds in events:
+        if kind == "a":
+            size.answered(rows, seconds)
+        elif kind == "l":
+            size.too_large(rows)
+        else:
+            size.timed_out(rows)
+        assert 1 <= size() <= 500
 
 
 def test_a_time_out_halves_both() -> None:

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlt_bunce.api.adaptation import BatchSize
 from dlt_bunce.api.pacing import Pace
 
 
@@ -132,46 +131,3 @@ def test_threads_share_one_budget() -> None:
 
     # sleeping adds up over threads here, so this is a bound from below only
     assert time.now - 1_000 >= 60
-
-
-def test_batches_double_while_answers_are_quick_and_stay_affordable() -> None:
-    size = BatchSize(100, 1_000, target_s=10)
-    size.answered(100, 1)
-    assert 200 == size()
-    size.answered(200, 8)
-    assert 250 == size()
-    size.answered(250, 20)
-    assert 125 == size()
-
-
-def test_a_small_batch_says_nothing_of_large_ones() -> None:
-    size = BatchSize(100, 1_000, target_s=10)
-
-    size.answered(1, 2.0)
-    size.timed_out(1)
-
-    assert 100 == size()
-
-
-def test_what_was_too_large_is_never_tried_again() -> None:
-    size = BatchSize(400, 1_000)
-    size.too_large(400)
-    for _ in range(5):
-        size.answered(size(), 0.01)
-
-    assert 200 == size()
-
-
-@given(st.lists(st.tuples(st.sampled_from("alt"), st.integers(1, 2_000), st.floats(0, 100))))
-def test_a_batch_has_at_least_one_row_and_at_most_the_largest(
-    events: list[tuple[str, int, float]],
-) -> None:
-    size = BatchSize(100, 500)
-    for kind, rows, seconds in events:
-        if kind == "a":
-            size.answered(rows, seconds)
-        elif kind == "l":
-            size.too_large(rows)
-        else:
-            size.timed_out(rows)
-        assert 1 <= size() <= 500

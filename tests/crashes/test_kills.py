@@ -22,6 +22,7 @@ def world(tmp_path: Path, emulator: Emulator, loads: Nursery, store: str) -> Wor
     emulator.behavior = CALM
     world = World(tmp_path / "world", emulator, loads, store)
     world.settings["DESTINATION__BUNCE__CONCURRENCY"] = "1"
+    world.settings["DESTINATION__BUNCE__MAX_CONCURRENCY"] = "1"
     world.put(*people(20, random.Random(1)))
     assert 0 == world.load(), world.output()
     edit(world, 1)

@@ -157,7 +157,7 @@ def test_a_bunce_that_goes_away_in_the_middle_ends_the_run_and_the_next_one_comp
     make: MakePipeline,
 ) -> None:
     with Emulator(replace(CALM, latency_ms=300)) as emulator:
-        settings = {"base_url": emulator.base_url, "concurrency": 1}
+        settings = {"base_url": emulator.base_url, "concurrency": 1, "max_concurrency": 1}
         load(make(**settings), 0, 10)
         small = {"batch_size": 5, "max_batch_size": 5}
         with once(emulator, 3, lambda: emulator.__exit__(None, None, None)):
@@ -189,7 +189,7 @@ def test_a_key_that_is_revoked_in_the_middle_ends_the_run_and_the_next_one_compl
         emulator.behavior = replace(CALM, api_keys=("another",))
 
     with once(emulator, 3, revoke):
-        settings = {"batch_size": 5, "max_batch_size": 5, "concurrency": 1}
+        settings = {"batch_size": 5, "max_batch_size": 5, "concurrency": 1, "max_concurrency": 1}
         fails(CredentialsError, make(**settings), 10, 30)
 
     assert make().has_pending_data

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from dlt_bunce.api.adaptation import BatchSize
+from dlt_bunce.api.adaptation import BatchSize, Concurrency, Throttle
 from dlt_bunce.api.pacing import Pace
 from dlt_bunce.api.reply import Reply
 from dlt_bunce.api.retry import RetryPolicy
@@ -210,9 +210,7 @@ class Histories(RuleBasedStateMachine):
         """One process: until its end, or until it is killed."""
         killer = Killer(kill)
         mapping = resolve_mapping(FIELDS)
-        settings_ = Settings(
-            mapping, Rules(), b"key", concurrency=2, chunk_rows=4, check_mapping=False
-        )
+        settings_ = Settings(mapping, Rules(), b"key", chunk_rows=4, check_mapping=False)
         retry = RetryPolicy(base_s=0.001)
         with (
             MortalDatabase(self.store) as db,
@@ -222,7 +220,9 @@ class Histories(RuleBasedStateMachine):
         ):
             runs.begin(db, job, {})
             db.killer = session.killer = killer
-            return Load(source, job, settings_, db, session, BatchSize(3, 3)).run()
+            return Load(
+                source, job, settings_, db, session, Throttle(BatchSize(3, 3), Concurrency(2, 2))
+            ).run()
 
     def expect(self, source: Source, disposition: str) -> Counter[str]:
         """The counts of this load; changes what must be."""

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from dlt_bunce.api.adaptation import BatchSize
+from dlt_bunce.api.adaptation import BatchSize, Concurrency, Throttle
 from dlt_bunce.api.pacing import Pace
 from dlt_bunce.api.session import Session
 from dlt_bunce.emulator import Behavior, Emulator
@@ -146,13 +146,13 @@ class Taken:
 def load(reading: Reading, emulator: Emulator, db: Database, job: Job) -> Taken:
     """Loads the crowd, again while rows are deferred."""
     start = len(emulator.requests)
-    settings = Settings(resolve_mapping(list(CROWD.row("c0"))), Rules(), b"key", concurrency=2)
+    settings = Settings(resolve_mapping(list(CROWD.row("c0"))), Rules(), b"key")
     runs.begin(db, job, {})
     for number in range(1, MOST_LOADS + 1):
         with closing(Session(emulator.base_url, "sk_test_x", pace=Pace(0))) as session:
-            size = BatchSize(BATCH, BATCH)
+            throttle = Throttle(BatchSize(BATCH, BATCH), Concurrency(2, 2))
             try:
-                Load(CROWD, job, settings, db, session, size).run()
+                Load(CROWD, job, settings, db, session, throttle).run()
             except RowsDeferredError:
                 continue
         calls = Counter(record.call for record in emulator.requests[start:])

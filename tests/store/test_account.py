@@ -10,7 +10,7 @@ import pytest
 
 from dlt_bunce.errors import AccountError
 from dlt_bunce.records.fingerprint import email_digests
-from dlt_bunce.store.account import open_account, remember_batch_size
+from dlt_bunce.store.account import open_account, remember_pace
 from dlt_bunce.store.database import Database
 
 KEY, OTHER_KEY = "sk_test_first_marked", "sk_test_other_marked"
@@ -57,7 +57,7 @@ def test_two_accounts_live_in_one_store_with_keys_of_their_own(db: Database) -> 
 def test_the_batch_size_that_worked_is_remembered_for_its_account(db: Database) -> None:
     open_account(db, "first", KEY)
     open_account(db, "second", KEY)
-    remember_batch_size(db, "first", 750)
+    remember_pace(db, "first", batch_size=750, concurrency=8)
 
     assert 750 == open_account(db, "first", KEY).batch_size
     assert open_account(db, "second", KEY).batch_size is None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
 
 TARGET_S = 10.0
 """Answers that take longer make batches smaller: far enough below any time-out."""
@@ -53,6 +55,10 @@ class BatchSize:
             if rows > 1:
                 self._size = min(self._size, rows // 2)
 
+    def took_many_calls(self, rows: int) -> None:
+        """Learns from a batch that could not be settled within its bound on calls."""
+        self.timed_out(rows)
+
 
 class Concurrency:
     """Batches in flight: the smallest power of two times `start` that brings the most rows a
@@ -66,6 +72,7 @@ class Concurrency:
     def __init__(self, start: int, most: int) -> None:
         self._most = most
         self._level = min(start, most)
+        self._smaller = 0
         self._in_flight = 0
         self._free = threading.Condition()
         self._forget(0)
@@ -151,3 +158,54 @@ class Concurrency:
             self._level = best
             self._is_settled = True
         self._free.notify_all()
+
+
+class Learner(Protocol):
+    """Who is told how batches fare."""
+
+    def answered(self, rows: int, seconds: float) -> None:
+        """A batch was accepted."""
+
+    def too_large(self, rows: int) -> None:
+        """A batch was refused for its size."""
+
+    def timed_out(self, rows: int) -> None:
+        """A batch got no answer in time."""
+
+    def took_many_calls(self, rows: int) -> None:
+        """A batch could not be settled within its bound on calls."""
+
+
+@dataclass(frozen=True)
+class Throttle:
+    """Size and number in flight of a load's batches."""
+
+    size: BatchSize
+    concurrency: Concurrency
+
+    @contextmanager
+    def slot(self) -> Iterator[Learner]:
+        """Blocks until a batch may be sent; gives whom to tell how it fares."""
+        with self.concurrency.slot() as level:
+            yield _Slot(self.size, self.concurrency, level)
+
+
+@dataclass(frozen=True)
+class _Slot:
+    size: BatchSize
+    concurrency: Concurrency
+    level: int
+
+    def answered(self, rows: int, seconds: float) -> None:
+        if not self.concurrency.answered(rows, seconds, self.level):
+            self.size.answered(rows, seconds)
+
+    def too_large(self, rows: int) -> None:
+        self.size.too_large(rows)
+
+    def timed_out(self, rows: int) -> None:
+        self.size.timed_out(rows)
+        self.concurrency.timed_out()
+
+    def took_many_calls(self, rows: int) -> None:
+        self.size.took_many_calls(rows)

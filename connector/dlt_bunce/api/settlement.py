@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from dlt_bunce.api import outcome
+from dlt_bunce.api.adaptation import Learner
 from dlt_bunce.api.comparison import compare
 from dlt_bunce.api.machine import Machine
-from dlt_bunce.api.adaptation import BatchSize
 from dlt_bunce.api.reply import Reply
 from dlt_bunce.api.steps import (
     Answer,
@@ -59,7 +59,7 @@ class Settlement:
         rows: Sequence[Row],
         api: Api,
         traits: Traits,
-        size: BatchSize,
+        learner: Learner,
         *,
         verb: Verb = "create",
         overwrite: bool,
@@ -67,7 +67,7 @@ class Settlement:
     ) -> None:
         self._rows = rows
         self._api = api
-        self._size = size
+        self._learner = learner
         self._stopped = stopped
         self._machine = Machine(
             len(rows),
@@ -104,7 +104,7 @@ class Settlement:
             self.fault = error
         if self._machine.calls >= self._machine.most_calls:
             # smaller batches need fewer calls where nothing tells which row arrived
-            self._size.timed_out(len(self._rows))
+            self._learner.took_many_calls(len(self._rows))
         return [self._explained(i, v) for i, v in enumerate(self._machine.verdicts)]
 
     def _send(self, step: Send) -> Answer | None:
@@ -125,17 +125,17 @@ class Settlement:
                         return None
                 case outcome.Unknown():
                     if reply.arrival == "lost":
-                        self._size.timed_out(len(sent))
+                        self._learner.timed_out(len(sent))
                     self._try_again(reply)
                     return Lost()
                 case outcome.TooLarge():
                     self._tries = 0
-                    self._size.too_large(len(sent))
+                    self._learner.too_large(len(sent))
                     self._said |= dict.fromkeys(step.rows, (_TOO_LARGE, reply.status))
                     return Oversized()
                 case outcome.Accepted():
                     self._tries = 0
-                    self._size.answered(len(sent), reply.seconds)
+                    self._learner.answered(len(sent), reply.seconds)
                     return Echoed(self._matches(step.rows, read.customers))
                 case outcome.Refused():
                     self._tries = 0

@@ -21,6 +21,7 @@ class Account:
     name: str
     email_key: bytes
     batch_size: int | None
+    concurrency: int | None
 
 
 def open_account(db: Database, name: str, api_key: str, *, rotate: bool = False) -> Account:
@@ -38,7 +39,7 @@ def open_account(db: Database, name: str, api_key: str, *, rotate: bool = False)
                 " VALUES ($1, $2, $3, $4, $5)",
                 (name, salt, _digest(api_key, salt), email_key, utc_now()),
             )
-            return Account(name, bytes.fromhex(email_key), None)
+            return Account(name, bytes.fromhex(email_key), None, None)
         row = rows[0]
         if _digest(api_key, row["key_salt"]) != row["key_digest"]:
             if not rotate:
@@ -51,12 +52,15 @@ def open_account(db: Database, name: str, api_key: str, *, rotate: bool = False)
                 "UPDATE bunce_accounts SET key_digest = $1 WHERE account = $2",
                 (_digest(api_key, row["key_salt"]), name),
             )
-        return Account(name, bytes.fromhex(row["email_key"]), row["batch_size"])
+        return Account(name, bytes.fromhex(row["email_key"]), row["batch_size"], row["concurrency"])
 
 
-def remember_batch_size(db: Database, name: str, batch_size: int) -> None:
-    """Keeps the batch size that worked, so that the next run starts with it."""
-    db.execute("UPDATE bunce_accounts SET batch_size = $1 WHERE account = $2", (batch_size, name))
+def remember_pace(db: Database, name: str, *, batch_size: int, concurrency: int) -> None:
+    """Keeps the batch size and number in flight that worked: the next run starts with them."""
+    db.execute(
+        "UPDATE bunce_accounts SET batch_size = $1, concurrency = $2 WHERE account = $3",
+        (batch_size, concurrency, name),
+    )
 
 
 def _digest(api_key: str, salt: str) -> str:

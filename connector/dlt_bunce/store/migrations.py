@@ -140,6 +140,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """CREATE TABLE bunce_leases (
             claim_batch TEXT NOT NULL PRIMARY KEY,
             lease_until BIGINT NOT NULL)""",
+        # batches in flight that served best
+        "ALTER TABLE bunce_accounts ADD COLUMN concurrency BIGINT",
         # how far an adoption has got in the API's own listing; no row once it is done
         """CREATE TABLE bunce_adoptions (
             account TEXT NOT NULL PRIMARY KEY,
