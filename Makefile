@@ -14,7 +14,7 @@ demo: $(READY)  ## Watch 10,000 customers go through the whole story.
 	@$(BIN)/dlt-bunce demo
 
 test: $(READY)  ## Run every test, with a real Postgres, S3 stand-in, and emulator.
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
 explore: $(READY)  ## Settle against every reading of the API for ten minutes more.
 	@DLT_BUNCE_TEST_EXPLORE_SECONDS=600 $(BIN)/python -m pytest -s tests/model

@@ -73,16 +73,16 @@ def wait_for_requests(emulator: Emulator, count: int) -> None:
 
 
 def test_a_slow_load_keeps_its_rows_beyond_the_lease(emulator: Emulator) -> None:
-    slow = Fault("hang_before", on_request=2, seconds=2.0)
+    slow = Fault("hang_before", on_request=2, seconds=5.0)
     emulator.behavior = Behavior(rate_limit=0, faults=(slow,))
     counts: dict[str, Mapping[str, int]] = {}
     first = threading.Thread(
-        target=lambda: counts.update(first=load("first", emulator.base_url, lease_s=0.6))
+        target=lambda: counts.update(first=load("first", emulator.base_url, lease_s=2.0))
     )
     first.start()
     wait_for_requests(emulator, 2)
 
-    counts["second"] = load("second", emulator.base_url, lease_s=0.6)
+    counts["second"] = load("second", emulator.base_url, lease_s=2.0)
     first.join()
 
     assert {1} == set(emulator.times_sent.values())
@@ -99,7 +99,7 @@ def test_a_load_that_stood_still_for_longer_than_its_lease_sends_nothing_more(
 import os
 from tests.test_lease import load
 os.chdir({str(Path.cwd())!r})
-load("first", {emulator.base_url!r}, lease_s=0.6)
+load("first", {emulator.base_url!r}, lease_s=2.0)
 """
     root = Path(__file__).parents[1]
     with subprocess.Popen(
@@ -108,8 +108,8 @@ load("first", {emulator.base_url!r}, lease_s=0.6)
         try:
             wait_for_requests(emulator, 2)
             stop(first)
-            time.sleep(0.7)
-            second = load("second", emulator.base_url, lease_s=0.6)
+            time.sleep(2.2)
+            second = load("second", emulator.base_url, lease_s=2.0)
             first.send_signal(signal.SIGCONT)
             _, errors = first.communicate(timeout=30)
         finally:
