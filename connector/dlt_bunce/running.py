@@ -40,8 +40,7 @@ def flush_and_run(
         with pipeline.destination_client() as client:
             _check(cast("BunceClient", client))
             data = _with_checked_columns(data, cast("BunceClient", client))
-        mend(pipeline)
-        if pipeline.has_pending_data:
+        if has_left_overs(pipeline):
             logger().warning("load.flushed", pipeline=pipeline.pipeline_name)
             # not pipeline.run(): where it finds nothing to load it may put the state into a new
             # package, and the next run() would load that and leave `data` out
@@ -56,6 +55,12 @@ def flush_and_run(
             raise
         raise cause from None
     return add_up([run_summary(pipeline), *found], pipeline.pipeline_name)
+
+
+def has_left_overs(pipeline: dlt.Pipeline) -> bool:
+    """Whether an earlier run has left rows behind, in a working folder that is usable again."""
+    mend(pipeline)
+    return pipeline.has_pending_data
 
 
 def _check(client: BunceClient) -> None:

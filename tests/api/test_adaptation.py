@@ -206,8 +206,10 @@ def test_a_batch_has_at_least_one_row_and_at_most_the_largest(
 def test_a_time_out_halves_both() -> None:
     size, level = BatchSize(100, LARGEST), Concurrency(8, MOST)
 
-    size.timed_out(100)
-    level.timed_out()
+    # all that were in flight
+    for _ in range(8):
+        size.timed_out(100)
+        level.timed_out(8)
 
     assert (50, 4) == (size(), level())
 

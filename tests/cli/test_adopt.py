@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from dlt_bunce.emulator import Behavior, Emulator, Fault
 
-from .conftest import Run
+from .conftest import Run, write
 
 PAGES = 3
 COUNT = 250
@@ -35,14 +33,9 @@ def workspace(emulator: Emulator) -> Emulator:
     return emulator
 
 
-def write(*rows: dict[str, Any]) -> None:
-    """The source."""
-    pq.write_table(pa.Table.from_pylist(list(rows)), "people.parquet")
-
-
 def load(run: Run, *words: str) -> dict[str, int]:
     """Loads the source; its counts that are not zero."""
-    done = run("load", "people.parquet", "--json", *words)
+    done = run("load", "customers.parquet", "--json", *words)
     assert 0 == done.code, done.errors
     names = ("read", "created", "updated", "adopted", "skipped", "unchanged", "bulk_requests")
     return {name: done.json[name] for name in names if done.json[name]}
@@ -59,9 +52,9 @@ def test_the_first_load_after_an_adoption_sends_only_what_differs(
         == done.output
     )
     assert {"lookup"} == {record.call for record in workspace.requests}
-    write(*(person(n) for n in range(COUNT)))
+    write([person(n) for n in range(COUNT)])
     assert {"read": COUNT, "unchanged": COUNT} == load(run)
-    write(*(person(n, last_name="Eze" if n < 5 else "Obi") for n in range(COUNT + 3)))
+    write([person(n, last_name="Eze" if n < 5 else "Obi") for n in range(COUNT + 3)])
     assert {
         "read": COUNT + 3,
         "created": 3,
@@ -73,7 +66,7 @@ def test_the_first_load_after_an_adoption_sends_only_what_differs(
 
 def test_with_append_adopted_customers_stay_as_they_are(run: Run, workspace: Emulator) -> None:
     run("adopt")
-    write(*(person(n, last_name="Eze" if n < 5 else "Obi") for n in range(COUNT)))
+    write([person(n, last_name="Eze" if n < 5 else "Obi") for n in range(COUNT)])
 
     counts = load(run, "--disposition", "append")
 
@@ -102,14 +95,14 @@ def test_an_adoption_that_was_broken_off_goes_on_where_it_stopped(
 
 
 def test_adopting_again_changes_nothing(run: Run, workspace: Emulator) -> None:
-    write(person(0, last_name="Eze"))
+    write([person(0, last_name="Eze")])
     load(run)
     run("adopt")
 
     again = run("adopt", "--restart", "--json").json
 
     assert (0, COUNT) == (again["adopted"], again["known"])
-    write(person(0, last_name="Eze"))
+    write([person(0, last_name="Eze")])
     assert {"read": 1, "unchanged": 1} == load(run)
 
 
@@ -118,7 +111,7 @@ def test_customers_who_lack_something_are_updated_by_the_first_load(
 ) -> None:
     emulator.seed([person(1, phone_no=None), person(2)])
     assert 1 == run("adopt", "--json").json["incomplete"]
-    write(person(1), person(2))
+    write([person(1), person(2)])
 
     assert {"read": 2, "updated": 1, "unchanged": 1, "bulk_requests": 1} == load(run)
     assert person(1)["phone_no"] == emulator.customers["c1"]["phone_no"]

@@ -15,7 +15,7 @@ import psycopg
 import pyarrow as pa
 import pytest
 
-from dlt_bunce.emulator import Behavior, Emulator
+from dlt_bunce.emulator import Behavior, Emulator, Fault
 
 from .conftest import PROGRAM, Run, people, write
 
@@ -224,3 +224,21 @@ def test_progress_is_shown_on_a_terminal_only(
     assert "unchanged" in piped.output
     assert "50 rows" not in piped.output + piped.errors
     assert "" == piped.errors
+
+
+def test_what_an_earlier_load_left_behind_goes_first_and_the_user_is_told(
+    run: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOAD__RAISE_ON_MAX_RETRIES", "1")
+    write(people(1, 2))
+    gone = Fault("error_before", on_request=1, until_request=1_000)
+    emulator.behavior = Behavior(rate_limit=0, faults=(gone,))
+    assert 1 == run("load", "customers.parquet").code
+    emulator.behavior = Behavior(rate_limit=0)
+    write(people(3))
+
+    done = run("load", "customers.parquet", "--json")
+
+    assert "Rows that an earlier run left behind are loaded first.\n" == done.errors
+    assert (3, 3) == (done.json["read"], done.json["created"])
+    assert "" == run("load", "customers.parquet", "--json").errors

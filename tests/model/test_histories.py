@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -81,9 +81,14 @@ class MortalSession(Session):
 
     killer: Killer
 
-    def send(self, verb: Verb, payloads: Sequence[str]) -> Reply:
+    def send(
+        self,
+        verb: Verb,
+        payloads: Sequence[str],
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> Reply | None:
         self.killer.at("before", "request")
-        reply = super().send(verb, payloads)
+        reply = super().send(verb, payloads, stopped)
         self.killer.at("after", "request")
         return reply
 

@@ -109,11 +109,14 @@ class Concurrency:
             self._learn(rows, seconds, level)
             return trying and TARGET_S < seconds < 2 * TARGET_S
 
-    def timed_out(self) -> None:
-        """Learns from a batch that got no answer in time."""
+    def timed_out(self, level: int) -> None:
+        """Learns from a batch of `level` that got no answer in time; the others that began with it
+        say the same and count once.
+        """
         with self._free:
-            self._level = max(1, self._level // 2)
-            self._forget(0)
+            if level == self._level:
+                self._level = max(1, self._level // 2)
+                self._forget(0)
 
     def _learn(self, rows: int, seconds: float, level: int) -> None:
         self._follow_size(rows)
@@ -205,7 +208,7 @@ class _Slot:
 
     def timed_out(self, rows: int) -> None:
         self.size.timed_out(rows)
-        self.concurrency.timed_out()
+        self.concurrency.timed_out(self.level)
 
     def took_many_calls(self, rows: int) -> None:
         self.size.took_many_calls(rows)

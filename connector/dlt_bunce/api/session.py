@@ -8,7 +8,7 @@ import random
 import re
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import quote
@@ -60,11 +60,22 @@ class Session:
         self._http.close()
         self._pace.close()
 
-    def send(self, verb: Verb, payloads: Sequence[str]) -> Reply:
-        """One bulk request with ready JSON objects, tried once: what it means is not ours."""
+    def send(
+        self,
+        verb: Verb,
+        payloads: Sequence[str],
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> Reply | None:
+        """One bulk request with ready JSON objects, tried once: what it means is not ours.
+
+        None, with nothing sent, where `stopped()` after the wait for its turn.
+        """
         body = '{"customers":[' + ",".join(payloads) + "]}"
         method, path = _BULK[verb]
-        return self._send(method, path, body=body.encode(), kind="bulk_requests")
+        waited = self._pace.wait()
+        if stopped():
+            return None
+        return self._send(method, path, waited, body=body.encode(), kind="bulk_requests")
 
     def check_key(self) -> None:
         """Preflight by a listing of one customer, as Bunce's own command line does it.
@@ -122,7 +133,7 @@ class Session:
     def _get(self, path: str, query: Mapping[str, str]) -> Reply:
         attempt = 1
         while True:
-            reply = self._send("GET", path, query=query, kind="lookups")
+            reply = self._send("GET", path, self._pace.wait(), query=query, kind="lookups")
             if reply.is_final or not self.pause(reply, attempt):
                 return reply
             attempt += 1
@@ -131,12 +142,12 @@ class Session:
         self,
         method: str,
         path: str,
+        waited: float,
         *,
         kind: str,
         body: bytes | None = None,
         query: Mapping[str, str] | None = None,
     ) -> Reply:
-        waited = self._pace.wait()
         url = self.base_url + path
         if query:
             url += "?" + "&".join(f"{k}={quote(v, safe=',')}" for k, v in query.items())

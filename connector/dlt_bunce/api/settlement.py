@@ -41,8 +41,12 @@ _MESSAGES = {
 class Api(Protocol):
     """What a settlement needs of the wire."""
 
-    def send(self, verb: Verb, payloads: Sequence[str]) -> Reply:
-        """One bulk request with these customers, tried once."""
+    def send(
+        self, verb: Verb, payloads: Sequence[str], stopped: Callable[[], bool]
+    ) -> Reply | None:
+        """One bulk request with these customers, tried once; None, with nothing sent, where
+        `stopped()` once it is its turn.
+        """
 
     def find(self, customer_ids: Sequence[str]) -> dict[str, dict[str, Any]] | None:
         """Customers by id; None when nobody can tell who is there."""
@@ -111,7 +115,9 @@ class Settlement:
         """What the reply means; None when nothing was carried out and it is time to stop."""
         sent = [self._rows[i] for i in step.rows]
         while True:
-            reply = self._api.send(step.verb, [row.payload for row in sent])
+            reply = self._api.send(step.verb, [row.payload for row in sent], self._stopped)
+            if reply is None:
+                return None
             read = outcome.read(reply, sent)
             match read:
                 case outcome.Unauthorized():
@@ -124,10 +130,7 @@ class Settlement:
                     if not self._try_again(reply):
                         return None
                 case outcome.Unknown():
-                    if reply.arrival == "lost":
-                        self._learner.timed_out(len(sent))
-                    self._try_again(reply)
-                    return Lost()
+                    return self._lost(len(sent), reply)
                 case outcome.TooLarge():
                     self._tries = 0
                     self._learner.too_large(len(sent))
@@ -140,6 +143,12 @@ class Settlement:
                 case outcome.Refused():
                     self._tries = 0
                     return self._blamed(step, read, reply)
+
+    def _lost(self, rows: int, reply: Reply) -> Lost:
+        if reply.arrival == "lost":
+            self._learner.timed_out(rows)
+        self._try_again(reply)
+        return Lost()
 
     def _blamed(self, step: Send, read: outcome.Refused, reply: Reply) -> Blamed:
         texts = {step.rows[position]: text for position, text in read.named.items()}

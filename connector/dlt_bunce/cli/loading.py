@@ -65,7 +65,7 @@ def command(
         import dlt
 
         from dlt_bunce.adapter import bunce_adapter
-        from dlt_bunce.running import flush_and_run
+        from dlt_bunce.running import flush_and_run, has_left_overs
         from dlt_bunce.sources import limited, open_source
 
         hints = parse_maps(maps)
@@ -87,6 +87,8 @@ def command(
                 pipelines_dir=folder,  # type: ignore[arg-type]
                 destination=destination,
             )
+            if has_left_overs(pipeline):
+                click.echo("Rows that an earlier run left behind are loaded first.", err=True)
             with progress(not as_json):
                 summary = flush_and_run(
                     pipeline, bunce_adapter(resource, **hints), write_disposition=disposition
