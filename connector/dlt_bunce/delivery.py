@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from typing import TypeVar, cast
 
 import pyarrow as pa
 
@@ -22,7 +23,19 @@ class Delivered:
     fault: BunceError | None
 
 
+_T = TypeVar("_T")
+
 Deliver = Callable[[pa.Table], Delivered]
+
+
+def ahead(items: Iterator[_T]) -> Generator[_T, None, None]:
+    """The same items; each next one is made in a thread of its own meanwhile."""
+    end = object()
+    with ThreadPoolExecutor(1, "bunce-read") as pool:
+        coming = pool.submit(next, items, end)
+        while (item := coming.result()) is not end:
+            coming = pool.submit(next, items, end)
+            yield cast("_T", item)
 
 
 def deliver(
@@ -32,30 +45,37 @@ def deliver(
     threads: int,
     in_flight: Callable[[], int],
     abandon: Callable[[], None],
-) -> Generator[Delivered, None, None]:
-    """Sends batches from `threads` threads and yields each as it is settled with Bunce.
+) -> Generator[list[Delivered], None, None]:
+    """Sends batches from `threads` threads and yields those that are settled with Bunce.
 
-    Twice as many batches as `in_flight()` are made ahead, so that no thread waits for the store.
-    A batch waits for those in flight with which it shares an email: who was read first gets it.
-    `abandon` is called when the caller leaves early: what is queued then must not go out, since
-    nobody would write down its fate.
+    What has come in while the caller was busy comes as one list: the slower its store, the fewer
+    transactions. Twice as many batches as `in_flight()` are made ahead, so that no thread waits for
+    the store. A batch waits for those in flight with which it shares an email: who was read first
+    gets it. `abandon` is called when the caller leaves early: what is queued then must not go out,
+    since nobody would write down its fate.
     """
     running: dict[Future[Delivered], set[str]] = {}
+    # of all running ones; no two of them share an email
+    taken: set[str] = set()
 
-    def finished() -> Iterator[Delivered]:
-        for future in wait(running, return_when=FIRST_COMPLETED).done:
-            del running[future]
-            yield future.result()
+    def finished() -> Iterator[list[Delivered]]:
+        done = wait(running, return_when=FIRST_COMPLETED).done
+        for future in done:
+            taken.difference_update(running.pop(future))
+        well = [future.result() for future in done if future.exception() is None]
+        if well:
+            yield well
+        for future in done:
+            future.result()  # raises where one has failed
 
     with ThreadPoolExecutor(threads, "bunce-send") as pool:
         try:
             for batch in batches:
                 emails = set(batch.column("email").to_pylist())
-                while len(running) >= 2 * in_flight() or any(
-                    map(emails.intersection, running.values())
-                ):
+                while len(running) >= 2 * in_flight() or not taken.isdisjoint(emails):
                     yield from finished()
                 running[pool.submit(send, batch)] = emails
+                taken.update(emails)
             while running:
                 yield from finished()
         except BaseException:
@@ -65,6 +85,4 @@ def deliver(
 
 def rows_of(batch: pa.Table) -> list[Row]:
     """The rows of a batch as a settlement takes them."""
-    names = ("customer_id", "email", "phone_no", "payload", "in_doubt")
-    columns = [batch.column(name).to_pylist() for name in names]
-    return [Row(*values) for values in zip(*columns, strict=True)]
+    return list(map(Row, *(batch.column(name).to_pylist() for name in Row._fields)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -16,13 +16,14 @@ from dlt_bunce import refusals
 from dlt_bunce.api.adaptation import Throttle
 from dlt_bunce.api.session import Session
 from dlt_bunce.api.settlement import Settlement, Traits
-from dlt_bunce.delivery import Delivered, deliver, rows_of
+from dlt_bunce.delivery import Delivered, ahead, deliver, rows_of
 from dlt_bunce.errors import BunceError, ConservationError, MappingError, RowsDeferredError
 from dlt_bunce.lease import Lease
 from dlt_bunce.logs import logger
 from dlt_bunce.model import REJECT_CODES
 from dlt_bunce.records.batching import pack
 from dlt_bunce.records.mapping import FieldMapping
+from dlt_bunce.records.payload import with_payloads
 from dlt_bunce.records.prepare import Prepared, Rules, prepare
 from dlt_bunce.store import runs
 from dlt_bunce.store.database import Database
@@ -108,8 +109,7 @@ class Load:
         for seconds in BUSY_WAITS_S:
             time.sleep(seconds)
             self._busy.clear()
-            chunks = self._read(only)
-            claimed = (self._claim(chunk) for chunk in chunks)
+            claimed = (self._claim(chunk) for chunk in ahead(self._read(only)))
             batches = pack(claimed, self.throttle.size, MAX_BATCH_BYTES)
             deliveries = deliver(
                 batches,
@@ -119,8 +119,8 @@ class Load:
                 abandon=self._stop.set,
             )
             with closing(deliveries):
-                for delivered in deliveries:
-                    self._settle(delivered)
+                for group in deliveries:
+                    self._settle(group)
             only = set(self._busy)
             if self._stop.is_set() or not only:
                 break
@@ -156,11 +156,12 @@ class Load:
         )
         if claim.busy:
             self._busy.add(chunk.number)
-        if claim.to_send.num_rows:
+        to_send = claim.to_send
+        if to_send.num_rows:
             self._tables[chunk.number] = chunk.table
-            self._unsettled[chunk.number] += claim.to_send.num_rows
-        numbers = pa.array([chunk.number] * claim.to_send.num_rows, pa.int64())
-        return claim.to_send.append_column("chunk", numbers)
+            self._unsettled[chunk.number] += to_send.num_rows
+        number = pa.repeat(pa.scalar(chunk.number, pa.int64()), to_send.num_rows)
+        return with_payloads(to_send).append_column("chunk", number)
 
     def _send(self, batch: pa.Table) -> Delivered:
         with self.throttle.slot() as learner:
@@ -178,21 +179,22 @@ class Load:
             self._stop.set()
         return Delivered(batch, verdicts, settlement.calls, settlement.fault)
 
-    def _settle(self, delivered: Delivered) -> None:
-        """Writes what became of a batch: ledger, dead letters, and counts in one transaction."""
-        self._fault = self._fault or delivered.fault
-        batch = delivered.batch
+    def _settle(self, group: Sequence[Delivered]) -> None:
+        """Writes what became of batches: ledger, dead letters, and counts in one transaction."""
+        settled, letters = [], []
         key = self.settings.email_key
-        verdicts = refusals.with_known_emails(self.ledger, batch, delivered.verdicts, key)
-        self.ledger.settle(
-            refusals.settled(batch, verdicts, key),
-            refusals.of_verdicts(batch, verdicts, self._tables),
-            self.session.take_traffic(),
-        )
-        fates = Counter[str](verdict.fate for verdict in verdicts)
-        logger().debug("batch.settled", rows=len(verdicts), calls=delivered.calls, **fates)
-        for number in batch.column("chunk").to_pylist():
-            self._unsettled[number] -= 1
+        for delivered in group:
+            batch = delivered.batch
+            self._fault = self._fault or delivered.fault
+            verdicts = refusals.with_known_emails(self.ledger, batch, delivered.verdicts, key)
+            settled.append(refusals.settled(batch, verdicts, key))
+            letters.append(refusals.of_verdicts(batch, verdicts, self._tables))
+            fates = Counter[str](verdict.fate for verdict in verdicts)
+            logger().debug("batch.settled", rows=len(verdicts), calls=delivered.calls, **fates)
+        rows = pa.concat_tables(settled)
+        self.ledger.settle(rows, pa.concat_tables(letters), self.session.take_traffic())
+        for number, count in Counter(rows.column("chunk").to_pylist()).items():
+            self._unsettled[number] -= count
             if not self._unsettled[number]:
                 del self._unsettled[number]
                 self._tables.pop(number, None)

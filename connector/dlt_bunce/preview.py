@@ -27,10 +27,11 @@ def preview(source: Source, job: Job, settings: Settings, store_url: str) -> Run
         codes.update(prepared.rejected.column("code").to_pylist())
         if not known:
             counts["new"] += prepared.accepted.num_rows
-        elif prepared.accepted.num_rows:
+        else:
             with Database(store_url) as db:
                 verdicts = Ledger(db, job).judge(prepared.accepted, number)
             counts.update(verdicts.column("verdict").to_pylist())
+            counts["unchanged"] += prepared.accepted.num_rows - verdicts.num_rows
         settings.progress(table.num_rows)
     counts["created"] += counts.pop("new", 0)
     counts["skipped" if job.disposition == "append" else "updated"] += counts.pop("changed", 0)

@@ -55,13 +55,7 @@ def fields(customer_id: str, **changes: str) -> dict[str, str]:
 
 def row(customer: dict[str, str], *, in_doubt: bool = False) -> Row:
     """A customer as a settlement takes it."""
-    return Row(
-        customer["customer_id"],
-        customer["email"],
-        customer["phone_no"],
-        json.dumps(customer),
-        in_doubt,
-    )
+    return Row(**customer, devices=None, payload=json.dumps(customer), in_doubt=in_doubt)
 
 
 @pytest.fixture

@@ -7,8 +7,10 @@ from contextlib import closing
 from dlt_bunce.api.adaptation import BatchSize
 from dlt_bunce.api.pacing import Pace
 from dlt_bunce.api.session import Session
-from dlt_bunce.api.settlement import Row, Settlement, Traits
+from dlt_bunce.api.settlement import Settlement, Traits
 from dlt_bunce.emulator import Emulator
+
+from .conftest import fields, row
 
 
 def test_a_batch_that_is_stopped_while_it_waits_is_not_sent_and_not_in_doubt(
@@ -19,9 +21,8 @@ def test_a_batch_that_is_stopped_while_it_waits_is_not_sent_and_not_in_doubt(
     pace = Pace(1, sleep=waits.append, clock=lambda: 61.0 * len(waits))
     with closing(Session(emulator.base_url, "sk_test_x", pace=pace)) as session:
         session.check_key()
-        row = Row("c1", "c1@example.com", "+2348100000001", "{}", False)
         settlement = Settlement(
-            [row],
+            [row(fields("c1"))],
             session,
             Traits(),
             BatchSize(1, 1),

@@ -135,7 +135,7 @@ if hasattr(pa, "json_"):
 
 
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
-def test_payloads_and_fingerprints_are_byte_identical(source: Callable[[], pa.Table]) -> None:
+def test_values_and_fingerprints_are_byte_identical(source: Callable[[], pa.Table]) -> None:
     expected, actual = outcome(TABLE), outcome(source())
 
     assert expected.accepted.num_rows == 4

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import Protocol
 
 # what stands between the words of an error text; spans of words are tried longest first, so that
 # an address or id with an apostrophe or comma inside is still met as a whole
@@ -23,13 +23,20 @@ _OUR_WORDS = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Sent:
+class Sent(Protocol):
     """One row of a request: what its errors may call it by."""
 
-    customer_id: str
-    email: str
-    phone_no: str
+    @property
+    def customer_id(self) -> str:
+        """The id in the source."""
+
+    @property
+    def email(self) -> str:
+        """The address as it was sent."""
+
+    @property
+    def phone_no(self) -> str:
+        """The number as it was sent."""
 
 
 def attribute(texts: Sequence[str], sent: Sequence[Sent]) -> dict[int, str]:

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
-
-from dlt_bunce.api.attribution import Sent
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
 
 Confirmation = Literal["response", "count", "lookup", "conflict"]
 
 
-@dataclass(frozen=True)
-class Row(Sent):
-    """A row to be settled; `payload` is its JSON as it is sent."""
+class Row(NamedTuple):
+    """A row to be settled: its fields, `devices` as JSON, and all of them as the JSON to send."""
 
-    payload: str = field(repr=False, default="")
+    customer_id: str
+    email: str
+    first_name: str
+    last_name: str
+    phone_no: str
+    devices: str | None
+    payload: str
     in_doubt: bool = False
 
     @property
-    def content(self) -> Mapping[str, Any]:
+    def content(self) -> dict[str, Any]:
         """What the payload says, to compare with what Bunce shows."""
-        content: dict[str, Any] = json.loads(self.payload)
+        content: dict[str, Any] = dict(zip(self._fields[:5], self, strict=False))
+        if self.devices is not None:
+            content["devices"] = json.loads(self.devices)
         return content
+
+    def __repr__(self) -> str:
+        """Nothing of a customer: it may end up in a message."""
+        return "Row(…)"
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlt_bunce.records.column import any_true
+from dlt_bunce.records.schema import FIELDS
+from dlt_bunce.records.text import flat
 
 # what JSON must escape inside a string
 _SPECIAL = bytes(range(0x20)) + b'"\\'
 _CONTROLS = r"[\x00-\x1f]"
+
+
+def with_payloads(rows: pa.Table) -> pa.Table:
+    """Accepted rows with one more column, `payload`: what is sent of each."""
+    fields = {name: flat(rows.column(name)) for name in FIELDS}
+    return rows.append_column("payload", payloads(fields))
 
 
 def payloads(fields: Mapping[str, pa.Array]) -> pa.Array:

@@ -13,7 +13,7 @@ from dlt_bunce.errors import ConfigurationError
 from dlt_bunce.records.column import Column, any_true, none_of
 from dlt_bunce.records.devices import judge_devices
 from dlt_bunce.records.emails import judge_emails
-from dlt_bunce.records.fingerprint import fingerprint
+from dlt_bunce.records.fingerprint import fingerprint, text_digests
 from dlt_bunce.records.identifiers import judge_identifiers
 from dlt_bunce.records.mapping import FieldMapping
 from dlt_bunce.records.names import judge_names
@@ -26,7 +26,7 @@ from dlt_bunce.records.versions import read_versions
 
 ACCEPTED_SCHEMA = pa.schema(
     [("row", pa.int64())]
-    + [(name, pa.string()) for name in (*FIELDS, "payload", "fingerprint")]
+    + [(name, pa.string()) for name in (*FIELDS, "fingerprint")]
     + [("version", pa.int64())]
 )
 REJECTED_SCHEMA = pa.schema(
@@ -53,7 +53,7 @@ class Rules:
 class Prepared:
     """Every row read, in one of three places: accepted, rejected, or counted as superseded.
 
-    `accepted`: row (index into the source), the six fields, payload, fingerprint, version.
+    `accepted`: row (index into the source), the six fields, fingerprint, version.
     `rejected`: row, customer_id (null if unusable), code, field, message, fingerprint, version.
     """
 
@@ -64,7 +64,7 @@ class Prepared:
 
 
 def prepare(source: pa.Table, mapping: FieldMapping, rules: Rules) -> Prepared:
-    """Judges every row of `source` and makes the payloads of those that can go.
+    """Judges every row of `source` and takes the fingerprints of those that can go.
 
     Of several rows with one customer_id only the newest stays. Raises MappingError for a version
     column that cannot be ordered and ConfigurationError for a default that is itself invalid.
@@ -100,8 +100,7 @@ def _accepted(
     if any_true(pc.invert(good)):
         values = {name: array.filter(good) for name, array in values.items()}
         rows, versions = rows.filter(good), versions.filter(good)
-    texts = payloads(values)
-    arrays = [rows, *values.values(), texts, fingerprint(texts), versions]
+    arrays = [rows, *values.values(), fingerprint(values), versions]
     return pa.Table.from_arrays(arrays, schema=ACCEPTED_SCHEMA)
 
 
@@ -141,7 +140,7 @@ def _rejected(
 def _digest(columns: Mapping[str, Column]) -> pa.Array:
     # canonical values where there are any: one bad field must not make the letter depend on how
     # the source writes the good ones
-    return fingerprint(
+    return text_digests(
         payloads({f"source.{n}": pc.coalesce(c.values, c.raw) for n, c in columns.items()})
     )
 

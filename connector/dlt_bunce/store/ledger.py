@@ -37,7 +37,7 @@ SETTLED = pa.schema(
 )
 _ANALYZED_AFTER = 5_000
 """Claims of a job after which the database's statistics are renewed for the first time."""
-_KEYS = pa.schema([("customer_id", pa.string())])
+_NOTABLE = pa.schema([("customer_id", pa.string()), ("lost", pa.bool_())])
 _ACCEPTED = pa.array(["created", "updated", "adopted"])
 _VERDICTS = pa.schema(
     [
@@ -102,10 +102,16 @@ class Ledger:
         self._claimed, self._analyzed_next = 0, _ANALYZED_AFTER
 
     def judge(self, accepted: pa.Table, chunk: int) -> pa.Table:
-        """Compares the rows with the ledger: table of row, verdict, in_doubt, had_letter."""
+        """Compares the rows with the ledger: table of row, verdict, in_doubt, had_letter.
+
+        A row that is not in it is unchanged, and there is nothing to tidy up after it.
+        """
         job = self._job
+        if not accepted.num_rows:
+            return _VERDICTS.empty_table()
         incoming = accepted.select(["row", "customer_id", "fingerprint", "version"])
-        self._db.ingest("bunce_incoming", incoming)
+        # in the order of the keys, neighbors in the ledger are found on the same page
+        self._db.ingest("bunce_incoming", incoming.sort_by("customer_id"))
         return self._db.query(
             statements.JUDGE,
             (job.name, chunk, job.batch_id(chunk), int(self._clock() * 1000), job.account),
@@ -121,16 +127,16 @@ class Ledger:
         """
         job, db = self._job, self._db
         with db.transaction():
-            verdicts = self.judge(accepted, chunk) if accepted.num_rows else _VERDICTS.empty_table()
+            verdicts = self.judge(accepted, chunk)
             fates = Counter(verdicts.column("verdict").to_pylist())
+            fates["unchanged"] += accepted.num_rows - verdicts.num_rows
             fates["superseded"] += superseded
             fates.update(record_letters(db, job, letters))
             if job.disposition == "append":
                 fates["skipped"] += fates.pop("changed", 0)
             to_send = self._intend(accepted, verdicts, chunk)
             self._settle_unsent(accepted, verdicts, chunk)
-            wanted = fates.pop("new", 0) + fates.pop("changed", 0)
-            busy = fates.pop("busy", 0) + wanted - to_send.num_rows
+            busy = fates["busy"]
             runs.put_chunk(db, job, chunk, read, fates)
         self._analyze(to_send.num_rows)
         return Claim(to_send, busy)
@@ -143,14 +149,16 @@ class Ledger:
         job, db = self._job, self._db
         with db.transaction():
             db.ingest("bunce_settled", settled)
-            lost = db.query(statements.LOST, (job.account, job.name), schema=_KEYS)
+            notable = db.query(statements.NOTABLE, (job.account, job.name), schema=_NOTABLE)
+            lost = notable.filter(notable.column("lost"))
             if lost.num_rows:
                 settled, letters = _without(settled, lost), _without(letters, lost)
                 db.ingest("bunce_settled", settled)
             present = set(settled.column("fate").to_pylist())
             if present & set(_ACCEPTED.to_pylist()):
                 db.execute(statements.ACCEPT, (job.account, utc_now(), job.name))
-                self._resolve(settled.filter(pc.is_in(settled.column("fate"), _ACCEPTED)))
+                accepted = settled.filter(pc.is_in(settled.column("fate"), _ACCEPTED))
+                self._resolve(_among(accepted, notable))
             if "rejected" in present:
                 db.execute(statements.REJECT, (job.account, job.name))
             # after the letters that acceptance closes: an email may be refused beside it
@@ -194,21 +202,19 @@ class Ledger:
     def _intend(self, accepted: pa.Table, verdicts: pa.Table, chunk: int) -> pa.Table:
         sent = ["new"] if self._job.disposition == "append" else ["new", "changed"]
         wanted = verdicts.filter(pc.is_in(verdicts.column("verdict"), pa.array(sent)))
+        wanted = wanted.sort_by("row")
         doubts = pc.equal(wanted.column("in_doubt"), 1)
         verbs = pc.if_else(pc.equal(wanted.column("verdict"), "new"), "create", "update")
         rows = accepted.take(pc.index_in(wanted.column("row"), accepted.column("row")))
         rows = rows.append_column("verb", verbs).append_column("in_doubt", doubts)
-        if not rows.num_rows:
-            return rows
-        now = int(self._clock() * 1000)
-        batch = self._job.batch_id(chunk)
-        self._db.ingest("bunce_claimed", rows.select(["customer_id", "fingerprint"]))
-        self._db.execute(statements.CLAIM, (self._job.account, batch, now + self._lease_ms, now))
-        ours = self._db.query(statements.OURS, (self._job.account, batch), schema=_KEYS)
-        if ours.num_rows == rows.num_rows:
-            return rows
-        mine = pc.is_in(rows.column("customer_id"), ours.column("customer_id").combine_chunks())
-        return rows.filter(mine)
+        if rows.num_rows:
+            # the only writer since these rows were judged: nobody can have claimed one in between
+            now = int(self._clock() * 1000)
+            batch = self._job.batch_id(chunk)
+            self._db.ingest("bunce_claimed", rows.select(["customer_id", "fingerprint"]))
+            lease = (now + self._lease_ms, now)
+            self._db.execute(statements.CLAIM, (self._job.account, batch, *lease))
+        return rows
 
     def _analyze(self, claimed: int) -> None:
         """Each time that the ledger may have doubled, or has become a few chunks larger."""
@@ -228,12 +234,19 @@ class Ledger:
             self._resolve(ids.append_column("chunk", pa.array([chunk] * len(ids), pa.int64())))
 
     def _resolve(self, good: pa.Table) -> None:
+        if not good.num_rows:
+            return
         self._db.ingest("bunce_good", good.select(["customer_id", "chunk"]))
         resolve_letters(self._db, self._job, "bunce_good")
 
 
-def _without(rows: pa.Table, lost: pa.Table) -> pa.Table:
-    keys = lost.column("customer_id").combine_chunks()
+def _among(rows: pa.Table, others: pa.Table) -> pa.Table:
+    keys = others.column("customer_id").combine_chunks()
+    return rows.filter(pc.is_in(rows.column("customer_id"), keys))
+
+
+def _without(rows: pa.Table, others: pa.Table) -> pa.Table:
+    keys = others.column("customer_id").combine_chunks()
     return rows.filter(pc.invert(pc.is_in(rows.column("customer_id"), keys)))
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 # The order of the branches is the rule: what this very chunk settled in an earlier try keeps its
-# fate; a live claim of somebody else comes before everything that could lead to sending.
+# fate; a live claim of somebody else comes before everything that could lead to sending. The last
+# two lines leave out the many rows of which the branches could only say that they are unchanged.
 JUDGE = """
 SELECT i.row AS row,
   CASE
@@ -26,6 +27,8 @@ SELECT i.row AS row,
   CASE WHEN c.rejected_fingerprint IS NOT NULL THEN 1 ELSE 0 END AS had_letter
 FROM bunce_incoming AS i
 LEFT JOIN bunce_customers AS c ON c.account = $5 AND c.customer_id = i.customer_id
+WHERE c.fingerprint IS NULL OR c.fingerprint <> i.fingerprint OR c.job = $1
+  OR c.claim_batch IS NOT NULL OR c.rejected_fingerprint IS NOT NULL
 """
 
 CLAIM = """
@@ -39,13 +42,6 @@ ON CONFLICT (account, customer_id) DO UPDATE SET
 WHERE c.claim_batch IS NULL OR c.claim_batch = excluded.claim_batch OR (c.lease_until <= $4
   AND NOT EXISTS (SELECT 1 FROM bunce_leases AS l
     WHERE l.claim_batch = c.claim_batch AND l.lease_until > $4))
-"""
-
-# the ledger is asked row by row, by its key: no planner can come to read it whole for a join
-OURS = """
-SELECT i.customer_id AS customer_id FROM bunce_claimed AS i
-WHERE (SELECT c.claim_batch FROM bunce_customers AS c
-  WHERE c.account = $1 AND c.customer_id = i.customer_id) = $2
 """
 
 RENEW = """
@@ -89,11 +85,20 @@ ON CONFLICT (account, customer_id) DO UPDATE SET
   lease_until = NULL
 """
 
-# a job that stalled past its lease may settle rows that another has claimed since
-LOST = """
-SELECT s.customer_id AS customer_id FROM bunce_settled AS s
-WHERE COALESCE((SELECT c.claim_batch FROM bunce_customers AS c
-  WHERE c.account = $1 AND c.customer_id = s.customer_id), '') <> $2 || '.' || s.chunk
+# Few rows, if any: those that somebody else has claimed since (a job may stall past its lease), and
+# those of customers with something to tidy up after a refusal. The ledger is asked row by row, by
+# its key: no planner can come to read it whole for a join.
+NOTABLE = """
+SELECT customer_id, lost FROM (
+  SELECT s.customer_id AS customer_id,
+    COALESCE((SELECT c.claim_batch FROM bunce_customers AS c
+      WHERE c.account = $1 AND c.customer_id = s.customer_id), '') <> $2 || '.' || s.chunk AS lost,
+    (SELECT c.rejected_fingerprint FROM bunce_customers AS c
+      WHERE c.account = $1 AND c.customer_id = s.customer_id) IS NOT NULL AS refused,
+    EXISTS (SELECT 1 FROM bunce_dead_letters AS d WHERE d.account = $1
+      AND d.customer_id = s.customer_id AND d.status = 'open') AS has_letter
+  FROM bunce_settled AS s
+) AS s WHERE lost OR refused OR has_letter
 """
 
 # a row in doubt keeps its claim, with the lease ended: whoever comes next looks it up first
