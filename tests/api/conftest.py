@@ -6,13 +6,15 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from dlt_bunce.api.adaptation import BatchSize
 from dlt_bunce.api.pacing import Pace
 from dlt_bunce.api.retry import RetryPolicy
+from dlt_bunce.api.rows import Row, Rows
 from dlt_bunce.api.session import Session
-from dlt_bunce.api.settlement import Row, Settlement, Traits
+from dlt_bunce.api.settlement import Settlement, Traits
 from dlt_bunce.emulator import Emulator
 
 KEY = "sk_test_marked"
@@ -58,12 +60,27 @@ def row(customer: dict[str, str], *, in_doubt: bool = False) -> Row:
     return Row(**customer, devices=None, payload=json.dumps(customer), in_doubt=in_doubt)
 
 
+_TYPES = {"in_doubt": pa.bool_()}
+
+
+def batch(rows: list[Row]) -> Rows:
+    """Rows as a settlement takes them."""
+    return Rows(
+        pa.table(
+            {
+                name: pa.array([getattr(row, name) for row in rows], _TYPES.get(name, pa.string()))
+                for name in Row._fields
+            }
+        )
+    )
+
+
 @pytest.fixture
 def settle(session: Session) -> Settle:
     """Makes a settlement of customers, to be run."""
 
     def make(rows: list[Any], traits: Traits | None = None, **settings: Any) -> Settlement:
-        rows = [each if isinstance(each, Row) else row(each) for each in rows]
+        rows = batch([each if isinstance(each, Row) else row(each) for each in rows])
         settings = {"overwrite": False, "api": session} | settings
         return Settlement(
             rows, traits=traits or Traits(), learner=BatchSize(100, 1_000), **settings

@@ -10,7 +10,7 @@ from dlt_bunce.api.session import Session
 from dlt_bunce.api.settlement import Settlement, Traits
 from dlt_bunce.emulator import Emulator
 
-from .conftest import fields, row
+from .conftest import batch, fields, row
 
 
 def test_a_batch_that_is_stopped_while_it_waits_is_not_sent_and_not_in_doubt(
@@ -22,7 +22,7 @@ def test_a_batch_that_is_stopped_while_it_waits_is_not_sent_and_not_in_doubt(
     with closing(Session(emulator.base_url, "sk_test_x", pace=pace)) as session:
         session.check_key()
         settlement = Settlement(
-            [row(fields("c1"))],
+            batch([row(fields("c1"))]),
             session,
             Traits(),
             BatchSize(1, 1),

@@ -84,11 +84,11 @@ class MortalSession(Session):
     def send(
         self,
         verb: Verb,
-        payloads: Sequence[str],
+        body: bytes,
         stopped: Callable[[], bool] = lambda: False,
     ) -> Reply | None:
         self.killer.at("before", "request")
-        reply = super().send(verb, payloads, stopped)
+        reply = super().send(verb, body, stopped)
         self.killer.at("after", "request")
         return reply
 

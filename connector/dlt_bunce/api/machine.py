@@ -141,6 +141,7 @@ class Machine:
     def _accepted(self, parcel: _Parcel, answer: Echoed) -> _Next:
         following: _Next = []
         self._traits.echoes = self._traits.echoes or bool(answer.matches)
+        created = Verdict("created", "response")
         for i in parcel.rows:
             if i not in answer.matches:
                 continue
@@ -148,7 +149,7 @@ class Machine:
             if parcel.verb == "update":
                 self._updated(i, match, "response")
             elif _same(match) or i in self._unknown:
-                self._verdicts[i] = Verdict("created", "response")
+                self._verdicts[i] = created
             elif i in self._switched:
                 self._reject([i], "unconfirmed")
             else:

@@ -99,7 +99,7 @@ def read(reply: Reply, sent: Sequence[Sent]) -> Outcome:
     if reply.status == 413:
         return TooLarge()
     document = reply.document
-    well = 200 <= reply.status < 300
+    well = reply.is_well
     if document is None or not (well or 400 <= reply.status < 500):
         return Unknown()
     if well and reply.flag is not False and not document.get("errors"):

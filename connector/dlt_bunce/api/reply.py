@@ -42,6 +42,11 @@ class Reply:
         return None
 
     @property
+    def is_well(self) -> bool:
+        """Whether the status is one of success; the body may still say otherwise."""
+        return self.arrival == "answered" and 200 <= self.status < 300
+
+    @property
     def is_final(self) -> bool:
         """Whether the server has answered for good: asking again would change nothing."""
         return self.arrival == "answered" and (

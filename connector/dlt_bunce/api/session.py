@@ -63,19 +63,18 @@ class Session:
     def send(
         self,
         verb: Verb,
-        payloads: Sequence[str],
+        body: bytes,
         stopped: Callable[[], bool] = lambda: False,
     ) -> Reply | None:
-        """One bulk request with ready JSON objects, tried once: what it means is not ours.
+        """One bulk request, tried once: what its answer means is not ours.
 
         None, with nothing sent, where `stopped()` after the wait for its turn.
         """
-        body = '{"customers":[' + ",".join(payloads) + "]}"
         method, path = _BULK[verb]
         waited = self._pace.wait()
         if stopped():
             return None
-        return self._send(method, path, waited, body=body.encode(), kind="bulk_requests")
+        return self._send(method, path, waited, body=body, kind="bulk_requests")
 
     def check_key(self) -> None:
         """Preflight by a listing of one customer, as Bunce's own command line does it.

@@ -11,6 +11,7 @@ from dlt_bunce.api.adaptation import Learner
 from dlt_bunce.api.comparison import compare
 from dlt_bunce.api.machine import Machine
 from dlt_bunce.api.reply import Reply
+from dlt_bunce.api.rows import Rows
 from dlt_bunce.api.steps import (
     Answer,
     Blamed,
@@ -25,12 +26,13 @@ from dlt_bunce.api.steps import (
     Verb,
 )
 from dlt_bunce.api.traits import Traits
-from dlt_bunce.api.verdict import Row, Verdict
+from dlt_bunce.api.verdict import Verdict
 from dlt_bunce.errors import CredentialsError, UnavailableError
 from dlt_bunce.logs import logger
 
-__all__ = ["Api", "Row", "Settlement", "Traits", "Verdict"]
+__all__ = ["Api", "Rows", "Settlement", "Traits", "Verdict"]
 
+_EQUAL = Match(email=True, rest=True)
 _TOO_LARGE = "the row alone is too large"
 _MESSAGES = {
     "email_not_updated": "Bunce has kept the email it had",
@@ -41,10 +43,8 @@ _MESSAGES = {
 class Api(Protocol):
     """What a settlement needs of the wire."""
 
-    def send(
-        self, verb: Verb, payloads: Sequence[str], stopped: Callable[[], bool]
-    ) -> Reply | None:
-        """One bulk request with these customers, tried once; None, with nothing sent, where
+    def send(self, verb: Verb, body: bytes, stopped: Callable[[], bool]) -> Reply | None:
+        """One bulk request with this body, tried once; None, with nothing sent, where
         `stopped()` once it is its turn.
         """
 
@@ -60,7 +60,7 @@ class Settlement:
 
     def __init__(
         self,
-        rows: Sequence[Row],
+        rows: Rows,
         api: Api,
         traits: Traits,
         learner: Learner,
@@ -78,7 +78,7 @@ class Settlement:
             verb,
             traits,
             overwrite=overwrite,
-            in_doubt=[i for i, row in enumerate(rows) if row.in_doubt],
+            in_doubt=rows.in_doubt,
         )
         # the last thing that was said of a row, and the status it came with
         self._said: dict[int, tuple[str, int]] = {}
@@ -112,37 +112,39 @@ class Settlement:
         return [self._explained(i, v) for i, v in enumerate(self._machine.verdicts)]
 
     def _send(self, step: Send) -> Answer | None:
-        """What the reply means; None when nothing was carried out and it is time to stop."""
-        sent = [self._rows[i] for i in step.rows]
+        """What the answer means; None when nothing was carried out and it is time to stop."""
+        sent = self._rows.take(step.rows)
         while True:
-            reply = self._api.send(step.verb, [row.payload for row in sent], self._stopped)
+            reply = self._api.send(step.verb, sent.body, self._stopped)
             if reply is None:
                 return None
             read = outcome.read(reply, sent)
-            match read:
-                case outcome.Unauthorized():
-                    self.fault = CredentialsError(
-                        f"Bunce refuses the API key (HTTP {reply.status}).",
-                        remedy="Set a valid key and run again; what was not settled is kept.",
-                    )
-                    return None
-                case outcome.Limited() | outcome.NotSent():
-                    if not self._try_again(reply):
-                        return None
-                case outcome.Unknown():
-                    return self._lost(len(sent), reply)
-                case outcome.TooLarge():
-                    self._tries = 0
-                    self._learner.too_large(len(sent))
-                    self._said |= dict.fromkeys(step.rows, (_TOO_LARGE, reply.status))
-                    return Oversized()
-                case outcome.Accepted():
-                    self._tries = 0
-                    self._learner.answered(len(sent), reply.seconds)
-                    return Echoed(self._matches(step.rows, read.customers))
-                case outcome.Refused():
-                    self._tries = 0
-                    return self._blamed(step, read, reply)
+            if not isinstance(read, outcome.Limited | outcome.NotSent):
+                return self._meaning(step, read, reply)
+            if not self._try_again(reply):
+                return None
+
+    def _meaning(self, step: Send, read: outcome.Outcome, reply: Reply) -> Answer | None:
+        match read:
+            case outcome.Unauthorized():
+                self.fault = CredentialsError(
+                    f"Bunce refuses the API key (HTTP {reply.status}).",
+                    remedy="Set a valid key and run again; what was not settled is kept.",
+                )
+                return None
+            case outcome.TooLarge():
+                self._tries = 0
+                self._learner.too_large(len(step.rows))
+                self._said |= dict.fromkeys(step.rows, (_TOO_LARGE, reply.status))
+                return Oversized()
+            case outcome.Accepted():
+                self._tries = 0
+                self._learner.answered(len(step.rows), reply.seconds)
+                return Echoed(self._matches(step.rows, read.customers))
+            case outcome.Refused():
+                self._tries = 0
+                return self._blamed(step, read, reply)
+        return self._lost(len(step.rows), reply)
 
     def _lost(self, rows: int, reply: Reply) -> Lost:
         if reply.arrival == "lost":
@@ -167,6 +169,8 @@ class Settlement:
     def _matches(
         self, rows: Sequence[int], customers: Mapping[str, Mapping[str, Any]]
     ) -> dict[int, Match]:
+        if self._rows.take(rows).are_shown(customers):
+            return dict.fromkeys(rows, _EQUAL)
         return {
             i: compare(row.content, customers[row.customer_id])
             for i, row in ((i, self._rows[i]) for i in rows)

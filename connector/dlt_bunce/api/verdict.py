@@ -1,37 +1,11 @@
-"""What goes into a settlement, and what comes out of it, row by row."""
+"""What comes out of a settlement, row by row."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Literal
 
 Confirmation = Literal["response", "count", "lookup", "conflict"]
-
-
-class Row(NamedTuple):
-    """A row to be settled: its fields, `devices` as JSON, and all of them as the JSON to send."""
-
-    customer_id: str
-    email: str
-    first_name: str
-    last_name: str
-    phone_no: str
-    devices: str | None
-    payload: str
-    in_doubt: bool = False
-
-    @property
-    def content(self) -> dict[str, Any]:
-        """What the payload says, to compare with what Bunce shows."""
-        content: dict[str, Any] = dict(zip(self._fields[:5], self, strict=False))
-        if self.devices is not None:
-            content["devices"] = json.loads(self.devices)
-        return content
-
-    def __repr__(self) -> str:
-        """Nothing of a customer: it may end up in a message."""
-        return "Row(…)"
 
 
 @dataclass(frozen=True)

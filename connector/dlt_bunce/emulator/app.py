@@ -105,7 +105,7 @@ def _endpoint(call: Call, work: Work) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         emulation: Emulation = request.app.state.emulation
         body = await request.body()
-        record = RequestRecord(request.method, request.url.path, call, 0, (), None)
+        record = RequestRecord(request.method, request.url.path, call, 0, (), None, len(body))
         reply = _refused(emulation, request) or _oversized(emulation.behavior, body)
         payload: Any = None
         if reply is None and body:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ class RequestRecord:
     """Their ids, in order; of a look-up, the ids asked for."""
     status: int | None
     """Status answered; 0 when the connection was closed instead, None while there is no answer."""
+    size: int = 0
+    """Bytes of the body."""
+    at: float = field(default_factory=time.monotonic)
+    """When it came, in seconds by a clock that only goes forward."""
     fault: str = ""
     """The scheduled fault that happened to it, if any."""
 
@@ -78,6 +83,7 @@ class Traffic:
             "unauthorized": statuses[401],
             "dropped": statuses[0],
             "faults": dict(sorted(Counter(r.fault for r in records if r.fault).items())),
+            "bytes_received": sum(record.size for record in records),
             "rows_received": sum(r.rows for r in records if r.call in {"create", "update"}),
             "ids_by_times_sent": {str(times): ids for times, ids in sorted(repeats.items())},
             "rows_sent_twice": sum(ids for times, ids in repeats.items() if times > 1),

@@ -74,10 +74,11 @@ def canonical_json(value: object) -> str:
 
 def hex_text(data: bytes, width: int) -> pa.Array:
     """A string array of `width` hex digits each, from joined binary values of half that width."""
-    digits = data.hex().encode()
-    count = len(digits) // width
-    offsets = pa.array(range(0, len(digits) + 1, width), pa.int32())
-    return pa.StringArray.from_buffers(count, offsets.buffers()[1], pa.py_buffer(digits))
+    digits = pa.py_buffer(data.hex().encode())
+    texts = pa.FixedSizeBinaryArray.from_buffers(
+        pa.binary(width), digits.size // width, [None, digits]
+    )
+    return texts.cast(pa.binary()).cast(pa.string())
 
 
 def characters(count: int) -> str:

@@ -6,6 +6,7 @@ transaction as its dead letter and its count, so that the three can never disagr
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dlt_bunce.errors import StoreError
 from dlt_bunce.model import Traffic
 from dlt_bunce.store import runs, statements
 from dlt_bunce.store.database import Database, utc_now
@@ -100,6 +102,7 @@ class Ledger:
         self._clock = clock
         self._lease_ms = int(lease_s * 1000)
         self._claimed, self._analyzed_next = 0, _ANALYZED_AFTER
+        self._emails_indexed = False
 
     def judge(self, accepted: pa.Table, chunk: int) -> pa.Table:
         """Compares the rows with the ledger: table of row, verdict, in_doubt, had_letter.
@@ -189,14 +192,15 @@ class Ledger:
         """
         if not digests:
             return set()
+        if not self._emails_indexed:
+            # only where Bunce offers no look-up is this ever asked; whoever may not make an index
+            # reads the ledger instead
+            with contextlib.suppress(StoreError):
+                self._db.execute(statements.INDEX_EMAILS)
+            self._emails_indexed = True
         table = pa.table({"customer_id": list(digests), "email_digest": list(digests.values())})
         self._db.ingest("bunce_emails", table)
-        found = self._db.query(
-            "SELECT DISTINCT e.customer_id AS customer_id FROM bunce_emails AS e "
-            "JOIN bunce_customers AS c ON c.account = $1 AND c.email_digest = e.email_digest "
-            "AND c.customer_id <> e.customer_id",
-            (self._job.account,),
-        )
+        found = self._db.query(statements.EMAILS_OF_OTHERS, (self._job.account,))
         return set(found.column("customer_id").to_pylist())
 
     def _intend(self, accepted: pa.Table, verdicts: pa.Table, chunk: int) -> pa.Table:
@@ -205,7 +209,9 @@ class Ledger:
         wanted = wanted.sort_by("row")
         doubts = pc.equal(wanted.column("in_doubt"), 1)
         verbs = pc.if_else(pc.equal(wanted.column("verdict"), "new"), "create", "update")
-        rows = accepted.take(pc.index_in(wanted.column("row"), accepted.column("row")))
+        rows = accepted
+        if wanted.num_rows < accepted.num_rows:
+            rows = accepted.take(pc.index_in(wanted.column("row"), accepted.column("row")))
         rows = rows.append_column("verb", verbs).append_column("in_doubt", doubts)
         if rows.num_rows:
             # the only writer since these rows were judged: nobody can have claimed one in between

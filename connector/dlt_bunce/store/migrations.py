@@ -48,8 +48,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             claim_batch TEXT,
             lease_until BIGINT,
             PRIMARY KEY (account, customer_id))""",
-        """CREATE INDEX bunce_customers_email ON bunce_customers (account, email_digest)
-            WHERE email_digest IS NOT NULL""",
         """CREATE TABLE bunce_dead_letters (
             id TEXT NOT NULL PRIMARY KEY,
             account TEXT NOT NULL,

@@ -14,6 +14,10 @@ import adbc_driver_manager
 from dlt_bunce.errors import ConfigurationError
 
 _BATCH_ROWS = "65536"
+_CACHE_KIB = 32_768
+"""Pages that a connection keeps: the paths to a million keys, and what one transaction changes."""
+_CHECKPOINT_PAGES = 8_192
+"""Pages of the log before they go to the file: those that change often go there once."""
 
 
 class Sqlite:
@@ -60,11 +64,13 @@ class Sqlite:
         cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": _BATCH_ROWS})
         _ask(cursor, f"PRAGMA busy_timeout={int(self._busy_timeout_s * 1000)}")
         cursor.execute("PRAGMA temp_store=MEMORY")
+        cursor.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
         if not read_only:
             # WAL lets readers see a consistent state while a load writes. FULL, since an intent
             # that a power cut undoes would let an accepted row be sent again.
             self._use_wal(cursor)
             cursor.execute("PRAGMA synchronous=FULL")
+            _ask(cursor, f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
         return cursor
 
     def prepare(self, cursor: Any) -> None:

@@ -44,6 +44,18 @@ WHERE c.claim_batch IS NULL OR c.claim_batch = excluded.claim_batch OR (c.lease_
     WHERE l.claim_batch = c.claim_batch AND l.lease_until > $4))
 """
 
+# digests are scattered: an index of them would double what each settlement writes
+INDEX_EMAILS = """
+CREATE INDEX IF NOT EXISTS bunce_customers_email ON bunce_customers (account, email_digest)
+WHERE email_digest IS NOT NULL
+"""
+
+EMAILS_OF_OTHERS = """
+SELECT DISTINCT e.customer_id AS customer_id FROM bunce_emails AS e
+JOIN bunce_customers AS c ON c.account = $1 AND c.email_digest = e.email_digest
+  AND c.customer_id <> e.customer_id
+"""
+
 RENEW = """
 INSERT INTO bunce_leases AS l (claim_batch, lease_until) VALUES ($1, $2)
 ON CONFLICT (claim_batch) DO UPDATE SET lease_until = excluded.lease_until

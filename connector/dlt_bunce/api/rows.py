@@ -1,0 +1,106 @@
+"""The rows of a batch: by columns for what concerns all of them, one by one where it must be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple, overload
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+class Row(NamedTuple):
+    """A row to be settled: its fields, `devices` as JSON, and all of them as the JSON to send."""
+
+    customer_id: str
+    email: str
+    first_name: str
+    last_name: str
+    phone_no: str
+    devices: str | None
+    payload: str
+    in_doubt: bool = False
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What the payload says, to compare with what Bunce shows."""
+        content: dict[str, Any] = dict(zip(_TEXTS, self, strict=False))
+        if self.devices is not None:
+            content["devices"] = json.loads(self.devices)
+        return content
+
+    def __repr__(self) -> str:
+        """Nothing of a customer: it may end up in a message."""
+        return "Row(…)"
+
+
+_TEXTS = Row._fields[:5]
+
+
+class Rows(Sequence[Row]):
+    """A table with (at least) the columns of `Row`; rows become Python objects when one is asked
+    for, which a batch that simply succeeds never needs.
+    """
+
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table.select(Row._fields)
+
+    def __len__(self) -> int:
+        return int(self._table.num_rows)
+
+    @overload
+    def __getitem__(self, at: int) -> Row: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Row]: ...
+    def __getitem__(self, at: int | slice) -> Row | list[Row]:
+        return self._made[at]
+
+    def take(self, chosen: Sequence[int]) -> Rows:
+        """Some of the rows, in that order."""
+        if len(chosen) == len(self) and all(map(int.__eq__, chosen, range(len(self)))):
+            return self
+        return Rows(self._table.take(pa.array(chosen, pa.int64())))
+
+    @property
+    def in_doubt(self) -> list[int]:
+        """Those that an earlier request may have delivered."""
+        found: list[int] = pc.indices_nonzero(self._table.column("in_doubt")).to_pylist()
+        return found
+
+    @property
+    def body(self) -> bytes:
+        """A bulk request with all of the rows."""
+        payloads = self._table.column("payload").combine_chunks()
+        joined = pc.binary_join(pa.ListArray.from_arrays([0, len(payloads)], payloads), ",")
+        return b"".join((b'{"customers":[', joined[0].as_buffer(), b"]}"))
+
+    def are_shown(self, customers: Mapping[str, Mapping[str, Any]]) -> bool:
+        """Whether `customers` (by id) has every row just as it was sent.
+
+        False means no more than that they have to be compared one by one.
+        """
+        texts = [self._table.column(name).to_pylist() for name in _TEXTS]
+        shown = list(map(customers.get, texts[0]))
+        if None in shown:
+            return False
+        for name, sent in zip(_TEXTS, texts, strict=True):
+            if sent != [customer.get(name) for customer in shown]:  # type: ignore[union-attr]
+                return False
+        devices = self._table.column("devices").to_pylist()
+        return all(
+            sent is None or json.loads(sent) == _devices(customer.get("devices"))  # type: ignore[union-attr]
+            for sent, customer in zip(devices, shown, strict=True)
+        )
+
+    @cached_property
+    def _made(self) -> list[Row]:
+        return list(map(Row, *(column.to_pylist() for column in self._table.columns)))
+
+
+def _devices(shown: Any) -> list[Any]:
+    if not isinstance(shown, list):
+        return []
+    names = ("device_type", "device_token")
+    return [{n: d.get(n) for n in names} if isinstance(d, dict) else None for d in shown]
