@@ -3,8 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# with more packages than the tests have, so that these start as their users' programs do
+BENCH := .venv-bench
+BENCH_READY := $(BENCH)/.ready
 
-.PHONY: help demo test check explore soak requirements clean
+.PHONY: help demo test check explore soak bench pace requirements clean
 .DEFAULT_GOAL := help
 
 help:  ## Show these commands.
@@ -22,6 +25,12 @@ explore: $(READY)  ## Settle against every reading of the API for ten minutes mo
 soak: $(READY)  ## Kill 200 loads at random moments, and reconcile after each history.
 	@DLT_BUNCE_TEST_SOAK_KILLS=200 $(BIN)/python -m pytest -s tests/crashes/test_soak.py
 
+bench: $(BENCH_READY)  ## Measure speed and memory side by side with other ways (hours).
+	@$(BENCH)/bin/python -m tests.benchmarks
+
+pace: $(READY)  ## Show that 1, 2, and 4 processes keep to 500 requests a minute (half an hour).
+	@$(BIN)/python -m tests.benchmarks.pacing
+
 check: $(READY)  ## Lint, format, and types.
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -31,14 +40,24 @@ requirements: $(READY)  ## Pin the newest versions that fit pyproject.toml.
 	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.10 --no-header \
 		--no-annotate --all-extras --group dev --upgrade --output-file requirements.txt
+	@$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.10 --no-header \
+		--no-annotate --all-extras --group dev --group bench --constraint requirements.txt \
+		--upgrade --output-file tests/benchmarks/requirements.txt
 
 clean:  ## Remove what these commands have made.
-	@rm -rf $(VENV) demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) $(BENCH) demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+define install
+	@$(PYTHON) -c 'import sys; sys.exit("dlt-bunce needs Python 3.10 or newer; set PYTHON=…" if sys.version_info < (3, 10) else 0)'
+	@echo "Installing into $(1) ..."
+	@$(PYTHON) -m venv $(1)
+	@$(1)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $(2)
+	@$(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+endef
 
 $(READY): requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit("dlt-bunce needs Python 3.10 or newer; set PYTHON=…" if sys.version_info < (3, 10) else 0)'
-	@echo "Installing into $(VENV) ..."
-	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@touch $@
+	$(call install,$(VENV),requirements.txt)
+
+$(BENCH_READY): tests/benchmarks/requirements.txt pyproject.toml
+	$(call install,$(BENCH),tests/benchmarks/requirements.txt)

@@ -24,6 +24,7 @@ ALLOWED = {
     "api": {"errors", "model", "logs"},
     "emulator": set(),
     "delivery": {"errors", "api"},
+    "parquet": {"errors"},
     "refusals": {"records", "store", "api"},
     "budget": {"logs", "store", "api"},
     "lease": {"errors", "logs", "store"},
@@ -51,6 +52,7 @@ KNOW_DLT = {
     "logs",  # follows dlt's log level
     "running",
     "sources",
+    "state",
     "summary",
     "working_folder",
 }

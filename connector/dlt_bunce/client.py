@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import closing
-from datetime import datetime
 from functools import lru_cache
 from types import TracebackType
-from typing import Any
 from urllib.parse import urlsplit
 
 from dlt.common.configuration.container import Container
 from dlt.common.destination import DestinationCapabilitiesContext
-from dlt.common.destination.client import (
-    JobClientBase,
-    LoadJob,
-    StateInfo,
-    StorageSchemaInfo,
-    WithStateSync,
-)
+from dlt.common.destination.client import JobClientBase, LoadJob
 from dlt.common.destination.typing import PreparedTableSchema
 from dlt.common.pipeline import PipelineContext
 from dlt.common.schema import Schema, TSchemaTables
 from dlt.common.storages.load_package import ParsedLoadJobFileName
-from dlt.common.utils import without_none
 from typing_extensions import Self
 
 from dlt_bunce.adapter import FIELD_HINT, REPLACE_REFUSED, REPLACE_REMEDY, TABLE_HINT
@@ -36,6 +29,7 @@ from dlt_bunce.errors import DispositionError, UnknownTableError
 from dlt_bunce.job import CustomersJob, StateJob
 from dlt_bunce.model import Traffic
 from dlt_bunce.records.mapping import FieldMapping, resolve_mapping
+from dlt_bunce.state import StoredState
 from dlt_bunce.store import dlt_state, runs
 from dlt_bunce.store.account import Account, open_account
 from dlt_bunce.store.database import Database
@@ -49,9 +43,12 @@ def local_pace(_base_url: str, requests_per_minute: int) -> Pace:
 
 # requests of preflights, which know no run yet, until the first job of the run counts them
 _preflights: dict[str, list[Traffic]] = {}
+_FRESH_S = 60.0
+"""So long after a preflight a run of the same pipeline begins without asking again."""
+_asked_at: dict[tuple[str, str], float] = {}
 
 
-class BunceClient(JobClientBase, WithStateSync):
+class BunceClient(JobClientBase, StoredState):
     """One client of one schema; dlt makes several, also in parallel threads."""
 
     def __init__(
@@ -73,6 +70,14 @@ class BunceClient(JobClientBase, WithStateSync):
         with closing(self.session()) as session:
             session.check_key()
             _preflights.setdefault(self.pipeline_name, []).append(session.take_traffic())
+        _asked_at[self._asked_for] = time.monotonic()
+        return self._open_account()
+
+    @property
+    def _asked_for(self) -> tuple[str, str]:
+        return self.pipeline_name, self.config.credentials.api_key
+
+    def _open_account(self) -> Account:
         with self.database() as db:
             return open_account(db, self.config.account, self.config.credentials.api_key)
 
@@ -87,7 +92,13 @@ class BunceClient(JobClientBase, WithStateSync):
         for table in customers:
             self._check_table(table)
         if customers and not self.config.dry_run:
-            self.preflight()
+            # flush_and_run() has asked already: once is enough for a run
+            asked_at = _asked_at.pop(self._asked_for, -math.inf)
+            if time.monotonic() - asked_at < _FRESH_S:
+                self._open_account()
+            else:
+                self.preflight()
+                del _asked_at[self._asked_for]
         return tables
 
     def _check_table(self, table: PreparedTableSchema) -> None:
@@ -227,50 +238,6 @@ class BunceClient(JobClientBase, WithStateSync):
             with self.database() as db:
                 dlt_state.put_schema(db, row)
         return applied
-
-    # WithStateSync
-
-    def get_stored_state(self, pipeline_name: str) -> StateInfo | None:
-        """The newest state whose load was completed."""
-        if not self.database().exists():
-            return None
-        with self.database() as db:
-            row = dlt_state.newest_state(db, pipeline_name)
-        if row is None:
-            return None
-        return StateInfo(
-            version=row["version"],
-            engine_version=row["engine_version"],
-            pipeline_name=row["pipeline_name"],
-            state=row["state"],
-            created_at=datetime.fromisoformat(row["created_at"]),
-            version_hash=row["version_hash"],
-            _dlt_load_id=row["load_id"],
-        )
-
-    def get_stored_schema(self, schema_name: str | None = None) -> StorageSchemaInfo | None:
-        """The newest schema of that name, or the newest of all."""
-        return self._stored_schema(schema_name=schema_name)
-
-    def get_stored_schema_by_hash(self, version_hash: str) -> StorageSchemaInfo | None:  # type: ignore[override]
-        """The schema with that hash."""
-        return self._stored_schema(version_hash=version_hash)
-
-    def _stored_schema(self, **by: str | None) -> StorageSchemaInfo | None:
-        if not self.database().exists():
-            return None
-        with self.database() as db:
-            row: dict[str, Any] | None = dlt_state.newest_schema(db, **without_none(by))
-        if row is None:
-            return None
-        return StorageSchemaInfo(
-            row["version_hash"],
-            row["schema_name"],
-            row["version"],
-            row["engine_version"],
-            datetime.fromisoformat(row["inserted_at"]),
-            row["schema_json"],
-        )
 
     def __enter__(self) -> Self:
         return self

@@ -9,6 +9,7 @@ from typing import TypeVar, cast
 
 import pyarrow as pa
 
+from dlt_bunce.api.rows import Rows
 from dlt_bunce.api.verdict import Verdict
 from dlt_bunce.errors import BunceError
 
@@ -25,7 +26,7 @@ class Delivered:
 
 _T = TypeVar("_T")
 
-Deliver = Callable[[pa.Table], Delivered]
+Deliver = Callable[[pa.Table, Rows], Delivered]
 
 
 def ahead(items: Iterator[_T]) -> Generator[_T, None, None]:
@@ -74,7 +75,7 @@ def deliver(
                 emails = set(batch.column("email").to_pylist())
                 while len(running) >= 2 * in_flight() or not taken.isdisjoint(emails):
                     yield from finished()
-                running[pool.submit(send, batch)] = emails
+                running[pool.submit(send, batch, Rows(batch))] = emails
                 taken.update(emails)
             while running:
                 yield from finished()

@@ -17,6 +17,7 @@ from dlt_bunce.errors import BunceError
 from dlt_bunce.load import Load, Settings, Source, recorded
 from dlt_bunce.logs import logger
 from dlt_bunce.model import RunSummary
+from dlt_bunce.parquet import record_batches
 from dlt_bunce.preview import preview
 from dlt_bunce.records.prepare import Rules
 from dlt_bunce.records.rows import arrow_table
@@ -46,9 +47,8 @@ class ParquetSource:
 
     def chunks(self, rows: int) -> Iterator[pa.Table]:
         """Tables of at most `rows`, whatever the size of the row groups."""
-        with pq.ParquetFile(self.path) as file:
-            for batch in file.iter_batches(batch_size=rows):
-                yield pa.Table.from_batches([batch])
+        for batch in record_batches(self.path, rows):
+            yield pa.Table.from_batches([batch])
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ import pyarrow as pa
 
 from dlt_bunce import refusals
 from dlt_bunce.api.adaptation import Throttle
+from dlt_bunce.api.rows import Rows
 from dlt_bunce.api.session import Session
-from dlt_bunce.api.settlement import Rows, Settlement, Traits
+from dlt_bunce.api.settlement import Settlement, Traits
 from dlt_bunce.delivery import Delivered, ahead, deliver
 from dlt_bunce.errors import BunceError, ConservationError, MappingError, RowsDeferredError
 from dlt_bunce.lease import Lease
@@ -163,10 +164,10 @@ class Load:
         number = pa.repeat(pa.scalar(chunk.number, pa.int64()), to_send.num_rows)
         return with_payloads(to_send).append_column("chunk", number)
 
-    def _send(self, batch: pa.Table) -> Delivered:
+    def _send(self, batch: pa.Table, rows: Rows) -> Delivered:
         with self.throttle.slot() as learner:
             settlement = Settlement(
-                Rows(batch),
+                rows,
                 self.session,
                 self._traits,
                 learner,

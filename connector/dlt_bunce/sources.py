@@ -10,10 +10,9 @@ have changed, so none is lost and none is sent twice.
 
 from __future__ import annotations
 
-import glob
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from urllib.parse import urlsplit
 import dlt
 from dlt.extract import DltResource
 
+from dlt_bunce import parquet
 from dlt_bunce.errors import SourceError
 from dlt_bunce.records.rows import arrow_tables
 
@@ -40,18 +40,23 @@ def from_parquet(location: str, *, changed_files_only: bool = False) -> DltResou
     Raises SourceError when no local file matches or a file is not Parquet.
     """
     if "://" not in location:
-        _check_local(location)
+        parquet.check(location)
         location = str(Path(location).resolve())
-    from dlt.sources.filesystem import filesystem, read_parquet
+    from dlt.sources.filesystem import filesystem
 
-    folder, pattern = _split_glob(location)
+    folder, pattern = parquet.split_glob(location)
     files = filesystem(bucket_url=folder, file_glob=pattern)
     if changed_files_only:
         files = files.with_name(_name("files", location))
         files.apply_hints(incremental=dlt.sources.incremental("modification_date"))
-    reader = files | read_parquet(chunksize=ROWS, use_pyarrow=True)
-    resource: DltResource = reader.with_name(TABLE)
+    resource: DltResource = (files | dlt.transformer(_batches)).with_name(TABLE)
     return resource
+
+
+def _batches(files: Iterable[Any]) -> Iterator[Any]:
+    for file in files:
+        with file.open() as opened:
+            yield from parquet.record_batches(opened, ROWS)
 
 
 def from_sql(
@@ -260,38 +265,3 @@ def _quoted(identifier: str) -> str:
 def _with_driver(url: str) -> str:
     """Postgres through psycopg 3, whichever version SQLAlchemy takes by default."""
     return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
-
-
-def _split_glob(location: str) -> tuple[str, str]:
-    """Folder and pattern, as dlt's filesystem source takes them."""
-    head = location.split("*", 1)[0].split("?", 1)[0].split("[", 1)[0]
-    if head.endswith("/") and head == location:
-        return location.rstrip("/"), "**/*.parquet"
-    if head == location and Path(location).is_dir():
-        return location, "**/*.parquet"
-    folder = head.rsplit("/", 1)[0]
-    return folder, location[len(folder) + 1 :]
-
-
-def _check_local(location: str) -> None:
-    path = Path(location)
-    matching = glob.glob(location, recursive=True)  # noqa: PTH207, Path.glob takes no absolute pattern
-    found = [path] if path.exists() else [Path(name) for name in matching]
-    files = [f for p in found for f in (p.rglob("*.parquet") if p.is_dir() else [p])]
-    if not files:
-        raise SourceError(f"There is no file {location}.", remedy="Check the path or the glob.")
-    for file in files:
-        _check_parquet(file)
-
-
-def _check_parquet(file: Path) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        pq.read_schema(file)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise SourceError(
-            f"{file} cannot be read as Parquet ({type(error).__name__}).",
-            remedy="Give Parquet files, or load other formats with a dlt source of your own.",
-        ) from None

@@ -67,8 +67,8 @@ def test_two_rows_have_one_fingerprint_just_when_they_have_one_payload(
     one: tuple[str | None, ...], other: tuple[str | None, ...]
 ) -> None:
     columns = {
-        name: pa.array(pair, pa.string())
-        for name, pair in zip(("customer_id", "email", "devices"), zip(one, other), strict=True)
+        name: pa.array([one[at], other[at]], pa.string())
+        for at, name in enumerate(("customer_id", "email", "devices"))
     }
 
     assert len(set(payloads(columns).to_pylist())) == len(set(fingerprint(columns).to_pylist()))

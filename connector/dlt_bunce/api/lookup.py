@@ -12,7 +12,8 @@ from dlt_bunce.errors import CredentialsError, ListingError, UnavailableError
 from dlt_bunce.logs import logger
 
 MOST_IDS = 99
-"""Ids a look-up starts with: with one more as `per_page`, the 100 that pages commonly hold."""
+"""Ids a look-up starts with: with one more as `per_page`, the 100 that pages commonly hold. Twice
+as many are asked for each time that so many were answered, until that is refused."""
 MOST_CHARACTERS = 4_000
 """Common proxies refuse URLs above 8 KB."""
 _MOST_PAGES = 50
@@ -52,6 +53,7 @@ class Lookup:
         self._witness: str | None = None
         self._most = MOST_IDS
         self._largest_answered = 0
+        self._widens = True
 
     def note(self, reply: Reply) -> None:
         """Takes a witness from any listing."""
@@ -121,6 +123,7 @@ class Lookup:
             alone = self._most == 1
             asked = portion if alone else [*(i for i in portion if i != witness), witness]
             page = self._list(asked)
+            self._widens = self._widens and page is not None
             if page is None and len(asked) > 1:
                 self._most = max(1, len(asked) // 2)
                 continue
@@ -137,10 +140,13 @@ class Lookup:
             if alone or (ended and witness in page.customers):
                 self._largest_answered = max(self._largest_answered, len(asked))
                 left = left[len(portion) :]
+                if self._widens and len(portion) == self._most - 1:
+                    self._most *= 2
             else:
                 left = [i for i in left if i not in new]
                 if witness not in page.customers or not new:
                     self._most = max(1, len(asked) // 2)
+                    self._widens = False
         return found
 
     def _list(self, ids: Sequence[str]) -> Page | None:

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
+from dlt_bunce.api.parcel import Parcel, halves, joined
 from dlt_bunce.api.steps import (
     Answer,
     Blamed,
@@ -35,34 +36,7 @@ _TELLING = 8
 """So many rows, all absent after a refusal that named none of them, are not all bad by chance."""
 
 
-@dataclass(frozen=True)
-class _Parcel:
-    """Rows that go on together.
-
-    `look_up`: before they are sent. `silent`: a success did not show them, for the last of
-    `attempt` - 1 times. `halve`: a refusal named none of them. `suspect`: so did an earlier one.
-    `leftover`: a refusal named others, or nobody; `named` of them, `counted`, and `fresh` (not one
-    of the rows was there before that request).
-    """
-
-    rows: tuple[int, ...]
-    verb: Verb
-    look_up: bool = False
-    attempt: int = 1
-    silent: bool = False
-    halve: bool = False
-    suspect: bool = False
-    leftover: bool = False
-    named: int = 0
-    counted: bool = False
-    fresh: bool = False
-
-    def sent_again(self, rows: Iterable[int]) -> _Parcel:
-        suspect = self.suspect or self.halve
-        return _Parcel(tuple(rows), self.verb, attempt=self.attempt, suspect=suspect)
-
-
-_Next = list[_Parcel]
+_Next = list[Parcel]
 _Steps = Generator[Step, Answer, _Next]
 
 
@@ -112,15 +86,15 @@ class Machine:
         work: _Next = []
         if others:
             probe = self._verb == "create" and self._traits.take_probe()
-            work.append(_Parcel(others, self._verb, look_up=probe))
+            work.append(Parcel(others, self._verb, look_up=probe))
         if self._doubted:
-            work.append(_Parcel(tuple(sorted(self._doubted)), self._verb, look_up=True))
+            work.append(Parcel(tuple(sorted(self._doubted)), self._verb, look_up=True))
         while work and self.calls < self.most_calls:
             parcel = work.pop()
             following = self._look_up(parcel) if parcel.look_up else self._send(parcel)
             work.extend(reversed((yield from following)))
 
-    def _send(self, parcel: _Parcel) -> _Steps:
+    def _send(self, parcel: Parcel) -> _Steps:
         self.calls += 1
         answer = yield Send(parcel.verb, parcel.rows)
         match answer:
@@ -129,7 +103,7 @@ class Machine:
             case Blamed():
                 return (yield from self._refused(parcel, answer))
             case Oversized() if len(parcel.rows) > 1:
-                return _halves(parcel)
+                return halves(parcel)
             case Oversized():
                 self._reject(parcel.rows, "refused")
                 return []
@@ -138,7 +112,7 @@ class Machine:
                 return [replace(parcel, look_up=True)]
         raise TypeError(answer)
 
-    def _accepted(self, parcel: _Parcel, answer: Echoed) -> _Next:
+    def _accepted(self, parcel: Parcel, answer: Echoed) -> _Next:
         following: _Next = []
         self._traits.echoes = self._traits.echoes or bool(answer.matches)
         created = Verdict("created", "response")
@@ -169,7 +143,7 @@ class Machine:
                 self._reject([i], "unconfirmed")
         return following
 
-    def _refused(self, parcel: _Parcel, answer: Blamed) -> _Steps:
+    def _refused(self, parcel: Parcel, answer: Blamed) -> _Steps:
         kinds = answer.kinds
         rest = [i for i in parcel.rows if i not in kinds]
         fresh = self._absent_before.issuperset(rest) and self._doubted.isdisjoint(rest)
@@ -190,11 +164,11 @@ class Machine:
         left = replace(parcel.sent_again(rest), halve=not kinds)
         if creates and self._traits.partial is False:
             again = left.sent_again(rest)
-            return following + ([again] if kinds else _halves(again))
+            return following + ([again] if kinds else halves(again))
         learned = replace(left, named=len(kinds), counted=answer.counted, fresh=fresh)
         return [*following, replace(learned, look_up=True, leftover=True)]
 
-    def _refused_without_a_word(self, parcel: _Parcel) -> _Steps:
+    def _refused_without_a_word(self, parcel: Parcel) -> _Steps:
         """A single row is refused and nothing says why: it may as well be there already."""
         (i,) = parcel.rows
         found = yield from self._find(parcel.rows)
@@ -214,7 +188,7 @@ class Machine:
             self._reject([i], "refused")
         return []
 
-    def _look_up(self, parcel: _Parcel) -> _Steps:
+    def _look_up(self, parcel: Parcel) -> _Steps:
         found = yield from self._find(parcel.rows)
         if found is None:
             return self._without_look_up(parcel)
@@ -247,13 +221,13 @@ class Machine:
             return following
         again = parcel.sent_again(left)
         nobody = parcel.halve and len(left) == len(parcel.rows)
-        return following + (_halves(again) if nobody else [again])
+        return following + (halves(again) if nobody else [again])
 
-    def _without_look_up(self, parcel: _Parcel) -> _Next:
+    def _without_look_up(self, parcel: Parcel) -> _Next:
         again = parcel.sent_again(parcel.rows)
         if parcel.halve:
             # each half sent again gets a refusal of its own
-            return _halves(again)
+            return halves(again)
         if not parcel.silent:
             return [again]
         # where nobody is ever shown, a success is all that such an API says of an update
@@ -288,7 +262,7 @@ class Machine:
                 self._verdicts[i] = Verdict("created", "conflict")
             else:
                 self._reject([i], "already_taken")
-        return _joined(following)
+        return joined(following)
 
     def _present(self, i: int, match: Match) -> _Next:
         """A row to be created that a look-up has found: with our content it is delivered."""
@@ -322,7 +296,7 @@ class Machine:
         self._reject([i for i in rows if i in self._switched], "refused")
         fresh = tuple(i for i in rows if i not in self._switched)
         self._switched.update(fresh)
-        return [_Parcel(fresh, "update" if verb == "create" else "create")] if fresh else []
+        return [Parcel(fresh, "update" if verb == "create" else "create")] if fresh else []
 
     def _find(self, rows: Sequence[int]) -> Generator[Step, Answer, dict[int, Match] | None]:
         """Which rows are there; of a row in doubt, absence or other content must be said twice, for
@@ -350,15 +324,3 @@ class Machine:
 
 def _same(match: Match | None) -> bool:
     return match is not None and match.email and match.rest
-
-
-def _halves(parcel: _Parcel) -> _Next:
-    middle = (len(parcel.rows) + 1) // 2
-    halves = (parcel.rows[:middle], parcel.rows[middle:])
-    return [_Parcel(half, parcel.verb, suspect=parcel.suspect) for half in halves if half]
-
-
-def _joined(parcels: _Next) -> _Next:
-    """Parcels of one row each that go the same way, as one request."""
-    rows = tuple(i for parcel in parcels for i in parcel.rows)
-    return [replace(parcels[0], rows=rows)] if rows else []

@@ -41,11 +41,16 @@ _TEXTS = Row._fields[:5]
 
 class Rows(Sequence[Row]):
     """A table with (at least) the columns of `Row`; rows become Python objects when one is asked
-    for, which a batch that simply succeeds never needs.
+    for, which a batch that simply succeeds never needs. `body` is a bulk request with all of them.
+
+    Who makes this allocates for Arrow, and threads that never do keep no memory for it.
     """
 
     def __init__(self, table: pa.Table) -> None:
         self._table = table.select(Row._fields)
+        payloads = self._table.column("payload").combine_chunks()
+        joined = pc.binary_join(pa.ListArray.from_arrays([0, len(payloads)], payloads), ",")
+        self.body = b"".join((b'{"customers":[', joined[0].as_buffer(), b"]}"))
 
     def __len__(self) -> int:
         return int(self._table.num_rows)
@@ -68,13 +73,6 @@ class Rows(Sequence[Row]):
         """Those that an earlier request may have delivered."""
         found: list[int] = pc.indices_nonzero(self._table.column("in_doubt")).to_pylist()
         return found
-
-    @property
-    def body(self) -> bytes:
-        """A bulk request with all of the rows."""
-        payloads = self._table.column("payload").combine_chunks()
-        joined = pc.binary_join(pa.ListArray.from_arrays([0, len(payloads)], payloads), ",")
-        return b"".join((b'{"customers":[', joined[0].as_buffer(), b"]}"))
 
     def are_shown(self, customers: Mapping[str, Mapping[str, Any]]) -> bool:
         """Whether `customers` (by id) has every row just as it was sent.

@@ -30,7 +30,7 @@ from dlt_bunce.api.verdict import Verdict
 from dlt_bunce.errors import CredentialsError, UnavailableError
 from dlt_bunce.logs import logger
 
-__all__ = ["Api", "Rows", "Settlement", "Traits", "Verdict"]
+__all__ = ["Api", "Settlement", "Traits", "Verdict"]
 
 _EQUAL = Match(email=True, rest=True)
 _TOO_LARGE = "the row alone is too large"

@@ -1,0 +1,63 @@
+"""dlt's own state and schemas in the store, so that they outlive folders and machines."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from datetime import datetime
+from typing import Any
+
+from dlt.common.destination.client import StateInfo, StorageSchemaInfo, WithStateSync
+from dlt.common.utils import without_none
+
+from dlt_bunce.store import dlt_state
+from dlt_bunce.store.database import Database
+
+
+class StoredState(WithStateSync):
+    """What dlt asks for when it restores a pipeline."""
+
+    @abstractmethod
+    def database(self) -> Database:
+        """A connection to the store, for the thread that asks."""
+
+    def get_stored_state(self, pipeline_name: str) -> StateInfo | None:
+        """The newest state whose load was completed."""
+        if not self.database().exists():
+            return None
+        with self.database() as db:
+            row = dlt_state.newest_state(db, pipeline_name)
+        if row is None:
+            return None
+        return StateInfo(
+            version=row["version"],
+            engine_version=row["engine_version"],
+            pipeline_name=row["pipeline_name"],
+            state=row["state"],
+            created_at=datetime.fromisoformat(row["created_at"]),
+            version_hash=row["version_hash"],
+            _dlt_load_id=row["load_id"],
+        )
+
+    def get_stored_schema(self, schema_name: str | None = None) -> StorageSchemaInfo | None:
+        """The newest schema of that name, or the newest of all."""
+        return self._stored_schema(schema_name=schema_name)
+
+    def get_stored_schema_by_hash(self, version_hash: str) -> StorageSchemaInfo | None:  # type: ignore[override]
+        """The schema with that hash."""
+        return self._stored_schema(version_hash=version_hash)
+
+    def _stored_schema(self, **by: str | None) -> StorageSchemaInfo | None:
+        if not self.database().exists():
+            return None
+        with self.database() as db:
+            row: dict[str, Any] | None = dlt_state.newest_schema(db, **without_none(by))
+        if row is None:
+            return None
+        return StorageSchemaInfo(
+            row["version_hash"],
+            row["schema_name"],
+            row["version"],
+            row["engine_version"],
+            datetime.fromisoformat(row["inserted_at"]),
+            row["schema_json"],
+        )

@@ -1,0 +1,51 @@
+"""Look-ups ask for as many customers at a time as the server answers."""
+
+from __future__ import annotations
+
+from dlt_bunce.api.session import Session
+from dlt_bunce.emulator import Behavior, Emulator
+
+from .conftest import fields
+
+IDS = [f"c{number}" for number in range(700)]
+
+
+def asked(emulator: Emulator) -> list[int]:
+    """How many ids each look-up by ids asked for."""
+    return [len(r.customer_ids) for r in emulator.requests if r.customer_ids]
+
+
+def seed(emulator: Emulator) -> None:
+    emulator.seed(fields(customer_id) for customer_id in IDS[:600])
+
+
+def test_portions_double_while_all_of_them_are_answered(
+    emulator: Emulator, session: Session
+) -> None:
+    emulator.behavior = Behavior(rate_limit=0, max_per_page=1_000)
+    seed(emulator)
+
+    found = session.find(IDS)
+
+    assert set(IDS[:600]) == set(found or ())
+    # the first proves that look-ups work by one who is there, and who ends each of the others
+    assert [1, 98, 198, 396, 11] == asked(emulator)
+
+
+def test_a_limit_that_was_met_once_is_not_tried_again(emulator: Emulator, session: Session) -> None:
+    emulator.behavior = Behavior(rate_limit=0, lookup_max_ids=100, max_per_page=1_000)
+    seed(emulator)
+
+    found = session.find(IDS)
+
+    assert set(IDS[:600]) == set(found or ())
+    assert [1, 98, 198, 99, 99] == asked(emulator)[:5]
+    assert {99} == set(asked(emulator)[3:-1])
+
+
+def test_every_look_up_is_counted(emulator: Emulator, session: Session) -> None:
+    seed(emulator)
+
+    session.find(IDS)
+
+    assert len(emulator.requests) == session.take_traffic().lookups
