@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TypeVar, cast
@@ -10,18 +10,23 @@ from typing import TypeVar, cast
 import pyarrow as pa
 
 from dlt_bunce.api.rows import Rows
+from dlt_bunce.api.settlement import Said
 from dlt_bunce.api.verdict import Verdict
 from dlt_bunce.errors import BunceError
 
 
 @dataclass(frozen=True)
 class Delivered:
-    """What became of a batch: a verdict a row, the calls it took, and why to stop, if at all."""
+    """What became of a batch: a verdict a row, the calls it took, and why to stop, if at all.
+
+    The verdicts of rows that are `held` do not count: they go out again with others.
+    """
 
     batch: pa.Table
     verdicts: list[Verdict]
     calls: int
     fault: BunceError | None
+    held: Mapping[int, Said]
 
 
 _T = TypeVar("_T")

@@ -17,8 +17,10 @@ from dlt_bunce.api.adaptation import Throttle
 from dlt_bunce.api.rows import Rows
 from dlt_bunce.api.session import Session
 from dlt_bunce.api.settlement import Settlement, Traits
+from dlt_bunce.api.verdict import Verdict
 from dlt_bunce.delivery import Delivered, ahead, deliver
 from dlt_bunce.errors import BunceError, ConservationError, MappingError, RowsDeferredError
+from dlt_bunce.held import Held, said_of
 from dlt_bunce.lease import Lease
 from dlt_bunce.logs import logger
 from dlt_bunce.model import REJECT_CODES
@@ -88,6 +90,7 @@ class Load:
     _tables: dict[int, pa.Table] = field(default_factory=dict)
     _unsettled: Counter[int] = field(default_factory=Counter)
     _busy: set[int] = field(default_factory=set)
+    _held: Held = field(default_factory=Held)
 
     def __post_init__(self) -> None:
         lease_s = self.settings.lease_s
@@ -112,19 +115,29 @@ class Load:
             self._busy.clear()
             claimed = (self._claim(chunk) for chunk in ahead(self._read(only)))
             batches = pack(claimed, self.throttle.size, MAX_BATCH_BYTES)
-            deliveries = deliver(
-                batches,
-                self._send,
-                threads=self.throttle.concurrency.most,
-                in_flight=self.throttle.concurrency,
-                abandon=self._stop.set,
-            )
-            with closing(deliveries):
-                for group in deliveries:
-                    self._settle(group)
+            self._deliver(self._with_held(batches))
+            self._deliver(self._held.batches())
             only = set(self._busy)
             if self._stop.is_set() or not only:
                 break
+
+    def _deliver(self, batches: Iterator[pa.Table]) -> None:
+        deliveries = deliver(
+            batches,
+            self._send,
+            threads=self.throttle.concurrency.most,
+            in_flight=self.throttle.concurrency,
+            abandon=self._stop.set,
+        )
+        with closing(deliveries):
+            for group in deliveries:
+                self._settle(group)
+
+    def _with_held(self, batches: Iterator[pa.Table]) -> Iterator[pa.Table]:
+        for batch in batches:
+            yield batch
+            if self._held.is_due:
+                yield from self._held.batches()
 
     def _read(self, only: Collection[int] | None) -> Iterator[_Chunk]:
         for number, table in enumerate(self.source.chunks(self.settings.chunk_rows)):
@@ -165,6 +178,7 @@ class Load:
         return with_payloads(to_send).append_column("chunk", number)
 
     def _send(self, batch: pa.Table, rows: Rows) -> Delivered:
+        taken = said_of(batch)
         with self.throttle.slot() as learner:
             settlement = Settlement(
                 rows,
@@ -173,21 +187,23 @@ class Load:
                 learner,
                 verb=batch.column("verb")[0].as_py(),
                 overwrite=self.job.disposition == "merge",
+                taken=taken,
+                hold_taken=not taken,
                 stopped=lambda: self._stop.is_set() or self._lease.is_lost(),
             )
             verdicts = settlement.run()
         if settlement.fault is not None:
             self._stop.set()
-        return Delivered(batch, verdicts, settlement.calls, settlement.fault)
+        return Delivered(batch, verdicts, settlement.calls, settlement.fault, settlement.held)
 
     def _settle(self, group: Sequence[Delivered]) -> None:
         """Writes what became of batches: ledger, dead letters, and counts in one transaction."""
         settled, letters = [], []
         key = self.settings.email_key
         for delivered in group:
-            batch = delivered.batch
             self._fault = self._fault or delivered.fault
-            verdicts = refusals.with_known_emails(self.ledger, batch, delivered.verdicts, key)
+            batch, verdicts = self._without_held(delivered)
+            verdicts = refusals.with_known_emails(self.ledger, batch, verdicts, key)
             settled.append(refusals.settled(batch, verdicts, key))
             letters.append(refusals.of_verdicts(batch, verdicts, self._tables))
             fates = Counter[str](verdict.fate for verdict in verdicts)
@@ -199,6 +215,15 @@ class Load:
             if not self._unsettled[number]:
                 del self._unsettled[number]
                 self._tables.pop(number, None)
+
+    def _without_held(self, delivered: Delivered) -> tuple[pa.Table, list[Verdict]]:
+        """What is settled; the rest waits for a look-up with others."""
+        batch, verdicts, held = delivered.batch, delivered.verdicts, delivered.held
+        if not held:
+            return batch, verdicts
+        self._held.add(batch, held)
+        rest = [i for i in range(batch.num_rows) if i not in held]
+        return batch.take(pa.array(rest, pa.int64())), [verdicts[i] for i in rest]
 
     def _account(self) -> dict[str, int]:
         """The counts of the job, proven to add up; raises what kept rows from being settled."""

@@ -44,7 +44,9 @@ class Machine:
     """Settles the rows 0 to `count` - 1, all of which want the same `verb` at first.
 
     `in_doubt`: rows that an earlier run may have delivered. `overwrite`: a customer that exists
-    with other content is updated (merge), or else left as it is (append).
+    with other content is updated (merge), or else left as it is (append). `taken`: rows that an
+    earlier request was told are taken. `hold_taken`: rows that are told so and not in doubt go into
+    `held`, without a look-up.
     """
 
     def __init__(
@@ -55,6 +57,8 @@ class Machine:
         *,
         overwrite: bool,
         in_doubt: Iterable[int] = (),
+        taken: Iterable[int] = (),
+        hold_taken: bool = False,
     ) -> None:
         self._rows = range(count)
         self._verb: Verb = verb
@@ -63,6 +67,9 @@ class Machine:
         self._verdicts: dict[int, Verdict] = {}
         # rows that some request may have delivered without saying so
         self._doubted = set(in_doubt)
+        self._taken_before = list(taken)
+        self._hold_taken = hold_taken
+        self.held: set[int] = set()
         # rows that were not there before any request of ours
         self._absent_before: set[int] = set()
         self._switched: set[int] = set()
@@ -82,13 +89,15 @@ class Machine:
 
     def run(self) -> Generator[Step, Answer, None]:
         """Yields steps and takes their answers until every row has a verdict."""
-        others = tuple(i for i in self._rows if i not in self._doubted)
+        known = self._doubted.union(self._taken_before)
+        others = tuple(i for i in self._rows if i not in known)
         work: _Next = []
         if others:
             probe = self._verb == "create" and self._traits.take_probe()
             work.append(Parcel(others, self._verb, look_up=probe))
         if self._doubted:
             work.append(Parcel(tuple(sorted(self._doubted)), self._verb, look_up=True))
+        work.extend((yield from self._taken(self._taken_before, self._verb)))
         while work and self.calls < self.most_calls:
             parcel = work.pop()
             following = self._look_up(parcel) if parcel.look_up else self._send(parcel)
@@ -158,6 +167,10 @@ class Machine:
         self._reject([i for i, kind in kinds.items() if kind == "bad"], "refused")
         following = self._nobody([i for i, kind in kinds.items() if kind == "unknown"])
         taken = [i for i, kind in kinds.items() if kind == "taken"]
+        if self._hold_taken and creates:
+            known = self._doubted | self._switched | self._unknown
+            self.held.update(i for i in taken if i not in known)
+            taken = [i for i in taken if i not in self.held]
         following += yield from self._taken(taken, parcel.verb)
         if not rest:
             return following

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from dlt_bunce.api import outcome
@@ -30,7 +31,10 @@ from dlt_bunce.api.verdict import Verdict
 from dlt_bunce.errors import CredentialsError, UnavailableError
 from dlt_bunce.logs import logger
 
-__all__ = ["Api", "Settlement", "Traits", "Verdict"]
+__all__ = ["Api", "Said", "Settlement", "Traits", "Verdict"]
+
+Said = tuple[str, int]
+"""What Bunce has said of a row last, and the status that it came with."""
 
 _EQUAL = Match(email=True, rest=True)
 _TOO_LARGE = "the row alone is too large"
@@ -56,7 +60,11 @@ class Api(Protocol):
 
 
 class Settlement:
-    """Works off one batch. `run()` returns a verdict for every row, in their order."""
+    """Works off one batch. `run()` returns a verdict for every row, in their order.
+
+    `taken` are rows that an earlier request was told are taken, with the words. With `hold_taken`,
+    rows that this one is told so about are not settled, but told by `held`.
+    """
 
     def __init__(
         self,
@@ -67,6 +75,8 @@ class Settlement:
         *,
         verb: Verb = "create",
         overwrite: bool,
+        taken: Mapping[int, Said] = MappingProxyType({}),
+        hold_taken: bool = False,
         stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self._rows = rows
@@ -79,9 +89,10 @@ class Settlement:
             traits,
             overwrite=overwrite,
             in_doubt=rows.in_doubt,
+            taken=taken,
+            hold_taken=hold_taken,
         )
-        # the last thing that was said of a row, and the status it came with
-        self._said: dict[int, tuple[str, int]] = {}
+        self._said: dict[int, Said] = dict(taken)
         self._tries = 0
         self.fault: CredentialsError | UnavailableError | None = None
 
@@ -89,6 +100,11 @@ class Settlement:
     def calls(self) -> int:
         """Requests it took, look-ups included."""
         return self._machine.calls
+
+    @property
+    def held(self) -> dict[int, Said]:
+        """Rows that are left to be looked up together with others."""
+        return {i: self._said[i] for i in self._machine.held}
 
     def run(self) -> list[Verdict]:
         """Settles every row; `fault` says afterwards why the run must stop, if it must."""
