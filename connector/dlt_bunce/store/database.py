@@ -46,6 +46,9 @@ class Database:
         self._engine = engine(store_url, busy_timeout_s)
         self.read_only = read_only
         self._open = contextlib.ExitStack()
+        # those that are made once, and then emptied and filled again
+        self._temporary: dict[str, pa.Schema] = {}
+        self._analyzed: set[str] = set()
 
     def another(self) -> Database:
         """A second connection to the same store, for another thread; not open yet."""
@@ -70,6 +73,7 @@ class Database:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._temporary.clear()
         with self._translated():
             self._open.close()
 
@@ -95,9 +99,18 @@ class Database:
     def ingest(self, name: str, table: pa.Table) -> None:
         """Puts `table` into a temporary table of this connection, replacing what it held."""
         with self._translated():
-            self._cursor.adbc_ingest(name, table, mode="replace", temporary=True)
-            if table.num_rows > _ANALYZED_ROWS:
+            made = self._temporary.get(name) == table.schema
+            if made:
+                self._cursor.execute(self._engine.empty(name))
+            mode = "append" if made else "replace"
+            self._cursor.adbc_ingest(name, table, mode=mode, temporary=True)
+            self._temporary[name] = table.schema
+            if not made:
+                self._analyzed.discard(name)
+            if table.num_rows > _ANALYZED_ROWS and name not in self._analyzed:
+                # what is known of these rows holds for those that come later
                 self._analyze(name)
+                self._analyzed.add(name)
 
     def analyze(self, *tables: str) -> None:
         """Renews what the database knows of its tables' sizes and values, where it needs that."""
@@ -119,6 +132,7 @@ class Database:
             yield
             self.execute("COMMIT")
         except BaseException:
+            self._temporary.clear()
             with contextlib.suppress(StoreError):
                 self.execute("ROLLBACK")
             raise
@@ -162,6 +176,8 @@ class Database:
             for step in MIGRATIONS[self._version() :]:
                 for statement in step:
                     self.execute(statement)
+            for statement in self._engine.tuning:
+                self.execute(statement)
             self.execute("DELETE FROM bunce_schema")
             self.execute("INSERT INTO bunce_schema VALUES ($1)", (newest,))
 

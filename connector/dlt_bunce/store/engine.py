@@ -22,6 +22,9 @@ class Engine(Protocol):
     has_table: str
     """A query that has a row if there is a table named $1."""
 
+    tuning: tuple[str, ...]
+    """Statements that follow upon migrations: how this database is to lay our tables out."""
+
     @property
     def begin(self) -> tuple[str, ...]:
         """Statements that begin a transaction as the only writer."""
@@ -37,6 +40,9 @@ class Engine(Protocol):
 
     def dialect(self, sql: str) -> str:
         """The statement as this database takes it."""
+
+    def empty(self, table: str) -> str:
+        """The statement that takes all rows out of a temporary table."""
 
     def analyze(self, table: str) -> str | None:
         """The statement that tells the planner of a table that has grown, if it needs that."""

@@ -27,6 +27,7 @@ class Sqlite:
     """
 
     now = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
+    tuning = ()
     has_table = "SELECT 1 AS n FROM sqlite_master WHERE name = $1"
 
     def __init__(self, store_url: str, busy_timeout_s: float) -> None:
@@ -79,6 +80,10 @@ class Sqlite:
     def dialect(self, sql: str) -> str:
         """SQLite counts `$1` by first appearance, like a name; `?1` is what `$1` means."""
         return sql.replace("$", "?")
+
+    def empty(self, table: str) -> str:
+        """A deletion without a condition reads no row."""
+        return f'DELETE FROM "{table}"'  # noqa: S608, names of our own
 
     def analyze(self, table: str) -> str | None:
         """Never: SQLite drives its joins from the temporary table as it is."""
