@@ -28,7 +28,7 @@ class Postgres:
     now = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
     # a row grows from a claim to what was accepted: with room beside it, it stays on its page and
     # no index has to follow
-    tuning = ("ALTER TABLE bunce_customers SET (fillfactor = 40)",)
+    tuning: tuple[str, ...] = ("ALTER TABLE bunce_customers SET (fillfactor = 40)",)
     has_table = "SELECT 1 AS n WHERE to_regclass($1) IS NOT NULL"
 
     def __init__(self, store_url: str, busy_timeout_s: float) -> None:

@@ -27,7 +27,7 @@ class Sqlite:
     """
 
     now = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
-    tuning = ()
+    tuning: tuple[str, ...] = ()
     has_table = "SELECT 1 AS n FROM sqlite_master WHERE name = $1"
 
     def __init__(self, store_url: str, busy_timeout_s: float) -> None:
