@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 BENCH := .venv-bench
 BENCH_READY := $(BENCH)/.ready
 
-.PHONY: help demo test check explore soak bench pace requirements clean
+.PHONY: help demo test check explore soak guard bench pace requirements clean
 .DEFAULT_GOAL := help
 
 help:  ## Show these commands.
@@ -24,6 +24,9 @@ explore: $(READY)  ## Settle against every reading of the API for ten minutes mo
 
 soak: $(READY)  ## Kill 200 loads at random moments, and reconcile after each history.
 	@DLT_BUNCE_TEST_SOAK_KILLS=200 $(BIN)/python -m pytest -s tests/crashes/test_soak.py
+
+guard: $(READY)  ## Fail when a row costs clearly more CPU time than it did.
+	@$(BIN)/python -m tests.benchmarks.guard
 
 bench: $(BENCH_READY)  ## Measure speed and memory side by side with other ways (hours).
 	@$(BENCH)/bin/python -m tests.benchmarks

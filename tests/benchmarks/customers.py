@@ -29,17 +29,16 @@ def customers(first: int, rows: int) -> pa.Table:
 
     The same arguments give the same table. A third of them have a device.
     """
-    seed = first
     numbers = pa.array(range(first, first + rows), pa.int64())
     # ids that are spread over the key space: neighbors in the file are none in an index
     scattered = pc.bit_wise_xor(pc.multiply(numbers, 2_654_435_761), 0x5BD1E995)
     ids = pc.bit_wise_and(scattered, (1 << 52) - 1).cast(pa.string())
     suffix = numbers.cast(pa.string())
-    given, family = _some(_FIRST_NAMES, rows, seed + 1), _some(_LAST_NAMES, rows, seed + 2)
-    email = pc.binary_join_element_wise("c", suffix, ".", ids, "@", _some(_HOSTS, rows, seed), "")
+    given, family = _some(_FIRST_NAMES, numbers, 1), _some(_LAST_NAMES, numbers, 2)
+    email = pc.binary_join_element_wise("c", suffix, ".", ids, "@", _some(_HOSTS, numbers, 3), "")
     digits = pc.utf8_slice_codeunits(pc.utf8_lpad(suffix, 8, "0"), -8)
-    mobile = pc.binary_join_element_wise(_some(_PREFIXES, rows, seed + 3), digits, "")
-    with_device = pc.less(pc.random(rows, initializer=seed + 4), 1 / 3)
+    mobile = pc.binary_join_element_wise(_some(_PREFIXES, numbers, 4), digits, "")
+    with_device = pc.equal(_chance(numbers, 5, 3), 0)
     tokens = pc.binary_join_element_wise("token-", ids, "").filter(with_device)
     kinds = pc.if_else(pc.equal(pc.bit_wise_and(numbers, 1), 0), "ios", "android")
     devices = pa.StructArray.from_arrays(
@@ -120,13 +119,20 @@ def write(
             writer.write_table(table)
 
 
-def _some(values: list[str], rows: int, seed: int) -> pa.Array:
-    chosen = pc.multiply(pc.random(rows, initializer=seed), len(values))
-    return pa.array(values).take(pc.floor(chosen).cast(pa.int64()))
+def _some(values: list[str], numbers: pa.Array, salt: int) -> pa.Array:
+    return pa.array(values).take(_chance(numbers, salt, len(values)))
+
+
+def _chance(numbers: pa.Array, salt: int, most: int) -> pa.Array:
+    """A whole number below `most` for each customer, always the same one."""
+    mixed = pc.multiply(pc.add(numbers, salt * 1_000_003), 6_364_136_223_846_793_005)
+    high = pc.bit_wise_and(pc.shift_right(mixed, 33), 0x3FFFFFFF)
+    return pc.subtract(high, pc.multiply(pc.divide(high, most), most))
 
 
 def _where(table: pa.Table, share: float, column: str, values: pa.Array) -> pa.Table:
     """The table with other values of a column in such a share of its rows, the same ones always."""
-    chosen = pc.less(pc.random(table.num_rows, initializer=table.num_rows), share)
+    numbers = table["updated_at"].cast(pa.int64())
+    chosen = pc.less(_chance(numbers.combine_chunks(), 6, 1_000), round(share * 1_000))
     mixed = pc.if_else(chosen, values, table[column])
     return table.set_column(table.column_names.index(column), column, mixed)
