@@ -10,6 +10,7 @@ from typing import Any
 import dlt
 import pyarrow as pa
 import pytest
+from dlt.pipeline.exceptions import PipelineStepFailed
 
 from dlt_bunce import bunce, bunce_adapter
 from dlt_bunce.emulator import Behavior, Emulator
@@ -20,7 +21,7 @@ from dlt_bunce.errors import (
     MappingError,
     UnavailableError,
 )
-from dlt_bunce.running import flush_and_run
+from dlt_bunce.running import bunce_error, flush_and_run
 
 
 def customers(*numbers: int, **changes: Any) -> pa.Table:
@@ -212,3 +213,31 @@ def test_a_package_that_dlt_was_killed_over_while_moving_it_away_blocks_nothing(
 
     assert (1, 1) == (summary.read, summary.created)
     assert {"1": 1, "2": 1} == emulator.times_sent
+
+
+def test_a_run_asks_once_whether_the_key_is_good(
+    make: Callable[..., dlt.Pipeline], emulator: Emulator
+) -> None:
+    for number in (1, 2):
+        summary = flush_and_run(make(), resource(customers(number)))
+        assert (1, 1, 1) == (summary.created, summary.bulk_requests, summary.lookups)
+
+    make().run(resource(customers(3)))
+
+    asked = [record for record in emulator.requests if record.call == "lookup"]
+    assert 3 == len(asked)
+
+
+def test_a_key_that_was_good_for_an_earlier_run_is_asked_about_again(
+    make: Callable[..., dlt.Pipeline], emulator: Emulator
+) -> None:
+    flush_and_run(make(), resource(customers(1)))
+    emulator.behavior = Behavior(rate_limit=0, api_keys=("another",))
+
+    with pytest.raises(CredentialsError):
+        flush_and_run(make(), resource(customers(2)))
+    with pytest.raises(PipelineStepFailed) as failure:
+        make().run(resource(customers(2)))
+
+    assert isinstance(bunce_error(failure.value), CredentialsError)
+    assert 1 == len([record for record in emulator.requests if record.call == "create"])

@@ -313,6 +313,16 @@ def test_an_email_delivered_under_another_id_is_known(books: Make) -> None:
     assert set() == first.ledger.emails_of_others({})
 
 
+def test_emails_are_indexed_once_somebody_asks_for_one(books: Make) -> None:
+    first = books()
+    first.load("created", A1)
+    assert not first.db.has_table("bunce_customers_email")
+
+    first.ledger.emails_of_others({"b": "digest of a"})
+
+    assert first.db.has_table("bunce_customers_email")
+
+
 def test_customers_that_look_like_numbers_or_hold_anything_are_kept_apart(books: Make) -> None:
     keys = ["1", "01", "1.0", "1e0", "NULL", "", "é", "e\u0301", "a'b", 'a"b', "a;--", "$1", "?1"]
     rows = [(key, "same content") for key in keys]
