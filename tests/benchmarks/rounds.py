@@ -58,8 +58,8 @@ class Rounds:
             def load(file: Path) -> Trial:
                 return run(contender, server, file, folder, batch=BATCH, store_url=store_url)
 
-            if scenario.phase in ("unchanged", "changed"):
-                # quickly, whatever the scenario's server is like
+            if contender.store and scenario.phase in ("unchanged", "changed"):
+                # what it remembers; quickly, whatever the scenario's server is like
                 load(self._input(scenario.rows, "first", contender))
             refusal = {"refused_email_domain": REFUSED} if scenario.phase == "refused" else {}
             server.behave(**scenario.switches, **refusal, repeated_id="overwritten")

@@ -101,16 +101,16 @@ ON CONFLICT (account, customer_id) DO UPDATE SET
 # those of customers with something to tidy up after a refusal. The ledger is asked row by row, by
 # its key: no planner can come to read it whole for a join.
 NOTABLE = """
-SELECT customer_id, lost FROM (
+SELECT customer_id, state = 'lost' AS lost FROM (
   SELECT s.customer_id AS customer_id,
-    COALESCE((SELECT c.claim_batch FROM bunce_customers AS c
-      WHERE c.account = $1 AND c.customer_id = s.customer_id), '') <> $2 || '.' || s.chunk AS lost,
-    (SELECT c.rejected_fingerprint FROM bunce_customers AS c
-      WHERE c.account = $1 AND c.customer_id = s.customer_id) IS NOT NULL AS refused,
+    COALESCE((SELECT CASE WHEN c.claim_batch IS NULL OR c.claim_batch <> $2 || '.' || s.chunk
+        THEN 'lost' WHEN c.rejected_fingerprint IS NOT NULL THEN 'refused' ELSE 'ours' END
+      FROM bunce_customers AS c WHERE c.account = $1 AND c.customer_id = s.customer_id), 'lost')
+      AS state,
     EXISTS (SELECT 1 FROM bunce_dead_letters AS d WHERE d.account = $1
       AND d.customer_id = s.customer_id AND d.status = 'open') AS has_letter
   FROM bunce_settled AS s
-) AS s WHERE lost OR refused OR has_letter
+) AS s WHERE state <> 'ours' OR has_letter
 """
 
 # a row in doubt keeps its claim, with the lease ended: whoever comes next looks it up first

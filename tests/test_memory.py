@@ -1,0 +1,42 @@
+"""What is held in memory does not grow with the size of a row group."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from tests.benchmarks.customers import customers
+
+ROWS = 1_200_000
+# the peak of this program alone: what its parent held before it was started does not count
+PEAK = """
+import re, sys
+import dlt
+from dlt_bunce import bunce
+from dlt_bunce.sources import from_parquet
+
+pipeline = dlt.pipeline("crm", pipelines_dir=sys.argv[2], destination=bunce("sk_test_x"))
+pipeline.extract(from_parquet(sys.argv[1]))
+print(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1])
+"""
+
+
+def peak(file: Path) -> int:
+    """Bytes that extracting a file has taken at most."""
+    command = [sys.executable, "-c", PEAK, str(file), str(file.with_suffix(""))]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return int(done.stdout) * 1024
+
+
+def test_a_large_row_group_is_not_held(tmp_path: Path) -> None:
+    table = pa.concat_tables(customers(n, 100_000) for n in range(0, ROWS, 100_000))
+    small, large = tmp_path / "small.parquet", tmp_path / "large.parquet"
+    pq.write_table(table, small, row_group_size=20_000, compression="none", use_dictionary=False)
+    pq.write_table(table, large, row_group_size=ROWS, compression="none", use_dictionary=False)
+    group = pq.ParquetFile(large).metadata.row_group(0).total_byte_size
+
+    assert group > 100_000_000
+    assert peak(large) - peak(small) < group / 4
