@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,12 +16,15 @@ _BUFFER_BYTES = 1_048_576
 """Bytes of each column that are read at a time."""
 
 
-def record_batches(file: str | IO[bytes], rows: int) -> Iterator[Any]:
+def record_batches(
+    file: str | IO[bytes], rows: int, row_groups: Callable[[int], Sequence[int]] | None = None
+) -> Iterator[Any]:
     """Record batches of at most `rows`. Of a row group, which may be larger than memory, no more is
-    held than the pages that the batch lies in.
+    held than the pages that the batch lies in. `row_groups` tells which to read, of so many.
     """
     with pq.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER_BYTES) as parquet:
-        yield from parquet.iter_batches(batch_size=rows)
+        chosen = row_groups and list(row_groups(parquet.num_row_groups))
+        yield from parquet.iter_batches(batch_size=rows, row_groups=chosen)
 
 
 def split_glob(location: str) -> tuple[str, str]:

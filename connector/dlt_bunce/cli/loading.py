@@ -7,12 +7,19 @@ import tempfile
 from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from dlt_bunce.cli import options, output
 from dlt_bunce.cli.failures import BAD_URL, reported
 from dlt_bunce.errors import MappingError, SourceError
+
+if TYPE_CHECKING:
+    import dlt
+    from dlt.extract import DltResource
+
+    from dlt_bunce.sources import Shard
 
 
 @click.command("load")
@@ -28,6 +35,14 @@ from dlt_bunce.errors import MappingError, SourceError
     help="append creates only; merge creates and updates.",
 )
 @click.option("--version-column", help="Column that grows whenever a row changes.")
+@click.option("--shard", metavar="K/N", help="Load the K-th of N parts, from 1/N to N/N.")
+@click.option("--shard-key", metavar="COLUMN", help="Column by which a database is divided.")
+@click.option(
+    "--plan",
+    default="default",
+    show_default=True,
+    help="Name under which the store keeps where shards begin.",
+)
 @click.option("--limit", type=click.IntRange(min=1), help="Read so many rows only.")
 @click.option("--dry-run", is_flag=True, help="Count what would be sent; send and write nothing.")
 @click.option(
@@ -44,6 +59,9 @@ def command(
     maps: tuple[str, ...],
     disposition: str,
     version_column: str | None,
+    shard: str | None,
+    shard_key: str | None,
+    plan: str,
     limit: int | None,
     dry_run: bool,
     max_reject_share: float | None,
@@ -60,33 +78,36 @@ def command(
     Example: dlt-bunce load 'exports/*.parquet' --map phone_no=msisdn --dry-run
 
     Example: dlt-bunce load env:CRM_URL --table crm.people --version-column updated_at
+
+    Example: dlt-bunce load env:CRM_URL --table crm.people --shard 2/8 --shard-key id
     """
     with reported():
         import dlt
 
         from dlt_bunce.adapter import bunce_adapter
         from dlt_bunce.running import flush_and_run, has_left_overs
-        from dlt_bunce.sources import limited, open_source
+        from dlt_bunce.sources import Shard, limited
 
         hints = parse_maps(maps)
         if version_column:
             hints["version"] = version_column
-        try:
-            resource = open_source(source, table=table, query=query)
-        except ValueError:  # its text may hold a part of the URL, and so of a password
-            raise SourceError(BAD_URL) from None
-        if limit is not None:
-            resource = limited(resource, limit)
+        one = Shard.parse(shard) if shard else None
         destination = options.destination(
             store_url=store_url, account=account, dry_run=dry_run or None
         )
         store = options.store_settings(store_url, account)
+        name = pipeline_name or _name(str(Path.cwd()), source, table, query, *store)
         with _folder(dry_run) as folder:
             pipeline = dlt.pipeline(
-                pipeline_name or _name(str(Path.cwd()), source, table, query, *store),
+                one.pipeline_name(name) if one else name,
                 pipelines_dir=folder,  # type: ignore[arg-type]
                 destination=destination,
             )
+            resource = _resource(
+                pipeline, source, one, table=table, query=query, key=shard_key, plan=plan
+            )
+            if limit is not None:
+                resource = limited(resource, limit)
             if has_left_overs(pipeline):
                 click.echo("Rows that an earlier run left behind are loaded first.", err=True)
             with progress(not as_json):
@@ -99,6 +120,26 @@ def command(
             output.print_summary(summary, "Dry run: nothing was sent" if dry_run else "Loaded")
         if max_reject_share is not None:
             summary.raise_if_rejected(share=max_reject_share)
+
+
+def _resource(
+    pipeline: dlt.Pipeline,
+    source: str,
+    shard: Shard | None,
+    *,
+    table: str | None,
+    query: str | None,
+    key: str | None,
+    plan: str,
+) -> DltResource:
+    from dlt_bunce.sources import open_source, shard_source
+
+    try:
+        if shard is None:
+            return open_source(source, table=table, query=query)
+        return shard_source(pipeline, source, shard, table=table, query=query, key=key, plan=plan)
+    except ValueError:  # its text may hold a part of the URL, and so of a password
+        raise SourceError(BAD_URL) from None
 
 
 def parse_maps(maps: tuple[str, ...]) -> dict[str, str]:

@@ -154,4 +154,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             share DOUBLE PRECISION NOT NULL,
             limited_at BIGINT NOT NULL)""",
     ),
+    (
+        # marks: the bounds of a key's ranges, or the files in the order of their numbers, as JSON
+        """CREATE TABLE bunce_shard_plans (
+            account TEXT NOT NULL,
+            plan TEXT NOT NULL,
+            source TEXT NOT NULL,
+            marks TEXT,
+            made_at TEXT NOT NULL,
+            PRIMARY KEY (account, plan, source))""",
+    ),
 )

@@ -1,0 +1,30 @@
+"""Customers from files and databases as dlt resources, in Arrow tables all the way.
+
+Every function returns a resource whose table is named `customers`, ready for `bunce_adapter`.
+
+What a later run may leave out is remembered for each source by itself: one pipeline pointed at
+another table, query, or folder starts there from the beginning. Rows that have the very newest
+value of a cursor are read again, as are rows without a value: the ledger knows which of them
+have changed, so none is lost and none is sent twice.
+"""
+
+from __future__ import annotations
+
+from dlt_bunce.sources.databases import from_database, from_duckdb, from_sql
+from dlt_bunce.sources.files import from_parquet
+from dlt_bunce.sources.locations import limited, open_source
+from dlt_bunce.sources.ranges import Range
+from dlt_bunce.sources.shards import Shard, plan_shards, shard_source
+
+__all__ = [
+    "Range",
+    "Shard",
+    "from_database",
+    "from_duckdb",
+    "from_parquet",
+    "from_sql",
+    "limited",
+    "open_source",
+    "plan_shards",
+    "shard_source",
+]

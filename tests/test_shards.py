@@ -1,0 +1,305 @@
+"""Shards: every row lies in exactly one, whenever each starts, and whatever comes meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import dlt
+import duckdb
+import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dlt_bunce import bunce, bunce_adapter
+from dlt_bunce.emulator import Emulator
+from dlt_bunce.errors import SourceError
+from dlt_bunce.running import flush_and_run
+from dlt_bunce.sources import Range, Shard, from_database, plan_shards, shard_source
+from dlt_bunce.sources.databases import _positions
+from dlt_bunce.store.database import Database
+
+STORE = "sqlite:///bunce.sqlite"
+Make = Callable[..., dlt.Pipeline]
+
+
+@pytest.fixture
+def make(emulator: Emulator) -> Make:
+    """Makes a pipeline into the emulator."""
+
+    def make(name: str = "backfill", **settings: Any) -> dlt.Pipeline:
+        settings = {"store_url": STORE} | settings
+        given = {"credentials": "sk_test_x", "base_url": emulator.base_url} | settings
+        return dlt.pipeline(name, destination=bunce(requests_per_minute=0, **given))
+
+    return make
+
+
+def read(make: Make, location: str, shard: str, **options: Any) -> list[Any]:
+    """The ids of a shard, in order; each shard as a process of its own would."""
+    one = Shard.parse(shard)
+    pipeline = make(one.pipeline_name("backfill"))
+    resource = shard_source(pipeline, location, shard, **options)
+    return [value for table in resource for value in table.column("id").to_pylist()]
+
+
+def fill_postgres(url: str, ids: list[Any], kind: str) -> None:
+    with psycopg.connect(url) as connection, connection.cursor() as cursor:
+        cursor.execute(f"CREATE TABLE IF NOT EXISTS people (id {kind}, note text)")  # type: ignore[arg-type]
+        cursor.execute("CREATE INDEX IF NOT EXISTS people_id ON people (id)")
+        cursor.executemany("INSERT INTO people VALUES (%s, 'x')", [(value,) for value in ids])
+
+
+def fill_duckdb(_url: str, ids: list[Any], kind: str) -> None:
+    with duckdb.connect("warehouse.duckdb") as warehouse:
+        warehouse.execute(f"CREATE TABLE IF NOT EXISTS people (id {kind}, note text)")
+        for value in ids:
+            warehouse.execute("INSERT INTO people VALUES (?, 'x')", [value])
+
+
+IDS: dict[str, list[Any]] = {
+    "bigint": [3 * n for n in range(50)],
+    "text": [f"{'Ab%'[n % 3]}-{n:03d}" for n in range(50)],
+    "uuid": [UUID(int=n * 2**120) for n in range(50)],
+    "timestamptz": [datetime(2026, 11, 1, tzinfo=timezone.utc) + timedelta(n) for n in range(50)],
+}
+LATER: dict[str, list[Any]] = {
+    "bigint": [-5, 4, 10_000],
+    "text": ["", "b-010x", "ÿ"],
+    "uuid": [UUID(int=1), UUID(int=7 * 2**119), UUID(int=2**128 - 1)],
+    "timestamptz": [
+        datetime(1970, 1, 1, tzinfo=timezone.utc),
+        datetime(2026, 11, 7, 1, tzinfo=timezone.utc),
+        datetime(2970, 1, 1, tzinfo=timezone.utc),
+    ],
+}
+KINDS = ["postgres table", "postgres query", "duckdb table", "duckdb query"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("type_", IDS)
+def test_every_row_of_a_table_lies_in_one_shard_although_the_table_grows(
+    make: Make, postgres_url: str, kind: str, type_: str
+) -> None:
+    database, _, what = kind.partition(" ")
+    fill = fill_postgres if database == "postgres" else fill_duckdb
+    url = postgres_url if database == "postgres" else "duckdb:///warehouse.duckdb"
+    options = {"table": "people"} if what == "table" else {"query": "SELECT * FROM people;"}
+    ids = [*IDS[type_], None, None]
+    fill(postgres_url, ids, type_)
+
+    first = read(make, url, "2/4", key="id", **options)
+    fill(postgres_url, LATER[type_], type_)
+    others = {s: read(make, url, s, key="id", **options) for s in ("1/4", "3/4", "4/4")}
+
+    # dlt reads a uuid as text
+    parts = [[str(value) for value in part] for part in (first, *others.values())]
+    expected = [str(value) for value in (*ids, *LATER[type_])]
+    later = {str(value) for value in LATER[type_]}
+    # what came into the second shard after it was read is left to the next run
+    missed = set(expected) - {value for part in parts for value in part}
+    assert missed <= later
+    assert missed <= {str(v) for v in read(make, url, "2/4", key="id", **options)}
+    found = sorted(value for part in parts for value in part)
+    assert found == sorted(value for value in expected if value not in missed)
+    assert all(10 <= len(part) <= 18 for part in parts)
+    assert 2 == others["1/4"].count(None)
+
+
+def test_a_shard_reads_its_own_range_of_the_index(make: Make, postgres_url: str) -> None:
+    fill_postgres(postgres_url, list(range(20_000)), "bigint")
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("VACUUM ANALYZE people")
+        plan_shards(make(), postgres_url, 8, table="people", key="id")
+        connection.execute("SELECT pg_stat_reset()")
+
+        assert 2_500 == len(read(make, postgres_url, "3/8", table="people", key="id"))
+
+        def statistics() -> tuple[Any, ...]:
+            (found,) = connection.execute(
+                "SELECT seq_scan, idx_tup_fetch FROM pg_stat_user_tables WHERE relname = 'people'"
+            )
+            return found
+
+        # what a session has read is told when it has ended
+        for _ in range(100):
+            if statistics() != (0, 0):
+                break
+            threading.Event().wait(0.1)
+        assert (0, 2_500) == statistics()
+
+
+def test_a_dozen_shards_that_start_at_once_agree(make: Make, postgres_url: str) -> None:
+    fill_postgres(postgres_url, list(range(300)), "bigint")
+    at_once = threading.Barrier(12)
+    sources: dict[str, Any] = {}
+
+    def run(shard: str, more: int) -> None:
+        pipeline = make(Shard.parse(shard).pipeline_name("backfill"))
+        at_once.wait()
+        sources[shard] = shard_source(pipeline, postgres_url, shard, table="people", key="id")
+        # whoever is still to look now would find other bounds
+        fill_postgres(postgres_url, [more], "bigint")
+
+    with Database(STORE):
+        pass
+    threads = [threading.Thread(target=run, args=(f"{n}/12", 299 + n)) for n in range(1, 13)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    found = [value for one in sources.values() for t in one for value in t.column("id").to_pylist()]
+    assert list(range(312)) == sorted(found)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_fewer_rows_than_shards(make: Make, postgres_url: str, count: int) -> None:
+    fill_postgres(postgres_url, list(range(count)), "bigint")
+
+    parts = [read(make, postgres_url, f"{n}/5", table="people", key="id") for n in range(1, 6)]
+
+    assert list(range(count)) == sorted(value for part in parts for value in part)
+
+
+@given(count=st.integers(0, 2_000), parts=st.integers(1, 64))
+def test_parts_begin_at_even_distances(count: int, parts: int) -> None:
+    edges = [1, *_positions(count, parts), count + 1]
+
+    sizes = [after - before for before, after in pairwise(edges)]
+    assert count == sum(sizes)
+    assert all(size >= 1 for size in sizes) or not count
+    assert max(sizes) - min(sizes) <= 1
+
+
+def write_files(*names: str, groups: int, rows: int = 10) -> None:
+    Path("exports").mkdir(exist_ok=True)
+    for name in names:
+        ids = [f"{name}-{n}" for n in range(groups * rows)]
+        pq.write_table(pa.table({"id": ids}), f"exports/{name}.parquet", row_group_size=rows)
+
+
+@pytest.mark.parametrize(("files", "groups"), [(1, 16), (8, 1), (3, 5), (1, 1)])
+def test_every_row_group_lies_in_one_shard(make: Make, files: int, groups: int) -> None:
+    names = [f"f{n}" for n in range(files)]
+    write_files(*names, groups=groups)
+
+    parts = [read(make, "exports/*.parquet", f"{n}/4") for n in range(1, 5)]
+
+    expected = {f"{name}-{n}" for name in names for n in range(10 * groups)}
+    assert expected == {value for part in parts for value in part}
+    assert len(expected) == sum(len(part) for part in parts)
+    assert max(map(len, parts)) - min(map(len, parts)) <= 10
+
+
+def test_files_that_come_between_two_shards_move_no_other(make: Make) -> None:
+    write_files("b", "d", groups=2)
+    first = read(make, "exports", "1/2")
+    write_files("a", "c", groups=1)
+    second = read(make, "exports", "2/2")
+    again = read(make, "exports", "1/2")
+
+    assert 20 == len(first)
+    assert not set(first) & set(second)
+    assert 60 == len({*second, *again})
+    assert 60 == len(second) + len(again)
+
+
+def test_shards_of_one_bucket(make: Make, s3: Any) -> None:
+    import boto3
+
+    write_files("f1", "f2", groups=2)
+    client = boto3.client(
+        "s3",
+        endpoint_url=s3.endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+    )
+    for file in Path("exports").iterdir():
+        client.upload_file(str(file), s3.name, f"crm/{file.name}")
+
+    parts = [read(make, f"s3://{s3.name}/crm/", f"{n}/2") for n in (1, 2)]
+
+    assert [20, 20] == [len(part) for part in parts]
+    assert not set(parts[0]) & set(parts[1])
+
+
+def customers(numbers: range) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": n,
+            "email": f"c{n}@example.com",
+            "first_name": "Ada",
+            "last_name": "Obi",
+            "phone_no": f"+23481{n:08d}",
+        }
+        for n in numbers
+    ]
+
+
+def test_overlapping_and_repeated_shards_send_nobody_twice(make: Make, emulator: Emulator) -> None:
+    Path("exports").mkdir()
+    table = pa.Table.from_pylist(customers(range(400)))
+    pq.write_table(table, "exports/all.parquet", row_group_size=50)
+
+    def load(shard: str, name: str) -> Any:
+        pipeline = make(name)
+        return flush_and_run(pipeline, bunce_adapter(shard_source(pipeline, "exports", shard)))
+
+    halves = [load("1/2", "a"), load("2/2", "b")]
+    overlapping = [load(f"{n}/3", f"c{n}") for n in range(1, 4)]
+    again = load("1/2", "a")
+
+    assert [200, 200] == [one.created for one in halves]
+    assert 400 == sum(one.unchanged for one in overlapping)
+    assert (200, 0) == (again.unchanged, again.bulk_requests)
+    assert {f"{n}": 1 for n in range(400)} == emulator.times_sent
+
+
+def test_a_dry_run_of_a_shard_keeps_no_plan(make: Make) -> None:
+    write_files("a", groups=2)
+
+    shard_source(make(dry_run=True), "exports", "1/2")
+
+    assert not Path("bunce.sqlite").exists()
+
+
+@pytest.mark.parametrize("text", ["", "2", "0/4", "5/4", "a/b", "-1/2", "1/2/3", "1.5/2", "1/0"])
+def test_what_is_no_shard(text: str) -> None:
+    with pytest.raises(SourceError, match="Write 2/8 for the second of eight"):
+        Shard.parse(text)
+
+
+def test_a_database_needs_a_key_and_files_take_none(make: Make, postgres_url: str) -> None:
+    fill_postgres(postgres_url, [1], "bigint")
+    write_files("a", groups=1)
+
+    with pytest.raises(SourceError, match="--shard-key"):
+        shard_source(make(), postgres_url, "1/2", table="people")
+    with pytest.raises(SourceError, match="There is no column 'nope'"):
+        shard_source(make(), postgres_url, "1/2", table="people", key="nope")
+    with pytest.raises(SourceError, match="Files have neither"):
+        shard_source(make(), "exports", "1/2", key="id")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_interval_is_read_without_its_end(postgres_url: str, kind: str) -> None:
+    database, _, what = kind.partition(" ")
+    fill = fill_postgres if database == "postgres" else fill_duckdb
+    url = postgres_url if database == "postgres" else "duckdb:///warehouse.duckdb"
+    options = {"table": "people"} if what == "table" else {"query": "SELECT * FROM people"}
+    days = IDS["timestamptz"]
+    fill(postgres_url, [*days, None], "timestamptz")
+
+    found = from_database(url, ranges=[Range("id", days[10], days[12])], **options)
+
+    assert [*days[10:12], None] == [v for t in found for v in t.column("id").to_pylist()]
