@@ -137,9 +137,9 @@ def test_a_shard_reads_its_own_range_of_the_index(make: Make, postgres_url: str)
         assert (0, 2_500) == statistics()
 
 
-def test_a_dozen_shards_that_start_at_once_agree(make: Make, postgres_url: str) -> None:
+def test_shards_that_start_at_once_agree(make: Make, postgres_url: str) -> None:
     fill_postgres(postgres_url, list(range(300)), "bigint")
-    at_once = threading.Barrier(12)
+    at_once = threading.Barrier(4)
     sources: dict[str, Any] = {}
 
     def run(shard: str, more: int) -> None:
@@ -147,18 +147,19 @@ def test_a_dozen_shards_that_start_at_once_agree(make: Make, postgres_url: str) 
         at_once.wait()
         sources[shard] = shard_source(pipeline, postgres_url, shard, table="people", key="id")
         # whoever is still to look now would find other bounds
-        fill_postgres(postgres_url, [more], "bigint")
+        with psycopg.connect(postgres_url) as connection:
+            connection.execute("INSERT INTO people VALUES (%s, 'x')", [more])
 
     with Database(STORE):
         pass
-    threads = [threading.Thread(target=run, args=(f"{n}/12", 299 + n)) for n in range(1, 13)]
+    threads = [threading.Thread(target=run, args=(f"{n}/4", 299 + n)) for n in range(1, 5)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
     found = [value for one in sources.values() for t in one for value in t.column("id").to_pylist()]
-    assert list(range(312)) == sorted(found)
+    assert list(range(304)) == sorted(found)
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, cast
 
 import dlt
+
+if TYPE_CHECKING:
+    from dlt_bunce.client import BunceClient
 
 
 @dlt.resource(name="dead_letters", primary_key="id", write_disposition="merge")
@@ -23,3 +27,16 @@ def dead_letters(
 
     with Database(store_url, read_only=True) as db:
         yield from select(db, account, status=status)
+
+
+def count_open(pipeline: dlt.Pipeline, *, before: datetime | None = None) -> dict[str, int]:
+    """How many dead letters are open, by reject code, in the store that a pipeline loads with.
+
+    With `before`, those that were met first before that time. Raises StoreError.
+    """
+    from dlt_bunce.store.dead_letters import open_by_code
+
+    with pipeline.destination_client() as opened:
+        client = cast("BunceClient", opened)
+        with client.database() as db:
+            return open_by_code(db, client.config.account, before=before)

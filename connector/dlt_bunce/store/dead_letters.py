@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timezone
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -154,12 +155,13 @@ def resolve_letters(db: Database, job: Job, settled: str) -> None:
     )
 
 
-def open_by_code(db: Database, account: str) -> dict[str, int]:
-    """How many letters are open, by reject code."""
+def open_by_code(db: Database, account: str, *, before: datetime | None = None) -> dict[str, int]:
+    """How many letters are open, by reject code; with `before`, those first met before then."""
+    limit = before and before.astimezone(timezone.utc).isoformat(timespec="microseconds")
     rows = db.rows(
-        "SELECT code, COUNT(*) AS n FROM bunce_dead_letters "
-        "WHERE account = $1 AND status = 'open' GROUP BY code ORDER BY code",
-        (account,),
+        "SELECT code, COUNT(*) AS n FROM bunce_dead_letters WHERE account = $1 AND status = 'open' "
+        "AND (CAST($2 AS TEXT) IS NULL OR first_seen_at < $2) GROUP BY code ORDER BY code",
+        (account, limit),
     )
     return {row["code"]: row["n"] for row in rows}
 

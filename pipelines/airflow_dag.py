@@ -1,0 +1,186 @@
+"""Two DAGs for Airflow 3: customers of each interval into Bunce, and a whole table in shards.
+
+Connections: `crm`, the database to read; `bunce`, with the API key as its password; and
+`bunce_store`, a Postgres database for ledger and dead letters that all workers reach. Where the
+last two do not exist, dlt's own settings count (DESTINATION__BUNCE__…). Trigger parameters name
+the table and its columns; BUNCE_BACKFILL_WORKERS and BUNCE_SCHEDULE are read from the environment
+of whoever parses this file.
+
+Every task may be cleared, retried, or killed: what is settled is not sent again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import CronDataIntervalTimetable, Param, dag, get_current_context, task
+
+if TYPE_CHECKING:
+    import dlt
+
+WORKERS = int(os.environ.get("BUNCE_BACKFILL_WORKERS", "4"))
+SCHEDULE = os.environ.get("BUNCE_SCHEDULE", "0 3 * * *")
+TABLE = Param("public.customers", type="string", description="table or view to read")
+SHARE = Param(0.05, type="number", minimum=0, maximum=1, description="rejected rows to put up with")
+RETRIES = {"retries": 3, "retry_delay": timedelta(minutes=1), "retry_exponential_backoff": True}
+
+
+@dag(
+    # daily intervals that have a length, unlike those of a plain cron schedule
+    schedule=CronDataIntervalTimetable(SCHEDULE, timezone="UTC"),
+    start_date=datetime(2026, 11, 1, tzinfo=timezone.utc),
+    # an interval that is left out is rows that never arrive
+    catchup=True,
+    max_active_runs=1,
+    default_args=RETRIES,
+    params={
+        "table": TABLE,
+        "updated_at": Param("updated_at", type="string", description="when a row was changed"),
+        "overlap_minutes": Param(60, type="integer", minimum=0, description="for late commits"),
+        "max_reject_share": SHARE,
+    },
+    doc_md=__doc__,
+)
+def bunce_sync() -> None:
+    """Customers that have changed within the data interval."""
+
+    @task
+    def load() -> dict[str, object]:
+        """Loads the rows of the interval, and of a while before it; returns the run's counts."""
+        from dlt_bunce import bunce_adapter, flush_and_run
+        from dlt_bunce.sources import Range, from_database
+
+        context = get_current_context()
+        params = context["params"]
+        start: Any = context["data_interval_start"]
+        overlap = timedelta(minutes=params["overlap_minutes"])
+        with _no_useless_retries():
+            changed = Range(params["updated_at"], start - overlap, context["data_interval_end"])
+            rows = from_database(_url("crm"), table=params["table"], ranges=[changed])
+            rows = bunce_adapter(rows, version=params["updated_at"])
+            summary = flush_and_run(_pipeline("bunce_sync"), rows)
+            context["ti"].xcom_push("return_value", summary.as_dict())
+            summary.raise_if_rejected(share=params["max_reject_share"])
+        return summary.as_dict()
+
+    load()
+
+
+@dag(
+    schedule=None,
+    default_args=RETRIES,
+    params={
+        "table": TABLE,
+        "key": Param("id", type="string", description="indexed column to divide the table by"),
+        "version": Param(None, type=["null", "string"], description="column that grows"),
+        "shards": Param(8, type="integer", minimum=1),
+        "max_reject_share": SHARE,
+    },
+    doc_md=__doc__,
+)
+def bunce_backfill() -> None:
+    """A whole table, in shards that several workers load at the same time."""
+
+    @task
+    def plan() -> list[str]:
+        """Agrees on what lies in which shard."""
+        from dlt_bunce.sources import plan_shards
+
+        with _no_useless_retries():
+            return plan_shards(
+                _pipeline("bunce_backfill"), _url("crm"), _params()["shards"], **_table()
+            )
+
+    @task(max_active_tis_per_dag=WORKERS)
+    def shard(name: str) -> dict[str, object]:
+        """Loads one shard; returns its counts."""
+        from dlt_bunce import bunce_adapter, flush_and_run
+        from dlt_bunce.sources import Shard, shard_source
+
+        pipeline = _pipeline(Shard.parse(name).pipeline_name("bunce_backfill"))
+        with _no_useless_retries():
+            rows = shard_source(pipeline, _url("crm"), name, **_table())
+            rows = bunce_adapter(rows, version=_params()["version"])
+            return flush_and_run(pipeline, rows).as_dict()
+
+    @task(trigger_rule="all_done", retries=0)
+    def summary(planned: list[str], loaded: Sequence[dict[str, Any]]) -> dict[str, object]:
+        """Adds up; fails when a shard is missing, or when too many rows are rejected."""
+        from dlt_bunce import RunSummary
+        from dlt_bunce.summary import add_up
+
+        counts = list(loaded)
+        total = add_up([RunSummary(**one) for one in counts], "bunce_backfill")
+        get_current_context()["ti"].xcom_push("return_value", total.as_dict())
+        if len(counts) < len(planned):
+            missing = len(planned) - len(counts)
+            raise RuntimeError(f"{missing} of {len(planned)} shards failed: clear them to go on.")
+        with _no_useless_retries():
+            total.raise_if_rejected(share=_params()["max_reject_share"])
+        return total.as_dict()
+
+    names: Any = plan()
+    loaded: Any = shard.expand(name=names)
+    summary(names, loaded)
+
+
+def _pipeline(name: str) -> dlt.Pipeline:
+    import dlt
+
+    from dlt_bunce import bunce
+
+    given = {"credentials": _connection("bunce"), "store_url": _connection("bunce_store")}
+    settings: dict[str, Any] = {}
+    if given["credentials"] is not None:
+        settings = {"credentials": given["credentials"].password}
+        settings |= given["credentials"].extra_dejson  # such as base_url or account
+    if given["store_url"] is not None:
+        settings["store_url"] = given["store_url"].get_uri()
+    return dlt.pipeline(name, destination=bunce(**settings))
+
+
+def _url(name: str) -> str:
+    from airflow.sdk import Connection
+
+    return str(Connection.get(name).get_uri())
+
+
+def _connection(name: str) -> Any:
+    from airflow.sdk import Connection
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    try:
+        return Connection.get(name)
+    except AirflowNotFoundException:
+        return None
+
+
+def _params() -> dict[str, Any]:
+    return dict(get_current_context()["params"])
+
+
+def _table() -> dict[str, Any]:
+    """What a shard is of; the plan bears the name of the run, so that a cleared task finds it."""
+    params, run_id = _params(), get_current_context()["run_id"]
+    return {"table": params["table"], "key": params["key"], "plan": run_id}
+
+
+@contextmanager
+def _no_useless_retries() -> Iterator[None]:
+    """A mistake in the settings, or too many rejected rows, fails a task at once."""
+    from airflow.sdk.exceptions import AirflowFailException
+
+    from dlt_bunce.errors import CredentialsError, RejectThresholdError, UsageError
+
+    try:
+        yield
+    except (UsageError, CredentialsError, RejectThresholdError) as error:
+        raise AirflowFailException(str(error)) from error
+
+
+bunce_sync()
+bunce_backfill()

@@ -1,0 +1,240 @@
+"""Dagster definitions: customers of each day into Bunce, and a whole table in shards.
+
+CRM_URL names the database to read. API key and store come from dlt's settings: in the environment
+DESTINATION__BUNCE__CREDENTIALS__API_KEY, and DESTINATION__BUNCE__STORE_URL for a Postgres database
+that all workers reach. BUNCE_SHARDS is the number of parts of a backfill.
+
+Start it with: dagster dev -f pipelines/dagster_defs.py. Every partition may be run again, or on
+another machine: dagster-dlt drops dlt's local files first, and what was settled is in the store.
+"""
+
+# no future annotations: Dagster reads the types of configuration when it decorates
+
+import os
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from typing import Any, Optional
+
+import dagster as dg
+import dlt
+from dagster_dlt import DagsterDltResource, DagsterDltTranslator, dlt_assets
+from dagster_dlt.translator import DltResourceTranslatorData
+
+from dlt_bunce import BunceError, RunSummary, bunce, bunce_adapter, run_summary
+from dlt_bunce.errors import CredentialsError, UsageError
+from dlt_bunce.letters import count_open
+from dlt_bunce.running import bunce_error
+from dlt_bunce.sources import Range, Shard, from_database, shard_source
+
+SHARDS = int(os.environ.get("BUNCE_SHARDS", "8"))
+DAYS = dg.DailyPartitionsDefinition(start_date="2026-11-01")
+PARTS = dg.StaticPartitionsDefinition([f"{number}/{SHARDS}" for number in range(1, SHARDS + 1)])
+SYNC, BACKFILL = dg.AssetKey(["bunce", "sync"]), dg.AssetKey(["bunce", "backfill"])
+# limit it in the instance's settings to bound how many load at the same time
+POOL = "bunce"
+
+
+class Bunce(dg.ConfigurableResource[Any]):
+    """The database to read, and how Bunce is reached; what is None comes from dlt's settings."""
+
+    source_url: str
+    api_key: Optional[str] = None
+    base_url: Optional[str] = None
+    store_url: Optional[str] = None
+    account: Optional[str] = None
+
+    def pipeline(self, name: str) -> dlt.Pipeline:
+        """A dlt pipeline into Bunce."""
+        given = {
+            "credentials": self.api_key,
+            "base_url": self.base_url,
+            "store_url": self.store_url,
+            "account": self.account,
+        }
+        settings: Any = {key: value for key, value in given.items() if value is not None}
+        return dlt.pipeline(name, destination=bunce(**settings))
+
+
+class Table(dg.Config):
+    """What to read."""
+
+    table: str = "public.customers"
+    updated_at: str = "updated_at"
+    overlap_minutes: int = 60
+    """Rows that were committed late: so much of the day before is compared again."""
+
+
+class ShardedTable(dg.Config):
+    """What to read in shards."""
+
+    table: str = "public.customers"
+    key: str = "id"
+    version: Optional[str] = None
+    plan: Optional[str] = None
+    """Name of the division into shards; None means the backfill's own."""
+
+
+class Limits(dg.Config):
+    """What the checks put up with."""
+
+    max_reject_share: float = 0.05
+    max_age_days: float = 7
+
+
+class _Key(DagsterDltTranslator):
+    def __init__(self, key: dg.AssetKey) -> None:
+        self._key = key
+
+    def get_asset_spec(self, data: DltResourceTranslatorData) -> dg.AssetSpec:
+        return super().get_asset_spec(data).replace_attributes(key=self._key, deps=[])
+
+
+@dlt.source(name="crm")
+def crm(customers: Any = None) -> Any:
+    """One resource of customers; none of them while Dagster only looks at definitions."""
+    return dlt.resource([], name="customers") if customers is None else customers
+
+
+@dlt_assets(
+    name="bunce_sync",
+    group_name="bunce",
+    dlt_source=crm(),
+    dlt_pipeline=dlt.pipeline("bunce_sync", destination=bunce()),
+    dagster_dlt_translator=_Key(SYNC),
+    partitions_def=DAYS,
+    pool=POOL,
+)
+def sync(
+    context: dg.AssetExecutionContext, config: Table, dlt: DagsterDltResource, bunce: Bunce
+) -> Iterator[dg.MaterializeResult[Any]]:
+    """Customers that have changed within the day, or within all the days of a backfill."""
+    days = context.partition_time_window
+    start = days.start - timedelta(minutes=config.overlap_minutes)
+    changed = Range(config.updated_at, start, days.end)
+    rows = from_database(bunce.source_url, table=config.table, ranges=[changed])
+    adapted = bunce_adapter(rows.with_name("customers"), version=config.updated_at)
+    yield from _run(context, dlt, bunce.pipeline("bunce_sync"), adapted)
+
+
+@dlt_assets(
+    name="bunce_backfill",
+    group_name="bunce",
+    dlt_source=crm(),
+    dlt_pipeline=dlt.pipeline("bunce_backfill", destination=bunce()),
+    dagster_dlt_translator=_Key(BACKFILL),
+    partitions_def=PARTS,
+    pool=POOL,
+)
+def backfill(
+    context: dg.AssetExecutionContext, config: ShardedTable, dlt: DagsterDltResource, bunce: Bunce
+) -> Iterator[dg.MaterializeResult[Any]]:
+    """One shard of a whole table."""
+    shard = Shard.parse(context.partition_key)
+    pipeline = bunce.pipeline(shard.pipeline_name("bunce_backfill"))
+    plan = config.plan or context.run.tags.get("dagster/backfill", "default")
+    rows = shard_source(
+        pipeline, bunce.source_url, shard, table=config.table, key=config.key, plan=plan
+    )
+    yield from _run(context, dlt, pipeline, bunce_adapter(rows, version=config.version))
+
+
+def _run(
+    context: dg.AssetExecutionContext,
+    resource: DagsterDltResource,
+    pipeline: dlt.Pipeline,
+    rows: Any,
+) -> Iterator[dg.MaterializeResult[Any]]:
+    """Loads, and tells Dagster what became of the rows."""
+    try:
+        events = list(resource.run(context, crm(rows), pipeline, write_disposition="merge"))
+    except Exception as error:
+        cause = bunce_error(error)
+        if cause is None:
+            raise
+        # a retry helps neither a mistake in the settings nor a refused key
+        hopeless = isinstance(cause, (UsageError, CredentialsError))
+        raise dg.Failure(str(cause), allow_retries=not hopeless) from error
+    for event in events:
+        metadata = {**(event.metadata or {}), **_metadata(run_summary(pipeline))}
+        yield dg.MaterializeResult(asset_key=event.asset_key, metadata=metadata)
+
+
+def _metadata(summary: RunSummary) -> dict[str, Any]:
+    codes = [dg.TableRecord({"code": c, "rows": n}) for c, n in summary.reject_codes.items()]
+    columns = [dg.TableColumn("code", "string"), dg.TableColumn("rows", "int")]
+    chosen = " ".join(f"--code {code}" for code in summary.reject_codes)
+    letters = f"`dlt-bunce dead-letters list {chosen}`" if chosen else "none"
+    return {
+        "read": summary.read,
+        **{str(fate): count for fate, count in summary.fates.items()},
+        "requests": summary.requests,
+        "seconds": round(summary.seconds, 1),
+        "reject_codes": dg.MetadataValue.table(codes, dg.TableSchema(columns)),
+        "dead_letters": dg.MetadataValue.md(letters),
+        "run_id": summary.run_id or "nothing to load",
+    }
+
+
+def _checks(key: dg.AssetKey, name: str) -> list[dg.AssetChecksDefinition]:
+    """The same three checks of either asset."""
+
+    def newest(context: dg.AssetCheckExecutionContext) -> RunSummary:
+        event = context.instance.get_latest_materialization_event(key)
+        found = event.asset_materialization if event else None
+        counts = {k: v.value for k, v in (found.metadata if found else {}).items()}
+        names = ("read", *RunSummary().fates)
+        return RunSummary(**{n: counts.get(n, 0) for n in names})
+
+    @dg.asset_check(asset=key, name=f"{name}_conservation", blocking=True)
+    def conservation(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        """Every row read has one fate."""
+        return _passes(newest(context).raise_if_unbalanced)
+
+    @dg.asset_check(asset=key, name=f"{name}_reject_share", blocking=True)
+    def reject_share(context: dg.AssetCheckExecutionContext, config: Limits) -> dg.AssetCheckResult:
+        """No more rows are rejected than allowed; all others are loaded."""
+        summary = newest(context)
+        return _passes(lambda: summary.raise_if_rejected(share=config.max_reject_share))
+
+    @dg.asset_check(asset=key, name=f"{name}_old_dead_letters")
+    def old_dead_letters(config: Limits, bunce: Bunce) -> dg.AssetCheckResult:
+        """No dead letter has been open for long."""
+        limit = datetime.now(timezone.utc) - timedelta(days=config.max_age_days)
+        pipeline = bunce.pipeline(f"bunce_{name}")
+        old, all_ = count_open(pipeline, before=limit), count_open(pipeline)
+        return dg.AssetCheckResult(
+            passed=not old,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={"open": sum(all_.values()), "old": sum(old.values()), **all_},
+        )
+
+    return [conservation, reject_share, old_dead_letters]
+
+
+def _passes(check: Any) -> dg.AssetCheckResult:
+    try:
+        check()
+    except BunceError as error:
+        return dg.AssetCheckResult(passed=False, description=str(error))
+    return dg.AssetCheckResult(passed=True)
+
+
+# a run whose worker was killed is started again
+_RETRIED = {"dagster/max_retries": "3"}
+sync_job: Any = dg.define_asset_job(
+    "bunce_sync_job", selection=dg.AssetSelection.assets(SYNC), tags=_RETRIED
+)
+backfill_job: Any = dg.define_asset_job(
+    "bunce_backfill_job", selection=dg.AssetSelection.assets(BACKFILL), tags=_RETRIED
+)
+
+defs = dg.Definitions(
+    assets=[sync, backfill],
+    asset_checks=[*_checks(SYNC, "sync"), *_checks(BACKFILL, "backfill")],
+    jobs=[sync_job, backfill_job],
+    schedules=[dg.build_schedule_from_partitioned_job(sync_job, hour_of_day=3)],
+    resources={
+        "dlt": DagsterDltResource(),
+        "bunce": Bunce(source_url=dg.EnvVar("CRM_URL")),
+    },
+)
