@@ -185,18 +185,18 @@ def _checks(key: dg.AssetKey, name: str) -> list[dg.AssetChecksDefinition]:
         names = ("read", *RunSummary().fates)
         return RunSummary(**{n: counts.get(n, 0) for n in names})
 
-    @dg.asset_check(asset=key, name=f"{name}_conservation", blocking=True)
+    @dg.asset_check(asset=key, name="conservation", blocking=True)
     def conservation(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         """Every row read has one fate."""
         return _passes(newest(context).raise_if_unbalanced)
 
-    @dg.asset_check(asset=key, name=f"{name}_reject_share", blocking=True)
+    @dg.asset_check(asset=key, name="reject_share", blocking=True)
     def reject_share(context: dg.AssetCheckExecutionContext, config: Limits) -> dg.AssetCheckResult:
         """No more rows are rejected than allowed; all others are loaded."""
         summary = newest(context)
         return _passes(lambda: summary.raise_if_rejected(share=config.max_reject_share))
 
-    @dg.asset_check(asset=key, name=f"{name}_old_dead_letters")
+    @dg.asset_check(asset=key, name="old_dead_letters")
     def old_dead_letters(config: Limits, bunce: Bunce) -> dg.AssetCheckResult:
         """No dead letter has been open for long."""
         limit = datetime.now(timezone.utc) - timedelta(days=config.max_age_days)

@@ -1,0 +1,172 @@
+"""The Airflow DAGs, run by Airflow: real tasks, a real metadata database, the store in Postgres."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from tests.pipelines.airflow import ROOT, Airflow
+
+from dlt_bunce.emulator import Behavior, Emulator
+
+# three days of customers, one a minute from 2026-11-02 on; each 100th has no email address
+FILL = """
+CREATE TABLE customers AS SELECT n AS id,
+  CASE WHEN n % 100 = 7 THEN 'nobody' ELSE 'c' || n || '@example.com' END AS email,
+  'Ada' AS first_name, 'Obi' AS last_name, '+2348100' || lpad(n::text, 6, '0') AS phone_no,
+  timestamptz '2026-11-02 03:00Z' + n * interval '1 minute' AS updated_at
+FROM generate_series(0, 4319) AS n;
+CREATE INDEX ON customers (id)
+"""
+TEST = """
+import json
+from airflow.dag_processing.dagbag import DagBag
+import pendulum
+dag = DagBag({dags!r}).dags[{dag!r}]
+runs = []
+for day in {days!r}:
+    run = dag.test(logical_date=pendulum.parse(day), run_conf={conf!r})
+    tasks = run.get_task_instances()
+    runs.append({{
+        "state": str(run.state),
+        "tasks": {{f"{{t.task_id}} {{t.map_index}}": str(t.state) for t in tasks}},
+        "results": {{
+            f"{{t.task_id}} {{t.map_index}}": t.xcom_pull(
+                task_ids=t.task_id, map_indexes=t.map_index, key="return_value"
+            )
+            for t in tasks
+        }},
+    }})
+print(json.dumps(runs, default=str))
+"""
+
+
+@pytest.fixture(scope="session")
+def _home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("airflow")
+    Airflow(home).run("db", "migrate")
+    return home
+
+
+@pytest.fixture
+def airflow(
+    _home: Path, emulator: Emulator, postgres_url: str, postgres_store: str
+) -> Iterator[Airflow]:
+    """Airflow with a connection to the emulator, to a filled database, and to a store."""
+    with psycopg.connect(postgres_url) as connection:
+        connection.execute(FILL)  # type: ignore[arg-type]
+    bunce = {"base_url": emulator.base_url, "requests_per_minute": 0}
+    return Airflow(
+        _home,
+        {"bunce": {"conn_type": "generic", "password": "sk_test_marked", "extra": bunce}},
+        {"AIRFLOW_CONN_CRM": postgres_url, "AIRFLOW_CONN_BUNCE_STORE": postgres_store},
+    )
+
+
+def run(airflow: Airflow, dag: str, *days: str, **conf: Any) -> list[dict[str, Any]]:
+    """What became of the runs of a DAG: state, states of tasks, and what these have returned."""
+    found = airflow.python(TEST.format(dags=str(ROOT / "pipelines"), dag=dag, days=days, conf=conf))
+    assert isinstance(found, list)
+    return found
+
+
+def test_the_file_is_parsed_without_a_connection_or_anything_heavy() -> None:
+    program = """
+import json, sys, time
+import airflow.sdk
+opened = []
+connects = ("socket.connect", "sqlite3.connect")
+sys.addaudithook(lambda event, args: event in connects and opened.append(event))
+started = time.process_time()
+import airflow_dag
+seconds = time.process_time() - started
+heavy = {"dlt", "dlt_bunce", "pyarrow", "requests"} & (set(sys.modules) - before)
+print(json.dumps([seconds, opened, sorted(heavy)]))
+"""
+    before = "import sys; import airflow.sdk; before = set(sys.modules)\n"
+    airflow = Airflow(Path.cwd(), {}, {"PYTHONPATH": str(ROOT / "pipelines")})
+
+    seconds, opened, heavy = airflow.python(before + program)
+
+    print(f"parsed in {seconds:.2f} s of CPU")
+    assert ([], []) == (opened, heavy)
+
+
+def test_each_interval_brings_its_customers_and_a_cleared_one_sends_nothing(
+    airflow: Airflow, emulator: Emulator
+) -> None:
+    days = ["2026-11-04", "2026-11-05", "2026-11-04"]
+
+    first, second, again = (r["results"]["load -1"] for r in run(airflow, "bunce_sync", *days))
+
+    # 1440 a day; 60 more are compared again, since they may have been committed late
+    assert (1440, 1425, 15) == (first["read"], first["created"], first["rejected"])
+    assert (1500, 1426, 59, 1) == tuple(
+        second[name] for name in ("read", "created", "unchanged", "held")
+    )
+    assert (1440, 1425, 15, 0) == tuple(
+        again[name] for name in ("read", "unchanged", "held", "bulk_requests")
+    )
+    assert {1} == set(emulator.times_sent.values())
+
+
+def test_too_many_rejected_rows_fail_the_task_after_all_is_recorded(
+    airflow: Airflow, emulator: Emulator
+) -> None:
+    [result] = run(airflow, "bunce_sync", "2026-11-04", max_reject_share=0.001)
+
+    assert ("failed", "failed") == (result["state"], result["tasks"]["load -1"])
+    assert 1425 == result["results"]["load -1"]["created"] == len(emulator.customers)
+
+
+def test_a_backfill_in_shards_adds_up(airflow: Airflow, emulator: Emulator) -> None:
+    [result] = run(airflow, "bunce_backfill", "2026-11-04", shards=3)
+
+    assert "success" == result["state"], result
+    total, shards = (
+        result["results"]["summary -1"],
+        [result["results"][f"shard {number}"] for number in range(3)],
+    )
+    assert (4320, 4276, 44) == (total["read"], total["created"], total["rejected"])
+    assert [1440] * 3 == [shard["read"] for shard in shards]
+    assert {"invalid_email": 44} == total["reject_codes"]
+    assert 4276 == len(emulator.customers)
+    assert {1} == set(emulator.times_sent.values())
+
+
+def test_a_killed_backfill_is_taken_up_by_the_next_try(
+    airflow: Airflow, emulator: Emulator
+) -> None:
+    emulator.behavior = Behavior(rate_limit=0, latency_ms=200)
+    backfill = ("dags", "test", "bunce_backfill", "2026-11-04", "--conf", '{"shards": 2}')
+    process = airflow.start(*backfill)
+    deadline = time.monotonic() + 240
+    while len(emulator.customers) < 300 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    output, _ = process.communicate()
+    before = len(emulator.customers)
+    emulator.behavior = Behavior(rate_limit=0)
+
+    airflow.run(*backfill)
+
+    print(f"killed after {before} of 4276 customers")
+    assert 300 <= before < 4276, output
+    assert 4276 == len(emulator.customers)
+    # a batch in flight when the process died is looked up, not sent again
+    assert {1} == set(emulator.times_sent.values())
+
+
+def test_a_shard_that_fails_turns_the_run_red(airflow: Airflow, emulator: Emulator) -> None:
+    [result] = run(airflow, "bunce_backfill", "2026-11-04", shards=2, version="nope")
+
+    assert "failed" == result["state"]
+    assert {"failed"} == {result["tasks"][f"shard {n}"] for n in range(2)}
+    assert "failed" == result["tasks"]["summary -1"]
+    assert {} == emulator.customers

@@ -1,0 +1,202 @@
+"""The Dagster definitions, run by Dagster: in process, and in processes of its own."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import psycopg
+import pytest
+from tests.pipelines.test_airflow import FILL
+
+from dlt_bunce.emulator import Behavior, Emulator
+
+FILE = Path(__file__).parent.parent.parent / "pipelines" / "dagster_defs.py"
+pytestmark = pytest.mark.filterwarnings("default")  # Dagster and dlt warn of each other
+
+
+@pytest.fixture(scope="session")
+def module() -> ModuleType:
+    """The definitions, as Dagster loads them."""
+    spec = importlib.util.spec_from_file_location("dagster_defs", FILE)
+    assert spec is not None
+    assert spec.loader is not None
+    found = importlib.util.module_from_spec(spec)
+    sys.modules["dagster_defs"] = found
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        spec.loader.exec_module(found)
+    return found
+
+
+Execute = Callable[..., Any]
+
+
+@pytest.fixture
+def crm(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A database with customers, one a minute for three days."""
+    with psycopg.connect(postgres_url) as connection:
+        connection.execute(FILL)  # type: ignore[arg-type]
+    monkeypatch.setenv("CRM_URL", postgres_url)
+    monkeypatch.setenv("DESTINATION__BUNCE__REQUESTS_PER_MINUTE", "0")
+    return postgres_url
+
+
+@pytest.fixture
+def execute(
+    module: ModuleType, emulator: Emulator, crm: str, postgres_store: str
+) -> Iterator[Execute]:
+    """Runs a job for one partition, in an instance of Dagster that remembers the runs of a test."""
+    import dagster as dg
+
+    with dg.DagsterInstance.ephemeral() as instance:
+
+        def execute(job: str, partition: str, **config: Any) -> Any:
+            bunce = module.Bunce(
+                source_url=crm,
+                api_key="sk_test_marked",
+                base_url=emulator.base_url,
+                store_url=postgres_store,
+            )
+            return module.defs.resolve_job_def(job).execute_in_process(
+                partition_key=partition,
+                instance=instance,
+                resources={"dlt": module.DagsterDltResource(), "bunce": bunce},
+                run_config={"ops": config},
+                raise_on_error=False,
+            )
+
+        yield execute
+
+
+def counts(result: Any, node: str) -> dict[str, Any]:
+    """The metadata of the one asset that a run has materialized."""
+    [event] = result.asset_materializations_for_node(node)
+    return {name: value.value for name, value in event.metadata.items()}
+
+
+def checks(result: Any) -> dict[str, Any]:
+    """Name and evaluation of the checks of a run."""
+    return {one.check_name: one for one in result.get_asset_check_evaluations()}
+
+
+def test_a_day_is_loaded_with_its_counts_and_again_without_a_request(
+    execute: Execute, emulator: Emulator, tmp_path: Path
+) -> None:
+    first = execute("bunce_sync_job", "2026-11-03")
+    # another machine has nothing of dlt's working folder
+    shutil.rmtree(tmp_path / "dlt")
+    again = execute("bunce_sync_job", "2026-11-03")
+
+    found = counts(first, "bunce_sync")
+    assert first.success
+    # the day, and the hour before it
+    assert (1500, 1485, 15) == (found["read"], found["created"], found["rejected"])
+    [code] = found["reject_codes"].records
+    assert {"code": "invalid_email", "rows": 15} == dict(code.data)
+    assert "`dlt-bunce dead-letters list --code invalid_email`" == found["dead_letters"]
+    assert found["requests"] >= 2
+    found = counts(again, "bunce_sync")
+    assert (1485, 15, 0) == (found["unchanged"], found["held"], found["created"])
+    assert {1} == set(emulator.times_sent.values())
+
+
+def test_a_load_that_failed_is_read_again_although_dagster_drops_what_is_pending(
+    execute: Execute, emulator: Emulator
+) -> None:
+    emulator.behavior = Behavior(rate_limit=0, api_keys=("sk_test_other",))
+    refused = execute("bunce_sync_job", "2026-11-03")
+    emulator.behavior = Behavior(rate_limit=0)
+    well = execute("bunce_sync_job", "2026-11-03")
+
+    assert not refused.success
+    [failure] = [e for e in refused.all_events if e.is_step_failure]
+    assert "refuses the API key" in str(failure.step_failure_data.user_failure_data.description)
+    assert not failure.step_failure_data.user_failure_data.allow_retries
+    assert 1485 == counts(well, "bunce_sync")["created"] == len(emulator.customers)
+
+
+def test_shards_make_up_the_table(execute: Execute, emulator: Emulator, module: ModuleType) -> None:
+    keys = module.PARTS.get_partition_keys()
+    results = [execute("bunce_backfill_job", key) for key in keys]
+
+    found = [counts(result, "bunce_backfill") for result in results]
+    assert all(result.success for result in results)
+    assert [540] * 8 == [one["read"] for one in found]
+    assert 4276 == sum(one["created"] for one in found) == len(emulator.customers)
+    assert {1} == set(emulator.times_sent.values())
+
+
+def test_checks_tell_of_rejected_rows_and_of_old_dead_letters(execute: Execute) -> None:
+    lenient = checks(execute("bunce_sync_job", "2026-11-03"))
+    share, age = {"config": {"max_reject_share": 0.001}}, {"config": {"max_age_days": 0}}
+    strict = execute(
+        "bunce_sync_job",
+        "2026-11-03",
+        bunce__sync_reject_share=share,
+        bunce__sync_old_dead_letters=age,
+    )
+
+    assert all(one.passed for one in lenient.values())
+    assert 15 == lenient["old_dead_letters"].metadata["open"].value
+    found = checks(strict)
+    assert not strict.success
+    assert not found["reject_share"].passed
+    assert "15 of 1500 rows are rejected" in str(found["reject_share"].description)
+    assert not found["old_dead_letters"].passed
+    assert 15 == found["old_dead_letters"].metadata["invalid_email"].value
+    assert found["conservation"].passed
+
+
+def test_the_schedule_asks_for_yesterday(module: ModuleType) -> None:
+    import dagster as dg
+
+    repository = module.defs.get_repository_def()
+    schedule = repository.get_schedule_def("bunce_sync_job_schedule")
+    with dg.DagsterInstance.ephemeral() as instance:
+        context = dg.build_schedule_context(
+            instance=instance,
+            scheduled_execution_time=datetime(2026, 11, 5, 3, tzinfo=timezone.utc),
+            repository_def=repository,
+        )
+        data = schedule.evaluate_tick(context)
+
+    assert ["2026-11-04"] == [one.partition_key for one in data.run_requests]
+
+
+def test_the_command_line_runs_a_shard_in_a_process_of_its_own(
+    emulator: Emulator, crm: str, postgres_store: str, tmp_path: Path
+) -> None:
+    environment = {
+        "DAGSTER_HOME": str(tmp_path),
+        "DESTINATION__BUNCE__CREDENTIALS__API_KEY": "sk_test_marked",
+        "DESTINATION__BUNCE__BASE_URL": emulator.base_url,
+        "DESTINATION__BUNCE__STORE_URL": postgres_store,
+    }
+    (tmp_path / "dagster.yaml").write_text(json.dumps({"telemetry": {"enabled": False}}))
+
+    done = subprocess.run(
+        [
+            Path(sys.executable).parent / "dagster",
+            *("asset", "materialize", "-f", str(FILE)),
+            *("--select", "bunce/backfill", "--partition", "2/8"),
+        ],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert 0 == done.returncode, done.stderr
+    assert 540 > len(emulator.customers) >= 530
+    assert "sk_test_marked" not in done.stdout + done.stderr
