@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+# where Airflow is installed, every start of dlt would import it: five times as long as its own
+os.environ["PROVIDERS__ENABLE_AIRFLOW_SECRETS"] = "false"
+
 import pytest
 from tests.postgres import drop_schema, new_schema, postgres
 

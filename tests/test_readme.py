@@ -149,8 +149,11 @@ def test_the_columns_are_those_of_the_code() -> None:
     assert expected == table_after("### Columns")
 
 
-@pytest.mark.parametrize("name", DOCUMENTS)
-def test_the_files_that_are_linked_exist(name: str) -> None:
-    linked = re.findall(r"\]\((?!https?:)([^)#]+)\)", DOCUMENTS[name])
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
-    assert [] == [path for path in linked if not (ROOT / path).exists()]
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_files_that_are_linked_exist(page: Path) -> None:
+    linked = re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text("utf-8"))
+
+    assert [] == [path for path in linked if not (page.parent / path).exists()]

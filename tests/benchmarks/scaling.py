@@ -25,6 +25,7 @@ from typing import Any
 import click
 import psycopg
 from tests.benchmarks import customers
+from tests.benchmarks.contenders import QUIET
 from tests.benchmarks.server import Server
 from tests.postgres import drop_schema, new_schema, postgres
 
@@ -150,7 +151,7 @@ def main(
                     shards,
                     {
                         "DLT_DATA_DIR": f"{name}/dlt-{run}",
-                        "RUNTIME__DLTHUB_TELEMETRY": "false",
+                        **QUIET,
                         "DESTINATION__BUNCE__CREDENTIALS__API_KEY": "sk_test_bench",
                         "DESTINATION__BUNCE__BASE_URL": server.base_url,
                         "DESTINATION__BUNCE__STORE_URL": store_url,

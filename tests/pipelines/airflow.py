@@ -32,6 +32,8 @@ class Airflow:
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home}/airflow.db",
             "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
             "RUNTIME__DLTHUB_TELEMETRY": "false",
+            # as it is by default
+            "PROVIDERS__ENABLE_AIRFLOW_SECRETS": "true",
         }
         for name, connection in self.connections.items():
             settings[f"AIRFLOW_CONN_{name.upper()}"] = json.dumps(connection)

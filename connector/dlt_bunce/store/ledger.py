@@ -109,17 +109,8 @@ class Ledger:
 
         A row that is not in it is unchanged, and there is nothing to tidy up after it.
         """
-        job = self._job
-        if not accepted.num_rows:
-            return _VERDICTS.empty_table()
-        incoming = accepted.select(["row", "customer_id", "fingerprint", "version"])
-        # in the order of the keys, neighbors in the ledger are found on the same page
-        self._db.ingest("bunce_incoming", incoming.sort_by("customer_id"))
-        return self._db.query(
-            statements.JUDGE,
-            (job.name, chunk, job.batch_id(chunk), int(self._clock() * 1000), job.account),
-            schema=_VERDICTS,
-        )
+        self._lay_out(accepted)
+        return self._verdicts(accepted, chunk)
 
     def claim(
         self, accepted: pa.Table, letters: pa.Table, *, chunk: int, read: int, superseded: int
@@ -129,8 +120,9 @@ class Ledger:
         `accepted` and `superseded` are as records.Prepared has them, `letters` as LETTERS.
         """
         job, db = self._job, self._db
+        self._lay_out(accepted)
         with db.transaction():
-            verdicts = self.judge(accepted, chunk)
+            verdicts = self._verdicts(accepted, chunk)
             fates = Counter(verdicts.column("verdict").to_pylist())
             fates["unchanged"] += accepted.num_rows - verdicts.num_rows
             fates["superseded"] += superseded
@@ -150,8 +142,9 @@ class Ledger:
         Rows whose claim another job has taken over are left to that job, and stay deferred here.
         """
         job, db = self._job, self._db
+        # before the transaction, which keeps others from writing
+        db.ingest("bunce_settled", settled)
         with db.transaction():
-            db.ingest("bunce_settled", settled)
             notable = db.query(statements.NOTABLE, (job.account, job.name), schema=_NOTABLE)
             lost = notable.filter(notable.column("lost"))
             if lost.num_rows:
@@ -202,6 +195,24 @@ class Ledger:
         self._db.ingest("bunce_emails", table)
         found = self._db.query(statements.EMAILS_OF_OTHERS, (self._job.account,))
         return set(found.column("customer_id").to_pylist())
+
+    def _lay_out(self, accepted: pa.Table) -> None:
+        """Brings the rows to the database, before a transaction keeps others from writing."""
+        if accepted.num_rows:
+            incoming = accepted.select(["row", "customer_id", "fingerprint", "version"])
+            # in the order of the keys, neighbors in the ledger are found on the same page
+            self._db.ingest("bunce_incoming", incoming.sort_by("customer_id"))
+
+    def _verdicts(self, accepted: pa.Table, chunk: int) -> pa.Table:
+        job = self._job
+        if not accepted.num_rows:
+            return _VERDICTS.empty_table()
+        now = int(self._clock() * 1000)
+        return self._db.query(
+            statements.JUDGE,
+            (job.name, chunk, job.batch_id(chunk), now, job.account),
+            schema=_VERDICTS,
+        )
 
     def _intend(self, accepted: pa.Table, verdicts: pa.Table, chunk: int) -> pa.Table:
         sent = ["new"] if self._job.disposition == "append" else ["new", "changed"]

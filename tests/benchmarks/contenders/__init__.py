@@ -13,7 +13,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-QUIET = {"RUNTIME__DLTHUB_TELEMETRY": "false", "RUNTIME__LOG_LEVEL": "CRITICAL"}
+QUIET = {
+    "RUNTIME__DLTHUB_TELEMETRY": "false",
+    "RUNTIME__LOG_LEVEL": "CRITICAL",
+    # where Airflow is installed, every start of dlt would import it
+    "PROVIDERS__ENABLE_AIRFLOW_SECRETS": "false",
+}
 """What dlt is told by its environment, before it is imported."""
 
 

@@ -1,0 +1,143 @@
+"""The files for deployments: their commands run, and the programs they are for accept them."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+import yaml
+from tests.pipelines.test_airflow import FILL
+
+from dlt_bunce.emulator import Emulator
+
+ROOT = Path(__file__).parent.parent.parent
+DEPLOY = ROOT / "pipelines" / "deploy"
+BIN = Path(sys.executable).parent
+
+
+@pytest.fixture
+def environment(emulator: Emulator, postgres_url: str, postgres_store: str) -> dict[str, str]:
+    """What the files ask their users to put into the environment, and a table to read."""
+    with psycopg.connect(postgres_url) as connection:
+        connection.execute(FILL)  # type: ignore[arg-type]
+    return {
+        **os.environ,
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+        "DESTINATION__BUNCE__CREDENTIALS__API_KEY": "sk_test_marked",
+        "DESTINATION__BUNCE__BASE_URL": emulator.base_url,
+        "DESTINATION__BUNCE__STORE_URL": postgres_store,
+        "DESTINATION__BUNCE__REQUESTS_PER_MINUTE": "0",
+        "CRM_URL": postgres_url,
+    }
+
+
+def in_crontab() -> str:
+    """What cron hands to the shell, without the folder that is there in production only."""
+    [line] = [line for line in (DEPLOY / "crontab").read_text().splitlines() if line[:1].isdigit()]
+    command = line.split(maxsplit=5)[5]
+    assert command.startswith("cd /srv/bunce && set -a && . ./bunce.env && ")
+    return command.replace("cd /srv/bunce && ", "")
+
+
+def in_service() -> str:
+    """What systemd starts."""
+    unit = configparser.ConfigParser(interpolation=None, strict=False)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read(DEPLOY / "dlt-bunce.service")
+    program, _, arguments = unit["Service"]["ExecStart"].partition(" ")
+    assert program.endswith("/bin/dlt-bunce")
+    return f"dlt-bunce {arguments}"
+
+
+@pytest.mark.parametrize("command", [in_crontab, in_service])
+def test_one_machine_loads_the_table(
+    command: object, environment: dict[str, str], emulator: Emulator
+) -> None:
+    names = ("DESTINATION__BUNCE__CREDENTIALS__API_KEY", "CRM_URL")
+    lines = [f"{name}={shlex.quote(environment.pop(name))}\n" for name in names]
+    Path("bunce.env").write_text("".join(lines))
+    text = command()  # type: ignore[operator]
+    if command is in_service:
+        text = f"set -a && . ./bunce.env && {text}"
+
+    subprocess.run(["/bin/sh", "-c", text], env=environment, check=True, capture_output=True)
+
+    assert 4276 == len(emulator.customers)
+    if command is in_crontab:
+        assert 4276 == json.loads(Path("loads.jsonl").read_text())["created"]
+
+
+def test_each_pod_loads_the_shard_of_its_index(
+    environment: dict[str, str], emulator: Emulator
+) -> None:
+    job = yaml.safe_load((DEPLOY / "kubernetes.yaml").read_text())["spec"]
+    [container] = job["template"]["spec"]["containers"]
+    command = [*container["command"], *container["args"]]
+    found = []
+    for index in (0, job["completions"] - 1):
+        done = subprocess.run(
+            command,
+            env=environment | {"JOB_COMPLETION_INDEX": str(index)},
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        found.append(json.loads(done.stdout))
+
+    assert "Indexed" == job["completionMode"]
+    assert [540, 540] == [one["read"] for one in found]
+    assert {"bunce_load"} == {one["pipeline_name"][:10] for one in found}
+    first, last = range(540), range(4320 - 540, 4320)
+    assert {str(n) for n in (*first, *last) if n % 100 != 7} == set(emulator.customers)
+
+
+def test_airflows_environment_is_what_the_dags_read() -> None:
+    script = f"set -a; . {DEPLOY / 'airflow.env'}; exec {sys.executable} -c {{}}"
+    program = "import json, os; print(json.dumps(dict(os.environ)))"
+
+    done = subprocess.run(
+        ["/bin/sh", "-c", script.format(shlex.quote(program))],
+        env={},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+    found = json.loads(done.stdout)
+    assert "sk_test_your_key" == json.loads(found["AIRFLOW_CONN_BUNCE"])["password"]
+    dag = (ROOT / "pipelines" / "airflow_dag.py").read_text()
+    for name in found:
+        if name.startswith("AIRFLOW_CONN_"):
+            assert f'"{name.removeprefix("AIRFLOW_CONN_").lower()}"' in dag
+        if name.startswith("BUNCE_"):
+            assert f'"{name}"' in dag
+
+
+def test_dagster_takes_its_settings(tmp_path: Path) -> None:
+    (tmp_path / "dagster.yaml").write_text((DEPLOY / "dagster.yaml").read_text())
+
+    done = subprocess.run(
+        [BIN / "dagster", "instance", "info"],
+        env={**os.environ, "DAGSTER_HOME": str(tmp_path)},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+    assert "default_limit: 4" in done.stdout
+    assert "max_retries: 3" in done.stdout
+
+
+def test_the_image_copies_files_that_exist() -> None:
+    lines = (DEPLOY / "Dockerfile").read_text().splitlines()
+    copied = [name for line in lines if line.startswith("COPY") for name in line.split()[1:-1]]
+
+    assert copied
+    assert all((ROOT / name).exists() for name in copied)
