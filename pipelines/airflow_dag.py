@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from airflow.sdk import CronDataIntervalTimetable, Param, dag, get_current_context, task
 
@@ -139,8 +140,18 @@ def _pipeline(name: str) -> dlt.Pipeline:
         settings = {"credentials": given["credentials"].password}
         settings |= given["credentials"].extra_dejson  # such as base_url or account
     if given["store_url"] is not None:
-        settings["store_url"] = given["store_url"].get_uri()
+        settings["store_url"] = _without_password(given["store_url"])
     return dlt.pipeline(name, destination=bunce(**settings))
+
+
+def _without_password(connection: Any) -> str:
+    """The URL of the store; dlt keeps settings in its trace, so the password goes another way."""
+    if connection.password:
+        os.environ["PGPASSWORD"] = connection.password
+    parts = urlsplit(str(connection.get_uri()))
+    user, _, host = parts.netloc.rpartition("@")
+    name = user.partition(":")[0]
+    return parts._replace(netloc=f"{name}@{host}" if name else host).geturl()
 
 
 def _url(name: str) -> str:

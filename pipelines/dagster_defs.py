@@ -2,7 +2,8 @@
 
 CRM_URL names the database to read. API key and store come from dlt's settings: in the environment
 DESTINATION__BUNCE__CREDENTIALS__API_KEY, and DESTINATION__BUNCE__STORE_URL for a Postgres database
-that all workers reach. BUNCE_SHARDS is the number of parts of a backfill.
+that all workers reach, with its password in PGPASSWORD. BUNCE_SHARDS is the number of parts of a
+backfill.
 
 Start it with: dagster dev -f pipelines/dagster_defs.py. Every partition may be run again, or on
 another machine: dagster-dlt drops dlt's local files first, and what was settled is in the store.

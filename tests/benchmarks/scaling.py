@@ -30,7 +30,6 @@ from tests.benchmarks.server import Server
 from tests.postgres import drop_schema, new_schema, postgres
 
 FILES = 32
-BATCH = 1_000
 LIMIT = 500
 WAIT_S = 0.5
 """Between two looks at what the store waits for."""
@@ -126,11 +125,17 @@ def store_seconds(url: str) -> float:
 @click.command()
 @click.option("--rows", default=5_000_000, show_default=True)
 @click.option("--processes", multiple=True, type=int, default=(1, 2, 4, 8), show_default=True)
+@click.option("--batch", default=1_000, show_default=True, help="Customers in a request.")
 @click.option("--latency-ms", default=50, show_default=True)
 @click.option("--limit", is_flag=True, help=f"{LIMIT} requests a minute.")
 @click.option("--kill", type=float, metavar="SECONDS", help="Kill a process so often.")
 def main(
-    rows: int, processes: tuple[int, ...], latency_ms: int, limit: bool, kill: float | None
+    rows: int,
+    processes: tuple[int, ...],
+    batch: int,
+    latency_ms: int,
+    limit: bool,
+    kill: float | None,
 ) -> None:
     """Print the table."""
     click.echo(
@@ -155,8 +160,8 @@ def main(
                         "DESTINATION__BUNCE__CREDENTIALS__API_KEY": "sk_test_bench",
                         "DESTINATION__BUNCE__BASE_URL": server.base_url,
                         "DESTINATION__BUNCE__STORE_URL": store_url,
-                        "DESTINATION__BUNCE__BATCH_SIZE": str(BATCH),
-                        "DESTINATION__BUNCE__MAX_BATCH_SIZE": str(BATCH),
+                        "DESTINATION__BUNCE__BATCH_SIZE": str(batch),
+                        "DESTINATION__BUNCE__MAX_BATCH_SIZE": str(batch),
                         "DESTINATION__BUNCE__REQUESTS_PER_MINUTE": str(LIMIT if limit else 0),
                     },
                 )

@@ -90,10 +90,11 @@ def shard_source(
 ) -> DltResource:
     """The rows of one shard, such as 2/8, of a location as `open_source` knows it.
 
-    A database needs the name of a `key`: a column with an index by which rows are divided,
-    customer_id for most. `pipeline` names the store in which the plan is kept, under the name
-    `plan` and the source, as long as the store is; shards of one load share a name, and a table
-    that has grown a lot is divided evenly again under another. Raises SourceError, StoreError.
+    A database needs the name of a `key`: a column with an index by which rows are divided, the id
+    for most; the store keeps some of its values. `pipeline` names the store in which the plan is
+    kept, under the name `plan` and the source, as long as the store is; shards of one load share a
+    name, and a table that has grown a lot is divided evenly again under another. Raises
+    SourceError, StoreError.
     """
     one = Shard.parse(shard) if isinstance(shard, str) else shard
     location = resolved(location)
