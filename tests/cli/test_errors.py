@@ -21,7 +21,7 @@ WRONG: dict[str, tuple[int, str, str]] = {
     "load no*.parquet": (2, "", "There is no file no*.parquet."),
     "load broken.parquet": (2, "", "broken.parquet cannot be read as Parquet"),
     "load other.parquet": (2, "", "No column and no default for the required fields customer_id"),
-    "load c.parquet --table people": (2, "", "Files have neither tables nor queries."),
+    "load c.parquet --table people": (2, "", "Files have neither tables nor queries nor keys."),
     "load c.parquet --map phone_no": (2, "", "--map 'phone_no' is not FIELD=COLUMN."),
     "load c.parquet --map phone=mobile": (2, "", "--map 'phone=mobile' is not FIELD=COLUMN."),
     "load c.parquet --map phone_no=nope": (2, "", "phone_no to column 'nope', which does not"),
