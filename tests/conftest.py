@@ -13,9 +13,14 @@ from urllib.parse import urlsplit
 os.environ["PROVIDERS__ENABLE_AIRFLOW_SECRETS"] = "false"
 
 import pytest
+from hypothesis import settings
 from tests.postgres import drop_schema, new_schema, postgres
 
 from dlt_bunce.emulator import Behavior, Emulator
+
+# how long an example takes says more about the machine than about the code
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 _PREFIXES = ("DESTINATION__", "SOURCES__", "BUNCE", "DLT_", "RUNTIME__", "LOAD__", "AWS_", "PG")
 
