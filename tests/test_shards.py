@@ -140,13 +140,12 @@ def test_a_shard_reads_its_own_range_of_the_index(make: Make, postgres_url: str)
 def test_shards_that_start_at_once_agree(make: Make, postgres_url: str) -> None:
     fill_postgres(postgres_url, list(range(300)), "bigint")
     at_once = threading.Barrier(4)
-    query = "SELECT * FROM people"
     sources: dict[str, Any] = {}
 
     def run(shard: str, more: int) -> None:
         pipeline = make(Shard.parse(shard).pipeline_name("backfill"))
         at_once.wait()
-        sources[shard] = shard_source(pipeline, postgres_url, shard, query=query, key="id")
+        sources[shard] = shard_source(pipeline, postgres_url, shard, table="people", key="id")
         # whoever is still to look now would find other bounds
         with psycopg.connect(postgres_url) as connection:
             connection.execute("INSERT INTO people VALUES (%s, 'x')", [more])

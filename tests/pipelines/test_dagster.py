@@ -61,7 +61,9 @@ def execute(
 
     with dg.DagsterInstance.ephemeral() as instance:
 
-        def execute(job: str, partition: str, **config: Any) -> Any:
+        def execute(
+            job: str, partition: str, *, raise_on_error: bool = False, **config: Any
+        ) -> Any:
             bunce = module.Bunce(
                 source_url=crm,
                 api_key="sk_test_marked",
@@ -73,7 +75,7 @@ def execute(
                 instance=instance,
                 resources={"dlt": module.DagsterDltResource(), "bunce": bunce},
                 run_config={"ops": config},
-                raise_on_error=False,
+                raise_on_error=raise_on_error,
             )
 
         yield execute
@@ -114,14 +116,19 @@ def test_a_day_is_loaded_with_its_counts_and_again_without_a_request(
 def test_a_load_that_failed_is_read_again_although_dagster_drops_what_is_pending(
     execute: Execute, emulator: Emulator
 ) -> None:
+    import dagster as dg
+
     emulator.behavior = Behavior(rate_limit=0, api_keys=("sk_test_other",))
     refused = execute("bunce_sync_job", "2026-11-03")
+    with pytest.raises(dg.Failure, match="refuses the API key") as failed:
+        execute("bunce_sync_job", "2026-11-03", raise_on_error=True)
     emulator.behavior = Behavior(rate_limit=0)
     well = execute("bunce_sync_job", "2026-11-03")
 
     assert not refused.success
     [failure] = [e for e in refused.all_events if e.is_step_failure]
     assert "refuses the API key" in str(failure.step_failure_data.user_failure_data.description)
+    assert not failed.value.allow_retries
     assert 1485 == counts(well, "bunce_sync")["created"] == len(emulator.customers)
 
 

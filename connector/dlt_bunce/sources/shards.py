@@ -73,9 +73,9 @@ def plan_shards(
     then need not each ask the database for the bounds. Arguments and errors are those of
     `shard_source`.
     """
-    shards = [Shard(number, of) for number in range(1, of + 1)]
-    shard_source(pipeline, location, shards[0], table=table, query=query, key=key, plan=plan)
-    return [str(shard) for shard in shards]
+    split = _Split.of_source(location, of, table=table, query=query, key=key)
+    _agreed(pipeline, split, plan)
+    return [str(Shard(number, of)) for number in range(1, of + 1)]
 
 
 def shard_source(
@@ -97,44 +97,73 @@ def shard_source(
     SourceError, StoreError.
     """
     one = Shard.parse(shard) if isinstance(shard, str) else shard
-    location = resolved(location)
-    # the user of a database may differ from one machine to another
-    where = re.sub(r"://[^/@]*@", "://", location)
-    name = digest(where, table, query, key, str(one.of))
-    if holds_files(location):
-        refuse_query(table, query, key)
-        return _of_files(pipeline, location, one, plan, name)
-    if key is None:
-        raise SourceError(
-            "The shards of a database need a column to divide its rows by.",
-            remedy="Name one that has an index, such as --shard-key customer_id.",
-        )
-
-    def bounds() -> str:
-        return _written(key_bounds(location, one.of, key, table=table, query=query))
-
-    with _store(pipeline) as (db, account):
-        agreed = _values(plans.first(db, account, plan, name, bounds) if db else bounds())
+    split = _Split.of_source(location, one.of, table=table, query=query, key=key)
+    agreed = _agreed(pipeline, split, plan)
+    if split.key is None:
+        return files.from_parquet(split.location, row_groups=_row_groups(one, agreed))
     if one.number > len(agreed) + 1:
         return dlt.resource([], name=TABLE)
     edges = [None, *agreed, None]
-    part = Range(key, edges[one.number - 1], edges[one.number], nulls=one.number == 1)
-    return from_database(location, table=table, query=query, ranges=[part])
+    part = Range(split.key, edges[one.number - 1], edges[one.number], nulls=one.number == 1)
+    return from_database(split.location, table=table, query=query, ranges=[part])
 
 
-def _of_files(
-    pipeline: dlt.Pipeline, location: str, shard: Shard, plan: str, name: str
-) -> DltResource:
-    found = files.paths(location)
+@dataclass(frozen=True)
+class _Split:
+    """A source to be divided `of` ways, by a key of its table or, without one, by its files."""
 
-    def extend(known: str | None) -> str:
-        listed = json.loads(known or "[]")
-        there = set(listed)
-        return json.dumps(listed + [path for path in found if path not in there])
+    location: str
+    of: int
+    table: str | None
+    query: str | None
+    key: str | None
 
+    @classmethod
+    def of_source(
+        cls, location: str, of: int, *, table: str | None, query: str | None, key: str | None
+    ) -> _Split:
+        location = resolved(location)
+        if holds_files(location):
+            refuse_query(table, query, key)
+        elif key is None:
+            raise SourceError(
+                "The shards of a database need a column to divide its rows by.",
+                remedy="Name one that has an index, such as --shard-key customer_id.",
+            )
+        return cls(location, of, table, query, key)
+
+    @property
+    def name(self) -> str:
+        # the user of a database may differ from one machine to another
+        where = re.sub(r"://[^/@]*@", "://", self.location)
+        return digest(where, self.table, self.query, self.key, str(self.of))
+
+
+def _agreed(pipeline: dlt.Pipeline, split: _Split, plan: str) -> list[Any]:
+    """The bounds of a key's ranges, or the files in the order of their numbers."""
     with _store(pipeline) as (db, account):
-        marks = plans.extended(db, account, plan, name, extend) if db else extend(None)
-    numbers = {path: number for number, path in enumerate(json.loads(marks))}
+        if split.key is None:
+            found = files.paths(split.location)
+
+            def extend(known: str | None) -> str:
+                listed = _values(known or "[]")
+                there = set(listed)
+                return _written(listed + [path for path in found if path not in there])
+
+            return _values(
+                plans.extended(db, account, plan, split.name, extend) if db else extend(None)
+            )
+        key = split.key
+
+        def bounds() -> str:
+            found = key_bounds(split.location, split.of, key, table=split.table, query=split.query)
+            return _written(found)
+
+        return _values(plans.first(db, account, plan, split.name, bounds) if db else bounds())
+
+
+def _row_groups(shard: Shard, agreed: list[str]) -> files.RowGroups:
+    numbers = {path: number for number, path in enumerate(agreed)}
 
     def row_groups(path: str, count: int) -> Sequence[int]:
         first = numbers.get(path)
@@ -142,7 +171,7 @@ def _of_files(
             return []
         return range((shard.number - 1 - first) % shard.of, count, shard.of)
 
-    return files.from_parquet(location, row_groups=row_groups)
+    return row_groups
 
 
 def _written(values: list[Any]) -> str:
