@@ -71,7 +71,7 @@ def execute(
                 store_url=postgres_store,
             )
             return module.defs.resolve_job_def(job).execute_in_process(
-                partition_key=partition,
+                partition_key=part,
                 instance=instance,
                 resources={"dlt": module.DagsterDltResource(), "bunce": bunce},
                 run_config={"ops": config},
