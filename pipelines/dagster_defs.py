@@ -12,7 +12,7 @@ another machine: dagster-dlt drops dlt's local files first, and what was settled
 # no future annotations: Dagster reads the types of configuration when it decorates
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any, Optional
 
@@ -21,9 +21,10 @@ import dlt
 from dagster_dlt import DagsterDltResource, DagsterDltTranslator, dlt_assets
 from dagster_dlt.translator import DltResourceTranslatorData
 
-from dlt_bunce import BunceError, RunSummary, bunce, bunce_adapter, run_summary
-from dlt_bunce.errors import CredentialsError, UsageError
+from dlt_bunce import RunSummary, bunce, bunce_adapter, run_summary
+from dlt_bunce.errors import CredentialsError, RejectThresholdError, UsageError
 from dlt_bunce.letters import count_open
+from dlt_bunce.model import FATES
 from dlt_bunce.running import bunce_error
 from dlt_bunce.sources import Range, Shard, from_database, shard_source
 
@@ -96,15 +97,25 @@ def crm(customers: Any = None) -> Any:
     return dlt.resource([], name="customers") if customers is None else customers
 
 
-@dlt_assets(
-    name="bunce_sync",
-    group_name="bunce",
-    dlt_source=crm(),
-    dlt_pipeline=dlt.pipeline("bunce_sync", destination=bunce()),
-    dagster_dlt_translator=_Key(SYNC),
-    partitions_def=DAYS,
-    pool=POOL,
-)
+_Load = Callable[..., Iterator[dg.MaterializeResult[Any]]]
+
+
+def _asset(
+    name: str, key: dg.AssetKey, partitions: dg.PartitionsDefinition[Any]
+) -> Callable[[_Load], dg.AssetsDefinition]:
+    """The decorator of a function that loads a partition."""
+    return dlt_assets(
+        name=name,
+        group_name="bunce",
+        dlt_source=crm(),
+        dlt_pipeline=dlt.pipeline(name, destination=bunce()),
+        dagster_dlt_translator=_Key(key),
+        partitions_def=partitions,
+        pool=POOL,
+    )
+
+
+@_asset("bunce_sync", SYNC, DAYS)
 def sync(
     context: dg.AssetExecutionContext, config: Table, dlt: DagsterDltResource, bunce: Bunce
 ) -> Iterator[dg.MaterializeResult[Any]]:
@@ -117,15 +128,7 @@ def sync(
     yield from _run(context, dlt, bunce.pipeline("bunce_sync"), adapted)
 
 
-@dlt_assets(
-    name="bunce_backfill",
-    group_name="bunce",
-    dlt_source=crm(),
-    dlt_pipeline=dlt.pipeline("bunce_backfill", destination=bunce()),
-    dagster_dlt_translator=_Key(BACKFILL),
-    partitions_def=PARTS,
-    pool=POOL,
-)
+@_asset("bunce_backfill", BACKFILL, PARTS)
 def backfill(
     context: dg.AssetExecutionContext, config: ShardedTable, dlt: DagsterDltResource, bunce: Bunce
 ) -> Iterator[dg.MaterializeResult[Any]]:
@@ -176,26 +179,45 @@ def _metadata(summary: RunSummary) -> dict[str, Any]:
     }
 
 
-def _checks(key: dg.AssetKey, name: str) -> list[dg.AssetChecksDefinition]:
+def checks_of(key: dg.AssetKey, name: str) -> list[dg.AssetChecksDefinition]:
     """The same three checks of either asset."""
 
-    def newest(context: dg.AssetCheckExecutionContext) -> RunSummary:
-        event = context.instance.get_latest_materialization_event(key)
-        found = event.asset_materialization if event else None
-        counts = {k: v.value for k, v in (found.metadata if found else {}).items()}
-        names = ("read", *RunSummary().fates)
-        return RunSummary(**{n: counts.get(n, 0) for n in names})
+    def counts(context: dg.AssetCheckExecutionContext) -> dict[str, Any]:
+        # of this run: another may have loaded another partition since
+        ours = context.instance.all_logs(
+            context.run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION
+        )
+        found = [one.asset_materialization for one in ours]
+        if not found:
+            newest = context.instance.get_latest_materialization_event(key)
+            found = [newest.asset_materialization] if newest else []
+        of_key = [one for one in found if one and one.asset_key == key]
+        return {n: v.value for n, v in of_key[-1].metadata.items()} if of_key else {}
 
     @dg.asset_check(asset=key, name="conservation", blocking=True)
     def conservation(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-        """Every row read has one fate."""
-        return _passes(newest(context).raise_if_unbalanced)
+        """Every row that dlt has handed over has one fate."""
+        found = counts(context)
+        handed_over = found.get("rows_loaded", 0)
+        accounted = sum(found.get(fate, 0) for fate in FATES)
+        return dg.AssetCheckResult(
+            passed=handed_over == accounted,
+            description=f"{handed_over} rows were handed over, but {accounted} are accounted for."
+            if handed_over != accounted
+            else None,
+        )
 
     @dg.asset_check(asset=key, name="reject_share", blocking=True)
     def reject_share(context: dg.AssetCheckExecutionContext, config: Limits) -> dg.AssetCheckResult:
         """No more rows are rejected than allowed; all others are loaded."""
-        summary = newest(context)
-        return _passes(lambda: summary.raise_if_rejected(share=config.max_reject_share))
+        found = counts(context)
+        names = ("read", "rejected", "held")
+        summary = RunSummary(**{name: found.get(name, 0) for name in names})
+        try:
+            summary.raise_if_rejected(share=config.max_reject_share)
+        except RejectThresholdError as error:
+            return dg.AssetCheckResult(passed=False, description=str(error))
+        return dg.AssetCheckResult(passed=True)
 
     @dg.asset_check(asset=key, name="old_dead_letters")
     def old_dead_letters(config: Limits, bunce: Bunce) -> dg.AssetCheckResult:
@@ -212,14 +234,6 @@ def _checks(key: dg.AssetKey, name: str) -> list[dg.AssetChecksDefinition]:
     return [conservation, reject_share, old_dead_letters]
 
 
-def _passes(check: Any) -> dg.AssetCheckResult:
-    try:
-        check()
-    except BunceError as error:
-        return dg.AssetCheckResult(passed=False, description=str(error))
-    return dg.AssetCheckResult(passed=True)
-
-
 # a run whose worker was killed is started again
 _RETRIED = {"dagster/max_retries": "3"}
 sync_job: Any = dg.define_asset_job(
@@ -231,7 +245,7 @@ backfill_job: Any = dg.define_asset_job(
 
 defs = dg.Definitions(
     assets=[sync, backfill],
-    asset_checks=[*_checks(SYNC, "sync"), *_checks(BACKFILL, "backfill")],
+    asset_checks=[*checks_of(SYNC, "sync"), *checks_of(BACKFILL, "backfill")],
     jobs=[sync_job, backfill_job],
     schedules=[dg.build_schedule_from_partitioned_job(sync_job, hour_of_day=3)],
     resources={

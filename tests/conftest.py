@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 # where Airflow is installed, every start of dlt would import it: five times as long as its own
@@ -80,12 +81,26 @@ def postgres_store(_postgres: str) -> Iterator[str]:
     drop_schema(store_url)
 
 
+_KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+
+
 @dataclass(frozen=True)
 class Bucket:
     """A bucket in an S3 stand-in on loopback."""
 
     name: str
     endpoint_url: str
+
+    def put(self, file: Path | str, key: str) -> None:
+        """Copies a file there."""
+        self.client.upload_file(str(file), self.name, key)
+
+    @property
+    def client(self) -> Any:
+        """boto3's, with the credentials of the stand-in."""
+        import boto3
+
+        return boto3.client("s3", endpoint_url=self.endpoint_url, region_name="us-east-1", **_KEYS)
 
 
 @pytest.fixture(scope="session")
@@ -102,12 +117,8 @@ def _s3() -> Iterator[str]:
 @pytest.fixture
 def s3(_s3: str, monkeypatch: pytest.MonkeyPatch) -> Bucket:
     """An empty bucket, with its credentials where dlt looks for them."""
-    import boto3
-
     bucket = Bucket(f"bunce-{os.getpid()}-{next(_numbers)}", _s3)
-    keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
-    client = boto3.client("s3", endpoint_url=_s3, region_name="us-east-1", **keys)
-    client.create_bucket(Bucket=bucket.name)
-    for name, value in (keys | {"endpoint_url": _s3, "region_name": "us-east-1"}).items():
+    bucket.client.create_bucket(Bucket=bucket.name)
+    for name, value in (_KEYS | {"endpoint_url": _s3, "region_name": "us-east-1"}).items():
         monkeypatch.setenv(f"SOURCES__FILESYSTEM__CREDENTIALS__{name.upper()}", value)
     return bucket

@@ -215,18 +215,9 @@ def test_files_that_come_between_two_shards_move_no_other(make: Make) -> None:
 
 
 def test_shards_of_one_bucket(make: Make, s3: Any) -> None:
-    import boto3
-
     write_files("f1", "f2", groups=2)
-    client = boto3.client(
-        "s3",
-        endpoint_url=s3.endpoint_url,
-        region_name="us-east-1",
-        aws_access_key_id="testing",
-        aws_secret_access_key="testing",
-    )
     for file in Path("exports").iterdir():
-        client.upload_file(str(file), s3.name, f"crm/{file.name}")
+        s3.put(file, f"crm/{file.name}")
 
     parts = [read(make, f"s3://{s3.name}/crm/", f"{n}/2") for n in (1, 2)]
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3
 import duckdb
 import psycopg
 import pyarrow as pa
@@ -206,22 +205,15 @@ def test_another_table_begins_from_its_own_beginning(
 
 
 def test_files_lie_in_s3_too(run: Callable[..., Any], emulator: Emulator, s3: Any) -> None:
-    client = boto3.client(
-        "s3",
-        endpoint_url=s3.endpoint_url,
-        region_name="us-east-1",
-        aws_access_key_id="testing",
-        aws_secret_access_key="testing",
-    )
     pq.write_table(customers(1, 2), "one.parquet")
-    client.upload_file("one.parquet", s3.name, "customers/2026/one.parquet")
+    s3.put("one.parquet", "customers/2026/one.parquet")
     location = f"s3://{s3.name}/customers/"
 
     first = run("parquet_to_bunce", "--location", location)
     assert 0 == first.returncode, first.stderr
 
     pq.write_table(customers(3), "two.parquet")
-    client.upload_file("two.parquet", s3.name, "customers/2026/two.parquet")
+    s3.put("two.parquet", "customers/2026/two.parquet")
     second = run("parquet_to_bunce", "--location", location)
 
     assert 1 == figures(second.stdout)["read"]

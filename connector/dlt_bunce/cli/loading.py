@@ -92,6 +92,8 @@ def command(
         if version_column:
             hints["version"] = version_column
         one = Shard.parse(shard) if shard else None
+        if shard_key and one is None:
+            raise SourceError("--shard-key needs --shard.", remedy="Add for example --shard 1/8.")
         destination = options.destination(
             store_url=store_url, account=account, dry_run=dry_run or None
         )
