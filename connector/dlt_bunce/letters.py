@@ -23,10 +23,10 @@ def dead_letters(
     Columns are those of the table bunce_dead_letters; `source_row` and `payload` are JSON text.
     """
     from dlt_bunce.store.database import Database
-    from dlt_bunce.store.dead_letters import select
+    from dlt_bunce.store.selection import Selection, pages
 
     with Database(store_url, read_only=True) as db:
-        yield from select(db, account, status=status)
+        yield from pages(db, account, Selection(status=status))
 
 
 def count_open(pipeline: dlt.Pipeline, *, before: datetime | None = None) -> dict[str, int]:
@@ -34,7 +34,7 @@ def count_open(pipeline: dlt.Pipeline, *, before: datetime | None = None) -> dic
 
     With `before`, those that were met first before that time. Raises StoreError.
     """
-    from dlt_bunce.store.dead_letters import open_by_code
+    from dlt_bunce.store.selection import open_by_code
 
     with pipeline.destination_client() as opened:
         client = cast("BunceClient", opened)

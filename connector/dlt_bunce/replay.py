@@ -22,6 +22,7 @@ from dlt_bunce.store import dead_letters, runs
 from dlt_bunce.store.account import Account
 from dlt_bunce.store.database import Database, utc_now
 from dlt_bunce.store.ledger import Job
+from dlt_bunce.store.selection import Selection, pages
 from dlt_bunce.summary import add_up
 
 PORTION = 10_000
@@ -62,13 +63,13 @@ class _Rows:
 def replay(
     client: BunceClient,
     *,
-    codes: Sequence[str] = (),
-    ids: Sequence[str] = (),
+    selection: Selection | None = None,
     mapping: Mapping[str, str] | None = None,
     portion: int = PORTION,
 ) -> Replayed:
     """Loads the stored rows of open letters again; resolves those that are accepted now.
 
+    `selection` chooses among the open letters; its status does not count.
     `mapping` (field to column) goes before the configuration's, which goes before the mapping of
     the run that wrote the letter. A customer of whom Bunce has accepted something since is never
     overwritten: the letter is superseded. Letters without a stored row (dead_letter_rows = "keys")
@@ -79,8 +80,8 @@ def replay(
     found: list[RunSummary] = []
     without_row = 0
     with client.database() as db, _alone(db, account):
-        pages = dead_letters.select(db, account.name, codes=codes, ids=ids, page=portion)
-        for page in pages:
+        chosen = replace(selection or Selection(), status="open")
+        for page in pages(db, account.name, chosen, size=portion):
             groups: dict[tuple[str, str], list[_Letter]] = defaultdict(list)
             for letter in page:
                 if letter["source_row"] is None:

@@ -14,6 +14,7 @@ from dlt_bunce.emulator import Behavior, Emulator
 from dlt_bunce.errors import CredentialsError, StoreError
 from dlt_bunce.replay import Replayed, replay
 from dlt_bunce.store.database import Database
+from dlt_bunce.store.selection import Selection
 
 from .conftest import STORE, MakePipeline, customer, letters
 
@@ -68,7 +69,9 @@ def test_only_the_chosen_letters_are_sent(make: MakePipeline, emulator: Emulator
         table_name="customers",
     )
 
-    done = replayed(emulator, codes=["invalid_phone_no"], settings={"default_region": "NG"})
+    done = replayed(
+        emulator, selection=Selection(codes=["invalid_phone_no"]), settings={"default_region": "NG"}
+    )
 
     assert 1 == done.summary.read
     assert [("c2", "resolved"), ("c3", "open")] == letters("customer_id, status")

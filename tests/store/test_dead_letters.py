@@ -10,6 +10,7 @@ import pytest
 from dlt_bunce.store import dead_letters
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.dead_letters import letter_id
+from dlt_bunce.store.selection import Selection, pages
 
 Make = Callable[..., Any]
 GOOD, GOOD2 = ("a", "a1"), ("a", "a2")
@@ -18,8 +19,8 @@ BAD, BAD2 = ("a", "bad"), ("a", "bad2")
 
 def ids(db: Database, account: str = "default", **filters: Any) -> list[str]:
     """Ids of selected letters."""
-    pages = dead_letters.select(db, account, **filters)
-    return [letter["id"] for page in pages for letter in page]
+    found = pages(db, account, Selection(**filters))
+    return [letter["id"] for page in found for letter in page]
 
 
 def attempts(db: Database) -> list[int]:
@@ -187,43 +188,6 @@ def test_with_keys_only_nothing_of_the_row_is_kept(books: Make) -> None:
     assert "example.com" not in str(rows)
     assert [None, None] == [row["source_row"] for row in rows]
     assert "example.com" in str(first.db.rows("SELECT source_row FROM bunce_dead_letters"))
-
-
-def test_every_letter_is_found_once_over_many_pages(books: Make) -> None:
-    first = books()
-    first.claim(bad=[(f"c{n}", f"bad{n}") for n in range(2500)])
-
-    pages = [len(page) for page in dead_letters.select(first.db, "default")]
-    assert [1000, 1000, 500] == pages
-    assert 2500 == len(set(ids(first.db)))
-    assert ids(first.db) == sorted(ids(first.db, page=199))
-
-
-def test_letters_are_found_by_status_code_and_the_beginning_of_their_id(books: Make) -> None:
-    first = books()
-    first.claim(bad=[BAD, ("x", "x1")])
-    first.load("rejected", ("b", "b1"), chunk=1)
-    bad, refused = letter_id("default", *BAD), letter_id("default", "b", "b1")
-    dead_letters.set_status(first.db, "default", [bad], "discarded")
-    everything = ids(first.db, status=None)
-
-    assert 3 == len(everything)
-    assert [bad] == ids(first.db, status="discarded")
-    assert [refused] == ids(first.db, codes=["refused"])
-    assert 2 == len(ids(first.db, codes=["refused", "invalid_email"]))
-    assert [refused] == ids(first.db, ids=[refused[:8]])
-    assert [refused] == ids(first.db, ids=[refused[:8], "nothing"], codes=["refused"])
-    assert [] == ids(first.db, ids=[bad])
-    assert {"invalid_email": 1, "refused": 1} == dead_letters.open_by_code(first.db, "default")
-
-
-@pytest.mark.parametrize("given", ["", "ghost", "%", "_", "' OR 1=1 --"])
-def test_what_is_no_id_chooses_no_letter(books: Make, given: str) -> None:
-    first = books()
-    first.claim(bad=[BAD])
-
-    assert [] == ids(first.db, ids=[given])
-    assert [] == ids(first.db, codes=[given])
 
 
 def test_a_purge_deletes_what_is_not_open_and_nothing_else(books: Make) -> None:

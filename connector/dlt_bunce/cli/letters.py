@@ -71,24 +71,24 @@ def _pages(
 ) -> Iterator[list[dict[str, Any]]]:
     """Pages of the chosen letters. Raises UsageError at once for an id that chooses none."""
     from dlt_bunce.store.database import Database
-    from dlt_bunce.store.dead_letters import select
+    from dlt_bunce.store.selection import Selection, pages
 
     store_url, account = options.store_settings(store_url, account)
     chosen = None if status == "all" else status
     with Database(store_url, read_only=True) as db:
         for one in ids:
-            if not any(select(db, account, status=chosen, ids=[one], page=1)):
+            if not any(pages(db, account, Selection(status=chosen, ids=[one]), size=1)):
                 kind = "" if chosen is None else f"{chosen} "
                 raise UsageError(
                     f"No {kind}dead letter begins with {one!r}.",
                     remedy="See their ids with: dlt-bunce dead-letters list --status all",
                 )
 
-    def pages() -> Iterator[list[dict[str, Any]]]:
+    def found() -> Iterator[list[dict[str, Any]]]:
         with Database(store_url, read_only=True) as db:
-            yield from select(db, account, status=chosen, codes=codes, ids=ids)
+            yield from pages(db, account, Selection(status=chosen, codes=codes, ids=ids))
 
-    return pages()
+    return found()
 
 
 @command.command("list")
@@ -214,11 +214,12 @@ def replay_letters(
     with reported():
         from dlt_bunce.cli.loading import parse_maps
         from dlt_bunce.replay import replay
+        from dlt_bunce.store.selection import Selection
 
         mapping = parse_maps(maps)
         _pages(store_url, account, "open", ids=ids)
         client = options.client(store_url=store_url, account=account)
-        done = replay(client, codes=codes, ids=ids, mapping=mapping)
+        done = replay(client, selection=Selection(codes=codes, ids=ids), mapping=mapping)
         if as_json:
             output.as_json(done.summary.as_dict() | {"without_row": done.without_row})
             return

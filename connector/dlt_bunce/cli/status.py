@@ -22,8 +22,9 @@ from dlt_bunce.model import FATES
 def command(count: int, store_url: str | None, account: str | None, as_json: bool) -> None:
     """Show the ledger, open dead letters by code, and the last runs."""
     with reported():
-        from dlt_bunce.store import dead_letters, runs
+        from dlt_bunce.store import runs
         from dlt_bunce.store.database import Database
+        from dlt_bunce.store.selection import open_by_code
 
         store_url, account = options.store_settings(store_url, account)
         with Database(store_url, read_only=True) as db:
@@ -32,7 +33,7 @@ def command(count: int, store_url: str | None, account: str | None, as_json: boo
                 "COUNT(claim_batch) AS in_doubt FROM bunce_customers WHERE account = $1",
                 (account,),
             )[0]
-            letters = dead_letters.open_by_code(db, account)
+            letters = open_by_code(db, account)
             found = runs.summaries(db, account, limit=count)
         if as_json:
             output.as_json(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timezone
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +30,6 @@ LETTERS = pa.schema(
         ("chunk", pa.int64()),
     ]
 )
-_PAGE = 1_000
 
 _UPSERT = """
 INSERT INTO bunce_dead_letters AS d
@@ -153,53 +151,6 @@ def resolve_letters(db: Database, job: Job, settled: str) -> None:
         "AND d.status = 'open')",
         (job.account,),
     )
-
-
-def open_by_code(db: Database, account: str, *, before: datetime | None = None) -> dict[str, int]:
-    """How many letters are open, by reject code; with `before`, those first met before then."""
-    limit = before and before.astimezone(timezone.utc).isoformat(timespec="microseconds")
-    rows = db.rows(
-        "SELECT code, COUNT(*) AS n FROM bunce_dead_letters WHERE account = $1 AND status = 'open' "
-        "AND (CAST($2 AS TEXT) IS NULL OR first_seen_at < $2) GROUP BY code ORDER BY code",
-        (account, limit),
-    )
-    return {row["code"]: row["n"] for row in rows}
-
-
-def select(
-    db: Database,
-    account: str,
-    *,
-    status: str | None = "open",
-    codes: Sequence[str] = (),
-    ids: Sequence[str] = (),
-    page: int = _PAGE,
-) -> Iterator[list[dict[str, Any]]]:
-    """Pages of letters in the order of their ids; an id may be given by its beginning."""
-    where, parameters = "account = $1", [account]
-    if status is not None:
-        parameters.append(status)
-        where += f" AND status = ${len(parameters)}"
-    for column, values in (("code", codes), ("id", ids)):
-        if values:
-            tests = []
-            for value in values:
-                parameters.append(value)
-                # an empty beginning is that of no id, lest an unset variable choose them all
-                shown = f"SUBSTR(id, 1, {max(len(value), 1)})" if column == "id" else column
-                tests.append(f"{shown} = ${len(parameters)}")
-            where += f" AND ({' OR '.join(tests)})"
-    after = ""
-    while True:
-        rows = db.rows(
-            f"SELECT * FROM bunce_dead_letters WHERE {where} "  # noqa: S608
-            f"AND id > ${len(parameters) + 1} ORDER BY id LIMIT {int(page)}",
-            (*parameters, after),
-        )
-        if not rows:
-            return
-        yield rows
-        after = rows[-1]["id"]
 
 
 def set_status(db: Database, account: str, ids: Sequence[str], status: str) -> None:

@@ -164,4 +164,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             made_at TEXT NOT NULL,
             PRIMARY KEY (account, plan, source))""",
     ),
+    (
+        # letters in the order in which people look at them
+        "DROP INDEX bunce_dead_letters_open",
+        """CREATE INDEX bunce_dead_letters_seen
+            ON bunce_dead_letters (account, status, last_seen_at, id)""",
+        """CREATE INDEX bunce_dead_letters_code
+            ON bunce_dead_letters (account, status, code, last_seen_at, id)""",
+        "CREATE INDEX bunce_dead_letters_run ON bunce_dead_letters (account, run_id)",
+    ),
 )

@@ -1,0 +1,100 @@
+"""Dead letters chosen by what an operator asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from dlt_bunce.store import dead_letters
+from dlt_bunce.store.database import Database
+from dlt_bunce.store.dead_letters import letter_id
+from dlt_bunce.store.selection import Selection, counted, newest, open_by_code, pages
+
+Make = Callable[..., Any]
+BAD = ("a", "bad")
+
+
+def ids(db: Database, **filters: Any) -> list[str]:
+    found = pages(db, "default", Selection(**filters))
+    return [letter["id"] for page in found for letter in page]
+
+
+def test_every_letter_is_found_once_over_many_pages(books: Make) -> None:
+    first = books()
+    first.claim(bad=[(f"c{n}", f"bad{n}") for n in range(2500)])
+
+    found = list(pages(first.db, "default", Selection()))
+    assert [1000, 1000, 500] == [len(page) for page in found]
+    assert 2500 == len({letter["id"] for page in found for letter in page})
+    small = [x["id"] for page in pages(first.db, "default", Selection(), size=199) for x in page]
+    assert small == sorted(ids(first.db))
+
+
+def test_letters_are_found_by_status_code_and_the_beginning_of_their_id(books: Make) -> None:
+    first = books()
+    first.claim(bad=[BAD, ("x", "x1")])
+    first.load("rejected", ("b", "b1"), chunk=1)
+    bad, refused = letter_id("default", *BAD), letter_id("default", "b", "b1")
+    dead_letters.set_status(first.db, "default", [bad], "discarded")
+    everything = ids(first.db, status=None)
+
+    assert 3 == len(everything)
+    assert [bad] == ids(first.db, status="discarded")
+    assert [refused] == ids(first.db, codes=["refused"])
+    assert 2 == len(ids(first.db, codes=["refused", "invalid_email"]))
+    assert [refused] == ids(first.db, ids=[refused[:8]])
+    assert [refused] == ids(first.db, ids=[refused[:8], "nothing"], codes=["refused"])
+    assert [] == ids(first.db, ids=[bad])
+    assert {"invalid_email": 1, "refused": 1} == open_by_code(first.db, "default")
+
+
+@pytest.mark.parametrize("given", ["", "ghost", "%", "_", "' OR 1=1 --"])
+def test_what_is_no_id_chooses_no_letter(books: Make, given: str) -> None:
+    first = books()
+    first.claim(bad=[BAD])
+
+    assert [] == ids(first.db, ids=[given])
+    assert [] == ids(first.db, codes=[given])
+
+
+def test_the_newest_come_first_and_once_over_many_pages(books: Make) -> None:
+    first = books()
+    for number in range(4):
+        first.claim(bad=[(f"c{number}-{n}", f"bad{n}") for n in range(3)], chunk=number)
+
+    found, before = [], None
+    while page := newest(first.db, "default", Selection(), before=before, limit=5):
+        found += page
+        before = (page[-1]["last_seen_at"], page[-1]["id"])
+
+    keys = [(letter["last_seen_at"], letter["id"]) for letter in found]
+    assert 12 == len(set(keys))
+    assert keys == sorted(keys, reverse=True)
+
+
+def test_letters_are_found_by_field_run_and_time(books: Make) -> None:
+    first, second = books(), books("second")
+    first.claim(bad=[("a", "a1")])
+    between = datetime.now(timezone.utc)
+    second.claim(bad=[("b", "b1")])
+    older, newer = (letter_id("default", *key) for key in (("a", "a1"), ("b", "b1")))
+
+    assert [older] == ids(first.db, run_ids=["first"])
+    assert [] == ids(first.db, run_ids=["second"], fields=["phone_no"])
+    assert [newer] == ids(first.db, run_ids=["second"], fields=["email", "phone_no"])
+    assert [newer] == ids(first.db, since=between)
+    assert [older] == ids(first.db, until=between)
+    assert [] == ids(first.db, since=between, until=between + timedelta(0))
+
+
+def test_letters_are_counted_by_what_they_have_in_common(books: Make) -> None:
+    first = books()
+    first.claim(bad=[("a", "a1"), ("b", "b1")])
+    first.load("rejected", ("c", "c1"), chunk=1)
+
+    assert {"invalid_email": 2, "refused": 1} == counted(first.db, "default", Selection(), "code")
+    assert {"first": 3} == counted(first.db, "default", Selection(), "run_id")
+    assert {"email": 2} == counted(first.db, "default", Selection(codes=["invalid_email"]), "field")
