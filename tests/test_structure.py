@@ -41,7 +41,7 @@ ALLOWED = {
         "lease",
         "refusals",
     },
-    "preview": {"errors", "model", "records", "store", "load"},
+    "preview": {"errors", "model", "records", "store", "api", "load", "refusals"},
 }
 KNOW_DLT = {
     "adapter",

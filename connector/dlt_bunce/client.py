@@ -26,7 +26,7 @@ from dlt_bunce.api.session import Session
 from dlt_bunce.budget import Budget
 from dlt_bunce.configuration import BunceConfiguration
 from dlt_bunce.errors import DispositionError, UnknownTableError
-from dlt_bunce.job import CustomersJob, StateJob
+from dlt_bunce.job import CustomersJob, StateJob, end_rehearsal
 from dlt_bunce.model import Traffic
 from dlt_bunce.records.mapping import FieldMapping, resolve_mapping
 from dlt_bunce.state import StoredState
@@ -196,6 +196,7 @@ class BunceClient(JobClientBase, StoredState):
     def complete_load(self, load_id: str) -> None:
         """Closes the run's row; from here on the incremental cursor of this load counts."""
         if self.config.dry_run:
+            end_rehearsal(load_id)
             return
         with self.database() as db, db.transaction():
             runs.finish(db, load_id, self.pipeline_name, self.config.account, "completed")

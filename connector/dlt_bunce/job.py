@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,9 +17,8 @@ from dlt.common.storages import FileStorage
 from dlt_bunce.errors import BunceError
 from dlt_bunce.load import Load, Settings, Source, recorded
 from dlt_bunce.logs import logger
-from dlt_bunce.model import RunSummary
 from dlt_bunce.parquet import record_batches
-from dlt_bunce.preview import preview
+from dlt_bunce.preview import Preview, Rehearsal
 from dlt_bunce.records.prepare import Rules
 from dlt_bunce.records.rows import arrow_table
 from dlt_bunce.store import dlt_state, runs
@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 
 row_listeners: list[Callable[[int], None]] = []
 """Called with the number of rows of each chunk as it is read; progress bars register here."""
-dry_runs: dict[str, RunSummary] = {}
-"""What dry runs of this process would have done, by load id: they write nothing to the store."""
+_rehearsals: dict[str, Rehearsal] = {}
+_rehearsing = threading.Lock()
+previews: dict[str, Preview] = {}
+"""What the dry runs of this process would have done, by load id."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,21 @@ class JsonlSource:
                 yield arrow_table(held)
 
 
+def rehearsal_of(load_id: str) -> Rehearsal:
+    """The one dry run that all jobs of a load have a part in."""
+    with _rehearsing:
+        if load_id not in _rehearsals:
+            _rehearsals[load_id] = Rehearsal()
+        return _rehearsals[load_id]
+
+
+def end_rehearsal(load_id: str) -> None:
+    """Keeps what a dry run has counted in `previews`."""
+    previews[load_id] = rehearsal_of(load_id).end()
+    with _rehearsing:
+        del _rehearsals[load_id]
+
+
 class CustomersJob(RunnableLoadJob):
     """Loads the customers of one file."""
 
@@ -100,8 +117,8 @@ class CustomersJob(RunnableLoadJob):
             else JsonlSource(self._file_path)
         )
         if client.config.dry_run:
-            summary = preview(source, job, self._settings(client, b""), client.config.store_url)
-            dry_runs[self._load_id] = summary
+            settings = self._settings(client, b"")
+            rehearsal_of(self._load_id).run(source, job, settings, client.config.store_url)
             return
         self._load(client, job, source)
 

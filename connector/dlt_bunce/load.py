@@ -146,7 +146,9 @@ class Load:
             if only is None or number in only:
                 prepared = prepare(table, self.settings.mapping, self.settings.rules)
                 if number == 0 and self.settings.check_mapping:
-                    self._check_mapping(prepared, table)
+                    fault = mapping_fault(prepared, table, self.settings.mapping)
+                    if fault is not None:
+                        raise fault
                 yield _Chunk(number, table, prepared)
                 if only is None:
                     self.settings.progress(table.num_rows)
@@ -245,18 +247,22 @@ class Load:
             )
         return counts
 
-    def _check_mapping(self, prepared: Prepared, table: pa.Table) -> None:
-        codes = set(prepared.rejected.column("code").to_pylist())
-        if prepared.read < MAPPING_SAMPLE or prepared.accepted.num_rows or len(codes) != 1:
-            return
-        code = REJECT_CODES[codes.pop()]
-        column = self.settings.mapping.columns.get(code.field or "", "none")
-        raise MappingError(
-            f"All of the first {prepared.read} rows are rejected as {code.code}: the mapping of "
-            f"{code.field} (column {column!r}) looks wrong. Nothing was sent.",
-            columns=[name for name in table.column_names if not name.startswith("_dlt_")],
-            remedy=f'Write {code.field} = "…" under [destination.bunce.mapping], or {code.remedy}.',
-        )
+
+def mapping_fault(
+    prepared: Prepared, table: pa.Table, mapping: FieldMapping
+) -> MappingError | None:
+    """What is wrong with a mapping by which no row of a large enough first chunk is good."""
+    codes = set(prepared.rejected.column("code").to_pylist())
+    if prepared.read < MAPPING_SAMPLE or prepared.accepted.num_rows or len(codes) != 1:
+        return None
+    code = REJECT_CODES[codes.pop()]
+    column = mapping.columns.get(code.field or "", "none")
+    return MappingError(
+        f"All of the first {prepared.read} rows are rejected as {code.code}: the mapping of "
+        f"{code.field} (column {column!r}) looks wrong. Nothing was sent.",
+        columns=[name for name in table.column_names if not name.startswith("_dlt_")],
+        remedy=f'Write {code.field} = "…" under [destination.bunce.mapping], or {code.remedy}.',
+    )
 
 
 def recorded(mapping: FieldMapping) -> dict[str, str]:

@@ -1,49 +1,179 @@
-"""What a load would do, by the same stages, with nothing sent and nothing written."""
+"""What a load would do: its own stages, against a copy of what the ledger knows of its customers.
+
+Nothing is sent, and nothing is written but the copy, which lives in a temporary folder.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import shutil
+import tempfile
+import threading
+import weakref
 from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
-from dlt_bunce.load import Settings, Source
-from dlt_bunce.model import FATES, RunSummary
-from dlt_bunce.records.prepare import prepare
+import pyarrow as pa
+
+from dlt_bunce import refusals
+from dlt_bunce.api.verdict import Verdict
+from dlt_bunce.errors import MappingError
+from dlt_bunce.load import CHUNK_ROWS, Settings, Source, mapping_fault, recorded
+from dlt_bunce.model import RunSummary, Traffic
+from dlt_bunce.records.fingerprint import email_digests
+from dlt_bunce.records.mapping import FieldMapping
+from dlt_bunce.records.payload import with_payloads
+from dlt_bunce.records.prepare import Prepared, prepare
+from dlt_bunce.store import copies, runs
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.ledger import Job, Ledger
 
+_SAMPLE_ROWS = 1_000
 
-def preview(source: Source, job: Job, settings: Settings, store_url: str) -> RunSummary:
-    """Counts by fate-to-be: `created` and `updated` are the rows that would be sent.
 
-    Rows that share a key over several chunks are each judged against the ledger as it is now.
+@dataclass(frozen=True)
+class Preview:
+    """What a load would do, as far as the ledger and the rules tell.
+
+    `sample` are the first rows as read, `nulls` counts null cells by mapped column; `to_create` and
+    `to_update` are customers that would go on the wire; `fault` is what would stop the load.
     """
-    counts: Counter[str] = Counter()
-    codes: Counter[str] = Counter()
-    known = Database(store_url).exists()
-    for number, table in enumerate(source.chunks(20_000)):
-        prepared = prepare(table, settings.mapping, settings.rules)
-        counts["read"] += prepared.read
-        counts["superseded"] += prepared.superseded
-        counts["rejected"] += prepared.rejected.num_rows
-        codes.update(prepared.rejected.column("code").to_pylist())
-        if not known:
-            counts["new"] += prepared.accepted.num_rows
-        else:
-            with Database(store_url) as db:
-                verdicts = Ledger(db, job).judge(prepared.accepted, number)
-            counts.update(verdicts.column("verdict").to_pylist())
-            counts["unchanged"] += prepared.accepted.num_rows - verdicts.num_rows
-        settings.progress(table.num_rows)
-    counts["created"] += counts.pop("new", 0)
-    counts["skipped" if job.disposition == "append" else "updated"] += counts.pop("changed", 0)
-    counts["deferred"] += counts.pop("busy", 0)
-    summary = RunSummary(
-        run_id=job.run_id,
-        pipeline_name=job.pipeline_name,
-        disposition=job.disposition,
-        state="dry_run",
-        read=counts["read"],
-        reject_codes=dict(codes),
-        **{fate: counts[fate] for fate in FATES},
-    )
-    summary.raise_if_unbalanced()
-    return summary
+
+    summary: RunSummary
+    mapping: FieldMapping | None = None
+    sample: pa.Table = None
+    nulls: Mapping[str, int] = field(default_factory=dict)
+    to_create: int = 0
+    to_update: int = 0
+    fault: MappingError | None = None
+
+
+class Rehearsal:
+    """All files of one dry run, one after the other, as one load would see them."""
+
+    def __init__(self) -> None:
+        folder = tempfile.mkdtemp(prefix="dlt-bunce-")
+        # a dry run that fails ends with the process
+        self._forget = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self._scratch = f"sqlite:///{Path(folder) / 'scratch.sqlite'}"
+        self._lock = threading.Lock()
+        self._nulls: Counter[str] = Counter()
+        self._verbs: Counter[str] = Counter()
+        self._mapping: FieldMapping | None = None
+        self._sample: pa.Table = None
+        self._fault: MappingError | None = None
+        self._job: Job | None = None
+        self._store_url = ""
+
+    def run(self, source: Source, job: Job, settings: Settings, store_url: str) -> None:
+        """Reads a file and counts what would become of its rows."""
+        # dead letters of the copy hold no rows
+        job = replace(job, letter_rows="keys")
+        with self._lock, Database(self._scratch) as scratch, _opened(store_url) as known:
+            self._job, self._store_url = job, store_url
+            key = b"" if known is None else copies.email_key(known, job.account)
+            self._mapping = settings.mapping
+            runs.begin(scratch, job, recorded(settings.mapping))
+            if known is not None:
+                copies.leases(known, scratch)
+            for number, table in enumerate(source.chunks(CHUNK_ROWS)):
+                prepared = prepare(table, settings.mapping, settings.rules)
+                self._look_at(table, prepared, settings, first=number == 0)
+                letters = refusals.of_rejected(number, table, prepared.rejected)
+                if known is not None:
+                    copies.customers(known, scratch, job.account, prepared.accepted, letters)
+                ledger = Ledger(scratch, job)
+                claim = ledger.claim(
+                    prepared.accepted,
+                    letters,
+                    chunk=number,
+                    read=prepared.read,
+                    superseded=prepared.superseded,
+                )
+                self._accept(ledger, scratch, claim.to_send, number, table, key)
+                settings.progress(table.num_rows)
+
+    def end(self) -> Preview:
+        """The counts of all files; forgets the copy."""
+        if self._job is None:
+            self._forget()
+            return Preview(RunSummary(state="dry_run"))
+        job = self._job
+        with Database(self._scratch) as scratch, _opened(self._store_url) as known:
+            runs.finish(scratch, job.run_id, job.pipeline_name, job.account, "dry_run")
+            summary = runs.summaries(scratch, job.account, run_ids=[job.run_id])[0]
+            taken = copies.emails_taken(known, scratch, job.account, job.run_id)
+        self._forget()
+        if taken:
+            summary = replace(
+                summary,
+                created=summary.created - taken,
+                rejected=summary.rejected + taken,
+                reject_codes={**summary.reject_codes, "email_taken": taken},
+            )
+        summary.raise_if_unbalanced()
+        return Preview(
+            replace(summary, seconds=0.0),
+            self._mapping,
+            self._sample,
+            dict(self._nulls),
+            self._verbs["create"],
+            self._verbs["update"],
+            self._fault,
+        )
+
+    def _look_at(
+        self, table: pa.Table, prepared: Prepared, settings: Settings, *, first: bool
+    ) -> None:
+        for column in settings.mapping.columns.values():
+            missing = column not in table.column_names
+            self._nulls[column] += table.num_rows if missing else table.column(column).null_count
+        if first:
+            self._fault = self._fault or mapping_fault(prepared, table, settings.mapping)
+        if self._sample is None:
+            self._sample = table.slice(0, _SAMPLE_ROWS)
+
+    def _accept(
+        self,
+        ledger: Ledger,
+        scratch: Database,
+        to_send: pa.Table,
+        chunk: int,
+        table: pa.Table,
+        key: bytes,
+    ) -> None:
+        """Settles what would be sent as if Bunce took all of it, but for changed emails: the API
+        leaves those out of an update.
+        """
+        if not to_send.num_rows:
+            return
+        verbs = to_send.column("verb")
+        self._verbs.update(verbs.to_pylist())
+        batch = with_payloads(to_send)
+        batch = batch.append_column("chunk", pa.array([chunk] * batch.num_rows, pa.int64()))
+        digests = email_digests(batch.column("email"), key)
+        assert self._job is not None  # noqa: S101, set by run()
+        account = self._job.account
+        kept = copies.emails_that_stay(scratch, account, batch.column("customer_id"), digests)
+        created = Verdict("created", "response")
+        updated = Verdict("updated", "response")
+        ignored = replace(updated, code="email_not_updated", field="email")
+        verdicts = [
+            created if verb == "create" else ignored if stays else updated
+            for verb, stays in zip(verbs.to_pylist(), kept, strict=True)
+        ]
+        letters = refusals.of_verdicts(batch, verdicts, {chunk: table})
+        ledger.settle(refusals.settled(batch, verdicts, key), letters, Traffic())
+
+
+@contextlib.contextmanager
+def _opened(store_url: str) -> Iterator[Database | None]:
+    """The store as it is, or None before the first load; never made or upgraded here."""
+    database = Database(store_url, read_only=True)
+    if not database.exists():
+        yield None
+        return
+    with database:
+        yield database

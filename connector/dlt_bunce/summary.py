@@ -19,7 +19,7 @@ def run_summary(pipeline: Pipeline) -> RunSummary:
     ConservationError when the fates do not add up to the rows read.
     """
     from dlt_bunce.client import BunceClient
-    from dlt_bunce.job import dry_runs
+    from dlt_bunce.job import previews
     from dlt_bunce.store import runs
 
     with pipeline.destination_client() as client:
@@ -28,8 +28,8 @@ def run_summary(pipeline: Pipeline) -> RunSummary:
         trace = pipeline.last_trace
         info = trace.last_load_info if trace else None
         load_ids = None if trace is None else list(info.loads_ids) if info else []
-        if load_ids and all(load_id in dry_runs for load_id in load_ids):
-            found = [dry_runs[load_id] for load_id in load_ids]
+        if load_ids and all(load_id in previews for load_id in load_ids):
+            found = [previews[load_id].summary for load_id in load_ids]
         elif load_ids == []:
             found = []
         else:

@@ -1,0 +1,141 @@
+"""Parts of a store copied into another, so that a load can be rehearsed without touching it."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from dlt_bunce.store.database import Database
+from dlt_bunce.store.dead_letters import letter_id
+
+_TEXTS = (
+    "account customer_id fingerprint confirmation email_digest delivered_at fate job "
+    "rejected_fingerprint claim_fingerprint claim_batch"
+)
+_CUSTOMERS = pa.schema(
+    [(name, pa.string()) for name in _TEXTS.split()]
+    + [(name, pa.int64()) for name in ("version", "chunk", "lease_until")]
+)
+# all but the row itself and Bunce's words, which may quote it
+_LETTER_TEXTS = (
+    "id account customer_id code field stage fingerprint first_seen_at last_seen_at status "
+    "resolved_at run_id batch_id pipeline_name table_name"
+)
+_LETTERS = pa.schema(
+    [(name, pa.string()) for name in _LETTER_TEXTS.split()]
+    + [(name, pa.int64()) for name in ("version", "attempts", "chunk")]
+)
+_LEASES = pa.schema([("claim_batch", pa.string()), ("lease_until", pa.int64())])
+_PAGE = 200_000
+
+
+def email_key(known: Database, account: str) -> bytes:
+    """The key of the account's email digests; b"" before its first load."""
+    rows = known.rows("SELECT email_key FROM bunce_accounts WHERE account = $1", (account,))
+    return bytes.fromhex(rows[0]["email_key"]) if rows else b""
+
+
+def leases(known: Database, scratch: Database) -> None:
+    """Copies the claims that live loads have renewed."""
+    _copy(scratch, "bunce_leases", known.query("SELECT * FROM bunce_leases", schema=_LEASES))
+
+
+def customers(
+    known: Database, scratch: Database, account: str, accepted: pa.Table, letters: pa.Table
+) -> None:
+    """Copies what the store knows of a chunk's customers, unless it was copied before.
+
+    `accepted` is as records.Prepared has it, `letters` as LETTERS.
+    """
+    ids = pa.chunked_array(
+        [*accepted.column("customer_id").chunks, *letters.column("customer_id").chunks]
+    )
+    known.ingest("bunce_asked", pa.table({"customer_id": ids.unique()}))
+    columns = ", ".join(f"c.{name}" for name in _CUSTOMERS.names)
+    found = known.query(
+        f"SELECT {columns} FROM bunce_asked AS a JOIN bunce_customers AS c "  # noqa: S608
+        "ON c.account = $1 AND c.customer_id = a.customer_id",
+        (account,),
+        schema=_CUSTOMERS,
+    )
+    _copy(scratch, "bunce_customers", found)
+    columns = ", ".join(f"d.{name}" for name in _LETTERS.names)
+    of_customers = known.query(
+        f"SELECT {columns} FROM bunce_asked AS a JOIN bunce_dead_letters AS d "  # noqa: S608
+        "ON d.account = $1 AND d.customer_id = a.customer_id",
+        (account,),
+        schema=_LETTERS,
+    )
+    nobody = letters.filter(pa.compute.is_null(letters.column("customer_id")))
+    of_nobody = [letter_id(account, None, one) for one in nobody.column("fingerprint").to_pylist()]
+    known.ingest("bunce_asked_letters", pa.table({"id": pa.array(of_nobody, pa.string())}))
+    without_id = known.query(
+        f"SELECT {columns} FROM bunce_asked_letters AS a "  # noqa: S608
+        "JOIN bunce_dead_letters AS d ON d.id = a.id",
+        schema=_LETTERS,
+    )
+    found = pa.concat_tables([of_customers, without_id])
+    _copy(scratch, "bunce_dead_letters", found.append_column("message", _blanks(found)))
+
+
+def emails_that_stay(
+    scratch: Database, account: str, ids: pa.ChunkedArray, digests: pa.Array
+) -> list[bool]:
+    """Which customers were delivered with another email than `digests` has for them."""
+    table = pa.table({"customer_id": ids, "email_digest": digests})
+    scratch.ingest("bunce_emails", table)
+    others = scratch.rows(
+        "SELECT e.customer_id AS customer_id FROM bunce_emails AS e JOIN bunce_customers AS c "
+        "ON c.account = $1 AND c.customer_id = e.customer_id "
+        "WHERE c.delivered_at IS NOT NULL AND c.email_digest <> e.email_digest",
+        (account,),
+    )
+    changed = {row["customer_id"] for row in others}
+    return [one in changed for one in ids.to_pylist()]
+
+
+def emails_taken(known: Database | None, scratch: Database, account: str, run_id: str) -> int:
+    """How many customers that a run creates have the email of another customer, who comes before
+    them in the run or is in the ledger.
+    """
+    where = "account = $1 AND fate = 'created' AND SUBSTR(job, 1, LENGTH($2) + 1) = $2 || '.'"
+    counts = scratch.rows(
+        "SELECT COUNT(*) AS created, COUNT(DISTINCT email_digest) AS emails "  # noqa: S608
+        f"FROM bunce_customers WHERE {where}",
+        (account, run_id),
+    )[0]
+    owned: set[str] = set()
+    after = ""
+    while known is not None:
+        page = scratch.query(
+            "SELECT customer_id, email_digest FROM bunce_customers "  # noqa: S608
+            f"WHERE {where} AND customer_id > $3 ORDER BY customer_id LIMIT {_PAGE}",
+            (account, run_id, after),
+            schema=pa.schema([("customer_id", pa.string()), ("email_digest", pa.string())]),
+        )
+        if not page.num_rows:
+            break
+        known.ingest("bunce_emails", page)
+        rows = known.rows(
+            "SELECT DISTINCT e.email_digest AS email FROM bunce_customers AS c "
+            "JOIN bunce_emails AS e ON c.email_digest = e.email_digest "
+            "WHERE c.account = $1 AND c.customer_id <> e.customer_id",
+            (account,),
+        )
+        owned.update(row["email"] for row in rows)
+        after = page.column("customer_id")[-1].as_py()
+    return int(counts["created"]) - (int(counts["emails"]) - len(owned))
+
+
+def _copy(scratch: Database, table: str, rows: pa.Table) -> None:
+    if not rows.num_rows:
+        return
+    columns = ", ".join(rows.column_names)
+    scratch.ingest("bunce_copied", rows)
+    scratch.execute(
+        f"INSERT INTO {table} ({columns}) SELECT {columns} FROM bunce_copied "  # noqa: S608
+        "WHERE true ON CONFLICT DO NOTHING"
+    )
+
+
+def _blanks(table: pa.Table) -> pa.Array:
+    return pa.repeat(pa.scalar(""), table.num_rows)
