@@ -41,9 +41,11 @@ ALLOWED = {
         "lease",
         "refusals",
     },
+    "forecast": {"model", "records", "api", "preview"},
     "preview": {"errors", "model", "records", "store", "api", "load", "refusals"},
 }
 KNOW_DLT = {
+    "diagnosis",  # looks at the client of a pipeline
     "adapter",
     "cli",
     "client",

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import closing
 from functools import lru_cache
 from types import TracebackType
-from urllib.parse import urlsplit
 
 from dlt.common.configuration.container import Container
 from dlt.common.destination import DestinationCapabilitiesContext
@@ -159,8 +158,7 @@ class BunceClient(JobClientBase, StoredState):
         allowed = config.requests_per_minute
         pace: Pacer = local_pace(config.base_url, allowed)
         if allowed and not config.dry_run and database.exists():
-            scope = f"{urlsplit(config.base_url).netloc} {config.egress}"
-            pace = Budget(database, scope, allowed)
+            pace = Budget(database, config.budget_scope, allowed)
         return Session(
             config.base_url,
             config.credentials.api_key,

@@ -103,6 +103,17 @@ class BunceConfiguration(DestinationClientConfiguration):
         return max(self.concurrency, self.max_concurrency)
 
     @property
+    def mode(self) -> str:
+        """Live or sandbox, as the prefix of the key says; else unknown, as with an emulator."""
+        prefix = next((p for p in _KEY_HOSTS if (self.credentials.api_key or "").startswith(p)), "")
+        return {"sk_live_": "live", "sk_test_": "sandbox"}.get(prefix, "unknown")
+
+    @property
+    def budget_scope(self) -> str:
+        """Who shares a request budget: all that leave for one host from one address."""
+        return f"{urlsplit(self.base_url or '').netloc} {self.egress}"
+
+    @property
     def customers_tables(self) -> tuple[str, ...]:
         """The names in `customers_table`."""
         return tuple(name.strip() for name in self.customers_table.split(",") if name.strip())

@@ -27,6 +27,7 @@ from dlt_bunce.records.mapping import FieldMapping
 from dlt_bunce.records.payload import with_payloads
 from dlt_bunce.records.prepare import Prepared, prepare
 from dlt_bunce.store import copies, runs
+from dlt_bunce.store.account import known_account
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.ledger import Job, Ledger
 
@@ -73,7 +74,8 @@ class Rehearsal:
         job = replace(job, letter_rows="keys")
         with self._lock, Database(self._scratch) as scratch, _opened(store_url) as known:
             self._job, self._store_url = job, store_url
-            key = b"" if known is None else copies.email_key(known, job.account)
+            account = None if known is None else known_account(known, job.account)
+            key = b"" if account is None else account.email_key
             self._mapping = settings.mapping
             runs.begin(scratch, job, recorded(settings.mapping))
             if known is not None:

@@ -4,59 +4,17 @@ from __future__ import annotations
 
 import os
 import pty
-import sqlite3
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-import duckdb
 import psycopg
-import pyarrow as pa
 import pytest
 
 from dlt_bunce.emulator import Behavior, Emulator, Fault
 
-from .conftest import PROGRAM, Run, people, write
-
-ROWS = [
-    *people(*range(1, 9)),
-    *people(9, mobile="call me"),
-    *people(10, email="nobody"),
-]
-CREATE = """CREATE TABLE people (id BIGINT, email TEXT, first_name TEXT, last_name TEXT,
-    mobile TEXT, updated_at BIGINT)"""
-
-
-@pytest.fixture
-def sources(postgres_url: str) -> dict[str, list[str]]:
-    """The same ten customers, two of them bad, wherever customers are kept."""
-    write(ROWS)
-    write(ROWS[:5], "exports/a.parquet")
-    write(ROWS[5:], "exports/deep/b.parquet")
-    with duckdb.connect("w.duckdb") as warehouse:
-        warehouse.register("rows", pa.Table.from_pylist(ROWS))
-        warehouse.execute("CREATE SCHEMA crm; CREATE TABLE crm.people AS SELECT * FROM rows")
-    values = [tuple(row.values()) for row in ROWS]
-    lite = sqlite3.connect("s.sqlite")
-    lite.execute(CREATE)
-    lite.executemany("INSERT INTO people VALUES (?, ?, ?, ?, ?, ?)", values)
-    lite.commit()
-    lite.close()
-    with psycopg.connect(postgres_url) as link, link.cursor() as cursor:
-        cursor.execute(CREATE)
-        cursor.executemany("INSERT INTO people VALUES (%s, %s, %s, %s, %s, %s)", values)
-    return {
-        "file": ["customers.parquet"],
-        "folder": ["exports"],
-        "glob": ["exports/**/*.parquet"],
-        "duckdb table": ["duckdb:///w.duckdb", "--table", "crm.people"],
-        "duckdb query": ["duckdb:///w.duckdb", "--query", "SELECT * FROM crm.people"],
-        "sqlite table": ["sqlite:///s.sqlite", "--table", "people"],
-        "sqlite query": ["sqlite:///s.sqlite", "--query", "SELECT * FROM people"],
-        "postgres table": [postgres_url, "--table", "public.people"],
-        "postgres query": [postgres_url, "--query", "SELECT * FROM people"],
-    }
+from .conftest import CREATE, PROGRAM, ROWS, Run, people, write
 
 
 def test_every_source_loads_and_a_second_load_sends_nothing(

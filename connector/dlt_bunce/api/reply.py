@@ -14,7 +14,9 @@ lost: it may have been carried out, but no answer came (time-out, dropped connec
 
 @dataclass(frozen=True)
 class Reply:
-    """`seconds` is how long the answer took; `reason` names the fault without any content."""
+    """`seconds` is how long the answer took; `reason` names the fault without any content; `date`
+    is when the server says that it answered.
+    """
 
     arrival: Arrival
     status: int = 0
@@ -22,6 +24,7 @@ class Reply:
     retry_after: str | None = None
     seconds: float = 0.0
     reason: str = ""
+    date: str | None = None
 
     @cached_property
     def document(self) -> dict[str, Any] | None:

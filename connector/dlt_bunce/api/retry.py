@@ -54,15 +54,17 @@ def retry_after_s(value: str | None, now: float) -> float | None:
     try:
         seconds = float(value)
     except ValueError:
-        return _seconds_until(value, now)
+        until = seconds_from_now(value, now)
+        return None if until is None else max(0.0, until)
     return seconds if seconds >= 0 else None
 
 
-def _seconds_until(date: str, now: float) -> float | None:
+def seconds_from_now(date: str, now: float) -> float | None:
+    """How far an HTTP date lies ahead, below 0 if it is past; None when it makes no sense."""
     try:
         when = parsedate_to_datetime(date)
     except (ValueError, OverflowError):
         return None
     if when.tzinfo is None:
         when = when.replace(tzinfo=timezone.utc)
-    return max(0.0, when.timestamp() - now)
+    return when.timestamp() - now

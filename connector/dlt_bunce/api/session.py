@@ -76,7 +76,7 @@ class Session:
             return None
         return self._send(method, path, waited, body=body, kind="bulk_requests")
 
-    def check_key(self) -> None:
+    def check_key(self) -> Reply:
         """Preflight by a listing of one customer, as Bunce's own command line does it.
 
         Raises CredentialsError when the key is refused, UnavailableError when nobody answers.
@@ -93,6 +93,7 @@ class Session:
                 remedy="Check base_url and the network; nothing was sent, run again later.",
             )
         self._lookup.note(reply)
+        return reply
 
     def find(self, customer_ids: Sequence[str]) -> dict[str, dict[str, Any]] | None:
         """The customers that exist among `customer_ids`, by id; None when nobody can tell.
@@ -174,6 +175,7 @@ class Session:
                 response.content,
                 response.headers.get("Retry-After"),
                 time.monotonic() - started,
+                date=response.headers.get("Date"),
             )
         self._count(kind, len(body or b""), waited, reply)
         logger().debug(

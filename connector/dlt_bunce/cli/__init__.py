@@ -11,6 +11,8 @@ from typing import Any
 import click
 
 COMMANDS = {
+    "check": ("checking", "Tell what a load will do, without sending or writing anything."),
+    "doctor": ("doctor", "Look whether key, host, store, versions, clock, and budget are well."),
     "load": ("loading", "Load customers from a file or a database into Bunce."),
     "status": ("status", "Show the ledger, open dead letters, and the last runs."),
     "dead-letters": ("letters", "Look at rows that could not go; replay or discard them."),

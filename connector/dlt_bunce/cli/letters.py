@@ -212,7 +212,7 @@ def replay_letters(
     Example: dlt-bunce dead-letters replay --code missing_phone_no --map phone_no=mobile
     """
     with reported():
-        from dlt_bunce.cli.loading import parse_maps
+        from dlt_bunce.cli.origin import parse_maps
         from dlt_bunce.replay import replay
         from dlt_bunce.store.selection import Selection
 

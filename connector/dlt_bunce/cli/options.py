@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -25,6 +27,45 @@ def store_options(function: _F) -> _F:
     ):
         function = option(function)
     return function
+
+
+def source_options(function: _F) -> _F:
+    """SOURCE and how to read it, given to the command as one `origin`."""
+    from dlt_bunce.cli.origin import Origin
+
+    names = [one.name for one in dataclasses.fields(Origin)]
+
+    @functools.wraps(function)
+    def with_origin(**given: Any) -> Any:
+        origin = Origin(**{name: given.pop(name) for name in names})
+        return function(origin=origin, **given)
+
+    wrapped: Any = with_origin
+    dispositions = click.Choice(["append", "merge"])
+    for option in (
+        click.option(
+            "--pipeline-name",
+            "name",
+            help="Name of the dlt pipeline (default: made from the source).",
+        ),
+        click.option("--limit", type=click.IntRange(min=1), help="Read so many rows only."),
+        click.option("--version-column", help="Column that grows whenever a row changes."),
+        click.option(
+            "--disposition",
+            type=dispositions,
+            default="merge",
+            show_default=True,
+            help="append creates only; merge creates and updates.",
+        ),
+        click.option(
+            "--map", "maps", multiple=True, metavar="FIELD=COLUMN", help="Column of a field."
+        ),
+        click.option("--query", help="Query of a database."),
+        click.option("--table", help="Table or view of a database, with its schema if needed."),
+        click.argument("source"),
+    ):
+        wrapped = option(wrapped)
+    return cast("_F", wrapped)
 
 
 def read_config() -> None:

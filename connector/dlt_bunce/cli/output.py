@@ -30,6 +30,14 @@ def console() -> Console:
     return Console(highlight=False, markup=False, width=None if terminal else _WIDE)
 
 
+def duration(seconds: float) -> str:
+    """In the unit that a person would use."""
+    for unit, length in (("hours", 5400), ("minutes", 90)):
+        if seconds >= length:
+            return f"{seconds / (3600 if unit == 'hours' else 60):.1f} {unit}"
+    return f"{seconds:.0f} seconds"
+
+
 def print_summary(summary: RunSummary, title: str = "Run") -> None:
     """Fates, requests, and rejects with their remedies."""
     table = Table(show_header=False)

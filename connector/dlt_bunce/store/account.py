@@ -7,8 +7,10 @@ has never seen, so a digest of the API key is kept and compared before anything 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import scrypt
+from typing import Any
 
 from dlt_bunce.errors import AccountError
 from dlt_bunce.store.database import Database, utc_now
@@ -43,16 +45,26 @@ def open_account(db: Database, name: str, api_key: str, *, rotate: bool = False)
         row = rows[0]
         if _digest(api_key, row["key_salt"]) != row["key_digest"]:
             if not rotate:
-                raise AccountError(
-                    f"The ledger of account {name!r} was written with another API key.",
-                    remedy="Same workspace with a new key: `dlt-bunce account rotate`. Another "
-                    'workspace: set another name, account = "…", under [destination.bunce].',
-                )
+                raise _another_key(name)
             db.execute(
                 "UPDATE bunce_accounts SET key_digest = $1 WHERE account = $2",
                 (_digest(api_key, row["key_salt"]), name),
             )
-        return Account(name, bytes.fromhex(row["email_key"]), row["batch_size"], row["concurrency"])
+        return _account(row)
+
+
+def known_account(db: Database, name: str, api_key: str | None = None) -> Account | None:
+    """The account as it is, or None before its first load; nothing is written.
+
+    With `api_key`, raises AccountError as `open_account` does.
+    """
+    rows = db.rows("SELECT * FROM bunce_accounts WHERE account = $1", (name,))
+    if not rows:
+        return None
+    row = rows[0]
+    if api_key is not None and _digest(api_key, row["key_salt"]) != row["key_digest"]:
+        raise _another_key(name)
+    return _account(row)
 
 
 def remember_pace(db: Database, name: str, *, batch_size: int, concurrency: int) -> None:
@@ -60,6 +72,19 @@ def remember_pace(db: Database, name: str, *, batch_size: int, concurrency: int)
     db.execute(
         "UPDATE bunce_accounts SET batch_size = $1, concurrency = $2 WHERE account = $3",
         (batch_size, concurrency, name),
+    )
+
+
+def _account(row: Mapping[str, Any]) -> Account:
+    key = bytes.fromhex(row["email_key"])
+    return Account(row["account"], key, row["batch_size"], row["concurrency"])
+
+
+def _another_key(name: str) -> AccountError:
+    return AccountError(
+        f"The ledger of account {name!r} was written with another API key.",
+        remedy="Same workspace with a new key: `dlt-bunce account rotate`. Another "
+        'workspace: set another name, account = "…", under [destination.bunce].',
     )
 
 

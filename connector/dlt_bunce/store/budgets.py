@@ -38,6 +38,9 @@ UPDATE bunce_budgets AS b SET
   limited_at = {{now}}
 WHERE scope = $1
 """  # noqa: S608
+_STATE = f"""
+SELECT {_SHARE} AS share, b.paused_until - {{now}} AS pause FROM bunce_budgets AS b WHERE scope = $1
+"""  # noqa: S608
 _PAUSED = "SELECT paused_until > {now} AS paused FROM bunce_budgets WHERE scope = $1"
 
 
@@ -84,3 +87,9 @@ def is_paused(db: Database, scope: str, *, now: str | None = None) -> bool:
     """Whether somebody was told to wait."""
     rows = db.rows(_PAUSED.format(now=now or db.now), (scope,))
     return any(row["paused"] for row in rows)
+
+
+def share_of(db: Database, scope: str) -> tuple[float, float]:
+    """The part of the budget that may be used now, and the seconds that everybody waits first."""
+    rows = db.rows(_STATE.format(now=db.now), (scope,))
+    return (rows[0]["share"], max(0.0, rows[0]["pause"] / 1000)) if rows else (1.0, 0.0)

@@ -28,12 +28,6 @@ _LEASES = pa.schema([("claim_batch", pa.string()), ("lease_until", pa.int64())])
 _PAGE = 200_000
 
 
-def email_key(known: Database, account: str) -> bytes:
-    """The key of the account's email digests; b"" before its first load."""
-    rows = known.rows("SELECT email_key FROM bunce_accounts WHERE account = $1", (account,))
-    return bytes.fromhex(rows[0]["email_key"]) if rows else b""
-
-
 def leases(known: Database, scratch: Database) -> None:
     """Copies the claims that live loads have renewed."""
     _copy(scratch, "bunce_leases", known.query("SELECT * FROM bunce_leases", schema=_LEASES))

@@ -159,6 +159,16 @@ def summaries(
     return [_summary(row) for row in rows]
 
 
+def mean_answer_s(db: Database, account: str) -> float | None:
+    """Seconds that an answer took in the newest run that carried customers."""
+    rows = db.rows(
+        "SELECT answer_seconds / requests AS mean FROM bunce_runs "
+        "WHERE account = $1 AND bulk_requests > 0 ORDER BY started_at DESC LIMIT 1",
+        (account,),
+    )
+    return float(rows[0]["mean"]) if rows else None
+
+
 def _sum(db: Database, where: str, parameters: tuple[object, ...]) -> dict[str, int]:
     sums = ", ".join(f"CAST(SUM({c}) AS BIGINT) AS {c}" for c in ("read", *FATE_COLUMNS))
     row = db.rows(f"SELECT {sums} FROM bunce_run_chunks {where}", parameters)[0]  # noqa: S608

@@ -1,0 +1,170 @@
+"""The command `dlt-bunce check`."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dlt_bunce.cli import options, output
+from dlt_bunce.cli.failures import reported
+
+if TYPE_CHECKING:
+    from dlt_bunce.cli.origin import Origin
+    from dlt_bunce.configuration import BunceConfiguration
+    from dlt_bunce.forecast import Pace
+    from dlt_bunce.model import RunSummary
+
+_WILL = {"created": "create", "updated": "update", "skipped": "skip", "deferred": "leave for later"}
+
+
+@click.command("check")
+@options.source_options
+@click.option("--show-values", is_flag=True, help="Show values of the source, not their shapes.")
+@options.store_options
+def command(
+    origin: Origin,
+    show_values: bool,
+    store_url: str | None,
+    account: str | None,
+    as_json: bool,
+) -> None:
+    """Tell what a load of SOURCE will do: nothing is sent, nothing is written.
+
+    The source is read whole, mapped, judged, and compared with the ledger, so the counts are those
+    of the load that follows, unless Bunce knows more of these customers than the ledger does.
+
+    Example: dlt-bunce check env:CRM_URL --table crm.people --map phone_no=msisdn
+    """
+    with reported():
+        from dlt_bunce import forecast
+
+        config, preview = _preview(origin, store_url, account)
+        last, pace = _known(config, origin.pipeline_name(config.store_url, config.account))
+        found = {
+            "mapping": [
+                dataclasses.asdict(one) for one in forecast.mapped(preview, show_values=show_values)
+            ],
+            "unmapped": forecast.unmapped(preview),
+            "summary": preview.summary.as_dict(),
+            "cost": dataclasses.asdict(forecast.cost(preview, pace)),
+            "base_url": config.base_url,
+            "mode": config.mode,
+            "warnings": [
+                dataclasses.asdict(one)
+                for one in forecast.warnings(
+                    preview, default_region=config.default_region, last=last
+                )
+            ],
+        }
+        if as_json:
+            output.as_json(found)
+        else:
+            _print(found, preview.summary, config, pace, show_values=show_values)
+
+
+def _preview(
+    origin: Origin, store_url: str | None, account: str | None
+) -> tuple[BunceConfiguration, Any]:
+    import tempfile
+    from typing import cast
+
+    import dlt
+
+    from dlt_bunce.adapter import bunce_adapter
+    from dlt_bunce.cli.loading import progress
+    from dlt_bunce.client import BunceClient
+    from dlt_bunce.job import previews
+    from dlt_bunce.preview import Preview
+    from dlt_bunce.running import flush_and_run
+
+    destination = options.destination(store_url=store_url, account=account, dry_run=True)
+    with tempfile.TemporaryDirectory(prefix="dlt-bunce-") as folder:
+        pipeline = dlt.pipeline("bunce_check", pipelines_dir=folder, destination=destination)
+        with pipeline.destination_client() as client:
+            config = cast("BunceClient", client).config
+        with progress(True):
+            summary = flush_and_run(
+                pipeline,
+                bunce_adapter(origin.resource(), **origin.hints),
+                write_disposition=origin.disposition,
+            )
+        return config, previews.get(summary.run_id or "") or Preview(summary)
+
+
+def _known(config: BunceConfiguration, pipeline_name: str) -> tuple[RunSummary | None, Pace]:
+    """The last run of the pipeline, and the pace at which the next one will go."""
+    from dlt_bunce.forecast import Pace
+    from dlt_bunce.store import budgets, runs
+    from dlt_bunce.store.account import known_account
+    from dlt_bunce.store.database import Database
+
+    pace = Pace(
+        config.batch_size,
+        config.max_batch_size,
+        config.concurrency,
+        config.requests_per_minute,
+    )
+    database = Database(config.store_url, read_only=True)
+    if not database.exists():
+        return None, pace
+    with database as db:
+        account = known_account(db, config.account, config.credentials.api_key)
+        share, pause_s = budgets.share_of(db, config.budget_scope)
+        found = runs.summaries(db, config.account, pipeline_name=pipeline_name)
+        answer_s = runs.mean_answer_s(db, config.account)
+    last = next((run for run in found if run.read and run.state == "completed"), None)
+    pace = dataclasses.replace(pace, share=share, pause_s=pause_s, answer_s=answer_s)
+    if account is not None:
+        pace = dataclasses.replace(
+            pace,
+            batch_size=account.batch_size or config.batch_size,
+            concurrency=account.concurrency or config.concurrency,
+        )
+    return last, pace
+
+
+def _print(
+    found: dict[str, Any],
+    summary: RunSummary,
+    config: BunceConfiguration,
+    pace: Pace,
+    *,
+    show_values: bool,
+) -> None:
+    columns = ("field", "column", "how", "nulls", "values" if show_values else "shapes")
+    rows = [
+        one
+        | {"nulls": f"{one['nulls']:,}" if one["nulls"] else None}
+        | {columns[-1]: "   ".join(one["shapes"])}
+        for one in found["mapping"]
+    ]
+    output.print_rows(rows, columns, "Mapping")
+    if found["unmapped"]:
+        output.console().print(f"Not used: {', '.join(found['unmapped'])}")
+    fates = [
+        {"rows": f"{count:,}", "fate": _WILL.get(fate, fate)}
+        for fate, count in summary.fates.items()
+        if count
+    ]
+    output.print_rows(fates, ("fate", "rows"), f"{summary.read:,} rows")
+    output.print_codes(summary.reject_codes, "To be rejected")
+    cost = found["cost"]
+    console = output.console()
+    console.print(f"Bunce: {config.base_url} ({config.mode})")
+    if cost["requests"] > 1:
+        console.print(
+            f"{cost['requests']:,} requests, at least {output.duration(cost['seconds'])}{_at(pace)}"
+        )
+    else:
+        console.print("No customer needs to be sent: one request, to see whether the key is good")
+    for one in found["warnings"]:
+        console.print(f"Warning: {one['text']} {one['remedy']}")
+
+
+def _at(pace: Pace) -> str:
+    if not pace.requests_per_minute:
+        return ", unpaced"
+    now = f" of which {pace.share:.0%} may be used now" if pace.share < 1 else ""
+    return f" at {pace.requests_per_minute} requests a minute{now}"

@@ -1,0 +1,88 @@
+"""Where a command's customers come from: the source as its arguments name it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dlt_bunce.cli.failures import BAD_URL
+from dlt_bunce.errors import MappingError, SourceError
+
+if TYPE_CHECKING:
+    import dlt
+    from dlt.extract import DltResource
+
+    from dlt_bunce.sources import Shard
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A source with its mapping: what `load` and `check` are told alike."""
+
+    source: str
+    table: str | None = None
+    query: str | None = None
+    maps: tuple[str, ...] = ()
+    disposition: str = "merge"
+    version_column: str | None = None
+    limit: int | None = None
+    name: str | None = None
+
+    @property
+    def hints(self) -> Mapping[str, str]:
+        """Field (or "version") to column. Raises MappingError."""
+        hints = parse_maps(self.maps)
+        return hints | ({"version": self.version_column} if self.version_column else {})
+
+    def pipeline_name(self, store_url: str, account: str) -> str:
+        """The same command in the same folder gets the same pipeline, and so takes up what it left
+        behind; another store or folder never gets those rows.
+        """
+        if self.name is not None:
+            return self.name
+        parts = (str(Path.cwd()), self.source, self.table, self.query, store_url, account)
+        key = "\x1f".join(part or "" for part in parts)
+        return f"bunce_load_{blake2b(key.encode(), digest_size=5).hexdigest()}"
+
+    def resource(self) -> DltResource:
+        """All of the source. Raises SourceError."""
+        from dlt_bunce.sources import limited, open_source
+
+        try:
+            resource = open_source(self.source, table=self.table, query=self.query)
+        except ValueError:  # its text may hold a part of the URL, and so of a password
+            raise SourceError(BAD_URL) from None
+        return resource if self.limit is None else limited(resource, self.limit)
+
+    def shard(
+        self, pipeline: dlt.Pipeline, shard: Shard, *, key: str | None, plan: str
+    ) -> DltResource:
+        """One part of the source, as agreed on in the pipeline's store. Raises SourceError."""
+        from dlt_bunce.sources import limited, shard_source
+
+        try:
+            resource = shard_source(
+                pipeline, self.source, shard, table=self.table, query=self.query, key=key, plan=plan
+            )
+        except ValueError:
+            raise SourceError(BAD_URL) from None
+        return resource if self.limit is None else limited(resource, self.limit)
+
+
+def parse_maps(maps: tuple[str, ...]) -> dict[str, str]:
+    """Field to column, out of repeated FIELD=COLUMN. Raises MappingError."""
+    from dlt_bunce.records.schema import FIELDS
+
+    parsed: dict[str, str] = {}
+    for text in maps:
+        field, separator, column = text.partition("=")
+        if not separator or not column or field not in FIELDS:
+            raise MappingError(
+                f"--map {text!r} is not FIELD=COLUMN.",
+                remedy=f"The fields are: {', '.join(FIELDS)}.",
+            )
+        parsed[field] = column
+    return parsed

@@ -1,0 +1,66 @@
+"""`dlt-bunce doctor`: what would keep a load from running, with the remedy."""
+
+from __future__ import annotations
+
+import pytest
+
+from dlt_bunce.emulator import Behavior, Emulator
+
+from .conftest import Run, people, write
+
+
+def states(run: Run, *words: str) -> dict[str, str]:
+    return {one["what"]: one["state"] for one in run("doctor", *words, "--json").json}
+
+
+def test_all_is_well_before_and_after_a_first_load(run: Run, emulator: Emulator) -> None:
+    def failed() -> dict[str, str]:
+        return {what: state for what, state in states(run).items() if state == "failed"}
+
+    assert {} == failed()
+    write(people(1))
+    run("load", "customers.parquet")
+    assert {} == failed()
+    assert {"key", "clock", "store", "disk", "budget", "python", "dlt", "pyarrow"} <= {*states(run)}
+    assert "1 customers delivered" in run("doctor").output
+    assert 0 == run("doctor").code
+
+
+def test_it_sends_one_request_and_writes_nothing(
+    run: Run, emulator: Emulator, postgres_store: str
+) -> None:
+    run("doctor", "--store-url", postgres_store)
+    assert 1 == len(emulator.requests)
+    assert "is not there yet" in run("doctor", "--store-url", postgres_store).output
+
+
+def test_a_refused_key_fails_with_its_remedy(run: Run, emulator: Emulator) -> None:
+    emulator.behavior = Behavior(api_keys=("sk_test_another",))
+
+    done = run("doctor")
+
+    assert 1 == done.code
+    assert "refuses the API key" in done.output
+    assert "DESTINATION__BUNCE__CREDENTIALS__API_KEY" in done.output
+
+
+def test_the_key_of_another_workspace_fails(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(people(1))
+    run("load", "customers.parquet")
+    monkeypatch.setenv("DESTINATION__BUNCE__CREDENTIALS__API_KEY", "sk_test_other")
+
+    assert "failed" == states(run)["store"]
+
+
+def test_a_store_that_cannot_be_used_fails(run: Run) -> None:
+    assert "failed" == states(run, "--store-url", "postgresql://u@127.0.0.1:9/d")["store"]
+
+
+def test_a_budget_that_somebody_else_uses_up_is_told(
+    run: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(people(1))
+    assert "warning" == states(run)["budget"]  # the tests do not pace
+    monkeypatch.setenv("DESTINATION__BUNCE__REQUESTS_PER_MINUTE", "500")
+    run("load", "customers.parquet")
+    assert "ok" == states(run)["budget"]
