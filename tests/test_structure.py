@@ -29,7 +29,9 @@ ALLOWED = {
     "refusals": {"records", "store", "api"},
     "budget": {"logs", "store", "api"},
     "lease": {"errors", "logs", "store"},
+    "progress": set(),
     "load": {
+        "progress",
         "errors",
         "model",
         "logs",
@@ -42,7 +44,7 @@ ALLOWED = {
         "refusals",
     },
     "forecast": {"model", "records", "api", "preview"},
-    "preview": {"errors", "model", "records", "store", "api", "load", "refusals"},
+    "preview": {"errors", "model", "records", "store", "api", "load", "progress", "refusals"},
 }
 KNOW_DLT = {
     "diagnosis",  # looks at the client of a pipeline

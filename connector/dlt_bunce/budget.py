@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from dlt_bunce.api.pacing import MOST_BURST, WINDOW_S
+from dlt_bunce.api.pacing import MOST_BURST, NEVER, WINDOW_S
 from dlt_bunce.logs import logger
 from dlt_bunce.store import budgets
 from dlt_bunce.store.database import Database
@@ -36,7 +36,7 @@ class Budget:
         *,
         window_s: float = WINDOW_S,
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] | None = None,
         now: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._database, self._scope = database, scope
@@ -48,17 +48,18 @@ class Budget:
         self._lock = threading.Lock()
         self._opened = False
 
-    def wait(self) -> float:
+    def wait(self, stopping: threading.Event = NEVER) -> float:
         """Blocks until a request may leave; returns the seconds waited."""
         waited = 0.0
-        while True:
+        while not stopping.is_set():
             pause = self.next_moment() - self._clock()
             if pause <= 0:
-                return waited
-            self._sleep(pause)
+                break
+            (self._sleep or stopping.wait)(pause)
             waited += pause
             if pause < _LONG_S or not self._is_paused():
-                return waited
+                break
+        return waited
 
     def next_moment(self) -> float:
         """Takes the moment, by the clock, at which the caller's next request may leave."""

@@ -8,12 +8,14 @@ from collections.abc import Iterable, Sequence
 from contextlib import closing
 from functools import lru_cache
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from dlt.common.configuration.container import Container
 from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.common.destination.client import JobClientBase, LoadJob
 from dlt.common.destination.typing import PreparedTableSchema
 from dlt.common.pipeline import PipelineContext
+from dlt.common.runtime.collector import NULL_COLLECTOR
 from dlt.common.schema import Schema, TSchemaTables
 from dlt.common.storages.load_package import ParsedLoadJobFileName
 from typing_extensions import Self
@@ -32,6 +34,9 @@ from dlt_bunce.state import StoredState
 from dlt_bunce.store import dlt_state, runs
 from dlt_bunce.store.account import Account, open_account
 from dlt_bunce.store.database import Database
+
+if TYPE_CHECKING:
+    from dlt.common.runtime.collector_base import Collector
 
 
 @lru_cache(maxsize=32)
@@ -145,6 +150,14 @@ class BunceClient(JobClientBase, StoredState):
         """Name of the pipeline that is loading, or of its schema outside of one."""
         context = Container()[PipelineContext]
         return context.pipeline().pipeline_name if context.is_active() else self.schema.name
+
+    @property
+    def collector(self) -> Collector:
+        """The pipeline's progress, as chosen by dlt's `progress=`."""
+        context = Container()[PipelineContext]
+        pipeline = context.pipeline() if context.is_active() else None
+        # dlt promises no more of a pipeline than its name
+        return getattr(pipeline, "collector", NULL_COLLECTOR)
 
     def database(self) -> Database:
         """A connection to the store, for the thread that asks."""

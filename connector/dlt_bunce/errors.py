@@ -10,7 +10,8 @@ BunceError
 │   └── SourceError           a source that cannot be read
 ├── CredentialsError        Bunce refused the API key
 ├── UnavailableError        try again later: Bunce did not answer well enough
-│   └── RowsDeferredError     some rows could not be settled in this run
+│   ├── RowsDeferredError     some rows could not be settled in this run
+│   └── StoppedError          the process was asked to end before all rows were settled
 ├── ListingError            Bunce offers no listing of customers that can be read to its end
 ├── StoreError              the ledger's database cannot be used; nothing is sent without it
 ├── ConservationError       rows read and rows accounted for differ
@@ -97,6 +98,10 @@ class UnavailableError(BunceError):
 
 class RowsDeferredError(UnavailableError):
     """Rows that could not be settled in this run; the next run takes them up."""
+
+
+class StoppedError(UnavailableError):
+    """SIGINT or SIGTERM came: what was in flight is settled, the next run takes up the rest."""
 
 
 class StoreError(BunceError):

@@ -12,13 +12,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from dlt.common.destination.client import RunnableLoadJob
 from dlt.common.json import json
+from dlt.common.runtime import signals
 from dlt.common.storages import FileStorage
 
-from dlt_bunce.errors import BunceError
+from dlt_bunce.errors import BunceError, StoppedError
 from dlt_bunce.load import Load, Settings, Source, recorded
 from dlt_bunce.logs import logger
 from dlt_bunce.parquet import record_batches
 from dlt_bunce.preview import Preview, Rehearsal
+from dlt_bunce.progress import Progress
 from dlt_bunce.records.prepare import Rules
 from dlt_bunce.records.rows import arrow_table
 from dlt_bunce.store import dlt_state, runs
@@ -26,12 +28,20 @@ from dlt_bunce.store.account import open_account, remember_pace
 from dlt_bunce.store.ledger import Job
 
 if TYPE_CHECKING:
+    from dlt.common.runtime.collector_base import Collector
+
     from dlt_bunce.client import BunceClient
 
-row_listeners: list[Callable[[int], None]] = []
-"""Called with the number of rows of each chunk as it is read; progress bars register here."""
+listeners: list[Callable[[Progress], None]] = []
+"""Told whenever rows are read or settled; progress bars register here."""
+minutely: list[Callable[[Progress], None]] = [
+    lambda progress: logger().info("load.progress", **progress.as_event())
+]
+"""Told once a minute."""
 _rehearsals: dict[str, Rehearsal] = {}
 _rehearsing = threading.Lock()
+# jobs run in threads, collectors expect one
+_telling = threading.Lock()
 previews: dict[str, Preview] = {}
 """What the dry runs of this process would have done, by load id."""
 
@@ -137,8 +147,9 @@ class CustomersJob(RunnableLoadJob):
             try:
                 counts = Load(source, job, settings, db, session, throttle).run()
             except BunceError as error:
+                state = "stopped" if isinstance(error, StoppedError) else "failed"
                 with db.transaction():
-                    runs.finish(db, job.run_id, job.pipeline_name, job.account, "failed")
+                    runs.finish(db, job.run_id, job.pipeline_name, job.account, state)
                 log.warning("load.stopped", error=type(error).__name__)
                 raise
             remember_pace(
@@ -156,7 +167,10 @@ class CustomersJob(RunnableLoadJob):
                 defaults=config.defaults or {},
             ),
             email_key=email_key,
-            progress=_tell_listeners,
+            progress=_Telling(client.collector),
+            minutely=_tell_minutely,
+            interrupted=signals.was_signal_received,
+            requests_per_minute=config.requests_per_minute,
         )
 
 
@@ -179,6 +193,24 @@ class StateJob(RunnableLoadJob):
                     dlt_state.put_state(db, row)
 
 
-def _tell_listeners(rows: int) -> None:
-    for listener in row_listeners:
-        listener(rows)
+class _Telling:
+    """Tells whoever watches, and dlt's own progress collector."""
+
+    def __init__(self, collector: Collector) -> None:
+        self._collector = collector
+        self._last = Progress("")
+
+    def __call__(self, progress: Progress) -> None:
+        with _telling:
+            last, self._last = self._last, progress
+            settled = progress.settled - last.settled
+            # dlt types the total as a number, and takes None where there is none
+            self._collector.update("Customers", settled, progress.total)  # type: ignore[arg-type]
+            self._collector.update("Requests", inc=progress.requests - last.requests)
+            for listener in listeners:
+                listener(progress)
+
+
+def _tell_minutely(progress: Progress) -> None:
+    for listener in minutely:
+        listener(progress)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dlt_bunce import refusals
 from dlt_bunce.api.adaptation import Throttle
@@ -19,11 +20,18 @@ from dlt_bunce.api.session import Session
 from dlt_bunce.api.settlement import Settlement, Traits
 from dlt_bunce.api.verdict import Verdict
 from dlt_bunce.delivery import Delivered, ahead, deliver
-from dlt_bunce.errors import BunceError, ConservationError, MappingError, RowsDeferredError
+from dlt_bunce.errors import (
+    BunceError,
+    ConservationError,
+    MappingError,
+    RowsDeferredError,
+    StoppedError,
+)
 from dlt_bunce.held import Held, said_of
 from dlt_bunce.lease import Lease
 from dlt_bunce.logs import logger
 from dlt_bunce.model import REJECT_CODES
+from dlt_bunce.progress import Meter, Progress, Watch
 from dlt_bunce.records.batching import pack
 from dlt_bunce.records.mapping import FieldMapping
 from dlt_bunce.records.payload import with_payloads
@@ -60,7 +68,10 @@ class Settings:
     rules: Rules
     email_key: bytes
     chunk_rows: int = CHUNK_ROWS
-    progress: Callable[[int], None] = lambda _rows: None
+    progress: Callable[[Progress], None] = lambda _progress: None
+    minutely: Callable[[Progress], None] = lambda _progress: None
+    interrupted: Callable[[], bool] = lambda: False
+    requests_per_minute: int = 0
     check_mapping: bool = True
     lease_s: float = DEFAULT_LEASE_S
 
@@ -85,28 +96,51 @@ class Load:
     ledger: Ledger = field(init=False)
     _traits: Traits = field(default_factory=Traits)
     _stop: threading.Event = field(default_factory=threading.Event)
+    _interrupted: bool = False
+    _cut_short: bool = False
     _fault: BunceError | None = None
     # tables whose rows are on the wire, so that a dead letter can hold its source row
     _tables: dict[int, pa.Table] = field(default_factory=dict)
     _unsettled: Counter[int] = field(default_factory=Counter)
     _busy: set[int] = field(default_factory=set)
+    _met: set[int] = field(default_factory=set)
     _held: Held = field(default_factory=Held)
 
     def __post_init__(self) -> None:
         lease_s = self.settings.lease_s
         self.ledger = Ledger(self.database, self.job, lease_s=lease_s)
         self._lease = Lease(self.database, self.job, lambda: list(self._unsettled), lease_s=lease_s)
+        self._meter = Meter(
+            self.job.job_id, self.source.row_count, seconds_a_row=self._least_seconds_a_row
+        )
+        self._watch = Watch(
+            tell=lambda: self.settings.minutely(self._meter.add()),
+            interrupted=self.settings.interrupted,
+            stop=self._interrupt,
+        )
 
     def run(self) -> dict[str, int]:
         """Loads the file and returns its counts: `read`, and the nine fates by name.
 
         Raises what stopped it after everything in flight is settled and recorded:
-        CredentialsError, UnavailableError, RowsDeferredError, StoreError; MappingError when the
-        first rows show that the mapping is wrong.
+        CredentialsError, UnavailableError, RowsDeferredError, StoreError; StoppedError when the
+        process was asked to end; MappingError when the first rows show that the mapping is wrong.
         """
-        with self._lease:
+        with self._lease, self._watch:
             self._load()
         return self._account()
+
+    def _interrupt(self) -> None:
+        self._interrupted = True
+        self._stop.set()
+        self.session.stopping.set()
+
+    def _least_seconds_a_row(self) -> float:
+        allowed = self.settings.requests_per_minute
+        return 60 / allowed / self.throttle.size() if allowed else 0.0
+
+    def _count(self, **counts: int) -> None:
+        self.settings.progress(self._meter.add(**counts))
 
     def _load(self) -> None:
         only: Collection[int] | None = None
@@ -142,6 +176,7 @@ class Load:
     def _read(self, only: Collection[int] | None) -> Iterator[_Chunk]:
         for number, table in enumerate(self.source.chunks(self.settings.chunk_rows)):
             if self._stop.is_set():
+                self._cut_short = True
                 return
             if only is None or number in only:
                 prepared = prepare(table, self.settings.mapping, self.settings.rules)
@@ -151,7 +186,7 @@ class Load:
                         raise fault
                 yield _Chunk(number, table, prepared)
                 if only is None:
-                    self.settings.progress(table.num_rows)
+                    self._count(read=table.num_rows)
 
     def _claim(self, chunk: _Chunk) -> pa.Table:
         """Counts the chunk, records its rejects, and claims what must go on the wire."""
@@ -173,6 +208,10 @@ class Load:
         if claim.busy:
             self._busy.add(chunk.number)
         to_send = claim.to_send
+        if chunk.number not in self._met:
+            self._met.add(chunk.number)
+            unsent = prepared.read - to_send.num_rows - claim.busy
+            self._count(settled=unsent, to_send=to_send.num_rows)
         if to_send.num_rows:
             self._tables[chunk.number] = chunk.table
             self._unsettled[chunk.number] += to_send.num_rows
@@ -211,7 +250,10 @@ class Load:
             fates = Counter[str](verdict.fate for verdict in verdicts)
             logger().debug("batch.settled", rows=len(verdicts), calls=delivered.calls, **fates)
         rows = pa.concat_tables(settled)
-        self.ledger.settle(rows, pa.concat_tables(letters), self.session.take_traffic())
+        traffic = self.session.take_traffic()
+        self.ledger.settle(rows, pa.concat_tables(letters), traffic)
+        deferred = pc.sum(pc.equal(rows.column("fate"), "deferred")).as_py()
+        self._count(settled=rows.num_rows - deferred, requests=traffic.requests)
         for number, count in Counter(rows.column("chunk").to_pylist()).items():
             self._unsettled[number] -= count
             if not self._unsettled[number]:
@@ -231,6 +273,13 @@ class Load:
         """The counts of the job, proven to add up; raises what kept rows from being settled."""
         runs.add_traffic(self.database, self.job, self.session.take_traffic())
         counts = runs.job_counts(self.database, self.job)
+        if self._interrupted and (self._cut_short or counts["deferred"]):
+            total = self.source.row_count
+            raise StoppedError(
+                f"Stopped: {counts['read'] - counts['deferred']:,} of "
+                f"{counts['read'] if total is None else total:,} rows are settled.",
+                remedy="The next run takes up the others; what is settled is not sent again.",
+            )
         if self._fault is not None:
             raise self._fault
         if counts["deferred"]:

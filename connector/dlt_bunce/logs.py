@@ -14,6 +14,7 @@ from typing import Any
 EVENTS: Mapping[str, str] = MappingProxyType(
     {
         "load.started": "a file of customers begins: table, disposition, job",
+        "load.progress": "once a minute: rows, requests, rate, and the time that is left",
         "load.mapped": "which source column feeds which field, and how that was decided",
         "load.finished": "a file is settled: its counts by fate",
         "load.stopped": "a file cannot be finished now; its rows stay with dlt for the next run",
@@ -41,6 +42,15 @@ def _level() -> int:
 
 def logger() -> Any:
     """The package's logger, filtered by dlt's present log level (`[runtime] log_level`)."""
+    return _logger(_level())
+
+
+def always() -> Any:
+    """The same at any log level, for what somebody has asked to see."""
+    return _logger(logging.INFO)
+
+
+def _logger(level: int) -> Any:
     import structlog
 
     processors: list[Any] = [
@@ -53,5 +63,5 @@ def logger() -> Any:
     return structlog.wrap_logger(
         structlog.PrintLogger(sys.stderr),
         processors=processors,
-        wrapper_class=structlog.make_filtering_bound_logger(_level()),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
     )

@@ -22,6 +22,7 @@ from dlt_bunce.api.verdict import Verdict
 from dlt_bunce.errors import MappingError
 from dlt_bunce.load import CHUNK_ROWS, Settings, Source, mapping_fault, recorded
 from dlt_bunce.model import RunSummary, Traffic
+from dlt_bunce.progress import Progress
 from dlt_bunce.records.fingerprint import email_digests
 from dlt_bunce.records.mapping import FieldMapping
 from dlt_bunce.records.payload import with_payloads
@@ -95,7 +96,8 @@ class Rehearsal:
                     superseded=prepared.superseded,
                 )
                 self._accept(ledger, scratch, claim.to_send, number, table, key)
-                settings.progress(table.num_rows)
+                read = number * CHUNK_ROWS + table.num_rows
+                settings.progress(Progress(job.job_id, source.row_count, read, read))
 
     def end(self) -> Preview:
         """The counts of all files; forgets the copy."""

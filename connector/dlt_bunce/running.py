@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import dlt
 from dlt.common.configuration.exceptions import DuplicateConfigProviderException
 from dlt.common.configuration.providers import CustomLoaderDocProvider
+from dlt.common.exceptions import SignalReceivedException
 from dlt.extract import DltResource
 
 from dlt_bunce.adapter import refuse_replace
-from dlt_bunce.errors import BunceError, ConfigurationError
+from dlt_bunce.errors import BunceError, ConfigurationError, StoppedError
 from dlt_bunce.logs import logger
 from dlt_bunce.model import RunSummary
 from dlt_bunce.summary import add_up, run_summary
@@ -51,6 +53,11 @@ def flush_and_run(
         pipeline.run(data, write_disposition=write_disposition)  # type: ignore[arg-type]
     except Exception as error:
         cause = bunce_error(error)
+        if cause is None and _is_stopped(error):
+            cause = StoppedError(
+                "Stopped before everything was loaded.",
+                remedy="The next run takes up the rest; what is settled is not sent again.",
+            )
         if cause is None:
             raise
         raise cause from None
@@ -93,18 +100,26 @@ def _with_checked_columns(data: Any, client: BunceClient) -> Any:
 
 def bunce_error(error: BaseException) -> BunceError | None:
     """The BunceError inside what dlt wraps around it, if there is one."""
+    return next((one for one in _inside(error) if isinstance(one, BunceError)), None)
+
+
+def _is_stopped(error: BaseException) -> bool:
+    """Whether dlt has ended early since SIGINT or SIGTERM came."""
+    return any(isinstance(one, SignalReceivedException) for one in _inside(error))
+
+
+def _inside(error: BaseException) -> Iterator[BaseException]:
+    """An exception and all that led to it, as dlt wraps them."""
     seen: set[int] = set()
     queue: list[object] = [error]
     while queue:
         one = queue.pop()
         if not isinstance(one, BaseException) or id(one) in seen:
             continue
-        if isinstance(one, BunceError):
-            return one
+        yield one
         seen.add(id(one))
         queue += [one.__cause__, one.__context__]
         queue += [getattr(one, name, None) for name in ("exception", "client_exception")]
-    return None
 
 
 def setting(name: str) -> str | None:

@@ -14,11 +14,18 @@ MOST_BURST = 10
 SHORTEST_WAIT_S = 0.001
 
 
+NEVER = threading.Event()
+"""Is never set."""
+
+
 class Pacer(Protocol):
     """Who says when a request may leave, to every thread."""
 
-    def wait(self) -> float:
-        """Blocks until a request may leave; returns the seconds waited."""
+    def wait(self, stopping: threading.Event = NEVER) -> float:
+        """Blocks until a request may leave; returns the seconds waited.
+
+        Once `stopping` is set it returns at once, and the request may not leave.
+        """
 
     def pause(self, seconds: float) -> None:
         """Nobody sends for so long: the server said so to one of us."""
@@ -39,7 +46,7 @@ class Pace:
         requests_per_minute: int,
         *,
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] | None = None,
     ) -> None:
         self._burst = min(MOST_BURST, max(1, requests_per_minute // 50))
         self._rate = max(1, requests_per_minute - self._burst) / WINDOW_S
@@ -50,11 +57,11 @@ class Pace:
         self._paused_until = 0.0
         self._lock = threading.Lock()
 
-    def wait(self) -> float:
+    def wait(self, stopping: threading.Event = NEVER) -> float:
         """Blocks until a request may leave; returns the seconds waited."""
         waited = 0.0
-        while (pause := self._take()) > 0:
-            self._sleep(pause)
+        while not stopping.is_set() and (pause := self._take()) > 0:
+            (self._sleep or stopping.wait)(pause)
             waited += pause
         return waited
 

@@ -52,6 +52,7 @@ class Session:
         self._traffic = Traffic()
         self._lock = threading.Lock()
         self._lookup = Lookup(self._get)
+        self.stopping = threading.Event()
         for name in ("urllib3.connectionpool", "urllib3.connection"):
             logging.getLogger(name).addFilter(_without_ids)
 
@@ -71,7 +72,7 @@ class Session:
         None, with nothing sent, where `stopped()` after the wait for its turn.
         """
         method, path = _BULK[verb]
-        waited = self._pace.wait()
+        waited = self._pace.wait(self.stopping)
         if stopped():
             return None
         return self._send(method, path, waited, body=body, kind="bulk_requests")
@@ -116,7 +117,10 @@ class Session:
         return traffic
 
     def pause(self, reply: Reply, attempt: int) -> bool:
-        """Waits before another try, everybody if the server said so; False: give up."""
+        """Waits before another try, everybody if the server said so; False: give up.
+
+        Nobody waits once `stopping` is set: the load is to end.
+        """
         jitter = random.random()  # noqa: S311, it spreads tries and guards nothing
         wait = self._retry.wait(attempt, reply, jitter=jitter, now=time.time())
         if wait is None:
@@ -127,13 +131,16 @@ class Session:
         if reply.status == 429:
             self._pace.pause(wait)
         else:
-            time.sleep(wait)
-        return True
+            self.stopping.wait(wait)
+        return not self.stopping.is_set()
 
     def _get(self, path: str, query: Mapping[str, str]) -> Reply:
         attempt = 1
         while True:
-            reply = self._send("GET", path, self._pace.wait(), query=query, kind="lookups")
+            waited = self._pace.wait(self.stopping)
+            if self.stopping.is_set():
+                return Reply("not_sent", reason="asked to stop")
+            reply = self._send("GET", path, waited, query=query, kind="lookups")
             if reply.is_final or not self.pause(reply, attempt):
                 return reply
             attempt += 1

@@ -73,7 +73,7 @@ def _preview(
     import dlt
 
     from dlt_bunce.adapter import bunce_adapter
-    from dlt_bunce.cli.loading import progress
+    from dlt_bunce.cli.watching import watched
     from dlt_bunce.client import BunceClient
     from dlt_bunce.job import previews
     from dlt_bunce.preview import Preview
@@ -84,7 +84,7 @@ def _preview(
         pipeline = dlt.pipeline("bunce_check", pipelines_dir=folder, destination=destination)
         with pipeline.destination_client() as client:
             config = cast("BunceClient", client).config
-        with progress(True):
+        with watched():
             summary = flush_and_run(
                 pipeline,
                 bunce_adapter(origin.resource(), **origin.hints),

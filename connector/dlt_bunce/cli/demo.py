@@ -80,7 +80,7 @@ def _load(folder: Path, base_url: str) -> Any:
     import dlt
 
     from dlt_bunce.adapter import bunce_adapter
-    from dlt_bunce.cli.loading import progress
+    from dlt_bunce.cli.watching import watched
     from dlt_bunce.destinations import bunce
     from dlt_bunce.running import flush_and_run
     from dlt_bunce.sources import from_parquet
@@ -97,7 +97,7 @@ def _load(folder: Path, base_url: str) -> Any:
     customers = bunce_adapter(
         from_parquet(str(folder / "customers.parquet")), phone_no="mobile", version="updated_at"
     )
-    with progress(wanted=True):
+    with watched():
         return flush_and_run(pipeline, customers, write_disposition="merge")
 
 

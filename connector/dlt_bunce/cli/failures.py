@@ -62,7 +62,10 @@ def reported() -> Iterator[None]:
 
 
 def _stopped() -> None:
-    click.echo("Stopped. What is settled is not sent again; run the same command.", err=True)
+    from dlt_bunce.cli.watching import same_command
+
+    line = f"Stopped. What is settled is not sent again. Go on with: {same_command()}"
+    click.echo(line, err=True)
     sys.exit(1)
 
 

@@ -11,6 +11,7 @@ import click
 
 from dlt_bunce.cli import options, output
 from dlt_bunce.cli.failures import reported
+from dlt_bunce.cli.watching import watched
 from dlt_bunce.errors import SourceError
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def command(
             )
             if has_left_overs(pipeline):
                 click.echo("Rows that an earlier run left behind are loaded first.", err=True)
-            with progress(not as_json):
+            with watched():
                 summary = flush_and_run(
                     pipeline,
                     bunce_adapter(resource, **hints),
@@ -94,19 +95,6 @@ def command(
             output.print_summary(summary, "Dry run: nothing was sent" if dry_run else "Loaded")
         if max_reject_share is not None:
             summary.raise_if_rejected(share=max_reject_share)
-
-
-@contextlib.contextmanager
-def progress(wanted: bool) -> Iterator[None]:
-    """Rows as they are read, on a terminal only."""
-    from dlt_bunce.job import row_listeners
-
-    with output.counting(wanted, "rows") as count:
-        row_listeners.append(count)
-        try:
-            yield
-        finally:
-            row_listeners.remove(count)
 
 
 @contextlib.contextmanager

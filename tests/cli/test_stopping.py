@@ -1,0 +1,117 @@
+"""A load that is asked to end: what is in flight is settled, the next run takes up the rest."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import time
+
+import pytest
+
+from dlt_bunce.emulator import Behavior, Emulator, Fault
+
+from .conftest import PROGRAM, Run, people, write
+
+WORDS = ("load", "customers.parquet", "--json")
+
+
+@pytest.fixture(autouse=True)
+def _small_batches(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DESTINATION__BUNCE__MAX_BATCH_SIZE", "10")
+    monkeypatch.setenv("DESTINATION__BUNCE__CONCURRENCY", "2")
+    monkeypatch.setenv("DESTINATION__BUNCE__MAX_CONCURRENCY", "2")
+
+
+def bulk(emulator: Emulator) -> int:
+    return sum(request.method == "POST" for request in emulator.requests)
+
+
+def stopped_after(requests: int, emulator: Emulator, sign: int) -> tuple[int, str]:
+    """Starts a load, and asks it to end once Bunce has seen so many requests."""
+    process = subprocess.Popen(
+        [PROGRAM, *WORDS], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    with process:
+        until = time.monotonic() + 120
+        while bulk(emulator) < requests:
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        process.send_signal(sign)
+        _, errors = process.communicate(timeout=120)
+    return process.returncode, errors.decode()
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_what_is_in_flight_is_settled_and_the_same_command_sends_the_rest(
+    sign: int, run: Run, emulator: Emulator
+) -> None:
+    write(people(*range(1_000)))
+    emulator.behavior = Behavior(latency_ms=300)
+
+    code, errors = stopped_after(3, emulator, sign)
+
+    delivered = len(emulator.customers)
+    assert 1 == code, errors
+    assert 30 <= delivered < 1_000
+    told = f"Stopped: {delivered} of 1,000 rows are settled and are not sent again. Go on with: "
+    assert [told + "dlt-bunce load customers.parquet --json"] == errors.splitlines()
+    state = run("status", "--json").json
+    assert (delivered, 0) == (state["ledger"]["delivered"], state["ledger"]["in_doubt"])
+    assert "stopped" == state["runs"][0]["state"]
+
+    emulator.behavior = Behavior()
+    done = run(*WORDS)
+
+    assert 0 == done.code
+    assert {str(n): 1 for n in range(1_000)} == emulator.times_sent
+
+
+def test_a_wait_that_bunce_has_asked_for_is_cut_short(run: Run, emulator: Emulator) -> None:
+    write(people(*range(100)))
+    emulator.behavior = Behavior(
+        faults=(Fault("rate_limited", on_request=2, until_request=99, seconds=300),)
+    )
+
+    started = time.monotonic()
+    code, errors = stopped_after(2, emulator, signal.SIGTERM)
+
+    assert 1 == code
+    assert "Stopped: " in errors
+    assert time.monotonic() - started < 200
+    emulator.behavior = Behavior()
+    assert 0 == run(*WORDS).code
+    assert set(emulator.customers) == {str(n) for n in range(100)}
+
+
+def test_a_terminal_shows_rows_requests_and_rate(run: Run, emulator: Emulator) -> None:
+    write(people(*range(200)))
+    emulator.behavior = Behavior(latency_ms=200)
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [PROGRAM, *WORDS],
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+        env=os.environ | {"TERM": "xterm", "COLUMNS": "120"},
+    )
+    os.close(theirs)
+    seen = b""
+    with process:
+        while True:
+            try:
+                part = os.read(ours, 65_536)
+            except OSError:  # the other end is closed
+                break
+            if not part:
+                break
+            seen += part
+    os.close(ours)
+
+    text = seen.decode()
+    assert 0 == process.returncode, text
+    assert "of 200 rows" in text
+    assert "a second" in text
+    assert "requests" in text
