@@ -106,9 +106,7 @@ def test_dlts_own_progress_gets_the_counts_that_listeners_get(
     kept = Kept()
     pipeline = dlt.pipeline(
         "watched",
-        destination=bunce(
-            credentials="sk_test_x", base_url=emulator.base_url, dry_run=dry_run
-        ),
+        destination=bunce(credentials="sk_test_x", base_url=emulator.base_url, dry_run=dry_run),
         progress=kept,
     )
 
