@@ -11,7 +11,7 @@ from dlt.common.runtime.collector import NullCollector
 
 from dlt_bunce import bunce, bunce_adapter, job
 from dlt_bunce.emulator import Emulator
-from dlt_bunce.progress import Meter, Progress, Watch
+from dlt_bunce.progress import Meter, Progress, watch
 
 
 class Clock:
@@ -72,7 +72,7 @@ def test_a_watch_tells_again_and_again_and_stops_once() -> None:
         calls.append("stop")
         stopped.set()
 
-    with Watch(tell=told.release, interrupted=lambda: True, stop=stop, every_s=0.01):
+    with watch(tell=told.release, interrupted=lambda: True, stop=stop, every_s=0.01):
         assert stopped.wait(30)
         assert told.acquire(timeout=30)
         assert told.acquire(timeout=30)

@@ -93,7 +93,7 @@ def test_the_commands_run_in_their_order(emulator: Emulator, environment: dict[s
         )
         assert (0, "") == (done.returncode, done.stderr), words
 
-    assert 8 == len(shown)
+    assert 9 == len(shown)
     assert 19 == len(emulator.customers)
     assert Path("rejected.csv").read_text().count("invalid_phone_no") == 1
 

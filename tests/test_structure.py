@@ -28,8 +28,9 @@ ALLOWED = {
     "held": {"records", "api"},
     "refusals": {"records", "store", "api"},
     "budget": {"logs", "store", "api"},
-    "lease": {"errors", "logs", "store"},
-    "progress": set(),
+    "lease": {"errors", "logs", "store", "repeating"},
+    "repeating": set(),
+    "progress": {"repeating"},
     "load": {
         "progress",
         "errors",

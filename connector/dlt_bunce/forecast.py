@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from dlt_bunce.api.adaptation import BatchSize
 from dlt_bunce.model import RunSummary
 from dlt_bunce.preview import Preview
-from dlt_bunce.records.mapping import FieldMapping
+from dlt_bunce.records.mapping import VERSION, FieldMapping
 
 _MANY = 0.9
 """From this share of the rows on, a mistake is one of the settings and not of the rows."""
@@ -95,12 +95,9 @@ def mapped(preview: Preview, *, show_values: bool = False) -> list[MappedColumn]
         return []
     found = []
     for field, how in mapping.how.items():
-        column = mapping.columns.get(field)
+        column = mapping.version if field == VERSION else mapping.columns.get(field)
         shapes = () if column is None else _examples(preview.sample, column, show_values)
         found.append(MappedColumn(field, column, how, preview.nulls.get(column or "", 0), shapes))
-    if mapping.version is not None:
-        shapes = _examples(preview.sample, mapping.version, show_values)
-        found.append(MappedColumn("version", mapping.version, "hint", 0, shapes))
     return found
 
 

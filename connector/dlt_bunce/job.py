@@ -16,7 +16,7 @@ from dlt.common.runtime import signals
 from dlt.common.storages import FileStorage
 
 from dlt_bunce.errors import BunceError, StoppedError
-from dlt_bunce.load import Load, Settings, Source, recorded
+from dlt_bunce.load import Load, Settings, Source
 from dlt_bunce.logs import logger
 from dlt_bunce.parquet import record_batches
 from dlt_bunce.preview import Preview, Rehearsal
@@ -139,7 +139,7 @@ class CustomersJob(RunnableLoadJob):
         with client.database() as db, closing(client.session()) as session:
             account = open_account(db, config.account, config.credentials.api_key)
             settings = self._settings(client, account.email_key)
-            runs.begin(db, job, recorded(settings.mapping))
+            runs.begin(db, job, settings.mapping.recorded)
             for traffic in client.take_preflight_traffic():
                 runs.add_traffic(db, job, traffic)
             log.info("load.mapped", columns=dict(settings.mapping.columns))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Collection
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from dlt_bunce.errors import StoreError
 from dlt_bunce.logs import logger
+from dlt_bunce.repeating import repeating
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.ledger import DEFAULT_LEASE_S, Job, Ledger
 
@@ -39,22 +38,15 @@ class Lease:
         self._lease_s = lease_s
         self._renewed: set[int] = set()
         self._renewed_at = 0.0
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="bunce-lease", daemon=True)
+        self._renewing = repeating(lease_s / _RENEWALS, self._renew_in_time, name="bunce-lease")
 
     def __enter__(self) -> Self:
         self._renewed_at = time.time()
-        self._thread.start()
+        self._renewing.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._done.set()
-        self._thread.join()
+    def __exit__(self, *error: object) -> None:
+        self._renewing.__exit__(None, None, None)
         if self._renewed:
             Ledger(self._database, self._job).release(sorted(self._renewed))
 
@@ -65,10 +57,9 @@ class Lease:
         """
         return time.time() - self._renewed_at > self._lease_s
 
-    def _run(self) -> None:
-        while not self._done.wait(self._lease_s / _RENEWALS):
-            if not self.is_lost():
-                self._renew()
+    def _renew_in_time(self) -> None:
+        if not self.is_lost():
+            self._renew()
 
     def _renew(self) -> None:
         started = time.time()

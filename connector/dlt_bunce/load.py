@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -23,19 +23,17 @@ from dlt_bunce.delivery import Delivered, ahead, deliver
 from dlt_bunce.errors import (
     BunceError,
     ConservationError,
-    MappingError,
     RowsDeferredError,
     StoppedError,
 )
 from dlt_bunce.held import Held, said_of
 from dlt_bunce.lease import Lease
 from dlt_bunce.logs import logger
-from dlt_bunce.model import REJECT_CODES
-from dlt_bunce.progress import Meter, Progress, Watch
+from dlt_bunce.progress import Meter, Progress, watch
 from dlt_bunce.records.batching import pack
 from dlt_bunce.records.mapping import FieldMapping
 from dlt_bunce.records.payload import with_payloads
-from dlt_bunce.records.prepare import Prepared, Rules, prepare
+from dlt_bunce.records.prepare import Prepared, Rules, mapping_fault, prepare
 from dlt_bunce.store import runs
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.ledger import DEFAULT_LEASE_S, Job, Ledger
@@ -45,8 +43,6 @@ CHUNK_ROWS = 20_000
 MAX_BATCH_BYTES = 4_000_000
 BUSY_WAITS_S = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Waits before rows that another live run is sending are asked for again, and then deferred."""
-MAPPING_SAMPLE = 1_000
-"""So many first rows, all rejected for the same reason, mean a wrong mapping, not bad rows."""
 
 
 class Source(Protocol):
@@ -113,11 +109,6 @@ class Load:
         self._meter = Meter(
             self.job.job_id, self.source.row_count, seconds_a_row=self._least_seconds_a_row
         )
-        self._watch = Watch(
-            tell=lambda: self.settings.minutely(self._meter.add()),
-            interrupted=self.settings.interrupted,
-            stop=self._interrupt,
-        )
 
     def run(self) -> dict[str, int]:
         """Loads the file and returns its counts: `read`, and the nine fates by name.
@@ -126,9 +117,16 @@ class Load:
         CredentialsError, UnavailableError, RowsDeferredError, StoreError; StoppedError when the
         process was asked to end; MappingError when the first rows show that the mapping is wrong.
         """
-        with self._lease, self._watch:
+        with self._lease, self._watched():
             self._load()
         return self._account()
+
+    def _watched(self) -> AbstractContextManager[None]:
+        return watch(
+            tell=lambda: self.settings.minutely(self._meter.add()),
+            interrupted=self.settings.interrupted,
+            stop=self._interrupt,
+        )
 
     def _interrupt(self) -> None:
         self._interrupted = True
@@ -295,26 +293,3 @@ class Load:
                 remedy="This is a defect of dlt-bunce, please report it; the rows are kept.",
             )
         return counts
-
-
-def mapping_fault(
-    prepared: Prepared, table: pa.Table, mapping: FieldMapping
-) -> MappingError | None:
-    """What is wrong with a mapping by which no row of a large enough first chunk is good."""
-    codes = set(prepared.rejected.column("code").to_pylist())
-    if prepared.read < MAPPING_SAMPLE or prepared.accepted.num_rows or len(codes) != 1:
-        return None
-    code = REJECT_CODES[codes.pop()]
-    column = mapping.columns.get(code.field or "", "none")
-    return MappingError(
-        f"All of the first {prepared.read} rows are rejected as {code.code}: the mapping of "
-        f"{code.field} (column {column!r}) looks wrong. Nothing was sent.",
-        columns=[name for name in table.column_names if not name.startswith("_dlt_")],
-        remedy=f'Write {code.field} = "…" under [destination.bunce.mapping], or {code.remedy}.',
-    )
-
-
-def recorded(mapping: FieldMapping) -> dict[str, str]:
-    """Field (or "version") to column, as a run keeps it for replays."""
-    version = {"version": mapping.version} if mapping.version else {}
-    return {**mapping.columns, **version}

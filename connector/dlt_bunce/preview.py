@@ -20,13 +20,13 @@ import pyarrow as pa
 from dlt_bunce import refusals
 from dlt_bunce.api.verdict import Verdict
 from dlt_bunce.errors import MappingError
-from dlt_bunce.load import CHUNK_ROWS, Settings, Source, mapping_fault, recorded
+from dlt_bunce.load import CHUNK_ROWS, Settings, Source
 from dlt_bunce.model import RunSummary, Traffic
 from dlt_bunce.progress import Progress
 from dlt_bunce.records.fingerprint import email_digests
 from dlt_bunce.records.mapping import FieldMapping
 from dlt_bunce.records.payload import with_payloads
-from dlt_bunce.records.prepare import Prepared, prepare
+from dlt_bunce.records.prepare import Prepared, mapping_fault, prepare
 from dlt_bunce.store import copies, runs
 from dlt_bunce.store.account import known_account
 from dlt_bunce.store.database import Database
@@ -78,7 +78,7 @@ class Rehearsal:
             account = None if known is None else known_account(known, job.account)
             key = b"" if account is None else account.email_key
             self._mapping = settings.mapping
-            runs.begin(scratch, job, recorded(settings.mapping))
+            runs.begin(scratch, job, settings.mapping.recorded)
             if known is not None:
                 copies.leases(known, scratch)
             for number, table in enumerate(source.chunks(CHUNK_ROWS)):

@@ -6,12 +6,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
-from types import TracebackType
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
+from dlt_bunce.repeating import repeating
 
 TELL_EVERY_S = 60.0
 _RECENT_S = 60.0
@@ -110,45 +108,26 @@ class Meter:
         return max(left / rate, left * share * self._seconds_a_row())
 
 
-class Watch:
-    """Looks after a job from a thread of its own while the `with` block lasts.
-
-    Calls `tell` each minute, and `stop` once when `interrupted()`.
+def watch(
+    *,
+    tell: Callable[[], None],
+    interrupted: Callable[[], bool],
+    stop: Callable[[], None],
+    every_s: float = TELL_EVERY_S,
+) -> AbstractContextManager[None]:
+    """Looks after a job while the block lasts: calls `tell` each minute, and `stop` once when
+    `interrupted()`.
     """
+    due = time.monotonic() + every_s
+    stopped = False
 
-    def __init__(
-        self,
-        *,
-        tell: Callable[[], None],
-        interrupted: Callable[[], bool],
-        stop: Callable[[], None],
-        every_s: float = TELL_EVERY_S,
-    ) -> None:
-        self._tell, self._interrupted, self._stop = tell, interrupted, stop
-        self._every_s = every_s
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="bunce-watch", daemon=True)
+    def look() -> None:
+        nonlocal due, stopped
+        if not stopped and interrupted():
+            stopped = True
+            stop()
+        if time.monotonic() >= due:
+            due += every_s
+            tell()
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._done.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        due = time.monotonic() + self._every_s
-        stopped = False
-        while not self._done.wait(_POLL_S):
-            if not stopped and self._interrupted():
-                stopped = True
-                self._stop()
-            if time.monotonic() >= due:
-                due += self._every_s
-                self._tell()
+    return repeating(_POLL_S, look, name="bunce-watch")

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from dlt_bunce.client import BunceClient
 from dlt_bunce.errors import StoreError
-from dlt_bunce.load import Load, Settings, recorded
+from dlt_bunce.load import Load, Settings
 from dlt_bunce.model import RunSummary
 from dlt_bunce.records import rows as source_rows
 from dlt_bunce.records.mapping import resolve_mapping
@@ -129,7 +129,7 @@ class _Replay:
         client, db, job = self.client, self.database, self.job
         if not table.num_rows:
             return RunSummary(run_id=job.run_id, pipeline_name=job.pipeline_name)
-        runs.begin(db, job, recorded(settings.mapping))
+        runs.begin(db, job, settings.mapping.recorded)
         for traffic in client.take_preflight_traffic():
             runs.add_traffic(db, job, traffic)
         throttle = client.throttle(self.account)

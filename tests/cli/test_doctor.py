@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dlt_bunce.emulator import Behavior, Emulator
+from dlt_bunce.emulator import Behavior, Emulator, Fault
 
 from .conftest import Run, people, write
 
@@ -59,8 +59,16 @@ def test_a_store_that_cannot_be_used_fails(run: Run) -> None:
 def test_a_budget_that_somebody_else_uses_up_is_told(
     run: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write(people(1))
     assert "warning" == states(run)["budget"]  # the tests do not pace
     monkeypatch.setenv("DESTINATION__BUNCE__REQUESTS_PER_MINUTE", "500")
+    write(people(1))
     run("load", "customers.parquet")
     assert "ok" == states(run)["budget"]
+    write(people(2))
+    emulator.behavior = Behavior(faults=(Fault("rate_limited", on_request=1, seconds=1),))
+
+    run("load", "customers.parquet")
+
+    (budget,) = (one for one in run("doctor", "--json").json if one["what"] == "budget")
+    assert "warning" == budget["state"]
+    assert "80% of it may be used now" in budget["said"]

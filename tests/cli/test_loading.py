@@ -85,6 +85,18 @@ def test_columns_are_mapped_limited_and_versioned_by_options(run: Run, emulator:
     assert {"1", "2"} == set(emulator.customers)
 
 
+def test_another_mapping_of_the_same_file_is_not_read_by_the_old_one(
+    run: Run, emulator: Emulator
+) -> None:
+    write([row | {"nick": "Ade"} for row in people(1)])
+    run("load", "customers.parquet", "--map", "first_name=nick")
+
+    done = run("load", "customers.parquet", "--map", "first_name=first_name", "--json")
+
+    assert 1 == done.json["updated"], done.errors
+    assert "Zoë" == emulator.customers["1"]["first_name"]
+
+
 def test_too_many_rejects_exit_with_3_after_everything_is_loaded(
     run: Run, emulator: Emulator
 ) -> None:

@@ -12,8 +12,6 @@ WINDOW_S = 61.0
 may arrive closer together."""
 MOST_BURST = 10
 SHORTEST_WAIT_S = 0.001
-
-
 NEVER = threading.Event()
 """Is never set."""
 

@@ -73,7 +73,7 @@ class Session:
         """
         method, path = _BULK[verb]
         waited = self._pace.wait(self.stopping)
-        if stopped():
+        if stopped() or self.stopping.is_set():
             return None
         return self._send(method, path, waited, body=body, kind="bulk_requests")
 

@@ -39,12 +39,14 @@ class Origin:
 
     def pipeline_name(self, store_url: str, account: str) -> str:
         """The same command in the same folder gets the same pipeline, and so takes up what it left
-        behind; another store or folder never gets those rows.
+        behind; another store or folder never gets those rows. dlt keeps the hints of a pipeline's
+        columns, so another mapping needs another pipeline too.
         """
         if self.name is not None:
             return self.name
         parts = (str(Path.cwd()), self.source, self.table, self.query, store_url, account)
-        key = "\x1f".join(part or "" for part in parts)
+        mapping = (f"{field}={column}" for field, column in sorted(self.hints.items()))
+        key = "\x1f".join(part or "" for part in (*parts, *mapping))
         return f"bunce_load_{blake2b(key.encode(), digest_size=5).hexdigest()}"
 
     def resource(self) -> DltResource:

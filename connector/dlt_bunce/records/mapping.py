@@ -18,7 +18,8 @@ class FieldMapping:
     """The outcome of `resolve_mapping`.
 
     `columns` goes from field to source column; `how` says for each field, those filled by a
-    default alone included, what decided: hint, config, name, alias, or default. `version` is the
+    default alone included, and for the version, what decided: hint, config, name, alias, or
+    default. `version` is the
     source column that orders versions of a customer, or None.
     """
 
@@ -64,7 +65,7 @@ def resolve_mapping(
     _refuse_missing(own, how)
     return FieldMapping(
         columns=MappingProxyType({field: chosen[field] for field in FIELDS if field in chosen}),
-        how=MappingProxyType({field: how[field] for field in FIELDS if field in how}),
+        how=MappingProxyType({field: how[field] for field in (*FIELDS, VERSION) if field in how}),
         version=chosen.get(VERSION),
     )
 

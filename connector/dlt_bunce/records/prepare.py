@@ -9,7 +9,8 @@ from functools import partial
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dlt_bunce.errors import ConfigurationError
+from dlt_bunce.errors import ConfigurationError, MappingError
+from dlt_bunce.model import REJECT_CODES
 from dlt_bunce.records.column import Column, any_true, none_of
 from dlt_bunce.records.devices import judge_devices
 from dlt_bunce.records.emails import judge_emails
@@ -34,6 +35,9 @@ REJECTED_SCHEMA = pa.schema(
     + [(name, pa.string()) for name in ("customer_id", "code", "field", "message", "fingerprint")]
     + [("version", pa.int64())]
 )
+
+MAPPING_SAMPLE = 1_000
+"""So many first rows, all rejected for the same reason, mean a wrong mapping, not bad rows."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,23 @@ def prepare(source: pa.Table, mapping: FieldMapping, rules: Rules) -> Prepared:
         rejected=_rejected(rows, judged, filled, versions, bad, mapping),
         superseded=len(kept) - len(rows) if kept is not None else 0,
         read=len(rows) if kept is None else len(kept),
+    )
+
+
+def mapping_fault(
+    prepared: Prepared, table: pa.Table, mapping: FieldMapping
+) -> MappingError | None:
+    """What is wrong with a mapping by which no row of a large enough first chunk is good."""
+    codes = set(prepared.rejected.column("code").to_pylist())
+    if prepared.read < MAPPING_SAMPLE or prepared.accepted.num_rows or len(codes) != 1:
+        return None
+    code = REJECT_CODES[codes.pop()]
+    column = mapping.columns.get(code.field or "", "none")
+    return MappingError(
+        f"All of the first {prepared.read} rows are rejected as {code.code}: the mapping of "
+        f"{code.field} (column {column!r}) looks wrong. Nothing was sent.",
+        columns=[name for name in table.column_names if not name.startswith("_dlt_")],
+        remedy=f'Write {code.field} = "…" under [destination.bunce.mapping], or {code.remedy}.',
     )
 
 

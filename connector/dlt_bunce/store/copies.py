@@ -7,24 +7,24 @@ import pyarrow as pa
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.dead_letters import letter_id
 
-_TEXTS = (
+
+def _schema(texts: str, numbers: str) -> pa.Schema:
+    names = [(name, pa.string()) for name in texts.split()]
+    return pa.schema(names + [(name, pa.int64()) for name in numbers.split()])
+
+
+_CUSTOMERS = _schema(
     "account customer_id fingerprint confirmation email_digest delivered_at fate job "
-    "rejected_fingerprint claim_fingerprint claim_batch"
-)
-_CUSTOMERS = pa.schema(
-    [(name, pa.string()) for name in _TEXTS.split()]
-    + [(name, pa.int64()) for name in ("version", "chunk", "lease_until")]
+    "rejected_fingerprint claim_fingerprint claim_batch",
+    "version chunk lease_until",
 )
 # all but the row itself and Bunce's words, which may quote it
-_LETTER_TEXTS = (
+_LETTERS = _schema(
     "id account customer_id code field stage fingerprint first_seen_at last_seen_at status "
-    "resolved_at run_id batch_id pipeline_name table_name"
+    "resolved_at run_id batch_id pipeline_name table_name",
+    "version attempts chunk",
 )
-_LETTERS = pa.schema(
-    [(name, pa.string()) for name in _LETTER_TEXTS.split()]
-    + [(name, pa.int64()) for name in ("version", "attempts", "chunk")]
-)
-_LEASES = pa.schema([("claim_batch", pa.string()), ("lease_until", pa.int64())])
+_LEASES = _schema("claim_batch", "lease_until")
 _PAGE = 200_000
 
 
