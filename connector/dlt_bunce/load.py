@@ -250,7 +250,7 @@ class Load:
         rows = pa.concat_tables(settled)
         traffic = self.session.take_traffic()
         self.ledger.settle(rows, pa.concat_tables(letters), traffic)
-        deferred = pc.sum(pc.equal(rows.column("fate"), "deferred")).as_py()
+        deferred = pc.sum(pc.equal(rows.column("fate"), "deferred"), min_count=0).as_py()
         self._count(settled=rows.num_rows - deferred, requests=traffic.requests)
         for number, count in Counter(rows.column("chunk").to_pylist()).items():
             self._unsettled[number] -= count

@@ -9,6 +9,7 @@ import psycopg
 
 from dlt_bunce import run_summary
 from dlt_bunce.emulator import Emulator
+from dlt_bunce.store.selection import Selection
 
 from .conftest import MakePipeline, customer
 from .test_replay import replayed
@@ -31,7 +32,7 @@ def test_a_first_load_a_second_one_an_update_and_a_replay(
     third = load()
     replay = replayed(
         emulator,
-        codes=["invalid_phone_no"],
+        selection=Selection(codes=["invalid_phone_no"]),
         settings={"store_url": postgres_store, "default_region": "NG"},
     ).summary
 
