@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -91,6 +91,7 @@ class Load:
     throttle: Throttle
     ledger: Ledger = field(init=False)
     _traits: Traits = field(default_factory=Traits)
+    _proving: threading.Lock = field(default_factory=threading.Lock)
     _stop: threading.Event = field(default_factory=threading.Event)
     _interrupted: bool = False
     _cut_short: bool = False
@@ -218,7 +219,7 @@ class Load:
 
     def _send(self, batch: pa.Table, rows: Rows) -> Delivered:
         taken = said_of(batch)
-        with self.throttle.slot() as learner:
+        with self._turn(proves=not taken), self.throttle.slot() as learner:
             settlement = Settlement(
                 rows,
                 self.session,
@@ -234,6 +235,16 @@ class Load:
         if settlement.fault is not None:
             self._stop.set()
         return Delivered(batch, verdicts, settlement.calls, settlement.fault, settlement.held)
+
+    @contextmanager
+    def _turn(self, *, proves: bool) -> Iterator[None]:
+        """While a batch proves what refusals mean, others wait: they would all be looked up."""
+        with ExitStack() as turn:
+            if proves:
+                turn.enter_context(self._proving)
+                if not self._traits.seeks_proof:
+                    turn.close()
+            yield
 
     def _settle(self, group: Sequence[Delivered]) -> None:
         """Writes what became of batches: ledger, dead letters, and counts in one transaction."""

@@ -34,8 +34,10 @@ class Reading:
     """One way in which the open questions may be answered."""
 
     failure: Literal["partial", "atomic", "prefix"] = "partial"
-    errors: Literal["all", "first", "anonymous", "mute"] = "all"
-    """`anonymous` says why and not who; `mute` says nothing."""
+    errors: Literal["all", "first", "three", "anonymous", "mute"] = "all"
+    """`three` names no more than the first three; `anonymous` says why and not who; `mute` says
+    nothing.
+    """
     count: Literal["none", "true", "more", "less", "listed"] = "none"
     repeated: Literal["refused", "overwritten", "ignored"] = "refused"
     look_up: bool = True
@@ -162,6 +164,8 @@ class Server:
         named = dict(failed)
         if reading.errors == "first":
             named = dict([next(iter(failed.items()))])
+        elif reading.errors == "three":
+            named = dict(list(failed.items())[:3])
         elif reading.errors == "mute" or (reading.errors == "anonymous" and len(step.rows) > 1):
             named = {}
         told = {"true": len(failed), "more": len(failed) + 1, "less": len(failed) - 1}

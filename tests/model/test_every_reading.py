@@ -183,3 +183,32 @@ def test_a_count_of_what_is_listed_is_never_believed(errors: str) -> None:
         )
         assert [] == list(deviations(history, overwrite=True))
     assert 0 == traits.proven
+
+
+@pytest.mark.parametrize("failure", ["partial", "atomic", "prefix"])
+def test_the_most_that_is_ever_named_is_not_taken_for_a_count(failure: str) -> None:
+    chance = random.Random(f"three/{failure}")
+    reading = Reading(failure, errors="three", count="listed")  # type: ignore[arg-type]
+    traits = Traits()
+    for bad in (2, 2, 2, 6, 2, 9, 4, 2, 30):
+        history = play(
+            reading, crowd(chance, 100, bad), verb="create", overwrite=True, traits=traits
+        )
+        assert [] == list(deviations(history, overwrite=True)), bad
+        assert not traits.believes(3)
+
+
+def test_counts_below_the_highest_are_believed_once_one_is_proven() -> None:
+    chance = random.Random(11)
+    traits = Traits()
+    needed = {}
+    for bad in (3, 3, 9, 8, 7, 6, 9, 9, 9):
+        reading = Reading(count="true")
+        history = play(
+            reading, crowd(chance, 100, bad), verb="create", overwrite=True, traits=traits
+        )
+        assert [] == list(deviations(history, overwrite=True)), bad
+        needed[bad] = history.requests
+
+    assert {8: 1, 7: 1, 6: 1, 9: 1} == {bad: needed[bad] for bad in (8, 7, 6, 9)}
+    assert 9 == traits.proven

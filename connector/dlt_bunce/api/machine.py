@@ -159,6 +159,8 @@ class Machine:
         if not kinds and len(rest) == 1:
             return (yield from self._refused_without_a_word(parcel))
         creates = parcel.verb == "create"
+        if creates and answer.counted:
+            self._traits.met(len(kinds))
         if creates and answer.counted and self._traits.believes(len(kinds)):
             self._verdicts |= {i: Verdict("created", "count") for i in rest}
             rest = []
