@@ -72,10 +72,19 @@ def command(
 ) -> None:
     """Load customers from SOURCE into Bunce.
 
-    SOURCE is a Parquet file, folder, or glob, s3://…, postgresql://…, duckdb:///…, any SQLAlchemy
-    URL, or env:NAME for a URL in an environment variable, which is the place for passwords.
+    SOURCE is a file, folder, or glob of Parquet or CSV, s3://…, postgresql://…, duckdb:///…, any
+    SQLAlchemy URL, or env:NAME for a URL in an environment variable, which is the place for
+    passwords. CSV (.csv, .csv.gz) is UTF-8 with a header, separated by comma, semicolon, tab, or
+    bar; every column is read as text, and an empty cell as null.
+
+    A CSV that `dead-letters export` has written, and a person corrected, is loaded like any other.
+    Its column dead_letter_id closes exactly those dead letters whose rows are accepted now; a row
+    is counted as superseded, and not sent, when Bunce has accepted other content of its customer
+    since the letter was met last. Correct the source as well, or its next load brings the old row.
 
     Example: dlt-bunce load 'exports/*.parquet' --map phone_no=msisdn --dry-run
+
+    Example: dlt-bunce load customers.csv
 
     Example: dlt-bunce load env:CRM_URL --table crm.people --version-column updated_at
 
@@ -86,7 +95,7 @@ def command(
 
         from dlt_bunce.adapter import bunce_adapter
         from dlt_bunce.running import flush_and_run, has_left_overs
-        from dlt_bunce.sources import Shard, limited
+        from dlt_bunce.sources import Shard, file_columns, limited
 
         hints = parse_maps(maps)
         if version_column:
@@ -98,7 +107,10 @@ def command(
             store_url=store_url, account=account, dry_run=dry_run or None
         )
         store = options.store_settings(store_url, account)
-        name = pipeline_name or _name(str(Path.cwd()), source, table, query, *store)
+        # dlt remembers columns and hints of a pipeline: another mapping, or a file with other
+        # columns under the same name, starts afresh
+        shape = [*file_columns(source), "", *(f"{f}={c}" for f, c in sorted(hints.items()))]
+        name = pipeline_name or _name(str(Path.cwd()), source, table, query, *store, *shape)
         with _folder(dry_run) as folder:
             pipeline = dlt.pipeline(
                 one.pipeline_name(name) if one else name,
