@@ -77,7 +77,11 @@ WRONG: dict[str, tuple[int, str, str]] = {
     "dead-letters purge --yes": (1, "", "There is no store at bunce.sqlite."),
     "dead-letters list --code nope": (2, "", "'nope' is not one of 'missing_customer_id'"),
     "dead-letters show nope": (2, "", "'nope' is not the beginning of a dead letter's id."),
-    "dead-letters discard": (2, "", "Nothing is chosen. Give --id, --code, or --all."),
+    "dead-letters discard": (
+        2,
+        "",
+        "Nothing is chosen. Give a filter such as --id or --code, or --all.",
+    ),
     "emulator --host 0.0.0.0": (2, "", "0.0.0.0 is reachable from other machines"),
     "emulator --behavior {": (2, "", "The emulator cannot start"),
     'emulator --behavior {"nope":1}': (2, "", "no such switch: nope"),

@@ -49,7 +49,7 @@ def test_letters_are_listed_without_the_values_of_their_rows(loaded: Run) -> Non
 def test_a_short_list_says_that_there_is_more(loaded: Run) -> None:
     listed = loaded("dead-letters", "list", "--limit", "1")
 
-    assert "Only the first 1 are shown" in listed.output
+    assert "Only the newest 1 are shown" in listed.output
     assert 1 == len(loaded("dead-letters", "list", "--limit", "1", "--json").json)
 
 
@@ -144,7 +144,10 @@ def test_discarded_letters_are_closed_and_their_rows_held(loaded: Run) -> None:
     write([*people(1), *REFUSED])
     again = loaded("load", "customers.parquet", "--json").json
 
-    assert (2, True) == (nothing.code, "Give --id, --code, or --all." in nothing.errors)
+    assert (2, True) == (
+        nothing.code,
+        "Give a filter such as --id or --code, or --all." in nothing.errors,
+    )
     assert "1 dead letters discarded.\n" == done.output
     assert {"2"} == set(letters(loaded))
     assert {"3"} == set(letters(loaded, "--status", "discarded"))
