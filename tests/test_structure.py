@@ -27,6 +27,7 @@ ALLOWED = {
     "parquet": {"errors"},
     "held": {"records", "api"},
     "refusals": {"records", "store", "api"},
+    "corrections": {"records", "store"},
     "budget": {"logs", "store", "api"},
     "lease": {"errors", "logs", "store"},
     "load": {
@@ -40,8 +41,9 @@ ALLOWED = {
         "held",
         "lease",
         "refusals",
+        "corrections",
     },
-    "preview": {"errors", "model", "records", "store", "load"},
+    "preview": {"errors", "model", "records", "store", "load", "corrections"},
 }
 KNOW_DLT = {
     "adapter",

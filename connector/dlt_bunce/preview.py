@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from dlt_bunce import corrections
 from dlt_bunce.load import Settings, Source
 from dlt_bunce.model import FATES, RunSummary
 from dlt_bunce.records.prepare import prepare
@@ -29,7 +30,8 @@ def preview(source: Source, job: Job, settings: Settings, store_url: str) -> Run
             counts["new"] += prepared.accepted.num_rows
         else:
             with Database(store_url) as db:
-                verdicts = Ledger(db, job).judge(prepared.accepted, number)
+                correcting = corrections.named(table, prepared.accepted)
+                verdicts = Ledger(db, job).judge(prepared.accepted, number, correcting)
             counts.update(verdicts.column("verdict").to_pylist())
             counts["unchanged"] += prepared.accepted.num_rows - verdicts.num_rows
         settings.progress(table.num_rows)

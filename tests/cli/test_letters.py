@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import stat
 from pathlib import Path
@@ -82,12 +81,11 @@ def test_an_id_that_chooses_several_is_refused(loaded: Run) -> None:
 
 
 def test_letters_are_exported_whole_and_for_their_owner_only(loaded: Run) -> None:
-    for name in ("l.parquet", "l.csv", "l.jsonl"):
+    for name in ("l.parquet", "l.jsonl"):
         assert 2 == loaded("dead-letters", "export", name, "--json").json["dead_letters"]
 
     found = [
         pq.read_table("l.parquet").to_pylist(),
-        list(csv.DictReader(Path("l.csv").read_text().splitlines())),
         [json.loads(line) for line in Path("l.jsonl").read_text().splitlines()],
     ]
     for rows in found:

@@ -94,6 +94,7 @@ def command(
         import dlt
 
         from dlt_bunce.adapter import bunce_adapter
+        from dlt_bunce.records.cells import LETTER_ID
         from dlt_bunce.running import flush_and_run, has_left_overs
         from dlt_bunce.sources import Shard, file_columns, limited
 
@@ -109,7 +110,8 @@ def command(
         store = options.store_settings(store_url, account)
         # dlt remembers columns and hints of a pipeline: another mapping, or a file with other
         # columns under the same name, starts afresh
-        shape = [*file_columns(source), "", *(f"{f}={c}" for f, c in sorted(hints.items()))]
+        columns = file_columns(source)
+        shape = [*columns, "", *(f"{f}={c}" for f, c in sorted(hints.items()))]
         name = pipeline_name or _name(str(Path.cwd()), source, table, query, *store, *shape)
         with _folder(dry_run) as folder:
             pipeline = dlt.pipeline(
@@ -132,6 +134,12 @@ def command(
             output.as_json(summary.as_dict())
         else:
             output.print_summary(summary, "Dry run: nothing was sent" if dry_run else "Loaded")
+            if summary.superseded and LETTER_ID in columns:
+                output.console().print(
+                    "Superseded rows are not sent: since their dead letters were met last, Bunce "
+                    "has accepted other content of these customers. To send such a row all the "
+                    f"same, empty its cell {LETTER_ID}."
+                )
         if max_reject_share is not None:
             summary.raise_if_rejected(share=max_reject_share)
 

@@ -13,7 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv as arrow_csv
+
 from dlt_bunce.errors import SourceError
+from dlt_bunce.records.cells import LETTER_ID, PREFIX, unmarked
 
 ENDINGS = (".csv", ".csv.gz")
 _SEPARATORS = ",;\t|"
@@ -26,12 +31,13 @@ _SAVE = "Save it as CSV UTF-8 (comma delimited)."
 
 @dataclass(frozen=True)
 class Header:
-    """What the first row says: the `names` of all columns, "" for those without, and by what they
-    are separated.
+    """What the first row says: the `names` of all columns, "" for those that are not read, by what
+    they are separated, and whether a dead-letter export has written them.
     """
 
     names: tuple[str, ...]
     separator: str
+    exported: bool = False
 
     @property
     def named(self) -> list[str]:
@@ -70,7 +76,7 @@ def header(head: bytes, name: str) -> Header:
         found = [Header(_first_row(text, separator), separator) for separator in _SEPARATORS]
     except csv.Error:
         raise SourceError(f"The header of {name} cannot be read as CSV.", remedy=_SAVE) from None
-    best = max(found, key=lambda one: len(one.names))
+    best = _of_export(max(found, key=lambda one: len(one.names)))
     if not best.named:
         raise SourceError(
             f"{name} is empty.", remedy="A CSV file begins with the names of its columns."
@@ -92,9 +98,6 @@ def record_batches(file: IO[bytes], rows: int, name: str) -> Iterator[Any]:
     number of the row and none of its values, for what is not UTF-8, for rows with more or fewer
     cells than the header, and for quotes that do not close.
     """
-    import pyarrow as pa
-    from pyarrow import csv as arrow_csv
-
     head = file.read(_HEAD_BYTES)
     read = header(head, name)
     # numbered, since columns without a name may be many
@@ -127,7 +130,8 @@ def record_batches(file: IO[bytes], rows: int, name: str) -> Iterator[Any]:
             ),
         ) as batches:
             for batch in batches:
-                named = pa.RecordBatch.from_arrays(batch.columns, names=read.named)
+                cells = [unmarked(c) for c in batch.columns] if read.exported else batch.columns
+                named = pa.RecordBatch.from_arrays(cells, names=read.named)
                 filled = _without_blank_rows(named)
                 for start in range(0, filled.num_rows, rows):
                     yield filled.slice(start, rows)
@@ -166,10 +170,17 @@ def _first_row(text: str, separator: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in next((row for row in rows if row), []))
 
 
+def _of_export(found: Header) -> Header:
+    """Without what the export of dead letters says of a row beside the row itself."""
+    if not any(name.startswith(PREFIX) for name in found.names):
+        return found
+    names = unmarked(pa.array(found.names)).to_pylist()
+    kept = ("" if n.startswith(PREFIX) and n != LETTER_ID else n for n in names)
+    return Header(tuple(kept), found.separator, exported=True)
+
+
 def _without_blank_rows(batch: Any) -> Any:
     """Spreadsheets write rows of separators alone where a cell was only formatted."""
-    import pyarrow.compute as pc
-
     filled = None
     for column in batch.columns:
         if not column.null_count:
