@@ -75,6 +75,11 @@ def statuses(run: Run) -> dict[str, list[str]]:
     return {customer: sorted(kinds) for customer, kinds in found.items()}
 
 
+def renamed(rows: list[dict[str, Any]], **names: str) -> list[dict[str, Any]]:
+    """The rows under other columns."""
+    return [{names.get(column, column): v for column, v in row.items()} for row in rows]
+
+
 def counts(done: Done, *names: str) -> tuple[int, ...]:
     assert done.code == 0, done.errors
     return tuple(done.json[name] for name in names)
@@ -105,7 +110,8 @@ def test_corrected_rows_arrive_and_close_their_letters(
     assert {"2": ["resolved"], "3": ["resolved"], "4": ["open"]} == statuses(run)
     assert {"1", "2", "3"} == set(emulator.customers)
     assert "+2348030000002" == emulator.customers["2"]["phone_no"]
-    assert DEVICES == emulator.customers["2"]["devices"]
+    (device,) = emulator.customers["2"]["devices"]
+    assert DEVICES[0].items() <= device.items()
 
 
 def test_a_spreadsheet_has_the_columns_of_the_source_behind_what_is_wrong(run: Run) -> None:
@@ -132,7 +138,7 @@ def test_a_spreadsheet_has_the_columns_of_the_source_behind_what_is_wrong(run: R
 def test_a_letter_without_an_id_or_with_another_is_closed_by_its_row(
     run: Run, emulator: Emulator
 ) -> None:
-    write([*people(1), *people(None, email="c5@example.com"), *people(6, mobile="?")])  # type: ignore[arg-type]
+    write([*people(1), *people(5, id=None), *people(6, mobile="?")])
     run("load", "customers.parquet")
 
     rows = exported(run)
@@ -150,7 +156,7 @@ def test_a_letter_without_an_id_or_with_another_is_closed_by_its_row(
 
 @pytest.mark.usefixtures("store")
 def test_a_row_that_is_rejected_again_leaves_one_open_letter(run: Run, emulator: Emulator) -> None:
-    write([*people(1), *people(None, mobile="?", email="c5@example.com")])  # type: ignore[arg-type]
+    write([*people(1), *people(5, id=None, mobile="?")])
     run("load", "customers.parquet")
 
     rows = exported(run)
@@ -169,7 +175,7 @@ def test_a_row_that_is_rejected_again_leaves_one_open_letter(run: Run, emulator:
 
 @pytest.mark.usefixtures("store")
 def test_what_bunce_refuses_again_leaves_one_open_letter(run: Run, emulator: Emulator) -> None:
-    write([*people(1), *people(None, email="c5@example.com")])  # type: ignore[arg-type]
+    write([*people(1), *people(5, id=None)])
     run("load", "customers.parquet")
 
     save([exported(run)[0] | {"id": "5", "email": "c1@example.com"}])
@@ -205,7 +211,9 @@ def test_a_correction_never_overwrites_what_was_accepted_since(
 
     assert (1, 1) == counts(dry, "read", "superseded")
     assert (1, 1, 0) == counts(done, "read", "superseded", "bulk_requests")
-    assert "To send such a row all the same, empty its cell dead_letter_id." in told.output
+    assert "To send such a row all the same, empty its cell dead_letter_id." in " ".join(
+        told.output.split()
+    )
     assert "New" == kept
     assert (1, 1) == counts(forced, "read", "updated")
     assert "Old" == emulator.customers["2"]["first_name"]
@@ -213,7 +221,7 @@ def test_a_correction_never_overwrites_what_was_accepted_since(
 
 def test_an_older_version_than_bunce_has_is_not_sent(run: Run, emulator: Emulator) -> None:
     versioned = ("--version-column", "updated_at")
-    write([*people(1), *people(None, updated_at=10, email="c1@example.com")])  # type: ignore[arg-type]
+    write([*people(1), *people(1, id=None)])
     run("load", "customers.parquet", *versioned)
     write(people(1, updated_at=11, first_name="New"))
     run("load", "customers.parquet", *versioned)
@@ -228,13 +236,7 @@ def test_an_older_version_than_bunce_has_is_not_sent(run: Run, emulator: Emulato
 
 
 def test_the_command_to_paste_names_the_mapping_of_the_run(run: Run, emulator: Emulator) -> None:
-    rows = [
-        {{"mobile": "cell no", "email": "mail2"}.get(k, k): v for k, v in row.items()}
-        for row in [*people(1), *people(2, mobile="?")]
-    ]
-    for row in rows:
-        row[rows and "cell no"] = row.pop("cell no", None) or row.get("cell no")
-    write(rows)
+    write(renamed([*people(1), *people(2, mobile="?")], mobile="cell no", email="mail2"))
     mapping = ("--map", "phone_no=cell no", "--map", "email=mail2")
     assert 0 == run("load", "customers.parquet", *mapping, "--version-column", "updated_at").code
 
@@ -254,9 +256,6 @@ def test_the_command_to_paste_names_the_mapping_of_the_run(run: Run, emulator: E
 def test_runs_with_several_mappings_make_one_file_under_the_names_of_the_fields(
     run: Run, emulator: Emulator
 ) -> None:
-    def renamed(rows: list[dict[str, Any]], **names: str) -> list[dict[str, Any]]:
-        return [{names.get(k, k): v for k, v in row.items()} for row in rows]
-
     write(renamed(people(1, 2, mobile="?"), mobile="a", email="mail"), "one.parquet")
     write(renamed(people(3, mobile="?", phone_no="a note"), mobile="b"), "two.parquet")
     run("load", "one.parquet", "--map", "phone_no=a")

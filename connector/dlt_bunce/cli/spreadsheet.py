@@ -144,8 +144,12 @@ def _version(mappings: Iterable[Mapping[str, str]], columns: list[str]) -> dict[
 def _to_tell(columns: list[str], mapping: Mapping[str, str]) -> dict[str, str]:
     """What of a mapping `load` would not find by the columns' names."""
     there = {name: column for name, column in mapping.items() if column in columns}
-    try:
-        found: Mapping[str, str] = resolve_mapping(columns).columns
-    except MappingError:
-        found = {name: name for name in FIELDS}
-    return {name: column for name, column in there.items() if found.get(name) != column}
+    # what no column feeds had a default in its run
+    defaults = {name: "" for name in FIELDS[1:] if name not in there}
+    told = dict(there)
+    for name in there:
+        rest = {other: column for other, column in told.items() if other != name}
+        with contextlib.suppress(MappingError):
+            if resolve_mapping(columns, config=rest, defaults=defaults).columns == there:
+                told = rest
+    return told

@@ -66,17 +66,15 @@ def header(head: bytes, name: str) -> Header:
 
     Raises SourceError for a file that is empty or not UTF-8, and for a name that stands twice.
     """
-    try:
-        text = codecs.getincrementaldecoder("utf-8-sig")().decode(head)
-    except UnicodeDecodeError:
-        raise _not_utf8(name) from None
-    if "\0" in text:
-        raise _not_utf8(name)
+    # bytes that are not UTF-8 matter here in the first row only, and the last may be cut
+    text = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape").decode(head)
     try:
         found = [Header(_first_row(text, separator), separator) for separator in _SEPARATORS]
     except csv.Error:
         raise SourceError(f"The header of {name} cannot be read as CSV.", remedy=_SAVE) from None
     best = _of_export(max(found, key=lambda one: len(one.names)))
+    if any(re.search("[\0\ud800-\udfff]", column) for column in best.names):  # NUL: UTF-16
+        raise _not_utf8(name)
     if not best.named:
         raise SourceError(
             f"{name} is empty.", remedy="A CSV file begins with the names of its columns."
