@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 import dlt
+import pyarrow as pa
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -21,6 +22,7 @@ from dlt_bunce.cli.spreadsheet import Spreadsheet, writing
 from dlt_bunce.emulator import Emulator
 from dlt_bunce.errors import SourceError
 from dlt_bunce.records import rows as source_rows
+from dlt_bunce.records.cells import marked
 from dlt_bunce.sources import from_csv, open_source, shard_source
 from dlt_bunce.sources.csv_files import record_batches
 
@@ -211,10 +213,6 @@ def test_every_text_comes_back_from_an_export(
 
 @given(text=TEXTS)
 def test_no_cell_of_an_export_runs_as_a_formula_or_loses_digits(text: str) -> None:
-    import pyarrow as pa
-
-    from dlt_bunce.records.cells import marked
-
     cell = marked(pa.array([text]))[0].as_py()
 
     assert not cell.lstrip(" \t\r\n").startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠", "0."))

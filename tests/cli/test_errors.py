@@ -120,7 +120,9 @@ def _files() -> None:
     Path("late.csv").write_bytes(f"id,name\n{row}marked,Zoë\n".encode("latin-1"))
     Path("empty.csv").write_text("")
     Path("twice.csv").write_text(f"id;id\n{row}")
-    Path("quote.csv").write_text(f'id,name\nmarked,"Ada\n{row}')
+    names = "id,email,first_name,last_name,mobile"
+    good = "1,marked@example.com,Ada,Obi,+2348100000001"
+    Path("quote.csv").write_text(f'{names}\n{good}\n2,m@example.com,Ada,Obi,"marked\n{good}\n')
     Path("torn.csv.gz").write_text("id,name\n")
     Path("other.csv").write_text("a\n1\n")
     write(people(1), "both/a.parquet")
@@ -223,6 +225,21 @@ def test_after_a_mistake_the_corrected_command_loads(run: Run, emulator: Emulato
 
     assert (0, 1, 1) == (done.code, done.json["read"], done.json["created"])
     assert ["1"] == list(emulator.customers)
+
+
+@pytest.mark.usefixtures("_files")
+def test_after_a_mistake_in_a_csv_the_corrected_file_loads_and_nothing_else(
+    run: Run, emulator: Emulator
+) -> None:
+    torn = Path("quote.csv").read_text()
+    assert 2 == run("load", "quote.csv").code
+    Path("quote.csv").write_text(torn.replace('"marked', "+2348100000002"))
+
+    done = run("load", "quote.csv", "--json")
+
+    assert (0, "") == (done.code, done.errors)
+    assert (3, 2, 1) == tuple(done.json[n] for n in ("read", "created", "superseded"))
+    assert {"1", "2"} == set(emulator.customers)
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from dlt_bunce.emulator import Emulator
 from dlt_bunce.model import REJECT_CODES
+from dlt_bunce.store.database import Database
 
 from .conftest import Done, Run, people, write
 
@@ -155,6 +158,24 @@ def test_a_letter_without_an_id_or_with_another_is_closed_by_its_row(
 
 
 @pytest.mark.usefixtures("store")
+def test_a_letter_that_was_left_open_by_a_kill_is_closed_by_the_same_file(
+    run: Run, store: str, emulator: Emulator
+) -> None:
+    write([*people(1), *people(5, id=None)])
+    run("load", "customers.parquet")
+    save([exported(run)[0] | {"id": "5"}])
+    run("load", "rejected.csv")
+    with Database(store) as db:  # as it is between the row's settlement and its letter's
+        db.execute("UPDATE bunce_dead_letters SET status = 'open', resolved_at = NULL")
+
+    again = run("load", "rejected.csv", "--json")
+
+    assert (1, 1, 0) == counts(again, "read", "unchanged", "bulk_requests")
+    assert {None: ["resolved"]} == statuses(run)
+    assert {"1": 1, "5": 1} == emulator.times_sent
+
+
+@pytest.mark.usefixtures("store")
 def test_a_row_that_is_rejected_again_leaves_one_open_letter(run: Run, emulator: Emulator) -> None:
     write([*people(1), *people(5, id=None, mobile="?")])
     run("load", "customers.parquet")
@@ -290,9 +311,6 @@ def test_letters_without_their_rows_are_left_out_and_said_to_be(
 
 def test_an_export_that_nobody_corrected_sends_nothing(run: Run, emulator: Emulator) -> None:
     """Whatever the types of the source were: as text, no bad value may pass for a good one."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     rows = people(1, 2, mobile="?")
     good = pa.Table.from_pylist(people(9))
     pq.write_table(pa.Table.from_pylist(rows), "bad.parquet")
