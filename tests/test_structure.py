@@ -27,6 +27,7 @@ ALLOWED = {
     "parquet": {"errors"},
     "held": {"records", "api"},
     "refusals": {"records", "store", "api"},
+    "corrections": {"records", "store"},
     "budget": {"logs", "store", "api"},
     "lease": {"errors", "logs", "store", "repeating"},
     "repeating": set(),
@@ -43,9 +44,20 @@ ALLOWED = {
         "held",
         "lease",
         "refusals",
+        "corrections",
     },
     "forecast": {"model", "records", "api", "preview"},
-    "preview": {"errors", "model", "records", "store", "api", "load", "progress", "refusals"},
+    "preview": {
+        "errors",
+        "model",
+        "records",
+        "store",
+        "api",
+        "load",
+        "progress",
+        "refusals",
+        "corrections",
+    },
 }
 KNOW_DLT = {
     "diagnosis",  # looks at the client of a pipeline

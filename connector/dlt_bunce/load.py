@@ -13,7 +13,7 @@ from typing import Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dlt_bunce import refusals
+from dlt_bunce import corrections, refusals
 from dlt_bunce.api.adaptation import Throttle
 from dlt_bunce.api.rows import Rows
 from dlt_bunce.api.session import Session
@@ -102,6 +102,7 @@ class Load:
     _busy: set[int] = field(default_factory=set)
     _met: set[int] = field(default_factory=set)
     _held: Held = field(default_factory=Held)
+    _corrects: bool = False
 
     def __post_init__(self) -> None:
         lease_s = self.settings.lease_s
@@ -120,7 +121,10 @@ class Load:
         """
         with self._lease, self._watched():
             self._load()
-        return self._account()
+        counts = self._account()
+        if self._corrects:
+            self._close_corrected()
+        return counts
 
     def _watched(self) -> AbstractContextManager[None]:
         return watch(
@@ -190,12 +194,15 @@ class Load:
     def _claim(self, chunk: _Chunk) -> pa.Table:
         """Counts the chunk, records its rejects, and claims what must go on the wire."""
         prepared = chunk.prepared
+        correcting = corrections.named(chunk.table, prepared.accepted)
+        self._corrects |= correcting is not None
         claim = self.ledger.claim(
             prepared.accepted,
             refusals.of_rejected(chunk.number, chunk.table, prepared.rejected),
             chunk=chunk.number,
             read=prepared.read,
             superseded=prepared.superseded,
+            correcting=correcting,
         )
         logger().debug(
             "load.chunk",
@@ -277,6 +284,13 @@ class Load:
         self._held.add(batch, held)
         rest = [i for i in range(batch.num_rows) if i not in held]
         return batch.take(pa.array(rest, pa.int64())), [verdicts[i] for i in rest]
+
+    def _close_corrected(self) -> None:
+        """Closes the dead letters that rows name: a corrected row need not have their key."""
+        settings = self.settings
+        for table in self.source.chunks(settings.chunk_rows):
+            prepared = prepare(table, settings.mapping, settings.rules)
+            corrections.close(self.database, self.job, table, prepared)
 
     def _account(self) -> dict[str, int]:
         """The counts of the job, proven to add up; raises what kept rows from being settled."""

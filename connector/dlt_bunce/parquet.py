@@ -1,8 +1,7 @@
-"""Parquet files: where they are, and their rows a few at a time."""
+"""Rows of Parquet files, a few at a time."""
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -27,34 +26,14 @@ def record_batches(
         yield from parquet.iter_batches(batch_size=rows, row_groups=chosen)
 
 
-def split_glob(location: str) -> tuple[str, str]:
-    """Folder and pattern, as dlt's filesystem source takes them."""
-    head = location.split("*", 1)[0].split("?", 1)[0].split("[", 1)[0]
-    if head.endswith("/") and head == location:
-        return location.rstrip("/"), "**/*.parquet"
-    if head == location and Path(location).is_dir():
-        return location, "**/*.parquet"
-    folder = head.rsplit("/", 1)[0]
-    return folder, location[len(folder) + 1 :]
-
-
-def check(location: str) -> None:
-    """Raises SourceError unless a path, folder, or glob leads to Parquet files alone."""
-    path = Path(location)
-    matching = glob.glob(location, recursive=True)  # noqa: PTH207, Path.glob takes no absolute pattern
-    found = [path] if path.exists() else [Path(name) for name in matching]
-    files = [f for p in found for f in (p.rglob("*.parquet") if p.is_dir() else [p])]
-    if not files:
-        raise SourceError(f"There is no file {location}.", remedy="Check the path or the glob.")
-    for file in files:
-        _check_parquet(file)
-
-
-def _check_parquet(file: Path) -> None:
+def columns(file: Path) -> list[str]:
+    """The names of a file's columns. Raises SourceError for a file that is not Parquet."""
     try:
-        pq.read_schema(file)
+        names: list[str] = pq.read_schema(file).names
     except (pa.ArrowInvalid, OSError) as error:
         raise SourceError(
             f"{file} cannot be read as Parquet ({type(error).__name__}).",
-            remedy="Give Parquet files, or load other formats with a dlt source of your own.",
+            remedy="Give Parquet or CSV files, or load other formats with a dlt source of your "
+            "own.",
         ) from None
+    return names

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from dlt_bunce import refusals
+from dlt_bunce import corrections, refusals
 from dlt_bunce.api.verdict import Verdict
 from dlt_bunce.errors import MappingError
 from dlt_bunce.load import CHUNK_ROWS, Settings, Source
@@ -85,8 +85,11 @@ class Rehearsal:
                 prepared = prepare(table, settings.mapping, settings.rules)
                 self._look_at(table, prepared, settings, first=number == 0)
                 letters = refusals.of_rejected(number, table, prepared.rejected)
+                correcting = corrections.named(table, prepared.accepted)
                 if known is not None:
-                    copies.customers(known, scratch, job.account, prepared.accepted, letters)
+                    copies.customers(
+                        known, scratch, job.account, prepared.accepted, letters, correcting
+                    )
                 ledger = Ledger(scratch, job)
                 claim = ledger.claim(
                     prepared.accepted,
@@ -94,6 +97,7 @@ class Rehearsal:
                     chunk=number,
                     read=prepared.read,
                     superseded=prepared.superseded,
+                    correcting=correcting,
                 )
                 self._accept(ledger, scratch, claim.to_send, number, table, key)
                 read = number * CHUNK_ROWS + table.num_rows

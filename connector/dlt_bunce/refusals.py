@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from dlt_bunce.api.verdict import Verdict
 from dlt_bunce.records import rows as source_rows
+from dlt_bunce.records.cells import LETTER_ID
 from dlt_bunce.records.fingerprint import email_digests
 from dlt_bunce.store.dead_letters import LETTERS
 from dlt_bunce.store.ledger import SETTLED, Ledger
@@ -21,7 +22,7 @@ def of_rejected(chunk: int, table: pa.Table, rejected: pa.Table) -> pa.Table:
         return LETTERS.empty_table()
     sources = table.take(rejected.column("row")).to_pylist()
     letters: list[Mapping[str, Any]] = [
-        {**row, "stage": "normalize", "source_row": source_rows.encode(source), "chunk": chunk}
+        {**row, "stage": "normalize", "source_row": _as_read(source), "chunk": chunk}
         for row, source in zip(rejected.drop_columns(["row"]).to_pylist(), sources, strict=True)
     ]
     return pa.Table.from_pylist(letters, LETTERS)
@@ -41,11 +42,16 @@ def of_verdicts(
         source = sources[row["chunk"]].slice(row["row"], 1).to_pylist()[0]
         letters.append(
             {name: row[name] for name in ("customer_id", "fingerprint", "version", "chunk")}
-            | {"payload": row["payload"], "source_row": source_rows.encode(source)}
+            | {"payload": row["payload"], "source_row": _as_read(source)}
             | {"code": verdict.code, "field": verdict.field, "message": verdict.message}
             | {"stage": "api", "http_status": verdict.http_status}
         )
     return pa.Table.from_pylist(letters, LETTERS)
+
+
+def _as_read(row: dict[str, Any]) -> str:
+    """A source row without the letter that it corrects: it has become a letter of its own."""
+    return source_rows.encode({name: row[name] for name in row if name != LETTER_ID})
 
 
 def with_known_emails(

@@ -15,6 +15,7 @@ import click.testing
 import duckdb
 import psycopg
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
@@ -110,6 +111,7 @@ def sources(postgres_url: str) -> dict[str, list[str]]:
     with duckdb.connect("w.duckdb") as warehouse:
         warehouse.register("rows", pa.Table.from_pylist(ROWS))
         warehouse.execute("CREATE SCHEMA crm; CREATE TABLE crm.people AS SELECT * FROM rows")
+    pyarrow.csv.write_csv(pa.Table.from_pylist(ROWS), "customers.csv")
     values = [tuple(row.values()) for row in ROWS]
     lite = sqlite3.connect("s.sqlite")
     lite.execute(CREATE)
@@ -122,6 +124,7 @@ def sources(postgres_url: str) -> dict[str, list[str]]:
     return {
         "file": ["customers.parquet"],
         "folder": ["exports"],
+        "csv": ["customers.csv"],
         "glob": ["exports/**/*.parquet"],
         "duckdb table": ["duckdb:///w.duckdb", "--table", "crm.people"],
         "duckdb query": ["duckdb:///w.duckdb", "--query", "SELECT * FROM crm.people"],

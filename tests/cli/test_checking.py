@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from .conftest import Run, people, write
 
 KINDS = (
     "file",
+    "csv",
     "folder",
     "glob",
     "duckdb table",
@@ -117,6 +119,29 @@ def test_customers_who_come_again_in_a_later_part_of_the_source_are_counted_as_t
 
     assert counts(done) == counts(told["summary"])
     assert (20_005, 20_001) == (done["read"], done["created"])
+
+
+def test_corrected_dead_letters_are_counted_as_the_load_does(run: Run) -> None:
+    write([*people(1, 2, 3, mobile="none"), *people(4, id=None)])
+    run("load", "customers.parquet")
+    run("dead-letters", "export", "rejected.csv")
+    with Path("rejected.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    corrected = [
+        row | {"id": row["id"] or "90"} | ({} if row["id"] == "3" else {"mobile": "'+2348030000"})
+        for row in rows
+    ]
+    with Path("rejected.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(corrected)
+    write(people(2, 90))
+    run("load", "customers.parquet")
+
+    told, done = told_and_done(run, "rejected.csv")
+
+    assert counts(done) == counts(told["summary"])
+    assert (4, 1, 2, 1) == tuple(done[n] for n in ("read", "created", "superseded", "held"))
 
 
 def test_requests_are_those_of_the_load_once_batches_have_found_their_size(

@@ -56,6 +56,17 @@ WRONG: dict[str, tuple[int, str, str]] = {
     "load sqlite:///s.sqlite --query selec --shard 1/2 --shard-key id": (1, "", "no such table"),
     "load duckdb:///d.duckdb --table nope --shard 1/2 --shard-key id": (2, "", "nope"),
     "load postgresql://u@127.0.0.1:9/d --table t --shard 1/2 --shard-key i": (1, "", "refused"),
+    "load ragged.csv": (2, "", "Row 3 of ragged.csv has 3 cells, the header has 2"),
+    "load latin.csv": (2, "", "latin.csv is not UTF-8 text. Save it as CSV UTF-8"),
+    "load late.csv": (2, "", "late.csv is not UTF-8 text in row 3. Save it as CSV UTF-8"),
+    "load empty.csv": (2, "", "empty.csv is empty. A CSV file begins with the names"),
+    "load twice.csv": (2, "", "Column 'id' stands 2 times in the header of twice.csv."),
+    "load quote.csv": (2, "", 'A quotation mark (") of quote.csv opens and does not close.'),
+    "load torn.csv.gz": (2, "", "torn.csv.gz cannot be read (BadGzipFile)."),
+    "load missing.csv": (2, "", "There is no file missing.csv."),
+    "load other.csv": (2, "", "No column and no default for the required fields customer_id"),
+    "load both": (2, "", "both leads to CSV files and to others. Load them one after the other"),
+    "load ragged.csv --query q": (2, "", "Files have neither tables nor queries nor keys."),
     "load s3://bucket/*.parquet": (2, "", "No credentials of the source."),
     "load c.parquet": (1, f"{URL}=http://127.0.0.1:9/v1", "cannot be used: no connection"),
     "load c.parquet ": (2, f"{URL}=https://api.bunce.so/v1", "does not begin with sk_live_"),
@@ -76,8 +87,22 @@ WRONG: dict[str, tuple[int, str, str]] = {
     "dead-letters discard --all": (1, "", "There is no store at bunce.sqlite."),
     "dead-letters purge --yes": (1, "", "There is no store at bunce.sqlite."),
     "dead-letters list --code nope": (2, "", "'nope' is not one of 'missing_customer_id'"),
+    "dead-letters list --field phone": (2, "", "'phone' is not one of 'customer_id'"),
+    "dead-letters list --since yesterday": (2, "", "'yesterday' is not a time. Write 2026-11-01"),
+    "dead-letters list --until 99999999999d": (2, "", "'99999999999d' is not a time."),
+    "dead-letters list --since 1d --until 2d": (2, "", "--since is not before --until"),
+    "dead-letters list --id %": (2, "", "'%' is not the beginning of a dead letter's id."),
+    "dead-letters list --run 17": (1, "", "There is no store at bunce.sqlite."),
+    "dead-letters group": (1, "", "There is no store at bunce.sqlite."),
+    "dead-letters group --by person": (2, "", "'person' is not one of 'code'"),
+    "dead-letters export l.csv --separator |": (2, "", "'|' is not one of"),
+    "dead-letters replay --status open": (2, "", "No such option '--status'."),
     "dead-letters show nope": (2, "", "'nope' is not the beginning of a dead letter's id."),
-    "dead-letters discard": (2, "", "Nothing is chosen. Give --id, --code, or --all."),
+    "dead-letters discard": (
+        2,
+        "",
+        "Nothing is chosen. Give a filter such as --id or --code, or --all.",
+    ),
     "emulator --host 0.0.0.0": (2, "", "0.0.0.0 is reachable from other machines"),
     "emulator --behavior {": (2, "", "The emulator cannot start"),
     'emulator --behavior {"nope":1}': (2, "", "no such switch: nope"),
@@ -89,6 +114,19 @@ WRONG: dict[str, tuple[int, str, str]] = {
 def _files() -> None:
     write(people(1), "c.parquet")
     pq.write_table(pa.table({"a": [1]}), "other.parquet")
+    row = "marked,Ada\n"
+    Path("ragged.csv").write_text(f"id,name\n{row}marked,marked,Ada\n")
+    Path("latin.csv").write_bytes("id,naïve\n".encode("latin-1"))
+    Path("late.csv").write_bytes(f"id,name\n{row}marked,Zoë\n".encode("latin-1"))
+    Path("empty.csv").write_text("")
+    Path("twice.csv").write_text(f"id;id\n{row}")
+    names = "id,email,first_name,last_name,mobile"
+    good = "1,marked@example.com,Ada,Obi,+2348100000001"
+    Path("quote.csv").write_text(f'{names}\n{good}\n2,m@example.com,Ada,Obi,"marked\n{good}\n')
+    Path("torn.csv.gz").write_text("id,name\n")
+    Path("other.csv").write_text("a\n1\n")
+    write(people(1), "both/a.parquet")
+    Path("both/b.csv").write_text("id\n1\n")
     Path("broken.parquet").write_text("this is no Parquet file, and no database either " * 50)
     duckdb.connect("d.duckdb").close()
     sqlite3.connect("s.sqlite").close()
@@ -189,6 +227,21 @@ def test_after_a_mistake_the_corrected_command_loads(run: Run, emulator: Emulato
     assert ["1"] == list(emulator.customers)
 
 
+@pytest.mark.usefixtures("_files")
+def test_after_a_mistake_in_a_csv_the_corrected_file_loads_and_nothing_else(
+    run: Run, emulator: Emulator
+) -> None:
+    torn = Path("quote.csv").read_text()
+    assert 2 == run("load", "quote.csv").code
+    Path("quote.csv").write_text(torn.replace('"marked', "+2348100000002"))
+
+    done = run("load", "quote.csv", "--json")
+
+    assert (0, "") == (done.code, done.errors)
+    assert (3, 2, 1) == tuple(done.json[n] for n in ("read", "created", "superseded"))
+    assert {"1", "2"} == set(emulator.customers)
+
+
 @pytest.mark.parametrize(
     "command",
     [
@@ -197,6 +250,7 @@ def test_after_a_mistake_the_corrected_command_loads(run: Run, emulator: Emulato
         "status",
         "dead-letters",
         "dead-letters list",
+        "dead-letters group",
         "dead-letters show",
         "dead-letters export",
         "dead-letters replay",

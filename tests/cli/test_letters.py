@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import stat
+import time
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +50,91 @@ def test_letters_are_listed_without_the_values_of_their_rows(loaded: Run) -> Non
 def test_a_short_list_says_that_there_is_more(loaded: Run) -> None:
     listed = loaded("dead-letters", "list", "--limit", "1")
 
-    assert "Only the first 1 are shown" in listed.output
+    assert "Only the newest 1 are shown" in listed.output
     assert 1 == len(loaded("dead-letters", "list", "--limit", "1", "--json").json)
+
+
+def test_letters_are_listed_newest_first(loaded: Run) -> None:
+    write(people(4, mobile="?"))
+    loaded("load", "customers.parquet")
+
+    listed = loaded("dead-letters", "list", "--json").json
+
+    assert "4" == listed[0]["customer_id"]
+    assert sorted((x["last_seen_at"] for x in listed), reverse=True) == [
+        x["last_seen_at"] for x in listed
+    ]
+
+
+def test_letters_are_chosen_by_field_run_and_time(
+    loaded: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (run,) = loaded("status", "--json").json["runs"]
+    seen = datetime.fromisoformat(letters(loaded)["2"]["last_seen_at"])
+    # a zone to the east of UTC: local and universal time differ
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    local = seen.astimezone().replace(tzinfo=None)
+    before, after = (f"{local + timedelta(seconds=s):%Y-%m-%dT%H:%M:%S}" for s in (-1, 2))
+    zulu = f"{seen - timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}"
+
+    found = {
+        words: sorted(letters(loaded, *words.split()))
+        for words in (
+            "--field phone_no",
+            "--field phone_no --field email",
+            f"--run {run['run_id']}",
+            f"--since {before}",
+            f"--since {after}",
+            f"--until {before}",
+            f"--since {zulu} --until {after}",
+            "--since 1h",
+            "--until 1h",
+            "--until 1w --status all",
+        )
+    }
+    monkeypatch.undo()
+    time.tzset()
+
+    both: list[str] = ["2", "3"]
+    assert [["2"], both, both, both, [], [], both, both, [], []] == list(found.values())
+
+
+def test_a_run_that_is_not_there_is_told(loaded: Run) -> None:
+    for command in ("list", "group", "replay", "export l.csv", "discard"):
+        refused = loaded("dead-letters", *command.split(), "--run", "17")
+
+        assert (2, "") == (refused.code, refused.output)
+        assert "There is no run '17'. See the runs with: dlt-bunce status" in refused.errors
+
+
+def test_letters_are_counted_by_what_they_share(loaded: Run) -> None:
+    loaded("dead-letters", "discard", "--field", "email")
+    (run,) = loaded("status", "--json").json["runs"]
+    code = REJECT_CODES["invalid_phone_no"]
+
+    shown = loaded("dead-letters", "group").output
+    figures = {
+        by: loaded("dead-letters", "group", "--by", by, "--json").json
+        for by in ("code", "field", "run", "pipeline", "status")
+    }
+    closed = loaded("dead-letters", "group", "--status", "discarded", "--json").json
+
+    assert "invalid_phone_no" in shown
+    assert code.remedy.split(",")[0] in shown
+    assert {
+        "code": [
+            {"code": code.code, "dead_letters": 1, "meaning": code.meaning, "remedy": code.remedy}
+        ],
+        "field": [{"field": "phone_no", "dead_letters": 1}],
+        "run": [{"run": run["run_id"], "dead_letters": 1}],
+        "pipeline": [{"pipeline": run["pipeline_name"], "dead_letters": 1}],
+        "status": [
+            {"status": "discarded", "dead_letters": 1},
+            {"status": "open", "dead_letters": 1},
+        ],
+    } == figures
+    assert ["email_taken"] == [group["code"] for group in closed]
 
 
 def test_one_letter_is_shown_with_its_row_its_answer_and_its_remedy(loaded: Run) -> None:
@@ -82,12 +166,11 @@ def test_an_id_that_chooses_several_is_refused(loaded: Run) -> None:
 
 
 def test_letters_are_exported_whole_and_for_their_owner_only(loaded: Run) -> None:
-    for name in ("l.parquet", "l.csv", "l.jsonl"):
+    for name in ("l.parquet", "l.jsonl"):
         assert 2 == loaded("dead-letters", "export", name, "--json").json["dead_letters"]
 
     found = [
         pq.read_table("l.parquet").to_pylist(),
-        list(csv.DictReader(Path("l.csv").read_text().splitlines())),
         [json.loads(line) for line in Path("l.jsonl").read_text().splitlines()],
     ]
     for rows in found:
@@ -144,7 +227,10 @@ def test_discarded_letters_are_closed_and_their_rows_held(loaded: Run) -> None:
     write([*people(1), *REFUSED])
     again = loaded("load", "customers.parquet", "--json").json
 
-    assert (2, True) == (nothing.code, "Give --id, --code, or --all." in nothing.errors)
+    assert (2, True) == (
+        nothing.code,
+        "Give a filter such as --id or --code, or --all." in nothing.errors,
+    )
     assert "1 dead letters discarded.\n" == done.output
     assert {"2"} == set(letters(loaded))
     assert {"3"} == set(letters(loaded, "--status", "discarded"))

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from dlt_bunce.cli.spreadsheet import Mappings, Spreadsheet, writing
 from dlt_bunce.errors import UsageError
 
 _TEXTS = "id account customer_id code field message stage source_row payload fingerprint"
@@ -25,32 +25,45 @@ SCHEMA = pa.schema(
 )
 
 _Page = list[dict[str, Any]]
+_Put = Callable[[_Page], None]
+_Writer = Callable[[Path], contextlib.AbstractContextManager[_Put]]
 
 
-def write(file: Path, pages: Iterable[_Page], *, overwrite: bool = False) -> int:
-    """Writes every letter; returns how many. Only the owner may read the file: it holds customers.
+def write(
+    file: Path,
+    pages: Iterable[_Page],
+    mapping_of: Mappings,
+    *,
+    separator: str = ",",
+    overwrite: bool = False,
+) -> Spreadsheet:
+    """Writes every letter: .csv as a spreadsheet to correct, .parquet and .jsonl as the store has
+    them, for programs. Only the owner may read the file: it holds customers.
 
-    The file appears whole or not at all. Raises UsageError for another ending than .parquet, .csv,
-    or .jsonl, for a file that exists unless `overwrite` is set, and for one that cannot be written.
+    The file appears whole or not at all. Raises UsageError for another ending, for a file that
+    exists unless `overwrite` is set, and for one that cannot be written.
     """
-    writers = {".parquet": _parquet, ".csv": _csv, ".jsonl": _jsonl}
-    writer = writers.get(file.suffix.lower())
-    if writer is None:
+    written = Spreadsheet()
+    ending = file.suffix.lower()
+    if ending not in (".parquet", ".csv", ".jsonl"):
         raise UsageError(
-            f"{file.name!r} has an unknown ending.",
-            remedy=f"Use one of: {', '.join(writers)}.",
+            f"{file.name!r} has an unknown ending.", remedy="Use one of: .parquet, .csv, .jsonl."
         )
     if file.exists() and not overwrite:
         raise UsageError(f"{file} exists already.", remedy="Name another, or add --overwrite.")
-    count = 0
     try:
-        with _replaced(file) as part, writer(part) as put:
-            for page in pages:
-                put(page)
-                count += len(page)
+        with _replaced(file) as part:
+            writer = (
+                writing(part, written, mapping_of, separator)
+                if ending == ".csv"
+                else _as_stored(_parquet if ending == ".parquet" else _jsonl, part, written)
+            )
+            with writer as put:
+                for page in pages:
+                    put(page)
     except OSError as error:
         raise UsageError(f"{file} cannot be written: {error.strerror}.") from None
-    return count
+    return written
 
 
 @contextlib.contextmanager
@@ -66,19 +79,24 @@ def _replaced(file: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _parquet(file: Path) -> Iterator[Callable[[_Page], None]]:
+def _as_stored(writer: _Writer, part: Path, written: Spreadsheet) -> Iterator[_Put]:
+    with writer(part) as put:
+
+        def counted(page: _Page) -> None:
+            put(page)
+            written.letters += len(page)
+
+        yield counted
+
+
+@contextlib.contextmanager
+def _parquet(file: Path) -> Iterator[_Put]:
     with pq.ParquetWriter(file, SCHEMA) as writer:
         yield lambda page: writer.write_table(pa.Table.from_pylist(page, SCHEMA))
 
 
 @contextlib.contextmanager
-def _csv(file: Path) -> Iterator[Callable[[_Page], None]]:
-    with pa_csv.CSVWriter(file, SCHEMA) as writer:
-        yield lambda page: writer.write_table(pa.Table.from_pylist(page, SCHEMA))
-
-
-@contextlib.contextmanager
-def _jsonl(file: Path) -> Iterator[Callable[[_Page], None]]:
+def _jsonl(file: Path) -> Iterator[_Put]:
     with file.open("w", encoding="utf-8") as out:
 
         def put(page: _Page) -> None:

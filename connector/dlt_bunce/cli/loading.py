@@ -48,10 +48,19 @@ def command(
 ) -> None:
     """Load customers from SOURCE into Bunce.
 
-    SOURCE is a Parquet file, folder, or glob, s3://…, postgresql://…, duckdb:///…, any SQLAlchemy
-    URL, or env:NAME for a URL in an environment variable, which is the place for passwords.
+    SOURCE is a file, folder, or glob of Parquet or CSV, s3://…, postgresql://…, duckdb:///…, any
+    SQLAlchemy URL, or env:NAME for a URL in an environment variable, which is the place for
+    passwords. CSV (.csv, .csv.gz) is UTF-8 with a header, separated by comma, semicolon, tab, or
+    bar; every column is read as text, and an empty cell as null.
+
+    A CSV that `dead-letters export` has written, and a person corrected, is loaded like any other.
+    Its column dead_letter_id closes exactly those dead letters whose rows are accepted now; a row
+    is counted as superseded, and not sent, when Bunce has accepted other content of its customer
+    since the letter was met last. Correct the source as well, or its next load brings the old row.
 
     Example: dlt-bunce load 'exports/*.parquet' --map phone_no=msisdn --dry-run
+
+    Example: dlt-bunce load customers.csv
 
     Example: dlt-bunce load env:CRM_URL --table crm.people --version-column updated_at
 
@@ -61,6 +70,7 @@ def command(
         import dlt
 
         from dlt_bunce.adapter import bunce_adapter
+        from dlt_bunce.records.cells import LETTER_ID
         from dlt_bunce.running import flush_and_run, has_left_overs
         from dlt_bunce.sources import Shard
 
@@ -93,6 +103,12 @@ def command(
             output.as_json(summary.as_dict())
         else:
             output.print_summary(summary, "Dry run: nothing was sent" if dry_run else "Loaded")
+            if summary.superseded and LETTER_ID in origin.columns:
+                output.console().print(
+                    "Superseded rows are not sent: since their dead letters were met last, Bunce "
+                    "has accepted other content of these customers. To send such a row all the "
+                    f"same, empty its cell {LETTER_ID}."
+                )
         if max_reject_share is not None:
             summary.raise_if_rejected(share=max_reject_share)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,16 +38,23 @@ class Origin:
         hints = parse_maps(self.maps)
         return hints | ({"version": self.version_column} if self.version_column else {})
 
+    @cached_property
+    def columns(self) -> list[str]:
+        """Those of a file on this machine, in their order; else none. Raises SourceError."""
+        from dlt_bunce.sources import file_columns
+
+        return file_columns(self.source)
+
     def pipeline_name(self, store_url: str, account: str) -> str:
         """The same command in the same folder gets the same pipeline, and so takes up what it left
-        behind; another store or folder never gets those rows. dlt keeps the hints of a pipeline's
-        columns, so another mapping needs another pipeline too.
+        behind; another store or folder never gets those rows. dlt remembers columns and hints of a
+        pipeline, so another mapping, or a file with other columns, needs another pipeline too.
         """
         if self.name is not None:
             return self.name
         parts = (str(Path.cwd()), self.source, self.table, self.query, store_url, account)
         mapping = (f"{field}={column}" for field, column in sorted(self.hints.items()))
-        key = "\x1f".join(part or "" for part in (*parts, *mapping))
+        key = "\x1f".join(part or "" for part in (*parts, *self.columns, "", *mapping))
         return f"bunce_load_{blake2b(key.encode(), digest_size=5).hexdigest()}"
 
     def resource(self) -> DltResource:

@@ -11,14 +11,16 @@ have changed, so none is lost and none is sent twice.
 from __future__ import annotations
 
 from dlt_bunce.sources.databases import from_database, from_duckdb, from_sql
-from dlt_bunce.sources.files import from_parquet
-from dlt_bunce.sources.locations import limited, open_source
+from dlt_bunce.sources.files import from_csv, from_parquet
+from dlt_bunce.sources.locations import file_columns, limited, open_source
 from dlt_bunce.sources.ranges import Range
 from dlt_bunce.sources.shards import Shard, plan_shards, shard_source
 
 __all__ = [
     "Range",
     "Shard",
+    "file_columns",
+    "from_csv",
     "from_database",
     "from_duckdb",
     "from_parquet",

@@ -10,7 +10,7 @@ from dlt.extract import DltResource
 
 from dlt_bunce.errors import SourceError
 from dlt_bunce.sources.databases import from_database
-from dlt_bunce.sources.files import from_parquet
+from dlt_bunce.sources.files import columns, from_files
 
 _FILES = ("", "s3", "gs", "gcs", "az", "abfss", "file", "memory")
 
@@ -18,8 +18,9 @@ _FILES = ("", "s3", "gs", "gcs", "az", "abfss", "file", "memory")
 def open_source(
     location: str, *, table: str | None = None, query: str | None = None
 ) -> DltResource:
-    """The resource that a location names: a path, a glob, s3://…, postgresql://…, duckdb:///…, any
-    SQLAlchemy URL, or env:NAME for a URL kept in an environment variable.
+    """The resource that a location names: a path, folder, or glob of Parquet or CSV files,
+    s3://…, postgresql://…, duckdb:///…, any SQLAlchemy URL, or env:NAME for a URL kept in an
+    environment variable.
 
     Raises SourceError, also for a URL that holds a password: arguments are visible to everybody
     on the machine.
@@ -28,7 +29,7 @@ def open_source(
     if not holds_files(location):
         return from_database(location, table=table, query=query)
     refuse_query(table, query)
-    return from_parquet(location)
+    return from_files(location)
 
 
 def resolved(location: str) -> str:
@@ -44,6 +45,12 @@ def resolved(location: str) -> str:
             remedy="Put the URL into an environment variable and write env:NAME instead.",
         )
     return location
+
+
+def file_columns(location: str) -> list[str]:
+    """The columns of the first file of a location on this machine; nothing of others is read."""
+    location = resolved(location)
+    return columns(location) if holds_files(location) else []
 
 
 def holds_files(location: str) -> bool:

@@ -3,7 +3,8 @@
 What lies in which part is agreed on in the store, once for every plan: so that no row can fall
 between two parts, whenever each of them starts, is repeated, or moves to another machine, and
 although the source grows meanwhile. The parts of a table are ranges of its key, the first and the
-last of them open; of files, every row group belongs to one part by the file's number in the plan.
+last of them open; of files, every row group, or a CSV file as a whole, belongs to one part by the
+file's number in the plan.
 """
 
 from __future__ import annotations
@@ -100,7 +101,7 @@ def shard_source(
     split = _Split.of_source(location, one.of, table=table, query=query, key=key)
     agreed = _agreed(pipeline, split, plan)
     if split.key is None:
-        return files.from_parquet(split.location, row_groups=_row_groups(one, agreed))
+        return files.from_files(split.location, row_groups=_row_groups(one, agreed))
     if one.number > len(agreed) + 1:
         return dlt.resource([], name=TABLE)
     edges = [None, *agreed, None]

@@ -34,11 +34,16 @@ def leases(known: Database, scratch: Database) -> None:
 
 
 def customers(
-    known: Database, scratch: Database, account: str, accepted: pa.Table, letters: pa.Table
+    known: Database,
+    scratch: Database,
+    account: str,
+    accepted: pa.Table,
+    letters: pa.Table,
+    correcting: pa.Table | None = None,
 ) -> None:
     """Copies what the store knows of a chunk's customers, unless it was copied before.
 
-    `accepted` is as records.Prepared has it, `letters` as LETTERS.
+    `accepted` is as records.Prepared has it, `letters` as LETTERS, `correcting` as Ledger.claim.
     """
     ids = pa.chunked_array(
         [*accepted.column("customer_id").chunks, *letters.column("customer_id").chunks]
@@ -60,14 +65,17 @@ def customers(
         schema=_LETTERS,
     )
     nobody = letters.filter(pa.compute.is_null(letters.column("customer_id")))
-    of_nobody = [letter_id(account, None, one) for one in nobody.column("fingerprint").to_pylist()]
-    known.ingest("bunce_asked_letters", pa.table({"id": pa.array(of_nobody, pa.string())}))
-    without_id = known.query(
+    asked = {letter_id(account, None, one) for one in nobody.column("fingerprint").to_pylist()}
+    if correcting is not None:
+        asked.update(correcting.column("letter_id").to_pylist())
+    known.ingest("bunce_asked_letters", pa.table({"id": pa.array(asked, pa.string())}))
+    by_id = known.query(
         f"SELECT {columns} FROM bunce_asked_letters AS a "  # noqa: S608
-        "JOIN bunce_dead_letters AS d ON d.id = a.id",
+        "JOIN bunce_dead_letters AS d ON d.id = a.id AND d.account = $1",
+        (account,),
         schema=_LETTERS,
     )
-    found = pa.concat_tables([of_customers, without_id])
+    found = pa.concat_tables([of_customers, by_id])
     _copy(scratch, "bunce_dead_letters", found.append_column("message", _blanks(found)))
 
 

@@ -30,6 +30,12 @@ LETTERS = pa.schema(
         ("chunk", pa.int64()),
     ]
 )
+# rows that name the letter they correct: letter_id, and own_id, the letter that the row as it reads
+# now would be; nothing but letter_id is known of a row that gave way to another of its customer
+CORRECTED = pa.schema(
+    [(name, pa.string()) for name in ("letter_id", "own_id", "customer_id", "fingerprint")]
+    + [("version", pa.int64())]
+)
 
 _UPSERT = """
 INSERT INTO bunce_dead_letters AS d
@@ -190,6 +196,43 @@ def close_unseen(db: Database, account: str, ids: Sequence[str], since: str, sta
         "AND status = 'open' AND last_seen_at < $4 AND id IN (SELECT id FROM bunce_chosen)",
         (status, utc_now(), account, since),
     )
+
+
+_IS_THERE = """SELECT n.letter_id FROM bunce_corrected AS n JOIN bunce_customers AS c
+  ON c.account = $2 AND c.customer_id = n.customer_id AND c.fingerprint = n.fingerprint
+  WHERE n.own_id <> n.letter_id"""
+_GAVE_WAY = """SELECT n.letter_id FROM bunce_corrected AS n WHERE n.own_id IS NULL
+  UNION SELECT n.letter_id FROM bunce_corrected AS n JOIN bunce_dead_letters AS o
+  ON o.id = n.own_id AND o.status IN ('open', 'discarded', 'superseded')
+  WHERE n.own_id <> n.letter_id
+  UNION SELECT n.letter_id FROM bunce_corrected AS n
+  JOIN bunce_dead_letters AS d ON d.id = n.letter_id AND d.account = $2
+  JOIN bunce_customers AS c ON c.account = $2 AND c.customer_id = n.customer_id
+  WHERE n.own_id <> n.letter_id AND (c.delivered_at > d.last_seen_at OR n.version < c.version)"""
+
+
+def close_corrected(db: Database, account: str, corrected: pa.Table) -> None:
+    """Closes the open letters that settled rows (CORRECTED) name, as far as these are done with.
+
+    A row that would be the very letter that it names leaves it as it is.
+    """
+    db.ingest("bunce_corrected", corrected)
+    with db.transaction():
+        for status, ids in (("resolved", _IS_THERE), ("superseded", _GAVE_WAY)):
+            db.execute(
+                _CLOSE.format(status=status, ids=ids) + " AND account = $2 AND status = 'open'",
+                (utc_now(), account),
+            )
+        # a letter may have named another customer than its row does now
+        db.execute(
+            "UPDATE bunce_customers SET rejected_fingerprint = NULL WHERE account = $1 "
+            "AND rejected_fingerprint IS NOT NULL AND customer_id IN (SELECT d.customer_id "
+            "FROM bunce_corrected AS n JOIN bunce_dead_letters AS d ON d.id = n.letter_id "
+            "WHERE d.account = $1) AND NOT EXISTS (SELECT 1 FROM bunce_dead_letters AS d "
+            "WHERE d.account = $1 AND d.customer_id = bunce_customers.customer_id "
+            "AND d.status IN ('open', 'discarded'))",
+            (account,),
+        )
 
 
 def purge(db: Database, account: str) -> int:

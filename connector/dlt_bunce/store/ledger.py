@@ -49,6 +49,7 @@ _VERDICTS = pa.schema(
         ("had_letter", pa.int64()),
     ]
 )
+_ROWS = pa.schema([("row", pa.int64())])
 
 
 @dataclass(frozen=True)
@@ -104,25 +105,34 @@ class Ledger:
         self._claimed, self._analyzed_next = 0, _ANALYZED_AFTER
         self._emails_indexed = False
 
-    def judge(self, accepted: pa.Table, chunk: int) -> pa.Table:
+    def judge(self, accepted: pa.Table, chunk: int, correcting: pa.Table | None = None) -> pa.Table:
         """Compares the rows with the ledger: table of row, verdict, in_doubt, had_letter.
 
         A row that is not in it is unchanged, and there is nothing to tidy up after it.
         """
-        self._lay_out(accepted)
-        return self._verdicts(accepted, chunk)
+        self._lay_out(accepted, correcting)
+        return self._verdicts(accepted, chunk, correcting)
 
     def claim(
-        self, accepted: pa.Table, letters: pa.Table, *, chunk: int, read: int, superseded: int
+        self,
+        accepted: pa.Table,
+        letters: pa.Table,
+        *,
+        chunk: int,
+        read: int,
+        superseded: int,
+        correcting: pa.Table | None = None,
     ) -> Claim:
         """Counts a chunk, records its `letters`, and commits the intent for what must be sent.
 
         `accepted` and `superseded` are as records.Prepared has them, `letters` as LETTERS.
+        `correcting` (row, customer_id, letter_id) are accepted rows that correct a letter: one of
+        whose customer Bunce has accepted other content since is superseded.
         """
         job, db = self._job, self._db
-        self._lay_out(accepted)
+        self._lay_out(accepted, correcting)
         with db.transaction():
-            verdicts = self._verdicts(accepted, chunk)
+            verdicts = self._verdicts(accepted, chunk, correcting)
             fates = Counter(verdicts.column("verdict").to_pylist())
             fates["unchanged"] += accepted.num_rows - verdicts.num_rows
             fates["superseded"] += superseded
@@ -196,23 +206,33 @@ class Ledger:
         found = self._db.query(statements.EMAILS_OF_OTHERS, (self._job.account,))
         return set(found.column("customer_id").to_pylist())
 
-    def _lay_out(self, accepted: pa.Table) -> None:
+    def _lay_out(self, accepted: pa.Table, correcting: pa.Table | None) -> None:
         """Brings the rows to the database, before a transaction keeps others from writing."""
         if accepted.num_rows:
             incoming = accepted.select(["row", "customer_id", "fingerprint", "version"])
             # in the order of the keys, neighbors in the ledger are found on the same page
             self._db.ingest("bunce_incoming", incoming.sort_by("customer_id"))
+        if correcting is not None:
+            self._db.ingest("bunce_correcting", correcting)
 
-    def _verdicts(self, accepted: pa.Table, chunk: int) -> pa.Table:
+    def _verdicts(self, accepted: pa.Table, chunk: int, correcting: pa.Table | None) -> pa.Table:
         job = self._job
         if not accepted.num_rows:
             return _VERDICTS.empty_table()
         now = int(self._clock() * 1000)
-        return self._db.query(
+        verdicts = self._db.query(
             statements.JUDGE,
             (job.name, chunk, job.batch_id(chunk), now, job.account),
             schema=_VERDICTS,
         )
+        if correcting is None or not correcting.num_rows:
+            return verdicts
+        overtaken = self._db.query(statements.OVERTAKEN, (job.account,), schema=_ROWS)
+        given, late = verdicts.column("verdict"), overtaken.column("row").combine_chunks()
+        to_send = pc.is_in(given, pa.array(["new", "changed"]))
+        gives_way = pc.and_(to_send, pc.is_in(verdicts.column("row"), late))
+        judged = pc.if_else(gives_way, "superseded", given)
+        return verdicts.set_column(1, _VERDICTS.field("verdict"), judged)
 
     def _intend(self, accepted: pa.Table, verdicts: pa.Table, chunk: int) -> pa.Table:
         sent = ["new"] if self._job.disposition == "append" else ["new", "changed"]

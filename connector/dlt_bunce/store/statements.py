@@ -31,6 +31,14 @@ WHERE c.fingerprint IS NULL OR c.fingerprint <> i.fingerprint OR c.job = $1
   OR c.claim_batch IS NOT NULL OR c.rejected_fingerprint IS NOT NULL
 """
 
+# a correction is of the content that its letter held; what was accepted since is newer
+OVERTAKEN = """
+SELECT n.row AS row FROM bunce_correcting AS n
+JOIN bunce_dead_letters AS d ON d.id = n.letter_id AND d.account = $1
+JOIN bunce_customers AS c ON c.account = $1 AND c.customer_id = n.customer_id
+WHERE c.delivered_at > d.last_seen_at
+"""
+
 CLAIM = """
 INSERT INTO bunce_customers AS c
   (account, customer_id, claim_fingerprint, claim_batch, lease_until)

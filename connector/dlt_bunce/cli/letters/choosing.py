@@ -1,0 +1,179 @@
+"""Which dead letters a command is about: the options, and one Selection made of them."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dlt_bunce.cli import options
+from dlt_bunce.errors import UsageError
+from dlt_bunce.model import REJECT_CODES
+from dlt_bunce.records.schema import FIELDS
+
+if TYPE_CHECKING:
+    from dlt_bunce.store.selection import Selection
+
+_STATUSES = ("open", "resolved", "superseded", "discarded", "all")
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+class LetterId(click.ParamType):  # type: ignore[type-arg]  # not generic in click 8.1
+    """The id of a dead letter, or how it begins: anything else would match none, or all."""
+
+    name = "id"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """In lower case."""
+        if not re.fullmatch("[0-9a-f]+", str(value).lower()):
+            self.fail(f"{value!r} is not the beginning of a dead letter's id.", param, ctx)
+        return str(value).lower()
+
+
+class Moment(click.ParamType):  # type: ignore[type-arg]  # not generic in click 8.1
+    """A date or time in ISO 8601, of this machine's zone unless it names one, or so long ago."""
+
+    name = "time"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """Aware, whatever is given."""
+        text = str(value)
+        try:
+            if ago := re.fullmatch(r"([0-9]+)([mhdw])", text):
+                return datetime.now(timezone.utc) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+            # Python 3.10 does not know the Z
+            return datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text)).astimezone()
+        except (ValueError, OverflowError):
+            self.fail(
+                f"{text!r} is not a time. Write 2026-11-01, 2026-11-01T09:30, "
+                "2026-11-01T09:30:00Z, or 30m, 24h, 7d, 2w for so long ago.",
+                param,
+                ctx,
+            )
+
+
+_FILTERS = (
+    click.option(
+        "--code",
+        "codes",
+        multiple=True,
+        type=click.Choice(list(REJECT_CODES)),
+        metavar="CODE",
+        help="Only this reject code; may be repeated.",
+    ),
+    click.option(
+        "--field",
+        "fields",
+        multiple=True,
+        type=click.Choice(FIELDS),
+        metavar="FIELD",
+        help="Only letters about this field of Bunce, such as phone_no; may be repeated.",
+    ),
+    click.option(
+        "--since",
+        type=Moment(),
+        help="Only letters met last at this time or later: 2026-11-01, 2026-11-01T09:30, or 24h, "
+        "7d, 2w for so long ago. Local time, unless a zone is named: 2026-11-01T09:30Z.",
+    ),
+    click.option("--until", type=Moment(), help="Only letters met last before this time."),
+    click.option(
+        "--run",
+        "run_ids",
+        multiple=True,
+        metavar="RUN_ID",
+        help="Only letters of this run, by its whole id as `status` shows it; may be repeated.",
+    ),
+    click.option(
+        "--id",
+        "ids",
+        multiple=True,
+        type=LetterId(),
+        help="Only this id, or its beginning; may be repeated.",
+    ),
+)
+_STATUS = click.option("--status", type=click.Choice(_STATUSES), default="open", show_default=True)
+
+
+def filters(*, status: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Options that choose letters, handed to the command as one `selection`.
+
+    Without `status` the command is about open letters alone.
+    """
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(function)
+        def chosen(
+            *,
+            codes: tuple[str, ...],
+            fields: tuple[str, ...],
+            since: datetime | None,
+            until: datetime | None,
+            run_ids: tuple[str, ...],
+            ids: tuple[str, ...],
+            status: str = "open",
+            **others: Any,
+        ) -> None:
+            from dlt_bunce.store.selection import Selection
+
+            if since and until and since >= until:
+                raise click.UsageError("--since is not before --until, so no letter can match.")
+            selection = Selection(
+                status=None if status == "all" else status,
+                codes=codes,
+                fields=fields,
+                run_ids=run_ids,
+                ids=ids,
+                since=since,
+                until=until,
+            )
+            function(selection=selection, **others)
+
+        for option in reversed((*_FILTERS, _STATUS) if status else _FILTERS):
+            option(chosen)
+        return chosen
+
+    return decorate
+
+
+def store_of(selection: Selection, store_url: str | None, account: str | None) -> tuple[str, str]:
+    """Store and account, as given or configured.
+
+    Raises UsageError for an id that no letter of the selection's status has, and for a run that
+    is not there: a mistyped one must not look like an empty answer.
+    """
+    from dlt_bunce.store.database import Database
+    from dlt_bunce.store.selection import Selection, pages
+
+    store_url, account = options.store_settings(store_url, account)
+    with Database(store_url, read_only=True) as db:
+        for one in selection.ids:
+            if not any(pages(db, account, Selection(status=selection.status, ids=[one]), size=1)):
+                kind = "" if selection.status is None else f"{selection.status} "
+                raise UsageError(
+                    f"No {kind}dead letter begins with {one!r}.",
+                    remedy="See their ids with: dlt-bunce dead-letters list --status all",
+                )
+        for run in selection.run_ids:
+            if not db.rows(
+                "SELECT 1 AS n FROM bunce_runs WHERE account = $1 AND run_id = $2", (account, run)
+            ):
+                raise UsageError(
+                    f"There is no run {run!r}.",
+                    remedy="See the runs with: dlt-bunce status --runs 50",
+                )
+    return store_url, account
+
+
+def pages_of(selection: Selection, store_url: str, account: str) -> Iterator[list[dict[str, Any]]]:
+    """Pages of the chosen letters, for as long as the store is open for them."""
+    from dlt_bunce.store.database import Database
+    from dlt_bunce.store.selection import pages
+
+    with Database(store_url, read_only=True) as db:
+        yield from pages(db, account, selection)

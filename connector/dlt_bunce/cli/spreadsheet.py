@@ -1,0 +1,155 @@
+"""Dead letters as a spreadsheet that a person corrects, and that `load` reads again."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import json
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+from pyarrow import csv as arrow_csv
+
+from dlt_bunce.errors import MappingError
+from dlt_bunce.model import REJECT_CODES
+from dlt_bunce.records.cells import LETTER_ID, PREFIX, marked, texts_of
+from dlt_bunce.records.mapping import VERSION, resolve_mapping
+from dlt_bunce.records.schema import FIELDS
+
+_FRONT = [LETTER_ID, *(PREFIX + name for name in ("code", "field", "message", "remedy"))]
+_ROWS = 1_000
+_Run = tuple[str, str]
+
+Mappings = Callable[[str, str], Mapping[str, str]]
+"""The mapping (field or "version" to column) of a run, by its id and its pipeline's name."""
+
+
+@dataclass
+class Spreadsheet:
+    """What was written.
+
+    `without_row` counts letters that are left out, since they hold no row. `mapping` is what `load`
+    must be told to read the file: field or "version" to column. `renamed` says that the runs of the
+    letters mapped their columns differently, so that these stand under the names of Bunce's fields.
+    """
+
+    letters: int = 0
+    without_row: int = 0
+    mapping: dict[str, str] = field(default_factory=dict)
+    renamed: bool = False
+
+
+@contextlib.contextmanager
+def writing(
+    file: Path, written: Spreadsheet, mapping_of: Mappings, separator: str = ","
+) -> Iterator[Callable[[list[dict[str, Any]]], None]]:
+    """Gives a function that takes pages of letters; the file is written when the block ends well.
+
+    The columns are those of the rows' sources, after five that tell of the letter. Until all of
+    them are known, the letters wait in a file without a name.
+    """
+    with tempfile.TemporaryFile("w+", encoding="utf-8", dir=file.parent) as waiting:
+        runs: dict[_Run, dict[str, str]] = {}
+        columns: dict[_Run, dict[str, None]] = {}
+
+        def put(page: list[dict[str, Any]]) -> None:
+            for letter in page:
+                if letter["source_row"] is None:
+                    written.without_row += 1
+                    continue
+                run = letter["run_id"], letter["pipeline_name"]
+                if run not in runs:
+                    runs[run], columns[run] = dict(mapping_of(*run)), {}
+                cells = texts_of(letter["source_row"], letter["code"], _fields(runs[run]))
+                columns[run].update(dict.fromkeys(cells))
+                waiting.write(json.dumps([_about(letter), run, cells]) + "\n")
+                written.letters += 1
+
+        yield put
+        agreed = _agreed(runs.values())
+        written.renamed = agreed is None
+        names = {
+            run: {c: c if agreed is not None else _own_name(c, runs[run]) for c in found}
+            for run, found in columns.items()
+        }
+        shown = list(dict.fromkeys(name for own in names.values() for name in own.values()))
+        written.mapping = _to_tell(shown, agreed or {}) | _version(runs.values(), shown)
+        waiting.seek(0)
+        _write(file, shown, _rows(waiting, names), separator)
+
+
+def _about(letter: Mapping[str, Any]) -> list[str | None]:
+    known = REJECT_CODES.get(letter["code"])
+    told = [letter[name] for name in ("id", "code", "field", "message")]
+    return [*told, known.remedy if known else None]
+
+
+def _rows(
+    waiting: IO[str], names: Mapping[_Run, Mapping[str, str]]
+) -> Iterator[dict[str, str | None]]:
+    for line in waiting:
+        about, run, cells = json.loads(line)
+        own = names[run[0], run[1]]
+        row = {own[column]: text for column, text in cells.items()}
+        yield row | dict(zip(_FRONT, about, strict=True))
+
+
+def _write(
+    file: Path, columns: list[str], rows: Iterator[dict[str, str | None]], separator: str
+) -> None:
+    names = [*_FRONT, *columns]
+    schema = pa.schema([(name, pa.string()) for name in marked(pa.array(names)).to_pylist()])
+    with file.open("wb") as out:
+        out.write(codecs.BOM_UTF8)  # without it Excel takes the letters of most names for others
+        options = arrow_csv.WriteOptions(delimiter=separator)
+        with arrow_csv.CSVWriter(out, schema, write_options=options) as writer:
+            while part := list(islice(rows, _ROWS)):
+                cells = [pa.array([row.get(name) for row in part], pa.string()) for name in names]
+                arrays = [marked(column) for column in cells]
+                writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+
+
+def _fields(mapping: Mapping[str, str]) -> dict[str, str]:
+    """Column to field."""
+    return {column: name for name, column in mapping.items() if name != VERSION}
+
+
+def _agreed(mappings: Iterable[Mapping[str, str]]) -> dict[str, str] | None:
+    """Field to column, or None where the runs say different things of one field or column."""
+    agreed: dict[str, str] = {}
+    fields: dict[str, str] = {}
+    for mapping in mappings:
+        for column, name in _fields(mapping).items():
+            if agreed.setdefault(name, column) != column or fields.setdefault(column, name) != name:
+                return None
+    return agreed
+
+
+def _own_name(column: str, mapping: Mapping[str, str]) -> str:
+    """The field that a column feeds; the names of fields are taken for all others."""
+    name = _fields(mapping).get(column)
+    return name or (f"source_{column}" if column in FIELDS else column)
+
+
+def _version(mappings: Iterable[Mapping[str, str]], columns: list[str]) -> dict[str, str]:
+    found = {mapping[VERSION] for mapping in mappings if VERSION in mapping}
+    return {VERSION: found.pop()} if len(found) == 1 and found <= {*columns} else {}
+
+
+def _to_tell(columns: list[str], mapping: Mapping[str, str]) -> dict[str, str]:
+    """What of a mapping `load` would not find by the columns' names."""
+    there = {name: column for name, column in mapping.items() if column in columns}
+    # what no column feeds had a default in its run
+    defaults = {name: "" for name in FIELDS[1:] if name not in there}
+    told = dict(there)
+    for name in there:
+        rest = {other: column for other, column in told.items() if other != name}
+        with contextlib.suppress(MappingError):
+            if resolve_mapping(columns, config=rest, defaults=defaults).columns == there:
+                told = rest
+    return told

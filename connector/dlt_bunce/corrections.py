@@ -1,0 +1,57 @@
+"""Rows that correct dead letters: each names its letter in a column, and closes it.
+
+Any source may have the column; the export of dead letters writes it.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dlt_bunce.records.cells import LETTER_ID
+from dlt_bunce.records.prepare import Prepared
+from dlt_bunce.records.text import flat
+from dlt_bunce.store.database import Database
+from dlt_bunce.store.dead_letters import CORRECTED, close_corrected, letter_id
+from dlt_bunce.store.ledger import Job
+
+
+def named(table: pa.Table, accepted: pa.Table) -> pa.Table | None:
+    """The accepted rows that name a letter: row, customer_id, letter_id. None if none can."""
+    if LETTER_ID not in table.column_names:
+        return None
+    letters = _letters(table).take(accepted.column("row"))
+    found = accepted.select(["row", "customer_id"]).append_column("letter_id", letters)
+    return found.filter(pc.is_valid(letters))
+
+
+def close(db: Database, job: Job, table: pa.Table, prepared: Prepared) -> None:
+    """Closes the letters that rows of `table` name, once all of these are settled: `resolved` where
+    Bunce has the row now, `superseded` where the row has a letter of its own or gave way to other
+    content of its customer. Any other stays open.
+    """
+    letters = _letters(table).to_pylist()
+    kept = pa.concat_tables(
+        part.select(["row", "customer_id", "fingerprint", "version"])
+        for part in (prepared.accepted, prepared.rejected)
+    ).to_pylist()
+    judged = {row.pop("row"): row for row in kept}
+    corrected = [
+        {"letter_id": letter}
+        | judged.get(row, {})
+        | {"own_id": _own(job, judged[row]) if row in judged else None}
+        for row, letter in enumerate(letters)
+        if letter is not None
+    ]
+    if corrected:
+        close_corrected(db, job.account, pa.Table.from_pylist(corrected, CORRECTED))
+
+
+def _letters(table: pa.Table) -> pa.Array:
+    """Trimmed ids, null where a row names no letter."""
+    ids = pc.utf8_trim_whitespace(flat(table.column(LETTER_ID)).cast(pa.string()))
+    return pc.if_else(pc.equal(ids, ""), pa.scalar(None, pa.string()), ids)
+
+
+def _own(job: Job, row: dict[str, str]) -> str:
+    return letter_id(job.account, row["customer_id"], row["fingerprint"])

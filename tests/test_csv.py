@@ -1,0 +1,223 @@
+"""CSV files: whatever program wrote them, every cell is read as the text that it is."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import dlt
+import pyarrow as pa
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from dlt_bunce import bunce
+from dlt_bunce.cli.spreadsheet import Spreadsheet, writing
+from dlt_bunce.emulator import Emulator
+from dlt_bunce.errors import SourceError
+from dlt_bunce.records import rows as source_rows
+from dlt_bunce.records.cells import marked
+from dlt_bunce.sources import from_csv, open_source, shard_source
+from dlt_bunce.sources.csv_files import record_batches
+
+from .conftest import Bucket
+
+TEXT = 'id;name;note\r\n0012;"Ọlá; ""the"" one";+234\r\n12345678901234567890;"two\r\nlines";\r\n'
+ROWS = [
+    {"id": "0012", "name": 'Ọlá; "the" one', "note": "+234"},
+    {"id": "12345678901234567890", "name": "two\r\nlines", "note": None},
+]
+
+
+def read(resource: Any) -> list[dict[str, Any]]:
+    return [row for table in resource for row in table.to_pylist()]
+
+
+def batches(content: bytes, rows: int = 20_000) -> list[list[dict[str, Any]]]:
+    return [b.to_pylist() for b in record_batches(io.BytesIO(content), rows, "some.csv")]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("ending", [".csv", ".CSV", ".csv.gz"])
+def test_cells_are_text_however_the_file_was_written(
+    separator: str, encoding: str, ending: str
+) -> None:
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, list(ROWS[0]), delimiter=separator)
+    writer.writeheader()
+    writer.writerows(ROWS)
+    content = out.getvalue().encode(encoding)
+    Path(f"c{ending}").write_bytes(gzip.compress(content) if ending == ".csv.gz" else content)
+
+    assert ROWS == read(from_csv(f"c{ending}"))
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (TEXT, ROWS),
+        (TEXT.removesuffix("\r\n"), ROWS),
+        ("id\n1\n\n2", [{"id": "1"}, {"id": "2"}]),
+        ("id,name\r1,x\r", [{"id": "1", "name": "x"}]),
+        (" id , name \n1,x\n", [{"id": "1", "name": "x"}]),
+        ("id,name\n", []),
+        ("id,name", []),
+        ("id;name;;\n1;x;;\n;;;\n", [{"id": "1", "name": "x"}]),
+        ('id,name\n"",""\n1,""\n', [{"id": "1", "name": None}]),
+        ("id,name\n1, x \n", [{"id": "1", "name": " x "}]),
+        ("id\nNULL\nnan\ntrue\n", [{"id": "NULL"}, {"id": "nan"}, {"id": "true"}]),
+        ("id,name\n'0012,'tis\n", [{"id": "'0012", "name": "'tis"}]),
+    ],
+)
+def test_shapes_that_spreadsheets_and_programs_write(
+    content: str, expected: list[dict[str, Any]]
+) -> None:
+    assert expected == [row for batch in batches(content.encode()) for row in batch]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "some.csv is empty"),
+        (b"\xef\xbb\xbf\r\n", "some.csv is empty"),
+        (b"id,id\n", "Column 'id' stands 2 times"),
+        (b"id,n\n1,marked\n1,marked,3\n", r"Row 3 of some.csv has 3 cells, the header has 2"),
+        (b"id,n\n1,marked\n1\n", r"Row 3 of some.csv has 1 cells, the header has 2"),
+        (b"id,n\n1,marked\xe9\n", "is not UTF-8 text in row 2. Save it as CSV UTF-8"),
+        ("id,n\n1,é\n".encode("utf-16"), "is not UTF-8 text"),
+        ("id,n\n1,é\n".encode("utf-16-le"), "is not UTF-8 text"),
+        (b'id,n\n1,"marked\n2,marked\n', "opens and does not close"),
+        (b"id,n\n1," + b"marked" * 2_000_000 + b"\n", "a row is longer than 4,194,304 bytes"),
+    ],
+)
+def test_what_cannot_be_read_is_told_without_its_values(content: bytes, told: str) -> None:
+    with pytest.raises(SourceError, match=told) as refused:
+        batches(content)
+
+    assert "marked" not in str(refused.value)
+    assert refused.value.remedy
+
+
+def test_tables_hold_no_more_rows_than_asked_for() -> None:
+    content = b"id\n" + b"".join(b"%d\n" % n for n in range(2_500))
+
+    found = batches(content, rows=1_000)
+
+    assert [1_000, 1_000, 500] == [len(batch) for batch in found]
+    assert [str(n) for n in range(2_500)] == [row["id"] for batch in found for row in batch]
+
+
+@pytest.fixture
+def folder() -> list[str]:
+    """A folder with three files of ten customers each; their ids."""
+    for name in ("a.csv", "deep/b.csv", "deep/c.csv.gz"):
+        Path("crm", name).parent.mkdir(parents=True, exist_ok=True)
+        lines = "id\n" + "".join(f"{name[-5]}{n}\n" for n in range(10))
+        opened = gzip.open if name.endswith(".gz") else open
+        with opened(Path("crm", name), "wt") as file:
+            file.write(lines)
+    Path("crm/notes.csv.txt").write_text("no customers")
+    return sorted(row["id"] for row in read(open_source("crm")))
+
+
+def test_a_folder_a_glob_and_a_bucket_are_read_whole(folder: list[str], s3: Bucket) -> None:
+    for file in Path("crm").rglob("*.csv*"):
+        s3.put(file, str(file))
+
+    assert 30 == len(set(folder))
+    assert 20 == len(read(open_source("crm/**/*.csv")))
+    assert 10 == len(read(open_source(f"s3://{s3.name}/crm/deep/*.csv.gz")))
+    assert 20 == len(read(open_source(f"s3://{s3.name}/crm/**/*.csv")))
+
+
+def test_a_later_run_reads_changed_files_only(folder: list[str], emulator: Emulator) -> None:
+    pipeline = dlt.pipeline("crm", destination=dlt.destinations.duckdb("w.duckdb"))
+
+    def rows() -> int:
+        pipeline.run(from_csv("crm", changed_files_only=True))
+        return int(pipeline.last_trace.last_normalize_info.row_counts.get("customers", 0))
+
+    first, second = rows(), rows()
+    os.utime("crm/deep/b.csv", (2_000_000_000, 2_000_000_000))
+    third = rows()
+
+    assert (30, 0, 10) == (first, second, third)
+
+
+def test_a_file_lies_in_exactly_one_shard(folder: list[str], emulator: Emulator) -> None:
+    def shard(number: int) -> list[str]:
+        destination = bunce("sk_test_x", base_url=emulator.base_url)
+        pipeline = dlt.pipeline(f"crm_{number}", destination=destination)
+        return [row["id"] for row in read(shard_source(pipeline, "crm", f"{number}/2"))]
+
+    parts = [shard(1), shard(2)]
+
+    assert [10, 20] == sorted(len(part) for part in parts)
+    assert folder == sorted(parts[0] + parts[1])
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.text(
+    st.sampled_from("'=+-@0129.e:/ \t\r\n＝\";,é\0"), max_size=6
+)
+CELLS = st.dictionaries(
+    st.sampled_from(["id", "mobile", "=note", "'x", "7th"]), TEXTS | st.none(), min_size=1
+)
+
+
+def through_a_spreadsheet(content: bytes) -> bytes:
+    """The file as a spreadsheet of another country saves it."""
+    rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))
+    out = io.StringIO(newline="")
+    csv.writer(out, delimiter=";").writerows(rows)
+    return out.getvalue().encode("utf-8-sig")
+
+
+@pytest.mark.parametrize("saved", [bytes, through_a_spreadsheet])
+@example(rows=[{"id": "'+1", "mobile": "+2348031234567", "=note": "=cmd()"}])
+@given(rows=st.lists(CELLS, min_size=1, max_size=5))
+def test_every_text_comes_back_from_an_export(
+    saved: Callable[[bytes], bytes], rows: list[dict[str, str | None]]
+) -> None:
+    nothing: Mapping[str, str] = MappingProxyType({})
+    letters = [
+        {
+            "id": f"{number:024x}",
+            "code": "refused",
+            "field": None,
+            "message": "=1+1",
+            "source_row": source_rows.encode(row),
+            "run_id": "1",
+            "pipeline_name": "crm",
+        }
+        for number, row in enumerate(rows)
+    ]
+
+    with writing(Path("l.csv"), Spreadsheet(), lambda _run, _pipeline: nothing) as put:
+        put(letters)
+    content = saved(Path("l.csv").read_bytes())
+
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    expected = [
+        {"dead_letter_id": letter["id"]} | {name: row.get(name) or None for name in names}
+        for letter, row in zip(letters, rows, strict=True)
+    ]
+    assert expected == [row for batch in batches(content) for row in batch]
+
+
+@given(text=TEXTS)
+def test_no_cell_of_an_export_runs_as_a_formula_or_loses_digits(text: str) -> None:
+    cell = marked(pa.array([text]))[0].as_py()
+
+    assert not cell.lstrip(" \t\r\n").startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠", "0."))
+    assert cell[:1] not in ("\t", "\r", "\n")
+    assert cell in (text, f"'{text}")
+    if cell.isascii() and cell.isdecimal():
+        assert str(int(cell)) == cell
+        assert len(cell) <= 11
