@@ -50,6 +50,10 @@ def store() -> str:
         "ISO-8601 text in UTC unless a column says otherwise. Read them as you like; only "
         "`dlt-bunce` writes to them. Tables and columns are added by later versions, and none is "
         "renamed without a line in the changelog.",
+        "## Rights in Postgres",
+        "The role needs `USAGE` and `CREATE` on the schema (or `CREATE` on the database) for the "
+        "first run and for upgrades; for all others `USAGE` on the schema, `SELECT`, `INSERT`, "
+        "`UPDATE`, `DELETE` on its tables, and `TEMPORARY` on the database.",
         *parts,
     )
 
