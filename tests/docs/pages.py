@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import signal
@@ -55,7 +56,7 @@ def blocks(page: Path) -> Iterator[Block]:
     """The blocks of a page, each of bash with the block of text that follows at once."""
     text = page.read_text("utf-8")
     found = list(_BLOCK.finditer(text))
-    for one, after in zip(found, [*found[1:], None], strict=True):
+    for one, after in itertools.zip_longest(found, found[1:]):
         language, content = one[2], textwrap.dedent(one[3])
         if (
             after is not None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from docs.generate.pages import PAGES
+from docs.generate.written import logged, store_columns
 from tests.docs.pages import DOCS
 
 from dlt_bunce.logs import EVENTS
 from dlt_bunce.store.descriptions import TABLES
-from docs.generate.pages import PAGES
-from docs.generate.written import logged, store_columns
 
 WRITTEN = DOCS / "reference"
 
