@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Iterable
 
 from dlt_bunce.configuration import BunceConfiguration, BunceCredentials
-from docs.generate.markdown import code, page, sentence, table
+from docs.generate.markdown import code, page, sentence
 
 
 def _fields(spec: type) -> Iterable[tuple[str, str, str, str]]:
@@ -37,33 +37,27 @@ def _told(default: str) -> str:
     return f'`"{value}"`' if isinstance(value, str) else code(str(value).lower())
 
 
+def _told_of(name: str, kind: str, default: str, text: str) -> str:
+    """A section: what the setting means, and how it is written in a file and elsewhere."""
+    facts = [f"Type {code(kind)}", f"default {default}" if default else "no default"]
+    variable = code(f"DESTINATION__BUNCE__{name.upper().replace('.', '__')}")
+    return f"## {name}\n\n{text}\n\n{', '.join(facts)}; in the environment {variable}."
+
+
 def settings() -> str:
     """Every setting, with its name in the environment."""
-    rows = [
-        [
-            code(name),
-            code(kind),
-            _told(default),
-            sentence(text),
-            code(f"DESTINATION__BUNCE__{name.upper()}"),
-        ]
-        for name, kind, default, text in _fields(BunceConfiguration)
-        if name not in ("destination_type", "credentials")
-    ]
-    key = [
-        "`credentials.api_key`",
-        "`str`",
-        "",
-        sentence(BunceCredentials.__doc__),
-        "`DESTINATION__BUNCE__CREDENTIALS__API_KEY`",
-    ]
+    key = _told_of("credentials.api_key", "str", "", sentence(BunceCredentials.__doc__))
     return page(
         "Settings",
         "Section `[destination.bunce]` of dlt's configuration. In a file, a setting stands in "
         "`.dlt/config.toml`, or in a `config.toml` beside which `dlt-bunce` is started, and the "
         "key in `.dlt/secrets.toml`. What is in the environment goes before; what is given to "
-        "`bunce(…)` or on the command line goes before both.",
-        table(("setting", "type", "default", "meaning", "in the environment"), [key, *rows]),
-        "A mapping or defaults in the environment are a JSON object, such as "
-        '`DESTINATION__BUNCE__MAPPING={"email": "contact_mail"}`.',
+        "`bunce(…)` or on the command line goes before both. A dictionary in the environment is a "
+        'JSON object, such as `{"email": "contact_mail"}`.',
+        key,
+        *(
+            _told_of(name, kind, _told(default), sentence(text))
+            for name, kind, default, text in _fields(BunceConfiguration)
+            if name not in ("destination_type", "credentials")
+        ),
     )
