@@ -74,7 +74,7 @@ def recorded(page: Path, seen: Sequence[tuple[Block, str]]) -> str:
     for block, shown in reversed(seen):
         if block.output is not None:
             start, end = block.span
-            indent = text[text.rindex("\n", 0, end) + 1 : end]
+            indent = text[end : text.index("`", end)]
             lines = [line.rstrip() for line in shown.strip("\n").splitlines()]
             text = text[:start] + textwrap.indent("\n".join(lines) + "\n", indent) + text[end:]
     return text

@@ -110,6 +110,7 @@ def a_warehouse(folder: Path, emulator: Emulator) -> None:
 SETUPS: Mapping[str, Callable[[Path, Emulator], None]] = {
     "tutorial.md": nothing,
     "how-to/look.md": a_changed_file,
+    "how-to/dead-letters.md": a_loaded_file,
     "how-to/backfill.md": a_warehouse,
     "how-to/rotate-the-key.md": a_loaded_file,
     "how-to/move-the-store.md": a_loaded_file,
