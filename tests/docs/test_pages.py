@@ -151,6 +151,10 @@ def test_a_page_does_what_it_says(name: str, reader: Reader, emulator: Emulator)
     followed(reader, name, emulator)
 
 
+CHANGED = {"batch_size", "concurrency", "last_seen_at"}
+"""What the load at the end of the page, which also adds rows, may change of those there were."""
+
+
 def test_a_moved_store_is_the_same(reader: Reader, emulator: Emulator, postgres_store: str) -> None:
     reader.type(f"export STORE_URL='{postgres_store}'\n")
 
@@ -161,10 +165,10 @@ def test_a_moved_store_is_the_same(reader: Reader, emulator: Emulator, postgres_
         closing(sqlite3.connect(reader.folder / "bunce.moved.sqlite")) as old,
         Database(postgres_store, read_only=True) as new,
     ):
-        for name in TABLES:
-            moved = [tuple(row.values()) for row in new.rows(f"SELECT * FROM {name}")]
-            # the load at the end of the page adds to what was moved
-            assert set(old.execute(f"SELECT * FROM {name}")) <= set(moved), name
+        for name, told in TABLES.items():
+            wanted = f"SELECT {', '.join(told.columns.keys() - CHANGED)} FROM {name}"
+            moved = {tuple(row.values()) for row in new.rows(wanted)}
+            assert set(old.execute(wanted)) <= moved, name
 
 
 ALL = {page: list(blocks(page)) for page in sorted(DOCS.rglob("*.md"))}
