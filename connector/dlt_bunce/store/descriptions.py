@@ -21,7 +21,7 @@ class TableDescription:
 _ACCOUNT = "name of the workspace within the store, as the setting `account` has it"
 _RUN_ID = "dlt's load id; `replay-…` for a replay"
 _PIPELINE = "name of the dlt pipeline"
-_FATES = {
+_FATES: dict[str, str] = {
     fate: f"rows: {meaning}" for fate, meaning in FATE_MEANINGS.items() if fate in FATE_COLUMNS
 }
 
