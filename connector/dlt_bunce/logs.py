@@ -14,7 +14,7 @@ from typing import Any
 EVENTS: Mapping[str, str] = MappingProxyType(
     {
         "load.started": "a file of customers begins: table, disposition, job",
-        "load.mapped": "which source column feeds which field",
+        "load.mapped": "which source column feeds which field, and how that was decided",
         "load.finished": "a file is settled: its counts by fate",
         "load.stopped": "a file cannot be finished now; its rows stay with dlt for the next run",
         "load.flushed": "rows that an earlier run left behind are loaded before the new ones",
