@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 BENCH := .venv-bench
 BENCH_READY := $(BENCH)/.ready
 
-.PHONY: help demo test check explore soak guard bench pace requirements clean
+.PHONY: help demo test check explore soak guard bench pace docs requirements clean
 .DEFAULT_GOAL := help
 
 help:  ## Show these commands.
@@ -38,6 +38,9 @@ check: $(READY)  ## Lint, format, and types.
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+docs: $(READY)  ## Build the documents as a site, in build/docs.
+	@$(BIN)/python -m sphinx -W -n --keep-going -q docs build/docs
 
 requirements: $(READY)  ## Pin the newest versions that fit pyproject.toml.
 	@$(BIN)/python -m pip install --quiet uv

@@ -1,4 +1,4 @@
-"""What the documents say is so: their commands run, their tables are those of the code."""
+"""What README and CONTRIBUTING say is so: their commands run, and what they link exists."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from dlt_bunce.emulator import Emulator
-from dlt_bunce.model import FATES, REJECT_CODES
-from dlt_bunce.records.schema import ALIASES, FIELDS, REQUIRED
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -34,13 +32,6 @@ def commands(program: str) -> list[list[str]]:
     found = [shlex.split(line) for line in lines]
     assert {"make", "pip", "export", "dlt-bunce"} == {words[0] for words in found}
     return [words for words in found if words[0] == program]
-
-
-def table_after(heading: str) -> list[list[str]]:
-    """The cells of the table that follows a text, without its head."""
-    lines = README.split(heading, 1)[1].splitlines()
-    rows = [line.strip("|").split("|") for line in lines[: lines.index("", 4)] if line[:1] == "|"]
-    return [[cell.strip() for cell in row] for row in rows[2:]]
 
 
 @pytest.fixture
@@ -130,30 +121,20 @@ def test_the_package_installs_whole(tmp_path: Path) -> None:
     }
 
 
-def test_the_reject_codes_are_those_of_the_code() -> None:
-    expected = [[f"`{c.code}`", c.meaning, c.remedy] for c in REJECT_CODES.values()]
-
-    assert expected == table_after("**Reject codes.**")
-
-
-def test_the_fates_are_those_of_the_code() -> None:
-    assert [f"`{fate}`" for fate in FATES] == [row[0] for row in table_after("**Fates.**")]
-
-
-def test_the_columns_are_those_of_the_code() -> None:
-    expected = [
-        [f"`{f}`", "yes" if f in REQUIRED else "no", ", ".join(f"`{a}`" for a in ALIASES[f])]
-        for f in FIELDS
-    ]
-
-    assert expected == table_after("### Columns")
-
-
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_files_that_are_linked_exist(page: Path) -> None:
-    linked = re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text("utf-8"))
+def anchors(page: Path) -> set[str]:
+    """What a link may name in a page: its headings, as GitHub and MyST write them."""
+    heads = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head).strip().lower().replace(" ", "-") for head in heads}
 
-    assert [] == [path for path in linked if not (page.parent / path).exists()]
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_what_is_linked_exists(page: Path) -> None:
+    text = page.read_text("utf-8")
+    linked = re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)", text)
+    targets = [(page.parent / path if path else page, anchor) for path, anchor in linked]
+
+    assert [] == [path for path, _ in targets if not path.exists()]
+    assert [] == [(path, a) for path, a in targets if a and a not in anchors(path)]

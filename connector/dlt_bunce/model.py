@@ -20,17 +20,22 @@ Fate = Literal[
     "rejected",
     "deferred",
 ]
-FATES: tuple[Fate, ...] = (
-    "created",
-    "updated",
-    "adopted",
-    "skipped",
-    "unchanged",
-    "held",
-    "superseded",
-    "rejected",
-    "deferred",
+FATE_MEANINGS: Mapping[Fate, str] = MappingProxyType(
+    {
+        "created": "Bunce accepted the customer",
+        "updated": "Bunce accepted new content for the customer",
+        "adopted": "Bunce had the customer before: with the same content or, under `append`, with "
+        "any",
+        "skipped": "changed since Bunce accepted it, and not sent, since the disposition is "
+        "`append`",
+        "unchanged": "the same as what Bunce accepted last; not sent",
+        "held": "rejected before and not changed since; not sent",
+        "superseded": "an older version of a customer",
+        "rejected": "in the dead-letter table",
+        "deferred": "not settled; the run fails and the next one takes it up",
+    }
 )
+FATES: tuple[Fate, ...] = tuple(FATE_MEANINGS)
 
 
 @dataclass(frozen=True)

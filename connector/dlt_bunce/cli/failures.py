@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import click
 
 from dlt_bunce.errors import BunceError, RejectThresholdError, UsageError
 
+EXIT_CODES: Mapping[int, str] = MappingProxyType(
+    {
+        0: "well: every row has its fate, and what could not go is a dead letter",
+        1: "failed: Bunce, the store, or the source could not be used; run the same command again",
+        2: "wrong use: an argument or a setting must be corrected first; nothing was sent",
+        3: "loaded, but a larger share of the rows than `--max-reject-share` is rejected",
+    }
+)
 BAD_URL = "The source's URL cannot be read. Write driver://user@host:port/database."
 
 # errors of sources whose first line names tables, hosts, and files, never values of rows

@@ -1,0 +1,27 @@
+"""Which pages there are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from docs.generate import called, rows, settings, written
+
+PAGES: Mapping[str, Callable[[], str]] = {
+    "settings.md": settings.settings,
+    "columns.md": rows.columns,
+    "fates.md": rows.fates,
+    "reject-codes.md": rows.reject_codes,
+    "store.md": written.store,
+    "log-events.md": written.log_events,
+    "command-line.md": called.command_line,
+    "exit-codes.md": called.exit_codes,
+    "python.md": called.python_api,
+}
+
+
+def write(folder: Path) -> None:
+    """Writes every page into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, make in PAGES.items():
+        (folder / name).write_text(make(), "utf-8")

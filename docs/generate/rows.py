@@ -1,0 +1,52 @@
+"""What becomes of a row: columns, fates, and reject codes."""
+
+from __future__ import annotations
+
+from dlt_bunce.model import FATE_MEANINGS, REJECT_CODES
+from dlt_bunce.records.schema import ALIASES, FIELDS, REQUIRED
+from docs.generate.markdown import code, page, table
+
+
+def reject_codes() -> str:
+    """Every reject code."""
+    return page(
+        "Reject codes",
+        "A row that cannot go becomes a dead letter with one of these codes. Rows are stopped "
+        "before anything is sent (`normalize`), or refused by Bunce (`api`).",
+        table(
+            ("code", "field", "stage", "meaning", "remedy"),
+            [
+                [code(c.code), code(c.field), code(c.stage), c.meaning, c.remedy]
+                for c in REJECT_CODES.values()
+            ],
+        ),
+    )
+
+
+def fates() -> str:
+    """The nine fates."""
+    return page(
+        "Fates",
+        "Every row read ends in exactly one of them. `read` is their sum, or the run fails.",
+        table(("fate", "meaning"), [[code(f), text] for f, text in FATE_MEANINGS.items()]),
+    )
+
+
+def columns() -> str:
+    """Bunce's fields and the columns that feed them."""
+    return page(
+        "Columns",
+        table(
+            ("Bunce field", "required", "columns that map by themselves, besides its own name"),
+            [
+                [code(f), "yes" if f in REQUIRED else "no", ", ".join(map(code, ALIASES[f]))]
+                for f in FIELDS
+            ],
+        ),
+        "Case, blanks, `-`, and `_` do not matter. Others are named by "
+        '`bunce_adapter(data, email="mail2")`, by `[destination.bunce.mapping]`, or by '
+        "`--map email=mail2`. Two columns for one field, or none for a required one, are refused "
+        "before the first request.",
+        "`version` is no field of Bunce's but names a column that grows whenever a row changes: "
+        "the newest row of a customer wins, within a run and against what Bunce has.",
+    )
