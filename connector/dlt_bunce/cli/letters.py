@@ -235,7 +235,7 @@ def replay_letters(
 @_filters
 @click.option("--all", "everything", is_flag=True, help="Every open dead letter.")
 @options.store_options
-def discard(
+def discard_letters(
     codes: tuple[str, ...],
     ids: tuple[str, ...],
     everything: bool,
@@ -249,22 +249,19 @@ def discard(
     """
     with reported():
         from dlt_bunce.store.database import Database
-        from dlt_bunce.store.dead_letters import set_status
+        from dlt_bunce.store.dead_letters import discard
+        from dlt_bunce.store.selection import Selection
 
         if not (codes or ids or everything):
             raise UsageError("Nothing is chosen.", remedy="Give --id, --code, or --all.")
         url, name = options.store_settings(store_url, account)
-        chosen = [
-            letter["id"]
-            for page in _pages(store_url, account, "open", codes, ids)
-            for letter in page
-        ]
-        with Database(url) as db, db.transaction():
-            set_status(db, name, chosen, "discarded")
+        _pages(store_url, account, "open", ids=ids)
+        with Database(url) as db:
+            count = discard(db, name, Selection(codes=codes, ids=ids))
         if as_json:
-            output.as_json({"discarded": len(chosen)})
+            output.as_json({"discarded": count})
         else:
-            click.echo(f"{len(chosen):,} dead letters discarded.")
+            click.echo(f"{count:,} dead letters discarded.")
 
 
 @command.command("purge")
