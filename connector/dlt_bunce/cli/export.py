@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from dlt_bunce.cli.files import replaced
 from dlt_bunce.errors import UsageError
 
 _TEXTS = "id account customer_id code field message stage source_row payload fingerprint"
@@ -40,29 +39,12 @@ def write(file: Path, pages: Iterable[_Page], *, overwrite: bool = False) -> int
             f"{file.name!r} has an unknown ending.",
             remedy=f"Use one of: {', '.join(writers)}.",
         )
-    if file.exists() and not overwrite:
-        raise UsageError(f"{file} exists already.", remedy="Name another, or add --overwrite.")
     count = 0
-    try:
-        with _replaced(file) as part, writer(part) as put:
-            for page in pages:
-                put(page)
-                count += len(page)
-    except OSError as error:
-        raise UsageError(f"{file} cannot be written: {error.strerror}.") from None
+    with replaced(file, overwrite=overwrite, private=True) as part, writer(part) as put:
+        for page in pages:
+            put(page)
+            count += len(page)
     return count
-
-
-@contextlib.contextmanager
-def _replaced(file: Path) -> Iterator[Path]:
-    """A new file beside `file` that takes its place when the block has ended well."""
-    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    os.close(descriptor)
-    try:
-        yield Path(name)
-        Path(name).replace(file)
-    finally:
-        Path(name).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

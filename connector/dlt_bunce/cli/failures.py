@@ -51,14 +51,20 @@ def reported() -> Iterator[None]:
     except KeyboardInterrupt:
         _stopped()
     except Exception as error:  # noqa: BLE001, the one place where every failure ends
-        from dlt_bunce.running import bunce_error
-
-        chain = _chain(error)
-        if any(isinstance(one, KeyboardInterrupt) for one in chain):
+        if any(isinstance(one, KeyboardInterrupt) for one in _chain(error)):
             _stopped()
-        line, code = _ours(found) if (found := bunce_error(error)) else _foreign(chain)
-        click.echo(f"Error: {' '.join(line.split())}", err=True)
+        line, code = explained(error)
+        click.echo(f"Error: {line}", err=True)
         sys.exit(code)
+
+
+def explained(error: BaseException) -> tuple[str, int]:
+    """What went wrong in one line with its remedy and without any value, and the exit code."""
+    from dlt_bunce.running import bunce_error
+
+    found = bunce_error(error)
+    line, code = _foreign(_chain(error)) if found is None else _ours(found)
+    return " ".join(line.split()), code
 
 
 def _stopped() -> None:
