@@ -33,7 +33,7 @@ LETTERS = pa.schema(
     ]
 )
 
-_PORTION = 5_000
+_PORTION = 10_000
 """Letters that one transaction closes."""
 
 _UPSERT = """

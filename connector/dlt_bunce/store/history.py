@@ -12,6 +12,20 @@ from typing import Any
 from dlt_bunce.model import FATES, Fate
 from dlt_bunce.store.database import Database
 
+_SAME = (
+    "run_id",
+    "pipeline_name",
+    "state",
+    "read",
+    "requests",
+    "retries",
+    "bytes_sent",
+    "wait_seconds",
+    "answer_seconds",
+    "slowest_answer_seconds",
+)
+"""Columns that are told as they are."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -73,7 +87,7 @@ class Run:
 def history(db: Database, account: str, *, limit: int) -> list[Run]:
     """The last runs of an account, newest first, at most `limit`."""
     rows = db.rows(
-        "SELECT * FROM bunce_runs WHERE account = $1 "
+        "SELECT * FROM bunce_runs WHERE account = $1 "  # noqa: S608
         f"ORDER BY started_at DESC, run_id DESC, pipeline_name DESC LIMIT {int(limit)}",
         (account,),
     )
@@ -89,25 +103,13 @@ def rejects(runs: Iterable[Run]) -> dict[str, int]:
 
 
 def _run(row: Mapping[str, Any]) -> Run:
-    same = [
-        "run_id",
-        "pipeline_name",
-        "state",
-        "read",
-        "requests",
-        "retries",
-        "bytes_sent",
-        "wait_seconds",
-        "answer_seconds",
-        "slowest_answer_seconds",
-    ]
     ended = row["ended_at"]
     return Run(
         started_at=datetime.fromisoformat(row["started_at"]),
         ended_at=None if ended is None else datetime.fromisoformat(ended),
         fates={fate: row[fate] for fate in FATES},
         reject_codes=json.loads(row["reject_codes"] or "{}"),
-        **{name: row[name] for name in same},
+        **{name: row[name] for name in _SAME},
     )
 
 

@@ -13,8 +13,9 @@ MOST_BARS = 40
 """Runs in a chart: more would be too narrow to tell apart."""
 _MOST_CODES = 6
 _SVG = "http://www.w3.org/2000/svg"
-_SIZE = (880, 300)
-_LABELS = 8
+_SIZE = (600, 240)
+_LABELS = 6
+_DAYS = 3
 
 Values = Sequence[float | None]
 
@@ -84,7 +85,7 @@ def _requests(runs: Sequence[Run], requests_per_minute: int) -> Chart:
 def _answers(runs: Sequence[Run]) -> Chart:
     series = [
         Series("mean", "hue-0", [run.mean_answer_seconds for run in runs]),
-        Series("slowest", "hue-1", [run.slowest_answer_seconds or None for run in runs]),
+        Series("slowest", "hue-2", [run.slowest_answer_seconds or None for run in runs]),
     ]
     note = "How long Bunce took to answer a request, in seconds."
     return _drawn("answers", "Answer times", note, runs, series, stacked=False, unit=" s")
@@ -106,6 +107,8 @@ def _drawn(
     def told(value: float) -> str:
         return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:,.2g}"
 
+    # where runs are days apart, the time of day tells little
+    apart = (runs[-1].started_at - runs[0].started_at).days > _DAYS
     kind = pygal.StackedBar if stacked else pygal.Bar
     chart = kind(
         js=[],
@@ -114,18 +117,19 @@ def _drawn(
         width=_SIZE[0],
         height=_SIZE[1],
         margin=8,
+        margin_right=24,
         show_legend=False,
         show_minor_x_labels=False,
         show_minor_y_labels=False,
         y_labels_major_count=5,
-        x_labels_major_count=min(len(runs), _LABELS),
+        x_labels_major_count=min(len(runs), _LABELS if apart else _LABELS // 2),
         truncate_label=-1,
         zero=0,
         range=None if _any(series) else (0, 1),
         value_formatter=lambda value: told(value) + unit,
         style=Style(label_font_size=12, major_label_font_size=12),
     )
-    chart.x_labels = [f"{run.started_at:%d %b %H:%M}" for run in runs]
+    chart.x_labels = [run.started_at.strftime("%d %b" if apart else "%d %b %H:%M") for run in runs]
     for one in series:
         chart.add(one.name, list(one.values))
     summary = _summary(runs, series, lambda value: told(value) + unit)
