@@ -33,6 +33,10 @@ def command(
     """
     with reported(), contextlib.ExitStack() as opened:
         try:
+            # what pages need later on is missed here, not in the middle of the work
+            import pygal  # noqa: F401
+            import python_multipart  # noqa: F401
+
             from dlt_bunce.workbench.server import serve
             from dlt_bunce.workbench.views import Store
         except ModuleNotFoundError as error:
