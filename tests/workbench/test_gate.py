@@ -5,16 +5,19 @@ from __future__ import annotations
 import http.client
 import json
 import signal
+import stat
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
 from tests.cli.conftest import PROGRAM
 
+from dlt_bunce.emulator import Behavior, Emulator, Fault
 from dlt_bunce.workbench.gate import Gate
 
-from .conftest import SECRETS, Loaded, Run
+from .conftest import SECRETS, Loaded, Run, Visit
 from .serving import workbench
 
 
@@ -193,6 +196,69 @@ def test_the_program_serves_until_it_is_interrupted_and_logs_nothing(
     assert 0 == served.wait(30)
     assert 200 == status
     assert ("", "") == (served.stdout.read(), served.stderr.read())
+
+
+def test_a_replay_that_is_broken_off_leaves_its_letters_open(
+    loaded: Loaded, emulator: Emulator, served: subprocess.Popen[str]
+) -> None:
+    assert served.stdout
+    assert served.stderr
+    url = json.loads(served.stdout.readline())["url"]
+    port = int(url.partition("127.0.0.1:")[2].partition("/")[0])
+    cookie = _header(port, url.partition(str(port))[2]).partition(";")[0]
+    page = ask(Gate(port), "GET", "/letters?field=email", cookie=cookie)[2]
+    token = page.partition('name="token" value="')[2].partition('"')[0]
+    emulator.behavior = Behavior(
+        rate_limit=0, faults=(Fault("hang_before", on_request=1, seconds=60),)
+    )
+    before = len(emulator.requests)
+    order = urlencode({"token": token, "do": "replay-all", "field": "email"})
+
+    begun = ask(Gate(port), "POST", "/act", cookie=cookie, body=order)[0]
+    while not any(one.rows for one in emulator.requests[before:]):
+        assert served.poll() is None
+    served.send_signal(signal.SIGINT)
+
+    assert 303 == begun
+    assert 1 == served.wait(30)
+    assert served.stderr.read().startswith("A replay or discard was broken off.")
+    assert "open" == loaded.statuses()["3"]
+
+
+def _header(port: int, path: str) -> str:
+    return ask(Gate(port), "GET", path, cookie="")[1]["set-cookie"]
+
+
+def test_the_browser_is_led_in_without_the_token_among_its_arguments(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch, window: Callable[..., Visit]
+) -> None:
+    browser = Path("browser.sh").absolute()
+    browser.write_text('#!/bin/sh\necho "$@" > seen.part && mv seen.part seen.txt\n')
+    browser.chmod(0o700)
+    monkeypatch.setenv("BROWSER", f"{browser} %s")
+    words = [PROGRAM, "ui", "--port", "0", "--json"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as running:
+        try:
+            assert running.stdout
+            url = json.loads(running.stdout.readline())["url"]
+            while not Path("seen.txt").exists():
+                assert running.poll() is None
+            opened = Path("seen.txt").read_text().strip()
+            file = Path(opened.removeprefix("file://"))
+            modes = [stat.S_IMODE(one.stat().st_mode) for one in (file, file.parent)]
+            visit = window()
+            visit.page.goto(opened)
+            visit.page.wait_for_url("http://127.0.0.1:*/")
+            heading = visit.page.get_by_role("heading", level=1).inner_text()
+        finally:
+            running.send_signal(signal.SIGINT)
+        assert 0 == running.wait(30)
+
+    assert opened.startswith("file://")
+    assert url.partition("token=")[2] not in opened
+    assert [0o600, 0o700] == modes
+    assert "Runs" == heading
+    assert not file.exists()
 
 
 def test_a_port_that_is_taken_is_told_with_its_remedy(run: Run, gate: Gate) -> None:

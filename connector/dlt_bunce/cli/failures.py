@@ -135,7 +135,7 @@ _EXPLAINED: dict[str, Any] = {
     ),
     "ModuleNotFoundError": lambda error: (
         f"The Python module {error.name} is needed and not installed. Install the driver of the "
-        "source, or an extra of dlt-bunce: duckdb, emulator, postgres, s3, sql."
+        "source, or an extra of dlt-bunce: duckdb, emulator, postgres, report, s3, sql, ui."
     ),
     "NoSuchModuleError": _no_driver,
     "NoSuchTableError": lambda error: f"There is no table or view {error}.",

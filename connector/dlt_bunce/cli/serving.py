@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import sys
 import tempfile
 import threading
 import webbrowser
@@ -20,7 +22,13 @@ from dlt_bunce.errors import ConfigurationError
 
 
 @click.command("ui")
-@click.option("--port", default=8766, show_default=True, help="0 picks a free port.")
+@click.option(
+    "--port",
+    default=8766,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="0 picks a free port.",
+)
 @click.option("--browser/--no-browser", default=True, help="Whether to open it in a browser.")
 @options.store_options
 def command(
@@ -71,11 +79,15 @@ def command(
                 f"The workbench cannot listen on port {port}: {error.strerror}.",
                 remedy="Take a free one: dlt-bunce ui --port 0",
             ) from None
-        if unfinished:
-            click.echo(
-                "A replay was broken off. What is settled is not sent again; replay the rest.",
-                err=True,
-            )
+    if unfinished:
+        click.echo(
+            "A replay or discard was broken off. What is settled is not sent again; do the rest.",
+            err=True,
+        )
+        # its requests in flight would hold the exit for as long as Bunce lets them wait; a kill
+        # harms no letter
+        sys.stdout.flush()
+        os._exit(1)
 
 
 @contextlib.contextmanager

@@ -74,7 +74,7 @@ def replayed(client: BunceClient, selection: Selection) -> Figures:
 
     done = replay(client, selection=selection)
     fates = {str(fate): n for fate, n in done.summary.fates.items() if n}
-    counts = {"letters sent again": done.summary.read} | fates
+    counts = {"letters taken up": done.summary.read} | fates
     if done.without_row:
         counts["without a stored row"] = done.without_row
     return counts | {"requests": done.summary.requests}
