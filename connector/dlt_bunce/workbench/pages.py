@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from dlt_bunce.model import FATES, REJECT_CODES
+from dlt_bunce.model import REJECT_CODES
 
 _NONE = "\N{EN DASH}"
 
@@ -51,7 +51,6 @@ def _environment() -> Environment:
         "size": size,
     }
     made.globals |= {
-        "fates": FATES,
         "reject_codes": REJECT_CODES,
         "style": lambda: Markup(style_sheet()),  # noqa: S704, a file of this package
         "policy": policy_of_file,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from dlt_bunce.model import Fate
+from dlt_bunce.model import FATES, Fate
 from dlt_bunce.store.history import Run, rejects
 from dlt_bunce.workbench.charts import MOST_BARS, Chart, charts
 from dlt_bunce.workbench.pages import render
@@ -29,6 +29,11 @@ class Report:
     def charts(self) -> list[Chart]:
         """Drawings of the last runs."""
         return charts(self.runs, self.requests_per_minute)
+
+    @property
+    def fates(self) -> list[Fate]:
+        """Those that any of the runs has."""
+        return [fate for fate in FATES if any(run.fates[fate] for run in self.runs)]
 
     @property
     def codes(self) -> dict[str, int]:
