@@ -100,7 +100,7 @@ def window(browser: Browser) -> Iterator[Callable[..., Visit]]:
     def open_window(**options: Any) -> Visit:
         context = browser.new_context(**options)
         opened.append(context)
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(90_000)
         return Visit(context.new_page())
 
     yield open_window
