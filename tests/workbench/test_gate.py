@@ -68,7 +68,7 @@ def test_this_machine_is_no_foreign_host(gate: Gate, name: str) -> None:
 def test_nobody_is_let_in_without_the_cookie(gate: Gate, cookie: str) -> None:
     given = cookie.format(cookie=gate.cookie, session=gate.session)
 
-    answers = [ask(gate, "GET", path, cookie=given) for path in ("/", "/letters", "/work/1")]
+    answers = [ask(gate, "GET", path, cookie=given) for path in ("/", "/letters", "/orders/1")]
 
     assert [403, 403, 403] == [status for status, _, _ in answers]
     assert not any("invalid_phone_no" in body for _, _, body in answers)
@@ -118,7 +118,7 @@ def test_a_form_of_another_site_is_refused(
         ("/letters?status=nothing", 400),
         ("/letters?since=yesterday", 400),
         ("/letters?before=nothing", 400),
-        ("/work/99", 404),
+        ("/orders/99", 404),
         ("/act", 405),
     ],
 )

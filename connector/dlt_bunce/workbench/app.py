@@ -31,7 +31,7 @@ def create_app(store: Store, gate: Gate, works: Works) -> ASGIApp:
         ("POST", "/letters/{letter_id}/values", views.values),
         ("POST", "/confirm", views.confirm),
         ("POST", "/act", views.act),
-        ("GET", "/work/{number:int}", views.work),
+        ("GET", "/orders/{number:int}", views.work),
     ]
     routes = [
         Route(path, _told(endpoint, store), methods=[method]) for method, path, endpoint in answers

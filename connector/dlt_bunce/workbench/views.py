@@ -166,7 +166,7 @@ class Views:
         discard = partial(discarded, store.url, store.account, selection)
         act = replay if order.action == "replay" else discard
         begun = self.works.start(order.action, order.filter.address(), act)
-        return RedirectResponse(f"/work/{begun.number}", 303)
+        return RedirectResponse(f"/orders/{begun.number}", 303)
 
     async def work(self, request: Request) -> Response:
         """What has become of a replay or discard; waits a while for its end."""
