@@ -58,6 +58,7 @@ ALLOWED = {
         "refusals",
         "corrections",
     },
+    "workbench": {"model", "records", "store", "client", "replay"},
 }
 KNOW_DLT = {
     "diagnosis",  # looks at the client of a pipeline
@@ -152,7 +153,7 @@ def test_the_package_is_typed() -> None:
 
 def test_no_file_names_a_machine_or_a_registry() -> None:
     tracked = subprocess.run(
-        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "ls-files", ":!*.png"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.split()
     hosts = ("py" + "pi.org", "python" + "hosted.org", "/ro" + "ot/", "/wo" + "rk/")
 

@@ -11,7 +11,15 @@ import pytest
 from dlt_bunce.store import dead_letters
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.dead_letters import letter_id
-from dlt_bunce.store.selection import Selection, counted, newest, open_by_code, pages
+from dlt_bunce.store.selection import (
+    Selection,
+    counted,
+    newest,
+    number,
+    numbers,
+    open_by_code,
+    pages,
+)
 
 Make = Callable[..., Any]
 BAD = ("a", "bad")
@@ -62,8 +70,8 @@ def test_what_is_no_id_chooses_no_letter(books: Make, given: str) -> None:
 
 def test_the_newest_come_first_and_once_over_many_pages(books: Make) -> None:
     first = books()
-    for number in range(4):
-        first.claim(bad=[(f"c{number}-{n}", f"bad{n}") for n in range(3)], chunk=number)
+    for chunk in range(4):
+        first.claim(bad=[(f"c{chunk}-{n}", f"bad{n}") for n in range(3)], chunk=chunk)
 
     found, before = [], None
     while page := newest(first.db, "default", Selection(), before=before, limit=5):
@@ -98,3 +106,57 @@ def test_letters_are_counted_by_what_they_have_in_common(books: Make) -> None:
     assert {"invalid_email": 2, "refused": 1} == counted(first.db, "default", Selection(), "code")
     assert {"first": 3} == counted(first.db, "default", Selection(), "run_id")
     assert {"email": 2} == counted(first.db, "default", Selection(codes=["invalid_email"]), "field")
+
+
+def test_pages_lead_back_as_they_led_on(books: Make) -> None:
+    first = books()
+    first.claim(bad=[(f"c{n}", f"bad{n}") for n in range(7)])
+    everything = newest(first.db, "default", Selection(), limit=9)
+
+    def key(place: int) -> tuple[str, str]:
+        return everything[place]["last_seen_at"], everything[place]["id"]
+
+    assert everything[3:5] == newest(first.db, "default", Selection(), after=key(5), limit=2)
+    assert everything[:1] == newest(first.db, "default", Selection(), after=key(1), limit=2)
+    assert [] == newest(first.db, "default", Selection(), after=key(0), limit=2)
+
+
+def test_letters_of_several_codes_and_of_any_status_come_in_one_order(books: Make) -> None:
+    first = books()
+    first.claim(bad=[(f"c{n}", f"bad{n}") for n in range(3)])
+    first.load("rejected", ("b", "b1"), chunk=1)
+    first.claim(bad=[("z", "z1")], chunk=2)
+    dead_letters.set_status(first.db, "default", [letter_id("default", "c1", "bad1")], "discarded")
+    chosen = Selection(status=None, codes=["refused", "invalid_email", "refused"])
+
+    found = newest(first.db, "default", chosen, limit=4)
+
+    keys = [(letter["last_seen_at"], letter["id"]) for letter in found]
+    assert keys == sorted(set(keys), reverse=True)
+    assert "z" == found[0]["customer_id"]
+    assert 4 == len(found)
+    assert 5 == number(first.db, "default", chosen)
+
+
+def test_counting_stops_where_it_is_told_to(books: Make) -> None:
+    first = books()
+    first.claim(bad=[(f"c{n}", f"bad{n}") for n in range(9)])
+    first.load("rejected", ("b", "b1"), chunk=1)
+    codes = ("refused", "invalid_email", "missing_email")
+
+    assert [10, 10, 4] == [number(first.db, "default", Selection(), most=m) for m in (None, 99, 4)]
+    assert {"invalid_email": 4, "refused": 1} == numbers(
+        first.db, "default", Selection(), codes, most=4
+    )
+
+
+def test_open_letters_of_a_selection_are_discarded(books: Make) -> None:
+    first = books()
+    first.claim(bad=[(f"c{n}", f"bad{n}") for n in range(3)])
+    first.load("rejected", ("b", "b1"), chunk=1)
+    chosen = Selection(status=None, codes=["invalid_email"])
+
+    assert 3 == dead_letters.discard(first.db, "default", chosen)
+    assert 0 == dead_letters.discard(first.db, "default", chosen)
+    assert 3 == number(first.db, "default", Selection(status="discarded"))
+    assert {"refused": 1} == open_by_code(first.db, "default")

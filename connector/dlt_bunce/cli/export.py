@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dlt_bunce.cli.files import replaced
 from dlt_bunce.cli.spreadsheet import Mappings, Spreadsheet, writing
 from dlt_bunce.errors import UsageError
 
@@ -49,33 +48,16 @@ def write(
         raise UsageError(
             f"{file.name!r} has an unknown ending.", remedy="Use one of: .parquet, .csv, .jsonl."
         )
-    if file.exists() and not overwrite:
-        raise UsageError(f"{file} exists already.", remedy="Name another, or add --overwrite.")
-    try:
-        with _replaced(file) as part:
-            writer = (
-                writing(part, written, mapping_of, separator)
-                if ending == ".csv"
-                else _as_stored(_parquet if ending == ".parquet" else _jsonl, part, written)
-            )
-            with writer as put:
-                for page in pages:
-                    put(page)
-    except OSError as error:
-        raise UsageError(f"{file} cannot be written: {error.strerror}.") from None
+    with replaced(file, overwrite=overwrite, private=True) as part:
+        writer = (
+            writing(part, written, mapping_of, separator)
+            if ending == ".csv"
+            else _as_stored(_parquet if ending == ".parquet" else _jsonl, part, written)
+        )
+        with writer as put:
+            for page in pages:
+                put(page)
     return written
-
-
-@contextlib.contextmanager
-def _replaced(file: Path) -> Iterator[Path]:
-    """A new file beside `file` that takes its place when the block has ended well."""
-    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    os.close(descriptor)
-    try:
-        yield Path(name)
-        Path(name).replace(file)
-    finally:
-        Path(name).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -60,14 +60,20 @@ def reported() -> Iterator[None]:
     except KeyboardInterrupt:
         _stopped()
     except Exception as error:  # noqa: BLE001, the one place where every failure ends
-        from dlt_bunce.running import bunce_error
-
-        chain = _chain(error)
-        if any(isinstance(one, KeyboardInterrupt) for one in chain):
+        if any(isinstance(one, KeyboardInterrupt) for one in _chain(error)):
             _stopped()
-        line, code = _ours(found) if (found := bunce_error(error)) else _foreign(chain)
-        click.echo(f"Error: {' '.join(line.split())}", err=True)
+        line, code = explained(error)
+        click.echo(f"Error: {line}", err=True)
         sys.exit(code)
+
+
+def explained(error: BaseException) -> tuple[str, int]:
+    """What went wrong in one line with its remedy and without any value, and the exit code."""
+    from dlt_bunce.running import bunce_error
+
+    found = bunce_error(error)
+    line, code = _foreign(_chain(error)) if found is None else _ours(found)
+    return " ".join(line.split()), code
 
 
 def _stopped() -> None:
@@ -141,7 +147,7 @@ _EXPLAINED: dict[str, Any] = {
     ),
     "ModuleNotFoundError": lambda error: (
         f"The Python module {error.name} is needed and not installed. Install the driver of the "
-        "source, or an extra of dlt-bunce: duckdb, emulator, postgres, s3, sql."
+        "source, or an extra of dlt-bunce: duckdb, emulator, postgres, report, s3, sql, ui."
     ),
     "NoSuchModuleError": _no_driver,
     "NoSuchTableError": lambda error: f"There is no table or view {error}.",

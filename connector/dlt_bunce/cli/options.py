@@ -88,8 +88,22 @@ def store_settings(store_url: str | None, account: str | None) -> tuple[str, str
     )
 
 
-def destination(**settings: Any) -> bunce:
-    """The configured destination; asks for the API key on a terminal when there is none."""
+def requests_per_minute() -> int:
+    """The request budget as configured."""
+    import dlt
+
+    from dlt_bunce.configuration import BunceConfiguration
+
+    read_config()
+    name = "requests_per_minute"
+    given = dlt.config.get(f"destination.bunce.{name}", int)
+    return int(getattr(BunceConfiguration, name) if given is None else given)
+
+
+def destination(*, ask: bool = True, **settings: Any) -> bunce:
+    """The configured destination; asks for the API key on a terminal when there is none, unless
+    nobody is to be asked.
+    """
     import dlt
 
     from dlt_bunce.destinations import bunce
@@ -98,13 +112,13 @@ def destination(**settings: Any) -> bunce:
     key: Any = dlt.secrets.get("destination.bunce.credentials.api_key") or dlt.secrets.get(
         "destination.bunce.credentials"
     )
-    if not key and sys.stdin.isatty():
+    if not key and ask and sys.stdin.isatty():
         settings["credentials"] = click.prompt("Bunce API key", hide_input=True, err=True)
     return bunce(**{name: value for name, value in settings.items() if value is not None})
 
 
-def client(**settings: Any) -> BunceClient:
+def client(*, ask: bool = True, **settings: Any) -> BunceClient:
     """A client of the configured destination, outside of any pipeline."""
     from dlt.common.schema import Schema
 
-    return destination(**settings).client(Schema("bunce"))
+    return destination(ask=ask, **settings).client(Schema("bunce"))

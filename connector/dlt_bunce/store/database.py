@@ -61,13 +61,13 @@ class Database:
 
     def __enter__(self) -> Self:
         with self._translated(), contextlib.ExitStack() as opened:
-            if self.read_only and not self._engine.is_there():
+            self._cursor = self._engine.connect(opened, read_only=self.read_only)
+            if self._cursor is None:
                 raise StoreError(
                     f"There is no store at {self._engine.name}.",
                     remedy="It is made by the first load; check store_url and the working "
                     "directory.",
                 )
-            self._cursor = self._engine.connect(opened, read_only=self.read_only)
             self._migrate()
             self._open = opened.pop_all()
         return self

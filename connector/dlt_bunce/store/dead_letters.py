@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import pyarrow as pa
 
 from dlt_bunce.model import REJECT_CODES
 from dlt_bunce.store.database import Database, utc_now
+from dlt_bunce.store.selection import Selection, pages
 
 if TYPE_CHECKING:
     from dlt_bunce.store.ledger import Job
@@ -36,6 +38,9 @@ CORRECTED = pa.schema(
     [(name, pa.string()) for name in ("letter_id", "own_id", "customer_id", "fingerprint")]
     + [("version", pa.int64())]
 )
+
+_PORTION = 10_000
+"""Letters that one transaction closes."""
 
 _UPSERT = """
 INSERT INTO bunce_dead_letters AS d
@@ -159,14 +164,28 @@ def resolve_letters(db: Database, job: Job, settled: str) -> None:
     )
 
 
-def set_status(db: Database, account: str, ids: Sequence[str], status: str) -> None:
-    """Closes open letters by hand."""
+def set_status(db: Database, account: str, ids: Sequence[str], status: str) -> int:
+    """Closes open letters by hand; returns how many were open."""
     db.ingest("bunce_chosen", pa.table({"id": pa.array(ids, pa.string())}))
-    db.execute(
+    closed = db.rows(
         "UPDATE bunce_dead_letters SET status = $1, resolved_at = $2 WHERE account = $3 "
-        "AND status = 'open' AND id IN (SELECT id FROM bunce_chosen)",
+        "AND status = 'open' AND id IN (SELECT id FROM bunce_chosen) RETURNING id",
         (status, utc_now(), account),
     )
+    return len(closed)
+
+
+def discard(db: Database, account: str, selection: Selection) -> int:
+    """Closes the open letters of a selection by hand; returns how many.
+
+    In portions, so that no load waits long for the store; broken off, do it again.
+    """
+    count = 0
+    chosen = replace(selection, status="open")
+    for page in pages(db, account, chosen, size=_PORTION, columns="id"):
+        with db.transaction():
+            count += set_status(db, account, [letter["id"] for letter in page], "discarded")
+    return count
 
 
 def release(db: Database, account: str, ids: Sequence[str]) -> None:

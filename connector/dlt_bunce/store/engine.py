@@ -33,7 +33,10 @@ class Engine(Protocol):
         """Whether there is anything to open."""
 
     def connect(self, opened: contextlib.ExitStack, *, read_only: bool) -> Any:
-        """A cursor in autocommit mode; what must be closed afterwards goes into `opened`."""
+        """A cursor in autocommit mode; what must be closed afterwards goes into `opened`.
+
+        None when the store is only to be read and is not there.
+        """
 
     def prepare(self, cursor: Any) -> None:
         """Makes what the first migration needs to exist."""

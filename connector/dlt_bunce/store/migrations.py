@@ -165,12 +165,16 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (account, plan, source))""",
     ),
     (
-        # letters in the order in which people look at them
+        # letters in the order of time: a filter of one value finds a page without a sort, and of
+        # a second value without a look at the letters that it leaves out
         "DROP INDEX bunce_dead_letters_open",
         """CREATE INDEX bunce_dead_letters_seen
             ON bunce_dead_letters (account, status, last_seen_at, id)""",
         """CREATE INDEX bunce_dead_letters_code
-            ON bunce_dead_letters (account, status, code, last_seen_at, id)""",
-        "CREATE INDEX bunce_dead_letters_run ON bunce_dead_letters (account, run_id)",
+            ON bunce_dead_letters (account, status, code, last_seen_at, id, field, run_id)""",
+        """CREATE INDEX bunce_dead_letters_field
+            ON bunce_dead_letters (account, status, field, last_seen_at, id, code, run_id)""",
+        """CREATE INDEX bunce_dead_letters_run
+            ON bunce_dead_letters (account, run_id, status, last_seen_at, id, code, field)""",
     ),
 )

@@ -55,9 +55,7 @@ class Postgres:
     def is_there(self) -> bool:
         """Whether the schema has our tables."""
         with contextlib.ExitStack() as opened:
-            cursor = self.connect(opened, read_only=True)
-            cursor.execute(self.has_table, ("bunce_schema",))
-            return bool(cursor.fetch_arrow_table().num_rows)
+            return self.connect(opened, read_only=True) is not None
 
     def connect(self, opened: contextlib.ExitStack, *, read_only: bool) -> Any:
         """A cursor; waits for a server that is just starting up."""
@@ -93,6 +91,11 @@ class Postgres:
         else:
             cursor.execute("SELECT CAST(current_schema() AS TEXT) AS name")
             self._schema = cursor.fetch_arrow_table().column("name")[0].as_py()
+        if read_only:
+            # to look beforehand would take a connection of its own, which is slow to open
+            cursor.execute(self.has_table, ("bunce_schema",))
+            if not cursor.fetch_arrow_table().num_rows:
+                return None
         return cursor
 
     @property

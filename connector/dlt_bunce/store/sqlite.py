@@ -54,6 +54,8 @@ class Sqlite:
         """A cursor; unless `read_only`, the file and its folder are made."""
         import adbc_driver_sqlite.dbapi as driver
 
+        if read_only and not self.is_there():
+            return None
         if read_only:
             name = f"{self.path.absolute().as_uri()}?mode=ro"
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from dlt_bunce.cli.letters.acting import discard, purge_letters, replay_letters
+from dlt_bunce.cli.letters.acting import discard_letters, purge_letters, replay_letters
 from dlt_bunce.cli.letters.exporting import export
 from dlt_bunce.cli.letters.looking import group_letters, list_letters, show
 
@@ -14,5 +14,13 @@ def command() -> None:
     """Rows that could not go: look at them, export, correct, replay, or discard them."""
 
 
-for one in (list_letters, group_letters, show, export, replay_letters, discard, purge_letters):
+for one in (
+    list_letters,
+    group_letters,
+    show,
+    export,
+    replay_letters,
+    discard_letters,
+    purge_letters,
+):
     command.add_command(one)

@@ -9,7 +9,7 @@ import click
 
 from dlt_bunce.cli import options, output
 from dlt_bunce.cli.failures import reported
-from dlt_bunce.cli.letters.choosing import filters, pages_of, store_of
+from dlt_bunce.cli.letters.choosing import filters, store_of
 from dlt_bunce.errors import UsageError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def replay_letters(
 @filters(status=False)
 @click.option("--all", "everything", is_flag=True, help="Every open dead letter.")
 @options.store_options
-def discard(
+def discard_letters(
     selection: Selection,
     everything: bool,
     store_url: str | None,
@@ -70,7 +70,7 @@ def discard(
     """
     with reported():
         from dlt_bunce.store.database import Database
-        from dlt_bunce.store.dead_letters import set_status
+        from dlt_bunce.store.dead_letters import discard
         from dlt_bunce.store.selection import Selection
 
         if selection == Selection() and not everything:
@@ -78,13 +78,12 @@ def discard(
                 "Nothing is chosen.", remedy="Give a filter such as --id or --code, or --all."
             )
         url, name = store_of(selection, store_url, account)
-        ids = [letter["id"] for page in pages_of(selection, url, name) for letter in page]
-        with Database(url) as db, db.transaction():
-            set_status(db, name, ids, "discarded")
+        with Database(url) as db:
+            count = discard(db, name, selection)
         if as_json:
-            output.as_json({"discarded": len(ids)})
+            output.as_json({"discarded": count})
         else:
-            click.echo(f"{len(ids):,} dead letters discarded.")
+            click.echo(f"{count:,} dead letters discarded.")
 
 
 @click.command("purge")

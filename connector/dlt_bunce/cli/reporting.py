@@ -1,0 +1,128 @@
+"""The command `dlt-bunce report`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dlt_bunce.cli import options, output
+from dlt_bunce.cli.failures import reported
+from dlt_bunce.errors import ConfigurationError, UsageError
+from dlt_bunce.model import FATES
+
+if TYPE_CHECKING:
+    from dlt_bunce.store.history import Run
+
+
+@click.command("report")
+@click.option(
+    "--html",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write charts and tables to FILE: one page that needs no network.",
+)
+@click.option(
+    "--runs",
+    "count",
+    default=100,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="How many of the last runs.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
+@options.store_options
+def command(
+    file: Path | None,
+    count: int,
+    overwrite: bool,
+    store_url: str | None,
+    account: str | None,
+    as_json: bool,
+) -> None:
+    """Show the runs over time: fates, rejects, requests against the budget, answer times.
+
+    Only counts, never a value of a customer.
+
+    Example: dlt-bunce report --html runs.html
+    """
+    with reported():
+        from dlt_bunce.store.database import Database
+        from dlt_bunce.store.history import history, rejects
+
+        if overwrite and file is None:
+            raise UsageError("--overwrite needs --html FILE.")
+        store_url, account = options.store_settings(store_url, account)
+        allowed = options.requests_per_minute()
+        with Database(store_url, read_only=True) as db:
+            runs = history(db, account, limit=count)
+        if file is not None:
+            _write(file, account, runs, allowed, overwrite=overwrite)
+        if as_json:
+            output.as_json(
+                {"account": account, "requests_per_minute": allowed, "rejects": rejects(runs)}
+                | {"file": file and str(file), "runs": [run.as_dict(allowed) for run in runs]}
+            )
+        elif file is not None:
+            click.echo(f"{len(runs):,} runs written to {file} (counts only, no customer).")
+        else:
+            _print(account, runs, allowed)
+
+
+def _write(file: Path, account: str, runs: Sequence[Run], allowed: int, *, overwrite: bool) -> None:
+    from dlt_bunce.cli.files import replaced
+
+    try:
+        from dlt_bunce.workbench.report import Report, as_html
+    except ModuleNotFoundError as error:
+        raise missing("report", "Reports in HTML need packages that are", error) from None
+    if file.suffix.lower() not in {".html", ".htm"}:
+        raise UsageError(f"{file.name!r} does not end in .html.", remedy="Name it FILE.html.")
+    try:
+        page = as_html(Report(account, runs, allowed))
+    except ModuleNotFoundError as error:
+        raise missing("report", "Reports in HTML need packages that are", error) from None
+    with replaced(file, overwrite=overwrite, private=False) as part:
+        part.write_text(page, encoding="utf-8")
+
+
+def missing(extra: str, what: str, error: ModuleNotFoundError) -> ConfigurationError:
+    """The error that tells which extra is not installed; any other module's absence is raised."""
+    names = {"jinja2", "markupsafe", "multipart", "pygal", "python_multipart", "starlette"}
+    if (error.name or "").partition(".")[0] not in names | {"uvicorn"}:
+        raise error
+    return ConfigurationError(f"{what} not installed.", remedy=f"pip install 'dlt-bunce[{extra}]'")
+
+
+def _print(account: str, runs: Sequence[Run], allowed: int) -> None:
+    from dlt_bunce.store.history import rejects
+
+    if not runs:
+        output.console().print(f"Account {account}: no run has been recorded.")
+        return
+    shown = [fate for fate in FATES if any(run.fates[fate] for run in runs)]
+    rows = [_row(run, shown, allowed) for run in runs]
+    output.print_rows(rows, tuple(rows[0]), f"Account {account}: the last {len(runs):,} runs")
+    output.print_codes(rejects(runs), "Rejected in these runs")
+
+
+def _row(run: Run, fates: Sequence[str], allowed: int) -> dict[str, str]:
+    used = run.budget_share(allowed)
+    return {
+        "started (UTC)": f"{run.started_at:%Y-%m-%d %H:%M}",
+        "pipeline": run.pipeline_name,
+        "state": run.state,
+        "read": f"{run.read:,}",
+        **{fate: f"{run.fates[fate]:,}" for fate in fates},  # type: ignore[index]
+        "requests": f"{run.requests:,}",
+        "of budget": "" if used is None else f"{used:.0%}",
+        "mean answer": _seconds(run.mean_answer_seconds),
+        "slowest": _seconds(run.slowest_answer_seconds or None),
+    }
+
+
+def _seconds(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f} s"

@@ -1,0 +1,117 @@
+"""The runs of an account over time: what each cost on the wire beside what became of its rows."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from dlt_bunce.model import FATES, Fate
+from dlt_bunce.store.database import Database
+
+_SAME = (
+    "run_id",
+    "pipeline_name",
+    "state",
+    "read",
+    "requests",
+    "retries",
+    "bytes_sent",
+    "wait_seconds",
+    "answer_seconds",
+    "slowest_answer_seconds",
+)
+"""Columns that are told as they are."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run; times in UTC, `seconds` of wall time.
+
+    Of a run that goes on, `ended_at` and `seconds` are None, and its fates are not summed up yet.
+    """
+
+    run_id: str
+    pipeline_name: str
+    state: str
+    started_at: datetime
+    ended_at: datetime | None
+    read: int
+    fates: Mapping[Fate, int]
+    reject_codes: Mapping[str, int]
+    requests: int
+    retries: int
+    bytes_sent: int
+    wait_seconds: float
+    answer_seconds: float
+    slowest_answer_seconds: float
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took."""
+        return None if self.ended_at is None else (self.ended_at - self.started_at).total_seconds()
+
+    @property
+    def mean_answer_seconds(self) -> float | None:
+        """How long Bunce took for an answer; None without a request."""
+        return self.answer_seconds / self.requests if self.requests else None
+
+    def budget(self, requests_per_minute: int) -> float | None:
+        """Requests that its minutes allowed; None while it goes on, or without a limit."""
+        if self.seconds is None or requests_per_minute <= 0:
+            return None
+        return requests_per_minute * self.seconds / 60
+
+    def budget_share(self, requests_per_minute: int) -> float | None:
+        """Requests as a fraction of the budget; a burst makes it more than 1 in a short run."""
+        budget = self.budget(requests_per_minute)
+        return self.requests / budget if budget else None
+
+    def as_dict(self, requests_per_minute: int) -> dict[str, object]:
+        """Every figure as plain values, for JSON."""
+        names = ("run_id", "pipeline_name", "state", "started_at", "ended_at", "seconds", "read")
+        wire = ("requests", "retries", "bytes_sent", "wait_seconds", "mean_answer_seconds")
+        return {
+            **{name: _plain(getattr(self, name)) for name in names},
+            **{str(fate): count for fate, count in self.fates.items()},
+            "reject_codes": dict(self.reject_codes),
+            **{name: getattr(self, name) for name in (*wire, "slowest_answer_seconds")},
+            "budget": self.budget(requests_per_minute),
+            "budget_share": self.budget_share(requests_per_minute),
+        }
+
+
+def history(db: Database, account: str, *, limit: int) -> list[Run]:
+    """The last runs of an account, newest first, at most `limit`."""
+    rows = db.rows(
+        "SELECT * FROM bunce_runs WHERE account = $1 "  # noqa: S608
+        f"ORDER BY started_at DESC, run_id DESC, pipeline_name DESC LIMIT {int(limit)}",
+        (account,),
+    )
+    return [_run(row) for row in rows]
+
+
+def rejects(runs: Iterable[Run]) -> dict[str, int]:
+    """Rows rejected in all of `runs` by code, most first."""
+    codes: Counter[str] = Counter()
+    for run in runs:
+        codes.update(run.reject_codes)
+    return dict(codes.most_common())
+
+
+def _run(row: Mapping[str, Any]) -> Run:
+    ended = row["ended_at"]
+    return Run(
+        started_at=datetime.fromisoformat(row["started_at"]),
+        ended_at=None if ended is None else datetime.fromisoformat(ended),
+        fates={fate: row[fate] for fate in FATES},
+        reject_codes=json.loads(row["reject_codes"] or "{}"),
+        **{name: row[name] for name in _SAME},
+    )
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if isinstance(value, datetime) else value

@@ -1,0 +1,45 @@
+"""What a form orders: a replay or a discard, of checked letters or of all that match a filter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from typing import Literal, cast
+
+from dlt_bunce.store.selection import Selection
+from dlt_bunce.workbench.filters import Filter, Given, filter_of, ids_of, moment
+from dlt_bunce.workbench.refusal import Refusal
+
+Action = Literal["replay", "discard"]
+
+
+@dataclass(frozen=True)
+class Order:
+    """`ids` are the checked letters; None means all that match the filter. `cutoff` is when it was
+    asked for: letters that are met later were not counted then, and are left alone.
+    """
+
+    action: Action
+    filter: Filter
+    ids: list[str] | None
+    cutoff: datetime
+
+    @property
+    def selection(self) -> Selection:
+        """The open letters that are meant."""
+        if self.ids is not None:
+            return Selection(ids=self.ids, until=self.cutoff)
+        chosen = self.filter.selection
+        return replace(chosen, status="open", until=min(chosen.until or self.cutoff, self.cutoff))
+
+
+def order_of(form: Given) -> Order:
+    """The order that a form holds. Raises Refusal for what is none, or chooses nothing."""
+    action, _, scope = str(form.get("do", "")).partition("-")
+    if action not in {"replay", "discard"} or scope not in {"checked", "all"}:
+        raise Refusal(400, "Unknown order", "Go back and choose to replay or to discard.")
+    ids = ids_of(form) if scope == "checked" else None
+    if ids == []:
+        raise Refusal(409, "Nothing is checked", "Go back and check letters, or take all.")
+    cutoff = moment(str(form.get("cutoff", ""))) or datetime.now(timezone.utc)
+    return Order(cast("Action", action), filter_of(form), ids, cutoff)

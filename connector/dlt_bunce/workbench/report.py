@@ -1,0 +1,68 @@
+"""The runs of an account as one page, and as a file that opens anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+from dlt_bunce.model import FATES, Fate
+from dlt_bunce.store.history import Run, rejects
+from dlt_bunce.workbench.charts import MOST_BARS, Chart, charts
+from dlt_bunce.workbench.pages import render
+
+_DELIVERED: tuple[Fate, ...] = ("created", "updated", "adopted")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the page shows; `runs` are newest first, `requests_per_minute` is today's setting."""
+
+    account: str
+    runs: Sequence[Run]
+    requests_per_minute: int
+    most_bars: int = MOST_BARS
+    made_at: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+
+    @property
+    def charts(self) -> list[Chart]:
+        """Drawings of the last runs."""
+        return charts(self.runs, self.requests_per_minute)
+
+    @property
+    def fates(self) -> list[Fate]:
+        """Those that any of the runs has."""
+        return [fate for fate in FATES if any(run.fates[fate] for run in self.runs)]
+
+    @property
+    def codes(self) -> dict[str, int]:
+        """Rows rejected in all runs by code, most first."""
+        return rejects(self.runs)
+
+    @property
+    def totals(self) -> dict[str, Any]:
+        """Sums over the runs; the budget's share is of those that have ended."""
+        runs = self.runs
+        requests = sum(run.requests for run in runs)
+        budgets = [run.budget(self.requests_per_minute) for run in runs]
+        budget = sum(one or 0 for one in budgets)
+        used = sum(run.requests for run, one in zip(runs, budgets, strict=True) if one)
+        return {
+            "read": sum(run.read for run in runs),
+            "delivered": sum(run.fates[fate] for run in runs for fate in _DELIVERED),
+            "rejected": sum(run.fates["rejected"] for run in runs),
+            "held": sum(run.fates["held"] for run in runs),
+            "failed": sum(run.state == "failed" for run in runs),
+            "requests": requests,
+            "budget_share": used / budget if budget else None,
+            "mean_answer_seconds": sum(r.answer_seconds for r in runs) / requests
+            if requests
+            else None,
+            "slowest_answer_seconds": max((r.slowest_answer_seconds for r in runs), default=None),
+        }
+
+
+def as_html(report: Report) -> str:
+    """One page that holds all it needs and asks no host for anything."""
+    return render("report.html", report=report)

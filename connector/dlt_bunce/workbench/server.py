@@ -1,0 +1,61 @@
+"""The workbench behind a real socket on loopback."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from dlt_bunce.workbench.app import create_app
+from dlt_bunce.workbench.gate import Gate
+from dlt_bunce.workbench.views import Store
+from dlt_bunce.workbench.work import Works
+
+HOST = "127.0.0.1"
+
+
+def serve(store: Store, port: int, *, on_ready: Callable[[str], None]) -> bool:
+    """Serves until interrupted; `on_ready` is given the first address once it listens.
+
+    Returns whether a replay or discard was broken off. Raises OSError when the port is taken.
+    """
+    listener = listen(port)
+    gate, works = Gate(listener.getsockname()[1]), Works()
+    on_ready(gate.address)
+    with contextlib.suppress(KeyboardInterrupt):
+        server(create_app(store, gate, works)).run(sockets=[listener])
+    return bool(works.running)
+
+
+def server(app: ASGIApp) -> uvicorn.Server:
+    """A server that logs nothing: addresses hold the first token, errors might hold values."""
+    config = uvicorn.Config(
+        app,
+        http="h11",
+        ws="none",
+        loop="asyncio",
+        lifespan="off",
+        log_config=None,
+        log_level=logging.CRITICAL,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=1,
+    )
+    return uvicorn.Server(config)
+
+
+def listen(port: int) -> socket.socket:
+    """A socket that only this machine reaches; port 0 takes a free one. Raises OSError."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((HOST, port))
+        listener.listen(64)
+    except OSError:
+        listener.close()
+        raise
+    return listener

@@ -1,0 +1,1 @@
+"""The report and the workbench, in a real browser."""

@@ -1,0 +1,28 @@
+"""A real Chromium without a window, as the machine has it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A browser while the block lasts; fails with the remedy where there is none."""
+    from playwright.sync_api import sync_playwright
+
+    path = next(filter(None, map(shutil.which, _NAMES)), None)
+    assert path, "There is no Chromium on this machine. Install it with: apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        try:
+            yield browser
+        finally:
+            browser.close()

@@ -1,0 +1,37 @@
+"""The workbench in a thread, as `dlt-bunce ui` serves it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dlt_bunce.cli import options
+from dlt_bunce.cli.failures import explained
+from dlt_bunce.workbench.app import create_app
+from dlt_bunce.workbench.gate import Gate
+from dlt_bunce.workbench.server import listen, server
+from dlt_bunce.workbench.views import Store
+from dlt_bunce.workbench.work import Works
+
+
+@contextmanager
+def workbench(store_url: str, account: str = "default", port: int = 0) -> Iterator[Gate]:
+    """Its gate, while the block lasts."""
+    listener = listen(port)
+    gate = Gate(listener.getsockname()[1])
+    store = Store(
+        store_url,
+        account,
+        500,
+        client=lambda: options.client(ask=False, store_url=store_url, account=account),
+        explain=lambda error: explained(error)[0],
+    )
+    running = server(create_app(store, gate, Works()))
+    thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    try:
+        yield gate
+    finally:
+        running.should_exit = True
+        thread.join(timeout=10)

@@ -1,0 +1,269 @@
+"""Who is let in, and what every answer carries."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import signal
+import stat
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from tests.cli.conftest import PROGRAM
+
+from dlt_bunce.emulator import Behavior, Emulator, Fault
+from dlt_bunce.workbench.gate import Gate
+
+from .conftest import SECRETS, Loaded, Run, Visit
+from .serving import workbench
+
+
+@pytest.fixture(params=["sqlite"])
+def store_url(request: pytest.FixtureRequest) -> str:
+    """One kind is enough: nobody gets as far as the store."""
+    return "sqlite:///bunce.sqlite"
+
+
+Answer = tuple[int, dict[str, str], str]
+
+
+def ask(gate: Gate, method: str, path: str, **options: str) -> Answer:
+    """One request; `host`, `cookie`, and `body` are as given."""
+    connection = http.client.HTTPConnection("127.0.0.1", gate.port, timeout=30)
+    try:
+        connection.putrequest(method, path, skip_host=True)
+        connection.putheader("Host", options.get("host", f"127.0.0.1:{gate.port}"))
+        connection.putheader("Cookie", options.get("cookie", f"{gate.cookie}={gate.session}"))
+        body = options.get("body", "").encode()
+        if body:
+            connection.putheader("Content-Type", "application/x-www-form-urlencoded")
+            connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body or None)
+        answer = connection.getresponse()
+        return answer.status, dict(answer.getheaders()), answer.read().decode()
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["example.com", "127.0.0.1", "127.0.0.1:1", "localhost.example.com", "127.0.0.1.nip.io", ""],
+)
+def test_a_foreign_host_is_refused(gate: Gate, host: str) -> None:
+    status, _, body = ask(gate, "GET", "/letters", host=host)
+
+    assert 421 == status
+    assert "invalid_phone_no" not in body
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "[::1]"])
+def test_this_machine_is_no_foreign_host(gate: Gate, name: str) -> None:
+    assert 200 == ask(gate, "GET", "/letters", host=f"{name}:{gate.port}")[0]
+
+
+@pytest.mark.parametrize("cookie", ["", "x=y", "{cookie}=", "{cookie}=guess", "other={session}"])
+def test_nobody_is_let_in_without_the_cookie(gate: Gate, cookie: str) -> None:
+    given = cookie.format(cookie=gate.cookie, session=gate.session)
+
+    answers = [ask(gate, "GET", path, cookie=given) for path in ("/", "/letters", "/orders/1")]
+
+    assert [403, 403, 403] == [status for status, _, _ in answers]
+    assert not any("invalid_phone_no" in body for _, _, body in answers)
+
+
+@pytest.mark.parametrize("token", ["", "guess", "ü"])
+def test_only_the_first_address_gives_the_cookie(gate: Gate, token: str) -> None:
+    refused = ask(gate, "GET", f"/start?{urlencode({'token': token})}", cookie="")
+    let_in = ask(gate, "GET", f"/start?token={gate.start}", cookie="")
+
+    assert (403, False) == (refused[0], "set-cookie" in refused[1])
+    assert 200 == let_in[0]
+    assert gate.start not in let_in[2]
+    cookie = let_in[1]["set-cookie"]
+    assert cookie.startswith(f"{gate.cookie}={gate.session};")
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+
+
+@pytest.mark.parametrize("path", ["/confirm", "/act", "/letters/{id}/values"])
+@pytest.mark.parametrize("token", [None, "", "guess", "{session}"])
+def test_a_form_of_another_site_is_refused(
+    gate: Gate, loaded: Loaded, path: str, token: str | None
+) -> None:
+    fields = {"do": "discard-all"}
+    if token is not None:
+        fields["token"] = token.format(session=gate.session)
+
+    status, _, body = ask(
+        gate, "POST", path.format(id=loaded.letters()["2"]["id"]), body=urlencode(fields)
+    )
+
+    assert 403 == status
+    assert [] == [secret for secret in SECRETS if secret in body]
+    assert {"open"} == set(loaded.statuses().values())
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/", 200),
+        ("/letters", 200),
+        ("/style.css", 200),
+        ("/nowhere", 404),
+        ("/letters/nothing", 400),
+        ("/letters/" + "0" * 24, 404),
+        ("/letters?status=nothing", 400),
+        ("/letters?since=yesterday", 400),
+        ("/letters?before=nothing", 400),
+        ("/orders/99", 404),
+        ("/act", 405),
+    ],
+)
+def test_every_answer_keeps_to_itself(gate: Gate, path: str, status: int) -> None:
+    found, headers, body = ask(gate, "GET", path)
+
+    assert status == found
+    assert "no-store" == headers["cache-control"]
+    assert "DENY" == headers["x-frame-options"]
+    assert "no-referrer" == headers["referrer-policy"]
+    assert "nosniff" == headers["x-content-type-options"]
+    policy = headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src" not in policy
+    assert "unsafe" not in policy
+    assert "Traceback" not in body
+    assert "server" not in headers
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"do": "drop-all"}, 400),
+        ({"do": "discard"}, 400),
+        ({"do": "discard-checked"}, 409),
+        ({"do": "discard-checked", "id": "' OR 1=1 --"}, 400),
+        ({"do": "discard-all", "cutoff": "never"}, 400),
+        ({"do": "discard-all", "status": "nothing"}, 400),
+    ],
+)
+def test_a_form_that_makes_no_sense_does_nothing(
+    gate: Gate, loaded: Loaded, fields: dict[str, str], status: int
+) -> None:
+    body = urlencode({"token": gate.form} | fields)
+
+    assert status == ask(gate, "POST", "/confirm", body=body)[0]
+    assert status == ask(gate, "POST", "/act", body=body)[0]
+    assert {"open"} == set(loaded.statuses().values())
+
+
+def test_two_processes_do_not_open_for_one_another(gate: Gate, loaded: Loaded) -> None:
+    with workbench(loaded.store_url) as other:
+        cookie = f"{other.cookie}={gate.session}"
+
+        assert 403 == ask(other, "GET", "/", cookie=cookie)[0]
+        assert 403 == ask(other, "GET", f"/start?token={gate.start}", cookie="")[0]
+
+
+@pytest.fixture
+def served(loaded: Loaded) -> Iterator[subprocess.Popen[str]]:
+    """`dlt-bunce ui` as a program of its own."""
+    words = [str(PROGRAM), "ui", "--port", "0", "--no-browser", "--json"]
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        try:
+            yield running
+        finally:
+            running.kill()
+
+
+def test_the_program_serves_until_it_is_interrupted_and_logs_nothing(
+    served: subprocess.Popen[str],
+) -> None:
+    assert served.stdout
+    assert served.stderr
+    url = json.loads(served.stdout.readline())["url"]
+    port = int(url.partition("127.0.0.1:")[2].partition("/")[0])
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request("GET", url.partition(str(port))[2])
+    status = connection.getresponse().status
+    connection.close()
+    served.send_signal(signal.SIGINT)
+
+    assert 0 == served.wait(30)
+    assert 200 == status
+    assert ("", "") == (served.stdout.read(), served.stderr.read())
+
+
+def test_a_replay_that_is_broken_off_leaves_its_letters_open(
+    loaded: Loaded, emulator: Emulator, served: subprocess.Popen[str]
+) -> None:
+    assert served.stdout
+    assert served.stderr
+    url = json.loads(served.stdout.readline())["url"]
+    port = int(url.partition("127.0.0.1:")[2].partition("/")[0])
+    cookie = _header(port, url.partition(str(port))[2]).partition(";")[0]
+    page = ask(Gate(port), "GET", "/letters?field=email", cookie=cookie)[2]
+    token = page.partition('name="token" value="')[2].partition('"')[0]
+    emulator.behavior = Behavior(
+        rate_limit=0, faults=(Fault("hang_before", on_request=1, seconds=60),)
+    )
+    before = len(emulator.requests)
+    order = urlencode({"token": token, "do": "replay-all", "field": "email"})
+
+    begun = ask(Gate(port), "POST", "/act", cookie=cookie, body=order)[0]
+    while not any(one.rows for one in emulator.requests[before:]):
+        assert served.poll() is None
+    served.send_signal(signal.SIGINT)
+
+    assert 303 == begun
+    assert 1 == served.wait(30)
+    assert served.stderr.read().startswith("A replay or discard was broken off.")
+    assert "open" == loaded.statuses()["3"]
+
+
+def _header(port: int, path: str) -> str:
+    return ask(Gate(port), "GET", path, cookie="")[1]["set-cookie"]
+
+
+def test_the_browser_is_led_in_without_the_token_among_its_arguments(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch, window: Callable[..., Visit]
+) -> None:
+    browser = Path("browser.sh").absolute()
+    browser.write_text('#!/bin/sh\necho "$@" > seen.part && mv seen.part seen.txt\n')
+    browser.chmod(0o700)
+    monkeypatch.setenv("BROWSER", f"{browser} %s")
+    words = [PROGRAM, "ui", "--port", "0", "--json"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as running:
+        try:
+            assert running.stdout
+            url = json.loads(running.stdout.readline())["url"]
+            while not Path("seen.txt").exists():
+                assert running.poll() is None
+            opened = Path("seen.txt").read_text().strip()
+            file = Path(opened.removeprefix("file://"))
+            modes = [stat.S_IMODE(one.stat().st_mode) for one in (file, file.parent)]
+            visit = window()
+            visit.page.goto(opened)
+            visit.page.wait_for_url("http://127.0.0.1:*/")
+            heading = visit.page.get_by_role("heading", level=1).inner_text()
+        finally:
+            running.send_signal(signal.SIGINT)
+        assert 0 == running.wait(30)
+
+    assert opened.startswith("file://")
+    assert url.partition("token=")[2] not in opened
+    assert [0o600, 0o700] == modes
+    assert "Runs" == heading
+    assert not file.exists()
+
+
+def test_a_port_that_is_taken_is_told_with_its_remedy(run: Run, gate: Gate) -> None:
+    refused = run("ui", "--no-browser", "--port", str(gate.port))
+
+    assert 2 == refused.code
+    assert f"cannot listen on port {gate.port}" in refused.errors
+    assert "--port 0" in refused.errors

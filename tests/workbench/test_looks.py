@@ -1,0 +1,89 @@
+"""Pages that everybody can read: axe's rules, both color schemes, and a telephone's width."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dlt_bunce.workbench.gate import Gate
+
+from .conftest import Loaded, Visit, at, signed_in, violations
+
+
+@pytest.fixture(params=["sqlite"])
+def store_url(request: pytest.FixtureRequest) -> str:
+    """One kind is enough: the store does not change how a page looks."""
+    return "sqlite:///bunce.sqlite"
+
+
+def _walk(visit: Visit, gate: Gate, loaded: Loaded, check: Callable[[str], None]) -> None:
+    """Looks at every kind of page."""
+    page, letter = visit.page, loaded.letters()["3"]
+    check("runs")
+    for path in ("/letters", "/letters?code=refused&status=any", f"/letters/{letter['id']}"):
+        page.goto(at(gate, path))
+        check(path)
+    visit.press("Show values")
+    check("values")
+    visit.press("Replay")
+    check("confirm")
+    page.goto(at(gate, "/letters?code=invalid_phone_no"))
+    visit.press("Discard all 3")
+    check("confirm all")
+    visit.press("Discard 3 letters")
+    page.get_by_role("heading", name="Discard done").wait_for()
+    check("done")
+    page.goto(at(gate, "/letters/nothing"))
+    check("refusal")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_against_any_page(
+    scheme: str, gate: Gate, loaded: Loaded, window: Callable[..., Visit]
+) -> None:
+    visit = signed_in(gate, window(color_scheme=scheme))
+    found: dict[str, list[str]] = {}
+
+    def check(name: str) -> None:
+        if wrong := violations(visit.page):
+            found[name] = wrong
+
+    _walk(visit, gate, loaded, check)
+
+    assert {} == found
+
+
+def test_no_page_is_wider_than_a_telephone(
+    gate: Gate, loaded: Loaded, window: Callable[..., Visit]
+) -> None:
+    visit = signed_in(gate, window(viewport={"width": 360, "height": 740}))
+    widths: dict[str, int] = {}
+
+    def check(name: str) -> None:
+        widths[name] = visit.page.evaluate("document.documentElement.scrollWidth")
+
+    _walk(visit, gate, loaded, check)
+
+    assert dict.fromkeys(widths, 360) == widths
+
+
+@pytest.mark.parametrize("width", [360, 1200])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_report_is_one_file_that_asks_nobody_and_complains_of_nothing(
+    scheme: str, width: int, loaded: Loaded, window: Callable[..., Visit]
+) -> None:
+    assert 0 == loaded.run("report", "--html", "report.html").code
+    report = Path("report.html").absolute().as_uri()
+    visit = window(color_scheme=scheme, viewport={"width": width, "height": 800})
+
+    visit.page.goto(report)
+    visit.page.wait_for_load_state("networkidle")
+
+    assert [report] == [url for url in visit.requests if not url.startswith("data:")]
+    assert [] == visit.complaints
+    assert [] == violations(visit.page)
+    assert width == visit.page.evaluate("document.documentElement.scrollWidth")
+    assert 0 == visit.page.locator("script, [src], [onclick]").count()
+    assert 4 == visit.page.get_by_role("img").count()

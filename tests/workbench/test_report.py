@@ -1,0 +1,207 @@
+"""`dlt-bunce report`: the runs over time, on the terminal, for programs, and as a page."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dlt_bunce.model import FATES
+from dlt_bunce.store.database import Database
+from dlt_bunce.store.history import Run as PastRun
+from dlt_bunce.store.history import history
+from dlt_bunce.workbench.charts import MOST_BARS, charts
+from dlt_bunce.workbench.report import Report, as_html
+
+from .conftest import SECRETS, Loaded, Run
+
+
+def past(number: int, **changes: Any) -> PastRun:
+    """A run of a minute that was `number` hours ago."""
+    started = datetime(2026, 3, 2, tzinfo=timezone.utc) - timedelta(hours=number)
+    values: dict[str, Any] = {
+        "run_id": f"run-{number}",
+        "pipeline_name": "crm",
+        "state": "completed",
+        "started_at": started,
+        "ended_at": started + timedelta(minutes=2),
+        "read": 10,
+        "fates": dict.fromkeys(FATES, 0) | {"created": 7, "rejected": 3},
+        "reject_codes": {"invalid_email": 3},
+        "requests": 100,
+        "retries": 0,
+        "bytes_sent": 1_234_567,
+        "wait_seconds": 1.0,
+        "answer_seconds": 25.0,
+        "slowest_answer_seconds": 1.5,
+    }
+    return PastRun(**values | changes)
+
+
+def test_figures_of_a_load_are_the_same_for_people_and_for_programs(loaded: Loaded) -> None:
+    store = ("--store-url", loaded.store_url)
+
+    told = loaded.run("report", *store)
+    read = loaded.run("report", "--json", *store).json
+
+    (one,) = read["runs"]
+    assert (5, 1, 4) == (one["read"], one["created"], one["rejected"])
+    assert {"invalid_phone_no": 3, "email_taken": 1} == one["reject_codes"] == read["rejects"]
+    assert one["requests"] > 0
+    assert 0 < one["mean_answer_seconds"] <= one["slowest_answer_seconds"]
+    assert (0, None, None) == (read["requests_per_minute"], one["budget"], one["budget_share"])
+    assert "the last 1 runs" in told.output
+    assert "invalid_phone_no" in told.output
+
+
+def test_the_budget_is_that_of_the_minutes_of_the_run() -> None:
+    run = past(1)
+
+    assert (1_000, 0.1) == (run.budget(500), run.budget_share(500))
+    assert 0.25 == run.mean_answer_seconds
+    assert (None, None) == (run.budget(0), run.budget_share(0))
+    assert past(1, requests=0).mean_answer_seconds is None
+    assert past(1, ended_at=None).budget(500) is None
+
+
+def test_no_value_of_a_customer_is_in_the_file(loaded: Loaded) -> None:
+    done = loaded.run("report", "--html", "runs.html", "--store-url", loaded.store_url)
+
+    page = Path("runs.html").read_text("utf-8")
+    assert "1 runs written to runs.html (counts only, no customer).\n" == done.output
+    assert [] == [secret for secret in SECRETS if secret in page]
+    assert "invalid_phone_no" in page
+
+
+def test_a_file_is_replaced_only_when_told(loaded: Loaded) -> None:
+    Path("runs.html").write_text("mine")
+    store = ("--store-url", loaded.store_url)
+
+    refused = loaded.run("report", "--html", "runs.html", *store)
+    kept = Path("runs.html").read_text()
+    done = loaded.run("report", "--html", "runs.html", "--overwrite", *store)
+    wrong = loaded.run("report", "--html", "runs.pdf", *store)
+    nowhere = loaded.run("report", "--html", "no/such/runs.html", *store)
+
+    assert (2, "mine", 0) == (refused.code, kept, done.code)
+    assert "runs.html exists already" in refused.errors
+    assert (2, True) == (wrong.code, "does not end in .html" in wrong.errors)
+    assert (2, True) == (nowhere.code, "cannot be written: No such file" in nowhere.errors)
+    assert [] == list(Path().glob(".runs*")), "no part is left behind"
+
+
+def test_an_account_without_runs_has_a_report_all_the_same(run: Run) -> None:
+    with Database("sqlite:///bunce.sqlite"):
+        pass
+
+    told = run("report")
+    done = run("report", "--html", "runs.html")
+
+    assert "no run has been recorded" in told.output
+    assert (0, []) == (done.code, run("report", "--json").json["runs"])
+    assert "No run has been recorded" in Path("runs.html").read_text("utf-8")
+
+
+def test_a_thousand_runs_are_tabled_and_the_last_of_them_drawn() -> None:
+    runs = [past(n) for n in range(1_000)]
+
+    page = as_html(Report("default", runs, 500))
+
+    assert 1_000 == len(re.findall(r"</tr>", page.partition('id="wire-table"')[2])) - 1
+    fates = charts(runs, 500)[0]
+    assert [MOST_BARS, MOST_BARS] == [len(one.values) for one in fates.series]
+    assert f"Charts show the last {MOST_BARS} runs" in page
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        past(0),
+        past(0, state="running", ended_at=None),
+        past(0, read=0, fates=dict.fromkeys(FATES, 0), reject_codes={}, requests=0),
+        past(0, pipeline_name="p" * 300, run_id="r" * 300),
+        past(0, pipeline_name="<script>alert(1)</script>"),
+        past(0, reject_codes={f"code_of_tomorrow_{n}": n for n in range(20)}),
+        past(0, ended_at=datetime(2026, 3, 2, tzinfo=timezone.utc)),
+    ],
+    ids=["usual", "running", "empty", "long", "markup", "codes", "instant"],
+)
+def test_any_run_can_be_shown(run: PastRun) -> None:
+    page = as_html(Report("default", [run], 500))
+
+    assert "<script" not in page
+    assert run.run_id in page
+
+
+def test_each_chart_says_what_it_shows_and_leads_to_its_figures() -> None:
+    page = as_html(Report("default", [past(n) for n in range(3)], 500))
+
+    drawn = re.findall(r'<svg[^>]*aria-labelledby="(\S+) (\S+)"', page)
+    assert 4 == len(drawn)
+    for title, description in drawn:
+        assert f'id="{title}"' in page
+        assert f'id="{description}"' in page
+    targets = set(re.findall(r'<figcaption><a href="#([\w-]+)"', page))
+    assert targets == {one for one in targets if f'id="{one}"' in page} != set()
+
+
+def test_runs_of_other_accounts_are_not_shown(loaded: Loaded) -> None:
+    with Database(loaded.store_url) as db:
+        db.execute("UPDATE bunce_runs SET account = 'other'")
+        found = [len(history(db, account, limit=9)) for account in ("default", "other")]
+
+    assert [0, 1] == found
+
+
+@pytest.mark.parametrize(
+    ("words", "module", "remedy"),
+    [
+        (["report", "--html", "r.html"], "pygal", "pip install 'dlt-bunce[report]'"),
+        (["report", "--html", "r.html"], "jinja2", "pip install 'dlt-bunce[report]'"),
+        (["ui", "--no-browser"], "starlette", "pip install 'dlt-bunce[ui]'"),
+        (["ui", "--no-browser"], "uvicorn", "pip install 'dlt-bunce[ui]'"),
+        (["ui", "--no-browser"], "pygal", "pip install 'dlt-bunce[ui]'"),
+        (["ui", "--no-browser"], "python_multipart", "pip install 'dlt-bunce[ui]'"),
+    ],
+)
+def test_an_extra_that_is_missing_is_told_with_its_remedy(
+    words: list[str], module: str, remedy: str
+) -> None:
+    with Database("sqlite:///bunce.sqlite"):
+        pass
+    code = (
+        f"import sys; sys.modules[{module!r}] = None; "
+        f"from dlt_bunce.cli import main; main({words!r})"
+    )
+    if module == "pygal" and words[0] == "report":
+        with Database("sqlite:///bunce.sqlite") as db:
+            db.execute(
+                "INSERT INTO bunce_runs (run_id, pipeline_name, account, state, started_at, "
+                "ended_at) VALUES ('1', 'crm', 'default', 'completed', $1, $1)",
+                (datetime.now(timezone.utc).isoformat(),),
+            )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
+    )
+
+    assert 2 == done.returncode
+    assert remedy in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_drawing_leaves_python_s_imports_as_they_are(loaded: Loaded) -> None:
+    code = (
+        "import sys; from dlt_bunce.cli import main; "
+        "main(['report', '--html', 'r.html'], standalone_mode=False); "
+        "assert 'pygal' in sys.modules; "
+        "assert not [f for f in sys.meta_path if 'pygal' in type(f).__module__]"
+    )
+    environ = os.environ | {"DESTINATION__BUNCE__STORE_URL": loaded.store_url}
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120, env=environ)

@@ -1,0 +1,203 @@
+"""The workbench as an operator uses it: find letters, look at one, replay, discard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+
+from dlt_bunce.emulator import Behavior, Emulator
+from dlt_bunce.model import REJECT_CODES
+from dlt_bunce.store.database import Database
+from dlt_bunce.workbench.gate import Gate
+
+from .conftest import SCRIPT, SECRETS, Loaded, Visit, at
+
+
+def test_a_letter_is_found_looked_at_and_replayed_after_it_was_confirmed(
+    visit: Visit, gate: Gate, loaded: Loaded, emulator: Emulator
+) -> None:
+    letter = loaded.letters()["3"]
+    page = visit.page
+    page.get_by_role("link", name="Dead letters").click()
+    page.get_by_label("Code", exact=True).select_option("email_taken")
+    visit.press("Filter")
+    page.get_by_role("link", name=letter["id"][:12]).click()
+    masked = visit.text()
+
+    visit.press("Show values")
+    values = page.get_by_role("table", name="Row as it was read").inner_text()
+    emulator.seed([emulator.customers["1"] | {"email": "moved@example.com"}])  # frees c1@…
+    visit.press("Replay")
+    asked = page.get_by_role("heading", level=1).inner_text()
+    before = dict(emulator.customers)
+    visit.press("Replay 1 letter")
+    page.get_by_role("heading", name="Replay done").wait_for()
+
+    assert [] == [secret for secret in SECRETS if secret in masked]
+    assert REJECT_CODES["email_taken"].remedy in masked
+    assert "c1@example.com" in values
+    assert "Replay 1 letter?" == asked
+    assert {"1"} == set(before)
+    assert {"1", "3"} == set(emulator.customers)
+    assert "Created\t1" in page.get_by_role("table").inner_text()
+    assert {"2": "open", "3": "resolved", "4": "open", "5": "open"} == loaded.statuses()
+    assert [] == [url for url in visit.requests if not url.startswith(at(gate, "/"))]
+    assert [] == visit.complaints
+
+
+def test_a_replay_of_all_that_match_leaves_every_other_letter_alone(
+    visit: Visit, gate: Gate, loaded: Loaded, emulator: Emulator
+) -> None:
+    emulator.seed([emulator.customers["1"] | {"email": "moved@example.com"}])
+    visit.page.goto(at(gate, "/letters?field=email"))
+    visit.press("Replay all 1")
+    visit.press("Replay 1 letter")
+    visit.page.get_by_role("heading", name="Replay done").wait_for()
+
+    assert {"2": "open", "3": "resolved", "4": "open", "5": "open"} == loaded.statuses()
+
+
+def test_checked_letters_are_discarded_and_nothing_is_sent(
+    visit: Visit, gate: Gate, loaded: Loaded, emulator: Emulator
+) -> None:
+    asked = len(emulator.requests)
+    visit.page.goto(at(gate, "/letters?code=invalid_phone_no"))
+    for customer in ("4", "5"):
+        visit.page.get_by_label(f"Check letter {loaded.letters()[customer]['id'][:12]}").check()
+    visit.press("Discard checked")
+    visit.press("Discard 2 letters")
+    visit.page.get_by_role("heading", name="Discard done").wait_for()
+
+    assert "Letters discarded\t2" in visit.page.get_by_role("table").inner_text()
+    assert {"2": "open", "3": "open", "4": "discarded", "5": "discarded"} == loaded.statuses()
+    assert asked == len(emulator.requests)
+
+
+def test_letters_met_after_the_question_are_not_part_of_the_answer(
+    visit: Visit, gate: Gate, loaded: Loaded
+) -> None:
+    visit.page.goto(at(gate, "/letters"))
+    visit.press("Discard all 4")
+    later = (datetime.now(timezone.utc) + timedelta(minutes=1)).isoformat(timespec="microseconds")
+    with Database(loaded.store_url) as db:
+        db.execute(
+            "UPDATE bunce_dead_letters SET last_seen_at = $1 WHERE customer_id = '2'", (later,)
+        )
+    visit.press("Discard 4 letters")
+    visit.page.get_by_role("heading", name="Discard done").wait_for()
+
+    assert "Letters discarded\t3" in visit.page.get_by_role("table").inner_text()
+    assert "open" == loaded.statuses()["2"]
+
+
+def test_nothing_checked_is_no_order_for_everything(
+    visit: Visit, gate: Gate, loaded: Loaded
+) -> None:
+    visit.page.goto(at(gate, "/letters"))
+    visit.press("Discard checked")
+
+    assert "Nothing is checked" == visit.page.get_by_role("heading", level=1).inner_text()
+    assert {"open"} == set(loaded.statuses().values())
+
+
+def test_letters_are_filtered_by_status_run_and_time(
+    visit: Visit, gate: Gate, loaded: Loaded
+) -> None:
+    letter = loaded.letters()["2"]
+    counts = {}
+    for query in (
+        "status=open",
+        "status=resolved",
+        "status=any",
+        f"run={letter['run_id']}",
+        "run=other",
+        "since=2020-01-01T00:00",
+        "until=2020-01-01T00:00",
+        "code=email_taken&field=phone_no",
+    ):
+        visit.page.goto(at(gate, f"/letters?{query}"))
+        counts[query] = visit.page.get_by_role("row").count()
+
+    head = 1
+    assert [4 + head, 0, 4 + head, 4 + head, 0, 4 + head, 0, 0] == list(counts.values())
+
+
+def test_pages_of_letters_lead_to_one_another_and_back(
+    visit: Visit, gate: Gate, loaded: Loaded
+) -> None:
+    with Database(loaded.store_url) as db:
+        (columns,) = (", ".join(loaded.letters()["2"]),)
+        values = columns.replace("id,", "SUBSTR(id, 1, 21) || CAST(n.n + 100 AS TEXT),", 1)
+        numbers = " UNION ALL ".join(f"SELECT {n} AS n" for n in range(120))
+        db.execute(
+            f"INSERT INTO bunce_dead_letters ({columns}) SELECT {values} "
+            f"FROM bunce_dead_letters AS d CROSS JOIN ({numbers}) AS n WHERE d.customer_id = '2'"
+        )
+    visit.page.goto(at(gate, "/letters"))
+    seen: list[list[str]] = [_ids(visit)]
+    while (older := visit.page.get_by_role("link", name="Older")).count():
+        older.click()
+        visit.page.wait_for_load_state()
+        seen.append(_ids(visit))
+    visit.page.get_by_role("link", name="Newer").click()
+    visit.page.wait_for_load_state()
+
+    assert [50, 50, 24] == [len(page) for page in seen]
+    assert 124 == len({one for page in seen for one in page})
+    assert seen[1] == _ids(visit)
+
+
+def _ids(visit: Visit) -> list[str]:
+    return [str(box.get_attribute("value")) for box in visit.page.locator("[name=id]").all()]
+
+
+def test_what_a_row_holds_is_text_and_never_markup(
+    visit: Visit, gate: Gate, loaded: Loaded
+) -> None:
+    visit.page.goto(at(gate, f"/letters/{loaded.letters()['4']['id']}"))
+    visit.press("Show values")
+
+    assert SCRIPT in visit.page.get_by_role("table", name="Row as it was read").inner_text()
+    assert visit.page.title().startswith("Letter ")
+    assert 0 == visit.page.locator("img, script").count()
+    assert [] == visit.complaints
+
+
+def test_a_filter_that_is_markup_is_text(visit: Visit, gate: Gate) -> None:
+    visit.page.goto(at(gate, '/letters?run="><script>alert(1)</script>'))
+
+    assert '"><script>alert(1)</script>' == visit.page.get_by_label("Run id").input_value()
+    assert 0 == visit.page.locator("script").count()
+
+
+def test_a_failing_replay_says_why_and_leaves_the_letters_open(
+    visit: Visit, gate: Gate, loaded: Loaded, emulator: Emulator
+) -> None:
+    emulator.behavior = Behavior(rate_limit=0, api_keys=("other",))
+    visit.page.goto(at(gate, "/letters"))
+    visit.press("Replay all 4")
+    visit.press("Replay 4 letters")
+    visit.page.get_by_role("heading", name="The replay did not go through").wait_for()
+
+    assert "key" in visit.page.locator(".card.bad").inner_text()
+    assert [] == [secret for secret in SECRETS if secret in visit.text()]
+    assert {"open"} == set(loaded.statuses().values())
+
+
+def test_a_letter_without_its_row_says_so(visit: Visit, gate: Gate, loaded: Loaded) -> None:
+    with Database(loaded.store_url) as db:
+        db.execute("UPDATE bunce_dead_letters SET source_row = NULL")
+    visit.page.goto(at(gate, f"/letters/{loaded.letters()['2']['id']}"))
+
+    assert "it cannot be replayed" in visit.text()
+
+
+def test_a_store_that_is_gone_is_told_with_its_remedy(
+    visit: Visit, gate: Gate, loaded: Loaded, window: Callable[..., Visit]
+) -> None:
+    with Database(loaded.store_url) as db:
+        db.execute("UPDATE bunce_schema SET version = 99")
+    visit.page.goto(at(gate, "/letters"))
+
+    assert "Upgrade with: pip install --upgrade dlt-bunce" in visit.text()
+    assert "Traceback" not in visit.text()
