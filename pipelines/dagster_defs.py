@@ -22,10 +22,9 @@ from dagster_dlt import DagsterDltResource, DagsterDltTranslator, dlt_assets
 from dagster_dlt.translator import DltResourceTranslatorData
 
 from dlt_bunce import RunSummary, bunce, bunce_adapter, run_summary
-from dlt_bunce.errors import CredentialsError, RejectThresholdError, UsageError
+from dlt_bunce.errors import CredentialsError, RejectThresholdError, UsageError, bunce_error
 from dlt_bunce.letters import count_open
 from dlt_bunce.model import FATES
-from dlt_bunce.running import bunce_error
 from dlt_bunce.sources import Range, Shard, from_database, shard_source
 
 SHARDS = int(os.environ.get("BUNCE_SHARDS", "8"))

@@ -14,7 +14,9 @@ BunceError
 ├── ListingError            Bunce offers no listing of customers that can be read to its end
 ├── StoreError              the ledger's database cannot be used; nothing is sent without it
 ├── ConservationError       rows read and rows accounted for differ
-└── RejectThresholdError    loaded and recorded, but more rows rejected than allowed
+└── ThresholdError          loaded and recorded, but not what the thresholds allow
+    ├── RejectThresholdError  more rows rejected than allowed
+    └── TooFewRowsError       fewer rows read than the run before makes one expect
 
 None of them is a terminal exception of dlt: the load package is kept, so no row is forgotten.
 Messages name columns, tables, settings, and hosts, never values of customers or secrets.
@@ -23,6 +25,7 @@ Messages name columns, tables, settings, and hosts, never values of customers or
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 
 class BunceError(Exception):
@@ -107,5 +110,36 @@ class ConservationError(BunceError):
     """The fates counted do not add up to the rows read."""
 
 
-class RejectThresholdError(BunceError):
-    """Everything was loaded and recorded, but more rows were rejected than the caller allows."""
+class ThresholdError(BunceError):
+    """Everything is loaded and recorded, but the run is not what the thresholds allow.
+
+    `summary` is the RunSummary. Another run is judged by its own figures alone.
+    """
+
+    def __init__(self, message: str, *, summary: Any = None, remedy: str | None = None) -> None:
+        self.summary = summary
+        super().__init__(message, remedy=remedy)
+
+
+class RejectThresholdError(ThresholdError):
+    """More rows were rejected than the caller allows."""
+
+
+class TooFewRowsError(ThresholdError):
+    """Fewer rows were read than the run before makes one expect."""
+
+
+def bunce_error(error: BaseException) -> BunceError | None:
+    """The BunceError inside what dlt wraps around it, if there is one."""
+    seen: set[int] = set()
+    queue: list[object] = [error]
+    while queue:
+        one = queue.pop()
+        if not isinstance(one, BaseException) or id(one) in seen:
+            continue
+        if isinstance(one, BunceError):
+            return one
+        seen.add(id(one))
+        queue += [one.__cause__, one.__context__]
+        queue += [getattr(one, name, None) for name in ("exception", "client_exception")]
+    return None

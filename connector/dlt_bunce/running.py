@@ -12,10 +12,10 @@ from dlt.common.configuration.providers import CustomLoaderDocProvider
 from dlt.extract import DltResource
 
 from dlt_bunce.adapter import refuse_replace
-from dlt_bunce.errors import BunceError, ConfigurationError
+from dlt_bunce.errors import ConfigurationError, bunce_error
 from dlt_bunce.logs import logger
 from dlt_bunce.model import RunSummary
-from dlt_bunce.summary import add_up, run_summary
+from dlt_bunce.summary import runs_of, total
 from dlt_bunce.working_folder import mend
 
 if TYPE_CHECKING:
@@ -32,9 +32,11 @@ def flush_and_run(
     dlt alone would load a pending package and silently leave `data` for the run after. Key, host,
     ledger, disposition, and the columns of Arrow tables are checked before a row is extracted, so
     that no mistake of these leaves a package behind. Raises the BunceError behind dlt's exception
-    where there is one.
+    where there is one, and ThresholdError where all is loaded but a threshold of the settings is
+    exceeded; its `summary` is what would have been returned.
     """
-    found = []
+    name = pipeline.pipeline_name
+    found: list[RunSummary] = []
     try:
         refuse_replace(write_disposition)
         with pipeline.destination_client() as client:
@@ -47,20 +49,29 @@ def flush_and_run(
             pipeline.normalize()
             info = pipeline.load()
             if info is not None and info.loads_ids:
-                found.append(run_summary(pipeline))
+                found = _last_runs(pipeline)
         pipeline.run(data, write_disposition=write_disposition)  # type: ignore[arg-type]
+        with pipeline.destination_client() as client:
+            summary = total(cast("BunceClient", client), [*_last_runs(pipeline), *found], name)
     except Exception as error:
         cause = bunce_error(error)
         if cause is None:
             raise
         raise cause from None
-    return add_up([run_summary(pipeline), *found], pipeline.pipeline_name)
+    summary.raise_if_over_thresholds()
+    return summary
 
 
 def has_left_overs(pipeline: dlt.Pipeline) -> bool:
     """Whether an earlier run has left rows behind, in a working folder that is usable again."""
     mend(pipeline)
     return pipeline.has_pending_data
+
+
+def _last_runs(pipeline: dlt.Pipeline) -> list[RunSummary]:
+    with pipeline.destination_client() as client:
+        name = pipeline.pipeline_name
+        return runs_of(cast("BunceClient", client), name, pipeline.last_trace)
 
 
 def _check(client: BunceClient) -> None:
@@ -89,22 +100,6 @@ def _with_checked_columns(data: Any, client: BunceClient) -> Any:
         return item
 
     return resource.add_map(check)
-
-
-def bunce_error(error: BaseException) -> BunceError | None:
-    """The BunceError inside what dlt wraps around it, if there is one."""
-    seen: set[int] = set()
-    queue: list[object] = [error]
-    while queue:
-        one = queue.pop()
-        if not isinstance(one, BaseException) or id(one) in seen:
-            continue
-        if isinstance(one, BunceError):
-            return one
-        seen.add(id(one))
-        queue += [one.__cause__, one.__context__]
-        queue += [getattr(one, name, None) for name in ("exception", "client_exception")]
-    return None
 
 
 def setting(name: str) -> str | None:

@@ -11,7 +11,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 
 from dlt_bunce import bunce
 from dlt_bunce.emulator import Emulator
-from dlt_bunce.running import bunce_error
+from dlt_bunce.errors import bunce_error
 from dlt_bunce.store.database import Database
 
 STORE = "sqlite:///bunce.sqlite"

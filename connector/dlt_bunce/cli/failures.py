@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from dlt_bunce.errors import BunceError, RejectThresholdError, UsageError
+from dlt_bunce.errors import BunceError, ThresholdError, UsageError, bunce_error
 
 BAD_URL = "The source's URL cannot be read. Write driver://user@host:port/database."
 
@@ -51,8 +51,6 @@ def reported() -> Iterator[None]:
     except KeyboardInterrupt:
         _stopped()
     except Exception as error:  # noqa: BLE001, the one place where every failure ends
-        from dlt_bunce.running import bunce_error
-
         chain = _chain(error)
         if any(isinstance(one, KeyboardInterrupt) for one in chain):
             _stopped()
@@ -74,7 +72,7 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 
 def _ours(error: BunceError) -> tuple[str, int]:
-    if isinstance(error, RejectThresholdError):
+    if isinstance(error, ThresholdError):
         return str(error), 3
     return str(error), 2 if isinstance(error, UsageError) else 1
 

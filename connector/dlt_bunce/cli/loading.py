@@ -13,7 +13,7 @@ import click
 
 from dlt_bunce.cli import options, output
 from dlt_bunce.cli.failures import BAD_URL, reported
-from dlt_bunce.errors import MappingError, SourceError
+from dlt_bunce.errors import MappingError, SourceError, ThresholdError
 
 if TYPE_CHECKING:
     import dlt
@@ -50,6 +50,16 @@ if TYPE_CHECKING:
     type=click.FloatRange(0, 1),
     help="Exit with 3 when a larger share of the rows is rejected; all others are loaded.",
 )
+@click.option(
+    "--max-reject-count",
+    type=click.IntRange(min=0),
+    help="Exit with 3 when more rows are rejected; all others are loaded.",
+)
+@click.option(
+    "--min-rows-share-of-last",
+    type=click.FloatRange(0, 1),
+    help="Exit with 3 when fewer rows are read than this share of what the last run read.",
+)
 @click.option("--pipeline-name", help="Name of the dlt pipeline (default: made from the source).")
 @options.store_options
 def command(
@@ -65,6 +75,8 @@ def command(
     limit: int | None,
     dry_run: bool,
     max_reject_share: float | None,
+    max_reject_count: int | None,
+    min_rows_share_of_last: float | None,
     pipeline_name: str | None,
     store_url: str | None,
     account: str | None,
@@ -94,8 +106,15 @@ def command(
         one = Shard.parse(shard) if shard else None
         if shard_key and one is None:
             raise SourceError("--shard-key needs --shard.", remedy="Add for example --shard 1/8.")
+        if limit is not None and min_rows_share_of_last is None:
+            min_rows_share_of_last = 0.0  # few rows are what was asked for
         destination = options.destination(
-            store_url=store_url, account=account, dry_run=dry_run or None
+            store_url=store_url,
+            account=account,
+            dry_run=dry_run or None,
+            max_reject_share=max_reject_share,
+            max_reject_count=max_reject_count,
+            min_rows_share_of_last=min_rows_share_of_last,
         )
         store = options.store_settings(store_url, account)
         name = pipeline_name or _name(str(Path.cwd()), source, table, query, *store)
@@ -112,16 +131,20 @@ def command(
                 resource = limited(resource, limit)
             if has_left_overs(pipeline):
                 click.echo("Rows that an earlier run left behind are loaded first.", err=True)
-            with progress(not as_json):
-                summary = flush_and_run(
-                    pipeline, bunce_adapter(resource, **hints), write_disposition=disposition
-                )
+            over: ThresholdError | None = None
+            try:
+                with progress(not as_json):
+                    summary = flush_and_run(
+                        pipeline, bunce_adapter(resource, **hints), write_disposition=disposition
+                    )
+            except ThresholdError as error:  # its figures are shown like any others
+                summary, over = error.summary, error
         if as_json:
             output.as_json(summary.as_dict())
         else:
             output.print_summary(summary, "Dry run: nothing was sent" if dry_run else "Loaded")
-        if max_reject_share is not None:
-            summary.raise_if_rejected(share=max_reject_share)
+        if over is not None:
+            raise over
 
 
 def _resource(
