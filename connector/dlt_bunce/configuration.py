@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Callable
 from typing import Any, Final, Literal, Optional, Union
 from urllib.parse import urlsplit
 
@@ -83,6 +84,8 @@ class BunceConfiguration(DestinationClientConfiguration):
     """Rows rejected or held above which a recorded run fails."""
     min_rows_share_of_last: Optional[float] = None
     """Rows read, as a fraction of what the last run read, below which a recorded run fails."""
+    on_run_end: Optional[Union[str, Callable[[Any], Any]]] = None
+    """Called with the RunSummary when a run has ended: "package.module:function", or a callable."""
     dry_run: bool = False
     """Counts what would be sent, sends and writes nothing."""
 

@@ -13,6 +13,7 @@ from dlt.common.destination.client import RunnableLoadJob
 from dlt.common.json import json
 from dlt.common.storages import FileStorage
 
+from dlt_bunce import telemetry
 from dlt_bunce.errors import BunceError
 from dlt_bunce.load import Load, Settings, Source, recorded
 from dlt_bunce.logs import logger
@@ -80,7 +81,13 @@ class JsonlSource:
 
 
 class CustomersJob(RunnableLoadJob):
-    """Loads the customers of one file."""
+    """Loads the customers of one file. `parent` is the context of telemetry to go on in, since
+    dlt runs jobs in threads of its own.
+    """
+
+    def __init__(self, file_path: str, parent: Any = None) -> None:
+        super().__init__(file_path)
+        self._parent = parent
 
     def run(self) -> None:
         """Raises what kept rows from being settled: dlt keeps the file and tries again."""
@@ -103,9 +110,10 @@ class CustomersJob(RunnableLoadJob):
             summary = preview(source, job, self._settings(client, b""), client.config.store_url)
             dry_runs[self._load_id] = summary
             return
-        self._load(client, job, source)
+        with telemetry.load(job, self._parent) as settled:
+            settled(self._load(client, job, source))
 
-    def _load(self, client: BunceClient, job: Job, source: Source) -> None:
+    def _load(self, client: BunceClient, job: Job, source: Source) -> dict[str, int]:
         config = client.config
         log = logger().bind(table=job.table_name, job=job.job_id, run=job.run_id)
         log.info("load.started", disposition=job.disposition)
@@ -128,6 +136,7 @@ class CustomersJob(RunnableLoadJob):
                 db, job.account, batch_size=throttle.size(), concurrency=throttle.concurrency()
             )
         log.info("load.finished", **counts)
+        return counts
 
     def _settings(self, client: BunceClient, email_key: bytes) -> Settings:
         config = client.config

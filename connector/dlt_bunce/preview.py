@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 from dlt_bunce.load import Settings, Source
 from dlt_bunce.model import FATES, RunSummary
@@ -36,6 +37,7 @@ def preview(source: Source, job: Job, settings: Settings, store_url: str) -> Run
     counts["created"] += counts.pop("new", 0)
     counts["skipped" if job.disposition == "append" else "updated"] += counts.pop("changed", 0)
     counts["deferred"] += counts.pop("busy", 0)
+    fates: dict[str, Any] = {fate: counts[fate] for fate in FATES}
     summary = RunSummary(
         run_id=job.run_id,
         pipeline_name=job.pipeline_name,
@@ -43,7 +45,7 @@ def preview(source: Source, job: Job, settings: Settings, store_url: str) -> Run
         state="dry_run",
         read=counts["read"],
         reject_codes=dict(codes),
-        **{fate: counts[fate] for fate in FATES},
+        **fates,
     )
     summary.raise_if_unbalanced()
     return summary

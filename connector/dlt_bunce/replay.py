@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from dlt_bunce import telemetry
 from dlt_bunce.client import BunceClient
 from dlt_bunce.errors import StoreError
 from dlt_bunce.load import Load, Settings, recorded
@@ -135,8 +136,8 @@ class _Replay:
         throttle = client.throttle(self.account)
         state = "failed"
         try:
-            with closing(client.session()) as session:
-                Load(_Rows(table), job, settings, db, session, throttle).run()
+            with telemetry.load(job) as settled, closing(client.session()) as session:
+                settled(Load(_Rows(table), job, settings, db, session, throttle).run())
             state = "completed"
         finally:
             with db.transaction():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,7 +13,9 @@ from dlt.common.configuration.providers import CustomLoaderDocProvider
 from dlt.extract import DltResource
 
 from dlt_bunce.adapter import refuse_replace
+from dlt_bunce.alerts import one_run, tell
 from dlt_bunce.errors import ConfigurationError, bunce_error
+from dlt_bunce.hooks import resolved
 from dlt_bunce.logs import logger
 from dlt_bunce.model import RunSummary
 from dlt_bunce.summary import runs_of, total
@@ -35,31 +38,47 @@ def flush_and_run(
     where there is one, and ThresholdError where all is loaded but a threshold of the settings is
     exceeded; its `summary` is what would have been returned.
     """
-    name = pipeline.pipeline_name
-    found: list[RunSummary] = []
-    try:
+    with one_run(pipeline), _own_errors():
         refuse_replace(write_disposition)
-        with pipeline.destination_client() as client:
-            _check(cast("BunceClient", client))
-            data = _with_checked_columns(data, cast("BunceClient", client))
-        if has_left_overs(pipeline):
-            logger().warning("load.flushed", pipeline=pipeline.pipeline_name)
-            # not pipeline.run(): where it finds nothing to load it may put the state into a new
-            # package, and the next run() would load that and leave `data` out
-            pipeline.normalize()
-            info = pipeline.load()
-            if info is not None and info.loads_ids:
-                found = _last_runs(pipeline)
+        with pipeline.destination_client() as opened:
+            client = cast("BunceClient", opened)
+            _check(client)
+            data = _with_checked_columns(data, client)
+        flushed = _flush(pipeline)
         pipeline.run(data, write_disposition=write_disposition)  # type: ignore[arg-type]
-        with pipeline.destination_client() as client:
-            summary = total(cast("BunceClient", client), [*_last_runs(pipeline), *found], name)
+        name = pipeline.pipeline_name
+        summary = total(client, [*runs_of(client, name, pipeline.last_trace), *flushed], name)
+    tell(client, summary)
+    summary.raise_if_over_thresholds()
+    return summary
+
+
+def _flush(pipeline: dlt.Pipeline) -> list[RunSummary]:
+    """Loads what an earlier run has left behind."""
+    if not has_left_overs(pipeline):
+        return []
+    logger().warning("load.flushed", pipeline=pipeline.pipeline_name)
+    # not pipeline.run(): where it finds nothing to load it may put the state into a new
+    # package, and the next run() would load that and leave `data` out
+    pipeline.normalize()
+    info = pipeline.load()
+    if info is None or not info.loads_ids:
+        return []
+    with pipeline.destination_client() as client:
+        name = pipeline.pipeline_name
+        return runs_of(cast("BunceClient", client), name, pipeline.last_trace)
+
+
+@contextlib.contextmanager
+def _own_errors() -> Iterator[None]:
+    """Raises the BunceError behind dlt's exception, where there is one."""
+    try:
+        yield
     except Exception as error:
         cause = bunce_error(error)
         if cause is None:
             raise
         raise cause from None
-    summary.raise_if_over_thresholds()
-    return summary
 
 
 def has_left_overs(pipeline: dlt.Pipeline) -> bool:
@@ -68,13 +87,8 @@ def has_left_overs(pipeline: dlt.Pipeline) -> bool:
     return pipeline.has_pending_data
 
 
-def _last_runs(pipeline: dlt.Pipeline) -> list[RunSummary]:
-    with pipeline.destination_client() as client:
-        name = pipeline.pipeline_name
-        return runs_of(cast("BunceClient", client), name, pipeline.last_trace)
-
-
 def _check(client: BunceClient) -> None:
+    resolved(client.config.on_run_end)
     if not client.config.dry_run:
         client.preflight()
 

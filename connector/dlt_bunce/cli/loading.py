@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import tempfile
 from collections.abc import Iterator
 from hashlib import blake2b
@@ -133,7 +134,7 @@ def command(
                 click.echo("Rows that an earlier run left behind are loaded first.", err=True)
             over: ThresholdError | None = None
             try:
-                with progress(not as_json):
+                with _hooks(), progress(not as_json):
                     summary = flush_and_run(
                         pipeline, bunce_adapter(resource, **hints), write_disposition=disposition
                     )
@@ -194,6 +195,24 @@ def progress(wanted: bool) -> Iterator[None]:
             yield
         finally:
             row_listeners.remove(count)
+
+
+@contextlib.contextmanager
+def _hooks() -> Iterator[None]:
+    """Functions for on_run_end are found in the working directory, and their failures told."""
+    from dlt_bunce.hooks import failure_listeners
+
+    def tell(line: str) -> None:
+        click.echo(f"Warning: {line}", err=True)
+
+    here = str(Path.cwd())
+    sys.path.append(here)
+    failure_listeners.append(tell)
+    try:
+        yield
+    finally:
+        failure_listeners.remove(tell)
+        sys.path.remove(here)
 
 
 @contextlib.contextmanager
