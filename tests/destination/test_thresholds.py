@@ -99,7 +99,7 @@ def test_the_cursor_of_a_run_that_exceeds_a_threshold_is_kept(make: MakePipeline
     rows = [customer(n, email="nobody", seen=n) for n in range(5)]
 
     @dlt.resource(name="customers")
-    def source(seen: dlt.sources.incremental[int] = dlt.sources.incremental("seen")) -> Any:  # noqa: ARG001
+    def source(seen: dlt.sources.incremental[int] = dlt.sources.incremental("seen")) -> Any:
         yield rows
 
     with pytest.raises(RejectThresholdError):
@@ -126,7 +126,7 @@ def test_other_tables_other_pipelines_replays_and_failed_runs_are_not_compared_w
     make: MakePipeline, emulator: Emulator
 ) -> None:
     settings: dict[str, Any] = {LEAST: 0.9, "customers_table": "customers,leads"}
-    load(make(), good(3) + [customer(900, phone_no="0803 000 0000")])
+    load(make(), [*good(3), customer(900, phone_no="0803 000 0000")])
     load(make("another"), good(50))
 
     assert 2 == load(make(**settings), good(2), "leads").read
