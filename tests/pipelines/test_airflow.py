@@ -131,7 +131,7 @@ def test_too_many_rejected_rows_fail_the_task_after_all_is_recorded(
 def test_a_threshold_of_the_settings_fails_the_task_without_a_retry_after_all_is_recorded(
     airflow: Airflow, emulator: Emulator
 ) -> None:
-    airflow.env["DESTINATION__BUNCE__MAX_REJECT_COUNT"] = "14"
+    airflow.environment["DESTINATION__BUNCE__MAX_REJECT_COUNT"] = "14"
 
     [result] = run(airflow, "bunce_sync", "2026-11-04")
 
