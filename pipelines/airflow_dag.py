@@ -23,6 +23,8 @@ from airflow.sdk import CronDataIntervalTimetable, Param, dag, get_current_conte
 if TYPE_CHECKING:
     import dlt
 
+    from dlt_bunce import RunSummary
+
 WORKERS = int(os.environ.get("BUNCE_BACKFILL_WORKERS", "4"))
 SCHEDULE = os.environ.get("BUNCE_SCHEDULE", "0 3 * * *")
 TABLE = Param("public.customers", type="string", description="table or view to read")
@@ -52,7 +54,7 @@ def bunce_sync() -> None:
     @task
     def load() -> dict[str, object]:
         """Loads the rows of the interval, and of a while before it; returns the run's counts."""
-        from dlt_bunce import bunce_adapter, flush_and_run
+        from dlt_bunce import bunce_adapter
         from dlt_bunce.sources import Range, from_database
 
         context = get_current_context()
@@ -63,8 +65,7 @@ def bunce_sync() -> None:
             changed = Range(params["updated_at"], start - overlap, context["data_interval_end"])
             rows = from_database(_url("crm"), table=params["table"], ranges=[changed])
             rows = bunce_adapter(rows, version=params["updated_at"])
-            summary = flush_and_run(_pipeline("bunce_sync"), rows)
-            context["ti"].xcom_push("return_value", summary.as_dict())
+            summary = _load(_pipeline("bunce_sync"), rows)
             summary.raise_if_rejected(share=params["max_reject_share"])
         return summary.as_dict()
 
@@ -99,14 +100,14 @@ def bunce_backfill() -> None:
     @task(max_active_tis_per_dag=WORKERS)
     def shard(name: str) -> dict[str, object]:
         """Loads one shard; returns its counts."""
-        from dlt_bunce import bunce_adapter, flush_and_run
+        from dlt_bunce import bunce_adapter
         from dlt_bunce.sources import Shard, shard_source
 
         pipeline = _pipeline(Shard.parse(name).pipeline_name("bunce_backfill"))
         with _no_useless_retries():
             rows = shard_source(pipeline, _url("crm"), name, **_table())
             rows = bunce_adapter(rows, version=_params()["version"])
-            return flush_and_run(pipeline, rows).as_dict()
+            return _load(pipeline, rows).as_dict()
 
     @task(trigger_rule="all_done", retries=0)
     def summary(planned: list[str], loaded: Sequence[dict[str, Any]]) -> dict[str, object]:
@@ -127,6 +128,21 @@ def bunce_backfill() -> None:
     names: Any = plan()
     loaded: Any = shard.expand(name=names)
     summary(names, loaded)
+
+
+def _load(pipeline: dlt.Pipeline, rows: Any) -> RunSummary:
+    """Loads; the counts are the task's result, also where a threshold fails the task thereafter."""
+    from dlt_bunce import flush_and_run
+    from dlt_bunce.errors import ThresholdError
+
+    result = get_current_context()["ti"]
+    try:
+        summary = flush_and_run(pipeline, rows)
+    except ThresholdError as error:
+        result.xcom_push("return_value", error.summary.as_dict())
+        raise
+    result.xcom_push("return_value", summary.as_dict())
+    return summary
 
 
 def _pipeline(name: str) -> dlt.Pipeline:
@@ -182,14 +198,14 @@ def _table() -> dict[str, Any]:
 
 @contextmanager
 def _no_useless_retries() -> Iterator[None]:
-    """A mistake in the settings, or too many rejected rows, fails a task at once."""
+    """A mistake in the settings, or a threshold exceeded, fails a task at once."""
     from airflow.sdk.exceptions import AirflowFailException
 
-    from dlt_bunce.errors import CredentialsError, RejectThresholdError, UsageError
+    from dlt_bunce.errors import CredentialsError, ThresholdError, UsageError
 
     try:
         yield
-    except (UsageError, CredentialsError, RejectThresholdError) as error:
+    except (UsageError, CredentialsError, ThresholdError) as error:
         raise AirflowFailException(str(error)) from error
 
 

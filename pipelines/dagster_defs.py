@@ -22,10 +22,9 @@ from dagster_dlt import DagsterDltResource, DagsterDltTranslator, dlt_assets
 from dagster_dlt.translator import DltResourceTranslatorData
 
 from dlt_bunce import RunSummary, bunce, bunce_adapter, run_summary
-from dlt_bunce.errors import CredentialsError, RejectThresholdError, UsageError
+from dlt_bunce.errors import CredentialsError, RejectThresholdError, UsageError, bunce_error
 from dlt_bunce.letters import count_open
 from dlt_bunce.model import FATES
-from dlt_bunce.running import bunce_error
 from dlt_bunce.sources import Range, Shard, from_database, shard_source
 
 SHARDS = int(os.environ.get("BUNCE_SHARDS", "8"))
@@ -175,12 +174,13 @@ def _metadata(summary: RunSummary) -> dict[str, Any]:
         "seconds": round(summary.seconds, 1),
         "reject_codes": dg.MetadataValue.table(codes, dg.TableSchema(columns)),
         "dead_letters": dg.MetadataValue.md(letters),
+        "over_thresholds": dg.MetadataValue.json(dict(summary.over_thresholds)),
         "run_id": summary.run_id or "nothing to load",
     }
 
 
 def checks_of(key: dg.AssetKey, name: str) -> list[dg.AssetChecksDefinition]:
-    """The same three checks of either asset."""
+    """The same four checks of either asset."""
 
     def counts(context: dg.AssetCheckExecutionContext) -> dict[str, Any]:
         # of this run: another may have loaded another partition since
@@ -219,6 +219,12 @@ def checks_of(key: dg.AssetKey, name: str) -> list[dg.AssetChecksDefinition]:
             return dg.AssetCheckResult(passed=False, description=str(error))
         return dg.AssetCheckResult(passed=True)
 
+    @dg.asset_check(asset=key, name="thresholds", blocking=True)
+    def thresholds(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        """No threshold of the destination's settings is exceeded; everything is loaded."""
+        over: dict[str, str] = counts(context).get("over_thresholds", {})
+        return dg.AssetCheckResult(passed=not over, description="; ".join(over.values()) or None)
+
     @dg.asset_check(asset=key, name="old_dead_letters")
     def old_dead_letters(config: Limits, bunce: Bunce) -> dg.AssetCheckResult:
         """No dead letter has been open for long."""
@@ -231,7 +237,7 @@ def checks_of(key: dg.AssetKey, name: str) -> list[dg.AssetChecksDefinition]:
             metadata={"open": sum(all_.values()), "old": sum(old.values()), **all_},
         )
 
-    return [conservation, reject_share, old_dead_letters]
+    return [conservation, reject_share, thresholds, old_dead_letters]
 
 
 # a run whose worker was killed is started again

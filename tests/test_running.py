@@ -20,8 +20,9 @@ from dlt_bunce.errors import (
     DispositionError,
     MappingError,
     UnavailableError,
+    bunce_error,
 )
-from dlt_bunce.running import bunce_error, flush_and_run
+from dlt_bunce.running import flush_and_run
 
 
 def customers(*numbers: int, **changes: Any) -> pa.Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import lru_cache
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -20,13 +20,15 @@ from dlt.common.schema import Schema, TSchemaTables
 from dlt.common.storages.load_package import ParsedLoadJobFileName
 from typing_extensions import Self
 
+from dlt_bunce import telemetry
 from dlt_bunce.adapter import FIELD_HINT, REPLACE_REFUSED, REPLACE_REMEDY, TABLE_HINT
 from dlt_bunce.api.adaptation import BatchSize, Concurrency, Throttle
 from dlt_bunce.api.pacing import Pace, Pacer
 from dlt_bunce.api.session import Session
 from dlt_bunce.budget import Budget
 from dlt_bunce.configuration import BunceConfiguration
-from dlt_bunce.errors import DispositionError, UnknownTableError
+from dlt_bunce.errors import DispositionError, StoreError, UnknownTableError
+from dlt_bunce.hooks import resolved
 from dlt_bunce.job import CustomersJob, StateJob, end_rehearsal
 from dlt_bunce.model import Traffic
 from dlt_bunce.records.mapping import FieldMapping, resolve_mapping
@@ -34,6 +36,7 @@ from dlt_bunce.state import StoredState
 from dlt_bunce.store import dlt_state, runs
 from dlt_bunce.store.account import Account, open_account
 from dlt_bunce.store.database import Database
+from dlt_bunce.store.selection import open_by_code
 
 if TYPE_CHECKING:
     from dlt.common.runtime.collector_base import Collector
@@ -92,6 +95,7 @@ class BunceClient(JobClientBase, StoredState):
     ) -> list[PreparedTableSchema]:
         """Refuses what Bunce cannot take, before any job starts: dlt keeps the package."""
         tables = super().verify_schema(only_tables, new_jobs)
+        resolved(self.config.on_run_end)
         customers = [table for table in tables if not _is_dlt(table["name"] or "")]
         for table in customers:
             self._check_table(table)
@@ -178,6 +182,7 @@ class BunceClient(JobClientBase, StoredState):
             pace=pace,
             timeout_s=config.timeout_s,
             concurrency=config.most_concurrency,
+            observer=telemetry.requests(config.base_url, self.pipeline_name),
         )
 
     def throttle(self, account: Account) -> Throttle:
@@ -202,16 +207,28 @@ class BunceClient(JobClientBase, StoredState):
         """A job for one file: customers, or dlt's own state."""
         if _is_dlt(table["name"] or ""):
             return StateJob(file_path)
-        return CustomersJob(file_path)
+        return CustomersJob(file_path, telemetry.here())
 
     def complete_load(self, load_id: str) -> None:
         """Closes the run's row; from here on the incremental cursor of this load counts."""
         if self.config.dry_run:
             end_rehearsal(load_id)
             return
-        with self.database() as db, db.transaction():
-            runs.finish(db, load_id, self.pipeline_name, self.config.account, "completed")
-            dlt_state.put_load(db, load_id, self.schema.name, self.schema.version_hash)
+        account = self.config.account
+        with self.database() as db:
+            with db.transaction():
+                runs.finish(db, load_id, self.pipeline_name, account, "completed")
+                dlt_state.put_load(db, load_id, self.schema.name, self.schema.version_hash)
+            if telemetry.is_there():
+                # the load is complete, whether or not there are figures of it
+                with suppress(StoreError):
+                    self._measure(db, load_id)
+
+    def _measure(self, db: Database, load_id: str) -> None:
+        account, name = self.config.account, self.pipeline_name
+        found = runs.summaries(db, account, run_ids=[load_id], pipeline_name=name)
+        for run in found:
+            telemetry.completed(name, account, run.reject_codes, open_by_code(db, account))
 
     # storage, as dlt sees it
 

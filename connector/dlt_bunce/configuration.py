@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Callable
 from typing import Any, Final, Literal, Optional, Union
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ from dlt.common.destination.client import DestinationClientConfiguration
 from dlt.common.typing import TSecretStrValue
 
 from dlt_bunce.errors import ConfigurationError
+from dlt_bunce.thresholds import Thresholds
 
 LIVE_URL = "https://api.bunce.so/v1"
 SANDBOX_URL = "https://sandbox.api.bunce.so/v1"
@@ -76,6 +78,14 @@ class BunceConfiguration(DestinationClientConfiguration):
     """Values for fields that a row leaves blank."""
     dead_letter_rows: Literal["full", "keys"] = "full"
     """Whether dead letters keep the whole source row (needed for replay) or its key only."""
+    max_reject_share: Optional[float] = None
+    """Rows rejected or held, as a fraction of those read, above which a recorded run fails."""
+    max_reject_count: Optional[int] = None
+    """Rows rejected or held above which a recorded run fails."""
+    min_rows_share_of_last: Optional[float] = None
+    """Rows read, as a fraction of what the last run read, below which a recorded run fails."""
+    on_run_end: Optional[Union[str, Callable[[Any], Any]]] = None
+    """Called with the RunSummary when a run has ended: "package.module:function", or a callable."""
     dry_run: bool = False
     """Counts what would be sent, sends and writes nothing."""
 
@@ -91,11 +101,28 @@ class BunceConfiguration(DestinationClientConfiguration):
                     f"{name} is {getattr(self, name)}, but must be above 0.",
                     remedy=f"Correct {name} under [destination.bunce].",
                 )
+        for name in ("max_reject_share", "min_rows_share_of_last"):
+            share = getattr(self, name)
+            if share is not None and not 0 <= share <= 1:
+                raise ConfigurationError(
+                    f"{name} is {share}, but must be a fraction from 0 to 1.",
+                    remedy=f"Write for example {name} = 0.05 for 5 %.",
+                )
+        if self.max_reject_count is not None and self.max_reject_count < 0:
+            raise ConfigurationError(
+                f"max_reject_count is {self.max_reject_count}, but must not be below 0.",
+                remedy="Correct max_reject_count under [destination.bunce].",
+            )
         if self.default_region is not None and not re.fullmatch("[A-Z]{2}", self.default_region):
             raise ConfigurationError(
                 f"default_region is {self.default_region!r}, which is no country code.",
                 remedy='Write two capital letters, such as default_region = "NG".',
             )
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """What a run may be like without failing its caller."""
+        return Thresholds(self.max_reject_share, self.max_reject_count, self.min_rows_share_of_last)
 
     @property
     def most_concurrency(self) -> int:

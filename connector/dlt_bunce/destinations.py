@@ -28,6 +28,9 @@ class bunce(Destination[BunceConfiguration, "BunceClient"]):  # noqa: N801
         **settings: Any,
     ) -> None:
         """`credentials` may be the API key itself; `settings` are fields of BunceConfiguration."""
+        from dlt_bunce.alerts import watch
+
+        watch()
         if isinstance(credentials, str):
             # a plain string would show up wherever dlt prints its parameters
             plain, credentials = credentials, BunceCredentials()

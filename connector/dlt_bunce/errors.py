@@ -15,7 +15,9 @@ BunceError
 ├── ListingError            Bunce offers no listing of customers that can be read to its end
 ├── StoreError              the ledger's database cannot be used; nothing is sent without it
 ├── ConservationError       rows read and rows accounted for differ
-└── RejectThresholdError    loaded and recorded, but more rows rejected than allowed
+└── ThresholdError          loaded and recorded, but not what the thresholds allow
+    ├── RejectThresholdError  more rows rejected than allowed
+    └── TooFewRowsError       fewer rows read than the run before makes one expect
 
 None of them is a terminal exception of dlt: the load package is kept, so no row is forgotten.
 Messages name columns, tables, settings, and hosts, never values of customers or secrets.
@@ -23,7 +25,8 @@ Messages name columns, tables, settings, and hosts, never values of customers or
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 
 class BunceError(Exception):
@@ -112,5 +115,39 @@ class ConservationError(BunceError):
     """The fates counted do not add up to the rows read."""
 
 
-class RejectThresholdError(BunceError):
-    """Everything was loaded and recorded, but more rows were rejected than the caller allows."""
+class ThresholdError(BunceError):
+    """Everything is loaded and recorded, but the run is not what the thresholds allow.
+
+    `summary` is the RunSummary. Another run is judged by its own figures alone.
+    """
+
+    def __init__(self, message: str, *, summary: Any = None, remedy: str | None = None) -> None:
+        self.summary = summary
+        super().__init__(message, remedy=remedy)
+
+
+class RejectThresholdError(ThresholdError):
+    """More rows were rejected than the caller allows."""
+
+
+class TooFewRowsError(ThresholdError):
+    """Fewer rows were read than the run before makes one expect."""
+
+
+def bunce_error(error: BaseException) -> BunceError | None:
+    """The BunceError inside what dlt wraps around it, if there is one."""
+    return next((one for one in inside(error) if isinstance(one, BunceError)), None)
+
+
+def inside(error: BaseException) -> Iterator[BaseException]:
+    """An exception and all that led to it, as dlt wraps them."""
+    seen: set[int] = set()
+    queue: list[object] = [error]
+    while queue:
+        one = queue.pop()
+        if not isinstance(one, BaseException) or id(one) in seen:
+            continue
+        yield one
+        seen.add(id(one))
+        queue += [one.__cause__, one.__context__]
+        queue += [getattr(one, name, None) for name in ("exception", "client_exception")]

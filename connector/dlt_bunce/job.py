@@ -15,6 +15,7 @@ from dlt.common.json import json
 from dlt.common.runtime import signals
 from dlt.common.storages import FileStorage
 
+from dlt_bunce import telemetry
 from dlt_bunce.errors import BunceError, StoppedError
 from dlt_bunce.load import Load, Settings, Source
 from dlt_bunce.logs import logger
@@ -107,7 +108,13 @@ def end_rehearsal(load_id: str) -> None:
 
 
 class CustomersJob(RunnableLoadJob):
-    """Loads the customers of one file."""
+    """Loads the customers of one file. `parent` is the context of telemetry to go on in, since
+    dlt runs jobs in threads of its own.
+    """
+
+    def __init__(self, file_path: str, parent: Any = None) -> None:
+        super().__init__(file_path)
+        self._parent = parent
 
     def run(self) -> None:
         """Raises what kept rows from being settled: dlt keeps the file and tries again."""
@@ -130,9 +137,10 @@ class CustomersJob(RunnableLoadJob):
             settings = self._settings(client, b"")
             rehearsal_of(self._load_id).run(source, job, settings, client.config.store_url)
             return
-        self._load(client, job, source)
+        with telemetry.load(job, self._parent) as settled:
+            settled(self._load(client, job, source))
 
-    def _load(self, client: BunceClient, job: Job, source: Source) -> None:
+    def _load(self, client: BunceClient, job: Job, source: Source) -> dict[str, int]:
         config = client.config
         log = logger().bind(table=job.table_name, job=job.job_id, run=job.run_id)
         log.info("load.started", disposition=job.disposition)
@@ -156,6 +164,7 @@ class CustomersJob(RunnableLoadJob):
                 db, job.account, batch_size=throttle.size(), concurrency=throttle.concurrency()
             )
         log.info("load.finished", **counts)
+        return counts
 
     def _settings(self, client: BunceClient, email_key: bytes) -> Settings:
         config = client.config

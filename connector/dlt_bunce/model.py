@@ -7,7 +7,13 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Literal
 
-from dlt_bunce.errors import ConservationError, RejectThresholdError
+from dlt_bunce.errors import (
+    ConservationError,
+    RejectThresholdError,
+    ThresholdError,
+    TooFewRowsError,
+)
+from dlt_bunce.thresholds import Thresholds
 
 Fate = Literal[
     "created",
@@ -182,7 +188,9 @@ class RunSummary:
 
     `requests` counts every HTTP request of the run, `bulk_requests` those that carried customers;
     `seconds` is wall time from the first job to completion; `reject_codes` counts the rows
-    rejected in this run by code.
+    rejected in this run by code. `over_thresholds` says which thresholds of the settings the run is
+    outside of: the setting's name, and a clause about it. `error` is why a run failed, where that
+    is known.
     """
 
     run_id: str | None = None
@@ -205,6 +213,8 @@ class RunSummary:
     retries: int = 0
     seconds: float = 0.0
     reject_codes: Mapping[str, int] = field(default_factory=dict)
+    over_thresholds: Mapping[str, str] = field(default_factory=dict)
+    error: str | None = None
 
     @property
     def fates(self) -> dict[Fate, int]:
@@ -214,7 +224,10 @@ class RunSummary:
     def as_dict(self) -> dict[str, object]:
         """Every figure as plain values, for JSON."""
         values: dict[str, object] = {f.name: getattr(self, f.name) for f in fields(self)}
-        return values | {"reject_codes": dict(self.reject_codes)}
+        return values | {
+            "reject_codes": dict(self.reject_codes),
+            "over_thresholds": dict(self.over_thresholds),
+        }
 
     def raise_if_unbalanced(self) -> None:
         """Raises ConservationError unless the nine fates add up to the rows read."""
@@ -232,16 +245,37 @@ class RunSummary:
         `share` is a fraction of the rows read (0.01 allows 1 %), `count` a number of rows; with
         neither, a single rejected row raises. Rows held from earlier runs count as rejected.
         """
-        bad = self.rejected + self.held
         if share is None and count is None:
             count = 0
-        over = (count is not None and bad > count) or (
-            share is not None and bad > share * max(self.read, 1)
+        self._raise_over(self.judged(Thresholds(share, count)))
+
+    def raise_if_over_thresholds(self) -> None:
+        """Raises what `over_thresholds` says: RejectThresholdError, or TooFewRowsError where only
+        the rows read are too few. Both are a ThresholdError, with this summary.
+        """
+        self._raise_over(self.over_thresholds)
+
+    def judged(self, thresholds: Thresholds, last_read: int | None = None) -> dict[str, str]:
+        """What of `thresholds` the run is outside of; rows held from earlier runs are rejected."""
+        return thresholds.exceeded(
+            read=self.read, rejected=self.rejected + self.held, last_read=last_read
         )
-        if over:
-            raise RejectThresholdError(
-                f"{bad} of {self.read} rows are rejected (threshold: "
-                f"{f'{count} rows' if count is not None else f'{share:.2%}'}); "
-                "all others are loaded.",
-                remedy="See them with: dlt-bunce dead-letters list",
-            )
+
+    def _raise_over(self, found: Mapping[str, str]) -> None:
+        if not found:
+            return
+        rejects = found.keys() - {"min_rows_share_of_last"}
+        kind: type[ThresholdError] = RejectThresholdError if rejects else TooFewRowsError
+        done = (
+            "nothing was sent, as this is a dry run"
+            if self.state == "dry_run"
+            else "all others are loaded"
+            if rejects
+            else "every one of them is loaded or accounted for"
+        )
+        remedy = (
+            "See them with: dlt-bunce dead-letters list"
+            if rejects
+            else "Check the source. Nothing stands in the way of the next run."
+        )
+        raise kind(f"{'; '.join(found.values())}; {done}.", summary=self, remedy=remedy)

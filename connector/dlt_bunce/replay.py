@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from dlt_bunce import telemetry
 from dlt_bunce.client import BunceClient
 from dlt_bunce.errors import StoreError
 from dlt_bunce.load import Load, Settings
@@ -89,7 +90,7 @@ def replay(
                 elif letter["last_seen_at"] < started:  # else this replay has just written it
                     groups[letter["run_id"], letter["pipeline_name"]].append(letter)
             for letters in groups.values():
-                job = _job(client, letters[0], f"replay-{started}-{len(found)}")
+                job = _job(client, letters[0], f"{runs.REPLAY}{started}-{len(found)}")
                 found.append(_Replay(client, account, db, job, mapping or {}).run(letters))
     return Replayed(add_up(found[::-1], "replay"), without_row)
 
@@ -135,8 +136,8 @@ class _Replay:
         throttle = client.throttle(self.account)
         state = "failed"
         try:
-            with closing(client.session()) as session:
-                Load(_Rows(table), job, settings, db, session, throttle).run()
+            with telemetry.load(job) as settled, closing(client.session()) as session:
+                settled(Load(_Rows(table), job, settings, db, session, throttle).run())
             state = "completed"
         finally:
             with db.transaction():
@@ -201,15 +202,14 @@ def _alone(db: Database, account: Account) -> Iterator[None]:
                 "Another replay is running.", remedy="Wait for that one to end and run again."
             )
         db.execute(
-            "UPDATE bunce_customers SET lease_until = 0 WHERE account = $1 "
-            "AND claim_batch LIKE 'replay-%'",
-            (account.name,),
+            "UPDATE bunce_customers SET lease_until = 0 WHERE account = $1 AND claim_batch LIKE $2",
+            (account.name, f"{runs.REPLAY}%"),
         )
-        db.execute("DELETE FROM bunce_leases WHERE claim_batch LIKE 'replay-%'")
+        db.execute("DELETE FROM bunce_leases WHERE claim_batch LIKE $1", (f"{runs.REPLAY}%",))
         for run in db.rows(
             "SELECT run_id, pipeline_name FROM bunce_runs WHERE account = $1 "
-            "AND run_id LIKE 'replay-%' AND state = 'running'",
-            (account.name,),
+            "AND run_id LIKE $2 AND state = 'running'",
+            (account.name, f"{runs.REPLAY}%"),
         ):
             runs.finish(db, run["run_id"], run["pipeline_name"], account.name, "failed")
         yield

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any, cast
 import dlt
 from dlt.common.configuration.exceptions import DuplicateConfigProviderException
 from dlt.common.configuration.providers import CustomLoaderDocProvider
-from dlt.common.exceptions import SignalReceivedException
 from dlt.extract import DltResource
 
 from dlt_bunce.adapter import refuse_replace
-from dlt_bunce.errors import BunceError, ConfigurationError, StoppedError
+from dlt_bunce.alerts import is_stopped, one_run, tell
+from dlt_bunce.errors import ConfigurationError, StoppedError, bunce_error
+from dlt_bunce.hooks import resolved
 from dlt_bunce.logs import logger
 from dlt_bunce.model import RunSummary
-from dlt_bunce.summary import add_up, run_summary
+from dlt_bunce.summary import runs_of, total
 from dlt_bunce.working_folder import mend
 
 if TYPE_CHECKING:
@@ -34,26 +35,48 @@ def flush_and_run(
     dlt alone would load a pending package and silently leave `data` for the run after. Key, host,
     ledger, disposition, and the columns of Arrow tables are checked before a row is extracted, so
     that no mistake of these leaves a package behind. Raises the BunceError behind dlt's exception
-    where there is one.
+    where there is one, and ThresholdError where all is loaded but a threshold of the settings is
+    exceeded; its `summary` is what would have been returned.
     """
-    found = []
-    try:
+    with one_run(pipeline), _own_errors():
         refuse_replace(write_disposition)
-        with pipeline.destination_client() as client:
-            _check(cast("BunceClient", client))
-            data = _with_checked_columns(data, cast("BunceClient", client))
-        if has_left_overs(pipeline):
-            logger().warning("load.flushed", pipeline=pipeline.pipeline_name)
-            # not pipeline.run(): where it finds nothing to load it may put the state into a new
-            # package, and the next run() would load that and leave `data` out
-            pipeline.normalize()
-            info = pipeline.load()
-            if info is not None and info.loads_ids:
-                found.append(run_summary(pipeline))
+        with pipeline.destination_client() as opened:
+            client = cast("BunceClient", opened)
+            _check(client)
+            data = _with_checked_columns(data, client)
+        flushed = _flush(pipeline)
         pipeline.run(data, write_disposition=write_disposition)  # type: ignore[arg-type]
+        name = pipeline.pipeline_name
+        summary = total(client, [*runs_of(client, name, pipeline.last_trace), *flushed], name)
+    tell(client, summary)
+    summary.raise_if_over_thresholds()
+    return summary
+
+
+def _flush(pipeline: dlt.Pipeline) -> list[RunSummary]:
+    """Loads what an earlier run has left behind."""
+    if not has_left_overs(pipeline):
+        return []
+    logger().warning("load.flushed", pipeline=pipeline.pipeline_name)
+    # not pipeline.run(): where it finds nothing to load it may put the state into a new
+    # package, and the next run() would load that and leave `data` out
+    pipeline.normalize()
+    info = pipeline.load()
+    if info is None or not info.loads_ids:
+        return []
+    with pipeline.destination_client() as client:
+        name = pipeline.pipeline_name
+        return runs_of(cast("BunceClient", client), name, pipeline.last_trace)
+
+
+@contextlib.contextmanager
+def _own_errors() -> Iterator[None]:
+    """Raises the BunceError behind dlt's exception, where there is one."""
+    try:
+        yield
     except Exception as error:
         cause = bunce_error(error)
-        if cause is None and _is_stopped(error):
+        if cause is None and is_stopped(error):
             cause = StoppedError(
                 "Stopped before everything was loaded.",
                 remedy="The next run takes up the rest; what is settled is not sent again.",
@@ -61,7 +84,6 @@ def flush_and_run(
         if cause is None:
             raise
         raise cause from None
-    return add_up([run_summary(pipeline), *found], pipeline.pipeline_name)
 
 
 def has_left_overs(pipeline: dlt.Pipeline) -> bool:
@@ -71,6 +93,7 @@ def has_left_overs(pipeline: dlt.Pipeline) -> bool:
 
 
 def _check(client: BunceClient) -> None:
+    resolved(client.config.on_run_end)
     if not client.config.dry_run:
         client.preflight()
 
@@ -96,30 +119,6 @@ def _with_checked_columns(data: Any, client: BunceClient) -> Any:
         return item
 
     return resource.add_map(check)
-
-
-def bunce_error(error: BaseException) -> BunceError | None:
-    """The BunceError inside what dlt wraps around it, if there is one."""
-    return next((one for one in _inside(error) if isinstance(one, BunceError)), None)
-
-
-def _is_stopped(error: BaseException) -> bool:
-    """Whether dlt has ended early since SIGINT or SIGTERM came."""
-    return any(isinstance(one, SignalReceivedException) for one in _inside(error))
-
-
-def _inside(error: BaseException) -> Iterator[BaseException]:
-    """An exception and all that led to it, as dlt wraps them."""
-    seen: set[int] = set()
-    queue: list[object] = [error]
-    while queue:
-        one = queue.pop()
-        if not isinstance(one, BaseException) or id(one) in seen:
-            continue
-        yield one
-        seen.add(id(one))
-        queue += [one.__cause__, one.__context__]
-        queue += [getattr(one, name, None) for name in ("exception", "client_exception")]
 
 
 def setting(name: str) -> str | None:

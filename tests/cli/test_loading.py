@@ -97,6 +97,33 @@ def test_another_mapping_of_the_same_file_is_not_read_by_the_old_one(
     assert "Zoë" == emulator.customers["1"]["first_name"]
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("--max-reject-count", "0", "1 of 4 rows are rejected (threshold: 0 rows)"),
+        ("--min-rows-share-of-last", "0.5", "4 rows were read, and 10 in the run before"),
+    ],
+)
+def test_a_threshold_exits_with_3_and_goes_before_the_setting(
+    run: Run, monkeypatch: pytest.MonkeyPatch, option: str, value: str, told: str
+) -> None:
+    name = f"DESTINATION__BUNCE__{option.strip('-').replace('-', '_').upper()}"
+    run("load", write(people(*range(10))), "--pipeline-name", "crm")
+    load = ("load", write([*people(1, 2, 3), *people(20, email="nobody")]), "--json")
+    load = (*load, "--pipeline-name", "crm")
+    monkeypatch.setenv(name, "1")
+
+    over = run(*load, option, value)
+    limited = run(*load, "--limit", "1")
+
+    assert (3, 4) == (over.code, over.json["read"])
+    [clause] = over.json["over_thresholds"].values()
+    assert clause.startswith(told)
+    assert f"Error: {told}" in over.errors
+    # few rows are what was asked for
+    assert (0, {}) == (limited.code, limited.json["over_thresholds"])
+
+
 def test_too_many_rejects_exit_with_3_after_everything_is_loaded(
     run: Run, emulator: Emulator
 ) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import logging
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import dlt
@@ -11,7 +13,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 
 from dlt_bunce import bunce
 from dlt_bunce.emulator import Emulator
-from dlt_bunce.running import bunce_error
+from dlt_bunce.errors import bunce_error
 from dlt_bunce.store.database import Database
 
 STORE = "sqlite:///bunce.sqlite"
@@ -38,6 +40,30 @@ def make(emulator: Emulator) -> MakePipeline:
         return dlt.pipeline(name, destination=bunce(requests_per_minute=0, **settings))
 
     return make
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def store(request: pytest.FixtureRequest) -> str:
+    """A store_url of an empty store, of either kind."""
+    return STORE if request.param == "sqlite" else str(request.getfixturevalue("postgres_store"))
+
+
+@pytest.fixture
+def warned(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """Gives the events that were logged since the last call, at the level of warnings."""
+    monkeypatch.setenv("RUNTIME__LOG_LEVEL", "WARNING")
+    logger = logging.getLogger("dlt")
+    before = logger.level
+    logger.setLevel(logging.WARNING)
+
+    def events() -> list[dict[str, Any]]:
+        lines = capsys.readouterr().err.splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    yield events
+    logger.setLevel(before)
 
 
 def letters(columns: str = "customer_id, code, status") -> list[tuple[Any, ...]]:

@@ -21,8 +21,8 @@ from dlt_bunce.errors import (
     DispositionError,
     MappingError,
     UnknownTableError,
+    bunce_error,
 )
-from dlt_bunce.running import bunce_error
 
 from .conftest import MakePipeline, customer, letters, refused
 

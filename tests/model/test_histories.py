@@ -86,9 +86,10 @@ class MortalSession(Session):
         verb: Verb,
         body: bytes,
         stopped: Callable[[], bool] = lambda: False,
+        **seen: int,
     ) -> Reply | None:
         self.killer.at("before", "request")
-        reply = super().send(verb, body, stopped)
+        reply = super().send(verb, body, stopped, **seen)
         self.killer.at("after", "request")
         return reply
 

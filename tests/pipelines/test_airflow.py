@@ -128,6 +128,19 @@ def test_too_many_rejected_rows_fail_the_task_after_all_is_recorded(
     assert 1425 == result["results"]["load -1"]["created"] == len(emulator.customers)
 
 
+def test_a_threshold_of_the_settings_fails_the_task_without_a_retry_after_all_is_recorded(
+    airflow: Airflow, emulator: Emulator
+) -> None:
+    airflow.environment["DESTINATION__BUNCE__MAX_REJECT_COUNT"] = "14"
+
+    [result] = run(airflow, "bunce_sync", "2026-11-04")
+
+    assert "failed" == result["tasks"]["load -1"]
+    found = result["results"]["load -1"]
+    assert 1425 == found["created"] == len(emulator.customers)
+    assert ["max_reject_count"] == list(found["over_thresholds"])
+
+
 def test_a_backfill_in_shards_adds_up(airflow: Airflow, emulator: Emulator) -> None:
     [result] = run(airflow, "bunce_backfill", "2026-11-04", shards=3)
 

@@ -164,6 +164,19 @@ def test_checks_tell_of_rejected_rows_and_of_old_dead_letters(execute: Execute) 
     assert found["conservation"].passed
 
 
+def test_a_threshold_of_the_settings_turns_a_run_red_after_everything_is_loaded(
+    execute: Execute, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DESTINATION__BUNCE__MAX_REJECT_COUNT", "14")
+
+    result = execute("bunce_sync_job", "2026-11-03")
+
+    found = checks(result)["thresholds"]
+    assert (False, False) == (result.success, found.passed)
+    assert "15 of 1500 rows are rejected (threshold: 14 rows)" == found.description
+    assert 1485 == counts(result, "bunce_sync")["created"] == len(emulator.customers)
+
+
 def test_conservation_compares_with_what_dlt_handed_over_in_the_same_run(
     module: ModuleType, crm: str, postgres_store: str
 ) -> None:

@@ -18,6 +18,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import NewConnectionError
 
 from dlt_bunce.api.lookup import Lookup, Page
+from dlt_bunce.api.observing import UNOBSERVED, Observer, Question
 from dlt_bunce.api.pacing import Pacer
 from dlt_bunce.api.reply import Reply
 from dlt_bunce.api.retry import RetryPolicy
@@ -43,8 +44,10 @@ class Session:
         timeout_s: float = 60.0,
         concurrency: int = 4,
         retry: RetryPolicy | None = None,
+        observer: Observer = UNOBSERVED,
     ) -> None:
         self.base_url = base_url
+        self._observer = observer
         self._pace = pace
         self._timeout = (min(_CONNECT_TIMEOUT_S, timeout_s), timeout_s)
         self._retry = retry or RetryPolicy()
@@ -66,8 +69,12 @@ class Session:
         verb: Verb,
         body: bytes,
         stopped: Callable[[], bool] = lambda: False,
+        *,
+        rows: int = 0,
+        attempt: int = 1,
     ) -> Reply | None:
-        """One bulk request, tried once: what its answer means is not ours.
+        """One bulk request, tried once: what its answer means is not ours. `rows` and `attempt`
+        are for the observer.
 
         None, with nothing sent, where `stopped()` after the wait for its turn.
         """
@@ -75,7 +82,8 @@ class Session:
         waited = self._pace.wait(self.stopping)
         if stopped() or self.stopping.is_set():
             return None
-        return self._send(method, path, waited, body=body, kind="bulk_requests")
+        question = Question(method, path, "bulk", rows, attempt)
+        return self._send(question, path, waited, body=body)
 
     def check_key(self) -> Reply:
         """Preflight by a listing of one customer, as Bunce's own command line does it.
@@ -132,32 +140,48 @@ class Session:
             self._pace.pause(wait)
         else:
             self.stopping.wait(wait)
+            self._observer.waited(wait, "retry")
         return not self.stopping.is_set()
 
     def _get(self, path: str, query: Mapping[str, str]) -> Reply:
         attempt = 1
+        template = path if path == "/customers" else "/customers/{customer_id}"
         while True:
             waited = self._pace.wait(self.stopping)
             if self.stopping.is_set():
                 return Reply("not_sent", reason="asked to stop")
-            reply = self._send("GET", path, waited, query=query, kind="lookups")
+            question = Question("GET", template, "lookup", attempt=attempt)
+            reply = self._send(question, path, waited, query=query)
             if reply.is_final or not self.pause(reply, attempt):
                 return reply
             attempt += 1
 
     def _send(
         self,
-        method: str,
+        question: Question,
         path: str,
         waited: float,
         *,
-        kind: str,
         body: bytes | None = None,
         query: Mapping[str, str] | None = None,
     ) -> Reply:
         url = self.base_url + path
         if query:
             url += "?" + "&".join(f"{k}={quote(v, safe=',')}" for k, v in query.items())
+        self._observer.waited(waited, "budget")
+        with self._observer.request(question) as answered:
+            reply = self._ask(question.method, url, body)
+            answered(reply)
+        self._count(question, len(body or b""), waited, reply)
+        logger().debug(
+            "request.done",
+            kind=question.kind,
+            result=reply.describe(),
+            seconds=round(reply.seconds, 3),
+        )
+        return reply
+
+    def _ask(self, method: str, url: str, body: bytes | None) -> Reply:
         started = time.monotonic()
         try:
             response = self._http.request(
@@ -170,31 +194,26 @@ class Session:
             )
         except requests.RequestException as error:
             # the text of these exceptions holds the URL and with it customer ids
-            reply = Reply(
+            return Reply(
                 "not_sent" if _never_left(error) else "lost",
                 seconds=time.monotonic() - started,
                 reason=_reason(error),
             )
-        else:
-            reply = Reply(
-                "answered",
-                response.status_code,
-                response.content,
-                response.headers.get("Retry-After"),
-                time.monotonic() - started,
-                date=response.headers.get("Date"),
-            )
-        self._count(kind, len(body or b""), waited, reply)
-        logger().debug(
-            "request.done", kind=kind, result=reply.describe(), seconds=round(reply.seconds, 3)
+        return Reply(
+            "answered",
+            response.status_code,
+            response.content,
+            response.headers.get("Retry-After"),
+            time.monotonic() - started,
+            date=response.headers.get("Date"),
         )
-        return reply
 
-    def _count(self, kind: str, size: int, waited: float, reply: Reply) -> None:
+    def _count(self, question: Question, size: int, waited: float, reply: Reply) -> None:
         with self._lock:
             traffic = self._traffic
             traffic.requests += 1
-            setattr(traffic, kind, getattr(traffic, kind) + 1)
+            traffic.bulk_requests += question.kind == "bulk"
+            traffic.lookups += question.kind == "lookup"
             traffic.bytes_sent += size
             traffic.wait_seconds += waited
             traffic.answer_seconds += reply.seconds

@@ -47,9 +47,11 @@ _MESSAGES = {
 class Api(Protocol):
     """What a settlement needs of the wire."""
 
-    def send(self, verb: Verb, body: bytes, stopped: Callable[[], bool]) -> Reply | None:
+    def send(
+        self, verb: Verb, body: bytes, stopped: Callable[[], bool], *, rows: int, attempt: int
+    ) -> Reply | None:
         """One bulk request with this body, tried once; None, with nothing sent, where
-        `stopped()` once it is its turn.
+        `stopped()` once it is its turn. `rows` are in the body; `attempt` counts from 1.
         """
 
     def find(self, customer_ids: Sequence[str]) -> dict[str, dict[str, Any]] | None:
@@ -131,7 +133,9 @@ class Settlement:
         """What the answer means; None when nothing was carried out and it is time to stop."""
         sent = self._rows.take(step.rows)
         while True:
-            reply = self._api.send(step.verb, sent.body, self._stopped)
+            reply = self._api.send(
+                step.verb, sent.body, self._stopped, rows=len(sent), attempt=self._tries + 1
+            )
             if reply is None:
                 return None
             read = outcome.read(reply, sent)

@@ -69,7 +69,7 @@ def main() -> None:
 
     The API key comes from DESTINATION__BUNCE__CREDENTIALS__API_KEY, dlt's secrets.toml, or a
     prompt; settings from config.toml or DESTINATION__BUNCE__…. Exit codes: 0 well, 1 failed,
-    2 wrong use, 3 loaded but more rows rejected than allowed.
+    2 wrong use, 3 loaded but over a threshold.
     """
     # dlt prints stack traces of failed jobs at its default level; a user gets one clear line
     os.environ.setdefault("RUNTIME__LOG_LEVEL", "CRITICAL")

@@ -10,14 +10,14 @@ from typing import Any
 
 import click
 
-from dlt_bunce.errors import BunceError, RejectThresholdError, UsageError
+from dlt_bunce.errors import BunceError, ThresholdError, UsageError, bunce_error
 
 EXIT_CODES: Mapping[int, str] = MappingProxyType(
     {
         0: "well: every row has its fate, and what could not go is a dead letter",
         1: "failed: Bunce, the store, or the source could not be used; run the same command again",
         2: "wrong use: an argument or a setting must be corrected first; nothing was sent",
-        3: "loaded, but a larger share of the rows than `--max-reject-share` is rejected",
+        3: "loaded, but over a threshold, such as `max_reject_share`",
     }
 )
 BAD_URL = "The source's URL cannot be read. Write driver://user@host:port/database."
@@ -69,8 +69,6 @@ def reported() -> Iterator[None]:
 
 def explained(error: BaseException) -> tuple[str, int]:
     """What went wrong in one line with its remedy and without any value, and the exit code."""
-    from dlt_bunce.running import bunce_error
-
     found = bunce_error(error)
     line, code = _foreign(_chain(error)) if found is None else _ours(found)
     return " ".join(line.split()), code
@@ -92,7 +90,7 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 
 def _ours(error: BunceError) -> tuple[str, int]:
-    if isinstance(error, RejectThresholdError):
+    if isinstance(error, ThresholdError):
         return str(error), 3
     return str(error), 2 if isinstance(error, UsageError) else 1
 

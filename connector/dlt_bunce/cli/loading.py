@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,7 +14,7 @@ import click
 from dlt_bunce.cli import options, output
 from dlt_bunce.cli.failures import reported
 from dlt_bunce.cli.watching import watched
-from dlt_bunce.errors import SourceError
+from dlt_bunce.errors import SourceError, ThresholdError
 
 if TYPE_CHECKING:
     from dlt_bunce.cli.origin import Origin
@@ -34,6 +36,16 @@ if TYPE_CHECKING:
     type=click.FloatRange(0, 1),
     help="Exit with 3 when a larger share of the rows is rejected; all others are loaded.",
 )
+@click.option(
+    "--max-reject-count",
+    type=click.IntRange(min=0),
+    help="Exit with 3 when more rows are rejected; all others are loaded.",
+)
+@click.option(
+    "--min-rows-share-of-last",
+    type=click.FloatRange(0, 1),
+    help="Exit with 3 when fewer rows are read than this share of what the last run read.",
+)
 @options.store_options
 def command(
     origin: Origin,
@@ -42,6 +54,8 @@ def command(
     plan: str,
     dry_run: bool,
     max_reject_share: float | None,
+    max_reject_count: int | None,
+    min_rows_share_of_last: float | None,
     store_url: str | None,
     account: str | None,
     as_json: bool,
@@ -78,8 +92,15 @@ def command(
         one = Shard.parse(shard) if shard else None
         if shard_key and one is None:
             raise SourceError("--shard-key needs --shard.", remedy="Add for example --shard 1/8.")
+        if origin.limit is not None and min_rows_share_of_last is None:
+            min_rows_share_of_last = 0.0  # few rows are what was asked for
         destination = options.destination(
-            store_url=store_url, account=account, dry_run=dry_run or None
+            store_url=store_url,
+            account=account,
+            dry_run=dry_run or None,
+            max_reject_share=max_reject_share,
+            max_reject_count=max_reject_count,
+            min_rows_share_of_last=min_rows_share_of_last,
         )
         name = origin.pipeline_name(*options.store_settings(store_url, account))
         with _folder(dry_run) as folder:
@@ -93,12 +114,16 @@ def command(
             )
             if has_left_overs(pipeline):
                 click.echo("Rows that an earlier run left behind are loaded first.", err=True)
-            with watched():
-                summary = flush_and_run(
-                    pipeline,
-                    bunce_adapter(resource, **hints),
-                    write_disposition=origin.disposition,
-                )
+            over: ThresholdError | None = None
+            try:
+                with _hooks(), watched():
+                    summary = flush_and_run(
+                        pipeline,
+                        bunce_adapter(resource, **hints),
+                        write_disposition=origin.disposition,
+                    )
+            except ThresholdError as error:  # its figures are shown like any others
+                summary, over = error.summary, error
         if as_json:
             output.as_json(summary.as_dict())
         else:
@@ -109,8 +134,26 @@ def command(
                     "has accepted other content of these customers. To send such a row all the "
                     f"same, empty its cell {LETTER_ID}."
                 )
-        if max_reject_share is not None:
-            summary.raise_if_rejected(share=max_reject_share)
+        if over is not None:
+            raise over
+
+
+@contextlib.contextmanager
+def _hooks() -> Iterator[None]:
+    """Functions for on_run_end are found in the working directory, and their failures told."""
+    from dlt_bunce.hooks import failure_listeners
+
+    def tell(line: str) -> None:
+        click.echo(f"Warning: {line}", err=True)
+
+    here = str(Path.cwd())
+    sys.path.append(here)
+    failure_listeners.append(tell)
+    try:
+        yield
+    finally:
+        failure_listeners.remove(tell)
+        sys.path.remove(here)
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,9 @@ from dlt_bunce.store.migrations import FATE_COLUMNS
 if TYPE_CHECKING:
     from dlt_bunce.store.ledger import Job
 
+REPLAY = "replay-"
+"""How the ids of runs begin that send dead letters again."""
+
 
 def begin(db: Database, job: Job, mapping: Mapping[str, str]) -> None:
     """Writes the run's row unless another job of the run has done so.
@@ -26,8 +29,11 @@ def begin(db: Database, job: Job, mapping: Mapping[str, str]) -> None:
     db.execute(
         "INSERT INTO bunce_runs (run_id, pipeline_name, account, table_name, disposition, state, "
         "mapping, started_at) VALUES ($1, $2, $3, $4, $5, 'running', $6, $7) "
+        # of several tables the first by name, whichever of them began
         "ON CONFLICT (run_id, pipeline_name) DO UPDATE SET state = 'running', "
-        "mapping = excluded.mapping, ended_at = NULL",
+        "mapping = excluded.mapping, ended_at = NULL, table_name = CASE "
+        "WHEN excluded.table_name < bunce_runs.table_name THEN excluded.table_name "
+        "ELSE bunce_runs.table_name END",
         (
             job.run_id,
             job.pipeline_name,
@@ -167,6 +173,36 @@ def mean_answer_s(db: Database, account: str) -> float | None:
         (account,),
     )
     return float(rows[0]["mean"]) if rows else None
+
+
+def last_read(
+    db: Database, account: str, pipeline_name: str, run_ids: Sequence[str] = ()
+) -> int | None:
+    """Rows of the newest completed run that read any, older than the runs named and of the same
+    table as the newest of those; None where there is none. Replays do not count.
+    """
+    where = (
+        "account = $1 AND pipeline_name = $2 AND state = 'completed' AND read > 0 "
+        "AND run_id NOT LIKE $3"
+    )
+    if run_ids:
+        db.ingest("bunce_chosen_runs", pa.table({"run_id": pa.array(run_ids, pa.string())}))
+        ours = (
+            "FROM bunce_runs WHERE account = $1 AND pipeline_name = $2 "
+            "AND run_id IN (SELECT run_id FROM bunce_chosen_runs)"
+        )
+        where += (
+            f" AND started_at < (SELECT MIN(started_at) {ours})"
+            # a run that read nothing may have no table
+            f" AND table_name = COALESCE((SELECT table_name {ours} AND table_name IS NOT NULL "
+            "ORDER BY started_at DESC LIMIT 1), table_name)"
+        )
+    rows = db.rows(
+        f"SELECT read FROM bunce_runs WHERE {where} "  # noqa: S608
+        "ORDER BY started_at DESC, run_id DESC LIMIT 1",
+        (account, pipeline_name, f"{REPLAY}%"),
+    )
+    return int(rows[0]["read"]) if rows else None
 
 
 def _sum(db: Database, where: str, parameters: tuple[object, ...]) -> dict[str, int]:

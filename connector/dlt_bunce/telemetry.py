@@ -1,0 +1,225 @@
+"""Metrics and traces by OpenTelemetry, where its API is installed; where it is not, nothing.
+
+The application chooses the SDK and where things go. Attributes are counts, names of pipelines,
+tables, and codes, and templates of paths: no value of a customer, no key, no query string.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from dlt_bunce.api.observing import UNOBSERVED, Observer, Question
+from dlt_bunce.model import REJECT_CODES
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+    from opentelemetry.trace import Span
+
+    from dlt_bunce.api.reply import Reply
+    from dlt_bunce.store.ledger import Job
+
+_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+
+class _Otel:
+    """The tracer and the instruments."""
+
+    def __init__(self) -> None:
+        from opentelemetry import metrics, trace
+
+        self.tracer = trace.get_tracer("dlt_bunce")
+        meter = metrics.get_meter("dlt_bunce")
+        self.rows = meter.create_counter("dlt_bunce.rows", "{row}", "Rows settled, by fate")
+        self.rejects = meter.create_counter(
+            "dlt_bunce.rejects", "{row}", "Dead letters of completed runs, by reject code"
+        )
+        self.requests = meter.create_counter("dlt_bunce.requests", "{request}", "Requests to Bunce")
+        self.waits = meter.create_counter(
+            "dlt_bunce.wait.time", "s", "Seconds waited for the request budget, or before a retry"
+        )
+        self.durations = meter.create_histogram(
+            "http.client.request.duration",
+            "s",
+            "Seconds until Bunce answered",
+            explicit_bucket_boundaries_advisory=_SECONDS,
+        )
+        self.open_letters = meter.create_gauge(
+            "dlt_bunce.dead_letters.open", "{row}", "Open dead letters as a run ends, by code"
+        )
+
+
+@cache
+def _otel() -> _Otel | None:
+    """None where the API is not installed. Looked for at the first load, not at start-up."""
+    try:
+        return _Otel()
+    except ImportError:
+        return None
+
+
+def is_there() -> bool:
+    """Whether anything is measured."""
+    return _otel() is not None
+
+
+def here() -> Context | None:
+    """The context of this thread, for whoever goes on in another one."""
+    if _otel() is None:
+        return None
+    from opentelemetry.context import get_current
+
+    return get_current()
+
+
+@contextmanager
+def load(job: Job, parent: Context | None = None) -> Iterator[Callable[[Mapping[str, int]], None]]:
+    """The span of a load file, which is the current one within. Gives the function that takes the
+    counts once the file is settled; an exception marks the span by its type.
+    """
+    otel = _otel()
+    if otel is None:
+        yield lambda _counts: None
+        return
+    attributes = {
+        "dlt_bunce.pipeline": job.pipeline_name,
+        "dlt_bunce.table": job.table_name,
+        "dlt_bunce.run_id": job.run_id,
+        "dlt_bunce.job_id": job.job_id,
+        "dlt_bunce.disposition": job.disposition,
+    }
+    with _span(otel, "dlt_bunce.load", parent, attributes) as span:
+
+        def settled(counts: Mapping[str, int]) -> None:
+            names = {"pipeline": job.pipeline_name, "table": job.table_name}
+            for fate, count in counts.items():
+                span.set_attribute(f"dlt_bunce.{fate}", count)
+                if count and fate != "read":
+                    otel.rows.add(count, {"fate": fate, **names})
+
+        yield settled
+
+
+def completed(
+    pipeline: str, account: str, reject_codes: Mapping[str, int], open_letters: Mapping[str, int]
+) -> None:
+    """Counts the rejects of a completed run, and the dead letters that are open in its store."""
+    otel = _otel()
+    if otel is None:
+        return
+    for code, count in reject_codes.items():
+        otel.rejects.add(count, {"code": code, "pipeline": pipeline})
+    for code in REJECT_CODES:
+        # those that are closed by now must not keep their last figure
+        otel.open_letters.set(open_letters.get(code, 0), {"code": code, "account": account})
+
+
+def requests(base_url: str, pipeline: str) -> Observer:
+    """Observes a session's requests from whatever threads, as children of this thread's span."""
+    otel = _otel()
+    return UNOBSERVED if otel is None else _Requests(otel, base_url, pipeline)
+
+
+class _Requests(Observer):
+    def __init__(self, otel: _Otel, base_url: str, pipeline: str) -> None:
+        parts = urlsplit(base_url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        self._otel, self._pipeline, self._path = otel, pipeline, parts.path
+        self._server = {"server.address": parts.hostname or "", "server.port": port}
+        self._parent = here()
+
+    @contextmanager
+    def request(self, question: Question) -> Iterator[Callable[[Reply], None]]:
+        common: dict[str, Any] = {
+            "http.request.method": question.method,
+            "url.template": self._path + question.template,
+            **self._server,
+        }
+        more: dict[str, Any] = {"dlt_bunce.kind": question.kind}
+        if question.rows:
+            more["dlt_bunce.rows"] = question.rows
+        if question.attempt > 1:
+            more["http.request.resend_count"] = question.attempt - 1
+        name = f"{question.method} {question.template}"
+        with (
+            _span(self._otel, name, self._parent, common | more, client=True) as span,
+            _instrumented_here(),
+        ):
+
+            def answered(reply: Reply) -> None:
+                said = _said(reply)
+                span.set_attributes(said)
+                if "error.type" in said:
+                    _mark(span)
+                self._otel.durations.record(reply.seconds, common | said)
+                self._otel.requests.add(
+                    1,
+                    {
+                        "kind": question.kind,
+                        "status": f"{reply.status // 100}xx" if reply.status else reply.arrival,
+                        "pipeline": self._pipeline,
+                    },
+                )
+
+            yield answered
+
+    def waited(self, seconds: float, why: str) -> None:
+        if seconds:
+            self._otel.waits.add(seconds, {"reason": why, "pipeline": self._pipeline})
+
+
+def _said(reply: Reply) -> dict[str, Any]:
+    if not reply.status:
+        return {"error.type": reply.arrival}
+    said: dict[str, Any] = {"http.response.status_code": reply.status}
+    return said | {"error.type": str(reply.status)} if reply.status >= 400 else said
+
+
+@contextmanager
+def _span(
+    otel: _Otel,
+    name: str,
+    parent: Context | None,
+    attributes: Mapping[str, Any],
+    *,
+    client: bool = False,
+) -> Iterator[Span]:
+    from opentelemetry.trace import SpanKind
+
+    with otel.tracer.start_as_current_span(
+        name,
+        parent,
+        SpanKind.CLIENT if client else SpanKind.INTERNAL,
+        attributes,
+        # texts of exceptions may hold a URL, and with it ids of customers
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as span:
+        try:
+            yield span
+        except BaseException as error:
+            span.set_attribute("error.type", type(error).__name__)
+            _mark(span)
+            raise
+
+
+@contextmanager
+def _instrumented_here() -> Iterator[None]:
+    """Keeps instrumentations of HTTP libraries from a second span: theirs has the whole URL."""
+    from opentelemetry import context
+
+    key = getattr(context, "_SUPPRESS_HTTP_INSTRUMENTATION_KEY", "suppress_http_instrumentation")
+    token = context.attach(context.set_value(key, True))
+    try:
+        yield
+    finally:
+        context.detach(token)
+
+
+def _mark(span: Span) -> None:
+    from opentelemetry.trace import StatusCode
+
+    span.set_status(StatusCode.ERROR)
