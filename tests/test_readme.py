@@ -18,6 +18,7 @@ from dlt_bunce.emulator import Emulator
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
+KINDS = {".py", ".typed", ".css", ".html"}
 DOCUMENTS = {name: (ROOT / name).read_text("utf-8") for name in ("README.md", "CONTRIBUTING.md")}
 
 
@@ -84,7 +85,7 @@ def test_the_commands_run_in_their_order(emulator: Emulator, environment: dict[s
         )
         assert (0, "") == (done.returncode, done.stderr), words
 
-    assert 9 == len(shown)
+    assert 10 == len(shown)
     assert 19 == len(emulator.customers)
     assert Path("rejected.csv").read_text().count("invalid_phone_no") == 1
 
@@ -103,7 +104,7 @@ def test_ci_runs_what_the_documents_name() -> None:
 
 def test_the_package_installs_whole(tmp_path: Path) -> None:
     ((_, _, what),) = commands("pip")
-    assert ".[duckdb,postgres,s3]" == what
+    assert ".[duckdb,postgres,s3,ui]" == what
     # what a user's pip does, without the dependencies, which the tests run with already
     options = ["--no-deps", "--no-build-isolation", "--quiet", "--disable-pip-version-check"]
 
@@ -115,10 +116,8 @@ def test_the_package_installs_whole(tmp_path: Path) -> None:
 
     installed = tmp_path / "site" / "dlt_bunce"
     ours = ROOT / "connector" / "dlt_bunce"
-    expected = {f.relative_to(ours) for f in ours.rglob("*") if f.suffix in (".py", ".typed")}
-    assert expected == {
-        f.relative_to(installed) for f in installed.rglob("*") if f.suffix in (".py", ".typed")
-    }
+    expected = {f.relative_to(ours) for f in ours.rglob("*") if f.suffix in KINDS}
+    assert expected == {f.relative_to(installed) for f in installed.rglob("*") if f.suffix in KINDS}
 
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -7,6 +7,7 @@ import pty
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -67,6 +68,23 @@ def test_what_is_in_flight_is_settled_and_the_same_command_sends_the_rest(
 
     assert 0 == done.code
     assert {str(n): 1 for n in range(1_000)} == emulator.times_sent
+
+
+def test_a_function_of_the_user_s_is_told_that_a_run_was_stopped(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("hooked.py").write_text(
+        "def tell(summary): open('told', 'a').write(f'{summary.state}, {summary.read} read: "
+        "{summary.error}')\n"
+    )
+    monkeypatch.setenv("DESTINATION__BUNCE__ON_RUN_END", "hooked:tell")
+    write(people(*range(1_000)))
+    emulator.behavior = Behavior(latency_ms=300)
+
+    code, errors = stopped_after(3, emulator, signal.SIGTERM)
+
+    assert 1 == code, errors
+    assert Path("told").read_text().startswith("stopped, 1000 read: Stopped")
 
 
 def test_a_wait_that_bunce_has_asked_for_is_cut_short(run: Run, emulator: Emulator) -> None:

@@ -28,6 +28,7 @@ NOT_RUN: Mapping[str, str] = {
 ~/bunce/.venv/bin/pip install '.[duckdb,emulator]'
 """: "asks a registry for packages; tests/test_readme.py installs this one without",
     "crontab crontab\n": "would change the crontab of whoever runs the tests",
+    "dlt-bunce ui\n": "serves until it is stopped; tests/workbench does",
     "pip install --upgrade dlt-bunce\n": "asks a registry for packages",
     """pg_dump --schema=bunce --file=bunce.backup.sql "$STORE_URL"
 """: "the Postgres of the tests comes without pg_dump",
