@@ -27,6 +27,7 @@ from dlt_bunce.records.prepare import Rules, prepare
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.dead_letters import LETTERS
 from dlt_bunce.store.ledger import SETTLED, Job, Ledger
+from dlt_bunce.store.statements import CLAIM, JUDGE
 
 FILL_ROWS = 500_000
 GROUP_ROWS = 4_000
@@ -50,8 +51,12 @@ _numbers = itertools.count()
 @click.option("--sizes", default="0,1000000,10000000", show_default=True)
 @click.option("--chunks", default=10, show_default=True, help="Chunks measured at each size.")
 @click.option("--store", default="sqlite,postgres", show_default=True)
-def main(sizes: str, chunks: int, store: str) -> None:
+@click.option("--plans", is_flag=True, help="Print how Postgres compares and claims a chunk.")
+def main(sizes: str, chunks: int, store: str, plans: bool) -> None:
     """Print microseconds a row at each size, and how many times those of the smallest."""
+    if plans:
+        _print_plans([int(size) for size in sizes.split(",")])
+        return
     click.echo("| store | customers | new row, µs | ratio | unchanged row, µs | ratio |")
     click.echo("|---|---|---|---|---|---|")
     for kind in store.split(","):
@@ -68,6 +73,32 @@ def main(sizes: str, chunks: int, store: str) -> None:
                 figures = (f"{size:,}", f"{new:.1f}", f"{new / first[0]:.2f}")
                 figures += (f"{unchanged:.1f}", f"{unchanged / first[1]:.2f}")
                 click.echo(f"| {kind} | {' | '.join(figures)} |")
+
+
+def _print_plans(sizes: list[int]) -> None:
+    """The plans of both statements, as they were carried out beside so many customers."""
+    with _store("postgres") as store_url, Database(store_url) as db:
+        held = 0
+        for size in sizes:
+            for start in range(held, size, FILL_ROWS):
+                _fill(db, start, min(FILL_ROWS, size - start))
+            held = size
+            db.analyze("bunce_customers")
+            job = _job()
+            known = _prepared(size // 2, CHUNK_ROWS).sort_by("customer_id")
+            names = ["row", "customer_id", "fingerprint", "version"]
+            db.ingest("bunce_incoming", known.select(names))
+            # far from those that the next size adds
+            new = _prepared(10 * max(sizes) + size, CHUNK_ROWS).sort_by("customer_id")
+            db.ingest("bunce_claimed", new.select(["customer_id", "fingerprint"]))
+            now = 1_795_000_000_000
+            for title, text, parameters in (
+                ("compare", JUDGE, (job.name, 0, job.batch_id(0), now, job.account)),
+                ("claim", CLAIM, (job.account, job.batch_id(0), now + 180_000, now)),
+            ):
+                click.echo(f"\n{size:,} customers, {title} {CHUNK_ROWS:,} rows")
+                for row in db.rows(f"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF) {text}", parameters):
+                    click.echo("  " + str(*row.values()))
 
 
 def _microseconds(db: Database, size: int, chunks: int) -> tuple[float, float]:
