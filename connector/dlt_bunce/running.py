@@ -18,6 +18,7 @@ from dlt_bunce.errors import ConfigurationError, StoppedError, bunce_error
 from dlt_bunce.hooks import resolved
 from dlt_bunce.logs import logger
 from dlt_bunce.model import RunSummary
+from dlt_bunce.store.account import is_untouched
 from dlt_bunce.summary import runs_of, total
 from dlt_bunce.working_folder import mend
 
@@ -45,6 +46,7 @@ def flush_and_run(
             _check(client)
             data = _with_checked_columns(data, client)
         flushed = _flush(pipeline)
+        _refuse_cursor_without_ledger(pipeline, client)
         pipeline.run(data, write_disposition=write_disposition)  # type: ignore[arg-type]
         name = pipeline.pipeline_name
         summary = total(client, [*runs_of(client, name, pipeline.last_trace), *flushed], name)
@@ -67,6 +69,28 @@ def _flush(pipeline: dlt.Pipeline) -> list[RunSummary]:
     with pipeline.destination_client() as client:
         name = pipeline.pipeline_name
         return runs_of(cast("BunceClient", client), name, pipeline.last_trace)
+
+
+def _refuse_cursor_without_ledger(pipeline: dlt.Pipeline, client: BunceClient) -> None:
+    """A cursor that another store has seen would silently leave out all rows before it."""
+    if client.config.dry_run or not _has_cursor(pipeline):
+        return
+    with client.database() as db:
+        if not is_untouched(db, client.config.account):
+            return
+    raise ConfigurationError(
+        f"Pipeline {pipeline.pipeline_name!r} goes on from a cursor, but the ledger is empty: rows "
+        "before the cursor would never arrive.",
+        remedy="For another store or account, run under another pipeline name, or delete "
+        f"{pipeline.working_dir} to read from the start. After a lost store, first run: "
+        "dlt-bunce adopt",
+    )
+
+
+def _has_cursor(pipeline: dlt.Pipeline) -> bool:
+    sources = pipeline.state.get("sources", {})
+    resources = [one for source in sources.values() for one in source.get("resources", {}).values()]
+    return any(resources)
 
 
 @contextlib.contextmanager

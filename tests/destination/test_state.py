@@ -12,8 +12,9 @@ from typing import Any
 import dlt
 import pytest
 
+from dlt_bunce.adoption import adopt
 from dlt_bunce.emulator import Behavior, Emulator, Fault
-from dlt_bunce.errors import UnavailableError
+from dlt_bunce.errors import ConfigurationError, UnavailableError
 from dlt_bunce.running import flush_and_run
 
 from .conftest import MakePipeline, customer
@@ -89,6 +90,28 @@ def test_the_cursor_survives(
     assert [3] == seen
     assert 2 == summary.created
     assert {1} == set(emulator.times_sent.values())
+
+
+@pytest.mark.parametrize("go_on", ["from the start", "after adopting"])
+def test_a_cursor_never_goes_on_beside_an_empty_ledger(
+    make: MakePipeline, emulator: Emulator, store: str, go_on: str
+) -> None:
+    flush_and_run(make(store_url="sqlite:///before.sqlite"), people(3))
+    elsewhere = {"store_url": store, "account": "elsewhere"}
+
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match="rows before the cursor would never arrive"):
+            flush_and_run(make(**elsewhere), people(5))
+
+    assert 1 == sum(request.method == "POST" for request in emulator.requests)
+    if go_on == "from the start":
+        make(**elsewhere).drop()
+    else:
+        with make(**elsewhere).destination_client() as client:
+            adopt(client)  # type: ignore[arg-type]
+    summary = flush_and_run(make(**elsewhere), people(5))
+    assert 2 == summary.created, summary
+    assert {f"c{n}" for n in range(1, 6)} == set(emulator.customers)
 
 
 def test_a_new_machine_takes_up_the_cursor(

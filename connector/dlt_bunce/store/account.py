@@ -67,6 +67,15 @@ def known_account(db: Database, name: str, api_key: str | None = None) -> Accoun
     return _account(row)
 
 
+def is_untouched(db: Database, name: str) -> bool:
+    """Whether the account has seen no run yet, and knows no customer."""
+    tables = ("bunce_runs", "bunce_customers")
+    return not any(
+        db.rows(f"SELECT 1 AS n FROM {table} WHERE account = $1 LIMIT 1", (name,))  # noqa: S608
+        for table in tables
+    )
+
+
 def remember_pace(db: Database, name: str, *, batch_size: int, concurrency: int) -> None:
     """Keeps the batch size and number in flight that worked: the next run starts with them."""
     db.execute(
