@@ -142,6 +142,14 @@ def warnings(
                 "Check that the source is complete; rows that are missing are left as they are.",
             )
         )
+    found += [
+        Warned(
+            "over_threshold",
+            f"The load will fail after all is recorded: {clause}.",
+            f"Correct the source, or set another {name}.",
+        )
+        for name, clause in summary.over_thresholds.items()
+    ]
     if summary.skipped:
         found.append(
             Warned(

@@ -274,7 +274,9 @@ class RunSummary:
             else "every one of them is loaded or accounted for"
         )
         remedy = (
-            "See them with: dlt-bunce dead-letters list"
+            "See why with: dlt-bunce check"
+            if rejects and self.state == "dry_run"
+            else "See them with: dlt-bunce dead-letters list"
             if rejects
             else "Check the source. Nothing stands in the way of the next run."
         )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Iterable
+from types import ModuleType
 from typing import Any
 
 import click
 
 import dlt_bunce
-from dlt_bunce import errors
+from dlt_bunce import errors, sources
 from dlt_bunce.cli import main
 from dlt_bunce.cli.failures import EXIT_CODES
 from docs.generate.markdown import code, page, sentence, table
@@ -65,22 +66,30 @@ def exit_codes() -> str:
 
 
 def python_api() -> str:
-    """Everything in `dlt_bunce.__all__`."""
+    """Everything in `dlt_bunce.__all__` and `dlt_bunce.sources.__all__`."""
+    parts = _public(dlt_bunce, "##")
+    parts += ["## Sources", inspect.cleandoc(sources.__doc__ or ""), *_public(sources, "###")]
+    return page(
+        "Python",
+        "What is public: `from dlt_bunce import …`, and the ready-made "
+        "[sources](#sources): `from dlt_bunce.sources import …`. What is raised: "
+        "[errors](exit-codes.md#errors).",
+        *parts,
+    )
+
+
+def _public(module: ModuleType, level: str) -> list[str]:
+    """Everything in `__all__`, with headings of that level."""
     parts: list[str] = []
-    for name in dlt_bunce.__all__:
-        thing = getattr(dlt_bunce, name)
-        parts.append(f"## {name}")
+    for name in module.__all__:
+        thing = getattr(module, name)
+        parts.append(f"{level} {name}")
         if not (inspect.isclass(thing) and issubclass(thing, Exception)):
             parts.append(f"```python\n{_signature(name, thing)}\n```")
         parts.append(inspect.cleandoc(thing.__doc__ or ""))
         if name == "RunSummary":
             parts += _methods(thing)
-    return page(
-        "Python",
-        "All that is public: `from dlt_bunce import …`. What is raised: "
-        "[errors](exit-codes.md#errors).",
-        *parts,
-    )
+    return parts
 
 
 def _signature(name: str, thing: Any) -> str:

@@ -5,13 +5,22 @@ from __future__ import annotations
 import ast
 import tempfile
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 
 import dlt_bunce
 from dlt_bunce.logs import EVENTS
+from dlt_bunce.progress import Progress
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.descriptions import TABLES
 from docs.generate.markdown import code, page, table
+
+_FATES = ["counts by fate"]
+# what events spread that are not counts
+_SPREAD = {
+    "load.progress": [field.name for field in fields(Progress)],
+    "run.over_threshold": ["what is exceeded, by setting"],
+}
 
 
 def store_columns() -> Mapping[str, list[tuple[str, str, bool]]]:
@@ -72,10 +81,10 @@ def logged() -> Mapping[str, tuple[str, list[str]]]:
                 and node.args[0].value in EVENTS
             ):
                 event = str(node.args[0].value)
-                level, fields = found.get(event, (node.func.attr, []))
-                names = [keyword.arg or "counts by fate" for keyword in node.keywords]
-                more = [name for name in names if name not in fields]
-                found[event] = (level, fields + more)
+                level, known = found.get(event, (node.func.attr, []))
+                given = [[k.arg] if k.arg else _SPREAD.get(event, _FATES) for k in node.keywords]
+                more = [name for names in given for name in names if name not in known]
+                found[event] = (level, known + more)
     return found
 
 

@@ -231,3 +231,23 @@ def test_another_workspace_is_refused_as_by_the_load(
 
     assert 2 == done.code
     assert "was written with another API key" in done.errors
+
+
+def test_a_threshold_that_the_load_will_exceed_is_among_the_warnings(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DESTINATION__BUNCE__MAX_REJECT_SHARE", "0.05")
+    monkeypatch.setenv("DESTINATION__BUNCE__ON_RUN_END", "hooked:tell")
+    Path("hooked.py").write_text("def tell(summary): open('told', 'a').write(summary.state)\n")
+    write([*people(1), *people(2, email="nobody")])
+
+    told = run("check", "customers.parquet", "--json")
+    shown = run("check", "customers.parquet")
+
+    assert (0, 0) == (told.code, shown.code), told.errors + shown.errors
+    assert 1 == told.json["summary"]["rejected"]
+    assert ["over_threshold"] == [one["code"] for one in told.json["warnings"]]
+    assert "1 of 2 rows are rejected (threshold: 5.00%)" in shown.output.replace("\n", " ")
+    assert not Path("told").exists()
+    assert 3 == run("load", "customers.parquet").code
+    assert "completed" == Path("told").read_text()

@@ -29,8 +29,8 @@ NOT_RUN: Mapping[str, str] = {
 """: "asks a registry for packages; tests/test_readme.py installs this one without",
     "crontab crontab\n": "would change the crontab of whoever runs the tests",
     "dlt-bunce ui\n": "serves until it is stopped; tests/workbench does",
-    "pip install --upgrade dlt-bunce\n": "asks a registry for packages",
-    """pg_dump --schema=bunce --file=bunce.backup.sql "$STORE_URL"
+    "pip install --upgrade '.[postgres]'\n": "asks a registry for packages",
+    """pg_dump --schema=bunce --file=bunce.backup.sql "postgresql://loader@db.example.com/crm"
 """: "the Postgres of the tests comes without pg_dump",
     """export STORE_URL="postgresql://loader@db.example.com/crm?schema=bunce"
 """: "names a server of the reader's; the test exports its own",

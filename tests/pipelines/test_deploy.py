@@ -43,7 +43,7 @@ def in_crontab() -> str:
     [line] = [line for line in (DEPLOY / "crontab").read_text().splitlines() if line[:1].isdigit()]
     command = line.split(maxsplit=5)[5]
     assert command.startswith("cd /srv/bunce && set -a && . ./bunce.env && ")
-    return command.replace("cd /srv/bunce && ", "")
+    return command.replace("cd /srv/bunce && ", "").replace(".venv/bin/dlt-bunce", "dlt-bunce")
 
 
 def in_service() -> str:

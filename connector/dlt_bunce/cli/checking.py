@@ -73,8 +73,9 @@ def _preview(
     import dlt
 
     from dlt_bunce.adapter import bunce_adapter
-    from dlt_bunce.cli.watching import watched
+    from dlt_bunce.cli.watching import hooked, watched
     from dlt_bunce.client import BunceClient
+    from dlt_bunce.errors import ThresholdError
     from dlt_bunce.job import previews
     from dlt_bunce.preview import Preview
     from dlt_bunce.running import flush_and_run
@@ -84,13 +85,17 @@ def _preview(
         pipeline = dlt.pipeline("bunce_check", pipelines_dir=folder, destination=destination)
         with pipeline.destination_client() as client:
             config = cast("BunceClient", client).config
-        with watched():
-            summary = flush_and_run(
-                pipeline,
-                bunce_adapter(origin.resource(), **origin.hints),
-                write_disposition=origin.disposition,
-            )
-        return config, previews.get(summary.run_id or "") or Preview(summary)
+        try:
+            with hooked(), watched():
+                summary = flush_and_run(
+                    pipeline,
+                    bunce_adapter(origin.resource(), **origin.hints),
+                    write_disposition=origin.disposition,
+                )
+        except ThresholdError as error:  # told among the warnings, with all the rest
+            summary = error.summary
+        preview = previews.get(summary.run_id or "") or Preview(summary)
+        return config, dataclasses.replace(preview, summary=summary)
 
 
 def _known(config: BunceConfiguration, pipeline_name: str) -> tuple[RunSummary | None, Pace]:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from dlt_bunce.cli import options, output
 from dlt_bunce.cli.failures import reported
-from dlt_bunce.cli.watching import watched
+from dlt_bunce.cli.watching import hooked, watched
 from dlt_bunce.errors import SourceError, ThresholdError
 
 if TYPE_CHECKING:
@@ -34,12 +32,12 @@ if TYPE_CHECKING:
 @click.option(
     "--max-reject-share",
     type=click.FloatRange(0, 1),
-    help="Exit with 3 when a larger share of the rows is rejected; all others are loaded.",
+    help="Exit with 3 when a larger share of the rows is rejected or held; all others are loaded.",
 )
 @click.option(
     "--max-reject-count",
     type=click.IntRange(min=0),
-    help="Exit with 3 when more rows are rejected; all others are loaded.",
+    help="Exit with 3 when more rows are rejected or held; all others are loaded.",
 )
 @click.option(
     "--min-rows-share-of-last",
@@ -116,7 +114,7 @@ def command(
                 click.echo("Rows that an earlier run left behind are loaded first.", err=True)
             over: ThresholdError | None = None
             try:
-                with _hooks(), watched():
+                with hooked(), watched():
                     summary = flush_and_run(
                         pipeline,
                         bunce_adapter(resource, **hints),
@@ -136,24 +134,6 @@ def command(
                 )
         if over is not None:
             raise over
-
-
-@contextlib.contextmanager
-def _hooks() -> Iterator[None]:
-    """Functions for on_run_end are found in the working directory, and their failures told."""
-    from dlt_bunce.hooks import failure_listeners
-
-    def tell(line: str) -> None:
-        click.echo(f"Warning: {line}", err=True)
-
-    here = str(Path.cwd())
-    sys.path.append(here)
-    failure_listeners.append(tell)
-    try:
-        yield
-    finally:
-        failure_listeners.remove(tell)
-        sys.path.remove(here)
 
 
 @contextlib.contextmanager

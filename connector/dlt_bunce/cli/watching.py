@@ -49,6 +49,24 @@ def watched() -> Iterator[None]:
             sys.exit(1)
 
 
+@contextlib.contextmanager
+def hooked() -> Iterator[None]:
+    """Functions for on_run_end are found in the working directory, and their failures told."""
+    from dlt_bunce.hooks import failure_listeners
+
+    def tell(line: str) -> None:
+        click.echo(f"Warning: {line}", err=True)
+
+    here = str(Path.cwd())
+    sys.path.append(here)
+    failure_listeners.append(tell)
+    try:
+        yield
+    finally:
+        failure_listeners.remove(tell)
+        sys.path.remove(here)
+
+
 def same_command() -> str:
     """The command as it was called, to be pasted; secrets are in no argument."""
     name = Path(sys.argv[0]).name

@@ -67,7 +67,7 @@ class Column:
         return self.with_values(pc.if_else(missing, pa.scalar(default), self.values))
 
     def judge(
-        self, passes: pa.Array, judgement: Callable[[str], tuple[str | None, str | None]]
+        self, passes: pa.Array, judgment: Callable[[str], tuple[str | None, str | None]]
     ) -> Column:
         """Lets a Python function decide on the values that a vectorized pattern does not pass.
 
@@ -78,7 +78,7 @@ class Column:
         if not any_true(rest):
             return self
         encoded = self.values.filter(rest).dictionary_encode()
-        judged = [judgement(text) for text in encoded.dictionary.to_pylist()]
+        judged = [judgment(text) for text in encoded.dictionary.to_pylist()]
         canonical = pa.array([value for value, _ in judged], pa.string()).take(encoded.indices)
         reasons = pa.array([reason for _, reason in judged], pa.string()).take(encoded.indices)
         refused = pc.replace_with_mask(self.invalid, rest, pc.is_valid(reasons))

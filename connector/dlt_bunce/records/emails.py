@@ -35,10 +35,10 @@ def judge_emails(array: pa.Array, *, lowercase: bool = True) -> Column:
     dashes = pc.match_substring(column.values, "--")
     if any_true(dashes):
         plain = pc.and_not(plain, dashes)
-    return column.judge(plain, lambda text: _judgement(text.lower() if lowercase else text))
+    return column.judge(plain, lambda text: _judgment(text.lower() if lowercase else text))
 
 
-def _judgement(text: str) -> tuple[str | None, str | None]:
+def _judgment(text: str) -> tuple[str | None, str | None]:
     from email_validator import EmailNotValidError, validate_email
 
     refusal = (None, f"{characters(len(text))}, {text.count('@')} @")

@@ -21,10 +21,10 @@ def judge_identifiers(array: pa.Array) -> Column:
     text; bytes must be UTF-8. Any other type is invalid. Case is kept: ids are opaque.
     """
     column = read_text(array, numbers=True, uuids=True)
-    return column.judge(pc.match_substring_regex(column.values, _PLAIN), _judgement)
+    return column.judge(pc.match_substring_regex(column.values, _PLAIN), _judgment)
 
 
-def _judgement(text: str) -> tuple[str | None, str | None]:
+def _judgment(text: str) -> tuple[str | None, str | None]:
     if len(text) > LONGEST:
         return None, f"{characters(len(text))}, at most {LONGEST} are allowed"
     controls = sum(unicodedata.category(c) == "Cc" for c in text)

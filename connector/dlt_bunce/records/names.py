@@ -40,10 +40,10 @@ def judge_names(array: pa.Array) -> Column:
         pc.match_substring_regex(column.values, _PLAIN),
         pc.less_equal(pc.utf8_length(column.values), LONGEST),
     )
-    return column.judge(plain, _judgement)
+    return column.judge(plain, _judgment)
 
 
-def _judgement(text: str) -> tuple[str | None, str | None]:
+def _judgment(text: str) -> tuple[str | None, str | None]:
     kept = "".join(c for c in text if not _is_noise(c))
     name = _BLANKS.sub(" ", unicodedata.normalize("NFC", kept)).strip()
     if not name.strip(" \u200c\u200d"):

@@ -37,10 +37,10 @@ def judge_phones(array: pa.Array, *, default_region: str | None = None) -> Colum
     if region is not None:
         values = usual_nationals(values, region)
     passes = pc.match_substring_regex(values, _E164)
-    return column.with_values(values).judge(passes, lambda text: _judgement(text, region))
+    return column.with_values(values).judge(passes, lambda text: _judgment(text, region))
 
 
-def _judgement(text: str, region: str | None) -> tuple[str | None, str | None]:
+def _judgment(text: str, region: str | None) -> tuple[str | None, str | None]:
     number = _ascii_digits(text)
     compact = re.sub(r"^00", "+", re.sub(r"[\s\-\u2010-\u2015\u2212.()/]+", "", number))
     if not compact:

@@ -96,7 +96,7 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "account": _ACCOUNT,
                 "table_name": "name of the table in the pipeline",
                 "disposition": "`append` or `merge`",
-                "state": "`running`, `completed`, or `failed`",
+                "state": "`running` (also after a kill), `completed`, `failed`, or `stopped`",
                 "read": "rows read",
                 **_FATES,
                 "deferred": f"rows: {FATE_MEANINGS['deferred']}",
