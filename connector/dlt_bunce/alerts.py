@@ -13,7 +13,6 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from dlt.common.exceptions import SignalReceivedException
 from dlt.pipeline import trace as dlt_trace
 from dlt.pipeline.trace import PipelineTrace
 
@@ -59,9 +58,11 @@ def tell_failed(pipeline: Pipeline, error: BaseException, traces: Sequence[Pipel
     """Calls the hook with what is recorded of a failed run, and why it has failed."""
     try:
         client = cast("BunceClient", pipeline.destination_client())
-        hooks.resolved(client.config.on_run_end)
+        hook = hooks.resolved(client.config.on_run_end)
     except Exception:  # noqa: BLE001
         return  # settings that cannot be read, the hook's among them, are why the run has failed
+    if hook is None or client.config.dry_run:
+        return
     name = pipeline.pipeline_name
     found: list[RunSummary] = []
     with suppress(BunceError):  # a store that cannot be read may be why, too
@@ -74,7 +75,7 @@ def tell_failed(pipeline: Pipeline, error: BaseException, traces: Sequence[Pipel
 
 def is_stopped(error: BaseException) -> bool:
     """Whether a run has ended early since SIGINT or SIGTERM came."""
-    return any(isinstance(one, StoppedError | SignalReceivedException) for one in inside(error))
+    return any(isinstance(one, StoppedError | KeyboardInterrupt) for one in inside(error))
 
 
 class _Tracker:

@@ -164,8 +164,8 @@ class BunceClient(JobClientBase, StoredState):
         return getattr(pipeline, "collector", NULL_COLLECTOR)
 
     def database(self) -> Database:
-        """A connection to the store, for the thread that asks."""
-        return Database(self.config.store_url)
+        """A connection to the store, for the thread that asks; a dry run only reads it."""
+        return Database(self.config.store_url, read_only=self.config.dry_run)
 
     def session(self) -> Session:
         """A connection pool to Bunce, within the request budget of all who share the store."""

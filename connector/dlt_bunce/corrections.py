@@ -30,6 +30,8 @@ def close(db: Database, job: Job, table: pa.Table, prepared: Prepared) -> None:
     Bunce has the row now, `superseded` where the row has a letter of its own or gave way to other
     content of its customer. Any other stays open.
     """
+    if LETTER_ID not in table.column_names:
+        return
     letters = _letters(table).to_pylist()
     kept = pa.concat_tables(
         part.select(["row", "customer_id", "fingerprint", "version"])

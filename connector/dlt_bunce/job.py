@@ -16,7 +16,7 @@ from dlt.common.runtime import signals
 from dlt.common.storages import FileStorage
 
 from dlt_bunce import telemetry
-from dlt_bunce.errors import BunceError, StoppedError
+from dlt_bunce.errors import StoppedError
 from dlt_bunce.load import Load, Settings, Source
 from dlt_bunce.logs import logger
 from dlt_bunce.parquet import record_batches
@@ -154,7 +154,7 @@ class CustomersJob(RunnableLoadJob):
             throttle = client.throttle(account)
             try:
                 counts = Load(source, job, settings, db, session, throttle).run()
-            except BunceError as error:
+            except Exception as error:
                 state = "stopped" if isinstance(error, StoppedError) else "failed"
                 with db.transaction():
                     runs.finish(db, job.run_id, job.pipeline_name, job.account, state)

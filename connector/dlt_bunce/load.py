@@ -226,13 +226,14 @@ class Load:
 
     def _send(self, batch: pa.Table, rows: Rows) -> Delivered:
         taken = said_of(batch)
-        with self._turn(proves=not taken), self.throttle.slot() as learner:
+        verb = batch.column("verb")[0].as_py()
+        with self._turn(proves=verb == "create" and not taken), self.throttle.slot() as learner:
             settlement = Settlement(
                 rows,
                 self.session,
                 self._traits,
                 learner,
-                verb=batch.column("verb")[0].as_py(),
+                verb=verb,
                 overwrite=self.job.disposition == "merge",
                 taken=taken,
                 hold_taken=not taken,

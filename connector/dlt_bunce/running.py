@@ -55,8 +55,15 @@ def flush_and_run(
     return summary
 
 
+def flush(pipeline: dlt.Pipeline) -> list[RunSummary]:
+    """Loads what an earlier run has left behind, and nothing else: one summary a package."""
+    with one_run(pipeline), _own_errors():
+        with pipeline.destination_client() as client:
+            _check(cast("BunceClient", client))
+        return _flush(pipeline)
+
+
 def _flush(pipeline: dlt.Pipeline) -> list[RunSummary]:
-    """Loads what an earlier run has left behind."""
     if not has_left_overs(pipeline):
         return []
     logger().warning("load.flushed", pipeline=pipeline.pipeline_name)

@@ -54,10 +54,10 @@ class _Otel:
 
 @cache
 def _otel() -> _Otel | None:
-    """None where the API is not installed. Looked for at the first load, not at start-up."""
+    """None where the API is not installed, or too old. Looked for at the first load."""
     try:
         return _Otel()
-    except ImportError:
+    except (ImportError, AttributeError, TypeError):
         return None
 
 

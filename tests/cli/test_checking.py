@@ -238,7 +238,9 @@ def test_a_threshold_that_the_load_will_exceed_is_among_the_warnings(
 ) -> None:
     monkeypatch.setenv("DESTINATION__BUNCE__MAX_REJECT_SHARE", "0.05")
     monkeypatch.setenv("DESTINATION__BUNCE__ON_RUN_END", "hooked:tell")
-    Path("hooked.py").write_text("def tell(summary): open('told', 'a').write(summary.state)\n")
+    Path("hooked.py").write_text(
+        "from pathlib import Path\ndef tell(summary): Path('told').write_text(summary.state)\n"
+    )
     write([*people(1), *people(2, email="nobody")])
 
     told = run("check", "customers.parquet", "--json")

@@ -239,3 +239,24 @@ def test_what_an_earlier_load_left_behind_goes_first_and_the_user_is_told(
     assert "Rows that an earlier run left behind are loaded first.\n" == done.errors
     assert (3, 3) == (done.json["read"], done.json["created"])
     assert "" == run("load", "customers.parquet", "--json").errors
+
+
+def test_rows_left_behind_arrive_although_the_file_has_other_columns_by_now(
+    run: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOAD__RAISE_ON_MAX_RETRIES", "1")
+    write(people(1, 2))
+    emulator.behavior = Behavior(
+        faults=(Fault("error_before", call="create", on_request=1, until_request=99, status=401),)
+    )
+    assert 1 == run("load", "customers.parquet").code
+    emulator.behavior = Behavior()
+    write(people(3, nick="Ade"))
+
+    done = run("load", "customers.parquet", "--json")
+    again = run("load", "customers.parquet", "--json")
+
+    assert {"1", "2", "3"} == set(emulator.customers)
+    assert (0, 3, 3) == (done.code, done.json["read"], done.json["created"])
+    assert "left behind" in done.errors
+    assert (1, 1) == (again.json["read"], again.json["unchanged"])

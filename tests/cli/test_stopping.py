@@ -74,8 +74,9 @@ def test_a_function_of_the_user_s_is_told_that_a_run_was_stopped(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("hooked.py").write_text(
-        "def tell(summary): open('told', 'a').write(f'{summary.state}, {summary.read} read: "
-        "{summary.error}')\n"
+        "from pathlib import Path\n"
+        "def tell(summary): Path('told').write_text("
+        "f'{summary.state}, {summary.read} read: {summary.error}')\n"
     )
     monkeypatch.setenv("DESTINATION__BUNCE__ON_RUN_END", "hooked:tell")
     write(people(*range(1_000)))

@@ -14,7 +14,13 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 
 from dlt_bunce import RunSummary, flush_and_run
 from dlt_bunce.emulator import Behavior, Emulator, Fault
-from dlt_bunce.errors import BunceError, ConfigurationError, CredentialsError, ThresholdError
+from dlt_bunce.errors import (
+    BunceError,
+    ConfigurationError,
+    CredentialsError,
+    StoppedError,
+    ThresholdError,
+)
 
 from .conftest import MakePipeline, customer
 from .test_replay import replayed
@@ -111,9 +117,11 @@ def test_a_run_that_fails_before_a_row_is_sent_is_told_too(
 
 
 @EITHER
-@pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt])
+@pytest.mark.parametrize(
+    ("kind", "state"), [(ValueError, "failed"), (KeyboardInterrupt, "stopped")]
+)
 def test_what_the_source_raises_is_told_by_its_type_alone(
-    make: MakePipeline, run: Way, kind: type[BaseException]
+    make: MakePipeline, run: Way, kind: type[BaseException], state: str
 ) -> None:
     told: list[RunSummary] = []
 
@@ -122,11 +130,13 @@ def test_what_the_source_raises_is_told_by_its_type_alone(
         yield
 
     pipeline = make(on_run_end=told.append)
-    with pytest.raises((kind, PipelineStepFailed)):
+    with pytest.raises((kind, PipelineStepFailed, StoppedError)):
         run(pipeline, broken())  # type: ignore[arg-type]
 
     [summary] = told
-    assert ("failed", kind.__name__) == (summary.state, summary.error)
+    assert state == summary.state
+    assert str(summary.error).startswith((kind.__name__, "Stopped before everything was loaded."))
+    assert "marked-value" not in str(summary.error)
 
 
 def test_a_run_within_the_handling_of_an_error_has_not_failed(make: MakePipeline) -> None:

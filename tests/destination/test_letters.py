@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from dlt_bunce import run_summary
-from dlt_bunce.emulator import Emulator
+from dlt_bunce.emulator import Behavior, Emulator
 from dlt_bunce.errors import (
     RejectThresholdError,
 )
@@ -78,3 +78,15 @@ def test_dead_letters_load_into_a_warehouse(make: MakePipeline) -> None:
     with duckdb.connect("w.duckdb") as db:
         rows = db.sql("SELECT customer_id, code FROM bunce.dead_letters").fetchall()
     assert [("c2", "invalid_email")] == rows
+
+
+def test_a_later_part_of_a_file_may_name_no_letter_at_all(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    emulator.behavior = Behavior(rate_limit=0)
+    rows = [customer(0, dead_letter_id="nobody"), *(customer(n) for n in range(1, 20_002))]
+    pipeline = make()
+
+    pipeline.run(rows, table_name="customers", loader_file_format="jsonl")
+
+    assert 20_002 == run_summary(pipeline).created

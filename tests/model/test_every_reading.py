@@ -6,13 +6,13 @@ import math
 import os
 import random
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 import pytest
 
 from dlt_bunce.api.steps import Verb
-from dlt_bunce.api.traits import Traits
+from dlt_bunce.api.traits import Counts, Traits
 
 from .explorer import History, deviations, every_history, play, readings
 from .server import Customer, Reading
@@ -182,7 +182,7 @@ def test_a_count_of_what_is_listed_is_never_believed(errors: str) -> None:
             reading, crowd(chance, 100, bad), verb="create", overwrite=True, traits=traits
         )
         assert [] == list(deviations(history, overwrite=True))
-    assert 0 == traits.proven
+    assert not any(one.proven for one in traits.counts.values())
 
 
 @pytest.mark.parametrize("failure", ["partial", "atomic", "prefix"])
@@ -195,7 +195,7 @@ def test_the_most_that_is_ever_named_is_not_taken_for_a_count(failure: str) -> N
             reading, crowd(chance, 100, bad), verb="create", overwrite=True, traits=traits
         )
         assert [] == list(deviations(history, overwrite=True)), bad
-        assert not traits.believes(3)
+        assert not traits.believes(3, "bad")
 
 
 def test_counts_below_the_highest_are_believed_once_one_is_proven() -> None:
@@ -211,4 +211,18 @@ def test_counts_below_the_highest_are_believed_once_one_is_proven() -> None:
         needed[bad] = history.requests
 
     assert {8: 1, 7: 1, 6: 1, 9: 1} == {bad: needed[bad] for bad in (8, 7, 6, 9)}
-    assert 9 == traits.proven
+    assert 9 == traits.counts["bad"].proven
+
+
+def test_what_one_sort_of_refusal_has_proven_is_not_believed_of_another() -> None:
+    traits = Traits(counts=defaultdict(Counts, taken=Counts(proven=2, highest=20)))
+
+    history = play(
+        Reading("atomic", count="true"),
+        crowd(random.Random(1), 100, 10),
+        verb="create",
+        overwrite=True,
+        traits=traits,
+    )
+
+    assert [] == list(deviations(history, overwrite=True))

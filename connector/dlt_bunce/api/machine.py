@@ -159,9 +159,10 @@ class Machine:
         if not kinds and len(rest) == 1:
             return (yield from self._refused_without_a_word(parcel))
         creates = parcel.verb == "create"
+        sort = " ".join(sorted(set(kinds.values())))
         if creates and answer.counted:
-            self._traits.met(len(kinds))
-        if creates and answer.counted and self._traits.believes(len(kinds)):
+            self._traits.met(len(kinds), sort)
+        if creates and answer.counted and self._traits.believes(len(kinds), sort):
             self._verdicts |= {i: Verdict("created", "count") for i in rest}
             rest = []
         # before anything else can fail: these may be there now
@@ -180,7 +181,7 @@ class Machine:
         if creates and self._traits.partial is False:
             again = left.sent_again(rest)
             return following + ([again] if kinds else halves(again))
-        learned = replace(left, named=len(kinds), counted=answer.counted, fresh=fresh)
+        learned = replace(left, named=len(kinds), sort=sort, counted=answer.counted, fresh=fresh)
         return [*following, replace(learned, look_up=True, leftover=True)]
 
     def _refused_without_a_word(self, parcel: Parcel) -> _Steps:
@@ -220,6 +221,7 @@ class Machine:
                     absent=len(absent),
                     of=len(parcel.rows),
                     named=parcel.named,
+                    sort=parcel.sort,
                     counted=parcel.counted,
                     fresh=parcel.fresh,
                 )

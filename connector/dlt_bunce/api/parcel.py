@@ -14,8 +14,8 @@ class Parcel:
 
     `look_up`: before they are sent. `silent`: a success did not show them, for the last of
     `attempt` - 1 times. `halve`: a refusal named none of them. `suspect`: so did an earlier one.
-    `leftover`: a refusal named others, or nobody; `named` of them, `counted`, and `fresh` (not one
-    of the rows was there before that request).
+    `leftover`: a refusal named others, or nobody; `named` of them, of that `sort`, `counted`, and
+    `fresh` (not one of the rows was there before that request).
     """
 
     rows: tuple[int, ...]
@@ -27,6 +27,7 @@ class Parcel:
     suspect: bool = False
     leftover: bool = False
     named: int = 0
+    sort: str = ""
     counted: bool = False
     fresh: bool = False
 

@@ -2,10 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, field
 
 _MOST = 0.75
 """This share of a refused batch is absent: none of it was created."""
+
+
+@dataclass
+class Counts:
+    """What is known of refusals of one sort that count their failures: of `bad` rows, of `taken`
+    ones, or of both. An API may look for either at another time, and create the rest or not.
+
+    `proven` failures were counted well by one of them, `highest` is the most that one has named,
+    and `repeated` whether it was met more than once. `probe` failures want a proof.
+    """
+
+    proven: int = 0
+    highest: int = 0
+    repeated: bool = False
+    probe: int = 0
+
+    def met(self, named: int) -> None:
+        """Takes note of a refusal."""
+        if named >= self.highest:
+            self.repeated = named == self.highest
+            self.highest = named
+
+    def knows(self, named: int) -> bool:
+        """Whether a refusal of so many can be believed."""
+        return 0 < named <= self.proven or (self.proven > 0 and 0 < named < self.highest)
 
 
 @dataclass
@@ -15,32 +41,31 @@ class Traits:
     `partial`: a refused batch creates its good rows (True), none (False), or not known yet. False
     is a hint: it saves look-ups, and a wrong one costs requests only.
 
-    `proven`: a refusal's own count ("k of n failed") is believed without a look-up for up to so
-    many failures, for a wrong belief loses rows. Proof is a counted refusal whose other rows, each
-    looked up and absent before it was ever sent, are all there afterwards. One failure proves
-    nothing: an API that names only the first failure, or stops at it, looks the same. Once there is
-    a proof, counts below the `highest` are believed as well, for none of them is the most that the
-    API names. `probe` asks the next batch to be looked up beforehand, for the sake of a refusal of
-    so many; once there is a proof, a new highest count asks for it only when it comes again.
-    `counts_lie` rules belief out for good, once a count and a look-up contradict each other.
+    `counts`, by sort: a refusal's own count ("k of n failed") is believed without a look-up for up
+    to as many failures as are proven, for a wrong belief loses rows. Proof is a counted refusal
+    whose other rows, each looked up and absent before it was ever sent, are all there afterwards.
+    One failure proves nothing: an API that names only the first failure, or stops at it, looks the
+    same. Once there is a proof, counts below the highest are believed as well, for none of them is
+    the most that the API names. A probe asks the next batch to be looked up beforehand; once there
+    is a proof, a new highest count asks for it only when it comes again. `counts_lie` rules belief
+    out for good, once a count and a look-up contradict each other.
     """
 
     partial: bool | None = None
-    proven: int = 0
-    highest: int = 0
-    repeated: bool = False
-    """Whether the highest count was met more than once."""
-    probe: int = 0
+    counts: dict[str, Counts] = field(default_factory=lambda: defaultdict(Counts))
     counts_lie: bool = False
     echoes: bool = False
     """Whether a success has ever shown a row that was sent."""
 
-    def learn(self, *, absent: int, of: int, named: int, counted: bool, fresh: bool) -> None:
+    def learn(
+        self, *, absent: int, of: int, named: int, sort: str, counted: bool, fresh: bool
+    ) -> None:
         """Learns from looking up the `of` rows that a refusal did not name, `absent` of them.
 
         `counted`: the refusal's count says that they are created. `fresh`: before that request
         none of them was there.
         """
+        counts = self.counts[sort]
         if absent:
             self.counts_lie = self.counts_lie or counted
             # those that are there may have been there before
@@ -49,28 +74,29 @@ class Traits:
         elif fresh:
             self.partial = True
             if counted and named > 1:
-                self.proven = max(self.proven, named)
-        elif counted and named > 1 and (not self.proven or self.repeated):
-            self.probe = named
+                counts.proven = max(counts.proven, named)
+        elif counted and named > 1 and (not counts.proven or counts.repeated):
+            counts.probe = named
 
     @property
     def seeks_proof(self) -> bool:
         """Whether the next batch is the one to be looked up before it is sent."""
-        return self.probe > 0 and not self.counts_lie and not self.believes(self.probe)
+        # other threads add sorts meanwhile
+        return not self.counts_lie and any(
+            one.probe > 0 and not one.knows(one.probe) for one in list(self.counts.values())
+        )
 
     def take_probe(self) -> bool:
         """Whether this batch is that one."""
         taken = self.seeks_proof
-        self.probe = 0
+        for one in list(self.counts.values()):
+            one.probe = 0
         return taken
 
-    def met(self, named: int) -> None:
+    def met(self, named: int, sort: str) -> None:
         """Takes note of a counted refusal of `named` rows."""
-        if named >= self.highest:
-            self.repeated = named == self.highest
-            self.highest = named
+        self.counts[sort].met(named)
 
-    def believes(self, named: int) -> bool:
+    def believes(self, named: int, sort: str) -> bool:
         """Whether the rows that a counted refusal of `named` rows leaves over are created."""
-        known = named <= self.proven or (self.proven > 0 and named < self.highest)
-        return not self.counts_lie and named > 0 and known
+        return not self.counts_lie and self.counts[sort].knows(named)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -15,7 +17,12 @@ from dlt_bunce.cli.watching import hooked, watched
 from dlt_bunce.errors import SourceError, ThresholdError
 
 if TYPE_CHECKING:
+    import dlt
+
     from dlt_bunce.cli.origin import Origin
+    from dlt_bunce.model import RunSummary
+
+LEFT_BEHIND = "Rows that an earlier run left behind are loaded first."
 
 
 @click.command("load")
@@ -85,12 +92,14 @@ def command(
         from dlt_bunce.records.cells import LETTER_ID
         from dlt_bunce.running import flush_and_run, has_left_overs
         from dlt_bunce.sources import Shard
+        from dlt_bunce.summary import add_up
 
         hints = origin.hints
         one = Shard.parse(shard) if shard else None
         if shard_key and one is None:
             raise SourceError("--shard-key needs --shard.", remedy="Add for example --shard 1/8.")
-        if origin.limit is not None and min_rows_share_of_last is None:
+        few = origin.limit is not None or LETTER_ID in origin.columns
+        if few and min_rows_share_of_last is None:
             min_rows_share_of_last = 0.0  # few rows are what was asked for
         destination = options.destination(
             store_url=store_url,
@@ -100,18 +109,22 @@ def command(
             max_reject_count=max_reject_count,
             min_rows_share_of_last=min_rows_share_of_last,
         )
-        name = origin.pipeline_name(*options.store_settings(store_url, account))
+        store = options.store_settings(store_url, account)
+        name = origin.pipeline_name(*store)
         with _folder(dry_run) as folder:
-            pipeline = dlt.pipeline(
-                one.pipeline_name(name) if one else name,
-                pipelines_dir=folder,  # type: ignore[arg-type]
-                destination=destination,
-            )
+
+            def pipeline_of(name: str) -> dlt.Pipeline:
+                return dlt.pipeline(name, pipelines_dir=folder, destination=destination)  # type: ignore[arg-type]
+
+            pipeline = pipeline_of(one.pipeline_name(name) if one else name)
+            kin = _kin(pipeline, origin.family(*store), pipeline.pipeline_name[len(name) :])
+            flushed = _flushed(map(pipeline_of, kin))
+            pipeline.activate()
             resource = (
                 origin.shard(pipeline, one, key=shard_key, plan=plan) if one else origin.resource()
             )
             if has_left_overs(pipeline):
-                click.echo("Rows that an earlier run left behind are loaded first.", err=True)
+                click.echo(LEFT_BEHIND, err=True)
             over: ThresholdError | None = None
             try:
                 with hooked(), watched():
@@ -122,6 +135,8 @@ def command(
                     )
             except ThresholdError as error:  # its figures are shown like any others
                 summary, over = error.summary, error
+        if flushed:
+            summary = add_up([summary, *flushed], pipeline.pipeline_name)
         if as_json:
             output.as_json(summary.as_dict())
         else:
@@ -134,6 +149,27 @@ def command(
                 )
         if over is not None:
             raise over
+
+
+def _kin(pipeline: dlt.Pipeline, family: str, shard: str) -> list[str]:
+    """Pipelines that the same command has had when its file had other columns."""
+    name = re.compile(f"{family}(_[0-9a-f]+)?{shard}")
+    folders = Path(pipeline.pipelines_dir).glob(f"{family}*")
+    found = sorted(folder.name for folder in folders if name.fullmatch(folder.name))
+    return [one for one in found if one != pipeline.pipeline_name]
+
+
+def _flushed(pipelines: Iterable[dlt.Pipeline]) -> list[RunSummary]:
+    """Loads what they have left behind."""
+    from dlt_bunce.running import flush, has_left_overs
+
+    found: list[RunSummary] = []
+    for pipeline in pipelines:
+        if has_left_overs(pipeline):
+            click.echo(LEFT_BEHIND, err=True)
+            with watched():
+                found += flush(pipeline)
+    return found
 
 
 @contextlib.contextmanager

@@ -48,14 +48,21 @@ class Origin:
     def pipeline_name(self, store_url: str, account: str) -> str:
         """The same command in the same folder gets the same pipeline, and so takes up what it left
         behind; another store or folder never gets those rows. dlt remembers columns and hints of a
-        pipeline, so another mapping, or a file with other columns, needs another pipeline too.
+        pipeline, so another mapping, or a file with other columns, needs another pipeline too: the
+        names differ in what follows `family` then.
         """
         if self.name is not None:
             return self.name
+        columns = "\x1f".join(self.columns)
+        family = self.family(store_url, account)
+        return f"{family}_{_digest(columns, 3)}" if columns else family
+
+    def family(self, store_url: str, account: str) -> str:
+        """How the names begin of all pipelines that this command gets while columns change."""
         parts = (str(Path.cwd()), self.source, self.table, self.query, store_url, account)
         mapping = (f"{field}={column}" for field, column in sorted(self.hints.items()))
-        key = "\x1f".join(part or "" for part in (*parts, *self.columns, "", *mapping))
-        return f"bunce_load_{blake2b(key.encode(), digest_size=5).hexdigest()}"
+        key = "\x1f".join(part or "" for part in (*parts, *mapping))
+        return f"bunce_load_{_digest(key, 5)}"
 
     def resource(self) -> DltResource:
         """All of the source. Raises SourceError."""
@@ -80,6 +87,10 @@ class Origin:
         except ValueError:
             raise SourceError(BAD_URL) from None
         return resource if self.limit is None else limited(resource, self.limit)
+
+
+def _digest(text: str, size: int) -> str:
+    return blake2b(text.encode(), digest_size=size).hexdigest()
 
 
 def parse_maps(maps: tuple[str, ...]) -> dict[str, str]:

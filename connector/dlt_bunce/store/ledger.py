@@ -105,14 +105,6 @@ class Ledger:
         self._claimed, self._analyzed_next = 0, _ANALYZED_AFTER
         self._emails_indexed = False
 
-    def judge(self, accepted: pa.Table, chunk: int, correcting: pa.Table | None = None) -> pa.Table:
-        """Compares the rows with the ledger: table of row, verdict, in_doubt, had_letter.
-
-        A row that is not in it is unchanged, and there is nothing to tidy up after it.
-        """
-        self._lay_out(accepted, correcting)
-        return self._verdicts(accepted, chunk, correcting)
-
     def claim(
         self,
         accepted: pa.Table,
