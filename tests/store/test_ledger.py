@@ -373,7 +373,8 @@ answer(claimed)
         [f"URL, NAME = {(store_url, name)!r}\n{program}" for name in ("one", "two", "three")]
     )
 
-    assert all(claims)
+    # a process may be kept waiting until the others are done
+    assert sum(map(bool, claims)) >= 2
     assert [f"c{n}" for n in sorted(range(3000), key=str)] == sorted(
         key for claim in claims for key in claim
     )
