@@ -109,7 +109,7 @@ load("first", {emulator.base_url!r}, lease_s=2.0)
             wait_for_requests(emulator, 2)
             stop(first)
             time.sleep(2.2)
-            second = load("second", emulator.base_url, lease_s=2.0)
+            second = load("second", emulator.base_url, lease_s=60.0)
             first.send_signal(signal.SIGCONT)
             _, errors = first.communicate(timeout=30)
         finally:
