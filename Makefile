@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 BENCH := .venv-bench
 BENCH_READY := $(BENCH)/.ready
 
-.PHONY: help demo test check explore soak guard bench pace docs requirements clean
+.PHONY: help demo browser test check explore soak guard bench pace docs requirements clean
 .DEFAULT_GOAL := help
 
 help:  ## Show these commands.
@@ -16,8 +16,15 @@ help:  ## Show these commands.
 demo: $(READY)  ## Watch 10,000 customers go through the whole story.
 	@$(BIN)/dlt-bunce demo
 
-test: $(READY)  ## Run every test, with a real Postgres, S3 stand-in, and emulator.
+test: $(READY) browser  ## Run every test, with a real Postgres, S3 stand-in, and emulator.
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
+
+# the workbench is tested in a real browser, which pip does not bring
+browser:
+	@command -v chromium || command -v chromium-browser || command -v google-chrome || { \
+		echo "Installing Chromium ..." && apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends chromium; \
+	} >/dev/null || { echo "The tests need a Chromium: apt-get install chromium" >&2; exit 1; }
 
 explore: $(READY)  ## Settle against every reading of the API for ten minutes more.
 	@DLT_BUNCE_TEST_EXPLORE_SECONDS=600 $(BIN)/python -m pytest -s tests/model

@@ -34,7 +34,7 @@ ALLOWED = {
     "repeating": set(),
     "progress": {"repeating"},
     "hooks": {"errors", "model", "logs"},
-    "telemetry": {"model", "store", "api"},
+    "telemetry": {"model", "logs", "store", "api"},
     "load": {
         "progress",
         "errors",

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -91,7 +91,6 @@ class Load:
     throttle: Throttle
     ledger: Ledger = field(init=False)
     _traits: Traits = field(default_factory=Traits)
-    _proving: threading.Lock = field(default_factory=threading.Lock)
     _stop: threading.Event = field(default_factory=threading.Event)
     _interrupted: bool = False
     _cut_short: bool = False
@@ -227,7 +226,8 @@ class Load:
     def _send(self, batch: pa.Table, rows: Rows) -> Delivered:
         taken = said_of(batch)
         verb = batch.column("verb")[0].as_py()
-        with self._turn(proves=verb == "create" and not taken), self.throttle.slot() as learner:
+        turn = self._traits.turn(proves=verb == "create" and not taken)
+        with turn, self.throttle.slot() as learner:
             settlement = Settlement(
                 rows,
                 self.session,
@@ -243,16 +243,6 @@ class Load:
         if settlement.fault is not None:
             self._stop.set()
         return Delivered(batch, verdicts, settlement.calls, settlement.fault, settlement.held)
-
-    @contextmanager
-    def _turn(self, *, proves: bool) -> Iterator[None]:
-        """While a batch proves what refusals mean, others wait: they would all be looked up."""
-        with ExitStack() as turn:
-            if proves:
-                turn.enter_context(self._proving)
-                if not self._traits.seeks_proof:
-                    turn.close()
-            yield
 
     def _settle(self, group: Sequence[Delivered]) -> None:
         """Writes what became of batches: ledger, dead letters, and counts in one transaction."""

@@ -19,6 +19,7 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "load.finished": "a file is settled: its counts by fate",
         "load.stopped": "a file cannot be finished now; its rows stay with dlt for the next run",
         "run.over_threshold": "a run is loaded and recorded, but not what a threshold allows",
+        "telemetry.unsupported": "OpenTelemetry's API is too old for metrics: nothing is measured",
         "run.hook_failed": "on_run_end has raised, so nobody was told how the run has ended",
         "load.flushed": "rows that an earlier run left behind are loaded before the new ones",
         "adopt.finished": "all customers of Bunce's listing are in the ledger",

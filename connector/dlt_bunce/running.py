@@ -55,12 +55,18 @@ def flush_and_run(
     return summary
 
 
-def flush(pipeline: dlt.Pipeline) -> list[RunSummary]:
-    """Loads what an earlier run has left behind, and nothing else: one summary a package."""
+def flush(pipeline: dlt.Pipeline) -> RunSummary:
+    """Loads what an earlier run has left behind, and nothing else.
+
+    Raises as flush_and_run does, but for thresholds: the summary tells of those.
+    """
     with one_run(pipeline), _own_errors():
-        with pipeline.destination_client() as client:
-            _check(cast("BunceClient", client))
-        return _flush(pipeline)
+        with pipeline.destination_client() as opened:
+            client = cast("BunceClient", opened)
+            _check(client)
+        summary = total(client, _flush(pipeline), pipeline.pipeline_name)
+    tell(client, summary)
+    return summary
 
 
 def _flush(pipeline: dlt.Pipeline) -> list[RunSummary]:

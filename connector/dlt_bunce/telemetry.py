@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from dlt_bunce.api.observing import UNOBSERVED, Observer, Question
+from dlt_bunce.logs import logger
 from dlt_bunce.model import REJECT_CODES
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from dlt_bunce.api.reply import Reply
     from dlt_bunce.store.ledger import Job
 
+_OLDEST = "1.31"
+"""As the extra in pyproject.toml has it: gauges, and buckets by advice."""
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 
@@ -55,10 +59,18 @@ class _Otel:
 @cache
 def _otel() -> _Otel | None:
     """None where the API is not installed, or too old. Looked for at the first load."""
+    from packaging.version import Version
+
     try:
-        return _Otel()
-    except (ImportError, AttributeError, TypeError):
+        import opentelemetry.trace  # noqa: F401
+
+        found = version("opentelemetry-api")
+    except ImportError:
         return None
+    if Version(found) < Version(_OLDEST):
+        logger().warning("telemetry.unsupported", found=found, needed=_OLDEST)
+        return None
+    return _Otel()
 
 
 def is_there() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -240,9 +241,16 @@ def test_http_instrumentations_add_no_span_of_their_own(
     assert context.get_value(context._SUPPRESS_HTTP_INSTRUMENTATION_KEY) is None  # noqa: SLF001
 
 
-WITHOUT = """
+MISSING = """
 import sys
 sys.modules["opentelemetry"] = None  # as where it is not installed
+"""
+OLD = """
+import importlib.metadata, sys
+real = importlib.metadata.version
+importlib.metadata.version = lambda name: "1.27.0" if name == "opentelemetry-api" else real(name)
+"""
+LOAD = """
 import dlt
 from dlt_bunce import bunce, flush_and_run
 row = dict(id=1, email="a@example.com", first_name="A", last_name="B", phone="+2348100000000")
@@ -251,12 +259,15 @@ print(flush_and_run(pipeline, dlt.resource([row], name="customers")).created)
 """
 
 
-def test_without_the_api_a_load_is_as_ever(emulator: Emulator) -> None:
+@pytest.mark.parametrize("api", [MISSING, OLD], ids=["missing", "old"])
+def test_without_the_api_a_load_is_as_ever(api: str, emulator: Emulator) -> None:
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", WITHOUT, emulator.base_url],
+        [sys.executable, "-W", "error", "-c", api + LOAD, emulator.base_url],
+        env=os.environ | {"RUNTIME__LOG_LEVEL": "WARNING"},
         capture_output=True,
         text=True,
         check=True,
     )
 
     assert "1" == done.stdout.strip()
+    assert ("telemetry.unsupported" in done.stderr) == (api == OLD)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 _MOST = 0.75
@@ -56,6 +59,7 @@ class Traits:
     counts_lie: bool = False
     echoes: bool = False
     """Whether a success has ever shown a row that was sent."""
+    _proving: threading.Lock = field(default_factory=threading.Lock)
 
     def learn(
         self, *, absent: int, of: int, named: int, sort: str, counted: bool, fresh: bool
@@ -92,6 +96,16 @@ class Traits:
         for one in list(self.counts.values()):
             one.probe = 0
         return taken
+
+    @contextmanager
+    def turn(self, *, proves: bool) -> Iterator[None]:
+        """While a batch proves what refusals mean, others wait: they would all be looked up."""
+        with ExitStack() as turn:
+            if proves:
+                turn.enter_context(self._proving)
+                if not self.seeks_proof:
+                    turn.close()
+            yield
 
     def met(self, named: int, sort: str) -> None:
         """Takes note of a counted refusal of `named` rows."""

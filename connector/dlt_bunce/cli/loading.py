@@ -147,8 +147,7 @@ def command(
                     "has accepted other content of these customers. To send such a row all the "
                     f"same, empty its cell {LETTER_ID}."
                 )
-        if over is not None:
-            raise over
+        _raise_over(over, flushed)
 
 
 def _kin(pipeline: dlt.Pipeline, family: str, shard: str) -> list[str]:
@@ -168,8 +167,16 @@ def _flushed(pipelines: Iterable[dlt.Pipeline]) -> list[RunSummary]:
         if has_left_overs(pipeline):
             click.echo(LEFT_BEHIND, err=True)
             with watched():
-                found += flush(pipeline)
+                found.append(flush(pipeline))
     return found
+
+
+def _raise_over(over: ThresholdError | None, flushed: Iterable[RunSummary]) -> None:
+    """Raises the first ThresholdError of all that was loaded."""
+    if over is not None:
+        raise over
+    for summary in flushed:
+        summary.raise_if_over_thresholds()
 
 
 @contextlib.contextmanager

@@ -50,12 +50,4 @@ def server(app: ASGIApp) -> uvicorn.Server:
 
 def listen(port: int) -> socket.socket:
     """A socket that only this machine reaches; port 0 takes a free one. Raises OSError."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((HOST, port))
-        listener.listen(64)
-    except OSError:
-        listener.close()
-        raise
-    return listener
+    return socket.create_server((HOST, port), backlog=64)
