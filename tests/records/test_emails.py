@@ -94,7 +94,7 @@ label = st.text("abz09-", min_size=1, max_size=8)
 def test_the_quick_pattern_agrees_with_the_judgment(local: str, domain: str) -> None:
     text = f"{local}@{domain}".lower()
 
-    careful, _ = emails._judgement(text)  # noqa: SLF001 - the slow way, alone
+    careful, _ = emails._judgment(text)  # noqa: SLF001 - the slow way, alone
 
     assert (careful or False) == judged(text)
 
