@@ -1,4 +1,4 @@
-"""The shipped pipelines, run as their users run them."""
+"""The shipped pipelines, run as their users run them, Airflow's among them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
 import pytest
+from tests.pipelines.airflow import Airflow
+from tests.pipelines.crm import FILL
 
 from dlt_bunce.emulator import Emulator
 
@@ -37,3 +40,26 @@ def run(emulator: Emulator) -> Run:
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def _home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("airflow")
+    Airflow(home).run("db", "migrate")
+    return home
+
+
+@pytest.fixture
+def airflow(_home: Path, emulator: Emulator, postgres_url: str, postgres_store: str) -> Airflow:
+    """Airflow with a connection to the emulator, to a filled database, and to a store."""
+    with psycopg.connect(postgres_url) as connection:
+        connection.execute(FILL)  # type: ignore[arg-type]
+    bunce = {"base_url": emulator.base_url, "requests_per_minute": 0}
+    # the server takes any password; the store's URL must come to dlt without one
+    store = postgres_store.replace("postgres:@", "postgres:marked@")
+    assert "marked" in store
+    return Airflow(
+        _home,
+        {"bunce": {"conn_type": "generic", "password": "sk_test_marked", "extra": bunce}},
+        {"AIRFLOW_CONN_CRM": postgres_url, "AIRFLOW_CONN_BUNCE_STORE": store},
+    )

@@ -5,25 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
-import pytest
 from tests.pipelines.airflow import ROOT, Airflow
 
 from dlt_bunce.emulator import Behavior, Emulator
 
-# three days of customers, one a minute from 2026-11-02 on; each 100th has no email address
-FILL = """
-CREATE TABLE customers AS SELECT n AS id,
-  CASE WHEN n % 100 = 7 THEN 'nobody' ELSE 'c' || n || '@example.com' END AS email,
-  'Ada' AS first_name, 'Obi' AS last_name, '+2348100' || lpad(n::text, 6, '0') AS phone_no,
-  timestamptz '2026-11-02 03:00Z' + n * interval '1 minute' AS updated_at
-FROM generate_series(0, 4319) AS n;
-CREATE INDEX ON customers (id)
-"""
 TEST = """
 import json
 from airflow.dag_processing.dagbag import DagBag
@@ -45,31 +33,6 @@ for day in {days!r}:
     }})
 print(json.dumps(runs, default=str))
 """
-
-
-@pytest.fixture(scope="session")
-def _home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("airflow")
-    Airflow(home).run("db", "migrate")
-    return home
-
-
-@pytest.fixture
-def airflow(
-    _home: Path, emulator: Emulator, postgres_url: str, postgres_store: str
-) -> Iterator[Airflow]:
-    """Airflow with a connection to the emulator, to a filled database, and to a store."""
-    with psycopg.connect(postgres_url) as connection:
-        connection.execute(FILL)  # type: ignore[arg-type]
-    bunce = {"base_url": emulator.base_url, "requests_per_minute": 0}
-    # the server takes any password; the store's URL must come to dlt without one
-    store = postgres_store.replace("postgres:@", "postgres:marked@")
-    assert "marked" in store
-    return Airflow(
-        _home,
-        {"bunce": {"conn_type": "generic", "password": "sk_test_marked", "extra": bunce}},
-        {"AIRFLOW_CONN_CRM": postgres_url, "AIRFLOW_CONN_BUNCE_STORE": store},
-    )
 
 
 def run(airflow: Airflow, dag: str, *days: str, **conf: Any) -> list[dict[str, Any]]:

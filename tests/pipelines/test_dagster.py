@@ -17,7 +17,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from tests.pipelines.test_airflow import FILL
+from tests.pipelines.crm import FILL
 
 from dlt_bunce.emulator import Behavior, Emulator
 

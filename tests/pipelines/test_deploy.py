@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import yaml
-from tests.pipelines.test_airflow import FILL
+from tests.pipelines.crm import FILL
 
 from dlt_bunce.emulator import Emulator
 

@@ -1,0 +1,123 @@
+"""Airflow's own scheduler, which gives tasks to processes and repeats what fails."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+from tests.pipelines.airflow import BIN, Airflow
+
+DAG = "bunce_backfill"
+# how processes of Airflow call themselves
+_TASK, _EXECUTOR = "airflow worker --", "LocalExecutor"
+
+
+@dataclass
+class Scheduler:
+    """An installation of Airflow whose scheduler, parser, and API run while the `with` block lasts.
+
+    Tasks run in `workers` processes at a time, by the LocalExecutor.
+    """
+
+    airflow: Airflow
+    workers: int
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Starts and stops it."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = str(free.getsockname()[1])
+        api = f"http://127.0.0.1:{port}/execution/"
+        self.airflow.environment |= {
+            "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": api,
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__PARALLELISM": str(self.workers),
+            # a worker that is gone is missed after so many seconds, and looked for so often
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
+            "BUNCE_BACKFILL_WORKERS": str(self.workers),
+        }
+        self.airflow.run("dags", "reserialize")
+        self.airflow.run("dags", "unpause", DAG, "--yes")
+        try:
+            self._start("api-server", "--host", "127.0.0.1", "--port", port, "--workers", "1")
+            self._start("scheduler", "--skip-serve-logs")
+            yield
+        finally:
+            for process in self.processes:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+    def trigger(self, conf: str) -> None:
+        """Asks for a run of the backfill."""
+        self.airflow.run("dags", "trigger", DAG, "--conf", conf)
+
+    def state(self) -> str:
+        """Of the newest run: queued, running, success, or failed."""
+        [[state]] = self._ask("SELECT state FROM dag_run ORDER BY id DESC LIMIT 1")
+        return str(state)
+
+    def tries(self) -> dict[int, int]:
+        """How often each shard was begun."""
+        found = self._ask("SELECT map_index, try_number FROM task_instance WHERE task_id = 'shard'")
+        return dict(found)
+
+    def at_work(self) -> list[psutil.Process]:
+        """The processes that load a shard, each the child of one that watches it."""
+        found = []
+        for process in self.processes:
+            with suppress(psutil.NoSuchProcess):
+                found += psutil.Process(process.pid).children(recursive=True)
+        titles = {one: _title(one) for one in found}
+        # the other workers are the executor's own, of which each starts and watches one of these
+        return [
+            one
+            for one in found
+            if titles[one].startswith(_TASK + " ") and _EXECUTOR not in titles[one]
+        ]
+
+    def _start(self, *arguments: str) -> None:
+        with Path(self.airflow.home, f"{arguments[0]}.log").open("wb") as log:
+            self.processes.append(
+                subprocess.Popen(
+                    [BIN / "airflow", *arguments],
+                    env=self.airflow.env,
+                    cwd=self.airflow.home,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            )
+
+    def _ask(self, query: str) -> list[Any]:
+        url = f"file:{self.airflow.home}/airflow.db?mode=ro"
+        with closing(sqlite3.connect(url, uri=True, timeout=30)) as connection:
+            return connection.execute(query).fetchall()
+
+
+def _title(process: psutil.Process) -> str:
+    with suppress(psutil.NoSuchProcess):
+        return " ".join(process.cmdline())
+    return ""
+
+
+def wait_until(true: Any, *, seconds: float) -> None:
+    """Waits for a condition, and fails when it does not come about."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
