@@ -2,7 +2,8 @@
 
 `python -m tests.benchmarks.scaling` prints a line for each number of processes. With `--limit` the
 emulator takes 500 requests a minute; with `--kill` a process chosen by chance dies every so many
-seconds, and is started again like a task of an orchestrator.
+seconds, and is started again like a task of an orchestrator. With `--airflow` it is one: the
+backfill DAG, run by Airflow's scheduler and LocalExecutor, reads a table of Postgres.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import click
 import psycopg
 from tests.benchmarks import customers
 from tests.benchmarks.contenders import QUIET
+from tests.benchmarks.orchestrated import AirflowBackfill, filled
 from tests.benchmarks.server import Server
 from tests.postgres import drop_schema, new_schema, postgres
 
@@ -115,11 +117,26 @@ def watched(url: str) -> Iterator[list[tuple[int, int]]]:
 
 
 def store_seconds(url: str) -> float:
-    """What all sessions that have ended spent in statements, since the server was started."""
+    """What all sessions of the database spent in statements, since the server was started."""
     with psycopg.connect(url) as connection:
         connection.execute("SELECT pg_stat_force_next_flush()")
-        [[spent]] = connection.execute("SELECT sum(active_time) FROM pg_stat_database").fetchall()
+        [[spent]] = connection.execute(
+            "SELECT active_time FROM pg_stat_database WHERE datname = current_database()"
+        ).fetchall()
         return float(spent) / 1000
+
+
+@contextmanager
+def source(url: str, folder: Path, rows: int, *, airflow: bool) -> Iterator[str]:
+    """So many customers: the URL of a database beside the store's, or a folder of files."""
+    if airflow:
+        with filled(url, rows) as found:
+            yield found
+        return
+    for number in range(FILES):
+        first, after = (n * rows // FILES for n in (number, number + 1))
+        customers.write(folder / f"{number:02}.parquet", after - first, first=first)
+    yield str(folder)
 
 
 @click.command()
@@ -129,6 +146,7 @@ def store_seconds(url: str) -> float:
 @click.option("--latency-ms", default=50, show_default=True)
 @click.option("--limit", is_flag=True, help=f"{LIMIT} requests a minute.")
 @click.option("--kill", type=float, metavar="SECONDS", help="Kill a process so often.")
+@click.option("--airflow", is_flag=True, help="Through Airflow's scheduler.")
 def main(
     rows: int,
     processes: tuple[int, ...],
@@ -136,34 +154,36 @@ def main(
     latency_ms: int,
     limit: bool,
     kill: float | None,
+    airflow: bool,
 ) -> None:
     """Print the table."""
     click.echo(
         "| processes | rows | seconds | rows/s | requests | refused (429) | sent twice | killed "
         "| store, µs a row | waiting for a lock |\n|---|---|---|---|---|---|---|---|---|---|"
     )
-    with tempfile.TemporaryDirectory() as name, postgres() as url:
-        files = Path(name) / "files"
-        for number in range(FILES):
-            first, after = (n * rows // FILES for n in (number, number + 1))
-            customers.write(files / f"{number:02}.parquet", after - first, first=first)
+    with (
+        tempfile.TemporaryDirectory() as name,
+        postgres() as url,
+        source(url, Path(name) / "files", rows, airflow=airflow) as origin,
+    ):
         for shards, run in zip(processes, itertools.count()):
             store_url = new_schema(url)
             switches = {"latency_ms": latency_ms, "rate_limit": LIMIT if limit else 0}
             with Server(**switches) as server, watched(url) as seen:
-                backfill = Backfill(
-                    files,
-                    shards,
-                    {
-                        "DLT_DATA_DIR": f"{name}/dlt-{run}",
-                        **QUIET,
-                        "DESTINATION__BUNCE__CREDENTIALS__API_KEY": "sk_test_bench",
-                        "DESTINATION__BUNCE__BASE_URL": server.base_url,
-                        "DESTINATION__BUNCE__STORE_URL": store_url,
-                        "DESTINATION__BUNCE__BATCH_SIZE": str(batch),
-                        "DESTINATION__BUNCE__MAX_BATCH_SIZE": str(batch),
-                        "DESTINATION__BUNCE__REQUESTS_PER_MINUTE": str(LIMIT if limit else 0),
-                    },
+                environment = {
+                    "DLT_DATA_DIR": f"{name}/dlt-{run}",
+                    **QUIET,
+                    "DESTINATION__BUNCE__CREDENTIALS__API_KEY": "sk_test_bench",
+                    "DESTINATION__BUNCE__BASE_URL": server.base_url,
+                    "DESTINATION__BUNCE__STORE_URL": store_url,
+                    "DESTINATION__BUNCE__BATCH_SIZE": str(batch),
+                    "DESTINATION__BUNCE__MAX_BATCH_SIZE": str(batch),
+                    "DESTINATION__BUNCE__REQUESTS_PER_MINUTE": str(LIMIT if limit else 0),
+                }
+                backfill: Backfill | AirflowBackfill = (
+                    AirflowBackfill(origin, shards, environment)
+                    if airflow
+                    else Backfill(Path(origin), shards, environment)
                 )
                 before, started = store_seconds(url), time.perf_counter()
                 counts = backfill.run(kill)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import signal
@@ -76,6 +77,11 @@ class Scheduler:
         found = self._ask("SELECT map_index, try_number FROM task_instance WHERE task_id = 'shard'")
         return dict(found)
 
+    def results(self, task: str) -> list[Any]:
+        """What the instances of a task have returned."""
+        found = self._ask("SELECT value FROM xcom WHERE task_id = ? AND key = 'return_value'", task)
+        return [json.loads(value) for [value] in found]
+
     def at_work(self) -> list[psutil.Process]:
         """The processes that load a shard, each the child of one that watches it."""
         found = []
@@ -103,10 +109,10 @@ class Scheduler:
                 )
             )
 
-    def _ask(self, query: str) -> list[Any]:
+    def _ask(self, query: str, *values: str) -> list[Any]:
         url = f"file:{self.airflow.home}/airflow.db?mode=ro"
         with closing(sqlite3.connect(url, uri=True, timeout=30)) as connection:
-            return connection.execute(query).fetchall()
+            return connection.execute(query, values).fetchall()
 
 
 def _title(process: psutil.Process) -> str:
