@@ -19,26 +19,27 @@ def _home(tmp_path: Path) -> Path:
     return home
 
 
-@pytest.mark.parametrize("with_its_watcher", [False, True], ids=["task", "task and watcher"])
-def test_the_scheduler_repeats_a_shard_whose_worker_was_killed(
-    airflow: Airflow, emulator: Emulator, with_its_watcher: bool
+def test_the_scheduler_repeats_shards_whose_workers_were_killed(
+    airflow: Airflow, emulator: Emulator
 ) -> None:
-    emulator.behavior = Behavior(rate_limit=0, latency_ms=200)
+    emulator.behavior = Behavior(rate_limit=0, latency_ms=1000)
     scheduler = Scheduler(airflow, workers=2)
     with scheduler.running():
         scheduler.trigger('{"shards": 2}')
         wait_until(lambda: len(emulator.customers) >= 300, seconds=240)
-        victim = scheduler.at_work()[0]
-        if with_its_watcher:
-            victim.parent().kill()
-        victim.kill()
+        task, other = scheduler.at_work()
+        watcher = other.parent()
+        assert watcher is not None
+        # the end of this one is told by its watcher; the other is missed when its heartbeat is
+        for process in (task, watcher, other):
+            process.kill()
         before = len(emulator.customers)
         emulator.behavior = Behavior(rate_limit=0)
         wait_until(lambda: scheduler.state() in {"success", "failed"}, seconds=400)
         state, tries = scheduler.state(), sorted(scheduler.tries().values())
 
     print(f"killed after {before} of 4276 customers; tries of the shards: {tries}")
-    assert ("success", [1, 2]) == (state, tries)
+    assert ("success", [2, 2]) == (state, tries)
     assert before < 4276 == len(emulator.customers)
-    # what was in flight when the process died is looked up, not sent again
+    # what was in flight when a process died is looked up, not sent again
     assert {1} == set(emulator.times_sent.values())

@@ -1,0 +1,123 @@
+"""A shard by Dagster's daemon: a worker is killed, and nobody has to look after it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+from tests.pipelines.airflow import BIN, ROOT
+from tests.pipelines.crm import FILL
+from tests.pipelines.scheduler import wait_until
+from typing_extensions import Self
+
+from dlt_bunce.emulator import Behavior, Emulator
+
+DEFINITIONS = ROOT / "pipelines" / "dagster_defs.py"
+pytestmark = pytest.mark.filterwarnings("default")  # Dagster and dlt warn of each other
+
+
+@dataclass
+class Daemon:
+    """Dagster's daemon, which takes runs from the queue while the `with` block lasts."""
+
+    home: Path
+    environment: dict[str, str]
+
+    def __enter__(self) -> Self:
+        with (self.home / "daemon.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [BIN / "dagster-daemon", "run", "-f", DEFINITIONS],
+                env=self.environment,
+                cwd=self.home,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in (*self._below(), psutil.Process(self._process.pid)):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        self._process.wait()
+
+    def launch(self, job: str, partition: str) -> None:
+        """Puts a run into the queue."""
+        tags = json.dumps({"dagster/partition": partition})
+        done = subprocess.run(
+            [BIN / "dagster", "job", "launch", "-f", DEFINITIONS, "-j", job, "--tags", tags],
+            env=self.environment,
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert 0 == done.returncode, done.stderr
+
+    def runs(self) -> list[str]:
+        """States of all runs, the newest first."""
+        import dagster as dg
+
+        with dg.DagsterInstance.from_config(str(self.home)) as instance:
+            return [run.status.value for run in instance.get_runs()]
+
+    def at_work(self) -> list[psutil.Process]:
+        """The process of a run, and that of its step, which loads."""
+        spawned = [one for one in self._below() if "spawn_main" in " ".join(one.cmdline())]
+        steps = [one for one in spawned if one.parent() in spawned]
+        return [found for step in steps for found in (step.parent(), step) if found is not None]
+
+    def _below(self) -> list[psutil.Process]:
+        return psutil.Process(self._process.pid).children(recursive=True)
+
+
+@pytest.fixture
+def daemon(
+    tmp_path: Path, emulator: Emulator, postgres_url: str, postgres_store: str
+) -> Iterator[Daemon]:
+    """Runs, and reads three days of customers."""
+    with psycopg.connect(postgres_url) as connection:
+        connection.execute(FILL)  # type: ignore[arg-type]
+    home = tmp_path / "dagster"
+    home.mkdir()
+    shutil.copy(ROOT / "pipelines" / "deploy" / "dagster.yaml", home)
+    settings = {
+        "CRM_URL": postgres_url,
+        "DAGSTER_HOME": str(home),
+        "DESTINATION__BUNCE__CREDENTIALS__API_KEY": "sk_test_marked",
+        "DESTINATION__BUNCE__BASE_URL": emulator.base_url,
+        "DESTINATION__BUNCE__STORE_URL": postgres_store,
+        "DESTINATION__BUNCE__REQUESTS_PER_MINUTE": "0",
+        "BUNCE_SHARDS": "2",
+    }
+    with Daemon(home, {**os.environ, **settings}) as daemon:
+        yield daemon
+
+
+def test_the_daemon_repeats_a_shard_whose_worker_was_killed(
+    daemon: Daemon, emulator: Emulator
+) -> None:
+    emulator.behavior = Behavior(rate_limit=0, latency_ms=200)
+    daemon.launch("bunce_backfill_job", "1/2")
+    wait_until(lambda: len(emulator.customers) >= 300, seconds=240)
+    for process in daemon.at_work():
+        process.kill()
+    before = len(emulator.customers)
+    emulator.behavior = Behavior(rate_limit=0)
+    wait_until(lambda: "SUCCESS" in daemon.runs(), seconds=300)
+
+    runs = daemon.runs()
+    print(f"killed after {before} of 2138 customers; runs: {runs}")
+    assert ["SUCCESS", "FAILURE"] == runs
+    assert before < 2138 == len(emulator.customers)
+    # what was in flight when the process died is looked up, not sent again
+    assert {1} == set(emulator.times_sent.values())
