@@ -12,13 +12,14 @@ from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
+import pytest
 
 from dlt_bunce.api.adaptation import BatchSize, Concurrency, Throttle
 from dlt_bunce.api.pacing import Pace
 from dlt_bunce.api.session import Session
 from dlt_bunce.emulator import Behavior, Emulator, Fault
-from dlt_bunce.errors import StoreError
-from dlt_bunce.lease import Lease
+from dlt_bunce.errors import RowsDeferredError, StoreError
+from dlt_bunce.lease import Lease, waits
 from dlt_bunce.load import Load, Settings
 from dlt_bunce.records.mapping import resolve_mapping
 from dlt_bunce.records.prepare import Rules
@@ -73,7 +74,7 @@ def wait_for_requests(emulator: Emulator, count: int) -> None:
 
 
 def test_a_slow_load_keeps_its_rows_beyond_the_lease(emulator: Emulator) -> None:
-    slow = Fault("hang_before", on_request=2, seconds=5.0)
+    slow = Fault("hang_before", on_request=2, seconds=10.0)
     emulator.behavior = Behavior(rate_limit=0, faults=(slow,))
     counts: dict[str, Mapping[str, int]] = {}
     first = threading.Thread(
@@ -82,11 +83,16 @@ def test_a_slow_load_keeps_its_rows_beyond_the_lease(emulator: Emulator) -> None
     first.start()
     wait_for_requests(emulator, 2)
 
-    counts["second"] = load("second", emulator.base_url, lease_s=2.0)
+    # a lease is waited for, by whose end a dead load would be given up
+    with pytest.raises(RowsDeferredError, match="another run is sending them"):
+        load("second", emulator.base_url, lease_s=0.5)
+    alive = first.is_alive()
+    counts["third"] = load("third", emulator.base_url, lease_s=20.0)
     first.join()
 
+    assert alive
     assert {1} == set(emulator.times_sent.values())
-    assert (20, 20) == (counts["first"]["created"], counts["second"]["unchanged"])
+    assert (20, 20) == (counts["first"]["created"], counts["third"]["unchanged"])
     with Database(STORE) as db:
         assert [] == db.rows("SELECT * FROM bunce_leases")
 
@@ -138,3 +144,12 @@ def test_a_quick_load_writes_no_lease(emulator: Emulator) -> None:
         with lease:
             assert not lease.is_lost()
         assert [] == db.rows("SELECT * FROM bunce_leases")
+
+
+@pytest.mark.parametrize("lease_s", [0.5, 2.0, 180.0])
+def test_a_load_waits_for_longer_than_a_lease_and_asks_often_meanwhile(lease_s: float) -> None:
+    first, *others = waits(lease_s)
+
+    assert 0.0 == first
+    assert lease_s < sum(others) <= lease_s + 10
+    assert max(others) <= max(0.2, lease_s / 10)

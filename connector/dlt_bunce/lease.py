@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING
 
 from dlt_bunce.errors import StoreError
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _RENEWALS = 3
 """Renewals within a lease, so that one that fails costs nothing."""
+_FIRST_WAIT_S = 0.2
+_CLOCKS_DIFFER_S = 5.0
 
 
 class Lease:
@@ -73,3 +75,15 @@ class Lease:
             return
         self._renewed.update(chunks)
         self._renewed_at = started
+
+
+def waits(lease_s: float) -> Iterator[float]:
+    """Before rows that another run is sending are asked for again, in seconds: none at first, and
+    together a lease, by which whoever is alive has settled or renewed them.
+    """
+    yield 0.0
+    left, wait = lease_s + _CLOCKS_DIFFER_S, _FIRST_WAIT_S
+    while left > 0:
+        yield min(wait, left)
+        left -= wait
+        wait = min(2 * wait, lease_s / 10)

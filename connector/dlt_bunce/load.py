@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, closing
@@ -27,7 +26,7 @@ from dlt_bunce.errors import (
     StoppedError,
 )
 from dlt_bunce.held import Held, said_of
-from dlt_bunce.lease import Lease
+from dlt_bunce.lease import Lease, waits
 from dlt_bunce.logs import logger
 from dlt_bunce.progress import Meter, Progress, watch
 from dlt_bunce.records.batching import pack
@@ -41,8 +40,8 @@ from dlt_bunce.store.ledger import DEFAULT_LEASE_S, Job, Ledger
 CHUNK_ROWS = 20_000
 """Rows read and compared with the ledger at a time: what a load holds in memory."""
 MAX_BATCH_BYTES = 4_000_000
-BUSY_WAITS_S = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)
-"""Waits before rows that another live run is sending are asked for again, and then deferred."""
+_PATIENT_TURNS = 4
+"""After so many, a load that waits for another run says so."""
 
 
 class Source(Protocol):
@@ -98,7 +97,8 @@ class Load:
     # tables whose rows are on the wire, so that a dead letter can hold its source row
     _tables: dict[int, pa.Table] = field(default_factory=dict)
     _unsettled: Counter[int] = field(default_factory=Counter)
-    _busy: set[int] = field(default_factory=set)
+    # rows that another run is sending, by chunk
+    _busy: dict[int, int] = field(default_factory=dict)
     _met: set[int] = field(default_factory=set)
     _held: Held = field(default_factory=Held)
     _corrects: bool = False
@@ -146,8 +146,11 @@ class Load:
 
     def _load(self) -> None:
         only: Collection[int] | None = None
-        for seconds in BUSY_WAITS_S:
-            time.sleep(seconds)
+        for turn, seconds in enumerate(waits(self.settings.lease_s)):
+            if turn == _PATIENT_TURNS:
+                rows, most = sum(self._busy.values()), round(self.settings.lease_s)
+                logger().warning("load.waiting", rows=rows, at_most_s=most)
+            self._stop.wait(seconds)
             self._busy.clear()
             claimed = (self._claim(chunk) for chunk in ahead(self._read(only)))
             batches = pack(claimed, self.throttle.size, MAX_BATCH_BYTES)
@@ -211,7 +214,7 @@ class Load:
             busy=claim.busy,
         )
         if claim.busy:
-            self._busy.add(chunk.number)
+            self._busy[chunk.number] = claim.busy
         to_send = claim.to_send
         if chunk.number not in self._met:
             self._met.add(chunk.number)

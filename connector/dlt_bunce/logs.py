@@ -17,6 +17,7 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "load.progress": "once a minute: rows, requests, rate, and the time that is left",
         "load.mapped": "which source column feeds which field, and how that was decided",
         "load.finished": "a file is settled: its counts by fate",
+        "load.waiting": "another run has claimed rows: they are waited for until its lease is over",
         "load.stopped": "a file cannot be finished now; its rows stay with dlt for the next run",
         "run.over_threshold": "a run is loaded and recorded, but not what a threshold allows",
         "telemetry.unsupported": "OpenTelemetry's API is too old for metrics: nothing is measured",

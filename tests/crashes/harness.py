@@ -6,6 +6,7 @@ import json
 import random
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -150,10 +151,14 @@ class World:
             rows = db.rows("SELECT customer_id FROM bunce_customers WHERE claim_batch IS NOT NULL")
         return {row["customer_id"] for row in rows}
 
-    def end_leases(self) -> None:
-        """Lets the time pass after which a dead worker is given up."""
+    def end_leases(self, after_s: float = 0) -> None:
+        """Lets the time pass after which a dead worker is given up, all but so many seconds."""
+        until = int((time.time() + after_s) * 1000)
         with Database(self._store_url()) as db:
-            db.execute("UPDATE bunce_customers SET lease_until = 0 WHERE lease_until IS NOT NULL")
+            db.execute(
+                "UPDATE bunce_customers SET lease_until = $1 WHERE lease_until IS NOT NULL",
+                (until,),
+            )
             db.execute("DELETE FROM bunce_leases")
 
     def times_sent(self) -> Counter[str]:
