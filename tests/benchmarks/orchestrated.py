@@ -51,6 +51,8 @@ class AirflowBackfill:
     workers: int
     environment: dict[str, str]
     killed: int = 0
+    seconds: float = 0.0
+    """From the trigger to the end of the DAG's run."""
 
     def run(self, kill_every_s: float | None) -> list[dict[str, Any]]:
         """Triggers the DAG and waits for its end; returns the counts of its shards."""
@@ -72,4 +74,5 @@ class AirflowBackfill:
                         next_kill = time.monotonic() + (kill_every_s or 0)
                 if scheduler.state() == "failed":
                     raise RuntimeError(f"the DAG failed; tries of its shards: {scheduler.tries()}")
+                self.seconds = time.monotonic() - started
                 return scheduler.results("shard")
