@@ -10,7 +10,7 @@ import socket
 import sqlite3
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -121,9 +121,9 @@ def _title(process: psutil.Process) -> str:
     return ""
 
 
-def wait_until(true: Any, *, seconds: float) -> None:
+def wait_until(is_so: Callable[[], bool], *, seconds: float) -> None:
     """Waits for a condition, and fails when it does not come about."""
     deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
+    while not is_so():
+        assert time.monotonic() < deadline, f"has not come about within {seconds} s"
         time.sleep(0.05)
