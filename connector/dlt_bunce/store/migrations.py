@@ -177,4 +177,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """CREATE INDEX bunce_dead_letters_run
             ON bunce_dead_letters (account, run_id, status, last_seen_at, id, code, field)""",
     ),
+    (
+        # whether a customer has an open letter is asked for every row that is settled
+        "DROP INDEX bunce_dead_letters_customer",
+        """CREATE INDEX bunce_dead_letters_customer
+            ON bunce_dead_letters (account, customer_id, status)""",
+    ),
 )

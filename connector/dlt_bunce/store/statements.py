@@ -58,9 +58,10 @@ CREATE INDEX IF NOT EXISTS bunce_customers_email ON bunce_customers (account, em
 WHERE email_digest IS NOT NULL
 """
 
+# a cross join, for SQLite would begin with the customers while it knows nothing of the new index
 EMAILS_OF_OTHERS = """
 SELECT DISTINCT e.customer_id AS customer_id FROM bunce_emails AS e
-JOIN bunce_customers AS c ON c.account = $1 AND c.email_digest = e.email_digest
+CROSS JOIN bunce_customers AS c WHERE c.account = $1 AND c.email_digest = e.email_digest
   AND c.customer_id <> e.customer_id
 """
 

@@ -1,0 +1,104 @@
+"""How SQLite goes about what it is asked: by keys, never through all customers or all letters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from dlt_bunce.store import dead_letters
+from dlt_bunce.store.database import Database
+from dlt_bunce.store.ledger import Job
+
+from .conftest import Books
+
+_KEYS = re.compile(r"\b(id|customer_id|email_digest)=\?")
+
+
+class Explained(Database):
+    """Keeps how SQLite would go about each statement, before it does."""
+
+    def __init__(self, store_url: str) -> None:
+        super().__init__(store_url)
+        self.plans: dict[str, list[str]] = {}
+
+    def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
+        self._explain(sql, parameters)
+        super().execute(sql, parameters)
+
+    def query(self, sql: str, parameters: Sequence[object] = (), **named: Any) -> pa.Table:
+        self._explain(sql, parameters)
+        return super().query(sql, parameters, **named)
+
+    @property
+    def through_all(self) -> list[str]:
+        """Steps that find customers or letters by no key of theirs."""
+        return [
+            f"{step}\n{sql}"
+            for sql, steps in self.plans.items()
+            for step in steps
+            if _reads_a_large_table(step, sql)
+            and not re.search(r"\b(id|customer_id|email_digest)=\?", step)
+        ]
+
+    def _explain(self, sql: str, parameters: Sequence[object]) -> None:
+        if re.search("bunce_customers|bunce_dead_letters", sql):
+            plan = super().query(f"EXPLAIN QUERY PLAN {sql}", parameters)
+            self.plans[sql] = plan.column("detail").to_pylist()
+
+
+def _reads_a_large_table(step: str, sql: str) -> bool:
+    how, _, rest = step.partition(" ")
+    table = rest.split(" ")[0]
+    for large in ("bunce_customers", "bunce_dead_letters"):
+        if how in {"SCAN", "SEARCH"} and (table == large or f"{large} AS {table} " in f"{sql} "):
+            # an alias may stand for two tables of one statement
+            return how == "SEARCH" or not re.search(rf"bunce_(?!cust|dead)\w+ AS {table}\b", sql)
+    return False
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[Explained]:
+    with Explained(f"sqlite:///{tmp_path}/bunce.sqlite") as db:
+        db.plans.clear()
+        yield db
+
+
+def books(db: Database, run: str) -> Books:
+    """A job of that run."""
+    return Books(db, Job("default", run, "crm", "customers", "1", "merge"), lambda: 1_000_000.0)
+
+
+def test_a_load_finds_customers_and_their_letters_by_key(db: Explained) -> None:
+    first, second = books(db, "first"), books(db, "second")
+    rows = [("good", "a"), ("bad", "b"), ("back", "c"), ("slow", "e")]
+    first.claim(*rows, bad=[("worse", "d"), ("back", "before")])
+    first.settle("rejected", rows[1])
+    first.settle("created", rows[0], rows[2])
+    first.settle("deferred", rows[3], in_doubt=True)
+    second.claim(("bad", "better"), ("good", "a"), ("worse", "fine"))
+    second.settle("created", ("bad", "better"))
+    second.ledger.emails_of_others({"bad": "digest of good"})
+
+    assert len(db.plans) >= 12
+    assert [] == db.through_all
+
+
+def test_letters_are_closed_by_key(db: Explained) -> None:
+    books(db, "first").claim(bad=[("worse", "d"), ("back", "before")])
+    one, other = (row["id"] for row in db.rows("SELECT id FROM bunce_dead_letters"))
+    db.plans.clear()
+    corrected = {"letter_id": one, "own_id": "new", "customer_id": "worse", "fingerprint": "e"}
+
+    dead_letters.release(db, "default", [one])
+    dead_letters.close_unseen(db, "default", [one], "2020-01-01", "resolved")
+    table = pa.Table.from_pylist([corrected | {"version": 1}], dead_letters.CORRECTED)
+    dead_letters.close_corrected(db, "default", table)
+    dead_letters.set_status(db, "default", [other], "discarded")
+
+    assert len(db.plans) >= 7
+    assert [] == db.through_all
