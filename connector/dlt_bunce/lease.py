@@ -40,6 +40,7 @@ class Lease:
         self._lease_s = lease_s
         self._renewed: set[int] = set()
         self._renewed_at = 0.0
+        self._lost = False
         self._renewing = repeating(lease_s / _RENEWALS, self._renew_in_time, name="bunce-lease")
 
     def __enter__(self) -> Self:
@@ -55,9 +56,11 @@ class Lease:
     def is_lost(self) -> bool:
         """Whether others may have taken rows over: this process stood still, or the store did.
 
-        What has not been sent by then must not be sent.
+        What has not been sent by then must not be sent, and nothing thereafter, whatever the clock
+        says later: who was read first would come second.
         """
-        return time.time() - self._renewed_at > self._lease_s
+        self._lost = self._lost or time.time() - self._renewed_at > self._lease_s
+        return self._lost
 
     def _renew_in_time(self) -> None:
         if not self.is_lost():
