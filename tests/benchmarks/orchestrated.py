@@ -67,11 +67,14 @@ class AirflowBackfill:
                 next_kill = started + (kill_every_s or _LONGEST_S)
                 while scheduler.state() not in {"success", "failed"}:
                     time.sleep(0.5)
-                    at_work = scheduler.at_work() if time.monotonic() > next_kill else []
+                    if time.monotonic() < next_kill:
+                        continue
+                    # while all wait for their next try, nobody is killed, nor later in its place
+                    next_kill += kill_every_s or _LONGEST_S
+                    at_work = scheduler.at_work()
                     if at_work:
                         chance.choice(at_work).kill()
                         self.killed += 1
-                        next_kill = time.monotonic() + (kill_every_s or 0)
                 if scheduler.state() == "failed":
                     raise RuntimeError(f"the DAG failed; tries of its shards: {scheduler.tries()}")
                 self.seconds = time.monotonic() - started
