@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -82,6 +83,21 @@ def test_hang_outlasts_the_client(
         bulk(customers(2), timeout=0.3)
     found = http.get(f"{emulator.base_url}/customers", timeout=10).json()["data"]
     assert 2 == len(found)
+
+
+def test_what_was_asked_before_a_reset_does_not_happen_after_it(
+    emulator: Emulator, bulk: Bulk, customers: Customers
+) -> None:
+    """A request that hangs over a reset is answered, and stores nobody in the new workspace."""
+    schedule(emulator, Fault("hang_before", on_request=1, seconds=1))
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(bulk, customers(2))
+        while not emulator.requests:
+            assert not asked.done()
+        emulator.reset()
+
+        assert 200 == asked.result().status_code
+    assert {} == emulator.customers
 
 
 def test_schedule_counts_requests(

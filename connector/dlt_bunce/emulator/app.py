@@ -20,6 +20,7 @@ from dlt_bunce.emulator.behavior import Behavior, Call, Fault
 from dlt_bunce.emulator.emulation import Emulation
 from dlt_bunce.emulator.replies import Reply
 from dlt_bunce.emulator.traffic import RequestRecord
+from dlt_bunce.emulator.workspace import Workspace
 
 ABORT = "dlt_bunce.abort"
 """The ASGI extension by which the server lets the app close the connection."""
@@ -27,7 +28,7 @@ ABORT = "dlt_bunce.abort"
 _METHODS = ["DELETE", "GET", "PATCH", "POST", "PUT"]
 
 Endpoint = Callable[[Request], Awaitable[Response]]
-Work = Callable[[Emulation, Behavior, Request, Any], Reply]
+Work = Callable[[Workspace, Behavior, Request, Any], Reply]
 
 
 class _Dropped(Response):
@@ -76,34 +77,36 @@ def create_app(behavior: Behavior | None = None) -> Starlette:
     return app
 
 
-def _no_such_call(_: Emulation, behavior: Behavior, __: Request, ___: Any) -> Reply:
+def _no_such_call(_: Workspace, behavior: Behavior, __: Request, ___: Any) -> Reply:
     return replies.failure(behavior, 404, "Not found")
 
 
-def _create(emulation: Emulation, behavior: Behavior, _: Request, payload: Any) -> Reply:
-    return calls.bulk(emulation.workspace, behavior, payload, "creat")
+def _create(workspace: Workspace, behavior: Behavior, _: Request, payload: Any) -> Reply:
+    return calls.bulk(workspace, behavior, payload, "creat")
 
 
-def _update(emulation: Emulation, behavior: Behavior, _: Request, payload: Any) -> Reply:
-    return calls.bulk(emulation.workspace, behavior, payload, "updat")
+def _update(workspace: Workspace, behavior: Behavior, _: Request, payload: Any) -> Reply:
+    return calls.bulk(workspace, behavior, payload, "updat")
 
 
-def _update_one(emulation: Emulation, behavior: Behavior, request: Request, payload: Any) -> Reply:
+def _update_one(workspace: Workspace, behavior: Behavior, request: Request, payload: Any) -> Reply:
     customer_id = request.path_params["customer_id"]
-    return calls.update_one(emulation.workspace, behavior, customer_id, payload)
+    return calls.update_one(workspace, behavior, customer_id, payload)
 
 
-def _read_page(emulation: Emulation, behavior: Behavior, request: Request, _: Any) -> Reply:
-    return calls.read_page(emulation.workspace, behavior, request.query_params)
+def _read_page(workspace: Workspace, behavior: Behavior, request: Request, _: Any) -> Reply:
+    return calls.read_page(workspace, behavior, request.query_params)
 
 
-def _read_one(emulation: Emulation, behavior: Behavior, request: Request, _: Any) -> Reply:
-    return calls.read_one(emulation.workspace, behavior, request.path_params["customer_id"])
+def _read_one(workspace: Workspace, behavior: Behavior, request: Request, _: Any) -> Reply:
+    return calls.read_one(workspace, behavior, request.path_params["customer_id"])
 
 
 def _endpoint(call: Call, work: Work) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         emulation: Emulation = request.app.state.emulation
+        # of this moment: a request that is answered after a reset must not fill the new workspace
+        workspace = emulation.workspace
         body = await request.body()
         record = RequestRecord(request.method, request.url.path, call, 0, (), None, len(body))
         reply = _refused(emulation, request) or _oversized(emulation.behavior, body)
@@ -129,7 +132,7 @@ def _endpoint(call: Call, work: Work) -> Endpoint:
             await asyncio.sleep(pause / 1000)
 
         def act(payload: Any) -> Reply:
-            return work(emulation, behavior, request, payload)
+            return work(workspace, behavior, request, payload)
 
         if fault is None:
             response, status = _answered(act(payload))
