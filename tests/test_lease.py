@@ -146,6 +146,20 @@ def test_a_quick_load_writes_no_lease(emulator: Emulator) -> None:
         assert [] == db.rows("SELECT * FROM bunce_leases")
 
 
+def test_a_lease_that_was_lost_stays_lost_when_the_clock_goes_back(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time()
+    with Database(STORE) as db:
+        lease = Lease(db, Job("a", "run", "crm", "customers", "1", "merge"), lambda: [])
+        with lease:
+            monkeypatch.setattr(time, "time", lambda: now + 181)
+            ahead = lease.is_lost()
+            monkeypatch.undo()
+
+            assert (True, True) == (ahead, lease.is_lost())
+
+
 @pytest.mark.parametrize("lease_s", [0.5, 2.0, 180.0])
 def test_a_load_waits_for_longer_than_a_lease_and_asks_often_meanwhile(lease_s: float) -> None:
     first, *others = waits(lease_s)
