@@ -147,15 +147,15 @@ def test_a_quick_load_writes_no_lease(emulator: Emulator) -> None:
 
 
 def test_a_lease_that_was_lost_stays_lost_when_the_clock_goes_back(
-    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = time.time()
     with Database(STORE) as db:
-        lease = Lease(db, Job("a", "run", "crm", "customers", "1", "merge"), lambda: [])
+        lease = Lease(db, Job("a", "run", "crm", "customers", "1", "merge"), list)
         with lease:
-            monkeypatch.setattr(time, "time", lambda: now + 181)
-            ahead = lease.is_lost()
-            monkeypatch.undo()
+            with monkeypatch.context() as later:
+                later.setattr(time, "time", lambda: now + 181)
+                ahead = lease.is_lost()
 
             assert (True, True) == (ahead, lease.is_lost())
 
