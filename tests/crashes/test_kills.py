@@ -47,7 +47,14 @@ def test_a_load_that_is_killed_at_any_boundary_is_completed_by_the_next(world: W
     for round_, (name, n) in enumerate(boundaries, 2):
         edit(world, round_)
         start = len(world.emulator.requests)
-        assert -signal.SIGKILL == world.load(kill_at=[name, n]), (name, n)
+        ended = world.load(kill_at=[name, n])
+        if ended == 0:
+            # what is answered meanwhile is settled in one commit: there are fewer at times
+            assert name.endswith("commit"), name
+            assert world.passed[name] < n, (name, n)
+            world.check()
+            continue
+        assert -signal.SIGKILL == ended, (name, n, world.output())
         settled, sent = world.settled(), world.times_sent()
 
         assert 0 == world.load(), (name, n, world.output())
