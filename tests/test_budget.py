@@ -6,7 +6,7 @@ import heapq
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from itertools import count
 
 import pytest
@@ -135,6 +135,35 @@ def test_a_crash_loses_a_moment_and_no_more(processes: Make) -> None:
 
     # the burst is used up, and half of the others have had their moment
     assert 1 < wait < 20 * 60 / 480
+
+
+def test_a_moment_that_a_process_slept_through_is_given_up() -> None:
+    clock = Time()
+
+    def stand_still(seconds: float) -> None:
+        clock.now += seconds + 4
+
+    with (
+        Database(STORE) as database,
+        closing(
+            Budget(
+                database.another(),
+                f"scope {clock.started}",
+                500,
+                clock=lambda: clock.now,
+                sleep=stand_still,
+                now=clock.sql,
+            )
+        ) as budget,
+    ):
+        for _ in range(10):
+            budget.next_moment()
+
+        budget.wait()
+
+        # a burst of ten is allowed after such a rest: this was the first of them, and no eleventh
+        moments = [budget.next_moment() for _ in range(10)]
+    assert 9 == sum(moment <= clock.now for moment in moments)
 
 
 @pytest.mark.parametrize("store", ["sqlite", "postgres"])

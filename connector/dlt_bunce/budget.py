@@ -52,12 +52,15 @@ class Budget:
         """Blocks until a request may leave; returns the seconds waited."""
         waited = 0.0
         while not stopping.is_set():
-            pause = self.next_moment() - self._clock()
+            moment = self.next_moment()
+            pause = moment - self._clock()
             if pause <= 0:
                 break
             (self._sleep or stopping.wait)(pause)
             waited += pause
-            if pause < _LONG_S or not self._is_paused():
+            # a machine that stood still would let all who waited go at once
+            slept_through = self._clock() - moment > _STALE_S
+            if not slept_through and (pause < _LONG_S or not self._is_paused()):
                 break
         return waited
 

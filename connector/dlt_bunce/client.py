@@ -190,7 +190,11 @@ class BunceClient(JobClientBase, StoredState):
         config = self.config
         return Throttle(
             BatchSize(account.batch_size or config.batch_size, config.max_batch_size),
-            Concurrency(account.concurrency or config.concurrency, config.most_concurrency),
+            Concurrency(
+                account.concurrency or config.concurrency,
+                config.most_concurrency,
+                per_second=config.requests_per_minute / 60 or math.inf,
+            ),
         )
 
     def take_preflight_traffic(self) -> list[Traffic]:

@@ -28,6 +28,7 @@ from dlt_bunce.errors import (
 from dlt_bunce.held import Held, said_of
 from dlt_bunce.lease import Lease, waits
 from dlt_bunce.logs import logger
+from dlt_bunce.on_the_way import OnTheWay
 from dlt_bunce.progress import Meter, Progress, watch
 from dlt_bunce.records.batching import pack
 from dlt_bunce.records.mapping import FieldMapping
@@ -94,9 +95,7 @@ class Load:
     _interrupted: bool = False
     _cut_short: bool = False
     _fault: BunceError | None = None
-    # tables whose rows are on the wire, so that a dead letter can hold its source row
-    _tables: dict[int, pa.Table] = field(default_factory=dict)
-    _unsettled: Counter[int] = field(default_factory=Counter)
+    _on_the_way: OnTheWay = field(default_factory=OnTheWay)
     # rows that another run is sending, by chunk
     _busy: dict[int, int] = field(default_factory=dict)
     _met: set[int] = field(default_factory=set)
@@ -106,7 +105,7 @@ class Load:
     def __post_init__(self) -> None:
         lease_s = self.settings.lease_s
         self.ledger = Ledger(self.database, self.job, lease_s=lease_s)
-        self._lease = Lease(self.database, self.job, lambda: list(self._unsettled), lease_s=lease_s)
+        self._lease = Lease(self.database, self.job, self._on_the_way.chunks, lease_s=lease_s)
         self._meter = Meter(
             self.job.job_id, self.source.row_count, seconds_a_row=self._least_seconds_a_row
         )
@@ -162,7 +161,7 @@ class Load:
 
     def _deliver(self, batches: Iterator[pa.Table]) -> None:
         deliveries = deliver(
-            batches,
+            self._announced(batches),
             self._send,
             threads=self.throttle.concurrency.most,
             in_flight=self.throttle.concurrency,
@@ -171,6 +170,17 @@ class Load:
         with closing(deliveries):
             for group in deliveries:
                 self._settle(group)
+
+    def _announced(self, batches: Iterator[pa.Table]) -> Iterator[pa.Table]:
+        """The same batches, each after a commit that says that it may be on the wire: a few at a
+        time, for after a crash all that was announced must be looked up.
+        """
+        for batch in batches:
+            ahead = self.throttle.concurrency() * batch.num_rows
+            further = self._on_the_way.announce(batch, ahead)
+            if further:
+                self.ledger.sending(further)
+            yield batch
 
     def _with_held(self, batches: Iterator[pa.Table]) -> Iterator[pa.Table]:
         for batch in batches:
@@ -220,9 +230,7 @@ class Load:
             self._met.add(chunk.number)
             unsent = prepared.read - to_send.num_rows - claim.busy
             self._count(settled=unsent, to_send=to_send.num_rows)
-        if to_send.num_rows:
-            self._tables[chunk.number] = chunk.table
-            self._unsettled[chunk.number] += to_send.num_rows
+        self._on_the_way.add(chunk.number, chunk.table, to_send.num_rows)
         number = pa.repeat(pa.scalar(chunk.number, pa.int64()), to_send.num_rows)
         return with_payloads(to_send).append_column("chunk", number)
 
@@ -256,19 +264,16 @@ class Load:
             batch, verdicts = self._without_held(delivered)
             verdicts = refusals.with_known_emails(self.ledger, batch, verdicts, key)
             settled.append(refusals.settled(batch, verdicts, key))
-            letters.append(refusals.of_verdicts(batch, verdicts, self._tables))
+            letters.append(refusals.of_verdicts(batch, verdicts, self._on_the_way.tables))
             fates = Counter[str](verdict.fate for verdict in verdicts)
             logger().debug("batch.settled", rows=len(verdicts), calls=delivered.calls, **fates)
         rows = pa.concat_tables(settled)
+        done = self._on_the_way.settled(rows.column("chunk").to_pylist())
         traffic = self.session.take_traffic()
-        self.ledger.settle(rows, pa.concat_tables(letters), traffic)
+        self.ledger.settle(rows, pa.concat_tables(letters), traffic, done)
         deferred = pc.sum(pc.equal(rows.column("fate"), "deferred"), min_count=0).as_py()
         self._count(settled=rows.num_rows - deferred, requests=traffic.requests)
-        for number, count in Counter(rows.column("chunk").to_pylist()).items():
-            self._unsettled[number] -= count
-            if not self._unsettled[number]:
-                del self._unsettled[number]
-                self._tables.pop(number, None)
+        self._on_the_way.forget(done)
 
     def _without_held(self, delivered: Delivered) -> tuple[pa.Table, list[Verdict]]:
         """What is settled; the rest waits for a look-up with others."""

@@ -80,7 +80,7 @@ class Rehearsal:
             self._mapping = settings.mapping
             runs.begin(scratch, job, settings.mapping.recorded)
             if known is not None:
-                copies.leases(known, scratch)
+                copies.claims(known, scratch)
             for number, table in enumerate(source.chunks(CHUNK_ROWS)):
                 prepared = prepare(table, settings.mapping, settings.rules)
                 self._look_at(table, prepared, settings, first=number == 0)

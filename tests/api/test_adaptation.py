@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -63,18 +64,18 @@ class Run:
         for number in range(requests):
             while len(flying) >= self.level():
                 now = self._land(flying)
-            now = max(now, next_at)
-            next_at = now + self.pace_s
-            while flying and flying[0][0] <= now:
-                self._land(flying)
+            # its turn comes while it holds its place already
+            leaves = max(now, next_at)
+            next_at = leaves + self.pace_s
             server, rows = self.server.now(number), self.size()
             if rows > server.limit:
                 self.refused(rows)
                 continue
-            seconds = server.seconds(rows, len(flying) + 1)
+            beside = sum(lands > leaves for lands, *_ in flying)
+            seconds = server.seconds(rows, beside + 1)
             self.slowest = max(self.slowest, seconds)
             level = self.level() if len(flying) + 1 >= self.level() * 0.7 else 0
-            heapq.heappush(flying, (now + seconds, number, rows, level, seconds))
+            heapq.heappush(flying, (leaves + seconds, number, rows, level, seconds))
             if number == COLD:
                 self.cold = now
         while flying:
@@ -96,7 +97,8 @@ class Run:
 
 def adaptive(server: Server, pace_s: float = 0.0) -> Run:
     """A load from a cold start."""
-    size, level = BatchSize(100, LARGEST), Concurrency(4, MOST)
+    size = BatchSize(100, LARGEST)
+    level = Concurrency(4, MOST, per_second=1 / pace_s if pace_s else math.inf)
 
     def answered(rows: int, seconds: float, at: int) -> None:
         if not level.answered(rows, seconds, at):
@@ -158,6 +160,13 @@ def test_thirty_requests_suffice_to_find_nine_tenths_of_what_is_possible(
     )
     assert share >= 0.9
     assert run.slowest < TIME_OUT_S
+
+
+def test_no_more_is_in_flight_than_the_budget_has_use_for() -> None:
+    server = SERVERS["50 ms a request"]
+    assert 16 == adaptive(server).level()
+    assert 1 == adaptive(server, 61 / 490).level()
+    assert 2 == adaptive(server, 61 / 980).level()
 
 
 def test_batches_grow_while_answers_are_quick_and_stay_affordable() -> None:

@@ -65,6 +65,24 @@ def test_a_load_that_is_killed_at_any_boundary_is_completed_by_the_next(world: W
     print(f"\n{len(boundaries)} boundaries on {world.store_url.partition(':')[0]}")
 
 
+def test_after_a_kill_only_what_was_about_to_leave_is_looked_up(world: World) -> None:
+    world.put(*(person(100 + n) for n in range(400)))
+    start = len(world.emulator.requests)
+    assert -signal.SIGKILL == world.load(kill_at=["after request", 12])
+    claimed = world.claimed()
+    assert len(claimed) > 300
+    killed = len(world.emulator.requests)
+
+    assert 0 == world.load(), world.output()
+
+    world.check()
+    assert [] == world.sent_blindly(start)
+    asked = [r for r in world.emulator.requests[killed:] if r.call == "lookup"]
+    doubted = claimed & {key for record in asked for key in record.customer_ids}
+    # in batches of 8: one on the wire, two made ahead of it, and one more announced
+    assert 1 <= len(doubted) <= 4 * 8
+
+
 @pytest.mark.parametrize("fault", ["hang_after", "hang_before"])
 def test_a_load_killed_while_bunce_is_answering_is_completed_by_the_next(
     world: World, fault: FaultKind

@@ -92,7 +92,9 @@ class Books:
         )
         return {row["customer_id"]: row["verb"] for row in claim.to_send.to_pylist()}
 
-    def settle(self, fate: str, *rows: Row, chunk: int = 0, **changes: Any) -> None:
+    def settle(
+        self, fate: str, *rows: Row, chunk: int = 0, done: Sequence[int] = (), **changes: Any
+    ) -> None:
         """Writes that Bunce gave `rows` the fate; api letters go with the rejected."""
         refused = [(key, content) for key, content, *_ in rows] if fate == "rejected" else []
         table = pa.Table.from_pylist(
@@ -112,7 +114,8 @@ class Books:
             ],
             SETTLED,
         )
-        self.ledger.settle(table, letters(refused, chunk, stage="api"), Traffic(requests=1))
+        refusals = letters(refused, chunk, stage="api")
+        self.ledger.settle(table, refusals, Traffic(requests=1), done)
 
     def load(self, fate: str, *rows: Row, chunk: int = 0) -> None:
         """Reads a chunk, all of whose rows go and get the fate."""

@@ -98,80 +98,6 @@ def test_a_row_rejected_again_with_other_content_has_one_open_letter(books: Make
     assert {"a1": "superseded", "a2": "open"} == second.letters()
 
 
-def test_a_customer_is_busy_while_another_live_run_sends_it(books: Make) -> None:
-    first, second = books(), books("second")
-    first.claim(A1)
-
-    assert {"b": False} == second.claim(A1, ("b", "b1"))
-    assert {"read": 2, "deferred": 2} == second.counts()
-
-    first.settle("created", A1)
-    second.claim(A1, ("b", "b1"))
-
-    assert {"read": 2, "unchanged": 1, "deferred": 1} == second.counts()
-
-
-def test_a_claim_whose_lease_ran_out_is_taken_over_in_doubt(books: Make, clock: Any) -> None:
-    first, second = books(), books("second")
-    first.claim(A1)
-    clock.now += 899
-    assert {} == second.claim(A1)
-    clock.now += 1
-    assert {"a": True} == second.claim(A1)
-
-
-def test_a_renewed_lease_protects_the_rows_that_are_still_being_sent(
-    books: Make, clock: Any
-) -> None:
-    first, second = books(), books("second")
-    first.claim(A1, chunk=7)
-    clock.now += 899
-    first.ledger.renew([7])
-    clock.now += 899
-    assert {} == second.claim(A1)
-
-    clock.now += 1
-    assert {"a": True} == second.claim(A1)
-
-
-def test_rows_left_in_doubt_are_free_once_the_load_has_ended(books: Make) -> None:
-    first, second = books(), books("second")
-    first.claim(A1, chunk=7)
-    first.ledger.renew([7])
-    first.settle("deferred", A1, chunk=7, in_doubt=True)
-    assert {} == second.claim(A1)
-
-    first.ledger.release([7])
-
-    assert {"a": True} == second.claim(A1)
-
-
-def test_a_row_that_may_have_been_delivered_stays_in_doubt_for_whoever_comes_next(
-    books: Make,
-) -> None:
-    first, second = books(), books("second")
-    first.claim(A1)
-    first.settle("deferred", A1, in_doubt=True)
-
-    assert {"read": 1, "deferred": 1} == first.counts()
-    assert {"a": True} == second.claim(A1)
-
-
-def test_a_row_that_was_never_sent_is_free_again_and_not_in_doubt(books: Make) -> None:
-    first, second = books(), books("second")
-    first.claim(A1)
-    first.settle("deferred", A1)
-
-    assert {"a": False} == second.claim(A1)
-
-
-def test_a_crash_before_anything_is_settled_offers_the_rows_again_in_doubt(books: Make) -> None:
-    first = books()
-    first.claim(A1, ("b", "b1"))
-
-    assert {"a": True, "b": True} == first.claim(A1, ("b", "b1"))
-
-
 @pytest.mark.parametrize("fate", ["created", "updated", "adopted", "rejected"])
 def test_a_chunk_read_again_by_its_own_job_has_the_same_counts(books: Make, fate: str) -> None:
     first = books()
@@ -180,7 +106,7 @@ def test_a_chunk_read_again_by_its_own_job_has_the_same_counts(books: Make, fate
     first.settle(fate, A1)
     before = first.counts()
 
-    assert {"b": True} == first.claim(
+    assert {"b": False} == first.claim(
         A1, ("b", "b1"), bad=[("x", "bad"), (None, "bad2")], superseded=1
     )
 
@@ -242,58 +168,6 @@ def test_an_earlier_row_of_a_newer_version_is_not_lost_behind_a_later_one(books:
     assert {"read": 2, "created": 1, "deferred": 1} == first.counts()
     first.settle("updated", ("a", "a2", 5), chunk=0)
     assert {"read": 2, "created": 1, "updated": 1} == first.counts()
-
-
-def test_what_a_job_settles_after_it_lost_its_claim_changes_nothing(
-    books: Make, clock: Any
-) -> None:
-    first, second = books(), books("second")
-    for fate in ("created", "rejected", "deferred"):
-        row = (fate, "content")
-        first.claim(row)
-        clock.now += 900
-        assert {fate: True} == second.claim(row)
-        first.settle(fate, row, in_doubt=fate == "deferred")
-        assert {"read": 1, "deferred": 1} == first.counts()
-        second.settle("created", row)
-        first.settle(fate, row, in_doubt=fate == "deferred")
-
-        assert {"read": 1, "deferred": 1} == first.counts()
-        assert {"read": 1, "created": 1} == second.counts()
-        first.claim(row)
-        assert {"read": 1, "unchanged": 1} == first.counts()
-    assert {} == first.letters()
-
-
-def test_a_late_answer_still_counts_while_nobody_else_has_claimed_the_row(
-    books: Make, clock: Any
-) -> None:
-    first = books()
-    first.claim(A1)
-    clock.now += 10_000
-    first.settle("created", A1)
-
-    assert {"read": 1, "created": 1} == first.counts()
-
-
-def test_a_settlement_written_twice_is_counted_once(books: Make) -> None:
-    first = books()
-    first.load("created", A1)
-    first.settle("created", A1)
-
-    assert {"read": 1, "created": 1} == first.counts()
-
-
-def test_rows_not_lost_are_settled_beside_those_that_are(books: Make, clock: Any) -> None:
-    first, second = books(), books("second")
-    first.claim(A1, ("b", "b1"))
-    clock.now += 900
-    second.claim(A1)
-
-    first.settle("rejected", A1, ("b", "b1"))
-
-    assert {"read": 2, "rejected": 1, "deferred": 1} == first.counts()
-    assert {"b1": "open"} == first.letters()
 
 
 def test_accounts_of_one_store_know_nothing_of_each_other(books: Make) -> None:

@@ -76,6 +76,7 @@ def test_a_load_finds_customers_and_their_letters_by_key(db: Explained) -> None:
     first, second = books(db, "first"), books(db, "second")
     rows = [("good", "a"), ("bad", "b"), ("back", "c"), ("slow", "e")]
     first.claim(*rows, bad=[("worse", "d"), ("back", "before")])
+    first.ledger.sending({0: 2})
     first.settle("rejected", rows[1])
     first.settle("created", rows[0], rows[2])
     first.settle("deferred", rows[3], in_doubt=True)

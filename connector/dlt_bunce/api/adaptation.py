@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ _SIMILAR = 0.9
 """Batches from this share of each other's size count as equal."""
 _FULL = 0.7
 """A batch that begins with less of its level in flight says nothing of the level."""
+_ENOUGH = 2
+"""More in flight than bring so many times the budget's requests only wait for their turns."""
 _CHANGED = 1.5
 """A server whose answers take so many times longer, or shorter, than measured is another one."""
 
@@ -62,15 +65,16 @@ class BatchSize:
 
 class Concurrency:
     """Batches in flight: the smallest power of two times `start` that brings the most rows a
-    second, up to `most`.
+    second, up to `most`, or as many as `per_second`, the requests that may leave, has use for.
 
     A level is measured by as many answers as it has batches, all of one size and begun at that
     level. Its neighbors are tried until both bring less or nothing more. Then it stays, until
     answers take another time than measured, or batches get another size.
     """
 
-    def __init__(self, start: int, most: int) -> None:
+    def __init__(self, start: int, most: int, *, per_second: float = math.inf) -> None:
         self._most = most
+        self._enough = _ENOUGH * per_second
         self._level = min(start, most)
         self._smaller = 0
         self._in_flight = 0
@@ -148,12 +152,14 @@ class Concurrency:
     def _move(self) -> None:
         """To the best level that is known, or to a neighbor of it that is not known yet."""
         self._seconds = []
-        most = max(level / mean for level, mean in self._means.items())
-        best = min(n for n, mean in self._means.items() if n / mean * _GAIN >= most)
+        speeds = {level: min(level / mean, self._enough) for level, mean in self._means.items()}
+        most = max(speeds.values())
+        best = min(level for level, speed in speeds.items() if speed * _GAIN >= most)
         higher, lower = min(best * 2, self._most), best // 2
         # where more may take too long, it is first seen whether fewer bring as much
         room = self._means[best] <= TARGET_S / 2 or lower in self._means or not lower
-        if best == max(self._means) and higher != best and room:
+        wanted = most < self._enough
+        if best == max(self._means) and higher != best and room and wanted:
             self._level = higher
         elif best == min(self._means) and lower:
             self._level = lower

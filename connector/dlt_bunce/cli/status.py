@@ -25,14 +25,11 @@ def command(count: int, store_url: str | None, account: str | None, as_json: boo
         from dlt_bunce.store import runs
         from dlt_bunce.store.database import Database
         from dlt_bunce.store.selection import open_by_code
+        from dlt_bunce.store.statements import COUNT_CUSTOMERS
 
         store_url, account = options.store_settings(store_url, account)
         with Database(store_url, read_only=True) as db:
-            ledger = db.rows(
-                "SELECT COUNT(*) AS customers, COUNT(delivered_at) AS delivered, "
-                "COUNT(claim_batch) AS in_doubt FROM bunce_customers WHERE account = $1",
-                (account,),
-            )[0]
+            ledger = db.rows(COUNT_CUSTOMERS, (account,))[0]
             letters = open_by_code(db, account)
             found = runs.summaries(db, account, limit=count)
         if as_json:

@@ -16,7 +16,7 @@ def _schema(texts: str, numbers: str) -> pa.Schema:
 _CUSTOMERS = _schema(
     "account customer_id fingerprint confirmation email_digest delivered_at fate job "
     "rejected_fingerprint claim_fingerprint claim_batch",
-    "version chunk lease_until",
+    "version chunk claim_row lease_until",
 )
 # all but the row itself and Bunce's words, which may quote it
 _LETTERS = _schema(
@@ -25,12 +25,14 @@ _LETTERS = _schema(
     "version attempts chunk",
 )
 _LEASES = _schema("claim_batch", "lease_until")
+_SENDINGS = _schema("claim_batch", "below_row")
 _PAGE = 200_000
 
 
-def leases(known: Database, scratch: Database) -> None:
-    """Copies the claims that live loads have renewed."""
+def claims(known: Database, scratch: Database) -> None:
+    """Copies which claims live loads have renewed, and how far batches have come."""
     _copy(scratch, "bunce_leases", known.query("SELECT * FROM bunce_leases", schema=_LEASES))
+    _copy(scratch, "bunce_sendings", known.query("SELECT * FROM bunce_sendings", schema=_SENDINGS))
 
 
 def customers(

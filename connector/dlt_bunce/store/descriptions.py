@@ -57,7 +57,9 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "rejected_fingerprint": "of what was refused since; empty where it could not even "
                 "be sent",
                 "claim_fingerprint": "of what is being sent, written before the request",
-                "claim_batch": "who is sending it; null when nothing is in doubt",
+                "claim_batch": "who is about to send it; null when it is settled",
+                "claim_row": "its number in that batch; null when an earlier batch may have "
+                "sent it",
                 "lease_until": "until when nobody else may take it over, milliseconds since 1970",
             },
         ),
@@ -123,6 +125,13 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "chunk": "part of that file",
                 "read": "rows read",
                 **_FATES,
+            },
+        ),
+        "bunce_sendings": TableDescription(
+            "How far batches have come: what lies beyond was never sent.",
+            {
+                "claim_batch": "as in `bunce_customers`",
+                "below_row": "rows with a `claim_row` below it may be on the wire",
             },
         ),
         "bunce_leases": TableDescription(

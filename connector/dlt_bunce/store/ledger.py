@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -138,10 +138,22 @@ class Ledger:
         self._analyze(to_send.num_rows)
         return Claim(to_send, busy)
 
-    def settle(self, settled: pa.Table, letters: pa.Table, traffic: Traffic) -> None:
+    def sending(self, below: Mapping[int, int]) -> None:
+        """Commits that rows with lower numbers than these, by chunk, may be on the wire from now.
+
+        After a crash, what was claimed and lies beyond is sent without a look-up.
+        """
+        with self._db.transaction():
+            for chunk, row in below.items():
+                self._db.execute(statements.SENDING, (self._job.batch_id(chunk), row))
+
+    def settle(
+        self, settled: pa.Table, letters: pa.Table, traffic: Traffic, done: Sequence[int] = ()
+    ) -> None:
         """Writes fates (SETTLED), dead letters (LETTERS), and counts in one transaction.
 
         Rows whose claim another job has taken over are left to that job, and stay deferred here.
+        Chunks that are `done` have no others on their way.
         """
         job, db = self._job, self._db
         # before the transaction, which keeps others from writing
@@ -164,6 +176,8 @@ class Ledger:
             if "deferred" in present:
                 for in_doubt in (0, 1):
                     db.execute(statements.DEFER, (job.account, in_doubt))
+            for chunk in done:
+                db.execute(statements.ARRIVED, (job.batch_id(chunk),))
             runs.add_fates(db, job, settled)
             runs.add_traffic(db, job, traffic)
 
@@ -240,7 +254,9 @@ class Ledger:
             # the only writer since these rows were judged: nobody can have claimed one in between
             now = int(self._clock() * 1000)
             batch = self._job.batch_id(chunk)
-            self._db.ingest("bunce_claimed", rows.select(["customer_id", "fingerprint"]))
+            unsent = pc.if_else(rows.column("in_doubt"), None, rows.column("row"))
+            claimed = rows.select(["customer_id", "fingerprint"])
+            self._db.ingest("bunce_claimed", claimed.append_column("claim_row", unsent))
             lease = (now + self._lease_ms, now)
             self._db.execute(statements.CLAIM, (self._job.account, batch, *lease))
         return rows

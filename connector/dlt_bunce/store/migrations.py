@@ -183,4 +183,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """CREATE INDEX bunce_dead_letters_customer
             ON bunce_dead_letters (account, customer_id, status)""",
     ),
+    (
+        # claim_row: the row's number in the chunk; null where an earlier claim may have sent it
+        "ALTER TABLE bunce_customers ADD COLUMN claim_row BIGINT",
+        # one row a chunk on its way: how far it may have gone on the wire
+        """CREATE TABLE bunce_sendings (
+            claim_batch TEXT NOT NULL PRIMARY KEY,
+            below_row BIGINT NOT NULL)""",
+    ),
 )

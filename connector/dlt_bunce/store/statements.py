@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+# a claimed row may be on the wire if it was so before the claim (no row), or if its batch has come
+# that far
+_IN_DOUBT = """c.claim_batch IS NOT NULL AND (c.claim_row IS NULL OR c.claim_row < COALESCE(
+    (SELECT s.below_row FROM bunce_sendings AS s WHERE s.claim_batch = c.claim_batch), 0))"""
+
 # The order of the branches is the rule: what this very chunk settled in an earlier try keeps its
 # fate; a live claim of somebody else comes before everything that could lead to sending. The last
 # two lines leave out the many rows of which the branches could only say that they are unchanged.
-JUDGE = """
+JUDGE = f"""
 SELECT i.row AS row,
   CASE
     WHEN c.customer_id IS NULL THEN 'new'
@@ -23,13 +28,19 @@ SELECT i.row AS row,
     WHEN c.fate IS NULL OR c.fate = 'rejected' AND c.fingerprint IS NULL THEN 'new'
     ELSE 'changed'
   END AS verdict,
-  CASE WHEN c.claim_batch IS NOT NULL THEN 1 ELSE 0 END AS in_doubt,
+  CASE WHEN {_IN_DOUBT} THEN 1 ELSE 0 END AS in_doubt,
   CASE WHEN c.rejected_fingerprint IS NOT NULL THEN 1 ELSE 0 END AS had_letter
 FROM bunce_incoming AS i
 LEFT JOIN bunce_customers AS c ON c.account = $5 AND c.customer_id = i.customer_id
 WHERE c.fingerprint IS NULL OR c.fingerprint <> i.fingerprint OR c.job = $1
   OR c.claim_batch IS NOT NULL OR c.rejected_fingerprint IS NOT NULL
-"""
+"""  # noqa: S608, of constants alone
+
+COUNT_CUSTOMERS = f"""
+SELECT COUNT(*) AS customers, COUNT(delivered_at) AS delivered,
+  COUNT(CASE WHEN {_IN_DOUBT} THEN 1 END) AS in_doubt
+FROM bunce_customers AS c WHERE account = $1
+"""  # noqa: S608
 
 # a correction is of the content that its letter held; what was accepted since is newer
 OVERTAKEN = """
@@ -41,11 +52,13 @@ WHERE c.delivered_at > d.last_seen_at
 
 CLAIM = """
 INSERT INTO bunce_customers AS c
-  (account, customer_id, claim_fingerprint, claim_batch, lease_until)
-SELECT $1, customer_id, fingerprint, $2, $3 FROM bunce_claimed WHERE true ORDER BY customer_id
+  (account, customer_id, claim_fingerprint, claim_batch, claim_row, lease_until)
+SELECT $1, customer_id, fingerprint, $2, claim_row, $3 FROM bunce_claimed WHERE true
+ORDER BY customer_id
 ON CONFLICT (account, customer_id) DO UPDATE SET
   claim_fingerprint = excluded.claim_fingerprint,
   claim_batch = excluded.claim_batch,
+  claim_row = excluded.claim_row,
   lease_until = excluded.lease_until
 WHERE c.claim_batch IS NULL OR c.claim_batch = excluded.claim_batch OR (c.lease_until <= $4
   AND NOT EXISTS (SELECT 1 FROM bunce_leases AS l
@@ -64,6 +77,13 @@ SELECT DISTINCT e.customer_id AS customer_id FROM bunce_emails AS e
 CROSS JOIN bunce_customers AS c WHERE c.account = $1 AND c.email_digest = e.email_digest
   AND c.customer_id <> e.customer_id
 """
+
+SENDING = """
+INSERT INTO bunce_sendings (claim_batch, below_row) VALUES ($1, $2)
+ON CONFLICT (claim_batch) DO UPDATE SET below_row = excluded.below_row
+"""
+
+ARRIVED = "DELETE FROM bunce_sendings WHERE claim_batch = $1"
 
 RENEW = """
 INSERT INTO bunce_leases AS l (claim_batch, lease_until) VALUES ($1, $2)
@@ -88,6 +108,7 @@ ON CONFLICT (account, customer_id) DO UPDATE SET
   chunk = excluded.chunk,
   claim_fingerprint = NULL,
   claim_batch = NULL,
+  claim_row = NULL,
   lease_until = NULL
 """
 
@@ -103,6 +124,7 @@ ON CONFLICT (account, customer_id) DO UPDATE SET
   chunk = excluded.chunk,
   claim_fingerprint = NULL,
   claim_batch = NULL,
+  claim_row = NULL,
   lease_until = NULL
 """
 
@@ -130,5 +152,6 @@ ORDER BY customer_id
 ON CONFLICT (account, customer_id) DO UPDATE SET
   claim_fingerprint = CASE WHEN $2 = 1 THEN c.claim_fingerprint ELSE NULL END,
   claim_batch = CASE WHEN $2 = 1 THEN c.claim_batch ELSE NULL END,
+  claim_row = NULL,
   lease_until = CASE WHEN $2 = 1 THEN 0 ELSE NULL END
 """

@@ -1,0 +1,178 @@
+"""Claims: who is sending a customer, and what of it may have arrived if they died."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+Make = Callable[..., Any]
+
+A1 = ("a", "a1")
+B1 = ("b", "b1")
+
+
+def test_a_customer_is_busy_while_another_live_run_sends_it(books: Make) -> None:
+    first, second = books(), books("second")
+    first.claim(A1)
+
+    assert {"b": False} == second.claim(A1, B1)
+    assert {"read": 2, "deferred": 2} == second.counts()
+
+    first.settle("created", A1)
+    second.claim(A1, B1)
+
+    assert {"read": 2, "unchanged": 1, "deferred": 1} == second.counts()
+
+
+def test_a_claim_whose_lease_ran_out_is_taken_over_in_doubt(books: Make, clock: Any) -> None:
+    first, second = books(), books("second")
+    first.claim(A1)
+    first.ledger.sending({0: 1})
+    clock.now += 899
+    assert {} == second.claim(A1)
+    clock.now += 1
+    assert {"a": True} == second.claim(A1)
+
+
+def test_a_renewed_lease_protects_the_rows_that_are_still_being_sent(
+    books: Make, clock: Any
+) -> None:
+    first, second = books(), books("second")
+    first.claim(A1, chunk=7)
+    first.ledger.sending({7: 1})
+    clock.now += 899
+    first.ledger.renew([7])
+    clock.now += 899
+    assert {} == second.claim(A1)
+
+    clock.now += 1
+    assert {"a": True} == second.claim(A1)
+
+
+def test_rows_left_in_doubt_are_free_once_the_load_has_ended(books: Make) -> None:
+    first, second = books(), books("second")
+    first.claim(A1, chunk=7)
+    first.ledger.renew([7])
+    first.settle("deferred", A1, chunk=7, in_doubt=True)
+    assert {} == second.claim(A1)
+
+    first.ledger.release([7])
+
+    assert {"a": True} == second.claim(A1)
+
+
+def test_a_row_that_may_have_been_delivered_stays_in_doubt_for_whoever_comes_next(
+    books: Make,
+) -> None:
+    first, second = books(), books("second")
+    first.claim(A1)
+    first.settle("deferred", A1, in_doubt=True)
+
+    assert {"read": 1, "deferred": 1} == first.counts()
+    assert {"a": True} == second.claim(A1)
+
+
+def test_a_row_that_was_never_sent_is_free_again_and_not_in_doubt(books: Make) -> None:
+    first, second = books(), books("second")
+    first.claim(A1)
+    first.settle("deferred", A1)
+
+    assert {"a": False} == second.claim(A1)
+
+
+def test_a_crash_before_anything_is_settled_offers_the_rows_again_in_doubt(books: Make) -> None:
+    first = books()
+    first.claim(A1, B1)
+    first.ledger.sending({0: 2})
+
+    assert {"a": True, "b": True} == first.claim(A1, B1)
+
+
+def test_what_a_job_settles_after_it_lost_its_claim_changes_nothing(
+    books: Make, clock: Any
+) -> None:
+    first, second = books(), books("second")
+    for fate in ("created", "rejected", "deferred"):
+        row = (fate, "content")
+        first.claim(row)
+        first.ledger.sending({0: 1})
+        clock.now += 900
+        assert {fate: True} == second.claim(row)
+        first.settle(fate, row, in_doubt=fate == "deferred")
+        assert {"read": 1, "deferred": 1} == first.counts()
+        second.settle("created", row)
+        first.settle(fate, row, in_doubt=fate == "deferred")
+
+        assert {"read": 1, "deferred": 1} == first.counts()
+        assert {"read": 1, "created": 1} == second.counts()
+        first.claim(row)
+        assert {"read": 1, "unchanged": 1} == first.counts()
+    assert {} == first.letters()
+
+
+def test_a_late_answer_still_counts_while_nobody_else_has_claimed_the_row(
+    books: Make, clock: Any
+) -> None:
+    first = books()
+    first.claim(A1)
+    clock.now += 10_000
+    first.settle("created", A1)
+
+    assert {"read": 1, "created": 1} == first.counts()
+
+
+def test_a_settlement_written_twice_is_counted_once(books: Make) -> None:
+    first = books()
+    first.load("created", A1)
+    first.settle("created", A1)
+
+    assert {"read": 1, "created": 1} == first.counts()
+
+
+def test_rows_not_lost_are_settled_beside_those_that_are(books: Make, clock: Any) -> None:
+    first, second = books(), books("second")
+    first.claim(A1, B1)
+    clock.now += 900
+    second.claim(A1)
+
+    first.settle("rejected", A1, B1)
+
+    assert {"read": 2, "rejected": 1, "deferred": 1} == first.counts()
+    assert {"b1": "open"} == first.letters()
+
+
+def test_of_a_dead_load_only_what_was_announced_is_in_doubt(books: Make, clock: Any) -> None:
+    first, second, third = books(), books("second"), books("third")
+    first.claim(A1, B1, chunk=7)
+    first.ledger.sending({7: 1})
+    clock.now += 900
+
+    assert {"a": True, "b": False} == second.claim(A1, B1)
+    clock.now += 900
+    # the second sent nothing, which says nothing of the first
+    assert {"a": True, "b": False} == third.claim(A1, B1)
+    third.ledger.sending({0: 2})
+    clock.now += 900
+    assert {"a": True, "b": True} == first.claim(A1, B1)
+
+
+def test_a_chunk_read_again_by_its_own_job_goes_on_where_it_was(books: Make) -> None:
+    first = books()
+    first.claim(A1, B1, ("c", "c1"))
+    first.ledger.sending({0: 1})
+    assert {"a": True, "b": False, "c": False} == first.claim(A1, B1, ("c", "c1"))
+
+    first.ledger.sending({0: 2})
+
+    assert {"a": True, "b": True, "c": False} == first.claim(A1, B1, ("c", "c1"))
+
+
+def test_of_a_chunk_that_is_done_nothing_is_kept(books: Make) -> None:
+    first = books()
+    first.claim(A1, B1)
+    first.ledger.sending({0: 2})
+    first.settle("deferred", A1, in_doubt=True)
+    first.settle("created", B1, done=[0])
+
+    assert [] == first.db.rows("SELECT * FROM bunce_sendings")
+    assert {"a": True} == books("second").claim(A1, B1)
