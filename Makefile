@@ -17,7 +17,7 @@ demo: $(READY)  ## Watch 10,000 customers go through the whole story.
 	@$(BIN)/dlt-bunce demo
 
 test: $(READY) browser  ## Run every test, with a real Postgres, S3 stand-in, and emulator.
-	@$(BIN)/python -m pytest -n 2 --dist worksteal
+	@$(BIN)/python -m pytest -n 4 --dist worksteal
 
 # the workbench is tested in a real browser, which pip does not bring
 browser:

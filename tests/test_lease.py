@@ -78,7 +78,7 @@ def test_a_slow_load_keeps_its_rows_beyond_the_lease(emulator: Emulator) -> None
     emulator.behavior = Behavior(rate_limit=0, faults=(slow,))
     counts: dict[str, Mapping[str, int]] = {}
     first = threading.Thread(
-        target=lambda: counts.update(first=load("first", emulator.base_url, lease_s=2.0))
+        target=lambda: counts.update(first=load("first", emulator.base_url, lease_s=4.0))
     )
     first.start()
     wait_for_requests(emulator, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -257,6 +258,45 @@ row = dict(id=1, email="a@example.com", first_name="A", last_name="B", phone="+2
 pipeline = dlt.pipeline("crm", destination=bunce("sk_test_x", base_url=sys.argv[1]))
 print(flush_and_run(pipeline, dlt.resource([row], name="customers")).created)
 """
+
+PROMETHEUS = """
+import sys, urllib.request
+from opentelemetry import metrics
+from opentelemetry.exporter.prometheus import PrometheusMetricReader
+from opentelemetry.sdk.metrics import MeterProvider
+from prometheus_client import start_http_server
+metrics.set_meter_provider(MeterProvider([PrometheusMetricReader()]))
+server, _ = start_http_server(0, addr="127.0.0.1")
+"""
+SCRAPE = """
+url = f"http://127.0.0.1:{server.server_port}/metrics"
+print(urllib.request.urlopen(url).read().decode())
+"""
+
+
+def test_prometheus_scrapes_the_figures_under_names_of_its_own(emulator: Emulator) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", PROMETHEUS + LOAD + SCRAPE, emulator.base_url],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert 0 == done.returncode, done.stderr
+    line = re.compile(r"^(dlt_bunce_\w+|http_\w+_count)\{(.+)\} (\S+)$", re.MULTILINE)
+    found = {
+        (name, tuple(re.findall(rf'{attribute}="([^"]+)"', labels)), float(value))
+        for name, labels, value in line.findall(done.stdout)
+        for attribute in ("fate", "kind", "reason", "http_request_method")
+        if f'{attribute}="' in labels
+    }
+    assert found >= {
+        ("dlt_bunce_rows_total", ("created",), 1.0),
+        ("dlt_bunce_requests_total", ("lookup",), 1.0),
+        ("dlt_bunce_requests_total", ("bulk",), 1.0),
+        ("http_client_request_duration_seconds_count", ("POST",), 1.0),
+    }
+    assert "a@example.com" not in done.stdout
 
 
 @pytest.mark.parametrize("api", [MISSING, OLD], ids=["missing", "old"])
