@@ -13,18 +13,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlt_bunce import corrections, refusals
+from dlt_bunce.accounting import account
 from dlt_bunce.api.adaptation import Throttle
 from dlt_bunce.api.rows import Rows
 from dlt_bunce.api.session import Session
 from dlt_bunce.api.settlement import Settlement, Traits
 from dlt_bunce.api.verdict import Verdict
 from dlt_bunce.delivery import Delivered, ahead, deliver
-from dlt_bunce.errors import (
-    BunceError,
-    ConservationError,
-    RowsDeferredError,
-    StoppedError,
-)
+from dlt_bunce.errors import BunceError
 from dlt_bunce.held import Held, said_of
 from dlt_bunce.lease import Lease, waits
 from dlt_bunce.logs import logger
@@ -295,25 +291,6 @@ class Load:
         """The counts of the job, proven to add up; raises what kept rows from being settled."""
         runs.add_traffic(self.database, self.job, self.session.take_traffic())
         counts = runs.job_counts(self.database, self.job)
-        if self._interrupted and (self._cut_short or counts["deferred"]):
-            total = self.source.row_count
-            raise StoppedError(
-                f"Stopped: {counts['read'] - counts['deferred']:,} of "
-                f"{counts['read'] if total is None else total:,} rows are settled.",
-                remedy="The next run takes up the others; what is settled is not sent again.",
-            )
-        if self._fault is not None:
-            raise self._fault
-        if counts["deferred"]:
-            raise RowsDeferredError(
-                f"{counts['deferred']} of {counts['read']} rows could not be settled: another "
-                "run is sending them, or Bunce names no reason within the bound on requests.",
-                remedy="Run again; what is settled is not sent again.",
-            )
-        expected = self.source.row_count
-        if expected is not None and expected != counts["read"]:
-            raise ConservationError(
-                f"The file holds {expected} rows, but {counts['read']} are accounted for.",
-                remedy="This is a defect of dlt-bunce, please report it; the rows are kept.",
-            )
+        stopped = self._interrupted and (self._cut_short or counts["deferred"] > 0)
+        account(counts, self.source.row_count, stopped=stopped, fault=self._fault)
         return counts

@@ -1,0 +1,36 @@
+"""What must hold of a job's counts when its file is at an end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from dlt_bunce.errors import BunceError, ConservationError, RowsDeferredError, StoppedError
+
+
+def account(
+    counts: Mapping[str, int], expected: int | None, *, stopped: bool, fault: BunceError | None
+) -> None:
+    """Raises what kept rows from being settled: StoppedError where somebody `stopped` the load,
+    `fault`, or RowsDeferredError; ConservationError where not all of the file's `expected` rows
+    are counted.
+    """
+    read, deferred = counts["read"], counts["deferred"]
+    if stopped:
+        raise StoppedError(
+            f"Stopped: {read - deferred:,} of {read if expected is None else expected:,} rows are "
+            "settled.",
+            remedy="The next run takes up the others; what is settled is not sent again.",
+        )
+    if fault is not None:
+        raise fault
+    if deferred:
+        raise RowsDeferredError(
+            f"{deferred} of {read} rows could not be settled: another "
+            "run is sending them, or Bunce names no reason within the bound on requests.",
+            remedy="Run again; what is settled is not sent again.",
+        )
+    if expected is not None and expected != read:
+        raise ConservationError(
+            f"The file holds {expected} rows, but {read} are accounted for.",
+            remedy="This is a defect of dlt-bunce, please report it; the rows are kept.",
+        )
