@@ -35,8 +35,8 @@ def command(host: str, port: int, allow_remote: bool, behavior: str, as_json: bo
             click.echo(f"  export DESTINATION__BUNCE__BASE_URL={base_url}")
             click.echo("  export DESTINATION__BUNCE__CREDENTIALS__API_KEY=sk_test_emulator")
 
-        # millions of customers are no cycles, and a search for such takes seconds, in which requests
-        # crowd that left at an even pace
+        # millions of customers are no cycles, and a search for such takes seconds, in which
+        # requests crowd that left at an even pace
         young, middle, _ = gc.get_threshold()
         gc.set_threshold(young, middle, 1_000_000)
         try:
