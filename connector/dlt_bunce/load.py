@@ -264,7 +264,7 @@ class Load:
             fates = Counter[str](verdict.fate for verdict in verdicts)
             logger().debug("batch.settled", rows=len(verdicts), calls=delivered.calls, **fates)
         rows = pa.concat_tables(settled)
-        done = self._on_the_way.settled(rows.column("chunk").to_pylist())
+        done = self._on_the_way.settled(rows.column("chunk"))
         traffic = self.session.take_traffic()
         self.ledger.settle(rows, pa.concat_tables(letters), traffic, done)
         deferred = pc.sum(pc.equal(rows.column("fate"), "deferred"), min_count=0).as_py()

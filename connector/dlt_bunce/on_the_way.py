@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 import pyarrow as pa
 
@@ -40,9 +40,10 @@ class OnTheWay:
         self._announced |= further
         return further
 
-    def settled(self, chunks: Iterable[int]) -> list[int]:
+    def settled(self, chunks: pa.ChunkedArray) -> list[int]:
         """One row of each of these is settled; returns those chunks that are done with."""
-        self._unsettled.subtract(chunks)
+        for count in chunks.value_counts().to_pylist():
+            self._unsettled[count["values"]] -= count["counts"]
         return [chunk for chunk, left in self._unsettled.items() if not left]
 
     def forget(self, chunks: Collection[int]) -> None:
