@@ -79,13 +79,13 @@ def read_page(workspace: Workspace, behavior: Behavior, query: Mapping[str, str]
     except (ValueError, binascii.Error):
         return replies.failure(behavior, 422, "per_page or cursor is invalid")
     size = max(1, min(wanted, behavior.max_per_page))
-    found = workspace.read(behavior, ids=ids, emails=emails)
+    found = workspace.read(behavior, ids=ids, emails=emails, start=start, most=size + 1)
     return _page(behavior, found, start, size)
 
 
 def _page(behavior: Behavior, found: list[Customer], start: int, size: int) -> Reply:
-    rows = found[start : start + size]
-    more = start + size < len(found)
+    """What was `found` from `start` on; one more than fits says that there is a next page."""
+    rows, more = found[:size], len(found) > size
     meta = {
         "has_next_page": more,
         "has_prev_page": start > 0,

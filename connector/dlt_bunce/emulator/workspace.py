@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from dlt_bunce.emulator import rules
@@ -119,20 +120,31 @@ class Workspace:
         return outcome
 
     def read(
-        self, behavior: Behavior, *, ids: Sequence[str] | None = None, emails: Sequence[str] = ()
+        self,
+        behavior: Behavior,
+        *,
+        ids: Iterable[str] | None = None,
+        emails: Sequence[str] = (),
+        start: int = 0,
+        most: int = 1,
     ) -> list[Customer]:
-        """Look customers up as a client sees them, which may lag behind; no filter lists all."""
+        """Look customers up as a client sees them, which may lag behind; no filter lists all.
+
+        Give at most so many from a position on: of millions, only these are looked at.
+        """
         with self._lock:
             self._reads += 1
             if emails:
                 held = [self._holders.get(_key(email), ()) for email in emails]
                 ids = [customer_id for holders in held for customer_id in holders]
-            elif ids is None:
-                ids = list(self._customers)
             if not behavior.lookup_lag:
                 self._unseen.clear()
-            seen = (self._visible(customer_id) for customer_id in dict.fromkeys(ids))
-            return [customer for customer in seen if customer is not None]
+            if ids is None and not self._unseen:
+                return list(islice(self._customers.values(), start, start + most))
+            wanted = self._customers if ids is None else dict.fromkeys(ids)
+            seen = (self._visible(customer_id) for customer_id in wanted)
+            there = (customer for customer in seen if customer is not None)
+            return list(islice(there, start, start + most))
 
     def _visible(self, customer_id: str) -> Customer | None:
         due = self._unseen.get(customer_id)
