@@ -29,6 +29,7 @@ class Delivered:
     held: Mapping[int, Said]
 
 
+_LEAST_AHEAD = 4
 _T = TypeVar("_T")
 
 Deliver = Callable[[pa.Table, Rows], Delivered]
@@ -55,10 +56,10 @@ def deliver(
     """Sends batches from `threads` threads and yields those that are settled with Bunce.
 
     What has come in while the caller was busy comes as one list: the slower its store, the fewer
-    transactions. Twice as many batches as `in_flight()` are made ahead, so that no thread waits for
-    the store. A batch waits for those in flight with which it shares an email: who was read first
-    gets it. `abandon` is called when the caller leaves early: what is queued then must not go out,
-    since nobody would write down its fate.
+    transactions. Twice as many batches as `in_flight()`, and at least four, are made ahead, so that
+    no thread waits for the store. A batch waits for those in flight with which it shares an email:
+    who was read first gets it. `abandon` is called when the caller leaves early: what is queued
+    then must not go out, since nobody would write down its fate.
     """
     running: dict[Future[Delivered], set[str]] = {}
     # of all running ones; no two of them share an email
@@ -78,7 +79,8 @@ def deliver(
         try:
             for batch in batches:
                 emails = set(batch.column("email").to_pylist())
-                while len(running) >= 2 * in_flight() or not taken.isdisjoint(emails):
+                most = max(2 * in_flight(), _LEAST_AHEAD)
+                while len(running) >= most or not taken.isdisjoint(emails):
                     yield from finished()
                 running[pool.submit(send, batch, Rows(batch))] = emails
                 taken.update(emails)

@@ -174,7 +174,8 @@ class Load:
         for batch in batches:
             ahead = self.throttle.concurrency() * batch.num_rows
             further = self._on_the_way.announce(batch, ahead)
-            if further:
+            # once the load stops nothing leaves any more
+            if further and not self._stop.is_set():
                 self.ledger.sending(further)
             yield batch
 

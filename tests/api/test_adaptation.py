@@ -165,8 +165,16 @@ def test_thirty_requests_suffice_to_find_nine_tenths_of_what_is_possible(
 def test_no_more_is_in_flight_than_the_budget_has_use_for() -> None:
     server = SERVERS["50 ms a request"]
     assert 16 == adaptive(server).level()
-    assert 1 == adaptive(server, 61 / 490).level()
-    assert 2 == adaptive(server, 61 / 980).level()
+    assert 2 == adaptive(server, 61 / 490).level()
+    assert 4 == adaptive(server, 61 / 1960).level()
+
+
+def test_the_budget_alone_leaves_two_in_flight() -> None:
+    level = Concurrency(1, 16, per_second=8)
+    for _ in range(10):
+        level.answered(100, 0.01, level())
+
+    assert 2 == level()
 
 
 def test_batches_grow_while_answers_are_quick_and_stay_affordable() -> None:

@@ -46,6 +46,8 @@ FAULTS: tuple[FaultKind, ...] = (
     "html_502_after",
     "truncated",
 )
+# rows a chunk, rows a batch, and batches in flight: all announced at once, or a few at a time
+SHAPES = [(4, 3, 2), (12, 1, 1)]
 READINGS = (
     Behavior(),
     Behavior(failure="atomic"),
@@ -149,8 +151,9 @@ class Histories(RuleBasedStateMachine):
 
     emulator: Emulator
 
-    @initialize(reading=st.sampled_from(READINGS))
-    def begin(self, reading: Behavior) -> None:
+    @initialize(reading=st.sampled_from(READINGS), shape=st.sampled_from(SHAPES))
+    def begin(self, reading: Behavior, shape: tuple[int, int, int]) -> None:
+        self.shape = shape
         self.folder = tempfile.TemporaryDirectory()
         self.store = f"sqlite:///{Path(self.folder.name) / 'bunce.sqlite'}"
         self.calm = replace(reading, rate_limit=0, refused_email_domain=REFUSED)
@@ -216,7 +219,8 @@ class Histories(RuleBasedStateMachine):
         """One process: until its end, or until it is killed."""
         killer = Killer(kill)
         mapping = resolve_mapping(FIELDS)
-        settings_ = Settings(mapping, Rules(), b"key", chunk_rows=4, check_mapping=False)
+        chunk_rows, rows, level = self.shape
+        settings_ = Settings(mapping, Rules(), b"key", chunk_rows=chunk_rows, check_mapping=False)
         retry = RetryPolicy(base_s=0.001)
         with (
             MortalDatabase(self.store) as db,
@@ -226,9 +230,8 @@ class Histories(RuleBasedStateMachine):
         ):
             runs.begin(db, job, {})
             db.killer = session.killer = killer
-            return Load(
-                source, job, settings_, db, session, Throttle(BatchSize(3, 3), Concurrency(2, 2))
-            ).run()
+            throttle = Throttle(BatchSize(rows, rows), Concurrency(level, level))
+            return Load(source, job, settings_, db, session, throttle).run()
 
     def expect(self, source: Source, disposition: str) -> Counter[str]:
         """The counts of this load; changes what must be."""

@@ -176,3 +176,32 @@ def test_of_a_chunk_that_is_done_nothing_is_kept(books: Make) -> None:
 
     assert [] == first.db.rows("SELECT * FROM bunce_sendings")
     assert {"a": True} == books("second").claim(A1, B1)
+
+
+def test_what_an_earlier_try_announced_stays_in_doubt_when_the_rules_change(
+    books: Make, clock: Any
+) -> None:
+    first = books()
+    first.claim(A1, B1)
+    first.ledger.sending({0: 2})
+    # the next try refuses one of them before it is sent
+    assert {"b": True} == first.claim(B1, bad=[("a", "bad")])
+    first.ledger.sending({0: 1})
+    first.settle("created", B1, done=[0])
+    clock.now += 900
+
+    assert {"a": True} == books("second").claim(A1)
+
+
+def test_what_an_earlier_try_announced_stays_in_doubt_when_chunks_have_another_size(
+    books: Make, clock: Any
+) -> None:
+    first = books()
+    first.claim(A1, B1)
+    first.ledger.sending({0: 2})
+    first.claim(A1)
+    first.ledger.sending({0: 1})
+    first.settle("created", A1, done=[0])
+    clock.now += 900
+
+    assert {"b": True} == first.claim(B1, chunk=1)

@@ -21,6 +21,8 @@ _FULL = 0.7
 """A batch that begins with less of its level in flight says nothing of the level."""
 _ENOUGH = 2
 """More in flight than bring so many times the budget's requests only wait for their turns."""
+_FEWEST = 2
+"""The budget alone makes it no fewer: look-ups may take longer than the batches do."""
 _CHANGED = 1.5
 """A server whose answers take so many times longer, or shorter, than measured is another one."""
 
@@ -156,16 +158,18 @@ class Concurrency:
         most = max(speeds.values())
         best = min(level for level, speed in speeds.items() if speed * _GAIN >= most)
         higher, lower = min(best * 2, self._most), best // 2
-        # where more may take too long, it is first seen whether fewer bring as much
-        room = self._means[best] <= TARGET_S / 2 or lower in self._means or not lower
         wanted = most < self._enough
+        if not wanted and lower < _FEWEST:
+            best, lower = max(best, min(_FEWEST, self._most)), 0
+        # where more may take too long, it is first seen whether fewer bring as much
+        room = self._means.get(best, 0) <= TARGET_S / 2 or lower in self._means or not lower
         if best == max(self._means) and higher != best and room and wanted:
             self._level = higher
         elif best == min(self._means) and lower:
             self._level = lower
         else:
             self._level = best
-            self._is_settled = True
+            self._is_settled = best in self._means
         self._free.notify_all()
 
 

@@ -25,7 +25,7 @@ _LETTERS = _schema(
     "version attempts chunk",
 )
 _LEASES = _schema("claim_batch", "lease_until")
-_SENDINGS = _schema("claim_batch", "below_row")
+_SENDINGS = _schema("claim_batch", "below_row inherited")
 _PAGE = 200_000
 
 

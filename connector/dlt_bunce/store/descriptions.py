@@ -36,7 +36,7 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "email_key": "key of the emails' digests, in hex",
                 "batch_size": "customers in a batch that served best",
                 "created_at": "time of the first load",
-                "concurrency": "batches in flight that served best",
+                "concurrency": "batches in flight that served best, within the budget",
             },
         ),
         "bunce_customers": TableDescription(
@@ -57,7 +57,7 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "rejected_fingerprint": "of what was refused since; empty where it could not even "
                 "be sent",
                 "claim_fingerprint": "of what is being sent, written before the request",
-                "claim_batch": "who is about to send it; null when it is settled",
+                "claim_batch": "who is sending it, or has left it in doubt; null once settled",
                 "claim_row": "its number in that batch; null when an earlier batch may have "
                 "sent it",
                 "lease_until": "until when nobody else may take it over, milliseconds since 1970",
@@ -128,10 +128,12 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
             },
         ),
         "bunce_sendings": TableDescription(
-            "How far batches have come: what lies beyond was never sent.",
+            "How far batches have come: what lies beyond was never sent. A row stays for each that "
+            "was broken off.",
             {
                 "claim_batch": "as in `bunce_customers`",
                 "below_row": "rows with a `claim_row` below it may be on the wire",
+                "inherited": "1 where an earlier try has announced some of them",
             },
         ),
         "bunce_leases": TableDescription(

@@ -1,7 +1,8 @@
 """What Bunce has accepted, what it refused, and who is sending what right now.
 
-A row is claimed (its intent is committed) before it goes on the wire, and settled in the same
-transaction as its dead letter and its count, so that the three can never disagree.
+A row is claimed (its intent is committed) and announced (how far the chunk has come is committed)
+before it goes on the wire, and settled in the same transaction as its dead letter and its count,
+so that the three can never disagree.
 """
 
 from __future__ import annotations
@@ -124,6 +125,7 @@ class Ledger:
         job, db = self._job, self._db
         self._lay_out(accepted, correcting)
         with db.transaction():
+            db.execute(statements.INHERIT, (job.batch_id(chunk),))
             verdicts = self._verdicts(accepted, chunk, correcting)
             fates = Counter(verdicts.column("verdict").to_pylist())
             fates["unchanged"] += accepted.num_rows - verdicts.num_rows
@@ -153,7 +155,7 @@ class Ledger:
         """Writes fates (SETTLED), dead letters (LETTERS), and counts in one transaction.
 
         Rows whose claim another job has taken over are left to that job, and stay deferred here.
-        Chunks that are `done` have no others on their way.
+        Chunks that are `done` have no others on their way, as far as this try knows.
         """
         job, db = self._job, self._db
         # before the transaction, which keeps others from writing

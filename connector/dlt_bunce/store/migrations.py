@@ -186,9 +186,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         # claim_row: the row's number in the chunk; null where an earlier claim may have sent it
         "ALTER TABLE bunce_customers ADD COLUMN claim_row BIGINT",
-        # one row a chunk on its way: how far it may have gone on the wire
+        # one row a chunk on its way: how far it may have gone on the wire. It stays where a try
+        # was broken off: that try's rows may rest on it
         """CREATE TABLE bunce_sendings (
             claim_batch TEXT NOT NULL PRIMARY KEY,
-            below_row BIGINT NOT NULL)""",
+            below_row BIGINT NOT NULL,
+            inherited BIGINT NOT NULL)""",
     ),
 )

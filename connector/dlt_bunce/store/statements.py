@@ -78,12 +78,16 @@ CROSS JOIN bunce_customers AS c WHERE c.account = $1 AND c.email_digest = e.emai
   AND c.customer_id <> e.customer_id
 """
 
+# a mark never goes back: rows that an earlier try claimed, and this one does not, rest on it
 SENDING = """
-INSERT INTO bunce_sendings (claim_batch, below_row) VALUES ($1, $2)
-ON CONFLICT (claim_batch) DO UPDATE SET below_row = excluded.below_row
+INSERT INTO bunce_sendings AS s (claim_batch, below_row, inherited) VALUES ($1, $2, 0)
+ON CONFLICT (claim_batch) DO UPDATE SET below_row =
+  CASE WHEN s.below_row > excluded.below_row THEN s.below_row ELSE excluded.below_row END
 """
 
-ARRIVED = "DELETE FROM bunce_sendings WHERE claim_batch = $1"
+INHERIT = "UPDATE bunce_sendings SET inherited = 1 WHERE claim_batch = $1"
+
+ARRIVED = "DELETE FROM bunce_sendings WHERE claim_batch = $1 AND inherited = 0"
 
 RENEW = """
 INSERT INTO bunce_leases AS l (claim_batch, lease_until) VALUES ($1, $2)
