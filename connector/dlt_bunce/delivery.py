@@ -30,6 +30,7 @@ class Delivered:
 
 
 _LEAST_AHEAD = 4
+"""Batches made ahead however few are in flight: a store may take longer than Bunce does."""
 _T = TypeVar("_T")
 
 Deliver = Callable[[pa.Table, Rows], Delivered]

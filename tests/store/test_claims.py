@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 Make = Callable[..., Any]
 
 A1 = ("a", "a1")
@@ -178,30 +180,20 @@ def test_of_a_chunk_that_is_done_nothing_is_kept(books: Make) -> None:
     assert {"a": True} == books("second").claim(A1, B1)
 
 
-def test_what_an_earlier_try_announced_stays_in_doubt_when_the_rules_change(
-    books: Make, clock: Any
+@pytest.mark.parametrize(
+    ("bad", "later", "chunk"),
+    [([("b", "bad")], "second", 0), ([], "first", 1)],
+    ids=["other-rules", "smaller-chunks"],
+)
+def test_what_an_earlier_try_announced_stays_in_doubt_when_the_next_one_claims_less(
+    books: Make, clock: Any, bad: list[tuple[str, str]], later: str, chunk: int
 ) -> None:
-    first = books()
+    first = books("first")
     first.claim(A1, B1)
     first.ledger.sending({0: 2})
-    # the next try refuses one of them before it is sent
-    assert {"b": True} == first.claim(B1, bad=[("a", "bad")])
-    first.ledger.sending({0: 1})
-    first.settle("created", B1, done=[0])
-    clock.now += 900
-
-    assert {"a": True} == books("second").claim(A1)
-
-
-def test_what_an_earlier_try_announced_stays_in_doubt_when_chunks_have_another_size(
-    books: Make, clock: Any
-) -> None:
-    first = books()
-    first.claim(A1, B1)
-    first.ledger.sending({0: 2})
-    first.claim(A1)
+    first.claim(A1, bad=bad)
     first.ledger.sending({0: 1})
     first.settle("created", A1, done=[0])
     clock.now += 900
 
-    assert {"b": True} == first.claim(B1, chunk=1)
+    assert {"b": True} == books(later).claim(B1, chunk=chunk)

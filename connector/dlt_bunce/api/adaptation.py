@@ -168,6 +168,7 @@ class Concurrency:
         elif best == min(self._means) and lower:
             self._level = lower
         else:
+            # the fewest that the budget leaves may be a level that is not measured yet
             self._level = best
             self._is_settled = best in self._means
         self._free.notify_all()
