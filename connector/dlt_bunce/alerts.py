@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from dlt.pipeline import trace as dlt_trace
 from dlt.pipeline.trace import PipelineTrace
@@ -56,8 +56,10 @@ def tell(client: BunceClient, summary: RunSummary) -> None:
 
 def tell_failed(pipeline: Pipeline, error: BaseException, traces: Sequence[PipelineTrace]) -> None:
     """Calls the hook with what is recorded of a failed run, and why it has failed."""
+    from dlt_bunce.destinations import client_of
+
     try:
-        client = cast("BunceClient", pipeline.destination_client())
+        client = client_of(pipeline)
         hook = hooks.resolved(client.config.on_run_end)
     except Exception:  # noqa: BLE001
         return  # settings that cannot be read, the hook's among them, are why the run has failed
@@ -116,7 +118,9 @@ class _Tracker:
 
 
 def _ended(pipeline: Pipeline, trace: PipelineTrace) -> None:
-    client = cast("BunceClient", pipeline.destination_client())
+    from dlt_bunce.destinations import client_of
+
+    client = client_of(pipeline)
     config = client.config
     if config.on_run_end is None and config.thresholds == Thresholds():
         return

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Union
 
+from dlt.common.configuration import inject_section
+from dlt.common.configuration.specs.config_section_context import ConfigSectionContext
 from dlt.common.destination import Destination, DestinationCapabilitiesContext
+from dlt.common.schema import Schema
+from dlt.common.schema.utils import normalize_schema_name
 
 from dlt_bunce.configuration import BunceConfiguration, BunceCredentials
 
 if TYPE_CHECKING:
+    from dlt import Pipeline
+
     from dlt_bunce.client import BunceClient
 
 
@@ -68,6 +74,26 @@ class bunce(Destination[BunceConfiguration, "BunceClient"]):  # noqa: N801
     def __repr__(self) -> str:
         shown = {k: v for k, v in self.config_params.items() if k != "credentials"}
         return f"bunce({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
+
+
+def client_of(pipeline: Pipeline) -> BunceClient:
+    """The destination's side of a pipeline, whether or not it has run before.
+
+    Raises TypeError for a pipeline that loads elsewhere.
+    """
+    destination = pipeline.destination
+    if not isinstance(destination, bunce):
+        raise TypeError(f"pipeline {pipeline.pipeline_name!r} does not load into bunce")
+    # pipeline.destination_client() would name a schema like a pipeline that has none yet, and fail
+    # where a schema may not be named so: "crm-to-bunce"
+    schema = Schema(normalize_schema_name(pipeline.pipeline_name))
+    section = ConfigSectionContext(
+        pipeline_name=pipeline.pipeline_name,
+        sections=(),
+        merge_style=ConfigSectionContext.prefer_existing,
+    )
+    with inject_section(section):
+        return destination.client(schema)
 
 
 bunce.register()

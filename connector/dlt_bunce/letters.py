@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import dlt
-
-if TYPE_CHECKING:
-    from dlt_bunce.client import BunceClient
 
 
 @dlt.resource(name="dead_letters", primary_key="id", write_disposition="merge")
@@ -34,9 +31,9 @@ def count_open(pipeline: dlt.Pipeline, *, before: datetime | None = None) -> dic
 
     With `before`, those that were met first before that time. Raises StoreError.
     """
+    from dlt_bunce.destinations import client_of
     from dlt_bunce.store.selection import open_by_code
 
-    with pipeline.destination_client() as opened:
-        client = cast("BunceClient", opened)
-        with client.database() as db:
-            return open_by_code(db, client.config.account, before=before)
+    client = client_of(pipeline)
+    with client.database() as db:
+        return open_by_code(db, client.config.account, before=before)

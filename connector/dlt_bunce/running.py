@@ -14,6 +14,7 @@ from dlt.extract import DltResource
 
 from dlt_bunce.adapter import refuse_replace
 from dlt_bunce.alerts import is_stopped, one_run, tell
+from dlt_bunce.destinations import client_of
 from dlt_bunce.errors import ConfigurationError, StoppedError, bunce_error
 from dlt_bunce.hooks import resolved
 from dlt_bunce.logs import logger
@@ -41,10 +42,9 @@ def flush_and_run(
     """
     with one_run(pipeline), _own_errors():
         refuse_replace(write_disposition)
-        with pipeline.destination_client() as opened:
-            client = cast("BunceClient", opened)
-            _check(client)
-            data = _with_checked_columns(data, client)
+        client = client_of(pipeline)
+        _check(client)
+        data = _with_checked_columns(data, client)
         flushed = _flush(pipeline)
         _refuse_cursor_without_ledger(pipeline, client)
         pipeline.run(data, write_disposition=write_disposition)  # type: ignore[arg-type]
@@ -61,9 +61,8 @@ def flush(pipeline: dlt.Pipeline) -> RunSummary:
     Raises as flush_and_run does, but for thresholds: the summary tells of those.
     """
     with one_run(pipeline), _own_errors():
-        with pipeline.destination_client() as opened:
-            client = cast("BunceClient", opened)
-            _check(client)
+        client = client_of(pipeline)
+        _check(client)
         summary = total(client, _flush(pipeline), pipeline.pipeline_name)
     tell(client, summary)
     return summary
@@ -79,9 +78,7 @@ def _flush(pipeline: dlt.Pipeline) -> list[RunSummary]:
     info = pipeline.load()
     if info is None or not info.loads_ids:
         return []
-    with pipeline.destination_client() as client:
-        name = pipeline.pipeline_name
-        return runs_of(cast("BunceClient", client), name, pipeline.last_trace)
+    return runs_of(client_of(pipeline), pipeline.pipeline_name, pipeline.last_trace)
 
 
 def _refuse_cursor_without_ledger(pipeline: dlt.Pipeline, client: BunceClient) -> None:

@@ -24,13 +24,10 @@ def run_summary(pipeline: Pipeline) -> RunSummary:
     that has not run the pipeline, the newest run that the store knows is returned. Raises
     ConservationError when the fates do not add up to the rows read.
     """
-    from dlt_bunce.client import BunceClient
+    from dlt_bunce.destinations import client_of
 
-    with pipeline.destination_client() as client:
-        if not isinstance(client, BunceClient):
-            raise TypeError(f"pipeline {pipeline.pipeline_name!r} does not load into bunce")
-        name = pipeline.pipeline_name
-        return total(client, runs_of(client, name, pipeline.last_trace), name)
+    client, name = client_of(pipeline), pipeline.pipeline_name
+    return total(client, runs_of(client, name, pipeline.last_trace), name)
 
 
 def runs_of(

@@ -9,8 +9,9 @@ import dlt
 import pyarrow as pa
 import pytest
 
-from dlt_bunce import bunce_adapter, run_summary
+from dlt_bunce import RunSummary, bunce_adapter, flush_and_run, run_summary
 from dlt_bunce.emulator import Behavior, Emulator
+from dlt_bunce.errors import UnavailableError
 from dlt_bunce.store.database import Database
 
 from .conftest import STORE, MakePipeline, customer
@@ -43,6 +44,28 @@ def test_the_destination_is_found_by_its_name(
     pipeline = dlt.pipeline("crm", destination=reference)
     pipeline.run([customer(1)], table_name="customers")
 
+    assert ["c1"] == list(emulator.customers)
+
+
+@pytest.mark.parametrize("name", ["crm-to-bunce", "CRM to Bunce", "1st"])
+def test_a_pipeline_may_have_any_name_that_dlt_takes(
+    make: MakePipeline, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    told: list[RunSummary] = []
+    # dlt looks for settings of one pipeline under its name
+    monkeypatch.setenv(f"{name.upper()}__DESTINATION__BUNCE__ACCOUNT", "own")
+
+    with pytest.raises(UnavailableError):
+        flush_and_run(make(name, base_url="http://127.0.0.1:9/v1", on_run_end=told.append), [])
+    pipeline = make(name, on_run_end=told.append)
+    assert 0 == run_summary(pipeline).read
+    resource = dlt.resource([customer(1)], name="customers")
+    loaded = flush_and_run(pipeline, resource)
+
+    assert (1, 1) == (loaded.created, run_summary(pipeline).created)
+    assert [("failed", 0), ("completed", 1)] == [(one.state, one.created) for one in told]
+    with Database(STORE) as db:
+        assert [{"account": "own"}] == db.rows("SELECT account FROM bunce_accounts")
     assert ["c1"] == list(emulator.customers)
 
 

@@ -68,13 +68,12 @@ def _preview(
     origin: Origin, store_url: str | None, account: str | None
 ) -> tuple[BunceConfiguration, Any]:
     import tempfile
-    from typing import cast
 
     import dlt
 
     from dlt_bunce.adapter import bunce_adapter
     from dlt_bunce.cli.watching import hooked, watched
-    from dlt_bunce.client import BunceClient
+    from dlt_bunce.destinations import client_of
     from dlt_bunce.errors import ThresholdError
     from dlt_bunce.job import previews
     from dlt_bunce.preview import Preview
@@ -83,8 +82,7 @@ def _preview(
     destination = options.destination(store_url=store_url, account=account, dry_run=True)
     with tempfile.TemporaryDirectory(prefix="dlt-bunce-") as folder:
         pipeline = dlt.pipeline("bunce_check", pipelines_dir=folder, destination=destination)
-        with pipeline.destination_client() as client:
-            config = cast("BunceClient", client).config
+        config = client_of(pipeline).config
         try:
             with hooked(), watched():
                 summary = flush_and_run(

@@ -13,13 +13,14 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 from uuid import UUID
 
 import dlt
 from dlt.common.json import json
 from dlt.extract import DltResource
 
+from dlt_bunce.destinations import client_of
 from dlt_bunce.errors import SourceError
 from dlt_bunce.sources import files
 from dlt_bunce.sources.databases import from_database, key_bounds
@@ -28,9 +29,6 @@ from dlt_bunce.sources.ranges import Range
 from dlt_bunce.sources.resources import TABLE, digest
 from dlt_bunce.store import plans
 from dlt_bunce.store.database import Database
-
-if TYPE_CHECKING:
-    from dlt_bunce.client import BunceClient
 
 
 @dataclass(frozen=True)
@@ -188,10 +186,9 @@ def _values(written: str) -> list[Any]:
 @contextmanager
 def _store(pipeline: dlt.Pipeline) -> Iterator[tuple[Database | None, str]]:
     """Where a pipeline's plans are kept, and under which account; a dry run keeps none."""
-    with pipeline.destination_client() as opened:
-        client = cast("BunceClient", opened)
-        if client.config.dry_run:
-            yield None, client.config.account
-        else:
-            with client.database() as db:
-                yield db, client.config.account
+    client = client_of(pipeline)
+    if client.config.dry_run:
+        yield None, client.config.account
+    else:
+        with client.database() as db:
+            yield db, client.config.account
