@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Literal
 
 from dlt_bunce.api.parcel import Parcel, halves, joined
+from dlt_bunce.api.standing import Standing, same
 from dlt_bunce.api.steps import (
     Answer,
     Blamed,
@@ -28,7 +29,7 @@ from dlt_bunce.api.steps import (
     Verb,
 )
 from dlt_bunce.api.traits import Traits
-from dlt_bunce.api.verdict import Confirmation, Verdict
+from dlt_bunce.api.verdict import Verdict
 
 _MOST_SILENT = 3
 """Successes that do not show a row, after which it is not sent again."""
@@ -64,17 +65,10 @@ class Machine:
         self._verb: Verb = verb
         self._traits = traits
         self._overwrite = overwrite
-        self._verdicts: dict[int, Verdict] = {}
-        # rows that some request may have delivered without saying so
-        self._doubted = set(in_doubt)
+        self._known = Standing(count, traits, overwrite=overwrite, in_doubt=in_doubt)
         self._taken_before = list(taken)
         self._hold_taken = hold_taken
         self.held: set[int] = set()
-        # rows that were not there before any request of ours
-        self._absent_before: set[int] = set()
-        self._switched: set[int] = set()
-        # rows to be updated of which there is no such customer
-        self._unknown: set[int] = set()
         self.calls = 0
         # enough for every tenth row to be bad without a name, or for 8 bad rows of a small batch
         self.most_calls = 16 + 2 * max(8, count // 10) * math.ceil(math.log2(count + 1))
@@ -82,21 +76,18 @@ class Machine:
     @property
     def verdicts(self) -> list[Verdict]:
         """What is known by now; what is not settled is deferred."""
-        return [
-            self._verdicts.get(i) or Verdict("deferred", in_doubt=i in self._doubted)
-            for i in self._rows
-        ]
+        return self._known.verdicts
 
     def run(self) -> Generator[Step, Answer, None]:
         """Yields steps and takes their answers until every row has a verdict."""
-        known = self._doubted.union(self._taken_before)
+        known = self._known.doubted.union(self._taken_before)
         others = tuple(i for i in self._rows if i not in known)
         work: _Next = []
         if others:
             probe = self._verb == "create" and self._traits.take_probe()
             work.append(Parcel(others, self._verb, look_up=probe))
-        if self._doubted:
-            work.append(Parcel(tuple(sorted(self._doubted)), self._verb, look_up=True))
+        if self._known.doubted:
+            work.append(Parcel(tuple(sorted(self._known.doubted)), self._verb, look_up=True))
         work.extend((yield from self._taken(self._taken_before, self._verb)))
         while work and self.calls < self.most_calls:
             parcel = work.pop()
@@ -114,10 +105,10 @@ class Machine:
             case Oversized() if len(parcel.rows) > 1:
                 return halves(parcel)
             case Oversized():
-                self._reject(parcel.rows, "refused")
+                self._known.reject(parcel.rows, "refused")
                 return []
             case Lost():
-                self._doubted.update(parcel.rows)
+                self._known.doubted.update(parcel.rows)
                 return [replace(parcel, look_up=True)]
         raise TypeError(answer)
 
@@ -130,16 +121,16 @@ class Machine:
                 continue
             match = answer.matches[i]
             if parcel.verb == "update":
-                self._updated(i, match, "response")
-            elif _same(match) or i in self._unknown:
-                self._verdicts[i] = created
-            elif i in self._switched:
-                self._reject([i], "unconfirmed")
+                self._known.updated(i, match, "response")
+            elif same(match) or i in self._known.unknown:
+                self._known.settle([i], created)
+            elif i in self._known.switched:
+                self._known.reject([i], "unconfirmed")
             else:
                 # a repeated id is ignored here, and what was there before is shown
-                following += self._exists(i)
+                following += self._known.exists(i)
         silent = [i for i in parcel.rows if i not in answer.matches]
-        self._doubted.update(silent)
+        self._known.doubted.update(silent)
         if not silent:
             return following
         if parcel.attempt < _MOST_SILENT:
@@ -147,15 +138,15 @@ class Machine:
             return [*following, replace(again, attempt=parcel.attempt + 1)]
         for i in silent:
             if parcel.verb == "update":
-                self._verdicts[i] = Verdict("updated", "response")
+                self._known.settle([i], Verdict("updated", "response"))
             else:
-                self._reject([i], "unconfirmed")
+                self._known.reject([i], "unconfirmed")
         return following
 
     def _refused(self, parcel: Parcel, answer: Blamed) -> _Steps:
         kinds = answer.kinds
         rest = [i for i in parcel.rows if i not in kinds]
-        fresh = self._absent_before.issuperset(rest) and self._doubted.isdisjoint(rest)
+        fresh = self._known.absent_before.issuperset(rest) and self._known.doubted.isdisjoint(rest)
         if not kinds and len(rest) == 1:
             return (yield from self._refused_without_a_word(parcel))
         creates = parcel.verb == "create"
@@ -163,15 +154,15 @@ class Machine:
         if creates and answer.counted:
             self._traits.met(len(kinds), sort)
         if creates and answer.counted and self._traits.believes(len(kinds), sort):
-            self._verdicts |= {i: Verdict("created", "count") for i in rest}
+            self._known.settle(rest, Verdict("created", "count"))
             rest = []
         # before anything else can fail: these may be there now
-        self._doubted.update(rest)
-        self._reject([i for i, kind in kinds.items() if kind == "bad"], "refused")
-        following = self._nobody([i for i, kind in kinds.items() if kind == "unknown"])
+        self._known.doubted.update(rest)
+        self._known.reject([i for i, kind in kinds.items() if kind == "bad"], "refused")
+        following = self._known.nobody([i for i, kind in kinds.items() if kind == "unknown"])
         taken = [i for i, kind in kinds.items() if kind == "taken"]
         if self._hold_taken and creates:
-            known = self._doubted | self._switched | self._unknown
+            known = self._known.doubted | self._known.switched | self._known.unknown
             self.held.update(i for i in taken if i not in known)
             taken = [i for i in taken if i not in self.held]
         following += yield from self._taken(taken, parcel.verb)
@@ -188,20 +179,20 @@ class Machine:
         """A single row is refused and nothing says why: it may as well be there already."""
         (i,) = parcel.rows
         found = yield from self._find(parcel.rows)
-        if found is None and self._overwrite and i not in self._switched:
-            return self._switch([i], parcel.verb)
+        if found is None and self._overwrite and i not in self._known.switched:
+            return self._known.switch([i], parcel.verb)
         if found is None:
-            self._reject([i], "unconfirmed" if i in self._doubted else "refused")
+            self._known.reject([i], "unconfirmed" if i in self._known.doubted else "refused")
         elif i not in found:
             if parcel.verb == "update":
-                return self._nobody([i])
-            self._reject([i], "refused")
+                return self._known.nobody([i])
+            self._known.reject([i], "refused")
         elif parcel.verb == "create":
-            return self._present(i, found[i])
-        elif i in self._doubted and _same(found[i]):
-            self._verdicts[i] = Verdict("updated", "lookup")
+            return self._known.present(i, found[i])
+        elif i in self._known.doubted and same(found[i]):
+            self._known.settle([i], Verdict("updated", "lookup"))
         else:
-            self._reject([i], "refused")
+            self._known.reject([i], "refused")
         return []
 
     def _look_up(self, parcel: Parcel) -> _Steps:
@@ -212,9 +203,9 @@ class Machine:
         following: _Next = []
         if parcel.verb == "create":
             left = absent
-            self._absent_before.update(i for i in absent if i not in self._doubted)
+            self._known.absent_before.update(i for i in absent if i not in self._known.doubted)
             for i, match in found.items():
-                following += self._present(i, match)
+                following += self._known.present(i, match)
             telling = not parcel.halve or len(parcel.rows) >= _TELLING
             if parcel.leftover and telling and not parcel.suspect:
                 self._traits.learn(
@@ -227,11 +218,11 @@ class Machine:
                 )
         else:
             left = []
-            following += self._nobody(absent)
+            following += self._known.nobody(absent)
             for i, match in found.items():
                 # an email alone that is not ours may be one that Bunce does not change
                 if match.rest and (match.email or parcel.silent):
-                    self._updated(i, match, "lookup")
+                    self._known.updated(i, match, "lookup")
                 else:
                     left.append(i)
         if not left:
@@ -253,67 +244,33 @@ class Machine:
         nobody: list[int] = []
         if parcel.verb == "update" and self._traits.echoes:
             # others are shown, these are not: there may be no such customers
-            nobody = [i for i in parcel.rows if i not in self._switched]
+            nobody = [i for i in parcel.rows if i not in self._known.switched]
         fate: Literal["created", "updated"] = "created" if parcel.verb == "create" else "updated"
-        for i in parcel.rows:
-            if i not in nobody:
-                self._verdicts[i] = Verdict(fate, "response")
-        return self._switch(nobody, parcel.verb)
+        self._known.settle([i for i in parcel.rows if i not in nobody], Verdict(fate, "response"))
+        return self._known.switch(nobody, parcel.verb)
 
     def _taken(self, taken: list[int], verb: Verb) -> _Steps:
         """Rows that Bunce calls taken: ours already, or the email is somebody else's."""
         if not taken or verb == "update":
-            self._reject(taken, "email_taken")
+            self._known.reject(taken, "email_taken")
             return []
         found = yield from self._find(taken)
         following: _Next = []
         for i in taken:
             if found is not None and i in found:
-                following += self._present(i, found[i])
-            elif found is not None or (i in self._unknown and i not in self._doubted):
-                self._reject([i], "email_taken")
-            elif self._overwrite and i not in self._switched:
+                following += self._known.present(i, found[i])
+            elif found is not None or (i in self._known.unknown and i not in self._known.doubted):
+                self._known.reject([i], "email_taken")
+            elif self._overwrite and i not in self._known.switched:
                 # an update tells whether it is the customer that exists
-                following += self._switch([i], "create")
-            elif i in self._doubted and (i not in self._switched or i in self._unknown):
-                self._verdicts[i] = Verdict("created", "conflict")
+                following += self._known.switch([i], "create")
+            elif i in self._known.doubted and (
+                i not in self._known.switched or i in self._known.unknown
+            ):
+                self._known.settle([i], Verdict("created", "conflict"))
             else:
-                self._reject([i], "already_taken")
+                self._known.reject([i], "already_taken")
         return joined(following)
-
-    def _present(self, i: int, match: Match) -> _Next:
-        """A row to be created that a look-up has found: with our content it is delivered."""
-        if not _same(match):
-            return self._exists(i)
-        self._verdicts[i] = Verdict("created" if i in self._doubted else "adopted", "lookup")
-        if i in self._doubted and self._traits.partial is False:
-            # an earlier refusal did create it, the hint was wrong
-            self._traits.partial = None
-        return []
-
-    def _exists(self, i: int) -> _Next:
-        """The customer is there with other content."""
-        if self._overwrite:
-            return self._switch([i], "create")
-        self._verdicts[i] = Verdict("adopted", "lookup", ours=False)
-        return []
-
-    def _updated(self, i: int, match: Match, confirmation: Confirmation) -> None:
-        code = None if match.email else "email_not_updated"
-        self._verdicts[i] = Verdict("updated", confirmation, code=code)
-
-    def _nobody(self, rows: list[int]) -> _Next:
-        """Updates of customers that do not exist: no request so far has delivered them."""
-        self._unknown.update(rows)
-        self._doubted.difference_update(rows)
-        return self._switch(rows, "update")
-
-    def _switch(self, rows: list[int], verb: Verb) -> _Next:
-        """To the other lane, once; a row that neither lane takes is refused."""
-        self._reject([i for i in rows if i in self._switched], "refused")
-        fresh = tuple(i for i in rows if i not in self._switched)
-        self._switched.update(fresh)
-        return [Parcel(fresh, "update" if verb == "create" else "create")] if fresh else []
 
     def _find(self, rows: Sequence[int]) -> Generator[Step, Answer, dict[int, Match] | None]:
         """Which rows are there; of a row in doubt, absence or other content must be said twice, for
@@ -322,7 +279,7 @@ class Machine:
         found = yield from self._found(rows)
         if found is None:
             return None
-        again = [i for i in rows if i in self._doubted and not _same(found.get(i))]
+        again = [i for i in rows if i in self._known.doubted and not same(found.get(i))]
         if again:
             second = yield from self._found(again)
             return None if second is None else {**found, **second}
@@ -334,10 +291,3 @@ class Machine:
         if not isinstance(answer, Found):
             raise TypeError(answer)
         return None if answer.matches is None else dict(answer.matches)
-
-    def _reject(self, rows: Iterable[int], code: str) -> None:
-        self._verdicts |= {i: Verdict("rejected", code=code) for i in rows}
-
-
-def _same(match: Match | None) -> bool:
-    return match is not None and match.email and match.rest
