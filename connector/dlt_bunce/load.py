@@ -34,7 +34,7 @@ from dlt_bunce.store import runs
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.ledger import DEFAULT_LEASE_S, Job, Ledger
 
-CHUNK_ROWS = 20_000
+CHUNK_ROWS = 10_000
 """Rows read and compared with the ledger at a time: what a load holds in memory."""
 MAX_BATCH_BYTES = 4_000_000
 _PATIENT_TURNS = 4

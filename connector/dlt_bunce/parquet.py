@@ -23,7 +23,7 @@ def record_batches(
     """
     with pq.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER_BYTES) as parquet:
         chosen = row_groups and list(row_groups(parquet.num_row_groups))
-        yield from parquet.iter_batches(batch_size=rows, row_groups=chosen)
+        yield from parquet.iter_batches(batch_size=rows, row_groups=chosen, use_threads=False)
 
 
 def columns(file: Path) -> list[str]:

@@ -248,9 +248,7 @@ class Ledger:
         wanted = wanted.sort_by("row")
         doubts = pc.equal(wanted.column("in_doubt"), 1)
         verbs = pc.if_else(pc.equal(wanted.column("verdict"), "new"), "create", "update")
-        rows = accepted
-        if wanted.num_rows < accepted.num_rows:
-            rows = accepted.take(pc.index_in(wanted.column("row"), accepted.column("row")))
+        rows = _numbered(accepted, wanted.column("row"))
         rows = rows.append_column("verb", verbs).append_column("in_doubt", doubts)
         if rows.num_rows:
             # the only writer since these rows were judged: nobody can have claimed one in between
@@ -277,7 +275,7 @@ class Ledger:
         back = pc.and_(good, pc.equal(verdicts.column("had_letter"), 1))
         rows = verdicts.filter(back).column("row")
         if len(rows):
-            ids = accepted.take(pc.index_in(rows, accepted.column("row"))).select(["customer_id"])
+            ids = _numbered(accepted, rows).select(["customer_id"])
             self._resolve(ids.append_column("chunk", pa.array([chunk] * len(ids), pa.int64())))
 
     def _resolve(self, good: pa.Table) -> None:
@@ -285,6 +283,13 @@ class Ledger:
             return
         self._db.ingest("bunce_good", good.select(["customer_id", "chunk"]))
         resolve_letters(self._db, self._job, "bunce_good")
+
+
+def _numbered(accepted: pa.Table, rows: pa.ChunkedArray) -> pa.Table:
+    """The accepted rows of these numbers: mostly all of them, or none."""
+    if len(rows) in (0, accepted.num_rows):
+        return accepted.slice(0, len(rows))
+    return accepted.take(pc.index_in(rows, accepted.column("row")))
 
 
 def _among(rows: pa.Table, others: pa.Table) -> pa.Table:
