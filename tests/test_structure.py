@@ -26,7 +26,7 @@ ALLOWED = {
     "emulator": set(),
     "delivery": {"errors", "api"},
     "parquet": {"errors"},
-    "held": {"records", "api"},
+    "held": {"records", "api", "delivery"},
     "accounting": {"errors"},
     "on_the_way": set(),
     "refusals": {"records", "store", "api"},

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
 import pyarrow as pa
 
+from dlt_bunce.api.parcel import Refusal
 from dlt_bunce.api.rows import Rows
 from dlt_bunce.api.settlement import Said
 from dlt_bunce.api.verdict import Verdict
@@ -19,7 +20,7 @@ from dlt_bunce.errors import BunceError
 class Delivered:
     """What became of a batch: a verdict a row, the calls it took, and why to stop, if at all.
 
-    The verdicts of rows that are `held` do not count: they go out again with others.
+    The verdicts of rows that are `held` or `unproven` do not count: they are settled later.
     """
 
     batch: pa.Table
@@ -27,6 +28,7 @@ class Delivered:
     calls: int
     fault: BunceError | None
     held: Mapping[int, Said]
+    unproven: Sequence[tuple[Sequence[int], Refusal]]
 
 
 _LEAST_AHEAD = 4

@@ -18,10 +18,9 @@ from dlt_bunce.api.adaptation import Throttle
 from dlt_bunce.api.rows import Rows
 from dlt_bunce.api.session import Session
 from dlt_bunce.api.settlement import Settlement, Traits
-from dlt_bunce.api.verdict import Verdict
 from dlt_bunce.delivery import Delivered, ahead, deliver
 from dlt_bunce.errors import BunceError
-from dlt_bunce.held import Held, said_of
+from dlt_bunce.held import Held, left_by, said_of
 from dlt_bunce.lease import Lease, waits
 from dlt_bunce.logs import logger
 from dlt_bunce.on_the_way import OnTheWay
@@ -95,12 +94,13 @@ class Load:
     # rows that another run is sending, by chunk
     _busy: dict[int, int] = field(default_factory=dict)
     _met: set[int] = field(default_factory=set)
-    _held: Held = field(default_factory=Held)
+    _held: Held = field(init=False)
     _corrects: bool = False
 
     def __post_init__(self) -> None:
         lease_s = self.settings.lease_s
         self.ledger = Ledger(self.database, self.job, lease_s=lease_s)
+        self._held = Held(self._traits.is_decided)
         self._lease = Lease(self.database, self.job, self._on_the_way.chunks, lease_s=lease_s)
         self._meter = Meter(
             self.job.job_id, self.source.row_count, seconds_a_row=self._least_seconds_a_row
@@ -150,7 +150,7 @@ class Load:
             claimed = (self._claim(chunk) for chunk in ahead(self._read(only)))
             batches = pack(claimed, self.throttle.size, MAX_BATCH_BYTES)
             self._deliver(self._with_held(batches))
-            self._deliver(self._held.batches())
+            self._deliver(self._held.rest())
             only = set(self._busy)
             if self._stop.is_set() or not only:
                 break
@@ -182,8 +182,7 @@ class Load:
     def _with_held(self, batches: Iterator[pa.Table]) -> Iterator[pa.Table]:
         for batch in batches:
             yield batch
-            if self._held.is_due:
-                yield from self._held.batches()
+            yield from self._held.due()
 
     def _read(self, only: Collection[int] | None) -> Iterator[_Chunk]:
         for number, table in enumerate(self.source.chunks(self.settings.chunk_rows)):
@@ -232,10 +231,11 @@ class Load:
         return with_payloads(to_send).append_column("chunk", number)
 
     def _send(self, batch: pa.Table, rows: Rows) -> Delivered:
-        taken = said_of(batch)
+        taken, refusal = said_of(batch), left_by(batch)
+        again = bool(taken) or refusal is not None
         verb = batch.column("verb")[0].as_py()
-        turn = self._traits.turn(proves=verb == "create" and not taken)
-        with turn, self.throttle.slot() as learner:
+        turn = self._traits.turn(proves=verb == "create" and not again)
+        with turn as probe, self.throttle.slot() as learner:
             settlement = Settlement(
                 rows,
                 self.session,
@@ -244,13 +244,22 @@ class Load:
                 verb=verb,
                 overwrite=self.job.disposition == "merge",
                 taken=taken,
-                hold_taken=not taken,
+                left_by=refusal,
+                probe=probe,
+                hold=not again,
                 stopped=lambda: self._stop.is_set() or self._lease.is_lost(),
             )
             verdicts = settlement.run()
         if settlement.fault is not None:
             self._stop.set()
-        return Delivered(batch, verdicts, settlement.calls, settlement.fault, settlement.held)
+        return Delivered(
+            batch,
+            verdicts,
+            settlement.calls,
+            settlement.fault,
+            settlement.held,
+            settlement.unproven,
+        )
 
     def _settle(self, group: Sequence[Delivered]) -> None:
         """Writes what became of batches: ledger, dead letters, and counts in one transaction."""
@@ -258,7 +267,7 @@ class Load:
         key = self.settings.email_key
         for delivered in group:
             self._fault = self._fault or delivered.fault
-            batch, verdicts = self._without_held(delivered)
+            batch, verdicts = self._held.without(delivered)
             verdicts = refusals.with_known_emails(self.ledger, batch, verdicts, key)
             settled.append(refusals.settled(batch, verdicts, key))
             letters.append(refusals.of_verdicts(batch, verdicts, self._on_the_way.tables))
@@ -271,15 +280,6 @@ class Load:
         deferred = pc.sum(pc.equal(rows.column("fate"), "deferred"), min_count=0).as_py()
         self._count(settled=rows.num_rows - deferred, requests=traffic.requests)
         self._on_the_way.forget(done)
-
-    def _without_held(self, delivered: Delivered) -> tuple[pa.Table, list[Verdict]]:
-        """What is settled; the rest waits for a look-up with others."""
-        batch, verdicts, held = delivered.batch, delivered.verdicts, delivered.held
-        if not held:
-            return batch, verdicts
-        self._held.add(batch, held)
-        rest = [i for i in range(batch.num_rows) if i not in held]
-        return batch.take(pa.array(rest, pa.int64())), [verdicts[i] for i in rest]
 
     def _close_corrected(self) -> None:
         """Closes the dead letters that rows name: a corrected row need not have their key."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import get_args, get_type_hints
 
 from dlt_bunce.api.machine import Machine
+from dlt_bunce.api.parcel import Refusal
 from dlt_bunce.api.steps import Answer, Blamed, Echoed, Found, Send, Step, Verb
 from dlt_bunce.api.traits import Traits
 from dlt_bunce.api.verdict import Verdict
@@ -59,6 +60,44 @@ def play(
     return history
 
 
+def play_together(
+    reading: Reading, crowds: Sequence[Sequence[Customer]], traits: Traits | None = None
+) -> list[History]:
+    """Settles batches one after the other as a load does, without an accident: some rows wait for
+    what later batches show.
+    """
+    traits = traits or Traits()
+    histories: list[History] = []
+    waiting: list[tuple[History, list[int], Refusal | None]] = []
+    for customers in crowds:
+        history = History(Server(reading, customers))
+        histories.append(history)
+        rows = list(range(len(customers)))
+        probe = traits.take_probe()
+        machine = Machine(len(rows), "create", traits, overwrite=True, probe=probe, hold=True)
+        _drive(machine, history, rows)
+        left = [(list(rows), refusal) for rows, refusal in machine.unproven]
+        waits = machine.held.union(*(rows for rows, _ in left))
+        _note(machine, history, [i for i in rows if i not in waits], range(len(rows)))
+        waiting += [(history, rows, refusal) for rows, refusal in left]
+        if machine.held:
+            waiting.append((history, sorted(machine.held), None))
+    for history, rows, refusal in waiting:
+        known = range(len(rows))
+        machine = Machine(
+            len(rows),
+            "create",
+            traits,
+            overwrite=True,
+            in_doubt=known if refusal else (),
+            taken=() if refusal else known,
+            left_by=refusal,
+        )
+        _drive(machine, history, rows)
+        _note(machine, history, rows, rows)
+    return histories
+
+
 def _run(
     history: History,
     todo: list[int],
@@ -71,33 +110,47 @@ def _run(
     calm: bool,
 ) -> set[int]:
     """One run over the rows `todo`; returns those that are in doubt afterwards."""
+    traits = traits or Traits()
     machine = Machine(
         len(todo),
         verb,
-        Traits() if traits is None else traits,
+        traits,
         overwrite=overwrite,
         in_doubt=[n for n, i in enumerate(todo) if i in doubted],
+        probe=verb == "create" and traits.take_probe(),
     )
-    steps = machine.run()
-    lost = 0
     try:
-        step = next(steps, None)
-        while step is not None and lost < MOST_TRIES:
-            history.requests += _requests(step, history.server.reading)
-            fault: Fault = "none"
-            if isinstance(step, Send) and not calm:
-                fault = choose()
-            answer = history.server.answer(_moved(step, todo), fault)
-            lost = lost + 1 if fault in {"before", "after", "midway"} else 0
-            try:
-                step = steps.send(_moved_back(answer, todo))
-            except StopIteration:
-                step = None
+        _drive(machine, history, todo, (lambda: "none") if calm else choose)
     except CrashError:
         # the intent was written for all rows; nothing was settled
         return set(todo)
+    return _note(machine, history, todo, todo)
+
+
+def _drive(
+    machine: Machine, history: History, todo: Sequence[int], choose: Choose = lambda: "none"
+) -> None:
+    """Answers what the machine asks of the rows `todo`."""
+    steps = machine.run()
+    lost = 0
+    step = next(steps, None)
+    while step is not None and lost < MOST_TRIES:
+        history.requests += _requests(step, history.server.reading)
+        fault = choose() if isinstance(step, Send) else "none"
+        answer = history.server.answer(_moved(step, todo), fault)
+        lost = lost + 1 if fault in {"before", "after", "midway"} else 0
+        try:
+            step = steps.send(_moved_back(answer, todo))
+        except StopIteration:
+            step = None
+
+
+def _note(machine: Machine, history: History, rows: Sequence[int], todo: Sequence[int]) -> set[int]:
+    """Takes down the verdicts of `rows`, of those `todo`; returns those that stay in doubt."""
     left = set()
     for i, verdict in zip(todo, machine.verdicts, strict=True):
+        if i not in rows:
+            continue
         if verdict.fate != "deferred":
             history.verdicts[i] = verdict
         elif verdict.in_doubt:
@@ -111,12 +164,12 @@ def _requests(step: Step, reading: Reading) -> int:
     return math.ceil(len(step.rows) / IDS) if reading.look_up else 0
 
 
-def _moved(step: Step, todo: list[int]) -> Step:
+def _moved(step: Step, todo: Sequence[int]) -> Step:
     """The step in the numbers of the customers."""
     return replace(step, rows=tuple(todo[n] for n in step.rows))
 
 
-def _moved_back(answer: Answer, todo: list[int]) -> Answer:
+def _moved_back(answer: Answer, todo: Sequence[int]) -> Answer:
     place = {i: n for n, i in enumerate(todo)}
     match answer:
         case Echoed(matches) | Found(dict(matches)):

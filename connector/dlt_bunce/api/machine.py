@@ -13,7 +13,7 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from dlt_bunce.api.parcel import Parcel, halves, joined
+from dlt_bunce.api.parcel import Parcel, Refusal, halves, joined
 from dlt_bunce.api.standing import Standing, same
 from dlt_bunce.api.steps import (
     Answer,
@@ -36,7 +36,6 @@ _MOST_SILENT = 3
 _TELLING = 8
 """So many rows, all absent after a refusal that named none of them, are not all bad by chance."""
 
-
 _Next = list[Parcel]
 _Steps = Generator[Step, Answer, _Next]
 
@@ -46,8 +45,11 @@ class Machine:
 
     `in_doubt`: rows that an earlier run may have delivered. `overwrite`: a customer that exists
     with other content is updated (merge), or else left as it is (append). `taken`: rows that an
-    earlier request was told are taken. `hold_taken`: rows that are told so and not in doubt go into
-    `held`, without a look-up.
+    earlier request was told are taken. `left_by`: the counted refusal that left the rows over.
+    `probe`: rows are looked up before they are sent.
+
+    With `hold`, some rows are not settled: `held` are those that are told to be taken, and not in
+    doubt; `unproven` are those left over by refusals whose counts may be believed later.
     """
 
     def __init__(
@@ -59,7 +61,9 @@ class Machine:
         overwrite: bool,
         in_doubt: Iterable[int] = (),
         taken: Iterable[int] = (),
-        hold_taken: bool = False,
+        left_by: Refusal | None = None,
+        probe: bool = False,
+        hold: bool = False,
     ) -> None:
         self._rows = range(count)
         self._verb: Verb = verb
@@ -67,8 +71,11 @@ class Machine:
         self._overwrite = overwrite
         self._known = Standing(count, traits, overwrite=overwrite, in_doubt=in_doubt)
         self._taken_before = list(taken)
-        self._hold_taken = hold_taken
+        self._left_by = left_by
+        self._probe = probe
+        self._hold = hold
         self.held: set[int] = set()
+        self.unproven: list[tuple[tuple[int, ...], Refusal]] = []
         self.calls = 0
         # enough for every tenth row to be bad without a name, or for 8 bad rows of a small batch
         self.most_calls = 16 + 2 * max(8, count // 10) * math.ceil(math.log2(count + 1))
@@ -84,10 +91,12 @@ class Machine:
         others = tuple(i for i in self._rows if i not in known)
         work: _Next = []
         if others:
-            probe = self._verb == "create" and self._traits.take_probe()
-            work.append(Parcel(others, self._verb, look_up=probe))
-        if self._known.doubted:
-            work.append(Parcel(tuple(sorted(self._known.doubted)), self._verb, look_up=True))
+            work.append(Parcel(others, self._verb, look_up=self._probe))
+        if self._left_by is not None and self._traits.believes(self._left_by):
+            self._known.settle(self._known.doubted, Verdict("created", "count"))
+        elif self._known.doubted:
+            doubted = tuple(sorted(self._known.doubted))
+            work.append(Parcel(doubted, self._verb, look_up=True, left_by=self._left_by))
         work.extend((yield from self._taken(self._taken_before, self._verb)))
         while work and self.calls < self.most_calls:
             parcel = work.pop()
@@ -150,10 +159,11 @@ class Machine:
         if not kinds and len(rest) == 1:
             return (yield from self._refused_without_a_word(parcel))
         creates = parcel.verb == "create"
-        sort = " ".join(sorted(set(kinds.values())))
-        if creates and answer.counted:
-            self._traits.met(len(kinds), sort)
-        if creates and answer.counted and self._traits.believes(len(kinds), sort):
+        counted = creates and answer.counted
+        refusal = Refusal(len(kinds), " ".join(sorted(set(kinds.values()))), counted, fresh)
+        if counted:
+            self._traits.met(refusal)
+        if counted and self._traits.believes(refusal):
             self._known.settle(rest, Verdict("created", "count"))
             rest = []
         # before anything else can fail: these may be there now
@@ -161,7 +171,7 @@ class Machine:
         self._known.reject([i for i, kind in kinds.items() if kind == "bad"], "refused")
         following = self._known.nobody([i for i, kind in kinds.items() if kind == "unknown"])
         taken = [i for i, kind in kinds.items() if kind == "taken"]
-        if self._hold_taken and creates:
+        if self._hold and creates:
             known = self._known.doubted | self._known.switched | self._known.unknown
             self.held.update(i for i in taken if i not in known)
             taken = [i for i in taken if i not in self.held]
@@ -172,8 +182,11 @@ class Machine:
         if creates and self._traits.partial is False:
             again = left.sent_again(rest)
             return following + ([again] if kinds else halves(again))
-        learned = replace(left, named=len(kinds), sort=sort, counted=answer.counted, fresh=fresh)
-        return [*following, replace(learned, look_up=True, leftover=True)]
+        plain = counted and not (fresh or parcel.suspect) and self._known.switched.isdisjoint(rest)
+        if self._hold and plain and self._traits.may_believe(refusal):
+            self.unproven.append((tuple(rest), refusal))
+            return following
+        return [*following, replace(left, look_up=True, left_by=refusal)]
 
     def _refused_without_a_word(self, parcel: Parcel) -> _Steps:
         """A single row is refused and nothing says why: it may as well be there already."""
@@ -198,6 +211,7 @@ class Machine:
     def _look_up(self, parcel: Parcel) -> _Steps:
         found = yield from self._find(parcel.rows)
         if found is None:
+            self._traits.blind = True
             return self._without_look_up(parcel)
         absent = [i for i in parcel.rows if i not in found]
         following: _Next = []
@@ -207,15 +221,8 @@ class Machine:
             for i, match in found.items():
                 following += self._known.present(i, match)
             telling = not parcel.halve or len(parcel.rows) >= _TELLING
-            if parcel.leftover and telling and not parcel.suspect:
-                self._traits.learn(
-                    absent=len(absent),
-                    of=len(parcel.rows),
-                    named=parcel.named,
-                    sort=parcel.sort,
-                    counted=parcel.counted,
-                    fresh=parcel.fresh,
-                )
+            if parcel.left_by and telling and not parcel.suspect:
+                self._traits.learn(parcel.left_by, absent=len(absent), of=len(parcel.rows))
         else:
             left = []
             following += self._known.nobody(absent)

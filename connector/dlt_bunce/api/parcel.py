@@ -9,13 +9,26 @@ from dlt_bunce.api.steps import Verb
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """What left rows over: it named so many others of the batch, for reasons of that `sort`.
+
+    `counted`: its own count says that it named all that failed. `fresh`: not one of the rows left
+    over was there before that request.
+    """
+
+    named: int
+    sort: str
+    counted: bool = True
+    fresh: bool = False
+
+
+@dataclass(frozen=True)
 class Parcel:
     """Rows, and which way they go.
 
     `look_up`: before they are sent. `silent`: a success did not show them, for the last of
     `attempt` - 1 times. `halve`: a refusal named none of them. `suspect`: so did an earlier one.
-    `leftover`: a refusal named others, or nobody; `named` of them, of that `sort`, `counted`, and
-    `fresh` (not one of the rows was there before that request).
+    `left_by`: the refusal that left them over.
     """
 
     rows: tuple[int, ...]
@@ -25,11 +38,7 @@ class Parcel:
     silent: bool = False
     halve: bool = False
     suspect: bool = False
-    leftover: bool = False
-    named: int = 0
-    sort: str = ""
-    counted: bool = False
-    fresh: bool = False
+    left_by: Refusal | None = None
 
     def sent_again(self, rows: Iterable[int]) -> Parcel:
         """Some of the rows as another try, which remembers whether a refusal named nobody."""

@@ -11,6 +11,7 @@ from dlt_bunce.api import outcome
 from dlt_bunce.api.adaptation import Learner
 from dlt_bunce.api.comparison import compare
 from dlt_bunce.api.machine import Machine
+from dlt_bunce.api.parcel import Refusal
 from dlt_bunce.api.reply import Reply
 from dlt_bunce.api.rows import Rows
 from dlt_bunce.api.steps import (
@@ -64,8 +65,9 @@ class Api(Protocol):
 class Settlement:
     """Works off one batch. `run()` returns a verdict for every row, in their order.
 
-    `taken` are rows that an earlier request was told are taken, with the words. With `hold_taken`,
-    rows that this one is told so about are not settled, but told by `held`.
+    `taken` are rows that an earlier request was told are taken, with the words; `left_by` is the
+    refusal that left all of them over. With `probe`, rows are looked up before they are sent. With
+    `hold`, some rows are not settled, but told by `held` and `unproven`.
     """
 
     def __init__(
@@ -78,7 +80,9 @@ class Settlement:
         verb: Verb = "create",
         overwrite: bool,
         taken: Mapping[int, Said] = MappingProxyType({}),
-        hold_taken: bool = False,
+        left_by: Refusal | None = None,
+        probe: bool = False,
+        hold: bool = False,
         stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self._rows = rows
@@ -92,7 +96,9 @@ class Settlement:
             overwrite=overwrite,
             in_doubt=rows.in_doubt,
             taken=taken,
-            hold_taken=hold_taken,
+            left_by=left_by,
+            probe=probe,
+            hold=hold,
         )
         self._said: dict[int, Said] = dict(taken)
         self._tries = 0
@@ -107,6 +113,11 @@ class Settlement:
     def held(self) -> dict[int, Said]:
         """Rows that are left to be looked up together with others."""
         return {i: self._said[i] for i in self._machine.held}
+
+    @property
+    def unproven(self) -> Sequence[tuple[Sequence[int], Refusal]]:
+        """Rows that are left until their refusal's count is believed, or is looked up."""
+        return self._machine.unproven
 
     def run(self) -> list[Verdict]:
         """Settles every row; `fault` says afterwards why the run must stop, if it must."""

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
+from dlt_bunce.api.parcel import Refusal
+
 _MOST = 0.75
 """This share of a refused batch is absent: none of it was created."""
 
@@ -17,24 +19,13 @@ class Counts:
     """What is known of refusals of one sort that count their failures: of `bad` rows, of `taken`
     ones, or of both. An API may look for either at another time, and create the rest or not.
 
-    `proven` failures were counted well by one of them, `highest` is the most that one has named,
-    and `repeated` whether it was met more than once. `probe` failures want a proof.
+    `proven`: one of them has counted well. `highest` is the most that one has named. `probe`: the
+    next batch is to bring a proof.
     """
 
-    proven: int = 0
+    proven: bool = False
     highest: int = 0
-    repeated: bool = False
-    probe: int = 0
-
-    def met(self, named: int) -> None:
-        """Takes note of a refusal."""
-        if named >= self.highest:
-            self.repeated = named == self.highest
-            self.highest = named
-
-    def knows(self, named: int) -> bool:
-        """Whether a refusal of so many can be believed."""
-        return 0 < named <= self.proven or (self.proven > 0 and 0 < named < self.highest)
+    probe: bool = False
 
 
 @dataclass
@@ -44,73 +35,86 @@ class Traits:
     `partial`: a refused batch creates its good rows (True), none (False), or not known yet. False
     is a hint: it saves look-ups, and a wrong one costs requests only.
 
-    `counts`, by sort: a refusal's own count ("k of n failed") is believed without a look-up for up
-    to as many failures as are proven, for a wrong belief loses rows. Proof is a counted refusal
-    whose other rows, each looked up and absent before it was ever sent, are all there afterwards.
-    One failure proves nothing: an API that names only the first failure, or stops at it, looks the
-    same. Once there is a proof, counts below the highest are believed as well, for none of them is
-    the most that the API names. A probe asks the next batch to be looked up beforehand; once there
-    is a proof, a new highest count asks for it only when it comes again. `counts_lie` rules belief
-    out for good, once a count and a look-up contradict each other.
+    `counts`, by sort: a refusal's own count ("k of n failed") is believed without a look-up, for a
+    wrong belief loses rows, only when two things are known. One is a proof: a counted refusal whose
+    other rows, each looked up and absent before it was ever sent, are all there afterwards. One
+    failure proves nothing: an API that names only the first failure, or stops at it, looks the
+    same. The other is a refusal that has named more: an API may name no more than so many. A probe
+    asks the next batch to be looked up beforehand. `counts_lie` rules belief out for good, once a
+    count and a look-up contradict each other; `blind` says that customers cannot be looked up.
     """
 
     partial: bool | None = None
     counts: dict[str, Counts] = field(default_factory=lambda: defaultdict(Counts))
     counts_lie: bool = False
+    blind: bool = False
     echoes: bool = False
     """Whether a success has ever shown a row that was sent."""
     _proving: threading.Lock = field(default_factory=threading.Lock)
 
-    def learn(
-        self, *, absent: int, of: int, named: int, sort: str, counted: bool, fresh: bool
-    ) -> None:
-        """Learns from looking up the `of` rows that a refusal did not name, `absent` of them.
-
-        `counted`: the refusal's count says that they are created. `fresh`: before that request
-        none of them was there.
-        """
-        counts = self.counts[sort]
+    def learn(self, refusal: Refusal, *, absent: int, of: int) -> None:
+        """Learns from looking up the `of` rows that a refusal left over, `absent` of them."""
+        counts, named, counted = self.counts[refusal.sort], refusal.named, refusal.counted
         if absent:
             self.counts_lie = self.counts_lie or counted
             # those that are there may have been there before
             if absent >= _MOST * of and self.partial is None:
                 self.partial = False
-        elif fresh:
+        elif refusal.fresh:
             self.partial = True
             if counted and named > 1:
-                counts.proven = max(counts.proven, named)
-        elif counted and named > 1 and (not counts.proven or counts.repeated):
-            counts.probe = named
+                counts.proven, counts.probe = True, False
+        elif counted and named > 1:
+            counts.probe = not counts.proven
 
     @property
     def seeks_proof(self) -> bool:
         """Whether the next batch is the one to be looked up before it is sent."""
         # other threads add sorts meanwhile
         return not self.counts_lie and any(
-            one.probe > 0 and not one.knows(one.probe) for one in list(self.counts.values())
+            one.probe and not one.proven for one in list(self.counts.values())
         )
 
     def take_probe(self) -> bool:
         """Whether this batch is that one."""
         taken = self.seeks_proof
         for one in list(self.counts.values()):
-            one.probe = 0
+            one.probe = False
         return taken
 
     @contextmanager
-    def turn(self, *, proves: bool) -> Iterator[None]:
-        """While a batch proves what refusals mean, others wait: they would all be looked up."""
+    def turn(self, *, proves: bool) -> Iterator[bool]:
+        """Gives whether this batch is to be looked up before it is sent. While it is, others that
+        could prove what refusals mean wait: they would all be looked up.
+        """
         with ExitStack() as turn:
+            probes = False
             if proves:
                 turn.enter_context(self._proving)
-                if not self.seeks_proof:
+                probes = self.take_probe()
+                if not probes:
                     turn.close()
-            yield
+            yield probes
 
-    def met(self, named: int, sort: str) -> None:
-        """Takes note of a counted refusal of `named` rows."""
-        self.counts[sort].met(named)
+    def met(self, refusal: Refusal) -> None:
+        """Takes note of a counted refusal."""
+        counts = self.counts[refusal.sort]
+        counts.highest = max(counts.highest, refusal.named)
 
-    def believes(self, named: int, sort: str) -> bool:
-        """Whether the rows that a counted refusal of `named` rows leaves over are created."""
-        return not self.counts_lie and self.counts[sort].knows(named)
+    def believes(self, refusal: Refusal) -> bool:
+        """Whether the rows that a counted refusal leaves over are created."""
+        counts = self.counts[refusal.sort]
+        return not self.counts_lie and counts.proven and 0 < refusal.named < counts.highest
+
+    def may_believe(self, refusal: Refusal) -> bool:
+        """Whether a counted refusal, not believed yet, may be once others have shown more."""
+        counts = self.counts[refusal.sort]
+        if self.is_decided(refusal) or refusal.named < (1 if counts.proven else 2):
+            return False
+        counts.probe = not counts.proven
+        return True
+
+    def is_decided(self, refusal: Refusal) -> bool:
+        """Whether a counted refusal is believed, or will never be."""
+        hopeless = self.counts_lie or self.blind or self.partial is False
+        return hopeless or self.believes(refusal)
