@@ -31,7 +31,7 @@ class OnTheWay:
         """Below which rows, by chunk, the ledger must know of sending before `batch` (row, chunk)
         goes; empty where it does. `ahead` rows more are named, so that few batches need a commit.
         """
-        last = batch.group_by("chunk").aggregate([("row", "max")]).to_pydict()
+        last = batch.group_by("chunk", use_threads=False).aggregate([("row", "max")]).to_pydict()
         further = {
             chunk: row + 1 + ahead
             for chunk, row in zip(last["chunk"], last["row_max"], strict=True)
