@@ -44,6 +44,25 @@ def test_one_percent_of_refused_rows_costs_few_requests_more(
     assert summary.requests <= ideal + 5 + 6 * look_ups
 
 
+@pytest.mark.parametrize(("failure", "times"), [("partial", 1.2), ("atomic", 2.4)])
+def test_batches_grow_although_some_of_their_rows_are_refused(
+    make: MakePipeline, emulator: Emulator, failure: str, times: float
+) -> None:
+    rows = 30_000
+    bulk = []
+    for account, share in (("clean", 0), ("refused", 100)):
+        bad = set(Random(7).sample(range(rows), rows // share)) if share else set()
+        emulator.reset()
+        emulator.behavior = Behavior(rate_limit=0, failure=failure, refused_email_domain=REFUSED)
+        pipeline = make(account, account=account)
+        pipeline.run(pa.Table.from_pylist(people(rows, bad)), table_name="customers")
+        bulk.append(run_summary(pipeline).bulk_requests)
+
+    print(f"\n{failure}: {bulk[1]} bulk requests, {bulk[0]} where nobody is refused")
+    # where nothing of a refused batch is created, each such batch has to be sent again
+    assert bulk[1] <= times * bulk[0]
+
+
 @pytest.mark.parametrize("failure", ["partial", "atomic"])
 def test_rows_that_wait_when_a_load_stops_are_looked_up_by_the_next_one(
     make: MakePipeline, emulator: Emulator, failure: str

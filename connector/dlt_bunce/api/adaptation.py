@@ -45,7 +45,7 @@ class BatchSize:
         affordable = int(rows * self._target_s / max(seconds, 0.001))
         growth = 4 if seconds < _QUICK * self._target_s else 2
         with self._lock:
-            if rows >= self._size or seconds > self._target_s:
+            if rows >= self._size * _SIMILAR or seconds > self._target_s:
                 self._size = max(1, min(self._largest, self._size * growth, affordable))
 
     def too_large(self, rows: int) -> None:

@@ -87,6 +87,7 @@ class Settlement:
     ) -> None:
         self._rows = rows
         self._api = api
+        self._traits = traits
         self._learner = learner
         self._stopped = stopped
         self._machine = Machine(
@@ -174,6 +175,9 @@ class Settlement:
                 return Echoed(self._matches(step.rows, read.customers))
             case outcome.Refused():
                 self._tries = 0
+                if self._traits.partial:
+                    # the others were created: it took what a success takes
+                    self._learner.answered(len(step.rows), reply.seconds)
                 return self._blamed(step, read, reply)
         return self._lost(len(step.rows), reply)
 
