@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pyarrow as pa
+import pytest
 
 from dlt_bunce.api.parcel import Refusal
+from dlt_bunce.api.traits import Traits
 from dlt_bunce.api.verdict import Verdict
 from dlt_bunce.delivery import Delivered
 from dlt_bunce.held import Held, left_by, said_of
@@ -27,31 +29,50 @@ def batch(chunk: int, first: int, rows: int) -> pa.Table:
     )
 
 
-class Waiting:
-    """A load in which rows wait; refusals of fewer rows than `decided` are decided."""
+BAD = "bad"
 
-    def __init__(self) -> None:
-        self.decided = 0
-        self.held = Held(lambda refusal: refusal.named < self.decided)
+
+class Waiting:
+    """A load in which rows wait."""
+
+    def __init__(self, most_s: float = 60.0) -> None:
+        self.traits = Traits()
+        self.held = Held(self.traits, most_s=most_s)
+
+    def learn(self, named: int, absent: int = 0, *, fresh: bool = False) -> None:
+        """A refusal of so many rows was looked up."""
+        refusal = Refusal(named, BAD, counted=True, fresh=fresh)
+        self.traits.learn(refusal, absent=absent, other=0, of=10)
 
     def taken(self, rows: pa.Table, *taken: int) -> list[str]:
         """Some of the rows are called taken; returns the ids of those that are settled."""
         said = dict.fromkeys(taken, SAID)
         return self._settled(Delivered(rows, _created(rows), 1, None, said, ()))
 
-    def left_over(self, rows: pa.Table, refusal: Refusal, *left: int) -> list[str]:
+    def left_over(self, rows: pa.Table, named: int, *left: int) -> list[str]:
         """A refusal leaves some of the rows over; returns the ids of those that are settled."""
+        refusal = Refusal(named, BAD, counted=True)
         return self._settled(Delivered(rows, _created(rows), 1, None, {}, [(left, refusal)]))
 
-    def due(self) -> list[list[str]]:
+    def settle(self, rows: pa.Table) -> None:
+        """What has waited comes back."""
+        assert rows.column("customer_id").to_pylist() == self._settled(
+            Delivered(rows, _created(rows), 1, None, {}, ())
+        )
+
+    def due(self, chunk: int = 0) -> list[list[str]]:
         """The ids of the batches that need not wait."""
-        return [one.column("customer_id").to_pylist() for one in self.held.due()]
+        return [ids(one) for one in self.held.due(chunk)]
 
     def _settled(self, delivered: Delivered) -> list[str]:
         settled, verdicts = self.held.without(delivered)
         assert settled.num_rows == len(verdicts)
-        ids: list[str] = settled.column("customer_id").to_pylist()
-        return ids
+        return ids(settled)
+
+
+def ids(rows: pa.Table) -> list[str]:
+    found: list[str] = rows.column("customer_id").to_pylist()
+    return found
 
 
 def _created(rows: pa.Table) -> list[Verdict]:
@@ -64,23 +85,23 @@ def test_enough_taken_rows_for_a_look_up_are_due_at_once() -> None:
     assert [] == load.taken(batch(0, 0, 97), *range(97))
     assert [] == load.due()
     assert ["c97", "c98", "c100", "c101"] == load.taken(batch(0, 97, 5), 2)
-    (due,) = load.held.due()
+    (due,) = load.held.due(0)
 
-    assert [*(f"c{n}" for n in range(97)), "c99"] == due.column("customer_id").to_pylist()
+    assert [*(f"c{n}" for n in range(97)), "c99"] == ids(due)
     assert dict.fromkeys(range(98), SAID) == said_of(due)
     assert left_by(due) is None
     assert [] == list(load.held.rest())
 
 
-def test_taken_rows_of_more_than_four_chunks_are_due() -> None:
+def test_taken_rows_are_due_when_four_chunks_more_are_claimed() -> None:
     load = Waiting()
 
-    for chunk in range(4):
-        load.taken(batch(chunk, 10 * chunk, 10), 0)
-        assert [] == load.due()
-    load.taken(batch(4, 40, 10), 0)
+    load.taken(batch(1, 10, 10), 0)
+    load.taken(batch(3, 30, 10), 0)
 
-    assert [["c0", "c10", "c20", "c30", "c40"]] == load.due()
+    assert [] == load.due(4)
+    assert [["c10", "c30"]] == load.due(5)
+    assert [] == load.due(9)
 
 
 def test_rows_that_share_an_email_are_not_asked_for_together() -> None:
@@ -92,30 +113,61 @@ def test_rows_that_share_an_email_are_not_asked_for_together() -> None:
     assert [1, 1] == [part.num_rows for part in load.held.rest()]
 
 
-def test_rows_left_over_wait_until_their_refusal_is_decided() -> None:
+def test_rows_left_over_wait_until_their_refusal_is_believed() -> None:
     load = Waiting()
 
-    assert ["c0"] == load.left_over(batch(0, 0, 3), Refusal(5, "bad"), 1, 2)
-    load.left_over(batch(0, 3, 2), Refusal(7, "bad"), 0, 1)
+    assert ["c0"] == load.left_over(batch(0, 0, 3), 5, 1, 2)
+    load.left_over(batch(0, 3, 2), 7, 0, 1)
     assert [] == load.due()
-    load.decided = 6
-    (due,) = load.held.due()
+    load.learn(2, fresh=True)
+    assert [] == load.due()
+    load.learn(6)
+    (due,) = load.held.due(0)
 
-    assert ["c1", "c2"] == due.column("customer_id").to_pylist()
+    assert ["c1", "c2"] == ids(due)
     assert [True, True] == due.column("in_doubt").to_pylist()
-    assert Refusal(5, "bad") == left_by(due)
+    assert Refusal(5, BAD, counted=True) == left_by(due)
     assert {} == said_of(due)
-    assert ["c3", "c4"] == next(load.held.rest()).column("customer_id").to_pylist()
+    assert [["c3", "c4"]] == [ids(one) for one in load.held.rest()]
 
 
-def test_rows_left_over_wait_for_four_chunks_at_most() -> None:
+def test_rows_left_over_do_not_wait_once_a_count_has_lied() -> None:
     load = Waiting()
 
-    for chunk in range(6):
-        load.left_over(batch(chunk, 10 * chunk, 1), Refusal(5, "bad"), 0)
+    load.left_over(batch(0, 0, 1), 5, 0)
+    load.left_over(batch(0, 1, 1), 7, 0)
+    load.learn(2, absent=1)
 
-    assert [["c0"], ["c10"]] == load.due()
-    assert [] == load.due()
+    assert [["c0"], ["c1"]] == load.due()
+
+
+@pytest.mark.parametrize(("most_s", "chunk"), [(60.0, 4), (0.0, 0)])
+def test_of_rows_that_have_waited_long_enough_those_that_decide_the_most_go_first(
+    most_s: float, chunk: int
+) -> None:
+    load = Waiting(most_s)
+    load.learn(2, fresh=True)
+
+    for number, named in enumerate((5, 9, 7)):
+        load.left_over(batch(0, number, 1), named, 0)
+    (first,) = load.held.due(chunk)
+    assert ["c1"] == ids(first)
+    # what it brings decides about the others
+    assert [] == load.due(chunk)
+    load.learn(9)
+    load.settle(first)
+
+    assert [["c0"], ["c2"]] == load.due(chunk)
+
+
+def test_rows_left_over_go_before_a_batch_with_one_of_their_emails() -> None:
+    load = Waiting()
+    load.left_over(batch(0, 0, 2), 5, 0)
+    load.left_over(batch(0, 2, 2), 5, 0)
+
+    assert [] == list(load.held.sharing({"c1@example.com", "c9@example.com"}))
+    assert [["c2"]] == [ids(one) for one in load.held.sharing({"c2@example.com"})]
+    assert [["c0"]] == [ids(one) for one in load.held.rest()]
 
 
 def test_nothing_is_known_of_a_batch_that_did_not_wait() -> None:

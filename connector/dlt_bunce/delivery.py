@@ -54,41 +54,72 @@ def deliver(
     *,
     threads: int,
     in_flight: Callable[[], int],
+    before: Callable[[set[str]], Iterable[pa.Table]],
     abandon: Callable[[], None],
 ) -> Generator[list[Delivered], None, None]:
     """Sends batches from `threads` threads and yields those that are settled with Bunce.
 
     What has come in while the caller was busy comes as one list: the slower its store, the fewer
     transactions. Twice as many batches as `in_flight()`, and at least four, are made ahead, so that
-    no thread waits for the store. A batch waits for those in flight with which it shares an email:
-    who was read first gets it. `abandon` is called when the caller leaves early: what is queued
-    then must not go out, since nobody would write down its fate.
+    no thread waits for the store. A batch waits for those in flight with which it shares an email,
+    and for what must go `before` a batch with these emails: who was read first gets it. `abandon`
+    is called when the caller leaves early: what is queued then must not go out, since nobody would
+    write down its fate.
     """
-    running: dict[Future[Delivered], set[str]] = {}
-    # of all running ones; no two of them share an email
-    taken: set[str] = set()
+    with ThreadPoolExecutor(threads, "bunce-send") as pool:
+        flight = _Flight(pool, send)
+        try:
+            for batch in batches:
+                emails = _emails(batch)
+                while len(flight) >= max(2 * in_flight(), _LEAST_AHEAD):
+                    yield from flight.finished()
+                yield from flight.cleared_of(emails)
+                for earlier in before(emails):
+                    flight.begin(earlier)
+                    yield from flight.cleared_of(_emails(earlier))
+                flight.begin(batch)
+            while len(flight):
+                yield from flight.finished()
+        except BaseException:
+            abandon()
+            raise
 
-    def finished() -> Iterator[list[Delivered]]:
-        done = wait(running, return_when=FIRST_COMPLETED).done
+
+class _Flight:
+    """The batches that are on their way; no two of them share an email."""
+
+    def __init__(self, pool: ThreadPoolExecutor, send: Deliver) -> None:
+        self._pool = pool
+        self._send = send
+        self._running: dict[Future[Delivered], set[str]] = {}
+        # of all running ones
+        self._emails: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def begin(self, batch: pa.Table) -> None:
+        """Sends a batch."""
+        emails = _emails(batch)
+        self._running[self._pool.submit(self._send, batch, Rows(batch))] = emails
+        self._emails.update(emails)
+
+    def finished(self) -> Iterator[list[Delivered]]:
+        """What is settled, after the wait for at least one."""
+        done = wait(self._running, return_when=FIRST_COMPLETED).done
         for future in done:
-            taken.difference_update(running.pop(future))
+            self._emails.difference_update(self._running.pop(future))
         well = [future.result() for future in done if future.exception() is None]
         if well:
             yield well
         for future in done:
             future.result()  # raises where one has failed
 
-    with ThreadPoolExecutor(threads, "bunce-send") as pool:
-        try:
-            for batch in batches:
-                emails = set(batch.column("email").to_pylist())
-                most = max(2 * in_flight(), _LEAST_AHEAD)
-                while len(running) >= most or not taken.isdisjoint(emails):
-                    yield from finished()
-                running[pool.submit(send, batch, Rows(batch))] = emails
-                taken.update(emails)
-            while running:
-                yield from finished()
-        except BaseException:
-            abandon()
-            raise
+    def cleared_of(self, emails: set[str]) -> Iterator[list[Delivered]]:
+        """What is settled, until nothing on its way has one of these emails."""
+        while not self._emails.isdisjoint(emails):
+            yield from self.finished()
+
+
+def _emails(batch: pa.Table) -> set[str]:
+    return set(batch.column("email").to_pylist())

@@ -81,14 +81,16 @@ def client_of(pipeline: Pipeline) -> BunceClient:
 
     Raises TypeError for a pipeline that loads elsewhere.
     """
-    destination = pipeline.destination
+    destination, name = pipeline.destination, pipeline.pipeline_name
+    if destination is None:
+        raise TypeError(f"pipeline {name!r} has no destination: give it destination=bunce()")
     if not isinstance(destination, bunce):
-        raise TypeError(f"pipeline {pipeline.pipeline_name!r} does not load into bunce")
+        raise TypeError(f"pipeline {name!r} does not load into bunce")
     # pipeline.destination_client() would name a schema like a pipeline that has none yet, and fail
     # where a schema may not be named so: "crm-to-bunce"
-    schema = Schema(normalize_schema_name(pipeline.pipeline_name))
+    schema = Schema(normalize_schema_name(name))
     section = ConfigSectionContext(
-        pipeline_name=pipeline.pipeline_name,
+        pipeline_name=name,
         sections=(),
         merge_style=ConfigSectionContext.prefer_existing,
     )

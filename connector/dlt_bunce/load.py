@@ -20,12 +20,12 @@ from dlt_bunce.api.session import Session
 from dlt_bunce.api.settlement import Settlement, Traits
 from dlt_bunce.delivery import Delivered, ahead, deliver
 from dlt_bunce.errors import BunceError
-from dlt_bunce.held import Held, left_by, said_of
+from dlt_bunce.held import MOST_S, Held, left_by, said_of
 from dlt_bunce.lease import Lease, waits
 from dlt_bunce.logs import logger
 from dlt_bunce.on_the_way import OnTheWay
 from dlt_bunce.progress import Meter, Progress, watch
-from dlt_bunce.records.batching import pack
+from dlt_bunce.records.batching import Packer
 from dlt_bunce.records.mapping import FieldMapping
 from dlt_bunce.records.payload import with_payloads
 from dlt_bunce.records.prepare import Prepared, Rules, mapping_fault, prepare
@@ -34,7 +34,7 @@ from dlt_bunce.store.database import Database
 from dlt_bunce.store.ledger import DEFAULT_LEASE_S, Job, Ledger
 
 CHUNK_ROWS = 10_000
-"""Rows read and compared with the ledger at a time: what a load holds in memory."""
+"""Rows read and compared with the ledger at a time: a load holds a few chunks in memory."""
 MAX_BATCH_BYTES = 4_000_000
 _PATIENT_TURNS = 4
 """After so many, a load that waits for another run says so."""
@@ -100,7 +100,7 @@ class Load:
     def __post_init__(self) -> None:
         lease_s = self.settings.lease_s
         self.ledger = Ledger(self.database, self.job, lease_s=lease_s)
-        self._held = Held(self._traits.is_decided)
+        self._held = Held(self._traits, most_s=min(MOST_S, self.settings.lease_s / 3))
         self._lease = Lease(self.database, self.job, self._on_the_way.chunks, lease_s=lease_s)
         self._meter = Meter(
             self.job.job_id, self.source.row_count, seconds_a_row=self._least_seconds_a_row
@@ -147,10 +147,9 @@ class Load:
                 logger().warning("load.waiting", rows=rows, at_most_s=most)
             self._stop.wait(seconds)
             self._busy.clear()
-            claimed = (self._claim(chunk) for chunk in ahead(self._read(only)))
-            batches = pack(claimed, self.throttle.size, MAX_BATCH_BYTES)
-            self._deliver(self._with_held(batches))
-            self._deliver(self._held.rest())
+            self._deliver(self._batches(only))
+            while batches := list(self._held.rest()):
+                self._deliver(iter(batches))
             only = set(self._busy)
             if self._stop.is_set() or not only:
                 break
@@ -161,6 +160,7 @@ class Load:
             self._send,
             threads=self.throttle.concurrency.most,
             in_flight=self.throttle.concurrency,
+            before=self._held.sharing,
             abandon=self._stop.set,
         )
         with closing(deliveries):
@@ -179,10 +179,17 @@ class Load:
                 self.ledger.sending(further)
             yield batch
 
-    def _with_held(self, batches: Iterator[pa.Table]) -> Iterator[pa.Table]:
-        for batch in batches:
-            yield batch
-            yield from self._held.due()
+    def _batches(self, only: Collection[int] | None) -> Iterator[pa.Table]:
+        """What must be sent of the file's chunks, or of some of them, in batches; and rows that
+        have waited for what others bring.
+        """
+        packer = Packer(self.throttle.size, MAX_BATCH_BYTES)
+        for chunk in ahead(self._read(only)):
+            for batch in packer.add(self._claim(chunk)):
+                yield batch
+                yield from self._held.due(chunk.number)
+            yield from self._held.due(chunk.number)
+        yield from packer.rest()
 
     def _read(self, only: Collection[int] | None) -> Iterator[_Chunk]:
         for number, table in enumerate(self.source.chunks(self.settings.chunk_rows)):
@@ -236,7 +243,7 @@ class Load:
         verb = batch.column("verb")[0].as_py()
         turn = self._traits.turn(proves=verb == "create" and not again)
         with turn as probe, self.throttle.slot() as learner:
-            settlement = Settlement(
+            one = Settlement(
                 rows,
                 self.session,
                 self._traits,
@@ -249,17 +256,10 @@ class Load:
                 hold=not again,
                 stopped=lambda: self._stop.is_set() or self._lease.is_lost(),
             )
-            verdicts = settlement.run()
-        if settlement.fault is not None:
+            verdicts = one.run()
+        if one.fault is not None:
             self._stop.set()
-        return Delivered(
-            batch,
-            verdicts,
-            settlement.calls,
-            settlement.fault,
-            settlement.held,
-            settlement.unproven,
-        )
+        return Delivered(batch, verdicts, one.calls, one.fault, one.held, one.unproven)
 
     def _settle(self, group: Sequence[Delivered]) -> None:
         """Writes what became of batches: ledger, dead letters, and counts in one transaction."""

@@ -1,16 +1,23 @@
-"""Who is stopped while waiting for a turn sends nothing."""
+"""Batches wait for their turn: in the budget, and while another one brings a proof."""
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+
+import pytest
 
 from dlt_bunce.api.adaptation import BatchSize
 from dlt_bunce.api.pacing import Pace
+from dlt_bunce.api.parcel import Refusal
 from dlt_bunce.api.session import Session
 from dlt_bunce.api.settlement import Settlement, Traits
 from dlt_bunce.emulator import Emulator
 
 from .conftest import batch, fields, row
+
+SORT = "bad"
 
 
 def test_a_batch_that_is_stopped_while_it_waits_is_not_sent_and_not_in_doubt(
@@ -35,3 +42,46 @@ def test_a_batch_that_is_stopped_while_it_waits_is_not_sent_and_not_in_doubt(
     assert waits
     assert ("deferred", False) == (verdict.fate, verdict.in_doubt)
     assert ["lookup"] == [record.call for record in emulator.requests]
+
+
+def test_one_batch_brings_a_proof_while_the_others_that_could_wait() -> None:
+    traits = Traits()
+    traits.seek_proof(SORT)
+    proves, proven = threading.Event(), threading.Event()
+
+    def first() -> bool:
+        with traits.turn(proves=True) as probes:
+            proves.set()
+            assert proven.wait(10)
+            # others that were refused meanwhile ask for a proof as well
+            traits.seek_proof(SORT)
+            traits.learn(Refusal(2, SORT, counted=True, fresh=True), absent=0, other=0, of=9)
+            return probes
+
+    def another(*, could: bool) -> bool:
+        with traits.turn(proves=could) as probes:
+            return probes
+
+    with ThreadPoolExecutor(3) as pool:
+        prober = pool.submit(first)
+        assert proves.wait(10)
+        assert not pool.submit(another, could=False).result(10)
+        waiting = [pool.submit(another, could=True) for _ in range(2)]
+        assert not any(one.done() for one in waiting)
+        proven.set()
+
+        assert prober.result(10)
+        assert [False, False] == [one.result(10) for one in waiting]
+
+
+def test_a_batch_that_fails_to_bring_a_proof_leaves_that_to_the_next_one() -> None:
+    traits = Traits()
+    traits.seek_proof(SORT)
+
+    with pytest.raises(OSError, match="lost"), traits.turn(proves=True) as probes:
+        assert probes
+        raise OSError("lost")
+    traits.seek_proof(SORT)
+
+    with traits.turn(proves=True) as probes:
+        assert probes

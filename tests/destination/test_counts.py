@@ -14,7 +14,7 @@ from dlt_bunce.emulator import Behavior, Emulator, Fault
 from dlt_bunce.errors import CredentialsError
 from dlt_bunce.store.database import Database
 
-from .conftest import STORE, MakePipeline, customer, refused
+from .conftest import STORE, MakePipeline, customer, letters, refused
 
 REFUSED = "refused.example"
 
@@ -42,6 +42,22 @@ def test_one_percent_of_refused_rows_costs_few_requests_more(
     # those that named the most; a few more where some name as many
     look_ups = ceil(batch / 99)
     assert summary.requests <= ideal + 5 + 6 * look_ups
+
+
+@pytest.mark.parametrize("failure", ["partial", "atomic"])
+def test_who_was_read_first_gets_an_email_although_the_row_has_waited(
+    make: MakePipeline, emulator: Emulator, failure: str
+) -> None:
+    emulator.behavior = Behavior(rate_limit=0, failure=failure, refused_email_domain=REFUSED)
+    rows = people(40, {n for n in range(40) if n % 10 in (0, 9)})
+    rows[25] |= {"email": rows[5]["email"]}
+
+    make(batch_size=10, max_batch_size=10).run(rows, table_name="customers")
+
+    assert rows[5]["email"] == emulator.customers["c5"]["email"]
+    assert ("c25", "email_taken") in letters("customer_id, code")
+    summary = run_summary(make())
+    assert (40, 31, 9) == (summary.read, summary.created, summary.rejected)
 
 
 @pytest.mark.parametrize(("failure", "times"), [("partial", 1.2), ("atomic", 2.4)])

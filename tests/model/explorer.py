@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import get_args, get_type_hints
 
 from dlt_bunce.api.machine import Machine
-from dlt_bunce.api.parcel import Refusal
 from dlt_bunce.api.steps import Answer, Blamed, Echoed, Found, Send, Step, Verb
 from dlt_bunce.api.traits import Traits
 from dlt_bunce.api.verdict import Verdict
@@ -60,44 +59,6 @@ def play(
     return history
 
 
-def play_together(
-    reading: Reading, crowds: Sequence[Sequence[Customer]], traits: Traits | None = None
-) -> list[History]:
-    """Settles batches one after the other as a load does, without an accident: some rows wait for
-    what later batches show.
-    """
-    traits = traits or Traits()
-    histories: list[History] = []
-    waiting: list[tuple[History, list[int], Refusal | None]] = []
-    for customers in crowds:
-        history = History(Server(reading, customers))
-        histories.append(history)
-        rows = list(range(len(customers)))
-        probe = traits.take_probe()
-        machine = Machine(len(rows), "create", traits, overwrite=True, probe=probe, hold=True)
-        _drive(machine, history, rows)
-        left = [(list(rows), refusal) for rows, refusal in machine.unproven]
-        waits = machine.held.union(*(rows for rows, _ in left))
-        _note(machine, history, [i for i in rows if i not in waits], range(len(rows)))
-        waiting += [(history, rows, refusal) for rows, refusal in left]
-        if machine.held:
-            waiting.append((history, sorted(machine.held), None))
-    for history, rows, refusal in waiting:
-        known = range(len(rows))
-        machine = Machine(
-            len(rows),
-            "create",
-            traits,
-            overwrite=True,
-            in_doubt=known if refusal else (),
-            taken=() if refusal else known,
-            left_by=refusal,
-        )
-        _drive(machine, history, rows)
-        _note(machine, history, rows, rows)
-    return histories
-
-
 def _run(
     history: History,
     todo: list[int],
@@ -120,14 +81,14 @@ def _run(
         probe=verb == "create" and traits.take_probe(),
     )
     try:
-        _drive(machine, history, todo, (lambda: "none") if calm else choose)
+        drive(machine, history, todo, (lambda: "none") if calm else choose)
     except CrashError:
         # the intent was written for all rows; nothing was settled
         return set(todo)
-    return _note(machine, history, todo, todo)
+    return note(machine, history, todo)
 
 
-def _drive(
+def drive(
     machine: Machine, history: History, todo: Sequence[int], choose: Choose = lambda: "none"
 ) -> None:
     """Answers what the machine asks of the rows `todo`."""
@@ -145,11 +106,13 @@ def _drive(
             step = None
 
 
-def _note(machine: Machine, history: History, rows: Sequence[int], todo: Sequence[int]) -> set[int]:
-    """Takes down the verdicts of `rows`, of those `todo`; returns those that stay in doubt."""
+def note(
+    machine: Machine, history: History, todo: Sequence[int], but: Collection[int] = ()
+) -> set[int]:
+    """Takes down the verdicts of the rows `todo`, `but` for some; returns who stays in doubt."""
     left = set()
     for i, verdict in zip(todo, machine.verdicts, strict=True):
-        if i not in rows:
+        if i in but:
             continue
         if verdict.fate != "deferred":
             history.verdicts[i] = verdict

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import random
@@ -15,14 +16,16 @@ from dlt_bunce.api.parcel import Refusal
 from dlt_bunce.api.steps import Verb
 from dlt_bunce.api.traits import Counts, Traits
 
-from .explorer import deviations, every_history, play, play_together, readings
+from .explorer import deviations, every_history, play, readings
 from .server import Customer, Reading
+from .together import Loads
 
 KINDS = [
     Customer(kind, start)
     for kind in ("good", "bad", "taken")
     for start in (None, "ours", "old", "moved")
 ]
+MOSTLY_GOOD = [60, 10, 10, 10, 6, 2, 1, 1, 6, 2, 1, 1]
 LANES: list[tuple[Verb, bool]] = [("create", False), ("create", True), ("update", True)]
 SECONDS = float(os.environ.get("DLT_BUNCE_TEST_EXPLORE_SECONDS", "0"))
 """How long to explore beyond one batch for each reading."""
@@ -161,14 +164,15 @@ def test_believing_counts_that_others_have_proven_saves_most_look_ups() -> None:
     crowds = [crowd(chance, 1_000, round(chance.gauss(10, 3))) for _ in range(100)]
 
     def requests(traits: Traits) -> int:
-        histories = play_together(Reading(count="true"), crowds, traits)
+        loads = Loads(Reading(count="true"), crowds, random.Random(1), late=0.02, traits=traits)
+        histories = loads.run()
         assert not [d for history in histories for d in deviations(history, overwrite=True)]
         return sum(history.requests for history in histories)
 
     waiting, looking = requests(Traits()), requests(Traits(counts_lie=True))
 
     print(f"\n100 batches of 1,000 rows, about 10 bad in each: {waiting} requests, not {looking}")
-    assert waiting <= 150 < looking
+    assert waiting <= 160 < looking
 
 
 @pytest.mark.parametrize("failure", ["partial", "atomic", "prefix"])
@@ -176,18 +180,28 @@ def test_believing_counts_that_others_have_proven_saves_most_look_ups() -> None:
 @pytest.mark.parametrize("count", ["none", "true", "more", "less", "listed"])
 def test_rows_that_wait_are_settled_truly(failure: str, errors: str, count: str) -> None:
     chance = random.Random(f"waiting/{failure}/{errors}/{count}")
-    weights = [60, 10, 10, 10, 6, 2, 1, 1, 6, 2, 1, 1]
-    for look_up, lag in ((True, 0), (True, 1), (False, 0)):
-        reading = Reading(failure, errors, count, look_up=look_up, lag=lag)  # type: ignore[arg-type]
-        crowds = [crowd(chance, 40, chance.choice((0, 1, 2, 2, 3, 3, 3, 7))) for _ in range(8)]
-        crowds += [chance.choices(KINDS, weights=weights, k=20) for _ in range(8)]
-        chance.shuffle(crowds)
+    faults = ["none"] * 30 + ["before", "after", "midway", "crash_before", "crash_after"]
+    waited = 0
+    looks = ((True, 0), (True, 1), (False, 0))
+    for (look_up, lag), repeated in itertools.product(looks, ("refused", "overwritten")):
+        reading = Reading(failure, errors, count, repeated, look_up, lag)  # type: ignore[arg-type]
+        for accidents in (False, True):
+            bad = [chance.choice((0, 1, 2, 2, 3, 3, 4, 7)) for _ in range(12)]
+            crowds = [crowd(chance, 40, number) for number in bad]
+            crowds += [chance.choices(KINDS, weights=MOSTLY_GOOD, k=20) for _ in range(6)]
+            chance.shuffle(crowds)
+            choose = (lambda: chance.choice(faults)) if accidents else (lambda: "none")
+            loads = Loads(reading, crowds, chance, choose)  # type: ignore[arg-type]
 
-        wrong = [d for h in play_together(reading, crowds) for d in deviations(h, overwrite=True)]
+            wrong = [d for h in loads.run() for d in deviations(h, overwrite=True)]
 
-        # past the bound on requests rows are deferred
-        names = {what.partition(", but")[0] for _, what in wrong} - {"unsettled"}
-        assert not names if look_up else names <= HONEST, (reading, names)
+            waited += loads.waited
+            names = {what.partition(", but")[0] for _, what in wrong}
+            # past the bound on requests rows are deferred
+            names -= {"unsettled"} if errors in {"first", "anonymous", "mute"} else set()
+            assert not names if look_up else names <= HONEST | {"unsettled"}, (reading, names)
+    if failure == "partial" and errors == "all" and count in {"true", "listed"}:
+        assert waited > 100
 
 
 @pytest.mark.parametrize("errors", ["first", "anonymous"])
@@ -213,7 +227,7 @@ def test_the_most_that_is_ever_named_is_not_taken_for_a_count(failure: str) -> N
             reading, crowd(chance, 100, bad), verb="create", overwrite=True, traits=traits
         )
         assert [] == list(deviations(history, overwrite=True)), bad
-        assert not traits.believes(Refusal(3, "bad"))
+        assert not traits.believes(Refusal(3, "bad", counted=True))
 
 
 def test_counts_below_the_highest_are_believed_once_one_is_proven() -> None:
@@ -235,7 +249,7 @@ def test_counts_below_the_highest_are_believed_once_one_is_proven() -> None:
 
 
 def test_what_one_sort_of_refusal_has_proven_is_not_believed_of_another() -> None:
-    traits = Traits(counts=defaultdict(Counts, taken=Counts(proven=2, highest=20)))
+    traits = Traits(counts=defaultdict(Counts, taken=Counts(proven=True, checked=20)))
 
     history = play(
         Reading("atomic", count="true"),

@@ -45,8 +45,8 @@ class Machine:
 
     `in_doubt`: rows that an earlier run may have delivered. `overwrite`: a customer that exists
     with other content is updated (merge), or else left as it is (append). `taken`: rows that an
-    earlier request was told are taken. `left_by`: the counted refusal that left the rows over.
-    `probe`: rows are looked up before they are sent.
+    earlier request was told are taken. `left_by`: the refusal that left the rows over. `probe`:
+    rows are looked up before they are sent.
 
     With `hold`, some rows are not settled: `held` are those that are told to be taken, and not in
     doubt; `unproven` are those left over by refusals whose counts may be believed later.
@@ -86,7 +86,7 @@ class Machine:
         return self._known.verdicts
 
     def run(self) -> Generator[Step, Answer, None]:
-        """Yields steps and takes their answers until every row has a verdict."""
+        """Yields steps and takes their answers until every row has a verdict, or is held."""
         known = self._known.doubted.union(self._taken_before)
         others = tuple(i for i in self._rows if i not in known)
         work: _Next = []
@@ -124,20 +124,19 @@ class Machine:
     def _accepted(self, parcel: Parcel, answer: Echoed) -> _Next:
         following: _Next = []
         self._traits.echoes = self._traits.echoes or bool(answer.matches)
-        created = Verdict("created", "response")
-        for i in parcel.rows:
-            if i not in answer.matches:
-                continue
-            match = answer.matches[i]
+        created: list[int] = []
+        for i, match in answer.matches.items():
             if parcel.verb == "update":
                 self._known.updated(i, match, "response")
             elif same(match) or i in self._known.unknown:
-                self._known.settle([i], created)
+                created.append(i)
             elif i in self._known.switched:
                 self._known.reject([i], "unconfirmed")
             else:
                 # a repeated id is ignored here, and what was there before is shown
+                self._traits.counts_lie = True
                 following += self._known.exists(i)
+        self._known.settle(created, Verdict("created", "response"))
         silent = [i for i in parcel.rows if i not in answer.matches]
         self._known.doubted.update(silent)
         if not silent:
@@ -145,11 +144,10 @@ class Machine:
         if parcel.attempt < _MOST_SILENT:
             again = replace(parcel, rows=tuple(silent), look_up=True, silent=True)
             return [*following, replace(again, attempt=parcel.attempt + 1)]
-        for i in silent:
-            if parcel.verb == "update":
-                self._known.settle([i], Verdict("updated", "response"))
-            else:
-                self._known.reject([i], "unconfirmed")
+        if parcel.verb == "update":
+            self._known.settle(silent, Verdict("updated", "response"))
+        else:
+            self._known.reject(silent, "unconfirmed")
         return following
 
     def _refused(self, parcel: Parcel, answer: Blamed) -> _Steps:
@@ -159,11 +157,9 @@ class Machine:
         if not kinds and len(rest) == 1:
             return (yield from self._refused_without_a_word(parcel))
         creates = parcel.verb == "create"
-        counted = creates and answer.counted
-        refusal = Refusal(len(kinds), " ".join(sorted(set(kinds.values()))), counted, fresh)
-        if counted:
-            self._traits.met(refusal)
-        if counted and self._traits.believes(refusal):
+        sort = " ".join(sorted(set(kinds.values())))
+        refusal = Refusal(len(kinds), sort, counted=creates and answer.counted, fresh=fresh)
+        if self._traits.believes(refusal):
             self._known.settle(rest, Verdict("created", "count"))
             rest = []
         # before anything else can fail: these may be there now
@@ -182,8 +178,9 @@ class Machine:
         if creates and self._traits.partial is False:
             again = left.sent_again(rest)
             return following + ([again] if kinds else halves(again))
-        plain = counted and not (fresh or parcel.suspect) and self._known.switched.isdisjoint(rest)
-        if self._hold and plain and self._traits.may_believe(refusal):
+        waits = not (fresh or parcel.suspect) and self._known.switched.isdisjoint(rest)
+        if self._hold and waits and self._traits.may_believe(refusal):
+            self._traits.seek_proof(sort)
             self.unproven.append((tuple(rest), refusal))
             return following
         return [*following, replace(left, look_up=True, left_by=refusal)]
@@ -210,8 +207,8 @@ class Machine:
 
     def _look_up(self, parcel: Parcel) -> _Steps:
         found = yield from self._find(parcel.rows)
+        self._traits.blind = found is None
         if found is None:
-            self._traits.blind = True
             return self._without_look_up(parcel)
         absent = [i for i in parcel.rows if i not in found]
         following: _Next = []
@@ -220,9 +217,11 @@ class Machine:
             self._known.absent_before.update(i for i in absent if i not in self._known.doubted)
             for i, match in found.items():
                 following += self._known.present(i, match)
-            telling = not parcel.halve or len(parcel.rows) >= _TELLING
+            of = len(parcel.rows)
+            telling = not parcel.halve or of >= _TELLING
             if parcel.left_by and telling and not parcel.suspect:
-                self._traits.learn(parcel.left_by, absent=len(absent), of=len(parcel.rows))
+                other = sum(not same(match) for match in found.values())
+                self._traits.learn(parcel.left_by, absent=len(absent), other=other, of=of)
         else:
             left = []
             following += self._known.nobody(absent)

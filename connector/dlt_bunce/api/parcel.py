@@ -18,7 +18,7 @@ class Refusal:
 
     named: int
     sort: str
-    counted: bool = True
+    counted: bool
     fresh: bool = False
 
 

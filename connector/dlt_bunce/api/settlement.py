@@ -121,7 +121,7 @@ class Settlement:
         return self._machine.unproven
 
     def run(self) -> list[Verdict]:
-        """Settles every row; `fault` says afterwards why the run must stop, if it must."""
+        """Settles every row that is not held; `fault` says afterwards why the run must stop."""
         steps = self._machine.run()
         try:
             step = next(steps)

@@ -19,12 +19,12 @@ class Counts:
     """What is known of refusals of one sort that count their failures: of `bad` rows, of `taken`
     ones, or of both. An API may look for either at another time, and create the rest or not.
 
-    `proven`: one of them has counted well. `highest` is the most that one has named. `probe`: the
-    next batch is to bring a proof.
+    `proven`: one of them is a proof. `checked` is the most failures that one has named of which
+    all other rows were found. `probe`: the next batch is to bring a proof.
     """
 
     proven: bool = False
-    highest: int = 0
+    checked: int = 0
     probe: bool = False
 
 
@@ -39,9 +39,11 @@ class Traits:
     wrong belief loses rows, only when two things are known. One is a proof: a counted refusal whose
     other rows, each looked up and absent before it was ever sent, are all there afterwards. One
     failure proves nothing: an API that names only the first failure, or stops at it, looks the
-    same. The other is a refusal that has named more: an API may name no more than so many. A probe
-    asks the next batch to be looked up beforehand. `counts_lie` rules belief out for good, once a
-    count and a look-up contradict each other; `blind` says that customers cannot be looked up.
+    same. The other is a refusal that has named more, and whose other rows are there as well: an API
+    may name no more than so many. A probe asks the next batch to be looked up beforehand.
+    `counts_lie` rules belief out for good, once a count and a look-up contradict each other, or a
+    customer was there with other content, which a count may pass over. `blind`: the last look-up
+    was none.
     """
 
     partial: bool | None = None
@@ -52,11 +54,16 @@ class Traits:
     """Whether a success has ever shown a row that was sent."""
     _proving: threading.Lock = field(default_factory=threading.Lock)
 
-    def learn(self, refusal: Refusal, *, absent: int, of: int) -> None:
-        """Learns from looking up the `of` rows that a refusal left over, `absent` of them."""
+    def learn(self, refusal: Refusal, *, absent: int, other: int, of: int) -> None:
+        """Learns from looking up the `of` rows that a refusal left over: so many are absent, and so
+        many there with other content.
+        """
         counts, named, counted = self.counts[refusal.sort], refusal.named, refusal.counted
+        if counted and (absent or other):
+            self.counts_lie = True
+        elif counted:
+            counts.checked = max(counts.checked, named)
         if absent:
-            self.counts_lie = self.counts_lie or counted
             # those that are there may have been there before
             if absent >= _MOST * of and self.partial is None:
                 self.partial = False
@@ -65,7 +72,7 @@ class Traits:
             if counted and named > 1:
                 counts.proven, counts.probe = True, False
         elif counted and named > 1:
-            counts.probe = not counts.proven
+            self.seek_proof(refusal.sort)
 
     @property
     def seeks_proof(self) -> bool:
@@ -96,25 +103,20 @@ class Traits:
                     turn.close()
             yield probes
 
-    def met(self, refusal: Refusal) -> None:
-        """Takes note of a counted refusal."""
-        counts = self.counts[refusal.sort]
-        counts.highest = max(counts.highest, refusal.named)
-
     def believes(self, refusal: Refusal) -> bool:
-        """Whether the rows that a counted refusal leaves over are created."""
+        """Whether the rows that a refusal leaves over are created, since it counts its failures."""
         counts = self.counts[refusal.sort]
-        return not self.counts_lie and counts.proven and 0 < refusal.named < counts.highest
+        well = refusal.counted and counts.proven and not self.counts_lie
+        return well and 0 < refusal.named < counts.checked
 
     def may_believe(self, refusal: Refusal) -> bool:
-        """Whether a counted refusal, not believed yet, may be once others have shown more."""
-        counts = self.counts[refusal.sort]
-        if self.is_decided(refusal) or refusal.named < (1 if counts.proven else 2):
-            return False
-        counts.probe = not counts.proven
-        return True
-
-    def is_decided(self, refusal: Refusal) -> bool:
-        """Whether a counted refusal is believed, or will never be."""
+        """Whether a refusal is not believed yet, but may be once more is known."""
         hopeless = self.counts_lie or self.blind or self.partial is False
-        return hopeless or self.believes(refusal)
+        if hopeless or not refusal.counted or self.believes(refusal):
+            return False
+        return refusal.named >= (1 if self.counts[refusal.sort].proven else 2)
+
+    def seek_proof(self, sort: str) -> None:
+        """Asks the next batch for a proof, unless there is one."""
+        counts = self.counts[sort]
+        counts.probe = not counts.proven

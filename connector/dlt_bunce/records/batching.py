@@ -12,23 +12,41 @@ import pyarrow.compute as pc
 _WINDOW = 4
 
 
-def pack(tables: Iterable[pa.Table], size: Callable[[], int], max_bytes: int) -> Iterator[pa.Table]:
-    """Yields every row of `tables` (equal schemas) exactly once, in batches of one `verb` each.
+class Packer:
+    """Gives every row of the tables added (equal schemas) exactly once, in batches of one `verb`.
 
     A batch has at most `size()` rows, asked anew for each, and at most `max_bytes` of payload,
     unless a single row exceeds them. Rows that share an email or a customer_id go into different
     batches, in the order in which they came. Left-overs of a table wait for the next one.
     """
-    pools: dict[str, pa.Table] = {}
-    for table in tables:
+
+    def __init__(self, size: Callable[[], int], max_bytes: int) -> None:
+        self._size = size
+        self._max_bytes = max_bytes
+        self._pools: dict[str, pa.Table] = {}
+
+    def add(self, table: pa.Table) -> Iterator[pa.Table]:
+        """The batches that are full."""
+        pools = self._pools
         verbs = pc.unique(table.column("verb")).to_pylist()
         for verb in verbs:
             alone = len(verbs) == 1
             rows = table if alone else table.filter(pc.equal(table.column("verb"), verb))
             pool = pa.concat_tables([pools[verb], rows]) if verb in pools else rows
-            pools[verb] = yield from _batches(pool, size, max_bytes, last=False)
-    for pool in pools.values():
-        yield from _batches(pool, size, max_bytes, last=True)
+            pools[verb] = yield from _batches(pool, self._size, self._max_bytes, last=False)
+
+    def rest(self) -> Iterator[pa.Table]:
+        """The others, when all has been added."""
+        for pool in self._pools.values():
+            yield from _batches(pool, self._size, self._max_bytes, last=True)
+
+
+def pack(tables: Iterable[pa.Table], size: Callable[[], int], max_bytes: int) -> Iterator[pa.Table]:
+    """All tables through a `Packer`."""
+    packer = Packer(size, max_bytes)
+    for table in tables:
+        yield from packer.add(table)
+    yield from packer.rest()
 
 
 def _batches(
