@@ -78,9 +78,13 @@ def test_a_batch_that_fails_to_bring_a_proof_leaves_that_to_the_next_one() -> No
     traits = Traits()
     traits.seek_proof(SORT)
 
-    with pytest.raises(OSError, match="lost"), traits.turn(proves=True) as probes:
-        assert probes
-        raise OSError("lost")
+    def lost() -> None:
+        with traits.turn(proves=True) as probes:
+            assert probes
+            raise OSError("lost")
+
+    with pytest.raises(OSError, match="lost"):
+        lost()
     traits.seek_proof(SORT)
 
     with traits.turn(proves=True) as probes:

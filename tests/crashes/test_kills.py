@@ -83,6 +83,21 @@ def test_after_a_kill_only_what_was_about_to_leave_is_looked_up(world: World) ->
     assert 1 <= len(doubted) <= 6 * 8
 
 
+@pytest.mark.parametrize("n", range(2, 10))
+def test_a_load_killed_while_rows_wait_is_completed_by_the_next(world: World, n: int) -> None:
+    # two in each batch of eight are refused: the other six wait for a proof that such counts hold
+    world.put(*(person(100 + i, bad="there" if i % 4 == 0 else "") for i in range(32)))
+    start = len(world.emulator.requests)
+    assert -signal.SIGKILL == world.load(kill_at=["after request", n])
+    settled, sent = world.settled(), world.times_sent()
+
+    assert 0 == world.load(), world.output()
+
+    world.check()
+    assert [] == world.sent_again(settled, sent)
+    assert [] == world.sent_blindly(start)
+
+
 @pytest.mark.parametrize("fault", ["hang_after", "hang_before"])
 def test_a_load_killed_while_bunce_is_answering_is_completed_by_the_next(
     world: World, fault: FaultKind
