@@ -41,24 +41,18 @@ class Waiting:
 
     def learn(self, named: int, absent: int = 0, *, fresh: bool = False) -> None:
         """A refusal of so many rows was looked up."""
-        refusal = Refusal(named, BAD, counted=True, fresh=fresh)
-        self.traits.learn(refusal, absent=absent, other=0, of=10)
+        refusal = Refusal(named, 100, BAD, counted=True, fresh=fresh)
+        self.traits.learn(refusal, absent, 0, looked_up=100 - named)
 
     def taken(self, rows: pa.Table, *taken: int) -> list[str]:
         """Some of the rows are called taken; returns the ids of those that are settled."""
         said = dict.fromkeys(taken, SAID)
         return self._settled(Delivered(rows, _created(rows), 1, None, said, ()))
 
-    def left_over(self, rows: pa.Table, named: int, *left: int) -> list[str]:
+    def left_over(self, rows: pa.Table, named: int, *left: int, sort: str = BAD) -> list[str]:
         """A refusal leaves some of the rows over; returns the ids of those that are settled."""
-        refusal = Refusal(named, BAD, counted=True)
+        refusal = Refusal(named, 100, sort, counted=True)
         return self._settled(Delivered(rows, _created(rows), 1, None, {}, [(left, refusal)]))
-
-    def settle(self, rows: pa.Table) -> None:
-        """What has waited comes back."""
-        assert rows.column("customer_id").to_pylist() == self._settled(
-            Delivered(rows, _created(rows), 1, None, {}, ())
-        )
 
     def due(self, chunk: int = 0) -> list[list[str]]:
         """The ids of the batches that need not wait."""
@@ -126,7 +120,7 @@ def test_rows_left_over_wait_until_their_refusal_is_believed() -> None:
 
     assert ["c1", "c2"] == ids(due)
     assert [True, True] == due.column("in_doubt").to_pylist()
-    assert Refusal(5, BAD, counted=True) == left_by(due)
+    assert Refusal(5, 100, BAD, counted=True) == left_by(due)
     assert {} == said_of(due)
     assert [["c3", "c4"]] == [ids(one) for one in load.held.rest()]
 
@@ -141,23 +135,69 @@ def test_rows_left_over_do_not_wait_once_a_count_has_lied() -> None:
     assert [["c0"], ["c1"]] == load.due()
 
 
+def test_a_larger_share_than_was_checked_is_not_believed() -> None:
+    load = Waiting()
+    load.learn(2, fresh=True)
+    load.learn(9)
+    few = Refusal(5, 20, BAD, counted=True)
+
+    assert load.traits.believes(Refusal(5, 100, BAD, counted=True))
+    assert not load.traits.believes(few)
+    assert load.traits.may_believe(few)
+
+
 @pytest.mark.parametrize(("most_s", "chunk"), [(60.0, 4), (0.0, 0)])
-def test_of_rows_that_have_waited_long_enough_those_that_decide_the_most_go_first(
-    most_s: float, chunk: int
-) -> None:
+def test_rows_left_over_do_not_wait_for_long(most_s: float, chunk: int) -> None:
     load = Waiting(most_s)
+
+    load.left_over(batch(0, 0, 1), 5, 0)
+    load.left_over(batch(0, 1, 1), 5, 0, sort="bad taken")
+    load.left_over(batch(4, 2, 1), 9, 0)
+
+    assert [["c0"], ["c1"]] == load.due(chunk)[:2]
+    assert (most_s == 0) == ([] == list(load.held.rest()))
+
+
+def test_before_rows_have_waited_too_long_those_go_that_decide_the_most() -> None:
+    load = Waiting()
     load.learn(2, fresh=True)
 
     for number, named in enumerate((5, 9, 7)):
         load.left_over(batch(0, number, 1), named, 0)
-    (first,) = load.held.due(chunk)
-    assert ["c1"] == ids(first)
-    # what it brings decides about the others
-    assert [] == load.due(chunk)
-    load.learn(9)
-    load.settle(first)
 
-    assert [["c0"], ["c2"]] == load.due(chunk)
+    assert [] == load.due(2)
+    assert [["c1"]] == load.due(3)
+    # what it brings decides about the others
+    assert [] == load.due(3)
+    load.learn(9)
+    assert [["c0"], ["c2"]] == load.due(3)
+
+
+def test_at_the_end_those_that_decide_the_most_go_first() -> None:
+    load = Waiting()
+    load.learn(2, fresh=True)
+
+    for number, (named, sort) in enumerate([(5, BAD), (9, BAD), (7, BAD), (9, "taken")]):
+        load.left_over(batch(0, number, 1), named, 0, sort=sort)
+
+    assert [["c1"]] == [ids(one) for one in load.held.telling()]
+    # a sort without a proof would not get one any more
+    assert [["c0"], ["c2"], ["c3"]] == [ids(one) for one in load.held.rest()]
+    assert [] == list(load.held.telling())
+
+
+def test_no_row_waits_for_a_proof_that_eight_batches_did_not_bring() -> None:
+    load = Waiting()
+    refusal = Refusal(5, 100, BAD, counted=True)
+
+    for _ in range(8):
+        assert load.traits.may_believe(refusal)
+        load.traits.seek_proof(refusal)
+        assert load.traits.take_probe()
+
+    assert not load.traits.may_believe(refusal)
+    load.traits.seek_proof(refusal)
+    assert not load.traits.take_probe()
 
 
 def test_rows_left_over_go_before_a_batch_with_one_of_their_emails() -> None:

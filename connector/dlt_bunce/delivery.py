@@ -49,7 +49,7 @@ def ahead(items: Iterator[_T]) -> Generator[_T, None, None]:
 
 
 def deliver(
-    batches: Iterable[pa.Table],
+    batches: Iterable[pa.Table | None],
     send: Deliver,
     *,
     threads: int,
@@ -60,23 +60,26 @@ def deliver(
     """Sends batches from `threads` threads and yields those that are settled with Bunce.
 
     What has come in while the caller was busy comes as one list: the slower its store, the fewer
-    transactions. Twice as many batches as `in_flight()`, and at least four, are made ahead, so that
-    no thread waits for the store. A batch waits for those in flight with which it shares an email,
-    and for what must go `before` a batch with these emails: who was read first gets it. `abandon`
-    is called when the caller leaves early: what is queued then must not go out, since nobody would
-    write down its fate.
+    transactions. A None among `batches` asks for what has come in by then. Twice as many batches as
+    `in_flight()`, and at least four, are made ahead, so that no thread waits for the store. A batch
+    waits for those in flight with which it shares an email, and for what must go `before` a batch
+    with these emails: who was read first gets it. `abandon` is called when the caller leaves early:
+    what is queued then must not go out, since nobody would write down its fate.
     """
     with ThreadPoolExecutor(threads, "bunce-send") as pool:
         flight = _Flight(pool, send)
         try:
             for batch in batches:
+                if batch is None:
+                    yield from flight.finished(at_least_one=False)
+                    continue
                 emails = _emails(batch)
                 while len(flight) >= max(2 * in_flight(), _LEAST_AHEAD):
                     yield from flight.finished()
                 yield from flight.cleared_of(emails)
                 for earlier in before(emails):
                     flight.begin(earlier)
-                    yield from flight.cleared_of(_emails(earlier))
+                yield from flight.cleared_of(emails)
                 flight.begin(batch)
             while len(flight):
                 yield from flight.finished()
@@ -104,9 +107,10 @@ class _Flight:
         self._running[self._pool.submit(self._send, batch, Rows(batch))] = emails
         self._emails.update(emails)
 
-    def finished(self) -> Iterator[list[Delivered]]:
-        """What is settled, after the wait for at least one."""
-        done = wait(self._running, return_when=FIRST_COMPLETED).done
+    def finished(self, *, at_least_one: bool = True) -> Iterator[list[Delivered]]:
+        """What is settled by now, or after the wait for one."""
+        timeout = None if at_least_one else 0
+        done = wait(self._running, timeout, return_when=FIRST_COMPLETED).done
         for future in done:
             self._emails.difference_update(self._running.pop(future))
         well = [future.result() for future in done if future.exception() is None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -22,23 +22,22 @@ _MOST_CHUNKS = 4
 """Chunks that are claimed while a row waits: what is in memory stays bounded."""
 MOST_S = 60.0
 """Seconds that a row waits: well below a lease, after which another load gives up on it."""
+_SOON = 0.75
+"""After this share of that, rows are let go that may decide about others."""
 _MOST_BYTES = 1_000_000
 _TRUE = pa.scalar(True)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class _Waiting:
     """Rows of a batch."""
 
     rows: pa.Table
+    chunk: int
     since: float = field(default_factory=time.monotonic)
 
-    @property
-    def chunk(self) -> int:
-        return int(pc.min(self.rows["chunk"]).as_py())
 
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class _LeftOver(_Waiting):
     refusal: Refusal
     emails: frozenset[str]
@@ -46,8 +45,7 @@ class _LeftOver(_Waiting):
 
 class Held:
     """Rows that Bunce calls taken, until one look-up can ask for many of them; and rows that a
-    refusal left over, until its count is believed. When some have waited long enough, those of the
-    refusal that named the most are looked up, which decides about all that named less.
+    refusal left over, until its count is believed or they have waited long enough.
     """
 
     def __init__(self, traits: Traits, *, most_s: float = MOST_S) -> None:
@@ -56,19 +54,21 @@ class Held:
         self._taken: list[_Waiting] = []
         self._left_over: list[_LeftOver] = []
         self._newest_chunk = 0
-        self._checking = False
+        # the chunk at which one of a sort was let go last to decide about others
+        self._told: dict[str, int] = {}
 
     def without(self, delivered: Delivered) -> tuple[pa.Table, list[Verdict]]:
         """What of a batch is settled, with the verdicts; the other rows are kept here."""
         batch, verdicts, waiting = delivered.batch, delivered.verdicts, set(delivered.held)
-        if left_by(batch) is not None:
-            self._checking = False
         if delivered.held:
-            self._taken.append(_Waiting(rows=_said(batch, delivered.held)))
+            rows = _said(batch, delivered.held)
+            self._taken.append(_Waiting(rows=rows, chunk=_first_chunk(rows)))
         for chosen, refusal in delivered.unproven:
             rows = _doubted(batch, chosen, refusal)
             emails = frozenset(rows["email"].to_pylist())
-            self._left_over.append(_LeftOver(rows=rows, refusal=refusal, emails=emails))
+            chunk = _first_chunk(rows)
+            one = _LeftOver(rows=rows, chunk=chunk, refusal=refusal, emails=emails)
+            self._left_over.append(one)
             waiting.update(chosen)
         if not waiting:
             return batch, verdicts
@@ -80,55 +80,54 @@ class Held:
         newest one that is claimed.
         """
         self._newest_chunk = chunk
-        if self._are_late(self._taken) or sum(len(one.rows) for one in self._taken) >= _ENOUGH:
+        enough = sum(len(one.rows) for one in self._taken) >= _ENOUGH
+        if enough or any(map(self._is_late, self._taken)):
             yield from self._all_taken()
-        yield from self._decided()
-        if self._are_late(self._left_over) and not self._checking:
-            yield from self._to_check()
+        # first those that may decide about the others before it is too late for them
+        sorts = {one.refusal.sort for one in self._left_over if self._is_late(one, _SOON)}
+        yield from self.telling({sort for sort in sorts if self._told.get(sort) != chunk})
+        self._told |= dict.fromkeys(sorts, chunk)
+        yield from self._let_go(
+            one
+            for one in self._left_over
+            if self._is_late(one) or not self._traits.may_believe(one.refusal)
+        )
 
     def sharing(self, emails: set[str]) -> Iterator[pa.Table]:
         """Gives up, first come first, what was left over and has one of these emails: it may not
         have arrived, and who was read first is to get the email.
         """
-        for one in [one for one in self._left_over if not emails.isdisjoint(one.emails)]:
-            self._left_over.remove(one)
-            yield one.rows
+        yield from self._let_go(one for one in self._left_over if not emails.isdisjoint(one.emails))
+
+    def telling(self, sorts: set[str] | None = None) -> Iterator[pa.Table]:
+        """Gives up what decides about most of the others: of each sort (or of some) for which there
+        is a proof, the rows whose refusal named the most.
+        """
+        most: dict[str, _LeftOver] = {}
+        for one in sorted(self._left_over, key=lambda one: one.refusal.named):
+            sort = one.refusal.sort
+            if (sorts is None or sort in sorts) and self._traits.is_proven(one.refusal):
+                most[sort] = one
+        yield from self._let_go(most.values())
 
     def rest(self) -> Iterator[pa.Table]:
-        """Gives up what can go first of all that is left; nothing once nothing is."""
+        """Gives up all of them."""
         yield from self._all_taken()
-        yield from self._decided()
-        yield from self._to_check()
+        yield from self._let_go(self._left_over)
 
-    def _are_late(self, waiting: Sequence[_Waiting]) -> bool:
-        """Whether the first of them have waited long enough."""
-        if not waiting:
-            return False
-        chunks = self._newest_chunk - waiting[0].chunk
-        return chunks >= _MOST_CHUNKS or time.monotonic() - waiting[0].since >= self._most_s
+    def _is_late(self, one: _Waiting, share: float = 1.0) -> bool:
+        """Whether it has waited as long as it may, or a share of that."""
+        chunks, seconds = self._newest_chunk - one.chunk, time.monotonic() - one.since
+        return chunks >= share * _MOST_CHUNKS or seconds >= share * self._most_s
+
+    def _let_go(self, some: Iterable[_LeftOver]) -> Iterator[pa.Table]:
+        going = list(some)
+        self._left_over = [one for one in self._left_over if one not in going]
+        yield from (one.rows for one in going)
 
     def _all_taken(self) -> Iterator[pa.Table]:
         taken, self._taken = self._taken, []
         yield from pack((one.rows for one in taken), lambda: _ENOUGH, _MOST_BYTES)
-
-    def _decided(self) -> Iterator[pa.Table]:
-        ready: list[pa.Table] = []
-        waiting: list[_LeftOver] = []
-        for one in self._left_over:
-            if self._traits.may_believe(one.refusal):
-                waiting.append(one)
-            else:
-                ready.append(one.rows)
-        self._left_over = waiting
-        yield from ready
-
-    def _to_check(self) -> Iterator[pa.Table]:
-        """The batch with the most failures that were named."""
-        if self._left_over:
-            most = max(self._left_over, key=lambda one: one.refusal.named)
-            self._left_over.remove(most)
-            self._checking = True
-            yield most.rows
 
 
 def said_of(batch: pa.Table) -> dict[int, Said]:
@@ -143,8 +142,8 @@ def left_by(batch: pa.Table) -> Refusal | None:
     """The refusal that left the rows of a batch over; None of any other batch."""
     if "named" not in batch.column_names:
         return None
-    named, sort = batch.column("named")[0].as_py(), batch.column("sort")[0].as_py()
-    return Refusal(named, sort, counted=True)
+    named, of, sort = (batch.column(name)[0].as_py() for name in ("named", "of", "sort"))
+    return Refusal(named, of, sort, counted=True)
 
 
 def _said(batch: pa.Table, said: Mapping[int, Said]) -> pa.Table:
@@ -158,6 +157,10 @@ def _doubted(batch: pa.Table, chosen: Sequence[int], refusal: Refusal) -> pa.Tab
     rows = batch.take(pa.array(chosen, pa.int64()))
     at = rows.column_names.index("in_doubt")
     rows = rows.set_column(at, "in_doubt", pa.repeat(_TRUE, len(rows)))
-    for name, value in (("named", refusal.named), ("sort", refusal.sort)):
+    for name, value in (("named", refusal.named), ("of", refusal.of), ("sort", refusal.sort)):
         rows = rows.append_column(name, pa.repeat(pa.scalar(value), len(rows)))
     return rows
+
+
+def _first_chunk(rows: pa.Table) -> int:
+    return int(pc.min(rows["chunk"]).as_py())

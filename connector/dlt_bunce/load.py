@@ -148,13 +148,13 @@ class Load:
             self._stop.wait(seconds)
             self._busy.clear()
             self._deliver(self._batches(only))
-            while batches := list(self._held.rest()):
-                self._deliver(iter(batches))
+            self._deliver(self._held.telling())
+            self._deliver(self._held.rest())
             only = set(self._busy)
             if self._stop.is_set() or not only:
                 break
 
-    def _deliver(self, batches: Iterator[pa.Table]) -> None:
+    def _deliver(self, batches: Iterator[pa.Table | None]) -> None:
         deliveries = deliver(
             self._announced(batches),
             self._send,
@@ -167,27 +167,29 @@ class Load:
             for group in deliveries:
                 self._settle(group)
 
-    def _announced(self, batches: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    def _announced(self, batches: Iterator[pa.Table | None]) -> Iterator[pa.Table | None]:
         """The same batches, each after a commit that says that it may be on the wire: a few at a
         time, for after a crash all that was announced must be looked up.
         """
         for batch in batches:
-            ahead = self.throttle.concurrency() * batch.num_rows
-            further = self._on_the_way.announce(batch, ahead)
-            # once the load stops nothing leaves any more
-            if further and not self._stop.is_set():
-                self.ledger.sending(further)
+            if batch is not None:
+                ahead = self.throttle.concurrency() * batch.num_rows
+                further = self._on_the_way.announce(batch, ahead)
+                # once the load stops nothing leaves any more
+                if further and not self._stop.is_set():
+                    self.ledger.sending(further)
             yield batch
 
-    def _batches(self, only: Collection[int] | None) -> Iterator[pa.Table]:
+    def _batches(self, only: Collection[int] | None) -> Iterator[pa.Table | None]:
         """What must be sent of the file's chunks, or of some of them, in batches; and rows that
-        have waited for what others bring.
+        have waited for what others bring. None after each chunk: it may bring no batch.
         """
         packer = Packer(self.throttle.size, MAX_BATCH_BYTES)
         for chunk in ahead(self._read(only)):
             for batch in packer.add(self._claim(chunk)):
                 yield batch
                 yield from self._held.due(chunk.number)
+            yield None
             yield from self._held.due(chunk.number)
         yield from packer.rest()
 
@@ -243,7 +245,7 @@ class Load:
         verb = batch.column("verb")[0].as_py()
         turn = self._traits.turn(proves=verb == "create" and not again)
         with turn as probe, self.throttle.slot() as learner:
-            one = Settlement(
+            settlement = Settlement(
                 rows,
                 self.session,
                 self._traits,
@@ -256,10 +258,11 @@ class Load:
                 hold=not again,
                 stopped=lambda: self._stop.is_set() or self._lease.is_lost(),
             )
-            verdicts = one.run()
-        if one.fault is not None:
+            verdicts = settlement.run()
+        if settlement.fault is not None:
             self._stop.set()
-        return Delivered(batch, verdicts, one.calls, one.fault, one.held, one.unproven)
+        held, unproven = settlement.held, settlement.unproven
+        return Delivered(batch, verdicts, settlement.calls, settlement.fault, held, unproven)
 
     def _settle(self, group: Sequence[Delivered]) -> None:
         """Writes what became of batches: ledger, dead letters, and counts in one transaction."""

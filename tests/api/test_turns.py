@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
@@ -17,7 +18,7 @@ from dlt_bunce.emulator import Emulator
 
 from .conftest import batch, fields, row
 
-SORT = "bad"
+REFUSAL = Refusal(2, 10, "bad", counted=True)
 
 
 def test_a_batch_that_is_stopped_while_it_waits_is_not_sent_and_not_in_doubt(
@@ -46,7 +47,7 @@ def test_a_batch_that_is_stopped_while_it_waits_is_not_sent_and_not_in_doubt(
 
 def test_one_batch_brings_a_proof_while_the_others_that_could_wait() -> None:
     traits = Traits()
-    traits.seek_proof(SORT)
+    traits.seek_proof(REFUSAL)
     proves, proven = threading.Event(), threading.Event()
 
     def first() -> bool:
@@ -54,8 +55,8 @@ def test_one_batch_brings_a_proof_while_the_others_that_could_wait() -> None:
             proves.set()
             assert proven.wait(10)
             # others that were refused meanwhile ask for a proof as well
-            traits.seek_proof(SORT)
-            traits.learn(Refusal(2, SORT, counted=True, fresh=True), absent=0, other=0, of=9)
+            traits.seek_proof(REFUSAL)
+            traits.learn(replace(REFUSAL, fresh=True), absent=0, other=0, looked_up=8)
             return probes
 
     def another(*, could: bool) -> bool:
@@ -76,7 +77,7 @@ def test_one_batch_brings_a_proof_while_the_others_that_could_wait() -> None:
 
 def test_a_batch_that_fails_to_bring_a_proof_leaves_that_to_the_next_one() -> None:
     traits = Traits()
-    traits.seek_proof(SORT)
+    traits.seek_proof(REFUSAL)
 
     def lost() -> None:
         with traits.turn(proves=True) as probes:
@@ -85,7 +86,7 @@ def test_a_batch_that_fails_to_bring_a_proof_leaves_that_to_the_next_one() -> No
 
     with pytest.raises(OSError, match="lost"):
         lost()
-    traits.seek_proof(SORT)
+    traits.seek_proof(REFUSAL)
 
     with traits.turn(proves=True) as probes:
         assert probes

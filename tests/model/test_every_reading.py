@@ -7,7 +7,7 @@ import math
 import os
 import random
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -227,7 +227,7 @@ def test_the_most_that_is_ever_named_is_not_taken_for_a_count(failure: str) -> N
             reading, crowd(chance, 100, bad), verb="create", overwrite=True, traits=traits
         )
         assert [] == list(deviations(history, overwrite=True)), bad
-        assert not traits.believes(Refusal(3, "bad", counted=True))
+        assert not traits.believes(Refusal(3, 100, "bad", counted=True))
 
 
 def test_counts_below_the_highest_are_believed_once_one_is_proven() -> None:
@@ -249,7 +249,7 @@ def test_counts_below_the_highest_are_believed_once_one_is_proven() -> None:
 
 
 def test_what_one_sort_of_refusal_has_proven_is_not_believed_of_another() -> None:
-    traits = Traits(counts=defaultdict(Counts, taken=Counts(proven=True, checked=20)))
+    traits = Traits(counts={"taken": Counts(proven=True, checked=20, share=1.0)})
 
     history = play(
         Reading("atomic", count="true"),

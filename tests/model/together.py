@@ -70,9 +70,9 @@ class Loads:
             if self.chance.random() < 0.3:
                 self._all_taken()
         self._all_taken()
-        while self._waiting:
-            self._decided()
-            self._check()
+        self._check()
+        for batch, rows, refusal in self._waiting:
+            self._settle(batch, rows, in_doubt=range(len(rows)), left_by=refusal)
 
     def _first(self, batch: int, todo: list[int]) -> None:
         in_doubt = [n for n, i in enumerate(todo) if i in self._doubted[batch]]

@@ -158,7 +158,8 @@ class Machine:
             return (yield from self._refused_without_a_word(parcel))
         creates = parcel.verb == "create"
         sort = " ".join(sorted(set(kinds.values())))
-        refusal = Refusal(len(kinds), sort, counted=creates and answer.counted, fresh=fresh)
+        counted, of = creates and answer.counted, len(parcel.rows)
+        refusal = Refusal(len(kinds), of, sort, counted=counted, fresh=fresh)
         if self._traits.believes(refusal):
             self._known.settle(rest, Verdict("created", "count"))
             rest = []
@@ -180,7 +181,7 @@ class Machine:
             return following + ([again] if kinds else halves(again))
         waits = not (fresh or parcel.suspect) and self._known.switched.isdisjoint(rest)
         if self._hold and waits and self._traits.may_believe(refusal):
-            self._traits.seek_proof(sort)
+            self._traits.seek_proof(refusal)
             self.unproven.append((tuple(rest), refusal))
             return following
         return [*following, replace(left, look_up=True, left_by=refusal)]
@@ -207,7 +208,7 @@ class Machine:
 
     def _look_up(self, parcel: Parcel) -> _Steps:
         found = yield from self._find(parcel.rows)
-        self._traits.blind = found is None
+        self._traits.sees = self._traits.sees or found is not None
         if found is None:
             return self._without_look_up(parcel)
         absent = [i for i in parcel.rows if i not in found]
@@ -217,11 +218,11 @@ class Machine:
             self._known.absent_before.update(i for i in absent if i not in self._known.doubted)
             for i, match in found.items():
                 following += self._known.present(i, match)
-            of = len(parcel.rows)
-            telling = not parcel.halve or of >= _TELLING
+            rows = len(parcel.rows)
+            telling = not parcel.halve or rows >= _TELLING
             if parcel.left_by and telling and not parcel.suspect:
                 other = sum(not same(match) for match in found.values())
-                self._traits.learn(parcel.left_by, absent=len(absent), other=other, of=of)
+                self._traits.learn(parcel.left_by, len(absent), other, looked_up=rows)
         else:
             left = []
             following += self._known.nobody(absent)

@@ -10,13 +10,14 @@ from dlt_bunce.api.steps import Verb
 
 @dataclass(frozen=True)
 class Refusal:
-    """What left rows over: it named so many others of the batch, for reasons of that `sort`.
+    """What left rows over: it named so many `of` the rows sent, for reasons of that `sort`.
 
     `counted`: its own count says that it named all that failed. `fresh`: not one of the rows left
     over was there before that request.
     """
 
     named: int
+    of: int
     sort: str
     counted: bool
     fresh: bool = False

@@ -175,8 +175,8 @@ class Settlement:
                 return Echoed(self._matches(step.rows, read.customers))
             case outcome.Refused():
                 self._tries = 0
-                if self._traits.partial:
-                    # the others were created: it took what a success takes
+                if self._traits.creates_rest and step.verb == "create":
+                    # it took what a success takes
                     self._learner.answered(len(step.rows), reply.seconds)
                 return self._blamed(step, read, reply)
         return self._lost(len(step.rows), reply)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +11,8 @@ from dlt_bunce.api.parcel import Refusal
 
 _MOST = 0.75
 """This share of a refused batch is absent: none of it was created."""
+_MOST_PROBES = 8
+"""Batches that are to bring a proof, after which none is expected of that sort."""
 
 
 @dataclass
@@ -19,13 +20,16 @@ class Counts:
     """What is known of refusals of one sort that count their failures: of `bad` rows, of `taken`
     ones, or of both. An API may look for either at another time, and create the rest or not.
 
-    `proven`: one of them is a proof. `checked` is the most failures that one has named of which
-    all other rows were found. `probe`: the next batch is to bring a proof.
+    `proven`: one of them is a proof. Of those whose other rows were all found, `checked` is the
+    most failures that one has named, and `share` the largest share of its batch. `probe`: the next
+    batch is to bring a proof, after `probes` that were to.
     """
 
     proven: bool = False
     checked: int = 0
+    share: float = 0.0
     probe: bool = False
+    probes: int = 0
 
 
 @dataclass
@@ -39,40 +43,46 @@ class Traits:
     wrong belief loses rows, only when two things are known. One is a proof: a counted refusal whose
     other rows, each looked up and absent before it was ever sent, are all there afterwards. One
     failure proves nothing: an API that names only the first failure, or stops at it, looks the
-    same. The other is a refusal that has named more, and whose other rows are there as well: an API
-    may name no more than so many. A probe asks the next batch to be looked up beforehand.
-    `counts_lie` rules belief out for good, once a count and a look-up contradict each other, or a
-    customer was there with other content, which a count may pass over. `blind`: the last look-up
-    was none.
+    same. The other is a refusal that has named more, and no smaller share, and whose other rows are
+    there as well: an API may name no more than so many, or create nothing where too many fail. A
+    probe asks the next batch to be looked up beforehand. `counts_lie` rules belief out for good,
+    once a count and a look-up contradict each other, or a customer was there with other content,
+    which a count may pass over.
+
+    `sees`: customers can be looked up (True), cannot (False), or it is not known yet.
+    `creates_rest`: what a refusal left over was there when it was looked up last. Both are hints.
     """
 
     partial: bool | None = None
-    counts: dict[str, Counts] = field(default_factory=lambda: defaultdict(Counts))
+    counts: dict[str, Counts] = field(default_factory=dict)
     counts_lie: bool = False
-    blind: bool = False
+    sees: bool | None = None
+    creates_rest: bool = False
     echoes: bool = False
     """Whether a success has ever shown a row that was sent."""
     _proving: threading.Lock = field(default_factory=threading.Lock)
 
-    def learn(self, refusal: Refusal, *, absent: int, other: int, of: int) -> None:
-        """Learns from looking up the `of` rows that a refusal left over: so many are absent, and so
-        many there with other content.
+    def learn(self, refusal: Refusal, absent: int, other: int, *, looked_up: int) -> None:
+        """Learns from looking up the rows that a refusal left over: so many are absent, and so many
+        there with other content.
         """
-        counts, named, counted = self.counts[refusal.sort], refusal.named, refusal.counted
+        counts, named, counted = self._of(refusal), refusal.named, refusal.counted
+        self.creates_rest = not absent
         if counted and (absent or other):
             self.counts_lie = True
         elif counted:
             counts.checked = max(counts.checked, named)
+            counts.share = max(counts.share, named / refusal.of)
         if absent:
             # those that are there may have been there before
-            if absent >= _MOST * of and self.partial is None:
+            if absent >= _MOST * looked_up and self.partial is None:
                 self.partial = False
         elif refusal.fresh:
             self.partial = True
             if counted and named > 1:
                 counts.proven, counts.probe = True, False
         elif counted and named > 1:
-            self.seek_proof(refusal.sort)
+            self.seek_proof(refusal)
 
     @property
     def seeks_proof(self) -> bool:
@@ -86,6 +96,7 @@ class Traits:
         """Whether this batch is that one."""
         taken = self.seeks_proof
         for one in list(self.counts.values()):
+            one.probes += taken and one.probe
             one.probe = False
         return taken
 
@@ -105,18 +116,30 @@ class Traits:
 
     def believes(self, refusal: Refusal) -> bool:
         """Whether the rows that a refusal leaves over are created, since it counts its failures."""
-        counts = self.counts[refusal.sort]
-        well = refusal.counted and counts.proven and not self.counts_lie
-        return well and 0 < refusal.named < counts.checked
+        counts = self._of(refusal)
+        if self.counts_lie or not (refusal.counted and counts.proven):
+            return False
+        return 0 < refusal.named < counts.checked and refusal.named / refusal.of <= counts.share
 
     def may_believe(self, refusal: Refusal) -> bool:
         """Whether a refusal is not believed yet, but may be once more is known."""
-        hopeless = self.counts_lie or self.blind or self.partial is False
+        hopeless = self.counts_lie or self.sees is False or self.partial is False
         if hopeless or not refusal.counted or self.believes(refusal):
             return False
-        return refusal.named >= (1 if self.counts[refusal.sort].proven else 2)
+        counts = self._of(refusal)
+        if counts.proven:
+            return refusal.named > 0
+        return refusal.named > 1 and counts.probes < _MOST_PROBES
 
-    def seek_proof(self, sort: str) -> None:
-        """Asks the next batch for a proof, unless there is one."""
-        counts = self.counts[sort]
-        counts.probe = not counts.proven
+    def is_proven(self, refusal: Refusal) -> bool:
+        """Whether one of its sort is a proof."""
+        return self._of(refusal).proven
+
+    def seek_proof(self, refusal: Refusal) -> None:
+        """Asks the next batch for a proof, unless there is one, or none to be had."""
+        counts = self._of(refusal)
+        counts.probe = not counts.proven and counts.probes < _MOST_PROBES
+
+    def _of(self, refusal: Refusal) -> Counts:
+        # several threads may ask for a new one at once
+        return self.counts.setdefault(refusal.sort, Counts())
