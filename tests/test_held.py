@@ -141,6 +141,8 @@ def test_a_larger_share_than_was_checked_is_not_believed() -> None:
     load.learn(9)
     few = Refusal(5, 20, BAD, counted=True)
 
+    # nor is what only two of them together have shown
+    load.traits.learn(Refusal(3, 6, BAD, counted=True), 0, 0, looked_up=3)
     assert load.traits.believes(Refusal(5, 100, BAD, counted=True))
     assert not load.traits.believes(few)
     assert load.traits.may_believe(few)

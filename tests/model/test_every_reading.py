@@ -249,7 +249,7 @@ def test_counts_below_the_highest_are_believed_once_one_is_proven() -> None:
 
 
 def test_what_one_sort_of_refusal_has_proven_is_not_believed_of_another() -> None:
-    traits = Traits(counts={"taken": Counts(proven=True, checked=20, share=1.0)})
+    traits = Traits(counts={"taken": Counts(proven=True, checked=frozenset({(20, 20)}))})
 
     history = play(
         Reading("atomic", count="true"),

@@ -20,14 +20,13 @@ class Counts:
     """What is known of refusals of one sort that count their failures: of `bad` rows, of `taken`
     ones, or of both. An API may look for either at another time, and create the rest or not.
 
-    `proven`: one of them is a proof. Of those whose other rows were all found, `checked` is the
-    most failures that one has named, and `share` the largest share of its batch. `probe`: the next
-    batch is to bring a proof, after `probes` that were to.
+    `proven`: one of them is a proof. `checked`: how many each of those has named, and of how many
+    rows, whose other rows were all found. `probe`: the next batch is to bring a proof, after
+    `probes` that were to.
     """
 
     proven: bool = False
-    checked: int = 0
-    share: float = 0.0
+    checked: frozenset[tuple[int, int]] = frozenset()
     probe: bool = False
     probes: int = 0
 
@@ -71,8 +70,7 @@ class Traits:
         if counted and (absent or other):
             self.counts_lie = True
         elif counted:
-            counts.checked = max(counts.checked, named)
-            counts.share = max(counts.share, named / refusal.of)
+            counts.checked |= {(named, refusal.of)}
         if absent:
             # those that are there may have been there before
             if absent >= _MOST * looked_up and self.partial is None:
@@ -119,7 +117,10 @@ class Traits:
         counts = self._of(refusal)
         if self.counts_lie or not (refusal.counted and counts.proven):
             return False
-        return 0 < refusal.named < counts.checked and refusal.named / refusal.of <= counts.share
+        return refusal.named > 0 and any(
+            refusal.named < named and refusal.named * of <= named * refusal.of
+            for named, of in counts.checked
+        )
 
     def may_believe(self, refusal: Refusal) -> bool:
         """Whether a refusal is not believed yet, but may be once more is known."""

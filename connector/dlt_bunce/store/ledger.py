@@ -164,13 +164,15 @@ class Ledger:
             notable = db.query(statements.NOTABLE, (job.account, job.name), schema=_NOTABLE)
             lost = notable.filter(notable.column("lost"))
             if lost.num_rows:
-                settled, letters = _without(settled, lost), _without(letters, lost)
+                settled, letters = (
+                    t.filter(pc.invert(_shared(t, lost))) for t in (settled, letters)
+                )
                 db.ingest("bunce_settled", settled)
             present = set(settled.column("fate").to_pylist())
             if present & set(_ACCEPTED.to_pylist()):
                 db.execute(statements.ACCEPT, (job.account, utc_now(), job.name))
                 accepted = settled.filter(pc.is_in(settled.column("fate"), _ACCEPTED))
-                self._resolve(_among(accepted, notable))
+                self._resolve(accepted.filter(_shared(accepted, notable)))
             if "rejected" in present:
                 db.execute(statements.REJECT, (job.account, job.name))
             # after the letters that acceptance closes: an email may be refused beside it
@@ -292,14 +294,9 @@ def _numbered(accepted: pa.Table, rows: pa.ChunkedArray) -> pa.Table:
     return accepted.take(pc.index_in(rows, accepted.column("row")))
 
 
-def _among(rows: pa.Table, others: pa.Table) -> pa.Table:
-    keys = others.column("customer_id").combine_chunks()
-    return rows.filter(pc.is_in(rows.column("customer_id"), keys))
-
-
-def _without(rows: pa.Table, others: pa.Table) -> pa.Table:
-    keys = others.column("customer_id").combine_chunks()
-    return rows.filter(pc.invert(pc.is_in(rows.column("customer_id"), keys)))
+def _shared(rows: pa.Table, others: pa.Table) -> pa.ChunkedArray:
+    """Which rows are of a customer who is among the others."""
+    return pc.is_in(rows.column("customer_id"), others.column("customer_id").combine_chunks())
 
 
 __all__ = ["DEFAULT_LEASE_S", "LETTERS", "SETTLED", "Claim", "Job", "Ledger"]
