@@ -164,9 +164,8 @@ class Ledger:
             notable = db.query(statements.NOTABLE, (job.account, job.name), schema=_NOTABLE)
             lost = notable.filter(notable.column("lost"))
             if lost.num_rows:
-                settled, letters = (
-                    t.filter(pc.invert(_shared(t, lost))) for t in (settled, letters)
-                )
+                both = (settled, letters)
+                settled, letters = (one.filter(pc.invert(_shared(one, lost))) for one in both)
                 db.ingest("bunce_settled", settled)
             present = set(settled.column("fate").to_pylist())
             if present & set(_ACCEPTED.to_pylist()):
@@ -254,13 +253,12 @@ class Ledger:
         rows = rows.append_column("verb", verbs).append_column("in_doubt", doubts)
         if rows.num_rows:
             # the only writer since these rows were judged: nobody can have claimed one in between
-            now = int(self._clock() * 1000)
-            batch = self._job.batch_id(chunk)
+            now, batch = int(self._clock() * 1000), self._job.batch_id(chunk)
             unsent = pc.if_else(rows.column("in_doubt"), None, rows.column("row"))
             claimed = rows.select(["customer_id", "fingerprint"])
             self._db.ingest("bunce_claimed", claimed.append_column("claim_row", unsent))
-            lease = (now + self._lease_ms, now)
-            self._db.execute(statements.CLAIM, (self._job.account, batch, *lease))
+            until = now + self._lease_ms
+            self._db.execute(statements.CLAIM, (self._job.account, batch, until, now))
         return rows
 
     def _analyze(self, claimed: int) -> None:
