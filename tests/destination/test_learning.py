@@ -13,15 +13,15 @@ from .conftest import STORE, MakePipeline, customer
 @pytest.mark.parametrize(
     ("behavior", "settings", "largest"),
     [
-        (Behavior(rate_limit=0, latency_ms=100), {"max_batch_size": 50, "batch_size": 20}, 50),
-        (Behavior(rate_limit=0, latency_ms=100, max_batch=40), {"batch_size": 40}, 40),
+        (Behavior(rate_limit=0, latency_ms=300), {"max_batch_size": 50, "batch_size": 20}, 50),
+        (Behavior(rate_limit=0, latency_ms=300, max_batch=40), {"batch_size": 40}, 40),
         (
-            Behavior(rate_limit=0, latency_ms=100, max_batch=40, too_large_status=422),
+            Behavior(rate_limit=0, latency_ms=300, max_batch=40, too_large_status=422),
             {"batch_size": 80},
             40,
         ),
     ],
-    ids=["100 ms a request", "413 above 40 rows", "422 above 40 rows"],
+    ids=["300 ms a request", "413 above 40 rows", "422 above 40 rows"],
 )
 def test_batches_and_their_number_in_flight_grow_and_are_kept(
     make: MakePipeline,
@@ -30,6 +30,7 @@ def test_batches_and_their_number_in_flight_grow_and_are_kept(
     settings: dict[str, int],
     largest: int,
 ) -> None:
+    # slow enough that a busy machine's own delays do not hide what more in flight bring
     emulator.behavior = behavior
 
     make(**settings).run([customer(n) for n in range(4_000)], table_name="customers")
