@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from dlt.pipeline import trace as dlt_trace
 from dlt.pipeline.trace import PipelineTrace
 
-from dlt_bunce import hooks
+from dlt_bunce import folder_locks, hooks
 from dlt_bunce.errors import BunceError, StoppedError, bunce_error, inside
 from dlt_bunce.logs import logger
 from dlt_bunce.model import RunSummary
@@ -84,7 +84,11 @@ class _Tracker:
     """What dlt calls about every pipeline of the process."""
 
     def on_start_trace(self, trace: Any, step: Any, pipeline: Any) -> None:
-        """Nothing has ended yet."""
+        """Hold the working folder until the trace ends; dlt goes on where that fails, and is
+        stopped when it asks the destination for its capabilities next.
+        """
+        if _is_ours(pipeline):
+            folder_locks.begin(pipeline)
 
     def on_start_trace_step(self, trace: Any, step: Any, pipeline: Any) -> None:
         """Nothing has ended yet."""
@@ -96,10 +100,11 @@ class _Tracker:
 
     def on_end_trace(self, trace: PipelineTrace, pipeline: Any, send_state: bool) -> None:
         """Tells of runs into Bunce, and of loads by hand that had something to load."""
-        from dlt_bunce.destinations import bunce
+        if _is_ours(pipeline):
+            folder_locks.end(pipeline)
+            self._tell(trace, pipeline)
 
-        if not isinstance(pipeline.destination, bunce):
-            return
+    def _tell(self, trace: PipelineTrace, pipeline: Any) -> None:
         whole = _whole.get()
         if whole is not None:
             whole.append(trace)
@@ -115,6 +120,12 @@ class _Tracker:
             tell_failed(pipeline, raised, [trace])
         else:
             _ended(pipeline, trace)
+
+
+def _is_ours(pipeline: Any) -> bool:
+    from dlt_bunce.destinations import bunce
+
+    return isinstance(pipeline.destination, bunce)
 
 
 def _ended(pipeline: Pipeline, trace: PipelineTrace) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import closing, suppress
 from functools import lru_cache
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ from dlt_bunce.errors import DispositionError, StoreError, UnknownTableError
 from dlt_bunce.hooks import resolved
 from dlt_bunce.job import CustomersJob, StateJob, end_rehearsal
 from dlt_bunce.model import Traffic
+from dlt_bunce.run_lock import Owner, owner_of
 from dlt_bunce.records.mapping import FieldMapping, resolve_mapping
 from dlt_bunce.state import StoredState
 from dlt_bunce.store import dlt_state, runs
@@ -154,6 +156,13 @@ class BunceClient(JobClientBase, StoredState):
         """Name of the pipeline that is loading, or of its schema outside of one."""
         context = Container()[PipelineContext]
         return context.pipeline().pipeline_name if context.is_active() else self.schema.name
+
+    @property
+    def owner(self) -> Owner:
+        """Who claims rows: the run that holds the pipeline's working folder."""
+        context = Container()[PipelineContext]
+        pipeline = context.pipeline() if context.is_active() else None
+        return owner_of(Path(getattr(pipeline, "working_dir", "")))
 
     @property
     def collector(self) -> Collector:

@@ -51,6 +51,13 @@ class bunce(Destination[BunceConfiguration, "BunceClient"]):  # noqa: N801
             **settings,
         )
 
+    def capabilities(self, *args: Any, **kwargs: Any) -> DestinationCapabilitiesContext:
+        """As dlt has it; raises RunInProgressError where this run may not use its folder."""
+        from dlt_bunce.folder_locks import raise_if_refused
+
+        raise_if_refused()
+        return super().capabilities(*args, **kwargs)
+
     def _raw_capabilities(self) -> DestinationCapabilitiesContext:
         caps = DestinationCapabilitiesContext.generic_capabilities("parquet")
         caps.supported_loader_file_formats = ["parquet", "typed-jsonl", "jsonl"]

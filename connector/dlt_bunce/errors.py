@@ -11,6 +11,7 @@ BunceError
 ├── CredentialsError        Bunce refused the API key
 ├── UnavailableError        try again later: Bunce did not answer well enough
 │   ├── RowsDeferredError     some rows could not be settled in this run
+│   ├── RunInProgressError    another run of the same pipeline is under way in its folder
 │   └── StoppedError          the process was asked to end before all rows were settled
 ├── ListingError            Bunce offers no listing of customers that can be read to its end
 ├── StoreError              the ledger's database cannot be used; nothing is sent without it
@@ -101,6 +102,10 @@ class UnavailableError(BunceError):
 
 class RowsDeferredError(UnavailableError):
     """Rows that could not be settled in this run; the next run takes them up."""
+
+
+class RunInProgressError(UnavailableError):
+    """Another live run holds the pipeline's working folder; nothing was read or sent."""
 
 
 class StoppedError(UnavailableError):

@@ -26,7 +26,7 @@ from dlt_bunce.records.prepare import Rules
 from dlt_bunce.records.rows import arrow_table
 from dlt_bunce.store import dlt_state, runs
 from dlt_bunce.store.account import open_account, remember_pace
-from dlt_bunce.store.ledger import Job
+from dlt_bunce.store.ledger import Job, Ledger
 
 if TYPE_CHECKING:
     from dlt.common.runtime.collector_base import Collector
@@ -127,6 +127,7 @@ class CustomersJob(RunnableLoadJob):
             job_id=self._parsed_file_name.file_id,
             disposition=str(self._load_table["write_disposition"]),
             letter_rows=client.config.dead_letter_rows,
+            owner=client.owner.name,
         )
         source: Source = (
             ParquetSource(self._file_path)
@@ -151,6 +152,7 @@ class CustomersJob(RunnableLoadJob):
             for traffic in client.take_preflight_traffic():
                 runs.add_traffic(db, job, traffic)
             log.info("load.mapped", columns=dict(settings.mapping.columns))
+            Ledger(db, job).end_claims_of(client.owner.ended)
             throttle = client.throttle(account)
             try:
                 counts = Load(source, job, settings, db, session, throttle).run()

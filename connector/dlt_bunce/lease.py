@@ -50,8 +50,14 @@ class Lease:
 
     def __exit__(self, *error: object) -> None:
         self._renewing.__exit__(None, None, None)
-        if self._renewed:
-            Ledger(self._database, self._job).release(sorted(self._renewed))
+        unsettled, renewed = sorted(self._chunks()), sorted(self._renewed)
+        if not unsettled and not renewed:
+            return
+        try:
+            Ledger(self._database, self._job).release(unsettled, renewed)
+        except StoreError as failure:
+            # the claims run out by themselves, and what has stopped the load is told by the load
+            logger().warning("lease.not_released", error=str(failure))
 
     def is_lost(self) -> bool:
         """Whether others may have taken rows over: this process stood still, or the store did.

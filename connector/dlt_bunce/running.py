@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,9 +17,11 @@ from dlt_bunce.adapter import refuse_replace
 from dlt_bunce.alerts import is_stopped, one_run, tell
 from dlt_bunce.destinations import client_of
 from dlt_bunce.errors import ConfigurationError, StoppedError, bunce_error
+from dlt_bunce.folder_locks import wait_s
 from dlt_bunce.hooks import resolved
 from dlt_bunce.logs import logger
 from dlt_bunce.model import RunSummary
+from dlt_bunce.run_lock import Owner, run_lock
 from dlt_bunce.store.account import is_untouched
 from dlt_bunce.summary import runs_of, total
 from dlt_bunce.working_folder import mend
@@ -40,7 +43,7 @@ def flush_and_run(
     where there is one, and ThresholdError where all is loaded but a threshold of the settings is
     exceeded; its `summary` is what would have been returned.
     """
-    with one_run(pipeline), _own_errors():
+    with one_run(pipeline), _own_errors(), folder_lock(pipeline):
         refuse_replace(write_disposition)
         client = client_of(pipeline)
         _check(client)
@@ -60,7 +63,7 @@ def flush(pipeline: dlt.Pipeline) -> RunSummary:
 
     Raises as flush_and_run does, but for thresholds: the summary tells of those.
     """
-    with one_run(pipeline), _own_errors():
+    with one_run(pipeline), _own_errors(), folder_lock(pipeline):
         client = client_of(pipeline)
         _check(client)
         summary = total(client, _flush(pipeline), pipeline.pipeline_name)
@@ -122,8 +125,17 @@ def _own_errors() -> Iterator[None]:
 
 def has_left_overs(pipeline: dlt.Pipeline) -> bool:
     """Whether an earlier run has left rows behind, in a working folder that is usable again."""
-    mend(pipeline)
-    return pipeline.has_pending_data
+    with folder_lock(pipeline):
+        mend(pipeline)
+        return pipeline.has_pending_data
+
+
+def folder_lock(pipeline: dlt.Pipeline) -> AbstractContextManager[Owner]:
+    """Hold the pipeline's working folder: nobody else runs there until the block ends.
+
+    Raises RunInProgressError when another run does so for longer than `wait_for_run`.
+    """
+    return run_lock(Path(pipeline.working_dir), wait_s(pipeline))
 
 
 def _check(client: BunceClient) -> None:

@@ -15,7 +15,7 @@ def _schema(texts: str, numbers: str) -> pa.Schema:
 
 _CUSTOMERS = _schema(
     "account customer_id fingerprint confirmation email_digest delivered_at fate job "
-    "rejected_fingerprint claim_fingerprint claim_batch",
+    "rejected_fingerprint claim_fingerprint claim_batch claim_owner",
     "version chunk claim_row lease_until",
 )
 # all but the row itself and Bunce's words, which may quote it

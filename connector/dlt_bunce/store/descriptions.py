@@ -58,6 +58,7 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "be sent",
                 "claim_fingerprint": "of what is being sent, written before the request",
                 "claim_batch": "who is sending it, or has left it in doubt; null once settled",
+                "claim_owner": "which run of which process that is, random",
                 "claim_row": "its number in that batch; null when an earlier batch may have "
                 "sent it",
                 "lease_until": "until when nobody else may take it over, milliseconds since 1970",

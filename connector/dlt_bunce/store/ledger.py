@@ -8,10 +8,11 @@ so that the three can never disagree.
 from __future__ import annotations
 
 import contextlib
+import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -64,15 +65,26 @@ class Job:
     job_id: str
     disposition: str
     letter_rows: str = "full"
+    owner: str = field(default_factory=lambda: secrets.token_hex(8))
+    """Who loads it, random: the same file may lie in two folders, and be loaded from both."""
 
     @property
     def name(self) -> str:
-        """Identifies the job across tries and processes: dlt keeps both parts."""
+        """Identifies the file across tries and processes: dlt keeps both parts."""
         return f"{self.run_id}.{self.job_id}"
 
+    @property
+    def claim_prefix(self) -> str:
+        """Identifies what this owner claims of the file."""
+        return f"{self.name}.{self.owner}"
+
     def batch_id(self, chunk: int) -> str:
-        """Identifies one chunk of the job's file: what a claim and a dead letter refer to."""
+        """Identifies one chunk of the file: what a dead letter refers to."""
         return f"{self.name}.{chunk}"
+
+    def claim_id(self, chunk: int) -> str:
+        """Identifies this owner's claim of the rows of a chunk."""
+        return f"{self.claim_prefix}.{chunk}"
 
 
 @dataclass(frozen=True)
@@ -125,7 +137,9 @@ class Ledger:
         job, db = self._job, self._db
         self._lay_out(accepted, correcting)
         with db.transaction():
-            db.execute(statements.INHERIT, (job.batch_id(chunk),))
+            db.execute(statements.INHERIT, (job.claim_id(chunk),))
+            # an earlier try of this owner's may have ended its claims
+            db.execute("DELETE FROM bunce_leases WHERE claim_batch = $1", (job.claim_id(chunk),))
             verdicts = self._verdicts(accepted, chunk, correcting)
             fates = Counter(verdicts.column("verdict").to_pylist())
             fates["unchanged"] += accepted.num_rows - verdicts.num_rows
@@ -147,7 +161,7 @@ class Ledger:
         """
         with self._db.transaction():
             for chunk, row in below.items():
-                self._db.execute(statements.SENDING, (self._job.batch_id(chunk), row))
+                self._db.execute(statements.SENDING, (self._job.claim_id(chunk), row))
 
     def settle(
         self, settled: pa.Table, letters: pa.Table, traffic: Traffic, done: Sequence[int] = ()
@@ -161,7 +175,7 @@ class Ledger:
         # before the transaction, which keeps others from writing
         db.ingest("bunce_settled", settled)
         with db.transaction():
-            notable = db.query(statements.NOTABLE, (job.account, job.name), schema=_NOTABLE)
+            notable = db.query(statements.NOTABLE, (job.account, job.claim_prefix), schema=_NOTABLE)
             lost = notable.filter(notable.column("lost"))
             if lost.num_rows:
                 both = (settled, letters)
@@ -180,7 +194,7 @@ class Ledger:
                 for in_doubt in (0, 1):
                     db.execute(statements.DEFER, (job.account, in_doubt))
             for chunk in done:
-                db.execute(statements.ARRIVED, (job.batch_id(chunk),))
+                db.execute(statements.ARRIVED, (job.claim_id(chunk),))
             runs.add_fates(db, job, settled)
             runs.add_traffic(db, job, traffic)
 
@@ -189,14 +203,27 @@ class Ledger:
         until = int(self._clock() * 1000) + self._lease_ms
         with self._db.transaction():
             for chunk in chunks:
-                self._db.execute(statements.RENEW, (self._job.batch_id(chunk), until))
+                self._db.execute(statements.RENEW, (self._job.claim_id(chunk), until))
 
-    def release(self, chunks: Sequence[int]) -> None:
-        """Ends what was renewed: rows that stay claimed are for whoever comes next."""
+    def release(self, unsettled: Sequence[int], renewed: Sequence[int] = ()) -> None:
+        """Give up the claims of chunks: rows that stay claimed are for whoever comes next.
+
+        Of chunks that were `renewed` and are settled, nothing is kept.
+        """
         with self._db.transaction():
-            for chunk in chunks:
-                batch = self._job.batch_id(chunk)
+            for chunk in renewed:
+                batch = self._job.claim_id(chunk)
                 self._db.execute("DELETE FROM bunce_leases WHERE claim_batch = $1", (batch,))
+            for chunk in unsettled:
+                self._db.execute(statements.END_CLAIMS, (self._job.claim_id(chunk),))
+
+    def end_claims_of(self, owners: Sequence[str]) -> None:
+        """Give up the claims of owners whose processes are known to be gone."""
+        if not owners:
+            return
+        with self._db.transaction():
+            for owner in owners:
+                self._db.execute(statements.END_CLAIMS, (owner,))
 
     def emails_of_others(self, digests: dict[str, str]) -> set[str]:
         """Which customer_ids of `digests` (customer_id -> email digest) use an email that the
@@ -231,7 +258,7 @@ class Ledger:
         now = int(self._clock() * 1000)
         verdicts = self._db.query(
             statements.JUDGE,
-            (job.name, chunk, job.batch_id(chunk), now, job.account),
+            (job.name, chunk, job.claim_id(chunk), now, job.account),
             schema=_VERDICTS,
         )
         if correcting is None or not correcting.num_rows:
@@ -253,12 +280,13 @@ class Ledger:
         rows = rows.append_column("verb", verbs).append_column("in_doubt", doubts)
         if rows.num_rows:
             # the only writer since these rows were judged: nobody can have claimed one in between
-            now, batch = int(self._clock() * 1000), self._job.batch_id(chunk)
+            now, batch = int(self._clock() * 1000), self._job.claim_id(chunk)
             unsent = pc.if_else(rows.column("in_doubt"), None, rows.column("row"))
             claimed = rows.select(["customer_id", "fingerprint"])
             self._db.ingest("bunce_claimed", claimed.append_column("claim_row", unsent))
             until = now + self._lease_ms
-            self._db.execute(statements.CLAIM, (self._job.account, batch, until, now))
+            parameters = (self._job.account, batch, until, now, self._job.owner)
+            self._db.execute(statements.CLAIM, parameters)
         return rows
 
     def _analyze(self, claimed: int) -> None:

@@ -193,4 +193,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             below_row BIGINT NOT NULL,
             inherited BIGINT NOT NULL)""",
     ),
+    (
+        # who claims a row: random for each run of each process
+        "ALTER TABLE bunce_customers ADD COLUMN claim_owner TEXT",
+    ),
 )

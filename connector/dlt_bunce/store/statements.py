@@ -7,6 +7,13 @@ from __future__ import annotations
 _IN_DOUBT = """c.claim_batch IS NOT NULL AND (c.claim_row IS NULL OR c.claim_row < COALESCE(
     (SELECT s.below_row FROM bunce_sendings AS s WHERE s.claim_batch = c.claim_batch), 0))"""
 
+# A claim protects its rows while its lease, or the renewed one of its batch, lasts; unless the batch
+# or its owner is known to have ended, which a lease of 0 says.
+_LIVE = """(c.lease_until > {now} OR EXISTS (SELECT 1 FROM bunce_leases AS l
+    WHERE l.claim_batch = c.claim_batch AND l.lease_until > {now}))
+  AND NOT EXISTS (SELECT 1 FROM bunce_leases AS e
+    WHERE e.claim_batch IN (c.claim_batch, c.claim_owner) AND e.lease_until = 0)"""
+
 # The order of the branches is the rule: what this very chunk settled in an earlier try keeps its
 # fate; a live claim of somebody else comes before everything that could lead to sending. The last
 # two lines leave out the many rows of which the branches could only say that they are unchanged.
@@ -19,8 +26,7 @@ SELECT i.row AS row,
     WHEN c.job = $1 AND c.chunk = $2 AND c.fate = 'adopted' THEN c.fate
     WHEN c.job = $1 AND c.chunk > $2 AND c.fate IN ('created', 'updated')
       AND (i.version IS NULL OR c.version IS NULL OR i.version <= c.version) THEN 'superseded'
-    WHEN c.claim_batch IS NOT NULL AND c.claim_batch <> $3 AND (c.lease_until > $4 OR EXISTS
-      (SELECT 1 FROM bunce_leases AS l WHERE l.claim_batch = c.claim_batch AND l.lease_until > $4))
+    WHEN c.claim_batch IS NOT NULL AND c.claim_batch <> $3 AND {_LIVE.format(now="$4")}
       THEN 'busy'
     WHEN c.fingerprint = i.fingerprint THEN 'unchanged'
     WHEN c.rejected_fingerprint = i.fingerprint THEN 'held'
@@ -50,20 +56,20 @@ JOIN bunce_customers AS c ON c.account = $1 AND c.customer_id = n.customer_id
 WHERE c.delivered_at > d.last_seen_at
 """
 
-CLAIM = """
+CLAIM = f"""
 INSERT INTO bunce_customers AS c
-  (account, customer_id, claim_fingerprint, claim_batch, claim_row, lease_until)
-SELECT $1, customer_id, fingerprint, $2, claim_row, $3 FROM bunce_claimed WHERE true
+  (account, customer_id, claim_fingerprint, claim_batch, claim_row, lease_until, claim_owner)
+SELECT $1, customer_id, fingerprint, $2, claim_row, $3, $5 FROM bunce_claimed WHERE true
 ORDER BY customer_id
 ON CONFLICT (account, customer_id) DO UPDATE SET
   claim_fingerprint = excluded.claim_fingerprint,
   claim_batch = excluded.claim_batch,
   claim_row = excluded.claim_row,
-  lease_until = excluded.lease_until
-WHERE c.claim_batch IS NULL OR c.claim_batch = excluded.claim_batch OR (c.lease_until <= $4
-  AND NOT EXISTS (SELECT 1 FROM bunce_leases AS l
-    WHERE l.claim_batch = c.claim_batch AND l.lease_until > $4))
-"""
+  lease_until = excluded.lease_until,
+  claim_owner = excluded.claim_owner
+WHERE c.claim_batch IS NULL OR c.claim_batch = excluded.claim_batch
+  OR NOT ({_LIVE.format(now="$4")})
+"""  # noqa: S608, of constants alone
 
 # digests are scattered: an index of them would double what each settlement writes
 INDEX_EMAILS = """
@@ -83,6 +89,12 @@ SENDING = """
 INSERT INTO bunce_sendings AS s (claim_batch, below_row, inherited) VALUES ($1, $2, 0)
 ON CONFLICT (claim_batch) DO UPDATE SET below_row =
   CASE WHEN s.below_row > excluded.below_row THEN s.below_row ELSE excluded.below_row END
+"""
+
+# a lease of 0 ends all claims of a batch, or of an owner
+END_CLAIMS = """
+INSERT INTO bunce_leases AS l (claim_batch, lease_until) VALUES ($1, 0)
+ON CONFLICT (claim_batch) DO UPDATE SET lease_until = 0
 """
 
 INHERIT = "UPDATE bunce_sendings SET inherited = 1 WHERE claim_batch = $1"
@@ -113,7 +125,8 @@ ON CONFLICT (account, customer_id) DO UPDATE SET
   claim_fingerprint = NULL,
   claim_batch = NULL,
   claim_row = NULL,
-  lease_until = NULL
+  lease_until = NULL,
+  claim_owner = NULL
 """
 
 REJECT = """
@@ -129,7 +142,8 @@ ON CONFLICT (account, customer_id) DO UPDATE SET
   claim_fingerprint = NULL,
   claim_batch = NULL,
   claim_row = NULL,
-  lease_until = NULL
+  lease_until = NULL,
+  claim_owner = NULL
 """
 
 # Few rows, if any: those that somebody else has claimed since (a job may stall past its lease), and

@@ -1,0 +1,54 @@
+"""The lock of a working folder over one of dlt's traces: a run, or a step that is called alone."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dlt_bunce import run_lock
+from dlt_bunce.errors import BunceError
+
+if TYPE_CHECKING:
+    from dlt import Pipeline
+
+# by thread: dlt swallows what a tracker raises, so it is kept until dlt asks something else
+_refused: dict[int, BunceError] = {}
+
+
+def begin(pipeline: Pipeline) -> None:
+    """Take the lock, or remember why there is none."""
+    refusal: BunceError | None = None
+    try:
+        run_lock.acquire(Path(pipeline.working_dir), wait_s(pipeline))
+    except BunceError as error:
+        refusal = error
+    if refusal is not None:
+        _refused[threading.get_ident()] = refusal
+
+
+def end(pipeline: Pipeline) -> None:
+    """Let go of the lock, where `begin` took it."""
+    if _refused.pop(threading.get_ident(), None) is None:
+        run_lock.release(Path(pipeline.working_dir))
+
+
+def raise_if_refused() -> None:
+    """Raises what kept this thread's run from its working folder."""
+    refusal = _refused.get(threading.get_ident())
+    if refusal is not None:
+        raise refusal
+
+
+def wait_s(pipeline: Pipeline) -> float:
+    """Seconds to wait for another run: the setting, or its default where dlt cannot read settings
+    yet; the run itself then tells why.
+    """
+    from dlt.common.configuration.exceptions import ConfigurationException
+
+    from dlt_bunce.destinations import client_of
+
+    try:
+        return getattr(client_of(pipeline).config, "wait_for_run", 300.0)
+    except (BunceError, ConfigurationException):
+        return run_lock.DEFAULT_WAIT_S

@@ -1,0 +1,191 @@
+"""One live run in a working folder: a lock that dies with its process.
+
+The lock lies beside the folder, since `pipeline.drop()` deletes what is in it. Whoever holds the
+lock knows that those who held it before are gone, and that their claims in the ledger protect
+nobody any more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from dlt_bunce.errors import ConfigurationError, RunInProgressError
+from dlt_bunce.logs import logger
+
+DEFAULT_WAIT_S = 300.0
+_MAX_ENDED = 50
+"""Owners remembered as gone: each is told to the ledger by the next load of the folder."""
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Who runs: `name` is random, `ended` names owners whose processes are known to be gone."""
+
+    name: str
+    ended: tuple[str, ...] = ()
+
+
+@dataclass
+class _Held:
+    lock: FileLock
+    thread: int
+    owner: Owner
+    depth: int = 1
+
+
+on_wait: list[Callable[[str], None]] = []
+"""Called with a sentence when a run has to wait for another; the command line registers here."""
+_held: dict[Path, _Held] = {}
+_registry = threading.Lock()
+# of this process alone, for loads that run without the lock of a folder
+_process = Owner(secrets.token_hex(8))
+
+
+@contextlib.contextmanager
+def run_lock(working_dir: Path, wait_s: float = DEFAULT_WAIT_S) -> Iterator[Owner]:
+    """Hold the folder for the block; a thread that holds it already goes on at once.
+
+    Raises RunInProgressError when another run still holds it after `wait_s` seconds.
+    """
+    owner = acquire(working_dir, wait_s)
+    try:
+        yield owner
+    finally:
+        release(working_dir)
+
+
+def acquire(working_dir: Path, wait_s: float = DEFAULT_WAIT_S) -> Owner:
+    """As `run_lock`, until `release` is called as often."""
+    path = Path(working_dir).absolute()
+    with _registry:
+        held = _held.get(path)
+        if held is not None and held.thread == threading.get_ident():
+            held.depth += 1
+            return held.owner
+    lock = _locked(path, wait_s)
+    owner = _take_over(path)
+    with _registry:
+        _held[path] = _Held(lock, threading.get_ident(), owner)
+    return owner
+
+
+def release(working_dir: Path) -> None:
+    """Let go of the folder, once this was called as often as `acquire`."""
+    path = Path(working_dir).absolute()
+    with _registry:
+        held = _held[path]
+        held.depth -= 1
+        if held.depth:
+            return
+        del _held[path]
+    _write(path, held.owner, released=True)
+    held.lock.release()
+
+
+def is_held(working_dir: Path) -> bool:
+    """Whether this thread holds the folder."""
+    held = _held.get(Path(working_dir).absolute())
+    return held is not None and held.thread == threading.get_ident()
+
+
+def owner_of(working_dir: Path) -> Owner:
+    """Who holds the folder in this process; the process itself where nobody does."""
+    held = _held.get(Path(working_dir).absolute())
+    return _process if held is None else held.owner
+
+
+def _locked(path: Path, wait_s: float) -> FileLock:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # not reentrant across instances: two threads of one process are two runs
+    lock = FileLock(_beside(path, "lock"), thread_local=False, mode=0o600)
+    try:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            sentence = f"Waiting for another run of {path.name!r}: {_holder(path)}."
+            logger().warning("run.waiting", pipeline=path.name, at_most_s=wait_s)
+            for tell in on_wait:
+                tell(sentence)
+            lock.acquire(timeout=wait_s)
+    except Timeout:
+        raise RunInProgressError(
+            f"Another run of {path.name!r} is in progress: {_holder(path)}. Waited "
+            f"{wait_s:g} s, and nothing was read or sent.",
+            remedy="Run again when it has ended, or stop it; wait_for_run under "
+            "[destination.bunce] says how many seconds to wait.",
+        ) from None
+    except (NotImplementedError, OSError) as error:
+        raise ConfigurationError(
+            f"The folder {str(path.parent)!r} cannot be locked: {type(error).__name__}.",
+            remedy="Set pipelines_dir to a folder on a disk that has file locks.",
+        ) from None
+    return lock
+
+
+def _take_over(path: Path) -> Owner:
+    """Learn who held the folder before and did not let go of it, and write down who does now."""
+    record = _beside(path, "run")
+    before = _read(record)
+    ended: list[str] = []
+    if before and before["identity"] == _identity(record):
+        gone = [] if before["released"] else [before["owner"]]
+        ended = [*before["ended"], *gone][-_MAX_ENDED:]
+    owner = Owner(secrets.token_hex(8), tuple(ended))
+    _write(path, owner, released=False)
+    return owner
+
+
+def _write(path: Path, owner: Owner, *, released: bool) -> None:
+    record = _beside(path, "run")
+    # in place: the file's number tells a copied folder from the one that was written here
+    with os.fdopen(os.open(record, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
+        content = {
+            "owner": owner.name,
+            "ended": owner.ended,
+            "released": released,
+            "pid": os.getpid(),
+            "host": platform.node(),
+            "since": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "identity": _identity(record),
+        }
+        file.truncate()
+        json.dump(content, file)
+
+
+def _holder(path: Path) -> str:
+    record = _read(_beside(path, "run"))
+    if not record:
+        return "another process has just begun"
+    return f"process {record['pid']} on {record['host']} since {record['since']}"
+
+
+def _read(record: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(record.read_text())
+    except (FileNotFoundError, ValueError):
+        return {}  # nobody yet, or cut off by a kill: nobody is known to be gone
+    return found
+
+
+def _identity(record: Path) -> list[object]:
+    """Which file on which running system this is: locks mean nothing across two of them."""
+    boot = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else platform.node()
+    status = record.stat()
+    return [boot, status.st_dev, status.st_ino]
+
+
+def _beside(path: Path, kind: str) -> Path:
+    return path.with_name(f".{path.name}.{kind}")

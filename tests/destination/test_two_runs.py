@@ -1,0 +1,150 @@
+"""Two processes run one pipeline: each brings its own rows, and nobody is sent twice."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dlt_bunce.emulator import Behavior, Emulator, Fault
+from dlt_bunce.errors import RunInProgressError
+from dlt_bunce.run_lock import owner_of, run_lock
+
+ROWS = 500
+PROGRAM = """
+import json, sys, dlt
+from dlt_bunce import bunce, flush_and_run, run_summary
+base_url, how, start, folder = sys.argv[1:]
+rows = [
+    {
+        "customer_id": f"c{i}",
+        "email": f"c{i}@example.com",
+        "first_name": "Ada",
+        "last_name": "Obi",
+        "phone_no": f"+23480{i:08d}",
+    }
+    for i in range(int(start), int(start) + 500)
+]
+customers = dlt.resource(rows, name="customers")
+pipeline = dlt.pipeline("same", pipelines_dir=folder, destination=bunce(
+    credentials="sk_test_x", base_url=base_url, store_url="sqlite:///s.sqlite",
+    requests_per_minute=0))
+if how == "flush_and_run":
+    summary = flush_and_run(pipeline, customers)
+elif how == "flush":
+    from dlt_bunce.running import flush
+    summary = flush(pipeline)
+else:
+    pipeline.run(customers, write_disposition="merge")
+    summary = run_summary(pipeline)
+print(json.dumps({"read": summary.read, "fates": summary.fates}))
+"""
+
+
+def start(emulator: Emulator, how: str, first: int, folder: str = "p") -> subprocess.Popen[str]:
+    """A process that loads 500 customers, from this number on."""
+    arguments = [emulator.base_url, how, str(first), folder]
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def figures(process: subprocess.Popen[str]) -> Any:
+    """What it has printed, once it has ended well."""
+    out, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors[-2_000:]
+    return json.loads(out)
+
+
+def wait_for_requests(emulator: Emulator, count: int) -> None:
+    """Until so many requests have come."""
+    until = time.monotonic() + 60
+    while len(emulator.requests) < count:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("how", ["flush_and_run", "run"])
+@pytest.mark.parametrize("gap_s", [0.0, 0.4, 1.5])
+def test_each_of_two_runs_in_one_folder_brings_its_own_rows(
+    emulator: Emulator, how: str, gap_s: float
+) -> None:
+    emulator.behavior = Behavior(rate_limit=0, latency_ms=200)
+    first = start(emulator, how, 0)
+    time.sleep(gap_s)
+    second = start(emulator, how, ROWS)
+
+    found = [figures(first), figures(second)]
+
+    assert [(ROWS, ROWS)] * 2 == [(one["read"], one["fates"]["created"]) for one in found]
+    assert {f"c{i}" for i in range(2 * ROWS)} == set(emulator.customers)
+    assert {1} == set(emulator.times_sent.values())
+
+
+@pytest.mark.parametrize("how", ["flush_and_run", "run"])
+def test_the_same_rows_started_twice_are_sent_once(emulator: Emulator, how: str) -> None:
+    emulator.behavior = Behavior(rate_limit=0, latency_ms=200)
+    both = [start(emulator, how, 0), start(emulator, how, 0)]
+
+    found = [figures(one)["fates"] for one in both]
+
+    assert [0, ROWS] == sorted(one["created"] for one in found)
+    assert [0, ROWS] == sorted(one["unchanged"] for one in found)
+    assert {1} == set(emulator.times_sent.values())
+
+
+def test_a_copied_folder_sends_nothing_that_its_original_is_sending(emulator: Emulator) -> None:
+    # the third request brings customers: a key check comes first
+    slow = Fault("hang_before", on_request=3, seconds=4.0)
+    emulator.behavior = Behavior(rate_limit=0, faults=(slow,))
+    first = start(emulator, "run", 0)
+    wait_for_requests(emulator, 3)
+    shutil.copytree("p", "q")
+    second = start(emulator, "flush", 0, "q")
+
+    found = [figures(first)["fates"], figures(second)["fates"]]
+
+    assert {f"c{i}" for i in range(ROWS)} == set(emulator.customers)
+    assert {1} == set(emulator.times_sent.values())
+    assert [0] * 2 == [one["deferred"] for one in found]
+
+
+def test_a_run_that_finds_another_says_which_and_what_to_do(emulator: Emulator) -> None:
+    hold = """
+import os, sys
+from pathlib import Path
+from dlt_bunce.run_lock import run_lock
+with run_lock(Path("p/same")):
+    print(os.getpid(), flush=True)
+    sys.stdin.read()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        pid = other.stdout.readline().strip()
+        with (
+            pytest.raises(RunInProgressError, match=rf"process {pid} on .* since .*wait_for_run"),
+            run_lock(Path("p/same"), wait_s=0.2),
+        ):
+            pass
+        other.kill()
+        other.wait()
+        with run_lock(Path("p/same"), wait_s=5) as owner:
+            # the one that was killed is known to be gone; its claims protect nobody
+            assert 1 == len(owner.ended)
+            assert owner == owner_of(Path("p/same"))
+    with run_lock(Path("p/same")) as next_owner:
+        assert owner.ended == next_owner.ended
+    shutil.copytree("p", "q")
+    with run_lock(Path("q/same")) as elsewhere:
+        assert () == elsewhere.ended
