@@ -18,6 +18,7 @@ from dlt.pipeline.trace import PipelineTrace
 
 from dlt_bunce import folder_locks, hooks
 from dlt_bunce.errors import BunceError, StoppedError, bunce_error, inside
+from dlt_bunce.left_overs import give_up_refused, note_refusal
 from dlt_bunce.logs import logger
 from dlt_bunce.model import RunSummary
 from dlt_bunce.summary import add_up, runs_of, total
@@ -87,8 +88,8 @@ class _Tracker:
         """Hold the working folder until the trace ends; dlt goes on where that fails, and is
         stopped when it asks the destination for its capabilities next.
         """
-        if _is_ours(pipeline):
-            folder_locks.begin(pipeline)
+        if _is_ours(pipeline) and folder_locks.begin(pipeline):
+            give_up_refused(pipeline)
 
     def on_start_trace_step(self, trace: Any, step: Any, pipeline: Any) -> None:
         """Nothing has ended yet."""
@@ -100,9 +101,13 @@ class _Tracker:
 
     def on_end_trace(self, trace: PipelineTrace, pipeline: Any, send_state: bool) -> None:
         """Tells of runs into Bunce, and of loads by hand that had something to load."""
-        if _is_ours(pipeline):
-            folder_locks.end(pipeline)
-            self._tell(trace, pipeline)
+        if not _is_ours(pipeline):
+            return
+        raised = sys.exc_info()[1]
+        if raised is not None:
+            note_refusal(pipeline, raised)
+        folder_locks.end(pipeline)
+        self._tell(trace, pipeline)
 
     def _tell(self, trace: PipelineTrace, pipeline: Any) -> None:
         whole = _whole.get()

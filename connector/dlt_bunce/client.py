@@ -32,8 +32,8 @@ from dlt_bunce.errors import DispositionError, StoreError, UnknownTableError
 from dlt_bunce.hooks import resolved
 from dlt_bunce.job import CustomersJob, StateJob, end_rehearsal
 from dlt_bunce.model import Traffic
-from dlt_bunce.run_lock import Owner, owner_of
 from dlt_bunce.records.mapping import FieldMapping, resolve_mapping
+from dlt_bunce.run_lock import Owner, owner_of
 from dlt_bunce.state import StoredState
 from dlt_bunce.store import dlt_state, runs
 from dlt_bunce.store.account import Account, open_account
@@ -52,6 +52,7 @@ def local_pace(_base_url: str, requests_per_minute: int) -> Pace:
 
 # requests of preflights, which know no run yet, until the first job of the run counts them
 _preflights: dict[str, list[Traffic]] = {}
+_GIVEN_UP = " What this run has extracted is given up, and read again by the next one."
 _FRESH_S = 60.0
 """So long after a preflight a run of the same pipeline begins without asking again."""
 _asked_at: dict[tuple[str, str], float] = {}
@@ -100,7 +101,7 @@ class BunceClient(JobClientBase, StoredState):
         resolved(self.config.on_run_end)
         customers = [table for table in tables if not _is_dlt(table["name"] or "")]
         for table in customers:
-            self._check_table(table)
+            self._check_table(table, [table["name"] or "" for table in customers])
         if customers and not self.config.dry_run:
             # flush_and_run() has asked already: once is enough for a run
             asked_at = _asked_at.pop(self._asked_for, -math.inf)
@@ -111,29 +112,37 @@ class BunceClient(JobClientBase, StoredState):
                 del _asked_at[self._asked_for]
         return tables
 
-    def _check_table(self, table: PreparedTableSchema) -> None:
-        name = table["name"]
+    def _check_table(self, table: PreparedTableSchema, all_tables: Sequence[str]) -> None:
+        name = table["name"] or ""
         if name not in self.config.customers_tables and not table.get(TABLE_HINT):
             raise UnknownTableError(
                 f"Table {name!r} is not configured to hold customers, so nothing was sent.",
-                remedy=f'Set customers_table = "{name}" under [destination.bunce], or wrap the '
-                "resource in bunce_adapter(…)." + self._drop_remedy(),
+                remedy=self._table_remedy(name, table.get("parent"), all_tables) + _GIVEN_UP,
             )
         if table["write_disposition"] == "replace":
-            raise DispositionError(REPLACE_REFUSED, remedy=REPLACE_REMEDY + self._drop_remedy())
+            raise DispositionError(REPLACE_REFUSED, remedy=REPLACE_REMEDY + _GIVEN_UP)
         deleting = [n for n, c in table["columns"].items() if c.get("hard_delete")]
         if deleting:
             raise DispositionError(
                 f"Column {deleting[0]!r} of {name!r} carries a hard_delete hint: Bunce has no call "
                 "that deletes customers.",
-                remedy="Filter such rows out and remove the hint." + self._drop_remedy(),
+                remedy="Filter such rows out and remove the hint." + _GIVEN_UP,
             )
         self.mapping(table, list(table["columns"]))
 
-    def _drop_remedy(self) -> str:
+    def _table_remedy(self, name: str, parent: str | None, all_tables: Sequence[str]) -> str:
+        if parent:
+            return (
+                f"It holds what is nested in {parent!r}: set max_table_nesting=0 on that resource, "
+                "and nested values stay in their rows."
+            )
+        known = [one for one in all_tables if one in self.config.customers_tables]
+        if known:
+            names = ", ".join(f'"{one}"' for one in known)
+            return f"Load the resource of customers alone: source.with_resources({names})."
         return (
-            " Rows extracted already are kept and would be loaded first; to drop them: "
-            f"dlt pipeline {self.pipeline_name} drop-pending-packages"
+            "If its rows are customers, wrap the resource in bunce_adapter(…), or set "
+            f'customers_table = "{name}" under [destination.bunce].'
         )
 
     def mapping(self, table: PreparedTableSchema, columns: Sequence[str]) -> FieldMapping:
@@ -248,7 +257,7 @@ class BunceClient(JobClientBase, StoredState):
     def initialize_storage(self, truncate_tables: Iterable[str] | None = None) -> None:
         """The store makes itself at first use; nothing is ever truncated."""
         if truncate_tables:
-            raise DispositionError(REPLACE_REFUSED, remedy=REPLACE_REMEDY + self._drop_remedy())
+            raise DispositionError(REPLACE_REFUSED, remedy=REPLACE_REMEDY + _GIVEN_UP)
 
     def is_storage_initialized(self) -> bool:
         """Always: dlt would wipe its working folder otherwise."""

@@ -27,7 +27,9 @@ Messages name columns, tables, settings, and hosts, never values of customers or
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, cast
+
+from typing_extensions import Self
 
 
 class BunceError(Exception):
@@ -37,6 +39,12 @@ class BunceError(Exception):
         self.message = message
         self.remedy = remedy
         super().__init__(message if remedy is None else f"{message} {remedy}")
+
+    def with_remedy(self, remedy: str) -> Self:
+        """The same error with one remedy more."""
+        told = f"{self.remedy} {remedy}" if self.remedy else remedy
+        state = {**self.__dict__, "remedy": told}
+        return cast("Self", _rebuild(type(self), (f"{self.message} {told}",), state))
 
     def __reduce__(self) -> tuple[object, ...]:
         # dlt moves exceptions between processes; keyword-only arguments need help with that

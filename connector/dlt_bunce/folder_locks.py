@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 _refused: dict[int, BunceError] = {}
 
 
-def begin(pipeline: Pipeline) -> None:
-    """Take the lock, or remember why there is none."""
+def begin(pipeline: Pipeline) -> bool:
+    """Take the lock, or remember why there is none; returns whether it is taken."""
     refusal: BunceError | None = None
     try:
         run_lock.acquire(Path(pipeline.working_dir), wait_s(pipeline))
@@ -25,6 +25,7 @@ def begin(pipeline: Pipeline) -> None:
         refusal = error
     if refusal is not None:
         _refused[threading.get_ident()] = refusal
+    return refusal is None
 
 
 def end(pipeline: Pipeline) -> None:

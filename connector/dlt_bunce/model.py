@@ -190,7 +190,8 @@ class RunSummary:
     `seconds` is wall time from the first job to completion; `reject_codes` counts the rows
     rejected in this run by code. `over_thresholds` says which thresholds of the settings the run is
     outside of: the setting's name, and a clause about it. `error` is why a run failed, where that
-    is known.
+    is known. `flushed` are the figures of what earlier runs had left behind, which was loaded
+    first and is not counted here.
     """
 
     run_id: str | None = None
@@ -215,6 +216,7 @@ class RunSummary:
     reject_codes: Mapping[str, int] = field(default_factory=dict)
     over_thresholds: Mapping[str, str] = field(default_factory=dict)
     error: str | None = None
+    flushed: RunSummary | None = None
 
     @property
     def fates(self) -> dict[Fate, int]:
@@ -227,6 +229,7 @@ class RunSummary:
         return values | {
             "reject_codes": dict(self.reject_codes),
             "over_thresholds": dict(self.over_thresholds),
+            "flushed": None if self.flushed is None else self.flushed.as_dict(),
         }
 
     def raise_if_unbalanced(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,6 +20,7 @@ from dlt_bunce.destinations import client_of
 from dlt_bunce.errors import ConfigurationError, StoppedError, bunce_error
 from dlt_bunce.folder_locks import wait_s
 from dlt_bunce.hooks import resolved
+from dlt_bunce.left_overs import can_be_read_again, give_up_refused, note_refusal
 from dlt_bunce.logs import logger
 from dlt_bunce.model import RunSummary
 from dlt_bunce.run_lock import Owner, run_lock
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 def flush_and_run(
     pipeline: dlt.Pipeline, data: Any, *, write_disposition: str = "merge"
 ) -> RunSummary:
-    """Loads what is pending, then `data`; the summary covers both.
+    """Loads what is pending, then `data`; the summary is of `data`, its `flushed` of the former.
 
     dlt alone would load a pending package and silently leave `data` for the run after. Key, host,
     ledger, disposition, and the columns of Arrow tables are checked before a row is extracted, so
@@ -50,9 +52,14 @@ def flush_and_run(
         data = _with_checked_columns(data, client)
         flushed = _flush(pipeline)
         _refuse_cursor_without_ledger(pipeline, client)
-        pipeline.run(data, write_disposition=write_disposition)  # type: ignore[arg-type]
+        with given_up_when_refused(pipeline, data):
+            pipeline.run(data, write_disposition=write_disposition)  # type: ignore[arg-type]
         name = pipeline.pipeline_name
-        summary = total(client, [*runs_of(client, name, pipeline.last_trace), *flushed], name)
+        summary = total(client, runs_of(client, name, pipeline.last_trace), name)
+        if flushed:
+            before = total(client, flushed, name)
+            over = {**before.over_thresholds, **summary.over_thresholds}
+            summary = replace(summary, flushed=before, over_thresholds=over)
     tell(client, summary)
     summary.raise_if_over_thresholds()
     return summary
@@ -71,7 +78,25 @@ def flush(pipeline: dlt.Pipeline) -> RunSummary:
     return summary
 
 
+@contextlib.contextmanager
+def given_up_when_refused(pipeline: dlt.Pipeline, data: Any) -> Iterator[None]:
+    """Leave no package behind that fails by a mistake: the next, correct run starts clean."""
+    try:
+        yield
+    except Exception as error:
+        note_refusal(pipeline, error)
+        kept = give_up_refused(pipeline, keep=not can_be_read_again(data))
+        cause = bunce_error(error)
+        if kept is not None and cause is not None:
+            # the only copy of rows that no second run could read
+            raise cause.with_remedy(
+                f"The rows that were read are kept; load them with: dlt-bunce load {kept}"
+            ) from None
+        raise
+
+
 def _flush(pipeline: dlt.Pipeline) -> list[RunSummary]:
+    give_up_refused(pipeline)
     if not has_left_overs(pipeline):
         return []
     logger().warning("load.flushed", pipeline=pipeline.pipeline_name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import subprocess
@@ -260,3 +261,26 @@ def test_rows_left_behind_arrive_although_the_file_has_other_columns_by_now(
     assert (0, 3, 3) == (done.code, done.json["read"], done.json["created"])
     assert "left behind" in done.errors
     assert (1, 1) == (again.json["read"], again.json["unchanged"])
+
+
+def test_a_command_that_is_started_twice_sends_nobody_twice(run: Run, emulator: Emulator) -> None:
+    emulator.behavior = Behavior(rate_limit=0, latency_ms=300)
+    write(people(*range(1_500)), "a.parquet")
+    both = [
+        subprocess.Popen(
+            [PROGRAM, "load", "a.parquet", "--json"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+
+    ended = [one.communicate(timeout=120) for one in both]
+
+    assert [0, 0] == [one.returncode for one in both]
+    found = [json.loads(out) for out, _ in ended]
+    assert [0, 1_500] == sorted(one["created"] for one in found)
+    assert [0, 1_500] == sorted(one["unchanged"] for one in found)
+    assert {1} == set(emulator.times_sent.values())
+    assert 1 == sum("Waiting for another run" in errors for _, errors in ended)

@@ -111,12 +111,13 @@ def command(
         )
         store = options.store_settings(store_url, account)
         name = origin.pipeline_name(*store)
-        with _folder(dry_run) as folder:
+        with _folder(dry_run) as folder, contextlib.ExitStack() as held:
 
             def pipeline_of(name: str) -> dlt.Pipeline:
                 return dlt.pipeline(name, pipelines_dir=folder, destination=destination)  # type: ignore[arg-type]
 
             pipeline = pipeline_of(one.pipeline_name(name) if one else name)
+            held.enter_context(_folder_lock(pipeline))
             kin = _kin(pipeline, origin.family(*store), pipeline.pipeline_name[len(name) :])
             flushed = _flushed(map(pipeline_of, kin))
             pipeline.activate()
@@ -148,6 +149,23 @@ def command(
                     f"same, empty its cell {LETTER_ID}."
                 )
         _raise_over(over, flushed)
+
+
+@contextlib.contextmanager
+def _folder_lock(pipeline: dlt.Pipeline) -> Iterator[None]:
+    """One command at a time for one source; who has to wait is told so."""
+    from dlt_bunce import run_lock
+    from dlt_bunce.running import folder_lock
+
+    def tell(sentence: str) -> None:
+        click.echo(sentence, err=True)
+
+    run_lock.on_wait.append(tell)
+    try:
+        with folder_lock(pipeline):
+            yield
+    finally:
+        run_lock.on_wait.remove(tell)
 
 
 def _kin(pipeline: dlt.Pipeline, family: str, shard: str) -> list[str]:

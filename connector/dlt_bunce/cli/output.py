@@ -55,6 +55,8 @@ def print_summary(summary: RunSummary, title: str = "Run") -> None:
             "creates customers and updates none."
         )
     print_codes(summary.reject_codes, "Rejected in this run")
+    if summary.flushed is not None:
+        print_summary(summary.flushed, "Before it: rows that an earlier run had left behind")
 
 
 def print_codes(codes: Mapping[str, int], title: str) -> None:

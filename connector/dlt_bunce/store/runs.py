@@ -46,6 +46,12 @@ def begin(db: Database, job: Job, mapping: Mapping[str, str]) -> None:
     )
 
 
+def is_begun(db: Database, run_id: str) -> bool:
+    """Whether rows of a run were claimed: only those can have been sent."""
+    rows = db.rows("SELECT 1 AS n FROM bunce_run_chunks WHERE run_id = $1 LIMIT 1", (run_id,))
+    return bool(rows)
+
+
 def mapping_of(db: Database, run_id: str, pipeline_name: str) -> dict[str, str]:
     """The mapping that a run used; empty when the run is not known."""
     rows = db.rows(

@@ -7,8 +7,8 @@ from __future__ import annotations
 _IN_DOUBT = """c.claim_batch IS NOT NULL AND (c.claim_row IS NULL OR c.claim_row < COALESCE(
     (SELECT s.below_row FROM bunce_sendings AS s WHERE s.claim_batch = c.claim_batch), 0))"""
 
-# A claim protects its rows while its lease, or the renewed one of its batch, lasts; unless the batch
-# or its owner is known to have ended, which a lease of 0 says.
+# A claim protects its rows while its lease, or the renewed one of its batch, lasts; unless the
+# batch or its owner is known to have ended, which a lease of 0 says.
 _LIVE = """(c.lease_until > {now} OR EXISTS (SELECT 1 FROM bunce_leases AS l
     WHERE l.claim_batch = c.claim_batch AND l.lease_until > {now}))
   AND NOT EXISTS (SELECT 1 FROM bunce_leases AS e

@@ -1,0 +1,118 @@
+"""A package that fails by a mistake before a row of it was sent does not block the next run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import dlt
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from dlt_bunce import bunce_adapter, flush_and_run, run_summary
+from dlt_bunce.emulator import Emulator
+from dlt_bunce.errors import BunceError, MappingError, UsageError, bunce_error
+
+from .conftest import MakePipeline, customer
+
+_NAMELESS = {key: value for key, value in customer(1).items() if key != "first_name"}
+
+
+def _with_orders() -> Any:
+    @dlt.source(name="shop")
+    def shop() -> Any:
+        return [
+            dlt.resource([customer(1)], name="customers"),
+            dlt.resource([{"order": 1}], name="orders"),
+        ]
+
+    return shop()
+
+
+def _hard_delete() -> Any:
+    rows = [customer(1, gone=True)]
+    return dlt.resource(rows, name="customers", columns={"gone": {"hard_delete": True}})
+
+
+WRONG: dict[str, Callable[[], Any]] = {
+    "an orders table beside customers": _with_orders,
+    "a hard_delete hint": _hard_delete,
+    "a required field without a column": lambda: dlt.resource([_NAMELESS], name="customers"),
+    "a version without order": lambda: bunce_adapter(
+        dlt.resource([customer(1, at="0000-00-00")], name="customers"), version="at"
+    ),
+}
+
+
+@pytest.mark.parametrize("how", ["flush_and_run", "run"])
+@pytest.mark.parametrize("wrong", WRONG)
+def test_after_a_mistake_the_next_correct_run_brings_its_rows(
+    make: MakePipeline, emulator: Emulator, wrong: str, how: str
+) -> None:
+    pipeline = make()
+    run = pipeline.run if how == "run" else partial(flush_and_run, pipeline)
+    with pytest.raises(Exception) as raised:  # noqa: PT011, dlt wraps what run() raises
+        run(WRONG[wrong]())
+    assert isinstance(bunce_error(raised.value), UsageError)
+    assert {} == emulator.customers
+
+    pipeline = make()
+    good = dlt.resource([customer(2), customer(3)], name="customers")
+    if how == "run":
+        pipeline.run(good, write_disposition="merge")
+        summary = run_summary(pipeline)
+    else:
+        summary = flush_and_run(pipeline, good)
+
+    assert (2, 2) == (summary.read, summary.created)
+    assert {"c2", "c3"} == set(emulator.customers)
+    assert not pipeline.has_pending_data
+
+
+def test_the_cursor_goes_back_with_the_package(make: MakePipeline, emulator: Emulator) -> None:
+    def resource(**more: Any) -> Any:
+        def people(cursor: Any = dlt.sources.incremental("at")) -> Iterator[Any]:
+            yield [customer(n, at=n, **more) for n in range(1, 6)]
+
+        return dlt.resource(people, name="customers")
+
+    pipeline = make()
+    with pytest.raises(MappingError):
+        flush_and_run(pipeline, bunce_adapter(resource(stamp="0000-00-00"), version="stamp"))
+
+    summary = flush_and_run(make(), resource())
+
+    assert (5, 5) == (summary.read, summary.created)
+
+
+def test_rows_that_cannot_be_read_again_are_kept_and_can_be_loaded(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    queue = iter([_NAMELESS, _NAMELESS | {"customer_id": "c2", "email": "c2@example.com"}])
+    pipeline = make()
+
+    with pytest.raises(BunceError, match="dlt-bunce load ") as raised:
+        flush_and_run(pipeline, dlt.resource(queue, name="customers"))
+
+    kept = Path(str(raised.value).rpartition("dlt-bunce load ")[2])
+    assert 2 == sum(pq.read_metadata(file).num_rows for file in kept.glob("*.parquet"))
+    assert {0o700} == {path.stat().st_mode & 0o777 for path in (kept, kept.parent)}
+    rows = pa.concat_tables([pq.read_table(file) for file in kept.glob("*")])
+    again = make("again", defaults={"first_name": "-"})
+    assert 2 == flush_and_run(again, dlt.resource(rows, name="customers")).created
+
+
+def test_an_outage_gives_nothing_up(make: MakePipeline, emulator: Emulator) -> None:
+    rows = iter([customer(1)])
+    pipeline = make(base_url="http://127.0.0.1:9/v1")
+    with pytest.raises(Exception):  # noqa: B017, PT011, whatever dlt makes of it
+        pipeline.run(dlt.resource(rows, name="customers"), write_disposition="merge")
+
+    summary = flush_and_run(make(), dlt.resource([customer(2)], name="customers"))
+
+    assert summary.flushed is not None
+    assert (1, 1) == (summary.created, summary.flushed.created)
+    assert {"c1", "c2"} == set(emulator.customers)
