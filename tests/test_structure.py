@@ -75,7 +75,9 @@ KNOW_DLT = {
     "client",
     "configuration",
     "destinations",
+    "folder_locks",  # where one of dlt's traces begins
     "job",
+    "left_overs",  # dlt's packages
     "letters",
     "logs",  # follows dlt's log level
     "running",

@@ -50,8 +50,8 @@ on_wait: list[Callable[[str], None]] = []
 """Called with a sentence when a run has to wait for another; the command line registers here."""
 _held: dict[Path, _Held] = {}
 _registry = threading.Lock()
-# of this process alone, for loads that run without the lock of a folder
-_process = Owner(secrets.token_hex(8))
+# by process, for loads that run without the lock of a folder: a forked one is another
+_processes: dict[int, Owner] = {}
 
 
 @contextlib.contextmanager
@@ -104,7 +104,10 @@ def is_held(working_dir: Path) -> bool:
 def owner_of(working_dir: Path) -> Owner:
     """Who holds the folder in this process; the process itself where nobody does."""
     held = _held.get(Path(working_dir).absolute())
-    return _process if held is None else held.owner
+    if held is not None:
+        return held.owner
+    with _registry:
+        return _processes.setdefault(os.getpid(), Owner(secrets.token_hex(8)))
 
 
 def _locked(path: Path, wait_s: float) -> FileLock:
