@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable
-from typing import Any, Final, Literal, Optional, Union
+from typing import Any, Final, Literal, Optional
 from urllib.parse import urlsplit
 
 from dlt.common.configuration import configspec
@@ -13,6 +12,7 @@ from dlt.common.configuration.specs import CredentialsConfiguration
 from dlt.common.destination.client import DestinationClientConfiguration
 from dlt.common.typing import TSecretStrValue
 
+from dlt_bunce import settings
 from dlt_bunce.errors import ConfigurationError
 from dlt_bunce.thresholds import Thresholds
 
@@ -84,21 +84,43 @@ class BunceConfiguration(DestinationClientConfiguration):
     """Rows rejected or held above which a recorded run fails."""
     min_rows_share_of_last: Optional[float] = None
     """Rows read, as a fraction of what the last run read, below which a recorded run fails."""
-    on_run_end: Optional[Union[str, Callable[[Any], Any]]] = None
+    # any: dlt cannot resolve a Callable on Python 3.10
+    on_run_end: Optional[Any] = None
     """Called with the RunSummary when a run has ended: "package.module:function", or a callable."""
+    wait_for_run: float = 300.0
+    """Seconds to wait for another run of the same pipeline that is still at work."""
+    keep_completed_jobs: bool = False
+    """Whether dlt keeps the files of loaded packages: each is a copy of the source."""
     dry_run: bool = False
     """Counts what would be sent, sends and writes nothing."""
 
     def on_resolved(self) -> None:
         """Derives and checks what depends on several settings.
 
-        Raises ConfigurationError for a key that contradicts its host and for impossible numbers.
+        Raises ConfigurationError for names that are no setting, a key that contradicts its host,
+        and impossible values.
         """
+        known = {one.name for one in dataclasses.fields(self) if not one.name.startswith("__")}
+        for section in {"bunce", self.destination_name or "bunce"}:
+            for name, where in settings.configured_names(section):
+                settings.refuse_unknown([name], known, where)
+        settings.refuse_wrong_kinds({name: getattr(self, name) for name in known})
+        if self.default_region is not None:
+            self.default_region = str(self.default_region).strip().upper()
         self.base_url = _base_url(self.base_url, self.credentials.api_key or "")
+        self._refuse_impossible()
+
+    def _refuse_impossible(self) -> None:
         for name in ("batch_size", "max_batch_size", "concurrency", "max_concurrency", "timeout_s"):
             if getattr(self, name) <= 0:
                 raise ConfigurationError(
                     f"{name} is {getattr(self, name)}, but must be above 0.",
+                    remedy=f"Correct {name} under [destination.bunce].",
+                )
+        for name in ("wait_for_run", "requests_per_minute"):
+            if getattr(self, name) < 0:
+                raise ConfigurationError(
+                    f"{name} is {getattr(self, name)}, but must not be below 0.",
                     remedy=f"Correct {name} under [destination.bunce].",
                 )
         for name in ("max_reject_share", "min_rows_share_of_last"):
@@ -155,7 +177,7 @@ class BunceConfiguration(DestinationClientConfiguration):
         return str(self.base_url)
 
 
-def _base_url(base_url: Union[str, None], api_key: str) -> str:
+def _base_url(base_url: Optional[str], api_key: str) -> str:
     prefix = next((p for p in _KEY_HOSTS if api_key.startswith(p)), None)
     if base_url is None:
         if prefix is None:

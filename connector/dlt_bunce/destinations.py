@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Union
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, Union
 
 from dlt.common.configuration import inject_section
 from dlt.common.configuration.specs.config_section_context import ConfigSectionContext
@@ -11,11 +13,19 @@ from dlt.common.schema import Schema
 from dlt.common.schema.utils import normalize_schema_name
 
 from dlt_bunce.configuration import BunceConfiguration, BunceCredentials
+from dlt_bunce.settings import refuse_unknown
 
 if TYPE_CHECKING:
     from dlt import Pipeline
 
     from dlt_bunce.client import BunceClient
+
+
+_SETTINGS = frozenset(
+    one.name
+    for one in dataclasses.fields(BunceConfiguration)
+    if one.init and not one.name.startswith("__")
+)
 
 
 class bunce(Destination[BunceConfiguration, "BunceClient"]):  # noqa: N801
@@ -31,25 +41,47 @@ class bunce(Destination[BunceConfiguration, "BunceClient"]):  # noqa: N801
         account: str | None = None,
         destination_name: str | None = None,
         environment: str | None = None,
-        **settings: Any,
+        *,
+        customers_table: str | None = None,
+        batch_size: int | None = None,
+        max_batch_size: int | None = None,
+        concurrency: int | None = None,
+        max_concurrency: int | None = None,
+        requests_per_minute: int | None = None,
+        egress: str | None = None,
+        timeout_s: float | None = None,
+        default_region: str | None = None,
+        lowercase_email: bool | None = None,
+        mapping: Mapping[str, str] | None = None,
+        defaults: Mapping[str, str] | None = None,
+        dead_letter_rows: Literal["full", "keys"] | None = None,
+        max_reject_share: float | None = None,
+        max_reject_count: int | None = None,
+        min_rows_share_of_last: float | None = None,
+        on_run_end: str | Callable[[Any], Any] | None = None,
+        wait_for_run: float | None = None,
+        keep_completed_jobs: bool | None = None,
+        dry_run: bool | None = None,
+        **unknown: Any,
     ) -> None:
-        """`credentials` may be the API key itself; `settings` are fields of BunceConfiguration."""
+        """`credentials` may be the API key itself; what is None comes from dlt's configuration.
+
+        Raises ConfigurationError for a name that is no setting.
+        """
         from dlt_bunce.alerts import watch
 
+        given = {
+            name: value
+            for name, value in locals().items()
+            if name in _SETTINGS and value is not None
+        }
+        refuse_unknown(unknown, _SETTINGS, "given to bunce(…)")
         watch()
         if isinstance(credentials, str):
             # a plain string would show up wherever dlt prints its parameters
-            plain, credentials = credentials, BunceCredentials()
-            credentials.parse_native_representation(plain)
-        super().__init__(
-            credentials=credentials,
-            base_url=base_url,
-            store_url=store_url,
-            account=account,
-            destination_name=destination_name,
-            environment=environment,
-            **settings,
-        )
+            given["credentials"] = BunceCredentials()
+            given["credentials"].parse_native_representation(credentials)
+        super().__init__(**given)
 
     def capabilities(self, *args: Any, **kwargs: Any) -> DestinationCapabilitiesContext:
         """As dlt has it; raises RunInProgressError where this run may not use its folder."""

@@ -50,6 +50,6 @@ def wait_s(pipeline: Pipeline) -> float:
     from dlt_bunce.destinations import client_of
 
     try:
-        return getattr(client_of(pipeline).config, "wait_for_run", 300.0)
+        return client_of(pipeline).config.wait_for_run
     except (BunceError, ConfigurationException):
         return run_lock.DEFAULT_WAIT_S

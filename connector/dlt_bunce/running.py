@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import dlt
-from dlt.common.configuration.exceptions import DuplicateConfigProviderException
+from dlt.common.configuration.container import Container
 from dlt.common.configuration.providers import CustomLoaderDocProvider
+from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 from dlt.extract import DltResource
 
 from dlt_bunce.adapter import refuse_replace
@@ -194,7 +195,10 @@ def _with_checked_columns(data: Any, client: BunceClient) -> Any:
 
 def setting(name: str) -> str | None:
     """A setting of a pipeline by its dotted name, secrets included; None where there is none."""
+    # secrets come from the environment and secrets.toml alone, all else from config.toml as well
     value: object = dlt.secrets.get(name)
+    if value is None:
+        value = dlt.config.get(name)
     return None if value is None else str(value)
 
 
@@ -212,14 +216,30 @@ def required_setting(name: str) -> str:
 
 
 def use_config(path: Path) -> None:
-    """Adds a config.toml that lies outside of dlt's own folder to dlt's configuration.
+    """Adds a config.toml that lies outside of dlt's own folder to dlt's configuration, as the last
+    place to look; a file that is not there is none.
 
-    Secrets are not read from it: they belong into the environment or dlt's secrets.toml.
+    Secrets are not read from it: they belong into the environment or dlt's secrets.toml. Raises
+    ConfigurationError where the file is not TOML.
     """
     import tomlkit
+    from tomlkit.exceptions import ParseError
 
-    provider = CustomLoaderDocProvider(
-        str(path), lambda: tomlkit.parse(path.read_text()).unwrap(), supports_secrets=False
-    )
-    with contextlib.suppress(DuplicateConfigProviderException):
-        dlt.config.register_provider(provider)
+    path = path.resolve()
+    if not path.is_file():
+        return
+    try:
+        document = tomlkit.parse(path.read_text(encoding="utf-8")).unwrap()
+    except (ParseError, UnicodeDecodeError) as error:
+        where = f", line {error.line}" if isinstance(error, ParseError) else ""
+        raise ConfigurationError(
+            f"{path} is not TOML{where}.", remedy="Correct that line; text stands in quotes."
+        ) from None
+    # by its whole path: dlt has a provider called config.toml, and takes no second one of a name
+    provider = CustomLoaderDocProvider(str(path), lambda: document, supports_secrets=False)
+    providers = Container()[PluggableRunContext].providers
+    for number, known in enumerate(providers.providers):
+        if known.name == provider.name:
+            providers.providers[number] = provider
+            return
+    providers.add_provider(provider)

@@ -79,13 +79,10 @@ def read_config() -> None:
 
 def store_settings(store_url: str | None, account: str | None) -> tuple[str, str]:
     """Store and account as given, else as configured: no API key is needed to look."""
-    import dlt
+    from dlt_bunce.letters import configured_store
 
     read_config()
-    return (
-        store_url or dlt.config.get("destination.bunce.store_url") or "sqlite:///bunce.sqlite",
-        account or dlt.config.get("destination.bunce.account") or "default",
-    )
+    return configured_store(store_url, account)
 
 
 def requests_per_minute() -> int:
