@@ -79,6 +79,7 @@ KNOW_DLT = {
     "job",
     "left_overs",  # dlt's packages
     "letters",
+    "mapped_rows",  # a step of a resource
     "logs",  # follows dlt's log level
     "running",
     "sources",

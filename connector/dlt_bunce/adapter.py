@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from dlt.common.schema.typing import TTableSchemaColumns
 from dlt.destinations.utils import get_resource_for_adapter
 from dlt.extract import DltResource
 
 from dlt_bunce.errors import DispositionError, MappingError
+from dlt_bunce.mapped_rows import with_mapped_rows
 
-FIELD_HINT = "x-bunce-field"
 TABLE_HINT = "x-bunce-customers"
+MAPPING_HINT = "x-bunce-mapping"
+"""The whole of what a caller says of a table's columns: dlt replaces it as one, while hints of
+columns would be merged with those of all runs before.
+"""
 REPLACE_REFUSED = (
     'write_disposition="replace" is refused: Bunce has no call that deletes customers.'
 )
@@ -33,7 +37,8 @@ def bunce_adapter(
 
     `data` is anything dlt loads: a resource, a source with one resource, or an iterable of rows.
     Fields left out are found by name. `version` is a column that grows whenever a row changes,
-    such as updated_at: the newest version of a customer wins.
+    such as updated_at: the newest version of a customer wins. What is said here replaces what an
+    earlier run has said, in whole.
 
     Raises MappingError when one column is given twice, DispositionError for "replace".
     """
@@ -46,20 +51,39 @@ def bunce_adapter(
         "devices": devices,
         "version": version,
     }
-    hints: TTableSchemaColumns = {}
+    mapping: dict[str, str] = {}
     for field, column in columns.items():
         if column is None:
             continue
-        if column in hints:
+        if column in mapping.values():
+            other = next(one for one, taken in mapping.items() if taken == column)
             raise MappingError(
-                f"Column {column!r} is given for {hints[column][FIELD_HINT]} and for {field}.",  # type: ignore[literal-required]
+                f"Column {column!r} is given for {other} and for {field}.",
                 remedy="Give every field a column of its own.",
             )
-        hints[column] = {"name": column, FIELD_HINT: field}  # type: ignore[misc]
+        mapping[field] = column
     resource = get_resource_for_adapter(data)
     refuse_replace(resource.write_disposition)
-    resource.apply_hints(columns=hints or None, additional_table_hints={TABLE_HINT: True})
+    resource.apply_hints(additional_table_hints={TABLE_HINT: True})
+    adapt(resource, mapping)
     return resource
+
+
+def adapt(resource: DltResource, mapping: Mapping[str, str]) -> None:
+    """Gives a resource this mapping, and no part of an earlier one."""
+    resource.apply_hints(additional_table_hints={MAPPING_HINT: {"columns": dict(mapping)}})
+    with_mapped_rows(resource, mapping)
+
+
+def is_adapted(resource: DltResource) -> bool:
+    """Whether a mapping was given to the resource, be it an empty one."""
+    return MAPPING_HINT in resource.compute_table_schema()
+
+
+def mapping_hint(table: Mapping[str, Any]) -> dict[str, str]:
+    """What the hint of a table says, as it came with its newest extraction."""
+    hint: dict[str, dict[str, str]] = table.get(MAPPING_HINT) or {}
+    return dict(hint.get("columns", {}))
 
 
 def refuse_replace(disposition: Any) -> None:

@@ -9,7 +9,7 @@ from contextlib import closing, suppress
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from dlt.common.configuration.container import Container
 from dlt.common.destination import DestinationCapabilitiesContext
@@ -22,7 +22,7 @@ from dlt.common.storages.load_package import ParsedLoadJobFileName
 from typing_extensions import Self
 
 from dlt_bunce import telemetry
-from dlt_bunce.adapter import FIELD_HINT, REPLACE_REFUSED, REPLACE_REMEDY, TABLE_HINT
+from dlt_bunce.adapter import REPLACE_REFUSED, REPLACE_REMEDY, TABLE_HINT, mapping_hint
 from dlt_bunce.api.adaptation import BatchSize, Concurrency, Throttle
 from dlt_bunce.api.pacing import Pace, Pacer
 from dlt_bunce.api.session import Session
@@ -31,6 +31,7 @@ from dlt_bunce.configuration import BunceConfiguration
 from dlt_bunce.errors import DispositionError, StoreError, UnknownTableError
 from dlt_bunce.hooks import resolved
 from dlt_bunce.job import CustomersJob, StateJob, end_rehearsal
+from dlt_bunce.mapped_rows import SHOWN_HINT
 from dlt_bunce.model import Traffic
 from dlt_bunce.records.mapping import FieldMapping, resolve_mapping
 from dlt_bunce.run_lock import Owner, owner_of
@@ -150,10 +151,11 @@ class BunceClient(JobClientBase, StoredState):
 
         Raises MappingError.
         """
-        hints = {c[FIELD_HINT]: name for name, c in table["columns"].items() if FIELD_HINT in c}  # type: ignore[literal-required]
+        # without the columns that dlt has only seen empty, a mapped one would count as unknown
+        shown = cast("dict[str, list[str]]", table.get(SHOWN_HINT) or {}).get("columns", [])
         return resolve_mapping(
-            columns,
-            hints=hints,
+            [*columns, *(name for name in shown if name not in columns)],
+            hints=mapping_hint(table),
             config=self.config.mapping or {},
             defaults=self.config.defaults or {},
         )

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import dlt
+import pyarrow as pa
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.providers import CustomLoaderDocProvider
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
-from dlt.extract import DltResource
+from dlt.extract import DltResource, DltSource
 
-from dlt_bunce.adapter import refuse_replace
+from dlt_bunce.adapter import adapt, is_adapted, mapping_hint, refuse_replace
 from dlt_bunce.alerts import is_stopped, one_run, tell
 from dlt_bunce.destinations import client_of
 from dlt_bunce.errors import ConfigurationError, StoppedError, bunce_error
@@ -23,6 +24,7 @@ from dlt_bunce.folder_locks import wait_s
 from dlt_bunce.hooks import resolved
 from dlt_bunce.left_overs import can_be_read_again, give_up_refused, note_refusal
 from dlt_bunce.logs import logger
+from dlt_bunce.mapped_rows import with_mapped_rows
 from dlt_bunce.model import RunSummary
 from dlt_bunce.run_lock import Owner, run_lock
 from dlt_bunce.store.account import is_untouched
@@ -36,10 +38,16 @@ if TYPE_CHECKING:
 
 
 def flush_and_run(
-    pipeline: dlt.Pipeline, data: Any, *, write_disposition: str = "merge"
+    pipeline: dlt.Pipeline,
+    data: Any,
+    *,
+    write_disposition: str | None = "merge",
+    **run_options: Any,
 ) -> RunSummary:
     """Loads what is pending, then `data`; the summary is of `data`, its `flushed` of the former.
 
+    `write_disposition=None` keeps what each resource has chosen; `run_options` are those of dlt's
+    `pipeline.run()`, such as table_name, primary_key, columns, schema_contract, and refresh.
     dlt alone would load a pending package and silently leave `data` for the run after. Key, host,
     ledger, disposition, and the columns of Arrow tables are checked before a row is extracted, so
     that no mistake of these leaves a package behind. Raises the BunceError behind dlt's exception
@@ -50,11 +58,12 @@ def flush_and_run(
         refuse_replace(write_disposition)
         client = client_of(pipeline)
         _check(client)
-        data = _with_checked_columns(data, client)
+        data = _adapted(data, client)
         flushed = _flush(pipeline)
         _refuse_cursor_without_ledger(pipeline, client)
         with given_up_when_refused(pipeline, data):
-            pipeline.run(data, write_disposition=write_disposition)  # type: ignore[arg-type]
+            disposition: Any = write_disposition
+            pipeline.run(data, write_disposition=disposition, **run_options)
         name = pipeline.pipeline_name
         summary = total(client, runs_of(client, name, pipeline.last_trace), name)
         if flushed:
@@ -170,27 +179,47 @@ def _check(client: BunceClient) -> None:
         client.preflight()
 
 
-def _with_checked_columns(data: Any, client: BunceClient) -> Any:
-    """The same resource, refusing its first Arrow table when the mapping does not fit it.
-
-    Rows in dicts are left to the load: a column may be missing in the first of them only.
+def _adapted(data: Any, client: BunceClient) -> Any:
+    """The same data with a mapping, which replaces what an earlier run was given, and with a check
+    of its columns before they are extracted.
     """
+    if isinstance(data, DltSource):
+        source = data.clone()
+        for name, resource in source.resources.items():
+            if name in client.config.customers_tables or is_adapted(resource):
+                _prepare(resource, client)
+        return source
     if not isinstance(data, DltResource):
         return data
     resource = data.with_name(data.name)
+    _prepare(resource, client)
+    return resource
+
+
+def _prepare(resource: DltResource, client: BunceClient) -> None:
+    if not is_adapted(resource):
+        adapt(resource, {})
+    given = {**(client.config.mapping or {}), **mapping_hint(resource.compute_table_schema())}
+    with_mapped_rows(resource, given)
+    resource.add_map(_column_check(resource, client))
+
+
+def _column_check(resource: DltResource, client: BunceClient) -> Callable[[Any], Any]:
+    """Refuses the first Arrow table when the mapping does not fit it.
+
+    Rows in dicts are left to the load: a column may be missing in the first of them only.
+    """
     unchecked = True
 
     def check(item: Any) -> Any:
         nonlocal unchecked
-        columns = getattr(item, "column_names", None) or getattr(item, "schema", None)
-        if unchecked and columns is not None:
+        if unchecked and isinstance(item, (pa.Table, pa.RecordBatch)):
             unchecked = False
-            names = list(getattr(columns, "names", columns))
             table = cast("PreparedTableSchema", resource.compute_table_schema(item))
-            client.mapping(table, names)
+            client.mapping(table, item.schema.names)
         return item
 
-    return resource.add_map(check)
+    return check
 
 
 def setting(name: str) -> str | None:

@@ -36,6 +36,7 @@ REJECTED_SCHEMA = pa.schema(
     + [("version", pa.int64())]
 )
 
+_VARIANT = "▶v_"
 MAPPING_SAMPLE = 1_000
 """So many first rows, all rejected for the same reason, mean a wrong mapping, not bad rows."""
 
@@ -79,7 +80,9 @@ def prepare(source: pa.Table, mapping: FieldMapping, rules: Rules) -> Prepared:
     versions = _versions(source, mapping)
     kept = newest(ids.values, versions)
     if kept is not None:
-        source = source.select(sorted({*mapping.columns.values()} & {*source.column_names}))
+        used = {*mapping.columns.values()}
+        names = [n for n in source.column_names if n.partition(_VARIANT)[0] in used]
+        source = source.select(names)
         source, rows, versions = source.filter(kept), rows.filter(kept), versions.filter(kept)
         ids = ids.filter(kept)
     judged = {"customer_id": ids} | {
@@ -213,7 +216,12 @@ def _column(source: pa.Table, mapping: FieldMapping, name: str) -> pa.Array:
     column = mapping.columns.get(name)
     if column is None or column not in source.column_names:
         return pa.nulls(source.num_rows)
-    return flat(source.column(column))
+    # dlt keeps values of another type than the column's in columns of their own, one a type
+    others = [n for n in source.column_names if n.startswith(f"{column}{_VARIANT}")]
+    if not others:
+        return flat(source.column(column))
+    parts = [flat(source.column(n)).cast(pa.string()) for n in (column, *others)]
+    return pc.coalesce(*parts)
 
 
 def _versions(source: pa.Table, mapping: FieldMapping) -> pa.Array:

@@ -1,0 +1,94 @@
+"""What happens to rows in dicts before dlt looks at them: mapped columns stay as they were written.
+
+dlt infers a column's type from its first value, and turns later ones into it: of the ids 7 and
+"007" it would make one. Here mapped columns are declared as text, on the way through extraction,
+once a row has shown them: a column that no row ever had stays unknown, and is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import dlt
+from dlt.extract import DltResource
+from dlt.extract.items_transform import ItemTransform
+
+from dlt_bunce.records.schema import ALIASES, FIELDS, fold
+
+SHOWN_HINT = "x-bunce-shown"
+"""Mapped columns of other types than text that rows of the newest extraction had."""
+# devices are nested; a version keeps the kind by which it is ordered
+_TEXTS = frozenset(FIELDS) - {"devices"}
+_NAMES = frozenset(fold(name) for field in _TEXTS for name in (field, *ALIASES[field]))
+_EXACT = 2**53
+"""From here on a float may have lost digits, and stays what it is."""
+_NOTHING = frozenset({"NAType", "NaTType"})
+
+
+class MappedRows(ItemTransform[Any]):
+    """One page of rows in, the same out; anything but dicts passes untouched."""
+
+    def __init__(self, mapping: Mapping[str, str]) -> None:
+        super().__init__(lambda item: item)
+        self._texts = frozenset(c for f, c in mapping.items() if f in _TEXTS)
+        self._others = frozenset(mapping.values()) - self._texts
+        self._known: set[str] = set()
+        self._as_text: set[str] = set()
+
+    def __call__(self, item: Any, meta: Any = None) -> Any:
+        """Hints go along with the first page that has a column."""
+        rows = item if isinstance(item, list) else [item]
+        if not rows or not isinstance(rows[0], dict):
+            return item
+        new: set[str] = set()
+        for row in rows:
+            new |= row.keys() - self._known
+        texts = {name for name in new if self._is_text(name)}
+        self._known |= new
+        self._as_text |= texts
+        rows = [self._as_written(row) for row in rows]
+        others = new & self._others
+        if not texts and not others:
+            return rows
+        columns: Any = {name: {"name": name, "data_type": "text"} for name in texts}
+        # dlt drops columns in which it has seen nulls alone; these are not unknown for that
+        shown: Any = {SHOWN_HINT: {"columns": sorted(self._known & self._others)}}
+        hints = dlt.mark.make_hints(columns=columns, additional_table_hints=shown)
+        return dlt.mark.with_hints(rows, hints)
+
+    def _is_text(self, name: object) -> bool:
+        if name in self._texts:
+            return True
+        return isinstance(name, str) and name not in self._others and fold(name) in _NAMES
+
+    def _as_written(self, row: dict[str, Any]) -> dict[str, Any]:
+        changed = {
+            name: _plain(value)
+            for name in self._as_text
+            if not isinstance(value := row.get(name), str) and value is not None
+        }
+        return row | changed if changed else row
+
+
+def _plain(value: Any) -> Any:
+    """A number as a person would write it, and what stands for nothing as nothing."""
+    if type(value).__name__ in _NOTHING:
+        return None
+    if isinstance(value, float | Decimal):
+        if value != value:  # noqa: PLR0124, not a number
+            return None
+        number: Any = value
+        if abs(number) < _EXACT and number == int(number):
+            return int(number)
+    return value
+
+
+def with_mapped_rows(resource: DltResource, mapping: Mapping[str, str]) -> None:
+    """Add the step to a resource, in place of one of an earlier call."""
+    pipe = resource._pipe  # noqa: SLF001, dlt has no call that takes a step out
+    for number in reversed(range(len(pipe.steps))):
+        if isinstance(pipe.steps[number], MappedRows):
+            pipe.remove_step(number)
+    resource.add_step(MappedRows(mapping))

@@ -1,0 +1,138 @@
+"""A mapping holds for a run and no longer, and values reach us as they were written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dlt
+import pyarrow as pa
+import pytest
+
+from dlt_bunce import bunce_adapter, flush_and_run, run_summary
+from dlt_bunce.emulator import Emulator
+from dlt_bunce.errors import MappingError, bunce_error
+
+from .conftest import MakePipeline, customer, letters
+
+KINDS = ["dicts", "arrow"]
+DOORS = ["flush_and_run", "run"]
+
+
+def load(pipeline: dlt.Pipeline, how: str, kind: str, rows: list[Any], **hints: str) -> Any:
+    """Loads the rows through one of the doors; returns the summary."""
+    data: Any = rows if kind == "dicts" else pa.Table.from_pylist(rows)
+    customers = bunce_adapter(dlt.resource(data, name="customers"), **hints)
+    if how == "flush_and_run":
+        return flush_and_run(pipeline, customers)
+    pipeline.run(customers, write_disposition="merge")
+    return run_summary(pipeline)
+
+
+@pytest.mark.parametrize("how", DOORS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_correction_of_the_mapping_corrects(
+    make: MakePipeline, emulator: Emulator, how: str, kind: str
+) -> None:
+    rows = [customer(1, work_name="Wrong")]
+    load(make(), how, kind, rows, first_name="work_name")
+    corrected = load(make(), how, kind, rows, first_name="first_name")
+    load(make(), how, kind, rows, first_name="work_name")
+    removed = load(make(), how, kind, rows)
+
+    assert (1, 1) == (corrected.updated, removed.updated)
+    assert "Ada" == emulator.customers["c1"]["first_name"]
+
+
+@pytest.mark.parametrize("how", DOORS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_mapped_column_that_is_empty_today_is_null_and_no_other_column(
+    make: MakePipeline, emulator: Emulator, how: str, kind: str
+) -> None:
+    rows = [customer(1, work_email=None)]
+    if kind == "arrow":
+        rows = [customer(1, work_email=None), customer(2, work_email="w@example.com")]
+
+    found = load(make(), how, kind, rows, email="work_email")
+
+    assert {"missing_email": 1} == found.reject_codes
+    assert "c1" not in emulator.customers
+
+
+@pytest.mark.parametrize("how", DOORS)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("hints", [{"email": "work_emial"}, {"version": "udpated_at"}])
+def test_a_mapped_column_that_no_row_ever_had_is_refused(
+    make: MakePipeline, emulator: Emulator, how: str, kind: str, hints: dict[str, str]
+) -> None:
+    rows = [customer(1, work_email="w@example.com", updated_at=1)]
+
+    with pytest.raises(Exception, match="does not exist") as raised:
+        load(make(), how, kind, rows, **hints)
+
+    assert isinstance(bunce_error(raised.value), MappingError)
+    assert {} == emulator.customers
+
+
+@pytest.mark.parametrize("how", DOORS)
+@pytest.mark.parametrize("optional", ["devices", "version"])
+def test_a_mapped_column_without_data_yet_stops_nothing(
+    make: MakePipeline, emulator: Emulator, how: str, optional: str
+) -> None:
+    found = load(make(), how, "dicts", [customer(1, later=None)], **{optional: "later"})
+
+    assert 1 == found.created
+
+
+@pytest.mark.parametrize("how", DOORS)
+def test_ids_in_dicts_stay_as_they_were_written(
+    make: MakePipeline, emulator: Emulator, how: str
+) -> None:
+    ids = [*range(10), "007", "A-3", 7.0, "12"]
+    rows = [
+        customer(n, customer_id=one, first_name=f"F{n}", updated_at=n) for n, one in enumerate(ids)
+    ]
+
+    found = load(make(), how, "dicts", rows, version="updated_at")
+
+    assert {*map(str, range(10)), "007", "A-3", "12"} == set(emulator.customers)
+    assert 1 == found.superseded  # 7 and 7.0 are one
+    assert "F10" == emulator.customers["007"]["first_name"]
+
+
+@pytest.mark.parametrize("how", DOORS)
+def test_a_schema_of_numbers_does_not_make_numbers_of_later_ids(
+    make: MakePipeline, emulator: Emulator, how: str
+) -> None:
+    plain = make()
+    plain.run([customer(7, customer_id=7)], table_name="customers", write_disposition="merge")
+    load(make(), how, "dicts", [customer(8, customer_id="007")])
+
+    assert {"7", "007"} == set(emulator.customers)
+
+
+@pytest.mark.parametrize("how", DOORS)
+def test_a_phone_keeps_its_plus_after_phones_that_are_numbers(
+    make: MakePipeline, emulator: Emulator, how: str
+) -> None:
+    rows = [
+        customer(1, phone_no=4915112345678),
+        customer(2, phone_no="+14155552671"),
+        customer(3, phone_no=float("nan")),
+    ]
+
+    found = load(make(default_region="DE"), how, "dicts", rows)
+
+    assert "+14155552671" == emulator.customers["c2"]["phone_no"]
+    assert 1 == found.reject_codes["missing_phone_no"]
+
+
+def test_what_dlt_puts_beside_a_column_is_read_with_it(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    pipeline = make()
+    rows = [customer(1, customer_id=1), customer(2, customer_id="A-3")]
+
+    pipeline.run(rows, table_name="customers", write_disposition="merge")
+
+    assert {"1", "A-3"} == set(emulator.customers)
+    assert [] == letters()
