@@ -74,6 +74,7 @@ KNOW_DLT = {
     "cli",
     "client",
     "configuration",
+    "data_at_rest",  # dlt's packages
     "destinations",
     "folder_locks",  # where one of dlt's traces begins
     "job",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from dlt.pipeline import trace as dlt_trace
 from dlt.pipeline.trace import PipelineTrace
 
-from dlt_bunce import folder_locks, hooks
+from dlt_bunce import data_at_rest, folder_locks, hooks
 from dlt_bunce.errors import BunceError, StoppedError, bunce_error, inside
 from dlt_bunce.left_overs import give_up_refused, note_refusal
 from dlt_bunce.logs import logger
@@ -89,6 +89,7 @@ class _Tracker:
         stopped when it asks the destination for its capabilities next.
         """
         if _is_ours(pipeline) and folder_locks.begin(pipeline):
+            data_at_rest.shut(pipeline)
             give_up_refused(pipeline)
 
     def on_start_trace_step(self, trace: Any, step: Any, pipeline: Any) -> None:
@@ -106,6 +107,7 @@ class _Tracker:
         raised = sys.exc_info()[1]
         if raised is not None:
             note_refusal(pipeline, raised)
+        data_at_rest.remove_completed_jobs(pipeline)
         folder_locks.end(pipeline)
         self._tell(trace, pipeline)
 

@@ -90,7 +90,9 @@ class BunceClient(JobClientBase, StoredState):
 
     def _open_account(self) -> Account:
         with self.database() as db:
-            return open_account(db, self.config.account, self.config.credentials.api_key)
+            return open_account(
+                db, self.config.account, self.config.credentials.api_key, host=self.config.host
+            )
 
     def verify_schema(
         self,

@@ -158,6 +158,12 @@ class BunceConfiguration(DestinationClientConfiguration):
         return {"sk_live_": "live", "sk_test_": "sandbox"}.get(prefix, "unknown")
 
     @property
+    def host(self) -> str:
+        """Where the workspace is: host and port, and the path where there is more than /v1."""
+        parts = urlsplit(self.base_url or "")
+        return f"{parts.netloc}{parts.path.removesuffix('/v1')}"
+
+    @property
     def budget_scope(self) -> str:
         """Who shares a request budget: all that leave for one host from one address."""
         return f"{urlsplit(self.base_url or '').netloc} {self.egress}"

@@ -108,7 +108,7 @@ def _store(client: BunceClient) -> Iterator[Finding]:
             yield Finding("store", "ok", said)
     else:
         with database as db:
-            known = known_account(db, config.account, config.credentials.api_key)
+            known = known_account(db, config.account, config.credentials.api_key, host=config.host)
             delivered = db.rows(
                 "SELECT COUNT(delivered_at) AS n FROM bunce_customers WHERE account = $1",
                 (config.account,),

@@ -146,7 +146,7 @@ class CustomersJob(RunnableLoadJob):
         log = logger().bind(table=job.table_name, job=job.job_id, run=job.run_id)
         log.info("load.started", disposition=job.disposition)
         with client.database() as db, closing(client.session()) as session:
-            account = open_account(db, config.account, config.credentials.api_key)
+            account = open_account(db, config.account, config.credentials.api_key, host=config.host)
             settings = self._settings(client, account.email_key)
             runs.begin(db, job, settings.mapping.recorded)
             for traffic in client.take_preflight_traffic():

@@ -160,3 +160,18 @@ def test_a_ledger_is_not_used_with_another_workspace(
     assert isinstance(error, AccountError)
     assert "dlt-bunce account rotate" in str(error)
     assert ["c1"] == list(emulator.customers)
+
+
+def test_another_address_with_the_same_key_is_another_workspace(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    make().run([customer(1)], table_name="customers", write_disposition="merge")
+    with Emulator(Behavior(rate_limit=0)) as other:
+        elsewhere = make("elsewhere", base_url=other.base_url)
+        error = refused(elsewhere, [customer(1)], table_name="customers", write_disposition="merge")
+        named = make("named", base_url=other.base_url, account="second")
+        named.run([customer(1)], table_name="customers", write_disposition="merge")
+
+        assert isinstance(error, AccountError)
+        assert "dlt-bunce account rotate" in str(error)
+        assert {"c1"} == set(other.customers)

@@ -14,61 +14,65 @@ from dlt_bunce.store.account import open_account, remember_pace
 from dlt_bunce.store.database import Database
 
 KEY, OTHER_KEY = "sk_test_first_marked", "sk_test_other_marked"
+HOST = "api.bunce.so"
 
 
 def test_the_key_that_made_an_account_opens_it_again(db: Database) -> None:
-    made = open_account(db, "default", KEY)
+    made = open_account(db, "default", KEY, host=HOST)
 
-    assert made == open_account(db, "default", KEY)
+    assert made == open_account(db, "default", KEY, host=HOST)
     assert 32 == len(made.email_key)
 
 
 def test_another_key_is_refused_with_both_remedies_and_without_either_key(db: Database) -> None:
-    open_account(db, "default", KEY)
+    open_account(db, "default", KEY, host=HOST)
 
     with pytest.raises(AccountError) as failure:
-        open_account(db, "default", OTHER_KEY)
+        open_account(db, "default", OTHER_KEY, host=HOST)
 
     text = str(failure.value)
     assert "dlt-bunce account rotate" in text
     assert 'account = "…"' in text
     assert "marked" not in text
-    open_account(db, "default", KEY)
+    open_account(db, "default", KEY, host=HOST)
 
 
 def test_a_rotated_key_takes_the_place_of_the_old_one(db: Database) -> None:
-    made = open_account(db, "default", KEY)
+    made = open_account(db, "default", KEY, host=HOST)
 
-    assert made == open_account(db, "default", OTHER_KEY, rotate=True)
-    assert made == open_account(db, "default", OTHER_KEY)
+    assert made == open_account(db, "default", OTHER_KEY, host=HOST, rotate=True)
+    assert made == open_account(db, "default", OTHER_KEY, host=HOST)
     with pytest.raises(AccountError):
-        open_account(db, "default", KEY)
+        open_account(db, "default", KEY, host=HOST)
 
 
 def test_two_accounts_live_in_one_store_with_keys_of_their_own(db: Database) -> None:
-    first, second = open_account(db, "first", KEY), open_account(db, "second", OTHER_KEY)
+    first, second = (
+        open_account(db, "first", KEY, host=HOST),
+        open_account(db, "second", OTHER_KEY, host=HOST),
+    )
 
     assert first.email_key != second.email_key
     with pytest.raises(AccountError):
-        open_account(db, "first", OTHER_KEY)
-    assert second == open_account(db, "second", OTHER_KEY)
+        open_account(db, "first", OTHER_KEY, host=HOST)
+    assert second == open_account(db, "second", OTHER_KEY, host=HOST)
 
 
 def test_the_batch_size_that_worked_is_remembered_for_its_account(db: Database) -> None:
-    open_account(db, "first", KEY)
-    open_account(db, "second", KEY)
+    open_account(db, "first", KEY, host=HOST)
+    open_account(db, "second", KEY, host=HOST)
     remember_pace(db, "first", batch_size=750, concurrency=8)
 
-    assert 750 == open_account(db, "first", KEY).batch_size
-    assert open_account(db, "second", KEY).batch_size is None
+    assert 750 == open_account(db, "first", KEY, host=HOST).batch_size
+    assert open_account(db, "second", KEY, host=HOST).batch_size is None
 
 
 def test_neither_key_nor_email_of_an_accepted_customer_is_in_the_store(
     books: Callable[..., Any],
 ) -> None:
     first = books()
-    account = open_account(first.db, "default", KEY)
-    open_account(first.db, "default", OTHER_KEY, rotate=True)
+    account = open_account(first.db, "default", KEY, host=HOST)
+    open_account(first.db, "default", OTHER_KEY, host=HOST, rotate=True)
     emails = pa.array(["ada@marked.example.com"])
     digest = email_digests(emails, account.email_key)[0].as_py()
     first.claim(("a", "a1"))
@@ -81,3 +85,27 @@ def test_neither_key_nor_email_of_an_accepted_customer_is_in_the_store(
 
     assert digest in kept
     assert "marked" not in kept
+
+
+def test_another_host_is_another_workspace(db: Database) -> None:
+    made = open_account(db, "default", KEY, host=HOST)
+
+    with pytest.raises(
+        AccountError, match=r"written for api\.bunce\.so, not for localhost:8080"
+    ) as e:
+        open_account(db, "default", KEY, host="localhost:8080")
+
+    assert "dlt-bunce account rotate" in str(e.value)
+    assert "another name" in str(e.value)
+    assert made == open_account(db, "default", KEY, host="localhost:8080", rotate=True)
+    assert made == open_account(db, "default", KEY, host="localhost:8080")
+
+
+def test_an_account_of_before_learns_its_host_at_the_next_load(db: Database) -> None:
+    open_account(db, "default", KEY, host=HOST)
+    db.execute("UPDATE bunce_accounts SET host = NULL")
+
+    open_account(db, "default", KEY, host="localhost:8080")
+
+    with pytest.raises(AccountError):
+        open_account(db, "default", KEY, host=HOST)

@@ -35,10 +35,10 @@ def list_accounts(store_url: str | None, account: str | None, as_json: bool) -> 
 @command.command("rotate")
 @options.store_options
 def rotate(store_url: str | None, account: str | None, as_json: bool) -> None:
-    """Accept the API key configured now as the account's new key, after Bunce has accepted it.
+    """Accept the API key and address configured now as the account's, after Bunce has accepted it.
 
-    For a workspace whose key was renewed. Another workspace needs an account of its own: its
-    customers are not those that this ledger knows.
+    For a workspace whose key was renewed, or that has moved. Another workspace needs an account of
+    its own: its customers are not those that this ledger knows.
     """
     with reported():
         from contextlib import closing
@@ -58,7 +58,9 @@ def rotate(store_url: str | None, account: str | None, as_json: bool) -> None:
             session.check_key()
         config = client.config
         with client.database() as db:
-            open_account(db, config.account, config.credentials.api_key, rotate=True)
+            open_account(
+                db, config.account, config.credentials.api_key, host=config.host, rotate=True
+            )
         if as_json:
             output.as_json({"account": config.account, "rotated": True})
         else:

@@ -113,7 +113,7 @@ def _known(config: BunceConfiguration, pipeline_name: str) -> tuple[RunSummary |
     if not database.exists():
         return None, pace
     with database as db:
-        account = known_account(db, config.account, config.credentials.api_key)
+        account = known_account(db, config.account, config.credentials.api_key, host=config.host)
         share, pause_s = budgets.share_of(db, config.budget_scope)
         found = runs.summaries(db, config.account, pipeline_name=pipeline_name)
         answer_s = runs.mean_answer_s(db, config.account)

@@ -1,7 +1,7 @@
 """Which Bunce workspace a ledger belongs to.
 
 A ledger that was filled for one workspace and used with another would skip customers that the other
-has never seen, so a digest of the API key is kept and compared before anything is sent.
+has never seen, so host and a digest of the API key are kept and compared before anything is sent.
 """
 
 from __future__ import annotations
@@ -26,44 +26,49 @@ class Account:
     concurrency: int | None
 
 
-def open_account(db: Database, name: str, api_key: str, *, rotate: bool = False) -> Account:
-    """The account `name`, made at first use.
+def open_account(
+    db: Database, name: str, api_key: str, *, host: str, rotate: bool = False
+) -> Account:
+    """The account `name` at `host`, made at first use.
 
-    Raises AccountError when it was made with another API key, unless `rotate` is set: then the
-    new key takes the old one's place.
+    Raises AccountError when it was made with another API key or for another host, unless `rotate`
+    is set: then the new ones take their place.
     """
     with db.transaction():
         rows = db.rows("SELECT * FROM bunce_accounts WHERE account = $1", (name,))
         if not rows:
             salt, email_key = secrets.token_hex(16), secrets.token_hex(32)
             db.execute(
-                "INSERT INTO bunce_accounts (account, key_salt, key_digest, email_key, created_at)"
-                " VALUES ($1, $2, $3, $4, $5)",
-                (name, salt, _digest(api_key, salt), email_key, utc_now()),
+                "INSERT INTO bunce_accounts "
+                "(account, key_salt, key_digest, email_key, created_at, host) "
+                "VALUES ($1, $2, $3, $4, $5, $6)",
+                (name, salt, _digest(api_key, salt), email_key, utc_now(), host),
             )
             return Account(name, bytes.fromhex(email_key), None, None)
         row = rows[0]
-        if _digest(api_key, row["key_salt"]) != row["key_digest"]:
-            if not rotate:
-                raise _another_key(name)
+        if not rotate:
+            _refuse_another(row, api_key, host)
+        if rotate or row["host"] is None:
             db.execute(
-                "UPDATE bunce_accounts SET key_digest = $1 WHERE account = $2",
-                (_digest(api_key, row["key_salt"]), name),
+                "UPDATE bunce_accounts SET key_digest = $1, host = $2 WHERE account = $3",
+                (_digest(api_key, row["key_salt"]), host, name),
             )
         return _account(row)
 
 
-def known_account(db: Database, name: str, api_key: str | None = None) -> Account | None:
+def known_account(
+    db: Database, name: str, api_key: str | None = None, *, host: str | None = None
+) -> Account | None:
     """The account as it is, or None before its first load; nothing is written.
 
-    With `api_key`, raises AccountError as `open_account` does.
+    With `api_key` and `host`, raises AccountError as `open_account` does.
     """
     rows = db.rows("SELECT * FROM bunce_accounts WHERE account = $1", (name,))
     if not rows:
         return None
     row = rows[0]
-    if api_key is not None and _digest(api_key, row["key_salt"]) != row["key_digest"]:
-        raise _another_key(name)
+    if api_key is not None:
+        _refuse_another(row, api_key, host)
     return _account(row)
 
 
@@ -89,12 +94,20 @@ def _account(row: Mapping[str, Any]) -> Account:
     return Account(row["account"], key, row["batch_size"], row["concurrency"])
 
 
-def _another_key(name: str) -> AccountError:
-    return AccountError(
-        f"The ledger of account {name!r} was written with another API key.",
-        remedy="Same workspace with a new key: `dlt-bunce account rotate`. Another "
-        'workspace: set another name, account = "…", under [destination.bunce].',
-    )
+def _refuse_another(row: Mapping[str, Any], api_key: str, host: str | None) -> None:
+    name = row["account"]
+    if row["host"] not in (None, host):
+        raise AccountError(
+            f"The ledger of account {name!r} was written for {row['host']}, not for {host}.",
+            remedy="Same workspace under a new address: `dlt-bunce account rotate`. Another "
+            'workspace: set another name, account = "…", under [destination.bunce].',
+        )
+    if _digest(api_key, row["key_salt"]) != row["key_digest"]:
+        raise AccountError(
+            f"The ledger of account {name!r} was written with another API key.",
+            remedy="Same workspace with a new key: `dlt-bunce account rotate`. Another "
+            'workspace: set another name, account = "…", under [destination.bunce].',
+        )
 
 
 def _digest(api_key: str, salt: str) -> str:

@@ -31,6 +31,7 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
             "One row a Bunce workspace, with what tells it apart and what was learned of it.",
             {
                 "account": _ACCOUNT,
+                "host": "where it is: another host is another workspace",
                 "key_salt": "salt of the digest, in hex",
                 "key_digest": "digest of the API key, so that another workspace is noticed",
                 "email_key": "key of the emails' digests, in hex",

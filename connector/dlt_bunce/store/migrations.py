@@ -196,5 +196,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         # who claims a row: random for each run of each process
         "ALTER TABLE bunce_customers ADD COLUMN claim_owner TEXT",
+        # null in a store of before, until the next load
+        "ALTER TABLE bunce_accounts ADD COLUMN host TEXT",
     ),
 )

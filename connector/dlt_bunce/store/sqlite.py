@@ -87,7 +87,9 @@ class Sqlite:
         if read_only:
             name = f"{self.path.absolute().as_uri()}?mode=ro"
         else:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # dead letters hold rows: nobody else may read them, nor what SQLite puts beside it
+            self.path.touch(mode=0o600, exist_ok=True)
             name = str(self.path)
         connection = opened.enter_context(contextlib.closing(driver.connect(name, autocommit=True)))
         cursor = opened.enter_context(contextlib.closing(connection.cursor()))

@@ -115,7 +115,7 @@ SELECT $1, customer_id, fingerprint, version, confirmation,
 FROM bunce_settled WHERE fate IN ('created', 'updated', 'adopted') ORDER BY customer_id
 ON CONFLICT (account, customer_id) DO UPDATE SET
   fingerprint = excluded.fingerprint,
-  version = excluded.version,
+  version = COALESCE(excluded.version, c.version),
   confirmation = excluded.confirmation,
   email_digest = COALESCE(excluded.email_digest, c.email_digest),
   delivered_at = excluded.delivered_at,
