@@ -201,7 +201,7 @@ class StateJob(RunnableLoadJob):
         with client.database() as db:
             for table in source.chunks(1_000):
                 for row in table.to_pylist():
-                    dlt_state.put_state(db, row)
+                    dlt_state.put_state(db, row, client.config.account)
 
 
 class _Telling:

@@ -27,7 +27,6 @@ from dlt_bunce.logs import logger
 from dlt_bunce.mapped_rows import with_mapped_rows
 from dlt_bunce.model import RunSummary
 from dlt_bunce.run_lock import Owner, run_lock
-from dlt_bunce.store.account import is_untouched
 from dlt_bunce.summary import runs_of, total
 from dlt_bunce.working_folder import mend
 
@@ -60,7 +59,7 @@ def flush_and_run(
         _check(client)
         data = _adapted(data, client)
         flushed = _flush(pipeline)
-        _refuse_cursor_without_ledger(pipeline, client)
+        client.refuse_cursor_without_ledger(pipeline)
         with given_up_when_refused(pipeline, data):
             disposition: Any = write_disposition
             pipeline.run(data, write_disposition=disposition, **run_options)
@@ -117,28 +116,6 @@ def _flush(pipeline: dlt.Pipeline) -> list[RunSummary]:
     if info is None or not info.loads_ids:
         return []
     return runs_of(client_of(pipeline), pipeline.pipeline_name, pipeline.last_trace)
-
-
-def _refuse_cursor_without_ledger(pipeline: dlt.Pipeline, client: BunceClient) -> None:
-    """A cursor that another store has seen would silently leave out all rows before it."""
-    if client.config.dry_run or not _has_cursor(pipeline):
-        return
-    with client.database() as db:
-        if not is_untouched(db, client.config.account):
-            return
-    raise ConfigurationError(
-        f"Pipeline {pipeline.pipeline_name!r} goes on from a cursor, but the ledger is empty: rows "
-        "before the cursor would never arrive.",
-        remedy="For another store or account, run under another pipeline name, or delete "
-        f"{pipeline.working_dir} to read from the start. After a lost store, first run: "
-        "dlt-bunce adopt",
-    )
-
-
-def _has_cursor(pipeline: dlt.Pipeline) -> bool:
-    sources = pipeline.state.get("sources", {})
-    resources = [one for source in sources.values() for one in source.get("resources", {}).values()]
-    return any(resources)
 
 
 @contextlib.contextmanager

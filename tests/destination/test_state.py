@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from dlt_bunce.adoption import adopt
 from dlt_bunce.emulator import Behavior, Emulator, Fault
 from dlt_bunce.errors import ConfigurationError, UnavailableError
 from dlt_bunce.running import flush_and_run
+from dlt_bunce.store.database import Database
 
 from .conftest import MakePipeline, customer
 
@@ -112,6 +114,44 @@ def test_a_cursor_never_goes_on_beside_an_empty_ledger(
     summary = flush_and_run(make(**elsewhere), people(5))
     assert 2 == summary.created, summary
     assert {f"c{n}" for n in range(1, 6)} == set(emulator.customers)
+
+
+@pytest.mark.parametrize("how", ["flush_and_run", "run"])
+@pytest.mark.parametrize("lost", ["another account", "the ledger, and another load ran"])
+def test_a_cursor_without_a_run_of_its_pipeline_in_this_ledger_is_refused(
+    make: MakePipeline, emulator: Emulator, how: str, lost: str
+) -> None:
+    flush_and_run(make(), people(3))
+    settings: dict[str, Any] = {"account": "second"}
+    if lost != "another account":
+        settings = {"store_url": "sqlite:///new.sqlite"}
+    flush_and_run(make("other", **settings), people(1))
+
+    pipeline = make(**settings)
+    run = pipeline.run if how == "run" else partial(flush_and_run, pipeline)
+    with pytest.raises(Exception, match="has seen no completed run of it"):
+        run(people(5), write_disposition="merge")
+    make(**settings).drop()
+    flush_and_run(make(**settings), people(5))
+
+    with Database(settings.get("store_url", "sqlite:///bunce.sqlite")) as db:
+        known = db.rows(
+            "SELECT customer_id FROM bunce_customers WHERE account = $1 AND delivered_at "
+            "IS NOT NULL",
+            (settings.get("account", "default"),),
+        )
+    assert {f"c{n}" for n in range(1, 6)} == {row["customer_id"] for row in known}
+
+
+def test_a_first_run_that_failed_is_taken_up_by_a_plain_run(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    with pytest.raises(Exception):  # noqa: B017, PT011, whatever dlt makes of it
+        make(base_url="http://127.0.0.1:9/v1").run(people(3), write_disposition="merge")
+
+    make().run(people(3), write_disposition="merge")
+
+    assert {"c1", "c2", "c3"} == set(emulator.customers)
 
 
 def test_a_new_machine_takes_up_the_cursor(

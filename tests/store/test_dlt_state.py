@@ -8,7 +8,14 @@ from dlt_bunce.store import dlt_state
 from dlt_bunce.store.database import Database
 
 
-def put(db: Database, load_id: str, version: int, state: str, pipeline: str = "crm") -> None:
+def put(
+    db: Database,
+    load_id: str,
+    version: int,
+    state: str,
+    pipeline: str = "crm",
+    account: str = "default",
+) -> None:
     """Writes one row as dlt loads it."""
     dlt_state.put_state(
         db,
@@ -21,11 +28,12 @@ def put(db: Database, load_id: str, version: int, state: str, pipeline: str = "c
             "created_at": "2025-01-01T00:00:00+00:00",
             "version_hash": f"hash of {state}",
         },
+        account,
     )
 
 
-def newest(db: Database, pipeline: str = "crm") -> str | None:
-    row = dlt_state.newest_state(db, pipeline)
+def newest(db: Database, pipeline: str = "crm", account: str = "default") -> str | None:
+    row = dlt_state.newest_state(db, pipeline, account)
     return None if row is None else row["state"]
 
 
@@ -55,6 +63,27 @@ def test_the_state_of_the_newest_load_wins_also_when_versions_began_anew(db: Dat
         dlt_state.put_load(db, load_id, "crm", "hash")
 
     assert "after" == newest(db)
+
+
+def test_of_two_runs_at_once_the_one_that_was_completed_last_counts(db: Database) -> None:
+    # the clock of the first machine is ahead
+    put(db, "1900000000.1", 2, "of the first")
+    put(db, "1700000002.1", 2, "of the second")
+    dlt_state.put_load(db, "1900000000.1", "crm", "hash")
+    assert "of the first" == newest(db)
+
+    dlt_state.put_load(db, "1700000002.1", "crm", "hash")
+    assert "of the second" == newest(db)
+
+
+def test_accounts_keep_states_of_their_own(db: Database) -> None:
+    put(db, "1700000001.1", 1, "mine")
+    put(db, "1700000002.1", 1, "theirs", account="second")
+    for load_id in ("1700000001.1", "1700000002.1"):
+        dlt_state.put_load(db, load_id, "crm", "hash")
+
+    assert ("mine", "theirs") == (newest(db), newest(db, account="second"))
+    assert newest(db, account="third") is None
 
 
 def test_pipelines_keep_states_of_their_own(db: Database) -> None:

@@ -72,12 +72,17 @@ def known_account(
     return _account(row)
 
 
-def is_untouched(db: Database, name: str) -> bool:
-    """Whether the account has seen no run yet, and knows no customer."""
-    tables = ("bunce_runs", "bunce_customers")
-    return not any(
-        db.rows(f"SELECT 1 AS n FROM {table} WHERE account = $1 LIMIT 1", (name,))  # noqa: S608
-        for table in tables
+def has_seen(db: Database, name: str, pipeline_name: str) -> bool:
+    """Whether a run of the pipeline into the account was completed, or all of Bunce's customers
+    were taken into its ledger: else no cursor of that pipeline can be right here.
+    """
+    return bool(
+        db.rows(
+            "SELECT 1 AS n FROM bunce_runs WHERE account = $1 AND pipeline_name = $2 "
+            "AND state = 'completed' UNION ALL SELECT 1 AS n FROM bunce_accounts "
+            "WHERE account = $1 AND adopted_at IS NOT NULL LIMIT 1",
+            (name, pipeline_name),
+        )
     )
 
 

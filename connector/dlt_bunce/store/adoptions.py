@@ -46,7 +46,12 @@ def put_page(db: Database, account: str, page: pa.Table, *, cursor: str | None, 
         known = int(db.rows(_KNOWN, (account,))[0]["n"])
         db.execute(_ADOPT, (account, utc_now()))
         db.execute("DELETE FROM bunce_adoptions WHERE account = $1", (account,))
-        if cursor is not None:
+        if cursor is None:
+            db.execute(
+                "UPDATE bunce_accounts SET adopted_at = $1 WHERE account = $2",
+                (utc_now(), account),
+            )
+        else:
             db.execute(
                 "INSERT INTO bunce_adoptions (account, next_cursor, listed) VALUES ($1, $2, $3)",
                 (account, cursor, listed),

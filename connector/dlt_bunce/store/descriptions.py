@@ -31,6 +31,7 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
             "One row a Bunce workspace, with what tells it apart and what was learned of it.",
             {
                 "account": _ACCOUNT,
+                "adopted_at": "when all of Bunce's customers were taken into the ledger",
                 "host": "where it is: another host is another workspace",
                 "key_salt": "salt of the digest, in hex",
                 "key_digest": "digest of the API key, so that another workspace is noticed",
@@ -139,10 +140,11 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
             },
         ),
         "bunce_leases": TableDescription(
-            "Leases of batches that take longer than the lease of their rows.",
+            "Leases of batches that take longer than the lease of their rows, and claims that "
+            "ended.",
             {
-                "claim_batch": "as in `bunce_customers`",
-                "lease_until": "milliseconds since 1970",
+                "claim_batch": "as in `bunce_customers`, or a `claim_owner` whose process is gone",
+                "lease_until": "milliseconds since 1970; 0 where the claims protect nobody",
             },
         ),
         "bunce_budgets": TableDescription(
@@ -184,6 +186,7 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "state": "the state, compressed by dlt",
                 "created_at": "when dlt made it",
                 "version_hash": "of the state",
+                "account": _ACCOUNT,
             },
         ),
         "bunce_dlt_loads": TableDescription(
@@ -193,6 +196,7 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "schema_name": "dlt's schema",
                 "schema_version_hash": "of that schema",
                 "inserted_at": "when the load was complete",
+                "number": "in which order loads were completed",
             },
         ),
         "bunce_dlt_version": TableDescription(

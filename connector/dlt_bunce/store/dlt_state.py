@@ -11,14 +11,14 @@ from typing import Any
 from dlt_bunce.store.database import Database, utc_now
 
 
-def put_state(db: Database, row: dict[str, Any]) -> None:
+def put_state(db: Database, row: dict[str, Any], account: str) -> None:
     """Keeps one row of dlt's state table; replaying the same job changes nothing."""
     db.execute(
         "INSERT INTO bunce_dlt_state (pipeline_name, load_id, version, engine_version, state, "
-        "created_at, version_hash) VALUES ($1, $2, $3, $4, $5, $6, $7) "
+        "created_at, version_hash, account) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) "
         "ON CONFLICT (pipeline_name, load_id) DO UPDATE SET version = excluded.version, "
         "engine_version = excluded.engine_version, state = excluded.state, "
-        "version_hash = excluded.version_hash",
+        "version_hash = excluded.version_hash, account = excluded.account",
         (
             row["pipeline_name"],
             row["_dlt_load_id"],
@@ -27,25 +27,33 @@ def put_state(db: Database, row: dict[str, Any]) -> None:
             row["state"],
             str(row["created_at"]),
             row["version_hash"],
+            account,
         ),
     )
 
 
-def newest_state(db: Database, pipeline_name: str) -> dict[str, Any] | None:
-    """The state of the newest complete load of a pipeline, as dlt has it everywhere."""
+def newest_state(db: Database, pipeline_name: str, account: str) -> dict[str, Any] | None:
+    """The state of the load of a pipeline into an account that was completed last.
+
+    Of two that ran at once, the one that ended later counts: all rows before its cursor are
+    settled, and what the other has read beyond it is read again and found unchanged.
+    """
     rows = db.rows(
         "SELECT s.* FROM bunce_dlt_state AS s JOIN bunce_dlt_loads AS l ON l.load_id = s.load_id "
-        "WHERE s.pipeline_name = $1 ORDER BY s.load_id DESC LIMIT 1",
-        (pipeline_name,),
+        "WHERE s.pipeline_name = $1 AND s.account = $2 "
+        "ORDER BY COALESCE(l.number, 0) DESC, s.load_id DESC LIMIT 1",
+        (pipeline_name, account),
     )
     return rows[0] if rows else None
 
 
 def put_load(db: Database, load_id: str, schema_name: str, version_hash: str) -> None:
-    """Marks a load as complete; from here on its state counts."""
+    """Marks a load as complete; from here on its state counts. To be called in a transaction."""
     db.execute(
-        "INSERT INTO bunce_dlt_loads (load_id, schema_name, schema_version_hash, inserted_at) "
-        "VALUES ($1, $2, $3, $4) ON CONFLICT (load_id, schema_name) DO NOTHING",
+        "INSERT INTO bunce_dlt_loads "
+        "(load_id, schema_name, schema_version_hash, inserted_at, number) "
+        "SELECT $1, $2, $3, $4, COALESCE(MAX(number), 0) + 1 FROM bunce_dlt_loads WHERE true "
+        "ON CONFLICT (load_id, schema_name) DO NOTHING",
         (load_id, schema_name, version_hash, utc_now()),
     )
 

@@ -198,5 +198,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE bunce_customers ADD COLUMN claim_owner TEXT",
         # null in a store of before, until the next load
         "ALTER TABLE bunce_accounts ADD COLUMN host TEXT",
+        # when all of Bunce's customers were taken into the ledger
+        "ALTER TABLE bunce_accounts ADD COLUMN adopted_at TEXT",
+        # a cursor says what one workspace has seen
+        "ALTER TABLE bunce_dlt_state ADD COLUMN account TEXT",
+        """UPDATE bunce_dlt_state SET account = (SELECT MIN(r.account) FROM bunce_runs AS r
+            WHERE r.run_id = bunce_dlt_state.load_id
+            AND r.pipeline_name = bunce_dlt_state.pipeline_name)""",
+        # in which order loads were completed, which no clock says for sure
+        "ALTER TABLE bunce_dlt_loads ADD COLUMN number BIGINT",
     ),
 )
