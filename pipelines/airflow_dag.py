@@ -6,7 +6,9 @@ last two do not exist, dlt's own settings count (DESTINATION__BUNCE__…). Trigg
 the table and its columns; BUNCE_BACKFILL_WORKERS and BUNCE_SCHEDULE are read from the environment
 of whoever parses this file.
 
-Every task may be cleared, retried, or killed: what is settled is not sent again.
+Every task may be cleared, retried, or killed, and runs may overlap: each works in a folder of its
+own, and what is settled, or being sent by another, is not sent again. A task that was killed keeps
+others from its rows for up to three minutes, which its retry waits for.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -38,7 +41,6 @@ RETRIES = {"retries": 3, "retry_delay": timedelta(minutes=1), "retry_exponential
     start_date=datetime(2026, 11, 1, tzinfo=timezone.utc),
     # an interval that is left out is rows that never arrive
     catchup=True,
-    max_active_runs=1,
     default_args=RETRIES,
     params={
         "table": TABLE,
@@ -55,6 +57,7 @@ def bunce_sync() -> None:
     def load() -> dict[str, object]:
         """Loads the rows of the interval, and of a while before it; returns the run's counts."""
         from dlt_bunce import bunce_adapter
+        from dlt_bunce.running import run_folder
         from dlt_bunce.sources import Range, from_database
 
         context = get_current_context()
@@ -65,7 +68,8 @@ def bunce_sync() -> None:
             changed = Range(params["updated_at"], start - overlap, context["data_interval_end"])
             rows = from_database(_url("crm"), table=params["table"], ranges=[changed])
             rows = bunce_adapter(rows, version=params["updated_at"])
-            summary = _load(_pipeline("bunce_sync"), rows)
+            with run_folder() as folder:
+                summary = _load(_pipeline("bunce_sync", folder), rows)
             summary.raise_if_rejected(share=params["max_reject_share"])
         return summary.as_dict()
 
@@ -90,21 +94,22 @@ def bunce_backfill() -> None:
     @task
     def plan() -> list[str]:
         """Agrees on what lies in which shard."""
+        from dlt_bunce.running import run_folder
         from dlt_bunce.sources import plan_shards
 
-        with _no_useless_retries():
-            return plan_shards(
-                _pipeline("bunce_backfill"), _url("crm"), _params()["shards"], **_table()
-            )
+        with _no_useless_retries(), run_folder() as folder:
+            pipeline = _pipeline("bunce_backfill", folder)
+            return plan_shards(pipeline, _url("crm"), _params()["shards"], **_table())
 
     @task(max_active_tis_per_dag=WORKERS)
     def shard(name: str) -> dict[str, object]:
         """Loads one shard; returns its counts."""
         from dlt_bunce import bunce_adapter
+        from dlt_bunce.running import run_folder
         from dlt_bunce.sources import Shard, shard_source
 
-        pipeline = _pipeline(Shard.parse(name).pipeline_name("bunce_backfill"))
-        with _no_useless_retries():
+        with _no_useless_retries(), run_folder() as folder:
+            pipeline = _pipeline(Shard.parse(name).pipeline_name("bunce_backfill"), folder)
             rows = shard_source(pipeline, _url("crm"), name, **_table())
             rows = bunce_adapter(rows, version=_params()["version"])
             return _load(pipeline, rows).as_dict()
@@ -145,10 +150,13 @@ def _load(pipeline: dlt.Pipeline, rows: Any) -> RunSummary:
     return summary
 
 
-def _pipeline(name: str) -> dlt.Pipeline:
+def _pipeline(name: str, folder: str) -> dlt.Pipeline:
     import dlt
 
     from dlt_bunce import bunce
+    from dlt_bunce.running import use_config
+
+    use_config(Path(__file__).parent.parent / "config.toml")
 
     given = {"credentials": _connection("bunce"), "store_url": _connection("bunce_store")}
     settings: dict[str, Any] = {}
@@ -157,7 +165,7 @@ def _pipeline(name: str) -> dlt.Pipeline:
         settings |= given["credentials"].extra_dejson  # such as base_url or account
     if given["store_url"] is not None:
         settings["store_url"] = _without_password(given["store_url"])
-    return dlt.pipeline(name, destination=bunce(**settings))
+    return dlt.pipeline(name, pipelines_dir=folder, destination=bunce(**settings))
 
 
 def _without_password(connection: Any) -> str:

@@ -5,8 +5,9 @@ DESTINATION__BUNCE__CREDENTIALS__API_KEY, and DESTINATION__BUNCE__STORE_URL for 
 that all workers reach, with its password in PGPASSWORD. BUNCE_SHARDS is the number of parts of a
 backfill.
 
-Start it with: dagster dev -f pipelines/dagster_defs.py. Every partition may be run again, or on
-another machine: dagster-dlt drops dlt's local files first, and what was settled is in the store.
+Start it with: dagster dev -f pipelines/dagster_defs.py. Every partition may be run again, beside
+others, or on another machine: each run works in a folder of its own, and what was settled is in the
+store.
 """
 
 # no future annotations: Dagster reads the types of configuration when it decorates
@@ -14,17 +15,23 @@ another machine: dagster-dlt drops dlt's local files first, and what was settled
 import os
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any, Optional
 
 import dagster as dg
 import dlt
-from dagster_dlt import DagsterDltResource, DagsterDltTranslator, dlt_assets
-from dagster_dlt.translator import DltResourceTranslatorData
 
-from dlt_bunce import RunSummary, bunce, bunce_adapter, run_summary
-from dlt_bunce.errors import CredentialsError, RejectThresholdError, UsageError, bunce_error
+from dlt_bunce import RunSummary, bunce, bunce_adapter, flush_and_run
+from dlt_bunce.errors import (
+    BunceError,
+    CredentialsError,
+    RejectThresholdError,
+    ThresholdError,
+    UsageError,
+)
 from dlt_bunce.letters import count_open
 from dlt_bunce.model import FATES
+from dlt_bunce.running import run_folder, use_config
 from dlt_bunce.sources import Range, Shard, from_database, shard_source
 
 SHARDS = int(os.environ.get("BUNCE_SHARDS", "8"))
@@ -44,8 +51,9 @@ class Bunce(dg.ConfigurableResource[Any]):
     store_url: Optional[str] = None
     account: Optional[str] = None
 
-    def pipeline(self, name: str) -> dlt.Pipeline:
-        """A dlt pipeline into Bunce."""
+    def pipeline(self, name: str, folder: str) -> dlt.Pipeline:
+        """A dlt pipeline into Bunce that works in a folder of its own."""
+        use_config(Path(__file__).parent.parent / "config.toml")
         given = {
             "credentials": self.api_key,
             "base_url": self.base_url,
@@ -53,7 +61,7 @@ class Bunce(dg.ConfigurableResource[Any]):
             "account": self.account,
         }
         settings: Any = {key: value for key, value in given.items() if value is not None}
-        return dlt.pipeline(name, destination=bunce(**settings))
+        return dlt.pipeline(name, pipelines_dir=folder, destination=bunce(**settings))
 
 
 class Table(dg.Config):
@@ -82,20 +90,6 @@ class Limits(dg.Config):
     max_age_days: float = 7
 
 
-class _Key(DagsterDltTranslator):
-    def __init__(self, key: dg.AssetKey) -> None:
-        self._key = key
-
-    def get_asset_spec(self, data: DltResourceTranslatorData) -> dg.AssetSpec:
-        return super().get_asset_spec(data).replace_attributes(key=self._key, deps=[])
-
-
-@dlt.source(name="crm")
-def crm(customers: Any = None) -> Any:
-    """One resource of customers; none of them while Dagster only looks at definitions."""
-    return dlt.resource([], name="customers") if customers is None else customers
-
-
 _Load = Callable[..., Iterator[dg.MaterializeResult[Any]]]
 
 
@@ -103,20 +97,13 @@ def _asset(
     name: str, key: dg.AssetKey, partitions: dg.PartitionsDefinition[Any]
 ) -> Callable[[_Load], dg.AssetsDefinition]:
     """The decorator of a function that loads a partition."""
-    return dlt_assets(
-        name=name,
-        group_name="bunce",
-        dlt_source=crm(),
-        dlt_pipeline=dlt.pipeline(name, destination=bunce()),
-        dagster_dlt_translator=_Key(key),
-        partitions_def=partitions,
-        pool=POOL,
-    )
+    spec = dg.AssetSpec(key, group_name="bunce", kinds={"dlt"})
+    return dg.multi_asset(name=name, specs=[spec], partitions_def=partitions, pool=POOL)
 
 
 @_asset("bunce_sync", SYNC, DAYS)
 def sync(
-    context: dg.AssetExecutionContext, config: Table, dlt: DagsterDltResource, bunce: Bunce
+    context: dg.AssetExecutionContext, config: Table, bunce: Bunce
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """Customers that have changed within the day, or within all the days of a backfill."""
     days = context.partition_time_window
@@ -124,42 +111,41 @@ def sync(
     changed = Range(config.updated_at, start, days.end)
     rows = from_database(bunce.source_url, table=config.table, ranges=[changed])
     adapted = bunce_adapter(rows.with_name("customers"), version=config.updated_at)
-    yield from _run(context, dlt, bunce.pipeline("bunce_sync"), adapted)
+    with run_folder() as folder:
+        yield _run(SYNC, bunce.pipeline("bunce_sync", folder), adapted)
 
 
 @_asset("bunce_backfill", BACKFILL, PARTS)
 def backfill(
-    context: dg.AssetExecutionContext, config: ShardedTable, dlt: DagsterDltResource, bunce: Bunce
+    context: dg.AssetExecutionContext, config: ShardedTable, bunce: Bunce
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """One shard of a whole table."""
     shard = Shard.parse(context.partition_key)
-    pipeline = bunce.pipeline(shard.pipeline_name("bunce_backfill"))
     plan = config.plan or context.run.tags.get("dagster/backfill", "default")
-    rows = shard_source(
-        pipeline, bunce.source_url, shard, table=config.table, key=config.key, plan=plan
-    )
-    yield from _run(context, dlt, pipeline, bunce_adapter(rows, version=config.version))
+    with run_folder() as folder:
+        pipeline = bunce.pipeline(shard.pipeline_name("bunce_backfill"), folder)
+        rows = shard_source(
+            pipeline, bunce.source_url, shard, table=config.table, key=config.key, plan=plan
+        )
+        yield _run(BACKFILL, pipeline, bunce_adapter(rows, version=config.version))
 
 
-def _run(
-    context: dg.AssetExecutionContext,
-    resource: DagsterDltResource,
-    pipeline: dlt.Pipeline,
-    rows: Any,
-) -> Iterator[dg.MaterializeResult[Any]]:
+def _run(key: dg.AssetKey, pipeline: dlt.Pipeline, rows: Any) -> dg.MaterializeResult[Any]:
     """Loads, and tells Dagster what became of the rows."""
     try:
-        events = list(resource.run(context, crm(rows), pipeline, write_disposition="merge"))
-    except Exception as error:
-        cause = bunce_error(error)
-        if cause is None:
-            raise
+        summary = flush_and_run(pipeline, rows)
+    except ThresholdError as error:
+        summary = error.summary  # all is loaded; a check tells of it
+    except BunceError as error:
         # a retry helps neither a mistake in the settings nor a refused key
-        hopeless = isinstance(cause, (UsageError, CredentialsError))
-        raise dg.Failure(str(cause), allow_retries=not hopeless) from error
-    for event in events:
-        metadata = {**(event.metadata or {}), **_metadata(run_summary(pipeline))}
-        yield dg.MaterializeResult(asset_key=event.asset_key, metadata=metadata)
+        hopeless = isinstance(error, (UsageError, CredentialsError))
+        raise dg.Failure(str(error), allow_retries=not hopeless) from error
+    trace: Any = pipeline.last_trace
+    normalized = trace.last_normalize_info
+    counts = normalized.row_counts if normalized else {}
+    loaded = sum(rows for table, rows in counts.items() if not table.startswith("_dlt_"))
+    metadata = {"rows_loaded": loaded, **_metadata(summary)}
+    return dg.MaterializeResult(asset_key=key, metadata=metadata)
 
 
 def _metadata(summary: RunSummary) -> dict[str, Any]:
@@ -229,8 +215,9 @@ def checks_of(key: dg.AssetKey, name: str) -> list[dg.AssetChecksDefinition]:
     def old_dead_letters(config: Limits, bunce: Bunce) -> dg.AssetCheckResult:
         """No dead letter has been open for long."""
         limit = datetime.now(timezone.utc) - timedelta(days=config.max_age_days)
-        pipeline = bunce.pipeline(f"bunce_{name}")
-        old, all_ = count_open(pipeline, before=limit), count_open(pipeline)
+        with run_folder() as folder:
+            pipeline = bunce.pipeline(f"bunce_{name}", folder)
+            old, all_ = count_open(pipeline, before=limit), count_open(pipeline)
         return dg.AssetCheckResult(
             passed=not old,
             severity=dg.AssetCheckSeverity.WARN,
@@ -254,8 +241,5 @@ defs = dg.Definitions(
     asset_checks=[*checks_of(SYNC, "sync"), *checks_of(BACKFILL, "backfill")],
     jobs=[sync_job, backfill_job],
     schedules=[dg.build_schedule_from_partitioned_job(sync_job, hour_of_day=3)],
-    resources={
-        "dlt": DagsterDltResource(),
-        "bunce": Bunce(source_url=dg.EnvVar("CRM_URL")),
-    },
+    resources={"bunce": Bunce(source_url=dg.EnvVar("CRM_URL"))},
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -197,6 +198,17 @@ def _column_check(resource: DltResource, client: BunceClient) -> Callable[[Any],
         return item
 
     return check
+
+
+@contextlib.contextmanager
+def run_folder() -> Iterator[str]:
+    """A folder of dlt's for one run alone, as `pipelines_dir`, removed when the run has ended.
+
+    For schedulers, which run one pipeline several times at once, on whatever machine: dlt's state
+    comes from the store, and rows that a failed run leaves behind are read again by its retry.
+    """
+    with tempfile.TemporaryDirectory(prefix="dlt-bunce-") as folder:
+        yield folder
 
 
 def setting(name: str) -> str | None:
