@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tests.pipelines.airflow import ROOT, Airflow
 
 from dlt_bunce.emulator import Behavior, Emulator
+from dlt_bunce.store.database import Database
 
 TEST = """
 import json
@@ -119,8 +123,27 @@ def test_a_backfill_in_shards_adds_up(airflow: Airflow, emulator: Emulator) -> N
     assert {1} == set(emulator.times_sent.values())
 
 
+def test_two_backfills_at_once_are_both_well_at_the_first_try(
+    airflow: Airflow, emulator: Emulator, tmp_path: Path
+) -> None:
+    emulator.behavior = Behavior(rate_limit=0, latency_ms=100)
+    # a database of Airflow's for each: SQLite serves one at a time
+    homes = [Path(shutil.copytree(airflow.home, tmp_path / str(number))) for number in range(2)]
+    both = [replace(airflow, home=home) for home in homes]
+    with ThreadPoolExecutor() as pool:
+        runs = list(
+            pool.map(lambda one: run(one, "bunce_backfill", "2026-11-04", shards=2)[0], both)
+        )
+
+    assert ["success", "success"] == [one["state"] for one in runs]
+    totals = [one["results"]["summary -1"] for one in runs]
+    assert [4320, 4320] == [total["read"] for total in totals]
+    assert 4276 == sum(total["created"] for total in totals) == len(emulator.customers)
+    assert {1} == set(emulator.times_sent.values())
+
+
 def test_a_killed_backfill_is_taken_up_by_the_next_try(
-    airflow: Airflow, emulator: Emulator
+    airflow: Airflow, emulator: Emulator, postgres_store: str
 ) -> None:
     emulator.behavior = Behavior(rate_limit=0, latency_ms=200)
     backfill = ("dags", "test", "bunce_backfill", "2026-11-04", "--conf", '{"shards": 2}')
@@ -132,6 +155,10 @@ def test_a_killed_backfill_is_taken_up_by_the_next_try(
     output, _ = process.communicate()
     before = len(emulator.customers)
     emulator.behavior = Behavior(rate_limit=0)
+    # three minutes later: by then the claims of a killed worker have run out
+    with Database(postgres_store) as db:
+        db.execute("UPDATE bunce_customers SET lease_until = 1 WHERE lease_until IS NOT NULL")
+        db.execute("DELETE FROM bunce_leases")
 
     airflow.run(*backfill)
 
