@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from itertools import count
@@ -220,3 +221,18 @@ budget.close()
     assert {0} == {process.returncode for process in running}
     assert {200} == set(statuses)
     assert used > 0.9
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+@pytest.mark.parametrize("mark", ["due_at", "paused_until"])
+def test_a_clock_that_was_ahead_once_keeps_nobody_waiting(
+    request: pytest.FixtureRequest, kind: str, mark: str
+) -> None:
+    store = STORE if kind == "sqlite" else request.getfixturevalue("postgres_store")
+    with Database(store) as db, closing(Budget(Database(store), "ahead", 500)) as first:
+        first.wait()
+        db.execute(f"UPDATE bunce_budgets SET {mark} = {db.now} + 10800000 WHERE scope = 'ahead'")
+        with closing(Budget(Database(store), "ahead", 500)) as later:
+            waited = [later.next_moment() - time.monotonic() for _ in range(3)]
+
+    assert max(waited) < 60

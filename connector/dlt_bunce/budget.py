@@ -116,4 +116,6 @@ class Budget:
         if not self._opened:
             self._database.__enter__()
             self._opened = True
+            if budgets.bring_back(self._database, self._scope, now=self._now()):
+                logger().warning("budget.brought_back", scope=self._scope)
         return self._database

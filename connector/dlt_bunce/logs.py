@@ -18,6 +18,13 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "load.mapped": "which source column feeds which field, and how that was decided",
         "load.finished": "a file is settled: its counts by fate",
         "load.waiting": "another run has claimed rows: they are waited for until its lease is over",
+        "run.waiting": "another run holds the working folder: it is waited for, so long at most",
+        "package.given_up": "a package failed by a mistake before a row was sent: it is dropped, "
+        "and the cursor put back; where its rows are kept, if they are",
+        "package.kept": "the store could not say whether a row of a failed package was sent",
+        "lease.not_released": "the store could not be reached to give up this load's claims",
+        "budget.brought_back": "the next request was due further ahead than it can be, since a "
+        "clock was wrong: it is due now",
         "load.stopped": "a file cannot be finished now; its rows stay with dlt for the next run",
         "run.over_threshold": "a run is loaded and recorded, but not what a threshold allows",
         "telemetry.unsupported": "OpenTelemetry's API is too old for metrics: nothing is measured",

@@ -14,6 +14,11 @@ _RECOVERY_MS = 3_000_000
 _SAME_INCIDENT_MS = 30_000
 """Refusals so close to one another are one and the same."""
 
+MAX_AHEAD_MS = 900_000
+"""Neither waiting requests nor an answer of Bunce put the next one off for longer: a mark beyond it
+was made by a clock that was ahead.
+"""
+
 _SHARE = f"""CASE WHEN b.share + ({{now}} - b.limited_at) / {_RECOVERY_MS:.1f} >= 1 THEN 1.0
   ELSE b.share + ({{now}} - b.limited_at) / {_RECOVERY_MS:.1f} END"""
 
@@ -37,6 +42,16 @@ UPDATE bunce_budgets AS b SET
     ELSE {{now}} + CAST($3 AS BIGINT) END,
   limited_at = {{now}}
 WHERE scope = $1
+"""  # noqa: S608
+_BRING_BACK = f"""
+UPDATE bunce_budgets AS b SET
+  due_at = CASE WHEN b.due_at > {{now}} + {MAX_AHEAD_MS} THEN {{now}} ELSE b.due_at END,
+  paused_until = CASE WHEN b.paused_until > {{now}} + {MAX_AHEAD_MS} THEN 0
+    ELSE b.paused_until END,
+  limited_at = CASE WHEN b.limited_at > {{now}} THEN {{now}} ELSE b.limited_at END
+WHERE scope = $1
+  AND (b.due_at > {{now}} + {MAX_AHEAD_MS} OR b.paused_until > {{now}} + {MAX_AHEAD_MS})
+RETURNING scope
 """  # noqa: S608
 _STATE = f"""
 SELECT {_SHARE} AS share, b.paused_until - {{now}} AS pause FROM bunce_budgets AS b WHERE scope = $1
@@ -81,6 +96,11 @@ def pause(
     """Nobody of the scope sends for so long, nor in a burst afterwards; the budget gets smaller."""
     sql = _PAUSE.format(now=now or db.now)
     db.execute(sql, (scope, round(wait_ms), round(wait_ms + interval_ms * (burst - 1))))
+
+
+def bring_back(db: Database, scope: str, *, now: str | None = None) -> bool:
+    """Whether marks lay further ahead than they can be; they count as now from here on."""
+    return bool(db.rows(_BRING_BACK.format(now=now or db.now), (scope,)))
 
 
 def is_paused(db: Database, scope: str, *, now: str | None = None) -> bool:
