@@ -83,6 +83,7 @@ KNOW_DLT = {
     "mapped_rows",  # a step of a resource
     "logs",  # follows dlt's log level
     "running",
+    "settings",  # where dlt finds them
     "sources",
     "state",
     "summary",

@@ -6,6 +6,7 @@ import contextlib
 import re
 import tempfile
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -137,7 +138,8 @@ def command(
             except ThresholdError as error:  # its figures are shown like any others
                 summary, over = error.summary, error
         if flushed:
-            summary = add_up([summary, *flushed], pipeline.pipeline_name)
+            before = [one for one in (summary.flushed, *flushed) if one is not None]
+            summary = replace(summary, flushed=add_up(before, pipeline.pipeline_name))
         if as_json:
             output.as_json(summary.as_dict())
         else:

@@ -137,7 +137,9 @@ class Sqlite:
     def explain(self, error: Exception) -> tuple[str, str]:
         """Reason and remedy; SQLite's own words name no value."""
         reason = str(error).splitlines()[0].rpartition(": ")[2]
-        if isinstance(error, OSError):
+        if isinstance(error, FileNotFoundError):
+            reason = "its file cannot be opened or made"
+        elif isinstance(error, OSError):
             reason = error.strerror or type(error).__name__
         elif "failed to open" in str(error):
             reason = "its file cannot be opened or made"
