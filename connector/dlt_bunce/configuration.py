@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable
-from typing import Any, Final, Literal, Optional, Union
+from typing import Any, Callable, Final, Literal, Optional, Union  # noqa: UP035, see on_run_end
 from urllib.parse import urlsplit
 
 from dlt.common.configuration import configspec
@@ -84,8 +83,13 @@ class BunceConfiguration(DestinationClientConfiguration):
     """Rows rejected or held above which a recorded run fails."""
     min_rows_share_of_last: Optional[float] = None
     """Rows read, as a fraction of what the last run read, below which a recorded run fails."""
+    # typing's Callable: dlt takes that of collections.abc for a class, which fails in Python 3.10
     on_run_end: Optional[Union[str, Callable[[Any], Any]]] = None
     """Called with the RunSummary when a run has ended: "package.module:function", or a callable."""
+    wait_for_run: float = 300.0
+    """Seconds to wait for another run in the same working folder."""
+    keep_completed_jobs: bool = False
+    """Whether dlt keeps the files of a load, copies of the source, after all is settled."""
     dry_run: bool = False
     """Counts what would be sent, sends and writes nothing."""
 
@@ -101,6 +105,11 @@ class BunceConfiguration(DestinationClientConfiguration):
                     f"{name} is {getattr(self, name)}, but must be above 0.",
                     remedy=f"Correct {name} under [destination.bunce].",
                 )
+        if self.wait_for_run < 0:
+            raise ConfigurationError(
+                f"wait_for_run is {self.wait_for_run}, but must not be below 0.",
+                remedy="Correct wait_for_run under [destination.bunce].",
+            )
         for name in ("max_reject_share", "min_rows_share_of_last"):
             share = getattr(self, name)
             if share is not None and not 0 <= share <= 1:
