@@ -24,6 +24,7 @@ ALLOWED = {
     "store": {"errors", "model"},
     "api": {"errors", "model", "logs"},
     "emulator": set(),
+    "configuration_checks": {"errors"},
     "delivery": {"errors", "api"},
     "parquet": {"errors"},
     "held": {"records", "api", "delivery"},
@@ -73,6 +74,7 @@ KNOW_DLT = {
     "alerts",  # where a run ends
     "cli",
     "client",
+    "config_file",
     "configuration",
     "destinations",
     "job",

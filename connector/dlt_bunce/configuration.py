@@ -12,7 +12,9 @@ from dlt.common.configuration.specs import CredentialsConfiguration
 from dlt.common.destination.client import DestinationClientConfiguration
 from dlt.common.typing import TSecretStrValue
 
+from dlt_bunce.configuration_checks import check_kind, refuse_unknown
 from dlt_bunce.errors import ConfigurationError
+from dlt_bunce.records.schema import FIELDS
 from dlt_bunce.thresholds import Thresholds
 
 LIVE_URL = "https://api.bunce.so/v1"
@@ -98,18 +100,38 @@ class BunceConfiguration(DestinationClientConfiguration):
 
         Raises ConfigurationError for a key that contradicts its host and for impossible numbers.
         """
+        self._check_kinds()
         self.base_url = _base_url(self.base_url, self.credentials.api_key or "")
+        self._check_numbers()
+        if self.default_region is not None:
+            self.default_region = self.default_region.strip().upper()
+        if self.default_region is not None and not re.fullmatch("[A-Z]{2}", self.default_region):
+            raise ConfigurationError(
+                f"default_region is {self.default_region!r}, which is no country code.",
+                remedy='Write the two letters of the country, such as default_region = "NG".',
+            )
+
+    def _check_kinds(self) -> None:
+        for name, hint in self.get_resolvable_fields().items():
+            check_kind(name, hint, getattr(self, name))
+        for name, known in (("mapping", [*FIELDS, "version"]), ("defaults", list(FIELDS))):
+            refuse_unknown(getattr(self, name) or {}, known, where=f"in {name}")
+            for key, value in (getattr(self, name) or {}).items():
+                check_kind(f"{name}.{key}", str, value)
+
+    def _check_numbers(self) -> None:
         for name in ("batch_size", "max_batch_size", "concurrency", "max_concurrency", "timeout_s"):
             if getattr(self, name) <= 0:
                 raise ConfigurationError(
                     f"{name} is {getattr(self, name)}, but must be above 0.",
                     remedy=f"Correct {name} under [destination.bunce].",
                 )
-        if self.wait_for_run < 0:
-            raise ConfigurationError(
-                f"wait_for_run is {self.wait_for_run}, but must not be below 0.",
-                remedy="Correct wait_for_run under [destination.bunce].",
-            )
+        for name in ("requests_per_minute", "max_reject_count", "wait_for_run"):
+            if (getattr(self, name) or 0) < 0:
+                raise ConfigurationError(
+                    f"{name} is {getattr(self, name)}, but must not be below 0.",
+                    remedy=f"Correct {name} under [destination.bunce].",
+                )
         for name in ("max_reject_share", "min_rows_share_of_last"):
             share = getattr(self, name)
             if share is not None and not 0 <= share <= 1:
@@ -117,16 +139,6 @@ class BunceConfiguration(DestinationClientConfiguration):
                     f"{name} is {share}, but must be a fraction from 0 to 1.",
                     remedy=f"Write for example {name} = 0.05 for 5 %.",
                 )
-        if self.max_reject_count is not None and self.max_reject_count < 0:
-            raise ConfigurationError(
-                f"max_reject_count is {self.max_reject_count}, but must not be below 0.",
-                remedy="Correct max_reject_count under [destination.bunce].",
-            )
-        if self.default_region is not None and not re.fullmatch("[A-Z]{2}", self.default_region):
-            raise ConfigurationError(
-                f"default_region is {self.default_region!r}, which is no country code.",
-                remedy='Write two capital letters, such as default_region = "NG".',
-            )
 
     @property
     def thresholds(self) -> Thresholds:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Union
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Union
 
 from dlt.common.configuration import inject_section
+from dlt.common.configuration.exceptions import ConfigValueCannotBeCoercedException
 from dlt.common.configuration.specs.config_section_context import ConfigSectionContext
 from dlt.common.destination import Destination, DestinationCapabilitiesContext
 from dlt.common.schema import Schema
 from dlt.common.schema.utils import normalize_schema_name
 
+from dlt_bunce.config_file import refuse_unknown_settings, use_config
 from dlt_bunce.configuration import BunceConfiguration, BunceCredentials
+from dlt_bunce.configuration_checks import kind_of, refuse_unknown, wrong_value
 
 if TYPE_CHECKING:
     from dlt import Pipeline
@@ -31,25 +35,60 @@ class bunce(Destination[BunceConfiguration, "BunceClient"]):  # noqa: N801
         account: str | None = None,
         destination_name: str | None = None,
         environment: str | None = None,
-        **settings: Any,
+        *,
+        customers_table: str | None = None,
+        batch_size: int | None = None,
+        max_batch_size: int | None = None,
+        concurrency: int | None = None,
+        max_concurrency: int | None = None,
+        requests_per_minute: int | None = None,
+        egress: str | None = None,
+        timeout_s: float | None = None,
+        default_region: str | None = None,
+        lowercase_email: bool | None = None,
+        mapping: dict[str, str] | None = None,
+        defaults: dict[str, str] | None = None,
+        dead_letter_rows: Literal["full", "keys"] | None = None,
+        max_reject_share: float | None = None,
+        max_reject_count: int | None = None,
+        min_rows_share_of_last: float | None = None,
+        on_run_end: Union[str, Callable[[Any], Any], None] = None,
+        wait_for_run: float | None = None,
+        keep_completed_jobs: bool | None = None,
+        dry_run: bool | None = None,
+        **unknown: NoReturn,
     ) -> None:
-        """`credentials` may be the API key itself; `settings` are fields of BunceConfiguration."""
+        """`credentials` may be the API key itself; what is None comes from dlt's settings.
+
+        Raises ConfigurationError for a setting that there is not.
+        """
         from dlt_bunce.alerts import watch
 
+        given = {k: v for k, v in locals().items() if k in self.spec.get_resolvable_fields()}
+        refuse_unknown(unknown, given, where="given to bunce(…)")
         watch()
         if isinstance(credentials, str):
             # a plain string would show up wherever dlt prints its parameters
-            plain, credentials = credentials, BunceCredentials()
-            credentials.parse_native_representation(plain)
-        super().__init__(
-            credentials=credentials,
-            base_url=base_url,
-            store_url=store_url,
-            account=account,
-            destination_name=destination_name,
-            environment=environment,
-            **settings,
-        )
+            plain, given["credentials"] = credentials, BunceCredentials()
+            given["credentials"].parse_native_representation(plain)
+        super().__init__(**given)
+
+    def configuration(
+        self, initial_config: BunceConfiguration, accept_partial: bool = False
+    ) -> BunceConfiguration:
+        """The settings from everywhere: as given, environment, dlt's files, ./config.toml.
+
+        Raises ConfigurationError for a name that there is not, and for a value of another kind.
+        """
+        use_config()
+        refuse_unknown_settings(self.destination_name)
+        try:
+            return super().configuration(initial_config, accept_partial)
+        except ConfigValueCannotBeCoercedException as error:
+            if error.field_name not in self.spec.get_resolvable_fields():
+                raise
+            told = kind_of(error.hint)
+            raise wrong_value(error.field_name, error.field_value, *told) from None
 
     def _raw_capabilities(self) -> DestinationCapabilitiesContext:
         caps = DestinationCapabilitiesContext.generic_capabilities("parquet")

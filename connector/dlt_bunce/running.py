@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import dlt
-from dlt.common.configuration.exceptions import DuplicateConfigProviderException
-from dlt.common.configuration.providers import CustomLoaderDocProvider
 from dlt.extract import DltResource
 
 from dlt_bunce.adapter import refuse_replace
@@ -153,36 +150,3 @@ def _with_checked_columns(data: Any, client: BunceClient) -> Any:
         return item
 
     return resource.add_map(check)
-
-
-def setting(name: str) -> str | None:
-    """A setting of a pipeline by its dotted name, secrets included; None where there is none."""
-    value: object = dlt.secrets.get(name)
-    return None if value is None else str(value)
-
-
-def required_setting(name: str) -> str:
-    """As setting(); raises ConfigurationError where there is none."""
-    value = setting(name)
-    if not value:
-        section, _, key = name.rpartition(".")
-        raise ConfigurationError(
-            f"The setting {key} of [{section}] is missing.",
-            remedy=f"Set it in config.toml, or as {name.replace('.', '__').upper()} in the "
-            "environment, which is the place for whatever holds a password.",
-        )
-    return value
-
-
-def use_config(path: Path) -> None:
-    """Adds a config.toml that lies outside of dlt's own folder to dlt's configuration.
-
-    Secrets are not read from it: they belong into the environment or dlt's secrets.toml.
-    """
-    import tomlkit
-
-    provider = CustomLoaderDocProvider(
-        str(path), lambda: tomlkit.parse(path.read_text()).unwrap(), supports_secrets=False
-    )
-    with contextlib.suppress(DuplicateConfigProviderException):
-        dlt.config.register_provider(provider)

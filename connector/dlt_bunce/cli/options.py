@@ -6,7 +6,6 @@ import dataclasses
 import functools
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
@@ -70,11 +69,10 @@ def source_options(function: _F) -> _F:
 
 def read_config() -> None:
     """Takes settings from ./config.toml where there is one, beside dlt's own places."""
-    from dlt_bunce.running import use_config
+    from dlt_bunce.config_file import refuse_unknown_settings, use_config
 
-    path = Path("config.toml")
-    if path.is_file():
-        use_config(path)
+    use_config()
+    refuse_unknown_settings()
 
 
 def store_settings(store_url: str | None, account: str | None) -> tuple[str, str]:
