@@ -26,7 +26,7 @@ def load(location: str | None = None) -> RunSummary:
         location or required_setting("pipelines.parquet.location"), changed_files_only=True
     )
     pipeline = dlt.pipeline("parquet_to_bunce", destination=bunce())
-    return flush_and_run(pipeline, bunce_adapter(files), write_disposition="merge")
+    return flush_and_run(pipeline, bunce_adapter(files))
 
 
 @click.command(help=__doc__)

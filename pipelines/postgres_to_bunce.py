@@ -31,7 +31,7 @@ def load(table: str | None = None, query: str | None = None) -> RunSummary:
         incremental=setting("pipelines.postgres.incremental"),
     )
     pipeline = dlt.pipeline("postgres_to_bunce", destination=bunce())
-    return flush_and_run(pipeline, bunce_adapter(rows), write_disposition="merge")
+    return flush_and_run(pipeline, bunce_adapter(rows))
 
 
 @click.command(help=__doc__)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from dlt.common.schema.typing import TTableSchemaColumns
 from dlt.destinations.utils import get_resource_for_adapter
-from dlt.extract import DltResource
+from dlt.extract import DltResource, DltSource
 
 from dlt_bunce.errors import DispositionError, MappingError
 
@@ -35,6 +35,9 @@ def bunce_adapter(
     Fields left out are found by name. `version` is a column that grows whenever a row changes,
     such as updated_at: the newest version of a customer wins.
 
+    Rows that are no resource of dlt's are merged. A resource keeps its write disposition, which is
+    "append" (create only) unless it says "merge": dlt does not tell one that was not chosen.
+
     Raises MappingError when one column is given twice, DispositionError for "replace".
     """
     columns = {
@@ -56,10 +59,20 @@ def bunce_adapter(
                 remedy="Give every field a column of its own.",
             )
         hints[column] = {"name": column, FIELD_HINT: field}  # type: ignore[misc]
+    chosen = chosen_by_default(data)
     resource = get_resource_for_adapter(data)
+    if chosen is not None:
+        resource.apply_hints(write_disposition=chosen)
     refuse_replace(resource.write_disposition)
     resource.apply_hints(columns=hints or None, additional_table_hints={TABLE_HINT: True})
     return resource
+
+
+def chosen_by_default(data: Any) -> Literal["merge"] | None:
+    """Merge for rows that are not in a resource, where nobody can have chosen; else None."""
+    made = (DltResource, DltSource)
+    items = data if isinstance(data, (list, tuple)) else [data]
+    return None if any(isinstance(one, made) or callable(one) for one in items[:1]) else "merge"
 
 
 def refuse_replace(disposition: Any) -> None:

@@ -76,6 +76,19 @@ def setting(name: str) -> str | None:
     return None if value is None else str(value)
 
 
+def store_settings(store_url: str | None = None, account: str | None = None) -> tuple[str, str]:
+    """Store and account as given, else as configured: no API key is needed to look."""
+    from dlt_bunce.configuration import BunceConfiguration as Defaults
+
+    use_config()
+    refuse_unknown_settings()
+    section = "destination.bunce"
+    return (
+        store_url or dlt.config.get(f"{section}.store_url") or Defaults.store_url,
+        account or dlt.config.get(f"{section}.account") or Defaults.account,
+    )
+
+
 def required_setting(name: str) -> str:
     """As setting(); raises ConfigurationError where there is none."""
     value = setting(name)

@@ -11,17 +11,21 @@ import dlt
 
 @dlt.resource(name="dead_letters", primary_key="id", write_disposition="merge")
 def dead_letters(
-    store_url: str = "sqlite:///bunce.sqlite",
-    account: str = "default",
+    store_url: str | None = None,
+    account: str | None = None,
     status: str | None = None,
 ) -> Iterator[list[dict[str, Any]]]:
     """Every dead letter of an account, or those of one `status`, in pages of dicts.
 
+    Without `store_url` or `account`, those of the settings count, as for every load.
+
     Columns are those of the table bunce_dead_letters; `source_row` and `payload` are JSON text.
     """
+    from dlt_bunce.config_file import store_settings
     from dlt_bunce.store.database import Database
     from dlt_bunce.store.selection import Selection, pages
 
+    store_url, account = store_settings(store_url, account)
     with Database(store_url, read_only=True) as db:
         yield from pages(db, account, Selection(status=status))
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import dlt
-from dlt.extract import DltResource
+from dlt.extract import DltResource, DltSource
 
-from dlt_bunce.adapter import refuse_replace
+from dlt_bunce.adapter import chosen_by_default, refuse_replace
 from dlt_bunce.alerts import is_stopped, one_run, tell
 from dlt_bunce.destinations import client_of
 from dlt_bunce.errors import ConfigurationError, StoppedError, bunce_error
@@ -21,15 +21,29 @@ from dlt_bunce.summary import runs_of, total
 from dlt_bunce.working_folder import mend
 
 if TYPE_CHECKING:
+    from dlt.common.destination import TLoaderFileFormat
     from dlt.common.destination.typing import PreparedTableSchema
+    from dlt.common.schema.typing import TSchemaContract, TWriteDispositionConfig
 
     from dlt_bunce.client import BunceClient
 
 
 def flush_and_run(
-    pipeline: dlt.Pipeline, data: Any, *, write_disposition: str = "merge"
+    pipeline: dlt.Pipeline,
+    data: Any,
+    *,
+    write_disposition: TWriteDispositionConfig | None = None,
+    table_name: str | None = None,
+    primary_key: str | Sequence[str] | None = None,
+    columns: Any = None,
+    schema_contract: TSchemaContract | None = None,
+    refresh: Literal["drop_sources", "drop_resources", "drop_data"] | None = None,
+    loader_file_format: TLoaderFileFormat | None = None,
 ) -> RunSummary:
     """Loads what is pending, then `data`; the summary covers both.
+
+    Arguments are those of dlt's run(). Without `write_disposition` a resource keeps its own, and
+    rows that are no resource are merged.
 
     dlt alone would load a pending package and silently leave `data` for the run after. Key, host,
     ledger, disposition, and the columns of Arrow tables are checked before a row is extracted, so
@@ -38,13 +52,24 @@ def flush_and_run(
     exceeded; its `summary` is what would have been returned.
     """
     with one_run(pipeline), _own_errors():
-        refuse_replace(write_disposition)
+        if write_disposition is None and not isinstance(data, DltResource | DltSource):
+            write_disposition = chosen_by_default(data)
+        refuse_replace(write_disposition or getattr(data, "write_disposition", None))
         client = client_of(pipeline)
         _check(client)
         data = _with_checked_columns(data, client)
         flushed = _flush(pipeline)
         _refuse_cursor_without_ledger(pipeline, client)
-        pipeline.run(data, write_disposition=write_disposition)  # type: ignore[arg-type]
+        pipeline.run(
+            data,
+            write_disposition=write_disposition,  # type: ignore[arg-type]
+            table_name=table_name,  # type: ignore[arg-type]
+            primary_key=primary_key,  # type: ignore[arg-type]
+            columns=columns,
+            schema_contract=schema_contract,  # type: ignore[arg-type]
+            refresh=refresh,  # type: ignore[arg-type]
+            loader_file_format=loader_file_format,  # type: ignore[arg-type]
+        )
         name = pipeline.pipeline_name
         summary = total(client, [*runs_of(client, name, pipeline.last_trace), *flushed], name)
     tell(client, summary)

@@ -76,7 +76,7 @@ WRONG: dict[str, tuple[int, str, str]] = {
     "load c.parquet     ": (
         2,
         "DESTINATION__BUNCE__BATCH_SIZE=many",
-        "batch_size is 'many', but must be a whole number",
+        "batch_size is 'many', but",
     ),
     "load c.parquet      ": (2, "DESTINATION__BUNCE__BATCH_SIZE=-1", "batch_size is -1"),
     "load c.parquet --store-url sqlite:///broken.parquet": (1, "", "names a file of another kind"),

@@ -77,13 +77,9 @@ def read_config() -> None:
 
 def store_settings(store_url: str | None, account: str | None) -> tuple[str, str]:
     """Store and account as given, else as configured: no API key is needed to look."""
-    import dlt
+    from dlt_bunce import config_file
 
-    read_config()
-    return (
-        store_url or dlt.config.get("destination.bunce.store_url") or "sqlite:///bunce.sqlite",
-        account or dlt.config.get("destination.bunce.account") or "default",
-    )
+    return config_file.store_settings(store_url, account)
 
 
 def requests_per_minute() -> int:
@@ -113,6 +109,11 @@ def destination(*, ask: bool = True, **settings: Any) -> bunce:
     if not key and ask and sys.stdin.isatty():
         settings["credentials"] = click.prompt("Bunce API key", hide_input=True, err=True)
     return bunce(**{name: value for name, value in settings.items() if value is not None})
+
+
+def is_dry_run(destination: bunce) -> bool:
+    """Whether settings or arguments ask for a dry run."""
+    return destination.configuration(destination.spec(), accept_partial=True).dry_run
 
 
 def client(*, ask: bool = True, **settings: Any) -> BunceClient:

@@ -67,6 +67,19 @@ def known_account(db: Database, name: str, api_key: str | None = None) -> Accoun
     return _account(row)
 
 
+def refuse_unknown_account(
+    db: Database, name: str, *, remedy: str = "See them with: dlt-bunce account list"
+) -> None:
+    """Raise AccountError for a name that the store does not have; one without any is empty."""
+    rows = db.rows("SELECT account FROM bunce_accounts ORDER BY account")
+    known = [row["account"] for row in rows]
+    if known and name not in known:
+        raise AccountError(
+            f"There is no account {name!r} in the store, which has: {', '.join(known)}.",
+            remedy=remedy,
+        )
+
+
 def is_untouched(db: Database, name: str) -> bool:
     """Whether the account has seen no run yet, and knows no customer."""
     tables = ("bunce_runs", "bunce_customers")
