@@ -149,7 +149,9 @@ def _pipeline(name: str) -> dlt.Pipeline:
     import dlt
 
     from dlt_bunce import bunce
+    from dlt_bunce.config_file import use_config
 
+    use_config(__file__)
     given = {"credentials": _connection("bunce"), "store_url": _connection("bunce_store")}
     settings: dict[str, Any] = {}
     if given["credentials"] is not None:

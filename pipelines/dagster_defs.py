@@ -22,6 +22,7 @@ from dagster_dlt import DagsterDltResource, DagsterDltTranslator, dlt_assets
 from dagster_dlt.translator import DltResourceTranslatorData
 
 from dlt_bunce import RunSummary, bunce, bunce_adapter, run_summary
+from dlt_bunce.config_file import use_config
 from dlt_bunce.errors import CredentialsError, RejectThresholdError, UsageError, bunce_error
 from dlt_bunce.letters import count_open
 from dlt_bunce.model import FATES
@@ -46,6 +47,7 @@ class Bunce(dg.ConfigurableResource[Any]):
 
     def pipeline(self, name: str) -> dlt.Pipeline:
         """A dlt pipeline into Bunce."""
+        use_config(__file__)
         given = {
             "credentials": self.api_key,
             "base_url": self.base_url,

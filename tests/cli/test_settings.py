@@ -225,3 +225,19 @@ def test_the_arguments_of_bunce_are_the_fields_of_its_configuration() -> None:
     fields = {field.name for field in dataclasses.fields(BunceConfiguration)}
 
     assert given == {name for name in fields - {"destination_type"} if name[:2] != "__"}
+
+
+@pytest.mark.parametrize("command", ["status", "adopt"])
+def test_an_account_that_the_store_has_not_is_refused(base: str, command: str) -> None:
+    assert 0 == dlt_bunce("load", write(people(1))).code
+
+    done = dlt_bunce(command, "--account", "nope")
+
+    assert (2, "", 1) == (done.code, done.output, len(done.errors.splitlines()))
+    assert "There is no account 'nope' in the store, which has: shop." in done.errors
+
+
+def test_adopt_makes_the_first_account_and_another_when_told_to(base: str) -> None:
+    assert 0 == dlt_bunce("adopt").code
+    assert 0 == dlt_bunce("adopt", "--account", "second", "--new-account").code
+    assert 0 == dlt_bunce("status", "--account", "second").code

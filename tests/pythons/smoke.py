@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def main() -> None:
     from dlt_bunce import bunce, bunce_adapter, flush_and_run
     from dlt_bunce.emulator import Behavior, Emulator
 
-    assert "0.1.0" in command("--version"), "no version"
+    assert version("dlt-bunce") in command("--version")
     table = pa.Table.from_pylist(ROWS)
     pq.write_table(table.slice(0, 10), "a.parquet")
     pa.csv.write_csv(table.slice(10, 10), "b.csv")
