@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import dlt
@@ -60,21 +61,34 @@ def flush_and_run(
         data = _with_checked_columns(data, client)
         flushed = _flush(pipeline)
         _refuse_cursor_without_ledger(pipeline, client)
-        pipeline.run(
-            data,
-            write_disposition=write_disposition,  # type: ignore[arg-type]
-            table_name=table_name,  # type: ignore[arg-type]
-            primary_key=primary_key,  # type: ignore[arg-type]
-            columns=columns,
-            schema_contract=schema_contract,  # type: ignore[arg-type]
-            refresh=refresh,  # type: ignore[arg-type]
-            loader_file_format=loader_file_format,  # type: ignore[arg-type]
-        )
+        with _cursor_kept(pipeline, client.config.dry_run):
+            pipeline.run(
+                data,
+                write_disposition=write_disposition,  # type: ignore[arg-type]
+                table_name=table_name,  # type: ignore[arg-type]
+                primary_key=primary_key,  # type: ignore[arg-type]
+                columns=columns,
+                schema_contract=schema_contract,  # type: ignore[arg-type]
+                refresh=refresh,  # type: ignore[arg-type]
+                loader_file_format=loader_file_format,  # type: ignore[arg-type]
+            )
         name = pipeline.pipeline_name
         summary = total(client, [*runs_of(client, name, pipeline.last_trace), *flushed], name)
     tell(client, summary)
     summary.raise_if_over_thresholds()
     return summary
+
+
+@contextlib.contextmanager
+def _cursor_kept(pipeline: dlt.Pipeline, dry_run: bool) -> Iterator[None]:
+    """After a dry run the cursor is where it was: its rows have not been sent."""
+    path = Path(pipeline.working_dir, "state.json")
+    before = path.read_bytes()
+    try:
+        yield
+    finally:
+        if dry_run:
+            path.write_bytes(before)
 
 
 def flush(pipeline: dlt.Pipeline) -> RunSummary:

@@ -92,3 +92,13 @@ def test_dead_letters_come_from_the_configured_store(
     flush_and_run(make(), [customer(1, phone_no="call me")], table_name="customers")
 
     assert ["c1"] == [letter["customer_id"] for letter in dead_letters()]
+
+
+def test_a_dry_run_leaves_the_cursor_where_it_was(make: MakePipeline, emulator: Emulator) -> None:
+    @dlt.resource(name="customers", write_disposition="merge")
+    def rows(cursor: Any = dlt.sources.incremental("updated_at")) -> Any:
+        yield [customer(1, updated_at=5)]
+
+    assert ("dry_run", 1) == (flush_and_run(make(dry_run=True), rows()).state, 1)
+    assert {} == dict(emulator.customers)
+    assert 1 == flush_and_run(make(), rows()).created
