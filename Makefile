@@ -7,17 +7,20 @@ READY := $(VENV)/.ready
 BENCH := .venv-bench
 BENCH_READY := $(BENCH)/.ready
 
-.PHONY: help demo browser test check explore soak guard bench pace docs requirements clean
+.PHONY: help demo browser test test-pythons check explore soak guard bench pace docs requirements clean
 .DEFAULT_GOAL := help
 
 help:  ## Show these commands.
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY)  ## Watch 10,000 customers go through the whole story.
 	@$(BIN)/dlt-bunce demo
 
 test: $(READY) browser  ## Run every test, with a real Postgres, S3 stand-in, and emulator.
 	@$(BIN)/python -m pytest -n 4 --dist worksteal
+
+test-pythons:  ## Install and load with each claimed Python that this machine has.
+	@tests/pythons/run.sh
 
 # the workbench is tested in a real browser, which pip does not bring
 browser:

@@ -17,7 +17,6 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -154,10 +153,9 @@ def _pipeline(name: str, folder: str) -> dlt.Pipeline:
     import dlt
 
     from dlt_bunce import bunce
-    from dlt_bunce.running import use_config
+    from dlt_bunce.config_file import use_config
 
-    use_config(Path(__file__).parent.parent / "config.toml")
-
+    use_config(__file__)
     given = {"credentials": _connection("bunce"), "store_url": _connection("bunce_store")}
     settings: dict[str, Any] = {}
     if given["credentials"] is not None:

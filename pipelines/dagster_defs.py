@@ -15,13 +15,13 @@ store.
 import os
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any, Optional
 
 import dagster as dg
 import dlt
 
 from dlt_bunce import RunSummary, bunce, bunce_adapter, flush_and_run
+from dlt_bunce.config_file import use_config
 from dlt_bunce.errors import (
     BunceError,
     CredentialsError,
@@ -31,7 +31,7 @@ from dlt_bunce.errors import (
 )
 from dlt_bunce.letters import count_open
 from dlt_bunce.model import FATES
-from dlt_bunce.running import run_folder, use_config
+from dlt_bunce.running import run_folder
 from dlt_bunce.sources import Range, Shard, from_database, shard_source
 
 SHARDS = int(os.environ.get("BUNCE_SHARDS", "8"))
@@ -53,7 +53,7 @@ class Bunce(dg.ConfigurableResource[Any]):
 
     def pipeline(self, name: str, folder: str) -> dlt.Pipeline:
         """A dlt pipeline into Bunce that works in a folder of its own."""
-        use_config(Path(__file__).parent.parent / "config.toml")
+        use_config(__file__)
         given = {
             "credentials": self.api_key,
             "base_url": self.base_url,

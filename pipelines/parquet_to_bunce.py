@@ -6,15 +6,13 @@ dlt's [sources.filesystem.credentials], Bunce's key from [destination.bunce.cred
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 import dlt
 
 from dlt_bunce import RunSummary, bunce, bunce_adapter, flush_and_run
 from dlt_bunce.cli.failures import reported
 from dlt_bunce.cli.output import print_summary
-from dlt_bunce.running import required_setting, use_config
+from dlt_bunce.config_file import required_setting, use_config
 from dlt_bunce.sources import from_parquet
 
 
@@ -23,12 +21,12 @@ def load(location: str | None = None) -> RunSummary:
 
     `location` is a path, a folder, a glob, or s3://…; without it, the configured one.
     """
-    use_config(Path(__file__).parent.parent / "config.toml")
+    use_config(__file__)
     files = from_parquet(
         location or required_setting("pipelines.parquet.location"), changed_files_only=True
     )
     pipeline = dlt.pipeline("parquet_to_bunce", destination=bunce())
-    return flush_and_run(pipeline, bunce_adapter(files), write_disposition="merge")
+    return flush_and_run(pipeline, bunce_adapter(files))
 
 
 @click.command(help=__doc__)

@@ -6,15 +6,13 @@ from dlt's secrets or the environment: SOURCES__SQL_DATABASE__CREDENTIALS=postgr
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 import dlt
 
 from dlt_bunce import RunSummary, bunce, bunce_adapter, flush_and_run
 from dlt_bunce.cli.failures import reported
 from dlt_bunce.cli.output import print_summary
-from dlt_bunce.running import required_setting, setting, use_config
+from dlt_bunce.config_file import required_setting, setting, use_config
 from dlt_bunce.sources import from_sql
 
 
@@ -23,7 +21,7 @@ def load(table: str | None = None, query: str | None = None) -> RunSummary:
 
     `table` may carry its schema. Without either argument, the configured ones.
     """
-    use_config(Path(__file__).parent.parent / "config.toml")
+    use_config(__file__)
     if table is None and query is None:
         table, query = setting("pipelines.postgres.table"), setting("pipelines.postgres.query")
     rows = from_sql(
@@ -33,7 +31,7 @@ def load(table: str | None = None, query: str | None = None) -> RunSummary:
         incremental=setting("pipelines.postgres.incremental"),
     )
     pipeline = dlt.pipeline("postgres_to_bunce", destination=bunce())
-    return flush_and_run(pipeline, bunce_adapter(rows), write_disposition="merge")
+    return flush_and_run(pipeline, bunce_adapter(rows))
 
 
 @click.command(help=__doc__)

@@ -7,15 +7,13 @@ bigquery://…, redshift+psycopg2://…; install the driver that SQLAlchemy name
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 import dlt
 
 from dlt_bunce import RunSummary, bunce, bunce_adapter, flush_and_run
 from dlt_bunce.cli.failures import reported
 from dlt_bunce.cli.output import print_summary
-from dlt_bunce.running import required_setting, setting, use_config
+from dlt_bunce.config_file import required_setting, setting, use_config
 from dlt_bunce.sources import from_database
 
 
@@ -24,7 +22,7 @@ def load(table: str | None = None, query: str | None = None) -> RunSummary:
 
     `table` may carry its schema. Without either argument, the configured ones.
     """
-    use_config(Path(__file__).parent.parent / "config.toml")
+    use_config(__file__)
     if table is None and query is None:
         table, query = setting("pipelines.warehouse.table"), setting("pipelines.warehouse.query")
     rows = from_database(
@@ -34,7 +32,7 @@ def load(table: str | None = None, query: str | None = None) -> RunSummary:
         incremental=setting("pipelines.warehouse.incremental"),
     )
     pipeline = dlt.pipeline("warehouse_to_bunce", destination=bunce())
-    return flush_and_run(pipeline, bunce_adapter(rows), write_disposition="merge")
+    return flush_and_run(pipeline, bunce_adapter(rows))
 
 
 @click.command(help=__doc__)

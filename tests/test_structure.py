@@ -24,6 +24,7 @@ ALLOWED = {
     "store": {"errors", "model"},
     "api": {"errors", "model", "logs"},
     "emulator": set(),
+    "configuration_checks": {"errors"},
     "delivery": {"errors", "api"},
     "parquet": {"errors"},
     "held": {"records", "api", "delivery"},
@@ -73,6 +74,7 @@ KNOW_DLT = {
     "alerts",  # where a run ends
     "cli",
     "client",
+    "config_file",
     "configuration",
     "data_at_rest",  # dlt's packages
     "destinations",
@@ -83,7 +85,6 @@ KNOW_DLT = {
     "mapped_rows",  # a step of a resource
     "logs",  # follows dlt's log level
     "running",
-    "settings",  # where dlt finds them
     "sources",
     "state",
     "summary",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from dlt.destinations.utils import get_resource_for_adapter
-from dlt.extract import DltResource
+from dlt.extract import DltResource, DltSource
 
 from dlt_bunce.errors import DispositionError, MappingError
 from dlt_bunce.mapped_rows import with_mapped_rows
@@ -40,6 +40,9 @@ def bunce_adapter(
     such as updated_at: the newest version of a customer wins. What is said here replaces what an
     earlier run has said, in whole.
 
+    Rows that are no resource of dlt's are merged. A resource keeps its write disposition, which is
+    "append" (create only) unless it says "merge": dlt does not tell one that was not chosen.
+
     Raises MappingError when one column is given twice, DispositionError for "replace".
     """
     columns = {
@@ -62,7 +65,10 @@ def bunce_adapter(
                 remedy="Give every field a column of its own.",
             )
         mapping[field] = column
+    chosen = chosen_by_default(data)
     resource = get_resource_for_adapter(data)
+    if chosen is not None:
+        resource.apply_hints(write_disposition=chosen)
     refuse_replace(resource.write_disposition)
     resource.apply_hints(additional_table_hints={TABLE_HINT: True})
     adapt(resource, mapping)
@@ -84,6 +90,13 @@ def mapping_hint(table: Mapping[str, Any]) -> dict[str, str]:
     """What the hint of a table says, as it came with its newest extraction."""
     hint: dict[str, dict[str, str]] = table.get(MAPPING_HINT) or {}
     return dict(hint.get("columns", {}))
+
+
+def chosen_by_default(data: Any) -> Literal["merge"] | None:
+    """Merge for rows that are not in a resource, where nobody can have chosen; else None."""
+    made = (DltResource, DltSource)
+    items = data if isinstance(data, (list, tuple)) else [data]
+    return None if any(isinstance(one, made) or callable(one) for one in items[:1]) else "merge"
 
 
 def refuse_replace(disposition: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import Any, Final, Literal, Optional
+from typing import Any, Callable, Final, Literal, Optional, Union  # noqa: UP035, see on_run_end
 from urllib.parse import urlsplit
 
 from dlt.common.configuration import configspec
@@ -12,8 +12,9 @@ from dlt.common.configuration.specs import CredentialsConfiguration
 from dlt.common.destination.client import DestinationClientConfiguration
 from dlt.common.typing import TSecretStrValue
 
-from dlt_bunce import settings
+from dlt_bunce.configuration_checks import check_kind, refuse_unknown
 from dlt_bunce.errors import ConfigurationError
+from dlt_bunce.records.schema import FIELDS
 from dlt_bunce.thresholds import Thresholds
 
 LIVE_URL = "https://api.bunce.so/v1"
@@ -84,41 +85,49 @@ class BunceConfiguration(DestinationClientConfiguration):
     """Rows rejected or held above which a recorded run fails."""
     min_rows_share_of_last: Optional[float] = None
     """Rows read, as a fraction of what the last run read, below which a recorded run fails."""
-    # any: dlt cannot resolve a Callable on Python 3.10
-    on_run_end: Optional[Any] = None
+    # typing's Callable: dlt takes that of collections.abc for a class, which fails in Python 3.10
+    on_run_end: Optional[Union[str, Callable[[Any], Any]]] = None
     """Called with the RunSummary when a run has ended: "package.module:function", or a callable."""
     wait_for_run: float = 300.0
-    """Seconds to wait for another run of the same pipeline that is still at work."""
+    """Seconds to wait for another run in the same working folder."""
     keep_completed_jobs: bool = False
-    """Whether dlt keeps the files of loaded packages: each is a copy of the source."""
+    """Whether dlt keeps the files of a load, copies of the source, after all is settled."""
     dry_run: bool = False
     """Counts what would be sent, sends and writes nothing."""
 
     def on_resolved(self) -> None:
         """Derives and checks what depends on several settings.
 
-        Raises ConfigurationError for names that are no setting, a key that contradicts its host,
-        and impossible values.
+        Raises ConfigurationError for a key that contradicts its host and for impossible numbers.
         """
-        known = {one.name for one in dataclasses.fields(self) if not one.name.startswith("__")}
-        for section in {"bunce", self.destination_name or "bunce"}:
-            for name, where in settings.configured_names(section):
-                settings.refuse_unknown([name], known, where)
-        settings.refuse_wrong_kinds({name: getattr(self, name) for name in known})
-        if self.default_region is not None:
-            self.default_region = str(self.default_region).strip().upper()
+        self._check_kinds()
         self.base_url = _base_url(self.base_url, self.credentials.api_key or "")
-        self._refuse_impossible()
+        self._check_numbers()
+        if self.default_region is not None:
+            self.default_region = self.default_region.strip().upper()
+        if self.default_region is not None and not re.fullmatch("[A-Z]{2}", self.default_region):
+            raise ConfigurationError(
+                f"default_region is {self.default_region!r}, which is no country code.",
+                remedy='Write the two letters of the country, such as default_region = "NG".',
+            )
 
-    def _refuse_impossible(self) -> None:
+    def _check_kinds(self) -> None:
+        for name, hint in self.get_resolvable_fields().items():
+            check_kind(name, hint, getattr(self, name))
+        for name, known in (("mapping", [*FIELDS, "version"]), ("defaults", list(FIELDS))):
+            refuse_unknown(getattr(self, name) or {}, known, where=f"in {name}")
+            for key, value in (getattr(self, name) or {}).items():
+                check_kind(f"{name}.{key}", str, value)
+
+    def _check_numbers(self) -> None:
         for name in ("batch_size", "max_batch_size", "concurrency", "max_concurrency", "timeout_s"):
             if getattr(self, name) <= 0:
                 raise ConfigurationError(
                     f"{name} is {getattr(self, name)}, but must be above 0.",
                     remedy=f"Correct {name} under [destination.bunce].",
                 )
-        for name in ("wait_for_run", "requests_per_minute"):
-            if getattr(self, name) < 0:
+        for name in ("requests_per_minute", "max_reject_count", "wait_for_run"):
+            if (getattr(self, name) or 0) < 0:
                 raise ConfigurationError(
                     f"{name} is {getattr(self, name)}, but must not be below 0.",
                     remedy=f"Correct {name} under [destination.bunce].",
@@ -130,16 +139,6 @@ class BunceConfiguration(DestinationClientConfiguration):
                     f"{name} is {share}, but must be a fraction from 0 to 1.",
                     remedy=f"Write for example {name} = 0.05 for 5 %.",
                 )
-        if self.max_reject_count is not None and self.max_reject_count < 0:
-            raise ConfigurationError(
-                f"max_reject_count is {self.max_reject_count}, but must not be below 0.",
-                remedy="Correct max_reject_count under [destination.bunce].",
-            )
-        if self.default_region is not None and not re.fullmatch("[A-Z]{2}", self.default_region):
-            raise ConfigurationError(
-                f"default_region is {self.default_region!r}, which is no country code.",
-                remedy='Write two capital letters, such as default_region = "NG".',
-            )
 
     @property
     def thresholds(self) -> Thresholds:
@@ -183,7 +182,7 @@ class BunceConfiguration(DestinationClientConfiguration):
         return str(self.base_url)
 
 
-def _base_url(base_url: Optional[str], api_key: str) -> str:
+def _base_url(base_url: Union[str, None], api_key: str) -> str:
     prefix = next((p for p in _KEY_HOSTS if api_key.startswith(p)), None)
     if base_url is None:
         if prefix is None:

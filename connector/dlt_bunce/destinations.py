@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, Union
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Union
 
 from dlt.common.configuration import inject_section
+from dlt.common.configuration.exceptions import ConfigValueCannotBeCoercedException
 from dlt.common.configuration.specs.config_section_context import ConfigSectionContext
 from dlt.common.destination import Destination, DestinationCapabilitiesContext
 from dlt.common.schema import Schema
 from dlt.common.schema.utils import normalize_schema_name
 
+from dlt_bunce.config_file import refuse_unknown_settings, use_config
 from dlt_bunce.configuration import BunceConfiguration, BunceCredentials
-from dlt_bunce.settings import refuse_unknown
+from dlt_bunce.configuration_checks import kind_of, refuse_unknown, wrong_value
 
 if TYPE_CHECKING:
     from dlt import Pipeline
 
     from dlt_bunce.client import BunceClient
-
-
-_SETTINGS = frozenset(
-    one.name
-    for one in dataclasses.fields(BunceConfiguration)
-    if one.init and not one.name.startswith("__")
-)
 
 
 class bunce(Destination[BunceConfiguration, "BunceClient"]):  # noqa: N801
@@ -52,36 +46,49 @@ class bunce(Destination[BunceConfiguration, "BunceClient"]):  # noqa: N801
         timeout_s: float | None = None,
         default_region: str | None = None,
         lowercase_email: bool | None = None,
-        mapping: Mapping[str, str] | None = None,
-        defaults: Mapping[str, str] | None = None,
+        mapping: dict[str, str] | None = None,
+        defaults: dict[str, str] | None = None,
         dead_letter_rows: Literal["full", "keys"] | None = None,
         max_reject_share: float | None = None,
         max_reject_count: int | None = None,
         min_rows_share_of_last: float | None = None,
-        on_run_end: str | Callable[[Any], Any] | None = None,
+        on_run_end: Union[str, Callable[[Any], Any], None] = None,
         wait_for_run: float | None = None,
         keep_completed_jobs: bool | None = None,
         dry_run: bool | None = None,
-        **unknown: Any,
+        **unknown: NoReturn,
     ) -> None:
-        """`credentials` may be the API key itself; what is None comes from dlt's configuration.
+        """`credentials` may be the API key itself; what is None comes from dlt's settings.
 
-        Raises ConfigurationError for a name that is no setting.
+        Raises ConfigurationError for a setting that there is not.
         """
         from dlt_bunce.alerts import watch
 
-        given = {
-            name: value
-            for name, value in locals().items()
-            if name in _SETTINGS and value is not None
-        }
-        refuse_unknown(unknown, _SETTINGS, "given to bunce(…)")
+        given = {k: v for k, v in locals().items() if k in self.spec.get_resolvable_fields()}
+        refuse_unknown(unknown, given, where="given to bunce(…)")
         watch()
         if isinstance(credentials, str):
             # a plain string would show up wherever dlt prints its parameters
-            given["credentials"] = BunceCredentials()
-            given["credentials"].parse_native_representation(credentials)
+            plain, given["credentials"] = credentials, BunceCredentials()
+            given["credentials"].parse_native_representation(plain)
         super().__init__(**given)
+
+    def configuration(
+        self, initial_config: BunceConfiguration, accept_partial: bool = False
+    ) -> BunceConfiguration:
+        """The settings from everywhere: as given, environment, dlt's files, ./config.toml.
+
+        Raises ConfigurationError for a name that there is not, and for a value of another kind.
+        """
+        use_config()
+        refuse_unknown_settings(self.destination_name)
+        try:
+            return super().configuration(initial_config, accept_partial)
+        except ConfigValueCannotBeCoercedException as error:
+            if error.field_name not in self.spec.get_resolvable_fields():
+                raise
+            told = kind_of(error.hint)
+            raise wrong_value(error.field_name, error.field_value, *told) from None
 
     def capabilities(self, *args: Any, **kwargs: Any) -> DestinationCapabilitiesContext:
         """As dlt has it; raises RunInProgressError where this run may not use its folder."""

@@ -17,25 +17,17 @@ def dead_letters(
 ) -> Iterator[list[dict[str, Any]]]:
     """Every dead letter of an account, or those of one `status`, in pages of dicts.
 
-    Store and account are those of `[destination.bunce]` where they are not given. Columns are those
-    of the table bunce_dead_letters; `source_row` and `payload` are JSON text.
+    Without `store_url` or `account`, those of the settings count, as for every load.
+
+    Columns are those of the table bunce_dead_letters; `source_row` and `payload` are JSON text.
     """
+    from dlt_bunce.config_file import store_settings
     from dlt_bunce.store.database import Database
     from dlt_bunce.store.selection import Selection, pages
 
-    store_url, account = configured_store(store_url, account)
+    store_url, account = store_settings(store_url, account)
     with Database(store_url, read_only=True) as db:
         yield from pages(db, account, Selection(status=status))
-
-
-def configured_store(store_url: str | None, account: str | None) -> tuple[str, str]:
-    """Store and account as given, else as configured: no API key is needed to look."""
-    from dlt_bunce.configuration import BunceConfiguration
-
-    def configured(name: str) -> str:
-        return str(dlt.config.get(f"destination.bunce.{name}") or getattr(BunceConfiguration, name))
-
-    return store_url or configured("store_url"), account or configured("account")
 
 
 def count_open(pipeline: dlt.Pipeline, *, before: datetime | None = None) -> dict[str, int]:

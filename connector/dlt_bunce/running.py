@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import dlt
 import pyarrow as pa
-from dlt.common.configuration.container import Container
-from dlt.common.configuration.providers import CustomLoaderDocProvider
-from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 from dlt.extract import DltResource, DltSource
 
-from dlt_bunce.adapter import adapt, is_adapted, mapping_hint, refuse_replace
+from dlt_bunce.adapter import (
+    adapt,
+    chosen_by_default,
+    is_adapted,
+    mapping_hint,
+    refuse_replace,
+)
 from dlt_bunce.alerts import is_stopped, one_run, tell
 from dlt_bunce.destinations import client_of
-from dlt_bunce.errors import ConfigurationError, StoppedError, bunce_error
+from dlt_bunce.errors import StoppedError, bunce_error
 from dlt_bunce.folder_locks import wait_s
 from dlt_bunce.hooks import resolved
 from dlt_bunce.left_overs import can_be_read_again, give_up_refused, note_refusal
@@ -32,7 +35,9 @@ from dlt_bunce.summary import runs_of, total
 from dlt_bunce.working_folder import mend
 
 if TYPE_CHECKING:
+    from dlt.common.destination import TLoaderFileFormat
     from dlt.common.destination.typing import PreparedTableSchema
+    from dlt.common.schema.typing import TSchemaContract, TWriteDispositionConfig
 
     from dlt_bunce.client import BunceClient
 
@@ -41,13 +46,19 @@ def flush_and_run(
     pipeline: dlt.Pipeline,
     data: Any,
     *,
-    write_disposition: str | None = "merge",
-    **run_options: Any,
+    write_disposition: TWriteDispositionConfig | None = None,
+    table_name: str | None = None,
+    primary_key: str | Sequence[str] | None = None,
+    columns: Any = None,
+    schema_contract: TSchemaContract | None = None,
+    refresh: Literal["drop_sources", "drop_resources", "drop_data"] | None = None,
+    loader_file_format: TLoaderFileFormat | None = None,
 ) -> RunSummary:
     """Loads what is pending, then `data`; the summary is of `data`, its `flushed` of the former.
 
-    `write_disposition=None` keeps what each resource has chosen; `run_options` are those of dlt's
-    `pipeline.run()`, such as table_name, primary_key, columns, schema_contract, and refresh.
+    Arguments are those of dlt's run(). Without `write_disposition` a resource keeps its own, and
+    rows that are no resource are merged.
+
     dlt alone would load a pending package and silently leave `data` for the run after. Key, host,
     ledger, disposition, and the columns of Arrow tables are checked before a row is extracted, so
     that no mistake of these leaves a package behind. Raises the BunceError behind dlt's exception
@@ -55,15 +66,28 @@ def flush_and_run(
     exceeded; its `summary` is what would have been returned.
     """
     with one_run(pipeline), _own_errors(), folder_lock(pipeline):
-        refuse_replace(write_disposition)
+        if write_disposition is None and not isinstance(data, DltResource | DltSource):
+            write_disposition = chosen_by_default(data)
+        refuse_replace(write_disposition or getattr(data, "write_disposition", None))
         client = client_of(pipeline)
         _check(client)
         data = _adapted(data, client)
         flushed = _flush(pipeline)
         client.refuse_cursor_without_ledger(pipeline)
-        with given_up_when_refused(pipeline, data):
-            disposition: Any = write_disposition
-            pipeline.run(data, write_disposition=disposition, **run_options)
+        with (
+            _cursor_kept(pipeline, client.config.dry_run),
+            given_up_when_refused(pipeline, data),
+        ):
+            pipeline.run(
+                data,
+                write_disposition=write_disposition,  # type: ignore[arg-type]
+                table_name=table_name,  # type: ignore[arg-type]
+                primary_key=primary_key,  # type: ignore[arg-type]
+                columns=columns,
+                schema_contract=schema_contract,  # type: ignore[arg-type]
+                refresh=refresh,  # type: ignore[arg-type]
+                loader_file_format=loader_file_format,  # type: ignore[arg-type]
+            )
         name = pipeline.pipeline_name
         summary = total(client, runs_of(client, name, pipeline.last_trace), name)
         if flushed:
@@ -73,6 +97,18 @@ def flush_and_run(
     tell(client, summary)
     summary.raise_if_over_thresholds()
     return summary
+
+
+@contextlib.contextmanager
+def _cursor_kept(pipeline: dlt.Pipeline, dry_run: bool) -> Iterator[None]:
+    """After a dry run the cursor is where it was: its rows have not been sent."""
+    path = Path(pipeline.working_dir, "state.json")
+    before = path.read_bytes()
+    try:
+        yield
+    finally:
+        if dry_run:
+            path.write_bytes(before)
 
 
 def flush(pipeline: dlt.Pipeline) -> RunSummary:
@@ -209,55 +245,3 @@ def run_folder() -> Iterator[str]:
     """
     with tempfile.TemporaryDirectory(prefix="dlt-bunce-") as folder:
         yield folder
-
-
-def setting(name: str) -> str | None:
-    """A setting of a pipeline by its dotted name, secrets included; None where there is none."""
-    # secrets come from the environment and secrets.toml alone, all else from config.toml as well
-    value: object = dlt.secrets.get(name)
-    if value is None:
-        value = dlt.config.get(name)
-    return None if value is None else str(value)
-
-
-def required_setting(name: str) -> str:
-    """As setting(); raises ConfigurationError where there is none."""
-    value = setting(name)
-    if not value:
-        section, _, key = name.rpartition(".")
-        raise ConfigurationError(
-            f"The setting {key} of [{section}] is missing.",
-            remedy=f"Set it in config.toml, or as {name.replace('.', '__').upper()} in the "
-            "environment, which is the place for whatever holds a password.",
-        )
-    return value
-
-
-def use_config(path: Path) -> None:
-    """Adds a config.toml that lies outside of dlt's own folder to dlt's configuration, as the last
-    place to look; a file that is not there is none.
-
-    Secrets are not read from it: they belong into the environment or dlt's secrets.toml. Raises
-    ConfigurationError where the file is not TOML.
-    """
-    import tomlkit
-    from tomlkit.exceptions import ParseError
-
-    path = path.resolve()
-    if not path.is_file():
-        return
-    try:
-        document = tomlkit.parse(path.read_text(encoding="utf-8")).unwrap()
-    except (ParseError, UnicodeDecodeError) as error:
-        where = f", line {error.line}" if isinstance(error, ParseError) else ""
-        raise ConfigurationError(
-            f"{path} is not TOML{where}.", remedy="Correct that line; text stands in quotes."
-        ) from None
-    # by its whole path: dlt has a provider called config.toml, and takes no second one of a name
-    provider = CustomLoaderDocProvider(str(path), lambda: document, supports_secrets=False)
-    providers = Container()[PluggableRunContext].providers
-    for number, known in enumerate(providers.providers):
-        if known.name == provider.name:
-            providers.providers[number] = provider
-            return
-    providers.add_provider(provider)

@@ -73,7 +73,11 @@ WRONG: dict[str, tuple[int, str, str]] = {
     "load c.parquet  ": (2, f"{URL}=http://example.com/v1", "unencrypted"),
     "load c.parquet   ": (2, f"{URL}=somewhere", "is not a plain http(s) address"),
     "load c.parquet    ": (2, KEY, "No API key."),
-    "load c.parquet     ": (2, "DESTINATION__BUNCE__BATCH_SIZE=many", "batch_size cannot be read"),
+    "load c.parquet     ": (
+        2,
+        "DESTINATION__BUNCE__BATCH_SIZE=many",
+        "batch_size is 'many', but",
+    ),
     "load c.parquet      ": (2, "DESTINATION__BUNCE__BATCH_SIZE=-1", "batch_size is -1"),
     "load c.parquet --store-url sqlite:///broken.parquet": (1, "", "names a file of another kind"),
     "load c.parquet --store-url elsewhere": (2, "", "store_url has the unknown form"),

@@ -23,7 +23,7 @@ def load(pipeline: dlt.Pipeline, how: str, kind: str, rows: list[Any], **hints: 
     data: Any = rows if kind == "dicts" else pa.Table.from_pylist(rows)
     customers = bunce_adapter(dlt.resource(data, name="customers"), **hints)
     if how == "flush_and_run":
-        return flush_and_run(pipeline, customers)
+        return flush_and_run(pipeline, customers, write_disposition="merge")
     pipeline.run(customers, write_disposition="merge")
     return run_summary(pipeline)
 

@@ -112,6 +112,7 @@ def command(
         )
         store = options.store_settings(store_url, account)
         name = origin.pipeline_name(*store)
+        dry_run = options.is_dry_run(destination)
         with _folder(dry_run) as folder, contextlib.ExitStack() as held:
 
             def pipeline_of(name: str) -> dlt.Pipeline:
@@ -143,7 +144,7 @@ def command(
         if as_json:
             output.as_json(summary.as_dict())
         else:
-            output.print_summary(summary, "Dry run: nothing was sent" if dry_run else "Loaded")
+            output.print_summary(summary, "Loaded")
             if summary.superseded and LETTER_ID in origin.columns:
                 output.console().print(
                     "Superseded rows are not sent: since their dead letters were met last, Bunce "

@@ -6,7 +6,6 @@ import dataclasses
 import functools
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
@@ -70,19 +69,17 @@ def source_options(function: _F) -> _F:
 
 def read_config() -> None:
     """Takes settings from ./config.toml where there is one, beside dlt's own places."""
-    from dlt_bunce.running import use_config
+    from dlt_bunce.config_file import refuse_unknown_settings, use_config
 
-    path = Path("config.toml")
-    if path.is_file():
-        use_config(path)
+    use_config()
+    refuse_unknown_settings()
 
 
 def store_settings(store_url: str | None, account: str | None) -> tuple[str, str]:
     """Store and account as given, else as configured: no API key is needed to look."""
-    from dlt_bunce.letters import configured_store
+    from dlt_bunce import config_file
 
-    read_config()
-    return configured_store(store_url, account)
+    return config_file.store_settings(store_url, account)
 
 
 def requests_per_minute() -> int:
@@ -112,6 +109,11 @@ def destination(*, ask: bool = True, **settings: Any) -> bunce:
     if not key and ask and sys.stdin.isatty():
         settings["credentials"] = click.prompt("Bunce API key", hide_input=True, err=True)
     return bunce(**{name: value for name, value in settings.items() if value is not None})
+
+
+def is_dry_run(destination: bunce) -> bool:
+    """Whether settings or arguments ask for a dry run."""
+    return destination.configuration(destination.spec(), accept_partial=True).dry_run
 
 
 def client(*, ask: bool = True, **settings: Any) -> BunceClient:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from dlt_bunce.cli.failures import BAD_URL
 from dlt_bunce.errors import MappingError, SourceError
@@ -27,7 +27,7 @@ class Origin:
     table: str | None = None
     query: str | None = None
     maps: tuple[str, ...] = ()
-    disposition: str = "merge"
+    disposition: Literal["append", "merge"] = "merge"
     version_column: str | None = None
     limit: int | None = None
     name: str | None = None

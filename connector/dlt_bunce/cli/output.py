@@ -47,7 +47,7 @@ def print_summary(summary: RunSummary, title: str = "Run") -> None:
             table.add_row(f"  {fate}", f"{count:,}")
     table.add_row("requests", f"{summary.requests:,} ({summary.bulk_requests:,} bulk)")
     table.add_row("seconds", f"{summary.seconds:.1f}")
-    console().print(title)
+    console().print("Dry run: nothing was sent" if summary.state == "dry_run" else title)
     console().print(table)
     if summary.skipped:
         console().print(

@@ -23,12 +23,14 @@ def command(count: int, store_url: str | None, account: str | None, as_json: boo
     """Show the ledger, open dead letters by code, and the last runs."""
     with reported():
         from dlt_bunce.store import runs
+        from dlt_bunce.store.account import refuse_unknown_account
         from dlt_bunce.store.database import Database
         from dlt_bunce.store.selection import open_by_code
         from dlt_bunce.store.statements import COUNT_CUSTOMERS
 
         store_url, account = options.store_settings(store_url, account)
         with Database(store_url, read_only=True) as db:
+            refuse_unknown_account(db, account)
             ledger = db.rows(COUNT_CUSTOMERS, (account,))[0]
             letters = open_by_code(db, account)
             found = runs.summaries(db, account, limit=count)

@@ -21,10 +21,10 @@ def resource(
 ) -> DltResource:
     """The Arrow tables that `rows` yields; it is given what the cursor has reached, or None."""
     if incremental is None:
-        whole: DltResource = dlt.resource(rows(None), name=TABLE)
+        whole: DltResource = dlt.resource(rows(None), name=TABLE, write_disposition="merge")
         return whole
 
-    @dlt.resource(name=name, table_name=TABLE)
+    @dlt.resource(name=name, table_name=TABLE, write_disposition="merge")
     def since(cursor: Any = new_cursor(incremental)) -> Iterator[Any]:  # noqa: B008, dlt finds the cursor by its default
         for table in rows(cursor.last_value):
             check_column(incremental, table.schema.names)

@@ -72,6 +72,19 @@ def known_account(
     return _account(row)
 
 
+def refuse_unknown_account(
+    db: Database, name: str, *, remedy: str = "See them with: dlt-bunce account list"
+) -> None:
+    """Raise AccountError for a name that the store does not have; one without any is empty."""
+    rows = db.rows("SELECT account FROM bunce_accounts ORDER BY account")
+    known = [row["account"] for row in rows]
+    if known and name not in known:
+        raise AccountError(
+            f"There is no account {name!r} in the store, which has: {', '.join(known)}.",
+            remedy=remedy,
+        )
+
+
 def has_seen(db: Database, name: str, pipeline_name: str) -> bool:
     """Whether a run of the pipeline into the account was completed, or all of Bunce's customers
     were taken into its ledger: else no cursor of that pipeline can be right here.

@@ -1,0 +1,124 @@
+"""What is wrong with settings: names that there are not, and values of another kind."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, get_args, get_origin
+
+from dlt_bunce.errors import ConfigurationError
+
+EXAMPLES: Mapping[str, str] = {
+    "account": '"default"',
+    "customers_table": '"customers"',
+    "dead_letter_rows": '"full"',
+    "default_region": '"NG"',
+    "defaults": '{ last_name = "-" }',
+    "egress": '"default"',
+    "mapping": '{ email = "contact_mail" }',
+    "max_reject_share": "0.05",
+    "min_rows_share_of_last": "0.5",
+    "on_run_end": '"package.module:function"',
+    "store_url": '"sqlite:///bunce.sqlite"',
+}
+_KINDS: Mapping[Any, tuple[str, str]] = {
+    bool: ("true or false", "true"),
+    int: ("a whole number", "100"),
+    float: ("a number", "60.0"),
+    str: ("text", '"default"'),
+}
+
+
+def refuse_unknown(names: Iterable[str], known: Iterable[str], *, where: str) -> None:
+    """Raise ConfigurationError for the first name that is not known, with the nearest that is."""
+    known = list(known)
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+            meant = f"Did you mean {near[0]}? " if near else ""
+            raise ConfigurationError(
+                f"There is no setting {name!r} ({where}).",
+                remedy=f"{meant}Settings there are: {', '.join(sorted(known))}.",
+            )
+
+
+def refuse_unknown_variables(
+    environ: Iterable[str], known: Iterable[str], *, destination: str
+) -> None:
+    """The same for variables DESTINATION__BUNCE__…, also after the name of a pipeline.
+
+    A key of a dictionary is refused, too: dlt reads dictionaries as one JSON object.
+    """
+    known = list(known)
+    sections = {"bunce", destination.lower()}
+    for variable in environ:
+        words = variable.lower().split("__")
+        for at in (0, 1):
+            if words[at : at + 1] != ["destination"] or words[at + 1 : at + 2] == []:
+                continue
+            if words[at + 1] not in sections or len(words) < at + 3:
+                continue
+            name, rest = words[at + 2], words[at + 3 :]
+            refuse_unknown([name], known, where=f"environment variable {variable}")
+            if rest and name in {"mapping", "defaults"}:
+                whole = "__".join(variable.split("__")[: at + 3])
+                raise ConfigurationError(
+                    f"The environment variable {variable} is not read.",
+                    remedy="Write a dictionary as one JSON object: "
+                    f'{whole}=\'{{"{"__".join(rest)}": "…"}}\'',
+                )
+            if rest and name != "credentials":
+                raise ConfigurationError(
+                    f"There is no setting {'.'.join([name, *rest])!r} (environment variable "
+                    f"{variable}).",
+                    remedy=f"Settings there are: {', '.join(sorted(known))}.",
+                )
+            if rest and name == "credentials":
+                refuse_unknown(rest[:1], ["api_key"], where=f"environment variable {variable}")
+
+
+def check_kind(name: str, hint: Any, value: object) -> None:
+    """Raise ConfigurationError for a value that is not of its setting's kind; None is of any."""
+    hints = [one for one in get_args(hint) if one is not type(None)] or [hint]
+    kind = hint if get_origin(hint) is Literal else hints[0] if len(hints) == 1 else None
+    if value is None or kind is None:
+        return
+    if get_origin(kind) is Literal:
+        allowed = get_args(kind)
+        if value not in allowed:
+            raise wrong_value(name, value, "one of " + ", ".join(f'"{one}"' for one in allowed))
+        return
+    if get_origin(kind) is dict:
+        if not isinstance(value, dict):
+            raise wrong_value(name, value, "a dictionary")
+        return
+    if kind not in _KINDS:
+        return
+    told, example = _KINDS[kind]
+    is_bool = isinstance(value, bool)
+    fits = {
+        bool: is_bool,
+        int: isinstance(value, int) and not is_bool,
+        float: isinstance(value, int | float) and not is_bool and math.isfinite(value),
+        str: isinstance(value, str),
+    }
+    if not fits[kind]:
+        raise wrong_value(name, value, told, example)
+
+
+def wrong_value(name: str, value: object, told: str, example: str = "…") -> ConfigurationError:
+    """The error for a value of the wrong kind, with a line to write instead."""
+    shown = repr(value) if len(repr(value)) < 40 else f"a {type(value).__name__}"
+    return ConfigurationError(
+        f"{name} is {shown}, but must be {told}.",
+        remedy=f"Write for example {name} = {EXAMPLES.get(name, example)}",
+    )
+
+
+def kind_of(hint: Any) -> tuple[str, str]:
+    """What a setting must be, in words, and an example."""
+    if get_origin(hint) is Literal:
+        return "one of " + ", ".join(f'"{one}"' for one in get_args(hint)), f'"{get_args(hint)[0]}"'
+    hints = [one for one in get_args(hint) if one is not type(None)] or [hint]
+    return _KINDS.get(hints[0], ("a dictionary", "{ }"))

@@ -1,0 +1,243 @@
+"""Settings as their users give them: a config.toml in the folder, variables, arguments in code."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cli.conftest import PROGRAM, Done, people, write
+
+from dlt_bunce import bunce
+from dlt_bunce.configuration import BunceConfiguration
+from dlt_bunce.emulator import Emulator
+from dlt_bunce.errors import ConfigurationError
+from dlt_bunce.store.database import Database
+
+ROOT = Path(__file__).parent.parent.parent
+KEY = {"DESTINATION__BUNCE__CREDENTIALS__API_KEY": "sk_test_marked_key"}
+
+
+def dlt_bunce(*words: str, **environment: str) -> Done:
+    """The real command, with no setting but the key and what is given."""
+    done = subprocess.run(
+        [PROGRAM, *words],
+        env={**os.environ, **KEY, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    return Done(done.stdout, done.stderr, done.returncode)
+
+
+@pytest.fixture
+def base(emulator: Emulator) -> str:
+    """A config.toml of the working folder that leads to the emulator."""
+    text = (
+        f'[destination.bunce]\nbase_url = "{emulator.base_url}"\nrequests_per_minute = 0\n'
+        'store_url = "sqlite:///mine.sqlite"\naccount = "shop"\n'
+    )
+    Path("config.toml").write_text(text)
+    return text
+
+
+def add(text: str) -> None:
+    with Path("config.toml").open("a") as file:
+        file.write(text)
+
+
+def test_store_account_and_region_come_from_config_toml(base: str, emulator: Emulator) -> None:
+    add('default_region = "ng"\n')
+    file = write(people(1, mobile="0803 123 4567"))
+
+    done = dlt_bunce("load", file, "--json")
+
+    assert (0, "") == (done.code, done.errors)
+    assert 1 == done.json["created"]
+    assert ["+2348031234567"] == [c["phone_no"] for c in emulator.customers.values()]
+    assert not Path("bunce.sqlite").exists()
+    with Database("sqlite:///mine.sqlite", read_only=True) as db:
+        assert [{"account": "shop"}] == db.rows("SELECT account FROM bunce_customers")
+    assert "shop" == dlt_bunce("status", "--json").json["account"]
+
+
+def test_thresholds_of_config_toml_fail_the_command(base: str) -> None:
+    add("max_reject_count = 0\n")
+
+    assert 3 == dlt_bunce("load", write([*people(1), *people(2, mobile="call me")])).code
+
+
+def test_dry_run_in_config_toml_sends_nothing_and_says_so(base: str, emulator: Emulator) -> None:
+    add("dry_run = true\n")
+    file = write(people(1))
+
+    told = dlt_bunce("load", file)
+    figures = dlt_bunce("load", file, "--json")
+
+    assert (0, 0, {}) == (told.code, figures.code, dict(emulator.customers))
+    assert told.output.startswith("Dry run: nothing was sent")
+    assert "dry_run" == figures.json["state"]
+
+
+def test_dead_letters_keep_keys_alone_where_config_toml_says_so(base: str) -> None:
+    add('dead_letter_rows = "keys"\n')
+    assert 0 == dlt_bunce("load", write(people(2, mobile="call me"))).code
+
+    with Database("sqlite:///mine.sqlite", read_only=True) as db:
+        [letter] = db.rows("SELECT source_row FROM bunce_dead_letters")
+    assert "call me" not in str(letter["source_row"])
+
+
+def test_environment_goes_before_dlts_files_and_those_before_config_toml(base: str) -> None:
+    Path(".dlt").mkdir()
+    Path(".dlt/config.toml").write_text('[destination.bunce]\naccount = "dlt"\n')
+    file = write(people(1))
+    assert 0 == dlt_bunce("load", file).code
+
+    assert "dlt" == dlt_bunce("status", "--json").json["account"]
+    assert 0 == dlt_bunce("load", file, DESTINATION__BUNCE__ACCOUNT="env").code
+    told = dlt_bunce("status", "--json", DESTINATION__BUNCE__ACCOUNT="env")
+    assert "env" == told.json["account"]
+
+
+def test_a_pipeline_of_ours_reads_the_same_file_and_its_own_section(
+    base: str, emulator: Emulator
+) -> None:
+    add('[pipelines.parquet]\nlocation = "exports/*.parquet"\n')
+    write(people(1, 2), "exports/a.parquet")
+
+    done = subprocess.run(
+        [sys.executable, ROOT / "pipelines" / "parquet_to_bunce.py"],
+        env={**os.environ, **KEY},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (0, "", 2) == (done.returncode, done.stderr, len(emulator.customers))
+    assert Path("mine.sqlite").exists()
+    assert 2 == dlt_bunce("status", "--json").json["ledger"]["delivered"]
+
+
+def test_a_program_of_ones_own_reads_the_same_file(base: str, emulator: Emulator) -> None:
+    program = (
+        "import dlt; from dlt_bunce import bunce\n"
+        f"dlt.pipeline('own', destination=bunce()).run({people(1)!r}, table_name='customers')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], env={**os.environ, **KEY}, check=False)
+
+    assert (0, 1) == (done.returncode, len(emulator.customers))
+    assert Path("mine.sqlite").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('default_regoin = "NG"', "Did you mean default_region?"),
+        ("dryrun = true", "Did you mean dry_run?"),
+        ('batch_size = "ten"', "must be a whole number. Write for example batch_size = 100"),
+        ('dead_letter_rows = "none"', 'must be one of "full", "keys"'),
+        ('dry_run = "perhaps"', "must be true or false"),
+        ('mapping = { emial = "mail" }', "Did you mean email?"),
+        ('defaults = { lastname = "-" }', "Did you mean last_name?"),
+        ('credentials = { key = "k" }', "api_key"),
+        ("wait_for_run = -1", "must not be below 0"),
+        ('on_run_ned = "a:b"', "Did you mean on_run_end?"),
+        ("this is no TOML", "line 6"),
+    ],
+)
+def test_what_cannot_be_meant_in_config_toml_is_refused(
+    base: str, emulator: Emulator, line: str, told: str
+) -> None:
+    add(f"{line}\n")
+
+    done = dlt_bunce("load", write(people(1)))
+
+    assert (2, "", 1) == (done.code, done.output, len(done.errors.splitlines())), done.errors
+    assert told in done.errors
+    assert not emulator.customers
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("DESTINATION__BUNCE__DRYRUN", "true", "Did you mean dry_run?"),
+        ("DESTINATION__BUNCE__BATCH_SIZE", "ten", "batch_size is 'ten'"),
+        ("DESTINATION__BUNCE__DEAD_LETTER_ROWS", "none", 'one of "full", "keys"'),
+        ("DESTINATION__BUNCE__MAPPING__EMAIL", "mail", """MAPPING='{"email": "…"}'"""),
+        ("DESTINATION__BUNCE__MAPPING", "mail", "mapping = { email"),
+        ("DESTINATION__BUNCE__CREDENTIALS__KEY", "x", "api_key"),
+        ("CRM__DESTINATION__BUNCE__DRYRUN", "true", "Did you mean dry_run?"),
+    ],
+)
+def test_what_cannot_be_meant_in_the_environment_is_refused(
+    base: str, emulator: Emulator, variable: str, value: str, told: str
+) -> None:
+    done = dlt_bunce("load", write(people(1)), **{variable: value})
+
+    assert (2, "") == (done.code, done.output)
+    assert told in done.errors
+    assert not emulator.customers
+
+
+def test_a_command_that_only_looks_refuses_a_misspelt_store(base: str) -> None:
+    add('store_ulr = "sqlite:///other.sqlite"\n')
+
+    done = dlt_bunce("status")
+
+    assert 2 == done.code
+    assert "Did you mean store_url?" in done.errors
+
+
+def test_the_file_of_another_program_is_left_alone(emulator: Emulator) -> None:
+    Path("config.toml").write_text('baseURL = "https://example.org"\ntheme = "x"\n')
+
+    done = dlt_bunce("load", write(people(1)), DESTINATION__BUNCE__BASE_URL=emulator.base_url)
+
+    assert (0, 1) == (done.code, len(emulator.customers))
+
+
+def test_unknown_arguments_are_refused_with_the_nearest_that_there_is() -> None:
+    wrong: Any = {"dryrun": True}
+    with pytest.raises(ConfigurationError, match="Did you mean dry_run"):
+        bunce(**wrong)
+
+
+@pytest.mark.parametrize(
+    "given", [{"batch_size": "ten"}, {"dead_letter_rows": "none"}, {"dry_run": "no"}]
+)
+def test_arguments_of_another_kind_are_refused(given: Any) -> None:
+    from dlt.common.schema import Schema
+
+    with pytest.raises(ConfigurationError, match=next(iter(given))):
+        bunce("sk_test_marked", **given).client(Schema("x"))
+
+
+def test_the_arguments_of_bunce_are_the_fields_of_its_configuration() -> None:
+    parameters = inspect.signature(bunce.__init__).parameters.values()
+    given = {one.name for one in parameters if one.kind is not one.VAR_KEYWORD} - {"self"}
+    fields = {field.name for field in dataclasses.fields(BunceConfiguration)}
+
+    assert given == {name for name in fields - {"destination_type"} if name[:2] != "__"}
+
+
+@pytest.mark.parametrize("command", ["status", "adopt"])
+def test_an_account_that_the_store_has_not_is_refused(base: str, command: str) -> None:
+    assert 0 == dlt_bunce("load", write(people(1))).code
+
+    done = dlt_bunce(command, "--account", "nope")
+
+    assert (2, "", 1) == (done.code, done.output, len(done.errors.splitlines()))
+    assert "There is no account 'nope' in the store, which has: shop." in done.errors
+
+
+def test_adopt_makes_the_first_account_and_another_when_told_to(base: str) -> None:
+    assert 0 == dlt_bunce("adopt").code
+    assert 0 == dlt_bunce("adopt", "--account", "second", "--new-account").code
+    assert 0 == dlt_bunce("status", "--account", "second").code

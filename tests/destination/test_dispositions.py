@@ -1,0 +1,104 @@
+"""What is chosen at the resource holds through every door; rows that are no resource are merged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import dlt
+import pyarrow as pa
+import pytest
+from tests.destination.conftest import MakePipeline, customer
+
+from dlt_bunce import bunce_adapter, dead_letters, flush_and_run
+from dlt_bunce.emulator import Emulator
+from dlt_bunce.errors import DispositionError
+
+
+def declared(rows: Any, disposition: Any) -> Any:
+    return dlt.resource(rows, name="customers", write_disposition=disposition)
+
+
+DOORS: dict[str, Callable[[dlt.Pipeline, Any], Any]] = {
+    "flush_and_run": flush_and_run,
+    "run": lambda pipeline, data: pipeline.run(data),
+}
+
+
+@pytest.mark.parametrize("arrow", [False, True])
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize(
+    ("make_data", "name"),
+    [
+        (bunce_adapter, "Ann"),
+        (lambda rows: bunce_adapter(declared(rows, "merge")), "Ann"),
+        (lambda rows: bunce_adapter(declared(rows, "append")), "Ada"),
+        (lambda rows: declared(rows, "append"), "Ada"),
+        (lambda rows: declared(rows, "merge"), "Ann"),
+    ],
+)
+def test_a_changed_customer_is_updated_where_merge_is_chosen_or_nobody_has_chosen(
+    make: MakePipeline, emulator: Emulator, make_data: Any, name: str, door: str, arrow: bool
+) -> None:
+    for first in ("Ada", "Ann"):
+        rows = [customer(1, first_name=first)]
+        data = make_data([pa.Table.from_pylist(rows)] if arrow else rows)
+        if data.name != "customers":
+            data = data.with_name("customers")
+        DOORS[door](make(), data)
+
+    assert [name] == [one["first_name"] for one in emulator.customers.values()]
+
+
+def test_plain_rows_are_merged_by_flush_and_run_and_other_arguments_are_passed_on(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    for first in ("Ada", "Ann"):
+        flush_and_run(
+            make(),
+            [customer(1, first_name=first)],
+            table_name="customers",
+            primary_key="customer_id",
+            columns={"customer_id": {"data_type": "text"}},
+            schema_contract={"columns": "evolve"},
+            loader_file_format="jsonl",
+        )
+
+    assert ["Ann"] == [one["first_name"] for one in emulator.customers.values()]
+    table = make().default_schema.tables["customers"]
+    assert table["columns"]["customer_id"]["primary_key"]
+
+
+def test_an_argument_goes_before_the_resource(make: MakePipeline, emulator: Emulator) -> None:
+    for first in ("Ada", "Ann"):
+        data = declared([customer(1, first_name=first)], "append")
+        flush_and_run(make(), data, write_disposition="merge")
+
+    assert ["Ann"] == [one["first_name"] for one in emulator.customers.values()]
+
+
+def test_a_resource_that_replaces_is_refused_before_a_row_is_extracted(make: MakePipeline) -> None:
+    pipeline = make()
+    with pytest.raises(DispositionError):
+        flush_and_run(pipeline, declared([customer(1)], "replace"))
+    assert not pipeline.has_pending_data
+
+
+def test_dead_letters_come_from_the_configured_store(
+    make: MakePipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DESTINATION__BUNCE__STORE_URL", "sqlite:///mine.sqlite")
+    monkeypatch.setenv("DESTINATION__BUNCE__ACCOUNT", "shop")
+    flush_and_run(make(), [customer(1, phone_no="call me")], table_name="customers")
+
+    assert ["c1"] == [letter["customer_id"] for letter in dead_letters()]
+
+
+def test_a_dry_run_leaves_the_cursor_where_it_was(make: MakePipeline, emulator: Emulator) -> None:
+    @dlt.resource(name="customers", write_disposition="merge")
+    def rows(cursor: Any = dlt.sources.incremental("updated_at")) -> Any:
+        yield [customer(1, updated_at=5)]
+
+    assert ("dry_run", 1) == (flush_and_run(make(dry_run=True), rows()).state, 1)
+    assert {} == dict(emulator.customers)
+    assert 1 == flush_and_run(make(), rows()).created
