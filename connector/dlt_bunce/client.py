@@ -53,6 +53,8 @@ def local_pace(_base_url: str, requests_per_minute: int) -> Pace:
 
 # requests of preflights, which know no run yet, until the first job of the run counts them
 _preflights: dict[str, list[Traffic]] = {}
+# which store a run has begun with, by its owner
+_stores: dict[str, str] = {}
 _GIVEN_UP = " What this run has extracted is given up, and read again by the next one."
 _FRESH_S = 60.0
 """So long after a preflight a run of the same pipeline begins without asking again."""
@@ -90,6 +92,8 @@ class BunceClient(JobClientBase, StoredState):
 
     def _open_account(self) -> Account:
         with self.database() as db:
+            if self.owner.is_run:
+                _stores[self.owner.name] = db.store_id
             return open_account(
                 db, self.config.account, self.config.credentials.api_key, host=self.config.host
             )
@@ -187,7 +191,11 @@ class BunceClient(JobClientBase, StoredState):
 
     def database(self) -> Database:
         """A connection to the store, for the thread that asks; a dry run only reads it."""
-        return Database(self.config.store_url, read_only=self.config.dry_run)
+        return Database(
+            self.config.store_url,
+            read_only=self.config.dry_run,
+            expected=_stores.get(self.owner.name),
+        )
 
     def session(self) -> Session:
         """A connection pool to Bunce, within the request budget of all who share the store."""

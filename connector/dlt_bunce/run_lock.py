@@ -32,10 +32,14 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 @dataclass(frozen=True)
 class Owner:
-    """Who runs: `name` is random, `ended` names owners whose processes are known to be gone."""
+    """Who runs: `name` is random, `ended` names owners whose processes are known to be gone.
+
+    `is_run` is false for a process that holds no working folder.
+    """
 
     name: str
     ended: tuple[str, ...] = ()
+    is_run: bool = True
 
 
 @dataclass
@@ -107,7 +111,7 @@ def owner_of(working_dir: Path) -> Owner:
     if held is not None:
         return held.owner
     with _registry:
-        return _processes.setdefault(os.getpid(), Owner(secrets.token_hex(8)))
+        return _processes.setdefault(os.getpid(), Owner(secrets.token_hex(8), is_run=False))
 
 
 def _locked(path: Path, wait_s: float) -> FileLock:

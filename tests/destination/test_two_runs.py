@@ -148,3 +148,18 @@ with run_lock(Path("p/same")):
     shutil.copytree("p", "q")
     with run_lock(Path("q/same")) as elsewhere:
         assert () == elsewhere.ended
+
+
+def test_a_store_that_goes_in_mid_load_ends_the_run(emulator: Emulator) -> None:
+    slow = Fault("hang_before", on_request=3, seconds=3.0)
+    emulator.behavior = Behavior(rate_limit=0, faults=(slow,))
+    process = start(emulator, "run", 0)
+    wait_for_requests(emulator, 3)
+    for file in Path().glob("s.sqlite*"):
+        file.unlink()
+
+    _, errors = process.communicate(timeout=120)
+
+    assert process.returncode != 0
+    assert "is gone, or another is in its place" in errors
+    assert {1} == set(emulator.times_sent.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import sqlite3
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
@@ -30,7 +31,8 @@ def utc_now() -> str:
 class Database:
     """One connection, for one thread. Use as a context manager.
 
-    With `read_only` the store must exist and is not changed. Raises ConfigurationError for a
+    With `read_only` the store must exist and is not changed; with `expected`, it must be the one of
+    that `store_id`. Raises ConfigurationError for a
     `store_url` of an unknown kind, and StoreError from every method when the database cannot do
     what was asked.
     """
@@ -41,8 +43,11 @@ class Database:
         *,
         read_only: bool = False,
         busy_timeout_s: float = BUSY_TIMEOUT_S,
+        expected: str | None = None,
     ) -> None:
         self._url = store_url
+        self._expected = expected
+        self.store_id = ""
         self._engine = engine(store_url, busy_timeout_s)
         self.read_only = read_only
         self._open = contextlib.ExitStack()
@@ -52,7 +57,7 @@ class Database:
 
     def another(self) -> Database:
         """A second connection to the same store, for another thread; not open yet."""
-        return Database(self._url)
+        return Database(self._url, expected=self._expected)
 
     def exists(self) -> bool:
         """Whether there is a store of any version; nothing needs to be open for that."""
@@ -69,6 +74,9 @@ class Database:
                     "directory.",
                 )
             self._migrate()
+            self.store_id = self.rows("SELECT id FROM bunce_store")[0]["id"]
+            if self._expected not in (None, self.store_id):
+                raise self._swapped()
             self._open = opened.pop_all()
         return self
 
@@ -126,6 +134,8 @@ class Database:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """Runs the block in one transaction, as the only writer from its start to its end."""
+        if self._engine.is_swapped():
+            raise self._swapped()
         for statement in self._engine.begin:
             self._begin(statement)
         try:
@@ -152,6 +162,14 @@ class Database:
         """Whether there is a table of that name."""
         return bool(self.rows(self._engine.has_table, (name,)))
 
+    def _swapped(self) -> StoreError:
+        return StoreError(
+            f"The store {self._engine.name} is gone, or another is in its place, since this run "
+            "has begun: what was sent could not be noted.",
+            remedy="Put it back and run again. Without it, run dlt-bunce adopt first, or all "
+            "customers are sent once more.",
+        )
+
     def _begin(self, statement: str) -> None:
         try:
             self.execute(statement)
@@ -176,6 +194,8 @@ class Database:
             for step in MIGRATIONS[self._version() :]:
                 for statement in step:
                     self.execute(statement)
+            if not self.rows("SELECT 1 AS n FROM bunce_store"):
+                self.execute("INSERT INTO bunce_store VALUES ($1)", (secrets.token_hex(16),))
             for statement in self._engine.tuning:
                 self.execute(statement)
             self.execute("DELETE FROM bunce_schema")

@@ -27,6 +27,10 @@ _FATES: dict[str, str] = {
 
 TABLES: Mapping[str, TableDescription] = MappingProxyType(
     {
+        "bunce_store": TableDescription(
+            "One row: which store this is, so that a run notices another in its place.",
+            {"id": "random, made with the store"},
+        ),
         "bunce_accounts": TableDescription(
             "One row a Bunce workspace, with what tells it apart and what was learned of it.",
             {

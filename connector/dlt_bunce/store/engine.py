@@ -32,6 +32,9 @@ class Engine(Protocol):
     def is_there(self) -> bool:
         """Whether there is anything to open."""
 
+    def is_swapped(self) -> bool:
+        """Whether what is open is no longer what `store_url` names."""
+
     def connect(self, opened: contextlib.ExitStack, *, read_only: bool) -> Any:
         """A cursor in autocommit mode; what must be closed afterwards goes into `opened`.
 

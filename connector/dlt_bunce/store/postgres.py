@@ -98,6 +98,10 @@ class Postgres:
                 return None
         return cursor
 
+    def is_swapped(self) -> bool:
+        """Never: a connection stays with its database."""
+        return False
+
     @property
     def begin(self) -> tuple[str, ...]:
         """One writer at a time, as with the embedded store: nobody deadlocks."""

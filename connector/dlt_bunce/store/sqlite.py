@@ -68,6 +68,20 @@ class Sqlite:
         self.path = Path(store_url[len(prefix) :])
         self.name = str(self.path)
         self._busy_timeout_s = busy_timeout_s
+        self._opened: tuple[int, int] | None = None
+
+    def is_swapped(self) -> bool:
+        """Whether the file that is open is no longer the one at its path: SQLite would go on
+        writing to what nobody can find again.
+        """
+        return self._opened is not None and self._opened != self._identity()
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            status = self.path.stat()
+        except FileNotFoundError:
+            return None
+        return status.st_dev, status.st_ino
 
     @property
     def begin(self) -> tuple[str, ...]:
@@ -93,6 +107,7 @@ class Sqlite:
             name = str(self.path)
         connection = opened.enter_context(contextlib.closing(driver.connect(name, autocommit=True)))
         cursor = opened.enter_context(contextlib.closing(connection.cursor()))
+        self._opened = self._identity()
         # the driver takes types from its first batch, where a column may be all null
         cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": _BATCH_ROWS})
         _ask(cursor, f"PRAGMA busy_timeout={int(self._busy_timeout_s * 1000)}")
