@@ -33,7 +33,7 @@ from dlt_bunce.hooks import resolved
 from dlt_bunce.job import CustomersJob, StateJob, end_rehearsal
 from dlt_bunce.mapped_rows import SHOWN_HINT
 from dlt_bunce.model import Traffic
-from dlt_bunce.records.mapping import FieldMapping, resolve_mapping
+from dlt_bunce.records.mapping import FieldMapping, refuse_other_names, resolve_mapping
 from dlt_bunce.run_lock import Owner, owner_of
 from dlt_bunce.state import StoredState
 from dlt_bunce.store import dlt_state, runs
@@ -135,7 +135,17 @@ class BunceClient(JobClientBase, StoredState):
                 "that deletes customers.",
                 remedy="Filter such rows out and remove the hint." + _GIVEN_UP,
             )
-        self.mapping(table, list(table["columns"]))
+        self._refuse_other_names(name, self.mapping(table, list(table["columns"])), table)
+
+    def _refuse_other_names(
+        self, name: str, mapping: FieldMapping, table: PreparedTableSchema
+    ) -> None:
+        if not self.database().exists():
+            return
+        config = self.config
+        with self.database() as db:
+            before = runs.columns_by_name(db, config.account, self.pipeline_name, name)
+        refuse_other_names(mapping, before, list(table["columns"]))
 
     def _table_remedy(self, name: str, parent: str | None, all_tables: Sequence[str]) -> str:
         if parent:

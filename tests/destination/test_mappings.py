@@ -136,3 +136,27 @@ def test_what_dlt_puts_beside_a_column_is_read_with_it(
 
     assert {"1", "A-3"} == set(emulator.customers)
     assert [] == letters()
+
+
+@pytest.mark.parametrize("how", DOORS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_new_column_with_a_better_name_makes_nobody_somebody_else(
+    make: MakePipeline, emulator: Emulator, how: str, kind: str
+) -> None:
+    def row(**more: Any) -> dict[str, Any]:
+        found = customer(1, id="7") | more
+        return {k: v for k, v in found.items() if k != "customer_id" or more}
+
+    load(make(), how, kind, [row()])
+    with pytest.raises(Exception, match=r"until now that was 'id'") as raised:
+        load(make(), how, kind, [row(customer_id="crm-1")])
+    kept = load(make(), how, kind, [row(customer_id="crm-1")], customer_id="id")
+    more = load(make(), how, kind, [row(customer_id="crm-1", devices=None)], customer_id="id")
+    taken = load(make(), how, kind, [row(customer_id="crm-1")], customer_id="customer_id")
+
+    error = bunce_error(raised.value)
+    assert isinstance(error, MappingError)
+    assert "--map customer_id=id" in str(error)
+    assert (1, 1) == (kept.unchanged, more.unchanged)
+    assert taken.read == 1
+    assert {"7"} <= set(emulator.customers)

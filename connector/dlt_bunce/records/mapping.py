@@ -28,6 +28,11 @@ class FieldMapping:
     version: str | None = None
 
     @property
+    def by_name(self) -> list[str]:
+        """Fields whose columns followed from names alone."""
+        return [field for field in self.columns if self.how[field] in {"name", "alias"}]
+
+    @property
     def recorded(self) -> dict[str, str]:
         """Columns and version in the form that `resolve_mapping` takes as hints or config."""
         return {**self.columns, **({} if self.version is None else {VERSION: self.version})}
@@ -68,6 +73,23 @@ def resolve_mapping(
         how=MappingProxyType({field: how[field] for field in (*FIELDS, VERSION) if field in how}),
         version=chosen.get(VERSION),
     )
+
+
+def refuse_other_names(
+    mapping: FieldMapping, before: Mapping[str, str], columns: Sequence[str]
+) -> None:
+    """Raises MappingError where names alone lead to another column than they did `before` (field to
+    column): a column that is new at the source must not make everybody somebody else.
+    """
+    for field in mapping.by_name:
+        old, new = before.get(field), mapping.columns[field]
+        if old not in (None, new):
+            raise MappingError(
+                f"By its name, column {new!r} would be {field} now; until now that was {old!r}.",
+                columns=columns,
+                remedy=f"To keep {old}: {_write([(field, old)])} To take {new}: the same with "
+                f'"{new}".',
+            )
 
 
 def _by_name(field: str, columns: Sequence[str]) -> tuple[str, str] | None:

@@ -118,6 +118,7 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "answer_seconds": "seconds until answers were there, of all threads",
                 "slowest_answer_seconds": "seconds until the slowest answer was there",
                 "reject_codes": "rows rejected by code, as JSON",
+                "by_name": "its fields that followed from names of columns alone, as JSON",
                 "mapping": "source column of each field, as JSON",
                 "started_at": "time of the first job",
                 "ended_at": "time of completion or failure",

@@ -205,6 +205,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """UPDATE bunce_dlt_state SET account = (SELECT MIN(r.account) FROM bunce_runs AS r
             WHERE r.run_id = bunce_dlt_state.load_id
             AND r.pipeline_name = bunce_dlt_state.pipeline_name)""",
+        # which fields of the run's mapping followed from the names of columns alone, as JSON
+        "ALTER TABLE bunce_runs ADD COLUMN by_name TEXT",
         # one row, random: another file or schema in its place is another store
         "CREATE TABLE bunce_store (id TEXT NOT NULL)",
         # in which order loads were completed, which no clock says for sure

@@ -21,17 +21,19 @@ REPLAY = "replay-"
 """How the ids of runs begin that send dead letters again."""
 
 
-def begin(db: Database, job: Job, mapping: Mapping[str, str]) -> None:
+def begin(db: Database, job: Job, mapping: Mapping[str, str], by_name: Sequence[str] = ()) -> None:
     """Writes the run's row unless another job of the run has done so.
 
-    `mapping` (field to source column) is kept for replays of the run's dead letters.
+    `mapping` (field to source column) is kept for replays of the run's dead letters, and for the
+    next run to compare with; `by_name` are its fields that followed from names alone.
     """
     db.execute(
         "INSERT INTO bunce_runs (run_id, pipeline_name, account, table_name, disposition, state, "
-        "mapping, started_at) VALUES ($1, $2, $3, $4, $5, 'running', $6, $7) "
+        "mapping, started_at, by_name) VALUES ($1, $2, $3, $4, $5, 'running', $6, $7, $8) "
         # of several tables the first by name, whichever of them began
         "ON CONFLICT (run_id, pipeline_name) DO UPDATE SET state = 'running', "
-        "mapping = excluded.mapping, ended_at = NULL, table_name = CASE "
+        "mapping = excluded.mapping, by_name = excluded.by_name, ended_at = NULL, "
+        "table_name = CASE "
         "WHEN excluded.table_name < bunce_runs.table_name THEN excluded.table_name "
         "ELSE bunce_runs.table_name END",
         (
@@ -42,6 +44,7 @@ def begin(db: Database, job: Job, mapping: Mapping[str, str]) -> None:
             job.disposition,
             json.dumps(dict(mapping)),
             utc_now(),
+            json.dumps(sorted(by_name)),
         ),
     )
 
@@ -50,6 +53,23 @@ def is_begun(db: Database, run_id: str) -> bool:
     """Whether rows of a run were claimed: only those can have been sent."""
     rows = db.rows("SELECT 1 AS n FROM bunce_run_chunks WHERE run_id = $1 LIMIT 1", (run_id,))
     return bool(rows)
+
+
+def columns_by_name(
+    db: Database, account: str, pipeline_name: str, table_name: str
+) -> dict[str, str]:
+    """What followed from names in the newest completed run of a table: field to source column."""
+    rows = db.rows(
+        "SELECT r.mapping AS mapping, r.by_name AS by_name FROM bunce_runs AS r "
+        "JOIN bunce_dlt_loads AS l ON l.load_id = r.run_id WHERE r.account = $1 "
+        "AND r.pipeline_name = $2 AND r.table_name = $3 AND r.state = 'completed' "
+        "AND r.by_name IS NOT NULL ORDER BY COALESCE(l.number, 0) DESC LIMIT 1",
+        (account, pipeline_name, table_name),
+    )
+    if not rows:
+        return {}
+    mapping = json.loads(rows[0]["mapping"])
+    return {field: mapping[field] for field in json.loads(rows[0]["by_name"])}
 
 
 def mapping_of(db: Database, run_id: str, pipeline_name: str) -> dict[str, str]:
