@@ -135,6 +135,8 @@ class BunceClient(JobClientBase, StoredState):
                 "that deletes customers.",
                 remedy="Filter such rows out and remove the hint." + _GIVEN_UP,
             )
+        if all(_is_dlt(column) for column in table["columns"]):
+            return  # no rows yet, so nothing that could be mapped
         self._refuse_other_names(name, self.mapping(table, list(table["columns"])), table)
 
     def _refuse_other_names(

@@ -134,6 +134,8 @@ class CustomersJob(RunnableLoadJob):
             if self._parsed_file_name.file_format == "parquet"
             else JsonlSource(self._file_path)
         )
+        if source.row_count == 0:
+            return  # a table that was made before it has rows need not have columns
         if client.config.dry_run:
             settings = self._settings(client, b"")
             rehearsal_of(self._load_id).run(source, job, settings, client.config.store_url)

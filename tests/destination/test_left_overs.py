@@ -105,6 +105,19 @@ def test_rows_that_cannot_be_read_again_are_kept_and_can_be_loaded(
     assert 2 == flush_and_run(again, dlt.resource(rows, name="customers")).created
 
 
+@pytest.mark.parametrize("how", ["flush_and_run", "run"])
+def test_no_rows_need_no_columns(make: MakePipeline, emulator: Emulator, how: str) -> None:
+    def nobody() -> Iterator[Any]:
+        yield dlt.mark.materialize_table_schema()
+
+    pipeline = make()
+    run = pipeline.run if how == "run" else partial(flush_and_run, pipeline)
+    run(dlt.resource(nobody, name="customers"), write_disposition="merge")
+    run(dlt.resource([customer(1)], name="customers"), write_disposition="merge")
+
+    assert {"c1"} == set(emulator.customers)
+
+
 def test_an_outage_gives_nothing_up(make: MakePipeline, emulator: Emulator) -> None:
     rows = iter([customer(1)])
     pipeline = make(base_url="http://127.0.0.1:9/v1")
