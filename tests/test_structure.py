@@ -88,6 +88,7 @@ KNOW_DLT = {
     "sources",
     "state",
     "summary",
+    "table_checks",  # what dlt says of a table
     "working_folder",
 }
 

@@ -22,13 +22,13 @@ from dlt.common.storages.load_package import ParsedLoadJobFileName
 from typing_extensions import Self
 
 from dlt_bunce import telemetry
-from dlt_bunce.adapter import REPLACE_REFUSED, REPLACE_REMEDY, TABLE_HINT, mapping_hint
+from dlt_bunce.adapter import REPLACE_REFUSED, REPLACE_REMEDY, mapping_hint
 from dlt_bunce.api.adaptation import BatchSize, Concurrency, Throttle
 from dlt_bunce.api.pacing import Pace, Pacer
 from dlt_bunce.api.session import Session
 from dlt_bunce.budget import Budget
 from dlt_bunce.configuration import BunceConfiguration
-from dlt_bunce.errors import DispositionError, StoreError, UnknownTableError
+from dlt_bunce.errors import DispositionError, StoreError
 from dlt_bunce.hooks import resolved
 from dlt_bunce.job import CustomersJob, StateJob, end_rehearsal
 from dlt_bunce.mapped_rows import SHOWN_HINT
@@ -40,6 +40,7 @@ from dlt_bunce.store import dlt_state, runs
 from dlt_bunce.store.account import Account, open_account
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.selection import open_by_code
+from dlt_bunce.table_checks import GIVEN_UP, refuse_table
 
 if TYPE_CHECKING:
     from dlt.common.runtime.collector_base import Collector
@@ -55,7 +56,6 @@ def local_pace(_base_url: str, requests_per_minute: int) -> Pace:
 _preflights: dict[str, list[Traffic]] = {}
 # which store a run has begun with, by its owner
 _stores: dict[str, str] = {}
-_GIVEN_UP = " What this run has extracted is given up, and read again by the next one."
 _FRESH_S = 60.0
 """So long after a preflight a run of the same pipeline begins without asking again."""
 _asked_at: dict[tuple[str, str], float] = {}
@@ -108,7 +108,7 @@ class BunceClient(JobClientBase, StoredState):
         resolved(self.config.on_run_end)
         customers = [table for table in tables if not _is_dlt(table["name"] or "")]
         for table in customers:
-            self._check_table(table, [table["name"] or "" for table in customers])
+            self._check_table(table, [one["name"] or "" for one in customers])
         if customers and not self.config.dry_run:
             # flush_and_run() has asked already: once is enough for a run
             asked_at = _asked_at.pop(self._asked_for, -math.inf)
@@ -120,49 +120,16 @@ class BunceClient(JobClientBase, StoredState):
         return tables
 
     def _check_table(self, table: PreparedTableSchema, all_tables: Sequence[str]) -> None:
-        name = table["name"] or ""
-        if name not in self.config.customers_tables and not table.get(TABLE_HINT):
-            raise UnknownTableError(
-                f"Table {name!r} is not configured to hold customers, so nothing was sent.",
-                remedy=self._table_remedy(name, table.get("parent"), all_tables) + _GIVEN_UP,
-            )
-        if table["write_disposition"] == "replace":
-            raise DispositionError(REPLACE_REFUSED, remedy=REPLACE_REMEDY + _GIVEN_UP)
-        deleting = [n for n, c in table["columns"].items() if c.get("hard_delete")]
-        if deleting:
-            raise DispositionError(
-                f"Column {deleting[0]!r} of {name!r} carries a hard_delete hint: Bunce has no call "
-                "that deletes customers.",
-                remedy="Filter such rows out and remove the hint." + _GIVEN_UP,
-            )
-        if all(_is_dlt(column) for column in table["columns"]):
+        name, columns = table["name"] or "", list(table["columns"])
+        refuse_table(table, self.config.customers_tables, all_tables)
+        if all(_is_dlt(column) for column in columns):
             return  # no rows yet, so nothing that could be mapped
-        self._refuse_other_names(name, self.mapping(table, list(table["columns"])), table)
-
-    def _refuse_other_names(
-        self, name: str, mapping: FieldMapping, table: PreparedTableSchema
-    ) -> None:
-        if not self.database().exists():
-            return
-        config = self.config
-        with self.database() as db:
-            before = runs.columns_by_name(db, config.account, self.pipeline_name, name)
-        refuse_other_names(mapping, before, list(table["columns"]))
-
-    def _table_remedy(self, name: str, parent: str | None, all_tables: Sequence[str]) -> str:
-        if parent:
-            return (
-                f"It holds what is nested in {parent!r}: set max_table_nesting=0 on that resource, "
-                "and nested values stay in their rows."
-            )
-        known = [one for one in all_tables if one in self.config.customers_tables]
-        if known:
-            names = ", ".join(f'"{one}"' for one in known)
-            return f"Load the resource of customers alone: source.with_resources({names})."
-        return (
-            "If its rows are customers, wrap the resource in bunce_adapter(…), or set "
-            f'customers_table = "{name}" under [destination.bunce].'
-        )
+        mapping = self.mapping(table, columns)
+        if self.database().exists():
+            with self.database() as db:
+                account = self.config.account
+                before = runs.columns_by_name(db, account, self.pipeline_name, name)
+            refuse_other_names(mapping, before, columns)
 
     def mapping(self, table: PreparedTableSchema, columns: Sequence[str]) -> FieldMapping:
         """Which column feeds which field: hints, then configuration, then names.
@@ -281,7 +248,7 @@ class BunceClient(JobClientBase, StoredState):
     def initialize_storage(self, truncate_tables: Iterable[str] | None = None) -> None:
         """The store makes itself at first use; nothing is ever truncated."""
         if truncate_tables:
-            raise DispositionError(REPLACE_REFUSED, remedy=REPLACE_REMEDY + _GIVEN_UP)
+            raise DispositionError(REPLACE_REFUSED, remedy=REPLACE_REMEDY + GIVEN_UP)
 
     def is_storage_initialized(self) -> bool:
         """Always: dlt would wipe its working folder otherwise."""

@@ -8,11 +8,10 @@ so that the three can never disagree.
 from __future__ import annotations
 
 import contextlib
-import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,6 +21,7 @@ from dlt_bunce.model import Traffic
 from dlt_bunce.store import runs, statements
 from dlt_bunce.store.database import Database, utc_now
 from dlt_bunce.store.dead_letters import LETTERS, record_letters, resolve_letters
+from dlt_bunce.store.jobs import Job
 
 DEFAULT_LEASE_S = 180
 """How long a claim protects a row unless it is renewed: what a dead worker's rows wait for."""
@@ -52,39 +52,6 @@ _VERDICTS = pa.schema(
     ]
 )
 _ROWS = pa.schema([("row", pa.int64())])
-
-
-@dataclass(frozen=True)
-class Job:
-    """Which file of which run is being loaded, and for whom."""
-
-    account: str
-    run_id: str
-    pipeline_name: str
-    table_name: str
-    job_id: str
-    disposition: str
-    letter_rows: str = "full"
-    owner: str = field(default_factory=lambda: secrets.token_hex(8))
-    """Who loads it, random: the same file may lie in two folders, and be loaded from both."""
-
-    @property
-    def name(self) -> str:
-        """Identifies the file across tries and processes: dlt keeps both parts."""
-        return f"{self.run_id}.{self.job_id}"
-
-    @property
-    def claim_prefix(self) -> str:
-        """Identifies what this owner claims of the file."""
-        return f"{self.name}.{self.owner}"
-
-    def batch_id(self, chunk: int) -> str:
-        """Identifies one chunk of the file: what a dead letter refers to."""
-        return f"{self.name}.{chunk}"
-
-    def claim_id(self, chunk: int) -> str:
-        """Identifies this owner's claim of the rows of a chunk."""
-        return f"{self.claim_prefix}.{chunk}"
 
 
 @dataclass(frozen=True)
