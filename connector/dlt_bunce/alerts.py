@@ -105,10 +105,13 @@ class _Tracker:
         if not _is_ours(pipeline):
             return
         raised = sys.exc_info()[1]
-        if raised is not None:
-            note_refusal(pipeline, raised)
-        data_at_rest.remove_completed_jobs(pipeline)
-        folder_locks.end(pipeline)
+        try:
+            if folder_locks.is_held():
+                if raised is not None:
+                    note_refusal(pipeline, raised)
+                data_at_rest.remove_completed_jobs(pipeline)
+        finally:
+            folder_locks.end(pipeline)
         self._tell(trace, pipeline)
 
     def _tell(self, trace: PipelineTrace, pipeline: Any) -> None:

@@ -34,6 +34,11 @@ def end(pipeline: Pipeline) -> None:
         run_lock.release(Path(pipeline.working_dir))
 
 
+def is_held() -> bool:
+    """Whether this thread's run has its working folder for itself."""
+    return threading.get_ident() not in _refused
+
+
 def raise_if_refused() -> None:
     """Raises what kept this thread's run from its working folder."""
     refusal = _refused.get(threading.get_ident())

@@ -99,12 +99,6 @@ def release(working_dir: Path) -> None:
     held.lock.release()
 
 
-def is_held(working_dir: Path) -> bool:
-    """Whether this thread holds the folder."""
-    held = _held.get(Path(working_dir).absolute())
-    return held is not None and held.thread == threading.get_ident()
-
-
 def owner_of(working_dir: Path) -> Owner:
     """Who holds the folder in this process; the process itself where nobody does."""
     held = _held.get(Path(working_dir).absolute())
