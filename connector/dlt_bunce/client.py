@@ -58,7 +58,7 @@ _preflights: dict[str, list[Traffic]] = {}
 _stores: dict[str, str] = {}
 _FRESH_S = 60.0
 """So long after a preflight a run of the same pipeline begins without asking again."""
-_asked_at: dict[tuple[str, str], float] = {}
+_asked_at: dict[tuple[str, str, str], float] = {}
 
 
 class BunceClient(JobClientBase, StoredState):
@@ -87,8 +87,8 @@ class BunceClient(JobClientBase, StoredState):
         return self._open_account()
 
     @property
-    def _asked_for(self) -> tuple[str, str]:
-        return self.pipeline_name, self.config.credentials.api_key
+    def _asked_for(self) -> tuple[str, str, str]:
+        return self.pipeline_name, self.config.host, self.config.credentials.api_key
 
     def _open_account(self) -> Account:
         with self.database() as db:

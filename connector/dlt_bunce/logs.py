@@ -72,7 +72,7 @@ def _logger(level: int) -> Any:
         else structlog.processors.JSONRenderer(),
     ]
     return structlog.wrap_logger(
-        structlog.PrintLogger(sys.stderr),
+        structlog.WriteLogger(sys.stderr),
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(level),
     )

@@ -156,7 +156,9 @@ def test_a_flush_and_the_run_after_it_are_told_as_one(make: MakePipeline) -> Non
 
     flush_and_run(make(on_run_end=told.append), rows(ROWS))
 
-    assert [5] == [summary.read for summary in told]
+    [summary] = told
+    assert summary.flushed is not None
+    assert (3, 2) == (summary.read, summary.flushed.read)
 
 
 def test_steps_by_hand_are_told_when_they_have_loaded(make: MakePipeline) -> None:

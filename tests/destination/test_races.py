@@ -36,7 +36,8 @@ pipeline = dlt.pipeline(name, pipelines_dir=name, destination=bunce(
     mapping={"version": "updated_at"}))
 for attempt in range(30):
     try:
-        summary = flush_and_run(pipeline, dlt.resource(table, name="customers"))
+        summary = flush_and_run(
+            pipeline, dlt.resource(table, name="customers"), write_disposition="merge")
         break
     except RowsDeferredError as error:
         # as a scheduler would: the next run takes up what another process was sending

@@ -186,7 +186,9 @@ def test_what_a_failed_run_left_behind_is_loaded_before_what_is_new(
 
     assert 0 == mended.returncode, mended.stderr
     assert ["1", "2", "3"] == sorted(emulator.customers)
-    assert 3 == figures(mended.stdout)["created"]
+    own, _, before = mended.stdout.partition("Before it: rows that an earlier run had left behind")
+    # with a cursor, what was left behind is not read again
+    assert (1, 2) == (figures(own)["created"], figures(before)["created"])
 
 
 @pytest.mark.parametrize("source", DATABASES, indirect=True)
