@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -46,20 +47,28 @@ def _provide(name: str, document: dict[str, Any]) -> None:
 
 def _first(folders: Sequence[Path]) -> dict[str, Any]:
     paths = [folder / "config.toml" for folder in folders]
-    return next((_read(path) for path in paths if path.is_file()), {})
+    return next((_read(path.absolute()) for path in paths if path.is_file()), {})
 
 
 def _read(path: Path) -> dict[str, Any]:
-    import tomlkit
-    from tomlkit.exceptions import ParseError
-
     try:
-        text = path.read_text(encoding="utf-8")
-        document: dict[str, Any] = tomlkit.parse(text).unwrap()
+        status = path.stat()
+        return _document(path, status.st_mtime_ns, status.st_size, status.st_ino)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(
             f"{path} cannot be read: {type(error).__name__}.", remedy="Correct or remove it."
         ) from None
+
+
+# dlt asks for a destination's settings some twenty times a run
+@lru_cache(maxsize=8)
+def _document(path: Path, *_changed: int) -> dict[str, Any]:
+    import tomlkit
+    from tomlkit.exceptions import ParseError
+
+    text = path.read_text(encoding="utf-8")
+    try:
+        document: dict[str, Any] = tomlkit.parse(text).unwrap()
     except ParseError as error:
         raise ConfigurationError(
             f"{path} is no TOML: line {error.line}, column {error.col}.",

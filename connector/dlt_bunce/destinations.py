@@ -18,6 +18,7 @@ from dlt_bunce.configuration_checks import kind_of, refuse_unknown, wrong_value
 
 if TYPE_CHECKING:
     from dlt import Pipeline
+    from dlt.common.normalizers.naming import NamingConvention
 
     from dlt_bunce.client import BunceClient
 
@@ -90,12 +91,15 @@ class bunce(Destination[BunceConfiguration, "BunceClient"]):  # noqa: N801
             told = kind_of(error.hint)
             raise wrong_value(error.field_name, error.field_value, *told) from None
 
-    def capabilities(self, *args: Any, **kwargs: Any) -> DestinationCapabilitiesContext:
+    def capabilities(
+        self, config: BunceConfiguration | None = None, naming: NamingConvention | None = None
+    ) -> DestinationCapabilitiesContext:
         """As dlt has it; raises RunInProgressError where this run may not use its folder."""
         from dlt_bunce.folder_locks import raise_if_refused
 
         raise_if_refused()
-        return super().capabilities(*args, **kwargs)
+        # no setting changes them, so none is read: dlt asks a dozen times a run
+        return super().capabilities(self.spec() if config is None else config, naming)
 
     def _raw_capabilities(self) -> DestinationCapabilitiesContext:
         caps = DestinationCapabilitiesContext.generic_capabilities("parquet")

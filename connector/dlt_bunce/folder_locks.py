@@ -20,7 +20,7 @@ def begin(pipeline: Pipeline) -> bool:
     """Take the lock, or remember why there is none; returns whether it is taken."""
     refusal: BunceError | None = None
     try:
-        run_lock.acquire(Path(pipeline.working_dir), wait_s(pipeline))
+        run_lock.acquire(Path(pipeline.working_dir), lambda: wait_s(pipeline))
     except BunceError as error:
         refusal = error
     if refusal is not None:

@@ -59,10 +59,13 @@ _processes: dict[int, Owner] = {}
 
 
 @contextlib.contextmanager
-def run_lock(working_dir: Path, wait_s: float = DEFAULT_WAIT_S) -> Iterator[Owner]:
+def run_lock(
+    working_dir: Path, wait_s: Callable[[], float] = lambda: DEFAULT_WAIT_S
+) -> Iterator[Owner]:
     """Hold the folder for the block; a thread that holds it already goes on at once.
 
-    Raises RunInProgressError when another run still holds it after `wait_s` seconds.
+    `wait_s` is asked only when another run holds it. Raises RunInProgressError when that still does
+    so many seconds later.
     """
     owner = acquire(working_dir, wait_s)
     try:
@@ -71,7 +74,7 @@ def run_lock(working_dir: Path, wait_s: float = DEFAULT_WAIT_S) -> Iterator[Owne
         release(working_dir)
 
 
-def acquire(working_dir: Path, wait_s: float = DEFAULT_WAIT_S) -> Owner:
+def acquire(working_dir: Path, wait_s: Callable[[], float]) -> Owner:
     """As `run_lock`, until `release` is called as often."""
     path = Path(working_dir).absolute()
     with _registry:
@@ -108,23 +111,25 @@ def owner_of(working_dir: Path) -> Owner:
         return _processes.setdefault(os.getpid(), Owner(secrets.token_hex(8), is_run=False))
 
 
-def _locked(path: Path, wait_s: float) -> FileLock:
+def _locked(path: Path, wait_s: Callable[[], float]) -> FileLock:
     path.parent.mkdir(parents=True, exist_ok=True)
     # not reentrant across instances: two threads of one process are two runs
     lock = FileLock(_beside(path, "lock"), thread_local=False, mode=0o600)
+    at_most = 0.0
     try:
         try:
             lock.acquire(timeout=0)
         except Timeout:
+            at_most = wait_s()
             sentence = f"Waiting for another run of {path.name!r}: {_holder(path)}."
-            logger().warning("run.waiting", pipeline=path.name, at_most_s=wait_s)
+            logger().warning("run.waiting", pipeline=path.name, at_most_s=at_most)
             for tell in on_wait:
                 tell(sentence)
-            lock.acquire(timeout=wait_s)
+            lock.acquire(timeout=at_most)
     except Timeout:
         raise RunInProgressError(
             f"Another run of {path.name!r} is in progress: {_holder(path)}. Waited "
-            f"{wait_s:g} s, and nothing was read or sent.",
+            f"{at_most:g} s, and nothing was read or sent.",
             remedy="Run again when it has ended, or stop it; wait_for_run under "
             "[destination.bunce] says how many seconds to wait.",
         ) from None

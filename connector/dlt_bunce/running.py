@@ -185,7 +185,7 @@ def folder_lock(pipeline: dlt.Pipeline) -> AbstractContextManager[Owner]:
 
     Raises RunInProgressError when another run does so for longer than `wait_for_run`.
     """
-    return run_lock(Path(pipeline.working_dir), wait_s(pipeline))
+    return run_lock(Path(pipeline.working_dir), lambda: wait_s(pipeline))
 
 
 def _check(client: BunceClient) -> None:

@@ -282,7 +282,7 @@ def test_a_command_that_is_started_twice_sends_nobody_twice(run: Run, emulator: 
 
     ended = [one.communicate(timeout=120) for one in both]
 
-    assert [0, 0] == [one.returncode for one in both]
+    assert [0, 0] == [one.returncode for one in both], ended
     found = [json.loads(out) for out, _ in ended]
     assert [0, 1_500] == sorted(one["created"] for one in found)
     assert [0, 1_500] == sorted(one["unchanged"] for one in found)

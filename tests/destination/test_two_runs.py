@@ -134,12 +134,12 @@ with run_lock(Path("p/same")):
         pid = other.stdout.readline().strip()
         with (
             pytest.raises(RunInProgressError, match=rf"process {pid} on .* since .*wait_for_run"),
-            run_lock(Path("p/same"), wait_s=0.2),
+            run_lock(Path("p/same"), lambda: 0.2),
         ):
             pass
         other.kill()
         other.wait()
-        with run_lock(Path("p/same"), wait_s=5) as owner:
+        with run_lock(Path("p/same"), lambda: 5) as owner:
             # the one that was killed is known to be gone; its claims protect nobody
             assert 1 == len(owner.ended)
             assert owner == owner_of(Path("p/same"))

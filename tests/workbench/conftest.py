@@ -88,8 +88,9 @@ class Visit:
         return self.page.content()
 
     def press(self, name: str) -> None:
-        """Presses the button of that name."""
-        self.page.get_by_role("button", name=name, exact=True).click()
+        """Presses the button of that name, and waits for the page that it leads to."""
+        with self.page.expect_navigation():
+            self.page.get_by_role("button", name=name, exact=True).click()
 
 
 @pytest.fixture
