@@ -136,6 +136,11 @@ def client_of(pipeline: Pipeline) -> BunceClient:
         raise TypeError(f"pipeline {name!r} has no destination: give it destination=bunce()")
     if not isinstance(destination, bunce):
         raise TypeError(f"pipeline {name!r} does not load into bunce")
+    return client_for(destination, name)
+
+
+def client_for(destination: bunce, name: str) -> BunceClient:
+    """The same for a pipeline of that name which need not be there yet."""
     # pipeline.destination_client() would name a schema like a pipeline that has none yet, and fail
     # where a schema may not be named so: "crm-to-bunce"
     schema = Schema(normalize_schema_name(name))

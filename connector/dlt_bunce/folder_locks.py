@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,9 @@ from dlt_bunce.errors import BunceError
 if TYPE_CHECKING:
     from dlt import Pipeline
 
+    from dlt_bunce.destinations import bunce
+    from dlt_bunce.run_lock import Owner
+
 # by thread: dlt swallows what a tracker raises, so it is kept until dlt asks something else
 _refused: dict[int, BunceError] = {}
 
@@ -20,7 +24,7 @@ def begin(pipeline: Pipeline) -> bool:
     """Take the lock, or remember why there is none; returns whether it is taken."""
     refusal: BunceError | None = None
     try:
-        run_lock.acquire(Path(pipeline.working_dir), lambda: wait_s(pipeline))
+        run_lock.acquire(Path(pipeline.working_dir), lambda: _wait_s(pipeline))
     except BunceError as error:
         refusal = error
     if refusal is not None:
@@ -46,7 +50,29 @@ def raise_if_refused() -> None:
         raise refusal
 
 
-def wait_s(pipeline: Pipeline) -> float:
+def folder_lock(pipeline: Pipeline) -> AbstractContextManager[Owner]:
+    """Hold the pipeline's working folder: nobody else runs there until the block ends.
+
+    Raises RunInProgressError when another run does so for longer than `wait_for_run`.
+    """
+    return run_lock.run_lock(Path(pipeline.working_dir), lambda: _wait_s(pipeline))
+
+
+def lock_for(
+    destination: bunce, name: str, pipelines_dir: str | None
+) -> AbstractContextManager[Owner]:
+    """The same before `dlt.pipeline()`, which deletes a folder that another process is making."""
+    from dlt.common.pipeline import get_dlt_pipelines_dir
+
+    from dlt_bunce.destinations import client_for
+
+    return run_lock.run_lock(
+        Path(pipelines_dir or get_dlt_pipelines_dir(), name),
+        lambda: client_for(destination, name).config.wait_for_run,
+    )
+
+
+def _wait_s(pipeline: Pipeline) -> float:
     """Seconds to wait for another run: the setting, or its default where dlt cannot read settings
     yet; the run itself then tells why.
     """

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -24,13 +23,12 @@ from dlt_bunce.adapter import (
 from dlt_bunce.alerts import is_stopped, one_run, tell
 from dlt_bunce.destinations import client_of
 from dlt_bunce.errors import StoppedError, bunce_error
-from dlt_bunce.folder_locks import wait_s
+from dlt_bunce.folder_locks import folder_lock
 from dlt_bunce.hooks import resolved
 from dlt_bunce.left_overs import can_be_read_again, give_up_refused, note_refusal
 from dlt_bunce.logs import logger
 from dlt_bunce.mapped_rows import with_mapped_rows
 from dlt_bunce.model import RunSummary
-from dlt_bunce.run_lock import Owner, run_lock
 from dlt_bunce.summary import runs_of, total
 from dlt_bunce.working_folder import mend
 
@@ -178,14 +176,6 @@ def has_left_overs(pipeline: dlt.Pipeline) -> bool:
     with folder_lock(pipeline):
         mend(pipeline)
         return pipeline.has_pending_data
-
-
-def folder_lock(pipeline: dlt.Pipeline) -> AbstractContextManager[Owner]:
-    """Hold the pipeline's working folder: nobody else runs there until the block ends.
-
-    Raises RunInProgressError when another run does so for longer than `wait_for_run`.
-    """
-    return run_lock(Path(pipeline.working_dir), lambda: wait_s(pipeline))
 
 
 def _check(client: BunceClient) -> None:

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from dlt_bunce.emulator import Behavior, Emulator, Fault
+from dlt_bunce.run_lock import run_lock
 
 from .conftest import CREATE, PROGRAM, ROWS, Run, people, write
 
@@ -288,3 +289,21 @@ def test_a_command_that_is_started_twice_sends_nobody_twice(run: Run, emulator: 
     assert [0, 1_500] == sorted(one["unchanged"] for one in found)
     assert {1} == set(emulator.times_sent.values())
     assert 1 == sum("Waiting for another run" in errors for _, errors in ended)
+
+
+def test_a_folder_that_another_command_is_making_is_left_alone(
+    run: Run, program: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(people(1), "a.parquet")
+    assert 0 == run("load", "a.parquet").code
+    [state] = Path("dlt/pipelines").glob("*/state.json")
+    state.unlink()  # dlt starts a folder without a state anew
+    monkeypatch.setenv("DESTINATION__BUNCE__WAIT_FOR_RUN", "0.1")
+
+    with run_lock(state.parent.absolute()):
+        (state.parent / "theirs").touch()
+        done = program("load", "a.parquet")
+
+    assert 1 == done.code
+    assert "is in progress: process" in done.errors
+    assert (state.parent / "theirs").exists()

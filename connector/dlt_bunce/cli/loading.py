@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import dlt
 
     from dlt_bunce.cli.origin import Origin
+    from dlt_bunce.destinations import bunce
     from dlt_bunce.model import RunSummary
 
 LEFT_BEHIND = "Rows that an earlier run left behind are loaded first."
@@ -118,8 +119,9 @@ def command(
             def pipeline_of(name: str) -> dlt.Pipeline:
                 return dlt.pipeline(name, pipelines_dir=folder, destination=destination)  # type: ignore[arg-type]
 
-            pipeline = pipeline_of(one.pipeline_name(name) if one else name)
-            held.enter_context(_folder_lock(pipeline))
+            of_shard = one.pipeline_name(name) if one else name
+            held.enter_context(_folder_lock(destination, of_shard, folder))
+            pipeline = pipeline_of(of_shard)
             kin = _kin(pipeline, origin.family(*store), pipeline.pipeline_name[len(name) :])
             flushed = _flushed(map(pipeline_of, kin))
             pipeline.activate()
@@ -155,17 +157,17 @@ def command(
 
 
 @contextlib.contextmanager
-def _folder_lock(pipeline: dlt.Pipeline) -> Iterator[None]:
+def _folder_lock(destination: bunce, name: str, folder: str | None) -> Iterator[None]:
     """One command at a time for one source; who has to wait is told so."""
     from dlt_bunce import run_lock
-    from dlt_bunce.running import folder_lock
+    from dlt_bunce.folder_locks import lock_for
 
     def tell(sentence: str) -> None:
         click.echo(sentence, err=True)
 
     run_lock.on_wait.append(tell)
     try:
-        with folder_lock(pipeline):
+        with lock_for(destination, name, folder):
             yield
     finally:
         run_lock.on_wait.remove(tell)
