@@ -20,6 +20,8 @@ ALLOWED = {
     "thresholds": set(),
     "model": {"errors", "thresholds"},
     "logs": set(),
+    "run_warnings": set(),
+    "version_check": {"records", "store"},
     "records": {"errors", "model"},
     "store": {"errors", "model"},
     "api": {"errors", "model", "logs"},
@@ -53,8 +55,9 @@ ALLOWED = {
         "lease",
         "refusals",
         "corrections",
+        "version_check",
     },
-    "forecast": {"model", "records", "api", "preview"},
+    "forecast": {"model", "records", "api", "preview", "run_warnings"},
     "preview": {
         "errors",
         "model",
@@ -65,6 +68,7 @@ ALLOWED = {
         "progress",
         "refusals",
         "corrections",
+        "version_check",
     },
     "workbench": {"model", "records", "store", "client", "replay"},
 }

@@ -31,6 +31,7 @@ from dlt_bunce.configuration import BunceConfiguration
 from dlt_bunce.errors import DispositionError, StoreError
 from dlt_bunce.hooks import resolved
 from dlt_bunce.job import CustomersJob, StateJob, end_rehearsal
+from dlt_bunce.logs import logger
 from dlt_bunce.mapped_rows import SHOWN_HINT
 from dlt_bunce.model import Traffic
 from dlt_bunce.records.mapping import FieldMapping, refuse_other_names, resolve_mapping
@@ -230,8 +231,10 @@ class BunceClient(JobClientBase, StoredState):
         account = self.config.account
         with self.database() as db:
             with db.transaction():
-                runs.finish(db, load_id, self.pipeline_name, account, "completed")
+                warnings = runs.finish(db, load_id, self.pipeline_name, account, "completed")
                 dlt_state.put_load(db, load_id, self.schema.name, self.schema.version_hash)
+            if warnings:
+                logger().warning("run.warnings", run=load_id, **warnings)
             if telemetry.is_there():
                 # the load is complete, whether or not there are figures of it
                 with suppress(StoreError):

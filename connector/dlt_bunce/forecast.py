@@ -13,6 +13,7 @@ from dlt_bunce.api.adaptation import BatchSize
 from dlt_bunce.model import RunSummary
 from dlt_bunce.preview import Preview
 from dlt_bunce.records.mapping import VERSION, FieldMapping
+from dlt_bunce.run_warnings import WARNINGS
 
 _MANY = 0.9
 """From this share of the rows on, a mistake is one of the settings and not of the rows."""
@@ -150,14 +151,9 @@ def warnings(
         )
         for name, clause in summary.over_thresholds.items()
     ]
-    if summary.skipped:
-        found.append(
-            Warned(
-                "skipped",
-                f"{summary.skipped:,} customers have changed and would not be updated.",
-                "Use the disposition merge to update them.",
-            )
-        )
+    for code, rows in summary.warnings.items():
+        known = WARNINGS[code]
+        found.append(Warned(code, f"{rows:,} rows: {known.meaning}.", f"{known.remedy}."))
     return found
 
 

@@ -32,6 +32,7 @@ from dlt_bunce.records.prepare import Prepared, Rules, mapping_fault, prepare
 from dlt_bunce.store import runs
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.ledger import DEFAULT_LEASE_S, Job, Ledger
+from dlt_bunce.version_check import check_versions, warnings_of
 
 CHUNK_ROWS = 10_000
 """Rows read and compared with the ledger at a time: a load holds a few chunks in memory."""
@@ -211,6 +212,8 @@ class Load:
     def _claim(self, chunk: _Chunk) -> pa.Table:
         """Counts the chunk, records its rejects, and claims what must go on the wire."""
         prepared = chunk.prepared
+        if chunk.number == 0 and self.settings.check_mapping:
+            check_versions(self.database, self.job, self.settings.mapping, prepared)
         correcting = corrections.named(chunk.table, prepared.accepted)
         self._corrects |= correcting is not None
         claim = self.ledger.claim(
@@ -220,24 +223,19 @@ class Load:
             read=prepared.read,
             superseded=prepared.superseded,
             correcting=correcting,
+            warnings=warnings_of(prepared),
         )
-        logger().debug(
-            "load.chunk",
-            chunk=chunk.number,
-            read=prepared.read,
-            to_send=claim.to_send.num_rows,
-            busy=claim.busy,
-        )
-        if claim.busy:
-            self._busy[chunk.number] = claim.busy
-        to_send = claim.to_send
-        if chunk.number not in self._met:
-            self._met.add(chunk.number)
-            unsent = prepared.read - to_send.num_rows - claim.busy
-            self._count(settled=unsent, to_send=to_send.num_rows)
-        self._on_the_way.add(chunk.number, chunk.table, to_send.num_rows)
-        number = pa.repeat(pa.scalar(chunk.number, pa.int64()), to_send.num_rows)
-        return with_payloads(to_send).append_column("chunk", number)
+        number, read, to_send, busy = chunk.number, prepared.read, claim.to_send, claim.busy
+        wanted = to_send.num_rows
+        logger().debug("load.chunk", chunk=number, read=read, to_send=wanted, busy=busy)
+        if busy:
+            self._busy[number] = busy
+        if number not in self._met:
+            self._met.add(number)
+            self._count(settled=read - wanted - busy, to_send=wanted)
+        self._on_the_way.add(number, chunk.table, wanted)
+        numbers = pa.repeat(pa.scalar(number, pa.int64()), wanted)
+        return with_payloads(to_send).append_column("chunk", numbers)
 
     def _send(self, batch: pa.Table, rows: Rows) -> Delivered:
         taken, refusal = said_of(batch), left_by(batch)

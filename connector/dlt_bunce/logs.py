@@ -26,6 +26,7 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "budget.brought_back": "the next request was due further ahead than it can be, since a "
         "clock was wrong: it is due now",
         "load.stopped": "a file cannot be finished now; its rows stay with dlt for the next run",
+        "run.warnings": "a run is loaded, and something about it is odd: rows by code",
         "run.over_threshold": "a run is loaded and recorded, but not what a threshold allows",
         "telemetry.unsupported": "OpenTelemetry's API is too old for metrics: nothing is measured",
         "run.hook_failed": "on_run_end has raised, so nobody was told how the run has ended",

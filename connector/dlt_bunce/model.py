@@ -189,9 +189,9 @@ class RunSummary:
     `requests` counts every HTTP request of the run, `bulk_requests` those that carried customers;
     `seconds` is wall time from the first job to completion; `reject_codes` counts the rows
     rejected in this run by code. `over_thresholds` says which thresholds of the settings the run is
-    outside of: the setting's name, and a clause about it. `error` is why a run failed, where that
-    is known. `flushed` are the figures of what earlier runs had left behind, which was loaded
-    first and is not counted here.
+    outside of: the setting's name, and a clause about it. `warnings` counts rows by code of
+    WARNINGS. `error` is why a run failed, where that is known. `flushed` are the figures of what
+    earlier runs had left behind, which was loaded first and is not counted here.
     """
 
     run_id: str | None = None
@@ -215,6 +215,7 @@ class RunSummary:
     seconds: float = 0.0
     reject_codes: Mapping[str, int] = field(default_factory=dict)
     over_thresholds: Mapping[str, str] = field(default_factory=dict)
+    warnings: Mapping[str, int] = field(default_factory=dict)
     error: str | None = None
     flushed: RunSummary | None = None
 
@@ -229,6 +230,7 @@ class RunSummary:
         return values | {
             "reject_codes": dict(self.reject_codes),
             "over_thresholds": dict(self.over_thresholds),
+            "warnings": dict(self.warnings),
             "flushed": None if self.flushed is None else self.flushed.as_dict(),
         }
 

@@ -31,6 +31,7 @@ from dlt_bunce.store import copies, runs
 from dlt_bunce.store.account import known_account
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.ledger import Job, Ledger
+from dlt_bunce.version_check import check_versions, warnings_of
 
 _SAMPLE_ROWS = 1_000
 
@@ -86,6 +87,8 @@ class Rehearsal:
                 self._look_at(table, prepared, settings, first=number == 0)
                 letters = refusals.of_rejected(number, table, prepared.rejected)
                 correcting = corrections.named(table, prepared.accepted)
+                if known is not None and number == 0 and settings.check_mapping:
+                    check_versions(known, job, settings.mapping, prepared)
                 if known is not None:
                     copies.customers(
                         known, scratch, job.account, prepared.accepted, letters, correcting
@@ -98,6 +101,7 @@ class Rehearsal:
                     read=prepared.read,
                     superseded=prepared.superseded,
                     correcting=correcting,
+                    warnings=warnings_of(prepared),
                 )
                 self._accept(ledger, scratch, claim.to_send, number, table, key)
                 read = number * CHUNK_ROWS + table.num_rows

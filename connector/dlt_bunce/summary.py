@@ -84,8 +84,10 @@ def add_up(found: list[RunSummary], pipeline_name: str) -> RunSummary:
     if not found:
         return RunSummary(pipeline_name=pipeline_name)
     codes: Counter[str] = Counter()
+    warnings: Counter[str] = Counter()
     for one in found:
         codes.update(one.reject_codes)
+        warnings.update(one.warnings)
     numbers = ("read", *FATES, "requests", "bulk_requests", "lookups", "retries", "seconds")
     return RunSummary(
         run_id=found[0].run_id,
@@ -93,5 +95,6 @@ def add_up(found: list[RunSummary], pipeline_name: str) -> RunSummary:
         disposition=found[0].disposition,
         state=found[0].state,
         reject_codes=dict(codes),
+        warnings=dict(warnings),
         **{name: sum(getattr(one, name) for one in found) for name in numbers},
     )

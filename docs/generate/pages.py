@@ -12,6 +12,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "columns.md": rows.columns,
     "fates.md": rows.fates,
     "reject-codes.md": rows.reject_codes,
+    "warnings.md": rows.warnings,
     "store.md": written.store,
     "log-events.md": written.log_events,
     "command-line.md": called.command_line,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dlt_bunce.model import FATE_MEANINGS, REJECT_CODES
 from dlt_bunce.records.schema import ALIASES, FIELDS, REQUIRED
+from dlt_bunce.run_warnings import WARNINGS
 from docs.generate.markdown import code, page, table
 
 
@@ -19,6 +20,19 @@ def reject_codes() -> str:
                 [code(c.code), code(c.field), code(c.stage), c.meaning, c.remedy]
                 for c in REJECT_CODES.values()
             ],
+        ),
+    )
+
+
+def warnings() -> str:
+    """Every warning."""
+    return page(
+        "Warnings",
+        "A run that went through may still be worth a look. `RunSummary.warnings`, the command "
+        "line, and the log event `run.warnings` count its rows by these codes.",
+        table(
+            ("code", "meaning", "remedy"),
+            [[code(w.code), w.meaning, w.remedy] for w in WARNINGS.values()],
         ),
     )
 

@@ -211,7 +211,7 @@ def test_it_warns_of_what_usually_goes_wrong(run: Run) -> None:
     assert [] == codes()
     write([row | {"devices": None, "first_name": "Ada"} for row in people(*range(6))])
     assert ["fewer_rows"] == codes()
-    assert ["fewer_rows", "skipped"] == codes("--disposition", "append")
+    assert ["fewer_rows", "skipped_changes"] == codes("--disposition", "append")
     write(people(*range(10), mobile="0803 000 0000"))
     assert ["national_phone_numbers"] == codes()
     write(people(*range(1_000), mobile="0803 000 0000"))

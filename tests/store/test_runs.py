@@ -21,11 +21,13 @@ def finish(books: Any, state: str = "completed") -> None:
 
 def test_counts_of_a_chunk_are_replaced_whole_when_it_is_read_again(books: Make) -> None:
     first = books()
-    runs.put_chunk(first.db, first.job, 0, 10, {"created": 3, "held": 7})
-    runs.put_chunk(first.db, first.job, 1, 5, {"unchanged": 5})
-    runs.put_chunk(first.db, first.job, 0, 9, {"created": 4})
+    runs.put_chunk(first.db, first.job, 0, 10, {"created": 3, "held": 7}, {"odd": 2})
+    runs.put_chunk(first.db, first.job, 1, 5, {"unchanged": 5}, {"odd": 1, "mostly_superseded": 5})
+    runs.put_chunk(first.db, first.job, 0, 9, {"created": 4}, {"odd": 4})
 
     assert {"read": 14, "created": 4, "unchanged": 5, "deferred": 5} == first.counts()
+    # five of fourteen rows are not most of them
+    assert {"odd": 5} == runs.finish(first.db, first.job.run_id, "crm", "default", "completed")
 
 
 def test_traffic_adds_up_and_the_slowest_answer_is_kept(books: Make) -> None:

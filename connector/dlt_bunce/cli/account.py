@@ -65,3 +65,27 @@ def rotate(store_url: str | None, account: str | None, as_json: bool) -> None:
             output.as_json({"account": config.account, "rotated": True})
         else:
             click.echo(f"Account {config.account} uses the new API key from now on.")
+
+
+@command.command("forget-versions")
+@options.store_options
+def forget_versions(store_url: str | None, account: str | None, as_json: bool) -> None:
+    """Forget which version of each customer Bunce has, when the source counts them anew.
+
+    Whatever the next load brings of a customer counts as newer then; unchanged customers are not
+    sent again.
+    """
+    with reported():
+        from dlt_bunce.store.account import refuse_unknown_account
+        from dlt_bunce.store.database import Database
+        from dlt_bunce.store.version_medians import forget
+
+        url, name = options.store_settings(store_url, account)
+        with Database(url, read_only=True) as db:
+            refuse_unknown_account(db, name)
+        with Database(url) as db, db.transaction():
+            forgotten = forget(db, name)
+        if as_json:
+            output.as_json({"account": name, "forgotten": forgotten})
+        else:
+            click.echo(f"Account {name}: the versions of {forgotten:,} customers are forgotten.")

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dlt_bunce.model import REJECT_CODES, RunSummary
+from dlt_bunce.run_warnings import WARNINGS
 
 _WIDE = 160
 """Columns where nobody has a terminal: enough for every table without a fold."""
@@ -49,12 +50,8 @@ def print_summary(summary: RunSummary, title: str = "Run") -> None:
     table.add_row("seconds", f"{summary.seconds:.1f}")
     console().print("Dry run: nothing was sent" if summary.state == "dry_run" else title)
     console().print(table)
-    if summary.skipped:
-        console().print(
-            "Skipped customers have changed since Bunce accepted them; the disposition append "
-            "creates customers and updates none."
-        )
     print_codes(summary.reject_codes, "Rejected in this run")
+    print_warnings(summary.warnings)
     if summary.flushed is not None:
         print_summary(summary.flushed, "Before it: rows that an earlier run had left behind")
 
@@ -69,6 +66,20 @@ def print_codes(codes: Mapping[str, int], title: str) -> None:
     for code, count in sorted(codes.items(), key=lambda item: -item[1]):
         known = REJECT_CODES.get(code)
         table.add_row(code, f"{count:,}", Text(known.remedy) if known else "")
+    console().print(title)
+    console().print(table)
+
+
+def print_warnings(warnings: Mapping[str, int], title: str = "Warnings") -> None:
+    """What is odd about a run, by code, with what to do about it."""
+    if not warnings:
+        return
+    table = Table()
+    for column in ("code", "rows", "meaning", "remedy"):
+        table.add_column(column, justify="right" if column == "rows" else "left")
+    for code, count in warnings.items():
+        known = WARNINGS[code]
+        table.add_row(code, f"{count:,}", Text(known.meaning), Text(known.remedy))
     console().print(title)
     console().print(table)
 

@@ -53,3 +53,5 @@ def command(count: int, store_url: str | None, account: str | None, as_json: boo
         ]
         rows = [{c: getattr(run, c) for c in shown} for run in found]
         output.print_rows(rows, shown, "Last runs")
+        if found:
+            output.print_warnings(found[0].warnings, "Warnings of the newest run")

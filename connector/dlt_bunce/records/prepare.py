@@ -60,12 +60,14 @@ class Prepared:
 
     `accepted`: row (index into the source), the six fields, fingerprint, version.
     `rejected`: row, customer_id (null if unusable), code, field, message, fingerprint, version.
+    `warnings` counts rows, whatever becomes of them, by code of WARNINGS.
     """
 
     accepted: pa.Table
     rejected: pa.Table
     superseded: int
     read: int
+    warnings: Mapping[str, int] = field(default_factory=dict)
 
 
 def prepare(source: pa.Table, mapping: FieldMapping, rules: Rules) -> Prepared:

@@ -118,6 +118,9 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "answer_seconds": "seconds until answers were there, of all threads",
                 "slowest_answer_seconds": "seconds until the slowest answer was there",
                 "reject_codes": "rows rejected by code, as JSON",
+                "warnings": "rows by code of what is odd about the run, as JSON",
+                "version_median": "the median of the first versions, to compare the next run's "
+                "with",
                 "by_name": "its fields that followed from names of columns alone, as JSON",
                 "mapping": "source column of each field, as JSON",
                 "started_at": "time of the first job",
@@ -133,6 +136,7 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "chunk": "part of that file",
                 "read": "rows read",
                 **_FATES,
+                "warnings": "rows by code of what is odd about them, as JSON",
             },
         ),
         "bunce_sendings": TableDescription(

@@ -94,10 +94,12 @@ class Ledger:
         read: int,
         superseded: int,
         correcting: pa.Table | None = None,
+        warnings: Mapping[str, int] | None = None,
     ) -> Claim:
         """Counts a chunk, records its `letters`, and commits the intent for what must be sent.
 
-        `accepted` and `superseded` are as records.Prepared has them, `letters` as LETTERS.
+        `accepted`, `superseded`, and `warnings` are as records.Prepared has them, `letters` as
+        LETTERS.
         `correcting` (row, customer_id, letter_id) are accepted rows that correct a letter: one of
         whose customer Bunce has accepted other content since is superseded.
         """
@@ -110,6 +112,7 @@ class Ledger:
             verdicts = self._verdicts(accepted, chunk, correcting)
             fates = Counter(verdicts.column("verdict").to_pylist())
             fates["unchanged"] += accepted.num_rows - verdicts.num_rows
+            odd = {**(warnings or {}), "mostly_superseded": fates["superseded"]}
             fates["superseded"] += superseded
             fates.update(record_letters(db, job, letters))
             if job.disposition == "append":
@@ -117,7 +120,7 @@ class Ledger:
             to_send = self._intend(accepted, verdicts, chunk)
             self._settle_unsent(accepted, verdicts, chunk)
             busy = fates["busy"]
-            runs.put_chunk(db, job, chunk, read, fates)
+            runs.put_chunk(db, job, chunk, read, fates, odd)
         self._analyze(to_send.num_rows)
         return Claim(to_send, busy)
 

@@ -212,4 +212,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # in which order loads were completed, which no clock says for sure
         "ALTER TABLE bunce_dlt_loads ADD COLUMN number BIGINT",
     ),
+    (
+        # rows by code of what is odd about them, as JSON
+        "ALTER TABLE bunce_run_chunks ADD COLUMN warnings TEXT",
+        "ALTER TABLE bunce_runs ADD COLUMN warnings TEXT",
+        # the median of the run's first versions: whether the next run's are counted alike
+        "ALTER TABLE bunce_runs ADD COLUMN version_median BIGINT",
+    ),
 )

@@ -82,16 +82,30 @@ def mapping_of(db: Database, run_id: str, pipeline_name: str) -> dict[str, str]:
     return mapping
 
 
-def put_chunk(db: Database, job: Job, chunk: int, read: int, fates: Mapping[str, int]) -> None:
+def put_chunk(
+    db: Database,
+    job: Job,
+    chunk: int,
+    read: int,
+    fates: Mapping[str, int],
+    warnings: Mapping[str, int],
+) -> None:
     """Writes the counts of a chunk as known when it was read, replacing an earlier try's."""
     columns = ", ".join(FATE_COLUMNS)
-    marks = ", ".join(f"${i + 5}" for i in range(len(FATE_COLUMNS)))
-    updates = ", ".join(f"{c} = excluded.{c}" for c in ("read", *FATE_COLUMNS))
+    marks = ", ".join(f"${i + 6}" for i in range(len(FATE_COLUMNS)))
+    updates = ", ".join(f"{c} = excluded.{c}" for c in ("read", "warnings", *FATE_COLUMNS))
     db.execute(
-        f"INSERT INTO bunce_run_chunks (run_id, job, chunk, read, {columns}) "  # noqa: S608
-        f"VALUES ($1, $2, $3, $4, {marks}) "
+        f"INSERT INTO bunce_run_chunks (run_id, job, chunk, read, warnings, {columns}) "  # noqa: S608
+        f"VALUES ($1, $2, $3, $4, $5, {marks}) "
         f"ON CONFLICT (run_id, job, chunk) DO UPDATE SET {updates}",
-        (job.run_id, job.job_id, chunk, read, *(fates.get(f, 0) for f in FATE_COLUMNS)),
+        (
+            job.run_id,
+            job.job_id,
+            chunk,
+            read,
+            json.dumps(found) if (found := {c: n for c, n in warnings.items() if n}) else None,
+            *(fates.get(f, 0) for f in FATE_COLUMNS),
+        ),
     )
 
 
@@ -137,8 +151,12 @@ def job_counts(db: Database, job: Job) -> dict[str, int]:
     return _sum(db, "WHERE run_id = $1 AND job = $2", (job.run_id, job.job_id))
 
 
-def finish(db: Database, run_id: str, pipeline_name: str, account: str, state: str) -> None:
-    """Sums the chunks into the run's row, writing that row when no job did, and closes it."""
+def finish(
+    db: Database, run_id: str, pipeline_name: str, account: str, state: str
+) -> dict[str, int]:
+    """Sums the chunks into the run's row, writing that row when no job did, and closes it; returns
+    what is odd about the run.
+    """
     totals = _sum(db, "WHERE run_id = $1", (run_id,))
     codes = db.rows(
         "SELECT code, COUNT(*) AS n FROM bunce_dead_letters WHERE run_id = $1 AND account = $2 "
@@ -152,19 +170,22 @@ def finish(db: Database, run_id: str, pipeline_name: str, account: str, state: s
         (run_id, pipeline_name, account, state, now),
     )
     names = ("read", *FATES)
-    sets = ", ".join(f"{name} = ${i + 6}" for i, name in enumerate(names))
+    sets = ", ".join(f"{name} = ${i + 7}" for i, name in enumerate(names))
+    warnings = _warnings(db, run_id, totals)
     db.execute(
-        f"UPDATE bunce_runs SET state = $1, ended_at = $2, reject_codes = $3, {sets} "  # noqa: S608
-        "WHERE run_id = $4 AND pipeline_name = $5",
+        f"UPDATE bunce_runs SET state = $1, ended_at = $2, reject_codes = $3, warnings = $4, "  # noqa: S608
+        f"{sets} WHERE run_id = $5 AND pipeline_name = $6",
         (
             state,
             now,
             json.dumps({row["code"]: row["n"] for row in codes}),
+            json.dumps(warnings),
             run_id,
             pipeline_name,
             *(totals[name] for name in names),
         ),
     )
+    return warnings
 
 
 def summaries(
@@ -231,6 +252,20 @@ def last_read(
     return int(rows[0]["read"]) if rows else None
 
 
+def _warnings(db: Database, run_id: str, totals: Mapping[str, int]) -> dict[str, int]:
+    rows = db.rows(
+        "SELECT warnings FROM bunce_run_chunks WHERE run_id = $1 AND warnings IS NOT NULL",
+        (run_id,),
+    )
+    found: Counter[str] = Counter()
+    for row in rows:
+        found.update(json.loads(row["warnings"]))
+    found["skipped_changes"] = totals["skipped"]
+    if found["mostly_superseded"] <= totals["read"] / 2:
+        del found["mostly_superseded"]
+    return {code: count for code, count in sorted(found.items()) if count}
+
+
 def _sum(db: Database, where: str, parameters: tuple[object, ...]) -> dict[str, int]:
     sums = ", ".join(f"CAST(SUM({c}) AS BIGINT) AS {c}" for c in ("read", *FATE_COLUMNS))
     row = db.rows(f"SELECT {sums} FROM bunce_run_chunks {where}", parameters)[0]  # noqa: S608
@@ -254,5 +289,6 @@ def _summary(row: dict[str, Any]) -> RunSummary:
         retries=row["retries"],
         seconds=seconds.total_seconds(),
         reject_codes=json.loads(row["reject_codes"] or "{}"),
+        warnings=json.loads(row["warnings"] or "{}"),
         **{fate: row[fate] for fate in FATES},
     )

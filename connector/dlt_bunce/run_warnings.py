@@ -1,0 +1,42 @@
+"""What is odd about a run that went through: a closed list of codes, counted in rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+
+@dataclass(frozen=True)
+class RunWarning:
+    """Why somebody should look at a run, though no row of it failed for this."""
+
+    code: str
+    meaning: str
+    remedy: str
+
+
+def _warnings(*warnings: RunWarning) -> Mapping[str, RunWarning]:
+    return MappingProxyType({warning.code: warning for warning in warnings})
+
+
+WARNINGS: Mapping[str, RunWarning] = _warnings(
+    RunWarning(
+        "skipped_changes",
+        "customers changed since Bunce accepted them and were not sent, since the disposition is "
+        "append",
+        'load with write_disposition="merge" if Bunce is to have the changes',
+    ),
+    RunWarning(
+        "mostly_superseded",
+        "more than half of the rows are older than what the ledger has",
+        "compare the version column with the last run's; if it starts anew, run dlt-bunce account "
+        "forget-versions",
+    ),
+    RunWarning(
+        "version_in_future",
+        "the version of a row lies more than a day ahead: until then no later row of that "
+        "customer is newer",
+        "correct these dates at the source, then run dlt-bunce account forget-versions",
+    ),
+)

@@ -1,0 +1,44 @@
+"""How the versions of a table's rows were counted in its last run."""
+
+from __future__ import annotations
+
+from dlt_bunce.store.database import Database
+from dlt_bunce.store.jobs import Job
+
+
+def of_last_run(db: Database, job: Job) -> int | None:
+    """The median of the newest other run of the job's table; None where there is none."""
+    rows = db.rows(
+        "SELECT version_median FROM bunce_runs WHERE account = $1 AND pipeline_name = $2 "
+        "AND table_name = $3 AND run_id <> $4 AND version_median IS NOT NULL "
+        "ORDER BY started_at DESC LIMIT 1",
+        (job.account, job.pipeline_name, job.table_name, job.run_id),
+    )
+    return int(rows[0]["version_median"]) if rows else None
+
+
+def note(db: Database, job: Job, median: int) -> None:
+    """Keep the median for the next run to be compared with."""
+    db.execute(
+        "UPDATE bunce_runs SET version_median = $1 WHERE run_id = $2 AND pipeline_name = $3 "
+        "AND table_name = $4",
+        (median, job.run_id, job.pipeline_name, job.table_name),
+    )
+
+
+def forget(db: Database, account: str) -> int:
+    """Forget every version of the account; returns how many customers had one.
+
+    Whatever the next load brings of a customer is newer then.
+    """
+    found = db.rows(
+        "SELECT COUNT(*) AS n FROM bunce_customers WHERE account = $1 AND version IS NOT NULL",
+        (account,),
+    )
+    for table, column in (
+        ("bunce_customers", "version"),
+        ("bunce_dead_letters", "version"),
+        ("bunce_runs", "version_median"),
+    ):
+        db.execute(f"UPDATE {table} SET {column} = NULL WHERE account = $1", (account,))  # noqa: S608
+    return int(found[0]["n"])

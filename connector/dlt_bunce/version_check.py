@@ -1,0 +1,32 @@
+"""What a load looks at in its versions before it lets them decide who is newer."""
+
+from __future__ import annotations
+
+import time
+
+from dlt_bunce.records.mapping import FieldMapping
+from dlt_bunce.records.prepare import Prepared
+from dlt_bunce.records.version_scale import count_ahead, middle, other_scale
+from dlt_bunce.store import version_medians
+from dlt_bunce.store.database import Database
+from dlt_bunce.store.jobs import Job
+
+
+def check_versions(db: Database, job: Job, mapping: FieldMapping, prepared: Prepared) -> None:
+    """Raise MappingError when the first rows' versions are in another unit than the last run's;
+    else keep their median for the next, unless the store is only read.
+    """
+    if mapping.version is None:
+        return
+    median = middle(prepared.accepted.column("version"))
+    fault = other_scale(version_medians.of_last_run(db, job), median, mapping.version)
+    if fault is not None:
+        raise fault
+    if median is not None and not db.read_only:
+        version_medians.note(db, job, median)
+
+
+def warnings_of(prepared: Prepared) -> dict[str, int]:
+    """What is odd about rows, counted by code."""
+    ahead = count_ahead(prepared.accepted.column("version"), time.time())
+    return {**prepared.warnings, "version_in_future": ahead}
