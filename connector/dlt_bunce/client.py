@@ -37,7 +37,7 @@ from dlt_bunce.model import Traffic
 from dlt_bunce.records.mapping import FieldMapping, refuse_other_names, resolve_mapping
 from dlt_bunce.run_lock import Owner, owner_of
 from dlt_bunce.state import StoredState
-from dlt_bunce.store import dlt_state, runs
+from dlt_bunce.store import dlt_state, mappings, runs
 from dlt_bunce.store.account import Account, open_account
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.selection import open_by_code
@@ -129,7 +129,7 @@ class BunceClient(JobClientBase, StoredState):
         if self.database().exists():
             with self.database() as db:
                 account = self.config.account
-                before = runs.columns_by_name(db, account, self.pipeline_name, name)
+                before = mappings.columns_by_name(db, account, self.pipeline_name, name)
             refuse_other_names(mapping, before, columns)
 
     def mapping(self, table: PreparedTableSchema, columns: Sequence[str]) -> FieldMapping:

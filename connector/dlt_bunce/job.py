@@ -150,7 +150,7 @@ class CustomersJob(RunnableLoadJob):
         with client.database() as db, closing(client.session()) as session:
             account = open_account(db, config.account, config.credentials.api_key, host=config.host)
             settings = self._settings(client, account.email_key)
-            runs.begin(db, job, settings.mapping.recorded, settings.mapping.by_name)
+            job = runs.begin(db, job, settings.mapping.recorded, settings.mapping.by_name)
             for traffic in client.take_preflight_traffic():
                 runs.add_traffic(db, job, traffic)
             log.info("load.mapped", columns=dict(settings.mapping.columns))

@@ -79,7 +79,7 @@ class Rehearsal:
             account = None if known is None else known_account(known, job.account)
             key = b"" if account is None else account.email_key
             self._mapping = settings.mapping
-            runs.begin(scratch, job, settings.mapping.recorded)
+            job = runs.begin(scratch, job, settings.mapping.recorded)
             if known is not None:
                 copies.claims(known, scratch)
             for number, table in enumerate(source.chunks(CHUNK_ROWS)):

@@ -19,11 +19,12 @@ from dlt_bunce.model import RunSummary
 from dlt_bunce.records import rows as source_rows
 from dlt_bunce.records.mapping import resolve_mapping
 from dlt_bunce.records.prepare import Rules, prepare
-from dlt_bunce.store import dead_letters, runs
+from dlt_bunce.store import dead_letters, mappings, runs
 from dlt_bunce.store.account import Account
 from dlt_bunce.store.database import Database, utc_now
 from dlt_bunce.store.ledger import Job
 from dlt_bunce.store.selection import Selection, pages
+from dlt_bunce.store.statements import ACCEPTED_SINCE
 from dlt_bunce.summary import add_up
 
 PORTION = 10_000
@@ -31,11 +32,11 @@ PORTION = 10_000
 
 _Letter = dict[str, Any]
 
-_ACCEPTED_SINCE = """
+_ACCEPTED_SINCE = f"""
 SELECT d.id AS id FROM bunce_chosen AS i JOIN bunce_dead_letters AS d ON d.id = i.id
 JOIN bunce_customers AS c ON c.account = d.account AND c.customer_id = d.customer_id
-WHERE c.delivered_at > d.last_seen_at
-"""
+WHERE {ACCEPTED_SINCE}
+"""  # noqa: S608, of constants alone
 
 
 @dataclass(frozen=True)
@@ -81,13 +82,14 @@ def replay(
     found: list[RunSummary] = []
     without_row = 0
     with client.database() as db, _alone(db, account):
+        before = runs.newest_number(db)
         chosen = replace(selection or Selection(), status="open")
         for page in pages(db, account.name, chosen, size=portion):
             groups: dict[tuple[str, str], list[_Letter]] = defaultdict(list)
             for letter in page:
                 if letter["source_row"] is None:
                     without_row += 1
-                elif letter["last_seen_at"] < started:  # else this replay has just written it
+                elif (letter["run_number"] or 0) <= before:  # else this replay has just written it
                     groups[letter["run_id"], letter["pipeline_name"]].append(letter)
             for letters in groups.values():
                 job = _job(client, letters[0], f"{runs.REPLAY}{started}-{len(found)}")
@@ -108,7 +110,6 @@ class _Replay:
     def run(self, letters: list[_Letter]) -> RunSummary:
         """Sends what nothing newer has overtaken, then closes what is done with."""
         db, job = self.database, self.job
-        started = utc_now()
         table = source_rows.arrow_table([source_rows.decode(one["source_row"]) for one in letters])
         settings = self._settings(letters[0], table.column_names)
         ids = [letter["id"] for letter in letters]
@@ -118,8 +119,12 @@ class _Replay:
         summary = self._load(to_send, settings)
         known = self._delivered(table, settings)
         for status, accepted in (("resolved", True), ("superseded", False)):
-            chosen = [one for row, one in enumerate(ids) if (row in known) is accepted]
-            dead_letters.close_unseen(db, job.account, chosen, started, status)
+            seen = {
+                letter["id"]: letter["last_seen_at"]
+                for row, letter in enumerate(letters)
+                if (row in known) is accepted
+            }
+            dead_letters.close_unseen(db, job.account, seen, status)
         return replace(
             summary,
             read=summary.read + len(overtaken),
@@ -130,7 +135,7 @@ class _Replay:
         client, db, job = self.client, self.database, self.job
         if not table.num_rows:
             return RunSummary(run_id=job.run_id, pipeline_name=job.pipeline_name)
-        runs.begin(db, job, settings.mapping.recorded)
+        job = runs.begin(db, job, settings.mapping.recorded)
         for traffic in client.take_preflight_traffic():
             runs.add_traffic(db, job, traffic)
         throttle = client.throttle(self.account)
@@ -146,7 +151,7 @@ class _Replay:
 
     def _settings(self, letter: _Letter, columns: Sequence[str]) -> Settings:
         config = self.client.config
-        then = runs.mapping_of(self.database, letter["run_id"], letter["pipeline_name"])
+        then = mappings.mapping_of(self.database, letter["run_id"], letter["pipeline_name"])
         usual = {**then, **(config.mapping or {})}
         return Settings(
             mapping=resolve_mapping(

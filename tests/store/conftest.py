@@ -211,8 +211,6 @@ def books(db: Database, clock: Time) -> Callable[..., Books]:
         **changes: Any,
     ) -> Books:
         job = Job(account, run, "crm", "customers", "file", disposition, **changes)
-        made = Books(db, job, clock)
-        runs.begin(db, job, {})
-        return made
+        return Books(db, runs.begin(db, job, {}), clock)
 
     return make

@@ -23,6 +23,12 @@ def ids(db: Database, account: str = "default", **filters: Any) -> list[str]:
     return [letter["id"] for page in found for letter in page]
 
 
+def times(db: Database) -> dict[str, str]:
+    """When each letter was seen last."""
+    rows = db.rows("SELECT id, last_seen_at FROM bunce_dead_letters")
+    return {row["id"]: row["last_seen_at"] for row in rows}
+
+
 def attempts(db: Database) -> list[int]:
     return [row["attempts"] for row in db.rows("SELECT attempts FROM bunce_dead_letters")]
 
@@ -213,13 +219,10 @@ def test_a_purged_refusal_is_tried_again_rather_than_held_without_a_letter(books
 def test_letters_that_nothing_touched_since_are_closed(books: Make) -> None:
     first = books()
     first.claim(bad=[BAD, ("x", "x1")])
-    since = first.db.rows("SELECT MAX(last_seen_at) AS t FROM bunce_dead_letters")[0]["t"] + "Z"
+    seen = times(first.db)
     books("second").claim(bad=[("x", "x1")])
-    first.db.execute(
-        "UPDATE bunce_dead_letters SET last_seen_at = $1 WHERE customer_id = 'x'", (since,)
-    )
 
-    dead_letters.close_unseen(first.db, "default", ids(first.db), since, "resolved")
+    dead_letters.close_unseen(first.db, "default", seen, "resolved")
 
     assert {"bad": "resolved", "x1": "open"} == first.letters()
 
@@ -234,7 +237,9 @@ def test_letters_of_two_accounts_never_mix(books: Make) -> None:
     assert (1, 2) == (len(mine), len(theirs))
     dead_letters.set_status(first.db, "default", theirs, "discarded")
     dead_letters.release(first.db, "default", theirs)
-    dead_letters.close_unseen(first.db, "default", theirs, "9999", "resolved")
+    dead_letters.close_unseen(
+        first.db, "default", {one: times(other.db)[one] for one in theirs}, "resolved"
+    )
     assert 0 == dead_letters.purge(first.db, "default")
     assert {"bad": "open", "bad2": "open", "b1": "open"} == first.letters()
     assert {} == books("third", account="other").claim(("b", "b1"))

@@ -95,7 +95,7 @@ def test_letters_are_closed_by_key(db: Explained) -> None:
     corrected = {"letter_id": one, "own_id": "new", "customer_id": "worse", "fingerprint": "e"}
 
     dead_letters.release(db, "default", [one])
-    dead_letters.close_unseen(db, "default", [one], "2020-01-01", "resolved")
+    dead_letters.close_unseen(db, "default", {one: "2020-01-01"}, "resolved")
     table = pa.Table.from_pylist([corrected | {"version": 1}], dead_letters.CORRECTED)
     dead_letters.close_corrected(db, "default", table)
     dead_letters.set_status(db, "default", [other], "discarded")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dlt_bunce.model import FATES, Traffic
-from dlt_bunce.store import runs
+from dlt_bunce.store import mappings, runs
 from dlt_bunce.store.database import Database
 
 Make = Callable[..., Any]
@@ -88,12 +88,12 @@ def test_a_run_that_is_tried_again_runs_and_keeps_its_start(books: Make) -> None
 
 def test_the_mapping_that_a_run_used_last_is_kept_for_replays(books: Make) -> None:
     first = books()
-    assert {} == runs.mapping_of(first.db, "first", "crm")
+    assert {} == mappings.mapping_of(first.db, "first", "crm")
 
     runs.begin(first.db, first.job, {"email": "mail"})
 
-    assert {"email": "mail"} == runs.mapping_of(first.db, "first", "crm")
-    assert {} == runs.mapping_of(first.db, "unknown", "crm")
+    assert {"email": "mail"} == mappings.mapping_of(first.db, "first", "crm")
+    assert {} == mappings.mapping_of(first.db, "unknown", "crm")
 
 
 @pytest.fixture

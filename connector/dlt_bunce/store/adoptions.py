@@ -5,6 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from dlt_bunce.store.database import Database, utc_now
+from dlt_bunce.store.runs import newest_number
 
 # what put_page() takes: fingerprint is null where Bunce has less than a row needs
 ADOPTED = pa.schema(
@@ -23,8 +24,9 @@ JOIN bunce_customers AS c ON c.account = $1 AND c.customer_id = i.customer_id
 # whoever is in the ledger stays as they are: it knows what was sent, the listing what was kept
 _ADOPT = """
 INSERT INTO bunce_customers
-  (account, customer_id, fingerprint, confirmation, email_digest, delivered_at, fate)
-SELECT $1, customer_id, fingerprint, 'lookup', email_digest, $2, 'adopted'
+  (account, customer_id, fingerprint, confirmation, email_digest, delivered_at, fate,
+   run_number)
+SELECT $1, customer_id, fingerprint, 'lookup', email_digest, $2, 'adopted', $3
 FROM bunce_adopted WHERE true ORDER BY customer_id
 ON CONFLICT (account, customer_id) DO NOTHING
 """
@@ -44,7 +46,7 @@ def put_page(db: Database, account: str, page: pa.Table, *, cursor: str | None, 
     with db.transaction():
         db.ingest("bunce_adopted", page)
         known = int(db.rows(_KNOWN, (account,))[0]["n"])
-        db.execute(_ADOPT, (account, utc_now()))
+        db.execute(_ADOPT, (account, utc_now(), newest_number(db)))
         db.execute("DELETE FROM bunce_adoptions WHERE account = $1", (account,))
         if cursor is None:
             db.execute(

@@ -16,13 +16,13 @@ def _schema(texts: str, numbers: str) -> pa.Schema:
 _CUSTOMERS = _schema(
     "account customer_id fingerprint confirmation email_digest delivered_at fate job "
     "rejected_fingerprint claim_fingerprint claim_batch claim_owner",
-    "version chunk claim_row lease_until",
+    "version chunk claim_row lease_until run_number",
 )
 # all but the row itself and Bunce's words, which may quote it
 _LETTERS = _schema(
     "id account customer_id code field stage fingerprint first_seen_at last_seen_at status "
     "resolved_at run_id batch_id pipeline_name table_name",
-    "version attempts chunk",
+    "version attempts chunk run_number",
 )
 _LEASES = _schema("claim_batch", "lease_until")
 _SENDINGS = _schema("claim_batch", "below_row inherited")

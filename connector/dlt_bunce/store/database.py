@@ -158,6 +158,10 @@ class Database:
         """An SQL expression: milliseconds since 1970, by one clock for all who share the store."""
         return self._engine.now
 
+    def now_ms(self) -> int:
+        """The same, asked now."""
+        return int(self.rows(f"SELECT {self.now} AS now")[0]["now"])
+
     def has_table(self, name: str) -> bool:
         """Whether there is a table of that name."""
         return bool(self.rows(self._engine.has_table, (name,)))

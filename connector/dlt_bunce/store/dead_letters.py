@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ import pyarrow as pa
 from dlt_bunce.model import REJECT_CODES
 from dlt_bunce.store.database import Database, utc_now
 from dlt_bunce.store.selection import Selection, pages
+from dlt_bunce.store.statements import ACCEPTED_SINCE
 
 if TYPE_CHECKING:
     from dlt_bunce.store.ledger import Job
@@ -46,9 +47,9 @@ _UPSERT = """
 INSERT INTO bunce_dead_letters AS d
   (id, account, customer_id, code, field, message, stage, http_status, source_row, payload,
    fingerprint, version, attempts, first_seen_at, last_seen_at, status, run_id, batch_id, chunk,
-   pipeline_name, table_name)
+   pipeline_name, table_name, run_number)
 SELECT id, $1, customer_id, code, field, message, stage, http_status, source_row, payload,
-  fingerprint, version, 1, $2, $2, 'open', $3, batch_id, chunk, $4, $5
+  fingerprint, version, 1, $2, $2, 'open', $3, batch_id, chunk, $4, $5, $6
 FROM bunce_letters WHERE true ORDER BY id
 ON CONFLICT (id) DO UPDATE SET
   code = excluded.code, field = excluded.field, message = excluded.message,
@@ -110,11 +111,12 @@ def record_letters(db: Database, job: Job, letters: pa.Table) -> dict[str, int]:
 
 def _write(db: Database, job: Job) -> None:
     now = utc_now()
-    db.execute(_UPSERT, (job.account, now, job.run_id, job.pipeline_name, job.table_name))
+    names = (job.pipeline_name, job.table_name)
+    db.execute(_UPSERT, (job.account, now, job.run_id, *names, job.number))
     db.execute(
-        "UPDATE bunce_dead_letters SET last_seen_at = $1 "
+        "UPDATE bunce_dead_letters SET last_seen_at = $1, run_number = $2 "
         "WHERE id IN (SELECT id FROM bunce_letters)",
-        (now,),
+        (now, job.number),
     )
     beside = _BESIDE.format(n="bunce_letters") + " AND d.id <> n.id"
     older = f"SELECT d.id {beside} WHERE NOT ({_LATER})"
@@ -207,27 +209,29 @@ def release(db: Database, account: str, ids: Sequence[str]) -> None:
     )
 
 
-def close_unseen(db: Database, account: str, ids: Sequence[str], since: str, status: str) -> None:
-    """Closes those letters of `ids` that nothing has touched `since`."""
-    db.ingest("bunce_chosen", pa.table({"id": pa.array(ids, pa.string())}))
+def close_unseen(db: Database, account: str, seen: Mapping[str, str], status: str) -> None:
+    """Closes those letters that nothing has touched since: `seen` goes from id to last_seen_at."""
+    ids, times = pa.array(seen.keys(), pa.string()), pa.array(seen.values(), pa.string())
+    db.ingest("bunce_seen", pa.table({"id": ids, "last_seen_at": times}))
     db.execute(
         "UPDATE bunce_dead_letters SET status = $1, resolved_at = $2 WHERE account = $3 "
-        "AND status = 'open' AND last_seen_at < $4 AND id IN (SELECT id FROM bunce_chosen)",
-        (status, utc_now(), account, since),
+        "AND status = 'open' AND id IN (SELECT id FROM bunce_seen) AND last_seen_at = "
+        "(SELECT s.last_seen_at FROM bunce_seen AS s WHERE s.id = bunce_dead_letters.id)",
+        (status, utc_now(), account),
     )
 
 
 _IS_THERE = """SELECT n.letter_id FROM bunce_corrected AS n JOIN bunce_customers AS c
   ON c.account = $2 AND c.customer_id = n.customer_id AND c.fingerprint = n.fingerprint
   WHERE n.own_id <> n.letter_id"""
-_GAVE_WAY = """SELECT n.letter_id FROM bunce_corrected AS n WHERE n.own_id IS NULL
+_GAVE_WAY = f"""SELECT n.letter_id FROM bunce_corrected AS n WHERE n.own_id IS NULL
   UNION SELECT n.letter_id FROM bunce_corrected AS n JOIN bunce_dead_letters AS o
   ON o.id = n.own_id AND o.status IN ('open', 'discarded', 'superseded')
   WHERE n.own_id <> n.letter_id
   UNION SELECT n.letter_id FROM bunce_corrected AS n
   JOIN bunce_dead_letters AS d ON d.id = n.letter_id AND d.account = $2
   JOIN bunce_customers AS c ON c.account = $2 AND c.customer_id = n.customer_id
-  WHERE n.own_id <> n.letter_id AND (c.delivered_at > d.last_seen_at OR n.version < c.version)"""
+  WHERE n.own_id <> n.letter_id AND ({ACCEPTED_SINCE} OR n.version < c.version)"""  # noqa: S608
 
 
 def close_corrected(db: Database, account: str, corrected: pa.Table) -> None:

@@ -68,6 +68,7 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "claim_row": "its number in that batch; null when an earlier batch may have "
                 "sent it",
                 "lease_until": "until when nobody else may take it over, milliseconds since 1970",
+                "run_number": "which run that accepted it, in the order of runs",
             },
         ),
         "bunce_dead_letters": TableDescription(
@@ -95,6 +96,7 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "pipeline_name": _PIPELINE,
                 "table_name": "name of the table in the pipeline",
                 "chunk": "part of the load file",
+                "run_number": "which run saw it last, in the order of runs",
             },
         ),
         "bunce_runs": TableDescription(
@@ -119,6 +121,7 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "slowest_answer_seconds": "seconds until the slowest answer was there",
                 "reject_codes": "rows rejected by code, as JSON",
                 "warnings": "rows by code of what is odd about the run, as JSON",
+                "number": "in which order runs began, whatever the clocks said",
                 "version_median": "the median of the first versions, to compare the next run's "
                 "with",
                 "by_name": "its fields that followed from names of columns alone, as JSON",

@@ -17,6 +17,8 @@ class Job:
     job_id: str
     disposition: str
     letter_rows: str = "full"
+    number: int = 0
+    """The run's place in the order of runs, as `runs.begin` has counted it."""
     owner: str = field(default_factory=lambda: secrets.token_hex(8))
     """Who loads it, random: the same file may lie in two folders, and be loaded from both."""
 

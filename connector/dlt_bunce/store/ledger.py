@@ -8,7 +8,6 @@ so that the three can never disagree.
 from __future__ import annotations
 
 import contextlib
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -75,12 +74,13 @@ class Ledger:
         database: Database,
         job: Job,
         *,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
         lease_s: float = DEFAULT_LEASE_S,
     ) -> None:
         self._db = database
         self._job = job
-        self._clock = clock
+        # those of its machines may differ
+        self._now = database.now_ms if clock is None else lambda: int(clock() * 1000)
         self._lease_ms = int(lease_s * 1000)
         self._claimed, self._analyzed_next = 0, _ANALYZED_AFTER
         self._emails_indexed = False
@@ -109,7 +109,8 @@ class Ledger:
             db.execute(statements.INHERIT, (job.claim_id(chunk),))
             # an earlier try of this owner's may have ended its claims
             db.execute("DELETE FROM bunce_leases WHERE claim_batch = $1", (job.claim_id(chunk),))
-            verdicts = self._verdicts(accepted, chunk, correcting)
+            now = self._now()
+            verdicts = self._verdicts(accepted, chunk, correcting, now)
             fates = Counter(verdicts.column("verdict").to_pylist())
             fates["unchanged"] += accepted.num_rows - verdicts.num_rows
             odd = {**(warnings or {}), "mostly_superseded": fates["superseded"]}
@@ -117,7 +118,7 @@ class Ledger:
             fates.update(record_letters(db, job, letters))
             if job.disposition == "append":
                 fates["skipped"] += fates.pop("changed", 0)
-            to_send = self._intend(accepted, verdicts, chunk)
+            to_send = self._intend(accepted, verdicts, chunk, now)
             self._settle_unsent(accepted, verdicts, chunk)
             busy = fates["busy"]
             runs.put_chunk(db, job, chunk, read, fates, odd)
@@ -153,7 +154,7 @@ class Ledger:
                 db.ingest("bunce_settled", settled)
             present = set(settled.column("fate").to_pylist())
             if present & set(_ACCEPTED.to_pylist()):
-                db.execute(statements.ACCEPT, (job.account, utc_now(), job.name))
+                db.execute(statements.ACCEPT, (job.account, utc_now(), job.name, job.number))
                 accepted = settled.filter(pc.is_in(settled.column("fate"), _ACCEPTED))
                 self._resolve(accepted.filter(_shared(accepted, notable)))
             if "rejected" in present:
@@ -170,7 +171,7 @@ class Ledger:
 
     def renew(self, chunks: Sequence[int]) -> None:
         """Extends the lease of chunks that are still being sent."""
-        until = int(self._clock() * 1000) + self._lease_ms
+        until = self._now() + self._lease_ms
         with self._db.transaction():
             for chunk in chunks:
                 self._db.execute(statements.RENEW, (self._job.claim_id(chunk), until))
@@ -221,11 +222,12 @@ class Ledger:
         if correcting is not None:
             self._db.ingest("bunce_correcting", correcting)
 
-    def _verdicts(self, accepted: pa.Table, chunk: int, correcting: pa.Table | None) -> pa.Table:
+    def _verdicts(
+        self, accepted: pa.Table, chunk: int, correcting: pa.Table | None, now: int
+    ) -> pa.Table:
         job = self._job
         if not accepted.num_rows:
             return _VERDICTS.empty_table()
-        now = int(self._clock() * 1000)
         verdicts = self._db.query(
             statements.JUDGE,
             (job.name, chunk, job.claim_id(chunk), now, job.account),
@@ -240,7 +242,7 @@ class Ledger:
         judged = pc.if_else(gives_way, "superseded", given)
         return verdicts.set_column(1, _VERDICTS.field("verdict"), judged)
 
-    def _intend(self, accepted: pa.Table, verdicts: pa.Table, chunk: int) -> pa.Table:
+    def _intend(self, accepted: pa.Table, verdicts: pa.Table, chunk: int, now: int) -> pa.Table:
         sent = ["new"] if self._job.disposition == "append" else ["new", "changed"]
         wanted = verdicts.filter(pc.is_in(verdicts.column("verdict"), pa.array(sent)))
         wanted = wanted.sort_by("row")
@@ -250,7 +252,7 @@ class Ledger:
         rows = rows.append_column("verb", verbs).append_column("in_doubt", doubts)
         if rows.num_rows:
             # the only writer since these rows were judged: nobody can have claimed one in between
-            now, batch = int(self._clock() * 1000), self._job.claim_id(chunk)
+            batch = self._job.claim_id(chunk)
             unsent = pc.if_else(rows.column("in_doubt"), None, rows.column("row"))
             claimed = rows.select(["customer_id", "fingerprint"])
             self._db.ingest("bunce_claimed", claimed.append_column("claim_row", unsent))

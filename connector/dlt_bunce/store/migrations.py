@@ -218,5 +218,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE bunce_runs ADD COLUMN warnings TEXT",
         # the median of the run's first versions: whether the next run's are counted alike
         "ALTER TABLE bunce_runs ADD COLUMN version_median BIGINT",
+        # what came later, whatever the clocks said: runs are counted as their jobs begin
+        "ALTER TABLE bunce_runs ADD COLUMN number BIGINT",
+        "ALTER TABLE bunce_customers ADD COLUMN run_number BIGINT",
+        "ALTER TABLE bunce_dead_letters ADD COLUMN run_number BIGINT",
     ),
 )

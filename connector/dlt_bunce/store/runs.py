@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,22 +18,27 @@ from dlt_bunce.store.migrations import FATE_COLUMNS
 if TYPE_CHECKING:
     from dlt_bunce.store.ledger import Job
 
+_NEWEST = "COALESCE(number, 0) DESC, started_at DESC"
 REPLAY = "replay-"
 """How the ids of runs begin that send dead letters again."""
 
 
-def begin(db: Database, job: Job, mapping: Mapping[str, str], by_name: Sequence[str] = ()) -> None:
-    """Writes the run's row unless another job of the run has done so.
+def begin(db: Database, job: Job, mapping: Mapping[str, str], by_name: Sequence[str] = ()) -> Job:
+    """Writes the run's row unless another job of the run has done so; returns the job with its
+    place in the order of runs.
 
     `mapping` (field to source column) is kept for replays of the run's dead letters, and for the
     next run to compare with; `by_name` are its fields that followed from names alone.
     """
+    number = newest_number(db) + 1
     db.execute(
         "INSERT INTO bunce_runs (run_id, pipeline_name, account, table_name, disposition, state, "
-        "mapping, started_at, by_name) VALUES ($1, $2, $3, $4, $5, 'running', $6, $7, $8) "
+        "mapping, started_at, by_name, number) "
+        "VALUES ($1, $2, $3, $4, $5, 'running', $6, $7, $8, $9) "
         # of several tables the first by name, whichever of them began
         "ON CONFLICT (run_id, pipeline_name) DO UPDATE SET state = 'running', "
         "mapping = excluded.mapping, by_name = excluded.by_name, ended_at = NULL, "
+        "number = excluded.number, "
         "table_name = CASE "
         "WHEN excluded.table_name < bunce_runs.table_name THEN excluded.table_name "
         "ELSE bunce_runs.table_name END",
@@ -45,41 +51,21 @@ def begin(db: Database, job: Job, mapping: Mapping[str, str], by_name: Sequence[
             json.dumps(dict(mapping)),
             utc_now(),
             json.dumps(sorted(by_name)),
+            number,
         ),
     )
+    return replace(job, number=number)
+
+
+def newest_number(db: Database) -> int:
+    """The place of the run that began last."""
+    return int(db.rows("SELECT COALESCE(MAX(number), 0) AS n FROM bunce_runs")[0]["n"])
 
 
 def is_begun(db: Database, run_id: str) -> bool:
     """Whether rows of a run were claimed: only those can have been sent."""
     rows = db.rows("SELECT 1 AS n FROM bunce_run_chunks WHERE run_id = $1 LIMIT 1", (run_id,))
     return bool(rows)
-
-
-def columns_by_name(
-    db: Database, account: str, pipeline_name: str, table_name: str
-) -> dict[str, str]:
-    """What followed from names in the newest completed run of a table: field to source column."""
-    rows = db.rows(
-        "SELECT r.mapping AS mapping, r.by_name AS by_name FROM bunce_runs AS r "
-        "JOIN bunce_dlt_loads AS l ON l.load_id = r.run_id WHERE r.account = $1 "
-        "AND r.pipeline_name = $2 AND r.table_name = $3 AND r.state = 'completed' "
-        "AND r.by_name IS NOT NULL ORDER BY COALESCE(l.number, 0) DESC LIMIT 1",
-        (account, pipeline_name, table_name),
-    )
-    if not rows:
-        return {}
-    mapping = json.loads(rows[0]["mapping"])
-    return {field: mapping[field] for field in json.loads(rows[0]["by_name"])}
-
-
-def mapping_of(db: Database, run_id: str, pipeline_name: str) -> dict[str, str]:
-    """The mapping that a run used; empty when the run is not known."""
-    rows = db.rows(
-        "SELECT mapping FROM bunce_runs WHERE run_id = $1 AND pipeline_name = $2",
-        (run_id, pipeline_name),
-    )
-    mapping: dict[str, str] = json.loads((rows[0]["mapping"] if rows else None) or "{}")
-    return mapping
 
 
 def put_chunk(
@@ -206,7 +192,7 @@ def summaries(
         where += " AND run_id IN (SELECT run_id FROM bunce_chosen_runs)"
     rows = db.rows(
         f"SELECT * FROM bunce_runs WHERE {where} "  # noqa: S608
-        f"ORDER BY started_at DESC, run_id DESC LIMIT {int(limit)}",
+        f"ORDER BY {_NEWEST}, run_id DESC LIMIT {int(limit)}",
         parameters,
     )
     return [_summary(row) for row in rows]
@@ -215,8 +201,8 @@ def summaries(
 def mean_answer_s(db: Database, account: str) -> float | None:
     """Seconds that an answer took in the newest run that carried customers."""
     rows = db.rows(
-        "SELECT answer_seconds / requests AS mean FROM bunce_runs "
-        "WHERE account = $1 AND bulk_requests > 0 ORDER BY started_at DESC LIMIT 1",
+        "SELECT answer_seconds / requests AS mean FROM bunce_runs "  # noqa: S608
+        f"WHERE account = $1 AND bulk_requests > 0 ORDER BY {_NEWEST} LIMIT 1",
         (account,),
     )
     return float(rows[0]["mean"]) if rows else None
@@ -239,14 +225,15 @@ def last_read(
             "AND run_id IN (SELECT run_id FROM bunce_chosen_runs)"
         )
         where += (
-            f" AND started_at < (SELECT MIN(started_at) {ours})"
+            " AND (COALESCE(number, 0), started_at) < "
+            f"(SELECT COALESCE(number, 0), started_at {ours} ORDER BY 1, 2 LIMIT 1)"
             # a run that read nothing may have no table
             f" AND table_name = COALESCE((SELECT table_name {ours} AND table_name IS NOT NULL "
-            "ORDER BY started_at DESC LIMIT 1), table_name)"
+            f"ORDER BY {_NEWEST} LIMIT 1), table_name)"
         )
     rows = db.rows(
         f"SELECT read FROM bunce_runs WHERE {where} "  # noqa: S608
-        "ORDER BY started_at DESC, run_id DESC LIMIT 1",
+        f"ORDER BY {_NEWEST}, run_id DESC LIMIT 1",
         (account, pipeline_name, f"{REPLAY}%"),
     )
     return int(rows[0]["read"]) if rows else None

@@ -7,12 +7,16 @@ from __future__ import annotations
 _IN_DOUBT = """c.claim_batch IS NOT NULL AND (c.claim_row IS NULL OR c.claim_row < COALESCE(
     (SELECT s.below_row FROM bunce_sendings AS s WHERE s.claim_batch = c.claim_batch), 0))"""
 
+LONGEST_LEASE_MS = 900_000
+"""No lease is longer: one that ends later was written while a clock was ahead, and has ended."""
+
 # A claim protects its rows while its lease, or the renewed one of its batch, lasts; unless the
 # batch or its owner is known to have ended, which a lease of 0 says.
-_LIVE = """(c.lease_until > {now} OR EXISTS (SELECT 1 FROM bunce_leases AS l
-    WHERE l.claim_batch = c.claim_batch AND l.lease_until > {now}))
+_LIVE = f"""(c.lease_until > {{now}} AND c.lease_until <= {{now}} + {LONGEST_LEASE_MS}
+  OR EXISTS (SELECT 1 FROM bunce_leases AS l WHERE l.claim_batch = c.claim_batch
+    AND l.lease_until > {{now}} AND l.lease_until <= {{now}} + {LONGEST_LEASE_MS}))
   AND NOT EXISTS (SELECT 1 FROM bunce_leases AS e
-    WHERE e.claim_batch IN (c.claim_batch, c.claim_owner) AND e.lease_until = 0)"""
+    WHERE e.claim_batch IN (c.claim_batch, c.claim_owner) AND e.lease_until = 0)"""  # noqa: S608, of constants alone
 
 # The order of the branches is the rule: what this very chunk settled in an earlier try keeps its
 # fate; a live claim of somebody else comes before everything that could lead to sending. The last
@@ -48,13 +52,18 @@ SELECT COUNT(*) AS customers, COUNT(delivered_at) AS delivered,
 FROM bunce_customers AS c WHERE account = $1
 """  # noqa: S608
 
+# Whether Bunce has accepted customer c since letter d was written: by the order of runs, and by the
+# clock within one alone, for clocks can be wrong.
+ACCEPTED_SINCE = """(COALESCE(c.run_number, 0), c.delivered_at)
+  > (COALESCE(d.run_number, 0), d.last_seen_at)"""
+
 # a correction is of the content that its letter held; what was accepted since is newer
-OVERTAKEN = """
+OVERTAKEN = f"""
 SELECT n.row AS row FROM bunce_correcting AS n
 JOIN bunce_dead_letters AS d ON d.id = n.letter_id AND d.account = $1
 JOIN bunce_customers AS c ON c.account = $1 AND c.customer_id = n.customer_id
-WHERE c.delivered_at > d.last_seen_at
-"""
+WHERE {ACCEPTED_SINCE}
+"""  # noqa: S608, of constants alone
 
 CLAIM = f"""
 INSERT INTO bunce_customers AS c
@@ -109,9 +118,9 @@ ON CONFLICT (claim_batch) DO UPDATE SET lease_until = excluded.lease_until
 ACCEPT = """
 INSERT INTO bunce_customers AS c
   (account, customer_id, fingerprint, version, confirmation, email_digest, delivered_at, fate,
-   job, chunk)
+   job, chunk, run_number)
 SELECT $1, customer_id, fingerprint, version, confirmation,
-  email_digest, $2, fate, $3, chunk
+  email_digest, $2, fate, $3, chunk, $4
 FROM bunce_settled WHERE fate IN ('created', 'updated', 'adopted') ORDER BY customer_id
 ON CONFLICT (account, customer_id) DO UPDATE SET
   fingerprint = excluded.fingerprint,
@@ -119,6 +128,7 @@ ON CONFLICT (account, customer_id) DO UPDATE SET
   confirmation = excluded.confirmation,
   email_digest = COALESCE(excluded.email_digest, c.email_digest),
   delivered_at = excluded.delivered_at,
+  run_number = excluded.run_number,
   fate = excluded.fate,
   job = excluded.job,
   chunk = excluded.chunk,

@@ -11,7 +11,7 @@ def of_last_run(db: Database, job: Job) -> int | None:
     rows = db.rows(
         "SELECT version_median FROM bunce_runs WHERE account = $1 AND pipeline_name = $2 "
         "AND table_name = $3 AND run_id <> $4 AND version_median IS NOT NULL "
-        "ORDER BY started_at DESC LIMIT 1",
+        "ORDER BY COALESCE(number, 0) DESC LIMIT 1",
         (job.account, job.pipeline_name, job.table_name, job.run_id),
     )
     return int(rows[0]["version_median"]) if rows else None

@@ -60,7 +60,7 @@ def export(
     with reported():
         from dlt_bunce.cli.export import write
         from dlt_bunce.store.database import Database
-        from dlt_bunce.store.runs import mapping_of
+        from dlt_bunce.store.mappings import mapping_of
 
         url, name = store_of(selection, store_url, account)
         with Database(url, read_only=True) as db:

@@ -1,0 +1,34 @@
+"""Which columns fed which fields in earlier runs."""
+
+from __future__ import annotations
+
+import json
+
+from dlt_bunce.store.database import Database
+
+
+def columns_by_name(
+    db: Database, account: str, pipeline_name: str, table_name: str
+) -> dict[str, str]:
+    """What followed from names in the newest completed run of a table: field to source column."""
+    rows = db.rows(
+        "SELECT r.mapping AS mapping, r.by_name AS by_name FROM bunce_runs AS r "
+        "JOIN bunce_dlt_loads AS l ON l.load_id = r.run_id WHERE r.account = $1 "
+        "AND r.pipeline_name = $2 AND r.table_name = $3 AND r.state = 'completed' "
+        "AND r.by_name IS NOT NULL ORDER BY COALESCE(l.number, 0) DESC LIMIT 1",
+        (account, pipeline_name, table_name),
+    )
+    if not rows:
+        return {}
+    mapping = json.loads(rows[0]["mapping"])
+    return {field: mapping[field] for field in json.loads(rows[0]["by_name"])}
+
+
+def mapping_of(db: Database, run_id: str, pipeline_name: str) -> dict[str, str]:
+    """The mapping that a run used; empty when the run is not known."""
+    rows = db.rows(
+        "SELECT mapping FROM bunce_runs WHERE run_id = $1 AND pipeline_name = $2",
+        (run_id, pipeline_name),
+    )
+    mapping: dict[str, str] = json.loads((rows[0]["mapping"] if rows else None) or "{}")
+    return mapping
