@@ -11,12 +11,34 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import adbc_driver_manager
 
-from dlt_bunce.errors import ConfigurationError
+from dlt_bunce.errors import ConfigurationError, StoreError
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _STARTING_UP = "57P03"
+_NOT_YET = re.compile(
+    "starting up|shutting down|in recovery mode|not yet accepting|recovery state|not accepting"
+)
+"""What a server says that will take connections soon, or again, where libpq names no SQLSTATE."""
+_LOST_STATEMENTS = {"26000", "42P05"}
+_PAIRS = 5
+"""So many times two connections are compared: other clients of a pooler may come in between."""
+_direct: set[str] = set()
+"""Addresses at which each connection of this process is known to have a server process."""
 _TOLD = ("08", "28", "3D", "53", "55", "57")
 """Classes of SQLSTATE whose messages are about the server, and never about a value."""
+
+_POOLED = "a pooler in transaction mode is in between, whose clients share their sessions"
+_DIRECT = (
+    "Connect to the server itself or to the pooler's session mode, such as port 5432 and not 6543 "
+    "at Supabase, or pool_mode = session in PgBouncer."
+)
+_STRANGER = """
+SELECT 1 FROM pg_class AS c
+JOIN pg_database AS d ON d.datname = current_database()
+JOIN pg_roles AS o ON o.oid = c.relowner
+WHERE c.oid = to_regclass($1) AND c.relowner <> d.datdba AND NOT o.rolsuper
+  AND NOT pg_has_role(current_user, c.relowner, 'MEMBER')
+"""
 
 
 class Postgres:
@@ -72,12 +94,16 @@ class Postgres:
                 connection = driver.connect(self._url, autocommit=True)
                 break
             except adbc_driver_manager.Error as error:
-                starting = error.sqlstate == _STARTING_UP or "starting up" in str(error)
+                starting = error.sqlstate == _STARTING_UP or _NOT_YET.search(str(error))
                 if not starting or time.monotonic() > until:
                     raise
                 time.sleep(0.1)
         opened.enter_context(contextlib.closing(connection))
         cursor = opened.enter_context(contextlib.closing(connection.cursor()))
+        if self._url not in _direct:
+            with contextlib.closing(driver.connect(self._url, autocommit=True)) as other:
+                self._refuse_pooler(connection, other)
+            _direct.add(self._url)
         cursor.execute(f"SET lock_timeout = {int(self._busy_timeout_s * 1000)}")
         # intents and fates must outlive a crash of the server: never off, whatever its default
         cursor.execute("SET synchronous_commit = on")
@@ -91,12 +117,39 @@ class Postgres:
         else:
             cursor.execute("SELECT CAST(current_schema() AS TEXT) AS name")
             self._schema = cursor.fetch_arrow_table().column("name")[0].as_py()
+        if self._schema == "public":
+            self._refuse_strangers(cursor)
         if read_only:
             # to look beforehand would take a connection of its own, which is slow to open
             cursor.execute(self.has_table, ("bunce_schema",))
             if not cursor.fetch_arrow_table().num_rows:
                 return None
         return cursor
+
+    def _refuse_pooler(self, *connections: Any) -> None:
+        """Raise StoreError when two open connections take turns with one server process: then each
+        would find the other's temporary tables.
+        """
+        for _ in range(_PAIRS):
+            processes = set()
+            for connection in connections:
+                with contextlib.closing(connection.cursor()) as cursor:
+                    cursor.execute("SELECT pg_backend_pid() AS pid")
+                    processes.add(cursor.fetch_arrow_table().column("pid")[0].as_py())
+            if len(processes) == 1:
+                raise StoreError(
+                    f"The store {self.name} cannot be used: {_POOLED}.", remedy=_DIRECT
+                )
+
+    def _refuse_strangers(self, cursor: Any) -> None:
+        """Raise StoreError when somebody else has made our tables where everybody may make some."""
+        cursor.execute(_STRANGER, ("bunce_schema",))
+        if cursor.fetch_arrow_table().num_rows:
+            raise StoreError(
+                f"The tables of the store {self.name} in the schema public belong to a role that "
+                "this one is no member of: whoever may make tables there could have made them.",
+                remedy="Give the store a schema of its own, such as ?schema=bunce.",
+            )
 
     def is_swapped(self) -> bool:
         """Never: a connection stays with its database."""
@@ -162,6 +215,8 @@ class Postgres:
             return "it may only be read", (
                 "Point store_url at the primary, or lift default_transaction_read_only."
             )
+        if state in _LOST_STATEMENTS or "pooling mode" in text:
+            return _POOLED, _DIRECT
         if state == "55P03":
             return "locked", "Another load holds it; wait for that one to end and run again."
         if state.startswith("53"):
