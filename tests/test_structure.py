@@ -93,6 +93,7 @@ KNOW_DLT = {
     "state",
     "summary",
     "table_checks",  # what dlt says of a table
+    "table_mapping",
     "working_folder",
 }
 

@@ -83,13 +83,24 @@ def adapt(resource: DltResource, mapping: Mapping[str, str]) -> None:
 
 def is_adapted(resource: DltResource) -> bool:
     """Whether a mapping was given to the resource, be it an empty one."""
-    return MAPPING_HINT in resource.compute_table_schema()
+    return MAPPING_HINT in _table_hints(resource)
+
+
+def mapping_given(resource: DltResource) -> dict[str, str]:
+    """The mapping that `adapt` gave the resource."""
+    return mapping_hint(_table_hints(resource))
 
 
 def mapping_hint(table: Mapping[str, Any]) -> dict[str, str]:
     """What the hint of a table says, as it came with its newest extraction."""
     hint: dict[str, dict[str, str]] = table.get(MAPPING_HINT) or {}
     return dict(hint.get("columns", {}))
+
+
+def _table_hints(resource: DltResource) -> Mapping[str, Any]:
+    # not compute_table_schema(): hints may depend on rows, which are not there yet
+    hints: Mapping[str, Any] = resource._hints or {}  # noqa: SLF001
+    return hints.get("additional_table_hints") or {}
 
 
 def chosen_by_default(data: Any) -> Literal["merge"] | None:

@@ -9,7 +9,7 @@ from contextlib import closing, suppress
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from dlt.common.configuration.container import Container
 from dlt.common.destination import DestinationCapabilitiesContext
@@ -22,7 +22,7 @@ from dlt.common.storages.load_package import ParsedLoadJobFileName
 from typing_extensions import Self
 
 from dlt_bunce import telemetry
-from dlt_bunce.adapter import REPLACE_REFUSED, REPLACE_REMEDY, mapping_hint
+from dlt_bunce.adapter import REPLACE_REFUSED, REPLACE_REMEDY
 from dlt_bunce.api.adaptation import BatchSize, Concurrency, Throttle
 from dlt_bunce.api.pacing import Pace, Pacer
 from dlt_bunce.api.session import Session
@@ -32,9 +32,8 @@ from dlt_bunce.errors import DispositionError, StoreError
 from dlt_bunce.hooks import resolved
 from dlt_bunce.job import CustomersJob, StateJob, end_rehearsal
 from dlt_bunce.logs import logger
-from dlt_bunce.mapped_rows import SHOWN_HINT
 from dlt_bunce.model import Traffic
-from dlt_bunce.records.mapping import FieldMapping, refuse_other_names, resolve_mapping
+from dlt_bunce.records.mapping import FieldMapping, refuse_other_names
 from dlt_bunce.run_lock import Owner, owner_of
 from dlt_bunce.state import StoredState
 from dlt_bunce.store import dlt_state, mappings, runs
@@ -42,6 +41,7 @@ from dlt_bunce.store.account import Account, open_account
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.selection import open_by_code
 from dlt_bunce.table_checks import GIVEN_UP, refuse_table
+from dlt_bunce.table_mapping import mapping_of
 
 if TYPE_CHECKING:
     from dlt.common.runtime.collector_base import Collector
@@ -137,14 +137,7 @@ class BunceClient(JobClientBase, StoredState):
 
         Raises MappingError.
         """
-        # without the columns that dlt has only seen empty, a mapped one would count as unknown
-        shown = cast("dict[str, list[str]]", table.get(SHOWN_HINT) or {}).get("columns", [])
-        return resolve_mapping(
-            [*columns, *(name for name in shown if name not in columns)],
-            hints=mapping_hint(table),
-            config=self.config.mapping or {},
-            defaults=self.config.defaults or {},
-        )
+        return mapping_of(table, columns, self.config, self.owner.name)
 
     # what jobs need
 

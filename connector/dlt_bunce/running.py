@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -17,7 +17,7 @@ from dlt_bunce.adapter import (
     adapt,
     chosen_by_default,
     is_adapted,
-    mapping_hint,
+    mapping_given,
     refuse_replace,
 )
 from dlt_bunce.alerts import is_stopped, one_run, tell
@@ -30,6 +30,7 @@ from dlt_bunce.logs import logger
 from dlt_bunce.mapped_rows import with_mapped_rows
 from dlt_bunce.model import RunSummary
 from dlt_bunce.summary import runs_of, total
+from dlt_bunce.table_mapping import Hints, mapped_as
 from dlt_bunce.working_folder import mend
 
 if TYPE_CHECKING:
@@ -69,8 +70,9 @@ def flush_and_run(
         refuse_replace(write_disposition or getattr(data, "write_disposition", None))
         client = client_of(pipeline)
         _check(client)
-        data = _adapted(data, client)
-        flushed = _flush(pipeline)
+        data, hints = _adapted(data, client)
+        with mapped_as(client.owner.name, hints):
+            flushed = _flush(pipeline)
         client.refuse_cursor_without_ledger(pipeline)
         with (
             _cursor_kept(pipeline, client.config.dry_run),
@@ -184,29 +186,32 @@ def _check(client: BunceClient) -> None:
         client.preflight()
 
 
-def _adapted(data: Any, client: BunceClient) -> Any:
+def _adapted(data: Any, client: BunceClient) -> tuple[Any, Hints]:
     """The same data with a mapping, which replaces what an earlier run was given, and with a check
-    of its columns before they are extracted.
+    of its columns before they are extracted; and these mappings by table.
     """
     if isinstance(data, DltSource):
         source = data.clone()
-        for name, resource in source.resources.items():
-            if name in client.config.customers_tables or is_adapted(resource):
-                _prepare(resource, client)
-        return source
+        hints = [
+            _prepare(resource, client)
+            for name, resource in source.resources.items()
+            if name in client.config.customers_tables or is_adapted(resource)
+        ]
+        return source, dict(hints)
     if not isinstance(data, DltResource):
-        return data
+        return data, {}
     resource = data.with_name(data.name)
-    _prepare(resource, client)
-    return resource
+    return resource, dict([_prepare(resource, client)])
 
 
-def _prepare(resource: DltResource, client: BunceClient) -> None:
+def _prepare(resource: DltResource, client: BunceClient) -> tuple[str, Mapping[str, str]]:
     if not is_adapted(resource):
         adapt(resource, {})
-    given = {**(client.config.mapping or {}), **mapping_hint(resource.compute_table_schema())}
-    with_mapped_rows(resource, given)
+    hint = mapping_given(resource)
+    with_mapped_rows(resource, {**(client.config.mapping or {}), **hint})
     resource.add_map(_column_check(resource, client))
+    # which tables a function of the rows will name is not known: those keep what they came with
+    return str(resource.table_name), hint
 
 
 def _column_check(resource: DltResource, client: BunceClient) -> Callable[[Any], Any]:

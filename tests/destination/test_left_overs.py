@@ -13,11 +13,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from dlt_bunce import bunce_adapter, flush_and_run, run_summary
-from dlt_bunce.emulator import Emulator
+from dlt_bunce.emulator import Behavior, Emulator, Fault
 from dlt_bunce.errors import BunceError, MappingError, UsageError, bunce_error
+from dlt_bunce.model import RunSummary
 
 from .conftest import MakePipeline, customer
 
+DOWN = Fault("error_before", on_request=1, until_request=999)
 _NAMELESS = {key: value for key, value in customer(1).items() if key != "first_name"}
 
 
@@ -129,3 +131,34 @@ def test_an_outage_gives_nothing_up(make: MakePipeline, emulator: Emulator) -> N
     assert summary.flushed is not None
     assert (1, 1) == (summary.created, summary.flushed.created)
     assert {"c1", "c2"} == set(emulator.customers)
+
+
+@pytest.mark.parametrize("kind", ["dicts", "arrow"])
+def test_a_left_over_is_loaded_with_the_mapping_of_now(
+    make: MakePipeline, emulator: Emulator, kind: str
+) -> None:
+    def load(*rows: dict[str, Any], **hints: str) -> RunSummary:
+        data: Any = list(rows) if kind == "dicts" else pa.Table.from_pylist(list(rows))
+        return flush_and_run(make(), bunce_adapter(dlt.resource(data, name="customers"), **hints))
+
+    wrong, right = customer(1, work="w@example.com"), customer(2, work="v@example.com")
+    emulator.behavior = Behavior(rate_limit=0, faults=(DOWN,))
+    with pytest.raises(BunceError):
+        load(wrong, email="work")
+    emulator.behavior = Behavior(rate_limit=0)
+
+    done = load(right, email="email")
+
+    assert done.flushed is not None
+    assert (1, 1) == (done.created, done.flushed.created)
+    assert "c1@example.com" == emulator.customers["c1"]["email"]
+
+
+def test_a_resource_whose_table_depends_on_its_rows_is_loaded(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    @dlt.resource(table_name=lambda _row: "customers")
+    def people() -> Any:
+        yield customer(1)
+
+    assert 1 == flush_and_run(make(), people, write_disposition="merge").created
