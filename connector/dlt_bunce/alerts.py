@@ -7,18 +7,25 @@ all that there is to record is recorded. `flush_and_run` is one run, however man
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.pipeline import trace as dlt_trace
 from dlt.pipeline.trace import PipelineTrace
 
 from dlt_bunce import data_at_rest, folder_locks, hooks
 from dlt_bunce.errors import BunceError, StoppedError, bunce_error, inside
-from dlt_bunce.left_overs import give_up_refused, note_refusal
+from dlt_bunce.left_overs import (
+    give_up_refused,
+    note_refusal,
+    refuse_dry_run_over_left_overs,
+)
 from dlt_bunce.logs import logger
 from dlt_bunce.model import RunSummary
 from dlt_bunce.summary import add_up, runs_of, total
@@ -29,6 +36,8 @@ if TYPE_CHECKING:
 
     from dlt_bunce.client import BunceClient
 
+# by thread: dlt's state as a run has found it
+_states: dict[int, bytes] = {}
 _whole: ContextVar[list[PipelineTrace] | None] = ContextVar("_whole", default=None)
 
 
@@ -88,9 +97,11 @@ class _Tracker:
         """Hold the working folder until the trace ends; dlt goes on where that fails, and is
         stopped when it asks the destination for its capabilities next.
         """
-        if _is_ours(pipeline) and folder_locks.begin(pipeline):
+        check = refuse_dry_run_over_left_overs if step == "run" else None
+        if _is_ours(pipeline) and folder_locks.begin(pipeline, check):
             data_at_rest.shut(pipeline)
             give_up_refused(pipeline)
+            _states[threading.get_ident()] = _state_file(pipeline).read_bytes()
 
     def on_start_trace_step(self, trace: Any, step: Any, pipeline: Any) -> None:
         """Nothing has ended yet."""
@@ -105,11 +116,12 @@ class _Tracker:
         if not _is_ours(pipeline):
             return
         raised = sys.exc_info()[1]
+        before = _states.pop(threading.get_ident(), None)
         try:
             if folder_locks.is_held():
                 if raised is not None:
                     note_refusal(pipeline, raised)
-                data_at_rest.remove_completed_jobs(pipeline)
+                _tidy_up(pipeline, before)
         finally:
             folder_locks.end(pipeline)
         self._tell(trace, pipeline)
@@ -130,6 +142,23 @@ class _Tracker:
             tell_failed(pipeline, raised, [trace])
         else:
             _ended(pipeline, trace)
+
+
+def _tidy_up(pipeline: Pipeline, state: bytes | None) -> None:
+    from dlt_bunce.destinations import client_of
+
+    try:
+        config = client_of(pipeline).config
+    except (BunceError, ConfigurationException):
+        return  # without settings nothing was loaded either; the run itself tells why
+    data_at_rest.remove_completed_jobs(pipeline, config)
+    if config.dry_run and state is not None:
+        # the rows of a dry run were not sent: the cursor is where it was
+        _state_file(pipeline).write_bytes(state)
+
+
+def _state_file(pipeline: Pipeline) -> Path:
+    return Path(pipeline.working_dir, pipeline.STATE_FILE)
 
 
 def _is_ours(pipeline: Any) -> bool:

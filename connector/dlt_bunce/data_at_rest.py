@@ -9,13 +9,10 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlt.common.configuration.exceptions import ConfigurationException
-
-from dlt_bunce.destinations import client_of
-from dlt_bunce.errors import BunceError
-
 if TYPE_CHECKING:
     from dlt import Pipeline
+
+    from dlt_bunce.configuration import BunceConfiguration
 
 
 def shut(pipeline: Pipeline) -> None:
@@ -25,15 +22,11 @@ def shut(pipeline: Pipeline) -> None:
         folder.chmod(0o700)
 
 
-def remove_completed_jobs(pipeline: Pipeline) -> None:
+def remove_completed_jobs(pipeline: Pipeline, config: BunceConfiguration) -> None:
     """Remove the files of packages that are loaded, unless `keep_completed_jobs` is set; files of
     failed jobs stay.
     """
-    try:
-        keep = client_of(pipeline).config.keep_completed_jobs
-    except (BunceError, ConfigurationException):
-        return  # without settings nothing was loaded either; the run itself tells why
-    if keep:
+    if config.keep_completed_jobs:
         return
     for package in Path(pipeline.working_dir).glob("load/loaded/*"):
         if (package / "package_completed.json").exists():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,16 +21,24 @@ if TYPE_CHECKING:
 _refused: dict[int, BunceError] = {}
 
 
-def begin(pipeline: Pipeline) -> bool:
-    """Take the lock, or remember why there is none; returns whether it is taken."""
-    refusal: BunceError | None = None
+def begin(pipeline: Pipeline, check: Callable[[Pipeline], None] | None = None) -> bool:
+    """Take the lock, or remember why there is none; returns whether it is taken.
+
+    `check` raises what must keep the run from the folder once nobody else is in it.
+    """
+    folder = Path(pipeline.working_dir)
     try:
-        run_lock.acquire(Path(pipeline.working_dir), lambda: _wait_s(pipeline))
+        run_lock.acquire(folder, lambda: _wait_s(pipeline))
+        try:
+            if check is not None:
+                check(pipeline)
+        except BunceError:
+            run_lock.release(folder)
+            raise
     except BunceError as error:
-        refusal = error
-    if refusal is not None:
-        _refused[threading.get_ident()] = refusal
-    return refusal is None
+        _refused[threading.get_ident()] = error
+        return False
+    return True
 
 
 def end(pipeline: Pipeline) -> None:

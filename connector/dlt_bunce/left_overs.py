@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.extract import DltResource, DltSource
 from dlt.pipeline.abort import execute_abort_plan, prepare_abort_packages
 
 from dlt_bunce.destinations import client_of
-from dlt_bunce.errors import BunceError, UsageError, bunce_error
+from dlt_bunce.errors import BunceError, ConfigurationError, UsageError, bunce_error
 from dlt_bunce.logs import logger
 from dlt_bunce.store import runs
 
@@ -70,6 +71,25 @@ def give_up_refused(pipeline: Pipeline, *, keep: bool = True) -> Path | None:
         rows_kept_in=None if kept is None else str(kept),
     )
     return kept
+
+
+def refuse_dry_run_over_left_overs(pipeline: Pipeline) -> None:
+    """Raise ConfigurationError for a dry run where an earlier run has left rows behind: dlt would
+    take these for loaded.
+    """
+    if not pipeline.has_pending_data:
+        return
+    try:
+        config = client_of(pipeline).config
+    except ConfigurationException:
+        return  # the run itself tells what is missing
+    if config.dry_run:
+        raise ConfigurationError(
+            f"A dry run of {pipeline.pipeline_name!r} would use up rows that an earlier run has "
+            "left behind.",
+            remedy="Load these first, without dry_run, or give the dry run a pipelines_dir of its "
+            "own.",
+        )
 
 
 def can_be_read_again(data: Any) -> bool:

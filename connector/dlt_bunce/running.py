@@ -6,7 +6,6 @@ import contextlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import dlt
@@ -25,7 +24,12 @@ from dlt_bunce.destinations import client_of
 from dlt_bunce.errors import StoppedError, bunce_error
 from dlt_bunce.folder_locks import folder_lock
 from dlt_bunce.hooks import resolved
-from dlt_bunce.left_overs import can_be_read_again, give_up_refused, note_refusal
+from dlt_bunce.left_overs import (
+    can_be_read_again,
+    give_up_refused,
+    note_refusal,
+    refuse_dry_run_over_left_overs,
+)
 from dlt_bunce.logs import logger
 from dlt_bunce.mapped_rows import with_mapped_rows
 from dlt_bunce.model import RunSummary
@@ -74,10 +78,7 @@ def flush_and_run(
         with mapped_as(client.owner.name, hints):
             flushed = _flush(pipeline)
         client.refuse_cursor_without_ledger(pipeline)
-        with (
-            _cursor_kept(pipeline, client.config.dry_run),
-            given_up_when_refused(pipeline, data),
-        ):
+        with given_up_when_refused(pipeline, data):
             pipeline.run(
                 data,
                 write_disposition=write_disposition,  # type: ignore[arg-type]
@@ -98,18 +99,6 @@ def flush_and_run(
     tell(client, summary)
     summary.raise_if_over_thresholds()
     return summary
-
-
-@contextlib.contextmanager
-def _cursor_kept(pipeline: dlt.Pipeline, dry_run: bool) -> Iterator[None]:
-    """After a dry run the cursor is where it was: its rows have not been sent."""
-    path = Path(pipeline.working_dir, "state.json")
-    before = path.read_bytes()
-    try:
-        yield
-    finally:
-        if dry_run:
-            path.write_bytes(before)
 
 
 def flush(pipeline: dlt.Pipeline) -> RunSummary:
@@ -146,6 +135,7 @@ def _flush(pipeline: dlt.Pipeline) -> list[RunSummary]:
     give_up_refused(pipeline)
     if not has_left_overs(pipeline):
         return []
+    refuse_dry_run_over_left_overs(pipeline)
     logger().warning("load.flushed", pipeline=pipeline.pipeline_name)
     # not pipeline.run(): where it finds nothing to load it may put the state into a new
     # package, and the next run() would load that and leave `data` out

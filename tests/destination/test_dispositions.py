@@ -8,11 +8,13 @@ from typing import Any
 import dlt
 import pyarrow as pa
 import pytest
+from dlt.pipeline.exceptions import PipelineStepFailed
 from tests.destination.conftest import MakePipeline, customer
 
-from dlt_bunce import bunce_adapter, dead_letters, flush_and_run
+from dlt_bunce import bunce_adapter, dead_letters, flush_and_run, run_summary
 from dlt_bunce.emulator import Emulator
-from dlt_bunce.errors import DispositionError
+from dlt_bunce.errors import DispositionError, bunce_error
+from dlt_bunce.model import RunSummary
 
 
 def declared(rows: Any, disposition: Any) -> Any:
@@ -94,11 +96,39 @@ def test_dead_letters_come_from_the_configured_store(
     assert ["c1"] == [letter["customer_id"] for letter in dead_letters()]
 
 
-def test_a_dry_run_leaves_the_cursor_where_it_was(make: MakePipeline, emulator: Emulator) -> None:
-    @dlt.resource(name="customers", write_disposition="merge")
-    def rows(cursor: Any = dlt.sources.incremental("updated_at")) -> Any:
-        yield [customer(1, updated_at=5)]
+@dlt.resource(name="customers", write_disposition="merge")
+def growing(*numbers: int, cursor: Any = dlt.sources.incremental("updated_at")) -> Any:
+    """Customers by an incremental cursor."""
+    yield [customer(n, updated_at=n) for n in numbers]
 
-    assert ("dry_run", 1) == (flush_and_run(make(dry_run=True), rows()).state, 1)
+
+@pytest.mark.parametrize("how", DOORS)
+def test_a_dry_run_leaves_the_cursor_where_it_was(
+    make: MakePipeline, emulator: Emulator, how: str
+) -> None:
+    def load(pipeline: dlt.Pipeline) -> RunSummary:
+        if how == "flush_and_run":
+            return flush_and_run(pipeline, growing(5))
+        pipeline.run(growing(5))
+        return run_summary(pipeline)
+
+    assert ("dry_run", 1) == (load(make(dry_run=True)).state, 1)
     assert {} == dict(emulator.customers)
-    assert 1 == flush_and_run(make(), rows()).created
+    assert 1 == load(make()).created
+
+
+@pytest.mark.parametrize("how", DOORS)
+def test_a_dry_run_leaves_what_a_failed_run_has_left(
+    make: MakePipeline, emulator: Emulator, how: str
+) -> None:
+    with pytest.raises(PipelineStepFailed):
+        make(base_url="http://127.0.0.1:9/v1").run(growing(5))
+
+    with pytest.raises(Exception) as caught:  # noqa: PT011, dlt's own around ours in a plain run
+        DOORS[how](make(dry_run=True), growing(5, 6))
+    done = flush_and_run(make(), growing(5, 6))
+
+    assert "left behind" in str(bunce_error(caught.value))
+    assert {"c5", "c6"} == set(emulator.customers)
+    assert done.flushed is not None
+    assert (1, 1) == (done.created, done.flushed.created)

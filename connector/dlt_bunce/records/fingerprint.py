@@ -14,19 +14,25 @@ from dlt_bunce.records.text import hex_text
 _BYTES = 16
 # no canonical value holds a control character
 _BETWEEN, _MISSING = "\x1f", "\x1e"
+_FIRST_EDITION = ("customer_id", "email", "first_name", "last_name", "phone_no", "devices")
+"""Fields of the fingerprints that stores already hold, in this order for good."""
 
 
 def fingerprint(fields: Mapping[str, pa.Array]) -> pa.Array:
     """128-bit XXH3 of each row's canonical values, as 32 hex digits (string array).
 
-    Two rows have one fingerprint just when they have one payload, whose making it saves. XXH3 keeps
-    apart what differs by chance, not what somebody has made to collide: here, only two contents of
-    one's own customer.
+    Two rows have one fingerprint just when they have one payload, whose making it saves. A field
+    that is not of the first edition counts, with its name, only where a row has it: a field that
+    Bunce gets one day sends nobody again. XXH3 keeps apart what differs by chance, not what
+    somebody has made to collide: here, only two contents of one's own customer.
     """
-    values = [
-        pc.fill_null(array, _MISSING) if array.null_count else array for array in fields.values()
-    ]
-    return text_digests(pc.binary_join_element_wise(*values, _BETWEEN))
+    first = [fields[name] for name in _FIRST_EDITION]
+    values = [pc.fill_null(array, _MISSING) if array.null_count else array for array in first]
+    text = pc.binary_join_element_wise(*values, _BETWEEN)
+    for name in sorted(fields.keys() - _FIRST_EDITION):
+        member = pc.binary_join_element_wise(f"{_BETWEEN}{name}{_MISSING}", fields[name], "")
+        text = pc.binary_join_element_wise(text, pc.fill_null(member, ""), "")
+    return text_digests(text)
 
 
 def text_digests(texts: pa.Array) -> pa.Array:
