@@ -16,6 +16,7 @@ from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.extract import DltResource, DltSource
 from dlt.pipeline.abort import execute_abort_plan, prepare_abort_packages
 
+from dlt_bunce.data_at_rest import given_up_folder
 from dlt_bunce.destinations import client_of
 from dlt_bunce.errors import BunceError, ConfigurationError, UsageError, bunce_error
 from dlt_bunce.logs import logger
@@ -125,7 +126,7 @@ def _is_announced(pipeline: Pipeline, load_id: str) -> bool:
 def _keep_aside(pipeline: Pipeline, load_id: str) -> Path:
     """Move the rows of a package, and of what came after it, to a folder beside dlt's own."""
     working = Path(pipeline.working_dir)
-    kept = working.with_name(f"{working.name}.given_up")
+    kept = given_up_folder(working)
     kept.mkdir(mode=0o700, exist_ok=True)
     for found in (working / "load" / "normalized", working / "normalize" / "extracted"):
         for package in found.glob("*"):

@@ -19,6 +19,7 @@ COMMANDS = {
     "report": ("reporting", "Show the runs over time, or write them as an HTML file."),
     "ui": ("serving", "Look at runs and dead letters in a browser; replay or discard."),
     "adopt": ("adopting", "Take customers whom Bunce has already into the ledger."),
+    "erase": ("erasing", "Forget customers: in the ledger, the dead letters, and dlt's folders."),
     "account": ("account", "Show the accounts of the store, or give one a new API key."),
     "emulator": ("emulating", "Run a stand-in for Bunce's API on this machine."),
     "demo": ("demo", "Watch 10,000 customers go through the whole story, locally."),

@@ -6,7 +6,7 @@ import contextlib
 import secrets
 import sqlite3
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import adbc_driver_manager
@@ -26,6 +26,12 @@ BUSY_TIMEOUT_S = 60.0
 def utc_now() -> str:
     """This moment as ISO-8601 text in UTC, to the microsecond."""
     return datetime.now(timezone.utc).isoformat(timespec="microseconds")
+
+
+def utc_days_ago(days: int) -> str:
+    """The moment so many days before this one, in the same form."""
+    moment = datetime.now(timezone.utc) - timedelta(days=days)
+    return moment.isoformat(timespec="microseconds")
 
 
 class Database:
@@ -146,6 +152,14 @@ class Database:
             with contextlib.suppress(StoreError):
                 self.execute("ROLLBACK")
             raise
+
+    def overwrite(self, *tables: str) -> None:
+        """Let nothing of deleted rows stay in the database's files, as far as it can do that.
+
+        Raises StoreError while others use a file that must be rewritten.
+        """
+        with self._translated():
+            self._engine.overwrite(self._cursor, tables)
 
     @contextlib.contextmanager
     def alone(self, what: str) -> Iterator[bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -52,6 +53,9 @@ class Engine(Protocol):
 
     def analyze(self, table: str) -> str | None:
         """The statement that tells the planner of a table that has grown, if it needs that."""
+
+    def overwrite(self, cursor: Any, tables: Sequence[str]) -> None:
+        """Rewrites what held rows that are deleted."""
 
     def alone(self, cursor: Any, what: str) -> AbstractContextManager[bool]:
         """Holds a lock of that name while the block runs, however the process ends; gives False

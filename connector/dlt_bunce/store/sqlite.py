@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import adbc_driver_manager
 
-from dlt_bunce.errors import ConfigurationError
+from dlt_bunce.errors import ConfigurationError, StoreError
 
 _BATCH_ROWS = "65536"
 _CACHE_KIB = 32_768
@@ -135,6 +135,16 @@ class Sqlite:
     def analyze(self, table: str) -> str | None:
         """Never: its statistics are fixed, so that every store is treated like a large one."""
         return None
+
+    def overwrite(self, cursor: Any, tables: Sequence[str]) -> None:
+        """A new file in the place of the old one's pages, and an empty write-ahead log."""
+        cursor.execute("VACUUM")
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        if cursor.fetch_arrow_table().column("busy")[0].as_py():
+            raise StoreError(
+                f"The store {self.name} is being read: what was deleted is still in its log.",
+                remedy="Close what reads it, and run again.",
+            )
 
     @contextlib.contextmanager
     def alone(self, cursor: Any, what: str) -> Iterator[bool]:

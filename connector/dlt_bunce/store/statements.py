@@ -46,6 +46,13 @@ WHERE c.fingerprint IS NULL OR c.fingerprint <> i.fingerprint OR c.job = $1
   OR c.claim_batch IS NOT NULL OR c.rejected_fingerprint IS NOT NULL
 """  # noqa: S608, of constants alone
 
+# of the customers in bunce_erased, those whom somebody is sending
+BUSY_AMONG = f"""
+SELECT COUNT(*) AS n FROM bunce_erased AS e
+JOIN bunce_customers AS c ON c.account = $1 AND c.customer_id = e.customer_id
+WHERE c.claim_batch IS NOT NULL AND {_LIVE.format(now="$2")}
+"""  # noqa: S608, of constants alone
+
 COUNT_CUSTOMERS = f"""
 SELECT COUNT(*) AS customers, COUNT(delivered_at) AS delivered,
   COUNT(CASE WHEN {_IN_DOUBT} THEN 1 END) AS in_doubt

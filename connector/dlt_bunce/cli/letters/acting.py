@@ -87,13 +87,22 @@ def discard_letters(
 
 
 @click.command("purge")
+@click.option(
+    "--older-than",
+    type=click.IntRange(min=0),
+    metavar="DAYS",
+    default=0,
+    help="Only those that were closed so many days ago.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @options.store_options
-def purge_letters(yes: bool, store_url: str | None, account: str | None, as_json: bool) -> None:
+def purge_letters(
+    older_than: int, yes: bool, store_url: str | None, account: str | None, as_json: bool
+) -> None:
     """Delete dead letters that are resolved, superseded, or discarded."""
     with reported():
-        from dlt_bunce.store.database import Database
-        from dlt_bunce.store.dead_letters import purge
+        from dlt_bunce.store.database import Database, utc_days_ago
+        from dlt_bunce.store.erasure import purge
 
         url, name = options.store_settings(store_url, account)
         with Database(url, read_only=True):
@@ -101,10 +110,11 @@ def purge_letters(yes: bool, store_url: str | None, account: str | None, as_json
         if not yes:
             if not sys.stdin.isatty():
                 raise UsageError("Nobody can be asked.", remedy="Say so beforehand: --yes")
-            question = "Delete every dead letter that is not open?"
+            age = f" and was closed {older_than} days ago" if older_than else ""
+            question = f"Delete every dead letter that is not open{age}?"
             click.confirm(question, abort=True, err=True)
         with Database(url) as db:
-            count = purge(db, name)
+            count = purge(db, name, before=utc_days_ago(older_than))
         if as_json:
             output.as_json({"purged": count})
         else:
