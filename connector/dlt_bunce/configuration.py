@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import Any, Callable, Final, Literal, Optional, Union  # noqa: UP035, see on_run_end
+from typing import (  # noqa: UP035, see on_run_end
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Final,
+    Literal,
+    Optional,
+    Union,
+)
 from urllib.parse import urlsplit
 
 from dlt.common.configuration import configspec
@@ -16,6 +24,9 @@ from dlt_bunce.configuration_checks import check_kind, refuse_unknown
 from dlt_bunce.errors import ConfigurationError
 from dlt_bunce.records.schema import FIELDS
 from dlt_bunce.thresholds import Thresholds
+
+if TYPE_CHECKING:
+    from dlt_bunce.records.prepare import Rules
 
 LIVE_URL = "https://api.bunce.so/v1"
 SANDBOX_URL = "https://sandbox.api.bunce.so/v1"
@@ -73,6 +84,8 @@ class BunceConfiguration(DestinationClientConfiguration):
     """Country of national phone numbers, such as NG; without it they are rejected."""
     lowercase_email: bool = True
     """Whether emails are sent in lower case."""
+    devices: Literal["lenient", "strict"] = "lenient"
+    """Whether a device without type or token is left out, or its whole row rejected."""
     mapping: Optional[dict[str, str]] = None
     """Source column of each field, where names and hints do not tell; also `version`."""
     defaults: Optional[dict[str, str]] = None
@@ -141,6 +154,18 @@ class BunceConfiguration(DestinationClientConfiguration):
                     f"{name} is {share}, but must be a fraction from 0 to 1.",
                     remedy=f"Write for example {name} = 0.05 for 5 %.",
                 )
+
+    @property
+    def rules(self) -> Rules:
+        """What these settings say about values."""
+        from dlt_bunce.records.prepare import Rules
+
+        return Rules(
+            default_region=self.default_region,
+            lowercase_email=self.lowercase_email,
+            strict_devices=self.devices == "strict",
+            defaults=self.defaults or {},
+        )
 
     @property
     def thresholds(self) -> Thresholds:

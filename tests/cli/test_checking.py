@@ -128,7 +128,7 @@ def test_corrected_dead_letters_are_counted_as_the_load_does(run: Run) -> None:
     with Path("rejected.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     corrected = [
-        row | {"id": row["id"] or "90"} | ({} if row["id"] == "3" else {"mobile": "'+2348030000"})
+        row | {"id": row["id"] or "90"} | ({} if row["id"] == "3" else {"mobile": "'+2348030000000"})
         for row in rows
     ]
     with Path("rejected.csv").open("w", encoding="utf-8", newline="") as file:
