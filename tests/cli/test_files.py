@@ -146,3 +146,18 @@ def test_a_remote_folder_needs_no_slash_and_its_files_no_ending(
 
     assert 0 == run("load", f"s3://{s3.name}/lake/hive").code
     assert {"1"} == set(emulator.customers)
+
+
+def test_no_rows_warn_and_fail_where_that_is_asked_for(run: Run, emulator: Emulator) -> None:
+    csv("none.csv")
+    csv("one.csv", 1)
+
+    warned = run("load", "none.csv")
+    failed = run("load", "none.csv", "--min-rows", "1")
+    enough = run("load", "one.csv", "--min-rows", "1")
+
+    assert 0 == warned.code
+    assert "Warning: The source has no rows." in warned.errors
+    assert 3 == failed.code
+    assert "0 rows were read (threshold: 1 rows)" in failed.errors
+    assert (0, "") == (enough.code, enough.errors)
