@@ -12,9 +12,11 @@ from decimal import Decimal
 from typing import Any
 
 import dlt
+import pyarrow as pa
 from dlt.extract import DltResource
 from dlt.extract.items_transform import ItemTransform
 
+from dlt_bunce.records.plain import plain
 from dlt_bunce.records.schema import ALIASES, FIELDS, fold
 
 SHOWN_HINT = "x-bunce-shown"
@@ -28,7 +30,7 @@ _NOTHING = frozenset({"NAType", "NaTType"})
 
 
 class MappedRows(ItemTransform[Any]):
-    """One page of rows in, the same out; anything but dicts passes untouched."""
+    """One page of rows in, the same out; Arrow tables in types that dlt takes."""
 
     def __init__(self, mapping: Mapping[str, str]) -> None:
         super().__init__(lambda item: item)
@@ -39,6 +41,8 @@ class MappedRows(ItemTransform[Any]):
 
     def __call__(self, item: Any, meta: Any = None) -> Any:
         """Hints go along with the first page that has a column."""
+        if isinstance(item, pa.Table | pa.RecordBatch):
+            return plain(item)
         rows = item if isinstance(item, list) else [item]
         if not rows or not isinstance(rows[0], dict):
             return item

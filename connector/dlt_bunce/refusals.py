@@ -12,6 +12,7 @@ from dlt_bunce.api.verdict import Verdict
 from dlt_bunce.records import rows as source_rows
 from dlt_bunce.records.cells import LETTER_ID
 from dlt_bunce.records.fingerprint import email_digests
+from dlt_bunce.records.plain import rows_of
 from dlt_bunce.store.dead_letters import LETTERS
 from dlt_bunce.store.ledger import SETTLED, Ledger
 
@@ -20,7 +21,7 @@ def of_rejected(chunk: int, table: pa.Table, rejected: pa.Table) -> pa.Table:
     """Letters (LETTERS) of the rows of `table` that `prepare` rejected."""
     if not rejected.num_rows:
         return LETTERS.empty_table()
-    sources = table.take(rejected.column("row")).to_pylist()
+    sources = rows_of(table.take(rejected.column("row")))
     letters: list[Mapping[str, Any]] = [
         {**row, "stage": "normalize", "source_row": _as_read(source), "chunk": chunk}
         for row, source in zip(rejected.drop_columns(["row"]).to_pylist(), sources, strict=True)
@@ -39,7 +40,7 @@ def of_verdicts(
     letters = []
     for i, row in zip(bad, batch.take(pa.array(bad, pa.int64())).to_pylist(), strict=True):
         verdict = verdicts[i]
-        source = sources[row["chunk"]].slice(row["row"], 1).to_pylist()[0]
+        source = rows_of(sources[row["chunk"]].slice(row["row"], 1))[0]
         letters.append(
             {name: row[name] for name in ("customer_id", "fingerprint", "version", "chunk")}
             | {"payload": row["payload"], "source_row": _as_read(source)}

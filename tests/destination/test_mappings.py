@@ -7,6 +7,7 @@ from typing import Any
 import dlt
 import pyarrow as pa
 import pytest
+from dlt.extract import DltResource
 
 from dlt_bunce import bunce_adapter, flush_and_run, run_summary
 from dlt_bunce.emulator import Emulator
@@ -18,10 +19,12 @@ KINDS = ["dicts", "arrow"]
 DOORS = ["flush_and_run", "run"]
 
 
-def load(pipeline: dlt.Pipeline, how: str, kind: str, rows: list[Any], **hints: str) -> Any:
+def load(pipeline: dlt.Pipeline, how: str, kind: str, rows: Any, **hints: str) -> Any:
     """Loads the rows through one of the doors; returns the summary."""
-    data: Any = rows if kind == "dicts" else pa.Table.from_pylist(rows)
-    customers = bunce_adapter(dlt.resource(data, name="customers"), **hints)
+    if not isinstance(rows, DltResource):
+        data: Any = rows if kind == "dicts" else pa.Table.from_pylist(rows)
+        rows = dlt.resource(data, name="customers")
+    customers = bunce_adapter(rows, **hints)
     if how == "flush_and_run":
         return flush_and_run(pipeline, customers, write_disposition="merge")
     pipeline.run(customers, write_disposition="merge")

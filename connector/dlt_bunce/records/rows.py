@@ -21,7 +21,13 @@ _PRECISION, _SCALE = 38, 9
 def encode(row: dict[str, Any]) -> str:
     """One source row as JSON text: decimals as numbers, times in ISO-8601, bytes in base64."""
     return simplejson.dumps(
-        row, use_decimal=True, default=_plain, ensure_ascii=False, ignore_nan=True
+        # without an encoding, bytes come to _plain
+        row,
+        use_decimal=True,
+        default=_plain,
+        ensure_ascii=False,
+        ignore_nan=True,
+        encoding=None,
     )
 
 
@@ -86,7 +92,9 @@ def _array(values: Sequence[Any]) -> pa.Array:
 def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
-    text = simplejson.dumps(value, use_decimal=True, default=_plain, ensure_ascii=False)
+    text = simplejson.dumps(
+        value, use_decimal=True, default=_plain, ensure_ascii=False, encoding=None
+    )
     return str(simplejson.loads(text)) if text.startswith('"') else text
 
 
