@@ -18,6 +18,7 @@ COMMANDS = {
     "dead-letters": ("letters", "Look at rows that could not go; replay or discard them."),
     "report": ("reporting", "Show the runs over time, or write them as an HTML file."),
     "ui": ("serving", "Look at runs and dead letters in a browser; replay or discard."),
+    "erase": ("erasing", "Remove persons from the store and from dlt's working folders."),
     "adopt": ("adopting", "Take customers whom Bunce has already into the ledger."),
     "account": ("account", "Show the accounts of the store, or give one a new API key."),
     "emulator": ("emulating", "Run a stand-in for Bunce's API on this machine."),

@@ -153,6 +153,16 @@ class Database:
         with self._engine.alone(self._cursor, what) as locked:
             yield locked
 
+    def overwrite(self, *tables: str) -> str | None:
+        """Leaves no byte of what was deleted from `tables` in the database's files; returns why
+        that could not be done, if so.
+
+        Takes as long as writing them anew; others wait meanwhile.
+        """
+        with self._translated():
+            self._temporary.clear()
+            return self._engine.overwrite(self._cursor, tables)
+
     @property
     def now(self) -> str:
         """An SQL expression: milliseconds since 1970, by one clock for all who share the store."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -56,6 +57,11 @@ class Engine(Protocol):
     def alone(self, cursor: Any, what: str) -> AbstractContextManager[bool]:
         """Holds a lock of that name while the block runs, however the process ends; gives False
         when another process holds it.
+        """
+
+    def overwrite(self, cursor: Any, tables: Sequence[str]) -> str | None:
+        """Leave no byte of what was deleted from tables in the database's files; why that could
+        not be done, if so. No transaction and no temporary table may be open.
         """
 
     def explain(self, error: Exception) -> tuple[str, str]:

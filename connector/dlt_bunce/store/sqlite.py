@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +118,8 @@ class Sqlite:
             # that a power cut undoes would let an accepted row be sent again.
             self._use_wal(cursor)
             cursor.execute("PRAGMA synchronous=FULL")
+            # what is deleted or replaced is overwritten, and not left in free pages
+            _ask(cursor, "PRAGMA main.secure_delete=ON")
             _ask(cursor, f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
         return cursor
 
@@ -148,6 +150,24 @@ class Sqlite:
                 yield False
             else:
                 yield True
+
+    def overwrite(self, cursor: Any, tables: Sequence[str]) -> str | None:
+        """Writes the file anew, without what earlier versions of rows have left in it."""
+        # in a file: a store may be larger than memory
+        cursor.execute("PRAGMA temp_store=FILE")
+        cursor.execute("VACUUM")
+        cursor.execute("PRAGMA temp_store=MEMORY")
+        if self.empty_log(cursor):
+            return None
+        return (
+            f"another process reads {self.name}, so that its -wal file could not be emptied; run "
+            "the same command again when that one has ended"
+        )
+
+    def empty_log(self, cursor: Any) -> bool:
+        """Whether the -wal file could be cut off: what was deleted may still stand there."""
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return not cursor.fetch_arrow_table().column("busy")[0].as_py()
 
     def explain(self, error: Exception) -> tuple[str, str]:
         """Reason and remedy; SQLite's own words name no value."""

@@ -12,7 +12,7 @@ LONGEST_LEASE_MS = 900_000
 
 # A claim protects its rows while its lease, or the renewed one of its batch, lasts; unless the
 # batch or its owner is known to have ended, which a lease of 0 says.
-_LIVE = f"""(c.lease_until > {{now}} AND c.lease_until <= {{now}} + {LONGEST_LEASE_MS}
+LIVE = f"""(c.lease_until > {{now}} AND c.lease_until <= {{now}} + {LONGEST_LEASE_MS}
   OR EXISTS (SELECT 1 FROM bunce_leases AS l WHERE l.claim_batch = c.claim_batch
     AND l.lease_until > {{now}} AND l.lease_until <= {{now}} + {LONGEST_LEASE_MS}))
   AND NOT EXISTS (SELECT 1 FROM bunce_leases AS e
@@ -30,7 +30,7 @@ SELECT i.row AS row,
     WHEN c.job = $1 AND c.chunk = $2 AND c.fate = 'adopted' THEN c.fate
     WHEN c.job = $1 AND c.chunk > $2 AND c.fate IN ('created', 'updated')
       AND (i.version IS NULL OR c.version IS NULL OR i.version <= c.version) THEN 'superseded'
-    WHEN c.claim_batch IS NOT NULL AND c.claim_batch <> $3 AND {_LIVE.format(now="$4")}
+    WHEN c.claim_batch IS NOT NULL AND c.claim_batch <> $3 AND {LIVE.format(now="$4")}
       THEN 'busy'
     WHEN c.fingerprint = i.fingerprint THEN 'unchanged'
     WHEN c.rejected_fingerprint = i.fingerprint THEN 'held'
@@ -77,7 +77,7 @@ ON CONFLICT (account, customer_id) DO UPDATE SET
   lease_until = excluded.lease_until,
   claim_owner = excluded.claim_owner
 WHERE c.claim_batch IS NULL OR c.claim_batch = excluded.claim_batch
-  OR NOT ({_LIVE.format(now="$4")})
+  OR NOT ({LIVE.format(now="$4")})
 """  # noqa: S608, of constants alone
 
 # digests are scattered: an index of them would double what each settlement writes

@@ -1,0 +1,83 @@
+"""Whose rows they are: by the customer's id, and without one by the email."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dlt_bunce.records.emails import judge_emails
+from dlt_bunce.records.fingerprint import email_digests
+from dlt_bunce.records.identifiers import judge_identifiers
+from dlt_bunce.records.prepare import values_of
+from dlt_bunce.records.text import flat
+
+_EMAIL = re.compile(r"[^\s\"'<>,;:()\[\]\\]+@[^\s\"'<>,;:()\[\]\\]+")
+_PHONE = re.compile(r"\+?\d[\d\s().\-/]{5,}\d")
+_FEWEST_DIGITS = 7
+
+
+@dataclass
+class Persons:
+    """Ids, with what else is known of these persons: digests of emails, and digits of phones."""
+
+    ids: Sequence[str]
+    email_key: bytes
+    emails: set[str] = field(default_factory=set)
+    phones: set[str] = field(default_factory=set)
+
+    def learn(self, texts: Sequence[str]) -> None:
+        """Take emails and phones from rows of these persons, as text."""
+        for text in texts:
+            self.emails |= self.emails_in(text)
+            self.phones |= phones_in(text)
+
+    def emails_in(self, text: str) -> set[str]:
+        """Digests of what looks like an email in a text."""
+        found = sorted({one.rstrip(".") for one in _EMAIL.findall(text)})
+        return set(self._digests(pa.array(found, pa.string()))) if found else set()
+
+    def share(self, text: str) -> tuple[bool, bool]:
+        """Whether a text has an email, and whether it has a phone, of these persons."""
+        email = bool(self.emails) and "@" in text and bool(self.emails & self.emails_in(text))
+        return email, bool(self.phones) and bool(self.phones & phones_in(text))
+
+    def are_in(self, table: pa.Table, columns: Mapping[str, str]) -> pa.Array:
+        """Which rows are theirs; `columns` goes from field to column."""
+        ids = judge_identifiers(values_of(table, columns.get("customer_id"))).values
+        theirs = pc.is_in(ids, pa.array(self.ids, pa.string()))
+        if not self.emails:
+            return theirs
+        digests = pa.array(self._digests(values_of(table, columns.get("email"))), pa.string())
+        same = pc.is_in(digests, pa.array(sorted(self.emails), pa.string()))
+        return pc.or_(theirs, pc.and_(pc.is_null(ids), same))
+
+    def may_be_in(self, table: pa.Table) -> bool:
+        """Whether any cell of any column says one of their ids, or an email of theirs."""
+        for column in table.columns:
+            ids = judge_identifiers(flat(column)).values
+            if pc.any(pc.is_in(ids, pa.array(self.ids, pa.string()))).as_py():
+                return True
+            if self.emails & set(self._digests(flat(column))):
+                return True
+        return False
+
+    def _digests(self, emails: pa.Array) -> list[str]:
+        values = judge_emails(emails).values
+        digests: list[str] = email_digests(values, self.email_key).to_pylist()
+        return digests
+
+
+def canonical_ids(given: Sequence[str]) -> list[str]:
+    """The ids as the ledger has them, each once."""
+    values = judge_identifiers(pa.array(given, pa.string())).values
+    return sorted({one for one in values.to_pylist() if one is not None})
+
+
+def phones_in(text: str) -> set[str]:
+    """The digits of what looks like a phone number."""
+    digits = (re.sub(r"\D", "", one).lstrip("0") for one in _PHONE.findall(text))
+    return {one for one in digits if len(one) >= _FEWEST_DIGITS}
