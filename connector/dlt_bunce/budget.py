@@ -6,8 +6,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import lru_cache
 
-from dlt_bunce.api.pacing import MOST_BURST, NEVER, WINDOW_S
+from dlt_bunce.api.pacing import MOST_BURST, NEVER, WINDOW_S, Pace
 from dlt_bunce.logs import logger
 from dlt_bunce.store import budgets
 from dlt_bunce.store.database import Database
@@ -18,6 +19,12 @@ _STALE_S = 0.5
 """A moment that passed so long ago is lost: later, requests would crowd."""
 _LONG_S = 0.5
 """After such a wait somebody may have been told to wait longer."""
+
+
+@lru_cache(maxsize=32)
+def local_pace(_base_url: str, requests_per_minute: int) -> Pace:
+    """The budget of this process alone, while there is no store to share one in."""
+    return Pace(requests_per_minute)
 
 
 class Budget:

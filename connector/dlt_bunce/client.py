@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import closing, suppress
-from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -24,9 +23,9 @@ from typing_extensions import Self
 from dlt_bunce import telemetry
 from dlt_bunce.adapter import REPLACE_REFUSED, REPLACE_REMEDY
 from dlt_bunce.api.adaptation import BatchSize, Concurrency, Throttle
-from dlt_bunce.api.pacing import Pace, Pacer
+from dlt_bunce.api.pacing import Pacer
 from dlt_bunce.api.session import Session
-from dlt_bunce.budget import Budget
+from dlt_bunce.budget import Budget, local_pace
 from dlt_bunce.configuration import BunceConfiguration
 from dlt_bunce.errors import DispositionError, StoreError
 from dlt_bunce.hooks import resolved
@@ -38,19 +37,14 @@ from dlt_bunce.run_lock import Owner, owner_of
 from dlt_bunce.state import StoredState
 from dlt_bunce.store import dlt_state, mappings, runs
 from dlt_bunce.store.account import Account, open_account
-from dlt_bunce.store.database import Database
+from dlt_bunce.store.database import Database, utc_days_ago
+from dlt_bunce.store.retention import retain
 from dlt_bunce.store.selection import open_by_code
 from dlt_bunce.table_checks import GIVEN_UP, refuse_table
 from dlt_bunce.table_mapping import mapping_of
 
 if TYPE_CHECKING:
     from dlt.common.runtime.collector_base import Collector
-
-
-@lru_cache(maxsize=32)
-def local_pace(_base_url: str, requests_per_minute: int) -> Pace:
-    """The budget of this process alone, while there is no store to share one in."""
-    return Pace(requests_per_minute)
 
 
 # requests of preflights, which know no run yet, until the first job of the run counts them
@@ -226,6 +220,8 @@ class BunceClient(JobClientBase, StoredState):
             with db.transaction():
                 warnings = runs.finish(db, load_id, self.pipeline_name, account, "completed")
                 dlt_state.put_load(db, load_id, self.schema.name, self.schema.version_hash)
+            if self.config.retention_days is not None:
+                retain(db, account, since=utc_days_ago(self.config.retention_days))
             if warnings:
                 logger().warning("run.warnings", run=load_id, **warnings)
             if telemetry.is_there():

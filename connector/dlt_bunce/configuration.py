@@ -92,6 +92,8 @@ class BunceConfiguration(DestinationClientConfiguration):
     """Seconds to wait for another run in the same working folder."""
     keep_completed_jobs: bool = False
     """Whether dlt keeps the files of a load, copies of the source, after all is settled."""
+    retention_days: Optional[int] = None
+    """Days after which a run forgets rows: of closed dead letters, and of packages given up."""
     dry_run: bool = False
     """Counts what would be sent, sends and writes nothing."""
 
@@ -126,7 +128,7 @@ class BunceConfiguration(DestinationClientConfiguration):
                     f"{name} is {getattr(self, name)}, but must be above 0.",
                     remedy=f"Correct {name} under [destination.bunce].",
                 )
-        for name in ("requests_per_minute", "max_reject_count", "wait_for_run"):
+        for name in ("requests_per_minute", "max_reject_count", "wait_for_run", "retention_days"):
             if (getattr(self, name) or 0) < 0:
                 raise ConfigurationError(
                     f"{name} is {getattr(self, name)}, but must not be below 0.",

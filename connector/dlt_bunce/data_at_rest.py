@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ GIVEN_UP = ".given_up"
 """How the folder ends, beside the working folder, that keeps the rows of packages given up."""
 
 
-def given_up_beside(working_dir: Path) -> Path:
+def given_up_folder(working_dir: Path) -> Path:
     """Where the rows of packages are kept that were given up."""
     return working_dir.with_name(working_dir.name + GIVEN_UP)
 
@@ -69,6 +70,20 @@ def shut(pipeline: Pipeline) -> None:
     folder = Path(pipeline.working_dir)
     if folder.is_dir():
         folder.chmod(0o700)
+
+
+def remove_old_rows(pipeline: Pipeline, config: BunceConfiguration) -> None:
+    """Remove what is older than `retention_days`: rows of packages that were given up, and packages
+    that are loaded, with the files of their failed jobs.
+    """
+    if config.retention_days is None:
+        return
+    since = time.time() - config.retention_days * 86_400
+    working = Path(pipeline.working_dir)
+    for package in [*given_up_folder(working).glob("*/"), *working.glob("load/loaded/*/")]:
+        if package.stat().st_mtime < since:
+            shutil.rmtree(package)
+            mappings_of(package).unlink(missing_ok=True)
 
 
 def remove_completed_jobs(pipeline: Pipeline, config: BunceConfiguration) -> None:

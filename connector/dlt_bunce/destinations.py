@@ -56,6 +56,7 @@ class bunce(Destination[BunceConfiguration, "BunceClient"]):  # noqa: N801
         on_run_end: Union[str, Callable[[Any], Any], None] = None,
         wait_for_run: float | None = None,
         keep_completed_jobs: bool | None = None,
+        retention_days: int | None = None,
         dry_run: bool | None = None,
         **unknown: NoReturn,
     ) -> None:

@@ -17,7 +17,7 @@ from dlt.extract import DltResource, DltSource
 from dlt.pipeline.abort import execute_abort_plan, prepare_abort_packages
 
 from dlt_bunce.adapter import MAPPING_HINT
-from dlt_bunce.data_at_rest import given_up_beside, mappings_of
+from dlt_bunce.data_at_rest import given_up_folder, mappings_of
 from dlt_bunce.destinations import client_of
 from dlt_bunce.errors import BunceError, ConfigurationError, UsageError, bunce_error
 from dlt_bunce.logs import logger
@@ -127,7 +127,7 @@ def _is_announced(pipeline: Pipeline, load_id: str) -> bool:
 def _keep_aside(pipeline: Pipeline, load_id: str) -> Path:
     """Move the rows of a package, and of what came after it, to a folder beside dlt's own."""
     working = Path(pipeline.working_dir)
-    kept = given_up_beside(working)
+    kept = given_up_folder(working)
     kept.mkdir(mode=0o700, exist_ok=True)
     for found in (working / "load" / "normalized", working / "normalize" / "extracted"):
         for package in found.glob("*"):

@@ -67,7 +67,9 @@ def test_nothing_of_a_person_stays_in_the_files_of_the_store(
     write([*people(1, 2), *people(1234567, **PERSON)])
     run("load", "customers.parquet")
     for note in ("first", "second"):  # a letter is replaced: the old row stays in its page
-        bad = people(1234567, **PERSON | {"mobile": f"call +2348190000007 {note}", "updated_at": 11})
+        bad = people(
+            1234567, **PERSON | {"mobile": f"call +2348190000007 {note}", "updated_at": 11}
+        )
         write([*people(1, 2), *bad, *people(3, mobile="call me")])
         run("load", "customers.parquet")
     assert list(MARKS) == held(store)
@@ -75,7 +77,7 @@ def test_nothing_of_a_person_stays_in_the_files_of_the_store(
     done = run("erase", "1234567", "--yes", "--json")
 
     assert (0, "") == (done.code, done.errors)
-    assert (1, 2) == (done.json["customers"], done.json["dead_letters"])
+    assert (1, 2) == (done.json["ledger"], done.json["dead_letters"])
     assert [] == done.json["nowhere"]
     assert [] == held(store)
     assert ["3"] == [x["customer_id"] for x in run("dead-letters", "list", "--json").json]

@@ -14,6 +14,7 @@ import pytest
 
 from dlt_bunce.emulator import Emulator
 from dlt_bunce.model import REJECT_CODES
+from dlt_bunce.store.database import Database, utc_days_ago
 
 from .conftest import Run, people, write
 
@@ -235,6 +236,18 @@ def test_discarded_letters_are_closed_and_their_rows_held(loaded: Run) -> None:
     assert {"2"} == set(letters(loaded))
     assert {"3"} == set(letters(loaded, "--status", "discarded"))
     assert (2, 0) == (again["held"], again["bulk_requests"])
+
+
+def test_purging_by_age_leaves_what_was_closed_lately(loaded: Run) -> None:
+    loaded("dead-letters", "discard", "--code", "email_taken")
+
+    lately = loaded("dead-letters", "purge", "--older-than", "1", "--yes", "--json").json
+    with Database("sqlite:///bunce.sqlite") as db:
+        before = utc_days_ago(2)
+        db.execute("UPDATE bunce_dead_letters SET resolved_at = $1", (before,))
+    at_last = loaded("dead-letters", "purge", "--older-than", "1", "--yes", "--json").json
+
+    assert ({"purged": 0}, {"purged": 1}) == (lately, at_last)
 
 
 def test_purging_deletes_what_is_closed_and_asks_first(loaded: Run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import dlt
@@ -9,8 +10,9 @@ import pytest
 
 from dlt_bunce import bunce_adapter, flush_and_run
 from dlt_bunce.emulator import Emulator
+from dlt_bunce.store.database import Database, utc_days_ago
 
-from .conftest import MakePipeline, customer
+from .conftest import STORE, MakePipeline, customer, letters
 
 
 @pytest.mark.parametrize("how", ["flush_and_run", "run"])
@@ -44,3 +46,35 @@ def test_the_store_is_for_its_user_alone(make: MakePipeline, emulator: Emulator)
     flush_and_run(pipeline, dlt.resource([customer(1, phone_no="bad")], name="customers"))
 
     assert {0o600} == {file.stat().st_mode & 0o777 for file in Path("deep/er").iterdir()}
+
+
+@pytest.mark.parametrize("days", [None, 30])
+def test_old_rows_are_forgotten_where_that_is_asked_for(
+    make: MakePipeline, emulator: Emulator, days: int | None
+) -> None:
+    rows = [customer(n, phone_no="bad") for n in range(1, 6)]
+    flush_and_run(make(), rows, table_name="customers")
+    with Database(STORE) as db:
+        for number, status, age in (
+            (1, "resolved", 40),
+            (2, "superseded", 40),
+            (3, "discarded", 40),
+            (4, "resolved", 20),
+        ):
+            db.execute(
+                "UPDATE bunce_dead_letters SET status = $1, resolved_at = $2 "
+                "WHERE customer_id = $3",
+                (status, utc_days_ago(age), f"c{number}"),
+            )
+    kept = Path(make().working_dir).with_name("crm.given_up")
+    for name, age in (("old", 40), ("new", 20)):
+        (kept / name).mkdir(parents=True)
+        at = (kept / name).stat().st_mtime - age * 86_400
+        os.utime(kept / name, (at, at))
+
+    flush_and_run(make(retention_days=days), [customer(9)], table_name="customers")
+
+    held = {found[0] for found in letters("customer_id, source_row") if found[1] is not None}
+    assert {f"c{n}" for n in ([4, 5] if days else range(1, 6))} == held
+    assert (3 if days else 5) == len(letters())
+    assert ({"new"} if days else {"old", "new"}) == {folder.name for folder in kept.iterdir()}

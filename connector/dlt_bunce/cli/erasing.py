@@ -17,12 +17,9 @@ if TYPE_CHECKING:
     from dlt_bunce.erasure import Erased
 
 _BUNCE_HOLDS = (
-    "Bunce itself still holds its customers: its API has no call that deletes one. Have Bunce "
-    "delete them, and see that the source delivers them no more: the next load of such a row "
-    "creates its customer anew."
-)
-_NOT_LOOKED_AT = (
-    "Not looked at: exported dead letters, backups of the store, working folders on other machines."
+    "Bunce still has them, and its API has no call that deletes: have them deleted there, and at "
+    "the source, whose next load would create them anew. Exports of dead letters, backups, and "
+    "other machines' folders are not reached."
 )
 
 
@@ -104,32 +101,26 @@ def command(
         if as_json:
             output.as_json(done.as_dict())
         else:
-            _print(done)
-        if done.remains:
-            click.echo(f"Error: Not all is overwritten: {done.remains}.", err=True)
-            sys.exit(1)
+            _print(done, name)
+        options.exit_if_remains(done.remains)
 
 
-def _print(done: Erased) -> None:
+def _print(done: Erased, account: str) -> None:
     click.echo(
-        f"Erased {done.customers:,} rows of the ledger, {done.dead_letters:,} dead letters, and "
-        f"{done.file_rows:,} rows in {len(done.files):,} files."
+        f"Erased from account {account}: {done.ledger:,} customers of the ledger, "
+        f"{done.dead_letters:,} dead letters, {done.package_rows:,} rows in dlt's folders."
     )
     for path, count in done.files.items():
         click.echo(f"  {count:,} rows of {path}")
     for one in done.nowhere:
         click.echo(f"Nothing was found of {one}.")
     for told, found in (
-        ("Dead letters of others share an email or phone; look with `show`", done.related),
-        (
-            "Loads that may go on elsewhere, and bring rows back; if so, erase again",
-            done.unfinished,
-        ),
-        ("Folders that do not say whose rows they hold; look into them", done.unclear),
+        ("Letters of others that share an email or phone, and stay", done.related),
+        ("Pipelines that may be loading elsewhere; erase again when they have ended", done.running),
+        ("Not searched, since nothing tells whose rows these are", done.not_searched),
     ):
         if found:
-            click.echo(f"{told}: {', '.join(found)}.")
-    click.echo(_NOT_LOOKED_AT)
+            click.echo(f"{told}: {', '.join(found)}")
     click.echo(_BUNCE_HOLDS)
 
 

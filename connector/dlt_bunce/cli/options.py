@@ -129,6 +129,13 @@ def waiting_told() -> Iterator[None]:
         run_lock.on_wait.remove(tell)
 
 
+def exit_if_remains(remains: str | None) -> None:
+    """Exits with 1 where deleted bytes may still stand in the database's files."""
+    if remains:
+        click.echo(f"Error: Deleted, but not overwritten: {remains}.", err=True)
+        sys.exit(1)
+
+
 def destination(*, ask: bool = True, **settings: Any) -> bunce:
     """The configured destination; asks for the API key on a terminal when there is none, unless
     nobody is to be asked.

@@ -44,28 +44,24 @@ class Erased:
     """How many rows were removed, by place.
 
     `nowhere` are ids of which nothing was found; `related` letters of others that share an email or
-    phone and stay; `unfinished` pipelines with a run that may go on elsewhere; `unclear` folders of
-    which nothing says whether they belong to the account; `remains` why deleted bytes may still
+    phone and stay; `running` pipelines with a run that may go on elsewhere; `not_searched` folders
+    of which nothing says whether they belong to the account; `remains` why deleted bytes may still
     stand in the database's files.
     """
 
-    customers: int
+    ledger: int
     dead_letters: int
+    package_rows: int
     files: Mapping[str, int]
     nowhere: Sequence[str]
     related: Sequence[str]
-    unfinished: Sequence[str]
-    unclear: Sequence[str]
+    running: Sequence[str]
+    not_searched: Sequence[str]
     remains: str | None
-
-    @property
-    def file_rows(self) -> int:
-        """Rows removed from files, of all files."""
-        return sum(self.files.values())
 
     def as_dict(self) -> dict[str, object]:
         """Plain values, for JSON."""
-        return asdict(self) | {"file_rows": self.file_rows}
+        return asdict(self)
 
 
 def erase(request: Request) -> Erased:
@@ -109,6 +105,7 @@ def erase(request: Request) -> Erased:
     return Erased(
         removed.customers,
         removed.dead_letters,
+        sum(counts.values()),
         counts,
         [one for one in ids if one not in met],
         [] if request.related else chosen.related,

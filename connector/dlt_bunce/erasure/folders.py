@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlt_bunce.adapter import mapping_hint
-from dlt_bunce.data_at_rest import GIVEN_UP, belongs_to, given_up_beside, mappings_of
+from dlt_bunce.data_at_rest import GIVEN_UP, belongs_to, given_up_folder, mappings_of
 from dlt_bunce.erasure.files import RowsFile
 from dlt_bunce.erasure.person import Persons
 from dlt_bunce.errors import UsageError
@@ -107,7 +107,7 @@ def _files(folder: Path) -> Iterator[tuple[Path, Path]]:
             for path in sorted(package.glob("*_jobs/*")):
                 if not path.name.startswith("_dlt_") and path.suffix != ".exception":
                     yield package, path
-    for package in sorted(given_up_beside(folder).glob("*/")):
+    for package in sorted(given_up_folder(folder).glob("*/")):
         for path in sorted(package.glob("*")):
             yield package, path
 

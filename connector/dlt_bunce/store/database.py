@@ -6,7 +6,7 @@ import contextlib
 import secrets
 import sqlite3
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import adbc_driver_manager
@@ -26,6 +26,12 @@ BUSY_TIMEOUT_S = 60.0
 def utc_now() -> str:
     """This moment as ISO-8601 text in UTC, to the microsecond."""
     return datetime.now(timezone.utc).isoformat(timespec="microseconds")
+
+
+def utc_days_ago(days: int) -> str:
+    """The moment so many days before this one, in the same form."""
+    moment = datetime.now(timezone.utc) - timedelta(days=days)
+    return moment.isoformat(timespec="microseconds")
 
 
 class Database:
@@ -157,7 +163,8 @@ class Database:
         """Leaves no byte of what was deleted from `tables` in the database's files; returns why
         that could not be done, if so.
 
-        Takes as long as writing them anew; others wait meanwhile.
+        Takes as long as writing them anew; others wait meanwhile. Without tables, only what a log
+        still holds is meant.
         """
         with self._translated():
             self._temporary.clear()

@@ -256,24 +256,3 @@ def close_corrected(db: Database, account: str, corrected: pa.Table) -> None:
             "AND d.status IN ('open', 'discarded'))",
             (account,),
         )
-
-
-def purge(db: Database, account: str) -> int:
-    """Deletes the letters that are not open; returns how many.
-
-    A discarded row is forgotten with its letter: it is sent, or listed, again when it is met again.
-    """
-    with db.transaction():
-        db.execute(
-            "UPDATE bunce_customers SET rejected_fingerprint = NULL WHERE account = $1 "
-            "AND (customer_id, rejected_fingerprint) IN (SELECT customer_id, fingerprint "
-            "FROM bunce_dead_letters WHERE account = $1 AND status = 'discarded')",
-            (account,),
-        )
-        where = "account = $1 AND status <> 'open'"
-        count = db.rows(
-            f"SELECT COUNT(*) AS n FROM bunce_dead_letters WHERE {where}",  # noqa: S608
-            (account,),
-        )[0]["n"]
-        db.execute(f"DELETE FROM bunce_dead_letters WHERE {where}", (account,))  # noqa: S608
-    return int(count)

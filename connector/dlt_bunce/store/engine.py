@@ -61,7 +61,7 @@ class Engine(Protocol):
 
     def overwrite(self, cursor: Any, tables: Sequence[str]) -> str | None:
         """Leave no byte of what was deleted from tables in the database's files; why that could
-        not be done, if so. No transaction and no temporary table may be open.
+        not be done, if so. Without tables, only what a log still holds is meant.
         """
 
     def explain(self, error: Exception) -> tuple[str, str]:

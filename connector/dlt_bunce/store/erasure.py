@@ -12,12 +12,7 @@ from dlt_bunce.store import statements
 from dlt_bunce.store.database import Database
 
 _PAGE = 10_000
-_LETTERS = pa.schema(
-    [
-        (name, pa.string())
-        for name in ["id", "customer_id", "run_id", "pipeline_name", "row", "payload"]
-    ]
-)
+_LETTERS = pa.schema([(name, pa.string()) for name in ("id", "customer_id", "row", "payload")])
 PERSONAL = ("bunce_customers", "bunce_dead_letters")
 """The tables that hold an id or a row of a customer."""
 
@@ -93,7 +88,7 @@ def refuse_while_sending(db: Database, account: str) -> None:
     """Raise RunInProgressError while a load sends customers of the account, on any machine."""
     if db.rows(_LIVE, (account, db.now_ms()))[0]["n"]:
         raise RunInProgressError(
-            f"A load is sending customers of account {account!r} right now.",
+            f"Customers of account {account!r} are being sent right now.",
             remedy="Stop the schedule, wait for the load to end, and run the same command again.",
         )
 

@@ -153,21 +153,18 @@ class Sqlite:
 
     def overwrite(self, cursor: Any, tables: Sequence[str]) -> str | None:
         """Writes the file anew, without what earlier versions of rows have left in it."""
-        # in a file: a store may be larger than memory
-        cursor.execute("PRAGMA temp_store=FILE")
-        cursor.execute("VACUUM")
-        cursor.execute("PRAGMA temp_store=MEMORY")
-        if self.empty_log(cursor):
+        if tables:
+            # in a file: a store may be larger than memory
+            cursor.execute("PRAGMA temp_store=FILE")
+            cursor.execute("VACUUM")
+            cursor.execute("PRAGMA temp_store=MEMORY")
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        if not cursor.fetch_arrow_table().column("busy")[0].as_py():
             return None
         return (
             f"another process reads {self.name}, so that its -wal file could not be emptied; run "
             "the same command again when that one has ended"
         )
-
-    def empty_log(self, cursor: Any) -> bool:
-        """Whether the -wal file could be cut off: what was deleted may still stand there."""
-        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        return not cursor.fetch_arrow_table().column("busy")[0].as_py()
 
     def explain(self, error: Exception) -> tuple[str, str]:
         """Reason and remedy; SQLite's own words name no value."""

@@ -1,0 +1,115 @@
+"""Whoever asks to be forgotten is gone from the store's files and from what dlt still holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import dlt
+import pyarrow as pa
+import pytest
+from dlt.pipeline.exceptions import PipelineStepFailed
+
+from dlt_bunce import bunce, bunce_adapter, flush_and_run
+from dlt_bunce.emulator import Emulator
+from dlt_bunce.store.database import Database
+
+from .conftest import Run, people, write
+
+MARK = "forgetme"
+NOWHERE = "http://127.0.0.1:9/v1"
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def store_url(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, run: Run) -> str:
+    """A store of either kind, configured as a shell would."""
+    url = "sqlite:///bunce.sqlite"
+    if request.param == "postgres":
+        url = str(request.getfixturevalue("postgres_store"))
+    monkeypatch.setenv("DESTINATION__BUNCE__STORE_URL", url)
+    return url
+
+
+def marked(*numbers: int, **changes: Any) -> list[dict[str, Any]]:
+    """Customers whose every value can be found again."""
+    return [
+        {
+            "id": f"{MARK}-id-{n}",
+            "email": f"{MARK}{n}@example.com",
+            "first_name": f"{MARK}-first",
+            "last_name": f"{MARK}-last",
+            "mobile": f"+23481{n:08d}",
+        }
+        | changes
+        for n in numbers
+    ]
+
+
+def load(rows: list[dict[str, Any]], kind: str = "arrow", **settings: Any) -> Any:
+    data: Any = pa.Table.from_pylist(rows) if kind == "arrow" else rows
+    pipeline = dlt.pipeline("crm", destination=bunce(**settings))
+    customers = dlt.resource(data, name="customers", write_disposition="merge")
+    return flush_and_run(pipeline, bunce_adapter(customers))
+
+
+def found_in_files(text: str) -> list[str]:
+    """Files below the working directory that hold the text, compressed ones apart."""
+    return [str(f) for f in Path().rglob("*") if f.is_file() and text.encode() in f.read_bytes()]
+
+
+@pytest.mark.parametrize("kind", ["arrow", "dicts"])
+def test_nothing_of_a_customer_is_left(
+    run: Run, emulator: Emulator, store_url: str, kind: str
+) -> None:
+    rows = [*people(1), *marked(2), *marked(3, mobile="call me"), *people(4)]
+    load([{**row, "id": str(row["id"])} for row in rows], kind)
+    changed = [{**row, "id": str(row["id"]), "first_name": "New"} for row in rows]
+    away = dlt.pipeline("crm", destination=bunce(base_url=NOWHERE))
+    with pytest.raises(PipelineStepFailed):
+        away.run(bunce_adapter(dlt.resource(changed, name="customers", write_disposition="merge")))
+    ids = [f"{MARK}-id-2", f"{MARK}-id-3", "unknown"]
+
+    unasked = run("erase", *ids)
+    done = run("erase", *ids, "--yes", "--json").json
+    again = run("erase", *ids, "--yes").output
+
+    assert 2 == unasked.code
+    assert (1, 1, 2) == (done["ledger"], done["dead_letters"], done["package_rows"])
+    assert (["unknown"], []) == (done["nowhere"], done["not_searched"])
+    assert "0 customers of the ledger, 0 dead letters, 0 rows" in again
+    assert "Bunce still has them" in again
+    with Database(store_url, read_only=True) as db:
+        assert {"1", "4"} == {r["customer_id"] for r in db.rows("SELECT * FROM bunce_customers")}
+    assert [] == found_in_files(MARK)
+    flushed = load([{**row, "id": str(row["id"])} for row in people(5)]).flushed
+    assert (2, 2) == (flushed.read, flushed.updated)
+
+
+def test_ids_come_from_a_file_too_and_have_the_form_of_the_ledger(
+    run: Run, emulator: Emulator, store_url: str
+) -> None:
+    write(people(1, 2, 3), "a.parquet")
+    run("load", "a.parquet")
+    Path("ids.txt").write_text("\ufeff1\n 2 \n\n", "utf-8")
+
+    assert 2 == run("erase", "--from-file", "ids.txt", "--yes", "--json").json["ledger"]
+    with Database(store_url, read_only=True) as db:
+        assert ["3"] == [r["customer_id"] for r in db.rows("SELECT * FROM bunce_customers")]
+
+
+def test_what_cannot_be_erased_is_told(run: Run, emulator: Emulator, store_url: str) -> None:
+    write(people(1), "a.parquet")
+    run("load", "a.parquet")
+    with Database(store_url) as db:
+        until = db.now_ms() + 60_000
+        db.execute("UPDATE bunce_customers SET claim_batch = 'x', lease_until = $1", (until,))
+
+    sending = run("erase", "1", "--yes")
+    nobody = run("erase", "--yes")
+    elsewhere = run("erase", "1", "--yes", "--account", "other")
+
+    assert "being sent right now" in sending.errors
+    assert "Nobody is named" in nobody.errors
+    assert "no account 'other'" in elsewhere.errors
+    with Database(store_url, read_only=True) as db:
+        assert 1 == len(db.rows("SELECT * FROM bunce_customers"))
