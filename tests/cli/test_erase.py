@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -9,6 +10,7 @@ import psycopg
 import pytest
 
 from dlt_bunce.emulator import Emulator
+from dlt_bunce.store.database import Database
 
 from .conftest import Run, people, write
 
@@ -83,3 +85,112 @@ def test_nothing_of_a_person_stays_in_the_files_of_the_store(
     assert ["3"] == [x["customer_id"] for x in run("dead-letters", "list", "--json").json]
     again = run("load", "customers.parquet", "--json").json
     assert (4, 2, 1) == (again["read"], again["unchanged"], again["held"])
+
+
+def test_a_letter_without_an_id_goes_by_its_email_and_those_of_others_are_told(
+    run: Run, emulator: Emulator, store: str
+) -> None:
+    write(people(7, **PERSON))
+    run("load", "customers.parquet")
+    nameless = people(7, **PERSON | {"email": " Marked.Person@EXAMPLE.com"})[0] | {"id": None}
+    shares_email = people(8, email=PERSON["email"])
+    shares_phone = people(9, mobile="+234 819 000-0007", email="nobody")
+    write([*people(7, **PERSON), nameless, *shares_email, *shares_phone, *people(6, mobile="?")])
+    assert 4 == run("load", "customers.parquet", "--json").json["rejected"]
+
+    first = run("erase", "7", "--yes", "--json").json
+    related = {letter[:4] for letter in first["related"]}
+    told = {x["customer_id"]: x["id"][:4] for x in run("dead-letters", "list", "--json").json}
+    second = run("erase", "7", "--yes", "--related", "--json").json
+
+    assert (1, 1) == (first["ledger"], first["dead_letters"])
+    assert {"6", "8", "9"} == set(told)
+    assert {told["8"]} == related, "the phone was known from no row that is kept"
+    assert (0, 0, ["7"]) == (second["ledger"], second["dead_letters"], second["nowhere"])
+
+
+def test_related_letters_go_where_that_is_asked_for(
+    run: Run, emulator: Emulator, store: str
+) -> None:
+    bad = people(7, **PERSON | {"first_name": None})
+    shares_phone = people(9, mobile="+234 819 000-0007", email="nobody")
+    write([*bad, *shares_phone, *people(6, mobile="?")])
+    assert 3 == run("load", "customers.parquet", "--json").json["rejected"]
+
+    done = run("erase", "7", "--yes", "--related", "--json").json
+
+    assert (2, []) == (done["dead_letters"], done["related"])
+    assert ["6"] == [x["customer_id"] for x in run("dead-letters", "list", "--json").json]
+    assert [] == held(store, MARKS[:3])
+
+
+def test_a_store_that_is_being_read_says_that_not_all_is_overwritten(
+    run: Run, emulator: Emulator
+) -> None:
+    write(people(7, **PERSON | {"mobile": "call +2348190000007"}))
+    run("load", "customers.parquet")
+    with Database("sqlite:///bunce.sqlite", read_only=True) as reader:
+        reader.execute("BEGIN")
+        reader.rows("SELECT * FROM bunce_dead_letters")
+        busy = run("erase", "7", "--yes", "--json")
+        reader.execute("ROLLBACK")
+    again = run("erase", "7", "--yes", "--json")
+
+    assert (1, 1) == (busy.code, busy.json["dead_letters"])
+    assert "run the same command again" in busy.errors
+    assert (0, ["7"]) == (again.code, again.json["nowhere"])
+    assert [] == held("sqlite:///bunce.sqlite", MARKS[:3])
+
+
+def test_a_role_that_owns_no_table_says_what_remains(
+    run: Run, emulator: Emulator, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = f"{postgres_url}&schema=bunce"
+    monkeypatch.setenv("DESTINATION__BUNCE__STORE_URL", owner)
+    write(people(7, **PERSON))
+    run("load", "customers.parquet")
+    role = f"clerk_{os.getpid()}"
+    with psycopg.connect(postgres_url, autocommit=True) as link:
+        for statement in (
+            f"CREATE ROLE {role} LOGIN",
+            f"GRANT USAGE ON SCHEMA bunce TO {role}",
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA bunce TO {role}",
+        ):
+            link.execute(statement)  # type: ignore[arg-type]
+    parts = urlsplit(owner)
+    clerk = parts._replace(netloc=parts.netloc.replace("postgres:", f"{role}:")).geturl()
+    try:
+        done = run("erase", "7", "--yes", "--json", "--store-url", clerk)
+    finally:
+        with psycopg.connect(postgres_url, autocommit=True) as link:
+            link.execute(f"DROP OWNED BY {role}")  # type: ignore[arg-type]
+            link.execute(f"DROP ROLE {role}")  # type: ignore[arg-type]
+
+    assert (1, 1) == (done.code, done.json["ledger"])
+    assert "VACUUM FULL bunce_customers, bunce_dead_letters" in done.errors
+
+
+@pytest.mark.parametrize("name", ["ids.csv", "ids.parquet", "ids.txt"])
+def test_ids_are_read_from_tables_and_lines(run: Run, emulator: Emulator, name: str) -> None:
+    write(people(1, 2, 3))
+    run("load", "customers.parquet")
+    if name.endswith("parquet"):
+        write(people(1, 3), name)
+    else:
+        Path(name).write_text("user_id;why\n1;asked\n3;asked\n" if "csv" in name else "1\n3\n")
+
+    done = run("erase", "--from-file", name, "--yes", "--json").json
+
+    assert (2, []) == (done["ledger"], done["nowhere"])
+
+
+def test_nobody_is_told_and_changes_nothing(run: Run, emulator: Emulator) -> None:
+    write(people(1))
+    run("load", "customers.parquet")
+
+    done = run("erase", "17", "--yes")
+
+    assert 0 == done.code
+    assert "Nothing was found of 17." in done.output
+    assert "its API has no call that deletes" in done.output
+    assert 1 == run("load", "customers.parquet", "--json").json["unchanged"]

@@ -25,8 +25,8 @@ _LONGEST_RUN = timedelta(days=7)
 class Request:
     """Whom to erase, and where to look.
 
-    `mapping` goes from field to source column before what files say themselves, `configured` after
-    that; with `related`, letters of other customers that share an email or phone go, too.
+    `mapping` and `configured` go from field to source column, for files that do not tell; with
+    `related`, letters of other customers that share an email or phone go, too.
     """
 
     ids: Sequence[str]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,13 +36,20 @@ class RowsFile:
     ids: set[str] = field(default_factory=set)
 
     @classmethod
-    def of(cls, path: Path, hints: Mapping[str, str], persons: Persons) -> RowsFile | None:
+    def of(
+        cls,
+        path: Path,
+        persons: Persons,
+        hints: Mapping[str, str],
+        guesses: Sequence[Mapping[str, str]] = (),
+    ) -> RowsFile | None:
         """The file, or None where it has no such row.
 
+        `hints` (field to column) came with its rows; `guesses` count where there are such columns.
         Raises UsageError where it may have one and nothing tells which column holds the id.
         """
         file = cls(path, {})
-        file.columns = _columns(file._names(), hints)
+        file.columns = _columns(file._names(), hints, guesses)
         there = False
         for table in file._tables():
             if "customer_id" not in file.columns:
@@ -133,13 +140,16 @@ class RowsFile:
         return gzip.open(path, mode) if zipped else path.open(mode)
 
 
-def _columns(names: list[str], hints: Mapping[str, str]) -> dict[str, str]:
+def _columns(
+    names: list[str], hints: Mapping[str, str], guesses: Sequence[Mapping[str, str]]
+) -> dict[str, str]:
     found: dict[str, str] = {}
-    for field_name in ("customer_id", "email"):
+    for name in ("customer_id", "email"):
+        guessed = (one[name] for one in guesses if one.get(name) in names)
         try:
-            column = hints.get(field_name) or column_of(field_name, names)
+            column = hints.get(name) or next(guessed, None) or column_of(name, names)
         except MappingError:
             continue  # several could be it: nothing tells
         if column is not None:
-            found[field_name] = column
+            found[name] = column
     return found

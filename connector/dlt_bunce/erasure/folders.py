@@ -57,8 +57,8 @@ def rows_of(
     found: list[RowsFile] = []
     for folder in folders:
         for package, path in _files(folder):
-            hints = _hints(package, path, request)
-            file = RowsFile.of(path, hints, persons)
+            guesses = (request.mapping, request.configured)
+            file = RowsFile.of(path, persons, _hints(package, path), guesses)
             if file is None:
                 continue
             to_load = package.parent == folder / "load" / "normalized"
@@ -112,8 +112,8 @@ def _files(folder: Path) -> Iterator[tuple[Path, Path]]:
             yield package, path
 
 
-def _hints(package: Path, path: Path, request: Request) -> dict[str, str]:
-    """What is said of the table's columns: by the command, else by the package itself."""
+def _hints(package: Path, path: Path) -> dict[str, str]:
+    """What the package itself says of the table's columns."""
     table = path.name.split(".")[0]
     said: Mapping[str, Any] = {}
     for told in (package / "schema.json", mappings_of(package)):
@@ -122,4 +122,4 @@ def _hints(package: Path, path: Path, request: Request) -> dict[str, str]:
             break
         except (OSError, ValueError, KeyError):
             continue
-    return {**request.configured, **mapping_hint(said), **request.mapping}
+    return mapping_hint(said)

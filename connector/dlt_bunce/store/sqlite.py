@@ -16,6 +16,8 @@ from dlt_bunce.errors import ConfigurationError
 _BATCH_ROWS = "65536"
 _CACHE_KIB = 32_768
 """Pages that a connection keeps: the paths to a million keys, and what one transaction changes."""
+_READERS_MS = 2_000
+"""How long to wait for readers before the log is left to the next call."""
 _CHECKPOINT_PAGES = 8_192
 """Pages of the log before they go to the file: those that change often go there once."""
 # What the planner must know of the indexes, whatever a store holds: rows, and how many of them have
@@ -158,8 +160,12 @@ class Sqlite:
             cursor.execute("PRAGMA temp_store=FILE")
             cursor.execute("VACUUM")
             cursor.execute("PRAGMA temp_store=MEMORY")
+        # whoever reads now may read for long
+        _ask(cursor, f"PRAGMA busy_timeout={_READERS_MS}")
         cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        if not cursor.fetch_arrow_table().column("busy")[0].as_py():
+        busy = cursor.fetch_arrow_table().column("busy")[0].as_py()
+        _ask(cursor, f"PRAGMA busy_timeout={int(self._busy_timeout_s * 1000)}")
+        if not busy:
             return None
         return (
             f"another process reads {self.name}, so that its -wal file could not be emptied; run "
