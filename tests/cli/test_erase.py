@@ -95,18 +95,24 @@ def test_a_letter_without_an_id_goes_by_its_email_and_those_of_others_are_told(
     nameless = people(7, **PERSON | {"email": " Marked.Person@EXAMPLE.com"})[0] | {"id": None}
     shares_email = people(8, email=PERSON["email"])
     shares_phone = people(9, mobile="+234 819 000-0007", email="nobody")
-    write([*people(7, **PERSON), nameless, *shares_email, *shares_phone, *people(6, mobile="?")])
-    assert 4 == run("load", "customers.parquet", "--json").json["rejected"]
+    # a row of somebody else that names the person, and of that one another without an id
+    names = people(5, advisor=PERSON["email"])[0] | {"id": None}
+    named = people(5)[0] | {"id": None, "first_name": "Ann"}
+    nobody = [nameless, names, named, *people(6, mobile="?")]
+    write([*people(7, **PERSON, advisor=None), *shares_email, *shares_phone, *nobody])
+    assert 6 == run("load", "customers.parquet", "--json").json["rejected"]
 
     first = run("erase", "7", "--yes", "--json").json
     related = {letter[:4] for letter in first["related"]}
-    told = {x["customer_id"]: x["id"][:4] for x in run("dead-letters", "list", "--json").json}
+    left = run("dead-letters", "list", "--json").json
+    told = {x["customer_id"]: x["id"][:4] for x in left}
     second = run("erase", "7", "--yes", "--related", "--json").json
 
     assert (1, 1) == (first["ledger"], first["dead_letters"])
-    assert {"6", "8", "9"} == set(told)
-    assert {told["8"]} == related, "the phone was known from no row that is kept"
-    assert (0, 0, ["7"]) == (second["ledger"], second["dead_letters"], second["nowhere"])
+    assert ["6", "8", "9", None, None] == sorted((x["customer_id"] for x in left), key=str)
+    assert {told["8"], told["9"]} < related, "the nameless one has told the phone"
+    assert 3 == len(related)
+    assert (0, ["7"]) == (second["ledger"], second["nowhere"])
 
 
 def test_related_letters_go_where_that_is_asked_for(

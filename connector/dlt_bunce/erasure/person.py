@@ -29,21 +29,31 @@ class Persons:
     emails: set[str] = field(default_factory=set)
     phones: set[str] = field(default_factory=set)
 
-    def learn(self, texts: Sequence[str]) -> None:
-        """Take emails and phones from rows of these persons, as text."""
-        for text in texts:
-            self.emails |= self.emails_in(text)
-            self.phones |= phones_in(text)
+    def learn(self, email: object, phone: object) -> None:
+        """Take the email and the phone of a row of theirs."""
+        self.emails |= self._digests_of([email])
+        self.phones |= phones_in(str(phone))
 
-    def emails_in(self, text: str) -> set[str]:
-        """Digests of what looks like an email in a text."""
-        found = sorted({one.rstrip(".") for one in _EMAIL.findall(text)})
-        return set(self._digests(pa.array(found, pa.string()))) if found else set()
+    def have(self, email: object) -> bool:
+        """Whether an email is one of theirs."""
+        return bool(self.emails & self._digests_of([email]))
 
-    def share(self, text: str) -> tuple[bool, bool]:
-        """Whether a text has an email, and whether it has a phone, of these persons."""
-        email = bool(self.emails) and "@" in text and bool(self.emails & self.emails_in(text))
-        return email, bool(self.phones) and bool(self.phones & phones_in(text))
+    def share(self, texts: Sequence[str]) -> list[bool]:
+        """Which texts have an email or a phone of theirs anywhere."""
+        emails = [{e.rstrip(".") for e in _EMAIL.findall(text)} for text in texts]
+        # all at once: letters may be many
+        found = sorted(set().union(*emails))
+        digests = self._digests(pa.array(found, pa.string()))
+        theirs = {one for one, digest in zip(found, digests, strict=True) if digest in self.emails}
+        return [
+            bool(theirs & of_text) or bool(self.phones and self.phones & phones_in(text))
+            for text, of_text in zip(texts, emails, strict=True)
+        ]
+
+    def _digests_of(self, emails: Sequence[object]) -> set[str]:
+        texts = [one for one in emails if isinstance(one, str)]
+        digests = self._digests(pa.array(texts, pa.string()))
+        return {digest for digest in digests if digest is not None}
 
     def are_in(self, table: pa.Table, columns: Mapping[str, str]) -> pa.Array:
         """Which rows are theirs; `columns` goes from field to column."""
@@ -65,9 +75,9 @@ class Persons:
                 return True
         return False
 
-    def _digests(self, emails: pa.Array) -> list[str]:
+    def _digests(self, emails: pa.Array) -> list[str | None]:
         values = judge_emails(emails).values
-        digests: list[str] = email_digests(values, self.email_key).to_pylist()
+        digests: list[str | None] = email_digests(values, self.email_key).to_pylist()
         return digests
 
 

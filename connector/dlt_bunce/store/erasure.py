@@ -12,7 +12,13 @@ from dlt_bunce.store import statements
 from dlt_bunce.store.database import Database
 
 _PAGE = 10_000
-_LETTERS = pa.schema([(name, pa.string()) for name in ("id", "customer_id", "row", "payload")])
+_LETTERS = pa.schema(
+    [
+        (name, pa.string())
+        for name in ("id", "customer_id", "run_id", "pipeline_name", "source_row", "payload")
+    ]
+)
+_COLUMNS = ", ".join(f"d.{name} AS {name}" for name in _LETTERS.names)
 PERSONAL = ("bunce_customers", "bunce_dead_letters")
 """The tables that hold an id or a row of a customer."""
 
@@ -57,9 +63,7 @@ def letters_of(db: Database, account: str, ids: Sequence[str]) -> pa.Table:
     """The letters of these customers: id, customer, row as read, and payload."""
     _choose(db, ids)
     return db.query(
-        "SELECT d.id AS id, d.customer_id AS customer_id, d.source_row AS row, "
-        "d.payload AS payload "
-        "FROM bunce_erased AS e JOIN bunce_dead_letters AS d "
+        f"SELECT {_COLUMNS} FROM bunce_erased AS e JOIN bunce_dead_letters AS d "  # noqa: S608
         "ON d.account = $1 AND d.customer_id = e.customer_id",
         (account,),
         schema=_LETTERS,
@@ -71,10 +75,10 @@ def all_letters(db: Database, account: str) -> Iterator[pa.Table]:
     after = ""
     while True:
         page = db.query(
-            "SELECT id, customer_id, source_row AS row, payload "  # noqa: S608
-            "FROM bunce_dead_letters WHERE account = $1 AND id > $2 "
-            "AND (source_row IS NOT NULL OR payload IS NOT NULL) "
-            f"ORDER BY id LIMIT {_PAGE}",
+            f"SELECT {_COLUMNS} FROM bunce_dead_letters AS d "  # noqa: S608
+            "WHERE d.account = $1 AND d.id > $2 "
+            "AND (d.source_row IS NOT NULL OR d.payload IS NOT NULL) "
+            f"ORDER BY d.id LIMIT {_PAGE}",
             (account, after),
             schema=_LETTERS,
         )
