@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -85,6 +87,20 @@ def test_nothing_of_a_person_stays_in_the_files_of_the_store(
     assert ["3"] == [x["customer_id"] for x in run("dead-letters", "list", "--json").json]
     again = run("load", "customers.parquet", "--json").json
     assert (4, 2, 1) == (again["read"], again["unchanged"], again["held"])
+
+
+def test_what_a_store_of_before_has_left_in_its_pages_goes(run: Run, emulator: Emulator) -> None:
+    write(people(1))
+    run("load", "customers.parquet")
+    with closing(sqlite3.connect("bunce.sqlite", isolation_level=None)) as before:
+        before.execute("PRAGMA secure_delete=OFF")
+        before.execute("CREATE TABLE left_behind AS SELECT ? AS text", ["marked.person" * 2_000])
+        before.execute("DROP TABLE left_behind")
+        before.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert [b"marked.person"] == held("sqlite:///bunce.sqlite")
+
+    assert 0 == run("erase", "1", "--yes").code
+    assert [] == held("sqlite:///bunce.sqlite")
 
 
 def test_a_letter_without_an_id_goes_by_its_email_and_those_of_others_are_told(
