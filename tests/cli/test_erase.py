@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from dlt_bunce.emulator import Emulator
-from dlt_bunce.store.database import Database
+from dlt_bunce.store.database import Database, utc_now
 
 from .conftest import Run, people, write
 
@@ -204,6 +204,33 @@ def test_ids_are_read_from_tables_and_lines(run: Run, emulator: Emulator, name: 
     done = run("erase", "--from-file", name, "--yes", "--json").json
 
     assert (2, []) == (done["ledger"], done["nowhere"])
+
+
+def test_what_can_be_no_id_is_refused(run: Run, emulator: Emulator) -> None:
+    write(people(1))
+    run("load", "customers.parquet")
+
+    refused = run("erase", "1", "x" * 300, "--yes")
+
+    assert (2, "") == (refused.code, refused.output)
+    assert "1 of 2 are no customer ids." in refused.errors
+    assert 1 == run("load", "customers.parquet", "--json").json["unchanged"]
+
+
+def test_a_pipeline_that_may_be_loading_elsewhere_is_named(run: Run, emulator: Emulator) -> None:
+    write(people(1))
+    run("load", "customers.parquet")
+    with Database("sqlite:///bunce.sqlite") as db:
+        db.execute(
+            "INSERT INTO bunce_runs (run_id, pipeline_name, account, state, started_at) "
+            "VALUES ('r', 'elsewhere', 'default', 'running', $1)",
+            (utc_now(),),
+        )
+
+    done = run("erase", "1", "--yes")
+
+    assert 0 == done.code
+    assert "may be loading elsewhere; erase again when they have ended: elsewhere" in done.output
 
 
 def test_nobody_is_told_and_changes_nothing(run: Run, emulator: Emulator) -> None:

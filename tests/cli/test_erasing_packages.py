@@ -96,6 +96,29 @@ def test_pending_rows_go_by_the_columns_that_their_package_names(
     assert (2, 2) == (summary.flushed.read, summary.flushed.unchanged)
 
 
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("kind", ["arrow", "dicts"])
+def test_a_package_of_nobody_else_stands_in_nobodys_way(
+    run: Run, emulator: Emulator, kind: str, stage: str
+) -> None:
+    flush_and_run(pipeline(), resource(kind))
+    waiting = pipeline()
+    found = rows(last_name="Eze")[:1]
+    only: Any = pa.Table.from_pylist(found) if kind == "arrow" else found
+    one = dlt.resource(only, name="customers", write_disposition="merge")
+    waiting.extract(bunce_adapter(one, customer_id="key"))
+    STAGES[stage](waiting)
+    folders = {path.parent for path in Path().rglob("*_jobs/*")}
+
+    assert 1 == run("erase", "k1", "--yes", "--json").json["package_rows"]
+
+    assert folders == {path.parent for path in Path().rglob("*_jobs/*")}
+    summary = flush_and_run(pipeline(), resource(kind))
+    # Bunce still has them, and so they are found there
+    assert (3, 2, 1) == (summary.read, summary.unchanged, summary.updated)
+    assert not pipeline().has_pending_data
+
+
 def test_a_package_that_is_loaded_in_part_is_refused_and_nothing_is_erased(
     run: Run, emulator: Emulator
 ) -> None:

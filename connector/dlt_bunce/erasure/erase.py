@@ -10,7 +10,6 @@ from pathlib import Path
 
 from dlt_bunce.erasure import folders, letters
 from dlt_bunce.erasure.person import Persons, canonical_ids
-from dlt_bunce.errors import UsageError
 from dlt_bunce.logs import logger
 from dlt_bunce.run_lock import run_lock
 from dlt_bunce.store import erasure
@@ -71,8 +70,6 @@ def erase(request: Request) -> Erased:
     nothing is changed. Raises UsageError, RunInProgressError, AccountError, or StoreError.
     """
     ids = canonical_ids(request.ids)
-    if not ids:
-        raise UsageError("Nobody is named.", remedy="Give customer ids, or --from-file FILE.")
     with Database(request.store_url, read_only=True):
         pass  # there is one
     account = request.account

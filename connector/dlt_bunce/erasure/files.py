@@ -68,7 +68,8 @@ class RowsFile:
 
     def remove(self, persons: Persons) -> int:
         """Writes the file without their rows, in its place; returns how many these were."""
-        part = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}")
+        # not among the jobs: what a kill leaves there would fail every later run
+        part = self.path.parent.with_name(f".{self.path.name}.{secrets.token_hex(4)}")
         os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         try:
             is_parquet = self.path.suffix == ".parquet"

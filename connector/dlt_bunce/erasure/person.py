@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dlt_bunce.errors import UsageError
 from dlt_bunce.records.emails import judge_emails
 from dlt_bunce.records.fingerprint import email_digests
 from dlt_bunce.records.identifiers import judge_identifiers
@@ -82,9 +83,14 @@ class Persons:
 
 
 def canonical_ids(given: Sequence[str]) -> list[str]:
-    """The ids as the ledger has them, each once."""
+    """The ids as the ledger has them, each once. Raises UsageError for what can be none."""
     values = judge_identifiers(pa.array(given, pa.string())).values
-    return sorted({one for one in values.to_pylist() if one is not None})
+    if not given or values.null_count:
+        told = f"{values.null_count} of {len(given)} are no customer ids." if given else ""
+        raise UsageError(
+            told or "Nobody is named.", remedy="Give ids as Bunce has them, or --from-file FILE."
+        )
+    return sorted(set(values.to_pylist()))
 
 
 def phones_in(text: str) -> set[str]:

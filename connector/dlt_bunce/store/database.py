@@ -166,9 +166,13 @@ class Database:
         Takes as long as writing them anew; others wait meanwhile. Without tables, only what a log
         still holds is meant.
         """
-        with self._translated():
-            self._temporary.clear()
+        self._temporary.clear()
+        try:
             return self._engine.overwrite(self._cursor, tables)
+        except (adbc_driver_manager.Error, OSError) as error:
+            # the rows are deleted all the same
+            reason, _ = self._engine.explain(error)
+            return f"{reason}; run the same command again"
 
     @property
     def now(self) -> str:

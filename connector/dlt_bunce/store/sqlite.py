@@ -168,8 +168,8 @@ class Sqlite:
         if not busy:
             return None
         return (
-            f"another process reads {self.name}, so that its -wal file could not be emptied; run "
-            "the same command again when that one has ended"
+            f"somebody reads {self.name}, so that its -wal file could not be emptied; run the same "
+            "command again when they have ended"
         )
 
     def explain(self, error: Exception) -> tuple[str, str]:
