@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -57,7 +57,7 @@ def adopt(
     client.take_preflight_traffic()  # of an earlier call in this process
     account = client.preflight()
     config = client.config
-    rules = Rules(default_region=config.default_region, lowercase_email=config.lowercase_email)
+    rules = replace(config.rules, defaults={})
     known = new = incomplete = 0
     with client.database() as db, closing(client.session()) as session:
         cursor, listed = (None, 0) if restart else adoptions.position(db, account.name)

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import Any, Callable, Final, Literal, Optional, Union  # noqa: UP035, see on_run_end
+from typing import (  # noqa: UP035, see on_run_end
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Final,
+    Literal,
+    Optional,
+    Union,
+)
 from urllib.parse import urlsplit
 
 from dlt.common.configuration import configspec
@@ -16,6 +24,9 @@ from dlt_bunce.configuration_checks import check_kind, refuse_unknown
 from dlt_bunce.errors import ConfigurationError
 from dlt_bunce.records.schema import FIELDS
 from dlt_bunce.thresholds import Thresholds
+
+if TYPE_CHECKING:
+    from dlt_bunce.records.prepare import Rules
 
 LIVE_URL = "https://api.bunce.so/v1"
 SANDBOX_URL = "https://sandbox.api.bunce.so/v1"
@@ -73,6 +84,8 @@ class BunceConfiguration(DestinationClientConfiguration):
     """Country of national phone numbers, such as NG; without it they are rejected."""
     lowercase_email: bool = True
     """Whether emails are sent in lower case."""
+    devices: Literal["lenient", "strict"] = "lenient"
+    """Whether a device without type or token is left out, or its whole row rejected."""
     mapping: Optional[dict[str, str]] = None
     """Source column of each field, where names and hints do not tell; also `version`."""
     defaults: Optional[dict[str, str]] = None
@@ -85,6 +98,8 @@ class BunceConfiguration(DestinationClientConfiguration):
     """Rows rejected or held above which a recorded run fails."""
     min_rows_share_of_last: Optional[float] = None
     """Rows read, as a fraction of what the last run read, below which a recorded run fails."""
+    min_rows: Optional[int] = None
+    """Rows read below which a recorded run fails: 1 makes an empty source an error."""
     # typing's Callable: dlt takes that of collections.abc for a class, which fails in Python 3.10
     on_run_end: Optional[Union[str, Callable[[Any], Any]]] = None
     """Called with the RunSummary when a run has ended: "package.module:function", or a callable."""
@@ -128,7 +143,13 @@ class BunceConfiguration(DestinationClientConfiguration):
                     f"{name} is {getattr(self, name)}, but must be above 0.",
                     remedy=f"Correct {name} under [destination.bunce].",
                 )
-        for name in ("requests_per_minute", "max_reject_count", "wait_for_run", "retention_days"):
+        for name in (
+            "requests_per_minute",
+            "max_reject_count",
+            "wait_for_run",
+            "retention_days",
+            "min_rows",
+        ):
             if (getattr(self, name) or 0) < 0:
                 raise ConfigurationError(
                     f"{name} is {getattr(self, name)}, but must not be below 0.",
@@ -143,9 +164,23 @@ class BunceConfiguration(DestinationClientConfiguration):
                 )
 
     @property
+    def rules(self) -> Rules:
+        """What these settings say about values."""
+        from dlt_bunce.records.prepare import Rules
+
+        return Rules(
+            default_region=self.default_region,
+            lowercase_email=self.lowercase_email,
+            strict_devices=self.devices == "strict",
+            defaults=self.defaults or {},
+        )
+
+    @property
     def thresholds(self) -> Thresholds:
         """What a run may be like without failing its caller."""
-        return Thresholds(self.max_reject_share, self.max_reject_count, self.min_rows_share_of_last)
+        return Thresholds(
+            self.max_reject_share, self.max_reject_count, self.min_rows_share_of_last, self.min_rows
+        )
 
     @property
     def most_concurrency(self) -> int:

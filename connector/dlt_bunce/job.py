@@ -22,7 +22,6 @@ from dlt_bunce.logs import logger
 from dlt_bunce.parquet import record_batches
 from dlt_bunce.preview import Preview, Rehearsal
 from dlt_bunce.progress import Progress
-from dlt_bunce.records.prepare import Rules
 from dlt_bunce.records.rows import arrow_table
 from dlt_bunce.store import dlt_state, runs
 from dlt_bunce.store.account import open_account, remember_pace
@@ -174,11 +173,7 @@ class CustomersJob(RunnableLoadJob):
         config = client.config
         return Settings(
             mapping=client.mapping(self._load_table, list(self._load_table["columns"])),
-            rules=Rules(
-                default_region=config.default_region,
-                lowercase_email=config.lowercase_email,
-                defaults=config.defaults or {},
-            ),
+            rules=config.rules,
             email_key=email_key,
             progress=_Telling(client.collector),
             minutely=_tell_minutely,

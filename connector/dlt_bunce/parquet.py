@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from dlt_bunce.errors import SourceError
 
+_ENDINGS = (".parquet", ".parq", ".pq", "")
 _BUFFER_BYTES = 1_048_576
 """Bytes of each column that are read at a time."""
 
@@ -24,6 +25,14 @@ def record_batches(
     with pq.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER_BYTES) as parquet:
         chosen = row_groups and list(row_groups(parquet.num_row_groups))
         yield from parquet.iter_batches(batch_size=rows, row_groups=chosen, use_threads=False)
+
+
+def is_parquet(name: str) -> bool:
+    """Whether a file may be Parquet by its name: as Spark, pandas, and people call them, parts
+    without an ending too. Hidden files, marks such as _SUCCESS, and checksums are no data.
+    """
+    ending = Path(name.lower()).suffix
+    return not name.startswith((".", "_")) and ending in _ENDINGS
 
 
 def columns(file: Path) -> list[str]:

@@ -18,7 +18,7 @@ from dlt_bunce.load import Load, Settings
 from dlt_bunce.model import RunSummary
 from dlt_bunce.records import rows as source_rows
 from dlt_bunce.records.mapping import resolve_mapping
-from dlt_bunce.records.prepare import Rules, prepare
+from dlt_bunce.records.prepare import prepare
 from dlt_bunce.store import dead_letters, mappings, runs
 from dlt_bunce.store.account import Account
 from dlt_bunce.store.database import Database, utc_now
@@ -159,11 +159,7 @@ class _Replay:
                 config={f: c for f, c in usual.items() if c in columns} | dict(self.mapping),
                 defaults=config.defaults or {},
             ),
-            rules=Rules(
-                default_region=config.default_region,
-                lowercase_email=config.lowercase_email,
-                defaults=config.defaults or {},
-            ),
+            rules=config.rules,
             email_key=self.account.email_key,
             check_mapping=False,
         )

@@ -28,6 +28,12 @@ WARNINGS: Mapping[str, RunWarning] = _warnings(
         'load with write_disposition="merge" if Bunce is to have the changes',
     ),
     RunWarning(
+        "devices_left_out",
+        "a device has no type or no token, or devices are no list of them: they were left out, and "
+        "the customer was sent",
+        'correct them at the source, or set devices = "strict" to reject such rows',
+    ),
+    RunWarning(
         "mostly_superseded",
         "more than half of the rows are older than what the ledger has",
         "compare the version column with the last run's; if it starts anew, run dlt-bunce account "

@@ -20,7 +20,8 @@ _FIRST_NAMES += ["Conceição", "Chloé", "François", "Jürgen", "Sören", "Pri
 _LAST_NAMES = ["Okafor", "Adéyẹmí", "Balogun", "Musa", "Mensah", "Boateng", "Mwangi", "Silva"]
 _LAST_NAMES += ["Gonçalves", "Lefèvre", "Müller", "Weiß", "Iyer", "Singh", "D'Souza", "Satō"]
 _HOSTS = ["example.com", "example.org", "example.net", "mail.example.com", "crm.example.com"]
-_PREFIXES = ["+23480", "+23324", "+25471", "+55119", "+33645", "+49151", "+91987", "+81901"]
+_PREFIXES = ["+23480", "+2332", "+2547", "+55119", "+336", "+49151", "+9198", "+8190"]
+"""With eight digits behind them, mobile numbers of their countries' lengths."""
 _DEVICES = pa.list_(pa.struct([("device_type", pa.string()), ("device_token", pa.string())]))
 
 

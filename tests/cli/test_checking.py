@@ -127,9 +127,9 @@ def test_corrected_dead_letters_are_counted_as_the_load_does(run: Run) -> None:
     run("dead-letters", "export", "rejected.csv")
     with Path("rejected.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
+    mobile = {"mobile": "'+2348030000000"}
     corrected = [
-        row | {"id": row["id"] or "90"} | ({} if row["id"] == "3" else {"mobile": "'+2348030000"})
-        for row in rows
+        row | {"id": row["id"] or "90"} | ({} if row["id"] == "3" else mobile) for row in rows
     ]
     with Path("rejected.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))

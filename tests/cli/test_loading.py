@@ -160,7 +160,7 @@ def test_a_password_comes_from_the_environment(
 ) -> None:
     with psycopg.connect(postgres_url) as link:
         link.execute(CREATE)
-        link.execute("INSERT INTO people VALUES (1, 'a@b.example', 'A', 'B', '+2348012345', 1)")
+        link.execute("INSERT INTO people VALUES (1, 'a@b.example', 'A', 'B', '+2348012345678', 1)")
     monkeypatch.setenv("CRM_URL", postgres_url)
 
     assert 0 == run("load", "env:CRM_URL", "--table", "people").code

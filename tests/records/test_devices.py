@@ -24,7 +24,7 @@ def compact(*devices: dict[str, str]) -> str:
 
 
 def judged(array: pa.Array) -> list[object]:
-    column = judge_devices(array)
+    column = judge_devices(array, strict=True)
     assert column.reason.is_valid().to_pylist() == column.invalid.to_pylist()
     return [
         False if invalid else value
@@ -159,14 +159,16 @@ def test_other_types_are_refused_where_there_is_a_value(array: pa.Array) -> None
 def test_a_bad_list_is_known_again_from_structs_and_from_json() -> None:
     bad = [{"device_type": "ios", "device_token": None}]
 
-    structs = judge_devices(pa.array([bad], pa.list_(STRUCT)))
-    text = judge_devices(pa.array(['[ {"device_type": "ios"} ]']))
+    structs = judge_devices(pa.array([bad], pa.list_(STRUCT)), strict=True)
+    text = judge_devices(pa.array(['[ {"device_type": "ios"} ]']), strict=True)
 
     assert structs.raw.to_pylist() == text.raw.to_pylist()
 
 
 def test_reasons() -> None:
-    column = judge_devices(pa.array([str([IOS]), json.dumps(IOS), "[1]", '[{"device_type":"x"}]']))
+    column = judge_devices(
+        pa.array([str([IOS]), json.dumps(IOS), "[1]", '[{"device_type":"x"}]']), strict=True
+    )
 
     assert column.reason.to_pylist() == [
         "not JSON: 46 characters",
@@ -204,4 +206,58 @@ def test_structs_and_json_agree_with_the_plain_definition(rows: list[Any]) -> No
     assert expected == judged(pa.array(rows, pa.list_(STRUCT)))
     assert expected == judged(
         pa.array([None if row is None else json.dumps(row) for row in rows], pa.string())
+    )
+
+
+LOGGED_OUT = {"device_type": "ios", "device_token": None}
+SPELLED = {"type": "iOS", "token": "t1"}
+CAMEL = {"deviceType": "ios", "deviceToken": "t1"}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected", "noted"),
+    [
+        ([LOGGED_OUT], None, 1),
+        ([LOGGED_OUT, ANDROID], compact(ANDROID), 1),
+        ([IOS, {"device_type": "", "device_token": "t1"}, ANDROID], compact(IOS, ANDROID), 1),
+        ([None, IOS], compact(IOS), 1),
+        ([SPELLED], compact(IOS), 0),
+        ([CAMEL], compact(IOS), 0),
+        (IOS, compact(IOS), 0),
+        (SPELLED, compact(IOS), 0),
+        (LOGGED_OUT, None, 1),
+        ({"device_type": None, "device_token": None}, None, 0),
+    ],
+)
+def test_an_optional_field_costs_no_customer(value: Any, expected: object, noted: int) -> None:
+    twice = json.dumps(json.dumps(value))
+    for array in (pa.array([value, None]), pa.array([json.dumps(value), None]), pa.array([twice])):
+        column = judge_devices(array)
+
+        assert expected == column.values[0].as_py()
+        assert not column.invalid[0].as_py()
+        assert noted == column.noted
+
+
+@pytest.mark.parametrize("text", ["{}", "[{}]", "ios", "1", '["ios"]', "[[1]]", "{'a': 1}", "["])
+def test_what_is_no_list_of_devices_is_left_out(text: str) -> None:
+    column = judge_devices(pa.array([text]))
+
+    assert [None] == column.values.to_pylist()
+    assert [False] == column.invalid.to_pylist()
+    assert (text != "{}") is bool(column.noted)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [pa.array([1]), pa.array([True]), pa.array([["ios"]]), pa.array([[None]])],
+    ids=lambda array: str(array.type),
+)
+def test_other_types_are_left_out_and_noted(array: pa.Array) -> None:
+    column = judge_devices(array)
+
+    assert ([None], [False], 1) == (
+        column.values.to_pylist(),
+        column.invalid.to_pylist(),
+        column.noted,
     )

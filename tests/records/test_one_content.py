@@ -119,7 +119,6 @@ SOURCES: dict[str, Callable[[], pa.Table]] = {
     "binary": lambda: all_text(pa.binary()),
     "large_binary": lambda: all_text(pa.large_binary()),
     "uuid extension": lambda: replaced("customer_id", as_uuids(pa.uuid())),
-    "uuid bytes": lambda: replaced("customer_id", as_uuids(None)),
     "large_list": lambda: replaced("devices", lambda c: c.cast(pa.large_list(c.type.value_type))),
     "aliases": lambda: TABLE.rename_columns(
         ["ID", "Email-Address", "firstname", "Surname", "mobile", "devices"]

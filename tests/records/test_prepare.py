@@ -85,7 +85,7 @@ def test_a_good_row_is_accepted_in_canonical_form() -> None:
     ],
 )
 def test_a_bad_row_is_rejected_with_its_code(change: dict[str, Any], code: str) -> None:
-    result = prepared({"customer_id": "c-0"}, change)
+    result = prepared({"customer_id": "c-0"}, change, rules=Rules(strict_devices=True))
 
     assert result.accepted["row"].to_pylist() == [0]
     (row,) = result.rejected.to_pylist()
@@ -93,6 +93,13 @@ def test_a_bad_row_is_rejected_with_its_code(change: dict[str, Any], code: str) 
     assert row["customer_id"] == (None if "customer_id" in change else "c-1")
     assert len(row["fingerprint"]) == 32
     assert row["message"]
+
+
+def test_a_device_that_is_not_whole_is_left_out_and_counted() -> None:
+    result = prepared({}, {"customer_id": "c-2", "devices": "[{'device_type': 'ios'}]"})
+
+    assert [0, 1] == result.accepted["row"].to_pylist()
+    assert {"devices_left_out": 1} == result.warnings
 
 
 def test_every_code_of_this_stage_can_occur_for_its_field() -> None:

@@ -92,6 +92,7 @@ def _load(folder: Path, base_url: str) -> Any:
             credentials="sk_test_emulator",
             base_url=base_url,
             store_url=f"sqlite:///{folder / 'bunce.sqlite'}",
+            devices="strict",  # so that each code is seen once
         ),
     )
     customers = bunce_adapter(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dlt_bunce.destinations import bunce
     from dlt_bunce.model import RunSummary
 
+NO_ROWS = "Warning: The source has no rows. Check the path, table, or query."
 LEFT_BEHIND = "Rows that an earlier run left behind are loaded first."
 
 
@@ -53,6 +54,9 @@ LEFT_BEHIND = "Rows that an earlier run left behind are loaded first."
     type=click.FloatRange(0, 1),
     help="Exit with 3 when fewer rows are read than this share of what the last run read.",
 )
+@click.option(
+    "--min-rows", type=click.IntRange(min=0), help="Exit with 3 when fewer rows are read."
+)
 @options.store_options
 def command(
     origin: Origin,
@@ -63,6 +67,7 @@ def command(
     max_reject_share: float | None,
     max_reject_count: int | None,
     min_rows_share_of_last: float | None,
+    min_rows: int | None,
     store_url: str | None,
     account: str | None,
     as_json: bool,
@@ -110,6 +115,7 @@ def command(
             max_reject_share=max_reject_share,
             max_reject_count=max_reject_count,
             min_rows_share_of_last=min_rows_share_of_last,
+            min_rows=min_rows,
         )
         store = options.store_settings(store_url, account)
         name = origin.pipeline_name(*store)
@@ -143,6 +149,8 @@ def command(
         if flushed:
             before = [one for one in (summary.flushed, *flushed) if one is not None]
             summary = replace(summary, flushed=add_up(before, pipeline.pipeline_name))
+        if not summary.read and one is None:
+            click.echo(NO_ROWS, err=True)
         if as_json:
             output.as_json(summary.as_dict())
         else:

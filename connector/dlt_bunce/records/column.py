@@ -17,12 +17,14 @@ class Column:
     `invalid`: boolean without nulls.
     `reason`: string, null unless invalid; tells the shape of a value, never the value.
     `raw`: string, the value as the source has it; it feeds digests only, and no message.
+    `noted`: how many of the values were taken for less than they hold.
     """
 
     values: pa.Array
     invalid: pa.Array
     reason: pa.Array
     raw: pa.Array
+    noted: int = 0
 
     @classmethod
     def of(cls, values: pa.Array) -> Column:

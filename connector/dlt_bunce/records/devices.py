@@ -15,6 +15,10 @@ from dlt_bunce.records.text import as_json, canonical_json, characters, flat, re
 
 _TYPE, _TOKEN = "device_type", "device_token"
 _DEVICES = pa.list_(pa.struct([(_TYPE, pa.string()), (_TOKEN, pa.string())]))
+SPELLINGS = {
+    _TYPE: (_TYPE, "deviceType", "type"),
+    _TOKEN: (_TOKEN, "deviceToken", "token"),
+}
 _INCOMPLETE = f"an item lacks {_TYPE} or {_TOKEN}"
 # what json.dumps and databases write for the usual devices; blanks only as white space, no escapes
 _STRING = r'"[^"\\\x00-\x1f]*"'
@@ -26,13 +30,69 @@ _SIMPLE = rf"^\[ *{_ITEM}(?: *, *{_ITEM})* *\]$"
 _NO_TEXT = pa.scalar(None, pa.string())
 
 
-def judge_devices(array: pa.Array) -> Column:
+def judge_devices(array: pa.Array, *, strict: bool = False) -> Column:
     """`[{"device_type":…,"device_token":…},…]` in the order given, repeats dropped.
 
     Lists of structs of any list type and JSON text are read; type and token are trimmed, the type
-    is lower-cased, other keys are ignored. An empty list counts as missing. Anything else, an item
-    without type or token among it, is invalid.
+    is lower-cased, other keys are ignored. An empty list counts as missing. Devices without type or
+    token, as apps leave them at logout, and what is no list of devices are left out and `noted`:
+    an optional field costs no customer. If `strict`, they are invalid.
     """
+    column = _strict(array)
+    if strict or not any_true(column.invalid):
+        return column
+    # not filter(): views of strings have no kernel for it
+    cells = [array[at].as_py() for at in pc.indices_nonzero(column.invalid).to_pylist()]
+    left = pa.array([_left_of(cell) for cell in cells], _DEVICES)
+    values, _ = _canonical(left)
+    return Column(
+        pc.replace_with_mask(column.values, column.invalid, values),
+        none_of(len(array)),
+        pa.nulls(len(array), pa.string()),
+        column.raw,
+        noted=sum(not _is_whole(cell, kept) for cell, kept in zip(cells, left, strict=True)),
+    )
+
+
+def _left_of(cell: Any) -> list[dict[str, str]]:
+    """The devices that are whole, in whatever way somebody has written them down."""
+    for _ in range(2):  # JSON within JSON
+        if isinstance(cell, str | bytes):
+            try:
+                cell = json.loads(cell)
+            except (ValueError, RecursionError):
+                return []
+    items = cell if isinstance(cell, list) else [cell]
+    found = []
+    for item in items:
+        kind, token = (_spelled(item, name) for name in (_TYPE, _TOKEN))
+        if kind and token:
+            found.append({_TYPE: kind, _TOKEN: token})
+    return found
+
+
+def _spelled(item: Any, name: str) -> str:
+    if not isinstance(item, dict):
+        return ""
+    texts = (_text(item.get(spelling)) for spelling in SPELLINGS[name])
+    return next((text.strip() for text in texts if text and text.strip()), "")
+
+
+def _is_whole(cell: Any, kept: Any) -> bool:
+    """Whether nothing that says anything was left out."""
+    if isinstance(cell, dict):
+        return len(kept) == 1 or not any(cell.values())
+    try:
+        content = json.loads(cell) if isinstance(cell, str | bytes) else cell
+        content = json.loads(content) if isinstance(content, str) else content
+    except (ValueError, RecursionError):
+        return False
+    if isinstance(content, dict):
+        return _is_whole(content, kept)
+    return isinstance(content, list) and len(content) == len(kept)
+
+
+def _strict(array: pa.Array) -> Column:
     kind = array.type
     if _is_list(kind):
         values, invalid = _canonical(array)
@@ -107,7 +167,7 @@ def _parsed(text: str) -> tuple[list[dict[str, str | None]] | None, str | None]:
         return None, f"JSON, but not a list: {characters(len(text))}"
     if not all(isinstance(item, dict) for item in content):
         return None, "an item is not an object"
-    return [{_TYPE: _text(i.get(_TYPE)), _TOKEN: _text(i.get(_TOKEN))} for i in content], None
+    return [{name: _spelled(i, name) or None for name in SPELLINGS} for i in content], None
 
 
 def _raw(text: str) -> str:
@@ -153,10 +213,13 @@ def _canonical(lists: pa.Array) -> tuple[pa.Array, pa.Array]:
 
 
 def _member(items: pa.Array, name: str) -> pa.Array:
-    if not pa.types.is_struct(items.type) or items.type.get_field_index(name) < 0:
-        return pa.nulls(len(items), pa.string())
-    member = flat(pc.struct_field(items, name))
-    return read_text(member, numbers=name == _TOKEN and pa.types.is_integer(member.type)).values
+    found = [pa.nulls(len(items), pa.string())]
+    for spelling in reversed(SPELLINGS[name]):
+        if pa.types.is_struct(items.type) and items.type.get_field_index(spelling) >= 0:
+            member = flat(pc.struct_field(items, spelling))
+            numbers = name == _TOKEN and pa.types.is_integer(member.type)
+            found.insert(0, read_text(member, numbers=numbers).values)
+    return pc.coalesce(*found)
 
 
 def _joined(parents: pa.Array, pieces: pa.Array) -> pa.Array:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlt_bunce.records.column import Column, any_true
-from dlt_bunce.records.text import characters, read_text
+from dlt_bunce.records.text import characters, read_text, without_invisible
 
 _LONGEST_LOCAL = 64
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
@@ -16,6 +16,10 @@ _LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 _PLAIN = rf"^{_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+[a-z][a-z]+$"
 # a whole address this short keeps the limits of its parts by itself
 _PLAIN_LENGTH = 64
+# Ada <ada@example.com>, and the address alone in brackets
+_NAMED = re.compile(r"[^<>]*<([^<>]*)>[.,;]?")
+# at the beginning an apostrophe or a sign that a spreadsheet has put there
+_SPREADSHEET = "^['=]"
 _TOP_LEVEL = re.compile(r"\.[a-z0-9-]*[a-z]$")
 
 
@@ -32,15 +36,30 @@ def judge_emails(array: pa.Array, *, lowercase: bool = True) -> Column:
         pc.match_substring_regex(column.values, _PLAIN),
         pc.less_equal(pc.binary_length(column.values), _PLAIN_LENGTH),
     )
+    marked = pc.match_substring_regex(column.values, _SPREADSHEET)
+    if any_true(marked):
+        plain = pc.and_not(plain, marked)
     dashes = pc.match_substring(column.values, "--")
     if any_true(dashes):
         plain = pc.and_not(plain, dashes)
     return column.judge(plain, lambda text: _judgment(text.lower() if lowercase else text))
 
 
+def _bare(text: str) -> str:
+    """The address in what people and spreadsheets write around one."""
+    text = without_invisible(text)
+    named = _NAMED.fullmatch(text)
+    text = named[1].strip() if named else text
+    text = re.sub(r"^(?:mailto:\s*|['=])+", "", text, flags=re.IGNORECASE)
+    return text.rstrip(".,;'").strip()
+
+
 def _judgment(text: str) -> tuple[str | None, str | None]:
     from email_validator import EmailNotValidError, validate_email
 
+    text = _bare(text)
+    if not text:
+        return None, None
     refusal = (None, f"{characters(len(text))}, {text.count('@')} @")
     try:
         address = validate_email(text, check_deliverability=False, globally_deliverable=False)

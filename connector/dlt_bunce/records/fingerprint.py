@@ -26,7 +26,7 @@ def fingerprint(fields: Mapping[str, pa.Array]) -> pa.Array:
     Bunce gets one day sends nobody again. XXH3 keeps apart what differs by chance, not what
     somebody has made to collide: here, only two contents of one's own customer.
     """
-    first = [fields[name] for name in _FIRST_EDITION]
+    first = [fields[name] for name in _FIRST_EDITION if name in fields]
     values = [pc.fill_null(array, _MISSING) if array.null_count else array for array in first]
     text = pc.binary_join_element_wise(*values, _BETWEEN)
     for name in sorted(fields.keys() - _FIRST_EDITION):

@@ -4,57 +4,121 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlt_bunce.errors import ConfigurationError
 from dlt_bunce.records.column import Column, any_true
+from dlt_bunce.records.phone_plans import fits_its_country, valid_pattern
 from dlt_bunce.records.text import characters, read_text
 
 _E164 = r"^\+[1-9][0-9]{6,14}$"
 _SEPARATORS = r"[\s\p{Z}\p{Pd}\p{Cf}\x{2212}.()/]+"
+# a number written as a decimal one
+_POINT_ZERO = r"^(\+?[0-9]{6,})\.0+$"
+# digits that stand apart at the end (a counter, an extension, or the number's own), or two numbers
+_TAIL = r"[^0-9+][0-9]{1,5}[)\s]*$|[/;,|]"
 _TRUNK = "0"
 _TRUNK_ZERO = "(0)"
+_BETWEEN = re.compile(r"[/;,|]|\bor\b", re.IGNORECASE)
+_APART = re.compile(r"[\s()./x\-\u2010-\u2015\u2212]+[0-9]{1,5}[)\s]*$", re.IGNORECASE)
 
 
 def judge_phones(array: pa.Array, *, default_region: str | None = None) -> Column:
-    """+ and 7 to 15 digits, whether or not a numbering plan knows the number.
+    """+ and 7 to 15 digits, of a length that the country has.
 
-    Separators go, a leading 00 becomes +. A national number needs `default_region` (an ISO code
-    such as NG) and must be possible there; without one it is invalid, since guessing a country
-    reaches a stranger. Raises ConfigurationError for a region that does not exist.
+    A range that the numbering plan does not know is no fault, since plans grow. Separators go, a
+    leading 00 becomes +, a trunk prefix behind the country code goes as `phonenumbers` has it.
+    What stands behind the number and apart from it (a counter, an extension, a second number) is
+    left out where the number is valid without it, and never glued to it.
+
+    A national number needs `default_region` (an ISO code such as NG) and must be valid there;
+    without one it is invalid, since guessing a country reaches a stranger. Raises
+    ConfigurationError for a region that does not exist.
     """
     column = read_text(array, numbers=True)
     plain = pc.match_substring_regex(column.values, _E164)
-    if not any_true(pc.invert(plain)):
-        return column
-    zero = pc.match_substring(column.values, _TRUNK_ZERO)
-    compact = pc.replace_substring_regex(column.values, _SEPARATORS, "")
-    compact = pc.replace_substring_regex(compact, "^00", "+")
-    values = pc.if_else(pc.or_(plain, zero), column.values, compact)
+    values, international = column.values, plain
     region = _known(default_region)
-    if region is not None:
-        values = usual_nationals(values, region)
-    passes = pc.match_substring_regex(values, _E164)
+    if any_true(pc.invert(plain)):
+        written = pc.replace_substring_regex(column.values, _POINT_ZERO, r"\1")
+        whole = pc.or_(
+            pc.match_substring(written, _TRUNK_ZERO), pc.match_substring_regex(written, _TAIL)
+        )
+        compact = pc.replace_substring_regex(written, _SEPARATORS, "")
+        compact = pc.replace_substring_regex(compact, "^00", "+")
+        values = pc.if_else(pc.or_(plain, whole), written, compact)
+        if region is not None:
+            values = usual_nationals(values, region)
+        international = pc.match_substring_regex(values, _E164)
+    passes = pc.and_(international, fits_its_country(values))
     return column.with_values(values).judge(passes, lambda text: _judgment(text, region))
 
 
 def _judgment(text: str, region: str | None) -> tuple[str | None, str | None]:
-    number = _ascii_digits(text)
-    compact = re.sub(r"^00", "+", re.sub(r"[\s\-\u2010-\u2015\u2212.()/]+", "", number))
+    number = re.sub(r"^\s*tel:\s*", "", _ascii_digits(text), flags=re.IGNORECASE)
+    compact = _compact(number)
     if not compact:
         return None, None
-    if not re.fullmatch(r"\+?[0-9]+", compact):
+    if not re.search(r"[0-9]", compact):
         return None, _shape(compact)
-    international = compact.startswith("+")
-    if international and _TRUNK_ZERO not in number:
-        return (compact, None) if re.fullmatch(_E164, compact) else (None, _shape(compact))
-    if not international and region is None:
+    if not compact.startswith("+") and region is None:
         return None, f"no country code and no default_region: {_shape(compact)}"
-    # (0) behind a country code is dialed in some countries and not in others
-    parsed = _parsed(number if international else compact, None if international else region)
-    return (parsed, None) if parsed else (None, _shape(compact))
+    for part in _parts(number):
+        found = _valid(part, region)
+        if found:
+            return found, None
+    # a range that the plan does not know: but then nothing may stand apart, that could be glued on
+    if re.fullmatch(_E164, compact) and _is_possible(compact) and not _APART.search(number):
+        return compact, None
+    return None, _shape(compact)
+
+
+def _parts(number: str) -> Iterator[str]:
+    """The number as it is written, and then with less and less of what stands behind it."""
+    yield number
+    first = _BETWEEN.split(number)[0].strip()
+    if first != number:
+        yield first
+    while (shorter := _APART.sub("", first)) not in {first, ""}:
+        first = shorter
+        yield first
+
+
+def _compact(number: str) -> str:
+    return re.sub(r"^00", "+", re.sub(r"[\s\-\u2010-\u2015\u2212.()/]+", "", number))
+
+
+def _valid(number: str, region: str | None) -> str | None:
+    """The number in E.164 where its country has it, be it with an extension behind."""
+    import phonenumbers
+
+    if re.search(r"[^\W\d_]", re.sub(r"(?i)\b(?:ext|x)\b\.?|(?<=[0-9])x", "", number)):
+        return None  # the library reads letters as keys
+    if number.count("+") > 1:
+        return None  # nor is it strict about signs
+    try:
+        parsed = phonenumbers.parse(re.sub(r"^[\s(]*00", "+", number), region)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_valid_number(parsed):
+        return None
+    text = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    return text if re.fullmatch(_E164, text) else None
+
+
+def _is_possible(compact: str) -> bool:
+    """Whether the country has numbers so long; one that no country has is not known better."""
+    import phonenumbers
+
+    try:
+        parsed = phonenumbers.parse(compact)
+    except phonenumbers.NumberParseException as error:
+        return error.error_type == phonenumbers.NumberParseException.INVALID_COUNTRY_CODE
+    reason = phonenumbers.is_possible_number_with_reason(parsed)
+    return bool(reason == phonenumbers.ValidationResult.IS_POSSIBLE)
 
 
 def usual_nationals(values: pa.Array, region: str) -> pa.Array:
@@ -72,7 +136,7 @@ def usual_nationals(values: pa.Array, region: str) -> pa.Array:
         or plan.national_prefix_transform_rule is not None
     ):
         return values
-    valid = rf"^(?:{plan.general_desc.national_number_pattern})$"
+    valid = rf"^(?:{valid_pattern(region)})$"
     lengths = pa.array(plan.general_desc.possible_length, pa.int32())
     national = pc.utf8_slice_codeunits(values, 1)
     try:
@@ -106,19 +170,6 @@ def _known(region: str | None) -> str | None:
             remedy="Set an ISO 3166 code of two letters, such as NG, GB, or IN.",
         )
     return region.upper()
-
-
-def _parsed(number: str, region: str | None) -> str | None:
-    import phonenumbers
-
-    try:
-        parsed = phonenumbers.parse(re.sub(r"^00", "+", number), region)
-    except phonenumbers.NumberParseException:
-        return None
-    if not phonenumbers.is_possible_number(parsed):
-        return None
-    text = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
-    return text if re.fullmatch(_E164, text) else None
 
 
 def _ascii_digits(text: str) -> str:

@@ -36,6 +36,8 @@ REJECTED_SCHEMA = pa.schema(
     + [("version", pa.int64())]
 )
 
+NOTES: Mapping[str, str] = {"devices": "devices_left_out"}
+"""The warning that counts what was noted of a field's values."""
 _VARIANT = "▶v_"
 MAPPING_SAMPLE = 1_000
 """So many first rows, all rejected for the same reason, mean a wrong mapping, not bad rows."""
@@ -51,6 +53,7 @@ class Rules:
 
     default_region: str | None = None
     lowercase_email: bool = True
+    strict_devices: bool = False
     defaults: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -99,6 +102,7 @@ def prepare(source: pa.Table, mapping: FieldMapping, rules: Rules) -> Prepared:
         rejected=_rejected(rows, judged, filled, versions, bad, mapping),
         superseded=len(kept) - len(rows) if kept is not None else 0,
         read=len(rows) if kept is None else len(kept),
+        warnings={NOTES[name]: column.noted for name, column in judged.items() if column.noted},
     )
 
 
@@ -188,7 +192,7 @@ def _judges(rules: Rules) -> Mapping[str, partial[Column]]:
         "first_name": partial(judge_names),
         "last_name": partial(judge_names),
         "phone_no": partial(judge_phones, default_region=rules.default_region),
-        "devices": partial(judge_devices),
+        "devices": partial(judge_devices, strict=rules.strict_devices),
     }
 
 

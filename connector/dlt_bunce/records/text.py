@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from typing import Any
 
 import pyarrow as pa
@@ -10,13 +11,15 @@ import pyarrow.compute as pc
 
 from dlt_bunce.records.column import Column, any_true
 
-_UUID_BYTES = 16
+_UUID = "arrow.uuid"
 # beyond these a float no longer tells neighboring whole numbers apart, by bits of its type
 _WHOLE_UP_TO = {16: 2**11, 32: 2**24, 64: 2**53}
 
 
 def flat(column: Any) -> pa.Array:
-    """One array of plain storage type: chunks joined, dictionaries and extensions unwrapped."""
+    """One array of plain storage type: chunks joined, dictionaries and extensions unwrapped; a
+    UUID is the text that it is written as.
+    """
     if isinstance(column, pa.ChunkedArray):
         chunks = [_unwrapped(chunk) for chunk in column.chunks]
         if len(chunks) == 1:
@@ -30,23 +33,21 @@ def _unwrapped(array: Any) -> pa.Array:
         if isinstance(array, pa.DictionaryArray):
             array = array.dictionary_decode()
         elif isinstance(array, pa.ExtensionArray):
-            array = array.storage
+            is_uuid = array.type.extension_name == _UUID
+            array = _uuid_text(array.storage) if is_uuid else array.storage
         else:
             return array
 
 
-def read_text(array: pa.Array, *, numbers: bool = False, uuids: bool = False) -> Column:
+def read_text(array: pa.Array, *, numbers: bool = False) -> Column:
     """A flat array as trimmed text; blank counts as missing.
 
     Text and UTF-8 bytes of any width are read. With `numbers` also whole numbers, in plain
-    decimal; with `uuids` also 16 bytes of fixed width, as a UUID is written. What cannot be read
-    is invalid, with its type or the shape of the value as the reason.
+    decimal. What cannot be read is invalid, with its type or the shape of the value as the reason.
     """
     kind = array.type
     column: Column | None = None
-    if uuids and pa.types.is_fixed_size_binary(kind) and kind.byte_width == _UUID_BYTES:
-        column = Column.of(_uuid_text(array))
-    elif pa.types.is_null(kind) or (numbers and pa.types.is_integer(kind)):
+    if pa.types.is_null(kind) or (numbers and pa.types.is_integer(kind)):
         column = Column.of(array.cast(pa.string()))
     elif _is_text(kind):
         column = _trimmed(_decoded(array))
@@ -79,6 +80,11 @@ def hex_text(data: bytes, width: int) -> pa.Array:
         pa.binary(width), digits.size // width, [None, digits]
     )
     return texts.cast(pa.binary()).cast(pa.string())
+
+
+def without_invisible(text: str) -> str:
+    """The text without marks that nobody sees (zero width, byte order, direction), trimmed."""
+    return "".join(c for c in text if unicodedata.category(c) != "Cf").strip()
 
 
 def characters(count: int) -> str:

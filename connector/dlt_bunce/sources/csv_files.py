@@ -46,8 +46,8 @@ class Header:
 
 
 def is_csv(name: str) -> bool:
-    """Whether a file is CSV by its name."""
-    return name.lower().endswith(ENDINGS)
+    """Whether a file is CSV by its name; hidden ones are no data."""
+    return name.lower().endswith(ENDINGS) and not name.startswith((".", "_"))
 
 
 def columns(file: Path) -> list[str]:
@@ -87,6 +87,11 @@ def header(head: bytes, name: str) -> Header:
             remedy="Rename or remove all but one of them.",
         )
     return best
+
+
+def header_of(file: IO[bytes], name: str) -> Header:
+    """The header of an open file. Raises as `header`."""
+    return header(file.read(_HEAD_BYTES), name)
 
 
 def record_batches(file: IO[bytes], rows: int, name: str) -> Iterator[Any]:

@@ -47,8 +47,10 @@ def from_sql(
         statement = _of_query(query or "", _since(ranges, incremental, last))
         with _connected(address) as link:
             streamed = link.execution_options(stream_results=True, yield_per=ROWS)
-            result = streamed.execute(statement)
-            yield from arrow_tables(list(result.keys()), result.partitions(ROWS))
+            with streamed.execute(statement) as result:
+                names = list(result.keys())
+                _refuse_twice(names)
+                yield from arrow_tables(names, result.partitions(ROWS))
 
     return resource(rows, incremental, name)
 
@@ -214,6 +216,17 @@ def _duckdb_query(path: str, table: str | None, query: str | None) -> str:
 
 def _since(ranges: Sequence[Range], column: str | None, last: Any) -> list[Range]:
     return [*ranges, *([Range(column, low=last)] if column and last is not None else [])]
+
+
+def _refuse_twice(names: Sequence[str]) -> None:
+    """Raise SourceError for a query that gives two columns one name: the last would win."""
+    plain = [re.sub(r":\d+$", "", name) for name in names]  # as SQLite tells them apart
+    twice = next((name for name in plain if plain.count(name) > 1), None)
+    if twice is not None:
+        raise SourceError(
+            f"The query gives {plain.count(twice)} columns the name {twice!r}.",
+            remedy=f"Name each column, such as: a.{twice} AS other_{twice}",
+        )
 
 
 def _one_of(table: str | None, query: str | None) -> None:

@@ -1,0 +1,163 @@
+"""What counts as a file of customers, in which order files are read, and what none is."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from tests.conftest import Bucket
+
+from dlt_bunce.emulator import Emulator
+
+from .conftest import Run, people, write
+
+ROW = "{n},c{n}@example.com,Ada,{name},+23481{n:08d}\n"
+HEADER = "id,email,first_name,last_name,mobile\n"
+
+
+def csv(path: str, *numbers: int, name: str = "Obi", header: str = HEADER) -> None:
+    """A file of customers as text."""
+    Path(path).parent.mkdir(exist_ok=True)
+    Path(path).write_text(header + "".join(ROW.format(n=n, name=name) for n in numbers), "utf-8")
+
+
+def parquet(path: str, *numbers: int, **changes: Any) -> None:
+    Path(path).parent.mkdir(exist_ok=True)
+    write(people(*numbers, **changes), path)
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.PARQUET", "a.pq", "part-0000", "deep/b.parq"])
+def test_parquet_files_are_known_by_their_usual_names(
+    run: Run, emulator: Emulator, name: str
+) -> None:
+    Path("lake/deep").mkdir(parents=True)
+    parquet(f"lake/{name}", 1)
+    for other in ("_SUCCESS", ".hidden.parquet", "a.parquet.crc", "empty.parquet"):
+        Path("lake", other).write_bytes(b"" if other == "empty.parquet" else b"no Parquet")
+
+    assert 0 == run("load", "lake").code
+    assert {"1"} == set(emulator.customers)
+
+
+@pytest.mark.parametrize("source", ["lake", "lake/", "lake/*.parquet", "lake/missing.parquet"])
+def test_no_file_is_no_success(run: Run, emulator: Emulator, source: str) -> None:
+    Path("lake").mkdir()
+    Path("lake/_SUCCESS").touch()
+    Path("lake/notes.txt").write_text("nothing", "utf-8")
+
+    done = run("load", source)
+
+    assert 1 <= done.code <= 2
+    assert "There is no file of customers at lake" in done.errors
+    assert "but _SUCCESS, notes.txt" in done.errors
+
+
+def test_of_two_versions_the_later_file_has_the_newer(run: Run, emulator: Emulator) -> None:
+    # written the other way round, as a disk may list them
+    csv("days/2026-11-02.csv", 1, name="New")
+    csv("days/2026-11-01.csv", 1, name="Old")
+
+    assert 0 == run("load", "days").code
+    assert "New" == emulator.customers["1"]["last_name"]
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("header", ["", "id,email,first,last,mobile\n"])
+def test_a_part_with_another_header_is_refused_by_name_and_without_values(
+    run: Run, emulator: Emulator, first: bool, header: str
+) -> None:
+    csv("parts/b.csv", 1, 2)
+    csv(f"parts/{'a' if first else 'c'}.csv", 7, name="Marked", header=header)
+
+    done = run("load", "parts")
+
+    assert (2, {}) == (done.code, dict(emulator.customers))
+    assert "other columns than" in done.errors
+    assert "Marked" not in done.errors
+    assert "c7@" not in done.errors
+
+
+@pytest.mark.parametrize("store", ["sqlite", "postgres"])
+def test_two_columns_of_one_name_are_refused(
+    run: Run,
+    emulator: Emulator,
+    store: str,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    script = (
+        "CREATE TABLE people (id int, email text, first_name text, last_name text, phone text);"
+        "CREATE TABLE accounts (id int, person int, email text);"
+        "INSERT INTO people VALUES (1, 'a@example.com', 'A', 'B', '+2348012345678');"
+        "INSERT INTO accounts VALUES (900, 1, 'billing@example.com');"
+    )
+    if store == "sqlite":
+        with closing(sqlite3.connect("crm.db")) as database:
+            database.executescript(script)
+        url = "sqlite:///crm.db"
+    else:
+        url = request.getfixturevalue("postgres_url")
+        with psycopg.connect(url) as link:
+            link.execute(script)
+    monkeypatch.setenv("CRM_URL", url)
+    query = "SELECT * FROM people JOIN accounts ON person = people.id"
+
+    done = run("load", "env:CRM_URL", "--query", query)
+
+    assert (2, {}) == (done.code, dict(emulator.customers))
+    assert "2 columns the name 'id'" in done.errors
+    assert "AS other_id" in done.errors
+
+
+def test_a_folder_is_read_whichever_way_it_is_written(run: Run, emulator: Emulator) -> None:
+    parquet("lake/a.parquet", 1)
+    shutil.copy("lake/a.parquet", "single")
+
+    assert [0, 0, 0] == [run("load", one).code for one in ("lake", "lake/", "single")]
+    assert {"1": 1} == dict(emulator.times_sent)
+
+
+def test_no_remote_file_is_no_success_either(run: Run, emulator: Emulator, s3: Bucket) -> None:
+    csv("a.csv", 1)
+    s3.put("a.csv", "lake/csvs/a.csv")
+
+    nothing = run("load", f"s3://{s3.name}/lake/nothing/")
+    other = run("load", f"s3://{s3.name}/lake/csvs/")
+
+    assert "There is no file of customers at" in nothing.errors
+    assert "but a.csv" in other.errors
+    assert (2, 2) == (nothing.code, other.code)
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.PARQUET", "part-0000"])
+def test_a_remote_folder_needs_no_slash_and_its_files_no_ending(
+    run: Run, emulator: Emulator, s3: Bucket, name: str
+) -> None:
+    parquet("data", 1)
+    Path("mark").touch()
+    s3.put("data", f"lake/hive/day=1/{name}")
+    s3.put("mark", "lake/hive/_SUCCESS")
+    s3.put("mark", "lake/hive/day=1/empty.parquet")
+
+    assert 0 == run("load", f"s3://{s3.name}/lake/hive").code
+    assert {"1"} == set(emulator.customers)
+
+
+def test_no_rows_warn_and_fail_where_that_is_asked_for(run: Run, emulator: Emulator) -> None:
+    csv("none.csv")
+    csv("one.csv", 1)
+
+    warned = run("load", "none.csv")
+    failed = run("load", "none.csv", "--min-rows", "1")
+    enough = run("load", "one.csv", "--min-rows", "1")
+
+    assert 0 == warned.code
+    assert "Warning: The source has no rows." in warned.errors
+    assert 3 == failed.code
+    assert "0 rows were read (threshold: 1 rows)" in failed.errors
+    assert (0, "") == (enough.code, enough.errors)
