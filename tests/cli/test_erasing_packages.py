@@ -115,7 +115,7 @@ def test_a_package_of_nobody_else_stands_in_nobodys_way(
     assert folders == {path.parent for path in Path().rglob("*_jobs/*")}
     summary = flush_and_run(pipeline(), resource(kind))
     # Bunce still has them, and so they are found there
-    assert (3, 2, 1) == (summary.read, summary.unchanged, summary.updated)
+    assert {"unchanged": 2, "adopted": 1} == {k: n for k, n in summary.fates.items() if n}
     assert not pipeline().has_pending_data
 
 
