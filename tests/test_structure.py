@@ -94,7 +94,7 @@ KNOW_DLT = {
     "summary",
     "table_checks",  # what dlt says of a table
     "table_mapping",
-    "erasure",  # rows that its packages hold
+    "erasure",  # rows that dlt's packages hold
     "working_folder",
 }
 

@@ -152,7 +152,9 @@ def _tidy_up(pipeline: Pipeline, state: bytes | None) -> None:
     except (BunceError, ConfigurationException):
         return  # without settings nothing was loaded either; the run itself tells why
     data_at_rest.remove_completed_jobs(pipeline, config)
-    data_at_rest.remove_old_rows(pipeline, config)
+    if not config.dry_run:
+        data_at_rest.note_store(pipeline, config)
+        data_at_rest.remove_old_rows(pipeline, config)
     if config.dry_run and state is not None:
         # the rows of a dry run were not sent: the cursor is where it was
         _state_file(pipeline).write_bytes(state)

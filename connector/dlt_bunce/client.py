@@ -38,7 +38,7 @@ from dlt_bunce.state import StoredState
 from dlt_bunce.store import dlt_state, mappings, runs
 from dlt_bunce.store.account import Account, open_account
 from dlt_bunce.store.database import Database, utc_days_ago
-from dlt_bunce.store.erasure import retain
+from dlt_bunce.store.retention import retain
 from dlt_bunce.store.selection import open_by_code
 from dlt_bunce.table_checks import GIVEN_UP, refuse_table
 from dlt_bunce.table_mapping import mapping_of

@@ -108,7 +108,7 @@ class BunceConfiguration(DestinationClientConfiguration):
     keep_completed_jobs: bool = False
     """Whether dlt keeps the files of a load, copies of the source, after all is settled."""
     retention_days: Optional[int] = None
-    """Days after which a run forgets rows: of closed dead letters, and of packages given up."""
+    """Days after which a run forgets closed dead letters, packages, and counts of runs."""
     dry_run: bool = False
     """Counts what would be sent, sends and writes nothing."""
 

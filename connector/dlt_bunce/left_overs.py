@@ -16,7 +16,8 @@ from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.extract import DltResource, DltSource
 from dlt.pipeline.abort import execute_abort_plan, prepare_abort_packages
 
-from dlt_bunce.data_at_rest import given_up_folder
+from dlt_bunce.adapter import MAPPING_HINT
+from dlt_bunce.data_at_rest import given_up_folder, mappings_of
 from dlt_bunce.destinations import client_of
 from dlt_bunce.errors import BunceError, ConfigurationError, UsageError, bunce_error
 from dlt_bunce.logs import logger
@@ -135,10 +136,21 @@ def _keep_aside(pipeline: Pipeline, load_id: str) -> Path:
                 continue
             folder = kept / package.name
             folder.mkdir(mode=0o700, exist_ok=True)
+            _note_mappings(package, folder)
             for file in files:
                 shutil.copy2(file, folder / file.name)
                 (folder / file.name).chmod(0o600)
     return kept / load_id
+
+
+def _note_mappings(package: Path, kept: Path) -> None:
+    """What the package said of its columns: whose rows these are must be known later on, too."""
+    try:
+        tables = json.loads((package / "schema.json").read_text("utf-8"))["tables"]
+    except (OSError, ValueError, KeyError):
+        return
+    hints = {name: {MAPPING_HINT: told.get(MAPPING_HINT)} for name, told in tables.items()}
+    mappings_of(kept).write_text(json.dumps({"tables": hints}), "utf-8")
 
 
 def _note(pipeline: Pipeline) -> Path:

@@ -31,6 +31,7 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "telemetry.unsupported": "OpenTelemetry's API is too old for metrics: nothing is measured",
         "run.hook_failed": "on_run_end has raised, so nobody was told how the run has ended",
         "load.flushed": "rows that an earlier run left behind are loaded before the new ones",
+        "erase.finished": "persons are erased: rows removed, by place",
         "adopt.finished": "all customers of Bunce's listing are in the ledger",
         "adopt.restarted": "the cursor of an earlier adoption is known no longer",
         "budget.paused": "Bunce refused a request for its number; all who share the address wait",

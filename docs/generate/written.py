@@ -58,11 +58,14 @@ def store() -> str:
         "The database that `store_url` names, SQLite or Postgres, has these tables. Times are "
         "ISO-8601 text in UTC unless a column says otherwise. Read them as you like; only "
         "`dlt-bunce` writes to them. Tables and columns are added by later versions, and none is "
-        "renamed without a line in the changelog.",
+        "renamed without a line in the changelog. Which of them hold values of customers, for how "
+        "long, and how they go: [where customers' rows are](../explanation/rows-at-rest.md).",
         "## Rights in Postgres",
         "The role needs `USAGE` and `CREATE` on the schema (or `CREATE` on the database) for the "
         "first run and for upgrades; for all others `USAGE` on the schema, `SELECT`, `INSERT`, "
-        "`UPDATE`, `DELETE` on its tables, and `TEMPORARY` on the database.",
+        "`UPDATE`, `DELETE` on its tables, and `TEMPORARY` on the database. `erase` and `purge` "
+        "overwrite what they delete only where the role owns the tables, or is a member of the one "
+        "that does.",
         *parts,
     )
 

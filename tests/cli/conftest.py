@@ -6,6 +6,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,8 +44,12 @@ Run = Callable[..., Done]
 
 
 @pytest.fixture
-def run(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(emulator: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     """Runs `dlt-bunce` in this process, configured for the emulator as a shell would be."""
+    # what other tests leave in the folder of temporary files is none of this test's business
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.setenv("DESTINATION__BUNCE__BASE_URL", emulator.base_url)
     monkeypatch.setenv("DESTINATION__BUNCE__CREDENTIALS__API_KEY", "sk_test_marked_key")
     monkeypatch.setenv("DESTINATION__BUNCE__REQUESTS_PER_MINUTE", "0")

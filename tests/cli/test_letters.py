@@ -250,6 +250,36 @@ def test_purging_by_age_leaves_what_was_closed_lately(loaded: Run) -> None:
     assert ({"purged": 0}, {"purged": 1}) == (lately, at_last)
 
 
+def test_open_letters_are_purged_only_when_asked_for_and_their_rows_come_back(
+    loaded: Run,
+) -> None:
+    loaded("dead-letters", "discard", "--code", "email_taken")
+
+    young = loaded("dead-letters", "purge", "--status", "open", "--older-than", "1h", "--yes")
+    done = loaded("dead-letters", "purge", "--status", "open", "--older-than", "0d", "--yes")
+    wrong = loaded("dead-letters", "purge", "--older-than", "soon", "--yes")
+
+    assert ("0 dead letters deleted.\n", "1 dead letters deleted.\n") == (young.output, done.output)
+    assert {"3": "discarded"} == {
+        k: v["status"] for k, v in letters(loaded, "--status", "all").items()
+    }
+    assert (2, True) == (wrong.code, "'soon' is not an age. Write 90d" in wrong.errors)
+    again = loaded("load", "customers.parquet", "--json").json
+    assert (1, 1, 1) == (again["unchanged"], again["rejected"], again["held"])
+
+
+def test_what_is_purged_is_overwritten(loaded: Run) -> None:
+    def stored() -> bytes:
+        return b"".join(file.read_bytes() for file in Path().glob("bunce.sqlite*"))
+
+    loaded("dead-letters", "discard", "--all")
+    assert b"call me" in stored()
+
+    assert {"purged": 2} == loaded("dead-letters", "purge", "--yes", "--json").json
+
+    assert [False, False] == [mark in stored() for mark in (b"call me", b"c1@example.com")]
+
+
 def test_purging_deletes_what_is_closed_and_asks_first(loaded: Run) -> None:
     loaded("dead-letters", "discard", "--code", "email_taken")
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import dlt
 import pytest
 
 from dlt_bunce import bunce_adapter, flush_and_run
 from dlt_bunce.emulator import Emulator
+from dlt_bunce.errors import ConfigurationError
 from dlt_bunce.store.database import Database, utc_days_ago
 
 from .conftest import STORE, MakePipeline, customer, letters
@@ -78,3 +80,54 @@ def test_old_rows_are_forgotten_where_that_is_asked_for(
     assert {f"c{n}" for n in ([4, 5] if days else range(1, 6))} == held
     assert (3 if days else 5) == len(letters())
     assert ({"new"} if days else {"old", "new"}) == {folder.name for folder in kept.iterdir()}
+
+
+def test_old_runs_and_loaded_packages_go_and_what_later_runs_rest_on_stays(
+    make: MakePipeline, emulator: Emulator, store: str
+) -> None:
+    settings: dict[str, Any] = {"store_url": store, "keep_completed_jobs": True}
+    for number in (1, 2, 3):
+        pipeline = make(**settings)
+        flush_and_run(pipeline, [customer(number)], table_name="customers")
+    flush_and_run(make("bad", **settings), [customer(4, phone_no="x")], table_name="customers")
+    packages = sorted(Path(pipeline.working_dir).glob("load/loaded/*"))
+    with Database(store) as db:
+        db.execute("UPDATE bunce_runs SET ended_at = $1", (utc_days_ago(40),))
+    for package in packages:
+        at = package.stat().st_mtime - 40 * 86_400
+        os.utime(package, (at, at))
+
+    summary = flush_and_run(
+        make(**settings, retention_days=30, min_rows_share_of_last=0.5),
+        [customer(9)],
+        table_name="customers",
+    )
+
+    left = Path(pipeline.working_dir).glob("load/loaded/*")
+    assert [] == [package for package in packages if package in left]
+    with Database(store, read_only=True) as db:
+        names = [row["pipeline_name"] for row in db.rows("SELECT * FROM bunce_runs")]
+        chunks = {row["run_id"] for row in db.rows("SELECT * FROM bunce_run_chunks")}
+    # the run that a letter came from, and the newest of each pipeline
+    assert ["bad", "crm"] == sorted(names)
+    assert (2, summary.run_id in chunks) == (len(chunks), True)
+
+
+def test_what_a_run_forgets_is_overwritten(make: MakePipeline, emulator: Emulator) -> None:
+    bad = customer(1, phone_no="marked-secret")
+    flush_and_run(make(), [bad, customer(2)], table_name="customers")
+    flush_and_run(make(), [customer(1)], table_name="customers")
+    with Database(STORE) as db:
+        db.execute("UPDATE bunce_dead_letters SET resolved_at = $1", (utc_days_ago(40),))
+    assert b"marked-secret" in b"".join(f.read_bytes() for f in Path().glob("bunce.sqlite*"))
+
+    flush_and_run(make(retention_days=30), [customer(3)], table_name="customers")
+
+    left = [f for f in Path().glob("bunce.sqlite*") if b"marked-secret" in f.read_bytes()]
+    assert [] == left
+
+
+def test_a_retention_that_is_no_number_of_days_is_refused(make: MakePipeline) -> None:
+    for wrong in (-1, "ninety", 0.5):
+        with pytest.raises(ConfigurationError, match="retention_days is"):
+            flush_and_run(make(retention_days=wrong), [customer(1)], table_name="customers")

@@ -98,6 +98,7 @@ class Reader:
         self._environment = {
             **os.environ,
             "HOME": str(folder.parent),
+            "TMPDIR": str(folder.parent),
             "PATH": f"{BIN}:{os.environ['PATH']}",
             "PYTHONWARNINGS": "default",
             **environment,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dlt_bunce.store import dead_letters, erasure
+from dlt_bunce.store import dead_letters, retention
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.dead_letters import letter_id
 from dlt_bunce.store.selection import Selection, pages
@@ -202,8 +202,8 @@ def test_a_purge_deletes_what_is_not_open_and_nothing_else(books: Make) -> None:
     first.load("created", ("x", "x2"), chunk=1)
     dead_letters.set_status(first.db, "default", [letter_id("default", *BAD)], "discarded")
 
-    assert 2 == erasure.purge(first.db, "default")
-    assert 0 == erasure.purge(first.db, "default")
+    assert 2 == retention.purge(first.db, "default")
+    assert 0 == retention.purge(first.db, "default")
     assert {"y1": "open"} == first.letters()
 
 
@@ -211,7 +211,7 @@ def test_a_purged_refusal_is_tried_again_rather_than_held_without_a_letter(books
     first = books()
     first.load("rejected", GOOD, ("b", "b1"))
     dead_letters.set_status(first.db, "default", [letter_id("default", *GOOD)], "discarded")
-    erasure.purge(first.db, "default")
+    retention.purge(first.db, "default")
 
     assert {"a": False} == books("second").claim(GOOD, ("b", "b1"))
 
@@ -240,7 +240,7 @@ def test_letters_of_two_accounts_never_mix(books: Make) -> None:
     dead_letters.close_unseen(
         first.db, "default", {one: times(other.db)[one] for one in theirs}, "resolved"
     )
-    assert 0 == erasure.purge(first.db, "default")
+    assert 0 == retention.purge(first.db, "default")
     assert {"bad": "open", "bad2": "open", "b1": "open"} == first.letters()
     assert {} == books("third", account="other").claim(("b", "b1"))
 

@@ -167,18 +167,10 @@ def command(
 @contextlib.contextmanager
 def _folder_lock(destination: bunce, name: str, folder: str | None) -> Iterator[None]:
     """One command at a time for one source; who has to wait is told so."""
-    from dlt_bunce import run_lock
     from dlt_bunce.folder_locks import lock_for
 
-    def tell(sentence: str) -> None:
-        click.echo(sentence, err=True)
-
-    run_lock.on_wait.append(tell)
-    try:
-        with lock_for(destination, name, folder):
-            yield
-    finally:
-        run_lock.on_wait.remove(tell)
+    with options.waiting_told(), lock_for(destination, name, folder):
+        yield
 
 
 def _kin(pipeline: dlt.Pipeline, family: str, shard: str) -> list[str]:

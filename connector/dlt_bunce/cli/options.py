@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
@@ -92,6 +93,47 @@ def requests_per_minute() -> int:
     name = "requests_per_minute"
     given = dlt.config.get(f"destination.bunce.{name}", int)
     return int(getattr(BunceConfiguration, name) if given is None else given)
+
+
+def configured_mapping() -> dict[str, str]:
+    """Field to column, as configured."""
+    import dlt
+
+    read_config()
+    return dict(dlt.config.get("destination.bunce.mapping", dict) or {})
+
+
+def wait_for_run() -> float:
+    """Seconds to wait for another run, as configured."""
+    import dlt
+
+    from dlt_bunce.configuration import BunceConfiguration
+
+    read_config()
+    given = dlt.config.get("destination.bunce.wait_for_run", float)
+    return float(BunceConfiguration.wait_for_run if given is None else given)
+
+
+@contextlib.contextmanager
+def waiting_told() -> Iterator[None]:
+    """Whoever has to wait for another run is told so."""
+    from dlt_bunce import run_lock
+
+    def tell(sentence: str) -> None:
+        click.echo(sentence, err=True)
+
+    run_lock.on_wait.append(tell)
+    try:
+        yield
+    finally:
+        run_lock.on_wait.remove(tell)
+
+
+def exit_if_remains(remains: str | None) -> None:
+    """Exits with 1 where deleted bytes may still stand in the database's files."""
+    if remains:
+        click.echo(f"Error: Deleted, but not overwritten: {remains}.", err=True)
+        sys.exit(1)
 
 
 def destination(*, ask: bool = True, **settings: Any) -> bunce:

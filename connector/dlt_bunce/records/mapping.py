@@ -92,6 +92,12 @@ def refuse_other_names(
             )
 
 
+def column_of(field: str, columns: Sequence[str]) -> str | None:
+    """The column that feeds a field by its name, if any. Raises MappingError for several."""
+    found = _by_name(field, [name for name in columns if not name.startswith("_dlt_")])
+    return None if found is None else found[0]
+
+
 def _by_name(field: str, columns: Sequence[str]) -> tuple[str, str] | None:
     if field in columns:
         _refuse_ambiguous(field, [c for c in columns if c == field], columns)

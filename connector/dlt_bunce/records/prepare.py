@@ -219,7 +219,11 @@ def _defaults(rules: Rules) -> dict[str, str]:
 
 
 def _column(source: pa.Table, mapping: FieldMapping, name: str) -> pa.Array:
-    column = mapping.columns.get(name)
+    return values_of(source, mapping.columns.get(name))
+
+
+def values_of(source: pa.Table, column: str | None) -> pa.Array:
+    """What a column of the source holds; nulls where there is none."""
     if column is None or column not in source.column_names:
         return pa.nulls(source.num_rows)
     # dlt keeps values of another type than the column's in columns of their own, one a type

@@ -153,19 +153,26 @@ class Database:
                 self.execute("ROLLBACK")
             raise
 
-    def overwrite(self, *tables: str) -> None:
-        """Let nothing of deleted rows stay in the database's files, as far as it can do that.
-
-        Raises StoreError while others use a file that must be rewritten.
-        """
-        with self._translated():
-            self._engine.overwrite(self._cursor, tables)
-
     @contextlib.contextmanager
     def alone(self, what: str) -> Iterator[bool]:
         """Holds a lock named `what` while the block runs; gives False if another process has it."""
         with self._engine.alone(self._cursor, what) as locked:
             yield locked
+
+    def overwrite(self, *tables: str) -> str | None:
+        """Leaves no byte of what was deleted from `tables` in the database's files; returns why
+        that could not be done, if so.
+
+        Takes as long as writing them anew; others wait meanwhile. Without tables, only what a log
+        still holds is meant.
+        """
+        self._temporary.clear()
+        try:
+            return self._engine.overwrite(self._cursor, tables)
+        except (adbc_driver_manager.Error, OSError) as error:
+            # the rows are deleted all the same
+            reason, _ = self._engine.explain(error)
+            return f"{reason}; run the same command again"
 
     @property
     def now(self) -> str:

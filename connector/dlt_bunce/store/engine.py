@@ -54,12 +54,14 @@ class Engine(Protocol):
     def analyze(self, table: str) -> str | None:
         """The statement that tells the planner of a table that has grown, if it needs that."""
 
-    def overwrite(self, cursor: Any, tables: Sequence[str]) -> None:
-        """Rewrites what held rows that are deleted."""
-
     def alone(self, cursor: Any, what: str) -> AbstractContextManager[bool]:
         """Holds a lock of that name while the block runs, however the process ends; gives False
         when another process holds it.
+        """
+
+    def overwrite(self, cursor: Any, tables: Sequence[str]) -> str | None:
+        """Leave no byte of what was deleted from tables in the database's files; why that could
+        not be done, if so. Without tables, only what a log still holds is meant.
         """
 
     def explain(self, error: Exception) -> tuple[str, str]:

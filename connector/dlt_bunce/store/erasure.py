@@ -1,92 +1,144 @@
-"""Customers who are to be forgotten, and letters that are old: deleted means overwritten."""
+"""Persons removed from the store: ledger, claims, and dead letters."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
 import pyarrow as pa
 
-from dlt_bunce.errors import UsageError
+from dlt_bunce.errors import RunInProgressError
+from dlt_bunce.store import statements
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.statements import BUSY_AMONG
 
-_NEVER = "9999"
-"""After every moment as text."""
-_TABLES = ("bunce_customers", "bunce_dead_letters")
+_PAGE = 10_000
+_LETTERS = pa.schema(
+    [
+        (name, pa.string())
+        for name in ("id", "customer_id", "run_id", "pipeline_name", "source_row", "payload")
+    ]
+)
+_COLUMNS = ", ".join(f"d.{name} AS {name}" for name in _LETTERS.names)
+PERSONAL = ("bunce_customers", "bunce_dead_letters")
+"""The tables that hold an id or a row of a customer."""
 
-
-def erase_customers(db: Database, account: str, ids: pa.Array) -> dict[str, int]:
-    """Deletes customers from ledger and dead letters; returns how many rows of each table.
-
-    Raises UsageError while one of them is being sent: the answer would write them down again.
-    """
-    db.ingest("bunce_erased", pa.table({"customer_id": ids}))
-    with db.transaction():
-        busy = db.rows(BUSY_AMONG, (account, db.now_ms()))[0]["n"]
-        if busy:
-            raise UsageError(
-                f"{busy} of these customers are being sent right now.",
-                remedy="Wait for that load to end and run again.",
-            )
-        where = "account = $1 AND customer_id IN (SELECT customer_id FROM bunce_erased)"
-        erased = {}
-        for table in _TABLES:
-            found = db.rows(f"SELECT COUNT(*) AS n FROM {table} WHERE {where}", (account,))  # noqa: S608
-            erased[table] = int(found[0]["n"])
-            db.execute(f"DELETE FROM {table} WHERE {where}", (account,))  # noqa: S608
-    if any(erased.values()):
-        db.overwrite(*_TABLES)
-    return erased
+_LIVE = f"""
+SELECT COUNT(*) AS n FROM bunce_customers AS c WHERE c.account = $1 AND c.claim_batch IS NOT NULL
+  AND ({statements.LIVE.format(now="$2")})
+"""  # noqa: S608, of constants alone
+_LETTERS_OF = """
+DELETE FROM bunce_dead_letters WHERE account = $1 AND (
+  customer_id IN (SELECT customer_id FROM bunce_erased)
+  OR id IN (SELECT id FROM bunce_erased_letters)) RETURNING id
+"""
+_CUSTOMERS_OF = """
+DELETE FROM bunce_customers WHERE account = $1
+  AND customer_id IN (SELECT customer_id FROM bunce_erased) RETURNING customer_id
+"""
 
 
-def purge(db: Database, account: str, *, before: str = _NEVER) -> int:
-    """Deletes the letters that were closed before a moment, ISO-8601 in UTC; returns how many.
+@dataclass(frozen=True)
+class Removed:
+    """Rows that were removed, by table."""
 
-    A discarded row is forgotten with its letter: it is sent, or listed, again when it is met again.
-    """
-    with db.transaction():
-        db.execute(
-            "UPDATE bunce_customers SET rejected_fingerprint = NULL WHERE account = $1 "
-            "AND (customer_id, rejected_fingerprint) IN (SELECT customer_id, fingerprint "
-            "FROM bunce_dead_letters WHERE account = $1 AND status = 'discarded' "
-            "AND resolved_at < $2)",
-            (account, before),
-        )
-        where = "account = $1 AND status <> 'open' AND resolved_at < $2"
-        count = _count(db, where, (account, before))
-        db.execute(f"DELETE FROM bunce_dead_letters WHERE {where}", (account, before))  # noqa: S608
-    if count:
-        db.overwrite("bunce_dead_letters")
-    return count
+    customers: int
+    dead_letters: int
 
 
-def retain(db: Database, account: str, *, since: str) -> None:
-    """Forgets the rows of letters that were closed before a moment.
-
-    Of a discarded one the key stays, which holds its row back.
-    """
-    closed = "account = $1 AND resolved_at < $2"
-    with db.transaction():
-        db.execute(
-            f"DELETE FROM bunce_dead_letters WHERE {closed} "  # noqa: S608
-            "AND status IN ('resolved', 'superseded')",
-            (account, since),
-        )
-        db.execute(
-            "UPDATE bunce_dead_letters SET source_row = NULL, payload = NULL, message = code "  # noqa: S608
-            f"WHERE {closed} AND status = 'discarded' AND source_row IS NOT NULL",
-            (account, since),
-        )
-
-
-def _count(db: Database, where: str, parameters: tuple[object, ...]) -> int:
-    rows = db.rows(f"SELECT COUNT(*) AS n FROM bunce_dead_letters WHERE {where}", parameters)  # noqa: S608
-    return int(rows[0]["n"])
-
-
-def pipelines_of(db: Database, account: str) -> dict[str, str]:
-    """The pipelines of an account, each with the id column of its newest run."""
+def known(db: Database, account: str, ids: Sequence[str]) -> dict[str, str | None]:
+    """Which of `ids` the ledger or a dead letter has, with the digest of the email delivered."""
+    _choose(db, ids)
     rows = db.rows(
-        "SELECT pipeline_name, mapping FROM bunce_runs WHERE account = $1 "
-        "AND mapping IS NOT NULL ORDER BY COALESCE(number, 0)",
+        "SELECT e.customer_id AS customer_id, c.email_digest AS email_digest "
+        "FROM bunce_erased AS e LEFT JOIN bunce_customers AS c "
+        "ON c.account = $1 AND c.customer_id = e.customer_id "
+        "WHERE c.customer_id IS NOT NULL OR EXISTS (SELECT 1 FROM bunce_dead_letters AS d "
+        "WHERE d.account = $1 AND d.customer_id = e.customer_id)",
         (account,),
     )
-    return {row["pipeline_name"]: row["mapping"] for row in rows}
+    return {row["customer_id"]: row["email_digest"] for row in rows}
+
+
+def letters_of(db: Database, account: str, ids: Sequence[str]) -> pa.Table:
+    """The letters of these customers: id, customer, row as read, and payload."""
+    _choose(db, ids)
+    return db.query(
+        f"SELECT {_COLUMNS} FROM bunce_erased AS e JOIN bunce_dead_letters AS d "  # noqa: S608
+        "ON d.account = $1 AND d.customer_id = e.customer_id",
+        (account,),
+        schema=_LETTERS,
+    )
+
+
+def all_letters(db: Database, account: str) -> Iterator[pa.Table]:
+    """Every letter that holds a row, as `letters_of` has them, page by page."""
+    after = ""
+    while True:
+        page = db.query(
+            f"SELECT {_COLUMNS} FROM bunce_dead_letters AS d "  # noqa: S608
+            "WHERE d.account = $1 AND d.id > $2 "
+            "AND (d.source_row IS NOT NULL OR d.payload IS NOT NULL) "
+            f"ORDER BY d.id LIMIT {_PAGE}",
+            (account, after),
+            schema=_LETTERS,
+        )
+        if not page.num_rows:
+            return
+        yield page
+        after = page.column("id")[-1].as_py()
+
+
+def refuse_while_sending(db: Database, account: str) -> None:
+    """Raise RunInProgressError while a load sends customers of the account, on any machine."""
+    if db.rows(_LIVE, (account, db.now_ms()))[0]["n"]:
+        raise RunInProgressError(
+            f"Customers of account {account!r} are being sent right now.",
+            remedy="Stop the schedule, wait for the load to end, and run the same command again.",
+        )
+
+
+def erase(db: Database, account: str, ids: Sequence[str], letters: Sequence[str] = ()) -> Removed:
+    """Removes customers from the ledger, and their letters and those named, in one transaction.
+
+    Raises RunInProgressError as `refuse_while_sending`.
+    """
+    _choose(db, ids)
+    db.ingest("bunce_erased_letters", pa.table({"id": pa.array(letters, pa.string())}))
+    with db.transaction():
+        refuse_while_sending(db, account)
+        gone = len(db.rows(_LETTERS_OF, (account,)))
+        return Removed(len(db.rows(_CUSTOMERS_OF, (account,))), gone)
+
+
+def end_claims_of(db: Database, owners: Sequence[str]) -> None:
+    """Ends the claims of owners whose processes are known to be gone."""
+    for owner in owners:
+        db.execute(statements.END_CLAIMS, (owner,))
+
+
+def email_key(db: Database, account: str) -> bytes:
+    """The key of the emails' digests; an account without a load has none, and no digest."""
+    rows = db.rows("SELECT email_key FROM bunce_accounts WHERE account = $1", (account,))
+    return bytes.fromhex(rows[0]["email_key"]) if rows else b""
+
+
+def unfinished(db: Database, account: str, since: str) -> list[str]:
+    """Pipelines with a run that has begun `since` and not ended: they may still be loading."""
+    rows = db.rows(
+        "SELECT DISTINCT pipeline_name AS name FROM bunce_runs WHERE account = $1 "
+        "AND state = 'running' AND started_at >= $2 ORDER BY pipeline_name",
+        (account, since),
+    )
+    return [row["name"] for row in rows]
+
+
+def pipelines(db: Database, account: str) -> set[str]:
+    """The pipelines that have ever begun a run into the account."""
+    rows = db.rows(
+        "SELECT DISTINCT pipeline_name AS name FROM bunce_runs WHERE account = $1", (account,)
+    )
+    return {row["name"] for row in rows}
+
+
+def _choose(db: Database, ids: Sequence[str]) -> None:
+    db.ingest("bunce_erased", pa.table({"customer_id": pa.array(ids, pa.string())}))

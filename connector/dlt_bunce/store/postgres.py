@@ -39,6 +39,8 @@ JOIN pg_roles AS o ON o.oid = c.relowner
 WHERE c.oid = to_regclass($1) AND c.relowner <> d.datdba AND NOT o.rolsuper
   AND NOT pg_has_role(current_user, c.relowner, 'MEMBER')
 """
+_MINE = """SELECT pg_has_role(c.relowner, 'USAGE') AS mine FROM pg_class AS c
+  WHERE c.oid = to_regclass($1)"""
 
 
 class Postgres:
@@ -180,13 +182,6 @@ class Postgres:
         """Always: the planner would take a table that has just grown for a small one."""
         return f'ANALYZE "{table}"'
 
-    def overwrite(self, cursor: Any, tables: Sequence[str]) -> None:
-        """New files for the tables; a role that does not own them gets a warning from the server,
-        and autovacuum frees the room for other rows. Backups and archived logs are not reached.
-        """
-        for table in tables:
-            cursor.execute(f'VACUUM (FULL) "{table}"')
-
     @contextlib.contextmanager
     def alone(self, cursor: Any, what: str) -> Iterator[bool]:
         """An advisory lock of this connection, which ends with it."""
@@ -203,6 +198,19 @@ class Postgres:
     def _lock(self, what: str = "") -> str:
         name = str(self._schema).replace("'", "''")
         return f"'dlt-bunce {name} {what}'"
+
+    def overwrite(self, cursor: Any, tables: Sequence[str]) -> str | None:
+        """Writes the tables anew, into other files; only their owner may do that."""
+        for table in tables:
+            # who may not is only warned by VACUUM
+            cursor.execute(_MINE, (table,))
+            if not cursor.fetch_arrow_table().column("mine")[0].as_py():
+                return (
+                    f"this role does not own {table}: what was deleted stays in its pages until "
+                    f"the owner runs VACUUM FULL {', '.join(tables)}"
+                )
+            cursor.execute(f"VACUUM (FULL, ANALYZE) {table}")
+        return None
 
     def explain(self, error: Exception) -> tuple[str, str]:
         """Reason and remedy. Postgres quotes values in its messages, so most stay untold."""

@@ -11,11 +11,13 @@ from typing import Any
 
 import adbc_driver_manager
 
-from dlt_bunce.errors import ConfigurationError, StoreError
+from dlt_bunce.errors import ConfigurationError
 
 _BATCH_ROWS = "65536"
 _CACHE_KIB = 32_768
 """Pages that a connection keeps: the paths to a million keys, and what one transaction changes."""
+_READERS_MS = 2_000
+"""How long to wait for readers before the log is left to the next call."""
 _CHECKPOINT_PAGES = 8_192
 """Pages of the log before they go to the file: those that change often go there once."""
 # What the planner must know of the indexes, whatever a store holds: rows, and how many of them have
@@ -118,6 +120,8 @@ class Sqlite:
             # that a power cut undoes would let an accepted row be sent again.
             self._use_wal(cursor)
             cursor.execute("PRAGMA synchronous=FULL")
+            # what is deleted or replaced is overwritten, and not left in free pages
+            _ask(cursor, "PRAGMA main.secure_delete=ON")
             _ask(cursor, f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
         return cursor
 
@@ -136,16 +140,6 @@ class Sqlite:
         """Never: its statistics are fixed, so that every store is treated like a large one."""
         return None
 
-    def overwrite(self, cursor: Any, tables: Sequence[str]) -> None:
-        """A new file in the place of the old one's pages, and an empty write-ahead log."""
-        cursor.execute("VACUUM")
-        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        if cursor.fetch_arrow_table().column("busy")[0].as_py():
-            raise StoreError(
-                f"The store {self.name} is being read: what was deleted is still in its log.",
-                remedy="Close what reads it, and run again.",
-            )
-
     @contextlib.contextmanager
     def alone(self, cursor: Any, what: str) -> Iterator[bool]:
         """A lock on a file beside the store, which goes with the process."""
@@ -158,6 +152,25 @@ class Sqlite:
                 yield False
             else:
                 yield True
+
+    def overwrite(self, cursor: Any, tables: Sequence[str]) -> str | None:
+        """Writes the file anew, without what earlier versions of rows have left in it."""
+        if tables:
+            # in a file: a store may be larger than memory
+            cursor.execute("PRAGMA temp_store=FILE")
+            cursor.execute("VACUUM")
+            cursor.execute("PRAGMA temp_store=MEMORY")
+        # whoever reads now may read for long
+        _ask(cursor, f"PRAGMA busy_timeout={_READERS_MS}")
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        busy = cursor.fetch_arrow_table().column("busy")[0].as_py()
+        _ask(cursor, f"PRAGMA busy_timeout={int(self._busy_timeout_s * 1000)}")
+        if not busy:
+            return None
+        return (
+            f"somebody reads {self.name}, so that its -wal file could not be emptied; run the same "
+            "command again when they have ended"
+        )
 
     def explain(self, error: Exception) -> tuple[str, str]:
         """Reason and remedy; SQLite's own words name no value."""

@@ -12,7 +12,7 @@ LONGEST_LEASE_MS = 900_000
 
 # A claim protects its rows while its lease, or the renewed one of its batch, lasts; unless the
 # batch or its owner is known to have ended, which a lease of 0 says.
-_LIVE = f"""(c.lease_until > {{now}} AND c.lease_until <= {{now}} + {LONGEST_LEASE_MS}
+LIVE = f"""(c.lease_until > {{now}} AND c.lease_until <= {{now}} + {LONGEST_LEASE_MS}
   OR EXISTS (SELECT 1 FROM bunce_leases AS l WHERE l.claim_batch = c.claim_batch
     AND l.lease_until > {{now}} AND l.lease_until <= {{now}} + {LONGEST_LEASE_MS}))
   AND NOT EXISTS (SELECT 1 FROM bunce_leases AS e
@@ -30,7 +30,7 @@ SELECT i.row AS row,
     WHEN c.job = $1 AND c.chunk = $2 AND c.fate = 'adopted' THEN c.fate
     WHEN c.job = $1 AND c.chunk > $2 AND c.fate IN ('created', 'updated')
       AND (i.version IS NULL OR c.version IS NULL OR i.version <= c.version) THEN 'superseded'
-    WHEN c.claim_batch IS NOT NULL AND c.claim_batch <> $3 AND {_LIVE.format(now="$4")}
+    WHEN c.claim_batch IS NOT NULL AND c.claim_batch <> $3 AND {LIVE.format(now="$4")}
       THEN 'busy'
     WHEN c.fingerprint = i.fingerprint THEN 'unchanged'
     WHEN c.rejected_fingerprint = i.fingerprint THEN 'held'
@@ -44,13 +44,6 @@ FROM bunce_incoming AS i
 LEFT JOIN bunce_customers AS c ON c.account = $5 AND c.customer_id = i.customer_id
 WHERE c.fingerprint IS NULL OR c.fingerprint <> i.fingerprint OR c.job = $1
   OR c.claim_batch IS NOT NULL OR c.rejected_fingerprint IS NOT NULL
-"""  # noqa: S608, of constants alone
-
-# of the customers in bunce_erased, those whom somebody is sending
-BUSY_AMONG = f"""
-SELECT COUNT(*) AS n FROM bunce_erased AS e
-JOIN bunce_customers AS c ON c.account = $1 AND c.customer_id = e.customer_id
-WHERE c.claim_batch IS NOT NULL AND {_LIVE.format(now="$2")}
 """  # noqa: S608, of constants alone
 
 COUNT_CUSTOMERS = f"""
@@ -84,7 +77,7 @@ ON CONFLICT (account, customer_id) DO UPDATE SET
   lease_until = excluded.lease_until,
   claim_owner = excluded.claim_owner
 WHERE c.claim_batch IS NULL OR c.claim_batch = excluded.claim_batch
-  OR NOT ({_LIVE.format(now="$4")})
+  OR NOT ({LIVE.format(now="$4")})
 """  # noqa: S608, of constants alone
 
 # digests are scattered: an index of them would double what each settlement writes

@@ -9,10 +9,12 @@ import click
 
 from dlt_bunce.cli import options, output
 from dlt_bunce.cli.failures import reported
-from dlt_bunce.cli.letters.choosing import filters, store_of
+from dlt_bunce.cli.letters.choosing import STATUSES, Age, filters, store_of
 from dlt_bunce.errors import UsageError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from dlt_bunce.store.selection import Selection
 
 
@@ -89,33 +91,58 @@ def discard_letters(
 @click.command("purge")
 @click.option(
     "--older-than",
-    type=click.IntRange(min=0),
-    metavar="DAYS",
-    default=0,
-    help="Only those that were closed so many days ago.",
+    type=Age(),
+    default="0",
+    help="Only those that were closed so long ago: 90d, 12w; a number alone is of days. Of open "
+    "ones it counts when they were met last.",
+)
+@click.option(
+    "--status",
+    "statuses",
+    multiple=True,
+    type=click.Choice(STATUSES),
+    help="Only letters of this status; may be repeated (default: all that are not open).",
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @options.store_options
 def purge_letters(
-    older_than: int, yes: bool, store_url: str | None, account: str | None, as_json: bool
+    older_than: datetime,
+    statuses: tuple[str, ...],
+    yes: bool,
+    store_url: str | None,
+    account: str | None,
+    as_json: bool,
 ) -> None:
-    """Delete dead letters that are resolved, superseded, or discarded."""
-    with reported():
-        from dlt_bunce.store.database import Database, utc_days_ago
-        from dlt_bunce.store.erasure import purge
+    """Delete dead letters that are resolved, superseded, or discarded.
 
+    Open ones go only with --status open: their rows are lost, or rejected again when they are met
+    again. What was deleted is overwritten in the database's files.
+
+    Example: dlt-bunce dead-letters purge --older-than 90d --yes
+    """
+    with reported():
+        from dlt_bunce.store.database import Database
+        from dlt_bunce.store.retention import CLOSED, purge
+
+        chosen = tuple(dict.fromkeys(statuses)) or CLOSED
         url, name = options.store_settings(store_url, account)
         with Database(url, read_only=True):
             pass  # there is one
         if not yes:
             if not sys.stdin.isatty():
                 raise UsageError("Nobody can be asked.", remedy="Say so beforehand: --yes")
-            age = f" and was closed {older_than} days ago" if older_than else ""
-            question = f"Delete every dead letter that is not open{age}?"
+            question = (
+                f"Delete every dead letter of account {name} that is {' or '.join(chosen)}, from "
+                f"before {older_than:%Y-%m-%d %H:%M} UTC?"
+            )
             click.confirm(question, abort=True, err=True)
         with Database(url) as db:
-            count = purge(db, name, before=utc_days_ago(older_than))
+            before = older_than.isoformat(timespec="microseconds")
+            count = purge(db, name, before=before, statuses=chosen)
+            # also what an earlier call could not: its log was being read
+            remains = db.overwrite(*(["bunce_dead_letters"] if count else []))
         if as_json:
             output.as_json({"purged": count})
         else:
             click.echo(f"{count:,} dead letters deleted.")
+        options.exit_if_remains(remains)

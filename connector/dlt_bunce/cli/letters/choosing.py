@@ -18,7 +18,7 @@ from dlt_bunce.records.schema import FIELDS
 if TYPE_CHECKING:
     from dlt_bunce.store.selection import Selection
 
-_STATUSES = ("open", "resolved", "superseded", "discarded", "all")
+STATUSES = ("open", "resolved", "superseded", "discarded")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -56,6 +56,26 @@ class Moment(click.ParamType):  # type: ignore[type-arg]  # not generic in click
                 param,
                 ctx,
             )
+
+
+class Age(click.ParamType):  # type: ignore[type-arg]  # not generic in click 8.1
+    """So long ago, as the moment that it was, in UTC."""
+
+    name = "age"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """A number alone is of days."""
+        text = str(value)
+        found = re.fullmatch(r"([0-9]+)([mhdw]?)", text)
+        if not found:
+            self.fail(f"{text!r} is not an age. Write 90d, 12w, or 24h.", param, ctx)
+        try:
+            age = timedelta(**{_UNITS[found[2] or "d"]: int(found[1])})
+            return datetime.now(timezone.utc) - age
+        except OverflowError:
+            self.fail(f"{text!r} is longer ago than any date.", param, ctx)
 
 
 _FILTERS = (
@@ -97,7 +117,9 @@ _FILTERS = (
         help="Only this id, or its beginning; may be repeated.",
     ),
 )
-_STATUS = click.option("--status", type=click.Choice(_STATUSES), default="open", show_default=True)
+_STATUS = click.option(
+    "--status", type=click.Choice([*STATUSES, "all"]), default="open", show_default=True
+)
 
 
 def filters(*, status: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -1,0 +1,7 @@
+"""Persons erased: from the store, and from the rows that wait in dlt's working folders."""
+
+from __future__ import annotations
+
+from dlt_bunce.erasure.erase import Erased, Request, erase
+
+__all__ = ["Erased", "Request", "erase"]

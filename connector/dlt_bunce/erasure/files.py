@@ -1,0 +1,156 @@
+"""A file of rows, as dlt keeps them in its packages, without those of some persons."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from dlt.common.json import json
+
+from dlt_bunce.erasure.person import Persons
+from dlt_bunce.errors import MappingError, UsageError
+from dlt_bunce.parquet import record_batches
+from dlt_bunce.records.identifiers import judge_identifiers
+from dlt_bunce.records.mapping import column_of
+from dlt_bunce.records.prepare import values_of
+from dlt_bunce.records.rows import arrow_table
+
+_ROWS = 10_000
+_GZIP = b"\x1f\x8b"
+
+
+@dataclass
+class RowsFile:
+    """One file with rows of these persons; `columns` goes from field to column."""
+
+    path: Path
+    columns: Mapping[str, str]
+    ids: set[str] = field(default_factory=set)
+
+    @classmethod
+    def of(
+        cls,
+        path: Path,
+        persons: Persons,
+        hints: Mapping[str, str],
+        guesses: Sequence[Mapping[str, str]] = (),
+    ) -> RowsFile | None:
+        """The file, or None where it has no such row.
+
+        `hints` (field to column) came with its rows; `guesses` count where there are such columns.
+        Raises UsageError where it may have one and nothing tells which column holds the id.
+        """
+        file = cls(path, {})
+        file.columns = _columns(file._names(), hints, guesses)
+        there = False
+        for table in file._tables():
+            if "customer_id" not in file.columns:
+                if persons.may_be_in(table):
+                    raise UsageError(
+                        f"{path} may hold such rows, and nothing tells which of its columns is "
+                        "the customer's id. Nothing was erased.",
+                        remedy="Say so with --map customer_id=COLUMN, or delete the file.",
+                    )
+                continue
+            rows = table.filter(persons.are_in(table, file.columns))
+            there = there or rows.num_rows > 0
+            values = judge_identifiers(values_of(rows, file.columns["customer_id"])).values
+            file.ids |= set(values.drop_null().to_pylist())
+        return file if there else None
+
+    def remove(self, persons: Persons) -> int:
+        """Writes the file without their rows, in its place; returns how many these were."""
+        # not among the jobs: what a kill leaves there would fail every later run
+        part = self.path.parent.with_name(f".{self.path.name}.{secrets.token_hex(4)}")
+        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        try:
+            is_parquet = self.path.suffix == ".parquet"
+            count = (self._parquet if is_parquet else self._lines)(part, persons)
+            part.replace(self.path)
+        finally:
+            part.unlink(missing_ok=True)
+        return count
+
+    def _parquet(self, part: Path, persons: Persons) -> int:
+        count = 0
+        with pq.ParquetWriter(part, pq.read_schema(self.path)) as writer:
+            for batch in record_batches(str(self.path), _ROWS):
+                table = pa.Table.from_batches([batch])
+                kept = table.filter(pc.invert(persons.are_in(table, self.columns)))
+                count += table.num_rows - kept.num_rows
+                writer.write_table(kept)
+        return count
+
+    def _lines(self, part: Path, persons: Persons) -> int:
+        count = 0
+        loads, dumps = self._json()
+        with self._opened(part, "wb") as written:
+            for line in self._lines_of_file():
+                rows = loads(line)
+                listed = rows if isinstance(rows, list) else [rows]
+                table = arrow_table(listed)
+                theirs = persons.are_in(table, self.columns)
+                kept = [
+                    row for row, gone in zip(listed, theirs.to_pylist(), strict=True) if not gone
+                ]
+                count += len(listed) - len(kept)
+                if len(kept) == len(listed):
+                    written.write(line)
+                elif kept:
+                    written.write(dumps(kept if isinstance(rows, list) else kept[0]) + b"\n")
+        return count
+
+    def _names(self) -> list[str]:
+        if self.path.suffix == ".parquet":
+            names: list[str] = pq.read_schema(self.path).names
+            return names
+        # a row need not have every column
+        return list(dict.fromkeys(name for table in self._tables() for name in table.column_names))
+
+    def _tables(self) -> Iterator[pa.Table]:
+        if self.path.suffix == ".parquet":
+            for batch in record_batches(str(self.path), _ROWS):
+                yield pa.Table.from_batches([batch])
+            return
+        loads, _ = self._json()
+        for line in self._lines_of_file():
+            rows = loads(line)
+            yield arrow_table(rows if isinstance(rows, list) else [rows])
+
+    def _lines_of_file(self) -> Iterator[bytes]:
+        with self._opened(self.path, "rb") as file:
+            yield from (line for line in file if line.strip())
+
+    def _json(self) -> tuple[Any, Any]:
+        if "typed-jsonl" in self.path.name:
+            return json.typed_loadb, json.typed_dumpb
+        return json.loadb, json.dumpb
+
+    def _opened(self, path: Path, mode: str) -> Any:
+        # dlt compresses a file whether or not its name tells
+        with self.path.open("rb") as file:
+            zipped = file.read(2) == _GZIP
+        return gzip.open(path, mode) if zipped else path.open(mode)
+
+
+def _columns(
+    names: list[str], hints: Mapping[str, str], guesses: Sequence[Mapping[str, str]]
+) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name in ("customer_id", "email"):
+        guessed = (one[name] for one in guesses if one.get(name) in names)
+        try:
+            column = hints.get(name) or next(guessed, None) or column_of(name, names)
+        except MappingError:
+            continue  # several could be it: nothing tells
+        if column is not None:
+            found[name] = column
+    return found

@@ -1,0 +1,90 @@
+"""Dead letters of persons: under their ids, and such as hold no id but their email."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from dlt_bunce.erasure.person import Persons
+from dlt_bunce.errors import MappingError
+from dlt_bunce.records.mapping import column_of
+from dlt_bunce.records.rows import decode
+from dlt_bunce.store import erasure
+from dlt_bunce.store.database import Database
+from dlt_bunce.store.mappings import mapping_of
+
+
+@dataclass
+class Chosen:
+    """Ids of letters: `theirs` hold no customer's id, but their email; `related` have an email or a
+    phone of theirs anywhere, and are of another customer or of nobody known.
+    """
+
+    theirs: list[str] = field(default_factory=list)
+    related: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Letters:
+    """The letters of an account, each read by the mapping of its run."""
+
+    db: Database
+    account: str
+    persons: Persons
+
+    def __post_init__(self) -> None:
+        # letters of one run mostly lie side by side
+        self._mapping = lru_cache(maxsize=1_000)(lambda *run: mapping_of(self.db, *run))
+
+    def learn(self) -> None:
+        """Take emails and phones from the letters under the persons' own ids."""
+        for letter in erasure.letters_of(self.db, self.account, self.persons.ids).to_pylist():
+            self.persons.learn(*self._contact(letter))
+
+    def scan(self) -> Chosen:
+        """Look at all letters that hold a row; a phone alone proves nothing: families share one."""
+        chosen = Chosen()
+        own = set(self.persons.ids)
+        for page in erasure.all_letters(self.db, self.account):
+            letters = page.to_pylist()
+            texts = [f"{letter['source_row']} {letter['payload']}" for letter in letters]
+            for letter, shares in zip(letters, self.persons.share(texts), strict=True):
+                if not shares or letter["customer_id"] in own:
+                    continue
+                email, phone = self._contact(letter)
+                if letter["customer_id"] is None and self.persons.have(email):
+                    chosen.theirs.append(letter["id"])
+                    self.persons.learn(email, phone)
+                else:
+                    chosen.related.append(letter["id"])
+        return chosen
+
+    def _contact(self, letter: Mapping[str, Any]) -> tuple[Any, Any]:
+        """Email and phone of the row's own customer, and of nobody else whom it names."""
+        if letter["source_row"] is None:
+            return None, None
+        row = decode(letter["source_row"])
+        mapping = self._mapping(letter["run_id"], letter["pipeline_name"])
+        return _value(row, mapping, "email"), _value(row, mapping, "phone_no")
+
+
+def choose(db: Database, account: str, persons: Persons) -> Chosen:
+    """Letters beside those under the persons' own ids, from which emails and phones are learned."""
+    letters = _Letters(db, account, persons)
+    letters.learn()
+    before, chosen = 0, Chosen()
+    # a letter that turns out to be theirs may tell more of them
+    while (known := len(persons.emails) + len(persons.phones)) > before:
+        before = known
+        chosen = letters.scan()
+    return chosen
+
+
+def _value(row: Mapping[str, Any], mapping: Mapping[str, str], field_name: str) -> Any:
+    try:
+        column = mapping.get(field_name) or column_of(field_name, list(row))
+    except MappingError:
+        return None
+    return None if column is None else row.get(column)

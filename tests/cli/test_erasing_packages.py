@@ -1,0 +1,232 @@
+"""Rows of a person that wait in dlt's folders go, and everybody else's arrive as before."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import dlt
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from dlt_bunce import bunce, bunce_adapter, flush_and_run
+from dlt_bunce.emulator import Behavior, Emulator, Fault
+from dlt_bunce.errors import BunceError
+from dlt_bunce.run_lock import run_lock
+
+from .conftest import Run
+
+GONE = Fault("error_before", call="create", on_request=1, until_request=99, status=401)
+MARK = b"forget.me@example.com"
+
+
+def rows(**of_first: Any) -> list[dict[str, Any]]:
+    """Three customers under `key`; `customer_id` is a foreign key that leads to somebody else."""
+    return [
+        {
+            "key": f"k{n}",
+            "customer_id": "k1" if n == 2 else "k9",
+            "email": "forget.me@example.com" if n == 1 else f"c{n}@example.com",
+            "first_name": "Ada",
+            "last_name": "Obi",
+            "phone_no": f"+23481{n:08d}",
+        }
+        | (of_first if n == 1 else {})
+        for n in (1, 2, 3)
+    ]
+
+
+def resource(kind: str, **of_first: Any) -> Any:
+    found = rows(**of_first)
+    data = pa.Table.from_pylist(found) if kind == "arrow" else found
+    customers = dlt.resource(data, name="customers", write_disposition="merge")
+    return bunce_adapter(customers, customer_id="key")
+
+
+def pipeline(**settings: Any) -> dlt.Pipeline:
+    folder = settings.pop("pipelines_dir", None)
+    return dlt.pipeline("crm", pipelines_dir=folder, destination=bunce(**settings))
+
+
+def files_with(text: bytes, folder: Path = Path()) -> list[Path]:
+    """Files that hold the text, whether or not they are compressed or Parquet."""
+    from dlt.common.storages import FileStorage
+
+    found = []
+    for file in folder.rglob("*"):
+        if not file.is_file():
+            continue
+        if file.suffix == ".parquet":
+            content = str(pq.read_table(file).to_pylist()).encode()
+        else:
+            with FileStorage.open_zipsafe_ro(str(file), mode="rb") as opened:
+                content = opened.read()
+        if text in content:
+            found.append(file)
+    return found
+
+
+STAGES: dict[str, Callable[[dlt.Pipeline], Any]] = {
+    "extracted": lambda _: None,
+    "normalized": lambda pipeline: pipeline.normalize(),
+}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("kind", ["arrow", "dicts"])
+def test_pending_rows_go_by_the_columns_that_their_package_names(
+    run: Run, emulator: Emulator, kind: str, stage: str
+) -> None:
+    flush_and_run(pipeline(), resource(kind, email="first@example.com"))
+    waiting = pipeline()
+    waiting.extract(resource(kind))
+    STAGES[stage](waiting)
+    assert [] != files_with(MARK)
+
+    done = run("erase", "k1", "--yes", "--json").json
+
+    assert (1, 1) == (done["ledger"], done["package_rows"])
+    assert [] == files_with(MARK)
+    summary = flush_and_run(pipeline(), resource(kind))
+    assert summary.flushed is not None
+    assert (2, 2) == (summary.flushed.read, summary.flushed.unchanged)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("kind", ["arrow", "dicts"])
+def test_a_package_of_nobody_else_stands_in_nobodys_way(
+    run: Run, emulator: Emulator, kind: str, stage: str
+) -> None:
+    flush_and_run(pipeline(), resource(kind))
+    waiting = pipeline()
+    found = rows(last_name="Eze")[:1]
+    only: Any = pa.Table.from_pylist(found) if kind == "arrow" else found
+    one = dlt.resource(only, name="customers", write_disposition="merge")
+    waiting.extract(bunce_adapter(one, customer_id="key"))
+    STAGES[stage](waiting)
+    folders = {path.parent for path in Path().rglob("*_jobs/*")}
+
+    assert 1 == run("erase", "k1", "--yes", "--json").json["package_rows"]
+
+    assert folders == {path.parent for path in Path().rglob("*_jobs/*")}
+    summary = flush_and_run(pipeline(), resource(kind))
+    # Bunce still has them, and so they are found there
+    assert {"unchanged": 2, "adopted": 1} == {k: n for k, n in summary.fates.items() if n}
+    assert not pipeline().has_pending_data
+
+
+def test_a_package_that_is_loaded_in_part_is_refused_and_nothing_is_erased(
+    run: Run, emulator: Emulator
+) -> None:
+    emulator.behavior = Behavior(rate_limit=0, faults=(GONE,))
+    with pytest.raises(BunceError):
+        flush_and_run(pipeline(), resource("arrow"))
+    emulator.behavior = Behavior(rate_limit=0)
+
+    refused = run("erase", "k1", "--yes")
+    flushed = flush_and_run(pipeline(), resource("arrow")).flushed
+    done = run("erase", "k1", "--yes", "--json").json
+
+    assert (2, "") == (refused.code, refused.output)
+    assert "of pipeline 'crm' holds such rows, and a part of it is loaded" in refused.errors
+    assert "Run the pipeline again" in refused.errors
+    assert flushed is not None
+    assert 3 == flushed.created
+    assert (1, 0) == (done["ledger"], done["package_rows"])
+
+
+def test_rows_that_were_given_up_go_by_the_mapping_that_they_came_with(
+    run: Run, emulator: Emulator
+) -> None:
+    flush_and_run(pipeline(), resource("arrow", email="first@example.com"))
+    incomplete: Iterator[Any] = iter([row | {"stamp": "0000-00-00"} for row in rows()])
+    customers = dlt.resource(incomplete, name="customers", write_disposition="merge")
+    with pytest.raises(BunceError, match="dlt-bunce load"):
+        flush_and_run(pipeline(), bunce_adapter(customers, customer_id="key", version="stamp"))
+    assert [] != files_with(MARK)
+
+    done = run("erase", "k1", "--yes", "--json").json
+
+    assert 1 == done["package_rows"]
+    assert [] == files_with(MARK)
+    (kept,) = Path(pipeline().pipelines_dir).glob("crm.given_up/*/*.parquet")
+    assert ["k2", "k3"] == pq.read_table(kept).column("key").to_pylist()
+
+
+def test_kept_files_of_loaded_packages_are_cleaned(run: Run, emulator: Emulator) -> None:
+    flush_and_run(pipeline(keep_completed_jobs=True), resource("dicts"))
+    assert [] != files_with(MARK)
+
+    assert 1 == run("erase", "k1", "--yes", "--json").json["package_rows"]
+    assert [] == files_with(MARK)
+
+
+def test_what_a_killed_run_of_an_engine_has_left_goes_too(run: Run, emulator: Emulator) -> None:
+    flush_and_run(pipeline(), resource("arrow", email="first@example.com"))
+    pipeline(pipelines_dir=tempfile.mkdtemp(prefix="dlt-bunce-")).extract(resource("arrow"))
+
+    assert 1 == run("erase", "k1", "--yes", "--json").json["package_rows"]
+    assert [] == files_with(MARK)
+
+
+def test_the_rows_of_another_account_stay(run: Run, emulator: Emulator) -> None:
+    flush_and_run(pipeline(), resource("arrow"))
+    emulator.reset()
+    other = dlt.pipeline("other", destination=bunce(account="second"))
+    flush_and_run(other, resource("arrow"))
+    other.extract(resource("arrow", last_name="Eze"))
+
+    done = run("erase", "k1", "--yes", "--json").json
+
+    assert (1, 0, []) == (done["ledger"], done["package_rows"], done["not_searched"])
+    assert [] != files_with(b"Eze")
+
+
+def test_a_folder_that_tells_nothing_is_named_and_a_column_can_be(
+    run: Run, emulator: Emulator
+) -> None:
+    flush_and_run(pipeline(), resource("arrow", email="first@example.com"))
+    dlt.pipeline("unknown", destination=bunce()).extract(resource("arrow"))
+    Path(pipeline().pipelines_dir, ".unknown.store").unlink()  # as a killed run leaves it
+    kept = Path(pipeline().pipelines_dir, "crm.given_up", "17")
+    kept.mkdir(parents=True)
+    pq.write_table(
+        pa.table({"number": ["k1", "k2"], "id": ["a", "b"], "user_id": ["a", "b"]}),
+        kept / "customers.parquet",
+    )
+
+    refused = run("erase", "k1", "--yes")
+    done = run("erase", "k1", "--yes", "--json", "--map", "customer_id=number").json
+
+    assert 2 == refused.code
+    assert "Say so with --map customer_id=COLUMN" in refused.errors
+    assert (1, 1) == (done["ledger"], done["package_rows"])
+    assert ["unknown"] == [Path(folder).name for folder in done["not_searched"]]
+
+
+def test_a_running_load_is_waited_for_and_then_refused(
+    run: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flush_and_run(pipeline(), resource("arrow"))
+    monkeypatch.setenv("DESTINATION__BUNCE__WAIT_FOR_RUN", "0.1")
+    held, done = threading.Event(), threading.Event()
+
+    def load() -> None:
+        with run_lock(Path(pipeline().working_dir)):
+            held.set()
+            done.wait(60)
+
+    running = threading.Thread(target=load)
+    running.start()
+    held.wait(60)
+    refused = run("erase", "k1", "--yes")
+    done.set()
+    running.join()
+
+    assert 1 == refused.code
+    assert "Another run of 'crm' is in progress" in refused.errors
+    assert 1 == run("erase", "k1", "--yes", "--json").json["ledger"]
