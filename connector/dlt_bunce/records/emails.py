@@ -13,13 +13,13 @@ from dlt_bunce.records.text import characters, read_text, without_invisible
 _LONGEST_LOCAL = 64
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
-_PLAIN = rf"^{_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+[a-z][a-z]+$"
+# an apostrophe or a sign in front may be a spreadsheet's
+_FIRST = r"[A-Za-z0-9!#$%&*+/?^_`{|}~-]"
+_PLAIN = rf"^{_FIRST}(?:{_ATOM})?(?:\.{_ATOM})*@(?:{_LABEL}\.)+[a-z][a-z]+$"
 # a whole address this short keeps the limits of its parts by itself
 _PLAIN_LENGTH = 64
 # Ada <ada@example.com>, and the address alone in brackets
 _NAMED = re.compile(r"[^<>]*<([^<>]*)>[.,;]?")
-# at the beginning an apostrophe or a sign that a spreadsheet has put there
-_SPREADSHEET = "^['=]"
 _TOP_LEVEL = re.compile(r"\.[a-z0-9-]*[a-z]$")
 
 
@@ -36,9 +36,6 @@ def judge_emails(array: pa.Array, *, lowercase: bool = True) -> Column:
         pc.match_substring_regex(column.values, _PLAIN),
         pc.less_equal(pc.binary_length(column.values), _PLAIN_LENGTH),
     )
-    marked = pc.match_substring_regex(column.values, _SPREADSHEET)
-    if any_true(marked):
-        plain = pc.and_not(plain, marked)
     dashes = pc.match_substring(column.values, "--")
     if any_true(dashes):
         plain = pc.and_not(plain, dashes)

@@ -8,11 +8,13 @@ import unicodedata
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dlt_bunce.records.column import Column
+from dlt_bunce.records.column import Column, any_true
 from dlt_bunce.records.text import characters, read_text, without_invisible
 
 LONGEST = 255
 _PLAIN = rf"^[!-~]{{1,{LONGEST}}}$"
+# of this many characters none is odd: a look at once for most tables
+_USUAL = rf"^[0-9A-DF-Za-z_:@/-]{{1,{LONGEST}}}$"
 _POINT_ZERO = r"[+-]?[0-9]+\.0+"
 # what spreadsheets make of long numbers, and of formulas that fail
 _ROUNDED = r"[0-9]+(?:\.[0-9]+)?E[+-]?[0-9]+"
@@ -29,10 +31,12 @@ def judge_identifiers(array: pa.Array) -> Column:
     rounded (1.7E+12), or put in the place of an id (#N/A), is invalid.
     """
     column = read_text(array, numbers=True)
-    plain = pc.and_not(
-        pc.match_substring_regex(column.values, _PLAIN),
-        pc.match_substring_regex(column.values, _ODD),
-    )
+    plain = pc.match_substring_regex(column.values, _USUAL)
+    if any_true(pc.invert(plain)):
+        plain = pc.and_not(
+            pc.match_substring_regex(column.values, _PLAIN),
+            pc.match_substring_regex(column.values, _ODD),
+        )
     return column.judge(plain, _judgment)
 
 

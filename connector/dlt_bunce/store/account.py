@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import scrypt
 from typing import Any
 
@@ -128,6 +129,8 @@ def _refuse_another(row: Mapping[str, Any], api_key: str, host: str | None) -> N
         )
 
 
+# the jobs of a run ask for the same one
+@lru_cache(maxsize=8)
 def _digest(api_key: str, salt: str) -> str:
     # slow on purpose: the digest must not help anybody to guess the key
     return scrypt(api_key.encode(), salt=bytes.fromhex(salt), n=2**12, r=8, p=1, dklen=32).hex()
