@@ -23,7 +23,7 @@ def marked(number: int, **changes: Any) -> dict[str, Any]:
         "email": f"marked-mail{number}@example.com",
         "first_name": "Markedname",
         "last_name": "Markedname",
-        "phone_no": f"+2348177777{number:02d}",
+        "phone_no": f"+2348177777{number:03d}",
         "devices": [{"device_type": "ios", "device_token": "marked-token"}],
     } | changes
 

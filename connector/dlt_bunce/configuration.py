@@ -86,6 +86,8 @@ class BunceConfiguration(DestinationClientConfiguration):
     """Whether emails are sent in lower case."""
     devices: Literal["lenient", "strict"] = "lenient"
     """Whether a device without type or token is left out, or its whole row rejected."""
+    version_format: Optional[str] = None
+    """How a version column of text is written, as strptime has it: "%d/%m/%Y %H:%M"."""
     mapping: Optional[dict[str, str]] = None
     """Source column of each field, where names and hints do not tell; also `version`."""
     defaults: Optional[dict[str, str]] = None
@@ -172,6 +174,7 @@ class BunceConfiguration(DestinationClientConfiguration):
             default_region=self.default_region,
             lowercase_email=self.lowercase_email,
             strict_devices=self.devices == "strict",
+            version_format=self.version_format,
             defaults=self.defaults or {},
         )
 

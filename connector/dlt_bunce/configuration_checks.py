@@ -20,6 +20,7 @@ EXAMPLES: Mapping[str, str] = {
     "max_reject_share": "0.05",
     "min_rows_share_of_last": "0.5",
     "retention_days": "90",
+    "version_format": '"%d/%m/%Y"',
     "on_run_end": '"package.module:function"',
     "store_url": '"sqlite:///bunce.sqlite"',
 }

@@ -40,6 +40,11 @@ WARNINGS: Mapping[str, RunWarning] = _warnings(
         "forget-versions",
     ),
     RunWarning(
+        "versions_unreadable",
+        "the version of a row cannot be read: it was taken for newer than whatever is known",
+        "correct it at the source, or set version_format to how most of them are written",
+    ),
+    RunWarning(
         "version_in_future",
         "the version of a row lies more than a day ahead: until then no later row of that "
         "customer is newer",

@@ -126,7 +126,7 @@ class Row:
             email or f"{key}@{REFUSED}",
             f"Ada {self.version}",
             "Obi",
-            f"+234810{number:06d}",
+            f"+234810{number:07d}",
         )
 
 

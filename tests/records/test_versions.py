@@ -45,7 +45,9 @@ BERLIN = timezone(timedelta(hours=1))
     ids=lambda value: str(getattr(value, "type", "")),
 )
 def test_a_column_becomes_these_versions(array: pa.Array, expected: list[object]) -> None:
-    versions = read_versions(array, "updated_at")
+    versions, unreadable = read_versions(array, "updated_at")
+
+    assert unreadable == 0
 
     assert (versions.type, versions.to_pylist()) == (pa.int64(), expected)
 
@@ -70,3 +72,38 @@ def test_anything_else_is_refused_by_the_name_of_the_column(array: pa.Array) -> 
         read_versions(array, "updated_at")
 
     assert "yesterday" not in str(caught.value)
+
+
+NOTHING = ["0000-00-00", "0000-00-00 00:00:00", "NULL", "\\N", "infinity", "NaT", "-", ""]
+
+
+@pytest.mark.parametrize("text", NOTHING)
+def test_what_stands_for_nothing_is_null(text: str) -> None:
+    assert ([None, SECOND], 0) == read([text, "2024-01-01T10:00:00Z"])
+    assert ([None], 0) == read([text])
+
+
+def read(texts: list[str], form: str | None = None) -> tuple[list[int | None], int]:
+    versions, unreadable = read_versions(pa.array(texts), "updated_at", form)
+    return versions.to_pylist(), unreadable
+
+
+@pytest.mark.parametrize("bad", ["yesterday", "2024-02-30", "12.5", "7", "25/11/2026"])
+def test_a_cell_that_cannot_be_read_is_null_and_counted(bad: str) -> None:
+    good = "2024-01-01T10:00:00Z"
+
+    assert ([SECOND, None, SECOND], 1) == read([good, bad, good])
+
+
+def test_numbers_are_numbers_where_most_are() -> None:
+    assert ([7, None, 8], 1) == read(["7", "2024-01-01", "8"])
+
+
+def test_a_column_of_dates_is_read_as_it_is_said_to_be_written() -> None:
+    day = 1_795_564_800_000_000
+    assert ([day, None, None, day], 1) == read(
+        ["25/11/2026", "2026-11-25", "NULL", "25/11/2026"], "%d/%m/%Y"
+    )
+    with pytest.raises(MappingError, match="such as 99/99/9999") as caught:
+        read(["25/11/2026", "26/11/2026", "2026-11-25"])
+    assert "version_format" in caught.value.remedy

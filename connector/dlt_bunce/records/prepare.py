@@ -54,6 +54,7 @@ class Rules:
     default_region: str | None = None
     lowercase_email: bool = True
     strict_devices: bool = False
+    version_format: str | None = None
     defaults: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -82,7 +83,7 @@ def prepare(source: pa.Table, mapping: FieldMapping, rules: Rules) -> Prepared:
     defaults = _defaults(rules)
     rows = pa.array(range(source.num_rows), pa.int64())
     ids = judge_identifiers(_column(source, mapping, "customer_id"))
-    versions = _versions(source, mapping)
+    versions, unreadable = _versions(source, mapping, rules)
     kept = newest(ids.values, versions)
     if kept is not None:
         used = {*mapping.columns.values()}
@@ -102,7 +103,8 @@ def prepare(source: pa.Table, mapping: FieldMapping, rules: Rules) -> Prepared:
         rejected=_rejected(rows, judged, filled, versions, bad, mapping),
         superseded=len(kept) - len(rows) if kept is not None else 0,
         read=len(rows) if kept is None else len(kept),
-        warnings={NOTES[name]: column.noted for name, column in judged.items() if column.noted},
+        warnings={NOTES[name]: column.noted for name, column in judged.items() if column.noted}
+        | ({"versions_unreadable": unreadable} if unreadable else {}),
     )
 
 
@@ -234,7 +236,8 @@ def values_of(source: pa.Table, column: str | None) -> pa.Array:
     return pc.coalesce(*parts)
 
 
-def _versions(source: pa.Table, mapping: FieldMapping) -> pa.Array:
+def _versions(source: pa.Table, mapping: FieldMapping, rules: Rules) -> tuple[pa.Array, int]:
     if mapping.version is None or mapping.version not in source.column_names:
-        return pa.nulls(source.num_rows, pa.int64())
-    return read_versions(flat(source.column(mapping.version)), mapping.version)
+        return pa.nulls(source.num_rows, pa.int64()), 0
+    column = flat(source.column(mapping.version))
+    return read_versions(column, mapping.version, rules.version_format)

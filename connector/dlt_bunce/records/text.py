@@ -87,6 +87,12 @@ def without_invisible(text: str) -> str:
     return "".join(c for c in text if unicodedata.category(c) != "Cf").strip()
 
 
+def shape(text: str) -> str:
+    """What a text looks like without what it says: 9 for digits, a for letters, A for capitals."""
+    marks = {"Nd": "9", "Lu": "A", "Ll": "a", "Lo": "a"}
+    return "".join(marks.get(unicodedata.category(c), c) for c in text)
+
+
 def characters(count: int) -> str:
     """The count with its noun: 1 character, 2 characters."""
     return f"{count} character{'' if count == 1 else 's'}"

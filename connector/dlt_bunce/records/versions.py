@@ -7,38 +7,55 @@ import pyarrow.compute as pc
 
 from dlt_bunce.errors import MappingError
 from dlt_bunce.records.column import any_true
-from dlt_bunce.records.text import flat, read_text
+from dlt_bunce.records.text import flat, read_text, shape
 
 _INTEGER = r"^[+-]?[0-9]{1,19}$"
 _ZONED = r"[Tt ][0-9]{2}.*(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)$"
+_NOTHING = (
+    r"(?i)^(?:0000-00-00(?:[T ]00:00:00(?:\.0+)?)?|NULL|\\N|[+-]?infinity|NaT|NaN|None|N/A|-)$"
+)
+_BLANK = pa.scalar(None, pa.string())
 _MICROSECONDS = pa.timestamp("us")
 
 
-def read_versions(array: pa.Array, column: str) -> pa.Array:
-    """int64, null for null: the larger the newer.
+def read_versions(array: pa.Array, column: str, form: str | None = None) -> tuple[pa.Array, int]:
+    """int64, null for null: the larger the newer; and how many cells could not be read.
 
     Timestamps and dates in microseconds since 1970 UTC (without a zone they are UTC), integers as
-    they are, text if all of it is ISO 8601 or all of it whole numbers. Raises MappingError, naming
-    `column`, for anything else: half-understood versions would let old content win.
+    they are, text as ISO 8601 or whole numbers, or as `form` (as strptime has it) says. What stands
+    for nothing (0000-00-00, NULL, NaT, infinity) is null. A cell of text that cannot be read is
+    null, too. Raises MappingError, naming `column`, when half of them cannot, and for columns of
+    other types: half-understood versions would let old content win.
     """
     array = flat(array)
     kind = array.type
     try:
         if pa.types.is_null(kind) or pa.types.is_integer(kind):
-            return array.cast(pa.int64())
+            return array.cast(pa.int64()), 0
         if pa.types.is_decimal(kind):
-            return array.cast(pa.decimal256(76, max(kind.scale, 0))).cast(pa.int64())
+            return array.cast(pa.decimal256(76, max(kind.scale, 0))).cast(pa.int64()), 0
         if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-            return _micros(array, kind)
-        text = read_text(array)
-        if not any_true(text.invalid):
-            return _from_text(text.values)
+            return _micros(array, kind), 0
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        pass
-    raise MappingError(
-        f"The version column {column!r} (type {kind}) does not hold timestamps, dates, or whole "
+        raise _refused(column, f"type {kind}") from None
+    text = read_text(array)
+    if any_true(text.invalid):
+        raise _refused(column, f"type {kind}")
+    present = pc.if_else(pc.match_substring_regex(text.values, _NOTHING), _BLANK, text.values)
+    versions = _from_text(present, form)
+    unreadable = pc.and_(pc.is_null(versions), pc.is_valid(present)).true_count
+    if unreadable and 2 * unreadable >= len(present) - present.null_count:
+        sample = present.filter(pc.and_(pc.is_null(versions), pc.is_valid(present)))[0].as_py()
+        raise _refused(column, f"such as {shape(sample)}")
+    return versions, unreadable
+
+
+def _refused(column: str, found: str) -> MappingError:
+    return MappingError(
+        f"The version column {column!r} ({found}) does not hold timestamps, dates, or whole "
         "numbers throughout.",
-        remedy="Name another column as version, or cast this one at the source.",
+        remedy="Name another column as version, cast this one to ISO 8601 (9999-99-99T99:99:99Z) "
+        'at the source, or say how it is written, such as version_format = "%d/%m/%Y".',
     )
 
 
@@ -50,13 +67,42 @@ def _micros(array: pa.Array, kind: pa.DataType) -> pa.Array:
     )
 
 
-def _from_text(text: pa.Array) -> pa.Array:
+def _from_text(text: pa.Array, form: str | None) -> pa.Array:
+    """Versions, null where a text is none of the kind that most are of."""
+    if form is not None:
+        return pc.strptime(text, form, "us", error_is_null=True).cast(pa.int64())
     present = text.drop_null()
-    if pc.match_substring_regex(present, _INTEGER).true_count == len(present):
-        return pc.replace_substring_regex(text, r"^\+", "").cast(pa.int64())
+    numbers = pc.match_substring_regex(present, _INTEGER).true_count
+    try:
+        if numbers == len(present):
+            return _whole(text)
+        if not numbers:
+            return _iso(text)
+    except pa.ArrowInvalid:
+        pass
+    encoded = text.dictionary_encode()
+    each = [_one(cell) for cell in encoded.dictionary.to_pylist()]
+    wanted = "number" if 2 * numbers > len(present) else "time"
+    found = [version if kind == wanted else None for kind, version in each]
+    return pa.array(found, pa.int64()).take(encoded.indices)
+
+
+def _one(text: str) -> tuple[str, int | None]:
+    cell = pa.array([text])
+    is_number = pc.match_substring_regex(cell, _INTEGER)[0].as_py()
+    try:
+        return ("number", _whole(cell)[0].as_py()) if is_number else ("time", _iso(cell)[0].as_py())
+    except pa.ArrowInvalid:
+        return "neither", None
+
+
+def _whole(text: pa.Array) -> pa.Array:
+    return pc.replace_substring_regex(text, r"^\+", "").cast(pa.int64())
+
+
+def _iso(text: pa.Array) -> pa.Array:
     short = pc.replace_substring_regex(text, r"(\.[0-9]{6})[0-9]+", r"\1")
     zoned = pc.fill_null(pc.match_substring_regex(short, _ZONED), False)
-    blank = pa.scalar(None, pa.string())
-    with_zone = pc.if_else(zoned, short, blank).cast(pa.timestamp("us", "UTC"))
-    without = pc.if_else(zoned, blank, short).cast(_MICROSECONDS)
+    with_zone = pc.if_else(zoned, short, _BLANK).cast(pa.timestamp("us", "UTC"))
+    without = pc.if_else(zoned, _BLANK, short).cast(_MICROSECONDS)
     return pc.coalesce(with_zone.cast(pa.int64()), without.cast(pa.int64()))
