@@ -98,6 +98,8 @@ class BunceConfiguration(DestinationClientConfiguration):
     """Rows rejected or held above which a recorded run fails."""
     min_rows_share_of_last: Optional[float] = None
     """Rows read, as a fraction of what the last run read, below which a recorded run fails."""
+    min_rows: Optional[int] = None
+    """Rows read below which a recorded run fails: 1 for a source that is never empty."""
     # typing's Callable: dlt takes that of collections.abc for a class, which fails in Python 3.10
     on_run_end: Optional[Union[str, Callable[[Any], Any]]] = None
     """Called with the RunSummary when a run has ended: "package.module:function", or a callable."""
@@ -141,7 +143,13 @@ class BunceConfiguration(DestinationClientConfiguration):
                     f"{name} is {getattr(self, name)}, but must be above 0.",
                     remedy=f"Correct {name} under [destination.bunce].",
                 )
-        for name in ("requests_per_minute", "max_reject_count", "wait_for_run", "retention_days"):
+        for name in (
+            "requests_per_minute",
+            "max_reject_count",
+            "min_rows",
+            "wait_for_run",
+            "retention_days",
+        ):
             if (getattr(self, name) or 0) < 0:
                 raise ConfigurationError(
                     f"{name} is {getattr(self, name)}, but must not be below 0.",
@@ -170,7 +178,12 @@ class BunceConfiguration(DestinationClientConfiguration):
     @property
     def thresholds(self) -> Thresholds:
         """What a run may be like without failing its caller."""
-        return Thresholds(self.max_reject_share, self.max_reject_count, self.min_rows_share_of_last)
+        return Thresholds(
+            self.max_reject_share,
+            self.max_reject_count,
+            self.min_rows_share_of_last,
+            self.min_rows,
+        )
 
     @property
     def most_concurrency(self) -> int:

@@ -54,6 +54,7 @@ class bunce(Destination[BunceConfiguration, "BunceClient"]):  # noqa: N801
         max_reject_share: float | None = None,
         max_reject_count: int | None = None,
         min_rows_share_of_last: float | None = None,
+        min_rows: int | None = None,
         on_run_end: Union[str, Callable[[Any], Any], None] = None,
         wait_for_run: float | None = None,
         keep_completed_jobs: bool | None = None,

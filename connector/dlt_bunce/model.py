@@ -269,7 +269,7 @@ class RunSummary:
     def _raise_over(self, found: Mapping[str, str]) -> None:
         if not found:
             return
-        rejects = found.keys() - {"min_rows_share_of_last"}
+        rejects = found.keys() - {"min_rows_share_of_last", "min_rows"}
         kind: type[ThresholdError] = RejectThresholdError if rejects else TooFewRowsError
         done = (
             "nothing was sent, as this is a dry run"

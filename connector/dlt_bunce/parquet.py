@@ -26,14 +26,13 @@ def record_batches(
         yield from parquet.iter_batches(batch_size=rows, row_groups=chosen, use_threads=False)
 
 
-def columns(file: Path) -> list[str]:
-    """The names of a file's columns. Raises SourceError for a file that is not Parquet."""
+def schema(file: Path | IO[bytes], name: str) -> pa.Schema:
+    """The schema of a file called `name`. Raises SourceError for one that is not Parquet."""
     try:
-        names: list[str] = pq.read_schema(file).names
+        return pq.read_schema(file)
     except (pa.ArrowInvalid, OSError) as error:
         raise SourceError(
-            f"{file} cannot be read as Parquet ({type(error).__name__}).",
+            f"{name} cannot be read as Parquet ({type(error).__name__}).",
             remedy="Give Parquet or CSV files, or load other formats with a dlt source of your "
             "own.",
         ) from None
-    return names

@@ -33,7 +33,7 @@ from dlt_bunce.left_overs import (
 from dlt_bunce.logs import logger
 from dlt_bunce.mapped_rows import with_mapped_rows
 from dlt_bunce.model import RunSummary
-from dlt_bunce.summary import runs_of, total
+from dlt_bunce.summary import discarded_rows, runs_of, total
 from dlt_bunce.table_mapping import Hints, mapped_as
 from dlt_bunce.working_folder import mend
 
@@ -91,6 +91,9 @@ def flush_and_run(
             )
         name = pipeline.pipeline_name
         summary = total(client, runs_of(client, name, pipeline.last_trace), name)
+        if discarded := discarded_rows(pipeline.last_trace):
+            warned = {**summary.warnings, "discarded_rows": discarded}
+            summary = replace(summary, warnings=warned)
         if flushed:
             before = total(client, flushed, name)
             # a row that was left behind counts for the run that loads it

@@ -12,6 +12,7 @@ class Thresholds:
     max_reject_share: float | None = None
     max_reject_count: int | None = None
     min_rows_share_of_last: float | None = None
+    min_rows: int | None = None
 
     def exceeded(self, *, read: int, rejected: int, last_read: int | None = None) -> dict[str, str]:
         """What a run of these figures is outside of: the setting's name, and a clause about it.
@@ -33,6 +34,8 @@ class Thresholds:
             found["max_reject_count"] = (
                 f"{rejected} of {read} rows are rejected (threshold: {count} rows)"
             )
+        if self.min_rows is not None and read < self.min_rows:
+            found["min_rows"] = f"{read} rows were read (threshold: {self.min_rows} rows)"
         if least is not None and last_read and read / last_read < least:
             found["min_rows_share_of_last"] = (
                 f"{read} rows were read, and {last_read} in the run before "

@@ -53,6 +53,11 @@ LEFT_BEHIND = "Rows that an earlier run left behind are loaded first."
     type=click.FloatRange(0, 1),
     help="Exit with 3 when fewer rows are read than this share of what the last run read.",
 )
+@click.option(
+    "--min-rows",
+    type=click.IntRange(min=0),
+    help="Exit with 3 when fewer rows are read, such as 1 for a source that is never empty.",
+)
 @options.store_options
 def command(
     origin: Origin,
@@ -63,6 +68,7 @@ def command(
     max_reject_share: float | None,
     max_reject_count: int | None,
     min_rows_share_of_last: float | None,
+    min_rows: int | None,
     store_url: str | None,
     account: str | None,
     as_json: bool,
@@ -110,6 +116,7 @@ def command(
             max_reject_share=max_reject_share,
             max_reject_count=max_reject_count,
             min_rows_share_of_last=min_rows_share_of_last,
+            min_rows=min_rows,
         )
         store = options.store_settings(store_url, account)
         name = origin.pipeline_name(*store)
@@ -140,6 +147,8 @@ def command(
                     )
             except ThresholdError as error:  # its figures are shown like any others
                 summary, over = error.summary, error
+        if not summary.read:
+            summary = replace(summary, warnings={**summary.warnings, "no_rows": 0})
         if flushed:
             before = [one for one in (summary.flushed, *flushed) if one is not None]
             summary = replace(summary, flushed=add_up(before, pipeline.pipeline_name))
