@@ -32,6 +32,11 @@ WARNINGS: Mapping[str, RunWarning] = _warnings(
         "use the contract freeze, which stops the load, or none",
     ),
     RunWarning(
+        "deleted_at_source",
+        "rows that the source marks as deleted or archived are loaded like any others",
+        "leave them out: --query 'SELECT … WHERE deleted_at IS NULL', or the resource's add_filter",
+    ),
+    RunWarning(
         "skipped_changes",
         "customers changed since Bunce accepted them and were not sent, since the disposition is "
         "append",

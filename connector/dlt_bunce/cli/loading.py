@@ -97,6 +97,7 @@ def command(
         import dlt
 
         from dlt_bunce.adapter import bunce_adapter
+        from dlt_bunce.deleted_rows import DeletedRows
         from dlt_bunce.records.cells import LETTER_ID
         from dlt_bunce.running import flush_and_run, has_left_overs
         from dlt_bunce.sources import Shard
@@ -137,18 +138,18 @@ def command(
             )
             if has_left_overs(pipeline):
                 click.echo(LEFT_BEHIND, err=True)
+            deleted = DeletedRows()
             over: ThresholdError | None = None
             try:
                 with hooked(), watched():
                     summary = flush_and_run(
                         pipeline,
-                        bunce_adapter(resource, **hints),
+                        bunce_adapter(resource.add_map(deleted), **hints),
                         write_disposition=origin.disposition,
                     )
             except ThresholdError as error:  # its figures are shown like any others
                 summary, over = error.summary, error
-        if not summary.read:
-            summary = replace(summary, warnings={**summary.warnings, "no_rows": 0})
+        summary = _with_no_rows(summary)
         if flushed:
             before = [one for one in (summary.flushed, *flushed) if one is not None]
             summary = replace(summary, flushed=add_up(before, pipeline.pipeline_name))
@@ -156,6 +157,7 @@ def command(
             output.as_json(summary.as_dict())
         else:
             output.print_summary(summary, "Loaded")
+            output.print_sentences(deleted.sentences)
             if summary.superseded and LETTER_ID in origin.columns:
                 output.console().print(
                     "Superseded rows are not sent: since their dead letters were met last, Bunce "
@@ -201,6 +203,13 @@ def _flushed(pipelines: Iterable[dlt.Pipeline]) -> list[RunSummary]:
             with watched():
                 found.append(flush(pipeline))
     return found
+
+
+def _with_no_rows(summary: RunSummary) -> RunSummary:
+    """A command reads all of a source; a pipeline with a cursor may well find nothing new."""
+    if summary.read:
+        return summary
+    return replace(summary, warnings={**summary.warnings, "no_rows": 0})
 
 
 def _raise_over(over: ThresholdError | None, flushed: Iterable[RunSummary]) -> None:

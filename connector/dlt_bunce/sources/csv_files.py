@@ -31,6 +31,8 @@ _VALUE = re.compile(
     r"\S+@\S+\.\S+|[+(]?[0-9][0-9 ().-]{5,}[0-9]|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 )
 """What stands in a customer's row and names no column."""
+_ESCAPED = re.compile(rb'(?:^|[\n,;\t|])"[^"\n]*\\"[^"\r\n,;\t|]')
+"""A cell in quotes whose first mark has a backslash and closes nothing."""
 _SAVE = "Save it as CSV UTF-8 (comma delimited)."
 
 
@@ -79,7 +81,7 @@ def is_csv(name: str) -> bool:
 
 
 def columns(file: Path, name: str) -> list[str]:
-    """The names of the columns of a file called `name`. Raises SourceError for a header that cannot be read."""
+    """The columns of a file called `name`. Raises SourceError for a header that cannot be read."""
     opened = gzip.open if file.suffix.lower() == ".gz" else open
     try:
         with opened(file, "rb") as content:
@@ -163,12 +165,16 @@ def record_batches(file: IO[bytes], rows: int, name: str) -> Iterator[Any]:
             ),
         ) as batches:
             for batch in batches:
+                if bytes_read.escaped:
+                    raise _escaped(name)
                 cells = [unmarked(c) for c in batch.columns] if read.exported else batch.columns
                 named = pa.RecordBatch.from_arrays(cells, names=read.named)
                 filled = _without_blank_rows(named)
                 for start in range(0, filled.num_rows, rows):
                     yield filled.slice(start, rows)
     except pa.ArrowInvalid as error:
+        if bytes_read.escaped:
+            raise _escaped(name) from None
         raise _unreadable(name, str(error), ragged) from None
     if bytes_read.quotes % 2:
         raise SourceError(
@@ -183,6 +189,7 @@ class _Reading(io.RawIOBase):
     def __init__(self, head: bytes, rest: IO[bytes]) -> None:
         self._head, self._rest = head, rest
         self.quotes = 0
+        self.escaped = False
 
     def readable(self) -> bool:
         return True
@@ -195,6 +202,8 @@ class _Reading(io.RawIOBase):
         if data and len(data) < size and not data.endswith(b"\n"):
             data += b"\n"  # Arrow does not take a header without one
         self.quotes += data.count(b'"')
+        if b'\\"' in data and _ESCAPED.search(data):
+            self.escaped = True
         return data
 
 
@@ -227,6 +236,13 @@ def _without_blank_rows(batch: Any) -> Any:
         there = pc.is_valid(column)
         filled = there if filled is None else pc.or_(filled, there)
     return batch.filter(filled)
+
+
+def _escaped(name: str) -> SourceError:
+    return SourceError(
+        f'{name} is not CSV: a quotation mark within a cell is written as \\", as MySQL does.',
+        remedy="Export it with marks doubled: in MySQL FIELDS ENCLOSED BY '\"' ESCAPED BY '\"'.",
+    )
 
 
 def _not_utf8(name: str, where: str = "") -> SourceError:

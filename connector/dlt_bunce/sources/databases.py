@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from dlt.extract import DltResource
 
 from dlt_bunce.errors import SourceError
+from dlt_bunce.plain_tables import refuse_twice
 from dlt_bunce.records.rows import arrow_tables
 from dlt_bunce.sources.ranges import Range, quoted
 from dlt_bunce.sources.resources import (
@@ -20,6 +24,9 @@ from dlt_bunce.sources.resources import (
     resource,
     resource_name,
 )
+
+_INT64 = 2**63
+_NO_KEY = re.compile("(BOOL|INTERVAL|HUGEINT|UHUGEINT|ENUM|INET|CIDR|BIT|STRUCT|MAP|JSON)", re.IGNORECASE)
 
 
 def from_sql(
@@ -47,8 +54,9 @@ def from_sql(
         statement = _of_query(query or "", _since(ranges, incremental, last))
         with _connected(address) as link:
             streamed = link.execution_options(stream_results=True, yield_per=ROWS)
-            result = streamed.execute(statement)
-            yield from arrow_tables(list(result.keys()), result.partitions(ROWS))
+            with streamed.execute(statement) as result:
+                refuse_twice(result.keys(), "The query's rows")
+                yield from arrow_tables(list(result.keys()), result.partitions(ROWS))
 
     return resource(rows, incremental, name)
 
@@ -56,11 +64,13 @@ def from_sql(
 def _from_table(
     address: Any, table: str, incremental: str | None, ranges: Sequence[Range], name: str
 ) -> DltResource:
+    import sqlalchemy as sa
     from dlt.sources.sql_database import sql_table
 
     schema, _, plain = table.rpartition(".")
 
     def check(reflected: Any) -> None:
+        _compare_seconds(reflected)
         for column in (incremental, *(chosen.column for chosen in ranges)):
             check_column(column, list(reflected.columns.keys()))
 
@@ -77,10 +87,21 @@ def _from_table(
         table_adapter_callback=check,
         query_adapter_callback=narrow if ranges else None,
         # what an error says must not hold a customer's key
-        engine_kwargs={"hide_parameters": True},
+        engine_kwargs={"hide_parameters": True, "poolclass": sa.NullPool},
     ).with_name(name if incremental else TABLE)
     found.apply_hints(table_name=TABLE)
     return found
+
+
+def _compare_seconds(reflected: Any) -> None:
+    """Bind times to SQLite without a fraction, so that as texts they precede every time of their
+    second: `12:30:05` is less than `12:30:05.000000`.
+    """
+    from sqlalchemy.dialects.sqlite import DATETIME
+
+    for column in reflected.columns:
+        if isinstance(column.type, DATETIME):
+            column.type = DATETIME(truncate_microseconds=True)  # type: ignore[no-untyped-call]
 
 
 def from_duckdb(
@@ -105,6 +126,8 @@ def from_duckdb(
         where = " AND ".join(condition for condition, _ in conditions)
         text = f"SELECT * FROM ({inner}\n) AS q WHERE {where}" if where else inner  # noqa: S608
         with duckdb.connect(path, read_only=True) as connection:
+            # of a subquery DuckDB renames the second of two columns
+            refuse_twice(connection.sql(inner).columns, "The query's rows")
             relation = connection.sql(text, params=[v for _, values in conditions for v in values])
             yield from relation.to_arrow_reader(ROWS)
 
@@ -134,6 +157,40 @@ def key_bounds(
 
     The database counts and orders the keys; where they have an index, that is all it reads.
     """
+    found = _bounds(url, parts, key, table, query)
+    for value in found:
+        _refuse_bound(key, value)
+    return found
+
+
+def _refuse_bound(key: str, value: Any) -> None:
+    """Raises SourceError for a value by which no database and no plan can divide rows alike."""
+    known = isinstance(value, (str, int, float, Decimal, date, UUID)) and not isinstance(value, bool)
+    if isinstance(value, (float, Decimal)):
+        known = value == value  # noqa: PLR0124, not a number
+    if isinstance(value, int):
+        known = known and abs(value) < _INT64
+    if not known:
+        raise _no_key(key, type(value).__name__)
+
+
+def _refuse_type(key: str, kind: str) -> None:
+    """Raises SourceError for types whose order is not that of their values as parameters."""
+    if _NO_KEY.match(kind):
+        raise _no_key(key, kind)
+
+
+def _no_key(key: str, kind: str) -> SourceError:
+    return SourceError(
+        f"Column {key!r} cannot divide rows into shards: it holds {kind.split('(')[0]} values, or "
+        "such that are no numbers.",
+        remedy="Name a column of whole numbers, texts, dates, or UUIDs that has an index.",
+    )
+
+
+def _bounds(
+    url: str, parts: int, key: str, table: str | None, query: str | None
+) -> list[Any]:
     _one_of(table, query)
     if url.startswith("duckdb:"):
         return _duckdb_bounds(url.removeprefix("duckdb:///"), parts, key, table, query)
@@ -146,6 +203,7 @@ def key_bounds(
             schema, _, plain = table.rpartition(".")
             found = sa.inspect(link).get_columns(plain, schema=schema or None)
             check_column(key, [column["name"] for column in found])
+            _refuse_type(key, next(str(type(c["type"]).__name__) for c in found if c["name"] == key))
             rows = sa.table(plain, sa.column(key), schema=schema or None)
         column = rows.c[key]
         position = sa.func.row_number().over(order_by=column).label("position")
@@ -163,6 +221,9 @@ def _duckdb_bounds(
 
     inner, name = _duckdb_query(path, table, query), quoted(key)
     with duckdb.connect(path, read_only=True) as connection:
+        relation = connection.sql(inner)
+        kinds = dict(zip(relation.columns, map(str, relation.types), strict=True))
+        _refuse_type(key, kinds.get(key, ""))
         counted = f"SELECT count({name}) FROM ({inner}\n) AS q"  # noqa: S608, a checked identifier
         [[count]] = connection.sql(counted).fetchall()
         ordered = (
