@@ -112,8 +112,10 @@ def test_parts_whose_types_drift_are_read_in_one_type(
 def test_times_of_several_units_are_read_in_one() -> None:
     first, second = pa.array([1], pa.timestamp("us")), pa.array([1], pa.timestamp("ms"))
 
-    assert [1, 1_000] == [value.value // 1_000 if hasattr(value, "value") else
-                          round(value.timestamp() * 1_000_000) for value in parts(first, second)]
+    assert [1, 1_000] == [
+        value.value // 1_000 if hasattr(value, "value") else round(value.timestamp() * 1_000_000)
+        for value in parts(first, second)
+    ]
 
 
 @pytest.mark.parametrize("other", [pa.array([True]), pa.array([1], pa.timestamp("us"))])

@@ -53,6 +53,8 @@ def _is_plain(kind: Any) -> bool:
         return all(_is_plain(field.type) for field in kind)
     if pt.is_decimal(kind):
         return bool(kind.precision <= _PRECISION and pt.is_decimal128(kind))
+    if pt.is_timestamp(kind):
+        return bool(kind.unit != "ns")
     return not isinstance(kind, pa.BaseExtensionType) and not (
         pt.is_duration(kind)
         or pt.is_interval(kind)
@@ -78,17 +80,24 @@ def _plain(column: Any) -> Any:
         return plain_array(column.storage)
     if pt.is_run_end_encoded(kind):
         return plain_array(pa.compute.run_end_decode(column))
-    if pt.is_string_view(kind):
-        return column.cast(pa.large_string())
-    if pt.is_binary_view(kind):
-        return column.cast(pa.large_binary())
-    if pt.is_float16(kind):
-        return column.cast(pa.float32())
-    if pt.is_duration(kind):
-        return column.cast(pa.int64())
-    if pt.is_decimal(kind) and kind.precision <= _PRECISION:
-        return column.cast(pa.decimal128(kind.precision, kind.scale))
-    return _texts(column)
+    simple = _simple(kind)
+    return _texts(column) if simple is None else column.cast(simple, safe=False)
+
+
+def _simple(kind: Any) -> Any:
+    """The plain type with the same values, of times to the microsecond; None where there is none."""
+    if pt.is_decimal(kind):
+        wide = kind.precision > _PRECISION
+        return None if wide else pa.decimal128(kind.precision, kind.scale)
+    if pt.is_timestamp(kind):
+        return pa.timestamp("us", kind.tz)
+    kinds = {
+        pt.is_string_view: pa.large_string(),
+        pt.is_binary_view: pa.large_binary(),
+        pt.is_float16: pa.float32(),
+        pt.is_duration: pa.int64(),
+    }
+    return next((simple for test, simple in kinds.items() if test(kind)), None)
 
 
 def plain_array(column: Any) -> Any:

@@ -13,7 +13,7 @@ from uuid import UUID
 from dlt.extract import DltResource
 
 from dlt_bunce.errors import SourceError
-from dlt_bunce.plain_tables import refuse_twice
+from dlt_bunce.plain_tables import plain, refuse_twice
 from dlt_bunce.records.rows import arrow_tables
 from dlt_bunce.sources.ranges import Range, quoted
 from dlt_bunce.sources.resources import (
@@ -26,7 +26,9 @@ from dlt_bunce.sources.resources import (
 )
 
 _INT64 = 2**63
-_NO_KEY = re.compile("(BOOL|INTERVAL|HUGEINT|UHUGEINT|ENUM|INET|CIDR|BIT|STRUCT|MAP|JSON)", re.IGNORECASE)
+_NO_KEY = re.compile(
+    "(BOOL|INTERVAL|HUGEINT|UHUGEINT|ENUM|INET|CIDR|BIT|STRUCT|MAP|JSON)", re.IGNORECASE
+)
 
 
 def from_sql(
@@ -70,7 +72,8 @@ def _from_table(
     schema, _, plain = table.rpartition(".")
 
     def check(reflected: Any) -> None:
-        _compare_seconds(reflected)
+        if address.get_backend_name() == "sqlite":
+            _compare_seconds(reflected)
         for column in (incremental, *(chosen.column for chosen in ranges)):
             check_column(column, list(reflected.columns.keys()))
 
@@ -97,10 +100,11 @@ def _compare_seconds(reflected: Any) -> None:
     """Bind times to SQLite without a fraction, so that as texts they precede every time of their
     second: `12:30:05` is less than `12:30:05.000000`.
     """
+    from sqlalchemy import DateTime
     from sqlalchemy.dialects.sqlite import DATETIME
 
     for column in reflected.columns:
-        if isinstance(column.type, DATETIME):
+        if isinstance(column.type, DateTime):
             column.type = DATETIME(truncate_microseconds=True)  # type: ignore[no-untyped-call]
 
 
@@ -129,7 +133,7 @@ def from_duckdb(
             # of a subquery DuckDB renames the second of two columns
             refuse_twice(connection.sql(inner).columns, "The query's rows")
             relation = connection.sql(text, params=[v for _, values in conditions for v in values])
-            yield from relation.to_arrow_reader(ROWS)
+            yield from map(plain, relation.to_arrow_reader(ROWS))
 
     where = str(Path(path).resolve())
     return resource(rows, incremental, resource_name(TABLE, where, table, query, incremental))
@@ -165,7 +169,9 @@ def key_bounds(
 
 def _refuse_bound(key: str, value: Any) -> None:
     """Raises SourceError for a value by which no database and no plan can divide rows alike."""
-    known = isinstance(value, (str, int, float, Decimal, date, UUID)) and not isinstance(value, bool)
+    known = isinstance(value, (str, int, float, Decimal, date, UUID)) and not isinstance(
+        value, bool
+    )
     if isinstance(value, (float, Decimal)):
         known = value == value  # noqa: PLR0124, not a number
     if isinstance(value, int):
@@ -177,20 +183,18 @@ def _refuse_bound(key: str, value: Any) -> None:
 def _refuse_type(key: str, kind: str) -> None:
     """Raises SourceError for types whose order is not that of their values as parameters."""
     if _NO_KEY.match(kind):
-        raise _no_key(key, kind)
+        raise _no_key(key, kind.partition("(")[0])
 
 
 def _no_key(key: str, kind: str) -> SourceError:
     return SourceError(
-        f"Column {key!r} cannot divide rows into shards: it holds {kind.split('(')[0]} values, or "
-        "such that are no numbers.",
+        f"Column {key!r} cannot divide rows into shards: it holds {kind} values, or such that are "
+        "no numbers.",
         remedy="Name a column of whole numbers, texts, dates, or UUIDs that has an index.",
     )
 
 
-def _bounds(
-    url: str, parts: int, key: str, table: str | None, query: str | None
-) -> list[Any]:
+def _bounds(url: str, parts: int, key: str, table: str | None, query: str | None) -> list[Any]:
     _one_of(table, query)
     if url.startswith("duckdb:"):
         return _duckdb_bounds(url.removeprefix("duckdb:///"), parts, key, table, query)
@@ -203,7 +207,9 @@ def _bounds(
             schema, _, plain = table.rpartition(".")
             found = sa.inspect(link).get_columns(plain, schema=schema or None)
             check_column(key, [column["name"] for column in found])
-            _refuse_type(key, next(str(type(c["type"]).__name__) for c in found if c["name"] == key))
+            _refuse_type(
+                key, next(str(type(c["type"]).__name__) for c in found if c["name"] == key)
+            )
             rows = sa.table(plain, sa.column(key), schema=schema or None)
         column = rows.c[key]
         position = sa.func.row_number().over(order_by=column).label("position")

@@ -10,6 +10,7 @@ import dlt
 from dlt.extract import DltResource
 
 from dlt_bunce import parquet
+from dlt_bunce.plain_tables import plain
 from dlt_bunce.sources import csv_files, drift
 from dlt_bunce.sources.listing import Kind, listed
 from dlt_bunce.sources.resources import ROWS, TABLE, resource_name
@@ -126,7 +127,7 @@ def _parquet_batches(found: Sequence[Any], row_groups: RowGroups | None) -> Iter
         chosen = None if row_groups is None else lambda count: row_groups(path, count)  # noqa: B023, called at once
         with file.open() as opened:
             for batch in parquet.record_batches(opened, ROWS, chosen):
-                yield drift.fitted(batch, common, path)
+                yield plain(drift.fitted(batch, common, path))
 
 
 def _absolute(location: str) -> str:
