@@ -85,7 +85,7 @@ def _plain(column: Any) -> Any:
 
 
 def _simple(kind: Any) -> Any:
-    """The plain type with the same values, of times to the microsecond; None where there is none."""
+    """The plain type with the same values, times to the microsecond; None where there is none."""
     if pt.is_decimal(kind):
         wide = kind.precision > _PRECISION
         return None if wide else pa.decimal128(kind.precision, kind.scale)
