@@ -19,6 +19,7 @@ EXAMPLES: Mapping[str, str] = {
     "mapping": '{ email = "contact_mail" }',
     "max_reject_share": "0.05",
     "min_rows_share_of_last": "0.5",
+    "min_rows": "1",
     "retention_days": "90",
     "version_format": '"%d/%m/%Y"',
     "on_run_end": '"package.module:function"',

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -112,9 +112,15 @@ def unmapped(preview: Preview) -> list[str]:
 
 
 def warnings(
-    preview: Preview, *, default_region: str | None, last: RunSummary | None = None
+    preview: Preview,
+    *,
+    default_region: str | None,
+    last: RunSummary | None = None,
+    deleted: Sequence[str] = (),
 ) -> list[Warned]:
-    """What an operator should look at before the load; `last` is the pipeline's last run."""
+    """What an operator should look at before the load; `last` is the pipeline's last run, and
+    `deleted` what is known of columns that mark rows as deleted.
+    """
     summary, mapping = preview.summary, preview.mapping
     if mapping is None:
         text = "The source has no rows."
@@ -153,6 +159,9 @@ def warnings(
     ]
     for code, rows in summary.warnings.items():
         known = WARNINGS[code]
+        if code == "deleted_at_source" and deleted:
+            found += [Warned(code, sentence, "") for sentence in deleted]
+            continue
         found.append(Warned(code, f"{rows:,} rows: {known.meaning}.", f"{known.remedy}."))
     return found
 

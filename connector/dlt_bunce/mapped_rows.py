@@ -42,7 +42,7 @@ class MappedRows(ItemTransform[Any]):
     def __call__(self, item: Any, meta: Any = None) -> Any:
         """Hints go along with the first page that has a column."""
         if isinstance(item, pa.Table | pa.RecordBatch):
-            return plain(item)
+            return plain(item)  # which also refuses two columns of one name
         rows = item if isinstance(item, list) else [item]
         if not rows or not isinstance(rows[0], dict):
             return item

@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 
 from dlt_bunce.errors import SourceError
 
-_ENDINGS = (".parquet", ".parq", ".pq", "")
 _BUFFER_BYTES = 1_048_576
 """Bytes of each column that are read at a time."""
 
@@ -27,22 +26,13 @@ def record_batches(
         yield from parquet.iter_batches(batch_size=rows, row_groups=chosen, use_threads=False)
 
 
-def is_parquet(name: str) -> bool:
-    """Whether a file may be Parquet by its name: as Spark, pandas, and people call them, parts
-    without an ending too. Hidden files, marks such as _SUCCESS, and checksums are no data.
-    """
-    ending = Path(name.lower()).suffix
-    return not name.startswith((".", "_")) and ending in _ENDINGS
-
-
-def columns(file: Path) -> list[str]:
-    """The names of a file's columns. Raises SourceError for a file that is not Parquet."""
+def schema(file: Path | IO[bytes], name: str) -> pa.Schema:
+    """The schema of a file called `name`. Raises SourceError for one that is not Parquet."""
     try:
-        names: list[str] = pq.read_schema(file).names
+        return pq.read_schema(file)
     except (pa.ArrowInvalid, OSError) as error:
         raise SourceError(
-            f"{file} cannot be read as Parquet ({type(error).__name__}).",
+            f"{name} cannot be read as Parquet ({type(error).__name__}).",
             remedy="Give Parquet or CSV files, or load other formats with a dlt source of your "
             "own.",
         ) from None
-    return names

@@ -22,6 +22,21 @@ def _warnings(*warnings: RunWarning) -> Mapping[str, RunWarning]:
 
 WARNINGS: Mapping[str, RunWarning] = _warnings(
     RunWarning(
+        "no_rows",
+        "the source has no rows, or none that this user may see",
+        "check the path, table, query, and row security; --min-rows 1 makes it a failure",
+    ),
+    RunWarning(
+        "discarded_rows",
+        "a schema contract has discarded rows before the load: they have no fate",
+        "use the contract freeze, which stops the load, or none",
+    ),
+    RunWarning(
+        "deleted_at_source",
+        "rows that the source marks as deleted or archived are loaded like any others",
+        "leave them out: --query 'SELECT … WHERE deleted_at IS NULL', or the resource's add_filter",
+    ),
+    RunWarning(
         "skipped_changes",
         "customers changed since Bunce accepted them and were not sent, since the disposition is "
         "append",

@@ -20,8 +20,9 @@ from dlt_bunce.adapter import (
     refuse_replace,
 )
 from dlt_bunce.alerts import is_stopped, one_run, tell
+from dlt_bunce.deleted_rows import DeletedRows
 from dlt_bunce.destinations import client_of
-from dlt_bunce.errors import StoppedError, bunce_error
+from dlt_bunce.errors import MappingError, StoppedError, bunce_error
 from dlt_bunce.folder_locks import folder_lock
 from dlt_bunce.hooks import resolved
 from dlt_bunce.left_overs import (
@@ -33,7 +34,8 @@ from dlt_bunce.left_overs import (
 from dlt_bunce.logs import logger
 from dlt_bunce.mapped_rows import with_mapped_rows
 from dlt_bunce.model import RunSummary
-from dlt_bunce.summary import runs_of, total
+from dlt_bunce.source_keys import key_of, refuse_part_of_key
+from dlt_bunce.summary import discarded_rows, runs_of, total
 from dlt_bunce.table_mapping import Hints, mapped_as
 from dlt_bunce.working_folder import mend
 
@@ -74,7 +76,8 @@ def flush_and_run(
         refuse_replace(write_disposition or getattr(data, "write_disposition", None))
         client = client_of(pipeline)
         _check(client)
-        data, hints = _adapted(data, client)
+        deleted = DeletedRows()
+        data, hints = _adapted(data, client, deleted)
         with mapped_as(client.owner.name, hints):
             flushed = _flush(pipeline)
         client.refuse_cursor_without_ledger(pipeline)
@@ -91,6 +94,9 @@ def flush_and_run(
             )
         name = pipeline.pipeline_name
         summary = total(client, runs_of(client, name, pipeline.last_trace), name)
+        discarded = discarded_rows(pipeline.last_trace)
+        warned = {**deleted.warnings, **({"discarded_rows": discarded} if discarded else {})}
+        summary = replace(summary, warnings={**summary.warnings, **warned})
         if flushed:
             before = total(client, flushed, name)
             # a row that was left behind counts for the run that loads it
@@ -176,14 +182,14 @@ def _check(client: BunceClient) -> None:
         client.preflight()
 
 
-def _adapted(data: Any, client: BunceClient) -> tuple[Any, Hints]:
+def _adapted(data: Any, client: BunceClient, deleted: DeletedRows) -> tuple[Any, Hints]:
     """The same data with a mapping, which replaces what an earlier run was given, and with a check
     of its columns before they are extracted; and these mappings by table.
     """
     if isinstance(data, DltSource):
         source = data.clone()
         hints = [
-            _prepare(resource, client)
+            _prepare(resource, client, deleted)
             for name, resource in source.resources.items()
             if name in client.config.customers_tables or is_adapted(resource)
         ]
@@ -191,17 +197,41 @@ def _adapted(data: Any, client: BunceClient) -> tuple[Any, Hints]:
     if not isinstance(data, DltResource):
         return data, {}
     resource = data.with_name(data.name)
-    return resource, dict([_prepare(resource, client)])
+    return resource, dict([_prepare(resource, client, deleted)])
 
 
-def _prepare(resource: DltResource, client: BunceClient) -> tuple[str, Mapping[str, str]]:
+def _prepare(
+    resource: DltResource, client: BunceClient, deleted: DeletedRows
+) -> tuple[str, Mapping[str, str]]:
     if not is_adapted(resource):
         adapt(resource, {})
     hint = mapping_given(resource)
-    with_mapped_rows(resource, {**(client.config.mapping or {}), **hint})
+    given = {**(client.config.mapping or {}), **hint}
+    with_mapped_rows(resource, given)
+    _refuse_part_of_key(resource, client, given)
+    resource.add_map(deleted)
     resource.add_map(_column_check(resource, client))
     # which tables a function of the rows will name is not known: those keep what they came with
     return str(resource.table_name), hint
+
+
+def _refuse_part_of_key(
+    resource: DltResource, client: BunceClient, given: Mapping[str, str]
+) -> None:
+    """Before a row is read, where the key is known by then, and columns are."""
+    key = (resource._hints or {}).get("primary_key")  # noqa: SLF001, dlt tells it of static tables only
+    if "customer_id" in given or not isinstance(key, (list, tuple)) or not key:
+        return
+    if len(key) > 1:
+        refuse_part_of_key(key, "customer_id")
+    if isinstance(resource.table_name, str):
+        table = cast("PreparedTableSchema", resource.compute_table_schema())
+        try:
+            mapping = client.mapping(table, list(table["columns"]))
+        except MappingError:  # not all columns are known yet
+            return
+        if "customer_id" in mapping.by_name:
+            refuse_part_of_key(key, mapping.columns["customer_id"])
 
 
 def _column_check(resource: DltResource, client: BunceClient) -> Callable[[Any], Any]:
@@ -216,7 +246,9 @@ def _column_check(resource: DltResource, client: BunceClient) -> Callable[[Any],
         if unchecked and isinstance(item, (pa.Table, pa.RecordBatch)):
             unchecked = False
             table = cast("PreparedTableSchema", resource.compute_table_schema(item))
-            client.mapping(table, item.schema.names)
+            mapping = client.mapping(table, item.schema.names)
+            if "customer_id" in mapping.by_name:
+                refuse_part_of_key(key_of(table), mapping.columns["customer_id"])
         return item
 
     return check

@@ -79,6 +79,23 @@ def _over_thresholds(
     return summary.judged(thresholds, last_read)
 
 
+def discarded_rows(trace: PipelineTrace | None) -> int:
+    """Rows that a schema contract has dropped after they were extracted, as far as dlt counts."""
+    if trace is None or trace.last_extract_info is None or trace.last_normalize_info is None:
+        return 0
+    extracted: Counter[str] = Counter()
+    for packages in trace.last_extract_info.metrics.values():
+        for package in packages:
+            for table, figures in package["table_metrics"].items():
+                extracted[table] += figures.items_count
+    kept = trace.last_normalize_info.row_counts
+    return sum(
+        max(count - kept.get(table, 0), 0)
+        for table, count in extracted.items()
+        if not table.startswith("_dlt")
+    )
+
+
 def add_up(found: list[RunSummary], pipeline_name: str) -> RunSummary:
     """One summary of several load packages, named by the newest."""
     if not found:

@@ -52,9 +52,9 @@ def test_no_file_is_no_success(run: Run, emulator: Emulator, source: str) -> Non
 
     done = run("load", source)
 
-    assert 1 <= done.code <= 2
-    assert "There is no file of customers at lake" in done.errors
-    assert "but _SUCCESS, notes.txt" in done.errors
+    assert 2 == done.code
+    assert "There is no" in done.errors
+    assert ("_SUCCESS, notes.txt" in done.errors) is (source in {"lake", "lake/"})
 
 
 def test_of_two_versions_the_later_file_has_the_newer(run: Run, emulator: Emulator) -> None:
@@ -77,7 +77,7 @@ def test_a_part_with_another_header_is_refused_by_name_and_without_values(
     done = run("load", "parts")
 
     assert (2, {}) == (done.code, dict(emulator.customers))
-    assert "other columns than" in done.errors
+    assert f"{'a' if first else 'c'}.csv" in done.errors
     assert "Marked" not in done.errors
     assert "c7@" not in done.errors
 
@@ -110,7 +110,7 @@ def test_two_columns_of_one_name_are_refused(
     done = run("load", "env:CRM_URL", "--query", query)
 
     assert (2, {}) == (done.code, dict(emulator.customers))
-    assert "2 columns the name 'id'" in done.errors
+    assert "two columns named 'id'" in done.errors
     assert "AS other_id" in done.errors
 
 
@@ -127,11 +127,11 @@ def test_no_remote_file_is_no_success_either(run: Run, emulator: Emulator, s3: B
     s3.put("a.csv", "lake/csvs/a.csv")
 
     nothing = run("load", f"s3://{s3.name}/lake/nothing/")
-    other = run("load", f"s3://{s3.name}/lake/csvs/")
+    found = run("load", f"s3://{s3.name}/lake/csvs/")
 
-    assert "There is no file of customers at" in nothing.errors
-    assert "but a.csv" in other.errors
-    assert (2, 2) == (nothing.code, other.code)
+    assert "There is no file" in nothing.errors
+    assert 2 == nothing.code
+    assert (0, {"1"}) == (found.code, set(emulator.customers))
 
 
 @pytest.mark.parametrize("name", ["a.parquet", "a.PARQUET", "part-0000"])
@@ -146,18 +146,3 @@ def test_a_remote_folder_needs_no_slash_and_its_files_no_ending(
 
     assert 0 == run("load", f"s3://{s3.name}/lake/hive").code
     assert {"1"} == set(emulator.customers)
-
-
-def test_no_rows_warn_and_fail_where_that_is_asked_for(run: Run, emulator: Emulator) -> None:
-    csv("none.csv")
-    csv("one.csv", 1)
-
-    warned = run("load", "none.csv")
-    failed = run("load", "none.csv", "--min-rows", "1")
-    enough = run("load", "one.csv", "--min-rows", "1")
-
-    assert 0 == warned.code
-    assert "Warning: The source has no rows." in warned.errors
-    assert 3 == failed.code
-    assert "0 rows were read (threshold: 1 rows)" in failed.errors
-    assert (0, "") == (enough.code, enough.errors)

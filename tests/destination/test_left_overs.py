@@ -50,7 +50,7 @@ WRONG: dict[str, Callable[[], Any]] = {
     "a table of what is nested": _with_children,
     "a required field without a column": lambda: dlt.resource([_NAMELESS], name="customers"),
     "a version without order": lambda: bunce_adapter(
-        dlt.resource([customer(1, at="0000-00-00")], name="customers"), version="at"
+        dlt.resource([customer(1, at="yesterday")], name="customers"), version="at"
     ),
 }
 
@@ -89,7 +89,7 @@ def test_the_cursor_goes_back_with_the_package(make: MakePipeline, emulator: Emu
 
     pipeline = make()
     with pytest.raises(MappingError):
-        flush_and_run(pipeline, bunce_adapter(resource(stamp="0000-00-00"), version="stamp"))
+        flush_and_run(pipeline, bunce_adapter(resource(stamp="yesterday"), version="stamp"))
 
     summary = flush_and_run(make(), resource())
 

@@ -129,7 +129,13 @@ def test_hints_map_columns(make: MakePipeline, emulator: Emulator) -> None:
 def test_configuration_maps_columns_and_aliases_map_themselves(
     make: MakePipeline, emulator: Emulator
 ) -> None:
-    row = {"ID": 7, "m": "a@example.com", "firstname": "A", "surname": "B", "msisdn": "+2348100000000"}
+    row = {
+        "ID": 7,
+        "m": "a@example.com",
+        "firstname": "A",
+        "surname": "B",
+        "msisdn": "+2348100000000",
+    }
 
     make(mapping={"email": "m"}).run([row], table_name="customers")
 

@@ -132,6 +132,35 @@ def _no_driver(error: Any) -> str:
     )
 
 
+_DRIVERS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "MySQLdb": ("pymysql", "mysql+pymysql://"),
+        "cx_Oracle": ("oracledb", "oracle+oracledb://"),
+        "duckdb": ("dlt-bunce[duckdb]", "duckdb:///"),
+        "oracledb": ("oracledb", "oracle+oracledb://"),
+        "psycopg": ("dlt-bunce[postgres]", "postgresql://"),
+        "psycopg2": ("dlt-bunce[postgres]", "postgresql://"),
+        "pymysql": ("pymysql", "mysql+pymysql://"),
+        "pyodbc": ("pyodbc", "mssql+pyodbc://"),
+        "snowflake": ("snowflake-sqlalchemy", "snowflake://"),
+        "sqlalchemy": ("dlt-bunce[sql]", "the URL as it is"),
+    }
+)
+"""By module: what to install, and how the URL begins then."""
+
+
+def _no_module(error: Any) -> str:
+    module = str(error.name).split(".", maxsplit=1)[0]
+    needed = f"The Python module {error.name} is needed and not installed."
+    if module in _DRIVERS:
+        package, url = _DRIVERS[module]
+        return f"{needed} Install it: pip install '{package}', and write {url}."
+    return (
+        f"{needed} Install the driver of the source, or an extra of dlt-bunce: duckdb, emulator, "
+        "postgres, report, s3, sql, ui."
+    )
+
+
 _EXPLAINED: dict[str, Any] = {
     "ConfigFieldMissingException": _missing,
     "ConfigValueCannotBeCoercedException": lambda error: (
@@ -143,10 +172,7 @@ _EXPLAINED: dict[str, Any] = {
     "MissingDependencyException": lambda error: (
         f"The source needs packages that are not installed: {', '.join(error.dependencies)}."
     ),
-    "ModuleNotFoundError": lambda error: (
-        f"The Python module {error.name} is needed and not installed. Install the driver of the "
-        "source, or an extra of dlt-bunce: duckdb, emulator, postgres, report, s3, sql, ui."
-    ),
+    "ModuleNotFoundError": _no_module,
     "NoSuchModuleError": _no_driver,
     "NoSuchTableError": lambda error: f"There is no table or view {error}.",
 }

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from dlt_bunce.destinations import bunce
     from dlt_bunce.model import RunSummary
 
-NO_ROWS = "Warning: The source has no rows. Check the path, table, or query."
 LEFT_BEHIND = "Rows that an earlier run left behind are loaded first."
 
 
@@ -96,6 +95,7 @@ def command(
         import dlt
 
         from dlt_bunce.adapter import bunce_adapter
+        from dlt_bunce.deleted_rows import DeletedRows
         from dlt_bunce.records.cells import LETTER_ID
         from dlt_bunce.running import flush_and_run, has_left_overs
         from dlt_bunce.sources import Shard
@@ -136,25 +136,26 @@ def command(
             )
             if has_left_overs(pipeline):
                 click.echo(LEFT_BEHIND, err=True)
+            deleted = DeletedRows()
             over: ThresholdError | None = None
             try:
                 with hooked(), watched():
                     summary = flush_and_run(
                         pipeline,
-                        bunce_adapter(resource, **hints),
+                        bunce_adapter(resource.add_map(deleted), **hints),
                         write_disposition=origin.disposition,
                     )
             except ThresholdError as error:  # its figures are shown like any others
                 summary, over = error.summary, error
+        summary = _with_no_rows(summary)
         if flushed:
             before = [one for one in (summary.flushed, *flushed) if one is not None]
             summary = replace(summary, flushed=add_up(before, pipeline.pipeline_name))
-        if not summary.read and one is None:
-            click.echo(NO_ROWS, err=True)
         if as_json:
             output.as_json(summary.as_dict())
         else:
             output.print_summary(summary, "Loaded")
+            output.print_sentences(deleted.sentences)
             if summary.superseded and LETTER_ID in origin.columns:
                 output.console().print(
                     "Superseded rows are not sent: since their dead letters were met last, Bunce "
@@ -192,6 +193,13 @@ def _flushed(pipelines: Iterable[dlt.Pipeline]) -> list[RunSummary]:
             with watched():
                 found.append(flush(pipeline))
     return found
+
+
+def _with_no_rows(summary: RunSummary) -> RunSummary:
+    """A command reads all of a source; a pipeline with a cursor may well find nothing new."""
+    if summary.read:
+        return summary
+    return replace(summary, warnings={**summary.warnings, "no_rows": 0})
 
 
 def _raise_over(over: ThresholdError | None, flushed: Iterable[RunSummary]) -> None:

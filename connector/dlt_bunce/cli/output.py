@@ -84,6 +84,12 @@ def print_warnings(warnings: Mapping[str, int], title: str = "Warnings") -> None
     console().print(table)
 
 
+def print_sentences(sentences: Sequence[str]) -> None:
+    """Warnings that name what the source has."""
+    for sentence in sentences:
+        console().print(f"Warning: {sentence}", markup=False)
+
+
 def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str) -> None:
     """Rows as a table, with the given columns."""
     table = Table()

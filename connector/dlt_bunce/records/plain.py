@@ -7,15 +7,21 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dlt_bunce.errors import SourceError
 from dlt_bunce.records.text import flat
 
 
 def plain(table: Any) -> Any:
-    """The same rows (a table or record batch); columns of other types are brought to the nearest.
+    """The same rows; columns of other types are brought to the nearest. Anything but a table or a
+    record batch is returned as it is.
 
     Nanoseconds become microseconds, UUIDs, durations, intervals, and unions text, views and
     run-end-encoded values what they stand for, other extension types what they are stored as.
+    Raises SourceError for two columns of one name, of which dlt would keep the last.
     """
+    if not isinstance(table, pa.Table | pa.RecordBatch):
+        return table
+    refuse_twice(table.schema.names, "The rows")
     if all(_plain_type(kind) == kind for kind in table.schema.types):
         return table
     if isinstance(table, pa.RecordBatch):
@@ -25,6 +31,21 @@ def plain(table: Any) -> Any:
             column = _plain_array(flat(table.column(at)))
             table = table.set_column(at, pa.field(field.name, column.type), column)
     return table
+
+
+def refuse_twice(names: Any, where: str) -> None:
+    """Raises SourceError for the first name that stands twice."""
+    seen: set[str] = set()
+    for name in names:
+        base, _, number = name.rpartition(":")  # as SQLite numbers those of a subquery
+        twice = name if name in seen else base if number.isdecimal() and base in seen else None
+        if twice is not None:
+            raise SourceError(
+                f"{where} have two columns named {twice!r}, and only one of them could be read.",
+                remedy="Name the columns in the query instead of *, and rename one: "
+                f"SELECT a.{twice}, b.{twice} AS other_{twice}.",
+            )
+        seen.add(name)
 
 
 def _plain_type(kind: Any) -> pa.DataType:

@@ -19,13 +19,20 @@ from pyarrow import csv as arrow_csv
 
 from dlt_bunce.errors import SourceError
 from dlt_bunce.records.cells import LETTER_ID, PREFIX, unmarked
+from dlt_bunce.records.schema import ALIASES, fold
 
 ENDINGS = (".csv", ".csv.gz")
 _SEPARATORS = ",;\t|"
-_HEAD_BYTES = 65_536
+HEAD_BYTES = 65_536
 """The header lies within so many bytes."""
 _BLOCK_BYTES = 4_194_304
 """Bytes read at a time; no row is longer."""
+_VALUE = re.compile(
+    r"\S+@\S+\.\S+|[+(]?[0-9][0-9 ().-]{5,}[0-9]|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+)
+"""What stands in a customer's row and names no column."""
+_ESCAPED = re.compile(rb'(?:^|[\n,;\t|])"[^"\n]*\\"[^"\r\n,;\t|]')
+"""A cell in quotes whose first mark has a backslash and closes nothing."""
 _SAVE = "Save it as CSV UTF-8 (comma delimited)."
 
 
@@ -45,19 +52,42 @@ class Header:
         return [name for name in self.names if name]
 
 
+class SameColumns:
+    """Holds the columns of the first of several files against those of the others."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self._first = ""
+
+    def check(self, names: list[str], file: str) -> None:
+        """Raises SourceError, without a name of a column: it may be a value where a header is
+        missing.
+        """
+        if not self._first:
+            self.names, self._first = names, file
+        elif set(names) != set(self.names):
+            common = len(set(names) & set(self.names))
+            raise SourceError(
+                f"{file} has other columns than {self._first}: {len(names)} and "
+                f"{len(self.names)}, of which {common} have the same names.",
+                remedy="See whether the first row of each holds the names of the columns; files "
+                "of different columns are loaded one after the other.",
+            )
+
+
 def is_csv(name: str) -> bool:
     """Whether a file is CSV by its name; hidden ones are no data."""
     return name.lower().endswith(ENDINGS) and not name.startswith((".", "_"))
 
 
-def columns(file: Path) -> list[str]:
-    """The names of a file's columns. Raises SourceError for a header that cannot be read."""
+def columns(file: Path, name: str) -> list[str]:
+    """The columns of a file called `name`. Raises SourceError for a header that cannot be read."""
     opened = gzip.open if file.suffix.lower() == ".gz" else open
     try:
         with opened(file, "rb") as content:
-            return header(cast("IO[bytes]", content).read(_HEAD_BYTES), str(file)).named
+            return header(cast("IO[bytes]", content).read(HEAD_BYTES), name).named
     except (OSError, EOFError) as error:
-        raise SourceError(f"{file} cannot be read ({type(error).__name__}).") from None
+        raise SourceError(f"{name} cannot be read ({type(error).__name__}).") from None
 
 
 def header(head: bytes, name: str) -> Header:
@@ -73,6 +103,13 @@ def header(head: bytes, name: str) -> Header:
     except csv.Error:
         raise SourceError(f"The header of {name} cannot be read as CSV.", remedy=_SAVE) from None
     best = _of_export(max(found, key=lambda one: len(one.names)))
+    if _holds_values(best.named):
+        # the names are values of a customer: none of them may be told
+        raise SourceError(
+            f"The first row of {name} is not the names of its columns: it holds an address, a "
+            "number, or an id.",
+            remedy="Write the names of the columns into the first row.",
+        )
     if any(re.search("[\0\ud800-\udfff]", column) for column in best.names):  # NUL: UTF-16
         raise _not_utf8(name)
     if not best.named:
@@ -89,11 +126,6 @@ def header(head: bytes, name: str) -> Header:
     return best
 
 
-def header_of(file: IO[bytes], name: str) -> Header:
-    """The header of an open file. Raises as `header`."""
-    return header(file.read(_HEAD_BYTES), name)
-
-
 def record_batches(file: IO[bytes], rows: int, name: str) -> Iterator[Any]:
     """Record batches of at most `rows`, all text as it is written, null for an empty cell.
 
@@ -101,7 +133,7 @@ def record_batches(file: IO[bytes], rows: int, name: str) -> Iterator[Any]:
     number of the row and none of its values, for what is not UTF-8, for rows with more or fewer
     cells than the header, and for quotes that do not close.
     """
-    head = file.read(_HEAD_BYTES)
+    head = file.read(HEAD_BYTES)
     read = header(head, name)
     # numbered, since columns without a name may be many
     numbers = [str(number) for number in range(len(read.names))]
@@ -133,12 +165,16 @@ def record_batches(file: IO[bytes], rows: int, name: str) -> Iterator[Any]:
             ),
         ) as batches:
             for batch in batches:
+                if bytes_read.escaped:
+                    raise _escaped(name)
                 cells = [unmarked(c) for c in batch.columns] if read.exported else batch.columns
                 named = pa.RecordBatch.from_arrays(cells, names=read.named)
                 filled = _without_blank_rows(named)
                 for start in range(0, filled.num_rows, rows):
                     yield filled.slice(start, rows)
     except pa.ArrowInvalid as error:
+        if bytes_read.escaped:
+            raise _escaped(name) from None
         raise _unreadable(name, str(error), ragged) from None
     if bytes_read.quotes % 2:
         raise SourceError(
@@ -153,6 +189,7 @@ class _Reading(io.RawIOBase):
     def __init__(self, head: bytes, rest: IO[bytes]) -> None:
         self._head, self._rest = head, rest
         self.quotes = 0
+        self.escaped = False
 
     def readable(self) -> bool:
         return True
@@ -165,12 +202,20 @@ class _Reading(io.RawIOBase):
         if data and len(data) < size and not data.endswith(b"\n"):
             data += b"\n"  # Arrow does not take a header without one
         self.quotes += data.count(b'"')
+        if b'\\"' in data and _ESCAPED.search(data):
+            self.escaped = True
         return data
 
 
 def _first_row(text: str, separator: str) -> tuple[str, ...]:
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     return tuple(name.strip() for name in next((row for row in rows if row), []))
+
+
+def _holds_values(names: list[str]) -> bool:
+    """Whether a first row is a customer's, and not a header with an unusual name in it."""
+    known = {fold(alias) for field, more in ALIASES.items() for alias in (field, *more)}
+    return any(map(_VALUE.fullmatch, names)) and not any(fold(name) in known for name in names)
 
 
 def _of_export(found: Header) -> Header:
@@ -191,6 +236,13 @@ def _without_blank_rows(batch: Any) -> Any:
         there = pc.is_valid(column)
         filled = there if filled is None else pc.or_(filled, there)
     return batch.filter(filled)
+
+
+def _escaped(name: str) -> SourceError:
+    return SourceError(
+        f'{name} is not CSV: a quotation mark within a cell is written as \\", as MySQL does.',
+        remedy="Export it with marks doubled: in MySQL FIELDS ENCLOSED BY '\"' ESCAPED BY '\"'.",
+    )
 
 
 def _not_utf8(name: str, where: str = "") -> SourceError:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from dlt.extract import DltResource
 
 from dlt_bunce.errors import SourceError
+from dlt_bunce.records.plain import plain, refuse_twice
 from dlt_bunce.records.rows import arrow_tables
 from dlt_bunce.sources.ranges import Range, quoted
 from dlt_bunce.sources.resources import (
@@ -19,6 +23,11 @@ from dlt_bunce.sources.resources import (
     new_cursor,
     resource,
     resource_name,
+)
+
+_INT64 = 2**63
+_NO_KEY = re.compile(
+    "(BOOL|INTERVAL|HUGEINT|UHUGEINT|ENUM|INET|CIDR|BIT|STRUCT|MAP|JSON)", re.IGNORECASE
 )
 
 
@@ -48,9 +57,8 @@ def from_sql(
         with _connected(address) as link:
             streamed = link.execution_options(stream_results=True, yield_per=ROWS)
             with streamed.execute(statement) as result:
-                names = list(result.keys())
-                _refuse_twice(names)
-                yield from arrow_tables(names, result.partitions(ROWS))
+                refuse_twice(result.keys(), "The query's rows")
+                yield from arrow_tables(list(result.keys()), result.partitions(ROWS))
 
     return resource(rows, incremental, name)
 
@@ -58,11 +66,14 @@ def from_sql(
 def _from_table(
     address: Any, table: str, incremental: str | None, ranges: Sequence[Range], name: str
 ) -> DltResource:
+    import sqlalchemy as sa
     from dlt.sources.sql_database import sql_table
 
     schema, _, plain = table.rpartition(".")
 
     def check(reflected: Any) -> None:
+        if address.get_backend_name() == "sqlite":
+            _compare_seconds(reflected)
         for column in (incremental, *(chosen.column for chosen in ranges)):
             check_column(column, list(reflected.columns.keys()))
 
@@ -79,10 +90,22 @@ def _from_table(
         table_adapter_callback=check,
         query_adapter_callback=narrow if ranges else None,
         # what an error says must not hold a customer's key
-        engine_kwargs={"hide_parameters": True},
+        engine_kwargs={"hide_parameters": True, "poolclass": sa.NullPool},
     ).with_name(name if incremental else TABLE)
     found.apply_hints(table_name=TABLE)
     return found
+
+
+def _compare_seconds(reflected: Any) -> None:
+    """Bind times to SQLite without a fraction, so that as texts they precede every time of their
+    second: `12:30:05` is less than `12:30:05.000000`.
+    """
+    from sqlalchemy import DateTime
+    from sqlalchemy.dialects.sqlite import DATETIME
+
+    for column in reflected.columns:
+        if isinstance(column.type, DateTime):
+            column.type = DATETIME(truncate_microseconds=True)  # type: ignore[no-untyped-call]
 
 
 def from_duckdb(
@@ -107,8 +130,10 @@ def from_duckdb(
         where = " AND ".join(condition for condition, _ in conditions)
         text = f"SELECT * FROM ({inner}\n) AS q WHERE {where}" if where else inner  # noqa: S608
         with duckdb.connect(path, read_only=True) as connection:
+            # of a subquery DuckDB renames the second of two columns
+            refuse_twice(connection.sql(inner).columns, "The query's rows")
             relation = connection.sql(text, params=[v for _, values in conditions for v in values])
-            yield from relation.to_arrow_reader(ROWS)
+            yield from map(plain, relation.to_arrow_reader(ROWS))
 
     where = str(Path(path).resolve())
     return resource(rows, incremental, resource_name(TABLE, where, table, query, incremental))
@@ -136,6 +161,40 @@ def key_bounds(
 
     The database counts and orders the keys; where they have an index, that is all it reads.
     """
+    found = _bounds(url, parts, key, table, query)
+    for value in found:
+        _refuse_bound(key, value)
+    return found
+
+
+def _refuse_bound(key: str, value: Any) -> None:
+    """Raises SourceError for a value by which no database and no plan can divide rows alike."""
+    known = isinstance(value, (str, int, float, Decimal, date, UUID)) and not isinstance(
+        value, bool
+    )
+    if isinstance(value, (float, Decimal)):
+        known = value == value  # noqa: PLR0124, not a number
+    if isinstance(value, int):
+        known = known and abs(value) < _INT64
+    if not known:
+        raise _no_key(key, type(value).__name__)
+
+
+def _refuse_type(key: str, kind: str) -> None:
+    """Raises SourceError for types whose order is not that of their values as parameters."""
+    if _NO_KEY.match(kind):
+        raise _no_key(key, kind.partition("(")[0])
+
+
+def _no_key(key: str, kind: str) -> SourceError:
+    return SourceError(
+        f"Column {key!r} cannot divide rows into shards: it holds {kind} values, or such that are "
+        "no numbers.",
+        remedy="Name a column of whole numbers, texts, dates, or UUIDs that has an index.",
+    )
+
+
+def _bounds(url: str, parts: int, key: str, table: str | None, query: str | None) -> list[Any]:
     _one_of(table, query)
     if url.startswith("duckdb:"):
         return _duckdb_bounds(url.removeprefix("duckdb:///"), parts, key, table, query)
@@ -148,6 +207,9 @@ def key_bounds(
             schema, _, plain = table.rpartition(".")
             found = sa.inspect(link).get_columns(plain, schema=schema or None)
             check_column(key, [column["name"] for column in found])
+            _refuse_type(
+                key, next(str(type(c["type"]).__name__) for c in found if c["name"] == key)
+            )
             rows = sa.table(plain, sa.column(key), schema=schema or None)
         column = rows.c[key]
         position = sa.func.row_number().over(order_by=column).label("position")
@@ -165,6 +227,9 @@ def _duckdb_bounds(
 
     inner, name = _duckdb_query(path, table, query), quoted(key)
     with duckdb.connect(path, read_only=True) as connection:
+        relation = connection.sql(inner)
+        kinds = dict(zip(relation.columns, map(str, relation.types), strict=True))
+        _refuse_type(key, kinds.get(key, ""))
         counted = f"SELECT count({name}) FROM ({inner}\n) AS q"  # noqa: S608, a checked identifier
         [[count]] = connection.sql(counted).fetchall()
         ordered = (
@@ -216,17 +281,6 @@ def _duckdb_query(path: str, table: str | None, query: str | None) -> str:
 
 def _since(ranges: Sequence[Range], column: str | None, last: Any) -> list[Range]:
     return [*ranges, *([Range(column, low=last)] if column and last is not None else [])]
-
-
-def _refuse_twice(names: Sequence[str]) -> None:
-    """Raise SourceError for a query that gives two columns one name: the last would win."""
-    plain = [re.sub(r":\d+$", "", name) for name in names]  # as SQLite tells them apart
-    twice = next((name for name in plain if plain.count(name) > 1), None)
-    if twice is not None:
-        raise SourceError(
-            f"The query gives {plain.count(twice)} columns the name {twice!r}.",
-            remedy=f"Name each column, such as: a.{twice} AS other_{twice}",
-        )
 
 
 def _one_of(table: str | None, query: str | None) -> None:

@@ -1,0 +1,133 @@
+"""Whom a row is about: what the source says of its key, its columns, and its deleted rows."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+import dlt
+import duckdb
+import psycopg
+import pyarrow as pa
+import pytest
+
+from dlt_bunce import bunce, flush_and_run
+from dlt_bunce.emulator import Emulator
+
+from .conftest import Run, people, write
+
+TWO = [
+    "CREATE TABLE people (id BIGINT, email TEXT, first_name TEXT, last_name TEXT, mobile TEXT)",
+    "CREATE TABLE accounts (id BIGINT, person BIGINT, email TEXT)",
+    "INSERT INTO people VALUES (1, 'ada@x.com', 'Ada', 'Obi', '+2348031234567')",
+    "INSERT INTO accounts VALUES (900, 1, 'billing@x.com')",
+]
+JOINED = "SELECT * FROM people JOIN accounts ON person = people.id"
+
+
+def make(kind: str, postgres_url: str, statements: list[str]) -> str:
+    """A database of these statements; its URL."""
+    if kind == "postgres":
+        with psycopg.connect(postgres_url) as link:
+            for one in statements:
+                link.execute(one)  # type: ignore[arg-type]
+        return postgres_url
+    if kind == "duckdb":
+        with duckdb.connect("w.duckdb") as warehouse:
+            for one in statements:
+                warehouse.execute(one)
+        return "duckdb:///w.duckdb"
+    lite = sqlite3.connect("s.sqlite")
+    for one in statements:
+        lite.execute(one)
+    lite.commit()
+    lite.close()
+    return "sqlite:///s.sqlite"
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres", "duckdb"])
+@pytest.mark.parametrize("command", ["load", "check"])
+def test_two_columns_of_one_name_are_refused_by_name(
+    run: Run, emulator: Emulator, postgres_url: str, kind: str, command: str
+) -> None:
+    url = make(kind, postgres_url, TWO)
+
+    done = run(command, url, "--query", JOINED)
+
+    assert (2, "") == (done.code, done.output)
+    assert "two columns named 'id'" in done.errors
+    assert {} == emulator.customers
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+@pytest.mark.parametrize(
+    ("key", "code"),
+    [("tenant, id", 2), ("id, valid_from", 2), ("valid_from", 2), ("id", 0)],
+)
+def test_a_part_of_the_key_is_an_id_only_where_the_user_says_so(
+    run: Run, emulator: Emulator, postgres_url: str, kind: str, key: str, code: int
+) -> None:
+    columns = TWO[0].split("(", 1)[1].rstrip(")")
+    table = f"CREATE TABLE people (tenant INT, valid_from TEXT, {columns}, PRIMARY KEY ({key}))"
+    row = TWO[2].replace("VALUES (", "VALUES (7, '2026-01-01', ")
+    url = make(kind, postgres_url, [table, row])
+
+    done = run("load", url, "--table", "people")
+
+    assert code == done.code, done.errors
+    if code:
+        assert f"The source's key is ({key})" in done.errors
+        assert "valid_to IS NULL" in done.errors
+        assert {} == emulator.customers
+    assert 0 == run("load", url, "--table", "people", "--map", "customer_id=id").code
+    assert 1 == len(emulator.customers)
+
+
+@pytest.mark.parametrize("rows", [people(1), pa.Table.from_pylist(people(1))])
+def test_a_resource_that_names_its_key_is_judged_alike(emulator: Emulator, rows: Any) -> None:
+    from dlt_bunce.errors import MappingError
+
+    pipeline = dlt.pipeline("crm", destination=bunce("sk_test_x", base_url=emulator.base_url))
+    resource = dlt.resource([rows], name="customers", primary_key=("tenant", "id"))
+
+    with pytest.raises(MappingError, match=r"key is \(tenant, id\)"):
+        flush_and_run(pipeline, resource)
+    assert {} == emulator.customers
+
+
+@pytest.mark.parametrize(
+    ("column", "live", "gone"),
+    [
+        ("deleted_at", None, "2026-11-01T00:00:00"),
+        ("_fivetran_deleted", False, True),
+        ("is_deleted", 0, 1),
+        ("isDeleted", "false", "TRUE"),
+        ("archived", "", "yes"),
+        ("deleted_at", "0000-00-00 00:00:00", "2026-11-01"),
+        ("__deleted", "false", "true"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["parquet", "dicts"])
+def test_rows_that_the_source_has_deleted_are_told(
+    run: Run, emulator: Emulator, kind: str, column: str, live: Any, gone: Any
+) -> None:
+    rows = [*people(1, 2, **{column: live}), *people(3, 4, 5, **{column: gone})]
+    if kind == "dicts":
+        pipeline = dlt.pipeline("crm", destination=bunce("sk_test_x", base_url=emulator.base_url))
+        summary = flush_and_run(pipeline, dlt.resource(rows, name="customers"))
+        assert {"deleted_at_source": 3} == dict(summary.warnings)
+        return
+    name = write(rows)
+    checked = run("check", name, "--json").json["warnings"]
+    assert ["deleted_at_source"] == [one["code"] for one in checked]
+    assert column in checked[0]["text"] + checked[0]["remedy"]
+    done = run("load", name)
+    assert f"3 rows hold a value in '{column}'" in " ".join(done.output.split())
+    assert f"WHERE {column} IS NULL" in " ".join(done.output.split())
+    assert 5 == len(emulator.customers)
+
+
+def test_columns_that_only_sound_like_it_are_no_marks(run: Run) -> None:
+    name = write(people(1, deleted_items_count=3, undeleted="x", archive_url="y", deleted_at=None))
+
+    assert {} == run("load", name, "--json").json["warnings"]
