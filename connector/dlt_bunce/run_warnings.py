@@ -43,6 +43,12 @@ WARNINGS: Mapping[str, RunWarning] = _warnings(
         'load with write_disposition="merge" if Bunce is to have the changes',
     ),
     RunWarning(
+        "ids_repeated",
+        "an id comes more than once with different content, and nothing says which is newer: the "
+        "last row in the order of reading was taken",
+        "name a column that grows whenever a row changes, such as updated_at, as version",
+    ),
+    RunWarning(
         "devices_left_out",
         "a device has no type or no token, or devices are no list of them: they were left out, and "
         "the customer was sent",

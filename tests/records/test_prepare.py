@@ -102,6 +102,22 @@ def test_a_device_that_is_not_whole_is_left_out_and_counted() -> None:
     assert {"devices_left_out": 1} == result.warnings
 
 
+def test_rows_of_one_id_that_differ_are_counted_unless_a_version_decides() -> None:
+    rows = [
+        {},
+        {"phone_no": "+2348031234568"},
+        {"phone_no": "+2348031234568"},
+        {"customer_id": "c-2"},
+        {"customer_id": "c-2"},
+        {"customer_id": None},
+        {"customer_id": None, "first_name": "Eve"},
+    ]
+
+    assert {"ids_repeated": 1} == prepared(*rows).warnings
+    told = [row | {"seen": number} for number, row in enumerate(rows)]
+    assert {} == prepared(*told, versioned=True).warnings
+
+
 def test_every_code_of_this_stage_can_occur_for_its_field() -> None:
     codes = {code.code for code in REJECT_CODES.values() if code.stage == "normalize"}
 

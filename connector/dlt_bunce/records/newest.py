@@ -27,3 +27,23 @@ def newest(keys: pa.Array, versions: pa.Array) -> pa.Array | None:
     lasts = table.group_by("key").aggregate([("row", "max")])["row_max"]
     kept = pc.is_in(pa.array(range(len(keys))), value_set=lasts.combine_chunks())
     return pc.or_(kept, pc.is_null(keys))
+
+
+def repeated(keys: pa.Array) -> pa.Array:
+    """Boolean mask of the rows whose key comes more than once."""
+    counts = keys.value_counts()
+    several = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+    return pc.and_(pc.is_valid(keys), pc.is_in(keys, several))
+
+
+def undecided(keys: pa.Array, versions: pa.Array, contents: pa.Array) -> int:
+    """How many rows had to give way to another of their key though nothing says which is newer.
+
+    Their `contents` (string) differ, and the key's versions are all equal or null.
+    """
+    table = pa.table({"key": keys, "version": versions, "content": contents})
+    found = table.group_by("key").aggregate(
+        [("version", "count_distinct", pc.CountOptions("all")), ("content", "count_distinct")]
+    )
+    alike = found.filter(pc.equal(found["version_count_distinct"], 1))
+    return int(pc.sum(pc.subtract(alike["content_count_distinct"], 1), min_count=0).as_py())

@@ -18,11 +18,11 @@ from dlt_bunce.records.fingerprint import fingerprint, text_digests
 from dlt_bunce.records.identifiers import judge_identifiers
 from dlt_bunce.records.mapping import FieldMapping
 from dlt_bunce.records.names import judge_names
-from dlt_bunce.records.newest import newest
+from dlt_bunce.records.newest import newest, repeated, undecided
 from dlt_bunce.records.payload import payloads
 from dlt_bunce.records.phones import judge_phones
 from dlt_bunce.records.schema import FIELDS, REQUIRED
-from dlt_bunce.records.text import flat
+from dlt_bunce.records.text import as_json, flat
 from dlt_bunce.records.versions import read_versions
 
 ACCEPTED_SCHEMA = pa.schema(
@@ -85,10 +85,14 @@ def prepare(source: pa.Table, mapping: FieldMapping, rules: Rules) -> Prepared:
     ids = judge_identifiers(_column(source, mapping, "customer_id"))
     versions, unreadable = _versions(source, mapping, rules)
     kept = newest(ids.values, versions)
+    ids_repeated = 0
     if kept is not None:
         used = {*mapping.columns.values()}
         names = [n for n in source.column_names if n.partition(_VARIANT)[0] in used]
         source = source.select(names)
+        several = repeated(ids.values)
+        contents = _contents(source.filter(several), mapping)
+        ids_repeated = undecided(ids.values.filter(several), versions.filter(several), contents)
         source, rows, versions = source.filter(kept), rows.filter(kept), versions.filter(kept)
         ids = ids.filter(kept)
     judged = {"customer_id": ids} | {
@@ -103,8 +107,15 @@ def prepare(source: pa.Table, mapping: FieldMapping, rules: Rules) -> Prepared:
         rejected=_rejected(rows, judged, filled, versions, bad, mapping),
         superseded=len(kept) - len(rows) if kept is not None else 0,
         read=len(rows) if kept is None else len(kept),
-        warnings={NOTES[name]: column.noted for name, column in judged.items() if column.noted}
-        | ({"versions_unreadable": unreadable} if unreadable else {}),
+        warnings={
+            code: count
+            for code, count in (
+                *((NOTES[name], judged[name].noted) for name in NOTES),
+                ("versions_unreadable", unreadable),
+                ("ids_repeated", ids_repeated),
+            )
+            if count
+        },
     )
 
 
@@ -218,6 +229,13 @@ def _defaults(rules: Rules) -> dict[str, str]:
         if judged.values[0].is_valid:
             canonical[name] = judged.values[0].as_py()
     return canonical
+
+
+def _contents(source: pa.Table, mapping: FieldMapping) -> pa.Array:
+    """What each row says under its id, as one text."""
+    columns = [_column(source, mapping, name) for name in FIELDS[1:]]
+    texts = [column if pa.types.is_string(column.type) else as_json(column) for column in columns]
+    return pc.binary_join_element_wise(*(pc.fill_null(text, "") for text in texts), "\x1f")
 
 
 def _column(source: pa.Table, mapping: FieldMapping, name: str) -> pa.Array:
