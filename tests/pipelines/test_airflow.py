@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.pipelines.airflow import ROOT, Airflow
 
 from dlt_bunce.emulator import Behavior, Emulator
@@ -95,10 +96,15 @@ def test_too_many_rejected_rows_fail_the_task_after_all_is_recorded(
     assert 1425 == result["results"]["load -1"]["created"] == len(emulator.customers)
 
 
+@pytest.mark.parametrize("place", ["environment", "config.toml"])
 def test_a_threshold_of_the_settings_fails_the_task_without_a_retry_after_all_is_recorded(
-    airflow: Airflow, emulator: Emulator
+    airflow: Airflow, emulator: Emulator, place: str
 ) -> None:
-    airflow.environment["DESTINATION__BUNCE__MAX_REJECT_COUNT"] = "14"
+    if place == "environment":
+        airflow.environment["DESTINATION__BUNCE__MAX_REJECT_COUNT"] = "14"
+    else:
+        settings = "[destination.bunce]\nmax_reject_count = 14\n"
+        Path("config.toml").write_text(settings, "utf-8")
 
     [result] = run(airflow, "bunce_sync", "2026-11-04")
 

@@ -163,10 +163,15 @@ def test_checks_tell_of_rejected_rows_and_of_old_dead_letters(execute: Execute) 
     assert found["conservation"].passed
 
 
+@pytest.mark.parametrize("place", ["environment", "config.toml"])
 def test_a_threshold_of_the_settings_turns_a_run_red_after_everything_is_loaded(
-    execute: Execute, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+    execute: Execute, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    monkeypatch.setenv("DESTINATION__BUNCE__MAX_REJECT_COUNT", "14")
+    if place == "environment":
+        monkeypatch.setenv("DESTINATION__BUNCE__MAX_REJECT_COUNT", "14")
+    else:
+        settings = "[destination.bunce]\nmax_reject_count = 14\n"
+        Path("config.toml").write_text(settings, "utf-8")
 
     result = execute("bunce_sync_job", "2026-11-03")
 
