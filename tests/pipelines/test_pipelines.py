@@ -222,8 +222,8 @@ def test_files_lie_in_s3_too(run: Callable[..., Any], emulator: Emulator, s3: An
     assert {"1": 1, "2": 1, "3": 1} == emulator.times_sent
 
 
-def test_an_empty_bucket_loads_nothing_and_says_so(run: Callable[..., Any], s3: Any) -> None:
+def test_an_empty_bucket_is_no_success(run: Callable[..., Any], s3: Any) -> None:
     loaded = run("parquet_to_bunce", "--location", f"s3://{s3.name}/customers/*.parquet")
 
-    assert 0 == loaded.returncode, loaded.stderr
-    assert 0 == figures(loaded.stdout)["read"]
+    assert 2 == loaded.returncode, loaded.stderr
+    assert "There is no file s3://" in loaded.stderr
