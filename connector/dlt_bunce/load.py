@@ -218,7 +218,9 @@ class Load:
         self._corrects |= correcting is not None
         claim = self.ledger.claim(
             prepared.accepted,
-            refusals.of_rejected(chunk.number, chunk.table, prepared.rejected),
+            refusals.of_rejected(
+                chunk.number, chunk.table, prepared.rejected, self.settings.email_key
+            ),
             chunk=chunk.number,
             read=prepared.read,
             superseded=prepared.superseded,

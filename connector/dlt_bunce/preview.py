@@ -85,7 +85,7 @@ class Rehearsal:
             for number, table in enumerate(source.chunks(CHUNK_ROWS)):
                 prepared = prepare(table, settings.mapping, settings.rules)
                 self._look_at(table, prepared, settings, first=number == 0)
-                letters = refusals.of_rejected(number, table, prepared.rejected)
+                letters = refusals.of_rejected(number, table, prepared.rejected, key)
                 correcting = corrections.named(table, prepared.accepted)
                 if known is not None and number == 0 and settings.check_mapping:
                     check_versions(known, job, settings.mapping, prepared)

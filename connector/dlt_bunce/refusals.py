@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dlt_bunce.api.verdict import Verdict
 from dlt_bunce.records import rows as source_rows
@@ -17,14 +18,21 @@ from dlt_bunce.store.dead_letters import LETTERS
 from dlt_bunce.store.ledger import SETTLED, Ledger
 
 
-def of_rejected(chunk: int, table: pa.Table, rejected: pa.Table) -> pa.Table:
-    """Letters (LETTERS) of the rows of `table` that `prepare` rejected."""
+def of_rejected(chunk: int, table: pa.Table, rejected: pa.Table, email_key: bytes) -> pa.Table:
+    """Letters (LETTERS) of the rows of `table` that `prepare` rejected.
+
+    Those without an id keep a digest of their email: whoever arrives with it is that customer.
+    """
     if not rejected.num_rows:
         return LETTERS.empty_table()
     sources = rows_of(table.take(rejected.column("row")))
+    nobody = pc.is_null(rejected.column("customer_id"))
+    emails = pc.if_else(nobody, rejected.column("email"), pa.scalar(None, pa.string()))
+    digests = email_digests(emails, email_key)
+    told = rejected.drop_columns(["row", "email"]).append_column("email_digest", digests)
     letters: list[Mapping[str, Any]] = [
         {**row, "stage": "normalize", "source_row": _as_read(source), "chunk": chunk}
-        for row, source in zip(rejected.drop_columns(["row"]).to_pylist(), sources, strict=True)
+        for row, source in zip(told.to_pylist(), sources, strict=True)
     ]
     return pa.Table.from_pylist(letters, LETTERS)
 

@@ -242,7 +242,7 @@ def test_a_correction_never_overwrites_what_was_accepted_since(
 
 def test_an_older_version_than_bunce_has_is_not_sent(run: Run, emulator: Emulator) -> None:
     versioned = ("--version-column", "updated_at")
-    write([*people(1), *people(1, id=None)])
+    write([*people(1), *people(1, id=None, email="other@example.com")])
     run("load", "customers.parquet", *versioned)
     write(people(1, updated_at=11, first_name="New"))
     run("load", "customers.parquet", *versioned)

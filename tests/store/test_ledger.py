@@ -223,7 +223,8 @@ import random
 from pathlib import Path
 import pyarrow as pa
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.ledger import LETTERS, Job, Ledger
+from dlt_bunce.store.dead_letters import LETTERS
+from dlt_bunce.store.ledger import Job, Ledger
 
 def chunk(keys):
     return pa.table({"row": pa.array(range(len(keys)), pa.int64()), "customer_id": keys,

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from dlt_bunce.errors import ConfigurationError, MappingError
 from dlt_bunce.model import REJECT_CODES
+from dlt_bunce.records.cells import LETTER_ID
 from dlt_bunce.records.column import Column, any_true, none_of
 from dlt_bunce.records.devices import judge_devices
 from dlt_bunce.records.emails import judge_emails
@@ -21,8 +22,9 @@ from dlt_bunce.records.names import judge_names
 from dlt_bunce.records.newest import newest, repeated, undecided
 from dlt_bunce.records.payload import payloads
 from dlt_bunce.records.phones import judge_phones
+from dlt_bunce.records.plain import rows_of
 from dlt_bunce.records.schema import FIELDS, REQUIRED
-from dlt_bunce.records.text import as_json, flat
+from dlt_bunce.records.text import as_json, canonical_json, flat
 from dlt_bunce.records.versions import read_versions
 
 ACCEPTED_SCHEMA = pa.schema(
@@ -33,6 +35,7 @@ ACCEPTED_SCHEMA = pa.schema(
 REJECTED_SCHEMA = pa.schema(
     [("row", pa.int64())]
     + [(name, pa.string()) for name in ("customer_id", "code", "field", "message", "fingerprint")]
+    + [("email", pa.string())]
     + [("version", pa.int64())]
 )
 
@@ -63,7 +66,8 @@ class Prepared:
     """Every row read, in one of three places: accepted, rejected, or counted as superseded.
 
     `accepted`: row (index into the source), the six fields, fingerprint, version.
-    `rejected`: row, customer_id (null if unusable), code, field, message, fingerprint, version.
+    `rejected`: row, customer_id (null if unusable), code, field, message, fingerprint, email (null
+    if unusable), version. The fingerprint of a row without an id is of all its columns.
     `warnings` counts rows, whatever becomes of them, by code of WARNINGS.
     """
 
@@ -81,6 +85,7 @@ def prepare(source: pa.Table, mapping: FieldMapping, rules: Rules) -> Prepared:
     column that cannot be ordered and ConfigurationError for a default that is itself invalid.
     """
     defaults = _defaults(rules)
+    whole = source
     rows = pa.array(range(source.num_rows), pa.int64())
     ids = judge_identifiers(_column(source, mapping, "customer_id"))
     versions, unreadable = _versions(source, mapping, rules)
@@ -104,7 +109,7 @@ def prepare(source: pa.Table, mapping: FieldMapping, rules: Rules) -> Prepared:
         bad = pc.or_(bad, _refused(name, column))
     return Prepared(
         accepted=_accepted(rows, filled, versions, pc.invert(bad)),
-        rejected=_rejected(rows, judged, filled, versions, bad, mapping),
+        rejected=_rejected(whole, rows, judged, filled, versions, bad, mapping),
         superseded=len(kept) - len(rows) if kept is not None else 0,
         read=len(rows) if kept is None else len(kept),
         warnings={
@@ -148,6 +153,7 @@ def _accepted(
 
 
 def _rejected(
+    source: pa.Table,
     rows: pa.Array,
     judged: Mapping[str, Column],
     filled: Mapping[str, Column],
@@ -174,10 +180,23 @@ def _rejected(
         code,
         at_fault,
         message,
-        _digest({name: column.filter(bad) for name, column in judged.items()}),
+        _digests(source, rows.filter(bad), {n: column.filter(bad) for n, column in judged.items()}),
+        judged["email"].values.filter(bad),
         versions.filter(bad),
     ]
     return pa.Table.from_arrays(arrays, schema=REJECTED_SCHEMA)
+
+
+def _digests(source: pa.Table, rows: pa.Array, columns: Mapping[str, Column]) -> pa.Array:
+    digests = _digest(columns)
+    nameless = pc.is_null(columns["customer_id"].values)
+    if not any_true(nameless):
+        return digests
+    # nothing else tells such rows apart: two that differ in a column that nobody mapped are two
+    names = [n for n in source.column_names if not n.startswith("_dlt_") and n != LETTER_ID]
+    found = rows_of(source.select(names).take(rows.filter(nameless)))
+    texts = [canonical_json({n: str(v) for n, v in row.items() if v is not None}) for row in found]
+    return pc.replace_with_mask(digests, nameless, text_digests(pa.array(texts, pa.string())))
 
 
 def _digest(columns: Mapping[str, Column]) -> pa.Array:

@@ -20,8 +20,8 @@ _CUSTOMERS = _schema(
 )
 # all but the row itself and Bunce's words, which may quote it
 _LETTERS = _schema(
-    "id account customer_id code field stage fingerprint first_seen_at last_seen_at status "
-    "resolved_at run_id batch_id pipeline_name table_name",
+    "id account customer_id code field stage fingerprint email_digest first_seen_at last_seen_at "
+    "status resolved_at run_id batch_id pipeline_name table_name",
     "version attempts chunk run_number",
 )
 _LEASES = _schema("claim_batch", "lease_until")

@@ -29,6 +29,7 @@ LETTERS = pa.schema(
         ("source_row", pa.string()),
         ("payload", pa.string()),
         ("fingerprint", pa.string()),
+        ("email_digest", pa.string()),
         ("version", pa.int64()),
         ("chunk", pa.int64()),
     ]
@@ -46,10 +47,10 @@ _PORTION = 10_000
 _UPSERT = """
 INSERT INTO bunce_dead_letters AS d
   (id, account, customer_id, code, field, message, stage, http_status, source_row, payload,
-   fingerprint, version, attempts, first_seen_at, last_seen_at, status, run_id, batch_id, chunk,
-   pipeline_name, table_name, run_number)
+   fingerprint, email_digest, version, attempts, first_seen_at, last_seen_at, status, run_id,
+   batch_id, chunk, pipeline_name, table_name, run_number)
 SELECT id, $1, customer_id, code, field, message, stage, http_status, source_row, payload,
-  fingerprint, version, 1, $2, $2, 'open', $3, batch_id, chunk, $4, $5, $6
+  fingerprint, email_digest, version, 1, $2, $2, 'open', $3, batch_id, chunk, $4, $5, $6
 FROM bunce_letters WHERE true ORDER BY id
 ON CONFLICT (id) DO UPDATE SET
   code = excluded.code, field = excluded.field, message = excluded.message,
@@ -145,6 +146,21 @@ def _meaning(row: dict[str, Any]) -> str:
     """A message without Bunce's words, which may quote the row."""
     code = REJECT_CODES.get(row["code"])
     return row["message"] if code is None or row["stage"] == "normalize" else code.meaning
+
+
+def resolve_nameless(db: Database, account: str) -> None:
+    """Closes letters of rows without an id whose email Bunce has accepted from a row with one.
+
+    What is accepted lies in `bunce_settled`. Emails are unique among a workspace's customers.
+    """
+    where = "account = $1 AND customer_id IS NULL AND status = 'open'"
+    if db.rows(f"SELECT 1 AS n FROM bunce_dead_letters WHERE {where} LIMIT 1", (account,)):  # noqa: S608
+        db.execute(
+            "UPDATE bunce_dead_letters SET status = 'resolved', resolved_at = $2 "  # noqa: S608
+            f"WHERE {where} AND email_digest IN (SELECT email_digest FROM bunce_settled "
+            "WHERE fate IN ('created', 'updated', 'adopted'))",
+            (account, utc_now()),
+        )
 
 
 def resolve_letters(db: Database, job: Job, settled: str) -> None:

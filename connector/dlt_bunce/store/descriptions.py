@@ -97,6 +97,7 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "table_name": "name of the table in the pipeline",
                 "chunk": "part of the load file",
                 "run_number": "which run saw it last, in the order of runs",
+                "email_digest": "keyed digest of the email of a row without an id",
             },
         ),
         "bunce_runs": TableDescription(

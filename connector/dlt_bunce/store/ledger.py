@@ -19,7 +19,7 @@ from dlt_bunce.errors import StoreError
 from dlt_bunce.model import Traffic
 from dlt_bunce.store import runs, statements
 from dlt_bunce.store.database import Database, utc_now
-from dlt_bunce.store.dead_letters import LETTERS, record_letters, resolve_letters
+from dlt_bunce.store.dead_letters import record_letters, resolve_letters, resolve_nameless
 from dlt_bunce.store.jobs import Job
 
 DEFAULT_LEASE_S = 180
@@ -50,7 +50,6 @@ _VERDICTS = pa.schema(
         ("had_letter", pa.int64()),
     ]
 )
-_ROWS = pa.schema([("row", pa.int64())])
 
 
 @dataclass(frozen=True)
@@ -155,6 +154,7 @@ class Ledger:
             present = set(settled.column("fate").to_pylist())
             if present & set(_ACCEPTED.to_pylist()):
                 db.execute(statements.ACCEPT, (job.account, utc_now(), job.name, job.number))
+                resolve_nameless(db, job.account)
                 accepted = settled.filter(pc.is_in(settled.column("fate"), _ACCEPTED))
                 self._resolve(accepted.filter(_shared(accepted, notable)))
             if "rejected" in present:
@@ -235,7 +235,9 @@ class Ledger:
         )
         if correcting is None or not correcting.num_rows:
             return verdicts
-        overtaken = self._db.query(statements.OVERTAKEN, (job.account,), schema=_ROWS)
+        overtaken = self._db.query(
+            statements.OVERTAKEN, (job.account,), schema=pa.schema([("row", pa.int64())])
+        )
         given, late = verdicts.column("verdict"), overtaken.column("row").combine_chunks()
         to_send = pc.is_in(given, pa.array(["new", "changed"]))
         gives_way = pc.and_(to_send, pc.is_in(verdicts.column("row"), late))
@@ -297,4 +299,4 @@ def _shared(rows: pa.Table, others: pa.Table) -> pa.ChunkedArray:
     return pc.is_in(rows.column("customer_id"), others.column("customer_id").combine_chunks())
 
 
-__all__ = ["DEFAULT_LEASE_S", "LETTERS", "SETTLED", "Claim", "Job", "Ledger"]
+__all__ = ["DEFAULT_LEASE_S", "SETTLED", "Claim", "Job", "Ledger"]

@@ -223,4 +223,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE bunce_customers ADD COLUMN run_number BIGINT",
         "ALTER TABLE bunce_dead_letters ADD COLUMN run_number BIGINT",
     ),
+    (
+        # of letters without a customer: who arrives with that email is the one
+        "ALTER TABLE bunce_dead_letters ADD COLUMN email_digest TEXT",
+    ),
 )

@@ -1,0 +1,45 @@
+"""Rows without an id: each is a letter of its own, and is closed when its customer arrives."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from dlt_bunce.emulator import Emulator
+
+from .conftest import MakePipeline, customer, letters
+from .test_mappings import KINDS, load
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_that_differ_in_any_column_are_letters_of_their_own(
+    make: MakePipeline, emulator: Emulator, kind: str
+) -> None:
+    rows = [customer(1, customer_id=None, note=f"note {n}") for n in range(5)]
+    if kind == "arrow":
+        rows.append(customer(7, note="good"))
+    else:
+        rows.insert(0, customer(7, note="good"))
+
+    done = load(make(), "flush_and_run", kind, rows)
+    again = load(make(), "flush_and_run", kind, rows)
+
+    assert (5, {"missing_customer_id": 5}) == (done.rejected, done.reject_codes)
+    assert (0, 5) == (again.rejected, again.held)
+    notes = {json.loads(text)["note"] for (text,) in letters("source_row")}
+    assert {f"note {n}" for n in range(5)} == notes
+
+
+@pytest.mark.parametrize("bad", [None, "#N/A"])
+def test_a_letter_without_an_id_is_closed_when_its_email_arrives(
+    make: MakePipeline, emulator: Emulator, bad: str | None
+) -> None:
+    rows = [customer(n, customer_id=bad) for n in (1, 2)]
+    load(make(), "flush_and_run", "arrow", [*rows, customer(3)])
+
+    done = load(make(), "flush_and_run", "arrow", [customer(1, email="C1@example.com"), rows[1]])
+
+    assert 1 == done.created
+    emails = {json.loads(text)["email"]: status for text, status in letters("source_row, status")}
+    assert {"c1@example.com": "resolved", "c2@example.com": "open"} == emails
