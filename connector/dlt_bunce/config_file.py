@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,8 @@ def _first(folders: Sequence[Path]) -> dict[str, Any]:
 def _read(path: Path) -> dict[str, Any]:
     try:
         status = path.stat()
-        return _document(path, status.st_mtime_ns, status.st_size, status.st_ino)
+        # a copy: dlt writes into what a provider holds
+        return deepcopy(_document(path, status.st_mtime_ns, status.st_size, status.st_ino))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(
             f"{path} cannot be read: {type(error).__name__}.", remedy="Correct or remove it."

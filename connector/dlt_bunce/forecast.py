@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -13,6 +13,7 @@ from dlt_bunce.api.adaptation import BatchSize
 from dlt_bunce.model import RunSummary
 from dlt_bunce.preview import Preview
 from dlt_bunce.records.mapping import VERSION, FieldMapping
+from dlt_bunce.records.text import shapes
 from dlt_bunce.run_warnings import WARNINGS
 
 _MANY = 0.9
@@ -112,15 +113,9 @@ def unmapped(preview: Preview) -> list[str]:
 
 
 def warnings(
-    preview: Preview,
-    *,
-    default_region: str | None,
-    last: RunSummary | None = None,
-    deleted: Sequence[str] = (),
+    preview: Preview, *, default_region: str | None, last: RunSummary | None = None
 ) -> list[Warned]:
-    """What an operator should look at before the load; `last` is the pipeline's last run, and
-    `deleted` what is known of columns that mark rows as deleted.
-    """
+    """What an operator should look at before the load; `last` is the pipeline's last run."""
     summary, mapping = preview.summary, preview.mapping
     if mapping is None:
         text = "The source has no rows."
@@ -159,8 +154,8 @@ def warnings(
     ]
     for code, rows in summary.warnings.items():
         known = WARNINGS[code]
-        if code == "deleted_at_source" and deleted:
-            found += [Warned(code, sentence, "") for sentence in deleted]
+        if code == "deleted_at_source":
+            found += [Warned(code, note, "") for note in summary.notes]
             continue
         found.append(Warned(code, f"{rows:,} rows: {known.meaning}.", f"{known.remedy}."))
     return found
@@ -185,8 +180,7 @@ def _examples(sample: pa.Table, column: str, show_values: bool) -> tuple[str, ..
     else:
         texts = values.cast(pa.string())
     if not show_values:
-        for pattern, mark in ((r"\p{N}", "9"), (r"[^\P{L}\p{Lu}]", "a"), (r"\p{Lu}", "A")):
-            texts = pc.replace_substring_regex(texts, pattern, mark)
+        texts = shapes(texts)
     counts = pc.value_counts(texts).to_pylist()
     counts.sort(key=lambda one: -one["counts"])
     return tuple(str(one["values"]) for one in counts[:_SHAPES])

@@ -96,7 +96,10 @@ def flush_and_run(
         summary = total(client, runs_of(client, name, pipeline.last_trace), name)
         discarded = discarded_rows(pipeline.last_trace)
         warned = {**deleted.warnings, **({"discarded_rows": discarded} if discarded else {})}
-        summary = replace(summary, warnings={**summary.warnings, **warned})
+        if warned:
+            logger().warning("run.warnings", run=summary.run_id, **warned)
+        warnings = {**summary.warnings, **warned}
+        summary = replace(summary, warnings=warnings, notes=deleted.sentences)
         if flushed:
             before = total(client, flushed, name)
             # a row that was left behind counts for the run that loads it

@@ -34,6 +34,8 @@ def warnings() -> str:
             ("code", "meaning", "remedy"),
             [[code(w.code), w.meaning, w.remedy] for w in WARNINGS.values()],
         ),
+        "`no_rows`, `discarded_rows`, and `deleted_at_source` are known to the process that read "
+        "the source: its summary and log tell them, and `dlt-bunce status` does not.",
     )
 
 

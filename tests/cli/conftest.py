@@ -75,6 +75,16 @@ def program(run: Run) -> Run:
     return run_program
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty store of either kind, as configured."""
+    url = "sqlite:///bunce.sqlite"
+    if request.param == "postgres":
+        url = str(request.getfixturevalue("postgres_store"))
+    monkeypatch.setenv("DESTINATION__BUNCE__STORE_URL", url)
+    return url
+
+
 def people(*numbers: int, **changes: Any) -> list[dict[str, Any]]:
     """Good customers under the column names of a CRM."""
     return [

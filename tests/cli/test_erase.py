@@ -24,16 +24,6 @@ PERSON = {
 }
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """An empty store of either kind, as configured."""
-    url = "sqlite:///bunce.sqlite"
-    if request.param == "postgres":
-        url = str(request.getfixturevalue("postgres_store"))
-    monkeypatch.setenv("DESTINATION__BUNCE__STORE_URL", url)
-    return url
-
-
 def stored_bytes(store: str) -> bytes:
     """All bytes of the database's files."""
     if store.startswith("sqlite"):
@@ -129,6 +119,20 @@ def test_a_letter_without_an_id_goes_by_its_email_and_those_of_others_are_told(
     assert {told["8"], told["9"]} < related, "the nameless one has told the phone"
     assert 3 == len(related)
     assert (0, ["7"]) == (second["ledger"], second["nowhere"])
+
+
+def test_a_letter_that_keeps_no_row_goes_by_the_digest_of_its_email(
+    run: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DESTINATION__BUNCE__DEAD_LETTER_ROWS", "keys")
+    write([*people(7), *people(8, id=None, email="c7@example.com"), *people(9, id=None)])
+    run("load", "customers.parquet")
+
+    done = run("erase", "7", "--yes", "--json").json
+
+    assert (1, 1) == (done["ledger"], done["dead_letters"])
+    with Database("sqlite:///bunce.sqlite") as db:
+        assert 1 == db.rows("SELECT COUNT(*) AS n FROM bunce_dead_letters")[0]["n"]
 
 
 def test_related_letters_go_where_that_is_asked_for(

@@ -20,16 +20,6 @@ MARK = "forgetme"
 NOWHERE = "http://127.0.0.1:9/v1"
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def store_url(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, run: Run) -> str:
-    """A store of either kind, configured as a shell would."""
-    url = "sqlite:///bunce.sqlite"
-    if request.param == "postgres":
-        url = str(request.getfixturevalue("postgres_store"))
-    monkeypatch.setenv("DESTINATION__BUNCE__STORE_URL", url)
-    return url
-
-
 def marked(*numbers: int, **changes: Any) -> list[dict[str, Any]]:
     """Customers whose every value can be found again."""
     return [
@@ -58,9 +48,7 @@ def found_in_files(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", ["arrow", "dicts"])
-def test_nothing_of_a_customer_is_left(
-    run: Run, emulator: Emulator, store_url: str, kind: str
-) -> None:
+def test_nothing_of_a_customer_is_left(run: Run, emulator: Emulator, store: str, kind: str) -> None:
     rows = [*people(1), *marked(2), *marked(3, mobile="call me"), *people(4)]
     load([{**row, "id": str(row["id"])} for row in rows], kind)
     changed = [{**row, "id": str(row["id"]), "first_name": "New"} for row in rows]
@@ -78,7 +66,7 @@ def test_nothing_of_a_customer_is_left(
     assert (["unknown"], []) == (done["nowhere"], done["not_searched"])
     assert "0 customers of the ledger, 0 dead letters, 0 rows" in again
     assert "Bunce still has them" in again
-    with Database(store_url, read_only=True) as db:
+    with Database(store, read_only=True) as db:
         assert {"1", "4"} == {r["customer_id"] for r in db.rows("SELECT * FROM bunce_customers")}
     assert [] == found_in_files(MARK)
     flushed = load([{**row, "id": str(row["id"])} for row in people(5)]).flushed
@@ -86,21 +74,21 @@ def test_nothing_of_a_customer_is_left(
 
 
 def test_ids_come_from_a_file_too_and_have_the_form_of_the_ledger(
-    run: Run, emulator: Emulator, store_url: str
+    run: Run, emulator: Emulator, store: str
 ) -> None:
     write(people(1, 2, 3), "a.parquet")
     run("load", "a.parquet")
     Path("ids.txt").write_text("\ufeff1\n 2 \n\n", "utf-8")
 
     assert 2 == run("erase", "--from-file", "ids.txt", "--yes", "--json").json["ledger"]
-    with Database(store_url, read_only=True) as db:
+    with Database(store, read_only=True) as db:
         assert ["3"] == [r["customer_id"] for r in db.rows("SELECT * FROM bunce_customers")]
 
 
-def test_what_cannot_be_erased_is_told(run: Run, emulator: Emulator, store_url: str) -> None:
+def test_what_cannot_be_erased_is_told(run: Run, emulator: Emulator, store: str) -> None:
     write(people(1), "a.parquet")
     run("load", "a.parquet")
-    with Database(store_url) as db:
+    with Database(store) as db:
         until = db.now_ms() + 60_000
         db.execute("UPDATE bunce_customers SET claim_batch = 'x', lease_until = $1", (until,))
 
@@ -111,5 +99,5 @@ def test_what_cannot_be_erased_is_told(run: Run, emulator: Emulator, store_url: 
     assert "being sent right now" in sending.errors
     assert "Nobody is named" in nobody.errors
     assert "no account 'other'" in elsewhere.errors
-    with Database(store_url, read_only=True) as db:
+    with Database(store, read_only=True) as db:
         assert 1 == len(db.rows("SELECT * FROM bunce_customers"))

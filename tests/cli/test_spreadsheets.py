@@ -29,16 +29,6 @@ BAD = [
 Sheet = Callable[..., list[dict[str, str]]]
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """An empty store of either kind, as configured."""
-    url = "sqlite:///bunce.sqlite"
-    if request.param == "postgres":
-        url = str(request.getfixturevalue("postgres_store"))
-    monkeypatch.setenv("DESTINATION__BUNCE__STORE_URL", url)
-    return url
-
-
 def rows_of(name: str = "rejected.csv", separator: str = ",") -> list[dict[str, str]]:
     """The cells of a spreadsheet as it opens the file."""
     with Path(name).open(encoding="utf-8-sig", newline="") as file:

@@ -13,7 +13,6 @@ from dlt_bunce.cli.failures import reported
 if TYPE_CHECKING:
     from dlt_bunce.cli.origin import Origin
     from dlt_bunce.configuration import BunceConfiguration
-    from dlt_bunce.deleted_rows import DeletedRows
     from dlt_bunce.forecast import Pace
     from dlt_bunce.model import RunSummary
 
@@ -40,10 +39,8 @@ def command(
     """
     with reported():
         from dlt_bunce import forecast
-        from dlt_bunce.deleted_rows import DeletedRows
 
-        deleted = DeletedRows()
-        config, preview = _preview(origin, store_url, account, deleted)
+        config, preview = _preview(origin, store_url, account)
         last, pace = _known(config, origin.pipeline_name(config.store_url, config.account))
         found = {
             "mapping": [
@@ -57,10 +54,7 @@ def command(
             "warnings": [
                 dataclasses.asdict(one)
                 for one in forecast.warnings(
-                    preview,
-                    default_region=config.default_region,
-                    last=last,
-                    deleted=deleted.sentences,
+                    preview, default_region=config.default_region, last=last
                 )
             ],
         }
@@ -71,7 +65,7 @@ def command(
 
 
 def _preview(
-    origin: Origin, store_url: str | None, account: str | None, deleted: DeletedRows
+    origin: Origin, store_url: str | None, account: str | None
 ) -> tuple[BunceConfiguration, Any]:
     import tempfile
 
@@ -93,7 +87,7 @@ def _preview(
             with hooked(), watched():
                 summary = flush_and_run(
                     pipeline,
-                    bunce_adapter(origin.resource().add_map(deleted), **origin.hints),
+                    bunce_adapter(origin.resource(), **origin.hints),
                     write_disposition=origin.disposition,
                 )
         except ThresholdError as error:  # told among the warnings, with all the rest

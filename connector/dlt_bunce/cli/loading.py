@@ -95,7 +95,6 @@ def command(
         import dlt
 
         from dlt_bunce.adapter import bunce_adapter
-        from dlt_bunce.deleted_rows import DeletedRows
         from dlt_bunce.records.cells import LETTER_ID
         from dlt_bunce.running import flush_and_run, has_left_overs
         from dlt_bunce.sources import Shard
@@ -136,13 +135,12 @@ def command(
             )
             if has_left_overs(pipeline):
                 click.echo(LEFT_BEHIND, err=True)
-            deleted = DeletedRows()
             over: ThresholdError | None = None
             try:
                 with hooked(), watched():
                     summary = flush_and_run(
                         pipeline,
-                        bunce_adapter(resource.add_map(deleted), **hints),
+                        bunce_adapter(resource, **hints),
                         write_disposition=origin.disposition,
                     )
             except ThresholdError as error:  # its figures are shown like any others
@@ -155,7 +153,7 @@ def command(
             output.as_json(summary.as_dict())
         else:
             output.print_summary(summary, "Loaded")
-            output.print_sentences(deleted.sentences)
+            output.print_notes(summary.notes)
             if summary.superseded and LETTER_ID in origin.columns:
                 output.console().print(
                     "Superseded rows are not sent: since their dead letters were met last, Bunce "

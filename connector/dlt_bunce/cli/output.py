@@ -84,10 +84,10 @@ def print_warnings(warnings: Mapping[str, int], title: str = "Warnings") -> None
     console().print(table)
 
 
-def print_sentences(sentences: Sequence[str]) -> None:
-    """Warnings that name what the source has."""
-    for sentence in sentences:
-        console().print(f"Warning: {sentence}", markup=False)
+def print_notes(notes: Sequence[str]) -> None:
+    """What a summary says beside its counts."""
+    for note in notes:
+        console().print(f"Warning: {note}", markup=False)
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str) -> None:

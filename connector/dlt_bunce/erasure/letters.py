@@ -79,6 +79,8 @@ def choose(db: Database, account: str, persons: Persons) -> Chosen:
     while (known := len(persons.emails) + len(persons.phones)) > before:
         before = known
         chosen = letters.scan()
+    nameless = erasure.nameless_of(db, account, sorted(persons.emails))
+    chosen.theirs = sorted({*chosen.theirs, *nameless})
     return chosen
 
 

@@ -43,32 +43,33 @@ def judge_devices(array: pa.Array, *, strict: bool = False) -> Column:
         return column
     # not filter(): views of strings have no kernel for it
     cells = [array[at].as_py() for at in pc.indices_nonzero(column.invalid).to_pylist()]
-    left = pa.array([_left_of(cell) for cell in cells], _DEVICES)
-    values, _ = _canonical(left)
+    left = [_left_of(cell) for cell in cells]
+    values, _ = _canonical(pa.array([devices for devices, _ in left], _DEVICES))
     return Column(
         pc.replace_with_mask(column.values, column.invalid, values),
         none_of(len(array)),
         pa.nulls(len(array), pa.string()),
         column.raw,
-        noted=sum(not _is_whole(cell, kept) for cell, kept in zip(cells, left, strict=True)),
+        noted=sum(is_less for _, is_less in left),
     )
 
 
-def _left_of(cell: Any) -> list[dict[str, str]]:
-    """The devices that are whole, in whatever way somebody has written them down."""
+def _left_of(cell: Any) -> tuple[list[dict[str, str]], bool]:
+    """The devices that are whole, in whatever way somebody has written them down, and whether the
+    cell said more.
+    """
     for _ in range(2):  # JSON within JSON
         if isinstance(cell, str | bytes):
             try:
                 cell = json.loads(cell)
             except (ValueError, RecursionError):
-                return []
+                return [], True
+    if isinstance(cell, dict) and not any(cell.values()):
+        return [], False
     items = cell if isinstance(cell, list) else [cell]
-    found = []
-    for item in items:
-        kind, token = (_spelled(item, name) for name in (_TYPE, _TOKEN))
-        if kind and token:
-            found.append({_TYPE: kind, _TOKEN: token})
-    return found
+    read = [{name: _spelled(item, name) for name in SPELLINGS} for item in items]
+    whole = [device for device in read if all(device.values())]
+    return whole, len(whole) < len(items)
 
 
 def _spelled(item: Any, name: str) -> str:
@@ -76,20 +77,6 @@ def _spelled(item: Any, name: str) -> str:
         return ""
     texts = (_text(item.get(spelling)) for spelling in SPELLINGS[name])
     return next((text.strip() for text in texts if text and text.strip()), "")
-
-
-def _is_whole(cell: Any, kept: Any) -> bool:
-    """Whether nothing that says anything was left out."""
-    if isinstance(cell, dict):
-        return len(kept) == 1 or not any(cell.values())
-    try:
-        content = json.loads(cell) if isinstance(cell, str | bytes) else cell
-        content = json.loads(content) if isinstance(content, str) else content
-    except (ValueError, RecursionError):
-        return False
-    if isinstance(content, dict):
-        return _is_whole(content, kept)
-    return isinstance(content, list) and len(content) == len(kept)
 
 
 def _strict(array: pa.Array) -> Column:

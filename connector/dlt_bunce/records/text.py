@@ -87,10 +87,15 @@ def without_invisible(text: str) -> str:
     return "".join(c for c in text if unicodedata.category(c) != "Cf").strip()
 
 
-def shape(text: str) -> str:
-    """What a text looks like without what it says: 9 for digits, a for letters, A for capitals."""
-    marks = {"Nd": "9", "Lu": "A", "Ll": "a", "Lo": "a"}
-    return "".join(marks.get(unicodedata.category(c), c) for c in text)
+def shapes(texts: Any) -> Any:
+    """What texts look like without what they say: 9 for digits, a for letters, A for capitals."""
+    for pattern, mark in (
+        (r"\p{N}", "9"),
+        (r"[\p{Ll}\p{Lt}\p{Lm}\p{Lo}\p{M}]", "a"),
+        (r"\p{Lu}", "A"),
+    ):
+        texts = pc.replace_substring_regex(texts, pattern, mark)
+    return texts
 
 
 def characters(count: int) -> str:

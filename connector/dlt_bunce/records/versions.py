@@ -7,13 +7,15 @@ import pyarrow.compute as pc
 
 from dlt_bunce.errors import MappingError
 from dlt_bunce.records.column import any_true
-from dlt_bunce.records.text import flat, read_text, shape
+from dlt_bunce.records.text import flat, read_text, shapes
 
 _INTEGER = r"^[+-]?[0-9]{1,19}$"
 _ZONED = r"[Tt ][0-9]{2}.*(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)$"
 _NOTHING = (
     r"(?i)^(?:0000-00-00(?:[T ]00:00:00(?:\.0+)?)?|NULL|\\N|[+-]?infinity|NaT|NaN|None|N/A|-)$"
 )
+_SHOWN = 40
+"""Characters of a sample's shape in a message."""
 _BLANK = pa.scalar(None, pa.string())
 _MICROSECONDS = pa.timestamp("us")
 
@@ -45,8 +47,9 @@ def read_versions(array: pa.Array, column: str, form: str | None = None) -> tupl
     versions = _from_text(present, form)
     unreadable = pc.and_(pc.is_null(versions), pc.is_valid(present)).true_count
     if unreadable and 2 * unreadable >= len(present) - present.null_count:
-        sample = present.filter(pc.and_(pc.is_null(versions), pc.is_valid(present)))[0].as_py()
-        raise _refused(column, f"such as {shape(sample)}")
+        sample = present.filter(pc.and_(pc.is_null(versions), pc.is_valid(present))).slice(0, 1)
+        shown = pc.utf8_slice_codeunits(shapes(sample), 0, _SHOWN)[0]
+        raise _refused(column, f"such as {shown}")
     return versions, unreadable
 
 

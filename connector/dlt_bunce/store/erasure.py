@@ -70,6 +70,17 @@ def letters_of(db: Database, account: str, ids: Sequence[str]) -> pa.Table:
     )
 
 
+def nameless_of(db: Database, account: str, digests: Sequence[str]) -> list[str]:
+    """Letters of rows without an id that keep one of these digests of their email, if no row."""
+    db.ingest("bunce_erased_emails", pa.table({"digest": pa.array(digests, pa.string())}))
+    rows = db.rows(
+        "SELECT id FROM bunce_dead_letters WHERE account = $1 AND customer_id IS NULL "
+        "AND email_digest IN (SELECT digest FROM bunce_erased_emails)",
+        (account,),
+    )
+    return [row["id"] for row in rows]
+
+
 def all_letters(db: Database, account: str) -> Iterator[pa.Table]:
     """Every letter that holds a row, as `letters_of` has them, page by page."""
     after = ""

@@ -59,9 +59,9 @@ def retain(db: Database, account: str, *, since: str) -> None:
             (account, since),
         )
         db.execute(
-            "UPDATE bunce_dead_letters SET source_row = NULL, payload = NULL, message = code "  # noqa: S608
-            f"WHERE {closed} AND status = 'discarded' "
-            "AND (source_row IS NOT NULL OR payload IS NOT NULL)",
+            "UPDATE bunce_dead_letters SET source_row = NULL, payload = NULL, "  # noqa: S608
+            f"message = code, email_digest = NULL WHERE {closed} AND status = 'discarded' "
+            "AND (source_row IS NOT NULL OR payload IS NOT NULL OR email_digest IS NOT NULL)",
             (account, since),
         )
         gone = f"SELECT run_id FROM bunce_runs WHERE {_OLD_RUNS}"  # noqa: S608, of constants alone
