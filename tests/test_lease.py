@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -36,7 +36,7 @@ class People:
 
     row_count = 20
 
-    def chunks(self, rows: int) -> Iterator[pa.Table]:
+    def chunks(self, rows: int, columns: Collection[str] | None = None) -> Iterator[pa.Table]:
         """All in one."""
         yield pa.Table.from_pylist(
             [

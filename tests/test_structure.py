@@ -40,7 +40,11 @@ ALLOWED = {
     "progress": {"repeating"},
     "hooks": {"errors", "model", "logs"},
     "telemetry": {"model", "logs", "store", "api"},
+    "chunks": {"records"},
+    "claiming": {"chunks", "corrections", "refusals", "store", "version_check"},
     "load": {
+        "chunks",
+        "claiming",
         "progress",
         "errors",
         "model",
@@ -59,6 +63,8 @@ ALLOWED = {
     },
     "forecast": {"model", "records", "api", "preview", "run_warnings"},
     "preview": {
+        "chunks",
+        "claiming",
         "errors",
         "model",
         "records",
@@ -86,6 +92,7 @@ KNOW_DLT = {
     "job",
     "left_overs",  # dlt's packages
     "letters",
+    "load_files",  # dlt's packages
     "mapped_rows",  # a step of a resource
     "logs",  # follows dlt's log level
     "running",

@@ -29,7 +29,7 @@ from dlt_bunce.budget import Budget, local_pace
 from dlt_bunce.configuration import BunceConfiguration
 from dlt_bunce.errors import DispositionError, StoreError
 from dlt_bunce.hooks import resolved
-from dlt_bunce.job import CustomersJob, StateJob, end_rehearsal
+from dlt_bunce.job import CustomersJob, StateJob, end_rehearsal, forget_duplicates
 from dlt_bunce.logs import logger
 from dlt_bunce.model import Traffic
 from dlt_bunce.records.mapping import FieldMapping, refuse_other_names
@@ -212,6 +212,7 @@ class BunceClient(JobClientBase, StoredState):
 
     def complete_load(self, load_id: str) -> None:
         """Closes the run's row; from here on the incremental cursor of this load counts."""
+        forget_duplicates(load_id)
         if self.config.dry_run:
             end_rehearsal(load_id)
             return

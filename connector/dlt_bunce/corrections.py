@@ -16,9 +16,14 @@ from dlt_bunce.store.dead_letters import CORRECTED, close_corrected, letter_id
 from dlt_bunce.store.ledger import Job
 
 
+def are_in(table: pa.Table) -> bool:
+    """Whether rows of a table can name letters."""
+    return LETTER_ID in table.column_names
+
+
 def named(table: pa.Table, accepted: pa.Table) -> pa.Table | None:
     """The accepted rows that name a letter: row, customer_id, letter_id. None if none can."""
-    if LETTER_ID not in table.column_names:
+    if not are_in(table):
         return None
     letters = _letters(table).take(accepted.column("row"))
     found = accepted.select(["row", "customer_id"]).append_column("letter_id", letters)
@@ -30,7 +35,7 @@ def close(db: Database, job: Job, table: pa.Table, prepared: Prepared) -> None:
     Bunce has the row now, `superseded` where the row has a letter of its own or gave way to other
     content of its customer. Any other stays open.
     """
-    if LETTER_ID not in table.column_names:
+    if not are_in(table):
         return
     letters = _letters(table).to_pylist()
     kept = pa.concat_tables(

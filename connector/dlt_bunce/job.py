@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from dlt.common.destination.client import RunnableLoadJob
-from dlt.common.json import json
 from dlt.common.runtime import signals
-from dlt.common.storages import FileStorage
 
 from dlt_bunce import telemetry
+from dlt_bunce.chunks import Duplicates, Source
 from dlt_bunce.errors import StoppedError
-from dlt_bunce.load import Load, Settings, Source
+from dlt_bunce.load import Load, Settings
+from dlt_bunce.load_files import files_of_table, load_file
 from dlt_bunce.logs import logger
-from dlt_bunce.parquet import record_batches
 from dlt_bunce.preview import Preview, Rehearsal
 from dlt_bunce.progress import Progress
-from dlt_bunce.records.rows import arrow_table
 from dlt_bunce.store import dlt_state, runs
 from dlt_bunce.store.account import open_account, remember_pace
 from dlt_bunce.store.ledger import Job, Ledger
@@ -40,55 +35,12 @@ minutely: list[Callable[[Progress], None]] = [
 """Told once a minute."""
 _rehearsals: dict[str, Rehearsal] = {}
 _rehearsing = threading.Lock()
+_duplicates: dict[tuple[str, str, str], Duplicates] = {}
+_deduplicating = threading.Lock()
 # jobs run in threads, collectors expect one
 _telling = threading.Lock()
 previews: dict[str, Preview] = {}
 """What the dry runs of this process would have done, by load id."""
-
-
-@dataclass(frozen=True)
-class ParquetSource:
-    """A Parquet load file."""
-
-    path: str
-
-    @property
-    def row_count(self) -> int | None:
-        """As the file's footer has it."""
-        return int(pq.read_metadata(self.path).num_rows)
-
-    def chunks(self, rows: int) -> Iterator[pa.Table]:
-        """Tables of at most `rows`, whatever the size of the row groups."""
-        for batch in record_batches(self.path, rows):
-            yield pa.Table.from_batches([batch])
-
-
-@dataclass(frozen=True)
-class JsonlSource:
-    """A jsonl load file: one object a line, gzipped or not; typed values are decoded."""
-
-    path: str
-
-    @property
-    def row_count(self) -> int | None:
-        """Not known before the file is read."""
-        return None
-
-    def chunks(self, rows: int) -> Iterator[pa.Table]:
-        """Tables of at most `rows`; a key that is missing in a row is null."""
-        loads = json.typed_loadb if self.path.split(".")[-1] != "jsonl" else json.loadb
-        with FileStorage.open_zipsafe_ro(self.path, mode="rb") as file:
-            held: list[dict[str, Any]] = []
-            for line in file:
-                if not line.strip():
-                    continue
-                parsed = loads(line)
-                held.extend(parsed if isinstance(parsed, list) else [parsed])
-                while len(held) >= rows:
-                    yield arrow_table(held[:rows])
-                    held = held[rows:]
-            if held:
-                yield arrow_table(held)
 
 
 def rehearsal_of(load_id: str) -> Rehearsal:
@@ -104,6 +56,13 @@ def end_rehearsal(load_id: str) -> None:
     previews[load_id] = rehearsal_of(load_id).end()
     with _rehearsing:
         del _rehearsals[load_id]
+
+
+def forget_duplicates(load_id: str) -> None:
+    """Drops what the jobs of a load that is complete have shared."""
+    with _deduplicating:
+        for key in [key for key in _duplicates if key[0] == load_id]:
+            del _duplicates[key]
 
 
 class CustomersJob(RunnableLoadJob):
@@ -128,16 +87,13 @@ class CustomersJob(RunnableLoadJob):
             letter_rows=client.config.dead_letter_rows,
             owner=client.owner.name,
         )
-        source: Source = (
-            ParquetSource(self._file_path)
-            if self._parsed_file_name.file_format == "parquet"
-            else JsonlSource(self._file_path)
-        )
+        source = load_file(self._file_path)
         if source.row_count == 0:
             return  # a table that was made before it has rows need not have columns
         if client.config.dry_run:
             settings = self._settings(client, b"")
-            rehearsal_of(self._load_id).run(source, job, settings, client.config.store_url)
+            duplicates = self._duplicates(settings)
+            rehearsal_of(self._load_id).run(duplicates, job, settings, client.config.store_url)
             return
         with telemetry.load(job, self._parent) as settled:
             settled(self._load(client, job, source))
@@ -156,7 +112,8 @@ class CustomersJob(RunnableLoadJob):
             Ledger(db, job).end_claims_of(client.owner.ended)
             throttle = client.throttle(account)
             try:
-                counts = Load(source, job, settings, db, session, throttle).run()
+                duplicates = self._duplicates(settings)
+                counts = Load(source, job, settings, db, session, throttle, duplicates).run()
             except Exception as error:
                 state = "stopped" if isinstance(error, StoppedError) else "failed"
                 with db.transaction():
@@ -168,6 +125,15 @@ class CustomersJob(RunnableLoadJob):
             )
         log.info("load.finished", **counts)
         return counts
+
+    def _duplicates(self, settings: Settings) -> Duplicates:
+        """Shared by all jobs that load files into the same table by the same rules."""
+        mapping, rules = settings.mapping, settings.rules
+        key = (self._load_id, self.load_table_name, repr((mapping, rules)))
+        with _deduplicating:
+            if key not in _duplicates:
+                _duplicates[key] = Duplicates(files_of_table(self._file_path), mapping, rules)
+            return _duplicates[key]
 
     def _settings(self, client: BunceClient, email_key: bytes) -> Settings:
         config = client.config
@@ -190,13 +156,8 @@ class StateJob(RunnableLoadJob):
         client = cast("BunceClient", self._job_client)
         if client.config.dry_run or self.load_table_name != "_dlt_pipeline_state":
             return
-        source: Source = (
-            ParquetSource(self._file_path)
-            if self._parsed_file_name.file_format == "parquet"
-            else JsonlSource(self._file_path)
-        )
         with client.database() as db:
-            for table in source.chunks(1_000):
+            for table in load_file(self._file_path).chunks(1_000):
                 for row in table.to_pylist():
                     dlt_state.put_state(db, row, client.config.account)
 

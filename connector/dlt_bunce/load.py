@@ -7,17 +7,17 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dlt_bunce import corrections, refusals
+from dlt_bunce import claiming, corrections, refusals
 from dlt_bunce.accounting import account
 from dlt_bunce.api.adaptation import Throttle
 from dlt_bunce.api.rows import Rows
 from dlt_bunce.api.session import Session
 from dlt_bunce.api.settlement import Settlement, Traits
+from dlt_bunce.chunks import CHUNK_ROWS, Chunk, Chunks, Duplicates, Source
 from dlt_bunce.delivery import Delivered, ahead, deliver
 from dlt_bunce.errors import BunceError
 from dlt_bunce.held import MOST_S, Held, left_by, said_of
@@ -28,28 +28,15 @@ from dlt_bunce.progress import Meter, Progress, watch
 from dlt_bunce.records.batching import Packer
 from dlt_bunce.records.mapping import FieldMapping
 from dlt_bunce.records.payload import with_payloads
-from dlt_bunce.records.prepare import Prepared, Rules, mapping_fault, prepare
+from dlt_bunce.records.prepare import Rules, mapping_fault
 from dlt_bunce.store import runs
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.ledger import DEFAULT_LEASE_S, Job, Ledger
-from dlt_bunce.version_check import check_versions, warnings_of
+from dlt_bunce.version_check import check_versions
 
-CHUNK_ROWS = 10_000
-"""Rows read and compared with the ledger at a time: a load holds a few chunks in memory."""
 MAX_BATCH_BYTES = 4_000_000
 _PATIENT_TURNS = 4
 """After so many, a load that waits for another run says so."""
-
-
-class Source(Protocol):
-    """A file of customers that can be read again from its beginning."""
-
-    @property
-    def row_count(self) -> int | None:
-        """Rows there are, where the file says so."""
-
-    def chunks(self, rows: int) -> Iterator[pa.Table]:
-        """The rows in order, in tables of at most `rows`; the same tables at each call."""
 
 
 @dataclass(frozen=True)
@@ -69,13 +56,6 @@ class Settings:
 
 
 @dataclass
-class _Chunk:
-    number: int
-    table: pa.Table
-    prepared: Prepared
-
-
-@dataclass
 class Load:
     """One file of customers on its way into Bunce. `run()` tells the whole story."""
 
@@ -85,6 +65,7 @@ class Load:
     database: Database
     session: Session
     throttle: Throttle
+    duplicates: Duplicates | None = None
     ledger: Ledger = field(init=False)
     _traits: Traits = field(default_factory=Traits)
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -99,6 +80,10 @@ class Load:
     _corrects: bool = False
 
     def __post_init__(self) -> None:
+        settings, name = self.settings, self.job.job_id
+        if self.duplicates is None:
+            self.duplicates = Duplicates({name: self.source}, settings.mapping, settings.rules)
+        self._chunks = Chunks(name, self.duplicates, settings.chunk_rows)
         lease_s = self.settings.lease_s
         self.ledger = Ledger(self.database, self.job, lease_s=lease_s)
         self._held = Held(self._traits, most_s=min(MOST_S, self.settings.lease_s / 3))
@@ -194,40 +179,26 @@ class Load:
             yield from self._held.due(chunk.number)
         yield from packer.rest()
 
-    def _read(self, only: Collection[int] | None) -> Iterator[_Chunk]:
-        for number, table in enumerate(self.source.chunks(self.settings.chunk_rows)):
+    def _read(self, only: Collection[int] | None) -> Iterator[Chunk]:
+        for chunk in self._chunks.read(only):
             if self._stop.is_set():
                 self._cut_short = True
                 return
-            if only is None or number in only:
-                prepared = prepare(table, self.settings.mapping, self.settings.rules)
-                if number == 0 and self.settings.check_mapping:
-                    fault = mapping_fault(prepared, table, self.settings.mapping)
-                    if fault is not None:
-                        raise fault
-                yield _Chunk(number, table, prepared)
-                if only is None:
-                    self._count(read=table.num_rows)
+            if chunk.number == 0 and self.settings.check_mapping:
+                fault = mapping_fault(chunk.prepared, chunk.table, self.settings.mapping)
+                if fault is not None:
+                    raise fault
+            yield chunk
+            if only is None:
+                self._count(read=chunk.table.num_rows)
 
-    def _claim(self, chunk: _Chunk) -> pa.Table:
+    def _claim(self, chunk: Chunk) -> pa.Table:
         """Counts the chunk, records its rejects, and claims what must go on the wire."""
-        prepared = chunk.prepared
         if chunk.number == 0 and self.settings.check_mapping:
-            check_versions(self.database, self.job, self.settings.mapping, prepared)
-        correcting = corrections.named(chunk.table, prepared.accepted)
-        self._corrects |= correcting is not None
-        claim = self.ledger.claim(
-            prepared.accepted,
-            refusals.of_rejected(
-                chunk.number, chunk.table, prepared.rejected, self.settings.email_key
-            ),
-            chunk=chunk.number,
-            read=prepared.read,
-            superseded=prepared.superseded,
-            correcting=correcting,
-            warnings=warnings_of(prepared),
-        )
-        number, read, to_send, busy = chunk.number, prepared.read, claim.to_send, claim.busy
+            check_versions(self.database, self.job, self.settings.mapping, chunk.prepared)
+        chunk, claim = claiming.claim(self.ledger, self._chunks, chunk, self.settings.email_key)
+        self._corrects |= corrections.are_in(chunk.table)
+        number, read, to_send, busy = chunk.number, chunk.table.num_rows, claim.to_send, claim.busy
         wanted = to_send.num_rows
         logger().debug("load.chunk", chunk=number, read=read, to_send=wanted, busy=busy)
         if busy:
@@ -286,10 +257,8 @@ class Load:
 
     def _close_corrected(self) -> None:
         """Closes the dead letters that rows name: a corrected row need not have their key."""
-        settings = self.settings
-        for table in self.source.chunks(settings.chunk_rows):
-            prepared = prepare(table, settings.mapping, settings.rules)
-            corrections.close(self.database, self.job, table, prepared)
+        for chunk in self._chunks.read():
+            corrections.close(self.database, self.job, chunk.table, chunk.prepared)
 
     def _account(self) -> dict[str, int]:
         """The counts of the job, proven to add up; raises what kept rows from being settled."""

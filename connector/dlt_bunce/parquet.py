@@ -16,14 +16,22 @@ _BUFFER_BYTES = 1_048_576
 
 
 def record_batches(
-    file: str | IO[bytes], rows: int, row_groups: Callable[[int], Sequence[int]] | None = None
+    file: str | IO[bytes],
+    rows: int,
+    row_groups: Callable[[int], Sequence[int]] | None = None,
+    columns: Callable[[Sequence[str]], Sequence[str]] | None = None,
 ) -> Iterator[Any]:
     """Record batches of at most `rows`. Of a row group, which may be larger than memory, no more is
-    held than the pages that the batch lies in. `row_groups` tells which to read, of so many.
+    held than the pages that the batch lies in. `row_groups` tells which to read, of so many, and
+    `columns` which, of those that there are.
     """
     with pq.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER_BYTES) as parquet:
-        chosen = row_groups and list(row_groups(parquet.num_row_groups))
-        yield from parquet.iter_batches(batch_size=rows, row_groups=chosen, use_threads=False)
+        yield from parquet.iter_batches(
+            batch_size=rows,
+            row_groups=row_groups and list(row_groups(parquet.num_row_groups)),
+            columns=columns and list(columns(parquet.schema_arrow.names)),
+            use_threads=False,
+        )
 
 
 def schema(file: Path | IO[bytes], name: str) -> pa.Schema:

@@ -17,21 +17,22 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from dlt_bunce import corrections, refusals
+from dlt_bunce import claiming, corrections, refusals
 from dlt_bunce.api.verdict import Verdict
+from dlt_bunce.chunks import Chunk, Chunks, Duplicates
 from dlt_bunce.errors import MappingError
-from dlt_bunce.load import CHUNK_ROWS, Settings, Source
+from dlt_bunce.load import Settings
 from dlt_bunce.model import RunSummary, Traffic
 from dlt_bunce.progress import Progress
 from dlt_bunce.records.fingerprint import email_digests
 from dlt_bunce.records.mapping import FieldMapping
 from dlt_bunce.records.payload import with_payloads
-from dlt_bunce.records.prepare import Prepared, mapping_fault, prepare
+from dlt_bunce.records.prepare import mapping_fault
 from dlt_bunce.store import copies, runs
 from dlt_bunce.store.account import known_account
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.ledger import Job, Ledger
-from dlt_bunce.version_check import check_versions, warnings_of
+from dlt_bunce.version_check import check_versions
 
 _SAMPLE_ROWS = 1_000
 
@@ -70,8 +71,8 @@ class Rehearsal:
         self._job: Job | None = None
         self._store_url = ""
 
-    def run(self, source: Source, job: Job, settings: Settings, store_url: str) -> None:
-        """Reads a file and counts what would become of its rows."""
+    def run(self, duplicates: Duplicates, job: Job, settings: Settings, store_url: str) -> None:
+        """Reads the job's file and counts what would become of its rows."""
         # dead letters of the copy hold no rows
         job = replace(job, letter_rows="keys")
         with self._lock, Database(self._scratch) as scratch, _opened(store_url) as known:
@@ -82,30 +83,18 @@ class Rehearsal:
             job = runs.begin(scratch, job, settings.mapping.recorded)
             if known is not None:
                 copies.claims(known, scratch)
-            for number, table in enumerate(source.chunks(CHUNK_ROWS)):
-                prepared = prepare(table, settings.mapping, settings.rules)
-                self._look_at(table, prepared, settings, first=number == 0)
-                letters = refusals.of_rejected(number, table, prepared.rejected, key)
-                correcting = corrections.named(table, prepared.accepted)
-                if known is not None and number == 0 and settings.check_mapping:
-                    check_versions(known, job, settings.mapping, prepared)
+            chunks, ledger = Chunks(job.job_id, duplicates), Ledger(scratch, job)
+            rows, read = duplicates.sources[job.job_id].row_count, 0
+            for chunk in chunks.read():
+                self._look_at(chunk, settings)
                 if known is not None:
-                    copies.customers(
-                        known, scratch, job.account, prepared.accepted, letters, correcting
-                    )
-                ledger = Ledger(scratch, job)
-                claim = ledger.claim(
-                    prepared.accepted,
-                    letters,
-                    chunk=number,
-                    read=prepared.read,
-                    superseded=prepared.superseded,
-                    correcting=correcting,
-                    warnings=warnings_of(prepared),
-                )
-                self._accept(ledger, scratch, claim.to_send, number, table, key)
-                read = number * CHUNK_ROWS + table.num_rows
-                settings.progress(Progress(job.job_id, source.row_count, read, read))
+                    if chunk.number == 0 and settings.check_mapping:
+                        check_versions(known, job, settings.mapping, chunk.prepared)
+                    _copy_known(known, scratch, job, chunk, key)
+                judged, claim = claiming.claim(ledger, chunks, chunk, key)
+                self._accept(ledger, scratch, claim.to_send, judged, key)
+                read += chunk.table.num_rows
+                settings.progress(Progress(job.job_id, rows, read, read))
 
     def end(self) -> Preview:
         """The counts of all files; forgets the copy."""
@@ -136,25 +125,18 @@ class Rehearsal:
             self._fault,
         )
 
-    def _look_at(
-        self, table: pa.Table, prepared: Prepared, settings: Settings, *, first: bool
-    ) -> None:
+    def _look_at(self, chunk: Chunk, settings: Settings) -> None:
+        table = chunk.table
         for column in settings.mapping.columns.values():
             missing = column not in table.column_names
             self._nulls[column] += table.num_rows if missing else table.column(column).null_count
-        if first:
-            self._fault = self._fault or mapping_fault(prepared, table, settings.mapping)
+        if chunk.number == 0:
+            self._fault = self._fault or mapping_fault(chunk.prepared, table, settings.mapping)
         if self._sample is None:
             self._sample = table.slice(0, _SAMPLE_ROWS)
 
     def _accept(
-        self,
-        ledger: Ledger,
-        scratch: Database,
-        to_send: pa.Table,
-        chunk: int,
-        table: pa.Table,
-        key: bytes,
+        self, ledger: Ledger, scratch: Database, to_send: pa.Table, chunk: Chunk, key: bytes
     ) -> None:
         """Settles what would be sent as if Bunce took all of it, but for changed emails: the API
         leaves those out of an update.
@@ -164,7 +146,7 @@ class Rehearsal:
         verbs = to_send.column("verb")
         self._verbs.update(verbs.to_pylist())
         batch = with_payloads(to_send)
-        batch = batch.append_column("chunk", pa.array([chunk] * batch.num_rows, pa.int64()))
+        batch = batch.append_column("chunk", pa.array([chunk.number] * batch.num_rows, pa.int64()))
         digests = email_digests(batch.column("email"), key)
         assert self._job is not None  # noqa: S101, set by run()
         account = self._job.account
@@ -176,8 +158,17 @@ class Rehearsal:
             created if verb == "create" else ignored if stays else updated
             for verb, stays in zip(verbs.to_pylist(), kept, strict=True)
         ]
-        letters = refusals.of_verdicts(batch, verdicts, {chunk: table})
+        letters = refusals.of_verdicts(batch, verdicts, {chunk.number: chunk.table})
         ledger.settle(refusals.settled(batch, verdicts, key), letters, Traffic())
+
+
+def _copy_known(
+    known: Database, scratch: Database, job: Job, chunk: Chunk, email_key: bytes
+) -> None:
+    accepted = chunk.prepared.accepted
+    letters = refusals.of_rejected(chunk.number, chunk.table, chunk.prepared.rejected, email_key)
+    correcting = corrections.named(chunk.table, accepted)
+    copies.customers(known, scratch, job.account, accepted, letters, correcting)
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -57,7 +57,7 @@ class _Rows:
     def row_count(self) -> int | None:
         return int(self.table.num_rows)
 
-    def chunks(self, rows: int) -> Iterator[pa.Table]:
+    def chunks(self, rows: int, columns: Collection[str] | None = None) -> Iterator[pa.Table]:
         for start in range(0, self.table.num_rows, rows):
             yield self.table.slice(start, rows)
 

@@ -99,7 +99,7 @@ def flush_and_run(
         if warned:
             logger().warning("run.warnings", run=summary.run_id, **warned)
         warnings = {**summary.warnings, **warned}
-        summary = replace(summary, warnings=warnings, notes=deleted.sentences)
+        summary = replace(summary, warnings=warnings, notes=tuple(deleted.sentences))
         if flushed:
             before = total(client, flushed, name)
             # a row that was left behind counts for the run that loads it

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -140,7 +140,7 @@ class Source:
     def row_count(self) -> int:
         return len(self.rows)
 
-    def chunks(self, rows: int) -> Iterator[pa.Table]:
+    def chunks(self, rows: int, columns: Collection[str] | None = None) -> Iterator[pa.Table]:
         for start in range(0, len(self.rows), rows):
             part = [row.values(key) for key, row in self.rows[start : start + rows]]
             yield pa.table(dict(zip(FIELDS, zip(*part, strict=True), strict=True)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -29,7 +29,7 @@ class Crowd:
         random.Random(5).shuffle(kinds)
         return cls({f"c{n}": kind for n, kind in enumerate(kinds)})
 
-    def chunks(self, rows: int) -> Iterator[pa.Table]:
+    def chunks(self, rows: int, columns: Collection[str] | None = None) -> Iterator[pa.Table]:
         """The source's tables."""
         yield pa.Table.from_pylist([self.row(key) for key in self.kinds]).slice(0, rows)
 

@@ -20,8 +20,8 @@ from dlt_bunce.errors import MappingError, UsageError
 from dlt_bunce.parquet import record_batches
 from dlt_bunce.records.identifiers import judge_identifiers
 from dlt_bunce.records.mapping import column_of
-from dlt_bunce.records.prepare import values_of
 from dlt_bunce.records.rows import arrow_table
+from dlt_bunce.records.source_columns import values_of
 
 _ROWS = 10_000
 _GZIP = b"\x1f\x8b"

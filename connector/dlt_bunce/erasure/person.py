@@ -13,7 +13,7 @@ from dlt_bunce.errors import UsageError
 from dlt_bunce.records.emails import judge_emails
 from dlt_bunce.records.fingerprint import email_digests
 from dlt_bunce.records.identifiers import judge_identifiers
-from dlt_bunce.records.prepare import values_of
+from dlt_bunce.records.source_columns import values_of
 from dlt_bunce.records.text import flat
 
 _EMAIL = re.compile(r"[^\s\"'<>,;:()\[\]\\]+@[^\s\"'<>,;:()\[\]\\]+")

@@ -36,14 +36,16 @@ def repeated(keys: pa.Array) -> pa.Array:
     return pc.and_(pc.is_valid(keys), pc.is_in(keys, several))
 
 
-def undecided(keys: pa.Array, versions: pa.Array, contents: pa.Array) -> int:
-    """How many rows had to give way to another of their key though nothing says which is newer.
+def undecided(keys: pa.Array, versions: pa.Array, contents: pa.Array, kept: pa.Array) -> pa.Array:
+    """Boolean mask of the `kept` rows for which nothing but their place speaks.
 
-    Their `contents` (string) differ, and the key's versions are all equal or null.
+    Another row of their key has an equal version, or none as they have, and other `contents`
+    (string; null is another than any).
     """
-    table = pa.table({"key": keys, "version": versions, "content": contents})
-    found = table.group_by("key").aggregate(
-        [("version", "count_distinct", pc.CountOptions("all")), ("content", "count_distinct")]
-    )
-    alike = found.filter(pc.equal(found["version_count_distinct"], 1))
-    return int(pc.sum(pc.subtract(alike["content_count_distinct"], 1), min_count=0).as_py())
+    winners = pc.index_in(keys, value_set=keys.filter(kept))
+    version = versions.filter(kept).take(winners)
+    neither = pc.and_(pc.is_null(versions), pc.is_null(version))
+    equal = pc.or_(neither, pc.fill_null(pc.equal(versions, version), False))
+    same = pc.fill_null(pc.equal(contents, contents.filter(kept).take(winners)), False)
+    rivals = keys.filter(pc.and_(equal, pc.invert(same)))
+    return pc.and_(kept, pc.is_in(keys, value_set=rivals))

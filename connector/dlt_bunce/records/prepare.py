@@ -14,6 +14,7 @@ from dlt_bunce.model import REJECT_CODES
 from dlt_bunce.records.cells import LETTER_ID
 from dlt_bunce.records.column import Column, any_true, none_of
 from dlt_bunce.records.devices import judge_devices
+from dlt_bunce.records.duplicates import DUPLICATES, marked
 from dlt_bunce.records.emails import judge_emails
 from dlt_bunce.records.fingerprint import fingerprint, text_digests
 from dlt_bunce.records.identifiers import judge_identifiers
@@ -24,8 +25,8 @@ from dlt_bunce.records.payload import payloads
 from dlt_bunce.records.phones import judge_phones
 from dlt_bunce.records.plain import rows_of
 from dlt_bunce.records.schema import FIELDS, REQUIRED
-from dlt_bunce.records.text import as_json, canonical_json, flat
-from dlt_bunce.records.versions import read_versions
+from dlt_bunce.records.source_columns import belonging, contents_of, field_values, versions_of
+from dlt_bunce.records.text import canonical_json
 
 ACCEPTED_SCHEMA = pa.schema(
     [("row", pa.int64())]
@@ -41,7 +42,6 @@ REJECTED_SCHEMA = pa.schema(
 
 NOTES: Mapping[str, str] = {"devices": "devices_left_out"}
 """The warning that counts what was noted of a field's values."""
-_VARIANT = "▶v_"
 MAPPING_SAMPLE = 1_000
 """So many first rows, all rejected for the same reason, mean a wrong mapping, not bad rows."""
 
@@ -78,30 +78,31 @@ class Prepared:
     warnings: Mapping[str, int] = field(default_factory=dict)
 
 
-def prepare(source: pa.Table, mapping: FieldMapping, rules: Rules) -> Prepared:
+def prepare(
+    source: pa.Table, mapping: FieldMapping, rules: Rules, duplicates: pa.Table | None = None
+) -> Prepared:
     """Judges every row of `source` and takes the fingerprints of those that can go.
 
-    Of several rows with one customer_id only the newest stays. Raises MappingError for a version
-    column that cannot be ordered and ConfigurationError for a default that is itself invalid.
+    Of several rows with one customer_id only the newest stays: `duplicates` (DUPLICATES) are the
+    others, where `source` is a part of something larger; without them it stands for itself. Raises
+    MappingError for a version column that cannot be ordered and ConfigurationError for a default
+    that is itself invalid.
     """
     defaults = _defaults(rules)
     whole = source
     rows = pa.array(range(source.num_rows), pa.int64())
-    ids = judge_identifiers(_column(source, mapping, "customer_id"))
-    versions, unreadable = _versions(source, mapping, rules)
-    kept = newest(ids.values, versions)
-    ids_repeated = 0
-    if kept is not None:
-        used = {*mapping.columns.values()}
-        names = [n for n in source.column_names if n.partition(_VARIANT)[0] in used]
-        source = source.select(names)
-        several = repeated(ids.values)
-        contents = _contents(source.filter(several), mapping)
-        ids_repeated = undecided(ids.values.filter(several), versions.filter(several), contents)
+    ids = judge_identifiers(field_values(source, mapping, "customer_id"))
+    versions, unreadable = versions_of(source, mapping, rules.version_format)
+    if duplicates is None:
+        duplicates = _duplicates(source, mapping, ids.values, versions)
+    given_way = duplicates.filter(duplicates.column("gives_way")).column("row").combine_chunks()
+    if len(given_way):
+        kept = pc.invert(pc.is_in(rows, value_set=given_way))
+        source = source.select(belonging(source.column_names, {*mapping.columns.values()}))
         source, rows, versions = source.filter(kept), rows.filter(kept), versions.filter(kept)
         ids = ids.filter(kept)
     judged = {"customer_id": ids} | {
-        name: judge(_column(source, mapping, name)) for name, judge in _judges(rules).items()
+        name: judge(field_values(source, mapping, name)) for name, judge in _judges(rules).items()
     }
     filled = {name: column.or_default(defaults.get(name)) for name, column in judged.items()}
     bad = none_of(len(rows))
@@ -110,17 +111,34 @@ def prepare(source: pa.Table, mapping: FieldMapping, rules: Rules) -> Prepared:
     return Prepared(
         accepted=_accepted(rows, filled, versions, pc.invert(bad)),
         rejected=_rejected(whole, rows, judged, filled, versions, bad, mapping),
-        superseded=len(kept) - len(rows) if kept is not None else 0,
-        read=len(rows) if kept is None else len(kept),
+        superseded=len(given_way),
+        read=whole.num_rows,
         warnings={
             code: count
             for code, count in (
                 *((NOTES[name], judged[name].noted) for name in NOTES),
                 ("versions_unreadable", unreadable),
-                ("ids_repeated", ids_repeated),
+                ("ids_repeated", duplicates.num_rows - len(given_way)),
             )
             if count
         },
+    )
+
+
+def _duplicates(
+    source: pa.Table, mapping: FieldMapping, ids: pa.Array, versions: pa.Array
+) -> pa.Table:
+    kept = newest(ids, versions)
+    if kept is None:
+        return DUPLICATES.empty_table()
+    several = repeated(ids)
+    rows = pa.array(range(len(ids)), pa.int64()).filter(several)
+    contents = contents_of(source.filter(several), mapping)
+    kept = kept.filter(several)
+    open_ = undecided(ids.filter(several), versions.filter(several), contents, kept)
+    others = rows.filter(pc.invert(kept))
+    return pa.concat_tables(
+        [marked(others, gives_way=True), marked(rows.filter(open_), gives_way=False)]
     )
 
 
@@ -248,33 +266,3 @@ def _defaults(rules: Rules) -> dict[str, str]:
         if judged.values[0].is_valid:
             canonical[name] = judged.values[0].as_py()
     return canonical
-
-
-def _contents(source: pa.Table, mapping: FieldMapping) -> pa.Array:
-    """What each row says under its id, as one text."""
-    columns = [_column(source, mapping, name) for name in FIELDS[1:]]
-    texts = [column if pa.types.is_string(column.type) else as_json(column) for column in columns]
-    return pc.binary_join_element_wise(*(pc.fill_null(text, "") for text in texts), "\x1f")
-
-
-def _column(source: pa.Table, mapping: FieldMapping, name: str) -> pa.Array:
-    return values_of(source, mapping.columns.get(name))
-
-
-def values_of(source: pa.Table, column: str | None) -> pa.Array:
-    """What a column of the source holds; nulls where there is none."""
-    if column is None or column not in source.column_names:
-        return pa.nulls(source.num_rows)
-    # dlt keeps values of another type than the column's in columns of their own, one a type
-    others = [n for n in source.column_names if n.startswith(f"{column}{_VARIANT}")]
-    if not others:
-        return flat(source.column(column))
-    parts = [flat(source.column(n)).cast(pa.string()) for n in (column, *others)]
-    return pc.coalesce(*parts)
-
-
-def _versions(source: pa.Table, mapping: FieldMapping, rules: Rules) -> tuple[pa.Array, int]:
-    if mapping.version is None or mapping.version not in source.column_names:
-        return pa.nulls(source.num_rows, pa.int64()), 0
-    column = flat(source.column(mapping.version))
-    return read_versions(column, mapping.version, rules.version_format)

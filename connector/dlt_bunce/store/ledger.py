@@ -65,6 +65,10 @@ class Claim:
     busy: int
 
 
+class DuplicatesUnknown(Exception):  # noqa: N818, nothing went wrong
+    """A chunk would have an effect though it is not known whether newer rows of its ids follow."""
+
+
 class Ledger:
     """The ledger of one account, as one job sees it."""
 
@@ -94,6 +98,7 @@ class Ledger:
         superseded: int,
         correcting: pa.Table | None = None,
         warnings: Mapping[str, int] | None = None,
+        is_alone: bool = True,
     ) -> Claim:
         """Counts a chunk, records its `letters`, and commits the intent for what must be sent.
 
@@ -117,8 +122,12 @@ class Ledger:
             fates.update(record_letters(db, job, letters))
             if job.disposition == "append":
                 fates["skipped"] += fates.pop("changed", 0)
-            to_send = self._intend(accepted, verdicts, chunk, now)
-            self._settle_unsent(accepted, verdicts, chunk)
+            to_send = self._to_send(accepted, verdicts)
+            good_again = self._good_again(accepted, verdicts, chunk)
+            if not is_alone and (to_send.num_rows or good_again.num_rows or fates["rejected"]):
+                raise DuplicatesUnknown
+            self._intend(to_send, chunk, now)
+            self._resolve(good_again)
             busy = fates["busy"]
             runs.put_chunk(db, job, chunk, read, fates, odd)
         self._analyze(to_send.num_rows)
@@ -244,24 +253,26 @@ class Ledger:
         judged = pc.if_else(gives_way, "superseded", given)
         return verdicts.set_column(1, _VERDICTS.field("verdict"), judged)
 
-    def _intend(self, accepted: pa.Table, verdicts: pa.Table, chunk: int, now: int) -> pa.Table:
+    def _to_send(self, accepted: pa.Table, verdicts: pa.Table) -> pa.Table:
         sent = ["new"] if self._job.disposition == "append" else ["new", "changed"]
         wanted = verdicts.filter(pc.is_in(verdicts.column("verdict"), pa.array(sent)))
         wanted = wanted.sort_by("row")
         doubts = pc.equal(wanted.column("in_doubt"), 1)
         verbs = pc.if_else(pc.equal(wanted.column("verdict"), "new"), "create", "update")
         rows = _numbered(accepted, wanted.column("row"))
-        rows = rows.append_column("verb", verbs).append_column("in_doubt", doubts)
-        if rows.num_rows:
-            # the only writer since these rows were judged: nobody can have claimed one in between
-            batch = self._job.claim_id(chunk)
-            unsent = pc.if_else(rows.column("in_doubt"), None, rows.column("row"))
-            claimed = rows.select(["customer_id", "fingerprint"])
-            self._db.ingest("bunce_claimed", claimed.append_column("claim_row", unsent))
-            until = now + self._lease_ms
-            parameters = (self._job.account, batch, until, now, self._job.owner)
-            self._db.execute(statements.CLAIM, parameters)
-        return rows
+        return rows.append_column("verb", verbs).append_column("in_doubt", doubts)
+
+    def _intend(self, rows: pa.Table, chunk: int, now: int) -> None:
+        if not rows.num_rows:
+            return
+        # the only writer since these rows were judged: nobody can have claimed one in between
+        batch = self._job.claim_id(chunk)
+        unsent = pc.if_else(rows.column("in_doubt"), None, rows.column("row"))
+        claimed = rows.select(["customer_id", "fingerprint"])
+        self._db.ingest("bunce_claimed", claimed.append_column("claim_row", unsent))
+        until = now + self._lease_ms
+        parameters = (self._job.account, batch, until, now, self._job.owner)
+        self._db.execute(statements.CLAIM, parameters)
 
     def _analyze(self, claimed: int) -> None:
         """Each time that the ledger may have doubled, or has become a few chunks larger."""
@@ -270,15 +281,13 @@ class Ledger:
             self._db.analyze("bunce_customers", "bunce_dead_letters")
             self._analyzed_next = 2 * self._claimed
 
-    def _settle_unsent(self, accepted: pa.Table, verdicts: pa.Table, chunk: int) -> None:
-        """A good row that need not go, after a bad one: the bad one's letter is done with."""
+    def _good_again(self, accepted: pa.Table, verdicts: pa.Table, chunk: int) -> pa.Table:
+        """Good rows that need not go, after bad ones: the letters of these are done with."""
         unsent = ["unchanged", "changed"] if self._job.disposition == "append" else ["unchanged"]
         good = pc.is_in(verdicts.column("verdict"), pa.array(unsent))
         back = pc.and_(good, pc.equal(verdicts.column("had_letter"), 1))
-        rows = verdicts.filter(back).column("row")
-        if len(rows):
-            ids = _numbered(accepted, rows).select(["customer_id"])
-            self._resolve(ids.append_column("chunk", pa.array([chunk] * len(ids), pa.int64())))
+        ids = _numbered(accepted, verdicts.filter(back).column("row")).select(["customer_id"])
+        return ids.append_column("chunk", pa.array([chunk] * len(ids), pa.int64()))
 
     def _resolve(self, good: pa.Table) -> None:
         if not good.num_rows:
@@ -299,4 +308,4 @@ def _shared(rows: pa.Table, others: pa.Table) -> pa.ChunkedArray:
     return pc.is_in(rows.column("customer_id"), others.column("customer_id").combine_chunks())
 
 
-__all__ = ["DEFAULT_LEASE_S", "SETTLED", "Claim", "Job", "Ledger"]
+__all__ = ["DEFAULT_LEASE_S", "SETTLED", "Claim", "DuplicatesUnknown", "Job", "Ledger"]

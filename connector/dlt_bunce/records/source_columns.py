@@ -1,0 +1,52 @@
+"""What the columns of a source hold for a mapping."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dlt_bunce.records.mapping import FieldMapping
+from dlt_bunce.records.schema import FIELDS
+from dlt_bunce.records.text import as_json, flat
+from dlt_bunce.records.versions import read_versions
+
+_VARIANT = "▶v_"
+
+
+def belonging(names: Sequence[str], columns: Collection[str]) -> list[str]:
+    """Those of `names` that hold values of `columns`: dlt keeps values of another type than a
+    column's in columns of their own, one a type.
+    """
+    return [name for name in names if name.partition(_VARIANT)[0] in columns]
+
+
+def values_of(source: pa.Table, column: str | None) -> pa.Array:
+    """What a column of the source holds; nulls where there is none."""
+    if column is None or column not in source.column_names:
+        return pa.nulls(source.num_rows)
+    names = belonging(source.column_names, [column])
+    if names == [column]:
+        return flat(source.column(column))
+    others = [name for name in names if name != column]
+    return pc.coalesce(*(flat(source.column(n)).cast(pa.string()) for n in (column, *others)))
+
+
+def field_values(source: pa.Table, mapping: FieldMapping, field: str) -> pa.Array:
+    """What the source has for a field of Bunce."""
+    return values_of(source, mapping.columns.get(field))
+
+
+def versions_of(source: pa.Table, mapping: FieldMapping, form: str | None) -> tuple[pa.Array, int]:
+    """int64, and how many cells could not be read; see `read_versions`."""
+    if mapping.version is None or mapping.version not in source.column_names:
+        return pa.nulls(source.num_rows, pa.int64()), 0
+    return read_versions(flat(source.column(mapping.version)), mapping.version, form)
+
+
+def contents_of(source: pa.Table, mapping: FieldMapping) -> pa.Array:
+    """What each row says under its id, as one text."""
+    columns = [field_values(source, mapping, field) for field in FIELDS[1:]]
+    texts = [column if pa.types.is_string(column.type) else as_json(column) for column in columns]
+    return pc.binary_join_element_wise(*(pc.fill_null(text, "") for text in texts), "\x1f")

@@ -1,0 +1,83 @@
+"""Among all rows of a load, wherever they lie, one of each id counts."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from itertools import chain, groupby
+from operator import itemgetter
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dlt_bunce.records import duplicates
+from dlt_bunce.records.duplicates import FILE_ROWS, find_duplicates
+from dlt_bunce.records.fingerprint import text_digests
+from dlt_bunce.records.mapping import FieldMapping
+from dlt_bunce.records.source_columns import contents_of
+
+MAPPING = FieldMapping({"customer_id": "id", "first_name": "name"}, {}, "seen")
+Row = tuple[object, object, object]
+
+IDS = st.sampled_from(["1", "2", "3", "4", "\u200b4", " 4 ", None, "", "x" * 300])
+ROWS = st.tuples(IDS, st.sampled_from(["Ada", "Eve", None]), st.sampled_from([1, 2, None]))
+FILES = st.lists(st.lists(st.lists(ROWS, max_size=5), max_size=3), max_size=3)
+
+
+def digest(name: str) -> str:
+    """Decides between files."""
+    rows = pa.table({"name": pa.array([None if name == "None" else name], pa.string())})
+    return str(text_digests(contents_of(rows, MAPPING))[0])
+
+
+def wanted(files: list[list[list[Row]]]) -> list[tuple[int, bool]]:
+    """The same, row by row."""
+    rows: dict[str, list[tuple[int, tuple[bool, int], str, int]]] = defaultdict(list)
+    for file, tables in enumerate(files):
+        for row, (given_id, name, seen) in enumerate(chain.from_iterable(tables), file * FILE_ROWS):
+            key = str(given_id or "").replace("\u200b", "").strip()
+            if key and len(key) < 256:
+                rows[key].append((file, (seen is not None, seen or 0), str(name), row))
+    found = []
+    for several in rows.values():
+        bests = [
+            max(group, key=itemgetter(1, 3)) for _, group in groupby(several, key=itemgetter(0))
+        ]
+        *_, row = best = max(bests, key=lambda r: (r[1], digest(r[2]), r[3]))
+        found += [(other[3], True) for other in several if other is not best]
+        if len({name for _, seen, name, _ in several if seen == best[1]}) > 1:
+            found.append((row, False))
+    return sorted(found)
+
+
+@settings(deadline=None, max_examples=200)
+@given(files=FILES, pass_ids=st.sampled_from([1, 3, 1_000]), portion=st.sampled_from([1, 4, 1_000]))
+def test_the_newest_of_each_id_is_found_wherever_it_lies(
+    files: list[list[list[Row]]], pass_ids: int, portion: int
+) -> None:
+    def read(columns: Collection[str]) -> Iterator[tuple[int, pa.Table]]:
+        for file, tables in enumerate(files):
+            first_row = file * FILE_ROWS
+            for rows in tables:
+                yield first_row, table(rows, columns)
+                first_row += len(rows)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(duplicates, "_PORTION_ROWS", portion)
+        count = sum(len(rows) for tables in files for rows in tables)
+        found = find_duplicates(read, count, MAPPING, None, pass_ids=pass_ids)
+
+    assert [tuple(row.values()) for row in found.to_pylist()] == wanted(files)
+
+
+def table(rows: list[Row], columns: Collection[str]) -> pa.Table:
+    """The columns of rows that are asked for."""
+    values = zip(*rows, strict=True) if rows else ([], [], [])
+    kinds = (pa.string(), pa.string(), pa.int64())
+    whole = {
+        name: pa.array(column, kind)
+        for name, column, kind in zip(("id", "name", "seen"), values, kinds, strict=True)
+    }
+    return pa.table({name: whole[name] for name in whole if name in columns})
