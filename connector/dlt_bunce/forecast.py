@@ -13,6 +13,7 @@ from dlt_bunce.api.adaptation import BatchSize
 from dlt_bunce.model import RunSummary
 from dlt_bunce.preview import Preview
 from dlt_bunce.records.mapping import VERSION, FieldMapping
+from dlt_bunce.records.source_columns import belonging, values_of
 from dlt_bunce.records.text import shapes
 from dlt_bunce.run_warnings import WARNINGS
 
@@ -107,8 +108,8 @@ def unmapped(preview: Preview) -> list[str]:
     """Columns of the source that feed no field."""
     if preview.mapping is None:
         return []
-    used = {*preview.mapping.columns.values(), preview.mapping.version}
     own = [name for name in preview.sample.column_names if not name.startswith("_dlt_")]
+    used = belonging(own, [*preview.mapping.recorded.values()])
     return [name for name in own if name not in used]
 
 
@@ -172,9 +173,7 @@ def _of_columns(preview: Preview, mapping: FieldMapping) -> Iterator[Warned]:
 
 
 def _examples(sample: pa.Table, column: str, show_values: bool) -> tuple[str, ...]:
-    if column not in sample.column_names:
-        return ()
-    values = sample.column(column).drop_null()
+    values = values_of(sample, column).drop_null()
     if pa.types.is_nested(values.type):
         texts = pa.array([str(one) for one in values.to_pylist()], pa.string())
     else:

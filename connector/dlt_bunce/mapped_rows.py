@@ -16,6 +16,7 @@ import pyarrow as pa
 from dlt.extract import DltResource
 from dlt.extract.items_transform import ItemTransform
 
+from dlt_bunce.records.paths import starts_of
 from dlt_bunce.records.plain import plain
 from dlt_bunce.records.schema import ALIASES, FIELDS, fold
 
@@ -35,7 +36,9 @@ class MappedRows(ItemTransform[Any]):
     def __init__(self, mapping: Mapping[str, str]) -> None:
         super().__init__(lambda item: item)
         self._texts = frozenset(c for f, c in mapping.items() if f in _TEXTS)
-        self._others = frozenset(mapping.values()) - self._texts
+        # a path starts at a column that stays as it is
+        starts = {start for column in mapping.values() for start in starts_of(column)}
+        self._others = frozenset(starts) - self._texts
         self._known: set[str] = set()
         self._as_text: set[str] = set()
 

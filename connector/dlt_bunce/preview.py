@@ -28,6 +28,7 @@ from dlt_bunce.records.fingerprint import email_digests
 from dlt_bunce.records.mapping import FieldMapping
 from dlt_bunce.records.payload import with_payloads
 from dlt_bunce.records.prepare import mapping_fault
+from dlt_bunce.records.source_columns import values_of
 from dlt_bunce.store import copies, runs
 from dlt_bunce.store.account import known_account
 from dlt_bunce.store.database import Database
@@ -128,8 +129,7 @@ class Rehearsal:
     def _look_at(self, chunk: Chunk, settings: Settings) -> None:
         table = chunk.table
         for column in settings.mapping.columns.values():
-            missing = column not in table.column_names
-            self._nulls[column] += table.num_rows if missing else table.column(column).null_count
+            self._nulls[column] += values_of(table, column).null_count
         if chunk.number == 0:
             self._fault = self._fault or mapping_fault(chunk.prepared, table, settings.mapping)
         if self._sample is None:

@@ -18,6 +18,7 @@ from dlt_bunce.load import Load, Settings
 from dlt_bunce.model import RunSummary
 from dlt_bunce.records import rows as source_rows
 from dlt_bunce.records.mapping import resolve_mapping
+from dlt_bunce.records.paths import column_of_path
 from dlt_bunce.records.prepare import prepare
 from dlt_bunce.store import dead_letters, mappings, runs
 from dlt_bunce.store.account import Account
@@ -156,7 +157,7 @@ class _Replay:
         return Settings(
             mapping=resolve_mapping(
                 columns,
-                config={f: c for f, c in usual.items() if c in columns} | dict(self.mapping),
+                config=_there(usual, columns) | dict(self.mapping),
                 defaults=config.defaults or {},
             ),
             rules=config.rules,
@@ -177,6 +178,11 @@ class _Replay:
             (self.job.account,),
         )
         return {row["n"] for row in rows}
+
+
+def _there(mapping: Mapping[str, str], columns: Sequence[str]) -> dict[str, str]:
+    """The part of a mapping for which there are columns."""
+    return {f: column for f, column in mapping.items() if column_of_path(column, columns)}
 
 
 def _job(client: BunceClient, letter: _Letter, run_id: str) -> Job:

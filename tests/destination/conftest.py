@@ -9,11 +9,14 @@ from typing import Any
 
 import dlt
 import pytest
+from dlt.common.schema import Schema
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from dlt_bunce import bunce
+from dlt_bunce.client import BunceClient
 from dlt_bunce.emulator import Emulator
 from dlt_bunce.errors import bunce_error
+from dlt_bunce.replay import Replayed, replay
 from dlt_bunce.store.database import Database
 
 STORE = "sqlite:///bunce.sqlite"
@@ -64,6 +67,17 @@ def warned(
 
     yield events
     logger.setLevel(before)
+
+
+def replayed(emulator: Emulator, **options: Any) -> Replayed:
+    """Replays the open letters with the configuration of `make`, and `settings` of its own."""
+    settings = options.pop("settings", {})
+    destination = bunce(
+        credentials="sk_test_marked", base_url=emulator.base_url, requests_per_minute=0, **settings
+    )
+    client = destination.client(Schema("replay"), initial_config=destination.spec())
+    assert isinstance(client, BunceClient)
+    return replay(client, **options)
 
 
 def letters(columns: str = "customer_id, code, status") -> list[tuple[Any, ...]]:

@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import Any
 
 import pytest
-from dlt.common.schema import Schema
 
-from dlt_bunce import bunce, bunce_adapter
-from dlt_bunce.client import BunceClient
+from dlt_bunce import bunce_adapter
 from dlt_bunce.emulator import Behavior, Emulator
 from dlt_bunce.errors import CredentialsError, StoreError
-from dlt_bunce.replay import Replayed, replay
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.selection import Selection
 
-from .conftest import STORE, MakePipeline, customer, letters
-
-
-def replayed(emulator: Emulator, **options: Any) -> Replayed:
-    """Replays the open letters with the configuration of `make`, and `settings` of its own."""
-    settings = options.pop("settings", {})
-    destination = bunce(
-        credentials="sk_test_marked", base_url=emulator.base_url, requests_per_minute=0, **settings
-    )
-    client = destination.client(Schema("replay"), initial_config=destination.spec())
-    assert isinstance(client, BunceClient)
-    return replay(client, **options)
+from .conftest import STORE, MakePipeline, customer, letters, replayed
 
 
 def test_rules_of_today_decide(make: MakePipeline, emulator: Emulator) -> None:

@@ -121,7 +121,8 @@ def test_a_required_field_without_a_column_is_refused_with_what_to_write() -> No
         "Columns there are: id, email, first_name, last_name, cell. "
         'Write bunce_adapter(data, phone_no="your_column") in the pipeline, '
         '[destination.bunce.mapping] phone_no = "your_column" in the configuration, or '
-        "--map phone_no=your_column on the command line."
+        "--map phone_no=your_column on the command line. "
+        "A value inside of a column is named by its path, such as properties.email or phones.0."
     )
 
 

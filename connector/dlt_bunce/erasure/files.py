@@ -20,6 +20,7 @@ from dlt_bunce.errors import MappingError, UsageError
 from dlt_bunce.parquet import record_batches
 from dlt_bunce.records.identifiers import judge_identifiers
 from dlt_bunce.records.mapping import column_of
+from dlt_bunce.records.paths import column_of_path
 from dlt_bunce.records.rows import arrow_table
 from dlt_bunce.records.source_columns import values_of
 
@@ -146,7 +147,7 @@ def _columns(
 ) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in ("customer_id", "email"):
-        guessed = (one[name] for one in guesses if one.get(name) in names)
+        guessed = (one[name] for one in guesses if column_of_path(one.get(name, ""), names))
         try:
             column = hints.get(name) or next(guessed, None) or column_of(name, names)
         except MappingError:

@@ -10,7 +10,8 @@ from typing import Any
 from dlt_bunce.erasure.person import Persons
 from dlt_bunce.errors import MappingError
 from dlt_bunce.records.mapping import column_of
-from dlt_bunce.records.rows import decode
+from dlt_bunce.records.rows import arrow_table, decode
+from dlt_bunce.records.source_columns import values_of
 from dlt_bunce.store import erasure
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.mappings import mapping_of
@@ -89,4 +90,4 @@ def _value(row: Mapping[str, Any], mapping: Mapping[str, str], field_name: str) 
         column = mapping.get(field_name) or column_of(field_name, list(row))
     except MappingError:
         return None
-    return None if column is None else row.get(column)
+    return None if column is None else values_of(arrow_table([dict(row)]), column)[0].as_py()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from dlt_bunce.errors import MappingError
+from dlt_bunce.records.paths import HINT, column_of_path
 from dlt_bunce.records.schema import ALIASES, FIELDS, REQUIRED, fold
 
 VERSION = "version"
@@ -17,10 +18,9 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 class FieldMapping:
     """The outcome of `resolve_mapping`.
 
-    `columns` goes from field to source column; `how` says for each field, those filled by a
-    default alone included, and for the version, what decided: hint, config, name, alias, or
-    default. `version` is the
-    source column that orders versions of a customer, or None.
+    `columns` goes from field to source column, or to a path within one; `how` says for each field,
+    those filled by a default alone included, and for the version, what decided: hint, config,
+    name, alias, or default. `version` is what orders versions of a customer, or None.
     """
 
     columns: Mapping[str, str]
@@ -47,10 +47,10 @@ def resolve_mapping(
 ) -> FieldMapping:
     """Maps every field: by hint, else config, else the field's own name, else a known alias.
 
-    `hints` and `config` go from field (or "version") to column. Raises MappingError, with the
-    columns there are and the line to write, for a required field with neither column nor default,
-    a column that does not exist, a field that Bunce does not have, and any match that is not
-    unique. dlt's own columns (`_dlt_…`) are never mapped.
+    `hints` and `config` go from field (or "version") to a column, or to a path within one. Raises
+    MappingError, with the columns there are and the line to write, for a required field with
+    neither column nor default, a column that does not exist, a field that Bunce does not have, and
+    any match that is not unique. dlt's own columns (`_dlt_…`) are never mapped.
     """
     own = tuple(column for column in columns if not column.startswith("_dlt_"))
     _refuse_unknown(own, hints, config, defaults)
@@ -140,7 +140,7 @@ def _refuse_unknown(
 
 
 def _refuse_absent(field: str, column: str, columns: Sequence[str], origin: str) -> None:
-    found = columns.count(column)
+    found = columns.count(column_of_path(column, columns) or column)
     if found == 1:
         return
     problem = "does not exist" if not found else f"exists {found} times"
@@ -206,5 +206,5 @@ def _write(pairs: Sequence[tuple[str, str]]) -> str:
     options = " ".join(f"--map {field}={column}" for field, column in pairs)
     return (
         f"Write bunce_adapter(data, {keywords}) in the pipeline, [destination.bunce.mapping] "
-        f"{lines} in the configuration, or {options} on the command line."
+        f"{lines} in the configuration, or {options} on the command line. {HINT}"
     )

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlt_bunce.records.mapping import FieldMapping
+from dlt_bunce.records.paths import at_path, column_of_path, starts_of
 from dlt_bunce.records.schema import FIELDS
 from dlt_bunce.records.text import as_json, flat
 from dlt_bunce.records.versions import read_versions
@@ -16,20 +17,23 @@ _VARIANT = "▶v_"
 
 
 def belonging(names: Sequence[str], columns: Collection[str]) -> list[str]:
-    """Those of `names` that hold values of `columns`: dlt keeps values of another type than a
-    column's in columns of their own, one a type.
+    """Those of `names` that hold values of `columns`, which may be paths: dlt keeps values of
+    another type than a column's in columns of their own, one a type.
     """
-    return [name for name in names if name.partition(_VARIANT)[0] in columns]
+    wanted = {start for column in columns for start in starts_of(column)}
+    return [name for name in names if name.partition(_VARIANT)[0] in wanted]
 
 
 def values_of(source: pa.Table, column: str | None) -> pa.Array:
-    """What a column of the source holds; nulls where there is none."""
-    if column is None or column not in source.column_names:
+    """What a column of the source holds, or what lies at a path; nulls where there is none."""
+    own = None if column is None else column_of_path(column, source.column_names)
+    if own is None or column is None:
         return pa.nulls(source.num_rows)
-    names = belonging(source.column_names, [column])
-    if names == [column]:
+    if own != column:
+        return at_path(source.column(own), column[len(own) + 1 :].split("."))
+    others = [n for n in source.column_names if n.startswith(f"{column}{_VARIANT}")]
+    if not others:
         return flat(source.column(column))
-    others = [name for name in names if name != column]
     return pc.coalesce(*(flat(source.column(n)).cast(pa.string()) for n in (column, *others)))
 
 
@@ -40,9 +44,9 @@ def field_values(source: pa.Table, mapping: FieldMapping, field: str) -> pa.Arra
 
 def versions_of(source: pa.Table, mapping: FieldMapping, form: str | None) -> tuple[pa.Array, int]:
     """int64, and how many cells could not be read; see `read_versions`."""
-    if mapping.version is None or mapping.version not in source.column_names:
+    if mapping.version is None:
         return pa.nulls(source.num_rows, pa.int64()), 0
-    return read_versions(flat(source.column(mapping.version)), mapping.version, form)
+    return read_versions(values_of(source, mapping.version), mapping.version, form)
 
 
 def contents_of(source: pa.Table, mapping: FieldMapping) -> pa.Array:
