@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 BENCH := .venv-bench
 BENCH_READY := $(BENCH)/.ready
 
-.PHONY: help demo browser pooler test test-pythons check explore soak guard bench pace docs requirements clean
+.PHONY: help demo browser pooler mysql test test-pythons check explore soak guard bench pace docs requirements clean
 .DEFAULT_GOAL := help
 
 help:  ## Show these commands.
@@ -16,7 +16,7 @@ help:  ## Show these commands.
 demo: $(READY)  ## Watch 10,000 customers go through the whole story.
 	@$(BIN)/dlt-bunce demo
 
-test: $(READY) browser pooler  ## Run every test, with a real Postgres, S3 stand-in, and emulator.
+test: $(READY) browser pooler mysql  ## Run every test, with a real Postgres, S3 stand-in, and emulator.
 	@$(BIN)/python -m pytest -n 4 --dist worksteal
 
 test-pythons:  ## Install and load with each claimed Python that this machine has.
@@ -35,6 +35,13 @@ pooler:
 		echo "Installing PgBouncer ..." && apt-get update -qq && \
 		DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends pgbouncer; \
 	} >/dev/null || { echo "The tests need PgBouncer: apt-get install pgbouncer" >&2; exit 1; }
+
+# a source that is no package of Python's
+mysql:
+	@PATH="$$PATH:/usr/sbin" command -v mariadbd || { \
+		echo "Installing MariaDB ..." && apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends mariadb-server; \
+	} >/dev/null || { echo "The tests need MariaDB: apt-get install mariadb-server" >&2; exit 1; }
 
 explore: $(READY)  ## Settle against every reading of the API for ten minutes more.
 	@DLT_BUNCE_TEST_EXPLORE_SECONDS=600 $(BIN)/python -m pytest -s tests/model

@@ -15,6 +15,7 @@ os.environ["PROVIDERS__ENABLE_AIRFLOW_SECRETS"] = "false"
 
 import pytest
 from hypothesis import settings
+from tests.mysql import mysql, mysql_execute
 from tests.postgres import drop_schema, new_schema, postgres
 
 from dlt_bunce.emulator import Behavior, Emulator
@@ -79,6 +80,20 @@ def postgres_store(_postgres: str) -> Iterator[str]:
     store_url = new_schema(_postgres)
     yield store_url
     drop_schema(store_url)
+
+
+@pytest.fixture(scope="session")
+def _mysql() -> Iterator[str]:
+    with mysql() as url:
+        yield url
+
+
+@pytest.fixture
+def mysql_url(_mysql: str) -> str:
+    """An empty MariaDB database."""
+    name = f"bunce_{os.getpid()}_{next(_numbers)}"
+    mysql_execute(_mysql, [f"CREATE DATABASE {name}"])
+    return f"{_mysql}{name}"
 
 
 _KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}

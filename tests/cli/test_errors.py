@@ -42,7 +42,7 @@ WRONG: dict[str, tuple[int, str, str]] = {
     "load sqlite:///broken.parquet --table t": (1, "", "file is not a database"),
     "load nope://host/db --table t": (2, "", "No driver of nope:// is installed."),
     "load snowflake://u@host/db --table t": (2, "", "No driver of snowflake:// is installed."),
-    "load mysql://u@host/db --table t": (2, "", "pip install 'pymysql', and write mysql+pymysql"),
+    "load mysql+mysqldb://u@host/db --table t": (2, "", "'dlt-bunce[mysql]', and write mysql://"),
     "load postgresql://u@127.0.0.1:9/db --table t": (1, "", "Connection refused"),
     "load postgresql://u:marked_word@h/db --table t": (2, "", "holds a password"),
     "load postgresql://u@host:port/db --table t": (2, "", "The source's URL cannot be read."),

@@ -134,13 +134,13 @@ def _no_driver(error: Any) -> str:
 
 _DRIVERS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
-        "MySQLdb": ("pymysql", "mysql+pymysql://"),
+        "MySQLdb": ("dlt-bunce[mysql]", "mysql://"),
         "cx_Oracle": ("oracledb", "oracle+oracledb://"),
         "duckdb": ("dlt-bunce[duckdb]", "duckdb:///"),
         "oracledb": ("oracledb", "oracle+oracledb://"),
         "psycopg": ("dlt-bunce[postgres]", "postgresql://"),
         "psycopg2": ("dlt-bunce[postgres]", "postgresql://"),
-        "pymysql": ("pymysql", "mysql+pymysql://"),
+        "pymysql": ("dlt-bunce[mysql]", "mysql://"),
         "pyodbc": ("pyodbc", "mssql+pyodbc://"),
         "snowflake": ("snowflake-sqlalchemy", "snowflake://"),
         "sqlalchemy": ("dlt-bunce[sql]", "the URL as it is"),
@@ -157,7 +157,7 @@ def _no_module(error: Any) -> str:
         return f"{needed} Install it: pip install '{package}', and write {url}."
     return (
         f"{needed} Install the driver of the source, or an extra of dlt-bunce: duckdb, emulator, "
-        "postgres, report, s3, sql, ui."
+        "mysql, postgres, report, s3, sql, ui."
     )
 
 

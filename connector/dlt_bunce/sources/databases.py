@@ -292,5 +292,6 @@ def _one_of(table: str | None, query: str | None) -> None:
 
 
 def _with_driver(url: str) -> str:
-    """Postgres through psycopg 3, whichever version SQLAlchemy takes by default."""
-    return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
+    """Drivers that the extras bring, whichever SQLAlchemy takes by default."""
+    url = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
+    return re.sub(r"^(mysql|mariadb)://", r"\1+pymysql://", url)
