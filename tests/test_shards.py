@@ -24,7 +24,7 @@ from dlt_bunce.emulator import Emulator
 from dlt_bunce.errors import SourceError
 from dlt_bunce.running import flush_and_run
 from dlt_bunce.sources import Range, Shard, from_database, plan_shards, shard_source
-from dlt_bunce.sources.databases import _positions
+from dlt_bunce.sources.shard_keys import _positions
 from dlt_bunce.store.database import Database
 
 STORE = "sqlite:///bunce.sqlite"

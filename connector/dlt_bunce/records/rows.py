@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
 import pyarrow as pa
 import simplejson
 
-from dlt_bunce.errors import SourceError
+from dlt_bunce.records.schema import VARIANT
 
 _PRECISION, _SCALE = 38, 9
 
@@ -44,56 +45,86 @@ def arrow_table(rows: Sequence[dict[str, Any]]) -> pa.Table:
 
 
 def arrow_tables(
-    names: Sequence[str], parts: Iterable[Sequence[Sequence[Any]]]
+    names: Sequence[str],
+    parts: Iterable[Sequence[Sequence[Any]]],
+    kinds: Mapping[str, pa.DataType] = MappingProxyType({}),
 ) -> Iterator[pa.Table]:
-    """Parts of a database's answer as tables of one schema, which the first part decides.
+    """Parts of a database's answer as tables in which each column has one type: that of `kinds`,
+    or else what the first part shows.
 
     Columns that are null in all of the first part become text, decimals keep nine digits after
-    the point or more, objects and lists are JSON text. Raises SourceError when a later value does
-    not fit the type of its column.
+    the point or more, objects and lists are JSON text. A later value that does not fit is text, in
+    a column beside its own, as dlt does it.
     """
-    kinds: dict[str, pa.DataType] = {}
+    known = dict(kinds)
     for part in parts:
         columns = dict(zip(names, zip(*part, strict=True), strict=True))
-        yield pa.table({name: _of_kind(name, column, kinds) for name, column in columns.items()})
+        table: dict[str, pa.Array] = {}
+        for name, values in columns.items():
+            table |= _of_kind(name, values, known)
+        yield pa.table(table)
 
 
-def _of_kind(name: str, values: Sequence[Any], kinds: dict[str, pa.DataType]) -> pa.Array:
-    if any(isinstance(value, (dict, list, UUID)) for value in values):
-        array = pa.array([None if value is None else _text(value) for value in values], pa.string())
-    else:
-        array = _array(values)
-    kind = kinds.setdefault(name, _lasting(array.type))
+def _of_kind(
+    name: str, values: Sequence[Any], kinds: dict[str, pa.DataType]
+) -> dict[str, pa.Array]:
+    nested = any(isinstance(value, (dict, list, UUID)) for value in values)
+    array = _texts(values) if nested else _array(values)
+    if name not in kinds:
+        array, kinds[name] = _lasting(array, values)
+    kind = kinds[name]
     try:
-        return array.cast(kind)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        raise SourceError(
-            f"Column {name!r} is {kind} in the first rows, and {array.type} later on.",
-            remedy=f"Cast it in the query, for example CAST({name} AS text).",
-        ) from None
+        return {name: array.cast(kind)}
+    except pa.ArrowException:
+        fitting = [value if _fits(value, kind) else None for value in values]
+        others = [
+            None if value is None or fits is not None else _text(value)
+            for value, fits in zip(values, fitting, strict=True)
+        ]
+        variant = f"{name}{VARIANT}text"
+        return {name: pa.array(fitting, kind), variant: pa.array(others, pa.string())}
 
 
-def _lasting(kind: pa.DataType) -> pa.DataType:
-    if pa.types.is_null(kind):
-        return pa.string()
-    if pa.types.is_decimal(kind):
-        return pa.decimal128(_PRECISION, max(kind.scale, _SCALE))
-    return kind
+def _lasting(array: pa.Array, values: Sequence[Any]) -> tuple[pa.Array, pa.DataType]:
+    """A column in a type that later parts can have, too."""
+    if pa.types.is_null(array.type):
+        return array, pa.string()
+    if pa.types.is_decimal(array.type):
+        kind = pa.decimal128(_PRECISION, max(array.type.scale, _SCALE))
+        try:
+            return array.cast(kind), kind
+        except pa.ArrowException:
+            return _texts(values), pa.string()
+    return array, array.type
+
+
+def _fits(value: Any, kind: pa.DataType) -> bool:
+    try:
+        pa.scalar(value, kind)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        return False
+    return True
 
 
 def _array(values: Sequence[Any]) -> pa.Array:
     try:
         return pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
         # values of several types, or of one that Arrow does not know: texts keep what each says
-        return pa.array([None if value is None else _text(value) for value in values], pa.string())
+        return _texts(values)
+
+
+def _texts(values: Sequence[Any]) -> pa.Array:
+    return pa.array([None if value is None else _text(value) for value in values], pa.string())
 
 
 def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
+    if isinstance(value, Decimal):
+        return format(value, "f")
     text = simplejson.dumps(
-        value, use_decimal=True, default=_plain, ensure_ascii=False, encoding=None
+        value, use_decimal=True, default=_plain, ensure_ascii=False, encoding=None, allow_nan=True
     )
     return str(simplejson.loads(text)) if text.startswith('"') else text
 

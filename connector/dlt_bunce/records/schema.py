@@ -14,6 +14,8 @@ FIELDS: tuple[str, ...] = (
     "devices",
 )
 REQUIRED: tuple[str, ...] = FIELDS[:5]
+VARIANT = "▶v_"
+"""Ends the name of a column in that of another, for values of another type than its own."""
 
 # A source column belongs to one field at most, so no name stands in two of these lists.
 ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(

@@ -9,11 +9,9 @@ import pyarrow.compute as pc
 
 from dlt_bunce.records.mapping import FieldMapping
 from dlt_bunce.records.paths import at_path, column_of_path, starts_of
-from dlt_bunce.records.schema import FIELDS
+from dlt_bunce.records.schema import FIELDS, VARIANT
 from dlt_bunce.records.text import as_json, flat
 from dlt_bunce.records.versions import read_versions
-
-_VARIANT = "▶v_"
 
 
 def belonging(names: Sequence[str], columns: Collection[str]) -> list[str]:
@@ -21,7 +19,7 @@ def belonging(names: Sequence[str], columns: Collection[str]) -> list[str]:
     another type than a column's in columns of their own, one a type.
     """
     wanted = {start for column in columns for start in starts_of(column)}
-    return [name for name in names if name.partition(_VARIANT)[0] in wanted]
+    return [name for name in names if name.partition(VARIANT)[0] in wanted]
 
 
 def values_of(source: pa.Table, column: str | None) -> pa.Array:
@@ -31,7 +29,7 @@ def values_of(source: pa.Table, column: str | None) -> pa.Array:
         return pa.nulls(source.num_rows)
     if own != column:
         return at_path(source.column(own), column[len(own) + 1 :].split("."))
-    others = [n for n in source.column_names if n.startswith(f"{column}{_VARIANT}")]
+    others = [n for n in source.column_names if n.startswith(f"{column}{VARIANT}")]
     if not others:
         return flat(source.column(column))
     return pc.coalesce(*(flat(source.column(n)).cast(pa.string()) for n in (column, *others)))

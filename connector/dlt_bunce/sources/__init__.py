@@ -10,11 +10,13 @@ have changed, so none is lost and none is sent twice.
 
 from __future__ import annotations
 
-from dlt_bunce.sources.databases import from_database, from_duckdb, from_sql
+from dlt_bunce.sources.databases import from_database
+from dlt_bunce.sources.duckdb_files import from_duckdb
 from dlt_bunce.sources.files import from_csv, from_parquet
 from dlt_bunce.sources.locations import file_columns, limited, open_source
 from dlt_bunce.sources.ranges import Range
 from dlt_bunce.sources.shards import Shard, plan_shards, shard_source
+from dlt_bunce.sources.sql import from_sql
 
 __all__ = [
     "Range",

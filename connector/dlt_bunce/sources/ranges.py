@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,3 +52,17 @@ def quoted(identifier: str) -> str:
             remedy="Use a query, in which such a name can be quoted.",
         )
     return ".".join(f'"{part}"' for part in parts)
+
+
+def since(ranges: Sequence[Range], column: str | None, last: Any) -> list[Range]:
+    """The ranges, and what a cursor on `column` has not yet passed."""
+    return [*ranges, *([Range(column, low=last)] if column and last is not None else [])]
+
+
+def one_of(table: str | None, query: str | None) -> None:
+    """Raises SourceError when neither or both are given."""
+    if (table is None) == (query is None):
+        raise SourceError(
+            "A database needs a table or a query, not both.",
+            remedy="Write --table customers or --query 'SELECT …'.",
+        )

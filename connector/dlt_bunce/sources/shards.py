@@ -23,10 +23,11 @@ from dlt.extract import DltResource
 from dlt_bunce.destinations import client_of
 from dlt_bunce.errors import SourceError
 from dlt_bunce.sources import files
-from dlt_bunce.sources.databases import from_database, key_bounds
+from dlt_bunce.sources.databases import from_database
 from dlt_bunce.sources.locations import holds_files, refuse_query, resolved
 from dlt_bunce.sources.ranges import Range
 from dlt_bunce.sources.resources import TABLE, digest
+from dlt_bunce.sources.shard_keys import key_bounds
 from dlt_bunce.store import plans
 from dlt_bunce.store.database import Database
 
