@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
@@ -18,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.mysql import mysql_execute
 
 from dlt_bunce import bunce, bunce_adapter
 from dlt_bunce.emulator import Emulator
@@ -112,6 +114,46 @@ def test_every_row_of_a_table_lies_in_one_shard_although_the_table_grows(
     assert found == sorted(value for value in expected if value not in missed)
     assert all(10 <= len(part) <= 18 for part in parts)
     assert 2 == others["1/4"].count(None)
+
+
+CASES = [letter + case for letter in "aäbcßde" for case in ("x", "X", "x ", "Xx")] * 2
+BLIND = {
+    "mysql": "VARCHAR(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci",
+    "mysql unicode": "VARCHAR(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci",
+    "sqlite": "TEXT COLLATE NOCASE",
+    "duckdb": "TEXT COLLATE NOCASE.NOACCENT",
+    "postgres": "TEXT",
+}
+
+
+@pytest.mark.parametrize("options", [{"table": "people"}, {"query": "SELECT * FROM people"}])
+@pytest.mark.parametrize("kind", BLIND)
+def test_texts_are_compared_as_the_database_compares_them(
+    make: Make, request: pytest.FixtureRequest, kind: str, options: dict[str, str]
+) -> None:
+    database = kind.partition(" ")[0]
+    insert, rows = "INSERT INTO people VALUES (?, 'x')", [(case,) for case in CASES]
+    if database == "mysql":
+        url = request.getfixturevalue("mysql_url")
+        create = f"CREATE TABLE people (id {BLIND[kind]}, note TEXT)"
+        mysql_execute(url, [create, insert.replace("?", "%s")], rows)
+    elif database == "sqlite":
+        url = "sqlite:///s.sqlite"
+        with sqlite3.connect("s.sqlite") as link:
+            link.execute(f"CREATE TABLE people (id {BLIND[kind]}, note TEXT)")
+            link.executemany(insert, rows)
+        link.close()
+    else:
+        url = "duckdb:///warehouse.duckdb"
+        fill = fill_duckdb
+        if database == "postgres":
+            url, fill = request.getfixturevalue("postgres_url"), fill_postgres
+        fill(url, CASES, BLIND[kind])
+
+    parts = [read(make, url, f"{n}/5", key="id", **options) for n in range(1, 6)]
+
+    assert sorted(CASES) == sorted(value for part in parts for value in part)
+    assert 4 <= sum(map(bool, parts))
 
 
 def test_a_shard_reads_its_own_range_of_the_index(make: Make, postgres_url: str) -> None:

@@ -29,8 +29,8 @@ class Range:
         """The range as an SQLAlchemy condition on `column`."""
         import sqlalchemy as sa
 
-        bounds = [] if self.low is None else [column >= self.low]
-        bounds += [] if self.high is None else [column < self.high]
+        bounds = [] if self.low is None else [column >= _bound(self.low)]
+        bounds += [] if self.high is None else [column < _bound(self.high)]
         within = sa.and_(sa.true(), *bounds)
         return sa.or_(within, column.is_(None)) if self.nulls else within
 
@@ -41,6 +41,14 @@ class Range:
         given = {condition: value for condition, value in bounds.items() if value is not None}
         within = " AND ".join(given) or "TRUE"
         return f"({within}{f' OR {name} IS NULL' if self.nulls else ''})", list(given.values())
+
+
+def _bound(value: Any) -> Any:
+    import sqlalchemy as sa
+
+    # SQLAlchemy would cast a text to one type, and a text that is blind to case be compared as if
+    # it were not
+    return sa.literal(value, sa.types.NullType()) if isinstance(value, str) else value
 
 
 def quoted(identifier: str) -> str:
