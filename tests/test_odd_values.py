@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 from typing import Any
 
 import dlt
-import duckdb
-import psycopg
 import pytest
-from tests.mysql import mysql_execute
+from tests.databases import database
 
 from dlt_bunce import bunce, bunce_adapter, flush_and_run
 from dlt_bunce.emulator import Emulator
@@ -120,26 +117,9 @@ def make(kind: str, fixture: Callable[[str], str]) -> str:
         values = ", ".join(pair[n] for pair in KINDS[kind].values())
         own = f"{n}, 'c{n}@x.com', 'Ada', 'Obi', '+234803123456{n}'"
         statements.append(f"INSERT INTO people VALUES ({own}, {values})")
-    if kind == "sqlite":
-        with sqlite3.connect("s.sqlite") as link:
-            for statement in statements:
-                link.execute(statement)
-        link.close()
-        return "sqlite:///s.sqlite"
-    if kind == "duckdb":
-        with duckdb.connect("w.duckdb") as warehouse:
-            for statement in statements:
-                warehouse.execute(statement)
-        return "duckdb:///w.duckdb"
     if kind == "mysql":
-        url = fixture("mysql_url")
-        mysql_execute(url, ["SET SESSION sql_mode = ''", *statements])
-        return url
-    url = fixture("postgres_url")
-    with psycopg.connect(url) as client:
-        for statement in statements:
-            client.execute(statement)
-    return url
+        statements.insert(0, "SET SESSION sql_mode = ''")
+    return database(kind, fixture, statements)
 
 
 @pytest.mark.parametrize("part", [1, 20_000])

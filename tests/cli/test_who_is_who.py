@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Any
 
 import dlt
-import duckdb
-import psycopg
 import pyarrow as pa
 import pytest
+from tests.databases import DATABASES, database
 
 from dlt_bunce import bunce, flush_and_run
 from dlt_bunce.emulator import Emulator
@@ -25,32 +23,12 @@ TWO = [
 JOINED = "SELECT * FROM people JOIN accounts ON person = people.id"
 
 
-def make(kind: str, postgres_url: str, statements: list[str]) -> str:
-    """A database of these statements; its URL."""
-    if kind == "postgres":
-        with psycopg.connect(postgres_url) as link:
-            for one in statements:
-                link.execute(one)  # type: ignore[arg-type]
-        return postgres_url
-    if kind == "duckdb":
-        with duckdb.connect("w.duckdb") as warehouse:
-            for one in statements:
-                warehouse.execute(one)
-        return "duckdb:///w.duckdb"
-    lite = sqlite3.connect("s.sqlite")
-    for one in statements:
-        lite.execute(one)
-    lite.commit()
-    lite.close()
-    return "sqlite:///s.sqlite"
-
-
-@pytest.mark.parametrize("kind", ["sqlite", "postgres", "duckdb"])
+@pytest.mark.parametrize("kind", DATABASES)
 @pytest.mark.parametrize("command", ["load", "check"])
 def test_two_columns_of_one_name_are_refused_by_name(
-    run: Run, emulator: Emulator, postgres_url: str, kind: str, command: str
+    run: Run, emulator: Emulator, request: pytest.FixtureRequest, kind: str, command: str
 ) -> None:
-    url = make(kind, postgres_url, TWO)
+    url = database(kind, request.getfixturevalue, TWO)
 
     done = run(command, url, "--query", JOINED)
 
@@ -59,18 +37,20 @@ def test_two_columns_of_one_name_are_refused_by_name(
     assert {} == emulator.customers
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+@pytest.mark.parametrize("kind", DATABASES)
 @pytest.mark.parametrize(
     ("key", "code"),
     [("tenant, id", 2), ("id, valid_from", 2), ("valid_from", 2), ("id", 0)],
 )
 def test_a_part_of_the_key_is_an_id_only_where_the_user_says_so(
-    run: Run, emulator: Emulator, postgres_url: str, kind: str, key: str, code: int
+    run: Run, emulator: Emulator, request: pytest.FixtureRequest, kind: str, key: str, code: int
 ) -> None:
     columns = TWO[0].split("(", 1)[1].rstrip(")")
-    table = f"CREATE TABLE people (tenant INT, valid_from TEXT, {columns}, PRIMARY KEY ({key}))"
+    table = (
+        f"CREATE TABLE people (tenant INT, valid_from VARCHAR(20), {columns}, PRIMARY KEY ({key}))"
+    )
     row = TWO[2].replace("VALUES (", "VALUES (7, '2026-01-01', ")
-    url = make(kind, postgres_url, [table, row])
+    url = database(kind, request.getfixturevalue, [table, row])
 
     done = run("load", url, "--table", "people")
 
