@@ -94,6 +94,7 @@ KNOW_DLT = {
     "letters",
     "load_files",  # dlt's packages
     "mapped_rows",  # a step of a resource
+    "plain_runs",  # dlt's packages
     "logs",  # follows dlt's log level
     "running",
     "sources",

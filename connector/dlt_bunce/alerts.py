@@ -28,6 +28,7 @@ from dlt_bunce.left_overs import (
 )
 from dlt_bunce.logs import logger
 from dlt_bunce.model import RunSummary
+from dlt_bunce.plain_runs import declare_texts
 from dlt_bunce.summary import add_up, runs_of, total
 from dlt_bunce.thresholds import Thresholds
 
@@ -104,7 +105,9 @@ class _Tracker:
             _states[threading.get_ident()] = _state_file(pipeline).read_bytes()
 
     def on_start_trace_step(self, trace: Any, step: Any, pipeline: Any) -> None:
-        """Nothing has ended yet."""
+        """What is extracted by now is looked at before dlt infers its types."""
+        if step == "normalize" and _is_ours(pipeline) and folder_locks.is_held():
+            declare_texts(pipeline)
 
     def on_end_trace_step(
         self, trace: Any, step: Any, pipeline: Any, step_info: Any, send_state: bool

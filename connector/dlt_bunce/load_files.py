@@ -97,7 +97,7 @@ class _JsonlFile:
     def chunks(self, rows: int, columns: Collection[str] | None = None) -> Iterator[pa.Table]:
         """Tables of at most `rows`; a key that is missing in a row is null."""
         loads = json.typed_loadb if self.typed else json.loadb
-        with self.place.open() as raw, _unzipped(raw) as file:
+        with self.place.open() as raw, unzipped(raw) as file:
             held: list[dict[str, Any]] = []
             for line in file:
                 if not line.strip():
@@ -111,7 +111,8 @@ class _JsonlFile:
                 yield arrow_table(held)
 
 
-def _unzipped(file: IO[bytes]) -> IO[bytes]:
+def unzipped(file: IO[bytes]) -> IO[bytes]:
+    """What an open file holds: dlt compresses files whether or not their names tell."""
     start = file.read(len(_GZIP))
     file.seek(0)
     return cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if start == _GZIP else file

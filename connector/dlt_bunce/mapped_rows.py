@@ -8,11 +8,13 @@ once a row has shown them: a column that no row ever had stays unknown, and is r
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
 from decimal import Decimal
 from typing import Any
 
 import dlt
 import pyarrow as pa
+from dlt.common.libs import is_pydantic_model
 from dlt.extract import DltResource
 from dlt.extract.items_transform import ItemTransform
 
@@ -30,15 +32,28 @@ _EXACT = 2**53
 _NOTHING = frozenset({"NAType", "NaTType"})
 
 
+class ColumnKinds:
+    """Which columns are text in Bunce, by a mapping or by their names; `others` are mapped, too."""
+
+    def __init__(self, mapping: Mapping[str, str]) -> None:
+        self._texts = frozenset(c for f, c in mapping.items() if f in _TEXTS)
+        # a path starts at a column that stays as it is
+        starts = {start for column in mapping.values() for start in starts_of(column)}
+        self.others = frozenset(starts) - self._texts
+
+    def is_text(self, name: object) -> bool:
+        """Whether a column of this name is declared as text."""
+        if name in self._texts:
+            return True
+        return isinstance(name, str) and name not in self.others and fold(name) in _NAMES
+
+
 class MappedRows(ItemTransform[Any]):
     """One page of rows in, the same out; Arrow tables in types that dlt takes."""
 
     def __init__(self, mapping: Mapping[str, str]) -> None:
         super().__init__(lambda item: item)
-        self._texts = frozenset(c for f, c in mapping.items() if f in _TEXTS)
-        # a path starts at a column that stays as it is
-        starts = {start for column in mapping.values() for start in starts_of(column)}
-        self._others = frozenset(starts) - self._texts
+        self._kinds = ColumnKinds(mapping)
         self._known: set[str] = set()
         self._as_text: set[str] = set()
 
@@ -46,29 +61,24 @@ class MappedRows(ItemTransform[Any]):
         """Hints go along with the first page that has a column."""
         if isinstance(item, pa.Table | pa.RecordBatch):
             return plain(item)  # which also refuses two columns of one name
-        rows = item if isinstance(item, list) else [item]
+        rows = [_as_dict(row) for row in (item if isinstance(item, list) else [item])]
         if not rows or not isinstance(rows[0], dict):
             return item
         new: set[str] = set()
         for row in rows:
             new |= row.keys() - self._known
-        texts = {name for name in new if self._is_text(name)}
+        texts = {name for name in new if self._kinds.is_text(name)}
         self._known |= new
         self._as_text |= texts
         rows = [self._as_written(row) for row in rows]
-        others = new & self._others
+        others = new & self._kinds.others
         if not texts and not others:
             return rows
         columns: Any = {name: {"name": name, "data_type": "text"} for name in texts}
         # dlt drops columns in which it has seen nulls alone; these are not unknown for that
-        shown: Any = {SHOWN_HINT: {"columns": sorted(self._known & self._others)}}
+        shown: Any = {SHOWN_HINT: {"columns": sorted(self._known & self._kinds.others)}}
         hints = dlt.mark.make_hints(columns=columns, additional_table_hints=shown)
         return dlt.mark.with_hints(rows, hints)
-
-    def _is_text(self, name: object) -> bool:
-        if name in self._texts:
-            return True
-        return isinstance(name, str) and name not in self._others and fold(name) in _NAMES
 
     def _as_written(self, row: dict[str, Any]) -> dict[str, Any]:
         changed = {
@@ -77,6 +87,18 @@ class MappedRows(ItemTransform[Any]):
             if not isinstance(value := row.get(name), str) and value is not None
         }
         return row | changed if changed else row
+
+
+def _as_dict(row: Any) -> Any:
+    """A row of a class that dlt would write as a dict, as one."""
+    if isinstance(row, (dict, pa.Table, pa.RecordBatch)):
+        return row
+    for method in ("asdict", "_asdict"):
+        if hasattr(row, method):
+            return getattr(row, method)()
+    if is_pydantic_model(row):
+        return row.model_dump(by_alias=True)
+    return asdict(row) if is_dataclass(row) and not isinstance(row, type) else row
 
 
 def _plain(value: Any) -> Any:

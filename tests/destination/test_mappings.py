@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections import namedtuple
+from dataclasses import make_dataclass
+from typing import Any, Union
 
 import dlt
 import pyarrow as pa
 import pytest
 from dlt.extract import DltResource
+from pydantic import BaseModel
 
 from dlt_bunce import bunce_adapter, flush_and_run, run_summary
 from dlt_bunce.emulator import Emulator
@@ -129,9 +132,65 @@ def test_a_phone_keeps_its_plus_after_phones_that_are_numbers(
     assert 1 == found.reject_codes["missing_phone_no"]
 
 
-def test_what_dlt_puts_beside_a_column_is_read_with_it(
-    make: MakePipeline, emulator: Emulator
+class Person(BaseModel):
+    """A row as a model of pydantic's."""
+
+    customer_id: Union[int, str]
+    email: str
+    first_name: str
+    last_name: str
+    phone_no: Union[int, str]
+
+
+Record = make_dataclass("Record", list(Person.model_fields))
+Named = namedtuple("Named", list(Person.model_fields))  # noqa: PYI024, any field, as a user has them
+BARE = {
+    "dicts": dict,
+    "models": lambda row: Person(**row),
+    "dataclasses": lambda row: Record(**row),
+    "named tuples": lambda row: Named(**row),
+}
+
+
+@pytest.mark.filterwarnings("ignore:The `dict` method")  # which dlt calls of pydantic
+@pytest.mark.parametrize("form", BARE)
+@pytest.mark.parametrize("how", ["plain run", "steps", "resource", "flush_and_run", "adapter"])
+@pytest.mark.parametrize("older", [False, True])
+def test_values_stay_as_they_were_written_in_rows_of_any_class_and_without_an_adapter(
+    make: MakePipeline, emulator: Emulator, form: str, how: str, *, older: bool
 ) -> None:
+    pipeline = make(default_region="NG")
+    if older:  # with a schema in which dlt has made numbers of both
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("RUNTIME__ENABLE_RUNTIME_TRACE", "false")
+            make(default_region="NG").run(
+                [customer(99, customer_id=0, phone_no=2348031234560)], table_name="customers"
+            )
+    values = [(1, 2348031234567), ("007", "+14155552671"), (7, "0803 123 4568"), ("A-3", "none")]
+    rows = [BARE[form](customer(n, customer_id=i, phone_no=p)) for n, (i, p) in enumerate(values)]
+
+    if how == "plain run":
+        pipeline.run(rows, table_name="customers", write_disposition="merge")
+    elif how == "steps":
+        pipeline.extract(rows, table_name="customers", write_disposition="merge")
+        pipeline.normalize()
+        pipeline.load()
+    elif how == "resource":
+        pipeline.run(dlt.resource(rows, name="customers", write_disposition="merge"))
+    else:
+        data = bunce_adapter(rows, customer_id="customer_id") if how == "adapter" else rows
+        flush_and_run(pipeline, data, table_name="customers")
+
+    assert {"1": "+2348031234567", "007": "+14155552671", "7": "+2348031234568"} == {
+        key: one["phone_no"] for key, one in emulator.customers.items() if key != "0"
+    }
+    assert [("A-3", "invalid_phone_no", "open")] == letters()
+
+
+def test_what_dlt_puts_beside_a_column_is_read_with_it(
+    make: MakePipeline, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNTIME__ENABLE_RUNTIME_TRACE", "false")  # so nothing is declared before
     pipeline = make()
     rows = [customer(1, customer_id=1), customer(2, customer_id="A-3")]
 
