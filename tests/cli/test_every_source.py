@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sqlite3
+import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -131,12 +132,23 @@ PLACES = {
     **{f"{make.__name__} by table": (make, TABLE) for make in DATABASES},
     **{f"{make.__name__} by query": (make, QUERY) for make in DATABASES},
 }
-DATA = {
+DATA: dict[str, Callable[[], Any]] = {
     "dicts": lambda: ROWS,
     "arrow": lambda: pa.Table.from_pylist(ROWS),
     "batches": lambda: iter(pa.Table.from_pylist(ROWS).to_batches(3)),
     "texts": lambda: [dict(zip(COLUMNS, flat(row, text=True), strict=True)) for row in ROWS],
 }
+
+
+def polars_frame() -> Any:
+    """As a frame of polars."""
+    import polars as pl
+
+    return pl.DataFrame(ROWS)
+
+
+if sys.version_info >= (3, 11):  # as polars' pinned version needs it
+    DATA |= {"polars": polars_frame, "polars lazy": lambda: polars_frame().lazy()}
 
 
 def tokens(customer: dict[str, Any]) -> list[str]:
