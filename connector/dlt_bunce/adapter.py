@@ -31,11 +31,15 @@ def bunce_adapter(
     last_name: str | None = None,
     phone_no: str | None = None,
     devices: str | None = None,
+    device_type: str | None = None,
+    device_token: str | None = None,
     version: str | None = None,
 ) -> DltResource:
     """Marks `data` as customers and says which of its columns feeds which field.
 
     `data` is anything dlt loads: a resource, a source with one resource, or an iterable of rows.
+    A field's column may be a path into a nested one, such as properties.email; `device_type` and
+    `device_token` are the columns of one device a row, where no column holds `devices`.
     Fields left out are found by name. `version` is a column that grows whenever a row changes,
     such as updated_at: the newest version of a customer wins. What is said here replaces what an
     earlier run has said, in whole.
@@ -52,6 +56,8 @@ def bunce_adapter(
         "last_name": last_name,
         "phone_no": phone_no,
         "devices": devices,
+        "device_type": device_type,
+        "device_token": device_token,
         "version": version,
     }
     mapping: dict[str, str] = {}

@@ -20,9 +20,9 @@ from dlt.common.configuration.specs import CredentialsConfiguration
 from dlt.common.destination.client import DestinationClientConfiguration
 from dlt.common.typing import TSecretStrValue
 
-from dlt_bunce.configuration_checks import check_kind, refuse_unknown
+from dlt_bunce.configuration_checks import check_kind, check_version_format, refuse_unknown
 from dlt_bunce.errors import ConfigurationError
-from dlt_bunce.records.schema import FIELDS
+from dlt_bunce.records.schema import FIELDS, MAPPABLE
 from dlt_bunce.thresholds import Thresholds
 
 if TYPE_CHECKING:
@@ -86,6 +86,8 @@ class BunceConfiguration(DestinationClientConfiguration):
     """Whether emails are sent in lower case."""
     devices: Literal["lenient", "strict"] = "lenient"
     """Whether a device without type or token is left out, or its whole row rejected."""
+    unescape_html: bool = False
+    """Whether HTML entities in names are decoded: O&#39;Brien is sent as O'Brien."""
     version_format: Optional[str] = None
     """How a version column of text is written, as strptime has it: "%d/%m/%Y %H:%M"."""
     mapping: Optional[dict[str, str]] = None
@@ -122,6 +124,7 @@ class BunceConfiguration(DestinationClientConfiguration):
         self._check_kinds()
         self.base_url = _base_url(self.base_url, self.credentials.api_key or "")
         self._check_numbers()
+        check_version_format(self.version_format)
         if self.default_region is not None:
             self.default_region = self.default_region.strip().upper()
         if self.default_region is not None and not re.fullmatch("[A-Z]{2}", self.default_region):
@@ -133,7 +136,7 @@ class BunceConfiguration(DestinationClientConfiguration):
     def _check_kinds(self) -> None:
         for name, hint in self.get_resolvable_fields().items():
             check_kind(name, hint, getattr(self, name))
-        for name, known in (("mapping", [*FIELDS, "version"]), ("defaults", list(FIELDS))):
+        for name, known in (("mapping", MAPPABLE), ("defaults", list(FIELDS))):
             refuse_unknown(getattr(self, name) or {}, known, where=f"in {name}")
             for key, value in (getattr(self, name) or {}).items():
                 check_kind(f"{name}.{key}", str, value)
@@ -174,6 +177,7 @@ class BunceConfiguration(DestinationClientConfiguration):
             default_region=self.default_region,
             lowercase_email=self.lowercase_email,
             strict_devices=self.devices == "strict",
+            unescape_html=self.unescape_html,
             version_format=self.version_format,
             defaults=self.defaults or {},
         )

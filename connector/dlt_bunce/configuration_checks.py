@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone
 from typing import Any, Literal, get_args, get_origin
 
 from dlt_bunce.errors import ConfigurationError
@@ -125,3 +126,20 @@ def kind_of(hint: Any) -> tuple[str, str]:
         return "one of " + ", ".join(f'"{one}"' for one in get_args(hint)), f'"{get_args(hint)[0]}"'
     hints = [one for one in get_args(hint) if one is not type(None)] or [hint]
     return _KINDS.get(hints[0], ("a dictionary", "{ }"))
+
+
+def check_version_format(form: str | None) -> None:
+    """Raise ConfigurationError for what is no form of a date with its year, as strptime has it."""
+    if form is None:
+        return
+    now = datetime.now(timezone.utc)
+    try:
+        read = datetime.strptime(now.strftime(form), form)  # noqa: DTZ007, only its year counts
+    except ValueError:
+        read = None
+    if read is None or read.year != now.year:
+        raise ConfigurationError(
+            f"version_format is {form!r}, which is no form of a date with its year.",
+            remedy='Write it as strptime has it: version_format = "%d/%m/%Y %H:%M" in the '
+            "configuration, --date-format '%d/%m/%Y %H:%M' on the command line.",
+        )

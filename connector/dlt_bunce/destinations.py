@@ -48,6 +48,7 @@ class bunce(Destination[BunceConfiguration, "BunceClient"]):  # noqa: N801
         default_region: str | None = None,
         lowercase_email: bool | None = None,
         devices: Literal["lenient", "strict"] | None = None,
+        unescape_html: bool | None = None,
         version_format: str | None = None,
         mapping: dict[str, str] | None = None,
         defaults: dict[str, str] | None = None,

@@ -20,12 +20,12 @@ from dlt.extract.items_transform import ItemTransform
 
 from dlt_bunce.records.paths import starts_of
 from dlt_bunce.records.plain import plain
-from dlt_bunce.records.schema import ALIASES, FIELDS, fold
+from dlt_bunce.records.schema import ALIASES, FIELDS, PARTS, fold
 
 SHOWN_HINT = "x-bunce-shown"
 """Mapped columns of other types than text that rows of the newest extraction had."""
 # devices are nested; a version keeps the kind by which it is ordered
-_TEXTS = frozenset(FIELDS) - {"devices"}
+_TEXTS = frozenset((*FIELDS, *PARTS)) - {"devices"}
 _NAMES = frozenset(fold(name) for field in _TEXTS for name in (field, *ALIASES[field]))
 _EXACT = 2**53
 """From here on a float may have lost digits, and stays what it is."""

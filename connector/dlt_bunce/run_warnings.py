@@ -55,6 +55,18 @@ WARNINGS: Mapping[str, RunWarning] = _warnings(
         'correct them at the source, or set devices = "strict" to reject such rows',
     ),
     RunWarning(
+        "names_damaged",
+        "a name holds the replacement character U+FFFD or an HTML entity such as &#39;: they were "
+        "sent as they are",
+        "read the source in its own encoding; to decode entities set unescape_html = true",
+    ),
+    RunWarning(
+        "phones_shortened",
+        "something stood behind a phone number, such as a second number, a counter, or an "
+        "extension: it was left out",
+        "keep one number to a cell at the source, if another one was meant",
+    ),
+    RunWarning(
         "mostly_superseded",
         "more than half of the rows are older than what the ledger has",
         "compare the version column with the last run's; if it starts anew, run dlt-bunce account "

@@ -11,6 +11,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 import psycopg
+import pyarrow as pa
+import pyarrow.csv
 import pytest
 
 from dlt_bunce.emulator import Behavior, Emulator, Fault
@@ -85,6 +87,31 @@ def test_columns_are_mapped_limited_and_versioned_by_options(run: Run, emulator:
     assert "append" == done.json["disposition"]
     assert "Newer" == emulator.customers["1"]["first_name"]
     assert {"1", "2"} == set(emulator.customers)
+
+
+def test_dates_are_read_as_an_option_says_they_are_written(run: Run, emulator: Emulator) -> None:
+    rows = [*people(1, updated_at="02/11/2026"), *people(1, updated_at="10/01/2026")]
+    rows[0]["first_name"] = "Newer"
+    pyarrow.csv.write_csv(pa.Table.from_pylist(rows), "people.csv")
+    words = ("people.csv", "--version-column", "updated_at")
+
+    without = run("load", *words)
+    wrong = run("load", *words, "--date-format", "day")
+    checked = run("check", *words, "--date-format", "%d/%m/%Y", "--json").json
+    done = run("load", *words, "--date-format", "%d/%m/%Y")
+
+    assert (2, 2, 0) == (without.code, wrong.code, done.code)
+    assert "--date-format %d/%m/%Y" in without.errors
+    assert "'day', which is no form of a date" in wrong.errors
+    assert 1 == checked["summary"]["superseded"]
+    assert ["Newer"] == [one["first_name"] for one in emulator.customers.values()]
+
+
+def test_a_version_column_that_is_not_there_is_told_with_its_option(run: Run) -> None:
+    done = run("load", write(people(1)), "--version-column", "udpated_at")
+
+    assert 2 == done.code
+    assert "--version-column updated_at on the command line" in done.errors
 
 
 def test_another_mapping_of_the_same_file_is_not_read_by_the_old_one(

@@ -12,7 +12,7 @@ from dlt_bunce import bunce_adapter, flush_and_run
 from dlt_bunce.emulator import Emulator
 from dlt_bunce.errors import MappingError
 
-from .conftest import MakePipeline, letters, replayed
+from .conftest import MakePipeline, customer, letters, replayed
 
 PATHS = {
     "customer_id": "id",
@@ -84,3 +84,26 @@ def test_a_path_that_starts_nowhere_is_refused_with_the_columns(make: MakePipeli
 
     with pytest.raises(MappingError, match=r"attributes\.email.*Columns there are: id, properties"):
         flush_and_run(make(), data, table_name="customers")
+
+
+@pytest.mark.parametrize("kind", ["dicts", "arrow"])
+@pytest.mark.parametrize("names", [("device_type", "device_token"), ("os", "push.token")])
+def test_two_columns_are_one_device(
+    make: MakePipeline, emulator: Emulator, kind: str, names: tuple[str, str]
+) -> None:
+    pairs = [("IOS", "t1"), (None, None), ("android", None), ("web", "t4")]
+    rows = [
+        customer(n)
+        | {names[0]: os, names[1].partition(".")[0]: {"token": t} if "." in names[1] else t}
+        for n, (os, t) in enumerate(pairs)
+    ]
+    data = rows if kind == "dicts" else pa.Table.from_pylist(rows)
+    given = dict(zip(("device_type", "device_token"), names, strict=True))
+
+    found = flush_and_run(make(), bunce_adapter(data, **given), table_name="customers")
+
+    assert 4 == found.created
+    assert {"devices_left_out": 1} == found.warnings
+    tokens = [one.get("devices") or [] for one in emulator.customers.values()]
+    kinds = [[(d["device_type"], d["device_token"]) for d in devices] for devices in tokens]
+    assert [[("ios", "t1")], [], [], [("web", "t4")]] == kinds

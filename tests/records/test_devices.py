@@ -236,7 +236,7 @@ def test_an_optional_field_costs_no_customer(value: Any, expected: object, noted
 
         assert expected == column.values[0].as_py()
         assert not column.invalid[0].as_py()
-        assert noted == column.noted
+        assert noted == column.notes
 
 
 @pytest.mark.parametrize("text", ["{}", "[{}]", "ios", "1", '["ios"]', "[[1]]", "{'a': 1}", "["])
@@ -245,7 +245,7 @@ def test_what_is_no_list_of_devices_is_left_out(text: str) -> None:
 
     assert [None] == column.values.to_pylist()
     assert [False] == column.invalid.to_pylist()
-    assert (text != "{}") is bool(column.noted)
+    assert (text != "{}") is bool(column.notes)
 
 
 @pytest.mark.parametrize(
@@ -259,5 +259,5 @@ def test_other_types_are_left_out_and_noted(array: pa.Array) -> None:
     assert ([None], [False], 1) == (
         column.values.to_pylist(),
         column.invalid.to_pylist(),
-        column.noted,
+        column.notes,
     )

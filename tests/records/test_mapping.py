@@ -182,3 +182,42 @@ def test_an_alias_cannot_claim_a_column_that_is_another_field_already() -> None:
 
 def test_a_default_for_the_key_is_refused() -> None:
     assert "customer_id" in refusal([*REQUIRED[1:]], defaults={"customer_id": "x"})
+
+
+PERSON = ["id", "email", "first_name", "last_name", "phone"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "given", "expected"),
+    [
+        (["device_type", "device_token"], {}, ["device_type", "device_token"]),
+        (["deviceType", "deviceToken"], {}, ["deviceType", "deviceToken"]),
+        (["os", "push"], {"device_type": "os", "device_token": "push"}, ["os", "push"]),
+        (["device_type", "push"], {"device_token": "push"}, ["device_type", "push"]),
+        (["device_type"], {}, []),
+        (["os"], {}, []),
+        (["devices", "device_type", "device_token"], {}, ["devices"]),
+        (["device", "os", "push"], {"device_type": "os", "device_token": "push"}, ["os", "push"]),
+        (["d"], {"device_type": "d.os", "device_token": "d.push"}, ["d.os", "d.push"]),
+    ],
+)
+def test_two_columns_are_one_device_where_no_column_holds_devices(
+    columns: list[str], given: dict[str, str], expected: list[str]
+) -> None:
+    mapping = resolve_mapping([*PERSON, *columns], hints=given)
+
+    assert expected == list(mapping.columns.values())[5:]
+    again = resolve_mapping([*PERSON, *columns], config=mapping.recorded)
+    assert mapping.columns == again.columns
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"device_type": "os"}, "device_type is mapped and device_token is not"),
+        ({"device_token": "push", "devices": "all"}, "Both devices and device_token are mapped"),
+    ],
+)
+def test_half_a_device_is_refused(given: dict[str, str], message: str) -> None:
+    with pytest.raises(MappingError, match=message):
+        resolve_mapping([*PERSON, "os", "push", "all"], config=given)

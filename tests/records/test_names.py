@@ -105,3 +105,35 @@ def test_the_quick_pattern_passes_only_what_normalization_leaves_alone() -> None
         assert unicodedata.is_normalized("NFC", f"a{character}")
         assert unicodedata.combining(character) == 0
         assert unicodedata.category(character)[0] not in "CZ"
+
+
+@pytest.mark.parametrize(
+    ("name", "decoded", "noted"),
+    [
+        ("O&#39;Brien", "O'Brien", True),
+        ("O&#x27;Brien", "O'Brien", True),
+        ("Jos&eacute;", "José", True),
+        ("Marks &amp; Sons", "Marks & Sons", True),
+        ("&lt;b&gt;", "<b>", True),
+        ("Marks & Sons; Ltd", "Marks & Sons; Ltd", False),
+        ("A&B", "A&B", False),
+        ("#39;", "#39;", False),
+        ("Jos\ufffd", "Jos\ufffd", True),
+        ("José", "José", False),
+    ],
+)
+def test_what_was_decoded_wrongly_is_noted_and_entities_are_decoded_on_demand(
+    name: str, decoded: str, *, noted: bool
+) -> None:
+    array = pa.array([name, "Ada", None])
+
+    as_it_is, unescaped = judge_names(array), judge_names(array, unescape=True)
+
+    assert [name, "Ada", None] == as_it_is.values.to_pylist()
+    assert int(noted) == as_it_is.notes
+    assert [decoded, "Ada", None] == unescaped.values.to_pylist()
+    assert int("\ufffd" in name) == unescaped.notes
+
+
+def test_an_entity_of_white_space_is_no_name() -> None:
+    assert [None] == judge_names(pa.array(["&nbsp;"]), unescape=True).values.to_pylist()

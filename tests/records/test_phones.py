@@ -198,3 +198,27 @@ def test_most_national_numbers_take_the_quick_way() -> None:
         True,
         True,
     ]
+
+
+@pytest.mark.parametrize(
+    ("phone", "noted"),
+    [
+        ("+234 803 123 4567/8", True),
+        ("+234 803 123 4567 (2)", True),
+        ("+2348031234567, +2348031234568", True),
+        ("+2348031234567 ext. 12", True),
+        ("+2348031234567 x12", True),
+        ("+2348031234567", False),
+        ("+234 (0) 803 123 4567", False),
+        ("00234-803-123-4567", False),
+        ("tel:+2348031234567", False),
+        ("0803 123 4567", False),
+        ("8031234567.0", False),
+        ("+234 803", False),
+    ],
+)
+def test_what_is_left_out_behind_a_number_is_noted(phone: str, *, noted: bool) -> None:
+    column = judge_phones(pa.array([phone, "+2348031234567", None]), default_region="NG")
+
+    assert int(noted) == column.notes
+    assert "+2348031234567" == column.values[0].as_py() or "803" == phone[-3:]

@@ -102,6 +102,17 @@ def test_a_device_that_is_not_whole_is_left_out_and_counted() -> None:
     assert {"devices_left_out": 1} == result.warnings
 
 
+def test_what_is_noted_of_names_and_phones_counts_rows() -> None:
+    result = prepared(
+        {"first_name": "O&#39;Neil", "last_name": "O&#39;Neil"},
+        {"customer_id": "c-2", "last_name": "Jos\ufffd"},
+        {"customer_id": "c-3", "phone_no": "+2348031234567 (2)"},
+    )
+
+    assert [0, 1, 2] == result.accepted["row"].to_pylist()
+    assert {"names_damaged": 2, "phones_shortened": 1} == result.warnings
+
+
 def test_rows_of_one_id_that_differ_are_counted_unless_a_version_decides() -> None:
     rows = [
         {},

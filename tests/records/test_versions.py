@@ -107,3 +107,16 @@ def test_a_column_of_dates_is_read_as_it_is_said_to_be_written() -> None:
     with pytest.raises(MappingError, match="such as 99/99/9999") as caught:
         read(["25/11/2026", "26/11/2026", "2026-11-25"])
     assert "version_format" in caught.value.remedy
+    assert "--date-format" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        ("%d.%m.%Y %H:%M:%S.%f", "01.01.2024 10:00:00.000000"),
+        ("%Y%m%d%H%M%S%z", "20240101110000+0100"),
+        ("%d %b %Y, %I:%M %p", "01 Jan 2024, 10:00 AM"),
+    ],
+)
+def test_forms_are_those_of_strptime(form: str, text: str) -> None:
+    assert ([SECOND, SECOND, None], 1) == read([text, text, "x"], form)

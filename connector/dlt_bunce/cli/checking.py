@@ -79,7 +79,9 @@ def _preview(
     from dlt_bunce.preview import Preview
     from dlt_bunce.running import flush_and_run
 
-    destination = options.destination(store_url=store_url, account=account, dry_run=True)
+    destination = options.destination(
+        store_url=store_url, account=account, dry_run=True, version_format=origin.date_format
+    )
     with tempfile.TemporaryDirectory(prefix="dlt-bunce-") as folder:
         pipeline = dlt.pipeline("bunce_check", pipelines_dir=folder, destination=destination)
         config = client_of(pipeline).config

@@ -49,6 +49,11 @@ def source_options(function: _F) -> _F:
             help="Name of the dlt pipeline (default: made from the source).",
         ),
         click.option("--limit", type=click.IntRange(min=1), help="Read so many rows only."),
+        click.option(
+            "--date-format",
+            metavar="FORMAT",
+            help="How a version column of text is written, as strptime has it: %d/%m/%Y.",
+        ),
         click.option("--version-column", help="Column that grows whenever a row changes."),
         click.option(
             "--disposition",

@@ -29,6 +29,7 @@ class Origin:
     maps: tuple[str, ...] = ()
     disposition: Literal["append", "merge"] = "merge"
     version_column: str | None = None
+    date_format: str | None = None
     limit: int | None = None
     name: str | None = None
 
@@ -95,15 +96,15 @@ def _digest(text: str, size: int) -> str:
 
 def parse_maps(maps: tuple[str, ...]) -> dict[str, str]:
     """Field to column, out of repeated FIELD=COLUMN. Raises MappingError."""
-    from dlt_bunce.records.schema import FIELDS
+    from dlt_bunce.records.schema import FIELDS, PARTS
 
     parsed: dict[str, str] = {}
     for text in maps:
         field, separator, column = text.partition("=")
-        if not separator or not column or field not in FIELDS:
+        if not separator or not column or field not in (*FIELDS, *PARTS):
             raise MappingError(
                 f"--map {text!r} is not FIELD=COLUMN.",
-                remedy=f"The fields are: {', '.join(FIELDS)}.",
+                remedy=f"The fields are: {', '.join((*FIELDS, *PARTS))}.",
             )
         parsed[field] = column
     return parsed

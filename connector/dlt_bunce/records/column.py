@@ -17,14 +17,19 @@ class Column:
     `invalid`: boolean without nulls.
     `reason`: string, null unless invalid; tells the shape of a value, never the value.
     `raw`: string, the value as the source has it; it feeds digests only, and no message.
-    `noted`: how many of the values were taken for less than they hold.
+    `noted`: boolean without nulls, or None: what somebody should look at, though it is no fault.
     """
 
     values: pa.Array
     invalid: pa.Array
     reason: pa.Array
     raw: pa.Array
-    noted: int = 0
+    noted: pa.Array | None = None
+
+    @property
+    def notes(self) -> int:
+        """How many values are noted."""
+        return 0 if self.noted is None else int(self.noted.true_count)
 
     @classmethod
     def of(cls, values: pa.Array) -> Column:

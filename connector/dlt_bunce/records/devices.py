@@ -50,7 +50,9 @@ def judge_devices(array: pa.Array, *, strict: bool = False) -> Column:
         none_of(len(array)),
         pa.nulls(len(array), pa.string()),
         column.raw,
-        noted=sum(is_less for _, is_less in left),
+        noted=pc.replace_with_mask(
+            none_of(len(array)), column.invalid, pa.array([is_less for _, is_less in left])
+        ),
     )
 
 

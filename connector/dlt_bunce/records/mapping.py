@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from dlt_bunce.errors import MappingError
 from dlt_bunce.records.paths import HINT, column_of_path
-from dlt_bunce.records.schema import ALIASES, FIELDS, REQUIRED, fold
+from dlt_bunce.records.schema import ALIASES, FIELDS, MAPPABLE, PARTS, REQUIRED, fold
 
 VERSION = "version"
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -63,14 +63,15 @@ def resolve_mapping(
     for field in FIELDS:
         if field not in chosen and (found := _by_name(field, own)) is not None:
             chosen[field], how[field] = found
+    _take_parts(chosen, how, own)
     _refuse_shared(chosen, how, own)
     for field in FIELDS:
         if field not in chosen and defaults.get(field) is not None:
             how[field] = "default"
     _refuse_missing(own, how)
     return FieldMapping(
-        columns=MappingProxyType({field: chosen[field] for field in FIELDS if field in chosen}),
-        how=MappingProxyType({field: how[field] for field in (*FIELDS, VERSION) if field in how}),
+        columns=MappingProxyType({f: chosen[f] for f in (*FIELDS, *PARTS) if f in chosen}),
+        how=MappingProxyType({field: how[field] for field in MAPPABLE if field in how}),
         version=chosen.get(VERSION),
     )
 
@@ -122,7 +123,7 @@ def _refuse_unknown(
     defaults: Mapping[str, str],
 ) -> None:
     for origin, given in (("hint", hints), ("config", config), ("default", defaults)):
-        known = FIELDS if origin == "default" else (*FIELDS, VERSION)
+        known = FIELDS if origin == "default" else MAPPABLE
         for field in given:
             if field not in known:
                 raise MappingError(
@@ -136,6 +137,33 @@ def _refuse_unknown(
             "A default for customer_id would make one customer of every row without an id.",
             columns=columns,
             remedy="Remove customer_id from [destination.bunce.defaults].",
+        )
+
+
+def _take_parts(chosen: dict[str, str], how: dict[str, str], columns: Sequence[str]) -> None:
+    """Maps the two columns of one device, where there are both, unless a column holds `devices`."""
+    given = [part for part in PARTS if part in chosen]
+    if given and "devices" in chosen:
+        if how["devices"] in {"hint", "config"}:
+            raise MappingError(
+                f"Both devices and {given[0]} are mapped.",
+                columns=columns,
+                remedy=_write([("devices", chosen["devices"])]),
+            )
+        del chosen["devices"], how["devices"]
+    if "devices" in chosen:
+        return
+    found = {part: _by_name(part, columns) for part in PARTS if part not in chosen}
+    there = {part: one for part, one in found.items() if one is not None}
+    if len(given) + len(there) == len(PARTS):
+        for part, one in there.items():
+            chosen[part], how[part] = one
+    elif given:
+        [other] = [part for part in PARTS if part not in given]
+        raise MappingError(
+            f"{given[0]} is mapped and {other} is not: a device needs both.",
+            columns=columns,
+            remedy=_write([(given[0], chosen[given[0]]), (other, "your_column")]),
         )
 
 
@@ -203,7 +231,10 @@ def _likely(wanted: str, columns: Sequence[str]) -> str:
 def _write(pairs: Sequence[tuple[str, str]]) -> str:
     keywords = ", ".join(f'{field}="{column}"' for field, column in pairs)
     lines = ", ".join(f'{field} = "{column}"' for field, column in pairs)
-    options = " ".join(f"--map {field}={column}" for field, column in pairs)
+    options = " ".join(
+        f"--version-column {column}" if field == VERSION else f"--map {field}={column}"
+        for field, column in pairs
+    )
     return (
         f"Write bunce_adapter(data, {keywords}) in the pipeline, [destination.bunce.mapping] "
         f"{lines} in the configuration, or {options} on the command line. {HINT}"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dlt_bunce.records.column import Column
+from dlt_bunce.records.column import Column, any_true, none_of
 from dlt_bunce.records.text import characters, read_text
 
 LONGEST = 255
@@ -21,6 +23,8 @@ _STABLE = (
     r"\x{1f300}-\x{1f64f}"
 )
 _PLAIN = rf"^[{_STABLE}]+(?: [{_STABLE}]+)*$"
+_ENTITY = r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"
+_REPLACEMENT = "\ufffd"
 _BLANKS = re.compile(r"\s+")
 # Format characters that people write on purpose: joiners in Indic scripts, Persian, and emoji, tags
 # in flags, and the Arabic, Syriac, and Kaithi signs that are visible.
@@ -30,17 +34,34 @@ _VISIBLE_FORMATS = frozenset(
 )
 
 
-def judge_names(array: pa.Array) -> Column:
+def judge_names(array: pa.Array, *, unescape: bool = False) -> Column:
     """Text in NFC, trimmed, inner white space folded to one blank, control characters out.
 
-    Up to 255 characters; what is empty after cleaning is missing. Numbers are not names.
+    Up to 255 characters; what is empty after cleaning is missing. Numbers are not names. HTML
+    entities (O&#39;Brien) are decoded if `unescape`, else noted, as is U+FFFD: somebody has decoded
+    or encoded the source wrongly.
     """
     column = read_text(array)
+    entities = _matches(column.values, "&", _ENTITY)
+    if unescape and any_true(entities):
+        texts = [html.unescape(text) for text in column.values.filter(entities).to_pylist()]
+        values = pc.replace_with_mask(column.values, entities, pa.array(texts, pa.string()))
+        column, entities = column.with_values(values), none_of(len(values))
+    damaged = pc.or_(entities, _matches(column.values, _REPLACEMENT, _REPLACEMENT))
     plain = pc.and_(
         pc.match_substring_regex(column.values, _PLAIN),
         pc.less_equal(pc.utf8_length(column.values), LONGEST),
     )
-    return column.judge(plain, _judgment)
+    judged = column.judge(plain, _judgment)
+    return replace(judged, noted=damaged) if any_true(damaged) else judged
+
+
+def _matches(texts: pa.Array, sign: str, pattern: str) -> pa.Array:
+    """Which texts have a pattern, of those few that have a sign of it."""
+    found = pc.fill_null(pc.match_substring(texts, sign), False)
+    if not any_true(found):
+        return found
+    return pc.fill_null(pc.match_substring_regex(texts, pattern), False)
 
 
 def _judgment(text: str) -> tuple[str | None, str | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,6 +24,7 @@ _TAIL = r"[^0-9+][0-9]{1,5}[)\s]*$|[/;,|]"
 _TRUNK = "0"
 _TRUNK_ZERO = "(0)"
 _BETWEEN = re.compile(r"[/;,|]|\bor\b", re.IGNORECASE)
+_EXTENSION = re.compile(r"(?:ext?\.?|x|#|;)\s*[0-9]+\s*$", re.IGNORECASE)
 _APART = re.compile(r"[\s()./x\-\u2010-\u2015\u2212]+[0-9]{1,5}[)\s]*$", re.IGNORECASE)
 
 
@@ -54,26 +56,38 @@ def judge_phones(array: pa.Array, *, default_region: str | None = None) -> Colum
             values = usual_nationals(values, region)
         international = pc.match_substring_regex(values, _E164)
     passes = pc.and_(international, fits_its_country(values))
-    return column.with_values(values).judge(passes, lambda text: _judgment(text, region))
+    longer: set[str] = set()
+
+    def judgment(text: str) -> tuple[str | None, str | None]:
+        value, reason, is_less = _judgment(text, region)
+        if is_less:
+            longer.add(text)
+        return value, reason
+
+    judged = column.with_values(values).judge(passes, judgment)
+    if not longer:
+        return judged
+    return replace(judged, noted=pc.is_in(values, value_set=pa.array(sorted(longer))))
 
 
-def _judgment(text: str, region: str | None) -> tuple[str | None, str | None]:
+def _judgment(text: str, region: str | None) -> tuple[str | None, str | None, bool]:
+    """The number or the reason why there is none, and whether something was left out."""
     number = re.sub(r"^\s*tel:\s*", "", _ascii_digits(text), flags=re.IGNORECASE)
     compact = _compact(number)
     if not compact:
-        return None, None
+        return None, None, False
     if not re.search(r"[0-9]", compact):
-        return None, _shape(compact)
+        return None, _shape(compact), False
     if not compact.startswith("+") and region is None:
-        return None, f"no country code and no default_region: {_shape(compact)}"
+        return None, f"no country code and no default_region: {_shape(compact)}", False
     for part in _parts(number):
         found = _valid(part, region)
         if found:
-            return found, None
+            return found, None, part != number or bool(_EXTENSION.search(number))
     # a range that the plan does not know: but then nothing may stand apart, that could be glued on
     if re.fullmatch(_E164, compact) and _is_possible(compact) and not _APART.search(number):
-        return compact, None
-    return None, _shape(compact)
+        return compact, None, False
+    return None, _shape(compact), False
 
 
 def _parts(number: str) -> Iterator[str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import partial, reduce
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -40,8 +40,12 @@ REJECTED_SCHEMA = pa.schema(
     + [("version", pa.int64())]
 )
 
-NOTES: Mapping[str, str] = {"devices": "devices_left_out"}
-"""The warning that counts what was noted of a field's values."""
+NOTES: Mapping[str, Sequence[str]] = {
+    "devices_left_out": ["devices"],
+    "names_damaged": ["first_name", "last_name"],
+    "phones_shortened": ["phone_no"],
+}
+"""By warning, the fields of which it counts what was noted."""
 MAPPING_SAMPLE = 1_000
 """So many first rows, all rejected for the same reason, mean a wrong mapping, not bad rows."""
 
@@ -57,6 +61,7 @@ class Rules:
     default_region: str | None = None
     lowercase_email: bool = True
     strict_devices: bool = False
+    unescape_html: bool = False
     version_format: str | None = None
     defaults: Mapping[str, str] = field(default_factory=dict)
 
@@ -116,13 +121,18 @@ def prepare(
         warnings={
             code: count
             for code, count in (
-                *((NOTES[name], judged[name].noted) for name in NOTES),
+                *((note, _noted(judged[name] for name in names)) for note, names in NOTES.items()),
                 ("versions_unreadable", unreadable),
                 ("ids_repeated", duplicates.num_rows - len(given_way)),
             )
             if count
         },
     )
+
+
+def _noted(columns: Iterable[Column]) -> int:
+    masks = [column.noted for column in columns if column.noted is not None]
+    return reduce(pc.or_, masks).true_count if masks else 0
 
 
 def _duplicates(
@@ -239,8 +249,8 @@ def _blank(name: str, mapping: FieldMapping) -> str:
 def _judges(rules: Rules) -> Mapping[str, partial[Column]]:
     return {
         "email": partial(judge_emails, lowercase=rules.lowercase_email),
-        "first_name": partial(judge_names),
-        "last_name": partial(judge_names),
+        "first_name": partial(judge_names, unescape=rules.unescape_html),
+        "last_name": partial(judge_names, unescape=rules.unescape_html),
         "phone_no": partial(judge_phones, default_region=rules.default_region),
         "devices": partial(judge_devices, strict=rules.strict_devices),
     }

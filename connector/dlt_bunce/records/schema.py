@@ -14,6 +14,9 @@ FIELDS: tuple[str, ...] = (
     "devices",
 )
 REQUIRED: tuple[str, ...] = FIELDS[:5]
+PARTS: tuple[str, ...] = ("device_type", "device_token")
+"""Columns of one device a row, where no column holds `devices`."""
+MAPPABLE: tuple[str, ...] = (*FIELDS, *PARTS, "version")
 VARIANT = "▶v_"
 """Ends the name of a column in that of another, for values of another type than its own."""
 
@@ -45,6 +48,8 @@ ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "telephone_number",
         ),
         "devices": ("device_list", "device"),
+        "device_type": (),
+        "device_token": (),
     }
 )
 

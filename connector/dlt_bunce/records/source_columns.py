@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from dlt_bunce.records.mapping import FieldMapping
 from dlt_bunce.records.paths import at_path, column_of_path, starts_of
-from dlt_bunce.records.schema import FIELDS, VARIANT
+from dlt_bunce.records.schema import FIELDS, PARTS, VARIANT
 from dlt_bunce.records.text import as_json, flat
 from dlt_bunce.records.versions import read_versions
 
@@ -37,7 +37,17 @@ def values_of(source: pa.Table, column: str | None) -> pa.Array:
 
 def field_values(source: pa.Table, mapping: FieldMapping, field: str) -> pa.Array:
     """What the source has for a field of Bunce."""
+    if field == "devices" and PARTS[0] in mapping.columns:
+        return _one_device([values_of(source, mapping.columns[part]) for part in PARTS])
     return values_of(source, mapping.columns.get(field))
+
+
+def _one_device(parts: Sequence[pa.Array]) -> pa.Array:
+    """A list of one device a row, empty where a row has none of its parts."""
+    has = pc.or_(*(pc.is_valid(part) for part in parts))
+    devices = pa.StructArray.from_arrays([part.filter(has) for part in parts], list(PARTS))
+    ends = pc.cumulative_sum(has.cast(pa.int32()))
+    return pa.ListArray.from_arrays(pa.concat_arrays([pa.array([0], pa.int32()), ends]), devices)
 
 
 def versions_of(source: pa.Table, mapping: FieldMapping, form: str | None) -> tuple[pa.Array, int]:

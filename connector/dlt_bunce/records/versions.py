@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -17,6 +19,7 @@ _NOTHING = (
 _SHOWN = 40
 """Characters of a sample's shape in a message."""
 _BLANK = pa.scalar(None, pa.string())
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECONDS = pa.timestamp("us")
 
 
@@ -58,7 +61,8 @@ def _refused(column: str, found: str) -> MappingError:
         f"The version column {column!r} ({found}) does not hold timestamps, dates, or whole "
         "numbers throughout.",
         remedy="Name another column as version, cast this one to ISO 8601 (9999-99-99T99:99:99Z) "
-        'at the source, or say how it is written, such as version_format = "%d/%m/%Y".',
+        'at the source, or say how it is written: version_format = "%d/%m/%Y" in the '
+        "configuration, --date-format %d/%m/%Y on the command line.",
     )
 
 
@@ -73,7 +77,9 @@ def _micros(array: pa.Array, kind: pa.DataType) -> pa.Array:
 def _from_text(text: pa.Array, form: str | None) -> pa.Array:
     """Versions, null where a text is none of the kind that most are of."""
     if form is not None:
-        return pc.strptime(text, form, "us", error_is_null=True).cast(pa.int64())
+        encoded = text.dictionary_encode()
+        times = [_time_of(cell, form) for cell in encoded.dictionary.to_pylist()]
+        return pa.array(times, pa.int64()).take(encoded.indices)
     present = text.drop_null()
     numbers = pc.match_substring_regex(present, _INTEGER).true_count
     try:
@@ -88,6 +94,15 @@ def _from_text(text: pa.Array, form: str | None) -> pa.Array:
     wanted = "number" if 2 * numbers > len(present) else "time"
     found = [version if kind == wanted else None for kind, version in each]
     return pa.array(found, pa.int64()).take(encoded.indices)
+
+
+def _time_of(text: str, form: str) -> int | None:
+    # Python's: Arrow's knows neither fractions nor zones, and an odd form ends the process
+    try:
+        time = datetime.strptime(text, form)  # noqa: DTZ007, without a zone it is UTC
+    except ValueError:
+        return None
+    return (time.replace(tzinfo=time.tzinfo or timezone.utc) - _EPOCH) // timedelta(microseconds=1)
 
 
 def _one(text: str) -> tuple[str, int | None]:
