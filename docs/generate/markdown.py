@@ -9,10 +9,10 @@ _NOTE = "<!-- Written by `python -m docs.generate` from the code: change it ther
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A Markdown table; a cell's own bars are escaped."""
+    """A Markdown table; a cell's own bars and ampersands are escaped."""
     lines = [list(head)]
     lines.append(["---"] * len(lines[0]))
-    lines += [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    lines += [[cell.replace("&", "&amp;").replace("|", "\\|") for cell in row] for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

@@ -63,6 +63,18 @@ def columns() -> str:
         '`bunce_adapter(data, email="mail2")`, by `[destination.bunce.mapping]`, or by '
         "`--map email=mail2`. Two columns for one field, or none for a required one, are refused "
         "before the first request.",
+        "A column may also be a path into a nested one: `properties.email` is the member `email` "
+        "of a struct, an object, or JSON text, and `phones.0.number` that of the first item of a "
+        "list. A column of that whole name goes first.",
+        "`device_type` and `device_token` are one device a row, where no column holds `devices`. "
+        "They map by these names where there are both, and like any field.",
+        "An id counts once in a run. Of several rows with one id the one with the largest version "
+        "is taken, wherever in the run they lie; without a version, or of equal ones, the last of "
+        "a file. dlt may write a run into several files and does not keep their order: of rows in "
+        "several files one is taken by its content, the same each time. The others are counted as "
+        "`superseded`, and ids of which nothing but this tells the newer row as `ids_repeated`. "
+        "This holds for one table; two tables with one id are two sources, and the later load of "
+        "that id is what Bunce has.",
         "`version` is no field of Bunce's but names a column that grows whenever a row changes: "
         "the newest row of a customer wins, within a run and against what Bunce has.",
     )

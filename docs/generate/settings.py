@@ -56,7 +56,7 @@ def settings() -> str:
         'JSON object, such as `{"email": "contact_mail"}`.',
         key,
         *(
-            _told_of(name, kind, _told(default), sentence(text))
+            _told_of(name, kind, _told(default), sentence(text).replace("&", "&amp;"))
             for name, kind, default, text in _fields(BunceConfiguration)
             if name not in ("destination_type", "credentials")
         ),

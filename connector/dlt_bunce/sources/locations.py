@@ -19,8 +19,8 @@ def open_source(
     location: str, *, table: str | None = None, query: str | None = None
 ) -> DltResource:
     """The resource that a location names: a path, folder, or glob of Parquet or CSV files,
-    s3://…, postgresql://…, duckdb:///…, any SQLAlchemy URL, or env:NAME for a URL kept in an
-    environment variable.
+    s3://…, postgresql://…, mysql://…, duckdb:///…, any SQLAlchemy URL, or env:NAME for a URL kept
+    in an environment variable.
 
     Raises SourceError, also for a URL that holds a password: arguments are visible to everybody
     on the machine.
