@@ -92,6 +92,7 @@ KNOW_DLT = {
     "job",
     "left_overs",  # dlt's packages
     "letters",
+    "likely_versions",  # the columns of a schema
     "load_files",  # dlt's packages
     "mapped_rows",  # a step of a resource
     "plain_runs",  # dlt's packages

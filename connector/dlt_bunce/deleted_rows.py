@@ -46,14 +46,15 @@ class DeletedRows:
         return {CODE: max(self.columns.values())} if self.columns else {}
 
     @property
-    def sentences(self) -> list[str]:
-        """One a column, with the filter to write."""
-        return [
+    def notes(self) -> dict[str, list[str]]:
+        """Under the same code, a sentence a column with the filter to write."""
+        sentences = [
             f"{count:,} rows hold a value in {name!r}: they look deleted at the source, and are "
             f"loaded. To leave them out: --query 'SELECT … WHERE {name} IS NULL', or the rows "
             f"where {name} is false."
             for name, count in sorted(self.columns.items())
         ]
+        return {CODE: sentences} if sentences else {}
 
 
 def _is_mark(name: str) -> bool:

@@ -155,10 +155,12 @@ def warnings(
     ]
     for code, rows in summary.warnings.items():
         known = WARNINGS[code]
-        if code == "deleted_at_source":
-            found += [Warned(code, note, "") for note in summary.notes]
+        told = summary.notes.get(code, ())
+        if code == "deleted_at_source" and told:
+            found += [Warned(code, note, "") for note in told]
             continue
-        found.append(Warned(code, f"{rows:,} rows: {known.meaning}.", f"{known.remedy}."))
+        remedy = " ".join([f"{known.remedy}.", *told])
+        found.append(Warned(code, f"{rows:,} rows: {known.meaning}.", remedy))
     return found
 
 

@@ -190,9 +190,9 @@ class RunSummary:
     `seconds` is wall time from the first job to completion; `reject_codes` counts the rows
     rejected in this run by code. `over_thresholds` says which thresholds of the settings the run is
     outside of: the setting's name, and a clause about it. `warnings` counts rows by code of
-    WARNINGS, and `notes` say more of some, such as which column they are about. `error` is why a
-    run failed, where that is known. `flushed` are the figures of what earlier runs had left behind,
-    which was loaded first and is not counted here.
+    WARNINGS, and `notes` by code say more of some, such as which column they are about. `error` is
+    why a run failed, where that is known. `flushed` are the figures of what earlier runs had left
+    behind, which was loaded first and is not counted here.
     """
 
     run_id: str | None = None
@@ -217,7 +217,7 @@ class RunSummary:
     reject_codes: Mapping[str, int] = field(default_factory=dict)
     over_thresholds: Mapping[str, str] = field(default_factory=dict)
     warnings: Mapping[str, int] = field(default_factory=dict)
-    notes: Sequence[str] = ()
+    notes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     error: str | None = None
     flushed: RunSummary | None = None
 
@@ -233,7 +233,7 @@ class RunSummary:
             "reject_codes": dict(self.reject_codes),
             "over_thresholds": dict(self.over_thresholds),
             "warnings": dict(self.warnings),
-            "notes": list(self.notes),
+            "notes": {code: list(sentences) for code, sentences in self.notes.items()},
             "flushed": None if self.flushed is None else self.flushed.as_dict(),
         }
 

@@ -31,6 +31,7 @@ from dlt_bunce.left_overs import (
     note_refusal,
     refuse_dry_run_over_left_overs,
 )
+from dlt_bunce.likely_versions import likely_versions
 from dlt_bunce.logs import logger
 from dlt_bunce.mapped_rows import with_mapped_rows
 from dlt_bunce.model import RunSummary
@@ -99,7 +100,10 @@ def flush_and_run(
         if warned:
             logger().warning("run.warnings", run=summary.run_id, **warned)
         warnings = {**summary.warnings, **warned}
-        summary = replace(summary, warnings=warnings, notes=tuple(deleted.sentences))
+        notes = deleted.notes
+        if "ids_repeated" in warnings:
+            notes |= likely_versions(pipeline.default_schema, client.config)
+        summary = replace(summary, warnings=warnings, notes=notes)
         if flushed:
             before = total(client, flushed, name)
             # a row that was left behind counts for the run that loads it

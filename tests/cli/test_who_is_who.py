@@ -111,3 +111,36 @@ def test_columns_that_only_sound_like_it_are_no_marks(run: Run) -> None:
     name = write(people(1, deleted_items_count=3, undeleted="x", archive_url="y", deleted_at=None))
 
     assert {} == run("load", name, "--json").json["warnings"]
+
+
+@pytest.mark.parametrize(
+    ("column", "named"),
+    [
+        ("updated_at", True),
+        ("LastModifiedDate", True),
+        ("_fivetran_synced", True),
+        ("row_version", True),
+        ("valid_from", True),
+        ("created_at", False),
+        ("birth_date", False),
+        ("note", False),
+    ],
+)
+def test_columns_that_may_tell_which_row_of_an_id_is_newer_are_named(
+    run: Run, column: str, *, named: bool
+) -> None:
+    rows = [
+        {k: v for k, v in row.items() if k != "updated_at"} | {column: f"2026-11-0{n + 1}"}
+        for n, row in enumerate([*people(1), *people(1, first_name="Eve"), *people(2)])
+    ]
+    name = write(rows)
+
+    [checked] = run("check", name, "--json").json["warnings"]
+    done = run("load", name, "--json").json
+    told = run("load", name, "--version-column", column)
+
+    assert "ids_repeated" == checked["code"]
+    assert named is (f"--version-column {column}" in checked["remedy"])
+    assert {"ids_repeated": 1} == done["warnings"]
+    assert named is (column in str(done["notes"]))
+    assert "ids_repeated" not in told.output

@@ -75,8 +75,8 @@ def command(
 
     SOURCE is a file, folder, or glob of Parquet or CSV, s3://…, postgresql://…, mysql://…,
     duckdb:///…, any SQLAlchemy URL, or env:NAME for a URL in an environment variable, which is the
-    place for passwords. CSV (.csv, .csv.gz) is UTF-8 with a header, separated by comma, semicolon, tab, or
-    bar; every column is read as text, and an empty cell as null.
+    place for passwords. CSV (.csv, .csv.gz) is UTF-8 with a header, separated by comma, semicolon,
+    tab, or bar; every column is read as text, and an empty cell as null.
 
     A CSV that `dead-letters export` has written, and a person corrected, is loaded like any other.
     Its column dead_letter_id closes exactly those dead letters whose rows are accepted now; a row

@@ -6,6 +6,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import click
@@ -84,9 +85,9 @@ def print_warnings(warnings: Mapping[str, int], title: str = "Warnings") -> None
     console().print(table)
 
 
-def print_notes(notes: Sequence[str]) -> None:
+def print_notes(notes: Mapping[str, Sequence[str]]) -> None:
     """What a summary says beside its counts."""
-    for note in notes:
+    for note in chain.from_iterable(notes.values()):
         console().print(f"Warning: {note}", markup=False)
 
 
