@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from dlt.common.destination.client import RunnableLoadJob
@@ -35,7 +36,8 @@ minutely: list[Callable[[Progress], None]] = [
 """Told once a minute."""
 _rehearsals: dict[str, Rehearsal] = {}
 _rehearsing = threading.Lock()
-_duplicates: dict[tuple[str, str, str], Duplicates] = {}
+# by package, table, and rules
+_duplicates: dict[tuple[Path, str, str], Duplicates] = {}
 _deduplicating = threading.Lock()
 # jobs run in threads, collectors expect one
 _telling = threading.Lock()
@@ -61,7 +63,7 @@ def end_rehearsal(load_id: str) -> None:
 def forget_duplicates(load_id: str) -> None:
     """Drops what the jobs of a load that is complete have shared."""
     with _deduplicating:
-        for key in [key for key in _duplicates if key[0] == load_id]:
+        for key in [key for key in _duplicates if key[0].name == load_id]:
             del _duplicates[key]
 
 
@@ -129,7 +131,8 @@ class CustomersJob(RunnableLoadJob):
     def _duplicates(self, settings: Settings) -> Duplicates:
         """Shared by all jobs that load files into the same table by the same rules."""
         mapping, rules = settings.mapping, settings.rules
-        key = (self._load_id, self.load_table_name, repr((mapping, rules)))
+        package = Path(self._file_path).parent.parent
+        key = (package, self.load_table_name, repr((mapping, rules)))
         with _deduplicating:
             if key not in _duplicates:
                 _duplicates[key] = Duplicates(files_of_table(self._file_path), mapping, rules)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import gzip
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
@@ -14,13 +15,19 @@ from typing import IO, Any, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 from dlt.common.json import json
-from dlt.common.storages.load_package import ParsedLoadJobFileName
+from dlt.common.storages.load_package import PackageStorage, ParsedLoadJobFileName
 
 from dlt_bunce.chunks import Source
 from dlt_bunce.parquet import record_batches
 from dlt_bunce.records.rows import arrow_table
 from dlt_bunce.records.source_columns import belonging
 
+_FOLDERS = (
+    PackageStorage.NEW_JOBS_FOLDER,
+    PackageStorage.STARTED_JOBS_FOLDER,
+    PackageStorage.COMPLETED_JOBS_FOLDER,
+    PackageStorage.FAILED_JOBS_FOLDER,
+)
 _FORMATS = ("parquet", "jsonl", "typed-jsonl")
 _GZIP = b"\x1f\x8b"
 _TRIES = 10
@@ -30,7 +37,7 @@ _TRIES = 10
 def load_file(path: str) -> Source:
     """A file of a load package, wherever in it dlt moves it."""
     name = ParsedLoadJobFileName.parse(path)
-    place = _Place(Path(path).parent.parent, f"{name.table_name}.{name.file_id}.")
+    place = _Place(Path(path).parent.parent, Path(path).name)
     if name.file_format == "parquet":
         return _ParquetFile(place)
     return _JsonlFile(place, typed=name.is_compressed or name.file_format == "typed-jsonl")
@@ -39,8 +46,11 @@ def load_file(path: str) -> Source:
 def files_of_table(path: str) -> Mapping[str, Source]:
     """By file id, all files of a package that go into one table with the file at `path`."""
     own = ParsedLoadJobFileName.parse(path)
+    package = Path(path).parent.parent
+    # twice, and in the order in which dlt moves them: so that none is missed on its way
+    paths = [file for folder in (*_FOLDERS, *_FOLDERS) for file in package.glob(f"{folder}/*")]
     found: dict[str, Source] = {}
-    for file in sorted(Path(path).parent.parent.glob("*_jobs/*")):
+    for file in sorted(paths):
         name = ParsedLoadJobFileName.parse(file.name)
         if name.table_name == own.table_name and name.file_format in _FORMATS:
             found[name.file_id] = load_file(str(file))
@@ -49,19 +59,24 @@ def files_of_table(path: str) -> Mapping[str, Source]:
 
 @dataclass(frozen=True)
 class _Place:
-    """A file of a package, known by how its name begins: dlt counts its tries at the end."""
+    """A file of a package by its name, in which dlt counts its tries at the end."""
 
     package: Path
-    prefix: str
+    name: str
 
     def open(self) -> IO[bytes]:
         """The file; once open, it stays so wherever it is moved."""
         for _ in range(_TRIES):
-            for path in self.package.glob("*_jobs/*"):
-                if path.name.startswith(self.prefix):
-                    with suppress(FileNotFoundError):
-                        return path.open("rb")
-        raise FileNotFoundError(errno.ENOENT, "no longer in its package", self.prefix)
+            for path in self._paths():
+                with suppress(FileNotFoundError):
+                    return path.open("rb")
+        raise FileNotFoundError(errno.ENOENT, "no longer in its package", self.name)
+
+    def _paths(self) -> Iterator[Path]:
+        yield from (self.package / folder / self.name for folder in _FOLDERS)
+        prefix = ".".join(self.name.split(".")[:2])
+        for folder in _FOLDERS:
+            yield from self.package.glob(f"{folder}/{glob.escape(prefix)}.*")
 
 
 @dataclass(frozen=True)

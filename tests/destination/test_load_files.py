@@ -1,0 +1,96 @@
+"""Files of a load package are found and read while dlt moves them."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from dlt_bunce.load_files import files_of_table, load_file
+
+NEW, STARTED, DONE, FAILED = (
+    Path(f"p/{s}_jobs") for s in ("new", "started", "completed", "failed")
+)
+
+
+def put(folder: Path, name: str, *ids: str) -> Path:
+    """A load file with these ids."""
+    folder.mkdir(parents=True, exist_ok=True)
+    table = pa.table({"id": ids, "id▶v_text": ids, "note": ids})
+    if name.endswith("parquet"):
+        pq.write_table(table, folder / name)
+    else:
+        lines = "".join(f'{{"id": "{one}", "note": "{one}"}}\n' for one in ids)
+        opener = gzip.open if name.endswith("gz") else open
+        with opener(folder / name, "wt", encoding="utf-8") as file:  # type: ignore[operator]
+            file.write(lines)
+    return folder / name
+
+
+def test_all_files_of_a_table_count_wherever_they_are() -> None:
+    own = put(STARTED, "people.a1.0.parquet", "1")
+    put(NEW, "people.b2.3.jsonl", "2")
+    put(DONE, "people.c3.0.jsonl.gz", "3")
+    put(FAILED, "people.d4.1.typed-jsonl", "4")
+    put(NEW, "orders.e5.0.parquet", "5")
+    put(NEW, "people.f6.0.reference", "6")
+
+    found = files_of_table(str(own))
+
+    assert ["a1", "b2", "c3", "d4"] == sorted(found)
+    assert {"a1": 1, "b2": None, "c3": None, "d4": None} == {
+        k: s.row_count for k, s in found.items()
+    }
+    ids = [
+        row["id"] for source in found.values() for t in source.chunks(9) for row in t.to_pylist()
+    ]
+    assert ["1", "2", "3", "4"] == sorted(ids)
+
+
+@pytest.mark.parametrize("name", ["people.a1.0.parquet", "people.a1.0.jsonl"])
+def test_a_file_is_read_to_its_end_while_it_moves_and_is_found_where_it_went(name: str) -> None:
+    file = put(NEW, name, *map(str, range(50)))
+    source = load_file(str(file))
+    tables = source.chunks(20)
+    read = [next(tables).num_rows]
+    for folder, other in ((STARTED, name), (NEW, name.replace(".0.", ".1.")), (DONE, name)):
+        folder.mkdir(exist_ok=True)
+        file = file.rename(folder / other)
+        assert 50 == sum(table.num_rows for table in source.chunks(20))
+
+    assert [20, 20, 10] == read + [table.num_rows for table in tables]
+
+
+def test_no_file_is_missed_however_they_move() -> None:
+    names = [f"people.{n:02d}.0.parquet" for n in range(20)]
+    files = [put(NEW, name, "1") for name in names]
+    STARTED.mkdir()
+    stop = threading.Event()
+
+    def move() -> None:
+        while not stop.is_set():
+            for name in names:
+                (NEW / name).rename(STARTED / name)
+            for name in names:
+                (STARTED / name).rename(NEW / name)
+
+    mover = threading.Thread(target=move)
+    mover.start()
+    try:
+        counts = {len(files_of_table(str(files[0]))) for _ in range(200)}
+        rows = {load_file(str(files[7])).row_count for _ in range(200)}
+    finally:
+        stop.set()
+        mover.join()
+
+    assert ({20}, {1}) == (counts, rows)
+
+
+def test_only_the_columns_asked_for_are_read() -> None:
+    [table] = load_file(str(put(NEW, "people.a1.0.parquet", "1"))).chunks(9, ["id.path"])
+
+    assert ["id", "id▶v_text"] == table.column_names
