@@ -56,7 +56,7 @@ def bunce_sync() -> None:
     def load() -> dict[str, object]:
         """Loads the rows of the interval, and of a while before it; returns the run's counts."""
         from dlt_bunce import bunce_adapter
-        from dlt_bunce.running import run_folder
+        from dlt_bunce.operations.flush import run_folder
         from dlt_bunce.sources import Range, from_database
 
         context = get_current_context()
@@ -93,7 +93,7 @@ def bunce_backfill() -> None:
     @task
     def plan() -> list[str]:
         """Agrees on what lies in which shard."""
-        from dlt_bunce.running import run_folder
+        from dlt_bunce.operations.flush import run_folder
         from dlt_bunce.sources import plan_shards
 
         with _no_useless_retries(), run_folder() as folder:
@@ -104,7 +104,7 @@ def bunce_backfill() -> None:
     def shard(name: str) -> dict[str, object]:
         """Loads one shard; returns its counts."""
         from dlt_bunce import bunce_adapter
-        from dlt_bunce.running import run_folder
+        from dlt_bunce.operations.flush import run_folder
         from dlt_bunce.sources import Shard, shard_source
 
         with _no_useless_retries(), run_folder() as folder:
@@ -117,7 +117,7 @@ def bunce_backfill() -> None:
     def summary(planned: list[str], loaded: Sequence[dict[str, Any]]) -> dict[str, object]:
         """Adds up; fails when a shard is missing, or when too many rows are rejected."""
         from dlt_bunce import RunSummary
-        from dlt_bunce.summary import add_up
+        from dlt_bunce.destination.run_summary import add_up
 
         counts = list(loaded)
         total = add_up([RunSummary(**one) for one in counts], "bunce_backfill")
@@ -153,7 +153,7 @@ def _pipeline(name: str, folder: str) -> dlt.Pipeline:
     import dlt
 
     from dlt_bunce import bunce
-    from dlt_bunce.config_file import use_config
+    from dlt_bunce.destination.config_file import use_config
 
     use_config(__file__)
     given = {"credentials": _connection("bunce"), "store_url": _connection("bunce_store")}

@@ -21,7 +21,7 @@ import dagster as dg
 import dlt
 
 from dlt_bunce import RunSummary, bunce, bunce_adapter, flush_and_run
-from dlt_bunce.config_file import use_config
+from dlt_bunce.destination.config_file import use_config
 from dlt_bunce.errors import (
     BunceError,
     CredentialsError,
@@ -29,10 +29,10 @@ from dlt_bunce.errors import (
     ThresholdError,
     UsageError,
 )
-from dlt_bunce.letters import count_open
 from dlt_bunce.model import FATES
-from dlt_bunce.running import run_folder
+from dlt_bunce.operations.flush import run_folder
 from dlt_bunce.sources import Range, Shard, from_database, shard_source
+from dlt_bunce.sources.dead_letters import count_open
 
 SHARDS = int(os.environ.get("BUNCE_SHARDS", "8"))
 DAYS = dg.DailyPartitionsDefinition(start_date="2026-11-01")

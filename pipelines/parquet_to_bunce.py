@@ -12,7 +12,7 @@ import dlt
 from dlt_bunce import RunSummary, bunce, bunce_adapter, flush_and_run
 from dlt_bunce.cli.failures import reported
 from dlt_bunce.cli.output import print_summary
-from dlt_bunce.config_file import required_setting, use_config
+from dlt_bunce.destination.config_file import required_setting, use_config
 from dlt_bunce.sources import from_parquet
 
 

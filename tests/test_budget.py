@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dlt_bunce.budget import Budget
 from dlt_bunce.emulator import Behavior, Emulator
+from dlt_bunce.load.rate_limit import Budget
 from dlt_bunce.store.database import Database
 
 STORE = "sqlite:///bunce.sqlite"
@@ -177,7 +177,7 @@ def test_real_processes_use_the_budget_to_the_brim_and_never_pass_it(
     emulator.behavior = Behavior(rate_limit=requests, rate_window_seconds=window)
     program = f"""
 import threading, time, requests
-from dlt_bunce.budget import Budget
+from dlt_bunce.load.rate_limit import Budget
 from dlt_bunce.store.database import Database
 budget = Budget(Database({url!r}), "test", {requests}, window_s={window} + 0.15)
 http = requests.Session()

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from dlt_bunce.api.rows import Rows
-from dlt_bunce.api.verdict import Verdict
-from dlt_bunce.delivery import Delivered, deliver
+from dlt_bunce.api.batch import Rows
+from dlt_bunce.load.dispatch import Delivered, deliver
+from dlt_bunce.settlement.verdict import Verdict
 
 
 def batch(*numbers: int, email: str = "") -> pa.Table:

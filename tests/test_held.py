@@ -5,11 +5,11 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from dlt_bunce.api.parcel import Refusal
-from dlt_bunce.api.traits import Traits
-from dlt_bunce.api.verdict import Verdict
-from dlt_bunce.delivery import Delivered
-from dlt_bunce.held import Held, left_by, said_of
+from dlt_bunce.load.dispatch import Delivered
+from dlt_bunce.load.pending_lookups import Held, left_by, said_of
+from dlt_bunce.settlement.capabilities import Traits
+from dlt_bunce.settlement.verdict import Verdict
+from dlt_bunce.settlement.work_item import Refusal
 
 SAID = ("c1@example.com is already taken", 422)
 

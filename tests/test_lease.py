@@ -14,13 +14,13 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from dlt_bunce.api.adaptation import BatchSize, Concurrency, Throttle
-from dlt_bunce.api.pacing import Pace
-from dlt_bunce.api.session import Session
+from dlt_bunce.api.client import Session
+from dlt_bunce.api.rate_limit import Pace
+from dlt_bunce.api.throttle import BatchSize, Concurrency, Throttle
 from dlt_bunce.emulator import Behavior, Emulator, Fault
 from dlt_bunce.errors import RowsDeferredError, StoreError
-from dlt_bunce.lease import Lease, waits
-from dlt_bunce.load import Load, Settings
+from dlt_bunce.load.lease import Lease, waits
+from dlt_bunce.load.load import Load, Settings
 from dlt_bunce.records.mapping import resolve_mapping
 from dlt_bunce.records.prepare import Rules
 from dlt_bunce.store import runs

@@ -9,9 +9,10 @@ import dlt
 import pytest
 from dlt.common.runtime.collector import NullCollector
 
-from dlt_bunce import bunce, bunce_adapter, job
+from dlt_bunce import bunce, bunce_adapter
+from dlt_bunce.destination import jobs as job
 from dlt_bunce.emulator import Emulator
-from dlt_bunce.progress import Meter, Progress, watch
+from dlt_bunce.load.progress import Meter, Progress, watch
 
 
 class Clock:

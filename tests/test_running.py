@@ -22,7 +22,7 @@ from dlt_bunce.errors import (
     UnavailableError,
     bunce_error,
 )
-from dlt_bunce.running import flush_and_run
+from dlt_bunce.operations.flush import flush_and_run
 
 
 def customers(*numbers: int, **changes: Any) -> pa.Table:

@@ -24,7 +24,7 @@ from tests.mysql import mysql_execute
 from dlt_bunce import bunce, bunce_adapter
 from dlt_bunce.emulator import Emulator
 from dlt_bunce.errors import SourceError
-from dlt_bunce.running import flush_and_run
+from dlt_bunce.operations.flush import flush_and_run
 from dlt_bunce.sources import Range, Shard, from_database, plan_shards, shard_source
 from dlt_bunce.sources.shard_keys import _positions
 from dlt_bunce.store.database import Database

@@ -22,7 +22,7 @@ import requests
 
 from dlt_bunce import bunce, bunce_adapter
 from dlt_bunce.emulator import Emulator
-from dlt_bunce.running import flush_and_run
+from dlt_bunce.operations.flush import flush_and_run
 from dlt_bunce.sources import from_database, from_duckdb, from_parquet, from_sql
 from dlt_bunce.store.database import Database
 

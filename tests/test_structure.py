@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import shutil
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -14,140 +16,141 @@ import dlt_bunce
 PACKAGE = Path(dlt_bunce.__file__).parent
 ROOT = PACKAGE.parent.parent
 
-# which parts of the package each part may import; a part always may import itself
-ALLOWED = {
+# which rooms each room may import; a room may import itself
+ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "thresholds": set(),
-    "model": {"errors", "thresholds"},
-    "logs": set(),
     "run_warnings": set(),
-    "version_check": {"records", "store"},
+    "logs": set(),
+    "emulator": set(),
+    "model": {"errors", "thresholds"},
     "records": {"errors", "model"},
     "store": {"errors", "model"},
-    "api": {"errors", "model", "logs"},
-    "emulator": set(),
-    "configuration_checks": {"errors"},
-    "delivery": {"errors", "api"},
-    "parquet": {"errors"},
-    "held": {"records", "api", "delivery"},
-    "accounting": {"errors"},
-    "on_the_way": set(),
-    "refusals": {"records", "store", "api"},
-    "corrections": {"records", "store"},
-    "budget": {"logs", "store", "api"},
-    "lease": {"errors", "logs", "store", "repeating"},
-    "repeating": set(),
-    "progress": {"repeating"},
-    "hooks": {"errors", "model", "logs"},
-    "telemetry": {"model", "logs", "store", "api"},
-    "chunks": {"records"},
-    "claiming": {"chunks", "corrections", "refusals", "store", "version_check"},
-    "load": {
-        "chunks",
-        "claiming",
-        "progress",
-        "errors",
-        "model",
-        "logs",
-        "records",
-        "store",
-        "api",
-        "delivery",
-        "held",
-        "on_the_way",
-        "accounting",
-        "lease",
-        "refusals",
-        "corrections",
-        "version_check",
-    },
-    "forecast": {"model", "records", "api", "preview", "run_warnings"},
-    "preview": {
-        "chunks",
-        "claiming",
-        "errors",
-        "model",
-        "records",
-        "store",
-        "api",
-        "load",
-        "progress",
-        "refusals",
-        "corrections",
-        "version_check",
-    },
-    "workbench": {"model", "records", "store", "client", "replay"},
+    "api": {"errors", "logs", "model"},
+    "telemetry": {"api", "logs", "model"},
+    "settlement": {"api", "errors", "logs", "model"},
+    "load": {"api", "errors", "logs", "model", "records", "settlement", "store"},
+    "destination": {"api", "errors", "load", "logs", "model", "records", "store", "telemetry"}
+    | {"thresholds"},
+    "sources": {"destination", "errors", "load", "records", "store"},
+    "erasure": {"destination", "errors", "load", "logs", "records", "store"},
+    "operations": {"api", "destination", "errors", "load", "logs", "model", "records", "store"}
+    | {"run_warnings", "telemetry"},
+    "workbench": {"destination", "model", "operations", "records", "store"},
+    "cli": {"destination", "emulator", "erasure", "errors", "load", "logs", "model", "operations"}
+    | {"records", "run_warnings", "sources", "store", "workbench"},
 }
-KNOW_DLT = {
-    "diagnosis",  # looks at the client of a pipeline
-    "adapter",
-    "alerts",  # where a run ends
-    "cli",
-    "client",
-    "config_file",
-    "configuration",
-    "data_at_rest",  # dlt's packages
-    "destinations",
-    "folder_locks",  # where one of dlt's traces begins
-    "job",
-    "left_overs",  # dlt's packages
-    "letters",
-    "likely_versions",  # the columns of a schema
-    "load_files",  # dlt's packages
-    "mapped_rows",  # a step of a resource
-    "plain_runs",  # dlt's packages
-    "logs",  # follows dlt's log level
-    "running",
-    "sources",
-    "state",
-    "summary",
-    "table_checks",  # what dlt says of a table
-    "table_mapping",
-    "erasure",  # rows that dlt's packages hold
-    "working_folder",
-}
+KNOW_DLT = {"cli", "destination", "erasure", "logs", "operations", "sources"}
+PURE = {"records", "settlement"}
+# where what is pure meets the wire
+WIRE = "settlement.settlement"
+OUTSIDE = {"asyncio", "datetime.now", "http", "logging", "os", "pathlib", "requests", "socket"}
+OUTSIDE |= {"sqlite3", "structlog", "subprocess", "time", "urllib"}
+Graph = dict[str, set[str]]
 
 
-def imports(path: Path) -> set[str]:
-    """Every module that a file imports, wherever in the file."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names = {f"{node.module}.{alias.name}" for alias in node.names}
-            found |= names if node.module == "dlt_bunce" else {node.module}
+def modules(package: Path) -> dict[str, Path]:
+    """Every file of a package by its name within it."""
+    found = {}
+    for path in package.rglob("*.py"):
+        parts = path.relative_to(package).with_suffix("").parts
+        found[".".join(part for part in parts if part != "__init__")] = path
     return found
 
 
-def part(path: Path) -> str:
-    """The part of the package that a file belongs to."""
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+def imports(path: Path) -> set[str]:
+    """Every module that a file imports when it runs, wherever in the file."""
+    found: set[str] = set()
+    waiting: list[ast.AST] = [ast.parse(path.read_text())]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        waiting.extend(ast.iter_child_nodes(node))
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
 
 
-FILES = sorted(PACKAGE.rglob("*.py"))
+def graph(package: Path) -> Graph:
+    """Which modules of a package each of its modules imports."""
+    known = modules(package)
+    uses: Graph = {}
+    for name, path in known.items():
+        used = {one.removeprefix("dlt_bunce.") for one in imports(path)} & known.keys()
+        # a package that is named on the way to a module of it is not what is meant
+        uses[name] = {one for one in used if one and not any(o.startswith(f"{one}.") for o in used)}
+        uses[name] -= {name}
+    return uses
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_go_one_way(path: Path) -> None:
-    own = part(path)
-    used = {name.split(".")[1] for name in imports(path) if name.startswith("dlt_bunce.")}
-
-    assert not (used - {own}) - ALLOWED.get(own, used)
+def room(module: str) -> str:
+    """The first part of a module's name."""
+    return module.partition(".")[0]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_only_the_edge_knows_dlt(path: Path) -> None:
-    knows = any(name == "dlt" or name.startswith("dlt.") for name in imports(path))
+def check(package: Path) -> None:
+    """Fails for a module in no known room, for one that imports what its room may not, and for
+    modules that import each other, be it in a function.
+    """
+    uses = graph(package)
+    own = {name for name in uses if name and name != "__plugins__"}
+    assert {name for name in own if room(name) not in ALLOWED} == set()
+    for name in own:
+        used = {room(other) for other in uses[name]} - {room(name)}
+        assert used - ALLOWED[room(name)] == set(), name
+    TopologicalSorter(ALLOWED).prepare()
+    TopologicalSorter(uses).prepare()
 
-    assert not knows or part(path) in KNOW_DLT
+
+def test_imports_go_one_way() -> None:
+    check(PACKAGE)
 
 
-def test_the_records_do_no_input_output() -> None:
-    outside = {"os", "time", "logging", "socket", "requests", "datetime.now", "structlog"}
-    used = {name.split(".")[0] for f in (PACKAGE / "records").rglob("*.py") for name in imports(f)}
+def broken(folder: Path, changes: dict[str, str]) -> Path:
+    """A copy of the package with lines added to files."""
+    copy = folder / "dlt_bunce"
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    for name, line in changes.items():
+        with (copy / name).open("a") as file:
+            file.write(f"\n{line}\n")
+    return copy
 
-    assert set() == used & outside
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"new.py": ""}, AssertionError),
+        ({"api/reply.py": "import dlt_bunce.settlement.steps"}, AssertionError),
+        ({"load/load.py": "from dlt_bunce import destination"}, AssertionError),
+        ({"records/text.py": "from dlt_bunce.records.prepare import prepare"}, CycleError),
+        ({"store/jobs.py": "def f():\n    from dlt_bunce.store import ledger"}, CycleError),
+    ],
+)
+def test_the_check_finds_what_it_is_for(
+    tmp_path: Path, changes: dict[str, str], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        check(broken(tmp_path, changes))
+
+
+@pytest.mark.parametrize("name", sorted(modules(PACKAGE)))
+def test_only_the_edge_knows_dlt_and_what_is_pure_knows_nothing(name: str) -> None:
+    used = imports(modules(PACKAGE)[name])
+
+    assert room(name) in KNOW_DLT or not {one for one in used if room(one) == "dlt"}
+    if room(name) in PURE and name != WIRE:
+        assert {room(one) for one in used} & OUTSIDE == set()
+
+
+def test_every_folder_is_told_to_whoever_contributes() -> None:
+    told = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    folders = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()}
+
+    assert {name for name in folders if f"/{name}/`" not in told} == set()
+    assert folders <= ALLOWED.keys()
 
 
 def test_the_public_names() -> None:

@@ -6,13 +6,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dlt_bunce.adapter import bunce_adapter
-    from dlt_bunce.destinations import bunce
+    from dlt_bunce.destination.adapter import bunce_adapter
+    from dlt_bunce.destination.factory import bunce
+    from dlt_bunce.destination.run_summary import run_summary
     from dlt_bunce.errors import BunceError
-    from dlt_bunce.letters import dead_letters
     from dlt_bunce.model import RunSummary
-    from dlt_bunce.running import flush_and_run
-    from dlt_bunce.summary import run_summary
+    from dlt_bunce.operations.flush import flush_and_run
+    from dlt_bunce.sources.dead_letters import dead_letters
 
 __all__ = [
     "BunceError",
@@ -27,11 +27,11 @@ __all__ = [
 _HOMES = {
     "BunceError": "errors",
     "RunSummary": "model",
-    "bunce": "destinations",
-    "bunce_adapter": "adapter",
-    "dead_letters": "letters",
-    "flush_and_run": "running",
-    "run_summary": "summary",
+    "bunce": "destination.factory",
+    "bunce_adapter": "destination.adapter",
+    "dead_letters": "sources.dead_letters",
+    "flush_and_run": "operations.flush",
+    "run_summary": "destination.run_summary",
 }
 
 

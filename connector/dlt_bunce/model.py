@@ -15,6 +15,8 @@ from dlt_bunce.errors import (
 )
 from dlt_bunce.thresholds import Thresholds
 
+Verb = Literal["create", "update"]
+"""What a request asks of Bunce for a customer."""
 Fate = Literal[
     "created",
     "updated",

@@ -13,7 +13,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from dlt_bunce.api.observing import UNOBSERVED, Observer, Question
+from dlt_bunce.api.observer import UNOBSERVED, Observer, Question
 from dlt_bunce.logs import logger
 from dlt_bunce.model import REJECT_CODES
 

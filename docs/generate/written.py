@@ -9,8 +9,8 @@ from dataclasses import fields
 from pathlib import Path
 
 import dlt_bunce
+from dlt_bunce.load.progress import Progress
 from dlt_bunce.logs import EVENTS
-from dlt_bunce.progress import Progress
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.descriptions import TABLES
 from docs.generate.markdown import code, page, table

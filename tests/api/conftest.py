@@ -9,13 +9,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from dlt_bunce.api.adaptation import BatchSize
-from dlt_bunce.api.pacing import Pace
+from dlt_bunce.api.batch import Row, Rows
+from dlt_bunce.api.client import Session
+from dlt_bunce.api.rate_limit import Pace
 from dlt_bunce.api.retry import RetryPolicy
-from dlt_bunce.api.rows import Row, Rows
-from dlt_bunce.api.session import Session
-from dlt_bunce.api.settlement import Settlement, Traits
+from dlt_bunce.api.throttle import BatchSize
 from dlt_bunce.emulator import Emulator
+from dlt_bunce.settlement.settlement import Settlement, Traits
 
 KEY = "sk_test_marked"
 QUICK = RetryPolicy(attempts=4, base_s=0.001, cap_s=0.002, block_s=0.01)

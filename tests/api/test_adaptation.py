@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlt_bunce.api.adaptation import BatchSize, Concurrency
+from dlt_bunce.api.throttle import BatchSize, Concurrency
 
 LARGEST, MOST = 1_000, 16
 TIME_OUT_S = 60.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dlt_bunce.api.session import Session
+from dlt_bunce.api.client import Session
 from dlt_bunce.emulator import Behavior, Emulator
 
 from .conftest import fields

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlt_bunce.api.pacing import Pace
+from dlt_bunce.api.rate_limit import Pace
 
 
 class Time:

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlt_bunce.api import outcome
-from dlt_bunce.api.comparison import compare
+from dlt_bunce.api.batch import Row
 from dlt_bunce.api.reply import Reply
-from dlt_bunce.api.rows import Row
 from dlt_bunce.records.text import canonical_json
+from dlt_bunce.settlement.comparison import compare
 
 from .conftest import batch
 

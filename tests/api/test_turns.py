@@ -9,12 +9,12 @@ from dataclasses import replace
 
 import pytest
 
-from dlt_bunce.api.adaptation import BatchSize
-from dlt_bunce.api.pacing import Pace
-from dlt_bunce.api.parcel import Refusal
-from dlt_bunce.api.session import Session
-from dlt_bunce.api.settlement import Settlement, Traits
+from dlt_bunce.api.client import Session
+from dlt_bunce.api.rate_limit import Pace
+from dlt_bunce.api.throttle import BatchSize
 from dlt_bunce.emulator import Emulator
+from dlt_bunce.settlement.settlement import Settlement, Traits
+from dlt_bunce.settlement.work_item import Refusal
 
 from .conftest import batch, fields, row
 

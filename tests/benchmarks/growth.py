@@ -19,7 +19,7 @@ import pyarrow as pa
 from tests.benchmarks.customers import customers
 from tests.postgres import drop_schema, new_schema, postgres
 
-from dlt_bunce.load import CHUNK_ROWS
+from dlt_bunce.load.load import CHUNK_ROWS
 from dlt_bunce.model import Traffic
 from dlt_bunce.records.fingerprint import text_digests
 from dlt_bunce.records.mapping import FieldMapping

@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from dlt_bunce import bunce, bunce_adapter, flush_and_run
+from dlt_bunce.destination.run_lock import run_lock
 from dlt_bunce.emulator import Behavior, Emulator, Fault
 from dlt_bunce.errors import BunceError
-from dlt_bunce.run_lock import run_lock
 
 from .conftest import Run
 

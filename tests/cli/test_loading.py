@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.csv
 import pytest
 
+from dlt_bunce.destination.run_lock import run_lock
 from dlt_bunce.emulator import Behavior, Emulator, Fault
-from dlt_bunce.run_lock import run_lock
 
 from .conftest import CREATE, PROGRAM, ROWS, Run, people, write
 

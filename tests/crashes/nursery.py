@@ -33,7 +33,7 @@ def main() -> None:
         "dlt.destinations",
         "dlt.sources.filesystem",
         "dlt_bunce.cli",
-        "dlt_bunce.job",
+        "dlt_bunce.destination.jobs",
         "dlt_bunce.sources",
         "pyarrow.parquet",
         "requests",
@@ -108,7 +108,7 @@ def _boundaries(kill_at: list[Any] | None) -> Counter[str]:
     import dlt
     import requests
 
-    from dlt_bunce.client import BunceClient
+    from dlt_bunce.destination.client import BunceClient
     from dlt_bunce.store.database import Database
 
     passed: Counter[str] = Counter()

@@ -13,10 +13,10 @@ from dlt.common.schema import Schema
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from dlt_bunce import bunce
-from dlt_bunce.client import BunceClient
+from dlt_bunce.destination.client import BunceClient
 from dlt_bunce.emulator import Emulator
 from dlt_bunce.errors import bunce_error
-from dlt_bunce.replay import Replayed, replay
+from dlt_bunce.operations.replay import Replayed, replay
 from dlt_bunce.store.database import Database
 
 STORE = "sqlite:///bunce.sqlite"

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from dlt_bunce import bunce_adapter, flush_and_run
-from dlt_bunce.chunks import CHUNK_ROWS
 from dlt_bunce.emulator import Emulator
+from dlt_bunce.load.chunks import CHUNK_ROWS
 
 from .conftest import MakePipeline, customer, letters
 

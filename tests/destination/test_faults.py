@@ -18,7 +18,7 @@ from dlt_bunce import RunSummary
 from dlt_bunce.emulator import Behavior, Emulator, Fault
 from dlt_bunce.emulator.behavior import FaultKind
 from dlt_bunce.errors import BunceError, CredentialsError, StoreError, UnavailableError
-from dlt_bunce.running import flush_and_run
+from dlt_bunce.operations.flush import flush_and_run
 from dlt_bunce.store.database import Database
 
 from .conftest import STORE, MakePipeline, customer

@@ -34,7 +34,9 @@ def test_new_customers_are_created_once_and_never_sent_again(
     assert {f"c{n}": 1 for n in range(250)} == emulator.times_sent
 
 
-@pytest.mark.parametrize("reference", ["bunce", "dlt_bunce.bunce", "dlt_bunce.destinations.bunce"])
+@pytest.mark.parametrize(
+    "reference", ["bunce", "dlt_bunce.bunce", "dlt_bunce.destination.factory.bunce"]
+)
 def test_the_destination_is_found_by_its_name(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch, reference: str
 ) -> None:

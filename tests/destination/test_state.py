@@ -13,10 +13,10 @@ from typing import Any
 import dlt
 import pytest
 
-from dlt_bunce.adoption import adopt
 from dlt_bunce.emulator import Behavior, Emulator, Fault
 from dlt_bunce.errors import ConfigurationError, UnavailableError
-from dlt_bunce.running import flush_and_run
+from dlt_bunce.operations.adopt import adopt
+from dlt_bunce.operations.flush import flush_and_run
 from dlt_bunce.store.database import Database
 
 from .conftest import MakePipeline, customer

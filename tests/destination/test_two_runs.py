@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from dlt_bunce.destination.run_lock import owner_of, run_lock
 from dlt_bunce.emulator import Behavior, Emulator, Fault
 from dlt_bunce.errors import RunInProgressError
-from dlt_bunce.run_lock import owner_of, run_lock
 
 ROWS = 500
 PROGRAM = """
@@ -38,7 +38,7 @@ pipeline = dlt.pipeline("same", pipelines_dir=folder, destination=bunce(
 if how == "flush_and_run":
     summary = flush_and_run(pipeline, customers)
 elif how == "flush":
-    from dlt_bunce.running import flush
+    from dlt_bunce.operations.flush import flush
     summary = flush(pipeline)
 else:
     pipeline.run(customers, write_disposition="merge")
@@ -122,7 +122,7 @@ def test_a_run_that_finds_another_says_which_and_what_to_do(emulator: Emulator) 
     hold = """
 import os, sys
 from pathlib import Path
-from dlt_bunce.run_lock import run_lock
+from dlt_bunce.destination.run_lock import run_lock
 with run_lock(Path("p/same")):
     print(os.getpid(), flush=True)
     sys.stdin.read()

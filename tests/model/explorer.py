@@ -8,10 +8,11 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import get_args, get_type_hints
 
-from dlt_bunce.api.machine import Machine
-from dlt_bunce.api.steps import Answer, Blamed, Echoed, Found, Send, Step, Verb
-from dlt_bunce.api.traits import Traits
-from dlt_bunce.api.verdict import Verdict
+from dlt_bunce.model import Verb
+from dlt_bunce.settlement.capabilities import Traits
+from dlt_bunce.settlement.resolver import Machine
+from dlt_bunce.settlement.steps import Answer, Blamed, Echoed, Found, Send, Step
+from dlt_bunce.settlement.verdict import Verdict
 
 from .server import FAULTS, CrashError, Customer, Fault, Reading, Server
 

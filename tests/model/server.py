@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from dlt_bunce.api.steps import (
+from dlt_bunce.settlement.steps import (
     Answer,
     Blamed,
     Echoed,

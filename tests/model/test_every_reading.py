@@ -12,9 +12,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from dlt_bunce.api.parcel import Refusal
-from dlt_bunce.api.steps import Verb
-from dlt_bunce.api.traits import Counts, Traits
+from dlt_bunce.model import Verb
+from dlt_bunce.settlement.capabilities import Counts, Traits
+from dlt_bunce.settlement.work_item import Refusal
 
 from .explorer import deviations, every_history, play, readings
 from .server import Customer, Reading

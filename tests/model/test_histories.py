@@ -17,16 +17,16 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from dlt_bunce.api.adaptation import BatchSize, Concurrency, Throttle
-from dlt_bunce.api.pacing import Pace
+from dlt_bunce.api.client import Session
+from dlt_bunce.api.rate_limit import Pace
 from dlt_bunce.api.reply import Reply
 from dlt_bunce.api.retry import RetryPolicy
-from dlt_bunce.api.session import Session
-from dlt_bunce.api.steps import Verb
+from dlt_bunce.api.throttle import BatchSize, Concurrency, Throttle
 from dlt_bunce.emulator import Behavior, Emulator, Fault
 from dlt_bunce.emulator.behavior import FaultKind
 from dlt_bunce.errors import BunceError
-from dlt_bunce.load import Load, Settings
+from dlt_bunce.load.load import Load, Settings
+from dlt_bunce.model import Verb
 from dlt_bunce.records.mapping import resolve_mapping
 from dlt_bunce.records.prepare import Rules
 from dlt_bunce.store import runs

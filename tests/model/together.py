@@ -6,9 +6,9 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from dlt_bunce.api.machine import Machine
-from dlt_bunce.api.parcel import Refusal
-from dlt_bunce.api.traits import Traits
+from dlt_bunce.settlement.capabilities import Traits
+from dlt_bunce.settlement.resolver import Machine
+from dlt_bunce.settlement.work_item import Refusal
 
 from .explorer import Choose, History, drive, note
 from .server import CrashError, Customer, Reading, Server

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from dlt_bunce.api.attribution import Sent, attribute
+from dlt_bunce.api.error_attribution import Sent, attribute
 from dlt_bunce.api.lookup import customers_of
 from dlt_bunce.api.reply import Reply
 

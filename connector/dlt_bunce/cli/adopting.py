@@ -26,7 +26,7 @@ def command(
     unless --new-account is given: a misspelt name would list the workspace once more.
     """
     with reported():
-        from dlt_bunce.adoption import adopt
+        from dlt_bunce.operations.adopt import adopt
         from dlt_bunce.store.account import refuse_unknown_account
 
         client = options.client(store_url=store_url, account=account)

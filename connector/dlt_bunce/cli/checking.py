@@ -12,9 +12,9 @@ from dlt_bunce.cli.failures import reported
 
 if TYPE_CHECKING:
     from dlt_bunce.cli.origin import Origin
-    from dlt_bunce.configuration import BunceConfiguration
-    from dlt_bunce.forecast import Pace
+    from dlt_bunce.destination.configuration import BunceConfiguration
     from dlt_bunce.model import RunSummary
+    from dlt_bunce.operations.estimate import Pace
 
 _WILL = {"created": "create", "updated": "update", "skipped": "skip", "deferred": "leave for later"}
 
@@ -38,7 +38,7 @@ def command(
     Example: dlt-bunce check env:CRM_URL --table crm.people --map phone_no=msisdn
     """
     with reported():
-        from dlt_bunce import forecast
+        from dlt_bunce.operations import estimate as forecast
 
         config, preview = _preview(origin, store_url, account)
         last, pace = _known(config, origin.pipeline_name(config.store_url, config.account))
@@ -71,13 +71,13 @@ def _preview(
 
     import dlt
 
-    from dlt_bunce.adapter import bunce_adapter
     from dlt_bunce.cli.watching import hooked, watched
-    from dlt_bunce.destinations import client_of
+    from dlt_bunce.destination.access import client_of
+    from dlt_bunce.destination.adapter import bunce_adapter
+    from dlt_bunce.destination.jobs import previews
     from dlt_bunce.errors import ThresholdError
-    from dlt_bunce.job import previews
-    from dlt_bunce.preview import Preview
-    from dlt_bunce.running import flush_and_run
+    from dlt_bunce.load.dry_run import Preview
+    from dlt_bunce.operations.flush import flush_and_run
 
     destination = options.destination(
         store_url=store_url, account=account, dry_run=True, version_format=origin.date_format
@@ -100,7 +100,7 @@ def _preview(
 
 def _known(config: BunceConfiguration, pipeline_name: str) -> tuple[RunSummary | None, Pace]:
     """The last run of the pipeline, and the pace at which the next one will go."""
-    from dlt_bunce.forecast import Pace
+    from dlt_bunce.operations.estimate import Pace
     from dlt_bunce.store import budgets, runs
     from dlt_bunce.store.account import known_account
     from dlt_bunce.store.database import Database

@@ -79,10 +79,10 @@ def _tell(folder: Path, rows: int, bunce_api: Any) -> None:
 def _load(folder: Path, base_url: str) -> Any:
     import dlt
 
-    from dlt_bunce.adapter import bunce_adapter
     from dlt_bunce.cli.watching import watched
-    from dlt_bunce.destinations import bunce
-    from dlt_bunce.running import flush_and_run
+    from dlt_bunce.destination.adapter import bunce_adapter
+    from dlt_bunce.destination.factory import bunce
+    from dlt_bunce.operations.flush import flush_and_run
     from dlt_bunce.sources import from_parquet
 
     pipeline = dlt.pipeline(

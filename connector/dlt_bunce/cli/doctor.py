@@ -22,7 +22,7 @@ def command(store_url: str | None, account: str | None, as_json: bool) -> None:
     Example: dlt-bunce doctor --json
     """
     with reported():
-        from dlt_bunce.diagnosis import diagnose
+        from dlt_bunce.operations.doctor import diagnose
 
         client = options.client(store_url=store_url, account=account)
         found = [dataclasses.asdict(one) for one in diagnose(client)]

@@ -8,8 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from dlt_bunce import parquet
 from dlt_bunce.errors import UsageError
+from dlt_bunce.load import parquet
 from dlt_bunce.records.identifiers import judge_identifiers
 from dlt_bunce.records.mapping import column_of
 from dlt_bunce.records.text import flat

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import dlt
 
     from dlt_bunce.cli.origin import Origin
-    from dlt_bunce.destinations import bunce
+    from dlt_bunce.destination.factory import bunce
     from dlt_bunce.model import RunSummary
 
 LEFT_BEHIND = "Rows that an earlier run left behind are loaded first."
@@ -94,11 +94,11 @@ def command(
     with reported():
         import dlt
 
-        from dlt_bunce.adapter import bunce_adapter
+        from dlt_bunce.destination.adapter import bunce_adapter
+        from dlt_bunce.destination.run_summary import add_up
+        from dlt_bunce.operations.flush import flush_and_run, has_left_overs
         from dlt_bunce.records.cells import LETTER_ID
-        from dlt_bunce.running import flush_and_run, has_left_overs
         from dlt_bunce.sources import Shard
-        from dlt_bunce.summary import add_up
 
         hints = origin.hints
         one = Shard.parse(shard) if shard else None
@@ -167,7 +167,7 @@ def command(
 @contextlib.contextmanager
 def _folder_lock(destination: bunce, name: str, folder: str | None) -> Iterator[None]:
     """One command at a time for one source; who has to wait is told so."""
-    from dlt_bunce.folder_locks import lock_for
+    from dlt_bunce.destination.folder_locks import lock_for
 
     with options.waiting_told(), lock_for(destination, name, folder):
         yield
@@ -183,7 +183,7 @@ def _kin(pipeline: dlt.Pipeline, family: str, shard: str) -> list[str]:
 
 def _flushed(pipelines: Iterable[dlt.Pipeline]) -> list[RunSummary]:
     """Loads what they have left behind."""
-    from dlt_bunce.running import flush, has_left_overs
+    from dlt_bunce.operations.flush import flush, has_left_overs
 
     found: list[RunSummary] = []
     for pipeline in pipelines:

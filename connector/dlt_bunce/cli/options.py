@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import click
 
 if TYPE_CHECKING:
-    from dlt_bunce.client import BunceClient
-    from dlt_bunce.destinations import bunce
+    from dlt_bunce.destination.client import BunceClient
+    from dlt_bunce.destination.factory import bunce
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -75,7 +75,7 @@ def source_options(function: _F) -> _F:
 
 def read_config() -> None:
     """Takes settings from ./config.toml where there is one, beside dlt's own places."""
-    from dlt_bunce.config_file import refuse_unknown_settings, use_config
+    from dlt_bunce.destination.config_file import refuse_unknown_settings, use_config
 
     use_config()
     refuse_unknown_settings()
@@ -83,7 +83,7 @@ def read_config() -> None:
 
 def store_settings(store_url: str | None, account: str | None) -> tuple[str, str]:
     """Store and account as given, else as configured: no API key is needed to look."""
-    from dlt_bunce import config_file
+    from dlt_bunce.destination import config_file
 
     return config_file.store_settings(store_url, account)
 
@@ -92,7 +92,7 @@ def requests_per_minute() -> int:
     """The request budget as configured."""
     import dlt
 
-    from dlt_bunce.configuration import BunceConfiguration
+    from dlt_bunce.destination.configuration import BunceConfiguration
 
     read_config()
     name = "requests_per_minute"
@@ -112,7 +112,7 @@ def wait_for_run() -> float:
     """Seconds to wait for another run, as configured."""
     import dlt
 
-    from dlt_bunce.configuration import BunceConfiguration
+    from dlt_bunce.destination.configuration import BunceConfiguration
 
     read_config()
     given = dlt.config.get("destination.bunce.wait_for_run", float)
@@ -122,7 +122,7 @@ def wait_for_run() -> float:
 @contextlib.contextmanager
 def waiting_told() -> Iterator[None]:
     """Whoever has to wait for another run is told so."""
-    from dlt_bunce import run_lock
+    from dlt_bunce.destination import run_lock
 
     def tell(sentence: str) -> None:
         click.echo(sentence, err=True)
@@ -147,7 +147,7 @@ def destination(*, ask: bool = True, **settings: Any) -> bunce:
     """
     import dlt
 
-    from dlt_bunce.destinations import bunce
+    from dlt_bunce.destination.factory import bunce
 
     read_config()
     key: Any = dlt.secrets.get("destination.bunce.credentials.api_key") or dlt.secrets.get(

@@ -16,7 +16,7 @@ import click
 from dlt_bunce.cli import output
 
 if TYPE_CHECKING:
-    from dlt_bunce.progress import Progress
+    from dlt_bunce.load.progress import Progress
 
 
 @contextlib.contextmanager
@@ -24,7 +24,7 @@ def watched() -> Iterator[None]:
     """A bar with rate and time left on a terminal, one line of JSON a minute elsewhere; on Ctrl-C
     or SIGTERM, how far the load has got and the command that goes on.
     """
-    from dlt_bunce import job
+    from dlt_bunce.destination import jobs as job
     from dlt_bunce.errors import StoppedError
 
     jobs: dict[str, Progress] = {}
@@ -52,7 +52,7 @@ def watched() -> Iterator[None]:
 @contextlib.contextmanager
 def hooked() -> Iterator[None]:
     """Functions for on_run_end are found in the working directory, and their failures told."""
-    from dlt_bunce.hooks import failure_listeners
+    from dlt_bunce.destination.run_hook import failure_listeners
 
     def tell(line: str) -> None:
         click.echo(f"Warning: {line}", err=True)

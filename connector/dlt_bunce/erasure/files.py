@@ -17,7 +17,7 @@ from dlt.common.json import json
 
 from dlt_bunce.erasure.person import Persons
 from dlt_bunce.errors import MappingError, UsageError
-from dlt_bunce.parquet import record_batches
+from dlt_bunce.load.parquet import record_batches
 from dlt_bunce.records.identifiers import judge_identifiers
 from dlt_bunce.records.mapping import column_of
 from dlt_bunce.records.paths import column_of_path

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlt_bunce.adapter import mapping_hint
-from dlt_bunce.data_at_rest import GIVEN_UP, belongs_to, given_up_folder, mappings_of
+from dlt_bunce.destination.adapter import mapping_hint
+from dlt_bunce.destination.data_at_rest import GIVEN_UP, belongs_to, given_up_folder, mappings_of
 from dlt_bunce.erasure.files import RowsFile
 from dlt_bunce.erasure.person import Persons
 from dlt_bunce.errors import UsageError
@@ -20,7 +20,7 @@ from dlt_bunce.store.database import Database
 if TYPE_CHECKING:
     from dlt_bunce.erasure.erase import Request
 
-_OURS = "dlt_bunce.destinations.bunce"
+_OURS = "dlt_bunce.destination.factory.bunce"
 # of a package that is to be loaded, these files will be read again
 _TO_LOAD = ("new_jobs", "started_jobs")
 _PENDING = "load/normalized/*"

@@ -9,7 +9,7 @@ from typing import Any
 import dlt
 from dlt.extract import DltResource
 
-from dlt_bunce import parquet
+from dlt_bunce.load import parquet
 from dlt_bunce.records.plain import plain
 from dlt_bunce.sources import csv_files, drift
 from dlt_bunce.sources.listing import Kind, listed

@@ -20,7 +20,7 @@ import dlt
 from dlt.common.json import json
 from dlt.extract import DltResource
 
-from dlt_bunce.destinations import client_of
+from dlt_bunce.destination.access import client_of
 from dlt_bunce.errors import SourceError
 from dlt_bunce.sources import files
 from dlt_bunce.sources.databases import from_database

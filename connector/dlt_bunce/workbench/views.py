@@ -29,7 +29,7 @@ from dlt_bunce.workbench.work import Figures, Works, discarded, replayed
 if TYPE_CHECKING:
     from starlette.datastructures import FormData
 
-    from dlt_bunce.client import BunceClient
+    from dlt_bunce.destination.client import BunceClient
 
 RUNS = 100
 PAGE = 50

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from dlt_bunce.store.selection import Selection
 
 if TYPE_CHECKING:
-    from dlt_bunce.client import BunceClient
+    from dlt_bunce.destination.client import BunceClient
 
 KEPT = 100
 """Pieces of work of which the result can still be looked at."""
@@ -70,7 +70,7 @@ class Works:
 
 def replayed(client: BunceClient, selection: Selection) -> Figures:
     """Sends the letters of a selection again; their fates, and those that hold no row to send."""
-    from dlt_bunce.replay import replay
+    from dlt_bunce.operations.replay import replay
 
     done = replay(client, selection=selection)
     fates = {str(fate): n for fate, n in done.summary.fates.items() if n}

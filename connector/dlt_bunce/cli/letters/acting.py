@@ -38,7 +38,7 @@ def replay_letters(
     """
     with reported():
         from dlt_bunce.cli.origin import parse_maps
-        from dlt_bunce.replay import replay
+        from dlt_bunce.operations.replay import replay
 
         mapping = parse_maps(maps)
         store_of(selection, store_url, account)

@@ -1,0 +1,269 @@
+"""Requests to Bunce: paced, bounded in time, counted, and told apart by how far they got."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+from urllib.parse import quote
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import NewConnectionError
+
+from dlt_bunce.api.lookup import Lookup, Page
+from dlt_bunce.api.observer import UNOBSERVED, Observer, Question
+from dlt_bunce.api.rate_limit import Pacer
+from dlt_bunce.api.reply import Reply
+from dlt_bunce.api.retry import RetryPolicy
+from dlt_bunce.errors import CredentialsError, UnavailableError
+from dlt_bunce.logs import logger
+from dlt_bunce.model import Traffic, Verb
+
+_BULK = {"create": ("POST", "/customers/bulk"), "update": ("PUT", "/customers/bulk-update")}
+_CONNECT_TIMEOUT_S = 10.0
+_KEPT_IN_LOGS = re.compile(r"(/v1/customers(?:/bulk(?:-update)?)?)(?:[/?][^\s'\")]*)?")
+
+
+class Session:
+    """One connection pool to one workspace, for all threads of a job."""
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str,
+        *,
+        pace: Pacer,
+        timeout_s: float = 60.0,
+        concurrency: int = 4,
+        retry: RetryPolicy | None = None,
+        observer: Observer = UNOBSERVED,
+    ) -> None:
+        self.base_url = base_url
+        self._observer = observer
+        self._pace = pace
+        self._timeout = (min(_CONNECT_TIMEOUT_S, timeout_s), timeout_s)
+        self._retry = retry or RetryPolicy()
+        self._http = _pool(base_url, api_key, concurrency)
+        self._traffic = Traffic()
+        self._lock = threading.Lock()
+        self._lookup = Lookup(self._get)
+        self.stopping = threading.Event()
+        for name in ("urllib3.connectionpool", "urllib3.connection"):
+            logging.getLogger(name).addFilter(_without_ids)
+
+    def close(self) -> None:
+        """Closes the pool, and what the pace holds."""
+        self._http.close()
+        self._pace.close()
+
+    def send(
+        self,
+        verb: Verb,
+        body: bytes,
+        stopped: Callable[[], bool] = lambda: False,
+        *,
+        rows: int = 0,
+        attempt: int = 1,
+    ) -> Reply | None:
+        """One bulk request, tried once: what its answer means is not ours. `rows` and `attempt`
+        are for the observer.
+
+        None, with nothing sent, where `stopped()` after the wait for its turn.
+        """
+        method, path = _BULK[verb]
+        waited = self._pace.wait(self.stopping)
+        if stopped() or self.stopping.is_set():
+            return None
+        question = Question(method, path, "bulk", rows, attempt)
+        return self._send(question, path, waited, body=body)
+
+    def check_key(self) -> Reply:
+        """Preflight by a listing of one customer, as Bunce's own command line does it.
+
+        Raises CredentialsError when the key is refused, UnavailableError when nobody answers.
+        """
+        reply = self._get("/customers", {"per_page": "1"})
+        if reply.status in (401, 403):
+            raise CredentialsError(
+                f"Bunce at {self.base_url} refuses the API key (HTTP {reply.status}).",
+                remedy="Set DESTINATION__BUNCE__CREDENTIALS__API_KEY to a key of that workspace.",
+            )
+        if not reply.is_final or 300 <= reply.status < 400:
+            raise UnavailableError(
+                f"Bunce at {self.base_url} cannot be used: {reply.describe()}.",
+                remedy="Check base_url and the network; nothing was sent, run again later.",
+            )
+        self._lookup.note(reply)
+        return reply
+
+    def find(self, customer_ids: Sequence[str]) -> dict[str, dict[str, Any]] | None:
+        """The customers that exist among `customer_ids`, by id; None when nobody can tell.
+
+        Raises UnavailableError or CredentialsError when a look-up is not answered.
+        """
+        return self._lookup.find(customer_ids)
+
+    def list_customers(self, cursor: str | None) -> Page:
+        """A page of all customers; `cursor` is that of the page before, None for the first.
+
+        Raises ListingError when this is no listing, UnavailableError, or CredentialsError.
+        """
+        return self._lookup.page(cursor)
+
+    def take_traffic(self) -> Traffic:
+        """What went over the wire since the last call."""
+        with self._lock:
+            traffic, self._traffic = self._traffic, Traffic()
+        return traffic
+
+    def pause(self, reply: Reply, attempt: int) -> bool:
+        """Waits before another try, everybody if the server said so; False: give up.
+
+        Nobody waits once `stopping` is set: the load is to end.
+        """
+        jitter = random.random()  # noqa: S311, it spreads tries and guards nothing
+        wait = self._retry.wait(attempt, reply, jitter=jitter, now=time.time())
+        if wait is None:
+            return False
+        logger().info("request.retry", attempt=attempt, wait_s=round(wait, 1), why=reply.describe())
+        with self._lock:
+            self._traffic.retries += 1
+        if reply.status == 429:
+            self._pace.pause(wait)
+        else:
+            self.stopping.wait(wait)
+            self._observer.waited(wait, "retry")
+        return not self.stopping.is_set()
+
+    def _get(self, path: str, query: Mapping[str, str]) -> Reply:
+        attempt = 1
+        template = path if path == "/customers" else "/customers/{customer_id}"
+        while True:
+            waited = self._pace.wait(self.stopping)
+            if self.stopping.is_set():
+                return Reply("not_sent", reason="asked to stop")
+            question = Question("GET", template, "lookup", attempt=attempt)
+            reply = self._send(question, path, waited, query=query)
+            if reply.is_final or not self.pause(reply, attempt):
+                return reply
+            attempt += 1
+
+    def _send(
+        self,
+        question: Question,
+        path: str,
+        waited: float,
+        *,
+        body: bytes | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> Reply:
+        url = self.base_url + path
+        if query:
+            url += "?" + "&".join(f"{k}={quote(v, safe=',')}" for k, v in query.items())
+        self._observer.waited(waited, "budget")
+        with self._observer.request(question) as answered:
+            reply = self._ask(question.method, url, body)
+            answered(reply)
+        self._count(question, len(body or b""), waited, reply)
+        logger().debug(
+            "request.done",
+            kind=question.kind,
+            result=reply.describe(),
+            seconds=round(reply.seconds, 3),
+        )
+        return reply
+
+    def _ask(self, method: str, url: str, body: bytes | None) -> Reply:
+        started = time.monotonic()
+        try:
+            response = self._http.request(
+                method,
+                url,
+                data=body,
+                headers={"Content-Type": "application/json"} if body is not None else None,
+                timeout=self._timeout,
+                allow_redirects=False,
+            )
+        except requests.RequestException as error:
+            # the text of these exceptions holds the URL and with it customer ids
+            return Reply(
+                "not_sent" if _never_left(error) else "lost",
+                seconds=time.monotonic() - started,
+                reason=_reason(error),
+            )
+        return Reply(
+            "answered",
+            response.status_code,
+            response.content,
+            response.headers.get("Retry-After"),
+            time.monotonic() - started,
+            date=response.headers.get("Date"),
+        )
+
+    def _count(self, question: Question, size: int, waited: float, reply: Reply) -> None:
+        with self._lock:
+            traffic = self._traffic
+            traffic.requests += 1
+            traffic.bulk_requests += question.kind == "bulk"
+            traffic.lookups += question.kind == "lookup"
+            traffic.bytes_sent += size
+            traffic.wait_seconds += waited
+            traffic.answer_seconds += reply.seconds
+            traffic.slowest_answer_seconds = max(traffic.slowest_answer_seconds, reply.seconds)
+
+
+def _pool(base_url: str, api_key: str, concurrency: int) -> requests.Session:
+    """Connections that threads may share: nothing is kept from one request to the next."""
+    http = requests.Session()
+    http.headers.update(
+        {
+            "X-Authorization": api_key.encode(),
+            "Accept": "application/json",
+            "User-Agent": "dlt-bunce",
+        }
+    )
+    # .netrc would send its password along; of the environment, only proxies and certificates count
+    http.trust_env = False
+    http.proxies.update(requests.utils.get_environ_proxies(base_url))
+    http.verify = (
+        os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or http.verify
+    )
+    http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    # retries are ours: urllib3 does not know what was carried out
+    adapter = HTTPAdapter(
+        pool_connections=1, pool_maxsize=concurrency, max_retries=0, pool_block=True
+    )
+    for scheme in ("https://", "http://"):
+        http.mount(scheme, adapter)
+    return http
+
+
+def _without_ids(record: logging.LogRecord) -> bool:
+    """A filter for urllib3's log: what follows /customers holds ids and is left out."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(
+            _KEPT_IN_LOGS.sub(r"\1", arg) if isinstance(arg, str) else arg for arg in record.args
+        )
+    return True
+
+
+def _never_left(error: requests.RequestException) -> bool:
+    if isinstance(error, requests.ConnectTimeout):
+        return True
+    cause = error.args[0] if error.args else None
+    return isinstance(getattr(cause, "reason", cause), NewConnectionError)
+
+
+def _reason(error: requests.RequestException) -> str:
+    if isinstance(error, requests.Timeout):
+        return "no answer in time"
+    if _never_left(error):
+        return "no connection (host unknown, or refused)"
+    return f"connection broken ({type(error).__name__})"

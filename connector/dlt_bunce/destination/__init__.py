@@ -1,0 +1,1 @@
+"""What dlt sees: the destination, its settings, its jobs, and its working folder."""

@@ -1,0 +1,52 @@
+"""From a pipeline to our side of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from dlt.common.configuration import inject_section
+from dlt.common.configuration.specs.config_section_context import ConfigSectionContext
+from dlt.common.schema import Schema
+from dlt.common.schema.utils import normalize_schema_name
+
+from dlt_bunce.destination.configuration import BunceConfiguration
+
+if TYPE_CHECKING:
+    from dlt import Pipeline
+
+    from dlt_bunce.destination.client import BunceClient
+    from dlt_bunce.destination.factory import bunce
+
+
+def is_bunce(destination: Any) -> bool:
+    """Whether a destination is ours, or made from ours."""
+    # its class would import those who ask
+    spec = getattr(destination, "spec", None)
+    return isinstance(spec, type) and issubclass(spec, BunceConfiguration)
+
+
+def client_of(pipeline: Pipeline) -> BunceClient:
+    """The destination's side of a pipeline, whether or not it has run before.
+
+    Raises TypeError for a pipeline that loads elsewhere.
+    """
+    destination, name = pipeline.destination, pipeline.pipeline_name
+    if destination is None:
+        raise TypeError(f"pipeline {name!r} has no destination: give it destination=bunce()")
+    if not is_bunce(destination):
+        raise TypeError(f"pipeline {name!r} does not load into bunce")
+    return client_for(cast("bunce", destination), name)
+
+
+def client_for(destination: bunce, name: str) -> BunceClient:
+    """The same for a pipeline of that name which need not be there yet."""
+    # pipeline.destination_client() would name a schema like a pipeline that has none yet, and fail
+    # where a schema may not be named so: "crm-to-bunce"
+    schema = Schema(normalize_schema_name(name))
+    section = ConfigSectionContext(
+        pipeline_name=name,
+        sections=(),
+        merge_style=ConfigSectionContext.prefer_existing,
+    )
+    with inject_section(section):
+        return destination.client(schema)

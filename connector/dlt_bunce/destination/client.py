@@ -1,0 +1,296 @@
+"""The destination's side of a dlt load: preflight, jobs, completion, and dlt's own state."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import closing, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from dlt.common.configuration.container import Container
+from dlt.common.destination import DestinationCapabilitiesContext
+from dlt.common.destination.client import JobClientBase, LoadJob
+from dlt.common.destination.typing import PreparedTableSchema
+from dlt.common.pipeline import PipelineContext
+from dlt.common.runtime.collector import NULL_COLLECTOR
+from dlt.common.schema import Schema, TSchemaTables
+from dlt.common.storages.load_package import ParsedLoadJobFileName
+from typing_extensions import Self
+
+from dlt_bunce import telemetry
+from dlt_bunce.api.client import Session
+from dlt_bunce.api.rate_limit import Pacer
+from dlt_bunce.api.throttle import BatchSize, Concurrency, Throttle
+from dlt_bunce.destination.adapter import REPLACE_REFUSED, REPLACE_REMEDY
+from dlt_bunce.destination.configuration import BunceConfiguration
+from dlt_bunce.destination.jobs import CustomersJob, StateJob, end_rehearsal, forget_duplicates
+from dlt_bunce.destination.run_hook import resolved
+from dlt_bunce.destination.run_lock import Owner, owner_of
+from dlt_bunce.destination.state import StoredState
+from dlt_bunce.destination.table_checks import GIVEN_UP, refuse_table
+from dlt_bunce.destination.table_mapping import mapping_of
+from dlt_bunce.errors import DispositionError, StoreError
+from dlt_bunce.load.rate_limit import Budget, local_pace
+from dlt_bunce.logs import logger
+from dlt_bunce.model import Traffic
+from dlt_bunce.records.mapping import FieldMapping, refuse_other_names
+from dlt_bunce.store import dlt_state, mappings, runs
+from dlt_bunce.store.account import Account, open_account
+from dlt_bunce.store.database import Database, utc_days_ago
+from dlt_bunce.store.retention import retain
+from dlt_bunce.store.selection import open_by_code
+
+if TYPE_CHECKING:
+    from dlt.common.runtime.collector_base import Collector
+
+
+# requests of preflights, which know no run yet, until the first job of the run counts them
+_preflights: dict[str, list[Traffic]] = {}
+# which store a run has begun with, by its owner
+_stores: dict[str, str] = {}
+_FRESH_S = 60.0
+"""So long after a preflight a run of the same pipeline begins without asking again."""
+_asked_at: dict[tuple[str, str, str], float] = {}
+
+
+class BunceClient(JobClientBase, StoredState):
+    """One client of one schema; dlt makes several, also in parallel threads."""
+
+    def __init__(
+        self,
+        schema: Schema,
+        config: BunceConfiguration,
+        capabilities: DestinationCapabilitiesContext,
+    ) -> None:
+        super().__init__(schema, config, capabilities)
+        self.config: BunceConfiguration = config
+
+    # preflight
+
+    def preflight(self) -> Account:
+        """Checks key, host, and ledger before anything is sent.
+
+        Raises CredentialsError, UnavailableError, AccountError, or StoreError.
+        """
+        with closing(self.session()) as session:
+            session.check_key()
+            _preflights.setdefault(self.pipeline_name, []).append(session.take_traffic())
+        _asked_at[self._asked_for] = time.monotonic()
+        return self._open_account()
+
+    @property
+    def _asked_for(self) -> tuple[str, str, str]:
+        return self.pipeline_name, self.config.host, self.config.credentials.api_key
+
+    def _open_account(self) -> Account:
+        with self.database() as db:
+            if self.owner.is_run:
+                _stores[self.owner.name] = db.store_id
+            return open_account(
+                db, self.config.account, self.config.credentials.api_key, host=self.config.host
+            )
+
+    def verify_schema(
+        self,
+        only_tables: Iterable[str] = None,  # type: ignore[assignment]  # noqa: RUF013, dlt's signature
+        new_jobs: Iterable[ParsedLoadJobFileName] = None,  # type: ignore[assignment]  # noqa: RUF013
+    ) -> list[PreparedTableSchema]:
+        """Refuses what Bunce cannot take, before any job starts: dlt keeps the package."""
+        tables = super().verify_schema(only_tables, new_jobs)
+        resolved(self.config.on_run_end)
+        customers = [table for table in tables if not _is_dlt(table["name"] or "")]
+        for table in customers:
+            self._check_table(table, [one["name"] or "" for one in customers])
+        if customers and not self.config.dry_run:
+            # flush_and_run() has asked already: once is enough for a run
+            asked_at = _asked_at.pop(self._asked_for, -math.inf)
+            if time.monotonic() - asked_at < _FRESH_S:
+                self._open_account()
+            else:
+                self.preflight()
+                del _asked_at[self._asked_for]
+        return tables
+
+    def _check_table(self, table: PreparedTableSchema, all_tables: Sequence[str]) -> None:
+        name, columns = table["name"] or "", list(table["columns"])
+        refuse_table(table, self.config.customers_tables, all_tables)
+        if all(_is_dlt(column) for column in columns):
+            return  # no rows yet, so nothing that could be mapped
+        mapping = self.mapping(table, columns)
+        if self.database().exists():
+            with self.database() as db:
+                account = self.config.account
+                before = mappings.columns_by_name(db, account, self.pipeline_name, name)
+            refuse_other_names(mapping, before, columns)
+
+    def mapping(self, table: PreparedTableSchema, columns: Sequence[str]) -> FieldMapping:
+        """Which column feeds which field: hints, then configuration, then names.
+
+        Raises MappingError.
+        """
+        return mapping_of(table, columns, self.config, self.owner.name)
+
+    # what jobs need
+
+    @property
+    def pipeline_name(self) -> str:
+        """Name of the pipeline that is loading, or of its schema outside of one."""
+        context = Container()[PipelineContext]
+        return context.pipeline().pipeline_name if context.is_active() else self.schema.name
+
+    @property
+    def owner(self) -> Owner:
+        """Who claims rows: the run that holds the pipeline's working folder."""
+        context = Container()[PipelineContext]
+        pipeline = context.pipeline() if context.is_active() else None
+        return owner_of(Path(getattr(pipeline, "working_dir", "")))
+
+    @property
+    def collector(self) -> Collector:
+        """The pipeline's progress, as chosen by dlt's `progress=`."""
+        context = Container()[PipelineContext]
+        pipeline = context.pipeline() if context.is_active() else None
+        # dlt promises no more of a pipeline than its name
+        return getattr(pipeline, "collector", NULL_COLLECTOR)
+
+    def database(self) -> Database:
+        """A connection to the store, for the thread that asks; a dry run only reads it."""
+        return Database(
+            self.config.store_url,
+            read_only=self.config.dry_run,
+            expected=_stores.get(self.owner.name),
+        )
+
+    def session(self) -> Session:
+        """A connection pool to Bunce, within the request budget of all who share the store."""
+        config = self.config
+        assert config.base_url is not None  # noqa: S101, derived when the configuration resolves
+        database = self.database()
+        allowed = config.requests_per_minute
+        pace: Pacer = local_pace(config.base_url, allowed)
+        if allowed and not config.dry_run and database.exists():
+            pace = Budget(database, config.budget_scope, allowed)
+        return Session(
+            config.base_url,
+            config.credentials.api_key,
+            pace=pace,
+            timeout_s=config.timeout_s,
+            concurrency=config.most_concurrency,
+            observer=telemetry.requests(config.base_url, self.pipeline_name),
+        )
+
+    def throttle(self, account: Account) -> Throttle:
+        """Size and number of batches: as learned of this workspace, or as configured."""
+        config = self.config
+        return Throttle(
+            BatchSize(account.batch_size or config.batch_size, config.max_batch_size),
+            Concurrency(
+                account.concurrency or config.concurrency,
+                config.most_concurrency,
+                per_second=config.requests_per_minute / 60 or math.inf,
+            ),
+        )
+
+    def take_preflight_traffic(self) -> list[Traffic]:
+        """What the preflights of this pipeline have sent since the last call."""
+        return _preflights.pop(self.pipeline_name, [])
+
+    def create_load_job(
+        self,
+        table: PreparedTableSchema,
+        file_path: str,
+        load_id: str,
+        restore: bool = False,
+    ) -> LoadJob:
+        """A job for one file: customers, or dlt's own state."""
+        if _is_dlt(table["name"] or ""):
+            return StateJob(file_path)
+        return CustomersJob(file_path, telemetry.here())
+
+    def complete_load(self, load_id: str) -> None:
+        """Closes the run's row; from here on the incremental cursor of this load counts."""
+        forget_duplicates(load_id)
+        if self.config.dry_run:
+            end_rehearsal(load_id)
+            return
+        account = self.config.account
+        with self.database() as db:
+            with db.transaction():
+                warnings = runs.finish(db, load_id, self.pipeline_name, account, "completed")
+                dlt_state.put_load(db, load_id, self.schema.name, self.schema.version_hash)
+            if self.config.retention_days is not None:
+                retain(db, account, since=utc_days_ago(self.config.retention_days))
+            if warnings:
+                logger().warning("run.warnings", run=load_id, **warnings)
+            if telemetry.is_there():
+                # the load is complete, whether or not there are figures of it
+                with suppress(StoreError):
+                    self._measure(db, load_id)
+
+    def _measure(self, db: Database, load_id: str) -> None:
+        account, name = self.config.account, self.pipeline_name
+        found = runs.summaries(db, account, run_ids=[load_id], pipeline_name=name)
+        for run in found:
+            telemetry.completed(name, account, run.reject_codes, open_by_code(db, account))
+
+    # storage, as dlt sees it
+
+    def initialize_storage(self, truncate_tables: Iterable[str] | None = None) -> None:
+        """The store makes itself at first use; nothing is ever truncated."""
+        if truncate_tables:
+            raise DispositionError(REPLACE_REFUSED, remedy=REPLACE_REMEDY + GIVEN_UP)
+
+    def is_storage_initialized(self) -> bool:
+        """Always: dlt would wipe its working folder otherwise."""
+        return True
+
+    def drop_storage(self) -> None:
+        """Refused: the ledger knows what Bunce has, and Bunce forgets nothing."""
+        raise DispositionError(
+            "The ledger is not dropped: without it every customer would be sent again.",
+            remedy="To forget an account for good, delete its rows or the store by hand.",
+        )
+
+    def update_stored_schema(
+        self,
+        only_tables: Iterable[str] = None,  # type: ignore[assignment]  # noqa: RUF013, dlt's signature
+        expected_update: TSchemaTables = None,  # type: ignore[assignment]
+        force: bool = False,
+    ) -> TSchemaTables | None:
+        """Keeps the schema, so that a new machine can restore it."""
+        applied = super().update_stored_schema(only_tables, expected_update, force)
+        if not self.config.dry_run:
+            row = {
+                "version_hash": self.schema.stored_version_hash,
+                "schema_name": self.schema.name,
+                "version": self.schema.version,
+                "engine_version": self.schema.ENGINE_VERSION,
+                "schema": _schema_text(self.schema),
+            }
+            with self.database() as db:
+                dlt_state.put_schema(db, row)
+        return applied
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> None:
+        """Nothing is held between calls: every job opens and closes its own connections."""
+
+
+def _is_dlt(table_name: str) -> bool:
+    return table_name.startswith("_dlt_")
+
+
+def _schema_text(schema: Schema) -> str:
+    from dlt.common.json import json
+
+    return json.dumps(schema.to_dict())

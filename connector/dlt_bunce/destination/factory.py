@@ -1,0 +1,129 @@
+"""The destination as dlt finds it: `dlt.pipeline(destination=bunce())` or `destination="bunce"`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Union
+
+from dlt.common.configuration.exceptions import ConfigValueCannotBeCoercedException
+from dlt.common.destination import Destination, DestinationCapabilitiesContext
+
+from dlt_bunce.destination.config_file import refuse_unknown_settings, use_config
+from dlt_bunce.destination.configuration import BunceConfiguration, BunceCredentials
+from dlt_bunce.destination.configuration_checks import kind_of, refuse_unknown, wrong_value
+
+if TYPE_CHECKING:
+    from dlt.common.normalizers.naming import NamingConvention
+
+    from dlt_bunce.destination.client import BunceClient
+
+
+class bunce(Destination[BunceConfiguration, "BunceClient"]):  # noqa: N801
+    """Loads customers into Bunce. Every setting may also come from `[destination.bunce]`."""
+
+    spec = BunceConfiguration
+
+    def __init__(
+        self,
+        credentials: Union[BunceCredentials, dict[str, Any], str, None] = None,
+        base_url: str | None = None,
+        store_url: str | None = None,
+        account: str | None = None,
+        destination_name: str | None = None,
+        environment: str | None = None,
+        *,
+        customers_table: str | None = None,
+        batch_size: int | None = None,
+        max_batch_size: int | None = None,
+        concurrency: int | None = None,
+        max_concurrency: int | None = None,
+        requests_per_minute: int | None = None,
+        egress: str | None = None,
+        timeout_s: float | None = None,
+        default_region: str | None = None,
+        lowercase_email: bool | None = None,
+        devices: Literal["lenient", "strict"] | None = None,
+        unescape_html: bool | None = None,
+        version_format: str | None = None,
+        mapping: dict[str, str] | None = None,
+        defaults: dict[str, str] | None = None,
+        dead_letter_rows: Literal["full", "keys"] | None = None,
+        max_reject_share: float | None = None,
+        max_reject_count: int | None = None,
+        min_rows_share_of_last: float | None = None,
+        min_rows: int | None = None,
+        on_run_end: Union[str, Callable[[Any], Any], None] = None,
+        wait_for_run: float | None = None,
+        keep_completed_jobs: bool | None = None,
+        retention_days: int | None = None,
+        dry_run: bool | None = None,
+        **unknown: NoReturn,
+    ) -> None:
+        """`credentials` may be the API key itself; what is None comes from dlt's settings.
+
+        Raises ConfigurationError for a setting that there is not.
+        """
+        from dlt_bunce.destination.run_tracker import watch
+
+        given = {k: v for k, v in locals().items() if k in self.spec.get_resolvable_fields()}
+        refuse_unknown(unknown, given, where="given to bunce(…)")
+        watch()
+        if isinstance(credentials, str):
+            # a plain string would show up wherever dlt prints its parameters
+            plain, given["credentials"] = credentials, BunceCredentials()
+            given["credentials"].parse_native_representation(plain)
+        super().__init__(**given)
+
+    def configuration(
+        self, initial_config: BunceConfiguration, accept_partial: bool = False
+    ) -> BunceConfiguration:
+        """The settings from everywhere: as given, environment, dlt's files, ./config.toml.
+
+        Raises ConfigurationError for a name that there is not, and for a value of another kind.
+        """
+        use_config()
+        refuse_unknown_settings(self.destination_name)
+        try:
+            return super().configuration(initial_config, accept_partial)
+        except ConfigValueCannotBeCoercedException as error:
+            if error.field_name not in self.spec.get_resolvable_fields():
+                raise
+            told = kind_of(error.hint)
+            raise wrong_value(error.field_name, error.field_value, *told) from None
+
+    def capabilities(
+        self, config: BunceConfiguration | None = None, naming: NamingConvention | None = None
+    ) -> DestinationCapabilitiesContext:
+        """As dlt has it; raises RunInProgressError where this run may not use its folder."""
+        from dlt_bunce.destination.folder_locks import raise_if_refused
+
+        raise_if_refused()
+        # no setting changes them, so none is read: dlt asks a dozen times a run
+        return super().capabilities(self.spec() if config is None else config, naming)
+
+    def _raw_capabilities(self) -> DestinationCapabilitiesContext:
+        caps = DestinationCapabilitiesContext.generic_capabilities("parquet")
+        caps.supported_loader_file_formats = ["parquet", "typed-jsonl", "jsonl"]
+        # column names must arrive as the source has them: dead letters and mappings use them
+        caps.naming_convention = "direct"
+        caps.max_table_nesting = 0
+        caps.supports_nested_types = True
+        caps.supports_ddl_transactions = False
+        caps.supported_merge_strategies = ["upsert"]
+        caps.supported_replace_strategies = []
+        caps.supported_staging_file_formats = []
+        return caps
+
+    @property
+    def client_class(self) -> type[BunceClient]:
+        """The client, imported late: it brings pyarrow, requests, and the store along."""
+        from dlt_bunce.destination.client import BunceClient
+
+        return BunceClient
+
+    def __repr__(self) -> str:
+        shown = {k: v for k, v in self.config_params.items() if k != "credentials"}
+        return f"bunce({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
+
+
+bunce.register()

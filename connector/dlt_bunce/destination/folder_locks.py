@@ -1,0 +1,95 @@
+"""The lock of a working folder over one of dlt's traces: a run, or a step that is called alone."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dlt_bunce.destination import run_lock
+from dlt_bunce.errors import BunceError
+
+if TYPE_CHECKING:
+    from dlt import Pipeline
+
+    from dlt_bunce.destination.factory import bunce
+    from dlt_bunce.destination.run_lock import Owner
+
+# by thread: dlt swallows what a tracker raises, so it is kept until dlt asks something else
+_refused: dict[int, BunceError] = {}
+
+
+def begin(pipeline: Pipeline, check: Callable[[Pipeline], None] | None = None) -> bool:
+    """Take the lock, or remember why there is none; returns whether it is taken.
+
+    `check` raises what must keep the run from the folder once nobody else is in it.
+    """
+    folder = Path(pipeline.working_dir)
+    try:
+        run_lock.acquire(folder, lambda: _wait_s(pipeline))
+        try:
+            if check is not None:
+                check(pipeline)
+        except BunceError:
+            run_lock.release(folder)
+            raise
+    except BunceError as error:
+        _refused[threading.get_ident()] = error
+        return False
+    return True
+
+
+def end(pipeline: Pipeline) -> None:
+    """Let go of the lock, where `begin` took it."""
+    if _refused.pop(threading.get_ident(), None) is None:
+        run_lock.release(Path(pipeline.working_dir))
+
+
+def is_held() -> bool:
+    """Whether this thread's run has its working folder for itself."""
+    return threading.get_ident() not in _refused
+
+
+def raise_if_refused() -> None:
+    """Raises what kept this thread's run from its working folder."""
+    refusal = _refused.get(threading.get_ident())
+    if refusal is not None:
+        raise refusal
+
+
+def folder_lock(pipeline: Pipeline) -> AbstractContextManager[Owner]:
+    """Hold the pipeline's working folder: nobody else runs there until the block ends.
+
+    Raises RunInProgressError when another run does so for longer than `wait_for_run`.
+    """
+    return run_lock.run_lock(Path(pipeline.working_dir), lambda: _wait_s(pipeline))
+
+
+def lock_for(
+    destination: bunce, name: str, pipelines_dir: str | None
+) -> AbstractContextManager[Owner]:
+    """The same before `dlt.pipeline()`, which deletes a folder that another process is making."""
+    from dlt.common.pipeline import get_dlt_pipelines_dir
+
+    from dlt_bunce.destination.access import client_for
+
+    return run_lock.run_lock(
+        Path(pipelines_dir or get_dlt_pipelines_dir(), name),
+        lambda: client_for(destination, name).config.wait_for_run,
+    )
+
+
+def _wait_s(pipeline: Pipeline) -> float:
+    """Seconds to wait for another run: the setting, or its default where dlt cannot read settings
+    yet; the run itself then tells why.
+    """
+    from dlt.common.configuration.exceptions import ConfigurationException
+
+    from dlt_bunce.destination.access import client_of
+
+    try:
+        return client_of(pipeline).config.wait_for_run
+    except (BunceError, ConfigurationException):
+        return run_lock.DEFAULT_WAIT_S

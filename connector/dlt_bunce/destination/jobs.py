@@ -1,0 +1,188 @@
+"""One file in, its customers loaded, the outcome to dlt."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from dlt.common.destination.client import RunnableLoadJob
+from dlt.common.runtime import signals
+
+from dlt_bunce import telemetry
+from dlt_bunce.destination.load_files import files_of_table, load_file
+from dlt_bunce.errors import StoppedError
+from dlt_bunce.load.chunks import Duplicates, Source
+from dlt_bunce.load.dry_run import Preview, Rehearsal
+from dlt_bunce.load.load import Load, Settings
+from dlt_bunce.load.progress import Progress
+from dlt_bunce.logs import logger
+from dlt_bunce.store import dlt_state, runs
+from dlt_bunce.store.account import open_account, remember_pace
+from dlt_bunce.store.ledger import Job, Ledger
+
+if TYPE_CHECKING:
+    from dlt.common.runtime.collector_base import Collector
+
+    from dlt_bunce.destination.client import BunceClient
+
+listeners: list[Callable[[Progress], None]] = []
+"""Told whenever rows are read or settled; progress bars register here."""
+minutely: list[Callable[[Progress], None]] = [
+    lambda progress: logger().info("load.progress", **progress.as_event())
+]
+"""Told once a minute."""
+_rehearsals: dict[str, Rehearsal] = {}
+_rehearsing = threading.Lock()
+# by package, table, and rules
+_duplicates: dict[tuple[Path, str, str], Duplicates] = {}
+_deduplicating = threading.Lock()
+# jobs run in threads, collectors expect one
+_telling = threading.Lock()
+previews: dict[str, Preview] = {}
+"""What the dry runs of this process would have done, by load id."""
+
+
+def rehearsal_of(load_id: str) -> Rehearsal:
+    """The one dry run that all jobs of a load have a part in."""
+    with _rehearsing:
+        if load_id not in _rehearsals:
+            _rehearsals[load_id] = Rehearsal()
+        return _rehearsals[load_id]
+
+
+def end_rehearsal(load_id: str) -> None:
+    """Keeps what a dry run has counted in `previews`."""
+    previews[load_id] = rehearsal_of(load_id).end()
+    with _rehearsing:
+        del _rehearsals[load_id]
+
+
+def forget_duplicates(load_id: str) -> None:
+    """Drops what the jobs of a load that is complete have shared."""
+    with _deduplicating:
+        for key in [key for key in _duplicates if key[0].name == load_id]:
+            del _duplicates[key]
+
+
+class CustomersJob(RunnableLoadJob):
+    """Loads the customers of one file. `parent` is the context of telemetry to go on in, since
+    dlt runs jobs in threads of its own.
+    """
+
+    def __init__(self, file_path: str, parent: Any = None) -> None:
+        super().__init__(file_path)
+        self._parent = parent
+
+    def run(self) -> None:
+        """Raises what kept rows from being settled: dlt keeps the file and tries again."""
+        client = cast("BunceClient", self._job_client)
+        job = Job(
+            account=client.config.account,
+            run_id=self._load_id,
+            pipeline_name=client.pipeline_name,
+            table_name=self.load_table_name,
+            job_id=self._parsed_file_name.file_id,
+            disposition=str(self._load_table["write_disposition"]),
+            letter_rows=client.config.dead_letter_rows,
+            owner=client.owner.name,
+        )
+        source = load_file(self._file_path)
+        if source.row_count == 0:
+            return  # a table that was made before it has rows need not have columns
+        if client.config.dry_run:
+            settings = self._settings(client, b"")
+            duplicates = self._duplicates(settings)
+            rehearsal_of(self._load_id).run(duplicates, job, settings, client.config.store_url)
+            return
+        with telemetry.load(job, self._parent) as settled:
+            settled(self._load(client, job, source))
+
+    def _load(self, client: BunceClient, job: Job, source: Source) -> dict[str, int]:
+        config = client.config
+        log = logger().bind(table=job.table_name, job=job.job_id, run=job.run_id)
+        log.info("load.started", disposition=job.disposition)
+        with client.database() as db, closing(client.session()) as session:
+            account = open_account(db, config.account, config.credentials.api_key, host=config.host)
+            settings = self._settings(client, account.email_key)
+            job = runs.begin(db, job, settings.mapping.recorded, settings.mapping.by_name)
+            for traffic in client.take_preflight_traffic():
+                runs.add_traffic(db, job, traffic)
+            log.info("load.mapped", columns=dict(settings.mapping.columns))
+            Ledger(db, job).end_claims_of(client.owner.ended)
+            throttle = client.throttle(account)
+            try:
+                duplicates = self._duplicates(settings)
+                counts = Load(source, job, settings, db, session, throttle, duplicates).run()
+            except Exception as error:
+                state = "stopped" if isinstance(error, StoppedError) else "failed"
+                with db.transaction():
+                    runs.finish(db, job.run_id, job.pipeline_name, job.account, state)
+                log.warning("load.stopped", error=type(error).__name__)
+                raise
+            remember_pace(
+                db, job.account, batch_size=throttle.size(), concurrency=throttle.concurrency()
+            )
+        log.info("load.finished", **counts)
+        return counts
+
+    def _duplicates(self, settings: Settings) -> Duplicates:
+        """Shared by all jobs that load files into the same table by the same rules."""
+        mapping, rules = settings.mapping, settings.rules
+        package = Path(self._file_path).parent.parent
+        key = (package, self.load_table_name, repr((mapping, rules)))
+        with _deduplicating:
+            if key not in _duplicates:
+                _duplicates[key] = Duplicates(files_of_table(self._file_path), mapping, rules)
+            return _duplicates[key]
+
+    def _settings(self, client: BunceClient, email_key: bytes) -> Settings:
+        config = client.config
+        return Settings(
+            mapping=client.mapping(self._load_table, list(self._load_table["columns"])),
+            rules=config.rules,
+            email_key=email_key,
+            progress=_Telling(client.collector),
+            minutely=_tell_minutely,
+            interrupted=signals.was_signal_received,
+            requests_per_minute=config.requests_per_minute,
+        )
+
+
+class StateJob(RunnableLoadJob):
+    """Keeps dlt's own rows in the store: they never reach Bunce."""
+
+    def run(self) -> None:
+        """Writes the pipeline's state; it counts once the load is completed."""
+        client = cast("BunceClient", self._job_client)
+        if client.config.dry_run or self.load_table_name != "_dlt_pipeline_state":
+            return
+        with client.database() as db:
+            for table in load_file(self._file_path).chunks(1_000):
+                for row in table.to_pylist():
+                    dlt_state.put_state(db, row, client.config.account)
+
+
+class _Telling:
+    """Tells whoever watches, and dlt's own progress collector."""
+
+    def __init__(self, collector: Collector) -> None:
+        self._collector = collector
+        self._last = Progress("")
+
+    def __call__(self, progress: Progress) -> None:
+        with _telling:
+            last, self._last = self._last, progress
+            settled = progress.settled - last.settled
+            # dlt types the total as a number, and takes None where there is none
+            self._collector.update("Customers", settled, progress.total)  # type: ignore[arg-type]
+            self._collector.update("Requests", inc=progress.requests - last.requests)
+            for listener in listeners:
+                listener(progress)
+
+
+def _tell_minutely(progress: Progress) -> None:
+    for listener in minutely:
+        listener(progress)

@@ -1,0 +1,52 @@
+"""Columns that may tell which of several rows of one id is newer, where nobody named one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from dlt_bunce.destination.adapter import TABLE_HINT, mapping_hint
+from dlt_bunce.records.mapping import VERSION
+
+if TYPE_CHECKING:
+    from dlt.common.schema import Schema
+
+    from dlt_bunce.destination.configuration import BunceConfiguration
+
+_GROWS = re.compile(
+    r"updat|modif|chang|version|revision|timestamp|sync|load(ed)?_?(at|on|time)|valid_?from|"
+    r"effective|_(at|ts|on)$|_?(seq|lsn)$"
+)
+_STAYS = re.compile(r"creat|insert|delet|birth|born|sign|regist|archiv|expir")
+
+
+def likely_versions(schema: Schema, config: BunceConfiguration) -> dict[str, list[str]]:
+    """Under the code of the warning, a sentence for each table that has such columns and no
+    version; nothing where there is none.
+    """
+    found = []
+    for name, table in schema.tables.items():
+        if name not in config.customers_tables and not table.get(TABLE_HINT):
+            continue
+        if VERSION in {**(config.mapping or {}), **mapping_hint(table)}:
+            continue
+        columns = _likely(table["columns"])
+        if columns:
+            named = ", ".join(repr(column) for column in columns)
+            found.append(
+                f"Columns of {name!r} that may tell which row of an id is newer: {named}. To use "
+                f"one: --version-column {columns[0]}, or bunce_adapter(…, version={columns[0]!r})."
+            )
+    return {"ids_repeated": found} if found else {}
+
+
+def _likely(columns: Iterable[str]) -> list[str]:
+    """Those that grow by their names, and do not tell when a row was made or ended."""
+    return [
+        name
+        for name in columns
+        if not name.startswith("_dlt_")
+        and _GROWS.search(name.lower())
+        and not _STAYS.search(name.lower())
+    ]

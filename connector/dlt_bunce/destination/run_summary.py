@@ -1,0 +1,117 @@
+"""What a pipeline's last run did, as figures to check and to print."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from dlt_bunce.model import FATES, RunSummary
+
+if TYPE_CHECKING:
+    from dlt import Pipeline
+    from dlt.pipeline.trace import PipelineTrace
+
+    from dlt_bunce.destination.client import BunceClient
+
+
+def run_summary(pipeline: Pipeline) -> RunSummary:
+    """The fates, requests, and reject codes of the pipeline's last run, and the thresholds of the
+    destination's settings that it is outside of.
+
+    A run that had nothing to load gives zeros, never the figures of an earlier run. In a process
+    that has not run the pipeline, the newest run that the store knows is returned. Raises
+    ConservationError when the fates do not add up to the rows read.
+    """
+    from dlt_bunce.destination.access import client_of
+
+    client, name = client_of(pipeline), pipeline.pipeline_name
+    return total(client, runs_of(client, name, pipeline.last_trace), name)
+
+
+def runs_of(
+    client: BunceClient, pipeline_name: str, trace: PipelineTrace | None
+) -> list[RunSummary]:
+    """One summary a load package of the trace, newest first; without a trace, the newest run."""
+    from dlt_bunce.destination.jobs import previews
+    from dlt_bunce.store import runs
+
+    info = trace.last_load_info if trace else None
+    load_ids = None if trace is None else list(info.loads_ids) if info else []
+    if load_ids and all(load_id in previews for load_id in load_ids):
+        return [previews[load_id].summary for load_id in load_ids]
+    if load_ids == []:
+        return []
+    with client.database() as db:
+        return runs.summaries(
+            db,
+            client.config.account,
+            run_ids=load_ids,
+            pipeline_name=pipeline_name,
+            limit=1 if load_ids is None else 1_000,
+        )
+
+
+def total(client: BunceClient, found: Sequence[RunSummary], pipeline_name: str) -> RunSummary:
+    """One summary of several load packages, newest first, judged by the client's thresholds.
+
+    Raises ConservationError when the fates do not add up to the rows read.
+    """
+    summary = add_up(list(found), pipeline_name)
+    summary.raise_if_unbalanced()
+    return replace(summary, over_thresholds=_over_thresholds(client, found, summary))
+
+
+def _over_thresholds(
+    client: BunceClient, found: Sequence[RunSummary], summary: RunSummary
+) -> dict[str, str]:
+    from dlt_bunce.store import runs
+
+    thresholds = client.config.thresholds
+    ids = [run.run_id for run in found if run.run_id and run.state != "dry_run"]
+    if summary.state not in {"completed", "dry_run"} or any(i.startswith(runs.REPLAY) for i in ids):
+        return {}
+    last_read = None
+    if thresholds.min_rows_share_of_last is not None and client.database().exists():
+        with client.database() as db:
+            last_read = runs.last_read(db, client.config.account, summary.pipeline_name or "", ids)
+    return summary.judged(thresholds, last_read)
+
+
+def discarded_rows(trace: PipelineTrace | None) -> int:
+    """Rows that a schema contract has dropped after they were extracted, as far as dlt counts."""
+    if trace is None or trace.last_extract_info is None or trace.last_normalize_info is None:
+        return 0
+    extracted: Counter[str] = Counter()
+    for packages in trace.last_extract_info.metrics.values():
+        for package in packages:
+            for table, figures in package["table_metrics"].items():
+                extracted[table] += figures.items_count
+    kept = trace.last_normalize_info.row_counts
+    return sum(
+        max(count - kept.get(table, 0), 0)
+        for table, count in extracted.items()
+        if not table.startswith("_dlt")
+    )
+
+
+def add_up(found: list[RunSummary], pipeline_name: str) -> RunSummary:
+    """One summary of several load packages, named by the newest."""
+    if not found:
+        return RunSummary(pipeline_name=pipeline_name)
+    codes: Counter[str] = Counter()
+    warnings: Counter[str] = Counter()
+    for one in found:
+        codes.update(one.reject_codes)
+        warnings.update(one.warnings)
+    numbers = ("read", *FATES, "requests", "bulk_requests", "lookups", "retries", "seconds")
+    return RunSummary(
+        run_id=found[0].run_id,
+        pipeline_name=pipeline_name,
+        disposition=found[0].disposition,
+        state=found[0].state,
+        reject_codes=dict(codes),
+        warnings=dict(warnings),
+        **{name: sum(getattr(one, name) for one in found) for name in numbers},
+    )

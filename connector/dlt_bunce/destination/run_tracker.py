@@ -1,0 +1,197 @@
+"""Where a run ends, so that the operator is told: `on_run_end`, and thresholds exceeded.
+
+dlt ends its trace of every `pipeline.run()` in one place, whether the run has failed or not, when
+all that there is to record is recorded. `flush_and_run` is one run, however many of dlt's it takes.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlt.common.configuration.exceptions import ConfigurationException
+from dlt.pipeline import trace as dlt_trace
+from dlt.pipeline.trace import PipelineTrace
+
+from dlt_bunce.destination import data_at_rest, folder_locks
+from dlt_bunce.destination import run_hook as hooks
+from dlt_bunce.destination.access import client_of, is_bunce
+from dlt_bunce.destination.left_overs import (
+    give_up_refused,
+    note_refusal,
+    refuse_dry_run_over_left_overs,
+)
+from dlt_bunce.destination.plain_runs import declare_texts
+from dlt_bunce.destination.run_summary import add_up, runs_of, total
+from dlt_bunce.errors import BunceError, StoppedError, bunce_error, inside
+from dlt_bunce.logs import logger
+from dlt_bunce.model import RunSummary
+from dlt_bunce.thresholds import Thresholds
+
+if TYPE_CHECKING:
+    from dlt import Pipeline
+
+    from dlt_bunce.destination.client import BunceClient
+
+# by thread: dlt's state as a run has found it
+_states: dict[int, bytes] = {}
+_whole: ContextVar[list[PipelineTrace] | None] = ContextVar("_whole", default=None)
+
+
+@contextmanager
+def one_run(pipeline: Pipeline) -> Iterator[None]:
+    """All of dlt's runs in the block are one, of which the caller tells when it has ended well;
+    when an exception leaves the block, that is told here.
+    """
+    traces: list[PipelineTrace] = []
+    token = _whole.set(traces)
+    try:
+        yield
+    except BaseException as error:
+        tell_failed(pipeline, error, traces)
+        raise
+    finally:
+        _whole.reset(token)
+
+
+def tell(client: BunceClient, summary: RunSummary) -> None:
+    """Calls the hook, if there is one; of a dry run nobody is told."""
+    hook = hooks.resolved(client.config.on_run_end)
+    if hook is not None and not client.config.dry_run:
+        hooks.call(hook, summary)
+
+
+def tell_failed(pipeline: Pipeline, error: BaseException, traces: Sequence[PipelineTrace]) -> None:
+    """Calls the hook with what is recorded of a failed run, and why it has failed."""
+    try:
+        client = client_of(pipeline)
+        hook = hooks.resolved(client.config.on_run_end)
+    except Exception:  # noqa: BLE001
+        return  # settings that cannot be read, the hook's among them, are why the run has failed
+    if hook is None or client.config.dry_run:
+        return
+    name = pipeline.pipeline_name
+    found: list[RunSummary] = []
+    with suppress(BunceError):  # a store that cannot be read may be why, too
+        for trace in reversed(traces):
+            found += runs_of(client, name, trace)
+    summary = add_up(found, name)
+    state = "stopped" if is_stopped(error) else "failed"
+    tell(client, replace(summary, state=state, error=_reason(error)))
+
+
+def is_stopped(error: BaseException) -> bool:
+    """Whether a run has ended early since SIGINT or SIGTERM came."""
+    return any(isinstance(one, StoppedError | KeyboardInterrupt) for one in inside(error))
+
+
+class _Tracker:
+    """What dlt calls about every pipeline of the process."""
+
+    def on_start_trace(self, trace: Any, step: Any, pipeline: Any) -> None:
+        """Hold the working folder until the trace ends; dlt goes on where that fails, and is
+        stopped when it asks the destination for its capabilities next.
+        """
+        check = refuse_dry_run_over_left_overs if step == "run" else None
+        if is_bunce(pipeline.destination) and folder_locks.begin(pipeline, check):
+            data_at_rest.shut(pipeline)
+            give_up_refused(pipeline)
+            _states[threading.get_ident()] = _state_file(pipeline).read_bytes()
+
+    def on_start_trace_step(self, trace: Any, step: Any, pipeline: Any) -> None:
+        """What is extracted by now is looked at before dlt infers its types."""
+        if step == "normalize" and is_bunce(pipeline.destination) and folder_locks.is_held():
+            declare_texts(pipeline)
+
+    def on_end_trace_step(
+        self, trace: Any, step: Any, pipeline: Any, step_info: Any, send_state: bool
+    ) -> None:
+        """A step is no run."""
+
+    def on_end_trace(self, trace: PipelineTrace, pipeline: Any, send_state: bool) -> None:
+        """Tells of runs into Bunce, and of loads by hand that had something to load."""
+        if not is_bunce(pipeline.destination):
+            return
+        raised = sys.exc_info()[1]
+        before = _states.pop(threading.get_ident(), None)
+        try:
+            if folder_locks.is_held():
+                if raised is not None:
+                    note_refusal(pipeline, raised)
+                _tidy_up(pipeline, before)
+        finally:
+            folder_locks.end(pipeline)
+        self._tell(trace, pipeline)
+
+    def _tell(self, trace: PipelineTrace, pipeline: Any) -> None:
+        whole = _whole.get()
+        if whole is not None:
+            whole.append(trace)
+            return
+        steps = {step.step for step in trace.steps}
+        info = trace.last_load_info
+        if "run" not in steps and not (info and info.loads_ids):
+            return
+        raised = sys.exc_info()[1]
+        # dlt notes no exception that stops the whole process; that of a caller is not ours
+        failed = any(step.step_exception for step in trace.steps)
+        if raised is not None and (failed or not isinstance(raised, Exception)):
+            tell_failed(pipeline, raised, [trace])
+        else:
+            _ended(pipeline, trace)
+
+
+def _tidy_up(pipeline: Pipeline, state: bytes | None) -> None:
+    try:
+        config = client_of(pipeline).config
+    except (BunceError, ConfigurationException):
+        return  # without settings nothing was loaded either; the run itself tells why
+    data_at_rest.remove_completed_jobs(pipeline, config)
+    if not config.dry_run:
+        data_at_rest.note_store(pipeline, config)
+        data_at_rest.remove_old_rows(pipeline, config)
+    if config.dry_run and state is not None:
+        # the rows of a dry run were not sent: the cursor is where it was
+        _state_file(pipeline).write_bytes(state)
+
+
+def _state_file(pipeline: Pipeline) -> Path:
+    return Path(pipeline.working_dir, pipeline.STATE_FILE)
+
+
+def _ended(pipeline: Pipeline, trace: PipelineTrace) -> None:
+    client = client_of(pipeline)
+    config = client.config
+    if config.on_run_end is None and config.thresholds == Thresholds():
+        return
+    name = pipeline.pipeline_name
+    summary = total(client, runs_of(client, name, trace), name)
+    if summary.over_thresholds:
+        # dlt would load the package again and again if it were told now that something is wrong
+        logger().warning("run.over_threshold", run=summary.run_id, **summary.over_thresholds)
+    tell(client, summary)
+
+
+def _reason(error: BaseException) -> str:
+    """Our own text; of anybody else's error its type alone, as its text may hold values."""
+    found = bunce_error(error)
+    if found is not None:
+        return str(found)
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    return type(error).__name__
+
+
+_tracker = _Tracker()
+
+
+def watch() -> None:
+    """Has dlt tell us where traces end, once a process."""
+    if _tracker not in dlt_trace.TRACKING_MODULES:
+        dlt_trace.TRACKING_MODULES.append(_tracker)

@@ -1,0 +1,106 @@
+"""dlt's own state and schemas in the store, so that they outlive folders and machines."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from dlt.common.configuration.container import Container
+from dlt.common.destination.client import StateInfo, StorageSchemaInfo, WithStateSync
+from dlt.common.pipeline import PipelineContext
+from dlt.common.utils import without_none
+
+from dlt_bunce.destination.configuration import BunceConfiguration
+from dlt_bunce.errors import ConfigurationError
+from dlt_bunce.store import dlt_state
+from dlt_bunce.store.account import has_seen
+from dlt_bunce.store.database import Database
+
+
+def has_cursor(state: Mapping[str, Any]) -> bool:
+    """Whether a resource has kept something for its next run."""
+    sources = state.get("sources", {})
+    resources = [one for source in sources.values() for one in source.get("resources", {}).values()]
+    return any(resources)
+
+
+class StoredState(WithStateSync):
+    """What dlt asks for when it restores a pipeline."""
+
+    config: BunceConfiguration
+
+    @abstractmethod
+    def database(self) -> Database:
+        """A connection to the store, for the thread that asks."""
+
+    def get_stored_state(self, pipeline_name: str) -> StateInfo | None:
+        """The state of the load into this account that was completed last.
+
+        dlt asks before it extracts; raises ConfigurationError where the working folder has a
+        cursor that this ledger knows nothing of.
+        """
+        context = Container()[PipelineContext]
+        if context.is_active():
+            pipeline: Any = context.pipeline()
+            # rows that are still pending are what the cursor stands for
+            if not pipeline.has_pending_data:
+                self.refuse_cursor_without_ledger(pipeline)
+        if not self.database().exists():
+            return None
+        with self.database() as db:
+            row = dlt_state.newest_state(db, pipeline_name, self.config.account)
+        if row is None:
+            return None
+        return StateInfo(
+            version=row["version"],
+            engine_version=row["engine_version"],
+            pipeline_name=row["pipeline_name"],
+            state=row["state"],
+            created_at=datetime.fromisoformat(row["created_at"]),
+            version_hash=row["version_hash"],
+            _dlt_load_id=row["load_id"],
+        )
+
+    def refuse_cursor_without_ledger(self, pipeline: Any) -> None:
+        """A cursor of another store or account would silently leave out all rows before it."""
+        name = pipeline.pipeline_name
+        if self.config.dry_run or not has_cursor(pipeline.state):
+            return
+        if self.database().exists():
+            with self.database() as db:
+                if has_seen(db, self.config.account, name):
+                    return
+        raise ConfigurationError(
+            f"Pipeline {name!r} goes on from a cursor, but the ledger of account "
+            f"{self.config.account!r} has seen no completed run of it: rows before the cursor "
+            "would never arrive.",
+            remedy="For another store or account, run under another pipeline name, or delete "
+            f"{pipeline.working_dir} to read from the start. After a lost store, first run: "
+            "dlt-bunce adopt",
+        )
+
+    def get_stored_schema(self, schema_name: str | None = None) -> StorageSchemaInfo | None:
+        """The newest schema of that name, or the newest of all."""
+        return self._stored_schema(schema_name=schema_name)
+
+    def get_stored_schema_by_hash(self, version_hash: str) -> StorageSchemaInfo | None:  # type: ignore[override]
+        """The schema with that hash."""
+        return self._stored_schema(version_hash=version_hash)
+
+    def _stored_schema(self, **by: str | None) -> StorageSchemaInfo | None:
+        if not self.database().exists():
+            return None
+        with self.database() as db:
+            row: dict[str, Any] | None = dlt_state.newest_schema(db, **without_none(by))
+        if row is None:
+            return None
+        return StorageSchemaInfo(
+            row["version_hash"],
+            row["schema_name"],
+            row["version"],
+            row["engine_version"],
+            datetime.fromisoformat(row["inserted_at"]),
+            row["schema_json"],
+        )

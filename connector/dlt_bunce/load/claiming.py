@@ -1,0 +1,34 @@
+"""A chunk in front of the ledger: counted, its rejects recorded, its rows to send claimed."""
+
+from __future__ import annotations
+
+from dlt_bunce.load import corrections, refusals
+from dlt_bunce.load.chunks import Chunk, Chunks
+from dlt_bunce.load.version_check import warnings_of
+from dlt_bunce.store.ledger import Claim, DuplicatesUnknown, Ledger
+
+
+def claim(ledger: Ledger, chunks: Chunks, chunk: Chunk, email_key: bytes) -> tuple[Chunk, Claim]:
+    """The chunk, without rows of which newer ones lie elsewhere where that matters, and the claim.
+
+    Of a load that sends nothing no file is read a second time.
+    """
+    try:
+        return chunk, _claimed(ledger, chunk, email_key)
+    except DuplicatesUnknown:
+        chunk = chunks.again(chunk)
+        return chunk, _claimed(ledger, chunk, email_key)
+
+
+def _claimed(ledger: Ledger, chunk: Chunk, email_key: bytes) -> Claim:
+    prepared, number, table = chunk.prepared, chunk.number, chunk.table
+    return ledger.claim(
+        prepared.accepted,
+        refusals.of_rejected(number, table, prepared.rejected, email_key),
+        chunk=number,
+        read=prepared.read,
+        superseded=prepared.superseded,
+        correcting=corrections.named(table, prepared.accepted),
+        warnings=warnings_of(prepared),
+        is_alone=chunk.is_alone,
+    )

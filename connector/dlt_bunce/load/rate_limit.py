@@ -1,0 +1,128 @@
+"""The pace of all processes that share a store: each request has its moment, given out there."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import lru_cache
+
+from dlt_bunce.api.rate_limit import MOST_BURST, NEVER, WINDOW_S, Pace
+from dlt_bunce.logs import logger
+from dlt_bunce.store import budgets
+from dlt_bunce.store.database import Database
+
+_SLOTS_A_SECOND = 20
+"""Reservations a second at most: beyond that, several moments are taken at once."""
+_STALE_S = 0.5
+"""A moment that passed so long ago is lost: later, requests would crowd."""
+_LONG_S = 0.5
+"""After such a wait somebody may have been told to wait longer."""
+
+
+@lru_cache(maxsize=32)
+def local_pace(_base_url: str, requests_per_minute: int) -> Pace:
+    """The budget of this process alone, while there is no store to share one in."""
+    return Pace(requests_per_minute)
+
+
+class Budget:
+    """As `Pace`, for every thread of every process with the same `scope` in the same store.
+
+    At n requests in `window_s`, up to b of them leave at once after a rest, all others n - b evenly
+    spread over the window: so no window sees more than n, whatever its phase. A crash loses the
+    moments that were taken and not used, a fraction of a second's worth. Raises StoreError.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        scope: str,
+        requests: int,
+        *,
+        window_s: float = WINDOW_S,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], object] | None = None,
+        now: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        self._database, self._scope = database, scope
+        self._burst = min(MOST_BURST, max(1, requests // 50))
+        self._interval_s = window_s / max(1, requests - self._burst)
+        self._slots = max(1, round(1 / self._interval_s / _SLOTS_A_SECOND))
+        self._clock, self._sleep, self._now = clock, sleep, now
+        self._moments: deque[float] = deque()
+        self._lock = threading.Lock()
+        self._opened = False
+
+    def wait(self, stopping: threading.Event = NEVER) -> float:
+        """Blocks until a request may leave; returns the seconds waited."""
+        waited = 0.0
+        while not stopping.is_set():
+            moment = self.next_moment()
+            pause = moment - self._clock()
+            if pause <= 0:
+                break
+            (self._sleep or stopping.wait)(pause)
+            waited += pause
+            # a machine that stood still would let all who waited go at once
+            slept_through = self._clock() - moment > _STALE_S
+            if not slept_through and (pause < _LONG_S or not self._is_paused()):
+                break
+        return waited
+
+    def next_moment(self) -> float:
+        """Takes the moment, by the clock, at which the caller's next request may leave."""
+        with self._lock:
+            now = self._clock()
+            while self._moments and self._moments[0] < now - _STALE_S:
+                self._moments.popleft()
+            if not self._moments:
+                self._reserve()
+            return self._moments.popleft()
+
+    def pause(self, seconds: float) -> None:
+        """Nobody in the scope sends for so long: the server said so to one of us."""
+        logger().warning("budget.paused", scope=self._scope, seconds=round(seconds, 1))
+        with self._lock:
+            self._moments.clear()
+            budgets.pause(
+                self._open(),
+                self._scope,
+                wait_ms=seconds * 1000,
+                interval_ms=self._interval_s * 1000,
+                burst=self._burst,
+                now=self._now(),
+            )
+
+    def close(self) -> None:
+        """Closes the connection to the store; what waits or pauses later opens it again."""
+        with self._lock:
+            if self._opened:
+                self._opened = False
+                self._database.__exit__(None, None, None)
+
+    def _reserve(self) -> None:
+        reserved = budgets.reserve(
+            self._open(),
+            self._scope,
+            interval_ms=self._interval_s * 1000,
+            slots=self._slots,
+            burst=self._burst,
+            now=self._now(),
+        )
+        first = self._clock() + reserved.wait_ms / 1000
+        step = reserved.interval_ms / 1000
+        self._moments.extend(first + step * number for number in range(self._slots))
+
+    def _is_paused(self) -> bool:
+        with self._lock:
+            return budgets.is_paused(self._open(), self._scope, now=self._now())
+
+    def _open(self) -> Database:
+        if not self._opened:
+            self._database.__enter__()
+            self._opened = True
+            if budgets.bring_back(self._database, self._scope, now=self._now()):
+                logger().warning("budget.brought_back", scope=self._scope)
+        return self._database

@@ -1,0 +1,187 @@
+"""What a load will take, and what is likely to go wrong with it: judged from a preview alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dlt_bunce.api.throttle import BatchSize
+from dlt_bunce.load.dry_run import Preview
+from dlt_bunce.model import RunSummary
+from dlt_bunce.records.mapping import VERSION, FieldMapping
+from dlt_bunce.records.source_columns import belonging, values_of
+from dlt_bunce.records.text import shapes
+from dlt_bunce.run_warnings import WARNINGS
+
+_MANY = 0.9
+"""From this share of the rows on, a mistake is one of the settings and not of the rows."""
+_FEWER = 0.7
+"""Fewer rows than this share of the last run's are worth a question."""
+_SHAPES = 3
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast a load may go: batch sizes as known so far, and the budget as it is now.
+
+    `answer_s` is what an answer took on average in the last run, None where there was none;
+    `share` is the part of `requests_per_minute` that may be used.
+    """
+
+    batch_size: int
+    max_batch_size: int
+    concurrency: int
+    requests_per_minute: int
+    share: float = 1.0
+    pause_s: float = 0.0
+    answer_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Requests and the least time that they take."""
+
+    requests: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Warned:
+    """Something that usually goes wrong, found before it does."""
+
+    code: str
+    text: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class MappedColumn:
+    """One field's source: how it was found, and what its first values look like."""
+
+    field: str
+    column: str | None
+    how: str
+    nulls: int
+    shapes: tuple[str, ...]
+
+
+def cost(preview: Preview, pace: Pace) -> Cost:
+    """Requests for a load in which Bunce accepts every row, and the seconds at that pace.
+
+    One request asks whether the key is good; batches grow as they do in a load.
+    """
+    requests = 0
+    for rows in (preview.to_create, preview.to_update):
+        size = BatchSize(pace.batch_size, pace.max_batch_size)
+        left = rows
+        while left > 0:
+            wave = min(pace.concurrency, math.ceil(left / size()))
+            requests += wave
+            left -= wave * size()
+            size.answered(size(), pace.answer_s or 0.0)
+    by_budget = 0.0
+    if pace.requests_per_minute:
+        by_budget = 60 * requests / (pace.requests_per_minute * pace.share)
+    by_answers = requests * (pace.answer_s or 0.0) / pace.concurrency
+    waits = pace.pause_s if requests else 0.0
+    return Cost(requests + 1, waits + max(by_budget, by_answers))
+
+
+def mapped(preview: Preview, *, show_values: bool = False) -> list[MappedColumn]:
+    """The mapping with examples: shapes, in which letters are a and A and digits 9, or values."""
+    mapping = preview.mapping
+    if mapping is None:
+        return []
+    found = []
+    for field, how in mapping.how.items():
+        column = mapping.version if field == VERSION else mapping.columns.get(field)
+        shapes = () if column is None else _examples(preview.sample, column, show_values)
+        found.append(MappedColumn(field, column, how, preview.nulls.get(column or "", 0), shapes))
+    return found
+
+
+def unmapped(preview: Preview) -> list[str]:
+    """Columns of the source that feed no field."""
+    if preview.mapping is None:
+        return []
+    own = [name for name in preview.sample.column_names if not name.startswith("_dlt_")]
+    used = belonging(own, [*preview.mapping.recorded.values()])
+    return [name for name in own if name not in used]
+
+
+def warnings(
+    preview: Preview, *, default_region: str | None, last: RunSummary | None = None
+) -> list[Warned]:
+    """What an operator should look at before the load; `last` is the pipeline's last run."""
+    summary, mapping = preview.summary, preview.mapping
+    if mapping is None:
+        text = "The source has no rows."
+        return [Warned("no_rows", text, "Check the path, table, or query.")]
+    found = [*_of_columns(preview, mapping)]
+    if preview.fault is not None:
+        fault = preview.fault
+        text = f"The load will stop. {fault.message}"
+        found.append(Warned("wrong_mapping", text, fault.remedy or ""))
+    phones = summary.reject_codes.get("invalid_phone_no", 0)
+    if default_region is None and phones and phones >= _MANY * summary.read:
+        found.append(
+            Warned(
+                "national_phone_numbers",
+                f"{phones:,} of {summary.read:,} phone numbers are not international.",
+                'If they are national ones, set their country: default_region = "NG" under '
+                "[destination.bunce].",
+            )
+        )
+    if last is not None and summary.read < _FEWER * last.read:
+        found.append(
+            Warned(
+                "fewer_rows",
+                f"{summary.read:,} rows, {1 - summary.read / last.read:.0%} fewer than the "
+                f"{last.read:,} of the last run.",
+                "Check that the source is complete; rows that are missing are left as they are.",
+            )
+        )
+    found += [
+        Warned(
+            "over_threshold",
+            f"The load will fail after all is recorded: {clause}.",
+            f"Correct the source, or set another {name}.",
+        )
+        for name, clause in summary.over_thresholds.items()
+    ]
+    for code, rows in summary.warnings.items():
+        known = WARNINGS[code]
+        told = summary.notes.get(code, ())
+        if code == "deleted_at_source" and told:
+            found += [Warned(code, note, "") for note in told]
+            continue
+        remedy = " ".join([f"{known.remedy}.", *told])
+        found.append(Warned(code, f"{rows:,} rows: {known.meaning}.", remedy))
+    return found
+
+
+def _of_columns(preview: Preview, mapping: FieldMapping) -> Iterator[Warned]:
+    for field, column in mapping.columns.items():
+        if preview.nulls.get(column, 0) == preview.summary.read:
+            yield Warned(
+                "empty_column",
+                f"Column {column!r} for {field} is null in every row.",
+                f"Map {field} to another column: --map {field}=your_column.",
+            )
+
+
+def _examples(sample: pa.Table, column: str, show_values: bool) -> tuple[str, ...]:
+    values = values_of(sample, column).drop_null()
+    if pa.types.is_nested(values.type):
+        texts = pa.array([str(one) for one in values.to_pylist()], pa.string())
+    else:
+        texts = values.cast(pa.string())
+    if not show_values:
+        texts = shapes(texts)
+    counts = pc.value_counts(texts).to_pylist()
+    counts.sort(key=lambda one: -one["counts"])
+    return tuple(str(one["values"]) for one in counts[:_SHAPES])

@@ -1,0 +1,272 @@
+"""Runs a pipeline so that no row waits unseen: what an earlier run left behind goes first."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import dlt
+import pyarrow as pa
+from dlt.extract import DltResource, DltSource
+
+from dlt_bunce.destination.access import client_of
+from dlt_bunce.destination.adapter import (
+    adapt,
+    chosen_by_default,
+    is_adapted,
+    mapping_given,
+    refuse_replace,
+)
+from dlt_bunce.destination.deleted_rows import DeletedRows
+from dlt_bunce.destination.folder_locks import folder_lock
+from dlt_bunce.destination.left_overs import (
+    can_be_read_again,
+    give_up_refused,
+    note_refusal,
+    refuse_dry_run_over_left_overs,
+)
+from dlt_bunce.destination.likely_versions import likely_versions
+from dlt_bunce.destination.mapped_rows import with_mapped_rows
+from dlt_bunce.destination.run_hook import resolved
+from dlt_bunce.destination.run_summary import discarded_rows, runs_of, total
+from dlt_bunce.destination.run_tracker import is_stopped, one_run, tell
+from dlt_bunce.destination.source_keys import key_of, refuse_part_of_key
+from dlt_bunce.destination.table_mapping import Hints, mapped_as
+from dlt_bunce.destination.working_dir import mend
+from dlt_bunce.errors import MappingError, StoppedError, bunce_error
+from dlt_bunce.logs import logger
+from dlt_bunce.model import RunSummary
+
+if TYPE_CHECKING:
+    from dlt.common.destination import TLoaderFileFormat
+    from dlt.common.destination.typing import PreparedTableSchema
+    from dlt.common.schema.typing import TSchemaContract, TWriteDispositionConfig
+
+    from dlt_bunce.destination.client import BunceClient
+
+
+def flush_and_run(
+    pipeline: dlt.Pipeline,
+    data: Any,
+    *,
+    write_disposition: TWriteDispositionConfig | None = None,
+    table_name: str | None = None,
+    primary_key: str | Sequence[str] | None = None,
+    columns: Any = None,
+    schema_contract: TSchemaContract | None = None,
+    refresh: Literal["drop_sources", "drop_resources", "drop_data"] | None = None,
+    loader_file_format: TLoaderFileFormat | None = None,
+) -> RunSummary:
+    """Loads what is pending, then `data`; the summary is of `data`, its `flushed` of the former.
+
+    Arguments are those of dlt's run(). Without `write_disposition` a resource keeps its own, and
+    rows that are no resource are merged.
+
+    dlt alone would load a pending package and silently leave `data` for the run after. Key, host,
+    ledger, disposition, and the columns of Arrow tables are checked before a row is extracted, so
+    that no mistake of these leaves a package behind. Raises the BunceError behind dlt's exception
+    where there is one, and ThresholdError where all is loaded but a threshold of the settings is
+    exceeded; its `summary` is what would have been returned.
+    """
+    with one_run(pipeline), _own_errors(), folder_lock(pipeline):
+        if write_disposition is None and not isinstance(data, DltResource | DltSource):
+            write_disposition = chosen_by_default(data)
+        refuse_replace(write_disposition or getattr(data, "write_disposition", None))
+        client = client_of(pipeline)
+        _check(client)
+        deleted = DeletedRows()
+        data, hints = _adapted(data, client, deleted)
+        with mapped_as(client.owner.name, hints):
+            flushed = _flush(pipeline)
+        client.refuse_cursor_without_ledger(pipeline)
+        with given_up_when_refused(pipeline, data):
+            pipeline.run(
+                data,
+                write_disposition=write_disposition,  # type: ignore[arg-type]
+                table_name=table_name,  # type: ignore[arg-type]
+                primary_key=primary_key,  # type: ignore[arg-type]
+                columns=columns,
+                schema_contract=schema_contract,  # type: ignore[arg-type]
+                refresh=refresh,  # type: ignore[arg-type]
+                loader_file_format=loader_file_format,  # type: ignore[arg-type]
+            )
+        name = pipeline.pipeline_name
+        summary = total(client, runs_of(client, name, pipeline.last_trace), name)
+        discarded = discarded_rows(pipeline.last_trace)
+        warned = {**deleted.warnings, **({"discarded_rows": discarded} if discarded else {})}
+        if warned:
+            logger().warning("run.warnings", run=summary.run_id, **warned)
+        warnings = {**summary.warnings, **warned}
+        notes = deleted.notes
+        if "ids_repeated" in warnings:
+            notes |= likely_versions(pipeline.default_schema, client.config)
+        summary = replace(summary, warnings=warnings, notes=notes)
+        if flushed:
+            before = total(client, flushed, name)
+            # a row that was left behind counts for the run that loads it
+            both = total(client, [*runs_of(client, name, pipeline.last_trace), *flushed], name)
+            summary = replace(summary, flushed=before, over_thresholds=both.over_thresholds)
+    tell(client, summary)
+    summary.raise_if_over_thresholds()
+    return summary
+
+
+def flush(pipeline: dlt.Pipeline) -> RunSummary:
+    """Loads what an earlier run has left behind, and nothing else.
+
+    Raises as flush_and_run does, but for thresholds: the summary tells of those.
+    """
+    with one_run(pipeline), _own_errors(), folder_lock(pipeline):
+        client = client_of(pipeline)
+        _check(client)
+        summary = total(client, _flush(pipeline), pipeline.pipeline_name)
+    tell(client, summary)
+    return summary
+
+
+@contextlib.contextmanager
+def given_up_when_refused(pipeline: dlt.Pipeline, data: Any) -> Iterator[None]:
+    """Leave no package behind that fails by a mistake: the next, correct run starts clean."""
+    try:
+        yield
+    except Exception as error:
+        note_refusal(pipeline, error)
+        kept = give_up_refused(pipeline, keep=not can_be_read_again(data))
+        cause = bunce_error(error)
+        if kept is not None and cause is not None:
+            # the only copy of rows that no second run could read
+            raise cause.with_remedy(
+                f"The rows that were read are kept; load them with: dlt-bunce load {kept}"
+            ) from None
+        raise
+
+
+def _flush(pipeline: dlt.Pipeline) -> list[RunSummary]:
+    give_up_refused(pipeline)
+    if not has_left_overs(pipeline):
+        return []
+    refuse_dry_run_over_left_overs(pipeline)
+    logger().warning("load.flushed", pipeline=pipeline.pipeline_name)
+    # not pipeline.run(): where it finds nothing to load it may put the state into a new
+    # package, and the next run() would load that and leave `data` out
+    pipeline.normalize()
+    info = pipeline.load()
+    if info is None or not info.loads_ids:
+        return []
+    return runs_of(client_of(pipeline), pipeline.pipeline_name, pipeline.last_trace)
+
+
+@contextlib.contextmanager
+def _own_errors() -> Iterator[None]:
+    """Raises the BunceError behind dlt's exception, where there is one."""
+    try:
+        yield
+    except Exception as error:
+        cause = bunce_error(error)
+        if cause is None and is_stopped(error):
+            cause = StoppedError(
+                "Stopped before everything was loaded.",
+                remedy="The next run takes up the rest; what is settled is not sent again.",
+            )
+        if cause is None:
+            raise
+        raise cause from None
+
+
+def has_left_overs(pipeline: dlt.Pipeline) -> bool:
+    """Whether an earlier run has left rows behind, in a working folder that is usable again."""
+    with folder_lock(pipeline):
+        mend(pipeline)
+        return pipeline.has_pending_data
+
+
+def _check(client: BunceClient) -> None:
+    resolved(client.config.on_run_end)
+    if not client.config.dry_run:
+        client.preflight()
+
+
+def _adapted(data: Any, client: BunceClient, deleted: DeletedRows) -> tuple[Any, Hints]:
+    """The same data with a mapping, which replaces what an earlier run was given, and with a check
+    of its columns before they are extracted; and these mappings by table.
+    """
+    if isinstance(data, DltSource):
+        source = data.clone()
+        hints = [
+            _prepare(resource, client, deleted)
+            for name, resource in source.resources.items()
+            if name in client.config.customers_tables or is_adapted(resource)
+        ]
+        return source, dict(hints)
+    if not isinstance(data, DltResource):
+        return data, {}
+    resource = data.with_name(data.name)
+    return resource, dict([_prepare(resource, client, deleted)])
+
+
+def _prepare(
+    resource: DltResource, client: BunceClient, deleted: DeletedRows
+) -> tuple[str, Mapping[str, str]]:
+    if not is_adapted(resource):
+        adapt(resource, {})
+    hint = mapping_given(resource)
+    given = {**(client.config.mapping or {}), **hint}
+    with_mapped_rows(resource, given)
+    _refuse_part_of_key(resource, client, given)
+    resource.add_map(deleted)
+    resource.add_map(_column_check(resource, client))
+    # which tables a function of the rows will name is not known: those keep what they came with
+    return str(resource.table_name), hint
+
+
+def _refuse_part_of_key(
+    resource: DltResource, client: BunceClient, given: Mapping[str, str]
+) -> None:
+    """Before a row is read, where the key is known by then, and columns are."""
+    key = (resource._hints or {}).get("primary_key")  # noqa: SLF001, dlt tells it of static tables only
+    if "customer_id" in given or not isinstance(key, (list, tuple)) or not key:
+        return
+    if len(key) > 1:
+        refuse_part_of_key(key, "customer_id")
+    if isinstance(resource.table_name, str):
+        table = cast("PreparedTableSchema", resource.compute_table_schema())
+        try:
+            mapping = client.mapping(table, list(table["columns"]))
+        except MappingError:  # not all columns are known yet
+            return
+        if "customer_id" in mapping.by_name:
+            refuse_part_of_key(key, mapping.columns["customer_id"])
+
+
+def _column_check(resource: DltResource, client: BunceClient) -> Callable[[Any], Any]:
+    """Refuses the first Arrow table when the mapping does not fit it.
+
+    Rows in dicts are left to the load: a column may be missing in the first of them only.
+    """
+    unchecked = True
+
+    def check(item: Any) -> Any:
+        nonlocal unchecked
+        if unchecked and isinstance(item, (pa.Table, pa.RecordBatch)):
+            unchecked = False
+            table = cast("PreparedTableSchema", resource.compute_table_schema(item))
+            mapping = client.mapping(table, item.schema.names)
+            if "customer_id" in mapping.by_name:
+                refuse_part_of_key(key_of(table), mapping.columns["customer_id"])
+        return item
+
+    return check
+
+
+@contextlib.contextmanager
+def run_folder() -> Iterator[str]:
+    """A folder of dlt's for one run alone, as `pipelines_dir`, removed when the run has ended.
+
+    For schedulers, which run one pipeline several times at once, on whatever machine: dlt's state
+    comes from the store, and rows that a failed run leaves behind are read again by its retry.
+    """
+    with tempfile.TemporaryDirectory(prefix="dlt-bunce-") as folder:
+        yield folder

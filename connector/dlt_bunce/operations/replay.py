@@ -1,0 +1,222 @@
+"""Sends dead letters again, through today's mapping and rules."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pyarrow as pa
+
+from dlt_bunce import telemetry
+from dlt_bunce.destination.client import BunceClient
+from dlt_bunce.destination.run_summary import add_up
+from dlt_bunce.errors import StoreError
+from dlt_bunce.load.load import Load, Settings
+from dlt_bunce.model import RunSummary
+from dlt_bunce.records import rows as source_rows
+from dlt_bunce.records.mapping import resolve_mapping
+from dlt_bunce.records.paths import column_of_path
+from dlt_bunce.records.prepare import prepare
+from dlt_bunce.store import dead_letters, mappings, runs
+from dlt_bunce.store.account import Account
+from dlt_bunce.store.database import Database, utc_now
+from dlt_bunce.store.ledger import Job
+from dlt_bunce.store.selection import Selection, pages
+from dlt_bunce.store.statements import ACCEPTED_SINCE
+
+PORTION = 10_000
+"""Letters held in memory at a time: enough to fill ten of the largest requests."""
+
+_Letter = dict[str, Any]
+
+_ACCEPTED_SINCE = f"""
+SELECT d.id AS id FROM bunce_chosen AS i JOIN bunce_dead_letters AS d ON d.id = i.id
+JOIN bunce_customers AS c ON c.account = d.account AND c.customer_id = d.customer_id
+WHERE {ACCEPTED_SINCE}
+"""  # noqa: S608, of constants alone
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What became of the letters; `without_row` counts those that hold no row to send."""
+
+    summary: RunSummary
+    without_row: int
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of letters as a source."""
+
+    table: pa.Table
+
+    @property
+    def row_count(self) -> int | None:
+        return int(self.table.num_rows)
+
+    def chunks(self, rows: int, columns: Collection[str] | None = None) -> Iterator[pa.Table]:
+        for start in range(0, self.table.num_rows, rows):
+            yield self.table.slice(start, rows)
+
+
+def replay(
+    client: BunceClient,
+    *,
+    selection: Selection | None = None,
+    mapping: Mapping[str, str] | None = None,
+    portion: int = PORTION,
+) -> Replayed:
+    """Loads the stored rows of open letters again; resolves those that are accepted now.
+
+    `selection` chooses among the open letters; its status does not count.
+    `mapping` (field to column) goes before the configuration's, which goes before the mapping of
+    the run that wrote the letter. A customer of whom Bunce has accepted something since is never
+    overwritten: the letter is superseded. Letters without a stored row (dead_letter_rows = "keys")
+    are left alone. After a crash every letter is open or closed as it should be; replay again.
+    """
+    account = client.preflight()
+    started = utc_now()
+    found: list[RunSummary] = []
+    without_row = 0
+    with client.database() as db, _alone(db, account):
+        before = runs.newest_number(db)
+        chosen = replace(selection or Selection(), status="open")
+        for page in pages(db, account.name, chosen, size=portion):
+            groups: dict[tuple[str, str], list[_Letter]] = defaultdict(list)
+            for letter in page:
+                if letter["source_row"] is None:
+                    without_row += 1
+                elif (letter["run_number"] or 0) <= before:  # else this replay has just written it
+                    groups[letter["run_id"], letter["pipeline_name"]].append(letter)
+            for letters in groups.values():
+                job = _job(client, letters[0], f"{runs.REPLAY}{started}-{len(found)}")
+                found.append(_Replay(client, account, db, job, mapping or {}).run(letters))
+    return Replayed(add_up(found[::-1], "replay"), without_row)
+
+
+@dataclass(frozen=True)
+class _Replay:
+    """A portion of the letters of one run."""
+
+    client: BunceClient
+    account: Account
+    database: Database
+    job: Job
+    mapping: Mapping[str, str]
+
+    def run(self, letters: list[_Letter]) -> RunSummary:
+        """Sends what nothing newer has overtaken, then closes what is done with."""
+        db, job = self.database, self.job
+        table = source_rows.arrow_table([source_rows.decode(one["source_row"]) for one in letters])
+        settings = self._settings(letters[0], table.column_names)
+        ids = [letter["id"] for letter in letters]
+        dead_letters.release(db, job.account, ids)
+        overtaken = {row["id"] for row in db.rows(_ACCEPTED_SINCE)}
+        to_send = table.filter(pa.array([one not in overtaken for one in ids]))
+        summary = self._load(to_send, settings)
+        known = self._delivered(table, settings)
+        for status, accepted in (("resolved", True), ("superseded", False)):
+            seen = {
+                letter["id"]: letter["last_seen_at"]
+                for row, letter in enumerate(letters)
+                if (row in known) is accepted
+            }
+            dead_letters.close_unseen(db, job.account, seen, status)
+        return replace(
+            summary,
+            read=summary.read + len(overtaken),
+            superseded=summary.superseded + len(overtaken),
+        )
+
+    def _load(self, table: pa.Table, settings: Settings) -> RunSummary:
+        client, db, job = self.client, self.database, self.job
+        if not table.num_rows:
+            return RunSummary(run_id=job.run_id, pipeline_name=job.pipeline_name)
+        job = runs.begin(db, job, settings.mapping.recorded)
+        for traffic in client.take_preflight_traffic():
+            runs.add_traffic(db, job, traffic)
+        throttle = client.throttle(self.account)
+        state = "failed"
+        try:
+            with telemetry.load(job) as settled, closing(client.session()) as session:
+                settled(Load(_Rows(table), job, settings, db, session, throttle).run())
+            state = "completed"
+        finally:
+            with db.transaction():
+                runs.finish(db, job.run_id, job.pipeline_name, job.account, state)
+        return runs.summaries(db, job.account, run_ids=[job.run_id])[0]
+
+    def _settings(self, letter: _Letter, columns: Sequence[str]) -> Settings:
+        config = self.client.config
+        then = mappings.mapping_of(self.database, letter["run_id"], letter["pipeline_name"])
+        usual = {**then, **(config.mapping or {})}
+        return Settings(
+            mapping=resolve_mapping(
+                columns,
+                config=_there(usual, columns) | dict(self.mapping),
+                defaults=config.defaults or {},
+            ),
+            rules=config.rules,
+            email_key=self.account.email_key,
+            check_mapping=False,
+        )
+
+    def _delivered(self, table: pa.Table, settings: Settings) -> set[int]:
+        """Which rows Bunce has accepted last of their customers, as they read today."""
+        accepted = prepare(table, settings.mapping, settings.rules).accepted
+        self.database.ingest(
+            "bunce_replayed", accepted.select(["row", "customer_id", "fingerprint"])
+        )
+        rows = self.database.rows(
+            "SELECT r.row AS n FROM bunce_replayed AS r JOIN bunce_customers AS c "
+            "ON c.account = $1 AND c.customer_id = r.customer_id "
+            "AND c.fingerprint = r.fingerprint",
+            (self.job.account,),
+        )
+        return {row["n"] for row in rows}
+
+
+def _there(mapping: Mapping[str, str], columns: Sequence[str]) -> dict[str, str]:
+    """The part of a mapping for which there are columns."""
+    return {f: column for f, column in mapping.items() if column_of_path(column, columns)}
+
+
+def _job(client: BunceClient, letter: _Letter, run_id: str) -> Job:
+    return Job(
+        account=client.config.account,
+        run_id=run_id,
+        pipeline_name=letter["pipeline_name"],
+        table_name=letter["table_name"],
+        job_id="replay",
+        disposition="merge",
+        letter_rows=client.config.dead_letter_rows,
+    )
+
+
+@contextlib.contextmanager
+def _alone(db: Database, account: Account) -> Iterator[None]:
+    """One replay at a time: whatever an earlier one still claims, it has left behind.
+
+    Raises StoreError while another replay runs.
+    """
+    with db.alone("replay") as locked:
+        if not locked:
+            raise StoreError(
+                "Another replay is running.", remedy="Wait for that one to end and run again."
+            )
+        db.execute(
+            "UPDATE bunce_customers SET lease_until = 0 WHERE account = $1 AND claim_batch LIKE $2",
+            (account.name, f"{runs.REPLAY}%"),
+        )
+        db.execute("DELETE FROM bunce_leases WHERE claim_batch LIKE $1", (f"{runs.REPLAY}%",))
+        for run in db.rows(
+            "SELECT run_id, pipeline_name FROM bunce_runs WHERE account = $1 "
+            "AND run_id LIKE $2 AND state = 'running'",
+            (account.name, f"{runs.REPLAY}%"),
+        ):
+            runs.finish(db, run["run_id"], run["pipeline_name"], account.name, "failed")
+        yield
