@@ -103,11 +103,11 @@ def test_a_load_that_stood_still_for_longer_than_its_lease_sends_nothing_more(
     emulator.behavior = Behavior(rate_limit=0, latency_ms=300)
     program = f"""
 import os
-from tests.test_lease import load
+from tests.load.test_lease import load
 os.chdir({str(Path.cwd())!r})
 load("first", {emulator.base_url!r}, lease_s=2.0)
 """
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     with subprocess.Popen(
         [sys.executable, "-c", program], cwd=root, stderr=subprocess.PIPE, text=True
     ) as first:

@@ -1,0 +1,1 @@
+"""The engine of a load, without dlt."""
