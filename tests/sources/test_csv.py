@@ -16,6 +16,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from tests.conftest import Bucket
 
 from dlt_bunce import bunce
 from dlt_bunce.cli.spreadsheet import Spreadsheet, writing
@@ -25,8 +26,6 @@ from dlt_bunce.records import rows as source_rows
 from dlt_bunce.records.cells import marked
 from dlt_bunce.sources import from_csv, open_source, shard_source
 from dlt_bunce.sources.csv_files import record_batches
-
-from .conftest import Bucket
 
 TEXT = 'id;name;note\r\n0012;"Ọlá; ""the"" one";+234\r\n12345678901234567890;"two\r\nlines";\r\n'
 ROWS = [

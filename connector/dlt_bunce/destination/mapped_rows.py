@@ -74,7 +74,7 @@ class MappedRows(ItemTransform[Any]):
         others = new & self._kinds.others
         if not texts and not others:
             return rows
-        columns: Any = {name: {"name": name, "data_type": "text"} for name in texts}
+        columns: Any = {name: {"name": name, "data_type": "text"} for name in sorted(texts)}
         # dlt drops columns in which it has seen nulls alone; these are not unknown for that
         shown: Any = {SHOWN_HINT: {"columns": sorted(self._known & self._kinds.others)}}
         hints = dlt.mark.make_hints(columns=columns, additional_table_hints=shown)

@@ -35,25 +35,26 @@ def declare_texts(pipeline: Pipeline) -> None:
     for load_id in packages.list_packages():
         schema = pipeline.schemas[packages.schema_name(load_id)]
         for file in packages.list_new_jobs(load_id):
-            name = ParsedLoadJobFileName.parse(file)
-            table: Any = schema.tables.get(name.table_name, {})
-            ours = name.table_name in config.customers_tables or table.get(TABLE_HINT)
+            job = ParsedLoadJobFileName.parse(file)
+            table: Any = schema.tables.get(job.table_name, {})
+            ours = job.table_name in config.customers_tables or table.get(TABLE_HINT)
             # those of an adapter were declared on their way
-            if not ours or MAPPING_HINT in table or "jsonl" not in name.file_format:
+            if not ours or MAPPING_HINT in table or "jsonl" not in job.file_format:
                 continue
             path = Path(packages.storage.make_full_path(file))
-            texts = {column for column in _columns(path) if kinds.is_text(column)}
-            columns: Any = {one: {"name": one, "data_type": "text"} for one in texts}
-            schema.update_table({"name": name.table_name, "columns": columns})
+            texts = filter(kinds.is_text, _columns(path))
+            columns: Any = {name: {"name": name, "data_type": "text"} for name in texts}
+            schema.update_table({"name": job.table_name, "columns": columns})
             packages.save_schema(load_id, schema)
 
 
-def _columns(path: Path) -> set[str]:
-    found: set[str] = set()
+def _columns(path: Path) -> dict[str, None]:
+    """In the order in which rows show them."""
+    found: dict[str, None] = {}
     with path.open("rb") as raw, unzipped(raw) as file:
         for line in file:
             rows = json.loadb(line)
             for row in rows if isinstance(rows, list) else [rows]:
-                if isinstance(row, dict):
-                    found |= row.keys()
+                if isinstance(row, dict) and not row.keys() <= found.keys():
+                    found |= dict.fromkeys(row)
     return found
