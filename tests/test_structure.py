@@ -32,6 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "load": {"api", "errors", "logs", "model", "records", "settlement", "store"},
     "destination": {"api", "errors", "load", "logs", "model", "records", "store", "telemetry"}
     | {"thresholds"},
+    "destinations": {"destination"},  # dlt looks for it by this name
     "sources": {"destination", "errors", "load", "records", "store"},
     "erasure": {"destination", "errors", "load", "logs", "records", "store"},
     "operations": {"api", "destination", "errors", "load", "logs", "model", "records", "store"}

@@ -45,7 +45,7 @@ WARNINGS: Mapping[str, RunWarning] = _warnings(
     RunWarning(
         "ids_repeated",
         "an id comes more than once with different content, and nothing says which is newer: the "
-        "last row of a file was taken, and of several files always the same",
+        "last row was taken, or, where dlt has made several files, always the same",
         "name a column that grows whenever a row changes, such as updated_at, as version",
     ),
     RunWarning(

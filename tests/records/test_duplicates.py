@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator
-from itertools import chain, groupby
-from operator import itemgetter
+from itertools import chain
 
 import pyarrow as pa
 import pytest
@@ -13,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlt_bunce.records import duplicates
-from dlt_bunce.records.duplicates import FILE_ROWS, find_duplicates
+from dlt_bunce.records.duplicates import find_duplicates
 from dlt_bunce.records.fingerprint import text_digests
 from dlt_bunce.records.mapping import FieldMapping
 from dlt_bunce.records.source_columns import contents_of
@@ -23,7 +22,7 @@ Row = tuple[object, object, object]
 
 IDS = st.sampled_from(["1", "2", "3", "4", "\u200b4", " 4 ", None, "", "x" * 300])
 ROWS = st.tuples(IDS, st.sampled_from(["Ada", "Eve", None]), st.sampled_from([1, 2, None]))
-FILES = st.lists(st.lists(st.lists(ROWS, max_size=5), max_size=3), max_size=3)
+TABLES = st.lists(st.lists(ROWS, max_size=5), max_size=6)
 
 
 def digest(name: str) -> str:
@@ -32,44 +31,44 @@ def digest(name: str) -> str:
     return str(text_digests(contents_of(rows, MAPPING))[0])
 
 
-def wanted(files: list[list[list[Row]]]) -> list[tuple[int, bool]]:
+def wanted(tables: list[list[Row]], *, in_order: bool) -> list[tuple[int, bool]]:
     """The same, row by row."""
-    rows: dict[str, list[tuple[int, tuple[bool, int], str, int]]] = defaultdict(list)
-    for file, tables in enumerate(files):
-        for row, (given_id, name, seen) in enumerate(chain.from_iterable(tables), file * FILE_ROWS):
-            key = str(given_id or "").replace("\u200b", "").strip()
-            if key and len(key) < 256:
-                rows[key].append((file, (seen is not None, seen or 0), str(name), row))
+    rows: dict[str, list[tuple[tuple[bool, int], str, int]]] = defaultdict(list)
+    for row, (given_id, name, seen) in enumerate(chain.from_iterable(tables)):
+        key = str(given_id or "").replace("\u200b", "").strip()
+        if key and len(key) < 256:
+            rows[key].append(((seen is not None, seen or 0), str(name), row))
     found = []
     for several in rows.values():
-        bests = [
-            max(group, key=itemgetter(1, 3)) for _, group in groupby(several, key=itemgetter(0))
-        ]
-        *_, row = best = max(bests, key=lambda r: (r[1], digest(r[2]), r[3]))
-        found += [(other[3], True) for other in several if other is not best]
-        if len({name for _, seen, name, _ in several if seen == best[1]}) > 1:
-            found.append((row, False))
+        best = max(several, key=lambda r: (r[0], "" if in_order else digest(r[1]), r[2]))
+        found += [(row, True) for _, _, row in several if row != best[2]]
+        if len({name for seen, name, _ in several if seen == best[0]}) > 1:
+            found.append((best[2], False))
     return sorted(found)
 
 
 @settings(deadline=None, max_examples=200)
-@given(files=FILES, pass_ids=st.sampled_from([1, 3, 1_000]), portion=st.sampled_from([1, 4, 1_000]))
+@given(
+    tables=TABLES,
+    in_order=st.booleans(),
+    pass_ids=st.sampled_from([1, 3, 1_000]),
+    portion=st.sampled_from([1, 4, 1_000]),
+)
 def test_the_newest_of_each_id_is_found_wherever_it_lies(
-    files: list[list[list[Row]]], pass_ids: int, portion: int
+    tables: list[list[Row]], pass_ids: int, portion: int, *, in_order: bool
 ) -> None:
     def read(columns: Collection[str]) -> Iterator[tuple[int, pa.Table]]:
-        for file, tables in enumerate(files):
-            first_row = file * FILE_ROWS
-            for rows in tables:
-                yield first_row, table(rows, columns)
-                first_row += len(rows)
+        first_row = 0
+        for rows in tables:
+            yield first_row, table(rows, columns)
+            first_row += len(rows)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(duplicates, "_PORTION_ROWS", portion)
-        count = sum(len(rows) for tables in files for rows in tables)
-        found = find_duplicates(read, count, MAPPING, None, pass_ids=pass_ids)
+        count = sum(map(len, tables))
+        found = find_duplicates(read, count, MAPPING, None, in_order=in_order, pass_ids=pass_ids)
 
-    assert [tuple(row.values()) for row in found.to_pylist()] == wanted(files)
+    assert [tuple(row.values()) for row in found.to_pylist()] == wanted(tables, in_order=in_order)
 
 
 def table(rows: list[Row], columns: Collection[str]) -> pa.Table:

@@ -12,13 +12,15 @@ from typing import Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dlt_bunce.records.duplicates import FILE_ROWS, find_duplicates
+from dlt_bunce.records.duplicates import find_duplicates
 from dlt_bunce.records.mapping import FieldMapping
 from dlt_bunce.records.prepare import Prepared, Rules, prepare
 from dlt_bunce.records.text import flat
 
 CHUNK_ROWS = 10_000
 """Rows read and compared with the ledger at a time: a load holds a few chunks in memory."""
+_FILE_ROWS = 1 << 40
+"""More than a file has: in a load, the rows of each have numbers of their own."""
 
 
 class Source(Protocol):
@@ -52,7 +54,7 @@ class Duplicates:
 
     def __init__(self, sources: Mapping[str, Source], mapping: FieldMapping, rules: Rules) -> None:
         self.sources, self.mapping, self.rules = sources, mapping, rules
-        self._starts = {name: number * FILE_ROWS for number, name in enumerate(sources)}
+        self._starts = {name: number * _FILE_ROWS for number, name in enumerate(sources)}
         self._lock = threading.Lock()
         self._found: pa.Table = None
 
@@ -71,7 +73,14 @@ class Duplicates:
 
     def _find(self) -> pa.Table:
         rows = sum(self._rows_of(source) for source in self.sources.values())
-        return find_duplicates(self._read, rows, self.mapping, self.rules.version_format)
+        return find_duplicates(
+            self._read,
+            rows,
+            self.mapping,
+            self.rules.version_format,
+            # dlt names the files of an extraction by chance, and goes on in the order of names
+            in_order=len(self.sources) == 1,
+        )
 
     def _rows_of(self, source: Source) -> int:
         if source.row_count is not None:

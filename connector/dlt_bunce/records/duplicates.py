@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence, Sized
-from itertools import groupby
 from typing import TypeVar
 
 import pyarrow as pa
@@ -22,8 +21,6 @@ DUPLICATES = pa.schema([("row", pa.int64()), ("gives_way", pa.bool_())])
 """Rows that give way to a newer one of their id; and rows to which others have to, though nothing
 but their place says that they are newer.
 """
-FILE_ROWS = 1 << 40
-"""More than a file has."""
 PASS_IDS = 2_000_000
 """So many ids are held at a time, as hashes of 8 bytes: larger loads are read in more passes."""
 _PORTION_ROWS = 500_000
@@ -42,23 +39,32 @@ Read = Callable[[Collection[str]], Iterator[tuple[int, pa.Table]]]
 
 
 def find_duplicates(
-    read: Read, rows: int, mapping: FieldMapping, form: str | None, *, pass_ids: int = PASS_IDS
+    read: Read,
+    rows: int,
+    mapping: FieldMapping,
+    form: str | None,
+    *,
+    in_order: bool = True,
+    pass_ids: int = PASS_IDS,
 ) -> pa.Table:
     """The rows of ids that come more than once (DUPLICATES, ascending).
 
     `read` gives the tables of a load with the columns asked for, each with the number of its first
-    row: the same numbers at each call, growing within a file, of which each has FILE_ROWS. Of
-    equally new rows the last of a file counts, as in `newest`. Of files nobody knows which is the
-    later, since dlt gives them names by chance and reads them by these: there the content decides,
-    so that each run takes the same. There are `rows` in all. Ids that come once are held as hashes
-    alone, and others only for as long as their part is looked at.
+    row: the same at each call. Of equally new rows the last counts, as in `newest`, if they come
+    `in_order`; else their content decides, so that each run takes the same. There are `rows` in
+    all. Ids that come once are held as hashes alone, and others only for as long as their part is
+    looked at.
     """
     found = [DUPLICATES.empty_table()]
+    order = ["row"] if in_order else ["content", "row"]
     parts = 1 << (max(rows - 1, 0) // pass_ids).bit_length()
     for part in range(parts):
         hashes = _repeated(read, mapping, part, parts)
         if len(hashes):
-            found.append(_decided(read, mapping, form, hashes))
+            columns = {*mapping.columns.values(), *([mapping.version] if mapping.version else [])}
+            found += _decided(
+                (_candidates(*one, mapping, form, hashes) for one in read(columns)), order
+            )
     return pa.concat_tables(found).sort_by("row").combine_chunks()
 
 
@@ -77,24 +83,8 @@ def _repeated(read: Read, mapping: FieldMapping, part: int, parts: int) -> pa.Ar
     return several
 
 
-def _decided(read: Read, mapping: FieldMapping, form: str | None, hashes: pa.Array) -> pa.Table:
-    """The duplicates among ids with these hashes."""
-    given_way = [DUPLICATES.empty_table()]
-    columns = {*mapping.columns.values(), *([mapping.version] if mapping.version else [])}
-    files = groupby(read(columns), lambda numbered: numbered[0] // FILE_ROWS)
-    newest_of_files = (
-        _newest((_candidates(*one, mapping, form, hashes) for one in tables), given_way, ["row"])
-        for _, tables in files
-    )
-    rows = _newest(newest_of_files, given_way, ["content", "row"])
-    undecided_rows = rows.column("row").filter(rows.column("open"))
-    return pa.concat_tables([*given_way, marked(undecided_rows, gives_way=False)])
-
-
-def _newest(parts: Iterable[pa.Table], given_way: list[pa.Table], order: Sequence[str]) -> pa.Table:
-    """The newest row of each id, of equally new ones the last in an order; adds all others to
-    `given_way`.
-    """
+def _decided(parts: Iterable[pa.Table], order: Sequence[str]) -> Iterator[pa.Table]:
+    """The duplicates among candidates; of equally new ones the last in an order counts."""
     best = _CANDIDATES.empty_table()
     for portion in _portions(parts):
         rows = pa.concat_tables([best, *portion]).sort_by([(name, "ascending") for name in order])
@@ -107,8 +97,8 @@ def _newest(parts: Iterable[pa.Table], given_way: list[pa.Table], order: Sequenc
         contents = pc.if_else(was_open, pa.scalar(None, pa.string()), contents)
         is_open = undecided(ids, versions, contents, kept)
         best = rows.set_column(3, "open", is_open).filter(kept)
-        given_way.append(marked(rows.column("row").filter(pc.invert(kept)), gives_way=True))
-    return best
+        yield marked(rows.column("row").filter(pc.invert(kept)), gives_way=True)
+    yield marked(best.column("row").filter(best.column("open")), gives_way=False)
 
 
 def _portions(parts: Iterable[_T]) -> Iterator[list[_T]]:
