@@ -72,7 +72,8 @@ def columns() -> str:
         "is taken, wherever in the run they lie; without a version, or of equal ones, the last. "
         "dlt may write a run into several files (`file_max_items`) and does not keep the order of "
         "rows then: instead of the last, one is taken by its content, the same each time. The "
-        "others are counted as `superseded`, and ids of which nothing but this tells the newer row as `ids_repeated`. "
+        "others are counted as `superseded`, and ids of which nothing but this tells the newer row "
+        "as `ids_repeated`. "
         "This holds for one table; two tables with one id are two sources, and the later load of "
         "that id is what Bunce has.",
         "`version` is no field of Bunce's but names a column that grows whenever a row changes: "
