@@ -124,10 +124,10 @@ def broken(folder: Path, changes: dict[str, str]) -> Path:
     ("changes", "error"),
     [
         ({"new.py": ""}, AssertionError),
-        ({"api/reply.py": "import dlt_bunce.settlement.steps"}, AssertionError),
+        ({"api/reply.py": "import dlt_bunce.settlement.messages"}, AssertionError),
         ({"load/load.py": "from dlt_bunce import destination"}, AssertionError),
         ({"records/text.py": "from dlt_bunce.records.prepare import prepare"}, CycleError),
-        ({"store/jobs.py": "def f():\n    from dlt_bunce.store import ledger"}, CycleError),
+        ({"store/load_file.py": "def f():\n    from dlt_bunce.store import ledger"}, CycleError),
     ],
 )
 def test_the_check_finds_what_it_is_for(

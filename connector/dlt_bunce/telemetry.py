@@ -13,7 +13,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from dlt_bunce.api.observer import UNOBSERVED, Observer, Question
+from dlt_bunce.api.observer import UNOBSERVED, Observer, RequestInfo
 from dlt_bunce.logs import logger
 from dlt_bunce.model import REJECT_CODES
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
     from dlt_bunce.api.reply import Reply
-    from dlt_bunce.store.ledger import Job
+    from dlt_bunce.store.ledger import LoadFile
 
 _OLDEST = "1.31"
 """As the extra in pyproject.toml has it: gauges, and buckets by advice."""
@@ -73,12 +73,12 @@ def _otel() -> _Otel | None:
     return _Otel()
 
 
-def is_there() -> bool:
+def enabled() -> bool:
     """Whether anything is measured."""
     return _otel() is not None
 
 
-def here() -> Context | None:
+def current_context() -> Context | None:
     """The context of this thread, for whoever goes on in another one."""
     if _otel() is None:
         return None
@@ -88,7 +88,9 @@ def here() -> Context | None:
 
 
 @contextmanager
-def load(job: Job, parent: Context | None = None) -> Iterator[Callable[[Mapping[str, int]], None]]:
+def load(
+    load_file: LoadFile, parent: Context | None = None
+) -> Iterator[Callable[[Mapping[str, int]], None]]:
     """The span of a load file, which is the current one within. Gives the function that takes the
     counts once the file is settled; an exception marks the span by its type.
     """
@@ -97,16 +99,16 @@ def load(job: Job, parent: Context | None = None) -> Iterator[Callable[[Mapping[
         yield lambda _counts: None
         return
     attributes = {
-        "dlt_bunce.pipeline": job.pipeline_name,
-        "dlt_bunce.table": job.table_name,
-        "dlt_bunce.run_id": job.run_id,
-        "dlt_bunce.job_id": job.job_id,
-        "dlt_bunce.disposition": job.disposition,
+        "dlt_bunce.pipeline": load_file.pipeline_name,
+        "dlt_bunce.table": load_file.table_name,
+        "dlt_bunce.run_id": load_file.run_id,
+        "dlt_bunce.job_id": load_file.job_id,
+        "dlt_bunce.disposition": load_file.disposition,
     }
     with _span(otel, "dlt_bunce.load", parent, attributes) as span:
 
         def settled(counts: Mapping[str, int]) -> None:
-            names = {"pipeline": job.pipeline_name, "table": job.table_name}
+            names = {"pipeline": load_file.pipeline_name, "table": load_file.table_name}
             for fate, count in counts.items():
                 span.set_attribute(f"dlt_bunce.{fate}", count)
                 if count and fate != "read":
@@ -141,10 +143,10 @@ class _Requests(Observer):
         port = parts.port or (443 if parts.scheme == "https" else 80)
         self._otel, self._pipeline, self._path = otel, pipeline, parts.path
         self._server = {"server.address": parts.hostname or "", "server.port": port}
-        self._parent = here()
+        self._parent = current_context()
 
     @contextmanager
-    def request(self, question: Question) -> Iterator[Callable[[Reply], None]]:
+    def request(self, question: RequestInfo) -> Iterator[Callable[[Reply], None]]:
         common: dict[str, Any] = {
             "http.request.method": question.method,
             "url.template": self._path + question.template,

@@ -11,11 +11,11 @@ import pytest
 
 from dlt_bunce.api.batch import Row, Rows
 from dlt_bunce.api.client import Session
-from dlt_bunce.api.rate_limit import Pace
+from dlt_bunce.api.rate_limit import TokenBucket
 from dlt_bunce.api.retry import RetryPolicy
 from dlt_bunce.api.throttle import BatchSize
 from dlt_bunce.emulator import Emulator
-from dlt_bunce.settlement.settlement import Settlement, Traits
+from dlt_bunce.settlement.settlement import ApiCapabilities, Settlement
 
 KEY = "sk_test_marked"
 QUICK = RetryPolicy(attempts=4, base_s=0.001, cap_s=0.002, block_s=0.01)
@@ -30,7 +30,7 @@ def make_session(emulator: Emulator) -> Iterator[MakeSession]:
     made: list[Session] = []
 
     def make(base_url: str = "", **settings: Any) -> Session:
-        settings = {"pace": Pace(0), "retry": QUICK, "timeout_s": 5.0} | settings
+        settings = {"pace": TokenBucket(0), "retry": QUICK, "timeout_s": 5.0} | settings
         made.append(Session(base_url or emulator.base_url, KEY, **settings))
         return made[-1]
 
@@ -55,12 +55,12 @@ def fields(customer_id: str, **changes: str) -> dict[str, str]:
     } | changes
 
 
-def row(customer: dict[str, str], *, in_doubt: bool = False) -> Row:
+def row(customer: dict[str, str], *, indeterminate: bool = False) -> Row:
     """A customer as a settlement takes it."""
-    return Row(**customer, devices=None, payload=json.dumps(customer), in_doubt=in_doubt)
+    return Row(**customer, devices=None, payload=json.dumps(customer), indeterminate=indeterminate)
 
 
-_TYPES = {"in_doubt": pa.bool_()}
+_TYPES = {"indeterminate": pa.bool_()}
 
 
 def batch(rows: list[Row]) -> Rows:
@@ -79,11 +79,16 @@ def batch(rows: list[Row]) -> Rows:
 def settle(session: Session) -> Settle:
     """Makes a settlement of customers, to be run."""
 
-    def make(rows: list[Any], traits: Traits | None = None, **settings: Any) -> Settlement:
+    def make(
+        rows: list[Any], capabilities: ApiCapabilities | None = None, **settings: Any
+    ) -> Settlement:
         rows = batch([each if isinstance(each, Row) else row(each) for each in rows])
         settings = {"overwrite": False, "api": session} | settings
         return Settlement(
-            rows, traits=traits or Traits(), learner=BatchSize(100, 1_000), **settings
+            rows,
+            capabilities=capabilities or ApiCapabilities(),
+            learner=BatchSize(100, 1_000),
+            **settings,
         )
 
     return make

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlt_bunce.api.rate_limit import Pace
+from dlt_bunce.api.rate_limit import TokenBucket
 
 
 class Time:
@@ -44,7 +44,7 @@ def most_in_a_minute(departures: list[float], late: float = 0.0) -> int:
 )
 def test_no_minute_sees_more_than_allowed(allowed: int, idles: list[tuple[int, float]]) -> None:
     time = Time()
-    pace = Pace(allowed, clock=time.clock, sleep=time.sleep)
+    pace = TokenBucket(allowed, clock=time.clock, sleep=time.sleep)
     departures: list[float] = []
 
     for number, idle in [*idles, (allowed * 2, 0.0)]:
@@ -62,7 +62,7 @@ def test_no_minute_sees_more_than_allowed(allowed: int, idles: list[tuple[int, f
 def test_a_clock_that_rounds_is_waited_for_in_visible_steps() -> None:
     time = Time()
     time.now = 2.0**40  # adding less than 0.0001 changes nothing here
-    pace = Pace(7, clock=time.clock, sleep=time.sleep)
+    pace = TokenBucket(7, clock=time.clock, sleep=time.sleep)
 
     waits = [pace.wait() for _ in range(1_000)]
 
@@ -72,7 +72,7 @@ def test_a_clock_that_rounds_is_waited_for_in_visible_steps() -> None:
 @pytest.mark.parametrize("allowed", [50, 100, 500, 1_000])
 def test_nearly_all_of_the_budget_is_used(allowed: int) -> None:
     time = Time()
-    pace = Pace(allowed, clock=time.clock, sleep=time.sleep)
+    pace = TokenBucket(allowed, clock=time.clock, sleep=time.sleep)
     start, requests = time.now, allowed * 10
 
     for _ in range(requests):
@@ -83,14 +83,14 @@ def test_nearly_all_of_the_budget_is_used(allowed: int) -> None:
 
 def test_without_a_limit_nobody_waits() -> None:
     time = Time()
-    pace = Pace(0, clock=time.clock, sleep=time.sleep)
+    pace = TokenBucket(0, clock=time.clock, sleep=time.sleep)
 
     assert 0 == sum(pace.wait() for _ in range(10_000))
 
 
 def test_a_pause_holds_for_every_thread() -> None:
     time = Time()
-    pace = Pace(0, clock=time.clock, sleep=time.sleep)
+    pace = TokenBucket(0, clock=time.clock, sleep=time.sleep)
     pace.pause(60)
     pace.pause(30)
 
@@ -114,7 +114,7 @@ def test_a_pause_reaches_a_thread_that_is_waiting_already() -> None:
             pace.pause(500)
         time.sleep(seconds)
 
-    pace = Pace(2, clock=time.clock, sleep=sleep)
+    pace = TokenBucket(2, clock=time.clock, sleep=sleep)
 
     pace.wait()
     pace.wait()
@@ -124,7 +124,7 @@ def test_a_pause_reaches_a_thread_that_is_waiting_already() -> None:
 
 def test_threads_share_one_budget() -> None:
     time = Time()
-    pace = Pace(500, clock=time.clock, sleep=time.sleep)
+    pace = TokenBucket(500, clock=time.clock, sleep=time.sleep)
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: pace.wait(), range(1_000)))

@@ -10,15 +10,15 @@ from dataclasses import replace
 import pytest
 
 from dlt_bunce.api.client import Session
-from dlt_bunce.api.rate_limit import Pace
+from dlt_bunce.api.rate_limit import TokenBucket
 from dlt_bunce.api.throttle import BatchSize
 from dlt_bunce.emulator import Emulator
-from dlt_bunce.settlement.settlement import Settlement, Traits
-from dlt_bunce.settlement.work_item import Refusal
+from dlt_bunce.settlement.settlement import ApiCapabilities, Settlement
+from dlt_bunce.settlement.work_item import BatchRejection
 
 from .conftest import batch, fields, row
 
-REFUSAL = Refusal(2, 10, "bad", counted=True)
+REFUSAL = BatchRejection(2, 10, "bad", counted=True)
 
 
 def test_a_batch_that_is_stopped_while_it_waits_is_not_sent_and_not_in_doubt(
@@ -26,41 +26,41 @@ def test_a_batch_that_is_stopped_while_it_waits_is_not_sent_and_not_in_doubt(
 ) -> None:
     waits: list[float] = []
     # the first of each minute leaves at once, the second waits
-    pace = Pace(1, sleep=waits.append, clock=lambda: 61.0 * len(waits))
+    pace = TokenBucket(1, sleep=waits.append, clock=lambda: 61.0 * len(waits))
     with closing(Session(emulator.base_url, "sk_test_x", pace=pace)) as session:
         session.check_key()
         settlement = Settlement(
             batch([row(fields("c1"))]),
             session,
-            Traits(),
+            ApiCapabilities(),
             BatchSize(1, 1),
             overwrite=True,
             stopped=lambda: bool(waits),
         )
 
-        (verdict,) = settlement.run()
+        (result,) = settlement.run()
 
     assert waits
-    assert ("deferred", False) == (verdict.fate, verdict.in_doubt)
+    assert ("deferred", False) == (result.fate, result.indeterminate)
     assert ["lookup"] == [record.call for record in emulator.requests]
 
 
 def test_one_batch_brings_a_proof_while_the_others_that_could_wait() -> None:
-    traits = Traits()
-    traits.seek_proof(REFUSAL)
+    capabilities = ApiCapabilities()
+    capabilities.request_verification(REFUSAL)
     proves, proven = threading.Event(), threading.Event()
 
     def first() -> bool:
-        with traits.turn(proves=True) as probes:
+        with capabilities.turn(proves=True) as probes:
             proves.set()
             assert proven.wait(10)
             # others that were refused meanwhile ask for a proof as well
-            traits.seek_proof(REFUSAL)
-            traits.learn(replace(REFUSAL, fresh=True), absent=0, other=0, looked_up=8)
+            capabilities.request_verification(REFUSAL)
+            capabilities.learn(replace(REFUSAL, fresh=True), absent=0, other=0, looked_up=8)
             return probes
 
     def another(*, could: bool) -> bool:
-        with traits.turn(proves=could) as probes:
+        with capabilities.turn(proves=could) as probes:
             return probes
 
     with ThreadPoolExecutor(3) as pool:
@@ -76,17 +76,17 @@ def test_one_batch_brings_a_proof_while_the_others_that_could_wait() -> None:
 
 
 def test_a_batch_that_fails_to_bring_a_proof_leaves_that_to_the_next_one() -> None:
-    traits = Traits()
-    traits.seek_proof(REFUSAL)
+    capabilities = ApiCapabilities()
+    capabilities.request_verification(REFUSAL)
 
     def lost() -> None:
-        with traits.turn(proves=True) as probes:
+        with capabilities.turn(proves=True) as probes:
             assert probes
             raise OSError("lost")
 
     with pytest.raises(OSError, match="lost"):
         lost()
-    traits.seek_proof(REFUSAL)
+    capabilities.request_verification(REFUSAL)
 
-    with traits.turn(proves=True) as probes:
+    with capabilities.turn(proves=True) as probes:
         assert probes

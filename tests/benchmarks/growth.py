@@ -26,7 +26,7 @@ from dlt_bunce.records.mapping import FieldMapping
 from dlt_bunce.records.prepare import Rules, prepare
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.dead_letters import LETTERS
-from dlt_bunce.store.ledger import SETTLED, Job, Ledger
+from dlt_bunce.store.ledger import SETTLED, Ledger, LoadFile
 from dlt_bunce.store.statements import CLAIM, JUDGE
 
 FILL_ROWS = 500_000
@@ -168,9 +168,9 @@ def _fill(db: Database, first: int, rows: int) -> None:
         )
 
 
-def _job() -> Job:
+def _job() -> LoadFile:
     number = next(_numbers)
-    return Job("default", f"1795000000.{number}", "growth", "customers", "abcdef1234", "merge")
+    return LoadFile("default", f"1795000000.{number}", "growth", "customers", "abcdef1234", "merge")
 
 
 @contextmanager

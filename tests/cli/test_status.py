@@ -19,7 +19,7 @@ def test_status_shows_ledger_letters_and_last_runs(run: Run) -> None:
     found = run("status", "--runs", "2", "--json").json
     shown = run("status").output
 
-    assert {"customers": 2, "delivered": 2, "in_doubt": 0} == found["ledger"]
+    assert {"customers": 2, "delivered": 2, "indeterminate": 0} == found["ledger"]
     assert {"invalid_phone_no": 1} == found["open_dead_letters"]
     assert [0, 0] == [run["bulk_requests"] for run in found["runs"]], "newest first"
     assert "Account default: 2 customers delivered, 0 in doubt, 1 dead letters open" in shown

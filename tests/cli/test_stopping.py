@@ -60,7 +60,7 @@ def test_what_is_in_flight_is_settled_and_the_same_command_sends_the_rest(
     told = f"Stopped: {delivered} of 1,000 rows are settled and are not sent again. Go on with: "
     assert [told + "dlt-bunce load customers.parquet --json"] == errors.splitlines()
     state = run("status", "--json").json
-    assert (delivered, 0) == (state["ledger"]["delivered"], state["ledger"]["in_doubt"])
+    assert (delivered, 0) == (state["ledger"]["delivered"], state["ledger"]["indeterminate"])
     assert "stopped" == state["runs"][0]["state"]
 
     emulator.behavior = Behavior()

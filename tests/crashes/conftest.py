@@ -1,4 +1,4 @@
-"""One nursery for all tests, and a store of each kind."""
+"""One process_pool for all tests, and a store of each kind."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from .harness import Nursery, nursery
+from .harness import ProcessPool, process_pool
 
 
 @pytest.fixture(scope="session")
-def loads() -> Iterator[Nursery]:
+def loads() -> Iterator[ProcessPool]:
     """Where loads are run as processes."""
-    with nursery() as loads:
+    with process_pool() as loads:
         yield loads
 
 

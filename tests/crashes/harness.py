@@ -25,12 +25,12 @@ REFUSED = "refused.example"
 """Bunce refuses emails of this domain."""
 
 
-class Nursery:
+class ProcessPool:
     """Runs loads as processes."""
 
     def __init__(self) -> None:
         self._program = subprocess.Popen(
-            [sys.executable, "-m", "tests.crashes.nursery"],
+            [sys.executable, "-m", "tests.crashes.process_pool"],
             cwd=Path(__file__).parents[2],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -51,9 +51,9 @@ class Nursery:
 
 
 @contextmanager
-def nursery() -> Iterator[Nursery]:
-    """A nursery for the time of the block."""
-    made = Nursery()
+def process_pool() -> Iterator[ProcessPool]:
+    """A process_pool for the time of the block."""
+    made = ProcessPool()
     try:
         yield made
     finally:
@@ -61,12 +61,12 @@ def nursery() -> Iterator[Nursery]:
 
 
 @dataclass
-class World:
+class Scenario:
     """Source, store, and Bunce; `rows` is what the source says of each customer now."""
 
     folder: Path
     emulator: Emulator
-    loads: Nursery
+    loads: ProcessPool
     store_url: str = "sqlite:///bunce.sqlite"
     disposition: str = "merge"
     settings: dict[str, str] = field(default_factory=dict)

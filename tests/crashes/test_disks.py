@@ -10,16 +10,16 @@ import pytest
 
 from dlt_bunce.emulator import Behavior, Emulator
 
-from .harness import REFUSED, Nursery, World, person
+from .harness import REFUSED, ProcessPool, Scenario, person
 
 
 @pytest.fixture
-def world(emulator: Emulator, loads: Nursery) -> Iterator[World]:
+def world(emulator: Emulator, loads: ProcessPool) -> Iterator[Scenario]:
     """A few customers, loaded, in a folder that everybody may use."""
     emulator.behavior = Behavior(rate_limit=0, refused_email_domain=REFUSED)
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o777)
-        world = World(Path(folder), emulator, loads)
+        world = Scenario(Path(folder), emulator, loads)
         world.put(*(person(n) for n in range(10)))
         assert 0 == world.load(), world.output()
         yield world
@@ -27,7 +27,7 @@ def world(emulator: Emulator, loads: Nursery) -> Iterator[World]:
 
 @pytest.mark.parametrize("largest_file", [100_000, 250_000, 400_000])
 def test_a_disk_that_fills_up_while_loading_loses_nothing_and_repeats_nothing(
-    world: World, largest_file: int
+    world: Scenario, largest_file: int
 ) -> None:
     world.settings["DESTINATION__BUNCE__BATCH_SIZE"] = "50"
     world.settings["DESTINATION__BUNCE__MAX_BATCH_SIZE"] = "50"
@@ -46,7 +46,7 @@ def test_a_disk_that_fills_up_while_loading_loses_nothing_and_repeats_nothing(
     assert [] == world.sent_blindly()
 
 
-def test_a_store_that_may_only_be_read_stops_the_run_before_a_row_is_sent(world: World) -> None:
+def test_a_store_that_may_only_be_read_stops_the_run_before_a_row_is_sent(world: Scenario) -> None:
     for path in [world.folder, *world.folder.rglob("*")]:
         path.chmod(0o777 if path.is_dir() else 0o666)
     for path in world.folder.glob("bunce.sqlite*"):

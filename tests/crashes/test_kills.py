@@ -12,16 +12,16 @@ import pytest
 from dlt_bunce.emulator import Behavior, Emulator, Fault
 from dlt_bunce.emulator.behavior import FaultKind
 
-from .harness import REFUSED, Nursery, World, people, person
+from .harness import REFUSED, ProcessPool, Scenario, people, person
 
 CALM = Behavior(rate_limit=0, refused_email_domain=REFUSED)
 
 
 @pytest.fixture
-def world(tmp_path: Path, emulator: Emulator, loads: Nursery, store: str) -> World:
+def world(tmp_path: Path, emulator: Emulator, loads: ProcessPool, store: str) -> Scenario:
     """Twenty customers, some of them bad, of whom eight have changed since a first load."""
     emulator.behavior = CALM
-    world = World(tmp_path / "world", emulator, loads, store)
+    world = Scenario(tmp_path / "world", emulator, loads, store)
     world.settings["DESTINATION__BUNCE__CONCURRENCY"] = "1"
     world.settings["DESTINATION__BUNCE__MAX_CONCURRENCY"] = "1"
     world.put(*people(20, random.Random(1)))
@@ -30,7 +30,7 @@ def world(tmp_path: Path, emulator: Emulator, loads: Nursery, store: str) -> Wor
     return world
 
 
-def edit(world: World, version: int) -> None:
+def edit(world: Scenario, version: int) -> None:
     """Eight customers change, and twelve are new, of whom two are bad."""
     first = len(world.rows)
     new = [person(first + n) for n in range(10)]
@@ -38,7 +38,7 @@ def edit(world: World, version: int) -> None:
     world.put(*(person(n, version=version) for n in range(8)), *new, *bad)
 
 
-def test_a_load_that_is_killed_at_any_boundary_is_completed_by_the_next(world: World) -> None:
+def test_a_load_that_is_killed_at_any_boundary_is_completed_by_the_next(world: Scenario) -> None:
     assert 0 == world.load(), world.output()
     world.check()
     boundaries = [(name, n) for name, times in world.passed.items() for n in range(1, times + 1)]
@@ -65,7 +65,7 @@ def test_a_load_that_is_killed_at_any_boundary_is_completed_by_the_next(world: W
     print(f"\n{len(boundaries)} boundaries on {world.store_url.partition(':')[0]}")
 
 
-def test_after_a_kill_only_what_was_about_to_leave_is_looked_up(world: World) -> None:
+def test_after_a_kill_only_what_was_about_to_leave_is_looked_up(world: Scenario) -> None:
     world.put(*(person(100 + n) for n in range(400)))
     start = len(world.emulator.requests)
     assert -signal.SIGKILL == world.load(kill_at=["after request", 12])
@@ -78,13 +78,13 @@ def test_after_a_kill_only_what_was_about_to_leave_is_looked_up(world: World) ->
     world.check()
     assert [] == world.sent_blindly(start)
     asked = [r for r in world.emulator.requests[killed:] if r.call == "lookup"]
-    doubted = claimed & {key for record in asked for key in record.customer_ids}
+    indeterminate = claimed & {key for record in asked for key in record.customer_ids}
     # in batches of 8: one on the wire, four made after it, and one more announced
-    assert 1 <= len(doubted) <= 6 * 8
+    assert 1 <= len(indeterminate) <= 6 * 8
 
 
 @pytest.mark.parametrize("n", range(2, 10))
-def test_a_load_killed_while_rows_wait_is_completed_by_the_next(world: World, n: int) -> None:
+def test_a_load_killed_while_rows_wait_is_completed_by_the_next(world: Scenario, n: int) -> None:
     # two in each batch of eight are refused: the other six wait for a proof that such counts hold
     world.put(*(person(100 + i, bad="there" if i % 4 == 0 else "") for i in range(32)))
     start = len(world.emulator.requests)
@@ -100,7 +100,7 @@ def test_a_load_killed_while_rows_wait_is_completed_by_the_next(world: World, n:
 
 @pytest.mark.parametrize("fault", ["hang_after", "hang_before"])
 def test_a_load_killed_while_bunce_is_answering_is_completed_by_the_next(
-    world: World, fault: FaultKind
+    world: Scenario, fault: FaultKind
 ) -> None:
     hang = Fault(fault, on_request=2, seconds=1.0)
     world.emulator.behavior = Behavior(rate_limit=0, refused_email_domain=REFUSED, faults=(hang,))
@@ -116,7 +116,7 @@ def test_a_load_killed_while_bunce_is_answering_is_completed_by_the_next(
 
 
 def test_what_a_dead_worker_has_claimed_is_left_alone_until_its_lease_is_over(
-    world: World,
+    world: Scenario,
 ) -> None:
     assert -signal.SIGKILL == world.load(kill_at=["after request", 4])
     start, claimed = len(world.emulator.requests), world.claimed()

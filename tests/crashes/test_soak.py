@@ -1,4 +1,4 @@
-"""Killed at random moments, under faults, with a source that changes: the books always balance."""
+"""Killed at random moments, under faults, with a changing source: the ledger always balances."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from dlt_bunce.emulator import Behavior, Emulator, Fault
 from dlt_bunce.emulator.behavior import FaultKind
 
-from .harness import REFUSED, Nursery, World, person
+from .harness import REFUSED, ProcessPool, Scenario, person
 
 KILLS = int(os.environ.get("DLT_BUNCE_TEST_SOAK_KILLS", "12"))
 """How many loads are killed in all, a quarter of them in each history."""
@@ -53,7 +53,7 @@ class Tally:
         return f"{self.killed} kills, {self.completed} loads completed, {self.failed} gave up"
 
 
-def edit(world: World, chance: random.Random, settled: int) -> None:
+def edit(world: Scenario, chance: random.Random, settled: int) -> None:
     """Some customers change, some become bad or good, and some are new.
 
     Those that changed since edit `settled` stay: each has one content at most that is not settled,
@@ -75,7 +75,7 @@ def faults(chance: random.Random, look_up: bool) -> tuple[Fault, ...]:
 
 @pytest.mark.parametrize("look_up", [True, False], ids=["look-up", "no-look-up"])
 def test_killed_at_random_every_row_is_settled_once(
-    tmp_path: Path, emulator: Emulator, loads: Nursery, store: str, *, look_up: bool
+    tmp_path: Path, emulator: Emulator, loads: ProcessPool, store: str, *, look_up: bool
 ) -> None:
     """Without a look-up there are neither faults nor edits before a load has completed: only then
     it can be counted that each load sends a customer in doubt once more at most.
@@ -88,7 +88,7 @@ def test_killed_at_random_every_row_is_settled_once(
         latency_ms=5,
         lookup="sdk" if look_up else "absent",
     )
-    world = World(tmp_path / "world", emulator, loads, store)
+    world = Scenario(tmp_path / "world", emulator, loads, store)
     world.settings["DESTINATION__BUNCE__CONCURRENCY"] = "3"
     tally = Tally()
     pending, at_peace = False, 0
@@ -114,7 +114,7 @@ def test_killed_at_random_every_row_is_settled_once(
     print(f"\n{engine}, look-up {look_up}: {tally}; {figures}")
 
 
-def settle(world: World, calm: Behavior, tally: Tally) -> str:
+def settle(world: Scenario, calm: Behavior, tally: Tally) -> str:
     """A load in peace: afterwards everybody is where they belong."""
     world.emulator.behavior = calm
     start = len(world.emulator.requests)
@@ -127,7 +127,7 @@ def settle(world: World, calm: Behavior, tally: Tally) -> str:
     return world.check()
 
 
-def sent_twice_in(world: World, start: int) -> list[str]:
+def sent_twice_in(world: Scenario, start: int) -> list[str]:
     """Customers whom one load sent twice by one lane in requests that were not refused."""
     sent = Counter(
         (record.call, key)

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from dlt_bunce.api.batch import Rows
 from dlt_bunce.load.dispatch import Delivered, deliver
-from dlt_bunce.settlement.verdict import Verdict
+from dlt_bunce.settlement.row_result import RowResult
 
 
 def batch(*numbers: int, email: str = "") -> pa.Table:
@@ -20,7 +20,7 @@ def batch(*numbers: int, email: str = "") -> pa.Table:
             "customer_id": [f"c{n}" for n in numbers],
             "email": [email or f"c{n}@example.com" for n in numbers],
             "payload": ["{}"] * len(numbers),
-            "in_doubt": [False] * len(numbers),
+            "indeterminate": [False] * len(numbers),
         }
         | {name: pa.array(["x"] * len(numbers), pa.string()) for name in texts}
     )
@@ -28,7 +28,7 @@ def batch(*numbers: int, email: str = "") -> pa.Table:
 
 def delivered(rows: pa.Table) -> Delivered:
     """All of them are created."""
-    return Delivered(rows, [Verdict("created", "response")] * rows.num_rows, 1, None, {}, ())
+    return Delivered(rows, [RowResult("created", "response")] * rows.num_rows, 1, None, {}, ())
 
 
 def test_none_among_the_batches_asks_for_what_has_come_in() -> None:
@@ -57,7 +57,7 @@ def test_none_among_the_batches_asks_for_what_has_come_in() -> None:
         threads=2,
         in_flight=lambda: 2,
         before=lambda _emails: (),
-        abandon=lambda: None,
+        on_abort=lambda: None,
     )
     for group in groups:
         settled += [key for one in group for key in one.batch.column("customer_id").to_pylist()]
@@ -86,7 +86,7 @@ def test_what_must_go_before_a_batch_has_ended_before_it_begins() -> None:
         threads=4,
         in_flight=lambda: 4,
         before=before,
-        abandon=lambda: None,
+        on_abort=lambda: None,
     )
 
     assert 4 == sum(len(group) for group in groups)

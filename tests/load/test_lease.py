@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 
 from dlt_bunce.api.client import Session
-from dlt_bunce.api.rate_limit import Pace
+from dlt_bunce.api.rate_limit import TokenBucket
 from dlt_bunce.api.throttle import BatchSize, Concurrency, Throttle
 from dlt_bunce.emulator import Behavior, Emulator, Fault
 from dlt_bunce.errors import RowsDeferredError, StoreError
@@ -25,7 +25,7 @@ from dlt_bunce.records.mapping import resolve_mapping
 from dlt_bunce.records.prepare import Rules
 from dlt_bunce.store import runs
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.ledger import Job
+from dlt_bunce.store.ledger import LoadFile
 
 STORE = "sqlite:///bunce.sqlite"
 FIELDS = ("customer_id", "email", "first_name", "last_name", "phone_no")
@@ -54,15 +54,15 @@ class People:
 
 def load(name: str, base_url: str, lease_s: float) -> Mapping[str, int]:
     """Loads them as a run of that name."""
-    job = Job("a", name, name, "customers", "1", "merge")
+    load_file = LoadFile("a", name, name, "customers", "1", "merge")
     settings = Settings(resolve_mapping(FIELDS), Rules(), b"key", lease_s=lease_s)
     throttle = Throttle(BatchSize(5, 5), Concurrency(1, 1))
     with (
         Database(STORE) as db,
-        closing(Session(base_url, "sk_test_x", pace=Pace(0))) as session,
+        closing(Session(base_url, "sk_test_x", pace=TokenBucket(0))) as session,
     ):
-        runs.begin(db, job, {})
-        return Load(People(), job, settings, db, session, throttle).run()
+        runs.begin(db, load_file, {})
+        return Load(People(), load_file, settings, db, session, throttle).run()
 
 
 def wait_for_requests(emulator: Emulator, count: int) -> None:
@@ -141,7 +141,7 @@ def stop(process: subprocess.Popen[str]) -> None:
 def test_a_quick_load_writes_no_lease(emulator: Emulator) -> None:
     with Database(STORE) as db:
         in_flight = [1]
-        lease = Lease(db, Job("a", "run", "crm", "customers", "1", "merge"), lambda: in_flight)
+        lease = Lease(db, LoadFile("a", "run", "crm", "customers", "1", "merge"), lambda: in_flight)
         with lease:
             assert not lease.is_lost()
             in_flight.clear()
@@ -153,13 +153,13 @@ def test_a_lease_that_was_lost_stays_lost_when_the_clock_goes_back(
 ) -> None:
     now = time.time()
     with Database(STORE) as db:
-        lease = Lease(db, Job("a", "run", "crm", "customers", "1", "merge"), list)
+        lease = Lease(db, LoadFile("a", "run", "crm", "customers", "1", "merge"), list)
         with lease:
             with monkeypatch.context() as later:
                 later.setattr(time, "time", lambda: now + 181)
-                ahead = lease.is_lost()
+                prefetch = lease.is_lost()
 
-            assert (True, True) == (ahead, lease.is_lost())
+            assert (True, True) == (prefetch, lease.is_lost())
 
 
 @pytest.mark.parametrize("lease_s", [0.5, 2.0, 180.0])

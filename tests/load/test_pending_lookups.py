@@ -6,10 +6,10 @@ import pyarrow as pa
 import pytest
 
 from dlt_bunce.load.dispatch import Delivered
-from dlt_bunce.load.pending_lookups import Held, left_by, said_of
-from dlt_bunce.settlement.capabilities import Traits
-from dlt_bunce.settlement.verdict import Verdict
-from dlt_bunce.settlement.work_item import Refusal
+from dlt_bunce.load.pending_lookups import PendingLookups, caused_by, last_errors
+from dlt_bunce.settlement.capabilities import ApiCapabilities
+from dlt_bunce.settlement.row_result import RowResult
+from dlt_bunce.settlement.work_item import BatchRejection
 
 SAID = ("c1@example.com is already taken", 422)
 
@@ -23,7 +23,7 @@ def batch(chunk: int, first: int, rows: int) -> pa.Table:
             "email": [f"c{n}@example.com" for n in numbers],
             "payload": ["{}"] * rows,
             "verb": ["create"] * rows,
-            "in_doubt": [False] * rows,
+            "indeterminate": [False] * rows,
             "chunk": pa.array([chunk] * rows, pa.int64()),
         }
     )
@@ -35,14 +35,14 @@ BAD = "bad"
 class Waiting:
     """A load in which rows wait."""
 
-    def __init__(self, most_s: float = 60.0) -> None:
-        self.traits = Traits()
-        self.held = Held(self.traits, most_s=most_s)
+    def __init__(self, max_wait_s: float = 60.0) -> None:
+        self.capabilities = ApiCapabilities()
+        self.held = PendingLookups(self.capabilities, max_wait_s=max_wait_s)
 
     def learn(self, named: int, absent: int = 0, *, fresh: bool = False) -> None:
         """A refusal of so many rows was looked up."""
-        refusal = Refusal(named, 100, BAD, counted=True, fresh=fresh)
-        self.traits.learn(refusal, absent, 0, looked_up=100 - named)
+        refusal = BatchRejection(named, 100, BAD, counted=True, fresh=fresh)
+        self.capabilities.learn(refusal, absent, 0, looked_up=100 - named)
 
     def taken(self, rows: pa.Table, *taken: int) -> list[str]:
         """Some of the rows are called taken; returns the ids of those that are settled."""
@@ -51,7 +51,7 @@ class Waiting:
 
     def left_over(self, rows: pa.Table, named: int, *left: int, sort: str = BAD) -> list[str]:
         """A refusal leaves some of the rows over; returns the ids of those that are settled."""
-        refusal = Refusal(named, 100, sort, counted=True)
+        refusal = BatchRejection(named, 100, sort, counted=True)
         return self._settled(Delivered(rows, _created(rows), 1, None, {}, [(left, refusal)]))
 
     def due(self, chunk: int = 0) -> list[list[str]]:
@@ -59,8 +59,8 @@ class Waiting:
         return [ids(one) for one in self.held.due(chunk)]
 
     def _settled(self, delivered: Delivered) -> list[str]:
-        settled, verdicts = self.held.without(delivered)
-        assert settled.num_rows == len(verdicts)
+        settled, results = self.held.without(delivered)
+        assert settled.num_rows == len(results)
         return ids(settled)
 
 
@@ -69,8 +69,8 @@ def ids(rows: pa.Table) -> list[str]:
     return found
 
 
-def _created(rows: pa.Table) -> list[Verdict]:
-    return [Verdict("created", "response")] * rows.num_rows
+def _created(rows: pa.Table) -> list[RowResult]:
+    return [RowResult("created", "response")] * rows.num_rows
 
 
 def test_enough_taken_rows_for_a_look_up_are_due_at_once() -> None:
@@ -82,8 +82,8 @@ def test_enough_taken_rows_for_a_look_up_are_due_at_once() -> None:
     (due,) = load.held.due(0)
 
     assert [*(f"c{n}" for n in range(97)), "c99"] == ids(due)
-    assert dict.fromkeys(range(98), SAID) == said_of(due)
-    assert left_by(due) is None
+    assert dict.fromkeys(range(98), SAID) == last_errors(due)
+    assert caused_by(due) is None
     assert [] == list(load.held.rest())
 
 
@@ -119,9 +119,9 @@ def test_rows_left_over_wait_until_their_refusal_is_believed() -> None:
     (due,) = load.held.due(0)
 
     assert ["c1", "c2"] == ids(due)
-    assert [True, True] == due.column("in_doubt").to_pylist()
-    assert Refusal(5, 100, BAD, counted=True) == left_by(due)
-    assert {} == said_of(due)
+    assert [True, True] == due.column("indeterminate").to_pylist()
+    assert BatchRejection(5, 100, BAD, counted=True) == caused_by(due)
+    assert {} == last_errors(due)
     assert [["c3", "c4"]] == [ids(one) for one in load.held.rest()]
 
 
@@ -139,25 +139,25 @@ def test_a_larger_share_than_was_checked_is_not_believed() -> None:
     load = Waiting()
     load.learn(2, fresh=True)
     load.learn(9)
-    few = Refusal(5, 20, BAD, counted=True)
+    few = BatchRejection(5, 20, BAD, counted=True)
 
     # nor is what only two of them together have shown
-    load.traits.learn(Refusal(3, 6, BAD, counted=True), 0, 0, looked_up=3)
-    assert load.traits.believes(Refusal(5, 100, BAD, counted=True))
-    assert not load.traits.believes(few)
-    assert load.traits.may_believe(few)
+    load.capabilities.learn(BatchRejection(3, 6, BAD, counted=True), 0, 0, looked_up=3)
+    assert load.capabilities.believes(BatchRejection(5, 100, BAD, counted=True))
+    assert not load.capabilities.believes(few)
+    assert load.capabilities.may_believe(few)
 
 
-@pytest.mark.parametrize(("most_s", "chunk"), [(60.0, 4), (0.0, 0)])
-def test_rows_left_over_do_not_wait_for_long(most_s: float, chunk: int) -> None:
-    load = Waiting(most_s)
+@pytest.mark.parametrize(("max_wait_s", "chunk"), [(60.0, 4), (0.0, 0)])
+def test_rows_left_over_do_not_wait_for_long(max_wait_s: float, chunk: int) -> None:
+    load = Waiting(max_wait_s)
 
     load.left_over(batch(0, 0, 1), 5, 0)
     load.left_over(batch(0, 1, 1), 5, 0, sort="bad taken")
     load.left_over(batch(4, 2, 1), 9, 0)
 
     assert [["c0"], ["c1"]] == load.due(chunk)[:2]
-    assert (most_s == 0) == ([] == list(load.held.rest()))
+    assert (max_wait_s == 0) == ([] == list(load.held.rest()))
 
 
 def test_before_rows_have_waited_too_long_those_go_that_decide_the_most() -> None:
@@ -190,16 +190,16 @@ def test_at_the_end_those_that_decide_the_most_go_first() -> None:
 
 def test_no_row_waits_for_a_proof_that_eight_batches_did_not_bring() -> None:
     load = Waiting()
-    refusal = Refusal(5, 100, BAD, counted=True)
+    refusal = BatchRejection(5, 100, BAD, counted=True)
 
     for _ in range(8):
-        assert load.traits.may_believe(refusal)
-        load.traits.seek_proof(refusal)
-        assert load.traits.take_probe()
+        assert load.capabilities.may_believe(refusal)
+        load.capabilities.request_verification(refusal)
+        assert load.capabilities.take_verification()
 
-    assert not load.traits.may_believe(refusal)
-    load.traits.seek_proof(refusal)
-    assert not load.traits.take_probe()
+    assert not load.capabilities.may_believe(refusal)
+    load.capabilities.request_verification(refusal)
+    assert not load.capabilities.take_verification()
 
 
 def test_rows_left_over_go_before_a_batch_with_one_of_their_emails() -> None:
@@ -213,5 +213,5 @@ def test_rows_left_over_go_before_a_batch_with_one_of_their_emails() -> None:
 
 
 def test_nothing_is_known_of_a_batch_that_did_not_wait() -> None:
-    assert {} == said_of(batch(0, 0, 2))
-    assert left_by(batch(0, 0, 2)) is None
+    assert {} == last_errors(batch(0, 0, 2))
+    assert caused_by(batch(0, 0, 2)) is None

@@ -10,7 +10,7 @@ import pytest
 from dlt.common.runtime.collector import NullCollector
 
 from dlt_bunce import bunce, bunce_adapter
-from dlt_bunce.destination import jobs as job
+from dlt_bunce.destination import jobs as load_file
 from dlt_bunce.emulator import Emulator
 from dlt_bunce.load.progress import Meter, Progress, watch
 
@@ -45,7 +45,7 @@ def test_the_time_left_follows_from_the_rate_of_the_last_minute() -> None:
 
 def test_the_time_left_is_never_less_than_the_budget_allows() -> None:
     clock = Clock()
-    meter = Meter("file", 1_000, seconds_a_row=lambda: 1.0, clock=clock)
+    meter = Meter("file", 1_000, seconds_per_row=lambda: 1.0, clock=clock)
 
     # the first requests may leave at once, and half of the rows need none
     clock.now += 10
@@ -103,7 +103,7 @@ def test_dlts_own_progress_gets_the_counts_that_listeners_get(
         for n in range(250)
     ]
     seen: list[Progress] = []
-    monkeypatch.setattr(job, "listeners", [seen.append])
+    monkeypatch.setattr(load_file, "listeners", [seen.append])
     kept = Kept()
     pipeline = dlt.pipeline(
         "watched",

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dlt_bunce.emulator import Behavior, Emulator
-from dlt_bunce.load.rate_limit import Budget
+from dlt_bunce.load.rate_limit import SharedRateLimiter
 from dlt_bunce.store.database import Database
 
 STORE = "sqlite:///bunce.sqlite"
@@ -33,7 +33,9 @@ class Time:
         return str(int(self.now * 1000))
 
 
-def simulate(clock: Time, budgets: list[Budget], seconds: float, busy: list[float]) -> list[float]:
+def simulate(
+    clock: Time, budgets: list[SharedRateLimiter], seconds: float, busy: list[float]
+) -> list[float]:
     """When requests leave; each budget's process is busy for so long after each of its own."""
     departures: list[float] = []
     order = count()
@@ -64,7 +66,7 @@ def most_in(window: float, departures: list[float]) -> int:
     return most
 
 
-Make = Callable[..., list[Budget]]
+Make = Callable[..., list[SharedRateLimiter]]
 
 
 @pytest.fixture
@@ -72,10 +74,12 @@ def processes() -> Iterator[Make]:
     """Makes budgets that know of each other by the store alone."""
     with ExitStack() as opened, Database(STORE) as database:
 
-        def make(clock: Time, number: int, requests: int) -> list[Budget]:
+        def make(clock: Time, number: int, requests: int) -> list[SharedRateLimiter]:
             scope = f"scope {clock.started}"
             made = [
-                Budget(database.another(), scope, requests, clock=lambda: clock.now, now=clock.sql)
+                SharedRateLimiter(
+                    database.another(), scope, requests, clock=lambda: clock.now, now=clock.sql
+                )
                 for _ in range(number)
             ]
             for budget in made:
@@ -147,7 +151,7 @@ def test_a_moment_that_a_process_slept_through_is_given_up() -> None:
     with (
         Database(STORE) as database,
         closing(
-            Budget(
+            SharedRateLimiter(
                 database.another(),
                 f"scope {clock.started}",
                 500,
@@ -177,9 +181,9 @@ def test_real_processes_use_the_budget_to_the_brim_and_never_pass_it(
     emulator.behavior = Behavior(rate_limit=requests, rate_window_seconds=window)
     program = f"""
 import threading, time, requests
-from dlt_bunce.load.rate_limit import Budget
+from dlt_bunce.load.rate_limit import SharedRateLimiter
 from dlt_bunce.store.database import Database
-budget = Budget(Database({url!r}), "test", {requests}, window_s={window} + 0.15)
+budget = SharedRateLimiter(Database({url!r}), "test", {requests}, window_s={window} + 0.15)
 http = requests.Session()
 http.headers["X-Authorization"] = "sk_test_x"
 print("ready", flush=True)
@@ -229,10 +233,15 @@ def test_a_clock_that_was_ahead_once_keeps_nobody_waiting(
     request: pytest.FixtureRequest, kind: str, mark: str
 ) -> None:
     store = STORE if kind == "sqlite" else request.getfixturevalue("postgres_store")
-    with Database(store) as db, closing(Budget(Database(store), "ahead", 500)) as first:
+    with (
+        Database(store) as db,
+        closing(SharedRateLimiter(Database(store), "prefetch", 500)) as first,
+    ):
         first.wait()
-        db.execute(f"UPDATE bunce_budgets SET {mark} = {db.now} + 10800000 WHERE scope = 'ahead'")
-        with closing(Budget(Database(store), "ahead", 500)) as later:
+        db.execute(
+            f"UPDATE bunce_budgets SET {mark} = {db.now} + 10800000 WHERE scope = 'prefetch'"
+        )
+        with closing(SharedRateLimiter(Database(store), "prefetch", 500)) as later:
             waited = [later.next_moment() - time.monotonic() for _ in range(3)]
 
     assert max(waited) < 60

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, fields, replace
 from typing import get_args, get_type_hints
 
 from dlt_bunce.model import Verb
-from dlt_bunce.settlement.capabilities import Traits
-from dlt_bunce.settlement.resolver import Machine
-from dlt_bunce.settlement.steps import Answer, Blamed, Echoed, Found, Send, Step
-from dlt_bunce.settlement.verdict import Verdict
+from dlt_bunce.settlement.capabilities import ApiCapabilities
+from dlt_bunce.settlement.messages import Accepted, Answer, Found, Rejected, Send, Step
+from dlt_bunce.settlement.resolver import BatchResolver
+from dlt_bunce.settlement.row_result import RowResult
 
-from .server import FAULTS, CrashError, Customer, Fault, Reading, Server
+from .server import FAULTS, ApiVariant, CrashError, Customer, Fault, Server
 
 IDS = 99
 """Customers that one look-up asks for."""
@@ -29,57 +29,59 @@ class History:
     """What happened to a batch over several runs."""
 
     server: Server
-    verdicts: dict[int, Verdict] = field(default_factory=dict)
+    results: dict[int, RowResult] = field(default_factory=dict)
     requests: int = 0
     """What went over the wire: a look-up of many rows takes several."""
 
 
 def play(
-    reading: Reading,
+    reading: ApiVariant,
     customers: Sequence[Customer],
     *,
     verb: Verb,
     overwrite: bool,
     choose: Choose = lambda: "none",
     runs: int = 4,
-    traits: Traits | None = None,
+    capabilities: ApiCapabilities | None = None,
 ) -> History:
-    """Settles the customers as one batch, run after run, until every one has its verdict.
+    """Settles the customers as one batch, run after run, until every one has its result.
 
     `choose` decides about an accident at every request; the last run has none.
     """
     server = Server(reading, customers)
     history = History(server)
-    doubted: set[int] = set()
+    indeterminate: set[int] = set()
     for run in range(runs):
-        todo = [i for i in range(len(customers)) if i not in history.verdicts]
+        todo = [i for i in range(len(customers)) if i not in history.results]
         if not todo:
             break
         calm = run == runs - 1
-        doubted = _run(history, todo, doubted, verb, overwrite, choose, traits, calm=calm)
+        indeterminate = _run(
+            history, todo, indeterminate, verb, overwrite, choose, capabilities, calm=calm
+        )
     return history
 
 
 def _run(
     history: History,
     todo: list[int],
-    doubted: set[int],
+    indeterminate: set[int],
     verb: Verb,
     overwrite: bool,
     choose: Choose,
-    traits: Traits | None,
+    capabilities: ApiCapabilities | None,
     *,
     calm: bool,
 ) -> set[int]:
     """One run over the rows `todo`; returns those that are in doubt afterwards."""
-    traits = traits or Traits()
-    machine = Machine(
+    capabilities = capabilities or ApiCapabilities()
+    machine = BatchResolver(
         len(todo),
         verb,
-        traits,
+        capabilities,
         overwrite=overwrite,
-        in_doubt=[n for n, i in enumerate(todo) if i in doubted],
-        probe=verb == "create" and traits.take_probe(),
+        indeterminate=[n for n, i in enumerate(todo) if i in indeterminate],
+        probe=verb == "create" and capabilities.take_verification(),
     )
     try:
         drive(machine, history, todo, (lambda: "none") if calm else choose)
@@ -90,7 +92,7 @@ def _run(
 
 
 def drive(
-    machine: Machine, history: History, todo: Sequence[int], choose: Choose = lambda: "none"
+    machine: BatchResolver, history: History, todo: Sequence[int], choose: Choose = lambda: "none"
 ) -> None:
     """Answers what the machine asks of the rows `todo`."""
     steps = machine.run()
@@ -108,21 +110,21 @@ def drive(
 
 
 def note(
-    machine: Machine, history: History, todo: Sequence[int], but: Collection[int] = ()
+    machine: BatchResolver, history: History, todo: Sequence[int], but: Collection[int] = ()
 ) -> set[int]:
-    """Takes down the verdicts of the rows `todo`, `but` for some; returns who stays in doubt."""
+    """Takes down the results of the rows `todo`, `but` for some; returns who stays in doubt."""
     left = set()
-    for i, verdict in zip(todo, machine.verdicts, strict=True):
+    for i, result in zip(todo, machine.results, strict=True):
         if i in but:
             continue
-        if verdict.fate != "deferred":
-            history.verdicts[i] = verdict
-        elif verdict.in_doubt:
+        if result.fate != "deferred":
+            history.results[i] = result
+        elif result.indeterminate:
             left.add(i)
     return left
 
 
-def _requests(step: Step, reading: Reading) -> int:
+def _requests(step: Step, reading: ApiVariant) -> int:
     if isinstance(step, Send):
         return 1
     return math.ceil(len(step.rows) / IDS) if reading.look_up else 0
@@ -136,9 +138,9 @@ def _moved(step: Step, todo: Sequence[int]) -> Step:
 def _moved_back(answer: Answer, todo: Sequence[int]) -> Answer:
     place = {i: n for n, i in enumerate(todo)}
     match answer:
-        case Echoed(matches) | Found(dict(matches)):
+        case Accepted(matches) | Found(dict(matches)):
             return replace(answer, matches={place[i]: match for i, match in matches.items()})
-        case Blamed(kinds):
+        case Rejected(kinds):
             return replace(answer, kinds={place[i]: kind for i, kind in kinds.items()})
     return answer
 
@@ -146,29 +148,29 @@ def _moved_back(answer: Answer, todo: Sequence[int]) -> Answer:
 def deviations(history: History, *, overwrite: bool) -> Iterator[tuple[int, str]]:
     """Rows of which something untrue was said, or that are not where they belong."""
     for i, customer in enumerate(history.server.customers):
-        verdict, state = history.verdicts.get(i), history.server.state.get(i)
-        if verdict is None:
+        result, state = history.results.get(i), history.server.state.get(i)
+        if result is None:
             yield i, "unsettled"
-        elif verdict.fate == "rejected":
+        elif result.fate == "rejected":
             if customer.kind == "good" and not (state and not overwrite):
-                yield i, f"blamed as {verdict.code}"
+                yield i, f"blamed as {result.code}"
             elif state == "ours" and customer.kind == "good":
-                yield i, f"delivered, and blamed as {verdict.code}"
-        elif verdict.code == "email_not_updated":
+                yield i, f"delivered, and blamed as {result.code}"
+        elif result.code == "email_not_updated":
             if state != "moved":
                 yield i, "email said to be refused"
-        elif verdict.ours and state != "ours":
-            yield i, f"lost: {verdict.fate} by {verdict.confirmation}, but is {state}"
-        elif not verdict.ours and (state is None or overwrite):
+        elif result.content_matches and state != "ours":
+            yield i, f"lost: {result.fate} by {result.confirmation}, but is {state}"
+        elif not result.content_matches and (state is None or overwrite):
             yield i, f"said to exist with other content, but is {state}"
 
 
-def readings() -> Iterator[Reading]:
+def readings() -> Iterator[ApiVariant]:
     """The product of everything that is open."""
-    names = {f.name: get_args(get_type_hints(Reading)[f.name]) for f in fields(Reading)}
+    names = {f.name: get_args(get_type_hints(ApiVariant)[f.name]) for f in fields(ApiVariant)}
     options = names | {"look_up": (True, False), "lag": (0, 1), "largest": (1_000, 2)}
     for values in itertools.product(*options.values()):
-        reading = Reading(**dict(zip(options, values, strict=True)))
+        reading = ApiVariant(**dict(zip(options, values, strict=True)))
         if reading.look_up or not reading.lag:
             yield reading
 

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from dlt_bunce.settlement.steps import (
+from dlt_bunce.settlement.messages import (
+    Accepted,
     Answer,
-    Blamed,
-    Echoed,
     Find,
     Found,
+    Indeterminate,
     Kind,
-    Lost,
     Match,
-    Oversized,
+    Rejected,
     Send,
+    TooLarge,
 )
 
 Content = Literal["ours", "moved", "old"]
@@ -30,7 +30,7 @@ MATCHES: dict[Content, Match] = {
 
 
 @dataclass(frozen=True)
-class Reading:
+class ApiVariant:
     """One way in which the open questions may be answered."""
 
     failure: Literal["partial", "atomic", "prefix"] = "partial"
@@ -69,7 +69,7 @@ class CrashError(Exception):
 class Server:
     """Answers a machine's steps; `state` is what Bunce has."""
 
-    reading: Reading
+    reading: ApiVariant
     customers: Sequence[Customer]
     state: dict[int, Content] = field(default_factory=dict)
     sends: int = 0
@@ -89,14 +89,14 @@ class Server:
         if fault == "crash_before":
             raise CrashError
         if fault == "before":
-            return Lost()
+            return Indeterminate()
         if fault == "midway":
             self._apply(Send(step.verb, step.rows[: len(step.rows) // 2]))
-            return Lost()
+            return Indeterminate()
         answer = self._apply(step)
         if fault == "crash_after":
             raise CrashError
-        return Lost() if fault == "after" else answer
+        return Indeterminate() if fault == "after" else answer
 
     def _find(self, rows: Sequence[int]) -> Answer:
         if not self.reading.look_up:
@@ -115,7 +115,7 @@ class Server:
 
     def _apply(self, step: Send) -> Answer:
         if len(step.rows) > self.reading.largest:
-            return Oversized()
+            return TooLarge()
         before = dict(self.state)
         shown, failed = self._every_row(step)
         if failed and self.reading.failure == "atomic":
@@ -126,7 +126,7 @@ class Server:
         if failed:
             return self._refusal(step, failed)
         hidden = {"nobody": 0, "first": 1, "everybody": len(step.rows)}[self.reading.silent]
-        return Echoed({i: match for i, match in shown.items() if i not in step.rows[:hidden]})
+        return Accepted({i: match for i, match in shown.items() if i not in step.rows[:hidden]})
 
     def _every_row(self, step: Send) -> tuple[dict[int, Match], dict[int, Kind]]:
         shown: dict[int, Match] = {}
@@ -170,4 +170,4 @@ class Server:
             named = {}
         told = {"true": len(failed), "more": len(failed) + 1, "less": len(failed) - 1}
         count = told.get(reading.count, len(named) if reading.count == "listed" else None)
-        return Blamed(named, counted=bool(named) and count == len(named))
+        return Rejected(named, counted=bool(named) and count == len(named))

@@ -13,11 +13,11 @@ from collections.abc import Iterator
 import pytest
 
 from dlt_bunce.model import Verb
-from dlt_bunce.settlement.capabilities import Counts, Traits
-from dlt_bunce.settlement.work_item import Refusal
+from dlt_bunce.settlement.capabilities import ApiCapabilities, Counts
+from dlt_bunce.settlement.work_item import BatchRejection
 
 from .explorer import deviations, every_history, play, readings
-from .server import Customer, Reading
+from .server import ApiVariant, Customer
 from .together import Loads
 
 KINDS = [
@@ -46,7 +46,7 @@ HONEST = {
 }
 
 
-def batches(chance: random.Random) -> Iterator[tuple[Reading, list[Customer], Verb, bool, int]]:
+def batches(chance: random.Random) -> Iterator[tuple[ApiVariant, list[Customer], Verb, bool, int]]:
     """A batch of up to four customers for every reading, and for as long as wanted."""
     until = time.monotonic() + SECONDS
     everything = list(readings())
@@ -80,7 +80,7 @@ def test_what_is_said_of_a_row_is_true_under_every_reading_and_accident() -> Non
             histories += 1
             for i, what in deviations(history, overwrite=overwrite):
                 name = what.partition(", but")[0]
-                shown = (what, reading, customers, verb, history.verdicts.get(i))
+                shown = (what, reading, customers, verb, history.results.get(i))
                 assert not reading.look_up, shown
                 assert name in HONEST, shown
                 assert "response" not in name or _may_hide(reading), shown
@@ -89,11 +89,11 @@ def test_what_is_said_of_a_row_is_true_under_every_reading_and_accident() -> Non
     assert histories > 100_000
 
 
-def _may_hide(reading: Reading) -> bool:
+def _may_hide(reading: ApiVariant) -> bool:
     return reading.silent != "nobody" or reading.unknown_update == "ignored"
 
 
-def crowd(chance: random.Random, rows: int, bad: int) -> list[Customer]:
+def make_customers(chance: random.Random, rows: int, bad: int) -> list[Customer]:
     """Good new customers, of whom so many are bad."""
     at_fault = set(chance.sample(range(rows), bad))
     return [Customer("bad" if i in at_fault else "good") for i in range(rows)]
@@ -107,17 +107,19 @@ def test_batches_of_two_hundred_settle_truly_with_few_requests(
 ) -> None:
     chance = random.Random(f"{failure}/{errors}/{count}")
     for look_up in (True, False):
-        reading = Reading(failure, errors, count, look_up=look_up)  # type: ignore[arg-type]
-        traits = Traits()
+        reading = ApiVariant(failure, errors, count, look_up=look_up)  # type: ignore[arg-type]
+        capabilities = ApiCapabilities()
         for bad in (0, 1, 2, 3, 1, 5, 8, 2):
-            customers = crowd(chance, 200, bad)
-            history = play(reading, customers, verb="create", overwrite=True, traits=traits, runs=9)
+            customers = make_customers(chance, 200, bad)
+            history = play(
+                reading, customers, verb="create", overwrite=True, capabilities=capabilities, runs=9
+            )
 
             assert [] == list(deviations(history, overwrite=True)), (reading, bad)
             assert history.requests <= bound(reading, 200, bad), (reading, bad)
 
 
-def bound(reading: Reading, n: int, k: int) -> float:
+def bound(reading: ApiVariant, n: int, k: int) -> float:
     """Requests that a batch of n rows with k bad ones may take."""
     look_ups = 2 * math.ceil(n / 99) if reading.look_up else 0
     if not k:
@@ -161,15 +163,20 @@ def test_random_histories_of_two_hundred_rows(seed: int) -> None:
 
 def test_believing_counts_that_others_have_proven_saves_most_look_ups() -> None:
     chance = random.Random(7)
-    crowds = [crowd(chance, 1_000, round(chance.gauss(10, 3))) for _ in range(100)]
+    crowds = [make_customers(chance, 1_000, round(chance.gauss(10, 3))) for _ in range(100)]
 
-    def requests(traits: Traits) -> int:
-        loads = Loads(Reading(count="true"), crowds, random.Random(1), late=0.02, traits=traits)
+    def requests(capabilities: ApiCapabilities) -> int:
+        loads = Loads(
+            ApiVariant(count="true"), crowds, random.Random(1), late=0.02, capabilities=capabilities
+        )
         histories = loads.run()
         assert not [d for history in histories for d in deviations(history, overwrite=True)]
         return sum(history.requests for history in histories)
 
-    waiting, looking = requests(Traits()), requests(Traits(counts_lie=True))
+    waiting, looking = (
+        requests(ApiCapabilities()),
+        requests(ApiCapabilities(counts_unreliable=True)),
+    )
 
     print(f"\n100 batches of 1,000 rows, about 10 bad in each: {waiting} requests, not {looking}")
     assert waiting <= 160 < looking
@@ -184,10 +191,10 @@ def test_rows_that_wait_are_settled_truly(failure: str, errors: str, count: str)
     waited = 0
     looks = ((True, 0), (True, 1), (False, 0))
     for (look_up, lag), repeated in itertools.product(looks, ("refused", "overwritten")):
-        reading = Reading(failure, errors, count, repeated, look_up, lag)  # type: ignore[arg-type]
+        reading = ApiVariant(failure, errors, count, repeated, look_up, lag)  # type: ignore[arg-type]
         for accidents in (False, True):
             bad = [chance.choice((0, 1, 2, 2, 3, 3, 4, 7)) for _ in range(12)]
-            crowds = [crowd(chance, 40, number) for number in bad]
+            crowds = [make_customers(chance, 40, number) for number in bad]
             crowds += [chance.choices(KINDS, weights=MOSTLY_GOOD, k=20) for _ in range(6)]
             chance.shuffle(crowds)
             choose = (lambda: chance.choice(faults)) if accidents else (lambda: "none")
@@ -207,37 +214,49 @@ def test_rows_that_wait_are_settled_truly(failure: str, errors: str, count: str)
 @pytest.mark.parametrize("errors", ["first", "anonymous"])
 def test_a_count_of_what_is_listed_is_never_believed(errors: str) -> None:
     chance = random.Random(3)
-    traits = Traits()
+    capabilities = ApiCapabilities()
     for bad in (1, 1, 2, 1, 3, 5):
-        reading = Reading(errors=errors, count="listed")  # type: ignore[arg-type]
+        reading = ApiVariant(errors=errors, count="listed")  # type: ignore[arg-type]
         history = play(
-            reading, crowd(chance, 100, bad), verb="create", overwrite=True, traits=traits
+            reading,
+            make_customers(chance, 100, bad),
+            verb="create",
+            overwrite=True,
+            capabilities=capabilities,
         )
         assert [] == list(deviations(history, overwrite=True))
-    assert not any(one.proven for one in traits.counts.values())
+    assert not any(one.verified for one in capabilities.counts.values())
 
 
 @pytest.mark.parametrize("failure", ["partial", "atomic", "prefix"])
 def test_the_most_that_is_ever_named_is_not_taken_for_a_count(failure: str) -> None:
     chance = random.Random(f"three/{failure}")
-    reading = Reading(failure, errors="three", count="listed")  # type: ignore[arg-type]
-    traits = Traits()
+    reading = ApiVariant(failure, errors="three", count="listed")  # type: ignore[arg-type]
+    capabilities = ApiCapabilities()
     for bad in (2, 2, 2, 6, 2, 9, 4, 2, 30):
         history = play(
-            reading, crowd(chance, 100, bad), verb="create", overwrite=True, traits=traits
+            reading,
+            make_customers(chance, 100, bad),
+            verb="create",
+            overwrite=True,
+            capabilities=capabilities,
         )
         assert [] == list(deviations(history, overwrite=True)), bad
-        assert not traits.believes(Refusal(3, 100, "bad", counted=True))
+        assert not capabilities.believes(BatchRejection(3, 100, "bad", counted=True))
 
 
 def test_counts_below_the_highest_are_believed_once_one_is_proven() -> None:
     chance = random.Random(11)
-    traits = Traits()
+    capabilities = ApiCapabilities()
     needed: dict[int, list[int]] = {}
     for bad in (3, 3, 9, 8, 7, 6, 9, 10, 9):
-        reading = Reading(count="true")
+        reading = ApiVariant(count="true")
         history = play(
-            reading, crowd(chance, 100, bad), verb="create", overwrite=True, traits=traits
+            reading,
+            make_customers(chance, 100, bad),
+            verb="create",
+            overwrite=True,
+            capabilities=capabilities,
         )
         assert [] == list(deviations(history, overwrite=True)), bad
         needed.setdefault(bad, []).append(history.requests)
@@ -249,14 +268,16 @@ def test_counts_below_the_highest_are_believed_once_one_is_proven() -> None:
 
 
 def test_what_one_sort_of_refusal_has_proven_is_not_believed_of_another() -> None:
-    traits = Traits(counts={"taken": Counts(proven=True, checked=frozenset({(20, 20)}))})
+    capabilities = ApiCapabilities(
+        counts={"taken": Counts(verified=True, checked=frozenset({(20, 20)}))}
+    )
 
     history = play(
-        Reading("atomic", count="true"),
-        crowd(random.Random(1), 100, 10),
+        ApiVariant("atomic", count="true"),
+        make_customers(random.Random(1), 100, 10),
         verb="create",
         overwrite=True,
-        traits=traits,
+        capabilities=capabilities,
     )
 
     assert [] == list(deviations(history, overwrite=True))

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from dlt_bunce.api.client import Session
-from dlt_bunce.api.rate_limit import Pace
+from dlt_bunce.api.rate_limit import TokenBucket
 from dlt_bunce.api.reply import Reply
 from dlt_bunce.api.retry import RetryPolicy
 from dlt_bunce.api.throttle import BatchSize, Concurrency, Throttle
@@ -31,7 +31,7 @@ from dlt_bunce.records.mapping import resolve_mapping
 from dlt_bunce.records.prepare import Rules
 from dlt_bunce.store import runs
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.ledger import Job
+from dlt_bunce.store.ledger import LoadFile
 
 HISTORIES = int(os.environ.get("DLT_BUNCE_TEST_HISTORIES", "30"))
 FIELDS = ("customer_id", "email", "first_name", "last_name", "phone_no")
@@ -194,7 +194,7 @@ class Histories(RuleBasedStateMachine):
     )
     def load(self, disposition: str, accidents: list[Any]) -> None:
         self.runs += 1
-        job = Job("a", f"run{self.runs}", "crm", "customers", "1", disposition)
+        load_file = LoadFile("a", f"run{self.runs}", "crm", "customers", "1", disposition)
         source = Source(tuple(self.source.items()))
         expected = self.expect(source, disposition)
         for accident in accidents:
@@ -202,20 +202,20 @@ class Histories(RuleBasedStateMachine):
             faults = () if kill else (Fault(accident[0], on_request=accident[1]),)
             self.emulator.behavior = replace(self.calm, faults=faults)
             try:
-                self.once(job, source, kill)
+                self.once(load_file, source, kill)
             except (KilledError, BunceError):
                 continue
         self.emulator.behavior = self.calm
-        counts = self.once(job, source, None)
+        counts = self.once(load_file, source, None)
 
         assert expected == Counter({name: n for name, n in counts.items() if n})
         start = len(self.emulator.requests)
         self.runs += 1
-        again = self.once(replace(job, run_id=f"run{self.runs}"), source, None)
+        again = self.once(replace(load_file, run_id=f"run{self.runs}"), source, None)
         assert {"lookup"} >= {record.call for record in self.emulator.requests[start:]}
         assert 0 == sum(again[name] for name in ("created", "updated", "adopted", "rejected"))
 
-    def once(self, job: Job, source: Source, kill: Kill | None) -> dict[str, int]:
+    def once(self, load_file: LoadFile, source: Source, kill: Kill | None) -> dict[str, int]:
         """One process: until its end, or until it is killed."""
         killer = Killer(kill)
         mapping = resolve_mapping(FIELDS)
@@ -225,13 +225,13 @@ class Histories(RuleBasedStateMachine):
         with (
             MortalDatabase(self.store) as db,
             closing(
-                MortalSession(self.emulator.base_url, "sk_test_x", pace=Pace(0), retry=retry)
+                MortalSession(self.emulator.base_url, "sk_test_x", pace=TokenBucket(0), retry=retry)
             ) as session,
         ):
-            runs.begin(db, job, {})
+            runs.begin(db, load_file, {})
             db.killer = session.killer = killer
             throttle = Throttle(BatchSize(rows, rows), Concurrency(level, level))
-            return Load(source, job, settings_, db, session, throttle).run()
+            return Load(source, load_file, settings_, db, session, throttle).run()
 
     def expect(self, source: Source, disposition: str) -> Counter[str]:
         """The counts of this load; changes what must be."""

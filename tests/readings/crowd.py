@@ -17,14 +17,14 @@ REFUSED = "refused.example"
 
 
 @dataclass(frozen=True)
-class Crowd:
+class Population:
     """The rows of a source, in a fixed order in which all kinds are mixed."""
 
     kinds: Mapping[str, Kind]
 
     @classmethod
-    def mixed(cls) -> Crowd:
-        """The same crowd each time."""
+    def mixed(cls) -> Population:
+        """The same customers each time."""
         kinds = [kind for kind, count in KINDS.items() for _ in range(count)]
         random.Random(5).shuffle(kinds)
         return cls({f"c{n}": kind for n, kind in enumerate(kinds)})

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from dlt_bunce.api.client import Session
-from dlt_bunce.api.rate_limit import Pace
+from dlt_bunce.api.rate_limit import TokenBucket
 from dlt_bunce.api.throttle import BatchSize, Concurrency, Throttle
 from dlt_bunce.emulator import Behavior, Emulator
 from dlt_bunce.errors import RowsDeferredError
@@ -25,11 +25,11 @@ from dlt_bunce.records.mapping import resolve_mapping
 from dlt_bunce.records.prepare import Rules
 from dlt_bunce.store import runs
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.ledger import Job
+from dlt_bunce.store.ledger import LoadFile
 
-from .crowd import KINDS, REFUSED, Crowd
+from .make_customers import KINDS, REFUSED, Population
 
-CROWD = Crowd.mixed()
+CROWD = Population.mixed()
 BATCH = 30
 MOST_LOADS = 4
 LIMIT = 10
@@ -80,7 +80,7 @@ HONEST = {
 
 
 @dataclass(frozen=True)
-class Reading:
+class ApiVariant:
     """One reading of the API, by the names above."""
 
     failure: str
@@ -126,12 +126,12 @@ class Reading:
         return KINDS["bad"] + known + (KINDS["borrower"] if self.emails == "unique" else 0)
 
 
-def readings(failure: str, errors: str) -> Iterator[Reading]:
+def readings(failure: str, errors: str) -> Iterator[ApiVariant]:
     """Every combination of what an answer means, each said in a way of its own."""
     for meaning in itertools.product(COUNTS, LOOK_UPS, REPEATED, EMAILS):
         chance = random.Random("/".join((failure, errors, *meaning)))
         said = [chance.choice(list(ways)) for ways in (STATUSES, FLAGS, LIMITS, ECHOES)]
-        yield Reading(failure, errors, *meaning, *said, chance.choice(DISPOSITIONS))  # type: ignore[call-arg, arg-type]
+        yield ApiVariant(failure, errors, *meaning, *said, chance.choice(DISPOSITIONS))  # type: ignore[call-arg, arg-type]
 
 
 @dataclass(frozen=True)
@@ -143,16 +143,16 @@ class Taken:
     loads: int
 
 
-def load(reading: Reading, emulator: Emulator, db: Database, job: Job) -> Taken:
-    """Loads the crowd, again while rows are deferred."""
+def load(reading: ApiVariant, emulator: Emulator, db: Database, load_file: LoadFile) -> Taken:
+    """Loads the customers, again while rows are deferred."""
     start = len(emulator.requests)
     settings = Settings(resolve_mapping(list(CROWD.row("c0"))), Rules(), b"key")
-    runs.begin(db, job, {})
+    runs.begin(db, load_file, {})
     for number in range(1, MOST_LOADS + 1):
-        with closing(Session(emulator.base_url, "sk_test_x", pace=Pace(0))) as session:
+        with closing(Session(emulator.base_url, "sk_test_x", pace=TokenBucket(0))) as session:
             throttle = Throttle(BatchSize(BATCH, BATCH), Concurrency(2, 2))
             try:
-                Load(CROWD, job, settings, db, session, throttle).run()
+                Load(CROWD, load_file, settings, db, session, throttle).run()
             except RowsDeferredError:
                 continue
         calls = Counter(record.call for record in emulator.requests[start:])
@@ -160,8 +160,8 @@ def load(reading: Reading, emulator: Emulator, db: Database, job: Job) -> Taken:
     raise AssertionError(f"not settled in {MOST_LOADS} loads: {reading}")
 
 
-def bound(reading: Reading) -> Taken:
-    """What settling the crowd may take at most."""
+def bound(reading: ApiVariant) -> Taken:
+    """What settling the customers may take at most."""
     rows, batches = CROWD.row_count, math.ceil(CROWD.row_count / BATCH)
     # 30 rows are halved to 15, and those to 8 and 7
     parts, plain = (batches * 4, batches * 7) if reading.limit else (batches, batches)
@@ -194,17 +194,19 @@ def test_every_reading_ends_in_the_same_state(
             emulator.reset()
             emulator.seed(CROWD.beforehand())
             emulator.behavior = reading.behavior
-            job = Job(f"a{number}", f"run{number}", "crm", "customers", "1", reading.disposition)
+            load_file = LoadFile(
+                f"a{number}", f"run{number}", "crm", "customers", "1", reading.disposition
+            )
 
-            taken = load(reading, emulator, db, job)
+            taken = load(reading, emulator, db, load_file)
 
-            wrong = set(deviations(reading, emulator, db, job))
+            wrong = set(deviations(reading, emulator, db, load_file))
             assert wrong <= (set() if reading.has_look_up else HONEST), reading
             most = bound(reading)
             assert taken.bulk <= most.bulk, (taken, most, reading)
             assert taken.look_ups <= most.look_ups, (taken, most, reading)
             assert taken.loads <= most.loads, (taken, most, reading)
-            again = load(reading, emulator, db, replace(job, run_id=f"again{number}"))
+            again = load(reading, emulator, db, replace(load_file, run_id=f"again{number}"))
             assert 0 == again.bulk, reading
             effort[reading.has_look_up].add(taken, most)
             guesses.update(wrong)
@@ -213,16 +215,18 @@ def test_every_reading_ends_in_the_same_state(
     print(f"\nguesses without a look-up: {dict(guesses)}")
 
 
-def deviations(reading: Reading, emulator: Emulator, db: Database, job: Job) -> Iterator[str]:
+def deviations(
+    reading: ApiVariant, emulator: Emulator, db: Database, load_file: LoadFile
+) -> Iterator[str]:
     """How the final state differs from what must be."""
     letters = db.rows(
         "SELECT customer_id, code FROM bunce_dead_letters WHERE account = $1 AND status = 'open'",
-        (job.account,),
+        (load_file.account,),
     )
     delivered = db.rows(
         "SELECT customer_id, confirmation FROM bunce_customers "
         "WHERE account = $1 AND confirmation IS NOT NULL AND claim_batch IS NULL",
-        (job.account,),
+        (load_file.account,),
     )
     return CROWD.deviations(
         emulator.customers,

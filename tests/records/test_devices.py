@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlt_bunce.records.devices import judge_devices
+from dlt_bunce.records.devices import parse_devices
 from dlt_bunce.records.text import flat
 
 STRUCT = pa.struct([("device_type", pa.string()), ("device_token", pa.string())])
@@ -24,7 +24,7 @@ def compact(*devices: dict[str, str]) -> str:
 
 
 def judged(array: pa.Array) -> list[object]:
-    column = judge_devices(array, strict=True)
+    column = parse_devices(array, strict=True)
     assert column.reason.is_valid().to_pylist() == column.invalid.to_pylist()
     return [
         False if invalid else value
@@ -159,14 +159,14 @@ def test_other_types_are_refused_where_there_is_a_value(array: pa.Array) -> None
 def test_a_bad_list_is_known_again_from_structs_and_from_json() -> None:
     bad = [{"device_type": "ios", "device_token": None}]
 
-    structs = judge_devices(pa.array([bad], pa.list_(STRUCT)), strict=True)
-    text = judge_devices(pa.array(['[ {"device_type": "ios"} ]']), strict=True)
+    structs = parse_devices(pa.array([bad], pa.list_(STRUCT)), strict=True)
+    text = parse_devices(pa.array(['[ {"device_type": "ios"} ]']), strict=True)
 
     assert structs.raw.to_pylist() == text.raw.to_pylist()
 
 
 def test_reasons() -> None:
-    column = judge_devices(
+    column = parse_devices(
         pa.array([str([IOS]), json.dumps(IOS), "[1]", '[{"device_type":"x"}]']), strict=True
     )
 
@@ -232,7 +232,7 @@ CAMEL = {"deviceType": "ios", "deviceToken": "t1"}
 def test_an_optional_field_costs_no_customer(value: Any, expected: object, noted: int) -> None:
     twice = json.dumps(json.dumps(value))
     for array in (pa.array([value, None]), pa.array([json.dumps(value), None]), pa.array([twice])):
-        column = judge_devices(array)
+        column = parse_devices(array)
 
         assert expected == column.values[0].as_py()
         assert not column.invalid[0].as_py()
@@ -241,7 +241,7 @@ def test_an_optional_field_costs_no_customer(value: Any, expected: object, noted
 
 @pytest.mark.parametrize("text", ["{}", "[{}]", "ios", "1", '["ios"]', "[[1]]", "{'a': 1}", "["])
 def test_what_is_no_list_of_devices_is_left_out(text: str) -> None:
-    column = judge_devices(pa.array([text]))
+    column = parse_devices(pa.array([text]))
 
     assert [None] == column.values.to_pylist()
     assert [False] == column.invalid.to_pylist()
@@ -254,7 +254,7 @@ def test_what_is_no_list_of_devices_is_left_out(text: str) -> None:
     ids=lambda array: str(array.type),
 )
 def test_other_types_are_left_out_and_noted(array: pa.Array) -> None:
-    column = judge_devices(array)
+    column = parse_devices(array)
 
     assert ([None], [False], 1) == (
         column.values.to_pylist(),

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlt_bunce.records import emails
-from dlt_bunce.records.emails import judge_emails
+from dlt_bunce.records.emails import parse_emails
 
 PUNYCODE = "info@xn--bcher-kva.example"
 
 
 def judged(value: str | None, **rules: bool) -> object:
-    column = judge_emails(pa.array([value], pa.string()), **rules)
+    column = parse_emails(pa.array([value], pa.string()), **rules)
     return False if column.invalid[0].as_py() else column.values[0].as_py()
 
 
@@ -85,11 +85,11 @@ def test_lower_casing_can_be_switched_off_for_the_local_part() -> None:
 
 @pytest.mark.parametrize("kind", [pa.int64(), pa.float64(), pa.bool_()])
 def test_numbers_are_no_addresses(kind: object) -> None:
-    assert judge_emails(pa.array([1, None]).cast(kind)).invalid.to_pylist() == [True, False]
+    assert parse_emails(pa.array([1, None]).cast(kind)).invalid.to_pylist() == [True, False]
 
 
 def test_a_reason_tells_shapes_and_never_the_value() -> None:
-    column = judge_emails(pa.array(["secret@b@c.example"]))
+    column = parse_emails(pa.array(["secret@b@c.example"]))
 
     assert column.reason.to_pylist() == ["18 characters, 2 @"]
 
@@ -104,7 +104,7 @@ label = st.text("abz09-", min_size=1, max_size=8)
 def test_the_quick_pattern_agrees_with_the_judgment(local: str, domain: str) -> None:
     text = f"{local}@{domain}".lower()
 
-    careful, _ = emails._judgment(text)  # noqa: SLF001 - the slow way, alone
+    careful, _ = emails._parse(text)  # noqa: SLF001 - the slow way, alone
 
     assert (careful or False) == judged(text)
 

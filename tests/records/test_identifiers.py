@@ -8,7 +8,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from dlt_bunce.records.identifiers import judge_identifiers
+from dlt_bunce.records.identifiers import parse_identifiers
 from dlt_bunce.records.text import flat
 
 UUID = "0190d4c8-6f3b-7c1e-8a2d-0123456789ab"
@@ -17,7 +17,7 @@ UUID = "0190d4c8-6f3b-7c1e-8a2d-0123456789ab"
 def judged(values: list[object], kind: object = None) -> list[object]:
     """The canonical values, with False where a value is invalid."""
     array = values if isinstance(values, pa.Array) else pa.array(values, kind)
-    column = judge_identifiers(array)
+    column = parse_identifiers(array)
     assert column.reason.is_valid().to_pylist() == column.invalid.to_pylist()
     return [
         False if invalid else value
@@ -119,7 +119,7 @@ def test_bytes_marked_as_text_but_not_utf8_are_refused() -> None:
 
 
 def test_a_reason_tells_shapes_and_never_the_value() -> None:
-    column = judge_identifiers(pa.array(["sec\x01ret", "y" * 300]))
+    column = parse_identifiers(pa.array(["sec\x01ret", "y" * 300]))
 
     assert column.reason.to_pylist() == [
         "7 characters, 1 of them control characters",

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlt_bunce.records import names
-from dlt_bunce.records.names import judge_names
+from dlt_bunce.records.names import parse_names
 
 ENGLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
 
 
 def judged(value: str | None) -> object:
-    column = judge_names(pa.array([value], pa.string()))
+    column = parse_names(pa.array([value], pa.string()))
     return False if column.invalid[0].as_py() else column.values[0].as_py()
 
 
@@ -67,11 +67,11 @@ def test_a_value_becomes_this_name(value: str | None, expected: object) -> None:
 
 
 def test_numbers_are_no_names() -> None:
-    assert judge_names(pa.array([1, None])).invalid.to_pylist() == [True, False]
+    assert parse_names(pa.array([1, None])).invalid.to_pylist() == [True, False]
 
 
 def test_a_reason_tells_shapes_and_never_the_value() -> None:
-    column = judge_names(pa.array(["n" * 10_000]))
+    column = parse_names(pa.array(["n" * 10_000]))
 
     assert column.reason.to_pylist() == ["10000 characters, at most 255 are allowed"]
 
@@ -127,7 +127,7 @@ def test_what_was_decoded_wrongly_is_noted_and_entities_are_decoded_on_demand(
 ) -> None:
     array = pa.array([name, "Ada", None])
 
-    as_it_is, unescaped = judge_names(array), judge_names(array, unescape=True)
+    as_it_is, unescaped = parse_names(array), parse_names(array, unescape=True)
 
     assert [name, "Ada", None] == as_it_is.values.to_pylist()
     assert int(noted) == as_it_is.notes
@@ -136,4 +136,4 @@ def test_what_was_decoded_wrongly_is_noted_and_entities_are_decoded_on_demand(
 
 
 def test_an_entity_of_white_space_is_no_name() -> None:
-    assert [None] == judge_names(pa.array(["&nbsp;"]), unescape=True).values.to_pylist()
+    assert [None] == parse_names(pa.array(["&nbsp;"]), unescape=True).values.to_pylist()

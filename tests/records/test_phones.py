@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlt_bunce.errors import ConfigurationError
-from dlt_bunce.records.phones import judge_phones, usual_nationals
+from dlt_bunce.records.phones import parse_phones, usual_nationals
 
 
 def judged(value: object, region: str | None = None, kind: object = None) -> object:
-    column = judge_phones(
+    column = parse_phones(
         pa.array([value], pa.string() if kind is None else kind), default_region=region
     )
     return False if column.invalid[0].as_py() else column.values[0].as_py()
@@ -134,7 +134,7 @@ def test_a_region_that_does_not_exist_is_a_fault_of_the_configuration() -> None:
 
 
 def test_a_reason_tells_shapes_and_never_the_value() -> None:
-    column = judge_phones(pa.array(["0803 1234567", "call me"]))
+    column = parse_phones(pa.array(["0803 1234567", "call me"]))
 
     assert column.reason.to_pylist() == [
         "no country code and no default_region: 11 characters, 11 digits, 0 letters",
@@ -218,7 +218,7 @@ def test_most_national_numbers_take_the_quick_way() -> None:
     ],
 )
 def test_what_is_left_out_behind_a_number_is_noted(phone: str, *, noted: bool) -> None:
-    column = judge_phones(pa.array([phone, "+2348031234567", None]), default_region="NG")
+    column = parse_phones(pa.array([phone, "+2348031234567", None]), default_region="NG")
 
     assert int(noted) == column.notes
     assert "+2348031234567" == column.values[0].as_py() or "803" == phone[-3:]

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from tests.conftest import Bucket
 
 from dlt_bunce import bunce
-from dlt_bunce.cli.spreadsheet import Spreadsheet, writing
+from dlt_bunce.cli.dead_letters.spreadsheet import Spreadsheet, writing
 from dlt_bunce.emulator import Emulator
 from dlt_bunce.errors import SourceError
 from dlt_bunce.records import rows as source_rows

@@ -17,7 +17,7 @@ from dlt_bunce.model import Traffic
 from dlt_bunce.store import runs
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.dead_letters import LETTERS
-from dlt_bunce.store.ledger import SETTLED, Job, Ledger
+from dlt_bunce.store.ledger import SETTLED, Ledger, LoadFile
 
 _HEAD = """
 import json, sys, time
@@ -63,16 +63,16 @@ def together() -> Callable[[Sequence[str]], list[Any]]:
 
 
 @dataclass
-class Books:
+class LedgerHelper:
     """One job's view of a store, with the words the tests speak."""
 
     db: Database
-    job: Job
+    load_file: LoadFile
     clock: Callable[[], float]
 
     @property
     def ledger(self) -> Ledger:
-        return Ledger(self.db, self.job, clock=self.clock, lease_s=900)
+        return Ledger(self.db, self.load_file, clock=self.clock, lease_s=900)
 
     def claim(
         self, *rows: Row, chunk: int = 0, bad: Sequence[BadRow] = (), superseded: int = 0
@@ -83,7 +83,7 @@ class Books:
             accepted(rows), letters(bad, chunk), chunk=chunk, read=read, superseded=superseded
         )
         sent = claim.to_send.to_pylist()
-        return {row["customer_id"]: row["in_doubt"] for row in sent}
+        return {row["customer_id"]: row["indeterminate"] for row in sent}
 
     def verbs(self, *rows: Row) -> dict[str, str]:
         """Reads a chunk; how the rows to send are sent, by customer."""
@@ -107,9 +107,9 @@ class Books:
                     "version": version[0] if version else None,
                     "email_digest": f"digest of {key}",
                     "chunk": chunk,
-                    "in_doubt": 0,
+                    "indeterminate": 0,
                 }
-                | {name: int(v) if name == "in_doubt" else v for name, v in changes.items()}
+                | {name: int(v) if name == "indeterminate" else v for name, v in changes.items()}
                 for key, content, *version in rows
             ],
             SETTLED,
@@ -124,7 +124,7 @@ class Books:
 
     def counts(self) -> dict[str, int]:
         """What the job has counted, without zeros."""
-        return {name: n for name, n in runs.job_counts(self.db, self.job).items() if n}
+        return {name: n for name, n in runs.job_counts(self.db, self.load_file).items() if n}
 
     def letters(self) -> dict[str, str]:
         """Status by what was wrong."""
@@ -200,8 +200,8 @@ def db(store_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def books(db: Database, clock: Time) -> Callable[..., Books]:
-    """Makes the books of a job: `books("second")` is the job of another run."""
+def ledger_helper(db: Database, clock: Time) -> Callable[..., LedgerHelper]:
+    """Make a ledger for a load file; `ledger_helper("second")` belongs to another run."""
 
     def make(
         run: str = "first",
@@ -209,8 +209,8 @@ def books(db: Database, clock: Time) -> Callable[..., Books]:
         account: str = "default",
         disposition: str = "merge",
         **changes: Any,
-    ) -> Books:
-        job = Job(account, run, "crm", "customers", "file", disposition, **changes)
-        return Books(db, runs.begin(db, job, {}), clock)
+    ) -> LedgerHelper:
+        load_file = LoadFile(account, run, "crm", "customers", "file", disposition, **changes)
+        return LedgerHelper(db, runs.begin(db, load_file, {}), clock)
 
     return make

@@ -10,7 +10,7 @@ import pytest
 
 from dlt_bunce.errors import AccountError
 from dlt_bunce.records.fingerprint import email_digests
-from dlt_bunce.store.account import open_account, remember_pace
+from dlt_bunce.store.accounts import open_account, remember_pace
 from dlt_bunce.store.database import Database
 
 KEY, OTHER_KEY = "sk_test_first_marked", "sk_test_other_marked"
@@ -68,9 +68,9 @@ def test_the_batch_size_that_worked_is_remembered_for_its_account(db: Database) 
 
 
 def test_neither_key_nor_email_of_an_accepted_customer_is_in_the_store(
-    books: Callable[..., Any],
+    ledger_helper: Callable[..., Any],
 ) -> None:
-    first = books()
+    first = ledger_helper()
     account = open_account(first.db, "default", KEY, host=HOST)
     open_account(first.db, "default", OTHER_KEY, host=HOST, rotate=True)
     emails = pa.array(["ada@marked.example.com"])

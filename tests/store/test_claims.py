@@ -13,8 +13,8 @@ A1 = ("a", "a1")
 B1 = ("b", "b1")
 
 
-def test_a_customer_is_busy_while_another_live_run_sends_it(books: Make) -> None:
-    first, second = books(), books("second")
+def test_a_customer_is_busy_while_another_live_run_sends_it(ledger_helper: Make) -> None:
+    first, second = ledger_helper(), ledger_helper("second")
     first.claim(A1)
 
     assert {"b": False} == second.claim(A1, B1)
@@ -26,8 +26,10 @@ def test_a_customer_is_busy_while_another_live_run_sends_it(books: Make) -> None
     assert {"read": 2, "unchanged": 1, "deferred": 1} == second.counts()
 
 
-def test_a_claim_whose_lease_ran_out_is_taken_over_in_doubt(books: Make, clock: Any) -> None:
-    first, second = books(), books("second")
+def test_a_claim_whose_lease_ran_out_is_taken_over_in_doubt(
+    ledger_helper: Make, clock: Any
+) -> None:
+    first, second = ledger_helper(), ledger_helper("second")
     first.claim(A1)
     first.ledger.sending({0: 1})
     clock.now += 899
@@ -37,9 +39,9 @@ def test_a_claim_whose_lease_ran_out_is_taken_over_in_doubt(books: Make, clock: 
 
 
 def test_a_renewed_lease_protects_the_rows_that_are_still_being_sent(
-    books: Make, clock: Any
+    ledger_helper: Make, clock: Any
 ) -> None:
-    first, second = books(), books("second")
+    first, second = ledger_helper(), ledger_helper("second")
     first.claim(A1, chunk=7)
     first.ledger.sending({7: 1})
     clock.now += 899
@@ -51,11 +53,11 @@ def test_a_renewed_lease_protects_the_rows_that_are_still_being_sent(
     assert {"a": True} == second.claim(A1)
 
 
-def test_rows_left_in_doubt_are_free_once_the_load_has_ended(books: Make) -> None:
-    first, second = books(), books("second")
+def test_rows_left_in_doubt_are_free_once_the_load_has_ended(ledger_helper: Make) -> None:
+    first, second = ledger_helper(), ledger_helper("second")
     first.claim(A1, chunk=7)
     first.ledger.renew([7])
-    first.settle("deferred", A1, chunk=7, in_doubt=True)
+    first.settle("deferred", A1, chunk=7, indeterminate=True)
     assert {} == second.claim(A1)
 
     first.ledger.release([7])
@@ -64,26 +66,28 @@ def test_rows_left_in_doubt_are_free_once_the_load_has_ended(books: Make) -> Non
 
 
 def test_a_row_that_may_have_been_delivered_stays_in_doubt_for_whoever_comes_next(
-    books: Make,
+    ledger_helper: Make,
 ) -> None:
-    first, second = books(), books("second")
+    first, second = ledger_helper(), ledger_helper("second")
     first.claim(A1)
-    first.settle("deferred", A1, in_doubt=True)
+    first.settle("deferred", A1, indeterminate=True)
 
     assert {"read": 1, "deferred": 1} == first.counts()
     assert {"a": True} == second.claim(A1)
 
 
-def test_a_row_that_was_never_sent_is_free_again_and_not_in_doubt(books: Make) -> None:
-    first, second = books(), books("second")
+def test_a_row_that_was_never_sent_is_free_again_and_not_in_doubt(ledger_helper: Make) -> None:
+    first, second = ledger_helper(), ledger_helper("second")
     first.claim(A1)
     first.settle("deferred", A1)
 
     assert {"a": False} == second.claim(A1)
 
 
-def test_a_crash_before_anything_is_settled_offers_the_rows_again_in_doubt(books: Make) -> None:
-    first = books()
+def test_a_crash_before_anything_is_settled_offers_the_rows_again_in_doubt(
+    ledger_helper: Make,
+) -> None:
+    first = ledger_helper()
     first.claim(A1, B1)
     first.ledger.sending({0: 2})
 
@@ -91,19 +95,19 @@ def test_a_crash_before_anything_is_settled_offers_the_rows_again_in_doubt(books
 
 
 def test_what_a_job_settles_after_it_lost_its_claim_changes_nothing(
-    books: Make, clock: Any
+    ledger_helper: Make, clock: Any
 ) -> None:
-    first, second = books(), books("second")
+    first, second = ledger_helper(), ledger_helper("second")
     for fate in ("created", "rejected", "deferred"):
         row = (fate, "content")
         first.claim(row)
         first.ledger.sending({0: 1})
         clock.now += 900
         assert {fate: True} == second.claim(row)
-        first.settle(fate, row, in_doubt=fate == "deferred")
+        first.settle(fate, row, indeterminate=fate == "deferred")
         assert {"read": 1, "deferred": 1} == first.counts()
         second.settle("created", row)
-        first.settle(fate, row, in_doubt=fate == "deferred")
+        first.settle(fate, row, indeterminate=fate == "deferred")
 
         assert {"read": 1, "deferred": 1} == first.counts()
         assert {"read": 1, "created": 1} == second.counts()
@@ -113,9 +117,9 @@ def test_what_a_job_settles_after_it_lost_its_claim_changes_nothing(
 
 
 def test_a_late_answer_still_counts_while_nobody_else_has_claimed_the_row(
-    books: Make, clock: Any
+    ledger_helper: Make, clock: Any
 ) -> None:
-    first = books()
+    first = ledger_helper()
     first.claim(A1)
     clock.now += 10_000
     first.settle("created", A1)
@@ -123,16 +127,16 @@ def test_a_late_answer_still_counts_while_nobody_else_has_claimed_the_row(
     assert {"read": 1, "created": 1} == first.counts()
 
 
-def test_a_settlement_written_twice_is_counted_once(books: Make) -> None:
-    first = books()
+def test_a_settlement_written_twice_is_counted_once(ledger_helper: Make) -> None:
+    first = ledger_helper()
     first.load("created", A1)
     first.settle("created", A1)
 
     assert {"read": 1, "created": 1} == first.counts()
 
 
-def test_rows_not_lost_are_settled_beside_those_that_are(books: Make, clock: Any) -> None:
-    first, second = books(), books("second")
+def test_rows_not_lost_are_settled_beside_those_that_are(ledger_helper: Make, clock: Any) -> None:
+    first, second = ledger_helper(), ledger_helper("second")
     first.claim(A1, B1)
     clock.now += 900
     second.claim(A1)
@@ -143,8 +147,10 @@ def test_rows_not_lost_are_settled_beside_those_that_are(books: Make, clock: Any
     assert {"b1": "open"} == first.letters()
 
 
-def test_of_a_dead_load_only_what_was_announced_is_in_doubt(books: Make, clock: Any) -> None:
-    first, second, third = books(), books("second"), books("third")
+def test_of_a_dead_load_only_what_was_announced_is_in_doubt(
+    ledger_helper: Make, clock: Any
+) -> None:
+    first, second, third = ledger_helper(), ledger_helper("second"), ledger_helper("third")
     first.claim(A1, B1, chunk=7)
     first.ledger.sending({7: 1})
     clock.now += 900
@@ -158,8 +164,8 @@ def test_of_a_dead_load_only_what_was_announced_is_in_doubt(books: Make, clock: 
     assert {"a": True, "b": True} == first.claim(A1, B1)
 
 
-def test_a_chunk_read_again_by_its_own_job_goes_on_where_it_was(books: Make) -> None:
-    first = books()
+def test_a_chunk_read_again_by_its_own_job_goes_on_where_it_was(ledger_helper: Make) -> None:
+    first = ledger_helper()
     first.claim(A1, B1, ("c", "c1"))
     first.ledger.sending({0: 1})
     assert {"a": True, "b": False, "c": False} == first.claim(A1, B1, ("c", "c1"))
@@ -169,15 +175,15 @@ def test_a_chunk_read_again_by_its_own_job_goes_on_where_it_was(books: Make) -> 
     assert {"a": True, "b": True, "c": False} == first.claim(A1, B1, ("c", "c1"))
 
 
-def test_of_a_chunk_that_is_done_nothing_is_kept(books: Make) -> None:
-    first = books()
+def test_of_a_chunk_that_is_done_nothing_is_kept(ledger_helper: Make) -> None:
+    first = ledger_helper()
     first.claim(A1, B1)
     first.ledger.sending({0: 2})
-    first.settle("deferred", A1, in_doubt=True)
+    first.settle("deferred", A1, indeterminate=True)
     first.settle("created", B1, done=[0])
 
     assert [] == first.db.rows("SELECT * FROM bunce_sendings")
-    assert {"a": True} == books("second").claim(A1, B1)
+    assert {"a": True} == ledger_helper("second").claim(A1, B1)
 
 
 @pytest.mark.parametrize(
@@ -186,9 +192,9 @@ def test_of_a_chunk_that_is_done_nothing_is_kept(books: Make) -> None:
     ids=["other-rules", "smaller-chunks"],
 )
 def test_what_an_earlier_try_announced_stays_in_doubt_when_the_next_one_claims_less(
-    books: Make, clock: Any, bad: list[tuple[str, str]], later: str, chunk: int
+    ledger_helper: Make, clock: Any, bad: list[tuple[str, str]], later: str, chunk: int
 ) -> None:
-    first = books("first")
+    first = ledger_helper("first")
     first.claim(A1, B1)
     first.ledger.sending({0: 2})
     first.claim(A1, bad=bad)
@@ -196,4 +202,4 @@ def test_what_an_earlier_try_announced_stays_in_doubt_when_the_next_one_claims_l
     first.settle("created", A1, done=[0])
     clock.now += 900
 
-    assert {"b": True} == books(later).claim(B1, chunk=chunk)
+    assert {"b": True} == ledger_helper(later).claim(B1, chunk=chunk)

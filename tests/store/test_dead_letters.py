@@ -9,8 +9,8 @@ import pytest
 
 from dlt_bunce.store import dead_letters, retention
 from dlt_bunce.store.database import Database
+from dlt_bunce.store.dead_letter_query import Selection, pages
 from dlt_bunce.store.dead_letters import letter_id
-from dlt_bunce.store.selection import Selection, pages
 
 Make = Callable[..., Any]
 GOOD, GOOD2 = ("a", "a1"), ("a", "a2")
@@ -47,8 +47,8 @@ def test_the_same_bad_row_is_the_same_letter_and_any_other_is_another() -> None:
     assert 6 == len({same, *others})
 
 
-def test_a_bad_row_met_again_is_held_and_its_letter_stays_open(books: Make) -> None:
-    first, second = books(), books("second")
+def test_a_bad_row_met_again_is_held_and_its_letter_stays_open(ledger_helper: Make) -> None:
+    first, second = ledger_helper(), ledger_helper("second")
     first.claim(bad=[BAD, (None, "nobody")])
     second.claim(bad=[BAD, (None, "nobody")])
 
@@ -59,9 +59,9 @@ def test_a_bad_row_met_again_is_held_and_its_letter_stays_open(books: Make) -> N
 
 
 def test_rows_without_a_customer_that_read_the_same_share_a_letter_and_are_all_counted(
-    books: Make,
+    ledger_helper: Make,
 ) -> None:
-    first = books()
+    first = ledger_helper()
     first.claim(bad=[(None, "nobody")] * 3, chunk=0)
     first.claim(bad=[(None, "nobody")], chunk=1)
 
@@ -69,19 +69,19 @@ def test_rows_without_a_customer_that_read_the_same_share_a_letter_and_are_all_c
     assert {"nobody": "open"} == first.letters()
 
 
-def test_a_bad_row_that_changed_supersedes_its_letter(books: Make) -> None:
-    books().claim(bad=[BAD])
-    second = books("second")
+def test_a_bad_row_that_changed_supersedes_its_letter(ledger_helper: Make) -> None:
+    ledger_helper().claim(bad=[BAD])
+    second = ledger_helper("second")
     second.claim(bad=[BAD2])
 
     assert {"bad": "superseded", "bad2": "open"} == second.letters()
     assert {"read": 1, "rejected": 1} == second.counts()
 
 
-def test_a_bad_row_that_came_back_opens_its_letter_again(books: Make) -> None:
-    books().claim(bad=[BAD])
-    books("second").claim(bad=[BAD2])
-    third = books("third")
+def test_a_bad_row_that_came_back_opens_its_letter_again(ledger_helper: Make) -> None:
+    ledger_helper().claim(bad=[BAD])
+    ledger_helper("second").claim(bad=[BAD2])
+    third = ledger_helper("third")
     third.claim(bad=[BAD])
 
     assert {"bad": "open", "bad2": "superseded"} == third.letters()
@@ -90,23 +90,25 @@ def test_a_bad_row_that_came_back_opens_its_letter_again(books: Make) -> None:
 
 @pytest.mark.parametrize("then", [GOOD, GOOD2])
 def test_a_known_customer_whose_row_was_bad_for_a_while_has_no_open_letter(
-    books: Make, then: Any
+    ledger_helper: Make, then: Any
 ) -> None:
-    books().load("created", GOOD)
-    books("second").claim(bad=[BAD])
-    third = books("third", disposition="append")
+    ledger_helper().load("created", GOOD)
+    ledger_helper("second").claim(bad=[BAD])
+    third = ledger_helper("third", disposition="append")
     third.claim(then)
 
     assert {"bad": "resolved"} == third.letters()
 
 
-def test_a_row_refused_by_bunce_is_sent_again_after_it_was_bad_in_between(books: Make) -> None:
-    books().load("rejected", GOOD)
-    second = books("second")
+def test_a_row_refused_by_bunce_is_sent_again_after_it_was_bad_in_between(
+    ledger_helper: Make,
+) -> None:
+    ledger_helper().load("rejected", GOOD)
+    second = ledger_helper("second")
     second.claim(bad=[BAD])
     assert {"a1": "superseded", "bad": "open"} == second.letters()
 
-    third = books("third")
+    third = ledger_helper("third")
     third.load("rejected", GOOD)
 
     assert {"a1": "open", "bad": "superseded"} == third.letters()
@@ -114,11 +116,11 @@ def test_a_row_refused_by_bunce_is_sent_again_after_it_was_bad_in_between(books:
 
 @pytest.mark.parametrize("fate", ["created", "rejected", "unchanged"])
 def test_a_bad_row_read_while_an_earlier_good_one_is_on_the_wire_keeps_its_letter(
-    books: Make, fate: str
+    ledger_helper: Make, fate: str
 ) -> None:
-    first = books()
+    first = ledger_helper()
     if fate == "unchanged":
-        books("before").load("created", GOOD)
+        ledger_helper("before").load("created", GOOD)
     for _ in range(2):
         to_send = first.claim(GOOD, chunk=0)
         first.claim(bad=[BAD], chunk=1)
@@ -132,9 +134,9 @@ def test_a_bad_row_read_while_an_earlier_good_one_is_on_the_wire_keeps_its_lette
 
 
 def test_a_good_row_read_after_a_bad_one_closes_its_letter_also_when_read_again(
-    books: Make,
+    ledger_helper: Make,
 ) -> None:
-    first = books()
+    first = ledger_helper()
     first.claim(bad=[BAD], chunk=0)
     first.load("created", GOOD, chunk=1)
     for only in ((0, 1), (0,), (1,)):
@@ -147,46 +149,48 @@ def test_a_good_row_read_after_a_bad_one_closes_its_letter_also_when_read_again(
         assert {"read": 2, "rejected": 1, "created": 1} == first.counts()
 
 
-def test_a_discarded_letter_stays_discarded_while_its_row_does_not_change(books: Make) -> None:
-    first = books()
+def test_a_discarded_letter_stays_discarded_while_its_row_does_not_change(
+    ledger_helper: Make,
+) -> None:
+    first = ledger_helper()
     first.claim(bad=[BAD])
     first.load("rejected", ("b", "b1"), chunk=1)
     dead_letters.set_status(first.db, "default", ids(first.db), "discarded")
 
-    second = books("second")
+    second = ledger_helper("second")
     assert {} == second.claim(("b", "b1"), bad=[BAD])
 
     assert {"read": 2, "held": 2} == second.counts()
     assert {"bad": "discarded", "b1": "discarded"} == second.letters()
 
-    third = books("third")
+    third = ledger_helper("third")
     assert {"b": False} == third.claim(("b", "b2"), bad=[BAD2])
     assert "open" == third.letters()["bad2"]
 
 
-def test_attempts_count_how_often_bunce_refused_the_row(books: Make) -> None:
-    first = books()
+def test_attempts_count_how_often_bunce_refused_the_row(ledger_helper: Make) -> None:
+    first = ledger_helper()
     for run in ("first", "second", "third"):
         dead_letters.release(first.db, "default", ids(first.db))
-        books(run).load("rejected", GOOD)
+        ledger_helper(run).load("rejected", GOOD)
 
     assert [3] == attempts(first.db)
     assert {"a1": "open"} == first.letters()
 
 
-def test_a_released_row_goes_out_again_unchanged(books: Make) -> None:
-    first = books()
+def test_a_released_row_goes_out_again_unchanged(ledger_helper: Make) -> None:
+    first = ledger_helper()
     first.load("rejected", GOOD)
     dead_letters.release(first.db, "default", ids(first.db))
 
-    assert {"a": False} == books("second").claim(GOOD)
+    assert {"a": False} == ledger_helper("second").claim(GOOD)
 
 
-def test_with_keys_only_nothing_of_the_row_is_kept(books: Make) -> None:
-    first = books(letter_rows="keys")
+def test_with_keys_only_nothing_of_the_row_is_kept(ledger_helper: Make) -> None:
+    first = ledger_helper(letter_rows="keys")
     first.claim(bad=[BAD])
     first.load("rejected", ("b", "b1"), chunk=1)
-    full = books("second")
+    full = ledger_helper("second")
     full.claim(bad=[("c", "bad3")])
 
     rows = first.db.rows("SELECT * FROM bunce_dead_letters WHERE customer_id <> 'c'")
@@ -196,8 +200,8 @@ def test_with_keys_only_nothing_of_the_row_is_kept(books: Make) -> None:
     assert "example.com" in str(first.db.rows("SELECT source_row FROM bunce_dead_letters"))
 
 
-def test_a_purge_deletes_what_is_not_open_and_nothing_else(books: Make) -> None:
-    first = books()
+def test_a_purge_deletes_what_is_not_open_and_nothing_else(ledger_helper: Make) -> None:
+    first = ledger_helper()
     first.claim(bad=[BAD, ("x", "x1"), ("y", "y1")])
     first.load("created", ("x", "x2"), chunk=1)
     dead_letters.set_status(first.db, "default", [letter_id("default", *BAD)], "discarded")
@@ -207,28 +211,30 @@ def test_a_purge_deletes_what_is_not_open_and_nothing_else(books: Make) -> None:
     assert {"y1": "open"} == first.letters()
 
 
-def test_a_purged_refusal_is_tried_again_rather_than_held_without_a_letter(books: Make) -> None:
-    first = books()
+def test_a_purged_refusal_is_tried_again_rather_than_held_without_a_letter(
+    ledger_helper: Make,
+) -> None:
+    first = ledger_helper()
     first.load("rejected", GOOD, ("b", "b1"))
     dead_letters.set_status(first.db, "default", [letter_id("default", *GOOD)], "discarded")
     retention.purge(first.db, "default")
 
-    assert {"a": False} == books("second").claim(GOOD, ("b", "b1"))
+    assert {"a": False} == ledger_helper("second").claim(GOOD, ("b", "b1"))
 
 
-def test_letters_that_nothing_touched_since_are_closed(books: Make) -> None:
-    first = books()
+def test_letters_that_nothing_touched_since_are_closed(ledger_helper: Make) -> None:
+    first = ledger_helper()
     first.claim(bad=[BAD, ("x", "x1")])
     seen = times(first.db)
-    books("second").claim(bad=[("x", "x1")])
+    ledger_helper("second").claim(bad=[("x", "x1")])
 
     dead_letters.close_unseen(first.db, "default", seen, "resolved")
 
     assert {"bad": "resolved", "x1": "open"} == first.letters()
 
 
-def test_letters_of_two_accounts_never_mix(books: Make) -> None:
-    first, other = books(), books("second", account="other")
+def test_letters_of_two_accounts_never_mix(ledger_helper: Make) -> None:
+    first, other = ledger_helper(), ledger_helper("second", account="other")
     first.claim(bad=[BAD])
     other.claim(bad=[BAD2])
     other.load("rejected", ("b", "b1"), chunk=1)
@@ -242,7 +248,7 @@ def test_letters_of_two_accounts_never_mix(books: Make) -> None:
     )
     assert 0 == retention.purge(first.db, "default")
     assert {"bad": "open", "bad2": "open", "b1": "open"} == first.letters()
-    assert {} == books("third", account="other").claim(("b", "b1"))
+    assert {} == ledger_helper("third", account="other").claim(("b", "b1"))
 
-    books("fourth").load("created", GOOD)
+    ledger_helper("fourth").load("created", GOOD)
     assert {"bad": "resolved", "bad2": "open", "b1": "open"} == first.letters()

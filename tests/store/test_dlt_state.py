@@ -33,7 +33,7 @@ def put(
 
 
 def newest(db: Database, pipeline: str = "crm", account: str = "default") -> str | None:
-    row = dlt_state.newest_state(db, pipeline, account)
+    row = dlt_state.latest_state(db, pipeline, account)
     return None if row is None else row["state"]
 
 
@@ -122,7 +122,7 @@ def test_the_newest_schema_is_found_by_name_by_hash_or_by_nothing(db: Database) 
     dlt_state.put_schema(db, schema("first", version=9))
 
     def found(**by: str) -> tuple[Any, ...] | None:
-        row = dlt_state.newest_schema(db, **by)
+        row = dlt_state.latest_schema(db, **by)
         return None if row is None else (row["version_hash"], row["version"])
 
     assert ("second", 2) == found(schema_name="crm")

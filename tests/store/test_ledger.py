@@ -12,8 +12,10 @@ Make = Callable[..., Any]
 A1, A2, A3 = ("a", "a1"), ("a", "a2"), ("a", "a3")
 
 
-def test_a_customer_never_seen_is_sent_and_counted_as_deferred_until_settled(books: Make) -> None:
-    first = books()
+def test_a_customer_never_seen_is_sent_and_counted_as_deferred_until_settled(
+    ledger_helper: Make,
+) -> None:
+    first = ledger_helper()
 
     assert {"a": False} == first.claim(A1)
     assert {"read": 1, "deferred": 1} == first.counts()
@@ -24,28 +26,30 @@ def test_a_customer_never_seen_is_sent_and_counted_as_deferred_until_settled(boo
 
 
 @pytest.mark.parametrize("fate", ["created", "updated", "adopted"])
-def test_what_bunce_has_is_not_sent_again(books: Make, fate: str) -> None:
-    books().load(fate, A1)
-    second = books("second")
+def test_what_bunce_has_is_not_sent_again(ledger_helper: Make, fate: str) -> None:
+    ledger_helper().load(fate, A1)
+    second = ledger_helper("second")
 
     assert {} == second.claim(A1)
     assert {"read": 1, "unchanged": 1} == second.counts()
 
 
-def test_a_changed_customer_is_updated_by_merge_and_skipped_by_append(books: Make) -> None:
-    books().load("created", A1)
-    append, merge = books("second", disposition="append"), books("third")
+def test_a_changed_customer_is_updated_by_merge_and_skipped_by_append(ledger_helper: Make) -> None:
+    ledger_helper().load("created", A1)
+    append, merge = ledger_helper("second", disposition="append"), ledger_helper("third")
 
     assert {} == append.claim(A2)
     assert {"read": 1, "skipped": 1} == append.counts()
     assert {"a": "update", "b": "create"} == merge.verbs(A2, ("b", "b1"))
 
 
-def test_a_customer_that_was_there_with_other_content_counts_as_changed(books: Make) -> None:
-    first = books(disposition="append")
+def test_a_customer_that_was_there_with_other_content_counts_as_changed(
+    ledger_helper: Make,
+) -> None:
+    first = ledger_helper(disposition="append")
     first.claim(A1)
     first.settle("adopted", A1, fingerprint=None)
-    append, merge = books("second", disposition="append"), books("third")
+    append, merge = ledger_helper("second", disposition="append"), ledger_helper("third")
 
     assert {} == append.claim(A1)
     assert {"read": 1, "skipped": 1} == append.counts()
@@ -53,36 +57,36 @@ def test_a_customer_that_was_there_with_other_content_counts_as_changed(books: M
     assert {"read": 1, "adopted": 1} == first.counts()
 
 
-def test_an_older_version_is_superseded(books: Make) -> None:
-    books().load("created", ("a", "a1", 5))
-    second = books("second")
+def test_an_older_version_is_superseded(ledger_helper: Make) -> None:
+    ledger_helper().load("created", ("a", "a1", 5))
+    second = ledger_helper("second")
 
     assert {} == second.claim(("a", "a2", 4))
     assert {"read": 1, "superseded": 1} == second.counts()
 
 
-def test_rows_superseded_within_the_chunk_are_counted(books: Make) -> None:
-    first = books()
+def test_rows_superseded_within_the_chunk_are_counted(ledger_helper: Make) -> None:
+    first = ledger_helper()
     first.claim(A1, superseded=2)
     first.settle("created", A1)
 
     assert {"read": 3, "created": 1, "superseded": 2} == first.counts()
 
 
-def test_a_rejected_row_is_held_until_it_changes(books: Make) -> None:
-    books().load("rejected", A1)
-    second, third = books("second"), books("third")
+def test_a_rejected_row_is_held_until_it_changes(ledger_helper: Make) -> None:
+    ledger_helper().load("rejected", A1)
+    second, third = ledger_helper("second"), ledger_helper("third")
 
     assert {} == second.claim(A1)
     assert {"read": 1, "held": 1} == second.counts()
     assert {"a": False} == third.claim(A2)
 
 
-def test_a_row_accepted_after_a_rejection_resolves_its_letter(books: Make) -> None:
-    books().load("rejected", A1)
-    assert {"a1": "open"} == books().letters()
+def test_a_row_accepted_after_a_rejection_resolves_its_letter(ledger_helper: Make) -> None:
+    ledger_helper().load("rejected", A1)
+    assert {"a1": "open"} == ledger_helper().letters()
 
-    second = books("second")
+    second = ledger_helper("second")
     second.load("created", A2)
 
     assert {"a1": "resolved"} == second.letters()
@@ -90,17 +94,19 @@ def test_a_row_accepted_after_a_rejection_resolves_its_letter(books: Make) -> No
     assert [{"r": None, "f": "a2"}] == rows
 
 
-def test_a_row_rejected_again_with_other_content_has_one_open_letter(books: Make) -> None:
-    books().load("rejected", A1)
-    second = books("second")
+def test_a_row_rejected_again_with_other_content_has_one_open_letter(ledger_helper: Make) -> None:
+    ledger_helper().load("rejected", A1)
+    second = ledger_helper("second")
     second.load("rejected", A2)
 
     assert {"a1": "superseded", "a2": "open"} == second.letters()
 
 
 @pytest.mark.parametrize("fate", ["created", "updated", "adopted", "rejected"])
-def test_a_chunk_read_again_by_its_own_job_has_the_same_counts(books: Make, fate: str) -> None:
-    first = books()
+def test_a_chunk_read_again_by_its_own_job_has_the_same_counts(
+    ledger_helper: Make, fate: str
+) -> None:
+    first = ledger_helper()
     for _ in range(3):
         first.claim(A1, ("b", "b1"), bad=[("x", "bad"), (None, "bad2")], superseded=1)
     first.ledger.sending({0: 2})
@@ -116,8 +122,10 @@ def test_a_chunk_read_again_by_its_own_job_has_the_same_counts(books: Make, fate
     assert 1 == first.counts()["deferred"]
 
 
-def test_an_adopted_row_of_other_content_keeps_its_fate_when_read_again(books: Make) -> None:
-    first = books()
+def test_an_adopted_row_of_other_content_keeps_its_fate_when_read_again(
+    ledger_helper: Make,
+) -> None:
+    first = ledger_helper()
     first.claim(A1)
     first.settle("adopted", A1, fingerprint=None)
     first.claim(A1)
@@ -125,16 +133,16 @@ def test_an_adopted_row_of_other_content_keeps_its_fate_when_read_again(books: M
     assert {"read": 1, "adopted": 1} == first.counts()
 
 
-def test_what_was_unchanged_stays_unchanged_when_read_again(books: Make) -> None:
-    books().load("created", A1)
-    second = books("second")
+def test_what_was_unchanged_stays_unchanged_when_read_again(ledger_helper: Make) -> None:
+    ledger_helper().load("created", A1)
+    second = ledger_helper("second")
     for _ in range(2):
         second.claim(A1)
         assert {"read": 1, "unchanged": 1} == second.counts()
 
 
-def test_a_later_row_of_the_same_file_waits_for_the_earlier_one(books: Make) -> None:
-    first = books()
+def test_a_later_row_of_the_same_file_waits_for_the_earlier_one(ledger_helper: Make) -> None:
+    first = ledger_helper()
     first.claim(A1, chunk=0)
     assert {} == first.claim(A2, chunk=1)
     first.settle("rejected", A1, chunk=0)
@@ -146,8 +154,10 @@ def test_a_later_row_of_the_same_file_waits_for_the_earlier_one(books: Make) -> 
     assert {"a1": "resolved"} == first.letters()
 
 
-def test_an_earlier_row_of_the_file_does_not_undo_a_later_one_after_a_crash(books: Make) -> None:
-    first = books()
+def test_an_earlier_row_of_the_file_does_not_undo_a_later_one_after_a_crash(
+    ledger_helper: Make,
+) -> None:
+    first = ledger_helper()
     first.load("rejected", A1, chunk=0)
     first.load("created", A2, chunk=1)
 
@@ -158,8 +168,10 @@ def test_an_earlier_row_of_the_file_does_not_undo_a_later_one_after_a_crash(book
     assert {"a1": "resolved"} == first.letters()
 
 
-def test_an_earlier_row_of_a_newer_version_is_not_lost_behind_a_later_one(books: Make) -> None:
-    first = books()
+def test_an_earlier_row_of_a_newer_version_is_not_lost_behind_a_later_one(
+    ledger_helper: Make,
+) -> None:
+    first = ledger_helper()
     first.claim(("a", "a2", 5), chunk=0)
     first.settle("deferred", ("a", "a2", 5), chunk=0)
     first.load("created", ("a", "a1", 3), chunk=1)
@@ -171,16 +183,16 @@ def test_an_earlier_row_of_a_newer_version_is_not_lost_behind_a_later_one(books:
     assert {"read": 2, "created": 1, "updated": 1} == first.counts()
 
 
-def test_accounts_of_one_store_know_nothing_of_each_other(books: Make) -> None:
-    books().load("created", A1)
-    other = books("second", account="other")
+def test_accounts_of_one_store_know_nothing_of_each_other(ledger_helper: Make) -> None:
+    ledger_helper().load("created", A1)
+    other = ledger_helper("second", account="other")
 
     assert {"a": False} == other.claim(A1)
     assert set() == other.ledger.emails_of_others({"b": "digest of a"})
 
 
-def test_an_email_delivered_under_another_id_is_known(books: Make) -> None:
-    first = books()
+def test_an_email_delivered_under_another_id_is_known(ledger_helper: Make) -> None:
+    first = ledger_helper()
     first.load("created", A1)
     digests = {"a": "digest of a", "b": "digest of a", "c": "digest of c"}
 
@@ -188,8 +200,8 @@ def test_an_email_delivered_under_another_id_is_known(books: Make) -> None:
     assert set() == first.ledger.emails_of_others({})
 
 
-def test_emails_are_indexed_once_somebody_asks_for_one(books: Make) -> None:
-    first = books()
+def test_emails_are_indexed_once_somebody_asks_for_one(ledger_helper: Make) -> None:
+    first = ledger_helper()
     first.load("created", A1)
     assert not first.db.has_table("bunce_customers_email")
 
@@ -198,18 +210,20 @@ def test_emails_are_indexed_once_somebody_asks_for_one(books: Make) -> None:
     assert first.db.has_table("bunce_customers_email")
 
 
-def test_customers_that_look_like_numbers_or_hold_anything_are_kept_apart(books: Make) -> None:
+def test_customers_that_look_like_numbers_or_hold_anything_are_kept_apart(
+    ledger_helper: Make,
+) -> None:
     keys = ["1", "01", "1.0", "1e0", "NULL", "", "é", "e\u0301", "a'b", 'a"b', "a;--", "$1", "?1"]
     rows = [(key, "same content") for key in keys]
-    books().load("created", *rows)
-    second = books("second")
+    ledger_helper().load("created", *rows)
+    second = ledger_helper("second")
 
     assert {} == second.claim(*rows)
     assert {"read": len(keys), "unchanged": len(keys)} == second.counts()
 
 
-def test_an_empty_chunk_counts_nothing(books: Make) -> None:
-    first = books()
+def test_an_empty_chunk_counts_nothing(ledger_helper: Make) -> None:
+    first = ledger_helper()
 
     assert {} == first.claim()
     assert {} == first.counts()
@@ -224,7 +238,7 @@ from pathlib import Path
 import pyarrow as pa
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.dead_letters import LETTERS
-from dlt_bunce.store.ledger import Job, Ledger
+from dlt_bunce.store.ledger import LoadFile, Ledger
 
 def chunk(keys):
     return pa.table({"row": pa.array(range(len(keys)), pa.int64()), "customer_id": keys,
@@ -236,7 +250,7 @@ start = ready()
 time.sleep(max(0.0, start - time.time()))
 claimed = []
 with Database(URL) as db:
-    ledger = Ledger(db, Job("default", NAME, "crm", "customers", "file", "merge"))
+    ledger = Ledger(db, LoadFile("default", NAME, "crm", "customers", "file", "merge"))
     for number in range(10):
         rows = chunk(keys[number * 300 : number * 300 + 300])
         claim = ledger.claim(rows, LETTERS.empty_table(), chunk=number, read=300, superseded=0)

@@ -12,9 +12,9 @@ import pytest
 
 from dlt_bunce.store import dead_letters
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.ledger import Job
+from dlt_bunce.store.ledger import LoadFile
 
-from .conftest import Books
+from .conftest import LedgerHelper
 
 _KEYS = re.compile(r"\b(id|customer_id|email_digest)=\?")
 
@@ -67,19 +67,21 @@ def db(tmp_path: Path) -> Iterator[Explained]:
         yield db
 
 
-def books(db: Database, run: str) -> Books:
+def ledger_helper(db: Database, run: str) -> LedgerHelper:
     """A job of that run."""
-    return Books(db, Job("default", run, "crm", "customers", "1", "merge"), lambda: 1_000_000.0)
+    return LedgerHelper(
+        db, LoadFile("default", run, "crm", "customers", "1", "merge"), lambda: 1_000_000.0
+    )
 
 
 def test_a_load_finds_customers_and_their_letters_by_key(db: Explained) -> None:
-    first, second = books(db, "first"), books(db, "second")
+    first, second = ledger_helper(db, "first"), ledger_helper(db, "second")
     rows = [("good", "a"), ("bad", "b"), ("back", "c"), ("slow", "e")]
     first.claim(*rows, bad=[("worse", "d"), ("back", "before")])
     first.ledger.sending({0: 2})
     first.settle("rejected", rows[1])
     first.settle("created", rows[0], rows[2])
-    first.settle("deferred", rows[3], in_doubt=True)
+    first.settle("deferred", rows[3], indeterminate=True)
     second.claim(("bad", "better"), ("good", "a"), ("worse", "fine"))
     second.settle("created", ("bad", "better"))
     second.ledger.emails_of_others({"bad": "digest of good"})
@@ -89,7 +91,7 @@ def test_a_load_finds_customers_and_their_letters_by_key(db: Explained) -> None:
 
 
 def test_letters_are_closed_by_key(db: Explained) -> None:
-    books(db, "first").claim(bad=[("worse", "d"), ("back", "before")])
+    ledger_helper(db, "first").claim(bad=[("worse", "d"), ("back", "before")])
     one, other = (row["id"] for row in db.rows("SELECT id FROM bunce_dead_letters"))
     db.plans.clear()
     corrected = {"letter_id": one, "own_id": "new", "customer_id": "worse", "fingerprint": "e"}

@@ -16,7 +16,7 @@ import pytest
 
 from dlt_bunce.errors import ConfigurationError, StoreError
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.ledger import Job, Ledger
+from dlt_bunce.store.ledger import Ledger, LoadFile
 from dlt_bunce.store.migrations import MIGRATIONS
 
 Together = Callable[[list[str]], list[object]]
@@ -86,7 +86,7 @@ def test_eight_processes_that_open_a_new_store_at_once_all_get_it(
 ) -> None:
     program = f"""
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.ledger import Job, Ledger
+from dlt_bunce.store.ledger import LoadFile, Ledger
 start = ready()
 time.sleep(max(0.0, start - time.time()))
 with Database({postgres_store!r}) as db:
@@ -130,7 +130,7 @@ def test_a_role_needs_no_more_than_the_rights_that_are_documented(
         db.execute("DELETE FROM bunce_customers")
     with Database(theirs) as db:
         # who may not make the index of emails does without
-        ledger = Ledger(db, Job("a", "run", "crm", "customers", "job", "merge"))
+        ledger = Ledger(db, LoadFile("a", "run", "crm", "customers", "job", "merge"))
         assert set() == ledger.emails_of_others({"1": "digest"})
 
     for error in (first, second):

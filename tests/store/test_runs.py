@@ -14,26 +14,32 @@ from dlt_bunce.store.database import Database
 Make = Callable[..., Any]
 
 
-def finish(books: Any, state: str = "completed") -> None:
-    job = books.job
-    runs.finish(books.db, job.run_id, job.pipeline_name, job.account, state)
+def finish(ledger_helper: Any, state: str = "completed") -> None:
+    load_file = ledger_helper.load_file
+    runs.finish(
+        ledger_helper.db, load_file.run_id, load_file.pipeline_name, load_file.account, state
+    )
 
 
-def test_counts_of_a_chunk_are_replaced_whole_when_it_is_read_again(books: Make) -> None:
-    first = books()
-    runs.put_chunk(first.db, first.job, 0, 10, {"created": 3, "held": 7}, {"odd": 2})
-    runs.put_chunk(first.db, first.job, 1, 5, {"unchanged": 5}, {"odd": 1, "mostly_superseded": 5})
-    runs.put_chunk(first.db, first.job, 0, 9, {"created": 4}, {"odd": 4})
+def test_counts_of_a_chunk_are_replaced_whole_when_it_is_read_again(ledger_helper: Make) -> None:
+    first = ledger_helper()
+    runs.put_chunk(first.db, first.load_file, 0, 10, {"created": 3, "held": 7}, {"odd": 2})
+    runs.put_chunk(
+        first.db, first.load_file, 1, 5, {"unchanged": 5}, {"odd": 1, "mostly_superseded": 5}
+    )
+    runs.put_chunk(first.db, first.load_file, 0, 9, {"created": 4}, {"odd": 4})
 
     assert {"read": 14, "created": 4, "unchanged": 5, "deferred": 5} == first.counts()
     # five of fourteen rows are not most of them
-    assert {"odd": 5} == runs.finish(first.db, first.job.run_id, "crm", "default", "completed")
+    assert {"odd": 5} == runs.finish(
+        first.db, first.load_file.run_id, "crm", "default", "completed"
+    )
 
 
-def test_traffic_adds_up_and_the_slowest_answer_is_kept(books: Make) -> None:
-    first = books()
-    runs.add_traffic(first.db, first.job, Traffic(3, 2, 1, 1, 100, 0.5, 1.5, 0.9))
-    runs.add_traffic(first.db, first.job, Traffic(2, 1, 1, 0, 50, 0.25, 0.5, 0.4))
+def test_traffic_adds_up_and_the_slowest_answer_is_kept(ledger_helper: Make) -> None:
+    first = ledger_helper()
+    runs.add_traffic(first.db, first.load_file, Traffic(3, 2, 1, 1, 100, 0.5, 1.5, 0.9))
+    runs.add_traffic(first.db, first.load_file, Traffic(2, 1, 1, 0, 50, 0.25, 0.5, 0.4))
 
     row = first.db.rows("SELECT * FROM bunce_runs")[0]
     assert (5, 3, 2, 1, 150) == tuple(
@@ -44,8 +50,10 @@ def test_traffic_adds_up_and_the_slowest_answer_is_kept(books: Make) -> None:
     )
 
 
-def test_a_finished_run_has_the_sum_of_its_chunks_and_its_rejects_by_code(books: Make) -> None:
-    first = books()
+def test_a_finished_run_has_the_sum_of_its_chunks_and_its_rejects_by_code(
+    ledger_helper: Make,
+) -> None:
+    first = ledger_helper()
     first.claim(("a", "a1"), bad=[("x", "bad"), ("y", "bad2")], superseded=1)
     first.settle("created", ("a", "a1"))
     first.load("rejected", ("b", "b1"), chunk=1)
@@ -73,12 +81,12 @@ def test_a_run_without_any_job_is_written_when_it_ends(db: Database) -> None:
     assert ("empty", 0, "completed") == (summary.run_id, summary.read, summary.state)
 
 
-def test_a_run_that_is_tried_again_runs_and_keeps_its_start(books: Make) -> None:
-    first = books()
+def test_a_run_that_is_tried_again_runs_and_keeps_its_start(ledger_helper: Make) -> None:
+    first = ledger_helper()
     finish(first, "failed")
     started = first.db.rows("SELECT started_at FROM bunce_runs")
 
-    again = books()
+    again = ledger_helper()
 
     assert [{"state": "running", "ended_at": None}] == again.db.rows(
         "SELECT state, ended_at FROM bunce_runs"
@@ -86,24 +94,24 @@ def test_a_run_that_is_tried_again_runs_and_keeps_its_start(books: Make) -> None
     assert started == again.db.rows("SELECT started_at FROM bunce_runs")
 
 
-def test_the_mapping_that_a_run_used_last_is_kept_for_replays(books: Make) -> None:
-    first = books()
+def test_the_mapping_that_a_run_used_last_is_kept_for_replays(ledger_helper: Make) -> None:
+    first = ledger_helper()
     assert {} == mappings.mapping_of(first.db, "first", "crm")
 
-    runs.begin(first.db, first.job, {"email": "mail"})
+    runs.begin(first.db, first.load_file, {"email": "mail"})
 
     assert {"email": "mail"} == mappings.mapping_of(first.db, "first", "crm")
     assert {} == mappings.mapping_of(first.db, "unknown", "crm")
 
 
 @pytest.fixture
-def history(books: Make) -> Database:
+def history(ledger_helper: Make) -> Database:
     """Thirty runs, the odd ones of another account."""
     for number in range(30):
-        made = books(f"run{number:02}", account="other" if number % 2 else "default")
+        made = ledger_helper(f"run{number:02}", account="other" if number % 2 else "default")
         made.db.execute(
             "UPDATE bunce_runs SET started_at = $1 WHERE run_id = $2",
-            (f"2025-01-{number + 1:02}T00:00:00+00:00", made.job.run_id),
+            (f"2025-01-{number + 1:02}T00:00:00+00:00", made.load_file.run_id),
         )
     db: Database = made.db
     return db

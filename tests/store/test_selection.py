@@ -10,8 +10,7 @@ import pytest
 
 from dlt_bunce.store import dead_letters
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.dead_letters import letter_id
-from dlt_bunce.store.selection import (
+from dlt_bunce.store.dead_letter_query import (
     Selection,
     counted,
     newest,
@@ -20,6 +19,7 @@ from dlt_bunce.store.selection import (
     open_by_code,
     pages,
 )
+from dlt_bunce.store.dead_letters import letter_id
 
 Make = Callable[..., Any]
 BAD = ("a", "bad")
@@ -30,8 +30,8 @@ def ids(db: Database, **filters: Any) -> list[str]:
     return [letter["id"] for page in found for letter in page]
 
 
-def test_every_letter_is_found_once_over_many_pages(books: Make) -> None:
-    first = books()
+def test_every_letter_is_found_once_over_many_pages(ledger_helper: Make) -> None:
+    first = ledger_helper()
     first.claim(bad=[(f"c{n}", f"bad{n}") for n in range(2500)])
 
     found = list(pages(first.db, "default", Selection()))
@@ -41,8 +41,10 @@ def test_every_letter_is_found_once_over_many_pages(books: Make) -> None:
     assert small == sorted(ids(first.db))
 
 
-def test_letters_are_found_by_status_code_and_the_beginning_of_their_id(books: Make) -> None:
-    first = books()
+def test_letters_are_found_by_status_code_and_the_beginning_of_their_id(
+    ledger_helper: Make,
+) -> None:
+    first = ledger_helper()
     first.claim(bad=[BAD, ("x", "x1")])
     first.load("rejected", ("b", "b1"), chunk=1)
     bad, refused = letter_id("default", *BAD), letter_id("default", "b", "b1")
@@ -60,16 +62,16 @@ def test_letters_are_found_by_status_code_and_the_beginning_of_their_id(books: M
 
 
 @pytest.mark.parametrize("given", ["", "ghost", "%", "_", "' OR 1=1 --"])
-def test_what_is_no_id_chooses_no_letter(books: Make, given: str) -> None:
-    first = books()
+def test_what_is_no_id_chooses_no_letter(ledger_helper: Make, given: str) -> None:
+    first = ledger_helper()
     first.claim(bad=[BAD])
 
     assert [] == ids(first.db, ids=[given])
     assert [] == ids(first.db, codes=[given])
 
 
-def test_the_newest_come_first_and_once_over_many_pages(books: Make) -> None:
-    first = books()
+def test_the_newest_come_first_and_once_over_many_pages(ledger_helper: Make) -> None:
+    first = ledger_helper()
     for chunk in range(4):
         first.claim(bad=[(f"c{chunk}-{n}", f"bad{n}") for n in range(3)], chunk=chunk)
 
@@ -83,8 +85,8 @@ def test_the_newest_come_first_and_once_over_many_pages(books: Make) -> None:
     assert keys == sorted(keys, reverse=True)
 
 
-def test_letters_are_found_by_field_run_and_time(books: Make) -> None:
-    first, second = books(), books("second")
+def test_letters_are_found_by_field_run_and_time(ledger_helper: Make) -> None:
+    first, second = ledger_helper(), ledger_helper("second")
     first.claim(bad=[("a", "a1")])
     between = datetime.now(timezone.utc)
     second.claim(bad=[("b", "b1")])
@@ -98,8 +100,8 @@ def test_letters_are_found_by_field_run_and_time(books: Make) -> None:
     assert [] == ids(first.db, since=between, until=between + timedelta(0))
 
 
-def test_letters_are_counted_by_what_they_have_in_common(books: Make) -> None:
-    first = books()
+def test_letters_are_counted_by_what_they_have_in_common(ledger_helper: Make) -> None:
+    first = ledger_helper()
     first.claim(bad=[("a", "a1"), ("b", "b1")])
     first.load("rejected", ("c", "c1"), chunk=1)
 
@@ -108,8 +110,8 @@ def test_letters_are_counted_by_what_they_have_in_common(books: Make) -> None:
     assert {"email": 2} == counted(first.db, "default", Selection(codes=["invalid_email"]), "field")
 
 
-def test_pages_lead_back_as_they_led_on(books: Make) -> None:
-    first = books()
+def test_pages_lead_back_as_they_led_on(ledger_helper: Make) -> None:
+    first = ledger_helper()
     first.claim(bad=[(f"c{n}", f"bad{n}") for n in range(7)])
     everything = newest(first.db, "default", Selection(), limit=9)
 
@@ -121,8 +123,8 @@ def test_pages_lead_back_as_they_led_on(books: Make) -> None:
     assert [] == newest(first.db, "default", Selection(), after=key(0), limit=2)
 
 
-def test_letters_of_several_codes_and_of_any_status_come_in_one_order(books: Make) -> None:
-    first = books()
+def test_letters_of_several_codes_and_of_any_status_come_in_one_order(ledger_helper: Make) -> None:
+    first = ledger_helper()
     first.claim(bad=[(f"c{n}", f"bad{n}") for n in range(3)])
     first.load("rejected", ("b", "b1"), chunk=1)
     first.claim(bad=[("z", "z1")], chunk=2)
@@ -138,8 +140,8 @@ def test_letters_of_several_codes_and_of_any_status_come_in_one_order(books: Mak
     assert 5 == number(first.db, "default", chosen)
 
 
-def test_counting_stops_where_it_is_told_to(books: Make) -> None:
-    first = books()
+def test_counting_stops_where_it_is_told_to(ledger_helper: Make) -> None:
+    first = ledger_helper()
     first.claim(bad=[(f"c{n}", f"bad{n}") for n in range(9)])
     first.load("rejected", ("b", "b1"), chunk=1)
     codes = ("refused", "invalid_email", "missing_email")
@@ -150,8 +152,8 @@ def test_counting_stops_where_it_is_told_to(books: Make) -> None:
     )
 
 
-def test_open_letters_of_a_selection_are_discarded(books: Make) -> None:
-    first = books()
+def test_open_letters_of_a_selection_are_discarded(ledger_helper: Make) -> None:
+    first = ledger_helper()
     first.claim(bad=[(f"c{n}", f"bad{n}") for n in range(3)])
     first.load("rejected", ("b", "b1"), chunk=1)
     chosen = Selection(status=None, codes=["invalid_email"])

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page
 from tests.cli.conftest import Run, people, program, run, write
 
 from dlt_bunce.store.database import Database
-from dlt_bunce.workbench.gate import Gate
+from dlt_bunce.workbench.auth import Auth
 
 from .browser import chromium
 from .serving import workbench
@@ -110,28 +110,28 @@ def window(browser: Browser) -> Iterator[Callable[..., Visit]]:
 
 
 @pytest.fixture
-def gate(loaded: Loaded) -> Iterator[Gate]:
+def auth(loaded: Loaded) -> Iterator[Auth]:
     """The workbench is being served over the loaded store."""
-    with workbench(loaded.store_url) as gate:
-        yield gate
+    with workbench(loaded.store_url) as auth:
+        yield auth
 
 
 @pytest.fixture
-def visit(gate: Gate, window: Callable[..., Visit]) -> Visit:
+def visit(auth: Auth, window: Callable[..., Visit]) -> Visit:
     """A window that was let in."""
-    return signed_in(gate, window())
+    return signed_in(auth, window())
 
 
-def signed_in(gate: Gate, visit: Visit) -> Visit:
+def signed_in(auth: Auth, visit: Visit) -> Visit:
     """Opens the first address and waits to be led on."""
-    visit.page.goto(gate.address)
-    visit.page.wait_for_url(at(gate, "/"))
+    visit.page.goto(auth.address)
+    visit.page.wait_for_url(at(auth, "/"))
     return visit
 
 
-def at(gate: Gate, path: str) -> str:
+def at(auth: Auth, path: str) -> str:
     """The address of a page."""
-    return f"http://127.0.0.1:{gate.port}{path}"
+    return f"http://127.0.0.1:{auth.port}{path}"
 
 
 def violations(page: Page) -> list[str]:

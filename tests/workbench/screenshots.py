@@ -19,8 +19,8 @@ from tests.workbench.serving import workbench
 
 from dlt_bunce.model import FATES, REJECT_CODES
 from dlt_bunce.store.database import Database
+from dlt_bunce.store.dead_letter_query import Selection, newest
 from dlt_bunce.store.history import history
-from dlt_bunce.store.selection import Selection, newest
 from dlt_bunce.workbench.report import Report, as_html
 
 if TYPE_CHECKING:
@@ -144,13 +144,13 @@ def main(images: Path) -> None:
         report = Path(folder) / "report.html"
         with Database(store_url, read_only=True) as db:
             report.write_text(as_html(Report("default", history(db, "default", limit=30), 500)))
-        with workbench(store_url) as gate:
-            letters = f"http://127.0.0.1:{gate.port}/letters"
+        with workbench(store_url) as auth:
+            letters = f"http://127.0.0.1:{auth.port}/letters"
             with Database(store_url, read_only=True) as db:
                 taken = newest(db, "default", Selection(codes=["email_taken"]), limit=1)[0]
-            _picture(browser, [gate.address, letters], images / "workbench-light.png")
+            _picture(browser, [auth.address, letters], images / "workbench-light.png")
             one = f"{letters}/{taken['id']}"
-            _picture(browser, [gate.address, one], images / "workbench-dark.png", scheme="dark")
+            _picture(browser, [auth.address, one], images / "workbench-dark.png", scheme="dark")
         _picture(browser, [report.as_uri()], images / "report-light.png", height=1000)
         _picture(browser, [report.as_uri()], images / "report-narrow.png", width=360, height=760)
 

@@ -9,17 +9,17 @@ from contextlib import contextmanager
 from dlt_bunce.cli import options
 from dlt_bunce.cli.failures import explained
 from dlt_bunce.workbench.app import create_app
-from dlt_bunce.workbench.gate import Gate
+from dlt_bunce.workbench.auth import Auth
+from dlt_bunce.workbench.background_jobs import BackgroundJobs
 from dlt_bunce.workbench.server import listen, server
 from dlt_bunce.workbench.views import Store
-from dlt_bunce.workbench.work import Works
 
 
 @contextmanager
-def workbench(store_url: str, account: str = "default", port: int = 0) -> Iterator[Gate]:
-    """Its gate, while the block lasts."""
+def workbench(store_url: str, account: str = "default", port: int = 0) -> Iterator[Auth]:
+    """Its auth, while the block lasts."""
     listener = listen(port)
-    gate = Gate(listener.getsockname()[1])
+    auth = Auth(listener.getsockname()[1])
     store = Store(
         store_url,
         account,
@@ -27,11 +27,11 @@ def workbench(store_url: str, account: str = "default", port: int = 0) -> Iterat
         client=lambda: options.client(ask=False, store_url=store_url, account=account),
         explain=lambda error: explained(error)[0],
     )
-    running = server(create_app(store, gate, Works()))
+    running = server(create_app(store, auth, BackgroundJobs()))
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
-        yield gate
+        yield auth
     finally:
         running.should_exit = True
         thread.join(timeout=10)

@@ -15,7 +15,7 @@ import pytest
 from tests.cli.conftest import PROGRAM
 
 from dlt_bunce.emulator import Behavior, Emulator, Fault
-from dlt_bunce.workbench.gate import Gate
+from dlt_bunce.workbench.auth import Auth
 
 from .conftest import SECRETS, Loaded, Run, Visit
 from .serving import workbench
@@ -30,13 +30,13 @@ def store_url(request: pytest.FixtureRequest) -> str:
 Answer = tuple[int, dict[str, str], str]
 
 
-def ask(gate: Gate, method: str, path: str, **options: str) -> Answer:
+def ask(auth: Auth, method: str, path: str, **options: str) -> Answer:
     """One request; `host`, `cookie`, and `body` are as given."""
-    connection = http.client.HTTPConnection("127.0.0.1", gate.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", auth.port, timeout=30)
     try:
         connection.putrequest(method, path, skip_host=True)
-        connection.putheader("Host", options.get("host", f"127.0.0.1:{gate.port}"))
-        connection.putheader("Cookie", options.get("cookie", f"{gate.cookie}={gate.session}"))
+        connection.putheader("Host", options.get("host", f"127.0.0.1:{auth.port}"))
+        connection.putheader("Cookie", options.get("cookie", f"{auth.cookie}={auth.session}"))
         body = options.get("body", "").encode()
         if body:
             connection.putheader("Content-Type", "application/x-www-form-urlencoded")
@@ -52,38 +52,38 @@ def ask(gate: Gate, method: str, path: str, **options: str) -> Answer:
     "host",
     ["example.com", "127.0.0.1", "127.0.0.1:1", "localhost.example.com", "127.0.0.1.nip.io", ""],
 )
-def test_a_foreign_host_is_refused(gate: Gate, host: str) -> None:
-    status, _, body = ask(gate, "GET", "/letters", host=host)
+def test_a_foreign_host_is_refused(auth: Auth, host: str) -> None:
+    status, _, body = ask(auth, "GET", "/letters", host=host)
 
     assert 421 == status
     assert "invalid_phone_no" not in body
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "[::1]"])
-def test_this_machine_is_no_foreign_host(gate: Gate, name: str) -> None:
-    assert 200 == ask(gate, "GET", "/letters", host=f"{name}:{gate.port}")[0]
+def test_this_machine_is_no_foreign_host(auth: Auth, name: str) -> None:
+    assert 200 == ask(auth, "GET", "/letters", host=f"{name}:{auth.port}")[0]
 
 
 @pytest.mark.parametrize("cookie", ["", "x=y", "{cookie}=", "{cookie}=guess", "other={session}"])
-def test_nobody_is_let_in_without_the_cookie(gate: Gate, cookie: str) -> None:
-    given = cookie.format(cookie=gate.cookie, session=gate.session)
+def test_nobody_is_let_in_without_the_cookie(auth: Auth, cookie: str) -> None:
+    given = cookie.format(cookie=auth.cookie, session=auth.session)
 
-    answers = [ask(gate, "GET", path, cookie=given) for path in ("/", "/letters", "/orders/1")]
+    answers = [ask(auth, "GET", path, cookie=given) for path in ("/", "/letters", "/orders/1")]
 
     assert [403, 403, 403] == [status for status, _, _ in answers]
     assert not any("invalid_phone_no" in body for _, _, body in answers)
 
 
 @pytest.mark.parametrize("token", ["", "guess", "ü"])
-def test_only_the_first_address_gives_the_cookie(gate: Gate, token: str) -> None:
-    refused = ask(gate, "GET", f"/start?{urlencode({'token': token})}", cookie="")
-    let_in = ask(gate, "GET", f"/start?token={gate.start}", cookie="")
+def test_only_the_first_address_gives_the_cookie(auth: Auth, token: str) -> None:
+    refused = ask(auth, "GET", f"/start?{urlencode({'token': token})}", cookie="")
+    let_in = ask(auth, "GET", f"/start?token={auth.start}", cookie="")
 
     assert (403, False) == (refused[0], "set-cookie" in refused[1])
     assert 200 == let_in[0]
-    assert gate.start not in let_in[2]
+    assert auth.start not in let_in[2]
     cookie = let_in[1]["set-cookie"]
-    assert cookie.startswith(f"{gate.cookie}={gate.session};")
+    assert cookie.startswith(f"{auth.cookie}={auth.session};")
     assert "HttpOnly" in cookie
     assert "SameSite=strict" in cookie
 
@@ -91,14 +91,14 @@ def test_only_the_first_address_gives_the_cookie(gate: Gate, token: str) -> None
 @pytest.mark.parametrize("path", ["/confirm", "/act", "/letters/{id}/values"])
 @pytest.mark.parametrize("token", [None, "", "guess", "{session}"])
 def test_a_form_of_another_site_is_refused(
-    gate: Gate, loaded: Loaded, path: str, token: str | None
+    auth: Auth, loaded: Loaded, path: str, token: str | None
 ) -> None:
     fields = {"do": "discard-all"}
     if token is not None:
-        fields["token"] = token.format(session=gate.session)
+        fields["token"] = token.format(session=auth.session)
 
     status, _, body = ask(
-        gate, "POST", path.format(id=loaded.letters()["2"]["id"]), body=urlencode(fields)
+        auth, "POST", path.format(id=loaded.letters()["2"]["id"]), body=urlencode(fields)
     )
 
     assert 403 == status
@@ -122,8 +122,8 @@ def test_a_form_of_another_site_is_refused(
         ("/act", 405),
     ],
 )
-def test_every_answer_keeps_to_itself(gate: Gate, path: str, status: int) -> None:
-    found, headers, body = ask(gate, "GET", path)
+def test_every_answer_keeps_to_itself(auth: Auth, path: str, status: int) -> None:
+    found, headers, body = ask(auth, "GET", path)
 
     assert status == found
     assert "no-store" == headers["cache-control"]
@@ -150,21 +150,21 @@ def test_every_answer_keeps_to_itself(gate: Gate, path: str, status: int) -> Non
     ],
 )
 def test_a_form_that_makes_no_sense_does_nothing(
-    gate: Gate, loaded: Loaded, fields: dict[str, str], status: int
+    auth: Auth, loaded: Loaded, fields: dict[str, str], status: int
 ) -> None:
-    body = urlencode({"token": gate.form} | fields)
+    body = urlencode({"token": auth.form} | fields)
 
-    assert status == ask(gate, "POST", "/confirm", body=body)[0]
-    assert status == ask(gate, "POST", "/act", body=body)[0]
+    assert status == ask(auth, "POST", "/confirm", body=body)[0]
+    assert status == ask(auth, "POST", "/act", body=body)[0]
     assert {"open"} == set(loaded.statuses().values())
 
 
-def test_two_processes_do_not_open_for_one_another(gate: Gate, loaded: Loaded) -> None:
+def test_two_processes_do_not_open_for_one_another(auth: Auth, loaded: Loaded) -> None:
     with workbench(loaded.store_url) as other:
-        cookie = f"{other.cookie}={gate.session}"
+        cookie = f"{other.cookie}={auth.session}"
 
         assert 403 == ask(other, "GET", "/", cookie=cookie)[0]
-        assert 403 == ask(other, "GET", f"/start?token={gate.start}", cookie="")[0]
+        assert 403 == ask(other, "GET", f"/start?token={auth.start}", cookie="")[0]
 
 
 @pytest.fixture
@@ -206,7 +206,7 @@ def test_a_replay_that_is_broken_off_leaves_its_letters_open(
     url = json.loads(served.stdout.readline())["url"]
     port = int(url.partition("127.0.0.1:")[2].partition("/")[0])
     cookie = _header(port, url.partition(str(port))[2]).partition(";")[0]
-    page = ask(Gate(port), "GET", "/letters?field=email", cookie=cookie)[2]
+    page = ask(Auth(port), "GET", "/letters?field=email", cookie=cookie)[2]
     token = page.partition('name="token" value="')[2].partition('"')[0]
     emulator.behavior = Behavior(
         rate_limit=0, faults=(Fault("hang_before", on_request=1, seconds=60),)
@@ -214,7 +214,7 @@ def test_a_replay_that_is_broken_off_leaves_its_letters_open(
     before = len(emulator.requests)
     order = urlencode({"token": token, "do": "replay-all", "field": "email"})
 
-    begun = ask(Gate(port), "POST", "/act", cookie=cookie, body=order)[0]
+    begun = ask(Auth(port), "POST", "/act", cookie=cookie, body=order)[0]
     while not any(one.rows for one in emulator.requests[before:]):
         assert served.poll() is None
     served.send_signal(signal.SIGINT)
@@ -226,7 +226,7 @@ def test_a_replay_that_is_broken_off_leaves_its_letters_open(
 
 
 def _header(port: int, path: str) -> str:
-    return ask(Gate(port), "GET", path, cookie="")[1]["set-cookie"]
+    return ask(Auth(port), "GET", path, cookie="")[1]["set-cookie"]
 
 
 def test_the_browser_is_led_in_without_the_token_among_its_arguments(
@@ -261,9 +261,9 @@ def test_the_browser_is_led_in_without_the_token_among_its_arguments(
     assert not file.exists()
 
 
-def test_a_port_that_is_taken_is_told_with_its_remedy(run: Run, gate: Gate) -> None:
-    refused = run("ui", "--no-browser", "--port", str(gate.port))
+def test_a_port_that_is_taken_is_told_with_its_remedy(run: Run, auth: Auth) -> None:
+    refused = run("ui", "--no-browser", "--port", str(auth.port))
 
     assert 2 == refused.code
-    assert f"cannot listen on port {gate.port}" in refused.errors
+    assert f"cannot listen on port {auth.port}" in refused.errors
     assert "--port 0" in refused.errors

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dlt_bunce.workbench.gate import Gate
+from dlt_bunce.workbench.auth import Auth
 
 from .conftest import Loaded, Visit, at, signed_in, violations
 
@@ -18,53 +18,53 @@ def store_url(request: pytest.FixtureRequest) -> str:
     return "sqlite:///bunce.sqlite"
 
 
-def _walk(visit: Visit, gate: Gate, loaded: Loaded, check: Callable[[str], None]) -> None:
+def _walk(visit: Visit, auth: Auth, loaded: Loaded, check: Callable[[str], None]) -> None:
     """Looks at every kind of page."""
     page, letter = visit.page, loaded.letters()["3"]
     check("runs")
     for path in ("/letters", "/letters?code=refused&status=any", f"/letters/{letter['id']}"):
-        page.goto(at(gate, path))
+        page.goto(at(auth, path))
         check(path)
     visit.press("Show values")
     check("values")
     visit.press("Replay")
     check("confirm")
-    page.goto(at(gate, "/letters?code=invalid_phone_no"))
+    page.goto(at(auth, "/letters?code=invalid_phone_no"))
     visit.press("Discard all 3")
     check("confirm all")
     visit.press("Discard 3 letters")
     page.get_by_role("heading", name="Discard done").wait_for()
     check("done")
-    page.goto(at(gate, "/letters/nothing"))
-    check("refusal")
+    page.goto(at(auth, "/letters/nothing"))
+    check("error_page")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_against_any_page(
-    scheme: str, gate: Gate, loaded: Loaded, window: Callable[..., Visit]
+    scheme: str, auth: Auth, loaded: Loaded, window: Callable[..., Visit]
 ) -> None:
-    visit = signed_in(gate, window(color_scheme=scheme))
+    visit = signed_in(auth, window(color_scheme=scheme))
     found: dict[str, list[str]] = {}
 
     def check(name: str) -> None:
         if wrong := violations(visit.page):
             found[name] = wrong
 
-    _walk(visit, gate, loaded, check)
+    _walk(visit, auth, loaded, check)
 
     assert {} == found
 
 
 def test_no_page_is_wider_than_a_telephone(
-    gate: Gate, loaded: Loaded, window: Callable[..., Visit]
+    auth: Auth, loaded: Loaded, window: Callable[..., Visit]
 ) -> None:
-    visit = signed_in(gate, window(viewport={"width": 360, "height": 740}))
+    visit = signed_in(auth, window(viewport={"width": 360, "height": 740}))
     widths: dict[str, int] = {}
 
     def check(name: str) -> None:
         widths[name] = visit.page.evaluate("document.documentElement.scrollWidth")
 
-    _walk(visit, gate, loaded, check)
+    _walk(visit, auth, loaded, check)
 
     assert dict.fromkeys(widths, 360) == widths
 

@@ -16,7 +16,7 @@ from dlt_bunce.model import FATES
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.history import Run as PastRun
 from dlt_bunce.store.history import history
-from dlt_bunce.workbench.charts import MOST_BARS, charts
+from dlt_bunce.workbench.charts import MAX_BARS, charts
 from dlt_bunce.workbench.report import Report, as_html
 
 from .conftest import SECRETS, Loaded, Run
@@ -115,8 +115,8 @@ def test_a_thousand_runs_are_tabled_and_the_last_of_them_drawn() -> None:
 
     assert 1_000 == len(re.findall(r"</tr>", page.partition('id="wire-table"')[2])) - 1
     fates = charts(runs, 500)[0]
-    assert [MOST_BARS, MOST_BARS] == [len(one.values) for one in fates.series]
-    assert f"Charts show the last {MOST_BARS} runs" in page
+    assert [MAX_BARS, MAX_BARS] == [len(one.values) for one in fates.series]
+    assert f"Charts show the last {MAX_BARS} runs" in page
 
 
 @pytest.mark.parametrize(

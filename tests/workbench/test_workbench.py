@@ -8,13 +8,13 @@ from datetime import datetime, timedelta, timezone
 from dlt_bunce.emulator import Behavior, Emulator
 from dlt_bunce.model import REJECT_CODES
 from dlt_bunce.store.database import Database
-from dlt_bunce.workbench.gate import Gate
+from dlt_bunce.workbench.auth import Auth
 
 from .conftest import SCRIPT, SECRETS, Loaded, Visit, at
 
 
 def test_a_letter_is_found_looked_at_and_replayed_after_it_was_confirmed(
-    visit: Visit, gate: Gate, loaded: Loaded, emulator: Emulator
+    visit: Visit, auth: Auth, loaded: Loaded, emulator: Emulator
 ) -> None:
     letter = loaded.letters()["3"]
     page = visit.page
@@ -41,15 +41,15 @@ def test_a_letter_is_found_looked_at_and_replayed_after_it_was_confirmed(
     assert {"1", "3"} == set(emulator.customers)
     assert "Created\t1" in page.get_by_role("table").inner_text()
     assert {"2": "open", "3": "resolved", "4": "open", "5": "open"} == loaded.statuses()
-    assert [] == [url for url in visit.requests if not url.startswith(at(gate, "/"))]
+    assert [] == [url for url in visit.requests if not url.startswith(at(auth, "/"))]
     assert [] == visit.complaints
 
 
 def test_a_replay_of_all_that_match_leaves_every_other_letter_alone(
-    visit: Visit, gate: Gate, loaded: Loaded, emulator: Emulator
+    visit: Visit, auth: Auth, loaded: Loaded, emulator: Emulator
 ) -> None:
     emulator.seed([emulator.customers["1"] | {"email": "moved@example.com"}])
-    visit.page.goto(at(gate, "/letters?field=email"))
+    visit.page.goto(at(auth, "/letters?field=email"))
     visit.press("Replay all 1")
     visit.press("Replay 1 letter")
     visit.page.get_by_role("heading", name="Replay done").wait_for()
@@ -58,10 +58,10 @@ def test_a_replay_of_all_that_match_leaves_every_other_letter_alone(
 
 
 def test_checked_letters_are_discarded_and_nothing_is_sent(
-    visit: Visit, gate: Gate, loaded: Loaded, emulator: Emulator
+    visit: Visit, auth: Auth, loaded: Loaded, emulator: Emulator
 ) -> None:
     asked = len(emulator.requests)
-    visit.page.goto(at(gate, "/letters?code=invalid_phone_no"))
+    visit.page.goto(at(auth, "/letters?code=invalid_phone_no"))
     for customer in ("4", "5"):
         visit.page.get_by_label(f"Check letter {loaded.letters()[customer]['id'][:12]}").check()
     visit.press("Discard checked")
@@ -74,9 +74,9 @@ def test_checked_letters_are_discarded_and_nothing_is_sent(
 
 
 def test_letters_met_after_the_question_are_not_part_of_the_answer(
-    visit: Visit, gate: Gate, loaded: Loaded
+    visit: Visit, auth: Auth, loaded: Loaded
 ) -> None:
-    visit.page.goto(at(gate, "/letters"))
+    visit.page.goto(at(auth, "/letters"))
     visit.press("Discard all 4")
     later = (datetime.now(timezone.utc) + timedelta(minutes=1)).isoformat(timespec="microseconds")
     with Database(loaded.store_url) as db:
@@ -91,9 +91,9 @@ def test_letters_met_after_the_question_are_not_part_of_the_answer(
 
 
 def test_nothing_checked_is_no_order_for_everything(
-    visit: Visit, gate: Gate, loaded: Loaded
+    visit: Visit, auth: Auth, loaded: Loaded
 ) -> None:
-    visit.page.goto(at(gate, "/letters"))
+    visit.page.goto(at(auth, "/letters"))
     visit.press("Discard checked")
 
     assert "Nothing is checked" == visit.page.get_by_role("heading", level=1).inner_text()
@@ -101,7 +101,7 @@ def test_nothing_checked_is_no_order_for_everything(
 
 
 def test_letters_are_filtered_by_status_run_and_time(
-    visit: Visit, gate: Gate, loaded: Loaded
+    visit: Visit, auth: Auth, loaded: Loaded
 ) -> None:
     letter = loaded.letters()["2"]
     counts = {}
@@ -115,7 +115,7 @@ def test_letters_are_filtered_by_status_run_and_time(
         "until=2020-01-01T00:00",
         "code=email_taken&field=phone_no",
     ):
-        visit.page.goto(at(gate, f"/letters?{query}"))
+        visit.page.goto(at(auth, f"/letters?{query}"))
         counts[query] = visit.page.get_by_role("row").count()
 
     head = 1
@@ -123,7 +123,7 @@ def test_letters_are_filtered_by_status_run_and_time(
 
 
 def test_pages_of_letters_lead_to_one_another_and_back(
-    visit: Visit, gate: Gate, loaded: Loaded
+    visit: Visit, auth: Auth, loaded: Loaded
 ) -> None:
     with Database(loaded.store_url) as db:
         (columns,) = (", ".join(loaded.letters()["2"]),)
@@ -133,7 +133,7 @@ def test_pages_of_letters_lead_to_one_another_and_back(
             f"INSERT INTO bunce_dead_letters ({columns}) SELECT {values} "
             f"FROM bunce_dead_letters AS d CROSS JOIN ({numbers}) AS n WHERE d.customer_id = '2'"
         )
-    visit.page.goto(at(gate, "/letters"))
+    visit.page.goto(at(auth, "/letters"))
     seen: list[list[str]] = [_ids(visit)]
     while (older := visit.page.get_by_role("link", name="Older")).count():
         older.click()
@@ -152,9 +152,9 @@ def _ids(visit: Visit) -> list[str]:
 
 
 def test_what_a_row_holds_is_text_and_never_markup(
-    visit: Visit, gate: Gate, loaded: Loaded
+    visit: Visit, auth: Auth, loaded: Loaded
 ) -> None:
-    visit.page.goto(at(gate, f"/letters/{loaded.letters()['4']['id']}"))
+    visit.page.goto(at(auth, f"/letters/{loaded.letters()['4']['id']}"))
     visit.press("Show values")
 
     assert SCRIPT in visit.page.get_by_role("table", name="Row as it was read").inner_text()
@@ -163,18 +163,18 @@ def test_what_a_row_holds_is_text_and_never_markup(
     assert [] == visit.complaints
 
 
-def test_a_filter_that_is_markup_is_text(visit: Visit, gate: Gate) -> None:
-    visit.page.goto(at(gate, '/letters?run="><script>alert(1)</script>'))
+def test_a_filter_that_is_markup_is_text(visit: Visit, auth: Auth) -> None:
+    visit.page.goto(at(auth, '/letters?run="><script>alert(1)</script>'))
 
     assert '"><script>alert(1)</script>' == visit.page.get_by_label("Run id").input_value()
     assert 0 == visit.page.locator("script").count()
 
 
 def test_a_failing_replay_says_why_and_leaves_the_letters_open(
-    visit: Visit, gate: Gate, loaded: Loaded, emulator: Emulator
+    visit: Visit, auth: Auth, loaded: Loaded, emulator: Emulator
 ) -> None:
     emulator.behavior = Behavior(rate_limit=0, api_keys=("other",))
-    visit.page.goto(at(gate, "/letters"))
+    visit.page.goto(at(auth, "/letters"))
     visit.press("Replay all 4")
     visit.press("Replay 4 letters")
     visit.page.get_by_role("heading", name="The replay did not go through").wait_for()
@@ -184,20 +184,20 @@ def test_a_failing_replay_says_why_and_leaves_the_letters_open(
     assert {"open"} == set(loaded.statuses().values())
 
 
-def test_a_letter_without_its_row_says_so(visit: Visit, gate: Gate, loaded: Loaded) -> None:
+def test_a_letter_without_its_row_says_so(visit: Visit, auth: Auth, loaded: Loaded) -> None:
     with Database(loaded.store_url) as db:
         db.execute("UPDATE bunce_dead_letters SET source_row = NULL")
-    visit.page.goto(at(gate, f"/letters/{loaded.letters()['2']['id']}"))
+    visit.page.goto(at(auth, f"/letters/{loaded.letters()['2']['id']}"))
 
     assert "it cannot be replayed" in visit.text()
 
 
 def test_a_store_that_is_gone_is_told_with_its_remedy(
-    visit: Visit, gate: Gate, loaded: Loaded, window: Callable[..., Visit]
+    visit: Visit, auth: Auth, loaded: Loaded, window: Callable[..., Visit]
 ) -> None:
     with Database(loaded.store_url) as db:
         db.execute("UPDATE bunce_schema SET version = 99")
-    visit.page.goto(at(gate, "/letters"))
+    visit.page.goto(at(auth, "/letters"))
 
     assert "Upgrade with: pip install --upgrade dlt-bunce" in visit.text()
     assert "Traceback" not in visit.text()

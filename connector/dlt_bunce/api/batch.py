@@ -21,7 +21,7 @@ class Row(NamedTuple):
     phone_no: str
     devices: str | None
     payload: str
-    in_doubt: bool = False
+    indeterminate: bool = False
 
     @property
     def content(self) -> dict[str, Any]:
@@ -69,9 +69,9 @@ class Rows(Sequence[Row]):
         return Rows(self._table.take(pa.array(chosen, pa.int64())))
 
     @property
-    def in_doubt(self) -> list[int]:
+    def indeterminate(self) -> list[int]:
         """Those that an earlier request may have delivered."""
-        found: list[int] = pc.indices_nonzero(self._table.column("in_doubt")).to_pylist()
+        found: list[int] = pc.indices_nonzero(self._table.column("indeterminate")).to_pylist()
         return found
 
     def are_shown(self, customers: Mapping[str, Mapping[str, Any]]) -> bool:

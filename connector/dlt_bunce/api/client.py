@@ -18,8 +18,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import NewConnectionError
 
 from dlt_bunce.api.lookup import Lookup, Page
-from dlt_bunce.api.observer import UNOBSERVED, Observer, Question
-from dlt_bunce.api.rate_limit import Pacer
+from dlt_bunce.api.observer import UNOBSERVED, Observer, RequestInfo
+from dlt_bunce.api.rate_limit import RateLimiter
 from dlt_bunce.api.reply import Reply
 from dlt_bunce.api.retry import RetryPolicy
 from dlt_bunce.errors import CredentialsError, UnavailableError
@@ -39,7 +39,7 @@ class Session:
         base_url: str,
         api_key: str,
         *,
-        pace: Pacer,
+        pace: RateLimiter,
         timeout_s: float = 60.0,
         concurrency: int = 4,
         retry: RetryPolicy | None = None,
@@ -81,7 +81,7 @@ class Session:
         waited = self._pace.wait(self.stopping)
         if stopped() or self.stopping.is_set():
             return None
-        question = Question(method, path, "bulk", rows, attempt)
+        question = RequestInfo(method, path, "bulk", rows, attempt)
         return self._send(question, path, waited, body=body)
 
     def check_key(self) -> Reply:
@@ -149,7 +149,7 @@ class Session:
             waited = self._pace.wait(self.stopping)
             if self.stopping.is_set():
                 return Reply("not_sent", reason="asked to stop")
-            question = Question("GET", template, "lookup", attempt=attempt)
+            question = RequestInfo("GET", template, "lookup", attempt=attempt)
             reply = self._send(question, path, waited, query=query)
             if reply.is_final or not self.pause(reply, attempt):
                 return reply
@@ -157,7 +157,7 @@ class Session:
 
     def _send(
         self,
-        question: Question,
+        question: RequestInfo,
         path: str,
         waited: float,
         *,
@@ -207,7 +207,7 @@ class Session:
             date=response.headers.get("Date"),
         )
 
-    def _count(self, question: Question, size: int, waited: float, reply: Reply) -> None:
+    def _count(self, question: RequestInfo, size: int, waited: float, reply: Reply) -> None:
         with self._lock:
             traffic = self._traffic
             traffic.requests += 1

@@ -11,12 +11,12 @@ from dlt_bunce.api.reply import Reply
 from dlt_bunce.errors import CredentialsError, ListingError, UnavailableError
 from dlt_bunce.logs import logger
 
-MOST_IDS = 99
+MAX_IDS = 99
 """Ids a look-up starts with: with one more as `per_page`, the 100 that pages commonly hold. Twice
 as many are asked for each time that so many were answered, until that is refused."""
-MOST_CHARACTERS = 4_000
+MAX_CHARACTERS = 4_000
 """Common proxies refuse URLs above 8 KB."""
-_MOST_PAGES = 50
+_MAX_PAGES = 50
 _PAGE = 100
 _TOO_MANY = frozenset({400, 413, 414, 422, 431})
 """What a server may answer to more ids than it takes."""
@@ -51,7 +51,7 @@ class Lookup:
         self._works: bool | None = None
         self._works_by_path = False
         self._witness: str | None = None
-        self._most = MOST_IDS
+        self._most = MAX_IDS
         self._largest_answered = 0
         self._widens = True
 
@@ -129,7 +129,7 @@ class Lookup:
                 continue
             if page is None:
                 # refused alone: it is this id, not the number of ids
-                self._most = self._largest_answered or MOST_IDS
+                self._most = self._largest_answered or MAX_IDS
                 found |= self._by_path(portion[0])
                 left = left[1:]
                 continue
@@ -153,7 +153,7 @@ class Lookup:
         """All pages as one; None when so many ids are refused."""
         found: dict[str, Customer] = {}
         query = _query(ids)
-        for _ in range(_MOST_PAGES):
+        for _ in range(_MAX_PAGES):
             reply = self._answer("/customers", query)
             if reply.status in _TOO_MANY:
                 return None
@@ -252,6 +252,6 @@ def _portion(ids: Sequence[str], most: int) -> list[str]:
     size = 0
     for number, customer_id in enumerate(ids[:most]):
         size += len(quote(customer_id)) + 1
-        if number and size > MOST_CHARACTERS:
+        if number and size > MAX_CHARACTERS:
             return list(ids[:number])
     return list(ids[:most])

@@ -11,7 +11,7 @@ from dlt_bunce.api.reply import Reply
 
 
 @dataclass(frozen=True)
-class Question:
+class RequestInfo:
     """One request. `template` is its path without ids, `rows` how many customers it carries, and
     `attempt` counts from 1 while the same is tried again.
     """
@@ -26,19 +26,19 @@ class Question:
 class Observer(Protocol):
     """Called from all sending threads."""
 
-    def request(self, question: Question) -> AbstractContextManager[Callable[[Reply], None]]:
+    def request(self, question: RequestInfo) -> AbstractContextManager[Callable[[Reply], None]]:
         """Encloses one request; gives the function that takes its reply."""
 
     def waited(self, seconds: float, why: Literal["budget", "retry"]) -> None:
         """Seconds that a thread has waited for its turn, or before another try."""
 
 
-class _Nobody(Observer):
-    def request(self, question: Question) -> AbstractContextManager[Callable[[Reply], None]]:
+class _NoObserver(Observer):
+    def request(self, question: RequestInfo) -> AbstractContextManager[Callable[[Reply], None]]:
         return nullcontext(lambda _reply: None)
 
     def waited(self, seconds: float, why: Literal["budget", "retry"]) -> None:
         return
 
 
-UNOBSERVED: Observer = _Nobody()
+UNOBSERVED: Observer = _NoObserver()

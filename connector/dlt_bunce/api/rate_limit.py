@@ -10,13 +10,13 @@ from typing import Protocol
 WINDOW_S = 61.0
 """What a minute of the server may last here: requests that left a second apart from one another
 may arrive closer together."""
-MOST_BURST = 10
+MAX_BURST = 10
 SHORTEST_WAIT_S = 0.001
 NEVER = threading.Event()
 """Is never set."""
 
 
-class Pacer(Protocol):
+class RateLimiter(Protocol):
     """Who says when a request may leave, to every thread."""
 
     def wait(self, stopping: threading.Event = NEVER) -> float:
@@ -32,7 +32,7 @@ class Pacer(Protocol):
         """Lets go of what is held."""
 
 
-class Pace:
+class TokenBucket:
     """A token bucket for all threads of the process, with one pause for everybody.
 
     A bucket of b tokens, refilled at n - b in WINDOW_S, passes n in no minute, whatever the phase
@@ -46,7 +46,7 @@ class Pace:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] | None = None,
     ) -> None:
-        self._burst = min(MOST_BURST, max(1, requests_per_minute // 50))
+        self._burst = min(MAX_BURST, max(1, requests_per_minute // 50))
         self._rate = max(1, requests_per_minute - self._burst) / WINDOW_S
         self._limited = requests_per_minute > 0
         self._clock, self._sleep = clock, sleep

@@ -11,17 +11,17 @@ from typing import Any
 import click
 
 COMMANDS = {
-    "check": ("checking", "Tell what a load will do, without sending or writing anything."),
+    "check": ("check", "Tell what a load will do, without sending or writing anything."),
     "doctor": ("doctor", "Look whether key, host, store, versions, clock, and budget are well."),
-    "load": ("loading", "Load customers from a file or a database into Bunce."),
+    "load": ("load", "Load customers from a file or a database into Bunce."),
     "status": ("status", "Show the ledger, open dead letters, and the last runs."),
-    "dead-letters": ("letters", "Look at rows that could not go; replay or discard them."),
-    "report": ("reporting", "Show the runs over time, or write them as an HTML file."),
-    "ui": ("serving", "Look at runs and dead letters in a browser; replay or discard."),
-    "adopt": ("adopting", "Take customers whom Bunce has already into the ledger."),
-    "erase": ("erasing", "Forget customers: in the ledger, the dead letters, and dlt's folders."),
+    "dead-letters": ("dead_letters", "Look at rows that could not go; replay or discard them."),
+    "report": ("report", "Show the runs over time, or write them as an HTML file."),
+    "ui": ("ui", "Look at runs and dead letters in a browser; replay or discard."),
+    "adopt": ("adopt", "Take customers whom Bunce has already into the ledger."),
+    "erase": ("erase", "Forget customers: in the ledger, the dead letters, and dlt's folders."),
     "account": ("account", "Show the accounts of the store, or give one a new API key."),
-    "emulator": ("emulating", "Run a stand-in for Bunce's API on this machine."),
+    "emulator": ("emulator", "Run a stand-in for Bunce's API on this machine."),
     "demo": ("demo", "Watch 10,000 customers go through the whole story, locally."),
 }
 

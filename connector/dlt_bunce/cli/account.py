@@ -43,7 +43,7 @@ def rotate(store_url: str | None, account: str | None, as_json: bool) -> None:
     with reported():
         from contextlib import closing
 
-        from dlt_bunce.store.account import open_account
+        from dlt_bunce.store.accounts import open_account
         from dlt_bunce.store.database import Database
 
         url, name = options.store_settings(store_url, account)
@@ -76,7 +76,7 @@ def forget_versions(store_url: str | None, account: str | None, as_json: bool) -
     sent again.
     """
     with reported():
-        from dlt_bunce.store.account import refuse_unknown_account
+        from dlt_bunce.store.accounts import refuse_unknown_account
         from dlt_bunce.store.database import Database
         from dlt_bunce.store.version_medians import forget
 

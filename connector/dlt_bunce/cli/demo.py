@@ -79,7 +79,7 @@ def _tell(folder: Path, rows: int, bunce_api: Any) -> None:
 def _load(folder: Path, base_url: str) -> Any:
     import dlt
 
-    from dlt_bunce.cli.watching import watched
+    from dlt_bunce.cli.live_progress import watched
     from dlt_bunce.destination.adapter import bunce_adapter
     from dlt_bunce.destination.factory import bunce
     from dlt_bunce.operations.flush import flush_and_run

@@ -75,7 +75,7 @@ def explained(error: BaseException) -> tuple[str, int]:
 
 
 def _stopped() -> None:
-    from dlt_bunce.cli.watching import same_command
+    from dlt_bunce.cli.live_progress import same_command
 
     line = f"Stopped. What is settled is not sent again. Go on with: {same_command()}"
     click.echo(line, err=True)

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from dlt_bunce.errors import UsageError
 from dlt_bunce.load import parquet
-from dlt_bunce.records.identifiers import judge_identifiers
+from dlt_bunce.records.identifiers import parse_identifiers
 from dlt_bunce.records.mapping import column_of
 from dlt_bunce.records.text import flat
 from dlt_bunce.sources import csv_files, file_columns
@@ -39,7 +39,7 @@ def ids_in(file: Path, column: str | None) -> list[str]:
         )
     found: list[str] = []
     for batch in _batches(file, is_csv=is_csv):
-        values = judge_identifiers(flat(pa.Table.from_batches([batch]).column(column))).values
+        values = parse_identifiers(flat(pa.Table.from_batches([batch]).column(column))).values
         found += values.drop_null().to_pylist()
     return found
 

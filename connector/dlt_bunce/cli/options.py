@@ -31,7 +31,7 @@ def store_options(function: _F) -> _F:
 
 def source_options(function: _F) -> _F:
     """SOURCE and how to read it, given to the command as one `origin`."""
-    from dlt_bunce.cli.origin import Origin
+    from dlt_bunce.cli.source_args import Origin
 
     names = [one.name for one in dataclasses.fields(Origin)]
 

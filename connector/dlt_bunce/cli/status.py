@@ -23,9 +23,9 @@ def command(count: int, store_url: str | None, account: str | None, as_json: boo
     """Show the ledger, open dead letters by code, and the last runs."""
     with reported():
         from dlt_bunce.store import runs
-        from dlt_bunce.store.account import refuse_unknown_account
+        from dlt_bunce.store.accounts import refuse_unknown_account
         from dlt_bunce.store.database import Database
-        from dlt_bunce.store.selection import open_by_code
+        from dlt_bunce.store.dead_letter_query import open_by_code
         from dlt_bunce.store.statements import COUNT_CUSTOMERS
 
         store_url, account = options.store_settings(store_url, account)
@@ -42,7 +42,7 @@ def command(count: int, store_url: str | None, account: str | None, as_json: boo
             return
         output.console().print(
             f"Account {account}: {ledger['delivered']:,} customers delivered, "
-            f"{ledger['in_doubt']:,} in doubt, {sum(letters.values()):,} dead letters open"
+            f"{ledger['indeterminate']:,} in doubt, {sum(letters.values()):,} dead letters open"
         )
         output.print_codes(letters, "Open dead letters")
         columns = ("run_id", "pipeline_name", "state", "read", *FATES, "requests")

@@ -22,7 +22,7 @@ from typing_extensions import Self
 
 from dlt_bunce import telemetry
 from dlt_bunce.api.client import Session
-from dlt_bunce.api.rate_limit import Pacer
+from dlt_bunce.api.rate_limit import RateLimiter
 from dlt_bunce.api.throttle import BatchSize, Concurrency, Throttle
 from dlt_bunce.destination.adapter import REPLACE_REFUSED, REPLACE_REMEDY
 from dlt_bunce.destination.configuration import BunceConfiguration
@@ -33,15 +33,15 @@ from dlt_bunce.destination.state import StoredState
 from dlt_bunce.destination.table_checks import GIVEN_UP, refuse_table
 from dlt_bunce.destination.table_mapping import mapping_of
 from dlt_bunce.errors import DispositionError, StoreError
-from dlt_bunce.load.rate_limit import Budget, local_pace
+from dlt_bunce.load.rate_limit import SharedRateLimiter, local_rate_limiter
 from dlt_bunce.logs import logger
 from dlt_bunce.model import Traffic
 from dlt_bunce.records.mapping import FieldMapping, refuse_other_names
 from dlt_bunce.store import dlt_state, mappings, runs
-from dlt_bunce.store.account import Account, open_account
+from dlt_bunce.store.accounts import Account, open_account
 from dlt_bunce.store.database import Database, utc_days_ago
+from dlt_bunce.store.dead_letter_query import open_by_code
 from dlt_bunce.store.retention import retain
-from dlt_bunce.store.selection import open_by_code
 
 if TYPE_CHECKING:
     from dlt.common.runtime.collector_base import Collector
@@ -170,9 +170,9 @@ class BunceClient(JobClientBase, StoredState):
         assert config.base_url is not None  # noqa: S101, derived when the configuration resolves
         database = self.database()
         allowed = config.requests_per_minute
-        pace: Pacer = local_pace(config.base_url, allowed)
+        pace: RateLimiter = local_rate_limiter(config.base_url, allowed)
         if allowed and not config.dry_run and database.exists():
-            pace = Budget(database, config.budget_scope, allowed)
+            pace = SharedRateLimiter(database, config.budget_scope, allowed)
         return Session(
             config.base_url,
             config.credentials.api_key,
@@ -208,7 +208,7 @@ class BunceClient(JobClientBase, StoredState):
         """A job for one file: customers, or dlt's own state."""
         if _is_dlt(table["name"] or ""):
             return StateJob(file_path)
-        return CustomersJob(file_path, telemetry.here())
+        return CustomersJob(file_path, telemetry.current_context())
 
     def complete_load(self, load_id: str) -> None:
         """Closes the run's row; from here on the incremental cursor of this load counts."""
@@ -225,7 +225,7 @@ class BunceClient(JobClientBase, StoredState):
                 retain(db, account, since=utc_days_ago(self.config.retention_days))
             if warnings:
                 logger().warning("run.warnings", run=load_id, **warnings)
-            if telemetry.is_there():
+            if telemetry.enabled():
                 # the load is complete, whether or not there are figures of it
                 with suppress(StoreError):
                     self._measure(db, load_id)

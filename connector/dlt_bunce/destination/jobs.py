@@ -15,13 +15,13 @@ from dlt_bunce import telemetry
 from dlt_bunce.destination.load_files import files_of_table, load_file
 from dlt_bunce.errors import StoppedError
 from dlt_bunce.load.chunks import Duplicates, Source
-from dlt_bunce.load.dry_run import Preview, Rehearsal
+from dlt_bunce.load.dry_run import DryRun, Preview
 from dlt_bunce.load.load import Load, Settings
 from dlt_bunce.load.progress import Progress
 from dlt_bunce.logs import logger
 from dlt_bunce.store import dlt_state, runs
-from dlt_bunce.store.account import open_account, remember_pace
-from dlt_bunce.store.ledger import Job, Ledger
+from dlt_bunce.store.accounts import open_account, remember_pace
+from dlt_bunce.store.ledger import Ledger, LoadFile
 
 if TYPE_CHECKING:
     from dlt.common.runtime.collector_base import Collector
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 listeners: list[Callable[[Progress], None]] = []
 """Told whenever rows are read or settled; progress bars register here."""
-minutely: list[Callable[[Progress], None]] = [
+on_minute: list[Callable[[Progress], None]] = [
     lambda progress: logger().info("load.progress", **progress.as_event())
 ]
 """Told once a minute."""
-_rehearsals: dict[str, Rehearsal] = {}
+_dry_runs: dict[str, DryRun] = {}
 _rehearsing = threading.Lock()
 # by package, table, and rules
 _duplicates: dict[tuple[Path, str, str], Duplicates] = {}
@@ -45,19 +45,19 @@ previews: dict[str, Preview] = {}
 """What the dry runs of this process would have done, by load id."""
 
 
-def rehearsal_of(load_id: str) -> Rehearsal:
+def dry_run_for(load_id: str) -> DryRun:
     """The one dry run that all jobs of a load have a part in."""
     with _rehearsing:
-        if load_id not in _rehearsals:
-            _rehearsals[load_id] = Rehearsal()
-        return _rehearsals[load_id]
+        if load_id not in _dry_runs:
+            _dry_runs[load_id] = DryRun()
+        return _dry_runs[load_id]
 
 
 def end_rehearsal(load_id: str) -> None:
     """Keeps what a dry run has counted in `previews`."""
-    previews[load_id] = rehearsal_of(load_id).end()
+    previews[load_id] = dry_run_for(load_id).end()
     with _rehearsing:
-        del _rehearsals[load_id]
+        del _dry_runs[load_id]
 
 
 def forget_duplicates(load_id: str) -> None:
@@ -79,7 +79,7 @@ class CustomersJob(RunnableLoadJob):
     def run(self) -> None:
         """Raises what kept rows from being settled: dlt keeps the file and tries again."""
         client = cast("BunceClient", self._job_client)
-        job = Job(
+        job = LoadFile(
             account=client.config.account,
             run_id=self._load_id,
             pipeline_name=client.pipeline_name,
@@ -95,12 +95,12 @@ class CustomersJob(RunnableLoadJob):
         if client.config.dry_run:
             settings = self._settings(client, b"")
             duplicates = self._duplicates(settings)
-            rehearsal_of(self._load_id).run(duplicates, job, settings, client.config.store_url)
+            dry_run_for(self._load_id).run(duplicates, job, settings, client.config.store_url)
             return
         with telemetry.load(job, self._parent) as settled:
             settled(self._load(client, job, source))
 
-    def _load(self, client: BunceClient, job: Job, source: Source) -> dict[str, int]:
+    def _load(self, client: BunceClient, job: LoadFile, source: Source) -> dict[str, int]:
         config = client.config
         log = logger().bind(table=job.table_name, job=job.job_id, run=job.run_id)
         log.info("load.started", disposition=job.disposition)
@@ -145,7 +145,7 @@ class CustomersJob(RunnableLoadJob):
             rules=config.rules,
             email_key=email_key,
             progress=_Telling(client.collector),
-            minutely=_tell_minutely,
+            on_minute=_notify_on_minute,
             interrupted=signals.was_signal_received,
             requests_per_minute=config.requests_per_minute,
         )
@@ -183,6 +183,6 @@ class _Telling:
                 listener(progress)
 
 
-def _tell_minutely(progress: Progress) -> None:
-    for listener in minutely:
+def _notify_on_minute(progress: Progress) -> None:
+    for listener in on_minute:
         listener(progress)

@@ -41,23 +41,23 @@ if TYPE_CHECKING:
 
 # by thread: dlt's state as a run has found it
 _states: dict[int, bytes] = {}
-_whole: ContextVar[list[PipelineTrace] | None] = ContextVar("_whole", default=None)
+_active_traces: ContextVar[list[PipelineTrace] | None] = ContextVar("_active_traces", default=None)
 
 
 @contextmanager
-def one_run(pipeline: Pipeline) -> Iterator[None]:
+def group_traces(pipeline: Pipeline) -> Iterator[None]:
     """All of dlt's runs in the block are one, of which the caller tells when it has ended well;
     when an exception leaves the block, that is told here.
     """
     traces: list[PipelineTrace] = []
-    token = _whole.set(traces)
+    token = _active_traces.set(traces)
     try:
         yield
     except BaseException as error:
         tell_failed(pipeline, error, traces)
         raise
     finally:
-        _whole.reset(token)
+        _active_traces.reset(token)
 
 
 def tell(client: BunceClient, summary: RunSummary) -> None:
@@ -130,7 +130,7 @@ class _Tracker:
         self._tell(trace, pipeline)
 
     def _tell(self, trace: PipelineTrace, pipeline: Any) -> None:
-        whole = _whole.get()
+        whole = _active_traces.get()
         if whole is not None:
             whole.append(trace)
             return

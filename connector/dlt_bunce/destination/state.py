@@ -15,7 +15,7 @@ from dlt.common.utils import without_none
 from dlt_bunce.destination.configuration import BunceConfiguration
 from dlt_bunce.errors import ConfigurationError
 from dlt_bunce.store import dlt_state
-from dlt_bunce.store.account import has_seen
+from dlt_bunce.store.accounts import has_seen
 from dlt_bunce.store.database import Database
 
 
@@ -50,7 +50,7 @@ class StoredState(WithStateSync):
         if not self.database().exists():
             return None
         with self.database() as db:
-            row = dlt_state.newest_state(db, pipeline_name, self.config.account)
+            row = dlt_state.latest_state(db, pipeline_name, self.config.account)
         if row is None:
             return None
         return StateInfo(
@@ -93,7 +93,7 @@ class StoredState(WithStateSync):
         if not self.database().exists():
             return None
         with self.database() as db:
-            row: dict[str, Any] | None = dlt_state.newest_schema(db, **without_none(by))
+            row: dict[str, Any] | None = dlt_state.latest_schema(db, **without_none(by))
         if row is None:
             return None
         return StorageSchemaInfo(

@@ -13,7 +13,7 @@ from dlt_bunce.erasure import folders, letters
 from dlt_bunce.erasure.person import Persons, canonical_ids
 from dlt_bunce.logs import logger
 from dlt_bunce.store import erasure
-from dlt_bunce.store.account import refuse_unknown_account
+from dlt_bunce.store.accounts import refuse_unknown_account
 from dlt_bunce.store.database import Database
 
 _LONGEST_RUN = timedelta(days=7)

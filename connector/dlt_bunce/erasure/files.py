@@ -18,7 +18,7 @@ from dlt.common.json import json
 from dlt_bunce.erasure.person import Persons
 from dlt_bunce.errors import MappingError, UsageError
 from dlt_bunce.load.parquet import record_batches
-from dlt_bunce.records.identifiers import judge_identifiers
+from dlt_bunce.records.identifiers import parse_identifiers
 from dlt_bunce.records.mapping import column_of
 from dlt_bunce.records.paths import column_of_path
 from dlt_bunce.records.rows import arrow_table
@@ -63,7 +63,7 @@ class RowsFile:
                 continue
             rows = table.filter(persons.are_in(table, file.columns))
             there = there or rows.num_rows > 0
-            values = judge_identifiers(values_of(rows, file.columns["customer_id"])).values
+            values = parse_identifiers(values_of(rows, file.columns["customer_id"])).values
             file.ids |= set(values.drop_null().to_pylist())
         return file if there else None
 

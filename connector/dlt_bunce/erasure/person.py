@@ -10,15 +10,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlt_bunce.errors import UsageError
-from dlt_bunce.records.emails import judge_emails
+from dlt_bunce.records.emails import parse_emails
 from dlt_bunce.records.fingerprint import email_digests
-from dlt_bunce.records.identifiers import judge_identifiers
+from dlt_bunce.records.identifiers import parse_identifiers
 from dlt_bunce.records.source_columns import values_of
 from dlt_bunce.records.text import flat
 
 _EMAIL = re.compile(r"[^\s\"'<>,;:()\[\]\\]+@[^\s\"'<>,;:()\[\]\\]+")
 _PHONE = re.compile(r"\+?\d[\d\s().\-/]{5,}\d")
-_FEWEST_DIGITS = 7
+_MIN_DIGITS = 7
 
 
 @dataclass
@@ -58,7 +58,7 @@ class Persons:
 
     def are_in(self, table: pa.Table, columns: Mapping[str, str]) -> pa.Array:
         """Which rows are theirs; `columns` goes from field to column."""
-        ids = judge_identifiers(values_of(table, columns.get("customer_id"))).values
+        ids = parse_identifiers(values_of(table, columns.get("customer_id"))).values
         theirs = pc.is_in(ids, pa.array(self.ids, pa.string()))
         if not self.emails:
             return theirs
@@ -69,7 +69,7 @@ class Persons:
     def may_be_in(self, table: pa.Table) -> bool:
         """Whether any cell of any column says one of their ids, or an email of theirs."""
         for column in table.columns:
-            ids = judge_identifiers(flat(column)).values
+            ids = parse_identifiers(flat(column)).values
             if pc.any(pc.is_in(ids, pa.array(self.ids, pa.string()))).as_py():
                 return True
             if self.emails & set(self._digests(flat(column))):
@@ -77,14 +77,14 @@ class Persons:
         return False
 
     def _digests(self, emails: pa.Array) -> list[str | None]:
-        values = judge_emails(emails).values
+        values = parse_emails(emails).values
         digests: list[str | None] = email_digests(values, self.email_key).to_pylist()
         return digests
 
 
 def canonical_ids(given: Sequence[str]) -> list[str]:
     """The ids as the ledger has them, each once. Raises UsageError for what can be none."""
-    values = judge_identifiers(pa.array(given, pa.string())).values
+    values = parse_identifiers(pa.array(given, pa.string())).values
     if not given or values.null_count:
         told = f"{values.null_count} of {len(given)} are no customer ids." if given else ""
         raise UsageError(
@@ -96,4 +96,4 @@ def canonical_ids(given: Sequence[str]) -> list[str]:
 def phones_in(text: str) -> set[str]:
     """The digits of what looks like a phone number."""
     digits = (re.sub(r"\D", "", one).lstrip("0") for one in _PHONE.findall(text))
-    return {one for one in digits if len(one) >= _FEWEST_DIGITS}
+    return {one for one in digits if len(one) >= _MIN_DIGITS}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dlt_bunce.load import corrections, refusals
+from dlt_bunce.load import corrections, dead_letters
 from dlt_bunce.load.chunks import Chunk, Chunks
 from dlt_bunce.load.version_check import warnings_of
 from dlt_bunce.store.ledger import Claim, DuplicatesUnknown, Ledger
@@ -24,7 +24,7 @@ def _claimed(ledger: Ledger, chunk: Chunk, email_key: bytes) -> Claim:
     prepared, number, table = chunk.prepared, chunk.number, chunk.table
     return ledger.claim(
         prepared.accepted,
-        refusals.of_rejected(number, table, prepared.rejected, email_key),
+        dead_letters.of_rejected(number, table, prepared.rejected, email_key),
         chunk=number,
         read=prepared.read,
         superseded=prepared.superseded,

@@ -13,7 +13,7 @@ from dlt_bunce.records.prepare import Prepared
 from dlt_bunce.records.text import flat
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.dead_letters import CORRECTED, close_corrected, letter_id
-from dlt_bunce.store.ledger import Job
+from dlt_bunce.store.ledger import LoadFile
 
 
 def are_in(table: pa.Table) -> bool:
@@ -30,7 +30,7 @@ def named(table: pa.Table, accepted: pa.Table) -> pa.Table | None:
     return found.filter(pc.is_valid(letters))
 
 
-def close(db: Database, job: Job, table: pa.Table, prepared: Prepared) -> None:
+def close(db: Database, load_file: LoadFile, table: pa.Table, prepared: Prepared) -> None:
     """Closes the letters that rows of `table` name, once all of these are settled: `resolved` where
     Bunce has the row now, `superseded` where the row has a letter of its own or gave way to other
     content of its customer. Any other stays open.
@@ -46,12 +46,12 @@ def close(db: Database, job: Job, table: pa.Table, prepared: Prepared) -> None:
     corrected = [
         {"letter_id": letter}
         | judged.get(row, {})
-        | {"own_id": _own(job, judged[row]) if row in judged else None}
+        | {"own_id": _own(load_file, judged[row]) if row in judged else None}
         for row, letter in enumerate(letters)
         if letter is not None
     ]
     if corrected:
-        close_corrected(db, job.account, pa.Table.from_pylist(corrected, CORRECTED))
+        close_corrected(db, load_file.account, pa.Table.from_pylist(corrected, CORRECTED))
 
 
 def _letters(table: pa.Table) -> pa.Array:
@@ -60,5 +60,5 @@ def _letters(table: pa.Table) -> pa.Array:
     return pc.if_else(pc.equal(ids, ""), pa.scalar(None, pa.string()), ids)
 
 
-def _own(job: Job, row: dict[str, str]) -> str:
-    return letter_id(job.account, row["customer_id"], row["fingerprint"])
+def _own(load_file: LoadFile, row: dict[str, str]) -> str:
+    return letter_id(load_file.account, row["customer_id"], row["fingerprint"])

@@ -11,34 +11,34 @@ import pyarrow as pa
 
 from dlt_bunce.api.batch import Rows
 from dlt_bunce.errors import BunceError
+from dlt_bunce.settlement.row_result import RowResult
 from dlt_bunce.settlement.settlement import Said
-from dlt_bunce.settlement.verdict import Verdict
-from dlt_bunce.settlement.work_item import Refusal
+from dlt_bunce.settlement.work_item import BatchRejection
 
 
 @dataclass(frozen=True)
 class Delivered:
-    """What became of a batch: a verdict a row, the calls it took, and why to stop, if at all.
+    """What became of a batch: a result a row, the calls it took, and why to stop, if at all.
 
-    The verdicts of rows that are `held` or `unproven` do not count: they are settled later.
+    The results of rows that are `held` or `unverified` do not count: they are settled later.
     """
 
     batch: pa.Table
-    verdicts: list[Verdict]
+    results: list[RowResult]
     calls: int
     fault: BunceError | None
     held: Mapping[int, Said]
-    unproven: Sequence[tuple[Sequence[int], Refusal]]
+    unverified: Sequence[tuple[Sequence[int], BatchRejection]]
 
 
-_LEAST_AHEAD = 4
-"""Batches made ahead however few are in flight: a store may take longer than Bunce does."""
+_MIN_PREFETCHED = 4
+"""Batches made prefetch however few are in flight: a store may take longer than Bunce does."""
 _T = TypeVar("_T")
 
 Deliver = Callable[[pa.Table, Rows], Delivered]
 
 
-def ahead(items: Iterator[_T]) -> Generator[_T, None, None]:
+def prefetch(items: Iterator[_T]) -> Generator[_T, None, None]:
     """The same items; each next one is made in a thread of its own meanwhile."""
     end = object()
     with ThreadPoolExecutor(1, "bunce-read") as pool:
@@ -55,26 +55,26 @@ def deliver(
     threads: int,
     in_flight: Callable[[], int],
     before: Callable[[set[str]], Iterable[pa.Table]],
-    abandon: Callable[[], None],
+    on_abort: Callable[[], None],
 ) -> Generator[list[Delivered], None, None]:
     """Sends batches from `threads` threads and yields those that are settled with Bunce.
 
     What has come in while the caller was busy comes as one list: the slower its store, the fewer
     transactions. A None among `batches` asks for what has come in by then. Twice as many batches as
-    `in_flight()`, and at least four, are made ahead, so that no thread waits for the store. A batch
+    `in_flight()`, and at least four, are prefetched, so that no thread waits for the store. A batch
     waits for those in flight with which it shares an email, and for what must go `before` a batch
-    with these emails: who was read first gets it. `abandon` is called when the caller leaves early:
-    what is queued then must not go out, since nobody would write down its fate.
+    with these emails: who was read first gets it. `on_abort` is called when the caller leaves
+    early: what is queued then must not go out, since nobody would write down its fate.
     """
     with ThreadPoolExecutor(threads, "bunce-send") as pool:
-        flight = _Flight(pool, send)
+        flight = _InFlight(pool, send)
         try:
             for batch in batches:
                 if batch is None:
                     yield from flight.finished(at_least_one=False)
                     continue
                 emails = _emails(batch)
-                while len(flight) >= max(2 * in_flight(), _LEAST_AHEAD):
+                while len(flight) >= max(2 * in_flight(), _MIN_PREFETCHED):
                     yield from flight.finished()
                 yield from flight.cleared_of(emails)
                 for earlier in before(emails):
@@ -84,11 +84,11 @@ def deliver(
             while len(flight):
                 yield from flight.finished()
         except BaseException:
-            abandon()
+            on_abort()
             raise
 
 
-class _Flight:
+class _InFlight:
     """The batches that are on their way; no two of them share an email."""
 
     def __init__(self, pool: ThreadPoolExecutor, send: Deliver) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from dlt_bunce.errors import MappingError
-from dlt_bunce.load import claiming, corrections, refusals
+from dlt_bunce.load import claiming, corrections, dead_letters
 from dlt_bunce.load.chunks import Chunk, Chunks, Duplicates
 from dlt_bunce.load.load import Settings
 from dlt_bunce.load.progress import Progress
@@ -27,13 +27,13 @@ from dlt_bunce.model import RunSummary, Traffic
 from dlt_bunce.records.fingerprint import email_digests
 from dlt_bunce.records.mapping import FieldMapping
 from dlt_bunce.records.payload import with_payloads
-from dlt_bunce.records.prepare import mapping_fault
+from dlt_bunce.records.prepare import detect_bad_mapping
 from dlt_bunce.records.source_columns import values_of
-from dlt_bunce.settlement.verdict import Verdict
-from dlt_bunce.store import copies, runs
-from dlt_bunce.store.account import known_account
+from dlt_bunce.settlement.row_result import RowResult
+from dlt_bunce.store import runs, snapshot
+from dlt_bunce.store.accounts import known_account
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.ledger import Job, Ledger
+from dlt_bunce.store.ledger import Ledger, LoadFile
 
 _SAMPLE_ROWS = 1_000
 
@@ -55,7 +55,7 @@ class Preview:
     fault: MappingError | None = None
 
 
-class Rehearsal:
+class DryRun:
     """All files of one dry run, one after the other, as one load would see them."""
 
     def __init__(self) -> None:
@@ -69,44 +69,48 @@ class Rehearsal:
         self._mapping: FieldMapping | None = None
         self._sample: pa.Table = None
         self._fault: MappingError | None = None
-        self._job: Job | None = None
+        self._job: LoadFile | None = None
         self._store_url = ""
 
-    def run(self, duplicates: Duplicates, job: Job, settings: Settings, store_url: str) -> None:
+    def run(
+        self, duplicates: Duplicates, load_file: LoadFile, settings: Settings, store_url: str
+    ) -> None:
         """Reads the job's file and counts what would become of its rows."""
         # dead letters of the copy hold no rows
-        job = replace(job, letter_rows="keys")
+        load_file = replace(load_file, letter_rows="keys")
         with self._lock, Database(self._scratch) as scratch, _opened(store_url) as known:
-            self._job, self._store_url = job, store_url
-            account = None if known is None else known_account(known, job.account)
+            self._job, self._store_url = load_file, store_url
+            account = None if known is None else known_account(known, load_file.account)
             key = b"" if account is None else account.email_key
             self._mapping = settings.mapping
-            job = runs.begin(scratch, job, settings.mapping.recorded)
+            load_file = runs.begin(scratch, load_file, settings.mapping.recorded)
             if known is not None:
-                copies.claims(known, scratch)
-            chunks, ledger = Chunks(job.job_id, duplicates), Ledger(scratch, job)
-            rows, read = duplicates.sources[job.job_id].row_count, 0
+                snapshot.claims(known, scratch)
+            chunks, ledger = Chunks(load_file.job_id, duplicates), Ledger(scratch, load_file)
+            rows, read = duplicates.sources[load_file.job_id].row_count, 0
             for chunk in chunks.read():
                 self._look_at(chunk, settings)
                 if known is not None:
                     if chunk.number == 0 and settings.check_mapping:
-                        check_versions(known, job, settings.mapping, chunk.prepared)
-                    _copy_known(known, scratch, job, chunk, key)
+                        check_versions(known, load_file, settings.mapping, chunk.prepared)
+                    _copy_known(known, scratch, load_file, chunk, key)
                 judged, claim = claiming.claim(ledger, chunks, chunk, key)
                 self._accept(ledger, scratch, claim.to_send, judged, key)
                 read += chunk.table.num_rows
-                settings.progress(Progress(job.job_id, rows, read, read))
+                settings.progress(Progress(load_file.job_id, rows, read, read))
 
     def end(self) -> Preview:
         """The counts of all files; forgets the copy."""
         if self._job is None:
             self._forget()
             return Preview(RunSummary(state="dry_run"))
-        job = self._job
+        load_file = self._job
         with Database(self._scratch) as scratch, _opened(self._store_url) as known:
-            runs.finish(scratch, job.run_id, job.pipeline_name, job.account, "dry_run")
-            summary = runs.summaries(scratch, job.account, run_ids=[job.run_id])[0]
-            taken = copies.emails_taken(known, scratch, job.account, job.run_id)
+            runs.finish(
+                scratch, load_file.run_id, load_file.pipeline_name, load_file.account, "dry_run"
+            )
+            summary = runs.summaries(scratch, load_file.account, run_ids=[load_file.run_id])[0]
+            taken = snapshot.emails_taken(known, scratch, load_file.account, load_file.run_id)
         self._forget()
         if taken:
             summary = replace(
@@ -131,7 +135,7 @@ class Rehearsal:
         for column in settings.mapping.columns.values():
             self._nulls[column] += values_of(table, column).null_count
         if chunk.number == 0:
-            self._fault = self._fault or mapping_fault(chunk.prepared, table, settings.mapping)
+            self._fault = self._fault or detect_bad_mapping(chunk.prepared, table, settings.mapping)
         if self._sample is None:
             self._sample = table.slice(0, _SAMPLE_ROWS)
 
@@ -150,25 +154,27 @@ class Rehearsal:
         digests = email_digests(batch.column("email"), key)
         assert self._job is not None  # noqa: S101, set by run()
         account = self._job.account
-        kept = copies.emails_that_stay(scratch, account, batch.column("customer_id"), digests)
-        created = Verdict("created", "response")
-        updated = Verdict("updated", "response")
+        kept = snapshot.emails_that_stay(scratch, account, batch.column("customer_id"), digests)
+        created = RowResult("created", "response")
+        updated = RowResult("updated", "response")
         ignored = replace(updated, code="email_not_updated", field="email")
-        verdicts = [
+        results = [
             created if verb == "create" else ignored if stays else updated
             for verb, stays in zip(verbs.to_pylist(), kept, strict=True)
         ]
-        letters = refusals.of_verdicts(batch, verdicts, {chunk.number: chunk.table})
-        ledger.settle(refusals.settled(batch, verdicts, key), letters, Traffic())
+        letters = dead_letters.of_results(batch, results, {chunk.number: chunk.table})
+        ledger.settle(dead_letters.settled(batch, results, key), letters, Traffic())
 
 
 def _copy_known(
-    known: Database, scratch: Database, job: Job, chunk: Chunk, email_key: bytes
+    known: Database, scratch: Database, load_file: LoadFile, chunk: Chunk, email_key: bytes
 ) -> None:
     accepted = chunk.prepared.accepted
-    letters = refusals.of_rejected(chunk.number, chunk.table, chunk.prepared.rejected, email_key)
+    letters = dead_letters.of_rejected(
+        chunk.number, chunk.table, chunk.prepared.rejected, email_key
+    )
     correcting = corrections.named(chunk.table, accepted)
-    copies.customers(known, scratch, job.account, accepted, letters, correcting)
+    snapshot.customers(known, scratch, load_file.account, accepted, letters, correcting)
 
 
 @contextlib.contextmanager

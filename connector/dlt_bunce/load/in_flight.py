@@ -8,14 +8,14 @@ from collections.abc import Collection
 import pyarrow as pa
 
 
-class OnTheWay:
+class InFlightChunks:
     """What is kept of a chunk until its last row is settled."""
 
     def __init__(self) -> None:
         self.tables: dict[int, pa.Table] = {}
         """As read, by chunk, so that a dead letter can hold its source row."""
         self._unsettled = Counter[int]()
-        self._announced: dict[int, int] = {}
+        self._marked_in_flight: dict[int, int] = {}
 
     def chunks(self) -> list[int]:
         """Numbers of the chunks, for their leases; asked from another thread."""
@@ -35,9 +35,9 @@ class OnTheWay:
         further = {
             chunk: row + 1 + ahead
             for chunk, row in zip(last["chunk"], last["row_max"], strict=True)
-            if row >= self._announced.get(chunk, 0)
+            if row >= self._marked_in_flight.get(chunk, 0)
         }
-        self._announced |= further
+        self._marked_in_flight |= further
         return further
 
     def settled(self, chunks: pa.ChunkedArray) -> list[int]:
@@ -51,4 +51,4 @@ class OnTheWay:
         for chunk in chunks:
             del self._unsettled[chunk]
             self.tables.pop(chunk, None)
-            self._announced.pop(chunk, None)
+            self._marked_in_flight.pop(chunk, None)

@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING
 
 from dlt_bunce.errors import StoreError
-from dlt_bunce.load.periodic import repeating
+from dlt_bunce.load.periodic import periodic
 from dlt_bunce.logs import logger
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.ledger import DEFAULT_LEASE_S, Job, Ledger
+from dlt_bunce.store.ledger import DEFAULT_LEASE_S, Ledger, LoadFile
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -31,17 +31,17 @@ class Lease:
     def __init__(
         self,
         database: Database,
-        job: Job,
+        load_file: LoadFile,
         chunks: Callable[[], Collection[int]],
         *,
         lease_s: float = DEFAULT_LEASE_S,
     ) -> None:
-        self._database, self._job, self._chunks = database, job, chunks
+        self._database, self._job, self._chunks = database, load_file, chunks
         self._lease_s = lease_s
         self._renewed: set[int] = set()
         self._renewed_at = 0.0
         self._lost = False
-        self._renewing = repeating(lease_s / _RENEWALS, self._renew_in_time, name="bunce-lease")
+        self._renewing = periodic(lease_s / _RENEWALS, self._renew_in_time, name="bunce-lease")
 
     def __enter__(self) -> Self:
         self._renewed_at = time.time()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 
 @contextlib.contextmanager
-def repeating(every_s: float, do: Callable[[], None], *, name: str) -> Iterator[None]:
+def periodic(every_s: float, do: Callable[[], None], *, name: str) -> Iterator[None]:
     """Calls `do` each `every_s` seconds from a thread of its own while the block lasts; the block
     ends once a call that has begun is over.
     """

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 
-from dlt_bunce.load.periodic import repeating
+from dlt_bunce.load.periodic import periodic
 
 TELL_EVERY_S = 60.0
 _RECENT_S = 60.0
@@ -46,7 +46,7 @@ class Progress:
 class Meter:
     """Adds up what happens in the threads of a job.
 
-    `seconds_a_row` gives how long a row that must be sent takes at least, within the budget.
+    `seconds_per_row` gives how long a row that must be sent takes at least, within the budget.
     """
 
     def __init__(
@@ -54,11 +54,11 @@ class Meter:
         job: str,
         total: int | None,
         *,
-        seconds_a_row: Callable[[], float] = lambda: 0.0,
+        seconds_per_row: Callable[[], float] = lambda: 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._job, self._total = job, total
-        self._seconds_a_row = seconds_a_row
+        self._seconds_per_row = seconds_per_row
         self._clock = clock
         self._lock = threading.Lock()
         self._started = clock()
@@ -105,7 +105,7 @@ class Meter:
         if not rate:
             return None
         share = self._to_send / max(1, self._read)
-        return max(left / rate, left * share * self._seconds_a_row())
+        return max(left / rate, left * share * self._seconds_per_row())
 
 
 def watch(
@@ -130,4 +130,4 @@ def watch(
             due += every_s
             tell()
 
-    return repeating(_POLL_S, look, name="bunce-watch")
+    return periodic(_POLL_S, look, name="bunce-watch")

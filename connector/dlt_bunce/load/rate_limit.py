@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Callable
 from functools import lru_cache
 
-from dlt_bunce.api.rate_limit import MOST_BURST, NEVER, WINDOW_S, Pace
+from dlt_bunce.api.rate_limit import MAX_BURST, NEVER, WINDOW_S, TokenBucket
 from dlt_bunce.logs import logger
-from dlt_bunce.store import budgets
+from dlt_bunce.store import rate_limits
 from dlt_bunce.store.database import Database
 
 _SLOTS_A_SECOND = 20
@@ -22,13 +22,13 @@ _LONG_S = 0.5
 
 
 @lru_cache(maxsize=32)
-def local_pace(_base_url: str, requests_per_minute: int) -> Pace:
+def local_rate_limiter(_base_url: str, requests_per_minute: int) -> TokenBucket:
     """The budget of this process alone, while there is no store to share one in."""
-    return Pace(requests_per_minute)
+    return TokenBucket(requests_per_minute)
 
 
-class Budget:
-    """As `Pace`, for every thread of every process with the same `scope` in the same store.
+class SharedRateLimiter:
+    """As `TokenBucket`, for every thread of every process with the same `scope` in the same store.
 
     At n requests in `window_s`, up to b of them leave at once after a rest, all others n - b evenly
     spread over the window: so no window sees more than n, whatever its phase. A crash loses the
@@ -47,7 +47,7 @@ class Budget:
         now: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._database, self._scope = database, scope
-        self._burst = min(MOST_BURST, max(1, requests // 50))
+        self._burst = min(MAX_BURST, max(1, requests // 50))
         self._interval_s = window_s / max(1, requests - self._burst)
         self._slots = max(1, round(1 / self._interval_s / _SLOTS_A_SECOND))
         self._clock, self._sleep, self._now = clock, sleep, now
@@ -86,7 +86,7 @@ class Budget:
         logger().warning("budget.paused", scope=self._scope, seconds=round(seconds, 1))
         with self._lock:
             self._moments.clear()
-            budgets.pause(
+            rate_limits.pause(
                 self._open(),
                 self._scope,
                 wait_ms=seconds * 1000,
@@ -103,7 +103,7 @@ class Budget:
                 self._database.__exit__(None, None, None)
 
     def _reserve(self) -> None:
-        reserved = budgets.reserve(
+        reserved = rate_limits.reserve(
             self._open(),
             self._scope,
             interval_ms=self._interval_s * 1000,
@@ -117,12 +117,12 @@ class Budget:
 
     def _is_paused(self) -> bool:
         with self._lock:
-            return budgets.is_paused(self._open(), self._scope, now=self._now())
+            return rate_limits.is_paused(self._open(), self._scope, now=self._now())
 
     def _open(self) -> Database:
         if not self._opened:
             self._database.__enter__()
             self._opened = True
-            if budgets.bring_back(self._database, self._scope, now=self._now()):
+            if rate_limits.bring_back(self._database, self._scope, now=self._now()):
                 logger().warning("budget.brought_back", scope=self._scope)
         return self._database

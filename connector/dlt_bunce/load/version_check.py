@@ -9,21 +9,23 @@ from dlt_bunce.records.prepare import Prepared
 from dlt_bunce.records.version_scale import count_ahead, middle, other_scale
 from dlt_bunce.store import version_medians
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.jobs import Job
+from dlt_bunce.store.load_file import LoadFile
 
 
-def check_versions(db: Database, job: Job, mapping: FieldMapping, prepared: Prepared) -> None:
+def check_versions(
+    db: Database, load_file: LoadFile, mapping: FieldMapping, prepared: Prepared
+) -> None:
     """Raise MappingError when the first rows' versions are in another unit than the last run's;
     else keep their median for the next, unless the store is only read.
     """
     if mapping.version is None:
         return
     median = middle(prepared.accepted.column("version"))
-    fault = other_scale(version_medians.of_last_run(db, job), median, mapping.version)
+    fault = other_scale(version_medians.of_last_run(db, load_file), median, mapping.version)
     if fault is not None:
         raise fault
     if median is not None and not db.read_only:
-        version_medians.note(db, job, median)
+        version_medians.note(db, load_file, median)
 
 
 def warnings_of(prepared: Prepared) -> dict[str, int]:

@@ -16,8 +16,8 @@ from typing import Literal
 from dlt_bunce.api.retry import seconds_from_now
 from dlt_bunce.destination.client import BunceClient
 from dlt_bunce.errors import BunceError
-from dlt_bunce.store import budgets
-from dlt_bunce.store.account import known_account
+from dlt_bunce.store import rate_limits
+from dlt_bunce.store.accounts import known_account
 from dlt_bunce.store.database import Database
 
 State = Literal["ok", "warning", "failed"]
@@ -146,7 +146,7 @@ def _budget(client: BunceClient) -> Iterator[Finding]:
     database = Database(config.store_url, read_only=True)
     if database.exists():
         with database as db:
-            share, pause_s = budgets.share_of(db, config.budget_scope)
+            share, pause_s = rate_limits.share_of(db, config.budget_scope)
     said = f"{config.requests_per_minute} requests a minute for egress {config.egress!r}"
     if pause_s:
         said += f"; all wait for another {pause_s:.0f} s, since Bunce said that it was too much"

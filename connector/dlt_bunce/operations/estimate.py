@@ -25,7 +25,7 @@ _SHAPES = 3
 
 
 @dataclass(frozen=True)
-class Pace:
+class ThroughputEstimate:
     """How fast a load may go: batch sizes as known so far, and the budget as it is now.
 
     `answer_s` is what an answer took on average in the last run, None where there was none;
@@ -69,7 +69,7 @@ class MappedColumn:
     shapes: tuple[str, ...]
 
 
-def cost(preview: Preview, pace: Pace) -> Cost:
+def cost(preview: Preview, pace: ThroughputEstimate) -> Cost:
     """Requests for a load in which Bunce accepts every row, and the seconds at that pace.
 
     One request asks whether the key is good; batches grow as they do in a load.

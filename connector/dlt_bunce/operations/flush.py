@@ -32,7 +32,7 @@ from dlt_bunce.destination.likely_versions import likely_versions
 from dlt_bunce.destination.mapped_rows import with_mapped_rows
 from dlt_bunce.destination.run_hook import resolved
 from dlt_bunce.destination.run_summary import discarded_rows, runs_of, total
-from dlt_bunce.destination.run_tracker import is_stopped, one_run, tell
+from dlt_bunce.destination.run_tracker import group_traces, is_stopped, tell
 from dlt_bunce.destination.source_keys import key_of, refuse_part_of_key
 from dlt_bunce.destination.table_mapping import Hints, mapped_as
 from dlt_bunce.destination.working_dir import mend
@@ -71,7 +71,7 @@ def flush_and_run(
     where there is one, and ThresholdError where all is loaded but a threshold of the settings is
     exceeded; its `summary` is what would have been returned.
     """
-    with one_run(pipeline), _own_errors(), folder_lock(pipeline):
+    with group_traces(pipeline), _own_errors(), folder_lock(pipeline):
         if write_disposition is None and not isinstance(data, DltResource | DltSource):
             write_disposition = chosen_by_default(data)
         refuse_replace(write_disposition or getattr(data, "write_disposition", None))
@@ -119,7 +119,7 @@ def flush(pipeline: dlt.Pipeline) -> RunSummary:
 
     Raises as flush_and_run does, but for thresholds: the summary tells of those.
     """
-    with one_run(pipeline), _own_errors(), folder_lock(pipeline):
+    with group_traces(pipeline), _own_errors(), folder_lock(pipeline):
         client = client_of(pipeline)
         _check(client)
         summary = total(client, _flush(pipeline), pipeline.pipeline_name)

@@ -22,10 +22,10 @@ from dlt_bunce.records.mapping import resolve_mapping
 from dlt_bunce.records.paths import column_of_path
 from dlt_bunce.records.prepare import prepare
 from dlt_bunce.store import dead_letters, mappings, runs
-from dlt_bunce.store.account import Account
+from dlt_bunce.store.accounts import Account
 from dlt_bunce.store.database import Database, utc_now
-from dlt_bunce.store.ledger import Job
-from dlt_bunce.store.selection import Selection, pages
+from dlt_bunce.store.dead_letter_query import Selection, pages
+from dlt_bunce.store.ledger import LoadFile
 from dlt_bunce.store.statements import ACCEPTED_SINCE
 
 PORTION = 10_000
@@ -83,7 +83,7 @@ def replay(
     found: list[RunSummary] = []
     without_row = 0
     with client.database() as db, _alone(db, account):
-        before = runs.newest_number(db)
+        before = runs.latest_number(db)
         chosen = replace(selection or Selection(), status="open")
         for page in pages(db, account.name, chosen, size=portion):
             groups: dict[tuple[str, str], list[_Letter]] = defaultdict(list)
@@ -93,8 +93,8 @@ def replay(
                 elif (letter["run_number"] or 0) <= before:  # else this replay has just written it
                     groups[letter["run_id"], letter["pipeline_name"]].append(letter)
             for letters in groups.values():
-                job = _job(client, letters[0], f"{runs.REPLAY}{started}-{len(found)}")
-                found.append(_Replay(client, account, db, job, mapping or {}).run(letters))
+                load_file = _job(client, letters[0], f"{runs.REPLAY}{started}-{len(found)}")
+                found.append(_Replay(client, account, db, load_file, mapping or {}).run(letters))
     return Replayed(add_up(found[::-1], "replay"), without_row)
 
 
@@ -105,16 +105,16 @@ class _Replay:
     client: BunceClient
     account: Account
     database: Database
-    job: Job
+    load_file: LoadFile
     mapping: Mapping[str, str]
 
     def run(self, letters: list[_Letter]) -> RunSummary:
         """Sends what nothing newer has overtaken, then closes what is done with."""
-        db, job = self.database, self.job
+        db, load_file = self.database, self.load_file
         table = source_rows.arrow_table([source_rows.decode(one["source_row"]) for one in letters])
         settings = self._settings(letters[0], table.column_names)
         ids = [letter["id"] for letter in letters]
-        dead_letters.release(db, job.account, ids)
+        dead_letters.release(db, load_file.account, ids)
         overtaken = {row["id"] for row in db.rows(_ACCEPTED_SINCE)}
         to_send = table.filter(pa.array([one not in overtaken for one in ids]))
         summary = self._load(to_send, settings)
@@ -125,7 +125,7 @@ class _Replay:
                 for row, letter in enumerate(letters)
                 if (row in known) is accepted
             }
-            dead_letters.close_unseen(db, job.account, seen, status)
+            dead_letters.close_unseen(db, load_file.account, seen, status)
         return replace(
             summary,
             read=summary.read + len(overtaken),
@@ -133,22 +133,22 @@ class _Replay:
         )
 
     def _load(self, table: pa.Table, settings: Settings) -> RunSummary:
-        client, db, job = self.client, self.database, self.job
+        client, db, load_file = self.client, self.database, self.load_file
         if not table.num_rows:
-            return RunSummary(run_id=job.run_id, pipeline_name=job.pipeline_name)
-        job = runs.begin(db, job, settings.mapping.recorded)
+            return RunSummary(run_id=load_file.run_id, pipeline_name=load_file.pipeline_name)
+        load_file = runs.begin(db, load_file, settings.mapping.recorded)
         for traffic in client.take_preflight_traffic():
-            runs.add_traffic(db, job, traffic)
+            runs.add_traffic(db, load_file, traffic)
         throttle = client.throttle(self.account)
         state = "failed"
         try:
-            with telemetry.load(job) as settled, closing(client.session()) as session:
-                settled(Load(_Rows(table), job, settings, db, session, throttle).run())
+            with telemetry.load(load_file) as settled, closing(client.session()) as session:
+                settled(Load(_Rows(table), load_file, settings, db, session, throttle).run())
             state = "completed"
         finally:
             with db.transaction():
-                runs.finish(db, job.run_id, job.pipeline_name, job.account, state)
-        return runs.summaries(db, job.account, run_ids=[job.run_id])[0]
+                runs.finish(db, load_file.run_id, load_file.pipeline_name, load_file.account, state)
+        return runs.summaries(db, load_file.account, run_ids=[load_file.run_id])[0]
 
     def _settings(self, letter: _Letter, columns: Sequence[str]) -> Settings:
         config = self.client.config
@@ -175,7 +175,7 @@ class _Replay:
             "SELECT r.row AS n FROM bunce_replayed AS r JOIN bunce_customers AS c "
             "ON c.account = $1 AND c.customer_id = r.customer_id "
             "AND c.fingerprint = r.fingerprint",
-            (self.job.account,),
+            (self.load_file.account,),
         )
         return {row["n"] for row in rows}
 
@@ -185,8 +185,8 @@ def _there(mapping: Mapping[str, str], columns: Sequence[str]) -> dict[str, str]
     return {f: column for f, column in mapping.items() if column_of_path(column, columns)}
 
 
-def _job(client: BunceClient, letter: _Letter, run_id: str) -> Job:
-    return Job(
+def _job(client: BunceClient, letter: _Letter, run_id: str) -> LoadFile:
+    return LoadFile(
         account=client.config.account,
         run_id=run_id,
         pipeline_name=letter["pipeline_name"],

@@ -30,7 +30,7 @@ _SIMPLE = rf"^\[ *{_ITEM}(?: *, *{_ITEM})* *\]$"
 _NO_TEXT = pa.scalar(None, pa.string())
 
 
-def judge_devices(array: pa.Array, *, strict: bool = False) -> Column:
+def parse_devices(array: pa.Array, *, strict: bool = False) -> Column:
     """`[{"device_type":…,"device_token":…},…]` in the order given, repeats dropped.
 
     Lists of structs of any list type and JSON text are read; type and token are trimmed, the type

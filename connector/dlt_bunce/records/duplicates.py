@@ -11,9 +11,9 @@ from xxhash import xxh3_64_intdigest
 
 from dlt_bunce.records.column import none_of
 from dlt_bunce.records.fingerprint import text_digests
-from dlt_bunce.records.identifiers import judge_identifiers
+from dlt_bunce.records.identifiers import parse_identifiers
 from dlt_bunce.records.mapping import FieldMapping
-from dlt_bunce.records.newest import newest, undecided
+from dlt_bunce.records.newest_version import newest, undecided
 from dlt_bunce.records.source_columns import contents_of, field_values, versions_of
 from dlt_bunce.records.text import flat
 
@@ -134,7 +134,7 @@ def marked(rows: pa.Array, *, gives_way: bool) -> pa.Table:
 
 
 def _ids(table: pa.Table, mapping: FieldMapping) -> pa.Array:
-    return judge_identifiers(field_values(table, mapping, "customer_id")).values
+    return parse_identifiers(field_values(table, mapping, "customer_id")).values
 
 
 def _hashes(ids: pa.Array) -> pa.Array:

@@ -23,7 +23,7 @@ _NAMED = re.compile(r"[^<>]*<([^<>]*)>[.,;]?")
 _TOP_LEVEL = re.compile(r"\.[a-z0-9-]*[a-z]$")
 
 
-def judge_emails(array: pa.Array, *, lowercase: bool = True) -> Column:
+def parse_emails(array: pa.Array, *, lowercase: bool = True) -> Column:
     """Addresses by syntax alone, no DNS; names for tests such as example.com are fine.
 
     The canonical form has a lower-case domain in ASCII (an internationalized domain in Punycode,
@@ -39,7 +39,7 @@ def judge_emails(array: pa.Array, *, lowercase: bool = True) -> Column:
     dashes = pc.match_substring(column.values, "--")
     if any_true(dashes):
         plain = pc.and_not(plain, dashes)
-    return column.judge(plain, lambda text: _judgment(text.lower() if lowercase else text))
+    return column.judge(plain, lambda text: _parse(text.lower() if lowercase else text))
 
 
 def _bare(text: str) -> str:
@@ -51,7 +51,7 @@ def _bare(text: str) -> str:
     return text.rstrip(".,;'").strip()
 
 
-def _judgment(text: str) -> tuple[str | None, str | None]:
+def _parse(text: str) -> tuple[str | None, str | None]:
     from email_validator import EmailNotValidError, validate_email
 
     text = _bare(text)

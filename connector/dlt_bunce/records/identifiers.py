@@ -22,7 +22,7 @@ _ERROR = r"#(?:N/A|REF!|VALUE!|DIV/0!|NAME\?|NULL!|NUM!|SPILL!|CALC!|GETTING_DAT
 _ODD = rf"^(?:{_POINT_ZERO}|{_ROUNDED}|{_ERROR})$"
 
 
-def judge_identifiers(array: pa.Array) -> Column:
+def parse_identifiers(array: pa.Array) -> Column:
     """Trimmed text of up to 255 characters without control characters.
 
     Integers, whole decimals, and whole floats up to 2^53 are written in plain decimal, UUIDs as
@@ -37,10 +37,10 @@ def judge_identifiers(array: pa.Array) -> Column:
             pc.match_substring_regex(column.values, _PLAIN),
             pc.match_substring_regex(column.values, _ODD),
         )
-    return column.judge(plain, _judgment)
+    return column.judge(plain, _parse)
 
 
-def _judgment(text: str) -> tuple[str | None, str | None]:
+def _parse(text: str) -> tuple[str | None, str | None]:
     text = without_invisible(text)
     if not text:
         return None, None

@@ -34,7 +34,7 @@ _VISIBLE_FORMATS = frozenset(
 )
 
 
-def judge_names(array: pa.Array, *, unescape: bool = False) -> Column:
+def parse_names(array: pa.Array, *, unescape: bool = False) -> Column:
     """Text in NFC, trimmed, inner white space folded to one blank, control characters out.
 
     Up to 255 characters; what is empty after cleaning is missing. Numbers are not names. HTML
@@ -52,7 +52,7 @@ def judge_names(array: pa.Array, *, unescape: bool = False) -> Column:
         pc.match_substring_regex(column.values, _PLAIN),
         pc.less_equal(pc.utf8_length(column.values), LONGEST),
     )
-    judged = column.judge(plain, _judgment)
+    judged = column.judge(plain, _parse)
     return replace(judged, noted=damaged) if any_true(damaged) else judged
 
 
@@ -64,7 +64,7 @@ def _matches(texts: pa.Array, sign: str, pattern: str) -> pa.Array:
     return pc.fill_null(pc.match_substring_regex(texts, pattern), False)
 
 
-def _judgment(text: str) -> tuple[str | None, str | None]:
+def _parse(text: str) -> tuple[str | None, str | None]:
     kept = "".join(c for c in text if not _is_noise(c))
     name = _BLANKS.sub(" ", unicodedata.normalize("NFC", kept)).strip()
     if not name.strip(" \u200c\u200d"):

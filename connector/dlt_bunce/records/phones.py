@@ -28,7 +28,7 @@ _EXTENSION = re.compile(r"(?:ext?\.?|x|#|;)\s*[0-9]+\s*$", re.IGNORECASE)
 _APART = re.compile(r"[\s()./x\-\u2010-\u2015\u2212]+[0-9]{1,5}[)\s]*$", re.IGNORECASE)
 
 
-def judge_phones(array: pa.Array, *, default_region: str | None = None) -> Column:
+def parse_phones(array: pa.Array, *, default_region: str | None = None) -> Column:
     """+ and 7 to 15 digits, of a length that the country has.
 
     A range that the numbering plan does not know is no fault, since plans grow. Separators go, a
@@ -59,7 +59,7 @@ def judge_phones(array: pa.Array, *, default_region: str | None = None) -> Colum
     longer: set[str] = set()
 
     def judgment(text: str) -> tuple[str | None, str | None]:
-        value, reason, is_less = _judgment(text, region)
+        value, reason, is_less = _parse(text, region)
         if is_less:
             longer.add(text)
         return value, reason
@@ -70,7 +70,7 @@ def judge_phones(array: pa.Array, *, default_region: str | None = None) -> Colum
     return replace(judged, noted=pc.is_in(values, value_set=pa.array(sorted(longer))))
 
 
-def _judgment(text: str, region: str | None) -> tuple[str | None, str | None, bool]:
+def _parse(text: str, region: str | None) -> tuple[str | None, str | None, bool]:
     """The number or the reason why there is none, and whether something was left out."""
     number = re.sub(r"^\s*tel:\s*", "", _ascii_digits(text), flags=re.IGNORECASE)
     compact = _compact(number)

@@ -13,16 +13,16 @@ from dlt_bunce.errors import ConfigurationError, MappingError
 from dlt_bunce.model import REJECT_CODES
 from dlt_bunce.records.cells import LETTER_ID
 from dlt_bunce.records.column import Column, any_true, none_of
-from dlt_bunce.records.devices import judge_devices
+from dlt_bunce.records.devices import parse_devices
 from dlt_bunce.records.duplicates import DUPLICATES, marked
-from dlt_bunce.records.emails import judge_emails
+from dlt_bunce.records.emails import parse_emails
 from dlt_bunce.records.fingerprint import fingerprint, text_digests
-from dlt_bunce.records.identifiers import judge_identifiers
+from dlt_bunce.records.identifiers import parse_identifiers
 from dlt_bunce.records.mapping import FieldMapping
-from dlt_bunce.records.names import judge_names
-from dlt_bunce.records.newest import newest, repeated, undecided
+from dlt_bunce.records.names import parse_names
+from dlt_bunce.records.newest_version import newest, repeated, undecided
 from dlt_bunce.records.payload import payloads
-from dlt_bunce.records.phones import judge_phones
+from dlt_bunce.records.phones import parse_phones
 from dlt_bunce.records.plain import rows_of
 from dlt_bunce.records.schema import FIELDS, REQUIRED
 from dlt_bunce.records.source_columns import belonging, contents_of, field_values, versions_of
@@ -96,7 +96,7 @@ def prepare(
     defaults = _defaults(rules)
     whole = source
     rows = pa.array(range(source.num_rows), pa.int64())
-    ids = judge_identifiers(field_values(source, mapping, "customer_id"))
+    ids = parse_identifiers(field_values(source, mapping, "customer_id"))
     versions, unreadable = versions_of(source, mapping, rules.version_format)
     if duplicates is None:
         duplicates = _duplicates(source, mapping, ids.values, versions)
@@ -152,7 +152,7 @@ def _duplicates(
     )
 
 
-def mapping_fault(
+def detect_bad_mapping(
     prepared: Prepared, table: pa.Table, mapping: FieldMapping
 ) -> MappingError | None:
     """What is wrong with a mapping by which no row of a large enough first chunk is good."""
@@ -248,11 +248,11 @@ def _blank(name: str, mapping: FieldMapping) -> str:
 
 def _judges(rules: Rules) -> Mapping[str, partial[Column]]:
     return {
-        "email": partial(judge_emails, lowercase=rules.lowercase_email),
-        "first_name": partial(judge_names, unescape=rules.unescape_html),
-        "last_name": partial(judge_names, unescape=rules.unescape_html),
-        "phone_no": partial(judge_phones, default_region=rules.default_region),
-        "devices": partial(judge_devices, strict=rules.strict_devices),
+        "email": partial(parse_emails, lowercase=rules.lowercase_email),
+        "first_name": partial(parse_names, unescape=rules.unescape_html),
+        "last_name": partial(parse_names, unescape=rules.unescape_html),
+        "phone_no": partial(parse_phones, default_region=rules.default_region),
+        "devices": partial(parse_devices, strict=rules.strict_devices),
     }
 
 

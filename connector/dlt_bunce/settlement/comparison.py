@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dlt_bunce.settlement.steps import Match
+from dlt_bunce.settlement.messages import Match
 
 _NAMES = ("first_name", "last_name")
 _NATIONAL_DIGITS = 9

@@ -1,4 +1,4 @@
-"""From one batch to one verdict a row: carries out what the machine asks, and reads the answers."""
+"""From one batch to one result a row: carries out what the machine asks, and reads the answers."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from dlt_bunce.api.throttle import Learner
 from dlt_bunce.errors import CredentialsError, UnavailableError
 from dlt_bunce.logs import logger
 from dlt_bunce.model import Verb
-from dlt_bunce.settlement.capabilities import Traits
+from dlt_bunce.settlement.capabilities import ApiCapabilities
 from dlt_bunce.settlement.comparison import compare
-from dlt_bunce.settlement.resolver import Machine
-from dlt_bunce.settlement.steps import (
+from dlt_bunce.settlement.messages import (
+    Accepted,
     Answer,
-    Blamed,
-    Echoed,
     Find,
     Found,
+    Indeterminate,
     Kind,
-    Lost,
     Match,
-    Oversized,
+    Rejected,
     Send,
+    TooLarge,
 )
-from dlt_bunce.settlement.verdict import Verdict
-from dlt_bunce.settlement.work_item import Refusal
+from dlt_bunce.settlement.resolver import BatchResolver
+from dlt_bunce.settlement.row_result import RowResult
+from dlt_bunce.settlement.work_item import BatchRejection
 
-__all__ = ["Api", "Said", "Settlement", "Traits", "Verdict"]
+__all__ = ["Api", "ApiCapabilities", "RowResult", "Said", "Settlement"]
 
 Said = tuple[str, int]
 """What Bunce has said of a row last, and the status that it came with."""
@@ -63,41 +63,41 @@ class Api(Protocol):
 
 
 class Settlement:
-    """Works off one batch. `run()` returns a verdict for every row, in their order.
+    """BackgroundJobs off one batch. `run()` returns a result for every row, in their order.
 
-    `taken` are rows that an earlier request was told are taken, with the words; `left_by` is the
+    `taken` are rows that an earlier request was told are taken, with the words; `caused_by` is the
     refusal that left all of them over. With `probe`, rows are looked up before they are sent. With
-    `hold`, some rows are not settled, but told by `held` and `unproven`.
+    `hold`, some rows are not settled, but told by `held` and `unverified`.
     """
 
     def __init__(
         self,
         rows: Rows,
         api: Api,
-        traits: Traits,
+        capabilities: ApiCapabilities,
         learner: Learner,
         *,
         verb: Verb = "create",
         overwrite: bool,
         taken: Mapping[int, Said] = MappingProxyType({}),
-        left_by: Refusal | None = None,
+        caused_by: BatchRejection | None = None,
         probe: bool = False,
         hold: bool = False,
         stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self._rows = rows
         self._api = api
-        self._traits = traits
+        self._capabilities = capabilities
         self._learner = learner
         self._stopped = stopped
-        self._machine = Machine(
+        self._machine = BatchResolver(
             len(rows),
             verb,
-            traits,
+            capabilities,
             overwrite=overwrite,
-            in_doubt=rows.in_doubt,
+            indeterminate=rows.indeterminate,
             taken=taken,
-            left_by=left_by,
+            caused_by=caused_by,
             probe=probe,
             hold=hold,
         )
@@ -116,11 +116,11 @@ class Settlement:
         return {i: self._said[i] for i in self._machine.held}
 
     @property
-    def unproven(self) -> Sequence[tuple[Sequence[int], Refusal]]:
+    def unverified(self) -> Sequence[tuple[Sequence[int], BatchRejection]]:
         """Rows that are left until their refusal's count is believed, or is looked up."""
-        return self._machine.unproven
+        return self._machine.unverified
 
-    def run(self) -> list[Verdict]:
+    def run(self) -> list[RowResult]:
         """Settles every row that is not held; `fault` says afterwards why the run must stop."""
         steps = self._machine.run()
         try:
@@ -136,10 +136,10 @@ class Settlement:
             pass
         except (CredentialsError, UnavailableError) as error:
             self.fault = error
-        if self._machine.calls >= self._machine.most_calls:
+        if self._machine.calls >= self._machine.max_calls:
             # smaller batches need fewer calls where nothing tells which row arrived
             self._learner.took_many_calls(len(self._rows))
-        return [self._explained(i, v) for i, v in enumerate(self._machine.verdicts)]
+        return [self._explained(i, v) for i, v in enumerate(self._machine.results)]
 
     def _send(self, step: Send) -> Answer | None:
         """What the answer means; None when nothing was carried out and it is time to stop."""
@@ -168,26 +168,26 @@ class Settlement:
                 self._tries = 0
                 self._learner.too_large(len(step.rows))
                 self._said |= dict.fromkeys(step.rows, (_TOO_LARGE, reply.status))
-                return Oversized()
+                return TooLarge()
             case outcome.Accepted():
                 self._tries = 0
                 self._learner.answered(len(step.rows), reply.seconds)
-                return Echoed(self._matches(step.rows, read.customers))
+                return Accepted(self._matches(step.rows, read.customers))
             case outcome.Refused():
                 self._tries = 0
-                if self._traits.creates_rest and step.verb == "create":
+                if self._capabilities.creates_rest and step.verb == "create":
                     # it took what a success takes
                     self._learner.answered(len(step.rows), reply.seconds)
                 return self._blamed(step, read, reply)
         return self._lost(len(step.rows), reply)
 
-    def _lost(self, rows: int, reply: Reply) -> Lost:
+    def _lost(self, rows: int, reply: Reply) -> Indeterminate:
         if reply.arrival == "lost":
             self._learner.timed_out(rows)
         self._try_again(reply)
-        return Lost()
+        return Indeterminate()
 
-    def _blamed(self, step: Send, read: outcome.Refused, reply: Reply) -> Blamed:
+    def _blamed(self, step: Send, read: outcome.Refused, reply: Reply) -> Rejected:
         texts = {step.rows[position]: text for position, text in read.named.items()}
         if not texts and len(step.rows) == 1 and read.texts:
             texts = {step.rows[0]: "; ".join(read.texts)}
@@ -195,7 +195,7 @@ class Settlement:
             logger().info("batch.halved", rows=len(step.rows), status=reply.status)
         self._said |= {i: ("refused", reply.status) for i in step.rows if i not in texts}
         self._said |= {i: (text, reply.status) for i, text in texts.items()}
-        return Blamed({i: _kind(text, step.verb) for i, text in texts.items()}, read.counted)
+        return Rejected({i: _kind(text, step.verb) for i, text in texts.items()}, read.counted)
 
     def _find(self, step: Find) -> Found:
         found = self._api.find([self._rows[i].customer_id for i in step.rows])
@@ -222,17 +222,17 @@ class Settlement:
         )
         return False
 
-    def _explained(self, i: int, verdict: Verdict) -> Verdict:
-        """With what Bunce said, where the verdict makes a dead letter."""
-        if verdict.code is None:
-            return verdict
+    def _explained(self, i: int, result: RowResult) -> RowResult:
+        """With what Bunce said, where the result makes a dead letter."""
+        if result.code is None:
+            return result
         text, status = self._said.get(i, ("", None))
-        if verdict.code in _MESSAGES:
-            text = _MESSAGES[verdict.code]
+        if result.code in _MESSAGES:
+            text = _MESSAGES[result.code]
         name = outcome.named_field(text)
-        if verdict.code in {"email_taken", "email_not_updated"}:
+        if result.code in {"email_taken", "email_not_updated"}:
             name = "email"
-        return replace(verdict, field=name, message=text, http_status=status)
+        return replace(result, field=name, message=text, http_status=status)
 
 
 def _kind(text: str, verb: Verb) -> Kind:

@@ -9,7 +9,7 @@ from dlt_bunce.model import Verb
 
 
 @dataclass(frozen=True)
-class Refusal:
+class BatchRejection:
     """What left rows over: it named so many `of` the rows sent, for reasons of that `sort`.
 
     `counted`: its own count says that it named all that failed. `fresh`: not one of the rows left
@@ -24,12 +24,12 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class Parcel:
+class WorkItem:
     """Rows, and which way they go.
 
     `look_up`: before they are sent. `silent`: a success did not show them, for the last of
     `attempt` - 1 times. `halve`: a refusal named none of them. `suspect`: so did an earlier one.
-    `left_by`: the refusal that left them over.
+    `caused_by`: the refusal that left them over.
     """
 
     rows: tuple[int, ...]
@@ -39,22 +39,22 @@ class Parcel:
     silent: bool = False
     halve: bool = False
     suspect: bool = False
-    left_by: Refusal | None = None
+    caused_by: BatchRejection | None = None
 
-    def sent_again(self, rows: Iterable[int]) -> Parcel:
+    def sent_again(self, rows: Iterable[int]) -> WorkItem:
         """Some of the rows as another try, which remembers whether a refusal named nobody."""
         suspect = self.suspect or self.halve
-        return Parcel(tuple(rows), self.verb, attempt=self.attempt, suspect=suspect)
+        return WorkItem(tuple(rows), self.verb, attempt=self.attempt, suspect=suspect)
 
 
-def halves(parcel: Parcel) -> list[Parcel]:
+def halves(item: WorkItem) -> list[WorkItem]:
     """Both halves of the rows, the first one larger by a row where they are odd."""
-    middle = (len(parcel.rows) + 1) // 2
-    parts = (parcel.rows[:middle], parcel.rows[middle:])
-    return [Parcel(part, parcel.verb, suspect=parcel.suspect) for part in parts if part]
+    middle = (len(item.rows) + 1) // 2
+    parts = (item.rows[:middle], item.rows[middle:])
+    return [WorkItem(part, item.verb, suspect=item.suspect) for part in parts if part]
 
 
-def joined(parcels: list[Parcel]) -> list[Parcel]:
+def joined(items: list[WorkItem]) -> list[WorkItem]:
     """Parcels of one row each that go the same way, as one request."""
-    rows = tuple(i for parcel in parcels for i in parcel.rows)
-    return [replace(parcels[0], rows=rows)] if rows else []
+    rows = tuple(i for item in items for i in item.rows)
+    return [replace(items[0], rows=rows)] if rows else []

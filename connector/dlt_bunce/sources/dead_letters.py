@@ -23,7 +23,7 @@ def dead_letters(
     """
     from dlt_bunce.destination.config_file import store_settings
     from dlt_bunce.store.database import Database
-    from dlt_bunce.store.selection import Selection, pages
+    from dlt_bunce.store.dead_letter_query import Selection, pages
 
     store_url, account = store_settings(store_url, account)
     with Database(store_url, read_only=True) as db:
@@ -36,7 +36,7 @@ def count_open(pipeline: dlt.Pipeline, *, before: datetime | None = None) -> dic
     With `before`, those that were met first before that time. Raises StoreError.
     """
     from dlt_bunce.destination.access import client_of
-    from dlt_bunce.store.selection import open_by_code
+    from dlt_bunce.store.dead_letter_query import open_by_code
 
     client = client_of(pipeline)
     with client.database() as db:

@@ -28,7 +28,7 @@ from dlt_bunce.sources.locations import holds_files, refuse_query, resolved
 from dlt_bunce.sources.ranges import Range
 from dlt_bunce.sources.resources import TABLE, digest
 from dlt_bunce.sources.shard_keys import key_bounds
-from dlt_bunce.store import plans
+from dlt_bunce.store import shard_plans
 from dlt_bunce.store.database import Database
 
 
@@ -151,7 +151,7 @@ def _agreed(pipeline: dlt.Pipeline, split: _Split, plan: str) -> list[Any]:
                 return _written(listed + [path for path in found if path not in there])
 
             return _values(
-                plans.extended(db, account, plan, split.name, extend) if db else extend(None)
+                shard_plans.extended(db, account, plan, split.name, extend) if db else extend(None)
             )
         key = split.key
 
@@ -159,7 +159,7 @@ def _agreed(pipeline: dlt.Pipeline, split: _Split, plan: str) -> list[Any]:
             found = key_bounds(split.location, split.of, key, table=split.table, query=split.query)
             return _written(found)
 
-        return _values(plans.first(db, account, plan, split.name, bounds) if db else bounds())
+        return _values(shard_plans.first(db, account, plan, split.name, bounds) if db else bounds())
 
 
 def _row_groups(shard: Shard, agreed: list[str]) -> files.RowGroups:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from dlt_bunce.store.database import Database, utc_now
-from dlt_bunce.store.runs import newest_number
+from dlt_bunce.store.runs import latest_number
 
 # what put_page() takes: fingerprint is null where Bunce has less than a row needs
 ADOPTED = pa.schema(
@@ -46,7 +46,7 @@ def put_page(db: Database, account: str, page: pa.Table, *, cursor: str | None, 
     with db.transaction():
         db.ingest("bunce_adopted", page)
         known = int(db.rows(_KNOWN, (account,))[0]["n"])
-        db.execute(_ADOPT, (account, utc_now(), newest_number(db)))
+        db.execute(_ADOPT, (account, utc_now(), latest_number(db)))
         db.execute("DELETE FROM bunce_adoptions WHERE account = $1", (account,))
         if cursor is None:
             db.execute(

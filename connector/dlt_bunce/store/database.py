@@ -14,7 +14,7 @@ import pyarrow as pa
 from typing_extensions import Self
 
 from dlt_bunce.errors import StoreError
-from dlt_bunce.store.engine import engine
+from dlt_bunce.store.backends.base import engine
 from dlt_bunce.store.migrations import MIGRATIONS
 
 _ANALYZED_ROWS = 1_000
@@ -68,7 +68,7 @@ class Database:
     def exists(self) -> bool:
         """Whether there is a store of any version; nothing needs to be open for that."""
         with self._translated():
-            return self._engine.is_there()
+            return self._engine.exists()
 
     def __enter__(self) -> Self:
         with self._translated(), contextlib.ExitStack() as opened:

@@ -11,11 +11,11 @@ import pyarrow as pa
 
 from dlt_bunce.model import REJECT_CODES
 from dlt_bunce.store.database import Database, utc_now
-from dlt_bunce.store.selection import Selection, pages
+from dlt_bunce.store.dead_letter_query import Selection, pages
 from dlt_bunce.store.statements import ACCEPTED_SINCE
 
 if TYPE_CHECKING:
-    from dlt_bunce.store.ledger import Job
+    from dlt_bunce.store.ledger import LoadFile
 
 # what is known of a letter when it is written; the store adds the rest
 LETTERS = pa.schema(
@@ -77,7 +77,7 @@ def letter_id(account: str, customer_id: str | None, fingerprint: str) -> str:
     return blake2b(key.encode(), digest_size=12).hexdigest()
 
 
-def record_letters(db: Database, job: Job, letters: pa.Table) -> dict[str, int]:
+def record_letters(db: Database, load_file: LoadFile, letters: pa.Table) -> dict[str, int]:
     """Writes letters inside the caller's transaction; returns how many rows count as `rejected`
     and how many as `held` (the same bad row is open, or discarded, since an earlier run).
 
@@ -88,9 +88,9 @@ def record_letters(db: Database, job: Job, letters: pa.Table) -> dict[str, int]:
         return {}
     rows = letters.to_pylist()
     for row in rows:
-        row["id"] = letter_id(job.account, row["customer_id"], row["fingerprint"])
-        row["batch_id"] = job.batch_id(row["chunk"])
-        if job.letter_rows == "keys":
+        row["id"] = letter_id(load_file.account, row["customer_id"], row["fingerprint"])
+        row["batch_id"] = load_file.batch_id(row["chunk"])
+        if load_file.letter_rows == "keys":
             row |= {"source_row": None, "payload": None, "message": _meaning(row)}
     unique = {row["id"]: row for row in rows}
     _ingest(db, unique.values())
@@ -105,27 +105,29 @@ def record_letters(db: Database, job: Job, letters: pa.Table) -> dict[str, int]:
     fresh = [row for letter, row in unique.items() if letter not in again]
     if fresh:
         _ingest(db, fresh)
-        _write(db, job)
+        _write(db, load_file)
     count = sum(row["id"] in held for row in rows)
     return {"rejected": len(rows) - count, "held": count}
 
 
-def _write(db: Database, job: Job) -> None:
+def _write(db: Database, load_file: LoadFile) -> None:
     now = utc_now()
-    names = (job.pipeline_name, job.table_name)
-    db.execute(_UPSERT, (job.account, now, job.run_id, *names, job.number))
+    names = (load_file.pipeline_name, load_file.table_name)
+    db.execute(_UPSERT, (load_file.account, now, load_file.run_id, *names, load_file.number))
     db.execute(
         "UPDATE bunce_dead_letters SET last_seen_at = $1, run_number = $2 "
         "WHERE id IN (SELECT id FROM bunce_letters)",
-        (now, job.number),
+        (now, load_file.number),
     )
     beside = _BESIDE.format(n="bunce_letters") + " AND d.id <> n.id"
     older = f"SELECT d.id {beside} WHERE NOT ({_LATER})"
-    db.execute(_CLOSE.format(status="superseded", ids=older), (now, job.account, job.name))
+    db.execute(
+        _CLOSE.format(status="superseded", ids=older), (now, load_file.account, load_file.name)
+    )
     # what is open beside them now is later: then these are the older ones
     db.execute(
         _CLOSE.format(status="superseded", ids=f"SELECT n.id {beside}") + " AND status = 'open'",
-        (now, job.account),
+        (now, load_file.account),
     )
     # what was refused last could not be sent at all: what could be sent is not held any more
     db.execute(
@@ -133,7 +135,7 @@ def _write(db: Database, job: Job) -> None:
         "AND customer_id IN (SELECT l.customer_id FROM bunce_letters AS l "
         "JOIN bunce_dead_letters AS d ON d.id = l.id "
         "WHERE (l.stage = 'api') = (d.status = 'superseded'))",
-        (job.account,),
+        (load_file.account,),
     )
 
 
@@ -163,14 +165,14 @@ def resolve_nameless(db: Database, account: str) -> None:
         )
 
 
-def resolve_letters(db: Database, job: Job, settled: str) -> None:
+def resolve_letters(db: Database, load_file: LoadFile, settled: str) -> None:
     """Closes the open letters of customers whose row in the temporary table `settled` (with
     customer_id and chunk) is good; a letter of a later row of the job stays.
     """
     ids = f"SELECT d.id {_BESIDE.format(n=settled)} WHERE NOT ({_LATER})"
     db.execute(
         _CLOSE.format(status="resolved", ids=ids),
-        (utc_now(), job.account, job.name),
+        (utc_now(), load_file.account, load_file.name),
     )
     db.execute(
         "UPDATE bunce_customers SET rejected_fingerprint = NULL "  # noqa: S608
@@ -178,7 +180,7 @@ def resolve_letters(db: Database, job: Job, settled: str) -> None:
         "AND rejected_fingerprint IS NOT NULL AND NOT EXISTS (SELECT 1 FROM bunce_dead_letters "
         "AS d WHERE d.account = $1 AND d.customer_id = bunce_customers.customer_id "
         "AND d.status = 'open')",
-        (job.account,),
+        (load_file.account,),
     )
 
 

@@ -32,7 +32,7 @@ def put_state(db: Database, row: dict[str, Any], account: str) -> None:
     )
 
 
-def newest_state(db: Database, pipeline_name: str, account: str) -> dict[str, Any] | None:
+def latest_state(db: Database, pipeline_name: str, account: str) -> dict[str, Any] | None:
     """The state of the load of a pipeline into an account that was completed last.
 
     Of two that ran at once, the one that ended later counts: all rows before its cursor are
@@ -75,7 +75,7 @@ def put_schema(db: Database, row: dict[str, Any]) -> None:
     )
 
 
-def newest_schema(
+def latest_schema(
     db: Database, *, schema_name: str | None = None, version_hash: str | None = None
 ) -> dict[str, Any] | None:
     """The newest kept version of a schema, by its name or by its hash."""

@@ -20,7 +20,7 @@ from dlt_bunce.model import Traffic
 from dlt_bunce.store import runs, statements
 from dlt_bunce.store.database import Database, utc_now
 from dlt_bunce.store.dead_letters import record_letters, resolve_letters, resolve_nameless
-from dlt_bunce.store.jobs import Job
+from dlt_bunce.store.load_file import LoadFile
 
 DEFAULT_LEASE_S = 180
 """How long a claim protects a row unless it is renewed: what a dead worker's rows wait for."""
@@ -35,7 +35,7 @@ SETTLED = pa.schema(
         ("version", pa.int64()),
         ("email_digest", pa.string()),
         ("chunk", pa.int64()),
-        ("in_doubt", pa.int64()),
+        ("indeterminate", pa.int64()),
     ]
 )
 _ANALYZED_AFTER = 5_000
@@ -46,7 +46,7 @@ _VERDICTS = pa.schema(
     [
         ("row", pa.int64()),
         ("verdict", pa.string()),
-        ("in_doubt", pa.int64()),
+        ("indeterminate", pa.int64()),
         ("had_letter", pa.int64()),
     ]
 )
@@ -57,8 +57,8 @@ class Claim:
     """The rows of a chunk that are now this job's to send.
 
     `to_send` is the accepted table plus `verb` (create, or update for a customer whose content has
-    changed) and `in_doubt` (bool: an earlier request may have delivered the row); `busy` counts
-    rows that another live run is sending.
+    changed) and `indeterminate` (bool: an earlier request may have delivered the row); `busy`
+    counts rows that another live run is sending.
     """
 
     to_send: pa.Table
@@ -75,13 +75,13 @@ class Ledger:
     def __init__(
         self,
         database: Database,
-        job: Job,
+        load_file: LoadFile,
         *,
         clock: Callable[[], float] | None = None,
         lease_s: float = DEFAULT_LEASE_S,
     ) -> None:
         self._db = database
-        self._job = job
+        self._job = load_file
         # those of its machines may differ
         self._now = database.now_ms if clock is None else lambda: int(clock() * 1000)
         self._lease_ms = int(lease_s * 1000)
@@ -107,20 +107,22 @@ class Ledger:
         `correcting` (row, customer_id, letter_id) are accepted rows that correct a letter: one of
         whose customer Bunce has accepted other content since is superseded.
         """
-        job, db = self._job, self._db
+        load_file, db = self._job, self._db
         self._lay_out(accepted, correcting)
         with db.transaction():
-            db.execute(statements.INHERIT, (job.claim_id(chunk),))
+            db.execute(statements.INHERIT, (load_file.claim_id(chunk),))
             # an earlier try of this owner's may have ended its claims
-            db.execute("DELETE FROM bunce_leases WHERE claim_batch = $1", (job.claim_id(chunk),))
+            db.execute(
+                "DELETE FROM bunce_leases WHERE claim_batch = $1", (load_file.claim_id(chunk),)
+            )
             now = self._now()
             verdicts = self._verdicts(accepted, chunk, correcting, now)
             fates = Counter(verdicts.column("verdict").to_pylist())
             fates["unchanged"] += accepted.num_rows - verdicts.num_rows
             odd = {**(warnings or {}), "mostly_superseded": fates["superseded"]}
             fates["superseded"] += superseded
-            fates.update(record_letters(db, job, letters))
-            if job.disposition == "append":
+            fates.update(record_letters(db, load_file, letters))
+            if load_file.disposition == "append":
                 fates["skipped"] += fates.pop("changed", 0)
             to_send = self._to_send(accepted, verdicts)
             good_again = self._good_again(accepted, verdicts, chunk)
@@ -129,7 +131,7 @@ class Ledger:
             self._intend(to_send, chunk, now)
             self._resolve(good_again)
             busy = fates["busy"]
-            runs.put_chunk(db, job, chunk, read, fates, odd)
+            runs.put_chunk(db, load_file, chunk, read, fates, odd)
         self._analyze(to_send.num_rows)
         return Claim(to_send, busy)
 
@@ -150,11 +152,13 @@ class Ledger:
         Rows whose claim another job has taken over are left to that job, and stay deferred here.
         Chunks that are `done` have no others on their way, as far as this try knows.
         """
-        job, db = self._job, self._db
+        load_file, db = self._job, self._db
         # before the transaction, which keeps others from writing
         db.ingest("bunce_settled", settled)
         with db.transaction():
-            notable = db.query(statements.NOTABLE, (job.account, job.claim_prefix), schema=_NOTABLE)
+            notable = db.query(
+                statements.NOTABLE, (load_file.account, load_file.claim_prefix), schema=_NOTABLE
+            )
             lost = notable.filter(notable.column("lost"))
             if lost.num_rows:
                 both = (settled, letters)
@@ -162,21 +166,24 @@ class Ledger:
                 db.ingest("bunce_settled", settled)
             present = set(settled.column("fate").to_pylist())
             if present & set(_ACCEPTED.to_pylist()):
-                db.execute(statements.ACCEPT, (job.account, utc_now(), job.name, job.number))
-                resolve_nameless(db, job.account)
+                db.execute(
+                    statements.ACCEPT,
+                    (load_file.account, utc_now(), load_file.name, load_file.number),
+                )
+                resolve_nameless(db, load_file.account)
                 accepted = settled.filter(pc.is_in(settled.column("fate"), _ACCEPTED))
                 self._resolve(accepted.filter(_shared(accepted, notable)))
             if "rejected" in present:
-                db.execute(statements.REJECT, (job.account, job.name))
+                db.execute(statements.REJECT, (load_file.account, load_file.name))
             # after the letters that acceptance closes: an email may be refused beside it
-            record_letters(db, job, letters)
+            record_letters(db, load_file, letters)
             if "deferred" in present:
-                for in_doubt in (0, 1):
-                    db.execute(statements.DEFER, (job.account, in_doubt))
+                for indeterminate in (0, 1):
+                    db.execute(statements.DEFER, (load_file.account, indeterminate))
             for chunk in done:
-                db.execute(statements.ARRIVED, (job.claim_id(chunk),))
-            runs.add_fates(db, job, settled)
-            runs.add_traffic(db, job, traffic)
+                db.execute(statements.ARRIVED, (load_file.claim_id(chunk),))
+            runs.add_fates(db, load_file, settled)
+            runs.add_traffic(db, load_file, traffic)
 
     def renew(self, chunks: Sequence[int]) -> None:
         """Extends the lease of chunks that are still being sent."""
@@ -234,18 +241,18 @@ class Ledger:
     def _verdicts(
         self, accepted: pa.Table, chunk: int, correcting: pa.Table | None, now: int
     ) -> pa.Table:
-        job = self._job
+        load_file = self._job
         if not accepted.num_rows:
             return _VERDICTS.empty_table()
         verdicts = self._db.query(
             statements.JUDGE,
-            (job.name, chunk, job.claim_id(chunk), now, job.account),
+            (load_file.name, chunk, load_file.claim_id(chunk), now, load_file.account),
             schema=_VERDICTS,
         )
         if correcting is None or not correcting.num_rows:
             return verdicts
         overtaken = self._db.query(
-            statements.OVERTAKEN, (job.account,), schema=pa.schema([("row", pa.int64())])
+            statements.OVERTAKEN, (load_file.account,), schema=pa.schema([("row", pa.int64())])
         )
         given, late = verdicts.column("verdict"), overtaken.column("row").combine_chunks()
         to_send = pc.is_in(given, pa.array(["new", "changed"]))
@@ -257,17 +264,17 @@ class Ledger:
         sent = ["new"] if self._job.disposition == "append" else ["new", "changed"]
         wanted = verdicts.filter(pc.is_in(verdicts.column("verdict"), pa.array(sent)))
         wanted = wanted.sort_by("row")
-        doubts = pc.equal(wanted.column("in_doubt"), 1)
+        doubts = pc.equal(wanted.column("indeterminate"), 1)
         verbs = pc.if_else(pc.equal(wanted.column("verdict"), "new"), "create", "update")
         rows = _numbered(accepted, wanted.column("row"))
-        return rows.append_column("verb", verbs).append_column("in_doubt", doubts)
+        return rows.append_column("verb", verbs).append_column("indeterminate", doubts)
 
     def _intend(self, rows: pa.Table, chunk: int, now: int) -> None:
         if not rows.num_rows:
             return
         # the only writer since these rows were judged: nobody can have claimed one in between
         batch = self._job.claim_id(chunk)
-        unsent = pc.if_else(rows.column("in_doubt"), None, rows.column("row"))
+        unsent = pc.if_else(rows.column("indeterminate"), None, rows.column("row"))
         claimed = rows.select(["customer_id", "fingerprint"])
         self._db.ingest("bunce_claimed", claimed.append_column("claim_row", unsent))
         until = now + self._lease_ms
@@ -308,4 +315,4 @@ def _shared(rows: pa.Table, others: pa.Table) -> pa.ChunkedArray:
     return pc.is_in(rows.column("customer_id"), others.column("customer_id").combine_chunks())
 
 
-__all__ = ["DEFAULT_LEASE_S", "SETTLED", "Claim", "DuplicatesUnknown", "Job", "Ledger"]
+__all__ = ["DEFAULT_LEASE_S", "SETTLED", "Claim", "DuplicatesUnknown", "Ledger", "LoadFile"]

@@ -16,21 +16,23 @@ from dlt_bunce.store.database import Database, utc_now
 from dlt_bunce.store.migrations import FATE_COLUMNS
 
 if TYPE_CHECKING:
-    from dlt_bunce.store.ledger import Job
+    from dlt_bunce.store.ledger import LoadFile
 
 _NEWEST = "COALESCE(number, 0) DESC, started_at DESC"
 REPLAY = "replay-"
 """How the ids of runs begin that send dead letters again."""
 
 
-def begin(db: Database, job: Job, mapping: Mapping[str, str], by_name: Sequence[str] = ()) -> Job:
+def begin(
+    db: Database, load_file: LoadFile, mapping: Mapping[str, str], by_name: Sequence[str] = ()
+) -> LoadFile:
     """Writes the run's row unless another job of the run has done so; returns the job with its
     place in the order of runs.
 
     `mapping` (field to source column) is kept for replays of the run's dead letters, and for the
     next run to compare with; `by_name` are its fields that followed from names alone.
     """
-    number = newest_number(db) + 1
+    number = latest_number(db) + 1
     db.execute(
         "INSERT INTO bunce_runs (run_id, pipeline_name, account, table_name, disposition, state, "
         "mapping, started_at, by_name, number) "
@@ -43,21 +45,21 @@ def begin(db: Database, job: Job, mapping: Mapping[str, str], by_name: Sequence[
         "WHEN excluded.table_name < bunce_runs.table_name THEN excluded.table_name "
         "ELSE bunce_runs.table_name END",
         (
-            job.run_id,
-            job.pipeline_name,
-            job.account,
-            job.table_name,
-            job.disposition,
+            load_file.run_id,
+            load_file.pipeline_name,
+            load_file.account,
+            load_file.table_name,
+            load_file.disposition,
             json.dumps(dict(mapping)),
             utc_now(),
             json.dumps(sorted(by_name)),
             number,
         ),
     )
-    return replace(job, number=number)
+    return replace(load_file, number=number)
 
 
-def newest_number(db: Database) -> int:
+def latest_number(db: Database) -> int:
     """The place of the run that began last."""
     return int(db.rows("SELECT COALESCE(MAX(number), 0) AS n FROM bunce_runs")[0]["n"])
 
@@ -70,7 +72,7 @@ def is_begun(db: Database, run_id: str) -> bool:
 
 def put_chunk(
     db: Database,
-    job: Job,
+    load_file: LoadFile,
     chunk: int,
     read: int,
     fates: Mapping[str, int],
@@ -85,8 +87,8 @@ def put_chunk(
         f"VALUES ($1, $2, $3, $4, $5, {marks}) "
         f"ON CONFLICT (run_id, job, chunk) DO UPDATE SET {updates}",
         (
-            job.run_id,
-            job.job_id,
+            load_file.run_id,
+            load_file.job_id,
             chunk,
             read,
             json.dumps(found) if (found := {c: n for c, n in warnings.items() if n}) else None,
@@ -95,7 +97,7 @@ def put_chunk(
     )
 
 
-def add_fates(db: Database, job: Job, settled: pa.Table) -> None:
+def add_fates(db: Database, load_file: LoadFile, settled: pa.Table) -> None:
     """Adds the fates of settled rows to the chunks they came from; deferred is what remains."""
     pairs = zip(
         settled.column("chunk").to_pylist(), settled.column("fate").to_pylist(), strict=True
@@ -105,11 +107,11 @@ def add_fates(db: Database, job: Job, settled: pa.Table) -> None:
             db.execute(
                 f"UPDATE bunce_run_chunks SET {fate} = {fate} + $1 "  # noqa: S608
                 "WHERE run_id = $2 AND job = $3 AND chunk = $4",
-                (count, job.run_id, job.job_id, chunk),
+                (count, load_file.run_id, load_file.job_id, chunk),
             )
 
 
-def add_traffic(db: Database, job: Job, traffic: Traffic) -> None:
+def add_traffic(db: Database, load_file: LoadFile, traffic: Traffic) -> None:
     """Adds what went over the wire to the run's row."""
     db.execute(
         "UPDATE bunce_runs SET requests = requests + $1, bulk_requests = bulk_requests + $2, "
@@ -126,15 +128,15 @@ def add_traffic(db: Database, job: Job, traffic: Traffic) -> None:
             traffic.wait_seconds,
             traffic.answer_seconds,
             traffic.slowest_answer_seconds,
-            job.run_id,
-            job.pipeline_name,
+            load_file.run_id,
+            load_file.pipeline_name,
         ),
     )
 
 
-def job_counts(db: Database, job: Job) -> dict[str, int]:
+def job_counts(db: Database, load_file: LoadFile) -> dict[str, int]:
     """The counts of one job's chunks: `read`, and the fates by name, `deferred` among them."""
-    return _sum(db, "WHERE run_id = $1 AND job = $2", (job.run_id, job.job_id))
+    return _sum(db, "WHERE run_id = $1 AND job = $2", (load_file.run_id, load_file.job_id))
 
 
 def finish(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 # a claimed row may be on the wire if it was so before the claim (no row), or if its batch has come
 # that far
-_IN_DOUBT = """c.claim_batch IS NOT NULL AND (c.claim_row IS NULL OR c.claim_row < COALESCE(
+_INDETERMINATE = """c.claim_batch IS NOT NULL AND (c.claim_row IS NULL OR c.claim_row < COALESCE(
     (SELECT s.below_row FROM bunce_sendings AS s WHERE s.claim_batch = c.claim_batch), 0))"""
 
 LONGEST_LEASE_MS = 900_000
@@ -38,7 +38,7 @@ SELECT i.row AS row,
     WHEN c.fate IS NULL OR c.fate = 'rejected' AND c.fingerprint IS NULL THEN 'new'
     ELSE 'changed'
   END AS verdict,
-  CASE WHEN {_IN_DOUBT} THEN 1 ELSE 0 END AS in_doubt,
+  CASE WHEN {_INDETERMINATE} THEN 1 ELSE 0 END AS indeterminate,
   CASE WHEN c.rejected_fingerprint IS NOT NULL THEN 1 ELSE 0 END AS had_letter
 FROM bunce_incoming AS i
 LEFT JOIN bunce_customers AS c ON c.account = $5 AND c.customer_id = i.customer_id
@@ -48,7 +48,7 @@ WHERE c.fingerprint IS NULL OR c.fingerprint <> i.fingerprint OR c.job = $1
 
 COUNT_CUSTOMERS = f"""
 SELECT COUNT(*) AS customers, COUNT(delivered_at) AS delivered,
-  COUNT(CASE WHEN {_IN_DOUBT} THEN 1 END) AS in_doubt
+  COUNT(CASE WHEN {_INDETERMINATE} THEN 1 END) AS indeterminate
 FROM bunce_customers AS c WHERE account = $1
 """  # noqa: S608
 
@@ -175,7 +175,7 @@ SELECT customer_id, state = 'lost' AS lost FROM (
 # a row in doubt keeps its claim, with the lease ended: whoever comes next looks it up first
 DEFER = """
 INSERT INTO bunce_customers AS c (account, customer_id)
-SELECT $1, customer_id FROM bunce_settled WHERE fate = 'deferred' AND in_doubt = $2
+SELECT $1, customer_id FROM bunce_settled WHERE fate = 'deferred' AND indeterminate = $2
 ORDER BY customer_id
 ON CONFLICT (account, customer_id) DO UPDATE SET
   claim_fingerprint = CASE WHEN $2 = 1 THEN c.claim_fingerprint ELSE NULL END,

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.jobs import Job
+from dlt_bunce.store.load_file import LoadFile
 
 
-def of_last_run(db: Database, job: Job) -> int | None:
+def of_last_run(db: Database, load_file: LoadFile) -> int | None:
     """The median of the newest other run of the job's table; None where there is none."""
     rows = db.rows(
         "SELECT version_median FROM bunce_runs WHERE account = $1 AND pipeline_name = $2 "
         "AND table_name = $3 AND run_id <> $4 AND version_median IS NOT NULL "
         "ORDER BY COALESCE(number, 0) DESC LIMIT 1",
-        (job.account, job.pipeline_name, job.table_name, job.run_id),
+        (load_file.account, load_file.pipeline_name, load_file.table_name, load_file.run_id),
     )
     return int(rows[0]["version_median"]) if rows else None
 
 
-def note(db: Database, job: Job, median: int) -> None:
+def note(db: Database, load_file: LoadFile, median: int) -> None:
     """Keep the median for the next run to be compared with."""
     db.execute(
         "UPDATE bunce_runs SET version_median = $1 WHERE run_id = $2 AND pipeline_name = $3 "
         "AND table_name = $4",
-        (median, job.run_id, job.pipeline_name, job.table_name),
+        (median, load_file.run_id, load_file.pipeline_name, load_file.table_name),
     )
 
 

@@ -11,17 +11,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from dlt_bunce.workbench.gate import Gate, Guarded
-from dlt_bunce.workbench.refusal import Refusal, refusal
+from dlt_bunce.workbench.auth import Auth, Guarded
+from dlt_bunce.workbench.background_jobs import BackgroundJobs
+from dlt_bunce.workbench.error_page import ErrorPage, error_page
 from dlt_bunce.workbench.views import Store, Views
-from dlt_bunce.workbench.work import Works
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def create_app(store: Store, gate: Gate, works: Works) -> ASGIApp:
-    """The application behind its gate."""
-    views = Views(store, gate, works)
+def create_app(store: Store, auth: Auth, jobs: BackgroundJobs) -> ASGIApp:
+    """The application behind its auth."""
+    views = Views(store, auth, jobs)
     answers: list[tuple[str, str, Endpoint]] = [
         ("GET", "/start", views.start),
         ("GET", "/style.css", views.style),
@@ -36,7 +36,7 @@ def create_app(store: Store, gate: Gate, works: Works) -> ASGIApp:
     routes = [
         Route(path, _told(endpoint, store), methods=[method]) for method, path, endpoint in answers
     ]
-    return Guarded(Starlette(routes=routes, exception_handlers={HTTPException: _unknown}), gate)
+    return Guarded(Starlette(routes=routes, exception_handlers={HTTPException: _unknown}), auth)
 
 
 def _told(endpoint: Endpoint, store: Store) -> Endpoint:
@@ -45,16 +45,16 @@ def _told(endpoint: Endpoint, store: Store) -> Endpoint:
     async def answered(request: Request) -> Response:
         try:
             return await endpoint(request)
-        except Refusal as refused:
-            return refusal(refused)
+        except ErrorPage as refused:
+            return error_page(refused)
         except HTTPException as error:
             return await _unknown(request, error)
         except Exception as error:  # noqa: BLE001, explained without any value
-            return refusal(Refusal(500, "That did not work", store.explain(error)))
+            return error_page(ErrorPage(500, "That did not work", store.explain(error)))
 
     return answered
 
 
 async def _unknown(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101, it is registered for these
-    return refusal(Refusal(error.status_code, error.detail, "Go back, or begin at the runs."))
+    return error_page(ErrorPage(error.status_code, error.detail, "Go back, or begin at the runs."))

@@ -11,9 +11,9 @@ from xml.etree import ElementTree as ET
 from dlt_bunce.model import FATES
 from dlt_bunce.store.history import Run, rejects
 
-MOST_BARS = 40
+MAX_BARS = 40
 """Runs in a chart: more would be too narrow to tell apart."""
-_MOST_CODES = 6
+_MAX_CODES = 6
 _SVG = "http://www.w3.org/2000/svg"
 _SIZE = (600, 240)
 _LABELS = 6
@@ -55,7 +55,7 @@ class Chart:
 
 def charts(runs: Sequence[Run], requests_per_minute: int) -> list[Chart]:
     """Charts of the last of `runs` (newest first), the oldest at the left; none without runs."""
-    shown = [run for run in runs[:MOST_BARS][::-1] if run.ended_at is not None]
+    shown = [run for run in runs[:MAX_BARS][::-1] if run.ended_at is not None]
     if not shown:
         return []
     made = [_fates(shown), _rejects(shown), _requests(shown, requests_per_minute), _answers(shown)]
@@ -77,9 +77,9 @@ def _rejects(runs: Sequence[Run]) -> Chart | None:
         return None
     series = [
         Series(code, f"hue-{i}", [run.reject_codes.get(code, 0) for run in runs])
-        for i, code in enumerate(codes[:_MOST_CODES])
+        for i, code in enumerate(codes[:_MAX_CODES])
     ]
-    if rest := codes[_MOST_CODES:]:
+    if rest := codes[_MAX_CODES:]:
         others = [sum(run.reject_codes.get(code, 0) for code in rest) for run in runs]
         series.append(Series("other codes", "hue-other", others))
     return _drawn("rejects", "Rejected rows by code", "Only rows rejected anew.", runs, series)

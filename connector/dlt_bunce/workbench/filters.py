@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 
 from starlette.datastructures import ImmutableMultiDict
 
-from dlt_bunce.store.selection import STATUSES, Key, Selection
-from dlt_bunce.workbench.refusal import Refusal
+from dlt_bunce.store.dead_letter_query import STATUSES, Key, Selection
+from dlt_bunce.workbench.error_page import ErrorPage
 
 Given = ImmutableMultiDict[str, Any]
 
@@ -37,9 +37,9 @@ class Filter:
 
     @property
     def selection(self) -> Selection:
-        """The letters that match. Raises Refusal for what is no status or no time."""
+        """The letters that match. Raises ErrorPage for what is no status or no time."""
         if self.status not in (*STATUSES, ANY):
-            raise Refusal(400, "Unknown status", f"Choose one of: {', '.join((*STATUSES, ANY))}.")
+            raise ErrorPage(400, "Unknown status", f"Choose one of: {', '.join((*STATUSES, ANY))}.")
         return Selection(
             status=None if self.status == ANY else self.status,
             codes=[self.code] if self.code else [],
@@ -72,18 +72,18 @@ def filter_of(given: Given) -> Filter:
 
 
 def ids_of(given: Given) -> list[str]:
-    """Letters that were checked. Raises Refusal for what is no id."""
+    """Letters that were checked. Raises ErrorPage for what is no id."""
     return [check_id(str(one)) for one in given.getlist("id")]
 
 
 def key_of(given: Mapping[str, object], name: str) -> Key | None:
-    """Where a page begins. Raises Refusal for what is no key."""
+    """Where a page begins. Raises ErrorPage for what is no key."""
     text = str(given.get(name, ""))
     if not text:
         return None
     found = _KEY.fullmatch(text)
     if found is None:
-        raise Refusal(400, "Unknown page", "Begin again with the newest letters.")
+        raise ErrorPage(400, "Unknown page", "Begin again with the newest letters.")
     return found[1], found[2]
 
 
@@ -93,18 +93,20 @@ def key_text(letter: Mapping[str, str]) -> str:
 
 
 def check_id(letter_id: str) -> str:
-    """The id of a letter as it was sent. Raises Refusal for what is none."""
+    """The id of a letter as it was sent. Raises ErrorPage for what is none."""
     if not _ID.fullmatch(letter_id):
-        raise Refusal(400, "Unknown letter", "What was sent is no id of a dead letter.")
+        raise ErrorPage(400, "Unknown letter", "What was sent is no id of a dead letter.")
     return letter_id
 
 
 def moment(text: str) -> datetime | None:
-    """A time as a form sends it, in UTC unless it says otherwise. Raises Refusal."""
+    """A time as a form sends it, in UTC unless it says otherwise. Raises ErrorPage."""
     if not text:
         return None
     try:
         found = datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError:
-        raise Refusal(400, "Unknown time", "Write times in UTC such as 2026-11-25T09:30.") from None
+        raise ErrorPage(
+            400, "Unknown time", "Write times in UTC such as 2026-11-25T09:30."
+        ) from None
     return found if found.tzinfo else found.replace(tzinfo=timezone.utc)

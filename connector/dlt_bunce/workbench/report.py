@@ -9,7 +9,7 @@ from typing import Any
 
 from dlt_bunce.model import FATES, Fate
 from dlt_bunce.store.history import Run, rejects
-from dlt_bunce.workbench.charts import MOST_BARS, Chart, charts
+from dlt_bunce.workbench.charts import MAX_BARS, Chart, charts
 from dlt_bunce.workbench.pages import render
 
 _DELIVERED: tuple[Fate, ...] = ("created", "updated", "adopted")
@@ -22,7 +22,7 @@ class Report:
     account: str
     runs: Sequence[Run]
     requests_per_minute: int
-    most_bars: int = MOST_BARS
+    max_bars: int = MAX_BARS
     made_at: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
 
     @property

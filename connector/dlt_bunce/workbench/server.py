@@ -11,9 +11,9 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from dlt_bunce.workbench.app import create_app
-from dlt_bunce.workbench.gate import Gate
+from dlt_bunce.workbench.auth import Auth
+from dlt_bunce.workbench.background_jobs import BackgroundJobs
 from dlt_bunce.workbench.views import Store
-from dlt_bunce.workbench.work import Works
 
 HOST = "127.0.0.1"
 
@@ -24,11 +24,11 @@ def serve(store: Store, port: int, *, on_ready: Callable[[str], None]) -> bool:
     Returns whether a replay or discard was broken off. Raises OSError when the port is taken.
     """
     listener = listen(port)
-    gate, works = Gate(listener.getsockname()[1]), Works()
-    on_ready(gate.address)
+    auth, jobs = Auth(listener.getsockname()[1]), BackgroundJobs()
+    on_ready(auth.address)
     with contextlib.suppress(KeyboardInterrupt):
-        server(create_app(store, gate, works)).run(sockets=[listener])
-    return bool(works.running)
+        server(create_app(store, auth, jobs)).run(sockets=[listener])
+    return bool(jobs.running)
 
 
 def server(app: ASGIApp) -> uvicorn.Server:

@@ -15,16 +15,16 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from dlt_bunce.model import REJECT_CODES
 from dlt_bunce.records.schema import FIELDS
 from dlt_bunce.store.database import Database
+from dlt_bunce.store.dead_letter_query import STATUSES, Selection, newest, number, numbers, pages
 from dlt_bunce.store.history import history
-from dlt_bunce.store.selection import STATUSES, Selection, newest, number, numbers, pages
+from dlt_bunce.workbench.auth import Auth, same
+from dlt_bunce.workbench.background_jobs import BackgroundJobs, Figures, discarded, replayed
+from dlt_bunce.workbench.bulk_actions import bulk_action_of
+from dlt_bunce.workbench.error_page import ErrorPage
 from dlt_bunce.workbench.filters import ANY, check_id, filter_of, key_of, key_text
-from dlt_bunce.workbench.gate import Gate, same
-from dlt_bunce.workbench.letter import shown
-from dlt_bunce.workbench.orders import order_of
+from dlt_bunce.workbench.masking import shown
 from dlt_bunce.workbench.pages import render, style_sheet
-from dlt_bunce.workbench.refusal import Refusal
 from dlt_bunce.workbench.report import Report
-from dlt_bunce.workbench.work import Figures, Works, discarded, replayed
 
 if TYPE_CHECKING:
     from starlette.datastructures import FormData
@@ -63,17 +63,19 @@ class Views:
     """The pages; each reads the store in a thread of its own, since the store blocks."""
 
     store: Store
-    gate: Gate
-    works: Works
+    auth: Auth
+    jobs: BackgroundJobs
 
     async def start(self, request: Request) -> Response:
         """Lets a browser in, and leads it to an address without the token."""
-        if not same(request.query_params.get("token"), self.gate.start):
-            raise Refusal(403, "Not signed in", "Open the address that `dlt-bunce ui` has printed.")
+        if not same(request.query_params.get("token"), self.auth.start):
+            raise ErrorPage(
+                403, "Not signed in", "Open the address that `dlt-bunce ui` has printed."
+            )
         # a page, not a redirect: that would count as coming from where the address was clicked,
         # and a strict cookie does not go along then
         answer = HTMLResponse(render("start.html"))
-        answer.set_cookie(self.gate.cookie, self.gate.session, httponly=True, samesite="strict")
+        answer.set_cookie(self.auth.cookie, self.auth.session, httponly=True, samesite="strict")
         return answer
 
     async def style(self, _request: Request) -> Response:
@@ -144,20 +146,22 @@ class Views:
 
     async def confirm(self, request: Request) -> Response:
         """What is about to happen, and to how many letters."""
-        order = order_of(await self._form(request))
+        order = bulk_action_of(await self._form(request))
 
         def made() -> str:
             with self.store.read() as db:
                 count = number(db, self.store.account, order.selection)
             if not count:
-                raise Refusal(409, "Nothing to do", "None of the chosen letters is open any more.")
+                raise ErrorPage(
+                    409, "Nothing to do", "None of the chosen letters is open any more."
+                )
             return self._page("confirm.html", "/letters", order=order, count=count)
 
         return HTMLResponse(await run_in_threadpool(made))
 
     async def act(self, request: Request) -> Response:
         """Begins a replay or a discard, and leads to its page."""
-        order = order_of(await self._form(request))
+        order = bulk_action_of(await self._form(request))
         store, selection = self.store, order.selection
 
         def replay() -> Figures:
@@ -165,14 +169,14 @@ class Views:
 
         discard = partial(discarded, store.url, store.account, selection)
         act = replay if order.action == "replay" else discard
-        begun = self.works.start(order.action, order.filter.address(), act)
+        begun = self.jobs.start(order.action, order.filter.address(), act)
         return RedirectResponse(f"/orders/{begun.number}", 303)
 
     async def work(self, request: Request) -> Response:
         """What has become of a replay or discard; waits a while for its end."""
-        begun = self.works.get(request.path_params["number"])
+        begun = self.jobs.get(request.path_params["number"])
         if begun is None:
-            raise Refusal(404, "Unknown number", "This process keeps no such replay or discard.")
+            raise ErrorPage(404, "Unknown number", "This process keeps no such replay or discard.")
         await asyncio.wait([asyncio.wrap_future(begun.result)], timeout=_WAIT_S)
         ended = begun.result.done()
         raised = begun.result.exception() if ended else None
@@ -193,16 +197,16 @@ class Views:
                 chosen = Selection(status=None, ids=[one])
                 found = next(pages(db, self.store.account, chosen, size=1), None)
             if not found:
-                raise Refusal(404, "Unknown letter", "It may have been purged meanwhile.")
+                raise ErrorPage(404, "Unknown letter", "It may have been purged meanwhile.")
             return self._page("letter.html", "/letters", letter=shown(found[0], values=values))
 
         return HTMLResponse(await run_in_threadpool(made))
 
     async def _form(self, request: Request) -> FormData:
-        """The form, if it is one of ours. Raises Refusal."""
+        """The form, if it is one of ours. Raises ErrorPage."""
         form = await request.form()
-        if not same(form.get("token"), self.gate.form):
-            raise Refusal(403, "Form refused", "It is none of this process. Go back and reload.")
+        if not same(form.get("token"), self.auth.form):
+            raise ErrorPage(403, "Form refused", "It is none of this process. Go back and reload.")
         return form
 
     def _page(self, template: str, here: str, **values: Any) -> str:
@@ -210,7 +214,7 @@ class Views:
             template,
             here=here,
             account=self.store.account,
-            form_token=self.gate.form,
-            running=self.works.running,
+            form_token=self.auth.form,
+            running=self.jobs.running,
             **values,
         )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from dlt_bunce.store.selection import Selection
+from dlt_bunce.store.dead_letter_query import Selection
 
 if TYPE_CHECKING:
     from dlt_bunce.destination.client import BunceClient
@@ -32,7 +32,7 @@ class Work:
     started_at: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
 
 
-class Works:
+class BackgroundJobs:
     """What this process was told to do, each in a thread of its own.
 
     The threads are daemons: a replay that is broken off with the process leaves every letter open

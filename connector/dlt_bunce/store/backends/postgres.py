@@ -76,7 +76,7 @@ class Postgres:
         self.name = f"{parts.path.lstrip('/') or 'postgres'} on {where}{schema}"
         self._busy_timeout_s = busy_timeout_s
 
-    def is_there(self) -> bool:
+    def exists(self) -> bool:
         """Whether the schema has our tables."""
         with contextlib.ExitStack() as opened:
             return self.connect(opened, read_only=True) is not None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from dlt_bunce.cli.letters.acting import discard_letters, purge_letters, replay_letters
-from dlt_bunce.cli.letters.exporting import export
-from dlt_bunce.cli.letters.looking import group_letters, list_letters, show
+from dlt_bunce.cli.dead_letters.actions import discard_letters, purge_letters, replay_letters
+from dlt_bunce.cli.dead_letters.export import export
+from dlt_bunce.cli.dead_letters.view import group_letters, list_letters, show
 
 
 @click.group("dead-letters")

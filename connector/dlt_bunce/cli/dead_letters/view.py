@@ -10,13 +10,13 @@ import click
 from click.core import ParameterSource
 
 from dlt_bunce.cli import options, output
+from dlt_bunce.cli.dead_letters.filters import LetterId, filters, store_of
 from dlt_bunce.cli.failures import reported
-from dlt_bunce.cli.letters.choosing import LetterId, filters, store_of
 from dlt_bunce.errors import UsageError
 from dlt_bunce.model import REJECT_CODES
 
 if TYPE_CHECKING:
-    from dlt_bunce.store.selection import Grouping, Selection
+    from dlt_bunce.store.dead_letter_query import Grouping, Selection
 
 _SHOWN = ("id", "code", "field", "customer_id", "attempts", "last_seen_at", "status")
 _GROUPS: dict[str, Grouping] = {
@@ -49,7 +49,7 @@ def list_letters(
     """
     with reported():
         from dlt_bunce.store.database import Database
-        from dlt_bunce.store.selection import newest
+        from dlt_bunce.store.dead_letter_query import newest
 
         url, name = store_of(selection, store_url, account)
         with Database(url, read_only=True) as db:
@@ -90,7 +90,7 @@ def group_letters(
     """
     with reported():
         from dlt_bunce.store.database import Database
-        from dlt_bunce.store.selection import counted
+        from dlt_bunce.store.dead_letter_query import counted
 
         if by == "status" and context.get_parameter_source("status") is ParameterSource.DEFAULT:
             selection = replace(selection, status=None)
@@ -125,7 +125,7 @@ def show(letter_id: str, store_url: str | None, account: str | None, as_json: bo
     """
     with reported():
         from dlt_bunce.store.database import Database
-        from dlt_bunce.store.selection import Selection, newest
+        from dlt_bunce.store.dead_letter_query import Selection, newest
 
         selection = Selection(status=None, ids=[letter_id])
         url, name = store_of(selection, store_url, account)

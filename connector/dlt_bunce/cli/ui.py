@@ -17,7 +17,7 @@ import click
 
 from dlt_bunce.cli import options
 from dlt_bunce.cli.failures import explained, reported
-from dlt_bunce.cli.reporting import missing
+from dlt_bunce.cli.report import missing
 from dlt_bunce.errors import ConfigurationError
 
 

@@ -13,7 +13,7 @@ from dlt_bunce.records import rows as source_rows
 from dlt_bunce.records.cells import LETTER_ID
 from dlt_bunce.records.fingerprint import email_digests
 from dlt_bunce.records.plain import rows_of
-from dlt_bunce.settlement.verdict import Verdict
+from dlt_bunce.settlement.row_result import RowResult
 from dlt_bunce.store.dead_letters import LETTERS
 from dlt_bunce.store.ledger import SETTLED, Ledger
 
@@ -37,23 +37,23 @@ def of_rejected(chunk: int, table: pa.Table, rejected: pa.Table, email_key: byte
     return pa.Table.from_pylist(letters, LETTERS)
 
 
-def of_verdicts(
-    batch: pa.Table, verdicts: Sequence[Verdict], sources: Mapping[int, pa.Table]
+def of_results(
+    batch: pa.Table, results: Sequence[RowResult], sources: Mapping[int, pa.Table]
 ) -> pa.Table:
     """Letters (LETTERS) of the rows that Bunce refused, in whole or but for the email.
 
     `sources` are the chunks as read, by number.
     """
-    bad = [i for i, verdict in enumerate(verdicts) if verdict.code is not None]
+    bad = [i for i, result in enumerate(results) if result.code is not None]
     letters = []
     for i, row in zip(bad, batch.take(pa.array(bad, pa.int64())).to_pylist(), strict=True):
-        verdict = verdicts[i]
+        result = results[i]
         source = rows_of(sources[row["chunk"]].slice(row["row"], 1))[0]
         letters.append(
             {name: row[name] for name in ("customer_id", "fingerprint", "version", "chunk")}
             | {"payload": row["payload"], "source_row": _as_read(source)}
-            | {"code": verdict.code, "field": verdict.field, "message": verdict.message}
-            | {"stage": "api", "http_status": verdict.http_status}
+            | {"code": result.code, "field": result.field, "message": result.message}
+            | {"stage": "api", "http_status": result.http_status}
         )
     return pa.Table.from_pylist(letters, LETTERS)
 
@@ -64,58 +64,58 @@ def _as_read(row: dict[str, Any]) -> str:
 
 
 def with_known_emails(
-    ledger: Ledger, batch: pa.Table, verdicts: list[Verdict], email_key: bytes
-) -> list[Verdict]:
+    ledger: Ledger, batch: pa.Table, results: list[RowResult], email_key: bytes
+) -> list[RowResult]:
     """A "taken" that no look-up explained is explained when the ledger has delivered the email
     under another id.
     """
     open_ = [
         i
-        for i, verdict in enumerate(verdicts)
-        if verdict.code == "already_taken" or verdict.confirmation == "conflict"
+        for i, result in enumerate(results)
+        if result.code == "already_taken" or result.confirmation == "conflict"
     ]
     if not open_:
-        return verdicts
+        return results
     rows = batch.take(pa.array(open_, pa.int64()))
     ids = rows.column("customer_id").to_pylist()
     digests = email_digests(rows.column("email"), email_key).to_pylist()
     others = ledger.emails_of_others(dict(zip(ids, digests, strict=True)))
-    changed = list(verdicts)
+    changed = list(results)
     for i, customer_id in zip(open_, ids, strict=True):
         if customer_id in others:
             changed[i] = replace(
-                verdicts[i],
+                results[i],
                 fate="rejected",
                 confirmation=None,
                 code="email_taken",
                 field="email",
-                message=verdicts[i].message or "taken, by another customer of the ledger",
+                message=results[i].message or "taken, by another customer of the ledger",
             )
     return changed
 
 
-def settled(batch: pa.Table, verdicts: Sequence[Verdict], email_key: bytes) -> pa.Table:
-    """The verdicts as the ledger takes them (SETTLED)."""
+def settled(batch: pa.Table, results: Sequence[RowResult], email_key: bytes) -> pa.Table:
+    """The results as the ledger takes them (SETTLED)."""
     fingerprints = batch.column("fingerprint").to_pylist()
     delivered = [
-        fingerprint if verdict.ours else None
-        for fingerprint, verdict in zip(fingerprints, verdicts, strict=True)
+        fingerprint if result.content_matches else None
+        for fingerprint, result in zip(fingerprints, results, strict=True)
     ]
     digests = email_digests(batch.column("email"), email_key)
-    if any(verdict.code == "email_not_updated" for verdict in verdicts):
+    if any(result.code == "email_not_updated" for result in results):
         # Bunce goes on with the email that the ledger knows
-        kept = [verdict.code == "email_not_updated" for verdict in verdicts]
+        kept = [result.code == "email_not_updated" for result in results]
         digests = pa.compute.if_else(pa.array(kept), pa.scalar(None, pa.string()), digests)
     return pa.table(
         [
             batch.column("customer_id"),
-            pa.array([verdict.fate for verdict in verdicts]),
-            pa.array([verdict.confirmation for verdict in verdicts], pa.string()),
+            pa.array([result.fate for result in results]),
+            pa.array([result.confirmation for result in results], pa.string()),
             pa.array(delivered, pa.string()),
             batch.column("version"),
             digests,
             batch.column("chunk"),
-            pa.array([int(verdict.in_doubt) for verdict in verdicts], pa.int64()),
+            pa.array([int(result.indeterminate) for result in results], pa.int64()),
         ],
         schema=SETTLED,
     )

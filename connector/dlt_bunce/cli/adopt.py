@@ -27,7 +27,7 @@ def command(
     """
     with reported():
         from dlt_bunce.operations.adopt import adopt
-        from dlt_bunce.store.account import refuse_unknown_account
+        from dlt_bunce.store.accounts import refuse_unknown_account
 
         client = options.client(store_url=store_url, account=account)
         if not new_account and client.database().exists():

@@ -39,7 +39,7 @@ def watched() -> Iterator[None]:
         if terminal:
             stack.enter_context(_among(job.listeners, stack.enter_context(_bar())))
         else:
-            stack.enter_context(_instead(job.minutely, _line))
+            stack.enter_context(_instead(job.on_minute, _line))
         try:
             with _terminated_as_interrupted():
                 yield

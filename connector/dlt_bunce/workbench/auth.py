@@ -17,7 +17,7 @@ from http.cookies import CookieError, SimpleCookie
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dlt_bunce.workbench.refusal import Refusal, refusal
+from dlt_bunce.workbench.error_page import ErrorPage, error_page
 
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -36,7 +36,7 @@ def _token() -> str:
 
 
 @dataclass(frozen=True)
-class Gate:
+class Auth:
     """The secrets of one process that serves on a port of 127.0.0.1."""
 
     port: int
@@ -74,10 +74,10 @@ def same(given: object, secret: str) -> bool:
 
 @dataclass(frozen=True)
 class Guarded:
-    """An application behind a gate; every answer carries the headers that keep it to itself."""
+    """An application behind a auth; every answer carries the headers that keep it to itself."""
 
     app: ASGIApp
-    gate: Gate
+    auth: Auth
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers, or refuses."""
@@ -88,19 +88,19 @@ class Guarded:
             await send(message)
 
         refused = self._refused(scope)
-        app = self.app if refused is None else refusal(refused)
+        app = self.app if refused is None else error_page(refused)
         await app(scope, receive, sealed)
 
-    def _refused(self, scope: Scope) -> Refusal | None:
+    def _refused(self, scope: Scope) -> ErrorPage | None:
         headers = Headers(scope=scope)
-        if not self.gate.is_host(headers.get("host", "")):
-            return Refusal(
+        if not self.auth.is_host(headers.get("host", "")):
+            return ErrorPage(
                 421, "Wrong host", "This server answers to 127.0.0.1 and localhost alone."
             )
         if scope["path"] in {"/start", "/style.css"}:
             return None
-        if not self.gate.is_open(headers.get("cookie", "")):
-            return Refusal(
+        if not self.auth.is_open(headers.get("cookie", "")):
+            return ErrorPage(
                 403,
                 "Not signed in",
                 "Open the address that `dlt-bunce ui` has printed: it holds a token that lets "

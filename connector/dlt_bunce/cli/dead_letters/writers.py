@@ -11,8 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dlt_bunce.cli.dead_letters.spreadsheet import Mappings, Spreadsheet, writing
 from dlt_bunce.cli.files import replaced
-from dlt_bunce.cli.spreadsheet import Mappings, Spreadsheet, writing
 from dlt_bunce.errors import UsageError
 
 _TEXTS = "id account customer_id code field message stage source_row payload fingerprint"

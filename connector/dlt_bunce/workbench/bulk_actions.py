@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Literal, cast
 
-from dlt_bunce.store.selection import Selection
+from dlt_bunce.store.dead_letter_query import Selection
+from dlt_bunce.workbench.error_page import ErrorPage
 from dlt_bunce.workbench.filters import Filter, Given, filter_of, ids_of, moment
-from dlt_bunce.workbench.refusal import Refusal
 
 Action = Literal["replay", "discard"]
 
 
 @dataclass(frozen=True)
-class Order:
+class BulkAction:
     """`ids` are the checked letters; None means all that match the filter. `cutoff` is when it was
     asked for: letters that are met later were not counted then, and are left alone.
     """
@@ -33,13 +33,13 @@ class Order:
         return replace(chosen, status="open", until=min(chosen.until or self.cutoff, self.cutoff))
 
 
-def order_of(form: Given) -> Order:
-    """The order that a form holds. Raises Refusal for what is none, or chooses nothing."""
+def bulk_action_of(form: Given) -> BulkAction:
+    """The order that a form holds. Raises ErrorPage for what is none, or chooses nothing."""
     action, _, scope = str(form.get("do", "")).partition("-")
     if action not in {"replay", "discard"} or scope not in {"checked", "all"}:
-        raise Refusal(400, "Unknown order", "Go back and choose to replay or to discard.")
+        raise ErrorPage(400, "Unknown order", "Go back and choose to replay or to discard.")
     ids = ids_of(form) if scope == "checked" else None
     if ids == []:
-        raise Refusal(409, "Nothing is checked", "Go back and check letters, or take all.")
+        raise ErrorPage(409, "Nothing is checked", "Go back and check letters, or take all.")
     cutoff = moment(str(form.get("cutoff", ""))) or datetime.now(timezone.utc)
-    return Order(cast("Action", action), filter_of(form), ids, cutoff)
+    return BulkAction(cast("Action", action), filter_of(form), ids, cutoff)

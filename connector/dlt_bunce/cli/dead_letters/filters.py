@@ -16,7 +16,7 @@ from dlt_bunce.model import REJECT_CODES
 from dlt_bunce.records.schema import FIELDS
 
 if TYPE_CHECKING:
-    from dlt_bunce.store.selection import Selection
+    from dlt_bunce.store.dead_letter_query import Selection
 
 STATUSES = ("open", "resolved", "superseded", "discarded")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -141,7 +141,7 @@ def filters(*, status: bool) -> Callable[[Callable[..., None]], Callable[..., No
             status: str = "open",
             **others: Any,
         ) -> None:
-            from dlt_bunce.store.selection import Selection
+            from dlt_bunce.store.dead_letter_query import Selection
 
             if since and until and since >= until:
                 raise click.UsageError("--since is not before --until, so no letter can match.")
@@ -170,7 +170,7 @@ def store_of(selection: Selection, store_url: str | None, account: str | None) -
     is not there: a mistyped one must not look like an empty answer.
     """
     from dlt_bunce.store.database import Database
-    from dlt_bunce.store.selection import Selection, pages
+    from dlt_bunce.store.dead_letter_query import Selection, pages
 
     store_url, account = options.store_settings(store_url, account)
     with Database(store_url, read_only=True) as db:
@@ -195,7 +195,7 @@ def store_of(selection: Selection, store_url: str | None, account: str | None) -
 def pages_of(selection: Selection, store_url: str, account: str) -> Iterator[list[dict[str, Any]]]:
     """Pages of the chosen letters, for as long as the store is open for them."""
     from dlt_bunce.store.database import Database
-    from dlt_bunce.store.selection import pages
+    from dlt_bunce.store.dead_letter_query import pages
 
     with Database(store_url, read_only=True) as db:
         yield from pages(db, account, selection)

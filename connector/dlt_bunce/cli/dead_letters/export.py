@@ -10,13 +10,13 @@ from urllib.parse import urlsplit
 import click
 
 from dlt_bunce.cli import options, output
+from dlt_bunce.cli.dead_letters.filters import filters, pages_of, store_of
 from dlt_bunce.cli.failures import reported
-from dlt_bunce.cli.letters.choosing import filters, pages_of, store_of
 from dlt_bunce.records.mapping import VERSION
 
 if TYPE_CHECKING:
-    from dlt_bunce.cli.spreadsheet import Spreadsheet
-    from dlt_bunce.store.selection import Selection
+    from dlt_bunce.cli.dead_letters.spreadsheet import Spreadsheet
+    from dlt_bunce.store.dead_letter_query import Selection
 
 
 @click.command("export")
@@ -58,7 +58,7 @@ def export(
     Example: dlt-bunce dead-letters export rejected.csv --code invalid_phone_no
     """
     with reported():
-        from dlt_bunce.cli.export import write
+        from dlt_bunce.cli.dead_letters.writers import write
         from dlt_bunce.store.database import Database
         from dlt_bunce.store.mappings import mapping_of
 

@@ -14,13 +14,13 @@ import click
 
 from dlt_bunce.cli import options, output
 from dlt_bunce.cli.failures import reported
-from dlt_bunce.cli.watching import hooked, watched
+from dlt_bunce.cli.live_progress import hooked, watched
 from dlt_bunce.errors import SourceError, ThresholdError
 
 if TYPE_CHECKING:
     import dlt
 
-    from dlt_bunce.cli.origin import Origin
+    from dlt_bunce.cli.source_args import Origin
     from dlt_bunce.destination.factory import bunce
     from dlt_bunce.model import RunSummary
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from dlt_bunce.cli import options, output
+from dlt_bunce.cli.dead_letters.filters import STATUSES, Age, filters, store_of
 from dlt_bunce.cli.failures import reported
-from dlt_bunce.cli.letters.choosing import STATUSES, Age, filters, store_of
 from dlt_bunce.errors import UsageError
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from dlt_bunce.store.selection import Selection
+    from dlt_bunce.store.dead_letter_query import Selection
 
 
 @click.command("replay")
@@ -37,7 +37,7 @@ def replay_letters(
     Example: dlt-bunce dead-letters replay --code missing_phone_no --map phone_no=mobile
     """
     with reported():
-        from dlt_bunce.cli.origin import parse_maps
+        from dlt_bunce.cli.source_args import parse_maps
         from dlt_bunce.operations.replay import replay
 
         mapping = parse_maps(maps)
@@ -72,8 +72,8 @@ def discard_letters(
     """
     with reported():
         from dlt_bunce.store.database import Database
+        from dlt_bunce.store.dead_letter_query import Selection
         from dlt_bunce.store.dead_letters import discard
-        from dlt_bunce.store.selection import Selection
 
         if selection == Selection() and not everything:
             raise UsageError(

@@ -35,14 +35,14 @@ class Find:
 
 
 @dataclass(frozen=True)
-class Echoed:
+class Accepted:
     """A success that shows these of the rows; what it does not show is unknown."""
 
     matches: Mapping[int, Match]
 
 
 @dataclass(frozen=True)
-class Blamed:
+class Rejected:
     """A refusal. `counted`: its own count of failures equals the rows that it names."""
 
     kinds: Mapping[int, Kind] = field(default_factory=dict)
@@ -50,12 +50,12 @@ class Blamed:
 
 
 @dataclass(frozen=True)
-class Oversized:
+class TooLarge:
     """The batch is refused for its size; no row of it was looked at."""
 
 
 @dataclass(frozen=True)
-class Lost:
+class Indeterminate:
     """The request may have been carried out for any of its rows, or for none."""
 
 
@@ -67,4 +67,4 @@ class Found:
 
 
 Step = Send | Find
-Answer = Echoed | Blamed | Oversized | Lost | Found
+Answer = Accepted | Rejected | TooLarge | Indeterminate | Found

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
-class Job:
+class LoadFile:
     """Which file of which run is being loaded, and for whom."""
 
     account: str

@@ -30,7 +30,7 @@ class Engine(Protocol):
     def begin(self) -> tuple[str, ...]:
         """Statements that begin a transaction as the only writer."""
 
-    def is_there(self) -> bool:
+    def exists(self) -> bool:
         """Whether there is anything to open."""
 
     def is_swapped(self) -> bool:
@@ -72,11 +72,11 @@ def engine(store_url: str, busy_timeout_s: float) -> Engine:
     """The engine that a `store_url` names. Raises ConfigurationError for another kind."""
     scheme = urlsplit(store_url).scheme if "://" in store_url else ""
     if scheme == "sqlite":
-        from dlt_bunce.store.sqlite import Sqlite
+        from dlt_bunce.store.backends.sqlite import Sqlite
 
         return Sqlite(store_url, busy_timeout_s)
     if scheme in {"postgresql", "postgres"}:
-        from dlt_bunce.store.postgres import Postgres
+        from dlt_bunce.store.backends.postgres import Postgres
 
         return Postgres(store_url, busy_timeout_s)
     raise ConfigurationError(

@@ -73,7 +73,7 @@ def command(
     Example: dlt-bunce erase 1017 --yes
     """
     with reported():
-        from dlt_bunce.cli.origin import parse_maps
+        from dlt_bunce.cli.source_args import parse_maps
         from dlt_bunce.erasure import Request, erase
         from dlt_bunce.store.database import Database
 

@@ -9,12 +9,12 @@ Confirmation = Literal["response", "count", "lookup", "conflict"]
 
 
 @dataclass(frozen=True)
-class Verdict:
+class RowResult:
     """What became of one row.
 
     `code` makes it a dead letter, also beside `updated` where Bunce took all but the email.
-    `in_doubt` matters for deferred rows only: Bunce may have them. `ours` is False when Bunce has
-    the customer with other content than the row's.
+    `indeterminate` matters for deferred rows only: Bunce may have them. `content_matches` is
+    False when Bunce has the customer with other content than the row's.
     """
 
     fate: Literal["created", "updated", "adopted", "rejected", "deferred"]
@@ -23,5 +23,5 @@ class Verdict:
     field: str | None = None
     message: str = ""
     http_status: int | None = None
-    in_doubt: bool = False
-    ours: bool = True
+    indeterminate: bool = False
+    content_matches: bool = True

@@ -11,10 +11,10 @@ from dlt_bunce.cli import options, output
 from dlt_bunce.cli.failures import reported
 
 if TYPE_CHECKING:
-    from dlt_bunce.cli.origin import Origin
+    from dlt_bunce.cli.source_args import Origin
     from dlt_bunce.destination.configuration import BunceConfiguration
     from dlt_bunce.model import RunSummary
-    from dlt_bunce.operations.estimate import Pace
+    from dlt_bunce.operations.estimate import ThroughputEstimate
 
 _WILL = {"created": "create", "updated": "update", "skipped": "skip", "deferred": "leave for later"}
 
@@ -71,7 +71,7 @@ def _preview(
 
     import dlt
 
-    from dlt_bunce.cli.watching import hooked, watched
+    from dlt_bunce.cli.live_progress import hooked, watched
     from dlt_bunce.destination.access import client_of
     from dlt_bunce.destination.adapter import bunce_adapter
     from dlt_bunce.destination.jobs import previews
@@ -98,14 +98,16 @@ def _preview(
         return config, dataclasses.replace(preview, summary=summary)
 
 
-def _known(config: BunceConfiguration, pipeline_name: str) -> tuple[RunSummary | None, Pace]:
+def _known(
+    config: BunceConfiguration, pipeline_name: str
+) -> tuple[RunSummary | None, ThroughputEstimate]:
     """The last run of the pipeline, and the pace at which the next one will go."""
-    from dlt_bunce.operations.estimate import Pace
-    from dlt_bunce.store import budgets, runs
-    from dlt_bunce.store.account import known_account
+    from dlt_bunce.operations.estimate import ThroughputEstimate
+    from dlt_bunce.store import rate_limits, runs
+    from dlt_bunce.store.accounts import known_account
     from dlt_bunce.store.database import Database
 
-    pace = Pace(
+    pace = ThroughputEstimate(
         config.batch_size,
         config.max_batch_size,
         config.concurrency,
@@ -116,7 +118,7 @@ def _known(config: BunceConfiguration, pipeline_name: str) -> tuple[RunSummary |
         return None, pace
     with database as db:
         account = known_account(db, config.account, config.credentials.api_key, host=config.host)
-        share, pause_s = budgets.share_of(db, config.budget_scope)
+        share, pause_s = rate_limits.share_of(db, config.budget_scope)
         found = runs.summaries(db, config.account, pipeline_name=pipeline_name)
         answer_s = runs.mean_answer_s(db, config.account)
     last = next((run for run in found if run.read and run.state == "completed"), None)
@@ -134,7 +136,7 @@ def _print(
     found: dict[str, Any],
     summary: RunSummary,
     config: BunceConfiguration,
-    pace: Pace,
+    pace: ThroughputEstimate,
     *,
     show_values: bool,
 ) -> None:
@@ -168,7 +170,7 @@ def _print(
         console.print(f"Warning: {one['text']} {one['remedy']}")
 
 
-def _at(pace: Pace) -> str:
+def _at(pace: ThroughputEstimate) -> str:
     if not pace.requests_per_minute:
         return ", unpaced"
     now = f" of which {pace.share:.0%} may be used now" if pace.share < 1 else ""

@@ -90,7 +90,7 @@ class Sqlite:
         """The write lock from the start: who asks for it later may never get it."""
         return ("BEGIN IMMEDIATE",)
 
-    def is_there(self) -> bool:
+    def exists(self) -> bool:
         """Whether the file exists."""
         return self.path.exists()
 
@@ -98,7 +98,7 @@ class Sqlite:
         """A cursor; unless `read_only`, the file and its folder are made."""
         import adbc_driver_sqlite.dbapi as driver
 
-        if read_only and not self.is_there():
+        if read_only and not self.exists():
             return None
         if read_only:
             name = f"{self.path.absolute().as_uri()}?mode=ro"

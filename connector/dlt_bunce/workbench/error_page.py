@@ -7,7 +7,7 @@ from starlette.responses import HTMLResponse
 from dlt_bunce.workbench.pages import render
 
 
-class Refusal(Exception):  # noqa: N818, most are no errors of ours
+class ErrorPage(Exception):  # noqa: N818, most are no errors of ours
     """A request that is not answered: a status, a headline, and a sentence with the remedy."""
 
     def __init__(self, status: int, headline: str, text: str) -> None:
@@ -15,7 +15,7 @@ class Refusal(Exception):  # noqa: N818, most are no errors of ours
         super().__init__(headline)
 
 
-def refusal(refused: Refusal) -> HTMLResponse:
-    """The page of a refusal."""
-    page = render("refusal.html", headline=refused.headline, text=refused.text)
+def error_page(refused: ErrorPage) -> HTMLResponse:
+    """The page of a error_page."""
+    page = render("error_page.html", headline=refused.headline, text=refused.text)
     return HTMLResponse(page, refused.status)
