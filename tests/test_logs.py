@@ -46,14 +46,14 @@ def test_away_from_a_terminal_every_event_is_a_line_of_json(
     events = {event["event"]: event for event in map(json.loads, lines)}
     assert {"load.started", "load.mapped", "load.finished"} == events.keys()
     finished = events["load.finished"]
-    assert (1, 1, "customers") == (finished["read"], finished["created"], finished["table"])
+    assert (finished["read"], finished["created"], finished["table"]) == (1, 1, "customers")
 
 
 def test_the_level_is_that_of_dlt(emulator: Emulator, tmp_path: Path) -> None:
     with (tmp_path / "log").open("w") as log:
         run(emulator, "ERROR", stderr=log)
 
-    assert "" == (tmp_path / "log").read_text()
+    assert (tmp_path / "log").read_text() == ""
 
 
 def test_on_a_terminal_events_are_text(emulator: Emulator) -> None:

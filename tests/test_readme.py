@@ -71,8 +71,8 @@ def test_the_example_runs(emulator: Emulator, environment: dict[str, str]) -> No
         [sys.executable, "-c", example], env=environment, capture_output=True, text=True, check=True
     )
 
-    assert "1 0 0" == done.stdout.strip()
-    assert "ada@example.com" == emulator.customers["7"]["email"]
+    assert done.stdout.strip() == "1 0 0"
+    assert emulator.customers["7"]["email"] == "ada@example.com"
 
 
 def test_the_commands_run_in_their_order(emulator: Emulator, environment: dict[str, str]) -> None:
@@ -83,10 +83,10 @@ def test_the_commands_run_in_their_order(emulator: Emulator, environment: dict[s
         done = subprocess.run(
             [program, *words[1:]], env=environment, capture_output=True, text=True, check=False
         )
-        assert (0, "") == (done.returncode, done.stderr), words
+        assert (done.returncode, done.stderr) == (0, ""), words
 
-    assert 10 == len(shown)
-    assert 19 == len(emulator.customers)
+    assert len(shown) == 10
+    assert len(emulator.customers) == 19
     assert Path("rejected.csv").read_text().count("invalid_phone_no") == 1
 
 
@@ -99,12 +99,12 @@ def test_ci_runs_what_the_documents_name() -> None:
     script = (ROOT / ".ci" / "run").read_text()
 
     run = re.findall(r"^make [\w-]+", script, re.MULTILINE)
-    assert ["make check", "make test", "make test-pythons", "make guard"] == run
+    assert run == ["make check", "make test", "make test-pythons", "make guard"]
 
 
 def test_the_package_installs_whole(tmp_path: Path) -> None:
     ((_, _, what),) = commands("pip")
-    assert ".[duckdb,postgres,s3,ui]" == what
+    assert what == ".[duckdb,postgres,s3,ui]"
     # what a user's pip does, without the dependencies, which the tests run with already
     options = ["--no-deps", "--no-build-isolation", "--quiet", "--disable-pip-version-check"]
 
@@ -135,5 +135,5 @@ def test_what_is_linked_exists(page: Path) -> None:
     linked = re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)", text)
     targets = [(page.parent / path if path else page, anchor) for path, anchor in linked]
 
-    assert [] == [path for path, _ in targets if not path.exists()]
-    assert [] == [(path, a) for path, a in targets if a and a not in anchors(path)]
+    assert [path for path, _ in targets if not path.exists()] == []
+    assert [(path, a) for path, a in targets if a and a not in anchors(path)] == []

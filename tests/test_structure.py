@@ -181,7 +181,7 @@ def test_importing_the_package_loads_nothing_heavy(module: str) -> None:
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    assert "[]" == done.stdout.strip()
+    assert done.stdout.strip() == "[]"
 
 
 def test_the_package_is_typed() -> None:
@@ -196,4 +196,4 @@ def test_no_file_names_a_machine_or_a_registry() -> None:
 
     named = [name for name in tracked if any(h in (ROOT / name).read_text("utf-8") for h in hosts)]
 
-    assert [] == named
+    assert named == []

@@ -134,5 +134,5 @@ def test_what_is_taken_as_shown_is_shown_on_a_second_look_too(
 
 
 def test_a_row_shows_nothing_of_itself() -> None:
-    assert "Row(…)" == repr(ROWS[0])
+    assert repr(ROWS[0]) == "Row(…)"
     assert canonical_json(ROWS[1].content["devices"]) == canonical_json([DEVICE])

@@ -66,7 +66,7 @@ def test_a_clock_that_rounds_is_waited_for_in_visible_steps() -> None:
 
     waits = [pace.wait() for _ in range(1_000)]
 
-    assert 0.001 <= min(wait for wait in waits if wait)
+    assert min(wait for wait in waits if wait) >= 0.001
 
 
 @pytest.mark.parametrize("allowed", [50, 100, 500, 1_000])
@@ -85,7 +85,7 @@ def test_without_a_limit_nobody_waits() -> None:
     time = Time()
     pace = TokenBucket(0, clock=time.clock, sleep=time.sleep)
 
-    assert 0 == sum(pace.wait() for _ in range(10_000))
+    assert sum(pace.wait() for _ in range(10_000)) == 0
 
 
 def test_a_pause_holds_for_every_thread() -> None:

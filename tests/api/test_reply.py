@@ -53,5 +53,5 @@ def test_a_reply_tells_its_status_or_fault_and_never_its_body() -> None:
     answered = Reply("answered", 422, b'{"message": "marked-mail@example.com"}')
     lost = Reply("lost", reason="no answer in time")
 
-    assert ("HTTP 422", "no answer in time") == (answered.describe(), lost.describe())
+    assert (answered.describe(), lost.describe()) == ("HTTP 422", "no answer in time")
     assert "marked" not in repr(answered)

@@ -97,7 +97,7 @@ def test_a_block_without_a_usable_end_is_waited_out(value: str | None) -> None:
 
     wait = RetryPolicy().wait(1, reply, jitter=0, now=NOW)
 
-    assert 60.0 == wait
+    assert wait == 60.0
 
 
 def test_a_block_that_outlasts_what_was_asked_is_waited_out() -> None:
@@ -106,4 +106,4 @@ def test_a_block_that_outlasts_what_was_asked_is_waited_out() -> None:
 
     waits = [RetryPolicy().wait(attempt, reply, jitter=0, now=NOW) for attempt in (1, 2, 3, 4, 5)]
 
-    assert [1.0, 60.0, 60.0, 60.0, None] == waits
+    assert waits == [1.0, 60.0, 60.0, 60.0, None]

@@ -164,9 +164,9 @@ def test_thirty_requests_suffice_to_find_nine_tenths_of_what_is_possible(
 
 def test_no_more_is_in_flight_than_the_budget_has_use_for() -> None:
     server = SERVERS["50 ms a request"]
-    assert 16 == adaptive(server).level()
-    assert 2 == adaptive(server, 61 / 490).level()
-    assert 4 == adaptive(server, 61 / 1960).level()
+    assert adaptive(server).level() == 16
+    assert adaptive(server, 61 / 490).level() == 2
+    assert adaptive(server, 61 / 1960).level() == 4
 
 
 def test_the_budget_alone_leaves_two_in_flight() -> None:
@@ -174,17 +174,17 @@ def test_the_budget_alone_leaves_two_in_flight() -> None:
     for _ in range(10):
         level.answered(100, 0.01, level())
 
-    assert 2 == level()
+    assert level() == 2
 
 
 def test_batches_grow_while_answers_are_quick_and_stay_affordable() -> None:
     size = BatchSize(100, 1_000, target_s=10)
     size.answered(100, 1)
-    assert 400 == size()
+    assert size() == 400
     size.answered(400, 8)
-    assert 500 == size()
+    assert size() == 500
     size.answered(500, 20)
-    assert 250 == size()
+    assert size() == 250
 
 
 def test_a_small_batch_says_nothing_of_large_ones() -> None:
@@ -193,7 +193,7 @@ def test_a_small_batch_says_nothing_of_large_ones() -> None:
     size.answered(1, 2.0)
     size.timed_out(1)
 
-    assert 100 == size()
+    assert size() == 100
 
 
 def test_what_was_too_large_is_never_tried_again() -> None:
@@ -202,7 +202,7 @@ def test_what_was_too_large_is_never_tried_again() -> None:
     for _ in range(5):
         size.answered(size(), 0.01)
 
-    assert 200 == size()
+    assert size() == 200
 
 
 @given(st.lists(st.tuples(st.sampled_from("alt"), st.integers(1, 2_000), st.floats(0, 100))))
@@ -228,7 +228,7 @@ def test_a_time_out_halves_both() -> None:
         size.timed_out(100)
         level.timed_out(8)
 
-    assert (50, 4) == (size(), level())
+    assert (size(), level()) == (50, 4)
 
 
 def test_no_more_batches_are_in_flight_than_the_level_says() -> None:
@@ -256,5 +256,5 @@ def test_no_more_batches_are_in_flight_than_the_level_says() -> None:
     for thread in threads:
         thread.join()
 
-    assert 6 == len(most)
-    assert 2 == max(most)
+    assert len(most) == 6
+    assert max(most) == 2

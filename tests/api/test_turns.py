@@ -41,8 +41,8 @@ def test_a_batch_that_is_stopped_while_it_waits_is_not_sent_and_not_in_doubt(
         (result,) = settlement.run()
 
     assert waits
-    assert ("deferred", False) == (result.fate, result.indeterminate)
-    assert ["lookup"] == [record.call for record in emulator.requests]
+    assert (result.fate, result.indeterminate) == ("deferred", False)
+    assert [record.call for record in emulator.requests] == ["lookup"]
 
 
 def test_one_batch_brings_a_proof_while_the_others_that_could_wait() -> None:
@@ -72,7 +72,7 @@ def test_one_batch_brings_a_proof_while_the_others_that_could_wait() -> None:
         proven.set()
 
         assert prober.result(10)
-        assert [False, False] == [one.result(10) for one in waiting]
+        assert [one.result(10) for one in waiting] == [False, False]
 
 
 def test_a_batch_that_fails_to_bring_a_proof_leaves_that_to_the_next_one() -> None:

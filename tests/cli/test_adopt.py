@@ -36,7 +36,7 @@ def workspace(emulator: Emulator) -> Emulator:
 def load(run: Run, *words: str) -> dict[str, int]:
     """Loads the source; its counts that are not zero."""
     done = run("load", "customers.parquet", "--json", *words)
-    assert 0 == done.code, done.errors
+    assert done.code == 0, done.errors
     names = ("read", "created", "updated", "adopted", "skipped", "unchanged", "bulk_requests")
     return {name: done.json[name] for name in names if done.json[name]}
 
@@ -46,22 +46,22 @@ def test_the_first_load_after_an_adoption_sends_only_what_differs(
 ) -> None:
     done = run("adopt")
 
-    assert 0 == done.code
+    assert done.code == 0
     assert (
-        "Adopted 250 customers (0 of them incomplete), 0 were known; 250 listed in 4 requests.\n"
-        == done.output
+        done.output
+        == "Adopted 250 customers (0 of them incomplete), 0 were known; 250 listed in 4 requests.\n"
     )
     assert {"lookup"} == {record.call for record in workspace.requests}
     write([person(n) for n in range(COUNT)])
-    assert {"read": COUNT, "unchanged": COUNT} == load(run)
+    assert load(run) == {"read": COUNT, "unchanged": COUNT}
     write([person(n, last_name="Eze" if n < 5 else "Obi") for n in range(COUNT + 3)])
-    assert {
+    assert load(run) == {
         "read": COUNT + 3,
         "created": 3,
         "updated": 5,
         "unchanged": COUNT - 5,
         "bulk_requests": 2,
-    } == load(run)
+    }
 
 
 def test_with_append_adopted_customers_stay_as_they_are(run: Run, workspace: Emulator) -> None:
@@ -70,7 +70,7 @@ def test_with_append_adopted_customers_stay_as_they_are(run: Run, workspace: Emu
 
     counts = load(run, "--disposition", "append")
 
-    assert {"read": COUNT, "skipped": 5, "unchanged": COUNT - 5} == counts
+    assert counts == {"read": COUNT, "skipped": 5, "unchanged": COUNT - 5}
 
 
 def test_an_adoption_that_was_broken_off_goes_on_where_it_stopped(
@@ -79,19 +79,19 @@ def test_an_adoption_that_was_broken_off_goes_on_where_it_stopped(
     gone = Fault("error_before", call="lookup", on_request=3, until_request=1_000)
     workspace.behavior = Behavior(rate_limit=0, faults=(gone,))
     broken = run("adopt")
-    assert (1, 1) == (broken.code, broken.errors.count("\n"))
+    assert (broken.code, broken.errors.count("\n")) == (1, 1)
     assert "Run again later" in broken.errors
 
     workspace.behavior = Behavior(rate_limit=0)
     done = run("adopt", "--json")
 
-    assert {
+    assert done.json == {
         "listed": COUNT,
         "adopted": COUNT - 100,
         "known": 0,
         "incomplete": 0,
         "requests": PAGES,
-    } == done.json
+    }
 
 
 def test_adopting_again_changes_nothing(run: Run, workspace: Emulator) -> None:
@@ -101,19 +101,19 @@ def test_adopting_again_changes_nothing(run: Run, workspace: Emulator) -> None:
 
     again = run("adopt", "--restart", "--json").json
 
-    assert (0, COUNT) == (again["adopted"], again["known"])
+    assert (again["adopted"], again["known"]) == (0, COUNT)
     write([person(0, last_name="Eze")])
-    assert {"read": 1, "unchanged": 1} == load(run)
+    assert load(run) == {"read": 1, "unchanged": 1}
 
 
 def test_customers_who_lack_something_are_updated_by_the_first_load(
     run: Run, emulator: Emulator
 ) -> None:
     emulator.seed([person(1, phone_no=None), person(2)])
-    assert 1 == run("adopt", "--json").json["incomplete"]
+    assert run("adopt", "--json").json["incomplete"] == 1
     write([person(1), person(2)])
 
-    assert {"read": 2, "updated": 1, "unchanged": 1, "bulk_requests": 1} == load(run)
+    assert load(run) == {"read": 2, "updated": 1, "unchanged": 1, "bulk_requests": 1}
     assert person(1)["phone_no"] == emulator.customers["c1"]["phone_no"]
 
 
@@ -126,7 +126,7 @@ def test_a_cursor_that_is_known_no_longer_starts_anew(run: Run, workspace: Emula
 
     again = run("adopt", "--json").json
 
-    assert (COUNT, COUNT) == (again["listed"], again["known"])
+    assert (again["listed"], again["known"]) == (COUNT, COUNT)
 
 
 @pytest.mark.parametrize(
@@ -149,8 +149,8 @@ def test_every_form_of_listing_is_read_or_told_to_be_none(
     if code:
         assert "Load without adopting" in done.errors
     else:
-        assert COUNT == done.json["adopted"]
+        assert done.json["adopted"] == COUNT
 
 
 def test_an_empty_workspace_has_nobody_to_adopt(run: Run, emulator: Emulator) -> None:
-    assert 0 == run("adopt", "--json").json["listed"]
+    assert run("adopt", "--json").json["listed"] == 0

@@ -35,7 +35,7 @@ def told_and_done(run: Run, *words: str) -> tuple[dict[str, Any], dict[str, Any]
     """What a check counts, and what the load after it counts."""
     told = run("check", *words, "--json")
     done = run("load", *words, "--json")
-    assert (0, 0) == (told.code, done.code), told.errors + done.errors
+    assert (told.code, done.code) == (0, 0), told.errors + done.errors
     return told.json, done.json
 
 
@@ -48,7 +48,7 @@ def test_it_counts_what_the_load_counts_on_every_kind_of_source(
     run("check", *sources[kind])
 
     assert before == sorted(p for p in tmp_path.rglob("*") if p.is_file())
-    assert [] == emulator.requests
+    assert emulator.requests == []
     for _ in range(2):
         told, done = told_and_done(run, *sources[kind])
         assert counts(done) == counts(told["summary"])
@@ -104,8 +104,8 @@ def test_it_counts_what_the_load_counts_against_a_ledger_that_knows_every_fate(
     told, done = told_and_done(run, *words, "--disposition", disposition)
 
     assert counts(done) == counts(told["summary"])
-    assert {"email_taken": 2} == {
-        code: n for code, n in done["reject_codes"].items() if code == "email_taken"
+    assert {code: n for code, n in done["reject_codes"].items() if code == "email_taken"} == {
+        "email_taken": 2
     }
 
 
@@ -118,7 +118,7 @@ def test_customers_who_come_again_in_a_later_part_of_the_source_are_counted_as_t
     told, done = told_and_done(run, "customers.parquet")
 
     assert counts(done) == counts(told["summary"])
-    assert (20_005, 20_000, 4) == tuple(done[n] for n in ("read", "created", "superseded"))
+    assert tuple(done[n] for n in ("read", "created", "superseded")) == (20_005, 20_000, 4)
 
 
 def test_corrected_dead_letters_are_counted_as_the_load_does(run: Run) -> None:
@@ -141,7 +141,7 @@ def test_corrected_dead_letters_are_counted_as_the_load_does(run: Run) -> None:
     told, done = told_and_done(run, "rejected.csv")
 
     assert counts(done) == counts(told["summary"])
-    assert (4, 1, 2, 1) == tuple(done[n] for n in ("read", "created", "superseded", "held"))
+    assert tuple(done[n] for n in ("read", "created", "superseded", "held")) == (4, 1, 2, 1)
 
 
 def test_requests_are_those_of_the_load_once_batches_have_found_their_size(
@@ -153,8 +153,8 @@ def test_requests_are_those_of_the_load_once_batches_have_found_their_size(
 
     told, done = told_and_done(run, "customers.parquet")
 
-    assert (13, 14) == (done["bulk_requests"], told["cost"]["requests"])
-    assert 1 == run("check", "customers.parquet", "--json").json["cost"]["requests"]
+    assert (done["bulk_requests"], told["cost"]["requests"]) == (13, 14)
+    assert run("check", "customers.parquet", "--json").json["cost"]["requests"] == 1
 
 
 def test_the_least_time_is_that_of_the_budget(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,14 +190,14 @@ def test_it_shows_how_each_field_was_found(run: Run, monkeypatch: pytest.MonkeyP
     found = run("check", "customers.parquet", "--map", "first_name=given", "--json").json
 
     how = {one["field"]: (one["column"], one["how"]) for one in found["mapping"]}
-    assert {
+    assert how == {
         "customer_id": ("id", "alias"),
         "email": ("email", "name"),
         "first_name": ("given", "hint"),
         "last_name": (None, "default"),
         "phone_no": ("mobile", "alias"),
-    } == how
-    assert ["updated_at"] == found["unmapped"]
+    }
+    assert found["unmapped"] == ["updated_at"]
 
 
 def test_it_warns_of_what_usually_goes_wrong(run: Run) -> None:
@@ -208,16 +208,16 @@ def test_it_warns_of_what_usually_goes_wrong(run: Run) -> None:
 
     write([row | {"devices": "[]"} for row in people(*range(10))])
     run("load", "customers.parquet")
-    assert [] == codes()
+    assert codes() == []
     write([row | {"devices": None, "first_name": "Ada"} for row in people(*range(6))])
-    assert ["fewer_rows"] == codes()
-    assert ["fewer_rows", "skipped_changes"] == codes("--disposition", "append")
+    assert codes() == ["fewer_rows"]
+    assert codes("--disposition", "append") == ["fewer_rows", "skipped_changes"]
     write(people(*range(10), mobile="0803 000 0000"))
-    assert ["national_phone_numbers"] == codes()
+    assert codes() == ["national_phone_numbers"]
     write(people(*range(1_000), mobile="0803 000 0000"))
-    assert ["wrong_mapping", "national_phone_numbers"] == codes()
+    assert codes() == ["wrong_mapping", "national_phone_numbers"]
     write([row | {"first_name": "", "mobile": None} for row in people(*range(10))] + people(10))
-    assert [] == codes()
+    assert codes() == []
 
 
 def test_another_workspace_is_refused_as_by_the_load(
@@ -229,7 +229,7 @@ def test_another_workspace_is_refused_as_by_the_load(
 
     done = run("check", "customers.parquet")
 
-    assert 2 == done.code
+    assert done.code == 2
     assert "was written with another API key" in done.errors
 
 
@@ -246,10 +246,10 @@ def test_a_threshold_that_the_load_will_exceed_is_among_the_warnings(
     told = run("check", "customers.parquet", "--json")
     shown = run("check", "customers.parquet")
 
-    assert (0, 0) == (told.code, shown.code), told.errors + shown.errors
-    assert 1 == told.json["summary"]["rejected"]
-    assert ["over_threshold"] == [one["code"] for one in told.json["warnings"]]
+    assert (told.code, shown.code) == (0, 0), told.errors + shown.errors
+    assert told.json["summary"]["rejected"] == 1
+    assert [one["code"] for one in told.json["warnings"]] == ["over_threshold"]
     assert "1 of 2 rows are rejected (threshold: 5.00%)" in shown.output.replace("\n", " ")
     assert not Path("told").exists()
-    assert 3 == run("load", "customers.parquet").code
-    assert "completed" == Path("told").read_text()
+    assert run("load", "customers.parquet").code == 3
+    assert Path("told").read_text() == "completed"

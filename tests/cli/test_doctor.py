@@ -17,20 +17,20 @@ def test_all_is_well_before_and_after_a_first_load(run: Run, emulator: Emulator)
     def failed() -> dict[str, str]:
         return {what: state for what, state in states(run).items() if state == "failed"}
 
-    assert {} == failed()
+    assert failed() == {}
     write(people(1))
     run("load", "customers.parquet")
-    assert {} == failed()
+    assert failed() == {}
     assert {"key", "clock", "store", "disk", "budget", "python", "dlt", "pyarrow"} <= {*states(run)}
     assert "1 customers delivered" in run("doctor").output
-    assert 0 == run("doctor").code
+    assert run("doctor").code == 0
 
 
 def test_it_sends_one_request_and_writes_nothing(
     run: Run, emulator: Emulator, postgres_store: str
 ) -> None:
     run("doctor", "--store-url", postgres_store)
-    assert 1 == len(emulator.requests)
+    assert len(emulator.requests) == 1
     assert "is not there yet" in run("doctor", "--store-url", postgres_store).output
 
 
@@ -39,7 +39,7 @@ def test_a_refused_key_fails_with_its_remedy(run: Run, emulator: Emulator) -> No
 
     done = run("doctor")
 
-    assert 1 == done.code
+    assert done.code == 1
     assert "refuses the API key" in done.output
     assert "DESTINATION__BUNCE__CREDENTIALS__API_KEY" in done.output
 
@@ -49,26 +49,26 @@ def test_the_key_of_another_workspace_fails(run: Run, monkeypatch: pytest.Monkey
     run("load", "customers.parquet")
     monkeypatch.setenv("DESTINATION__BUNCE__CREDENTIALS__API_KEY", "sk_test_other")
 
-    assert "failed" == states(run)["store"]
+    assert states(run)["store"] == "failed"
 
 
 def test_a_store_that_cannot_be_used_fails(run: Run) -> None:
-    assert "failed" == states(run, "--store-url", "postgresql://u@127.0.0.1:9/d")["store"]
+    assert states(run, "--store-url", "postgresql://u@127.0.0.1:9/d")["store"] == "failed"
 
 
 def test_a_budget_that_somebody_else_uses_up_is_told(
     run: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "warning" == states(run)["budget"]  # the tests do not pace
+    assert states(run)["budget"] == "warning"  # the tests do not pace
     monkeypatch.setenv("DESTINATION__BUNCE__REQUESTS_PER_MINUTE", "500")
     write(people(1))
     run("load", "customers.parquet")
-    assert "ok" == states(run)["budget"]
+    assert states(run)["budget"] == "ok"
     write(people(2))
     emulator.behavior = Behavior(faults=(Fault("rate_limited", on_request=1, seconds=1),))
 
     run("load", "customers.parquet")
 
     (budget,) = (one for one in run("doctor", "--json").json if one["what"] == "budget")
-    assert "warning" == budget["state"]
+    assert budget["state"] == "warning"
     assert "80% of it may be used now" in budget["said"]

@@ -70,13 +70,13 @@ def test_nothing_of_a_person_stays_in_the_files_of_the_store(
 
     done = run("erase", "1234567", "--yes", "--json")
 
-    assert (0, "") == (done.code, done.errors)
-    assert (1, 2) == (done.json["ledger"], done.json["dead_letters"])
-    assert [] == done.json["nowhere"]
-    assert [] == held(store)
-    assert ["3"] == [x["customer_id"] for x in run("dead-letters", "list", "--json").json]
+    assert (done.code, done.errors) == (0, "")
+    assert (done.json["ledger"], done.json["dead_letters"]) == (1, 2)
+    assert done.json["nowhere"] == []
+    assert held(store) == []
+    assert [x["customer_id"] for x in run("dead-letters", "list", "--json").json] == ["3"]
     again = run("load", "customers.parquet", "--json").json
-    assert (4, 2, 1) == (again["read"], again["unchanged"], again["held"])
+    assert (again["read"], again["unchanged"], again["held"]) == (4, 2, 1)
 
 
 def test_what_a_store_of_before_has_left_in_its_pages_goes(run: Run, emulator: Emulator) -> None:
@@ -87,10 +87,10 @@ def test_what_a_store_of_before_has_left_in_its_pages_goes(run: Run, emulator: E
         before.execute("CREATE TABLE left_behind AS SELECT ? AS text", ["marked.person" * 2_000])
         before.execute("DROP TABLE left_behind")
         before.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    assert [b"marked.person"] == held("sqlite:///bunce.sqlite")
+    assert held("sqlite:///bunce.sqlite") == [b"marked.person"]
 
-    assert 0 == run("erase", "1", "--yes").code
-    assert [] == held("sqlite:///bunce.sqlite")
+    assert run("erase", "1", "--yes").code == 0
+    assert held("sqlite:///bunce.sqlite") == []
 
 
 def test_a_letter_without_an_id_goes_by_its_email_and_those_of_others_are_told(
@@ -106,7 +106,7 @@ def test_a_letter_without_an_id_goes_by_its_email_and_those_of_others_are_told(
     named = people(5)[0] | {"id": None, "first_name": "Ann"}
     nobody = [nameless, names, named, *people(6, mobile="?")]
     write([*people(7, **PERSON, advisor=None), *shares_email, *shares_phone, *nobody])
-    assert 6 == run("load", "customers.parquet", "--json").json["rejected"]
+    assert run("load", "customers.parquet", "--json").json["rejected"] == 6
 
     first = run("erase", "7", "--yes", "--json").json
     related = {letter[:4] for letter in first["related"]}
@@ -114,11 +114,11 @@ def test_a_letter_without_an_id_goes_by_its_email_and_those_of_others_are_told(
     told = {x["customer_id"]: x["id"][:4] for x in left}
     second = run("erase", "7", "--yes", "--related", "--json").json
 
-    assert (1, 1) == (first["ledger"], first["dead_letters"])
-    assert ["6", "8", "9", None, None] == sorted((x["customer_id"] for x in left), key=str)
+    assert (first["ledger"], first["dead_letters"]) == (1, 1)
+    assert sorted((x["customer_id"] for x in left), key=str) == ["6", "8", "9", None, None]
     assert {told["8"], told["9"]} < related, "the nameless one has told the phone"
-    assert 3 == len(related)
-    assert (0, ["7"]) == (second["ledger"], second["nowhere"])
+    assert len(related) == 3
+    assert (second["ledger"], second["nowhere"]) == (0, ["7"])
 
 
 def test_a_letter_that_keeps_no_row_goes_by_the_digest_of_its_email(
@@ -130,9 +130,9 @@ def test_a_letter_that_keeps_no_row_goes_by_the_digest_of_its_email(
 
     done = run("erase", "7", "--yes", "--json").json
 
-    assert (1, 1) == (done["ledger"], done["dead_letters"])
+    assert (done["ledger"], done["dead_letters"]) == (1, 1)
     with Database("sqlite:///bunce.sqlite") as db:
-        assert 1 == db.rows("SELECT COUNT(*) AS n FROM bunce_dead_letters")[0]["n"]
+        assert db.rows("SELECT COUNT(*) AS n FROM bunce_dead_letters")[0]["n"] == 1
 
 
 def test_related_letters_go_where_that_is_asked_for(
@@ -141,13 +141,13 @@ def test_related_letters_go_where_that_is_asked_for(
     bad = people(7, **PERSON | {"first_name": None})
     shares_phone = people(9, mobile="+234 819 000-0007", email="nobody")
     write([*bad, *shares_phone, *people(6, mobile="?")])
-    assert 3 == run("load", "customers.parquet", "--json").json["rejected"]
+    assert run("load", "customers.parquet", "--json").json["rejected"] == 3
 
     done = run("erase", "7", "--yes", "--related", "--json").json
 
-    assert (2, []) == (done["dead_letters"], done["related"])
-    assert ["6"] == [x["customer_id"] for x in run("dead-letters", "list", "--json").json]
-    assert [] == held(store, MARKS[:3])
+    assert (done["dead_letters"], done["related"]) == (2, [])
+    assert [x["customer_id"] for x in run("dead-letters", "list", "--json").json] == ["6"]
+    assert held(store, MARKS[:3]) == []
 
 
 def test_a_store_that_is_being_read_says_that_not_all_is_overwritten(
@@ -162,10 +162,10 @@ def test_a_store_that_is_being_read_says_that_not_all_is_overwritten(
         reader.execute("ROLLBACK")
     again = run("erase", "7", "--yes", "--json")
 
-    assert (1, 1) == (busy.code, busy.json["dead_letters"])
+    assert (busy.code, busy.json["dead_letters"]) == (1, 1)
     assert "run the same command again" in busy.errors
-    assert (0, ["7"]) == (again.code, again.json["nowhere"])
-    assert [] == held("sqlite:///bunce.sqlite", MARKS[:3])
+    assert (again.code, again.json["nowhere"]) == (0, ["7"])
+    assert held("sqlite:///bunce.sqlite", MARKS[:3]) == []
 
 
 def test_a_role_that_owns_no_table_says_what_remains(
@@ -192,7 +192,7 @@ def test_a_role_that_owns_no_table_says_what_remains(
             link.execute(f"DROP OWNED BY {role}")  # type: ignore[arg-type]
             link.execute(f"DROP ROLE {role}")  # type: ignore[arg-type]
 
-    assert (1, 1) == (done.code, done.json["ledger"])
+    assert (done.code, done.json["ledger"]) == (1, 1)
     assert "VACUUM FULL bunce_customers, bunce_dead_letters" in done.errors
 
 
@@ -207,7 +207,7 @@ def test_ids_are_read_from_tables_and_lines(run: Run, emulator: Emulator, name: 
 
     done = run("erase", "--from-file", name, "--yes", "--json").json
 
-    assert (2, []) == (done["ledger"], done["nowhere"])
+    assert (done["ledger"], done["nowhere"]) == (2, [])
 
 
 def test_what_can_be_no_id_is_refused(run: Run, emulator: Emulator) -> None:
@@ -216,9 +216,9 @@ def test_what_can_be_no_id_is_refused(run: Run, emulator: Emulator) -> None:
 
     refused = run("erase", "1", "x" * 300, "--yes")
 
-    assert (2, "") == (refused.code, refused.output)
+    assert (refused.code, refused.output) == (2, "")
     assert "1 of 2 are no customer ids." in refused.errors
-    assert 1 == run("load", "customers.parquet", "--json").json["unchanged"]
+    assert run("load", "customers.parquet", "--json").json["unchanged"] == 1
 
 
 def test_a_pipeline_that_may_be_loading_elsewhere_is_named(run: Run, emulator: Emulator) -> None:
@@ -233,7 +233,7 @@ def test_a_pipeline_that_may_be_loading_elsewhere_is_named(run: Run, emulator: E
 
     done = run("erase", "1", "--yes")
 
-    assert 0 == done.code
+    assert done.code == 0
     assert "may be loading elsewhere; erase again when they have ended: elsewhere" in done.output
 
 
@@ -243,7 +243,7 @@ def test_nobody_is_told_and_changes_nothing(run: Run, emulator: Emulator) -> Non
 
     done = run("erase", "17", "--yes")
 
-    assert 0 == done.code
+    assert done.code == 0
     assert "Nothing was found of 17." in done.output
     assert "its API has no call that deletes" in done.output
-    assert 1 == run("load", "customers.parquet", "--json").json["unchanged"]
+    assert run("load", "customers.parquet", "--json").json["unchanged"] == 1

@@ -61,16 +61,16 @@ def test_nothing_of_a_customer_is_left(run: Run, emulator: Emulator, store: str,
     done = run("erase", *ids, "--yes", "--json").json
     again = run("erase", *ids, "--yes").output
 
-    assert 2 == unasked.code
-    assert (1, 1, 2) == (done["ledger"], done["dead_letters"], done["package_rows"])
-    assert (["unknown"], []) == (done["nowhere"], done["not_searched"])
+    assert unasked.code == 2
+    assert (done["ledger"], done["dead_letters"], done["package_rows"]) == (1, 1, 2)
+    assert (done["nowhere"], done["not_searched"]) == (["unknown"], [])
     assert "0 customers of the ledger, 0 dead letters, 0 rows" in again
     assert "Bunce still has them" in again
     with Database(store, read_only=True) as db:
         assert {"1", "4"} == {r["customer_id"] for r in db.rows("SELECT * FROM bunce_customers")}
-    assert [] == found_in_files(MARK)
+    assert found_in_files(MARK) == []
     flushed = load([{**row, "id": str(row["id"])} for row in people(5)]).flushed
-    assert (2, 2) == (flushed.read, flushed.updated)
+    assert (flushed.read, flushed.updated) == (2, 2)
 
 
 def test_ids_come_from_a_file_too_and_have_the_form_of_the_ledger(
@@ -80,9 +80,9 @@ def test_ids_come_from_a_file_too_and_have_the_form_of_the_ledger(
     run("load", "a.parquet")
     Path("ids.txt").write_text("\ufeff1\n 2 \n\n", "utf-8")
 
-    assert 2 == run("erase", "--from-file", "ids.txt", "--yes", "--json").json["ledger"]
+    assert run("erase", "--from-file", "ids.txt", "--yes", "--json").json["ledger"] == 2
     with Database(store, read_only=True) as db:
-        assert ["3"] == [r["customer_id"] for r in db.rows("SELECT * FROM bunce_customers")]
+        assert [r["customer_id"] for r in db.rows("SELECT * FROM bunce_customers")] == ["3"]
 
 
 def test_what_cannot_be_erased_is_told(run: Run, emulator: Emulator, store: str) -> None:
@@ -100,4 +100,4 @@ def test_what_cannot_be_erased_is_told(run: Run, emulator: Emulator, store: str)
     assert "Nobody is named" in nobody.errors
     assert "no account 'other'" in elsewhere.errors
     with Database(store, read_only=True) as db:
-        assert 1 == len(db.rows("SELECT * FROM bunce_customers"))
+        assert len(db.rows("SELECT * FROM bunce_customers")) == 1

@@ -85,15 +85,15 @@ def test_pending_rows_go_by_the_columns_that_their_package_names(
     waiting = pipeline()
     waiting.extract(resource(kind))
     STAGES[stage](waiting)
-    assert [] != files_with(MARK)
+    assert files_with(MARK) != []
 
     done = run("erase", "k1", "--yes", "--json").json
 
-    assert (1, 1) == (done["ledger"], done["package_rows"])
-    assert [] == files_with(MARK)
+    assert (done["ledger"], done["package_rows"]) == (1, 1)
+    assert files_with(MARK) == []
     summary = flush_and_run(pipeline(), resource(kind))
     assert summary.flushed is not None
-    assert (2, 2) == (summary.flushed.read, summary.flushed.unchanged)
+    assert (summary.flushed.read, summary.flushed.unchanged) == (2, 2)
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -110,12 +110,12 @@ def test_a_package_of_nobody_else_stands_in_nobodys_way(
     STAGES[stage](waiting)
     folders = {path.parent for path in Path().rglob("*_jobs/*")}
 
-    assert 1 == run("erase", "k1", "--yes", "--json").json["package_rows"]
+    assert run("erase", "k1", "--yes", "--json").json["package_rows"] == 1
 
     assert folders == {path.parent for path in Path().rglob("*_jobs/*")}
     summary = flush_and_run(pipeline(), resource(kind))
     # Bunce still has them, and so they are found there
-    assert {"unchanged": 2, "adopted": 1} == {k: n for k, n in summary.fates.items() if n}
+    assert {k: n for k, n in summary.fates.items() if n} == {"unchanged": 2, "adopted": 1}
     assert not pipeline().has_pending_data
 
 
@@ -131,12 +131,12 @@ def test_a_package_that_is_loaded_in_part_is_refused_and_nothing_is_erased(
     flushed = flush_and_run(pipeline(), resource("arrow")).flushed
     done = run("erase", "k1", "--yes", "--json").json
 
-    assert (2, "") == (refused.code, refused.output)
+    assert (refused.code, refused.output) == (2, "")
     assert "of pipeline 'crm' holds such rows, and a part of it is loaded" in refused.errors
     assert "Run the pipeline again" in refused.errors
     assert flushed is not None
-    assert 3 == flushed.created
-    assert (1, 0) == (done["ledger"], done["package_rows"])
+    assert flushed.created == 3
+    assert (done["ledger"], done["package_rows"]) == (1, 0)
 
 
 def test_rows_that_were_given_up_go_by_the_mapping_that_they_came_with(
@@ -147,30 +147,30 @@ def test_rows_that_were_given_up_go_by_the_mapping_that_they_came_with(
     customers = dlt.resource(incomplete, name="customers", write_disposition="merge")
     with pytest.raises(BunceError, match="dlt-bunce load"):
         flush_and_run(pipeline(), bunce_adapter(customers, customer_id="key", version="stamp"))
-    assert [] != files_with(MARK)
+    assert files_with(MARK) != []
 
     done = run("erase", "k1", "--yes", "--json").json
 
-    assert 1 == done["package_rows"]
-    assert [] == files_with(MARK)
+    assert done["package_rows"] == 1
+    assert files_with(MARK) == []
     (kept,) = Path(pipeline().pipelines_dir).glob("crm.given_up/*/*.parquet")
-    assert ["k2", "k3"] == pq.read_table(kept).column("key").to_pylist()
+    assert pq.read_table(kept).column("key").to_pylist() == ["k2", "k3"]
 
 
 def test_kept_files_of_loaded_packages_are_cleaned(run: Run, emulator: Emulator) -> None:
     flush_and_run(pipeline(keep_completed_jobs=True), resource("dicts"))
-    assert [] != files_with(MARK)
+    assert files_with(MARK) != []
 
-    assert 1 == run("erase", "k1", "--yes", "--json").json["package_rows"]
-    assert [] == files_with(MARK)
+    assert run("erase", "k1", "--yes", "--json").json["package_rows"] == 1
+    assert files_with(MARK) == []
 
 
 def test_what_a_killed_run_of_an_engine_has_left_goes_too(run: Run, emulator: Emulator) -> None:
     flush_and_run(pipeline(), resource("arrow", email="first@example.com"))
     pipeline(pipelines_dir=tempfile.mkdtemp(prefix="dlt-bunce-")).extract(resource("arrow"))
 
-    assert 1 == run("erase", "k1", "--yes", "--json").json["package_rows"]
-    assert [] == files_with(MARK)
+    assert run("erase", "k1", "--yes", "--json").json["package_rows"] == 1
+    assert files_with(MARK) == []
 
 
 def test_the_rows_of_another_account_stay(run: Run, emulator: Emulator) -> None:
@@ -182,8 +182,8 @@ def test_the_rows_of_another_account_stay(run: Run, emulator: Emulator) -> None:
 
     done = run("erase", "k1", "--yes", "--json").json
 
-    assert (1, 0, []) == (done["ledger"], done["package_rows"], done["not_searched"])
-    assert [] != files_with(b"Eze")
+    assert (done["ledger"], done["package_rows"], done["not_searched"]) == (1, 0, [])
+    assert files_with(b"Eze") != []
 
 
 def test_a_folder_that_tells_nothing_is_named_and_a_column_can_be(
@@ -202,10 +202,10 @@ def test_a_folder_that_tells_nothing_is_named_and_a_column_can_be(
     refused = run("erase", "k1", "--yes")
     done = run("erase", "k1", "--yes", "--json", "--map", "customer_id=number").json
 
-    assert 2 == refused.code
+    assert refused.code == 2
     assert "Say so with --map customer_id=COLUMN" in refused.errors
-    assert (1, 1) == (done["ledger"], done["package_rows"])
-    assert ["unknown"] == [Path(folder).name for folder in done["not_searched"]]
+    assert (done["ledger"], done["package_rows"]) == (1, 1)
+    assert [Path(folder).name for folder in done["not_searched"]] == ["unknown"]
 
 
 def test_a_running_load_is_waited_for_and_then_refused(
@@ -227,6 +227,6 @@ def test_a_running_load_is_waited_for_and_then_refused(
     done.set()
     running.join()
 
-    assert 1 == refused.code
+    assert refused.code == 1
     assert "Another run of 'crm' is in progress" in refused.errors
-    assert 1 == run("erase", "k1", "--yes", "--json").json["ledger"]
+    assert run("erase", "k1", "--yes", "--json").json["ledger"] == 1

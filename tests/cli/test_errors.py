@@ -159,7 +159,7 @@ def test_a_mistake_is_told_in_one_line(
     assert lines[0].startswith("Error: ")
     assert expected in lines[0]
     assert "marked" not in lines[0].replace("dlt-bunce", "")
-    assert {} == emulator.customers
+    assert emulator.customers == {}
 
 
 @pytest.mark.usefixtures("_files")
@@ -168,7 +168,7 @@ def test_a_wrong_key_is_told_in_one_line(run: Run, emulator: Emulator) -> None:
 
     done = run("load", "c.parquet")
 
-    assert (1, 1) == (done.code, len(done.errors.splitlines()))
+    assert (done.code, len(done.errors.splitlines())) == (1, 1)
     assert "refuses the API key (HTTP 401)" in done.errors
     assert "marked" not in done.errors
 
@@ -177,32 +177,32 @@ def test_a_wrong_key_is_told_in_one_line(run: Run, emulator: Emulator) -> None:
 def test_a_renewed_key_is_refused_with_the_command_that_accepts_it(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert 0 == run("load", "c.parquet").code
+    assert run("load", "c.parquet").code == 0
     monkeypatch.setenv(KEY, "sk_test_renewed")
 
     refused = run("load", "c.parquet")
     rotated = run("account", "rotate", "--json")
     loaded = run("load", "c.parquet", "--json")
 
-    assert (2, 1) == (refused.code, len(refused.errors.splitlines()))
+    assert (refused.code, len(refused.errors.splitlines())) == (2, 1)
     assert "`dlt-bunce account rotate`" in refused.errors
-    assert {"account": "default", "rotated": True} == rotated.json
-    assert (1, 0) == (loaded.json["unchanged"], loaded.json["bulk_requests"])
-    assert ["default"] == [account["account"] for account in run("account", "list", "--json").json]
+    assert rotated.json == {"account": "default", "rotated": True}
+    assert (loaded.json["unchanged"], loaded.json["bulk_requests"]) == (1, 0)
+    assert [account["account"] for account in run("account", "list", "--json").json] == ["default"]
 
 
 @pytest.mark.usefixtures("_files")
 def test_a_key_that_bunce_refuses_is_not_accepted_as_the_new_one(
     run: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert 0 == run("load", "c.parquet").code
+    assert run("load", "c.parquet").code == 0
     emulator.behavior = Behavior(rate_limit=0, api_keys=("sk_test_marked_key",))
     monkeypatch.setenv(KEY, "sk_test_wrong")
 
-    assert 1 == run("account", "rotate").code
-    assert 2 == run("account", "rotate", "--account", "nobody").code
+    assert run("account", "rotate").code == 1
+    assert run("account", "rotate", "--account", "nobody").code == 2
     monkeypatch.setenv(KEY, "sk_test_marked_key")
-    assert 0 == run("load", "c.parquet").code
+    assert run("load", "c.parquet").code == 0
 
 
 @pytest.mark.usefixtures("_files")
@@ -212,8 +212,8 @@ def test_a_key_that_bunce_refuses_is_not_accepted_as_the_new_one(
 def test_the_program_leaves_no_stack_trace(command: str, program: Run) -> None:
     done = program(*command.split())
 
-    assert "" == done.output
-    assert 1 == len(done.errors.splitlines())
+    assert done.output == ""
+    assert len(done.errors.splitlines()) == 1
 
 
 @pytest.mark.usefixtures("_files")
@@ -221,18 +221,18 @@ def test_a_missing_table_of_postgres_is_told_in_one_line(program: Run, postgres_
     for choice in (["--table", "nope"], ["--query", "SELECT * FROM nope"]):
         done = program("load", postgres_url, *choice)
 
-        assert (2, 1) == (done.code, len(done.errors.splitlines()))
+        assert (done.code, len(done.errors.splitlines())) == (2, 1)
         assert "nope" in done.errors
 
 
 @pytest.mark.usefixtures("_files")
 def test_after_a_mistake_the_corrected_command_loads(run: Run, emulator: Emulator) -> None:
-    assert 2 == run("load", "c.parquet", "--map", "phone_no=nope").code
+    assert run("load", "c.parquet", "--map", "phone_no=nope").code == 2
 
     done = run("load", "c.parquet", "--json")
 
-    assert (0, 1, 1) == (done.code, done.json["read"], done.json["created"])
-    assert ["1"] == list(emulator.customers)
+    assert (done.code, done.json["read"], done.json["created"]) == (0, 1, 1)
+    assert list(emulator.customers) == ["1"]
 
 
 @pytest.mark.usefixtures("_files")
@@ -240,13 +240,13 @@ def test_after_a_mistake_in_a_csv_the_corrected_file_loads_and_nothing_else(
     run: Run, emulator: Emulator
 ) -> None:
     torn = Path("quote.csv").read_text()
-    assert 2 == run("load", "quote.csv").code
+    assert run("load", "quote.csv").code == 2
     Path("quote.csv").write_text(torn.replace('"marked', "+2348100000002"))
 
     done = run("load", "quote.csv", "--json")
 
-    assert (0, "") == (done.code, done.errors)
-    assert (3, 2, 1) == tuple(done.json[n] for n in ("read", "created", "superseded"))
+    assert (done.code, done.errors) == (0, "")
+    assert tuple(done.json[n] for n in ("read", "created", "superseded")) == (3, 2, 1)
     assert {"1", "2"} == set(emulator.customers)
 
 
@@ -273,6 +273,6 @@ def test_after_a_mistake_in_a_csv_the_corrected_file_loads_and_nothing_else(
 def test_every_command_says_what_it_does_and_none_takes_a_key(command: str, run: Run) -> None:
     done = run(*command.split(), "--help")
 
-    assert 0 == done.code
+    assert done.code == 0
     assert len(done.output.splitlines()[2].strip()) > 20
     assert not {"--api-key", "--key", "--credentials"} & set(done.output.split())

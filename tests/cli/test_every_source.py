@@ -165,17 +165,17 @@ def test_the_same_rows_give_the_same_customers(
         maps = [f"--map={field}={path}" for field, path in MAPPING.items()]
         words = [*make(request.getfixturevalue), *options, *maps, "--version-column", "changed"]
         done = run("load", *words, "--json")
-        assert 0 == done.code, done.errors
+        assert done.code == 0, done.errors
         counts = done.json
     else:
         pipeline = dlt.pipeline("crm", destination="bunce")
         data = bunce_adapter(DATA[place](), **MAPPING, version="changed")
         counts = flush_and_run(pipeline, data, table_name="customers").as_dict()
 
-    assert EXPECTED == {
+    assert {
         key: [*(customer[field] for field in FIELDS), tokens(customer)]
         for key, customer in emulator.customers.items()
-    }
+    } == EXPECTED
     found = [counts[name] for name in ("read", "created", "rejected", "superseded")]
-    assert [10, 6, 2, 2] == found
-    assert {"missing_first_name": 1, "invalid_phone_no": 1} == counts["reject_codes"]
+    assert found == [10, 6, 2, 2]
+    assert counts["reject_codes"] == {"missing_first_name": 1, "invalid_phone_no": 1}

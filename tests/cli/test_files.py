@@ -40,7 +40,7 @@ def test_parquet_files_are_known_by_their_usual_names(
     for other in ("_SUCCESS", ".hidden.parquet", "a.parquet.crc", "empty.parquet"):
         Path("lake", other).write_bytes(b"" if other == "empty.parquet" else b"no Parquet")
 
-    assert 0 == run("load", "lake").code
+    assert run("load", "lake").code == 0
     assert {"1"} == set(emulator.customers)
 
 
@@ -52,7 +52,7 @@ def test_no_file_is_no_success(run: Run, emulator: Emulator, source: str) -> Non
 
     done = run("load", source)
 
-    assert 2 == done.code
+    assert done.code == 2
     assert "There is no" in done.errors
     assert ("_SUCCESS, notes.txt" in done.errors) is (source in {"lake", "lake/"})
 
@@ -62,8 +62,8 @@ def test_of_two_versions_the_later_file_has_the_newer(run: Run, emulator: Emulat
     csv("days/2026-11-02.csv", 1, name="New")
     csv("days/2026-11-01.csv", 1, name="Old")
 
-    assert 0 == run("load", "days").code
-    assert "New" == emulator.customers["1"]["last_name"]
+    assert run("load", "days").code == 0
+    assert emulator.customers["1"]["last_name"] == "New"
 
 
 @pytest.mark.parametrize("first", [True, False])
@@ -76,7 +76,7 @@ def test_a_part_with_another_header_is_refused_by_name_and_without_values(
 
     done = run("load", "parts")
 
-    assert (2, {}) == (done.code, dict(emulator.customers))
+    assert (done.code, dict(emulator.customers)) == (2, {})
     assert f"{'a' if first else 'c'}.csv" in done.errors
     assert "Marked" not in done.errors
     assert "c7@" not in done.errors
@@ -109,7 +109,7 @@ def test_two_columns_of_one_name_are_refused(
 
     done = run("load", "env:CRM_URL", "--query", query)
 
-    assert (2, {}) == (done.code, dict(emulator.customers))
+    assert (done.code, dict(emulator.customers)) == (2, {})
     assert "two columns named 'id'" in done.errors
     assert "AS other_id" in done.errors
 
@@ -118,8 +118,8 @@ def test_a_folder_is_read_whichever_way_it_is_written(run: Run, emulator: Emulat
     parquet("lake/a.parquet", 1)
     shutil.copy("lake/a.parquet", "single")
 
-    assert [0, 0, 0] == [run("load", one).code for one in ("lake", "lake/", "single")]
-    assert {"1": 1} == dict(emulator.times_sent)
+    assert [run("load", one).code for one in ("lake", "lake/", "single")] == [0, 0, 0]
+    assert dict(emulator.times_sent) == {"1": 1}
 
 
 def test_no_remote_file_is_no_success_either(run: Run, emulator: Emulator, s3: Bucket) -> None:
@@ -130,7 +130,7 @@ def test_no_remote_file_is_no_success_either(run: Run, emulator: Emulator, s3: B
     found = run("load", f"s3://{s3.name}/lake/csvs/")
 
     assert "There is no file" in nothing.errors
-    assert 2 == nothing.code
+    assert nothing.code == 2
     assert (0, {"1"}) == (found.code, set(emulator.customers))
 
 
@@ -144,5 +144,5 @@ def test_a_remote_folder_needs_no_slash_and_its_files_no_ending(
     s3.put("mark", "lake/hive/_SUCCESS")
     s3.put("mark", "lake/hive/day=1/empty.parquet")
 
-    assert 0 == run("load", f"s3://{s3.name}/lake/hive").code
+    assert run("load", f"s3://{s3.name}/lake/hive").code == 0
     assert {"1"} == set(emulator.customers)

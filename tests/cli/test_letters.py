@@ -25,7 +25,7 @@ REFUSED = [*people(2, mobile="call me"), *people(3, email="c1@example.com")]
 def loaded(run: Run) -> Run:
     """After a load of one good customer and two bad ones."""
     write([*people(1), *REFUSED])
-    assert 0 == run("load", "customers.parquet").code
+    assert run("load", "customers.parquet").code == 0
     return run
 
 
@@ -45,14 +45,14 @@ def test_letters_are_listed_without_the_values_of_their_rows(loaded: Run) -> Non
     assert {"2", "3"} == set(letters(loaded))
     assert {"3"} == set(letters(loaded, "--code", "email_taken"))
     assert {"2"} == set(letters(loaded, "--id", letters(loaded)["2"]["id"][:12]))
-    assert {} == letters(loaded, "--status", "resolved")
+    assert letters(loaded, "--status", "resolved") == {}
 
 
 def test_a_short_list_says_that_there_is_more(loaded: Run) -> None:
     listed = loaded("dead-letters", "list", "--limit", "1")
 
     assert "Only the newest 1 are shown" in listed.output
-    assert 1 == len(loaded("dead-letters", "list", "--limit", "1", "--json").json)
+    assert len(loaded("dead-letters", "list", "--limit", "1", "--json").json) == 1
 
 
 def test_letters_are_listed_newest_first(loaded: Run) -> None:
@@ -61,7 +61,7 @@ def test_letters_are_listed_newest_first(loaded: Run) -> None:
 
     listed = loaded("dead-letters", "list", "--json").json
 
-    assert "4" == listed[0]["customer_id"]
+    assert listed[0]["customer_id"] == "4"
     assert sorted((x["last_seen_at"] for x in listed), reverse=True) == [
         x["last_seen_at"] for x in listed
     ]
@@ -105,7 +105,7 @@ def test_a_run_that_is_not_there_is_told(loaded: Run) -> None:
     for command in ("list", "group", "replay", "export l.csv", "discard"):
         refused = loaded("dead-letters", *command.split(), "--run", "17")
 
-        assert (2, "") == (refused.code, refused.output)
+        assert (refused.code, refused.output) == (2, "")
         assert "There is no run '17'. See the runs with: dlt-bunce status" in refused.errors
 
 
@@ -135,7 +135,7 @@ def test_letters_are_counted_by_what_they_share(loaded: Run) -> None:
             {"status": "open", "dead_letters": 1},
         ],
     } == figures
-    assert ["email_taken"] == [group["code"] for group in closed]
+    assert [group["code"] for group in closed] == ["email_taken"]
 
 
 def test_one_letter_is_shown_with_its_row_its_answer_and_its_remedy(loaded: Run) -> None:
@@ -145,8 +145,8 @@ def test_one_letter_is_shown_with_its_row_its_answer_and_its_remedy(loaded: Run)
     read = loaded("dead-letters", "show", letter["id"], "--json").json
 
     assert REFUSED[1] == read["source_row"]
-    assert "c1@example.com" == read["payload"]["email"]
-    assert ("api", "email") == (read["stage"], read["field"])
+    assert read["payload"]["email"] == "c1@example.com"
+    assert (read["stage"], read["field"]) == ("api", "email")
     assert REJECT_CODES["email_taken"].remedy == read["remedy"]
     assert f"remedy         {read['remedy']}" in shown.output.splitlines()
 
@@ -162,13 +162,13 @@ def test_an_id_that_chooses_several_is_refused(loaded: Run) -> None:
 
     refused = loaded("dead-letters", "show", common)
 
-    assert (2, "") == (refused.code, refused.output)
+    assert (refused.code, refused.output) == (2, "")
     assert f"More than one dead letter begins with '{common}'" in refused.errors
 
 
 def test_letters_are_exported_whole_and_for_their_owner_only(loaded: Run) -> None:
     for name in ("l.parquet", "l.jsonl"):
-        assert 2 == loaded("dead-letters", "export", name, "--json").json["dead_letters"]
+        assert loaded("dead-letters", "export", name, "--json").json["dead_letters"] == 2
 
     found = [
         pq.read_table("l.parquet").to_pylist(),
@@ -176,8 +176,9 @@ def test_letters_are_exported_whole_and_for_their_owner_only(loaded: Run) -> Non
     ]
     for rows in found:
         by_customer = {row["customer_id"]: row for row in rows}
-        assert {"2": "invalid_phone_no", "3": "email_taken"} == {
-            customer: row["code"] for customer, row in by_customer.items()
+        assert {customer: row["code"] for customer, row in by_customer.items()} == {
+            "2": "invalid_phone_no",
+            "3": "email_taken",
         }
         assert REFUSED[0] == json.loads(by_customer["2"]["source_row"])
     assert {0o600} == {stat.S_IMODE(path.stat().st_mode) for path in Path().glob("l.*")}
@@ -190,10 +191,10 @@ def test_an_export_replaces_a_file_only_when_told(loaded: Run) -> None:
     kept = Path("l.csv").read_text()
     done = loaded("dead-letters", "export", "l.csv", "--overwrite", "--code", "email_taken")
 
-    assert (2, "mine") == (refused.code, kept)
+    assert (refused.code, kept) == (2, "mine")
     assert "l.csv exists already" in refused.errors
     assert done.output.startswith("1 dead letters written to l.csv")
-    assert [] == [path.name for path in Path().glob(".l.csv*")], "no part is left behind"
+    assert [path.name for path in Path().glob(".l.csv*")] == [], "no part is left behind"
 
 
 def test_replay_sends_what_passes_today_and_leaves_the_rest_open(
@@ -204,7 +205,7 @@ def test_replay_sends_what_passes_today_and_leaves_the_rest_open(
     done = loaded("dead-letters", "replay", "--json").json
     shown = loaded("dead-letters", "replay")
 
-    assert (2, 1, 1) == (done["read"], done["created"], done["held"])
+    assert (done["read"], done["created"], done["held"]) == (2, 1, 1)
     assert {"2"} == set(letters(loaded))
     assert {"3"} == set(letters(loaded, "--status", "resolved"))
     assert {"1", "3"} == set(emulator.customers)
@@ -217,9 +218,9 @@ def test_replay_takes_a_mapping_of_today(run: Run, emulator: Emulator) -> None:
 
     done = run("dead-letters", "replay", "--map", "phone_no=tel", "--id", letters(run)["2"]["id"])
 
-    assert 0 == done.code
+    assert done.code == 0
     assert {"1", "2"} == set(emulator.customers)
-    assert {} == letters(run)
+    assert letters(run) == {}
 
 
 def test_discarded_letters_are_closed_and_their_rows_held(loaded: Run) -> None:
@@ -228,14 +229,14 @@ def test_discarded_letters_are_closed_and_their_rows_held(loaded: Run) -> None:
     write([*people(1), *REFUSED])
     again = loaded("load", "customers.parquet", "--json").json
 
-    assert (2, True) == (
+    assert (
         nothing.code,
         "Give a filter such as --id or --code, or --all." in nothing.errors,
-    )
-    assert "1 dead letters discarded.\n" == done.output
+    ) == (2, True)
+    assert done.output == "1 dead letters discarded.\n"
     assert {"2"} == set(letters(loaded))
     assert {"3"} == set(letters(loaded, "--status", "discarded"))
-    assert (2, 0) == (again["held"], again["bulk_requests"])
+    assert (again["held"], again["bulk_requests"]) == (2, 0)
 
 
 def test_purging_by_age_leaves_what_was_closed_lately(loaded: Run) -> None:
@@ -247,7 +248,7 @@ def test_purging_by_age_leaves_what_was_closed_lately(loaded: Run) -> None:
         db.execute("UPDATE bunce_dead_letters SET resolved_at = $1", (before,))
     at_last = loaded("dead-letters", "purge", "--older-than", "1", "--yes", "--json").json
 
-    assert ({"purged": 0}, {"purged": 1}) == (lately, at_last)
+    assert (lately, at_last) == ({"purged": 0}, {"purged": 1})
 
 
 def test_open_letters_are_purged_only_when_asked_for_and_their_rows_come_back(
@@ -259,13 +260,13 @@ def test_open_letters_are_purged_only_when_asked_for_and_their_rows_come_back(
     done = loaded("dead-letters", "purge", "--status", "open", "--older-than", "0d", "--yes")
     wrong = loaded("dead-letters", "purge", "--older-than", "soon", "--yes")
 
-    assert ("0 dead letters deleted.\n", "1 dead letters deleted.\n") == (young.output, done.output)
-    assert {"3": "discarded"} == {
-        k: v["status"] for k, v in letters(loaded, "--status", "all").items()
+    assert (young.output, done.output) == ("0 dead letters deleted.\n", "1 dead letters deleted.\n")
+    assert {k: v["status"] for k, v in letters(loaded, "--status", "all").items()} == {
+        "3": "discarded"
     }
-    assert (2, True) == (wrong.code, "'soon' is not an age. Write 90d" in wrong.errors)
+    assert (wrong.code, "'soon' is not an age. Write 90d" in wrong.errors) == (2, True)
     again = loaded("load", "customers.parquet", "--json").json
-    assert (1, 1, 1) == (again["unchanged"], again["rejected"], again["held"])
+    assert (again["unchanged"], again["rejected"], again["held"]) == (1, 1, 1)
 
 
 def test_what_is_purged_is_overwritten(loaded: Run) -> None:
@@ -275,9 +276,9 @@ def test_what_is_purged_is_overwritten(loaded: Run) -> None:
     loaded("dead-letters", "discard", "--all")
     assert b"call me" in stored()
 
-    assert {"purged": 2} == loaded("dead-letters", "purge", "--yes", "--json").json
+    assert loaded("dead-letters", "purge", "--yes", "--json").json == {"purged": 2}
 
-    assert [False, False] == [mark in stored() for mark in (b"call me", b"c1@example.com")]
+    assert [mark in stored() for mark in (b"call me", b"c1@example.com")] == [False, False]
 
 
 def test_purging_deletes_what_is_closed_and_asks_first(loaded: Run) -> None:
@@ -286,6 +287,6 @@ def test_purging_deletes_what_is_closed_and_asks_first(loaded: Run) -> None:
     unasked = loaded("dead-letters", "purge")
     done = loaded("dead-letters", "purge", "--yes", "--json").json
 
-    assert (2, True) == (unasked.code, "Nobody can be asked." in unasked.errors)
-    assert {"purged": 1} == done
+    assert (unasked.code, "Nobody can be asked." in unasked.errors) == (2, True)
+    assert done == {"purged": 1}
     assert {"2"} == set(letters(loaded, "--status", "all"))

@@ -31,9 +31,9 @@ def test_every_source_loads_and_a_second_load_sends_nothing(
         first = run("load", *words, *store).json
         second = run("load", *words, *store).json
 
-        assert (10, 8, 2) == (first["read"], first["created"], first["rejected"]), name
-        assert {"invalid_email": 1, "invalid_phone_no": 1} == first["reject_codes"], name
-        assert (8, 2, 0) == (second["unchanged"], second["held"], second["bulk_requests"]), name
+        assert (first["read"], first["created"], first["rejected"]) == (10, 8, 2), name
+        assert first["reject_codes"] == {"invalid_email": 1, "invalid_phone_no": 1}, name
+        assert (second["unchanged"], second["held"], second["bulk_requests"]) == (8, 2, 0), name
         assert {str(n): 1 for n in range(1, 9)} == emulator.times_sent, name
 
 
@@ -47,12 +47,12 @@ def test_a_dry_run_counts_what_the_load_does_and_leaves_nothing(
     dry = run("load", "customers.parquet", "--version-column", "updated_at", "--dry-run", "--json")
 
     assert "Dry run: nothing was sent" in preview.output
-    assert [] == emulator.requests
+    assert emulator.requests == []
     assert before == sorted(p for p in tmp_path.rglob("*") if p.is_file())
     done = run("load", "customers.parquet", "--version-column", "updated_at", "--json")
     counts = ("read", "created", "unchanged", "superseded", "rejected", "reject_codes")
     assert {c: done.json[c] for c in counts} == {c: dry.json[c] for c in counts}
-    assert "dry_run" == dry.json["state"]
+    assert dry.json["state"] == "dry_run"
 
 
 def test_a_dry_run_against_a_known_store_changes_nothing_in_it(
@@ -82,10 +82,10 @@ def test_columns_are_mapped_limited_and_versioned_by_options(run: Run, emulator:
         *("--version-column", "updated_at", "--disposition", "append"),
     )
 
-    assert 0 == refused.code, "a column that exists is the user's choice; its rows are rejected"
-    assert (3, 2, 1) == tuple(done.json[n] for n in ("read", "created", "superseded"))
-    assert "append" == done.json["disposition"]
-    assert "Newer" == emulator.customers["1"]["first_name"]
+    assert refused.code == 0, "a column that exists is the user's choice; its rows are rejected"
+    assert tuple(done.json[n] for n in ("read", "created", "superseded")) == (3, 2, 1)
+    assert done.json["disposition"] == "append"
+    assert emulator.customers["1"]["first_name"] == "Newer"
     assert {"1", "2"} == set(emulator.customers)
 
 
@@ -100,17 +100,17 @@ def test_dates_are_read_as_an_option_says_they_are_written(run: Run, emulator: E
     checked = run("check", *words, "--date-format", "%d/%m/%Y", "--json").json
     done = run("load", *words, "--date-format", "%d/%m/%Y")
 
-    assert (2, 2, 0) == (without.code, wrong.code, done.code)
+    assert (without.code, wrong.code, done.code) == (2, 2, 0)
     assert "--date-format %d/%m/%Y" in without.errors
     assert "'day', which is no form of a date" in wrong.errors
-    assert 1 == checked["summary"]["superseded"]
-    assert ["Newer"] == [one["first_name"] for one in emulator.customers.values()]
+    assert checked["summary"]["superseded"] == 1
+    assert [one["first_name"] for one in emulator.customers.values()] == ["Newer"]
 
 
 def test_a_version_column_that_is_not_there_is_told_with_its_option(run: Run) -> None:
     done = run("load", write(people(1)), "--version-column", "udpated_at")
 
-    assert 2 == done.code
+    assert done.code == 2
     assert "--version-column updated_at on the command line" in done.errors
 
 
@@ -122,8 +122,8 @@ def test_another_mapping_of_the_same_file_is_not_read_by_the_old_one(
 
     done = run("load", "customers.parquet", "--map", "first_name=first_name", "--json")
 
-    assert 1 == done.json["updated"], done.errors
-    assert "Zoë" == emulator.customers["1"]["first_name"]
+    assert done.json["updated"] == 1, done.errors
+    assert emulator.customers["1"]["first_name"] == "Zoë"
 
 
 @pytest.mark.parametrize(
@@ -145,12 +145,12 @@ def test_a_threshold_exits_with_3_and_goes_before_the_setting(
     over = run(*load, option, value)
     limited = run(*load, "--limit", "1")
 
-    assert (3, 4) == (over.code, over.json["read"])
+    assert (over.code, over.json["read"]) == (3, 4)
     [clause] = over.json["over_thresholds"].values()
     assert clause.startswith(told)
     assert f"Error: {told}" in over.errors
     # few rows are what was asked for
-    assert (0, {}) == (limited.code, limited.json["over_thresholds"])
+    assert (limited.code, limited.json["over_thresholds"]) == (0, {})
 
 
 def test_too_many_rejects_exit_with_3_after_everything_is_loaded(
@@ -161,12 +161,12 @@ def test_too_many_rejects_exit_with_3_after_everything_is_loaded(
     done = run("load", "customers.parquet", "--max-reject-share", "0.19", "--json")
     again = run("load", "customers.parquet", "--max-reject-share", "0.2")
 
-    assert (3, 8, 2) == (done.code, done.json["created"], done.json["rejected"])
-    assert 1 == len(done.errors.splitlines())
+    assert (done.code, done.json["created"], done.json["rejected"]) == (3, 8, 2)
+    assert len(done.errors.splitlines()) == 1
     assert "2 of 10 rows are rejected (threshold: 19.00%)" in done.errors
-    assert 8 == len(emulator.customers)
-    assert 2 == len(run("dead-letters", "list", "--json").json)
-    assert (0, "") == (again.code, again.errors)
+    assert len(emulator.customers) == 8
+    assert len(run("dead-letters", "list", "--json").json) == 2
+    assert (again.code, again.errors) == (0, "")
 
 
 def test_the_same_words_in_another_folder_are_another_pipeline(
@@ -179,7 +179,7 @@ def test_the_same_words_in_another_folder_are_another_pipeline(
         write(people(1))
         names.add(run("load", "customers.parquet", "--json").json["pipeline_name"])
 
-    assert 2 == len(names)
+    assert len(names) == 2
 
 
 def test_a_password_comes_from_the_environment(
@@ -190,7 +190,7 @@ def test_a_password_comes_from_the_environment(
         link.execute("INSERT INTO people VALUES (1, 'a@b.example', 'A', 'B', '+2348012345678', 1)")
     monkeypatch.setenv("CRM_URL", postgres_url)
 
-    assert 0 == run("load", "env:CRM_URL", "--table", "people").code
+    assert run("load", "env:CRM_URL", "--table", "people").code == 0
     assert {"1"} == set(emulator.customers)
 
 
@@ -225,7 +225,7 @@ def on_a_terminal(*words: str, answers: Mapping[str, str] = MappingProxyType({})
             for asked in [asked for asked in waiting if asked.encode() in shown]:
                 os.write(ours, waiting.pop(asked).encode())
         os.close(ours)
-        assert 0 == running.wait(30), shown.decode()
+        assert running.wait(30) == 0, shown.decode()
     return shown.decode()
 
 
@@ -249,7 +249,7 @@ def test_progress_is_shown_on_a_terminal_only(
     assert "50 rows" in shown
     assert "unchanged" in piped.output
     assert "50 rows" not in piped.output + piped.errors
-    assert "" == piped.errors
+    assert piped.errors == ""
 
 
 def test_what_an_earlier_load_left_behind_goes_first_and_the_user_is_told(
@@ -259,18 +259,21 @@ def test_what_an_earlier_load_left_behind_goes_first_and_the_user_is_told(
     write(people(1, 2))
     gone = Fault("error_before", on_request=1, until_request=1_000)
     emulator.behavior = Behavior(rate_limit=0, faults=(gone,))
-    assert 1 == run("load", "customers.parquet").code
+    assert run("load", "customers.parquet").code == 1
     emulator.behavior = Behavior(rate_limit=0)
     write(people(3))
 
     done = run("load", "customers.parquet", "--json")
 
-    assert "Rows that an earlier run left behind are loaded first.\n" == done.errors
+    assert done.errors == "Rows that an earlier run left behind are loaded first.\n"
     before = done.json["flushed"]
-    assert (2, 2, 1, 1) == tuple(
-        one[name] for one in (before, done.json) for name in ("read", "created")
+    assert tuple(one[name] for one in (before, done.json) for name in ("read", "created")) == (
+        2,
+        2,
+        1,
+        1,
     )
-    assert "" == run("load", "customers.parquet", "--json").errors
+    assert run("load", "customers.parquet", "--json").errors == ""
 
 
 def test_rows_left_behind_arrive_although_the_file_has_other_columns_by_now(
@@ -281,7 +284,7 @@ def test_rows_left_behind_arrive_although_the_file_has_other_columns_by_now(
     emulator.behavior = Behavior(
         faults=(Fault("error_before", call="create", on_request=1, until_request=99, status=401),)
     )
-    assert 1 == run("load", "customers.parquet").code
+    assert run("load", "customers.parquet").code == 1
     emulator.behavior = Behavior()
     write(people(3, nick="Ade"))
 
@@ -290,9 +293,9 @@ def test_rows_left_behind_arrive_although_the_file_has_other_columns_by_now(
 
     assert {"1", "2", "3"} == set(emulator.customers)
     before = done.json["flushed"]
-    assert (0, 1, 2) == (done.code, done.json["created"], before["created"])
+    assert (done.code, done.json["created"], before["created"]) == (0, 1, 2)
     assert "left behind" in done.errors
-    assert (1, 1) == (again.json["read"], again.json["unchanged"])
+    assert (again.json["read"], again.json["unchanged"]) == (1, 1)
 
 
 def test_a_command_that_is_started_twice_sends_nobody_twice(run: Run, emulator: Emulator) -> None:
@@ -310,19 +313,19 @@ def test_a_command_that_is_started_twice_sends_nobody_twice(run: Run, emulator: 
 
     ended = [one.communicate(timeout=120) for one in both]
 
-    assert [0, 0] == [one.returncode for one in both], ended
+    assert [one.returncode for one in both] == [0, 0], ended
     found = [json.loads(out) for out, _ in ended]
-    assert [0, 1_500] == sorted(one["created"] for one in found)
-    assert [0, 1_500] == sorted(one["unchanged"] for one in found)
+    assert sorted(one["created"] for one in found) == [0, 1_500]
+    assert sorted(one["unchanged"] for one in found) == [0, 1_500]
     assert {1} == set(emulator.times_sent.values())
-    assert 1 == sum("Waiting for another run" in errors for _, errors in ended)
+    assert sum("Waiting for another run" in errors for _, errors in ended) == 1
 
 
 def test_a_folder_that_another_command_is_making_is_left_alone(
     run: Run, program: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(people(1), "a.parquet")
-    assert 0 == run("load", "a.parquet").code
+    assert run("load", "a.parquet").code == 0
     [state] = Path("dlt/pipelines").glob("*/state.json")
     state.unlink()  # dlt starts a folder without a state anew
     monkeypatch.setenv("DESTINATION__BUNCE__WAIT_FOR_RUN", "0.1")
@@ -331,6 +334,6 @@ def test_a_folder_that_another_command_is_making_is_left_alone(
         (state.parent / "theirs").touch()
         done = program("load", "a.parquet")
 
-    assert 1 == done.code
+    assert done.code == 1
     assert "is in progress: process" in done.errors
     assert (state.parent / "theirs").exists()

@@ -76,7 +76,7 @@ def test_slack_is_told_of_runs_that_need_somebody(
 
     well, over = run(*load), run(*load, "--max-reject-count", "0")
 
-    assert (0, 3) == (well.code, over.code)
+    assert (well.code, over.code) == (0, 3)
     text = "*crm* completed: 1 of 3 rows are rejected (threshold: 0 rows)"
     assert [text] == [message["text"] for message in receiver.posted]
 
@@ -93,10 +93,10 @@ def test_a_webhook_gets_the_figures_and_its_failure_is_told_and_fails_nothing(
     first, second = receiver.posted
     assert well.json == first
     assert (0, broken.json) == (broken.code, second)
-    assert ("", "Warning: on_run_end failed (to_webhook: HTTPError)") == (
+    assert (
         well.errors,
         broken.errors.partition(", so")[0],
-    )
+    ) == ("", "Warning: on_run_end failed (to_webhook: HTTPError)")
     assert "marked-secret" not in broken.errors
 
 
@@ -107,7 +107,7 @@ def test_a_function_that_cannot_be_found_is_wrong_use(
 
     done = run("load", write(people(1)))
 
-    assert (2, 1) == (done.code, done.errors.count("\n"))
+    assert (done.code, done.errors.count("\n")) == (2, 1)
     assert "nowhere_at_all" in done.errors
 
 

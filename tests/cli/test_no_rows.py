@@ -70,7 +70,7 @@ def test_files_of_days_are_read_in_the_order_of_the_days(place: Any, location: s
         put(f"lake/2026-11-0{day}.csv", f"id,email\n{day},a@x.com\n".encode())
     put("lake/2026-11-04.csv.gz", gzip.compress(b"email,id\na@x.com,4\n"))
 
-    assert ["1", "2", "3", "4"] == ids(open_source(place() + location))
+    assert ids(open_source(place() + location)) == ["1", "2", "3", "4"]
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_where_no_file_is_found_what_lies_there_is_told(
 
     done = run("load", place() + location)
 
-    assert (2, "") == (done.code, done.output)
+    assert (done.code, done.output) == (2, "")
     assert told in done.errors
     assert "marked" not in done.errors
 
@@ -146,11 +146,11 @@ def test_a_part_with_another_header_is_refused_by_name_before_anything_is_sent(
 
     done = run("load", place() + "lake/")
 
-    assert (2, "") == (done.code, done.output)
+    assert (done.code, done.output) == (2, "")
     assert told in done.errors
     assert "arked" not in done.errors
     assert "@" not in done.errors
-    assert {} == emulator.customers
+    assert emulator.customers == {}
 
 
 def test_a_file_without_a_header_tells_no_value(run: Run) -> None:
@@ -158,7 +158,7 @@ def test_a_file_without_a_header_tells_no_value(run: Run) -> None:
 
     for command in ("load", "check"):
         done = run(command, "a.csv")
-        assert (2, "") == (done.code, done.output)
+        assert (done.code, done.output) == (2, "")
         assert "The first row of a.csv is not the names of its columns" in done.errors
         assert "arked" not in done.errors
 
@@ -166,7 +166,7 @@ def test_a_file_without_a_header_tells_no_value(run: Run) -> None:
 def test_an_unusual_name_beside_usual_ones_is_a_header(run: Run) -> None:
     put("a.csv", b"id,email,first_name,last_name,mobile,2026-11-01\n" + row(1)[:-1] + b",5\n")
 
-    assert 1 == run("load", "a.csv", "--json").json["created"]
+    assert run("load", "a.csv", "--json").json["created"] == 1
 
 
 def test_an_empty_table_is_warned_of_and_fails_where_it_is_asked_to(
@@ -177,12 +177,12 @@ def test_an_empty_table_is_warned_of_and_fails_where_it_is_asked_to(
     link.close()
     words = ("sqlite:///s.sqlite", "--table", "people")
 
-    assert ["no_rows"] == [one["code"] for one in run("check", *words, "--json").json["warnings"]]
+    assert [one["code"] for one in run("check", *words, "--json").json["warnings"]] == ["no_rows"]
     done = run("load", *words, "--json")
-    assert (0, {"no_rows": 0}) == (done.code, done.json["warnings"])
+    assert (done.code, done.json["warnings"]) == (0, {"no_rows": 0})
     assert "row security" in run("load", *words).output
     failed = run("load", *words, "--min-rows", "1")
-    assert 3 == failed.code
+    assert failed.code == 3
     assert "0 rows were read (threshold: 1 rows)" in failed.errors
 
 
@@ -194,14 +194,14 @@ def test_fewer_rows_than_the_setting_fail_after_they_are_loaded(emulator: Emulat
 
     with pytest.raises(TooFewRowsError, match="2 rows were read"):
         flush_and_run(pipeline, dlt.resource(people(1, 2), name="customers"))
-    assert 2 == len(emulator.customers)
-    assert 3 == flush_and_run(pipeline, dlt.resource(people(1, 2, 3), name="customers")).read
+    assert len(emulator.customers) == 2
+    assert flush_and_run(pipeline, dlt.resource(people(1, 2, 3), name="customers")).read == 3
 
 
 def test_enough_rows_pass(run: Run) -> None:
     done = run("load", write(people(1, 2)), "--min-rows", "2", "--json")
 
-    assert (0, {}) == (done.code, done.json["warnings"])
+    assert (done.code, done.json["warnings"]) == (0, {})
 
 
 @pytest.mark.parametrize("kept", [1, 0])

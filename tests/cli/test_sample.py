@@ -18,7 +18,7 @@ def test_about_three_percent_are_defective_as_announced() -> None:
 
     found = prepared.rejected.column("code").value_counts().to_pylist()
     counts = {entry["values"]: entry["counts"] for entry in found}
-    assert 300 == sum(expected.values())
+    assert sum(expected.values()) == 300
     assert {c: n for c, n in expected.items() if c != "email_taken"} == counts
 
 

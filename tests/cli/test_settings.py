@@ -58,19 +58,19 @@ def test_store_account_and_region_come_from_config_toml(base: str, emulator: Emu
 
     done = dlt_bunce("load", file, "--json")
 
-    assert (0, "") == (done.code, done.errors)
-    assert 1 == done.json["created"]
-    assert ["+2348031234567"] == [c["phone_no"] for c in emulator.customers.values()]
+    assert (done.code, done.errors) == (0, "")
+    assert done.json["created"] == 1
+    assert [c["phone_no"] for c in emulator.customers.values()] == ["+2348031234567"]
     assert not Path("bunce.sqlite").exists()
     with Database("sqlite:///mine.sqlite", read_only=True) as db:
-        assert [{"account": "shop"}] == db.rows("SELECT account FROM bunce_customers")
-    assert "shop" == dlt_bunce("status", "--json").json["account"]
+        assert db.rows("SELECT account FROM bunce_customers") == [{"account": "shop"}]
+    assert dlt_bunce("status", "--json").json["account"] == "shop"
 
 
 def test_thresholds_of_config_toml_fail_the_command(base: str) -> None:
     add("max_reject_count = 0\n")
 
-    assert 3 == dlt_bunce("load", write([*people(1), *people(2, mobile="call me")])).code
+    assert dlt_bunce("load", write([*people(1), *people(2, mobile="call me")])).code == 3
 
 
 def test_dry_run_in_config_toml_sends_nothing_and_says_so(base: str, emulator: Emulator) -> None:
@@ -80,14 +80,14 @@ def test_dry_run_in_config_toml_sends_nothing_and_says_so(base: str, emulator: E
     told = dlt_bunce("load", file)
     figures = dlt_bunce("load", file, "--json")
 
-    assert (0, 0, {}) == (told.code, figures.code, dict(emulator.customers))
+    assert (told.code, figures.code, dict(emulator.customers)) == (0, 0, {})
     assert told.output.startswith("Dry run: nothing was sent")
-    assert "dry_run" == figures.json["state"]
+    assert figures.json["state"] == "dry_run"
 
 
 def test_dead_letters_keep_keys_alone_where_config_toml_says_so(base: str) -> None:
     add('dead_letter_rows = "keys"\n')
-    assert 0 == dlt_bunce("load", write(people(2, mobile="call me"))).code
+    assert dlt_bunce("load", write(people(2, mobile="call me"))).code == 0
 
     with Database("sqlite:///mine.sqlite", read_only=True) as db:
         [letter] = db.rows("SELECT source_row FROM bunce_dead_letters")
@@ -98,12 +98,12 @@ def test_environment_goes_before_dlts_files_and_those_before_config_toml(base: s
     Path(".dlt").mkdir()
     Path(".dlt/config.toml").write_text('[destination.bunce]\naccount = "dlt"\n')
     file = write(people(1))
-    assert 0 == dlt_bunce("load", file).code
+    assert dlt_bunce("load", file).code == 0
 
-    assert "dlt" == dlt_bunce("status", "--json").json["account"]
-    assert 0 == dlt_bunce("load", file, DESTINATION__BUNCE__ACCOUNT="env").code
+    assert dlt_bunce("status", "--json").json["account"] == "dlt"
+    assert dlt_bunce("load", file, DESTINATION__BUNCE__ACCOUNT="env").code == 0
     told = dlt_bunce("status", "--json", DESTINATION__BUNCE__ACCOUNT="env")
-    assert "env" == told.json["account"]
+    assert told.json["account"] == "env"
 
 
 def test_a_pipeline_of_ours_reads_the_same_file_and_its_own_section(
@@ -120,9 +120,9 @@ def test_a_pipeline_of_ours_reads_the_same_file_and_its_own_section(
         check=False,
     )
 
-    assert (0, "", 2) == (done.returncode, done.stderr, len(emulator.customers))
+    assert (done.returncode, done.stderr, len(emulator.customers)) == (0, "", 2)
     assert Path("mine.sqlite").exists()
-    assert 2 == dlt_bunce("status", "--json").json["ledger"]["delivered"]
+    assert dlt_bunce("status", "--json").json["ledger"]["delivered"] == 2
 
 
 def test_a_program_of_ones_own_reads_the_same_file(base: str, emulator: Emulator) -> None:
@@ -132,7 +132,7 @@ def test_a_program_of_ones_own_reads_the_same_file(base: str, emulator: Emulator
     )
     done = subprocess.run([sys.executable, "-c", program], env={**os.environ, **KEY}, check=False)
 
-    assert (0, 1) == (done.returncode, len(emulator.customers))
+    assert (done.returncode, len(emulator.customers)) == (0, 1)
     assert Path("mine.sqlite").exists()
 
 
@@ -159,7 +159,7 @@ def test_what_cannot_be_meant_in_config_toml_is_refused(
 
     done = dlt_bunce("load", write(people(1)))
 
-    assert (2, "", 1) == (done.code, done.output, len(done.errors.splitlines())), done.errors
+    assert (done.code, done.output, len(done.errors.splitlines())) == (2, "", 1), done.errors
     assert told in done.errors
     assert not emulator.customers
 
@@ -181,7 +181,7 @@ def test_what_cannot_be_meant_in_the_environment_is_refused(
 ) -> None:
     done = dlt_bunce("load", write(people(1)), **{variable: value})
 
-    assert (2, "") == (done.code, done.output)
+    assert (done.code, done.output) == (2, "")
     assert told in done.errors
     assert not emulator.customers
 
@@ -191,7 +191,7 @@ def test_a_command_that_only_looks_refuses_a_misspelt_store(base: str) -> None:
 
     done = dlt_bunce("status")
 
-    assert 2 == done.code
+    assert done.code == 2
     assert "Did you mean store_url?" in done.errors
 
 
@@ -200,7 +200,7 @@ def test_the_file_of_another_program_is_left_alone(emulator: Emulator) -> None:
 
     done = dlt_bunce("load", write(people(1)), DESTINATION__BUNCE__BASE_URL=emulator.base_url)
 
-    assert (0, 1) == (done.code, len(emulator.customers))
+    assert (done.code, len(emulator.customers)) == (0, 1)
 
 
 def test_unknown_arguments_are_refused_with_the_nearest_that_there_is() -> None:
@@ -229,15 +229,15 @@ def test_the_arguments_of_bunce_are_the_fields_of_its_configuration() -> None:
 
 @pytest.mark.parametrize("command", ["status", "adopt"])
 def test_an_account_that_the_store_has_not_is_refused(base: str, command: str) -> None:
-    assert 0 == dlt_bunce("load", write(people(1))).code
+    assert dlt_bunce("load", write(people(1))).code == 0
 
     done = dlt_bunce(command, "--account", "nope")
 
-    assert (2, "", 1) == (done.code, done.output, len(done.errors.splitlines()))
+    assert (done.code, done.output, len(done.errors.splitlines())) == (2, "", 1)
     assert "There is no account 'nope' in the store, which has: shop." in done.errors
 
 
 def test_adopt_makes_the_first_account_and_another_when_told_to(base: str) -> None:
-    assert 0 == dlt_bunce("adopt").code
-    assert 0 == dlt_bunce("adopt", "--account", "second", "--new-account").code
-    assert 0 == dlt_bunce("status", "--account", "second").code
+    assert dlt_bunce("adopt").code == 0
+    assert dlt_bunce("adopt", "--account", "second", "--new-account").code == 0
+    assert dlt_bunce("status", "--account", "second").code == 0

@@ -49,7 +49,7 @@ def save(
 def exported(run: Run, *words: str) -> list[dict[str, str]]:
     """The open letters as a person opens them, in the order of the source's ids."""
     done = run("dead-letters", "export", "rejected.csv", "--overwrite", *words)
-    assert (0, "") == (done.code, done.errors)
+    assert (done.code, done.errors) == (0, "")
     return sorted(rows_of(), key=lambda row: row.get("id", ""))
 
 
@@ -84,7 +84,7 @@ def test_corrected_rows_arrive_and_close_their_letters(
     spreadsheet: str, run: Run, emulator: Emulator
 ) -> None:
     write([*people(1, devices=None), *BAD])
-    assert 0 == run("load", "customers.parquet").code
+    assert run("load", "customers.parquet").code == 0
 
     rows = exported(run)
     rows[0]["mobile"] = "'+2348030000002"
@@ -98,11 +98,11 @@ def test_corrected_rows_arrive_and_close_their_letters(
     again = run("load", "rejected.csv", "--json")
 
     assert "  dlt-bunce load x.csv\n" in shown.output
-    assert (3, 2, 1) == counts(first, "read", "created", "held")
-    assert (3, 2, 1, 0) == counts(again, "read", "unchanged", "held", "bulk_requests")
-    assert {"2": ["resolved"], "3": ["resolved"], "4": ["open"]} == statuses(run)
+    assert counts(first, "read", "created", "held") == (3, 2, 1)
+    assert counts(again, "read", "unchanged", "held", "bulk_requests") == (3, 2, 1, 0)
+    assert statuses(run) == {"2": ["resolved"], "3": ["resolved"], "4": ["open"]}
     assert {"1", "2", "3"} == set(emulator.customers)
-    assert "+2348030000002" == emulator.customers["2"]["phone_no"]
+    assert emulator.customers["2"]["phone_no"] == "+2348030000002"
     (device,) = emulator.customers["2"]["devices"]
     assert DEVICES[0].items() <= device.items()
 
@@ -114,17 +114,17 @@ def test_a_spreadsheet_has_the_columns_of_the_source_behind_what_is_wrong(run: R
     rows = exported(run)
 
     assert [*FRONT, *BAD[0]] == list(rows[0])
-    assert ("invalid_phone_no", "phone_no") == (
+    assert (
         rows[0]["dead_letter_code"],
         rows[0]["dead_letter_field"],
-    )
+    ) == ("invalid_phone_no", "phone_no")
     assert REJECT_CODES["invalid_phone_no"].remedy == rows[0]["dead_letter_remedy"]
-    assert "'0803 000 0002" == rows[0]["mobile"], "a spreadsheet would drop the zero"
-    assert ("2", "10", "Zoë") == (rows[0]["id"], rows[0]["updated_at"], rows[0]["first_name"])
-    assert '[{"device_type": "ios", "device_token": "=1+1"}]' == rows[0]["devices"]
-    assert ("", "") == (rows[1]["devices"], rows[2]["first_name"])
+    assert rows[0]["mobile"] == "'0803 000 0002", "a spreadsheet would drop the zero"
+    assert (rows[0]["id"], rows[0]["updated_at"], rows[0]["first_name"]) == ("2", "10", "Zoë")
+    assert rows[0]["devices"] == '[{"device_type": "ios", "device_token": "=1+1"}]'
+    assert (rows[1]["devices"], rows[2]["first_name"]) == ("", "")
     assert Path("rejected.csv").read_bytes().startswith(b"\xef\xbb\xbf")
-    assert 0o600 == stat.S_IMODE(Path("rejected.csv").stat().st_mode)
+    assert stat.S_IMODE(Path("rejected.csv").stat().st_mode) == 0o600
 
 
 @pytest.mark.usefixtures("store")
@@ -141,10 +141,10 @@ def test_a_letter_without_an_id_or_with_another_is_closed_by_its_row(
     done = run("load", "rejected.csv", "--json")
     source = run("load", "customers.parquet", "--json")
 
-    assert (2, 2) == counts(done, "read", "created")
+    assert counts(done, "read", "created") == (2, 2)
     assert {"1", "5", "7"} == set(emulator.customers)
-    assert (1, 2) == counts(source, "unchanged", "rejected"), "the source is not corrected yet"
-    assert {None: ["open"], "6": ["open"]} == statuses(run)
+    assert counts(source, "unchanged", "rejected") == (1, 2), "the source is not corrected yet"
+    assert statuses(run) == {None: ["open"], "6": ["open"]}
 
 
 @pytest.mark.usefixtures("store")
@@ -160,9 +160,9 @@ def test_a_letter_that_was_left_open_by_a_kill_is_closed_by_the_same_file(
 
     again = run("load", "rejected.csv", "--json")
 
-    assert (1, 1, 0) == counts(again, "read", "unchanged", "bulk_requests")
-    assert {None: ["resolved"]} == statuses(run)
-    assert {"1": 1, "5": 1} == emulator.times_sent
+    assert counts(again, "read", "unchanged", "bulk_requests") == (1, 1, 0)
+    assert statuses(run) == {None: ["resolved"]}
+    assert emulator.times_sent == {"1": 1, "5": 1}
 
 
 @pytest.mark.usefixtures("store")
@@ -177,10 +177,10 @@ def test_a_row_that_is_rejected_again_leaves_one_open_letter(run: Run, emulator:
     save([rows[0] | {"id": "5", "mobile": "'+2348100000005"}])
     done = run("load", "rejected.csv", "--json")
 
-    assert (1, 1) == counts(still, "read", "rejected")
-    assert {None: ["superseded"], "5": ["open"]} == between
-    assert (1, 1) == counts(done, "read", "created")
-    assert {None: ["superseded"], "5": ["resolved"]} == statuses(run)
+    assert counts(still, "read", "rejected") == (1, 1)
+    assert between == {None: ["superseded"], "5": ["open"]}
+    assert counts(done, "read", "created") == (1, 1)
+    assert statuses(run) == {None: ["superseded"], "5": ["resolved"]}
     assert {"1", "5"} == set(emulator.customers)
 
 
@@ -192,14 +192,14 @@ def test_what_bunce_refuses_again_leaves_one_open_letter(run: Run, emulator: Emu
     save([exported(run)[0] | {"id": "5", "email": "c1@example.com"}])
     refused = run("load", "rejected.csv", "--json")
 
-    assert {"email_taken": 1} == refused.json["reject_codes"]
-    assert {None: ["superseded"], "5": ["open"]} == statuses(run)
+    assert refused.json["reject_codes"] == {"email_taken": 1}
+    assert statuses(run) == {None: ["superseded"], "5": ["open"]}
     (letter,) = run("dead-letters", "list", "--json").json
     row = run("dead-letters", "show", letter["id"], "--json").json["source_row"]
     assert "dead_letter_id" not in row
     save([exported(run)[0] | {"email": "c5@example.com"}])
-    assert (1, 1) == counts(run("load", "rejected.csv", "--json"), "read", "created")
-    assert {None: ["superseded"], "5": ["resolved"]} == statuses(run)
+    assert counts(run("load", "rejected.csv", "--json"), "read", "created") == (1, 1)
+    assert statuses(run) == {None: ["superseded"], "5": ["resolved"]}
 
 
 @pytest.mark.usefixtures("store")
@@ -220,14 +220,14 @@ def test_a_correction_never_overwrites_what_was_accepted_since(
     save([row | {"mobile": "'+2348100000002", "dead_letter_id": ""}])
     forced = run("load", "rejected.csv", "--json")
 
-    assert (1, 1) == counts(dry, "read", "superseded")
-    assert (1, 1, 0) == counts(done, "read", "superseded", "bulk_requests")
+    assert counts(dry, "read", "superseded") == (1, 1)
+    assert counts(done, "read", "superseded", "bulk_requests") == (1, 1, 0)
     assert "To send such a row all the same, empty its cell dead_letter_id." in " ".join(
         told.output.split()
     )
-    assert "New" == kept
-    assert (1, 1) == counts(forced, "read", "updated")
-    assert "Old" == emulator.customers["2"]["first_name"]
+    assert kept == "New"
+    assert counts(forced, "read", "updated") == (1, 1)
+    assert emulator.customers["2"]["first_name"] == "Old"
 
 
 def test_an_older_version_than_bunce_has_is_not_sent(run: Run, emulator: Emulator) -> None:
@@ -241,15 +241,15 @@ def test_an_older_version_than_bunce_has_is_not_sent(run: Run, emulator: Emulato
     save([rows[0] | {"id": "1"}])
     done = loads(run, "--json")
 
-    assert (1, 1) == counts(done, "read", "superseded")
-    assert "New" == emulator.customers["1"]["first_name"]
-    assert {None: ["superseded"]} == statuses(run)
+    assert counts(done, "read", "superseded") == (1, 1)
+    assert emulator.customers["1"]["first_name"] == "New"
+    assert statuses(run) == {None: ["superseded"]}
 
 
 def test_the_command_to_paste_names_the_mapping_of_the_run(run: Run, emulator: Emulator) -> None:
     write(renamed([*people(1), *people(2, mobile="?")], mobile="cell no", email="mail2"))
     mapping = ("--map", "phone_no=cell no", "--map", "email=mail2")
-    assert 0 == run("load", "customers.parquet", *mapping, "--version-column", "updated_at").code
+    assert run("load", "customers.parquet", *mapping, "--version-column", "updated_at").code == 0
 
     told = run("dead-letters", "export", "rejected.csv")
     save([row | {"cell no": "'+2348100000002"} for row in rows_of()])
@@ -260,7 +260,7 @@ def test_the_command_to_paste_names_the_mapping_of_the_run(run: Run, emulator: E
         *("dlt-bunce", "load", "rejected.csv", "--map", "email=mail2"),
         *("--map", "phone_no=cell no", "--version-column", "updated_at"),
     ]
-    assert (1, 1) == counts(done, "read", "created")
+    assert counts(done, "read", "created") == (1, 1)
     assert {"1", "2"} == set(emulator.customers)
 
 
@@ -281,8 +281,8 @@ def test_runs_with_several_mappings_make_one_file_under_the_names_of_the_fields(
     save([row | {"phone_no": f"'+2348100000{row['customer_id']:0>3}"} for row in rows])
     done = run("load", "rejected.csv", "--json")
 
-    assert (3, 3) == counts(done, "read", "created")
-    assert {"1": ["resolved"], "2": ["resolved"], "3": ["resolved"]} == statuses(run)
+    assert counts(done, "read", "created") == (3, 3)
+    assert statuses(run) == {"1": ["resolved"], "2": ["resolved"], "3": ["resolved"]}
 
 
 def test_letters_without_their_rows_are_left_out_and_said_to_be(
@@ -296,7 +296,7 @@ def test_letters_without_their_rows_are_left_out_and_said_to_be(
     figures = run("dead-letters", "export", "other.csv", "--json").json
 
     assert "1 dead letters are left out" in told.output
-    assert (0, 1, None) == tuple(figures[n] for n in ("dead_letters", "without_row", "load"))
+    assert tuple(figures[n] for n in ("dead_letters", "without_row", "load")) == (0, 1, None)
 
 
 def test_an_export_that_nobody_corrected_sends_nothing(run: Run, emulator: Emulator) -> None:
@@ -312,11 +312,11 @@ def test_an_export_that_nobody_corrected_sends_nothing(run: Run, emulator: Emula
     pq.write_table(numbers.set_column(names, "first_name", pa.array([1, 2])), "numbers.parquet")
     pq.write_table(good, "good.parquet")
     for name in ("good", "bad", "floats", "numbers"):
-        assert 0 == run("load", f"{name}.parquet").code
+        assert run("load", f"{name}.parquet").code == 0
 
-    assert 6 == len(exported(run))
+    assert len(exported(run)) == 6
     done = loads(run, "--json")
 
-    assert (6, 0) == counts(done, "read", "bulk_requests")
-    assert 6 == done.json["held"] + done.json["rejected"]
+    assert counts(done, "read", "bulk_requests") == (6, 0)
+    assert done.json["held"] + done.json["rejected"] == 6
     assert {"9"} == set(emulator.customers)

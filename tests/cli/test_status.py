@@ -19,18 +19,18 @@ def test_status_shows_ledger_letters_and_last_runs(run: Run) -> None:
     found = run("status", "--runs", "2", "--json").json
     shown = run("status").output
 
-    assert {"customers": 2, "delivered": 2, "indeterminate": 0} == found["ledger"]
-    assert {"invalid_phone_no": 1} == found["open_dead_letters"]
-    assert [0, 0] == [run["bulk_requests"] for run in found["runs"]], "newest first"
+    assert found["ledger"] == {"customers": 2, "delivered": 2, "indeterminate": 0}
+    assert found["open_dead_letters"] == {"invalid_phone_no": 1}
+    assert [run["bulk_requests"] for run in found["runs"]] == [0, 0], "newest first"
     assert "Account default: 2 customers delivered, 0 in doubt, 1 dead letters open" in shown
-    assert 3 == shown.count("completed")
+    assert shown.count("completed") == 3
 
 
 def test_accounts_are_listed_without_their_keys(run: Run) -> None:
     write(people(1))
     run("load", "customers.parquet")
 
-    assert ["default"] == [one["account"] for one in run("account", "list", "--json").json]
+    assert [one["account"] for one in run("account", "list", "--json").json] == ["default"]
     assert "sk_test" not in run("account", "list").output
     assert "default" in run("account", "list").output
 
@@ -46,10 +46,10 @@ def test_a_renewed_key_is_accepted_by_rotating(
     rotated = run("account", "rotate")
     loaded = run("load", "customers.parquet", "--json")
 
-    assert (2, True) == (refused.code, "dlt-bunce account rotate" in refused.errors)
-    assert "Account default uses the new API key from now on.\n" == rotated.output
-    assert 0 == loaded.code
-    assert {"1": 1} == emulator.times_sent
+    assert (refused.code, "dlt-bunce account rotate" in refused.errors) == (2, True)
+    assert rotated.output == "Account default uses the new API key from now on.\n"
+    assert loaded.code == 0
+    assert emulator.times_sent == {"1": 1}
 
 
 def test_a_key_that_bunce_refuses_does_not_rotate(
@@ -63,8 +63,8 @@ def test_a_key_that_bunce_refuses_does_not_rotate(
     refused = run("account", "rotate")
     monkeypatch.setenv(KEY, "sk_test_marked_key")
 
-    assert (1, "") == (refused.code, refused.output)
-    assert 0 == run("load", "customers.parquet").code
+    assert (refused.code, refused.output) == (1, "")
+    assert run("load", "customers.parquet").code == 0
 
 
 def test_an_account_that_is_not_there_cannot_rotate(run: Run) -> None:
@@ -73,4 +73,4 @@ def test_an_account_that_is_not_there_cannot_rotate(run: Run) -> None:
 
     refused = run("account", "rotate", "--account", "nobody")
 
-    assert (2, True) == (refused.code, "no account 'nobody'" in refused.errors)
+    assert (refused.code, "no account 'nobody'" in refused.errors) == (2, True)

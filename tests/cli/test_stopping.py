@@ -55,18 +55,18 @@ def test_what_is_in_flight_is_settled_and_the_same_command_sends_the_rest(
     code, errors = stopped_after(3, emulator, sign)
 
     delivered = len(emulator.customers)
-    assert 1 == code, errors
+    assert code == 1, errors
     assert 30 <= delivered < 1_000
     told = f"Stopped: {delivered} of 1,000 rows are settled and are not sent again. Go on with: "
     assert [told + "dlt-bunce load customers.parquet --json"] == errors.splitlines()
     state = run("status", "--json").json
     assert (delivered, 0) == (state["ledger"]["delivered"], state["ledger"]["indeterminate"])
-    assert "stopped" == state["runs"][0]["state"]
+    assert state["runs"][0]["state"] == "stopped"
 
     emulator.behavior = Behavior()
     done = run(*WORDS)
 
-    assert 0 == done.code
+    assert done.code == 0
     assert {str(n): 1 for n in range(1_000)} == emulator.times_sent
 
 
@@ -84,7 +84,7 @@ def test_a_function_of_the_user_s_is_told_that_a_run_was_stopped(
 
     code, errors = stopped_after(3, emulator, signal.SIGTERM)
 
-    assert 1 == code, errors
+    assert code == 1, errors
     assert Path("told").read_text().startswith("stopped, 1000 read: Stopped")
 
 
@@ -97,10 +97,10 @@ def test_a_wait_that_bunce_has_asked_for_is_cut_short(run: Run, emulator: Emulat
     # which would take 300 seconds, and nobody waits for the program for so long
     code, errors = stopped_after(2, emulator, signal.SIGTERM)
 
-    assert 1 == code
+    assert code == 1
     assert "Stopped: " in errors
     emulator.behavior = Behavior()
-    assert 0 == run(*WORDS).code
+    assert run(*WORDS).code == 0
     assert set(emulator.customers) == {str(n) for n in range(100)}
 
 
@@ -129,7 +129,7 @@ def test_a_terminal_shows_rows_requests_and_rate(run: Run, emulator: Emulator) -
     os.close(ours)
 
     text = seen.decode()
-    assert 0 == process.returncode, text
+    assert process.returncode == 0, text
     assert "of 200 rows" in text
     assert "a second" in text
     assert "requests" in text

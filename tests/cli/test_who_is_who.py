@@ -32,9 +32,9 @@ def test_two_columns_of_one_name_are_refused_by_name(
 
     done = run(command, url, "--query", JOINED)
 
-    assert (2, "") == (done.code, done.output)
+    assert (done.code, done.output) == (2, "")
     assert "two columns named 'id'" in done.errors
-    assert {} == emulator.customers
+    assert emulator.customers == {}
 
 
 @pytest.mark.parametrize("kind", DATABASES)
@@ -58,9 +58,9 @@ def test_a_part_of_the_key_is_an_id_only_where_the_user_says_so(
     if code:
         assert f"The source's key is ({key})" in done.errors
         assert "valid_to IS NULL" in done.errors
-        assert {} == emulator.customers
-    assert 0 == run("load", url, "--table", "people", "--map", "customer_id=id").code
-    assert 1 == len(emulator.customers)
+        assert emulator.customers == {}
+    assert run("load", url, "--table", "people", "--map", "customer_id=id").code == 0
+    assert len(emulator.customers) == 1
 
 
 @pytest.mark.parametrize("rows", [people(1), pa.Table.from_pylist(people(1))])
@@ -72,7 +72,7 @@ def test_a_resource_that_names_its_key_is_judged_alike(emulator: Emulator, rows:
 
     with pytest.raises(MappingError, match=r"key is \(tenant, id\)"):
         flush_and_run(pipeline, resource)
-    assert {} == emulator.customers
+    assert emulator.customers == {}
 
 
 @pytest.mark.parametrize(
@@ -95,22 +95,22 @@ def test_rows_that_the_source_has_deleted_are_told(
     if kind == "dicts":
         pipeline = dlt.pipeline("crm", destination=bunce("sk_test_x", base_url=emulator.base_url))
         summary = flush_and_run(pipeline, dlt.resource(rows, name="customers"))
-        assert {"deleted_at_source": 3} == dict(summary.warnings)
+        assert dict(summary.warnings) == {"deleted_at_source": 3}
         return
     name = write(rows)
     checked = run("check", name, "--json").json["warnings"]
-    assert ["deleted_at_source"] == [one["code"] for one in checked]
+    assert [one["code"] for one in checked] == ["deleted_at_source"]
     assert column in checked[0]["text"] + checked[0]["remedy"]
     done = run("load", name)
     assert f"3 rows hold a value in '{column}'" in " ".join(done.output.split())
     assert f"WHERE {column} IS NULL" in " ".join(done.output.split())
-    assert 5 == len(emulator.customers)
+    assert len(emulator.customers) == 5
 
 
 def test_columns_that_only_sound_like_it_are_no_marks(run: Run) -> None:
     name = write(people(1, deleted_items_count=3, undeleted="x", archive_url="y", deleted_at=None))
 
-    assert {} == run("load", name, "--json").json["warnings"]
+    assert run("load", name, "--json").json["warnings"] == {}
 
 
 @pytest.mark.parametrize(
@@ -139,8 +139,8 @@ def test_columns_that_may_tell_which_row_of_an_id_is_newer_are_named(
     done = run("load", name, "--json").json
     told = run("load", name, "--version-column", column)
 
-    assert "ids_repeated" == checked["code"]
+    assert checked["code"] == "ids_repeated"
     assert named is (f"--version-column {column}" in checked["remedy"])
-    assert {"ids_repeated": 1} == done["warnings"]
+    assert done["warnings"] == {"ids_repeated": 1}
     assert named is (column in str(done["notes"]))
     assert "ids_repeated" not in told.output

@@ -212,8 +212,8 @@ class Scenario:
                 "SELECT run_id, read, created + updated + adopted + skipped + unchanged + held + "
                 "superseded + rejected + deferred AS counted FROM bunce_runs"
             )
-        assert [] == claims
-        assert [] == [run for run in running if run["read"] != run["counted"]]
+        assert claims == []
+        assert [run for run in running if run["read"] != run["counted"]] == []
         codes = {letter["customer_id"]: letter["code"] for letter in letters}
         assert len(codes) == len(letters)
         expected = {key: code for key, row in self.rows.items() if (code := fault_of(row))}

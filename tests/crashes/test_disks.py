@@ -21,7 +21,7 @@ def world(emulator: Emulator, loads: ProcessPool) -> Iterator[Scenario]:
         Path(folder).chmod(0o777)
         world = Scenario(Path(folder), emulator, loads)
         world.put(*(person(n) for n in range(10)))
-        assert 0 == world.load(), world.output()
+        assert world.load() == 0, world.output()
         yield world
 
 
@@ -33,17 +33,17 @@ def test_a_disk_that_fills_up_while_loading_loses_nothing_and_repeats_nothing(
     world.settings["DESTINATION__BUNCE__MAX_BATCH_SIZE"] = "50"
     world.put(*(person(n, version=1, bad="here" if n % 3 == 0 else "") for n in range(600)))
 
-    assert 1 == world.load(largest_file=largest_file)
+    assert world.load(largest_file=largest_file) == 1
 
     assert "is full" in world.output() or "disk I/O error" in world.output()
     assert "Traceback" in world.output()
     assert "@example.com" not in world.output()
     settled, sent = world.settled(), world.times_sent()
     print(f"{largest_file}: {len(sent)} sent, {len(settled)} settled")
-    assert 0 == world.load(), world.output()
+    assert world.load() == 0, world.output()
     world.check()
-    assert [] == world.sent_again(settled, sent)
-    assert [] == world.sent_blindly()
+    assert world.sent_again(settled, sent) == []
+    assert world.sent_blindly() == []
 
 
 def test_a_store_that_may_only_be_read_stops_the_run_before_a_row_is_sent(world: Scenario) -> None:
@@ -54,11 +54,11 @@ def test_a_store_that_may_only_be_read_stops_the_run_before_a_row_is_sent(world:
     world.put(*(person(n, version=1) for n in range(20)))
     sent = world.times_sent()
 
-    assert 1 == world.load(as_nobody=True)
+    assert world.load(as_nobody=True) == 1
 
     assert "Make the file and its folder writable for this user" in world.output()
     assert sent == world.times_sent()
     for path in world.folder.glob("bunce.sqlite*"):
         path.chmod(0o666)
-    assert 0 == world.load(as_nobody=True), world.output()
+    assert world.load(as_nobody=True) == 0, world.output()
     world.check()

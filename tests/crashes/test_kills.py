@@ -25,7 +25,7 @@ def world(tmp_path: Path, emulator: Emulator, loads: ProcessPool, store: str) ->
     world.settings["DESTINATION__BUNCE__CONCURRENCY"] = "1"
     world.settings["DESTINATION__BUNCE__MAX_CONCURRENCY"] = "1"
     world.put(*people(20, random.Random(1)))
-    assert 0 == world.load(), world.output()
+    assert world.load() == 0, world.output()
     edit(world, 1)
     return world
 
@@ -39,7 +39,7 @@ def edit(world: Scenario, version: int) -> None:
 
 
 def test_a_load_that_is_killed_at_any_boundary_is_completed_by_the_next(world: Scenario) -> None:
-    assert 0 == world.load(), world.output()
+    assert world.load() == 0, world.output()
     world.check()
     boundaries = [(name, n) for name, times in world.passed.items() for n in range(1, times + 1)]
     assert {"before commit", "after request", "after completion"} < {n for n, _ in boundaries}
@@ -54,29 +54,29 @@ def test_a_load_that_is_killed_at_any_boundary_is_completed_by_the_next(world: S
             assert world.passed[name] < n, (name, n)
             world.check()
             continue
-        assert -signal.SIGKILL == ended, (name, n, world.output())
+        assert ended == -signal.SIGKILL, (name, n, world.output())
         settled, sent = world.settled(), world.times_sent()
 
-        assert 0 == world.load(), (name, n, world.output())
+        assert world.load() == 0, (name, n, world.output())
 
         world.check()
-        assert [] == world.sent_again(settled, sent), (name, n)
-        assert [] == world.sent_blindly(start), (name, n)
+        assert world.sent_again(settled, sent) == [], (name, n)
+        assert world.sent_blindly(start) == [], (name, n)
     print(f"\n{len(boundaries)} boundaries on {world.store_url.partition(':')[0]}")
 
 
 def test_after_a_kill_only_what_was_about_to_leave_is_looked_up(world: Scenario) -> None:
     world.put(*(person(100 + n) for n in range(400)))
     start = len(world.emulator.requests)
-    assert -signal.SIGKILL == world.load(kill_at=["after request", 12])
+    assert world.load(kill_at=["after request", 12]) == -signal.SIGKILL
     claimed = world.claimed()
     assert len(claimed) > 300
     killed = len(world.emulator.requests)
 
-    assert 0 == world.load(), world.output()
+    assert world.load() == 0, world.output()
 
     world.check()
-    assert [] == world.sent_blindly(start)
+    assert world.sent_blindly(start) == []
     asked = [r for r in world.emulator.requests[killed:] if r.call == "lookup"]
     indeterminate = claimed & {key for record in asked for key in record.customer_ids}
     # in batches of 8: one on the wire, four made after it, and one more announced
@@ -88,14 +88,14 @@ def test_a_load_killed_while_rows_wait_is_completed_by_the_next(world: Scenario,
     # two in each batch of eight are refused: the other six wait for a proof that such counts hold
     world.put(*(person(100 + i, bad="there" if i % 4 == 0 else "") for i in range(32)))
     start = len(world.emulator.requests)
-    assert -signal.SIGKILL == world.load(kill_at=["after request", n])
+    assert world.load(kill_at=["after request", n]) == -signal.SIGKILL
     settled, sent = world.settled(), world.times_sent()
 
-    assert 0 == world.load(), world.output()
+    assert world.load() == 0, world.output()
 
     world.check()
-    assert [] == world.sent_again(settled, sent)
-    assert [] == world.sent_blindly(start)
+    assert world.sent_again(settled, sent) == []
+    assert world.sent_blindly(start) == []
 
 
 @pytest.mark.parametrize("fault", ["hang_after", "hang_before"])
@@ -106,29 +106,29 @@ def test_a_load_killed_while_bunce_is_answering_is_completed_by_the_next(
     world.emulator.behavior = Behavior(rate_limit=0, refused_email_domain=REFUSED, faults=(hang,))
     start = len(world.emulator.requests)
 
-    assert -signal.SIGKILL == world.load(kill_after=0.8)
+    assert world.load(kill_after=0.8) == -signal.SIGKILL
     settled, sent = world.settled(), world.times_sent()
-    assert 0 == world.load(), world.output()
+    assert world.load() == 0, world.output()
 
     world.check()
-    assert [] == world.sent_again(settled, sent)
-    assert [] == world.sent_blindly(start)
+    assert world.sent_again(settled, sent) == []
+    assert world.sent_blindly(start) == []
 
 
 def test_what_a_dead_worker_has_claimed_is_left_alone_until_its_lease_is_over(
     world: Scenario,
 ) -> None:
-    assert -signal.SIGKILL == world.load(kill_at=["after request", 4])
+    assert world.load(kill_at=["after request", 4]) == -signal.SIGKILL
     start, claimed = len(world.emulator.requests), world.claimed()
     assert claimed
     world.end_leases(after_s=6)
     over = time.monotonic() + 6
 
     # another pipeline, as on another machine, with the same rows
-    assert 0 == world.load("elsewhere"), world.output()
+    assert world.load("elsewhere") == 0, world.output()
 
     world.check()
     touched = [r for r in world.emulator.requests[start:] if claimed & set(r.customer_ids)]
     assert touched
-    assert [] == [r for r in touched if r.at < over - 0.1]
-    assert [] == world.sent_blindly(start)
+    assert [r for r in touched if r.at < over - 0.1] == []
+    assert world.sent_blindly(start) == []

@@ -102,10 +102,10 @@ def test_killed_at_random_every_row_is_settled_once(
         code = world.load(kill_after=chance.uniform(0.02, 0.7))
         tally.count(code)
         if look_up:
-            assert [] == world.sent_blindly(start), world.output()
+            assert world.sent_blindly(start) == [], world.output()
         else:
-            assert [] == sent_twice_in(world, start), world.output()
-        assert [] == world.sent_again(settled, sent), world.output()
+            assert sent_twice_in(world, start) == [], world.output()
+        assert world.sent_again(settled, sent) == [], world.output()
         pending = code != 0 and chance.random() < 0.6
         if not pending:
             settle(world, calm, tally)
@@ -120,10 +120,10 @@ def settle(world: Scenario, calm: Behavior, tally: Tally) -> str:
     start = len(world.emulator.requests)
     settled, sent = world.settled(), world.times_sent()
     code = world.load()
-    assert 0 == code, world.output()
+    assert code == 0, world.output()
     tally.count(code)
-    assert [] == world.sent_blindly(start) or calm.lookup == "absent"
-    assert [] == world.sent_again(settled, sent), world.output()
+    assert world.sent_blindly(start) == [] or calm.lookup == "absent"
+    assert world.sent_again(settled, sent) == [], world.output()
     return world.check()
 
 

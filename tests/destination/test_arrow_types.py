@@ -84,7 +84,7 @@ def test_no_column_stops_a_load_and_letters_hold_them_all(
 
     done = load(make(), how, "arrow", dlt.resource(data, name="customers"))
 
-    assert (1, 1) == (done.created, done.rejected)
+    assert (done.created, done.rejected) == (1, 1)
     [(text,)] = letters("source_row")
     row = json.loads(text)
     told = {name: said for name, (_, said) in KINDS.items() if said is not None}

@@ -51,8 +51,8 @@ def test_a_letter_of_that_time_is_replayed_and_closed(
 
     done = replayed(emulator, settings={"default_region": "NG"}).summary
 
-    assert 1 == done.created
-    assert [("c1", "invalid_phone_no", "resolved")] == letters()
+    assert done.created == 1
+    assert letters() == [("c1", "invalid_phone_no", "resolved")]
 
 
 def test_a_letter_of_that_time_does_not_overwrite_what_came_later(
@@ -65,8 +65,8 @@ def test_a_letter_of_that_time_does_not_overwrite_what_came_later(
 
     done = replayed(emulator, settings={"default_region": "NG"}).summary
 
-    assert (1, 0) == (done.superseded, done.updated)
-    assert "New" == emulator.customers["c1"]["first_name"]
+    assert (done.superseded, done.updated) == (1, 0)
+    assert emulator.customers["c1"]["first_name"] == "New"
 
 
 def test_a_letter_of_today_overwrites_what_came_at_that_time(
@@ -78,8 +78,8 @@ def test_a_letter_of_today_overwrites_what_came_at_that_time(
 
     done = replayed(emulator, settings={"default_region": "NG"}).summary
 
-    assert (0, 1) == (done.superseded, done.updated)
-    assert "New" == emulator.customers["c1"]["first_name"]
+    assert (done.superseded, done.updated) == (0, 1)
+    assert emulator.customers["c1"]["first_name"] == "New"
 
 
 def test_the_newest_run_is_the_one_that_began_last(make: MakePipeline, emulator: Emulator) -> None:
@@ -90,7 +90,7 @@ def test_the_newest_run_is_the_one_that_began_last(make: MakePipeline, emulator:
     with Database(STORE, read_only=True) as db:
         from dlt_bunce.store.runs import summaries
 
-        assert [2, 1] == [run.read for run in summaries(db, "default")]
+        assert [run.read for run in summaries(db, "default")] == [2, 1]
 
 
 @pytest.mark.parametrize("mark", ["bunce_customers", "bunce_leases"])
@@ -109,5 +109,5 @@ def test_a_lease_of_that_time_has_ended(make: MakePipeline, emulator: Emulator, 
     done = load(make, customer(1))
 
     # in doubt, so that it was looked up and found
-    assert (1, 0) == (done.adopted + done.created, done.deferred)
-    assert 1 == emulator.times_sent["c1"]
+    assert (done.adopted + done.created, done.deferred) == (1, 0)
+    assert emulator.times_sent["c1"] == 1

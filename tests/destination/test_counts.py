@@ -57,7 +57,7 @@ def test_who_was_read_first_gets_an_email_although_the_row_has_waited(
     assert rows[5]["email"] == emulator.customers["c5"]["email"]
     assert ("c25", "email_taken") in letters("customer_id, code")
     summary = run_summary(make())
-    assert (40, 31, 9) == (summary.read, summary.created, summary.rejected)
+    assert (summary.read, summary.created, summary.rejected) == (40, 31, 9)
 
 
 @pytest.mark.parametrize(("failure", "times"), [("partial", 1.2), ("atomic", 2.4)])
@@ -103,7 +103,7 @@ def test_rows_that_wait_when_a_load_stops_are_looked_up_by_the_next_one(
     assert isinstance(error, CredentialsError)
     assert waiting[0]["n"] >= 8
     summary = run_summary(make())
-    assert (60, 48, 12) == (summary.read, summary.created, summary.rejected)
+    assert (summary.read, summary.created, summary.rejected) == (60, 48, 12)
     good = {f"c{n}" for n in range(60) if n not in bad}
     assert good == set(emulator.customers)
     if failure == "partial":

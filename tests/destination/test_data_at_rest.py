@@ -29,10 +29,10 @@ def test_no_row_stays_in_the_working_folder(
         flush_and_run(pipeline, data)
 
     left = [file for file in Path(pipeline.working_dir).rglob("*") if file.is_file()]
-    assert {} != emulator.customers
-    assert [] == [file for file in left if file.suffix in {".parquet", ".jsonl", ".gz"}]
-    assert [] == [file for file in left if b"marked-secret" in file.read_bytes()]
-    assert 0o700 == Path(pipeline.working_dir).stat().st_mode & 0o777
+    assert emulator.customers != {}
+    assert [file for file in left if file.suffix in {".parquet", ".jsonl", ".gz"}] == []
+    assert [file for file in left if b"marked-secret" in file.read_bytes()] == []
+    assert Path(pipeline.working_dir).stat().st_mode & 0o777 == 0o700
 
 
 def test_the_files_can_be_kept(make: MakePipeline, emulator: Emulator) -> None:
@@ -40,7 +40,7 @@ def test_the_files_can_be_kept(make: MakePipeline, emulator: Emulator) -> None:
     flush_and_run(pipeline, dlt.resource([customer(1)], name="customers"))
 
     kept = Path(pipeline.working_dir).glob("load/loaded/*/completed_jobs/customers.*")
-    assert 1 == len(list(kept))
+    assert len(list(kept)) == 1
 
 
 def test_the_store_is_for_its_user_alone(make: MakePipeline, emulator: Emulator) -> None:
@@ -104,12 +104,12 @@ def test_old_runs_and_loaded_packages_go_and_what_later_runs_rest_on_stays(
     )
 
     left = Path(pipeline.working_dir).glob("load/loaded/*")
-    assert [] == [package for package in packages if package in left]
+    assert [package for package in packages if package in left] == []
     with Database(store, read_only=True) as db:
         names = [row["pipeline_name"] for row in db.rows("SELECT * FROM bunce_runs")]
         chunks = {row["run_id"] for row in db.rows("SELECT * FROM bunce_run_chunks")}
     # the run that a letter came from, and the newest of each pipeline
-    assert ["bad", "crm"] == sorted(names)
+    assert sorted(names) == ["bad", "crm"]
     assert (2, summary.run_id in chunks) == (len(chunks), True)
 
 
@@ -124,7 +124,7 @@ def test_what_a_run_forgets_is_overwritten(make: MakePipeline, emulator: Emulato
     flush_and_run(make(retention_days=30), [customer(3)], table_name="customers")
 
     left = [f for f in Path().glob("bunce.sqlite*") if b"marked-secret" in f.read_bytes()]
-    assert [] == left
+    assert left == []
 
 
 def test_a_retention_that_is_no_number_of_days_is_refused(make: MakePipeline) -> None:

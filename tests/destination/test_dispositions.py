@@ -66,7 +66,7 @@ def test_plain_rows_are_merged_by_flush_and_run_and_other_arguments_are_passed_o
             loader_file_format="jsonl",
         )
 
-    assert ["Ann"] == [one["first_name"] for one in emulator.customers.values()]
+    assert [one["first_name"] for one in emulator.customers.values()] == ["Ann"]
     table = make().default_schema.tables["customers"]
     assert table["columns"]["customer_id"]["primary_key"]
 
@@ -76,7 +76,7 @@ def test_an_argument_goes_before_the_resource(make: MakePipeline, emulator: Emul
         data = declared([customer(1, first_name=first)], "append")
         flush_and_run(make(), data, write_disposition="merge")
 
-    assert ["Ann"] == [one["first_name"] for one in emulator.customers.values()]
+    assert [one["first_name"] for one in emulator.customers.values()] == ["Ann"]
 
 
 def test_a_resource_that_replaces_is_refused_before_a_row_is_extracted(make: MakePipeline) -> None:
@@ -93,7 +93,7 @@ def test_dead_letters_come_from_the_configured_store(
     monkeypatch.setenv("DESTINATION__BUNCE__ACCOUNT", "shop")
     flush_and_run(make(), [customer(1, phone_no="call me")], table_name="customers")
 
-    assert ["c1"] == [letter["customer_id"] for letter in dead_letters()]
+    assert [letter["customer_id"] for letter in dead_letters()] == ["c1"]
 
 
 @dlt.resource(name="customers", write_disposition="merge")
@@ -112,9 +112,9 @@ def test_a_dry_run_leaves_the_cursor_where_it_was(
         pipeline.run(growing(5))
         return run_summary(pipeline)
 
-    assert ("dry_run", 1) == (load(make(dry_run=True)).state, 1)
-    assert {} == dict(emulator.customers)
-    assert 1 == load(make()).created
+    assert (load(make(dry_run=True)).state, 1) == ("dry_run", 1)
+    assert dict(emulator.customers) == {}
+    assert load(make()).created == 1
 
 
 @pytest.mark.parametrize("how", DOORS)
@@ -131,4 +131,4 @@ def test_a_dry_run_leaves_what_a_failed_run_has_left(
     assert "left behind" in str(bunce_error(caught.value))
     assert {"c5", "c6"} == set(emulator.customers)
     assert done.flushed is not None
-    assert (1, 1) == (done.created, done.flushed.created)
+    assert (done.created, done.flushed.created) == (1, 1)

@@ -67,10 +67,10 @@ def test_the_last_row_of_an_id_counts_and_the_next_run_sends_nothing(
 
     # of files nobody knows which is the later
     assert {"Late"} == names or (file_rows and names <= {"Early", "Late"})
-    assert (MANY, 10) == (first.created, first.superseded)
-    assert {"ids_repeated": 10} == first.warnings
-    assert (0, MANY, 10) == (second.updated, second.unchanged, second.superseded)
-    assert 0 == second.bulk_requests
+    assert (first.created, first.superseded) == (MANY, 10)
+    assert first.warnings == {"ids_repeated": 10}
+    assert (second.updated, second.unchanged, second.superseded) == (0, MANY, 10)
+    assert second.bulk_requests == 0
 
 
 @pytest.mark.usefixtures("file_rows")
@@ -85,8 +85,8 @@ def test_a_version_decides_against_the_order_of_reading(
     summary = flush_and_run(make(), data, table_name="customers")
 
     assert {"Early"} == {emulator.customers[f"c{n}"]["first_name"] for n in range(10)}
-    assert (MANY, 10) == (summary.created, summary.superseded)
-    assert {} == summary.warnings
+    assert (summary.created, summary.superseded) == (MANY, 10)
+    assert summary.warnings == {}
 
 
 def test_an_older_row_that_is_bad_leaves_no_letter(
@@ -99,8 +99,8 @@ def test_an_older_row_that_is_bad_leaves_no_letter(
 
     for _ in range(2):
         summary = flush_and_run(pipeline, in_pages(form(rows)), table_name="customers")
-        assert (0, 10) == (summary.rejected, summary.superseded)
-        assert [] == letters()
+        assert (summary.rejected, summary.superseded) == (0, 10)
+        assert letters() == []
 
 
 def test_a_newer_row_that_is_bad_keeps_its_letter(
@@ -114,6 +114,6 @@ def test_a_newer_row_that_is_bad_keeps_its_letter(
 
     for _ in range(2):
         summary = flush_and_run(pipeline, in_pages(form(rows)), table_name="customers")
-        assert (10, 10) == (summary.rejected + summary.held, summary.superseded)
+        assert (summary.rejected + summary.held, summary.superseded) == (10, 10)
         assert [(f"c{n}", "invalid_phone_no", "open") for n in range(10)] == letters()
     assert {"Early"} == {emulator.customers[f"c{n}"]["first_name"] for n in range(10)}

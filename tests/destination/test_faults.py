@@ -63,12 +63,12 @@ def completes(make: MakePipeline, emulator: Emulator, **settings: object) -> Non
     sent = emulator.times_sent
     summary = load(make(**settings), 30, 40)
 
-    assert 0 == summary.rejected + summary.deferred
+    assert summary.rejected + summary.deferred == 0
     assert {f"c{n}" for n in range(40)} == set(emulator.customers)
     assert {key: sent[key] for key in settled} == {k: emulator.times_sent[k] for k in settled}
     with Database(STORE, read_only=True) as db:
-        assert [] == db.rows("SELECT * FROM bunce_customers WHERE claim_batch IS NOT NULL")
-        assert [] == db.rows("SELECT * FROM bunce_dead_letters")
+        assert db.rows("SELECT * FROM bunce_customers WHERE claim_batch IS NOT NULL") == []
+        assert db.rows("SELECT * FROM bunce_dead_letters") == []
     assert not make().has_pending_data
 
 
@@ -117,7 +117,7 @@ def test_a_fault_that_passes_is_got_over_within_the_run(
 
     summary = load(make(batch_size=5, max_batch_size=5, timeout_s=0.3), 10, 30)
 
-    assert (20, 20) == (summary.read, summary.created)
+    assert (summary.read, summary.created) == (20, 20)
     completes(make, emulator)
 
 
@@ -203,7 +203,7 @@ def test_past_the_limit_everybody_waits_as_told(make: MakePipeline, emulator: Em
 
     summary = load(make(batch_size=2, max_batch_size=2), 10, 30)
 
-    assert 20 == summary.created
+    assert summary.created == 20
     assert 429 in {record.status for record in emulator.requests}
     emulator.behavior = CALM
     completes(make, emulator)
@@ -225,10 +225,10 @@ def test_a_store_that_another_program_holds_is_waited_for(
     # a process of its own: locks of two SQLite libraries in one process do not see each other
     with subprocess.Popen([sys.executable, "-c", HOLD], stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout
-        assert "held\n" == other.stdout.readline()
+        assert other.stdout.readline() == "held\n"
         started = time.monotonic()
 
-        assert 20 == load(make(), 10, 30).created
+        assert load(make(), 10, 30).created == 20
 
         assert other.poll() is not None or time.monotonic() - started > 1
     completes(make, emulator)
@@ -277,4 +277,4 @@ def test_a_postgres_store_that_may_only_be_read_stops_the_run_before_a_row_is_se
             assert sent == emulator.times_sent
     summary = load(make(store_url=store), 10, 30)
     assert summary.flushed is not None
-    assert (20, 20) == (summary.flushed.created, summary.unchanged)
+    assert (summary.flushed.created, summary.unchanged) == (20, 20)

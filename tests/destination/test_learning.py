@@ -39,8 +39,8 @@ def test_batches_and_their_number_in_flight_grow_and_are_kept(
         (learned,) = db.rows("SELECT batch_size, concurrency FROM bunce_accounts")
     assert largest == learned["batch_size"]
     assert learned["concurrency"] >= 8
-    assert 4_000 == len(emulator.customers)
+    assert len(emulator.customers) == 4_000
     start = len(emulator.requests)
     make().run([customer(n) for n in range(4_000, 4_040)], table_name="customers")
     rows = [record.rows for record in emulator.requests[start:] if record.call == "create"]
-    assert [40] == rows
+    assert rows == [40]

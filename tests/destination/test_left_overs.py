@@ -65,7 +65,7 @@ def test_after_a_mistake_the_next_correct_run_brings_its_rows(
     with pytest.raises(Exception) as raised:  # noqa: PT011, dlt wraps what run() raises
         run(WRONG[wrong]())
     assert isinstance(bunce_error(raised.value), UsageError)
-    assert {} == emulator.customers
+    assert emulator.customers == {}
 
     pipeline = make()
     good = dlt.resource([customer(2), customer(3)], name="customers")
@@ -75,7 +75,7 @@ def test_after_a_mistake_the_next_correct_run_brings_its_rows(
     else:
         summary = flush_and_run(pipeline, good)
 
-    assert (2, 2) == (summary.read, summary.created)
+    assert (summary.read, summary.created) == (2, 2)
     assert {"c2", "c3"} == set(emulator.customers)
     assert not pipeline.has_pending_data
 
@@ -93,7 +93,7 @@ def test_the_cursor_goes_back_with_the_package(make: MakePipeline, emulator: Emu
 
     summary = flush_and_run(make(), resource())
 
-    assert (5, 5) == (summary.read, summary.created)
+    assert (summary.read, summary.created) == (5, 5)
 
 
 def test_rows_that_cannot_be_read_again_are_kept_and_can_be_loaded(
@@ -106,11 +106,11 @@ def test_rows_that_cannot_be_read_again_are_kept_and_can_be_loaded(
         flush_and_run(pipeline, dlt.resource(queue, name="customers"))
 
     kept = Path(str(raised.value).rpartition("dlt-bunce load ")[2])
-    assert 2 == sum(pq.read_metadata(file).num_rows for file in kept.glob("*.parquet"))
+    assert sum(pq.read_metadata(file).num_rows for file in kept.glob("*.parquet")) == 2
     assert {0o700} == {path.stat().st_mode & 0o777 for path in (kept, kept.parent)}
     rows = pa.concat_tables([pq.read_table(file) for file in kept.glob("*")])
     again = make("again", defaults={"first_name": "-"})
-    assert 2 == flush_and_run(again, dlt.resource(rows, name="customers")).created
+    assert flush_and_run(again, dlt.resource(rows, name="customers")).created == 2
 
 
 @pytest.mark.parametrize("how", ["flush_and_run", "run"])
@@ -135,7 +135,7 @@ def test_an_outage_gives_nothing_up(make: MakePipeline, emulator: Emulator) -> N
     summary = flush_and_run(make(), dlt.resource([customer(2)], name="customers"))
 
     assert summary.flushed is not None
-    assert (1, 1) == (summary.created, summary.flushed.created)
+    assert (summary.created, summary.flushed.created) == (1, 1)
     assert {"c1", "c2"} == set(emulator.customers)
 
 
@@ -156,8 +156,8 @@ def test_a_left_over_is_loaded_with_the_mapping_of_now(
     done = load(right, email="email")
 
     assert done.flushed is not None
-    assert (1, 1) == (done.created, done.flushed.created)
-    assert "c1@example.com" == emulator.customers["c1"]["email"]
+    assert (done.created, done.flushed.created) == (1, 1)
+    assert emulator.customers["c1"]["email"] == "c1@example.com"
 
 
 def test_a_resource_whose_table_depends_on_its_rows_is_loaded(
@@ -167,7 +167,7 @@ def test_a_resource_whose_table_depends_on_its_rows_is_loaded(
     def people() -> Any:
         yield customer(1)
 
-    assert 1 == flush_and_run(make(), people, write_disposition="merge").created
+    assert flush_and_run(make(), people, write_disposition="merge").created == 1
 
 
 @pytest.mark.parametrize("refresh", ["drop_data", "drop_resources", "drop_sources"])

@@ -26,9 +26,9 @@ def test_a_bad_row_is_a_dead_letter_and_the_others_arrive(
     pipeline.run(rows, table_name="customers")
     summary = run_summary(pipeline)
 
-    assert (10, 8, 2) == (summary.read, summary.created, summary.rejected)
-    assert {"email_taken": 1, "invalid_email": 1} == summary.reject_codes
-    assert [("c3", "invalid_email", "open"), ("c7", "email_taken", "open")] == letters()
+    assert (summary.read, summary.created, summary.rejected) == (10, 8, 2)
+    assert summary.reject_codes == {"email_taken": 1, "invalid_email": 1}
+    assert letters() == [("c3", "invalid_email", "open"), ("c7", "email_taken", "open")]
     assert {f"c{n}" for n in range(10)} - {"c3", "c7"} == set(emulator.customers)
     with pytest.raises(RejectThresholdError, match="2 of 10 rows"):
         summary.raise_if_rejected(share=0.1)
@@ -51,10 +51,10 @@ def test_a_rejected_row_is_held_until_it_changes_and_then_its_letter_is_resolved
     pipeline.run(rows, table_name="customers")
     corrected = run_summary(pipeline)
 
-    assert (2, 2, 0) == (held.unchanged, held.held, held.bulk_requests)
-    assert (2, 2) == (corrected.unchanged, corrected.created)
-    assert [("c1", "invalid_phone_no", "resolved"), ("c2", "email_taken", "resolved")] == letters()
-    assert "new@example.com" == emulator.customers["c2"]["email"]
+    assert (held.unchanged, held.held, held.bulk_requests) == (2, 2, 0)
+    assert (corrected.unchanged, corrected.created) == (2, 2)
+    assert letters() == [("c1", "invalid_phone_no", "resolved"), ("c2", "email_taken", "resolved")]
+    assert emulator.customers["c2"]["email"] == "new@example.com"
 
 
 def test_a_row_that_changes_from_bad_to_bad_keeps_one_open_letter(make: MakePipeline) -> None:
@@ -62,7 +62,7 @@ def test_a_row_that_changes_from_bad_to_bad_keeps_one_open_letter(make: MakePipe
     for phone in ("letters", "123"):
         pipeline.run([customer(1), customer(2, phone_no=phone)], table_name="customers")
 
-    assert ["open", "superseded"] == sorted(status for (status,) in letters("status"))
+    assert sorted(status for (status,) in letters("status")) == ["open", "superseded"]
 
 
 def test_dead_letters_load_into_a_warehouse(make: MakePipeline) -> None:
@@ -77,7 +77,7 @@ def test_dead_letters_load_into_a_warehouse(make: MakePipeline) -> None:
 
     with duckdb.connect("w.duckdb") as db:
         rows = db.sql("SELECT customer_id, code FROM bunce.dead_letters").fetchall()
-    assert [("c2", "invalid_email")] == rows
+    assert rows == [("c2", "invalid_email")]
 
 
 def test_a_later_part_of_a_file_may_name_no_letter_at_all(
@@ -89,4 +89,4 @@ def test_a_later_part_of_a_file_may_name_no_letter_at_all(
 
     pipeline.run(rows, table_name="customers", loader_file_format="jsonl")
 
-    assert 20_002 == run_summary(pipeline).created
+    assert run_summary(pipeline).created == 20_002

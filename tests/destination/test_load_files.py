@@ -41,14 +41,17 @@ def test_all_files_of_a_table_count_wherever_they_are() -> None:
 
     found = files_of_table(str(own))
 
-    assert ["a1", "b2", "c3", "d4"] == sorted(found)
-    assert {"a1": 1, "b2": None, "c3": None, "d4": None} == {
-        k: s.row_count for k, s in found.items()
+    assert sorted(found) == ["a1", "b2", "c3", "d4"]
+    assert {k: s.row_count for k, s in found.items()} == {
+        "a1": 1,
+        "b2": None,
+        "c3": None,
+        "d4": None,
     }
     ids = [
         row["id"] for source in found.values() for t in source.chunks(9) for row in t.to_pylist()
     ]
-    assert ["1", "2", "3", "4"] == sorted(ids)
+    assert sorted(ids) == ["1", "2", "3", "4"]
 
 
 @pytest.mark.parametrize("name", ["people.a1.0.parquet", "people.a1.0.jsonl"])
@@ -60,9 +63,9 @@ def test_a_file_is_read_to_its_end_while_it_moves_and_is_found_where_it_went(nam
     for folder, other in ((STARTED, name), (NEW, name.replace(".0.", ".1.")), (DONE, name)):
         folder.mkdir(exist_ok=True)
         file = file.rename(folder / other)
-        assert 50 == sum(table.num_rows for table in source.chunks(20))
+        assert sum(table.num_rows for table in source.chunks(20)) == 50
 
-    assert [20, 20, 10] == read + [table.num_rows for table in tables]
+    assert read + [table.num_rows for table in tables] == [20, 20, 10]
 
 
 def test_no_file_is_missed_however_they_move() -> None:
@@ -93,4 +96,4 @@ def test_no_file_is_missed_however_they_move() -> None:
 def test_only_the_columns_asked_for_are_read() -> None:
     [table] = load_file(str(put(NEW, "people.a1.0.parquet", "1"))).chunks(9, ["id.path"])
 
-    assert ["id", "id▶v_text"] == table.column_names
+    assert table.column_names == ["id", "id▶v_text"]

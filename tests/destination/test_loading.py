@@ -29,8 +29,8 @@ def test_new_customers_are_created_once_and_never_sent_again(
     pipeline.run(rows, table_name="customers", write_disposition=disposition)
     second = run_summary(pipeline)
 
-    assert (250, 250) == (first.read, first.created)
-    assert (250, 250, 0) == (second.read, second.unchanged, second.bulk_requests)
+    assert (first.read, first.created) == (250, 250)
+    assert (second.read, second.unchanged, second.bulk_requests) == (250, 250, 0)
     assert {f"c{n}": 1 for n in range(250)} == emulator.times_sent
 
 
@@ -46,7 +46,7 @@ def test_the_destination_is_found_by_its_name(
     pipeline = dlt.pipeline("crm", destination=reference)
     pipeline.run([customer(1)], table_name="customers")
 
-    assert ["c1"] == list(emulator.customers)
+    assert list(emulator.customers) == ["c1"]
 
 
 @pytest.mark.parametrize("name", ["crm-to-bunce", "CRM to Bunce", "1st"])
@@ -60,15 +60,15 @@ def test_a_pipeline_may_have_any_name_that_dlt_takes(
     with pytest.raises(UnavailableError):
         flush_and_run(make(name, base_url="http://127.0.0.1:9/v1", on_run_end=told.append), [])
     pipeline = make(name, on_run_end=told.append)
-    assert 0 == run_summary(pipeline).read
+    assert run_summary(pipeline).read == 0
     resource = dlt.resource([customer(1)], name="customers")
     loaded = flush_and_run(pipeline, resource)
 
-    assert (1, 1) == (loaded.created, run_summary(pipeline).created)
-    assert [("failed", 0), ("completed", 1)] == [(one.state, one.created) for one in told]
+    assert (loaded.created, run_summary(pipeline).created) == (1, 1)
+    assert [(one.state, one.created) for one in told] == [("failed", 0), ("completed", 1)]
     with Database(STORE) as db:
-        assert [{"account": "own"}] == db.rows("SELECT account FROM bunce_accounts")
-    assert ["c1"] == list(emulator.customers)
+        assert db.rows("SELECT account FROM bunce_accounts") == [{"account": "own"}]
+    assert list(emulator.customers) == ["c1"]
 
 
 def test_what_dlt_adds_never_reaches_bunce(make: MakePipeline, emulator: Emulator) -> None:
@@ -78,8 +78,8 @@ def test_what_dlt_adds_never_reaches_bunce(make: MakePipeline, emulator: Emulato
 
     stored = emulator.customers["c1"]
     assert not [name for name in stored if name.startswith("_dlt")]
-    assert [{"device_type": "ios", "device_token": "t"}] == [
-        {k: d[k] for k in ("device_type", "device_token")} for d in stored["devices"]
+    assert [{k: d[k] for k in ("device_type", "device_token")} for d in stored["devices"]] == [
+        {"device_type": "ios", "device_token": "t"}
     ]
     assert {"customers"} == {name for (name,) in letters_tables()}
 
@@ -103,16 +103,16 @@ def test_every_file_format_gives_the_same_customers(
         dlt.resource([data] if arrow else data, name="customers"), loader_file_format=file_format
     )
 
-    assert 3 == run_summary(pipeline).created
-    assert "Zoë 2" == emulator.customers["c2"]["first_name"]
+    assert run_summary(pipeline).created == 3
+    assert emulator.customers["c2"]["first_name"] == "Zoë 2"
     pipeline.run(rows, table_name="customers")
-    assert 3 == run_summary(pipeline).unchanged
+    assert run_summary(pipeline).unchanged == 3
 
 
 def test_the_table_of_customers_can_be_configured(make: MakePipeline, emulator: Emulator) -> None:
     make(customers_table="people, users").run([customer(1)], table_name="users")
 
-    assert ["c1"] == list(emulator.customers)
+    assert list(emulator.customers) == ["c1"]
 
 
 def test_hints_map_columns(make: MakePipeline, emulator: Emulator) -> None:
@@ -125,7 +125,7 @@ def test_hints_map_columns(make: MakePipeline, emulator: Emulator) -> None:
         )
     )
 
-    assert "a@example.com" == emulator.customers["7"]["email"]
+    assert emulator.customers["7"]["email"] == "a@example.com"
 
 
 def test_configuration_maps_columns_and_aliases_map_themselves(
@@ -141,7 +141,7 @@ def test_configuration_maps_columns_and_aliases_map_themselves(
 
     make(mapping={"email": "m"}).run([row], table_name="customers")
 
-    assert "a@example.com" == emulator.customers["7"]["email"]
+    assert emulator.customers["7"]["email"] == "a@example.com"
 
 
 def test_the_newest_version_of_a_key_wins(make: MakePipeline, emulator: Emulator) -> None:
@@ -151,8 +151,8 @@ def test_the_newest_version_of_a_key_wins(make: MakePipeline, emulator: Emulator
     pipeline.run(bunce_adapter(dlt.resource(rows, name="customers"), version="v"))
 
     summary = run_summary(pipeline)
-    assert (2, 1, 1) == (summary.read, summary.created, summary.superseded)
-    assert "New" == emulator.customers["c1"]["first_name"]
+    assert (summary.read, summary.created, summary.superseded) == (2, 1, 1)
+    assert emulator.customers["c1"]["first_name"] == "New"
 
 
 def test_a_run_with_nothing_new_reports_nothing(make: MakePipeline) -> None:
@@ -163,7 +163,7 @@ def test_a_run_with_nothing_new_reports_nothing(make: MakePipeline) -> None:
         pa.table({name: pa.array([], pa.string()) for name in customer(1)}), table_name="customers"
     )
 
-    assert (0, 0) == (run_summary(pipeline).read, run_summary(pipeline).created)
+    assert (run_summary(pipeline).read, run_summary(pipeline).created) == (0, 0)
 
 
 def test_a_dry_run_counts_and_sends_and_writes_nothing(
@@ -174,8 +174,8 @@ def test_a_dry_run_counts_and_sends_and_writes_nothing(
     pipeline.run([customer(1), customer(2, email="bad")], table_name="customers")
 
     summary = run_summary(pipeline)
-    assert ("dry_run", 2, 1, 1) == (summary.state, summary.read, summary.created, summary.rejected)
-    assert [] == emulator.requests
+    assert (summary.state, summary.read, summary.created, summary.rejected) == ("dry_run", 2, 1, 1)
+    assert emulator.requests == []
     assert not Path("bunce.sqlite").exists()
 
 

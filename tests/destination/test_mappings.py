@@ -45,8 +45,8 @@ def test_a_correction_of_the_mapping_corrects(
     load(make(), how, kind, rows, first_name="work_name")
     removed = load(make(), how, kind, rows)
 
-    assert (1, 1) == (corrected.updated, removed.updated)
-    assert "Ada" == emulator.customers["c1"]["first_name"]
+    assert (corrected.updated, removed.updated) == (1, 1)
+    assert emulator.customers["c1"]["first_name"] == "Ada"
 
 
 @pytest.mark.parametrize("how", DOORS)
@@ -60,7 +60,7 @@ def test_a_mapped_column_that_is_empty_today_is_null_and_no_other_column(
 
     found = load(make(), how, kind, rows, email="work_email")
 
-    assert {"missing_email": 1} == found.reject_codes
+    assert found.reject_codes == {"missing_email": 1}
     assert "c1" not in emulator.customers
 
 
@@ -76,7 +76,7 @@ def test_a_mapped_column_that_no_row_ever_had_is_refused(
         load(make(), how, kind, rows, **hints)
 
     assert isinstance(bunce_error(raised.value), MappingError)
-    assert {} == emulator.customers
+    assert emulator.customers == {}
 
 
 @pytest.mark.parametrize("how", DOORS)
@@ -86,7 +86,7 @@ def test_a_mapped_column_without_data_yet_stops_nothing(
 ) -> None:
     found = load(make(), how, "dicts", [customer(1, later=None)], **{optional: "later"})
 
-    assert 1 == found.created
+    assert found.created == 1
 
 
 @pytest.mark.parametrize("how", DOORS)
@@ -101,8 +101,8 @@ def test_ids_in_dicts_stay_as_they_were_written(
     found = load(make(), how, "dicts", rows, version="updated_at")
 
     assert {*map(str, range(10)), "007", "A-3", "12"} == set(emulator.customers)
-    assert 1 == found.superseded  # 7 and 7.0 are one
-    assert "F10" == emulator.customers["007"]["first_name"]
+    assert found.superseded == 1  # 7 and 7.0 are one
+    assert emulator.customers["007"]["first_name"] == "F10"
 
 
 @pytest.mark.parametrize("how", DOORS)
@@ -128,8 +128,8 @@ def test_a_phone_keeps_its_plus_after_phones_that_are_numbers(
 
     found = load(make(default_region="DE"), how, "dicts", rows)
 
-    assert "+14155552671" == emulator.customers["c2"]["phone_no"]
-    assert 1 == found.reject_codes["missing_phone_no"]
+    assert emulator.customers["c2"]["phone_no"] == "+14155552671"
+    assert found.reject_codes["missing_phone_no"] == 1
 
 
 class Person(BaseModel):
@@ -181,10 +181,12 @@ def test_values_stay_as_they_were_written_in_rows_of_any_class_and_without_an_ad
         data = bunce_adapter(rows, customer_id="customer_id") if how == "adapter" else rows
         flush_and_run(pipeline, data, table_name="customers")
 
-    assert {"1": "+2348031234567", "007": "+14155552671", "7": "+2348031234568"} == {
-        key: one["phone_no"] for key, one in emulator.customers.items() if key != "0"
+    assert {key: one["phone_no"] for key, one in emulator.customers.items() if key != "0"} == {
+        "1": "+2348031234567",
+        "007": "+14155552671",
+        "7": "+2348031234568",
     }
-    assert [("A-3", "invalid_phone_no", "open")] == letters()
+    assert letters() == [("A-3", "invalid_phone_no", "open")]
 
 
 def test_what_dlt_puts_beside_a_column_is_read_with_it(
@@ -197,7 +199,7 @@ def test_what_dlt_puts_beside_a_column_is_read_with_it(
     pipeline.run(rows, table_name="customers", write_disposition="merge")
 
     assert {"1", "A-3"} == set(emulator.customers)
-    assert [] == letters()
+    assert letters() == []
 
 
 @pytest.mark.parametrize("how", DOORS)
@@ -219,6 +221,6 @@ def test_a_new_column_with_a_better_name_makes_nobody_somebody_else(
     error = bunce_error(raised.value)
     assert isinstance(error, MappingError)
     assert "--map customer_id=id" in str(error)
-    assert (1, 1) == (kept.unchanged, more.unchanged)
+    assert (kept.unchanged, more.unchanged) == (1, 1)
     assert taken.read == 1
     assert {"7"} <= set(emulator.customers)

@@ -25,8 +25,8 @@ def test_rows_that_differ_in_any_column_are_letters_of_their_own(
     done = load(make(), "flush_and_run", kind, rows)
     again = load(make(), "flush_and_run", kind, rows)
 
-    assert (5, {"missing_customer_id": 5}) == (done.rejected, done.reject_codes)
-    assert (0, 5) == (again.rejected, again.held)
+    assert (done.rejected, done.reject_codes) == (5, {"missing_customer_id": 5})
+    assert (again.rejected, again.held) == (0, 5)
     notes = {json.loads(text)["note"] for (text,) in letters("source_row")}
     assert {f"note {n}" for n in range(5)} == notes
 
@@ -40,6 +40,6 @@ def test_a_letter_without_an_id_is_closed_when_its_email_arrives(
 
     done = load(make(), "flush_and_run", "arrow", [customer(1, email="C1@example.com"), rows[1]])
 
-    assert 1 == done.created
+    assert done.created == 1
     emails = {json.loads(text)["email"]: status for text, status in letters("source_row, status")}
-    assert {"c1@example.com": "resolved", "c2@example.com": "open"} == emails
+    assert emails == {"c1@example.com": "resolved", "c2@example.com": "open"}

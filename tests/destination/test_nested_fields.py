@@ -57,10 +57,11 @@ def test_paths_lead_to_the_values(
 
     summary = flush_and_run(pipeline, data, table_name="customers")
 
-    assert (2, 1, 1) == (summary.created, summary.rejected, summary.superseded)
-    assert {"missing_email": 1} == summary.reject_codes
-    assert {"001": "Ada", "003": "Eve"} == {
-        key: row["first_name"] for key, row in emulator.customers.items()
+    assert (summary.created, summary.rejected, summary.superseded) == (2, 1, 1)
+    assert summary.reject_codes == {"missing_email": 1}
+    assert {key: row["first_name"] for key, row in emulator.customers.items()} == {
+        "001": "Ada",
+        "003": "Eve",
     }
     assert emulator.customers["001"]["phone_no"] == "+2348100000001"
     assert emulator.customers["001"]["email"] == "c1@example.com"
@@ -74,9 +75,9 @@ def test_a_letter_of_a_nested_row_is_replayed(
 
     done = replayed(emulator, settings={"defaults": {"email": "nobody@example.com"}}).summary
 
-    assert (1, 1) == (done.read, done.created)
+    assert (done.read, done.created) == (1, 1)
     assert emulator.customers["002"]["email"] == "nobody@example.com"
-    assert [("002", "missing_email", "resolved")] == letters()
+    assert letters() == [("002", "missing_email", "resolved")]
 
 
 def test_a_path_that_starts_nowhere_is_refused_with_the_columns(make: MakePipeline) -> None:
@@ -102,8 +103,8 @@ def test_two_columns_are_one_device(
 
     found = flush_and_run(make(), bunce_adapter(data, **given), table_name="customers")
 
-    assert 4 == found.created
-    assert {"devices_left_out": 1} == found.warnings
+    assert found.created == 4
+    assert found.warnings == {"devices_left_out": 1}
     tokens = [one.get("devices") or [] for one in emulator.customers.values()]
     kinds = [[(d["device_type"], d["device_token"]) for d in devices] for devices in tokens]
-    assert [[("ios", "t1")], [], [], [("web", "t4")]] == kinds
+    assert kinds == [[("ios", "t1")], [], [], [("web", "t4")]]

@@ -36,10 +36,10 @@ def test_a_first_load_a_second_one_an_update_and_a_replay(
         settings={"store_url": postgres_store, "default_region": "NG"},
     ).summary
 
-    assert (50, 48, 2) == (first.read, first.created, first.rejected)
-    assert (48, 2, 0) == (second.unchanged, second.held, second.bulk_requests)
-    assert (47, 2, 1) == (third.unchanged, third.held, third.updated)
-    assert (1, 1) == (replay.read, replay.created)
+    assert (first.read, first.created, first.rejected) == (50, 48, 2)
+    assert (second.unchanged, second.held, second.bulk_requests) == (48, 2, 0)
+    assert (third.unchanged, third.held, third.updated) == (47, 2, 1)
+    assert (replay.read, replay.created) == (1, 1)
     assert {f"c{n}": 1 for n in range(50)} == emulator.times_sent
     assert not list(Path().glob("*.sqlite*"))
 
@@ -49,7 +49,7 @@ def test_a_dry_run_makes_no_store(make: MakePipeline, postgres_store: str) -> No
 
     pipeline.run([customer(1), customer(2, email="bad")], table_name="customers")
 
-    assert (1, 1) == (run_summary(pipeline).created, run_summary(pipeline).rejected)
+    assert (run_summary(pipeline).created, run_summary(pipeline).rejected) == (1, 1)
     schema = postgres_store.rpartition("schema=")[2]
     with psycopg.connect(postgres_store.replace("&schema", "&application_name")) as other:
-        assert (True,) == other.execute("SELECT to_regnamespace(%s) IS NULL", (schema,)).fetchone()
+        assert other.execute("SELECT to_regnamespace(%s) IS NULL", (schema,)).fetchone() == (True,)

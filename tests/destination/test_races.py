@@ -89,8 +89,8 @@ def test_processes_with_the_same_rows_send_nobody_twice(
     counts = race(store, emulator, [1] * processes)
 
     assert {1} == set(emulator.times_sent.values())
-    assert ROWS == len(emulator.customers)
-    assert ROWS == sum(one["created"] for one in counts)
+    assert len(emulator.customers) == ROWS
+    assert sum(one["created"] for one in counts) == ROWS
     for one in counts:
         assert ROWS == one["read"] == one["created"] + one["unchanged"] + one["adopted"]
 

@@ -38,11 +38,11 @@ def test_replace_is_refused_before_sending_and_the_next_run_starts_clean(
     error = refused(pipeline, [customer(1)], table_name="customers", write_disposition="replace")
 
     assert isinstance(error, DispositionError)
-    assert {} == emulator.customers
+    assert emulator.customers == {}
     assert "read again by the next" in str(error)
     pipeline = make()
     pipeline.run([customer(1)], table_name="customers")
-    assert 1 == run_summary(pipeline).created
+    assert run_summary(pipeline).created == 1
 
 
 def test_hard_delete_hints_are_refused(make: MakePipeline, emulator: Emulator) -> None:
@@ -56,7 +56,7 @@ def test_hard_delete_hints_are_refused(make: MakePipeline, emulator: Emulator) -
 
     assert isinstance(error, DispositionError)
     assert "gone" in str(error)
-    assert [] == [r for r in emulator.requests if r.call == "create"]
+    assert [r for r in emulator.requests if r.call == "create"] == []
 
 
 def test_another_table_is_refused_by_name(make: MakePipeline, emulator: Emulator) -> None:
@@ -64,7 +64,7 @@ def test_another_table_is_refused_by_name(make: MakePipeline, emulator: Emulator
 
     assert isinstance(error, UnknownTableError)
     assert "'invoices'" in str(error)
-    assert {} == emulator.customers
+    assert emulator.customers == {}
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_wrong_mapping_is_refused_before_the_first_request(
     assert said in str(error)
     assert set(row) == set(error.columns)
     assert "[destination.bunce.mapping]" in str(error)
-    assert [] == emulator.requests
+    assert emulator.requests == []
 
 
 def test_a_mapping_that_rejects_everything_stops_before_anything_is_sent(
@@ -101,8 +101,8 @@ def test_a_mapping_that_rejects_everything_stops_before_anything_is_sent(
 
     assert isinstance(error, MappingError)
     assert "column 'email'" in str(error)
-    assert [] == [r for r in emulator.requests if r.call == "create"]
-    assert [] == letters()
+    assert [r for r in emulator.requests if r.call == "create"] == []
+    assert letters() == []
 
 
 def test_a_refused_key_stops_the_run_before_loading(make: MakePipeline, emulator: Emulator) -> None:
@@ -159,7 +159,7 @@ def test_a_ledger_is_not_used_with_another_workspace(
 
     assert isinstance(error, AccountError)
     assert "dlt-bunce account rotate" in str(error)
-    assert ["c1"] == list(emulator.customers)
+    assert list(emulator.customers) == ["c1"]
 
 
 def test_another_address_with_the_same_key_is_another_workspace(

@@ -21,10 +21,10 @@ def test_rules_of_today_decide(make: MakePipeline, emulator: Emulator) -> None:
     still = replayed(emulator).summary
     done = replayed(emulator, settings={"default_region": "NG"}).summary
 
-    assert (1, 1, 0) == (still.read, still.rejected + still.held, still.created)
-    assert (1, 1) == (done.read, done.created)
-    assert "+2348030000000" == emulator.customers["c2"]["phone_no"]
-    assert [("c2", "invalid_phone_no", "resolved")] == letters()
+    assert (still.read, still.rejected + still.held, still.created) == (1, 1, 0)
+    assert (done.read, done.created) == (1, 1)
+    assert emulator.customers["c2"]["phone_no"] == "+2348030000000"
+    assert letters() == [("c2", "invalid_phone_no", "resolved")]
 
 
 def test_what_was_accepted_since_is_never_overwritten(
@@ -43,9 +43,9 @@ def test_what_was_accepted_since_is_never_overwritten(
 
     done = replayed(emulator, settings={"default_region": "NG"}).summary
 
-    assert (1, 1, 0) == (done.read, done.superseded, done.bulk_requests)
-    assert "New" == emulator.customers["c2"]["first_name"]
-    assert [("c2", "invalid_phone_no", "superseded")] == letters()
+    assert (done.read, done.superseded, done.bulk_requests) == (1, 1, 0)
+    assert emulator.customers["c2"]["first_name"] == "New"
+    assert letters() == [("c2", "invalid_phone_no", "superseded")]
 
 
 def test_only_the_chosen_letters_are_sent(make: MakePipeline, emulator: Emulator) -> None:
@@ -58,8 +58,8 @@ def test_only_the_chosen_letters_are_sent(make: MakePipeline, emulator: Emulator
         emulator, selection=Selection(codes=["invalid_phone_no"]), settings={"default_region": "NG"}
     )
 
-    assert 1 == done.summary.read
-    assert [("c2", "resolved"), ("c3", "open")] == letters("customer_id, status")
+    assert done.summary.read == 1
+    assert letters("customer_id, status") == [("c2", "resolved"), ("c3", "open")]
 
 
 def test_letters_of_many_pages_are_all_sent_once(make: MakePipeline, emulator: Emulator) -> None:
@@ -68,7 +68,7 @@ def test_letters_of_many_pages_are_all_sent_once(make: MakePipeline, emulator: E
 
     done = replayed(emulator, portion=7, settings={"default_region": "NG"})
 
-    assert (59, 59) == (done.summary.read, done.summary.created)
+    assert (done.summary.read, done.summary.created) == (59, 59)
     assert {f"c{n}": 1 for n in range(60)} == emulator.times_sent
 
 
@@ -79,8 +79,8 @@ def test_a_letter_without_its_row_is_left_alone(make: MakePipeline, emulator: Em
 
     done = replayed(emulator)
 
-    assert (0, 1) == (done.summary.read, done.without_row)
-    assert [("c2", "invalid_phone_no", "open")] == letters()
+    assert (done.summary.read, done.without_row) == (0, 1)
+    assert letters() == [("c2", "invalid_phone_no", "open")]
 
 
 def test_a_replay_that_fails_leaves_the_letters_open(
@@ -96,8 +96,8 @@ def test_a_replay_that_fails_leaves_the_letters_open(
     before = letters()
     replayed(emulator, settings={"default_region": "NG"})
 
-    assert [("c2", "invalid_phone_no", "open")] == before
-    assert [("c2", "invalid_phone_no", "resolved")] == letters()
+    assert before == [("c2", "invalid_phone_no", "open")]
+    assert letters() == [("c2", "invalid_phone_no", "resolved")]
 
 
 def test_replays_are_one_at_a_time(make: MakePipeline, emulator: Emulator) -> None:
@@ -110,4 +110,4 @@ def test_replays_are_one_at_a_time(make: MakePipeline, emulator: Emulator) -> No
     finally:
         other.close()
 
-    assert 1 == replayed(emulator).summary.read
+    assert replayed(emulator).summary.read == 1

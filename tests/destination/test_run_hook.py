@@ -56,10 +56,10 @@ def test_a_completed_run_is_told_once_with_its_figures(make: MakePipeline, run: 
     run(pipeline, [*ROWS, customer(4)])
 
     first, second = told
-    assert ("completed", 3, 2, 1) == (first.state, first.read, first.created, first.rejected)
-    assert {"invalid_email": 1} == first.reject_codes
-    assert (4, 1, 1) == (second.read, second.created, second.held)
-    assert (None, {}) == (first.error, first.over_thresholds)
+    assert (first.state, first.read, first.created, first.rejected) == ("completed", 3, 2, 1)
+    assert first.reject_codes == {"invalid_email": 1}
+    assert (second.read, second.created, second.held) == (4, 1, 1)
+    assert (first.error, first.over_thresholds) == (None, {})
 
 
 @EITHER
@@ -71,10 +71,10 @@ def test_a_run_over_a_threshold_is_told_so(make: MakePipeline, run: Way) -> None
         run(pipeline, ROWS)
 
     [summary] = told
-    assert "completed" == summary.state
-    assert {"max_reject_count": "1 of 3 rows are rejected (threshold: 0 rows)"} == (
-        summary.over_thresholds
-    )
+    assert summary.state == "completed"
+    assert (summary.over_thresholds) == {
+        "max_reject_count": "1 of 3 rows are rejected (threshold: 0 rows)"
+    }
 
 
 @EITHER
@@ -93,7 +93,7 @@ def test_a_failed_run_is_told_once_with_the_reason_and_what_is_recorded(
         run(pipeline, [customer(1)])
 
     [summary] = told
-    assert ("failed", 1, 1) == (summary.state, summary.read, summary.deferred)
+    assert (summary.state, summary.read, summary.deferred) == ("failed", 1, 1)
     assert "Bunce did not settle a batch" in str(summary.error)
     assert summary.requests > 1
 
@@ -112,7 +112,7 @@ def test_a_run_that_fails_before_a_row_is_sent_is_told_too(
 
     _, summary = told
     # and not with the figures of the run before
-    assert ("failed", None, 0) == (summary.state, summary.run_id, summary.read)
+    assert (summary.state, summary.run_id, summary.read) == ("failed", None, 0)
     assert "refuses the API key" in str(summary.error)
 
 
@@ -147,7 +147,7 @@ def test_a_run_within_the_handling_of_an_error_has_not_failed(make: MakePipeline
     except ValueError:
         make(on_run_end=told.append).run(rows(ROWS))
 
-    assert ["completed"] == [summary.state for summary in told]
+    assert [summary.state for summary in told] == ["completed"]
 
 
 def test_a_flush_and_the_run_after_it_are_told_as_one(make: MakePipeline) -> None:
@@ -158,7 +158,7 @@ def test_a_flush_and_the_run_after_it_are_told_as_one(make: MakePipeline) -> Non
 
     [summary] = told
     assert summary.flushed is not None
-    assert (3, 2) == (summary.read, summary.flushed.read)
+    assert (summary.read, summary.flushed.read) == (3, 2)
 
 
 def test_steps_by_hand_are_told_when_they_have_loaded(make: MakePipeline) -> None:
@@ -167,10 +167,10 @@ def test_steps_by_hand_are_told_when_they_have_loaded(make: MakePipeline) -> Non
 
     pipeline.extract(rows(ROWS))
     pipeline.normalize()
-    assert [] == told
+    assert told == []
     pipeline.load()
 
-    assert [3] == [summary.read for summary in told]
+    assert [summary.read for summary in told] == [3]
 
 
 def test_a_run_with_nothing_to_load_is_told_as_such(make: MakePipeline) -> None:
@@ -178,7 +178,7 @@ def test_a_run_with_nothing_to_load_is_told_as_such(make: MakePipeline) -> None:
 
     make(on_run_end=told.append).run(rows([]))
 
-    assert [("completed", 0)] == [(summary.state, summary.read) for summary in told]
+    assert [(summary.state, summary.read) for summary in told] == [("completed", 0)]
 
 
 @EITHER
@@ -189,7 +189,7 @@ def test_dry_runs_and_replays_tell_nobody(make: MakePipeline, emulator: Emulator
     run(make(), ROWS)
     replayed(emulator, settings={"on_run_end": told.append})
 
-    assert [] == told
+    assert told == []
 
 
 def test_other_destinations_are_left_alone(make: MakePipeline) -> None:
@@ -199,7 +199,7 @@ def test_other_destinations_are_left_alone(make: MakePipeline) -> None:
     pipeline = dlt.pipeline("other", destination=dlt.destinations.duckdb("other.duckdb"))
     pipeline.run(rows(ROWS))
 
-    assert [] == told
+    assert told == []
 
 
 @EITHER
@@ -213,7 +213,7 @@ def test_a_hook_that_raises_fails_no_run_and_is_logged_without_its_text(
     run(pipeline, ROWS)
 
     [event] = warned()
-    assert ("run.hook_failed", "RuntimeError") == (event["event"], event["error"])
+    assert (event["event"], event["error"]) == ("run.hook_failed", "RuntimeError")
     assert event["hook"].endswith("broken")
     assert "marked" not in str(event)
     assert not pipeline.has_pending_data
@@ -241,7 +241,7 @@ def test_an_import_path_from_the_environment_names_the_function(
 
     make().run(rows(ROWS))
 
-    assert [3] == [summary.read for summary in sys.modules[module].told]
+    assert [summary.read for summary in sys.modules[module].told] == [3]
 
 
 @EITHER
@@ -264,4 +264,4 @@ def test_a_path_that_leads_nowhere_is_refused_before_anything_is_sent(
         run(pipeline, ROWS)
 
     assert "marked" not in str(failure.value)
-    assert [] == [record for record in emulator.requests if record.call != "lookup"]
+    assert [record for record in emulator.requests if record.call != "lookup"] == []

@@ -64,7 +64,7 @@ def program_sync(pipeline: dlt.Pipeline) -> None:
         text=True,
         check=False,
     )
-    assert 0 == done.returncode, done.stdout + done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("lose", [drop, empty_folder, program_sync])
@@ -89,8 +89,8 @@ def test_the_cursor_survives(
     assert columns == set(again.default_schema.tables["customers"]["columns"])
     summary = flush_and_run(again, people(5, seen))
 
-    assert [3] == seen
-    assert 2 == summary.created
+    assert seen == [3]
+    assert summary.created == 2
     assert {1} == set(emulator.times_sent.values())
 
 
@@ -105,14 +105,14 @@ def test_a_cursor_never_goes_on_beside_an_empty_ledger(
         with pytest.raises(ConfigurationError, match="rows before the cursor would never arrive"):
             flush_and_run(make(**elsewhere), people(5))
 
-    assert 1 == sum(request.method == "POST" for request in emulator.requests)
+    assert sum(request.method == "POST" for request in emulator.requests) == 1
     if go_on == "from the start":
         make(**elsewhere).drop()
     else:
         with make(**elsewhere).destination_client() as client:
             adopt(client)  # type: ignore[arg-type]
     summary = flush_and_run(make(**elsewhere), people(5))
-    assert 2 == summary.created, summary
+    assert summary.created == 2, summary
     assert {f"c{n}" for n in range(1, 6)} == set(emulator.customers)
 
 
@@ -162,9 +162,9 @@ def test_a_new_machine_takes_up_the_cursor(
     monkeypatch.chdir(Path.cwd().parent)
 
     seen: list[int] = []
-    assert 1 == flush_and_run(make(store_url=postgres_store), people(4, seen)).created
+    assert flush_and_run(make(store_url=postgres_store), people(4, seen)).created == 1
 
-    assert [3] == seen
+    assert seen == [3]
 
 
 def test_a_cursor_is_never_ahead_of_rows_that_are_not_settled(
@@ -184,6 +184,6 @@ def test_a_cursor_is_never_ahead_of_rows_that_are_not_settled(
     seen: list[int] = []
     summary = flush_and_run(make(), people(6, seen))
 
-    assert [3] == seen
-    assert 3 == summary.created
+    assert seen == [3]
+    assert summary.created == 3
     assert {f"c{n}" for n in range(1, 7)} == set(emulator.customers)

@@ -65,7 +65,7 @@ def test_customers_that_were_there_before_are_adopted_or_updated(
     )
 
     summary = run_summary(pipeline)
-    assert (100, 100, 100) == (summary.created, summary.adopted, summary.updated)
+    assert (summary.created, summary.adopted, summary.updated) == (100, 100, 100)
     assert all(customer(n).items() <= emulator.customers[f"c{n}"].items() for n in range(300))
 
 
@@ -86,5 +86,5 @@ def test_a_load_that_stops_leaves_taken_rows_to_the_next_one(
 
     assert isinstance(error, CredentialsError)
     # nobody of them is in doubt
-    assert [] == claimed
+    assert claimed == []
     assert {"email_taken": len(TAKEN)} == run_summary(make()).reject_codes

@@ -115,9 +115,9 @@ def test_the_metrics_are_the_figures_of_the_runs(
     requests = sum(run.requests for run in runs)
     assert requests == sum(p.count for p in points["http.client.request.duration"])
     assert requests == len([s for s in seen.spans.get_finished_spans() if "/customers" in s.name])
-    assert {"invalid_email": 1, "email_taken": 1} == {
+    assert {
         code: n for code, n in sums(points["dlt_bunce.dead_letters.open"], "code").items() if n
-    }
+    } == {"invalid_email": 1, "email_taken": 1}
 
 
 def test_requests_of_all_threads_are_children_of_the_load_and_that_of_the_caller(
@@ -134,10 +134,10 @@ def test_requests_of_all_threads_are_children_of_the_load_and_that_of_the_caller
     assert load.parent is not None
     assert caller.get_span_context().span_id == load.parent.span_id
     assert {load.context.span_id} == {span.parent.span_id for span in sent if span.parent}
-    assert [5] * 12 == [span.attributes["dlt_bunce.rows"] for span in sent if span.attributes]
+    assert [span.attributes["dlt_bunce.rows"] for span in sent if span.attributes] == [5] * 12
     attributes = dict(load.attributes or {})
-    assert (60, 60) == (attributes["dlt_bunce.read"], attributes["dlt_bunce.created"])
-    assert ("crm", "customers") == (attributes["dlt_bunce.pipeline"], attributes["dlt_bunce.table"])
+    assert (attributes["dlt_bunce.read"], attributes["dlt_bunce.created"]) == (60, 60)
+    assert (attributes["dlt_bunce.pipeline"], attributes["dlt_bunce.table"]) == ("crm", "customers")
 
 
 def test_what_is_tried_again_and_what_fails_shows(
@@ -153,8 +153,8 @@ def test_what_is_tried_again_and_what_fails_shows(
     assert isinstance(error, UnavailableError)
     [load] = seen.finished("dlt_bunce.load")
     sent = seen.finished("POST /customers/bulk")
-    assert StatusCode.ERROR == load.status.status_code
-    assert "UnavailableError" == (load.attributes or {})["error.type"]
+    assert load.status.status_code == StatusCode.ERROR
+    assert (load.attributes or {})["error.type"] == "UnavailableError"
     again = [(span.attributes or {}).get("http.request.resend_count", 0) for span in sent]
     assert again == list(range(len(sent)))
     assert {500} == {(span.attributes or {})["http.response.status_code"] for span in sent}
@@ -173,10 +173,10 @@ def test_a_replay_has_a_span_and_counts_its_rows(
 
     replayed(emulator, settings={"default_region": "NG"})
 
-    assert 2 == len(seen.finished("dlt_bunce.load"))
-    assert {("created", "crm", "customers"): 1} == sums(
-        seen.points()["dlt_bunce.rows"], "fate", "pipeline", "table"
-    )
+    assert len(seen.finished("dlt_bunce.load")) == 2
+    assert sums(seen.points()["dlt_bunce.rows"], "fate", "pipeline", "table") == {
+        ("created", "crm", "customers"): 1
+    }
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_no_span_and_no_metric_tells_a_value(
     assert len(spans) > 3
     assert "GET /customers" in told
     marks = (*MARKS, "marked-id", "customer_ids=", "per_page")
-    assert [] == [mark for mark in marks if mark in told]
+    assert [mark for mark in marks if mark in told] == []
 
 
 def test_http_instrumentations_add_no_span_of_their_own(
@@ -238,7 +238,7 @@ def test_http_instrumentations_add_no_span_of_their_own(
     monkeypatch.setattr(requests.Session, "send", send)
     flush_and_run(make(), rows_of([customer(1)]))
 
-    assert [True] == sorted({bool(one) for one in asked})
+    assert sorted({bool(one) for one in asked}) == [True]
     assert context.get_value(context._SUPPRESS_HTTP_INSTRUMENTATION_KEY) is None  # noqa: SLF001
 
 
@@ -282,7 +282,7 @@ def test_prometheus_scrapes_the_figures_under_names_of_its_own(emulator: Emulato
         check=False,
     )
 
-    assert 0 == done.returncode, done.stderr
+    assert done.returncode == 0, done.stderr
     line = re.compile(r"^(dlt_bunce_\w+|http_\w+_count)\{(.+)\} (\S+)$", re.MULTILINE)
     found = {
         (name, tuple(re.findall(rf'{attribute}="([^"]+)"', labels)), float(value))
@@ -309,5 +309,5 @@ def test_without_the_api_a_load_is_as_ever(api: str, emulator: Emulator) -> None
         check=True,
     )
 
-    assert "1" == done.stdout.strip()
+    assert done.stdout.strip() == "1"
     assert ("telemetry.unsupported" in done.stderr) == (api == OLD)

@@ -79,7 +79,7 @@ def test_what_is_within_every_threshold_does_not_fail(make: MakePipeline) -> Non
 
     first, second = load(pipeline, some_bad(8, 2)), load(pipeline, some_bad(4, 1))
 
-    assert ({}, {}) == (first.over_thresholds, second.over_thresholds)
+    assert (first.over_thresholds, second.over_thresholds) == ({}, {})
     # held rows are as rejected as they were
     with pytest.raises(RejectThresholdError, match="2 of 6 rows"):
         load(pipeline, some_bad(4, 2))
@@ -92,7 +92,7 @@ def test_the_next_run_is_judged_alone(make: MakePipeline, store: str) -> None:
         load(pipeline, some_bad(0, 5))
 
     # and compared with the run that failed only its caller
-    assert (5, {}) == ((summary := load(pipeline, good(5))).read, summary.over_thresholds)
+    assert ((summary := load(pipeline, good(5))).read, summary.over_thresholds) == (5, {})
 
 
 def test_the_cursor_of_a_run_that_exceeds_a_threshold_is_kept(make: MakePipeline) -> None:
@@ -107,19 +107,19 @@ def test_the_cursor_of_a_run_that_exceeds_a_threshold_is_kept(make: MakePipeline
     rows.append(customer(7, seen=7))
 
     # read as long as its value is the newest, so one more than the new one
-    assert 1 == flush_and_run(make(), source()).created
+    assert flush_and_run(make(), source()).created == 1
 
 
 def test_a_run_is_compared_with_the_last_that_read_anything(make: MakePipeline) -> None:
     pipeline = make(**{LEAST: 0.5})
 
-    assert 10 == load(pipeline, good(10)).read
+    assert load(pipeline, good(10)).read == 10
     for _ in range(2):
         with pytest.raises(TooFewRowsError, match="0 rows were read, and 10 in the run before"):
             load(pipeline, [])
     with pytest.raises(TooFewRowsError, match="4 rows were read, and 10 in the run before"):
         load(pipeline, good(4))
-    assert 2 == load(pipeline, good(2)).read
+    assert load(pipeline, good(2)).read == 2
 
 
 def test_other_tables_other_pipelines_replays_and_failed_runs_are_not_compared_with(
@@ -129,8 +129,8 @@ def test_other_tables_other_pipelines_replays_and_failed_runs_are_not_compared_w
     load(make(), [*good(3), customer(900, phone_no="0803 000 0000")])
     load(make("another"), good(50))
 
-    assert 2 == load(make(**settings), good(2), "leads").read
-    assert 1 == replayed(emulator, settings={"default_region": "NG"}).summary.read
+    assert load(make(**settings), good(2), "leads").read == 2
+    assert replayed(emulator, settings={"default_region": "NG"}).summary.read == 1
     emulator.behavior = Behavior(rate_limit=0, api_keys=("sk_test_other",))
     with pytest.raises(Exception, match="refuses the API key"):
         load(make(**settings), good(40))
@@ -150,7 +150,7 @@ def test_several_tables_are_one_run_whichever_of_them_begins(make: MakePipeline)
 
     pipeline = make(**{LEAST: 0.9, "customers_table": "customers,leads"})
 
-    assert 10 == flush_and_run(pipeline, crm(6, 4)).read
+    assert flush_and_run(pipeline, crm(6, 4)).read == 10
     with pytest.raises(TooFewRowsError, match="8 rows were read, and 10"):
         flush_and_run(pipeline, crm(7, 1))
 
@@ -164,7 +164,7 @@ def test_rows_that_an_earlier_run_left_behind_count_for_the_run_that_loads_them(
 
     summary = load(make(**{LEAST: 0.9}), good(1))
     assert summary.flushed is not None
-    assert (1, 9) == (summary.read, summary.flushed.read)
+    assert (summary.read, summary.flushed.read) == (1, 9)
 
 
 def test_a_plain_run_goes_on_and_is_told_by_its_summary(
@@ -175,15 +175,15 @@ def test_a_plain_run_goes_on_and_is_told_by_its_summary(
     pipeline.run(some_bad(3, 1), table_name="customers")
 
     [event] = warned()
-    assert "run.over_threshold" == event["event"]
-    assert "1 of 4 rows are rejected (threshold: 0 rows)" == event[COUNT]
+    assert event["event"] == "run.over_threshold"
+    assert event[COUNT] == "1 of 4 rows are rejected (threshold: 0 rows)"
     with pytest.raises(RejectThresholdError):
         run_summary(pipeline).raise_if_over_thresholds()
     # nothing stands in the way of the next run, whose data is loaded
     pipeline.run(good(5), table_name="customers")
     run_summary(pipeline).raise_if_over_thresholds()
-    assert 5 == len(emulator.customers)
-    assert [] == warned()
+    assert len(emulator.customers) == 5
+    assert warned() == []
 
 
 def test_a_process_that_has_not_run_the_pipeline_judges_by_the_store(make: MakePipeline) -> None:
@@ -192,7 +192,7 @@ def test_a_process_that_has_not_run_the_pipeline_judges_by_the_store(make: MakeP
 
     summary = run_summary(make(**{LEAST: 0.5}))
 
-    assert [LEAST] == list(summary.over_thresholds)
+    assert list(summary.over_thresholds) == [LEAST]
 
 
 def test_a_dry_run_tells_what_the_run_would_exceed(make: MakePipeline, emulator: Emulator) -> None:
@@ -205,10 +205,10 @@ def test_a_dry_run_tells_what_the_run_would_exceed(make: MakePipeline, emulator:
         dry.value.summary.state,
         set(dry.value.summary.over_thresholds),
     )
-    assert 10 == len(emulator.customers)
+    assert len(emulator.customers) == 10
     # there is no store yet, and so nothing to compare with
     other = make(store_url="sqlite:///other.sqlite", dry_run=True, **{LEAST: 0.5})
-    assert 1 == load(other, good(1)).read
+    assert load(other, good(1)).read == 1
 
 
 def test_a_replay_is_not_judged(make: MakePipeline, emulator: Emulator) -> None:
@@ -216,11 +216,11 @@ def test_a_replay_is_not_judged(make: MakePipeline, emulator: Emulator) -> None:
 
     done = replayed(emulator, settings={SHARE: 0.0, COUNT: 0, LEAST: 1.0})
 
-    assert (2, 2, {}) == (
+    assert (
         done.summary.read,
         done.summary.rejected + done.summary.held,
         done.summary.over_thresholds,
-    )
+    ) == (2, 2, {})
 
 
 def test_a_run_that_fails_is_not_judged(make: MakePipeline, emulator: Emulator) -> None:
@@ -247,7 +247,7 @@ def test_exactly_as_much_as_allowed_is_allowed(percent: int) -> None:
     share = float(f"0.{percent:02d}")
     allowed, least = Thresholds(max_reject_share=share), Thresholds(min_rows_share_of_last=share)
 
-    assert {} == allowed.exceeded(read=100, rejected=percent)
-    assert [SHARE] == list(allowed.exceeded(read=100, rejected=percent + 1))
-    assert {} == least.exceeded(read=percent, rejected=0, last_read=100)
-    assert [LEAST] == list(least.exceeded(read=percent - 1, rejected=0, last_read=100))
+    assert allowed.exceeded(read=100, rejected=percent) == {}
+    assert list(allowed.exceeded(read=100, rejected=percent + 1)) == [SHARE]
+    assert least.exceeded(read=percent, rejected=0, last_read=100) == {}
+    assert list(least.exceeded(read=percent - 1, rejected=0, last_read=100)) == [LEAST]

@@ -85,7 +85,7 @@ def test_each_of_two_runs_in_one_folder_brings_its_own_rows(
 
     found = [figures(first), figures(second)]
 
-    assert [(ROWS, ROWS)] * 2 == [(one["read"], one["fates"]["created"]) for one in found]
+    assert [(one["read"], one["fates"]["created"]) for one in found] == [(ROWS, ROWS)] * 2
     assert {f"c{i}" for i in range(2 * ROWS)} == set(emulator.customers)
     assert {1} == set(emulator.times_sent.values())
 
@@ -97,8 +97,8 @@ def test_the_same_rows_started_twice_are_sent_once(emulator: Emulator, how: str)
 
     found = [figures(one)["fates"] for one in both]
 
-    assert [0, ROWS] == sorted(one["created"] for one in found)
-    assert [0, ROWS] == sorted(one["unchanged"] for one in found)
+    assert sorted(one["created"] for one in found) == [0, ROWS]
+    assert sorted(one["unchanged"] for one in found) == [0, ROWS]
     assert {1} == set(emulator.times_sent.values())
 
 
@@ -115,7 +115,7 @@ def test_a_copied_folder_sends_nothing_that_its_original_is_sending(emulator: Em
 
     assert {f"c{i}" for i in range(ROWS)} == set(emulator.customers)
     assert {1} == set(emulator.times_sent.values())
-    assert [0] * 2 == [one["deferred"] for one in found]
+    assert [one["deferred"] for one in found] == [0] * 2
 
 
 def test_a_run_that_finds_another_says_which_and_what_to_do(emulator: Emulator) -> None:
@@ -141,13 +141,13 @@ with run_lock(Path("p/same")):
         other.wait()
         with run_lock(Path("p/same"), lambda: 5) as owner:
             # the one that was killed is known to be gone; its claims protect nobody
-            assert 1 == len(owner.ended)
+            assert len(owner.ended) == 1
             assert owner == owner_of(Path("p/same"))
     with run_lock(Path("p/same")) as next_owner:
         assert owner.ended == next_owner.ended
     shutil.copytree("p", "q")
     with run_lock(Path("q/same")) as elsewhere:
-        assert () == elsewhere.ended
+        assert elsewhere.ended == ()
 
 
 def test_a_store_that_goes_in_mid_load_ends_the_run(emulator: Emulator) -> None:

@@ -36,10 +36,10 @@ def test_changed_customers_are_updated_in_full_batches_of_their_own(
     done = run(pipeline, *changed)
     again = run(pipeline, *changed)
 
-    assert (100, 100, 100) == (done.created, done.updated, done.unchanged)
-    assert ["create", "create", "create", "update"] == sorted(bulk(emulator))
+    assert (done.created, done.updated, done.unchanged) == (100, 100, 100)
+    assert sorted(bulk(emulator)) == ["create", "create", "create", "update"]
     assert {"New"} == {emulator.customers[f"c{n}"]["first_name"] for n in range(1, 300, 2)}
-    assert (300, 0) == (again.unchanged, again.bulk_requests)
+    assert (again.unchanged, again.bulk_requests) == (300, 0)
 
 
 def test_append_leaves_changed_customers_as_they_are(
@@ -50,8 +50,8 @@ def test_append_leaves_changed_customers_as_they_are(
 
     done = run(pipeline, customer(1, first_name="New"), customer(2), how="append")
 
-    assert (1, 1) == (done.skipped, done.created)
-    assert "Ada" == emulator.customers["c1"]["first_name"]
+    assert (done.skipped, done.created) == (1, 1)
+    assert emulator.customers["c1"]["first_name"] == "Ada"
 
 
 @pytest.mark.parametrize(
@@ -69,12 +69,12 @@ def test_customers_that_exist_already_are_adopted_or_updated(
     done = run(make(), customer(1), customer(2), customer(3), how=how)
 
     if how == "append":
-        assert "Old" == emulator.customers["c2"]["first_name"]
-        assert 3 == done.adopted + done.created
-        assert 1 <= done.adopted
+        assert emulator.customers["c2"]["first_name"] == "Old"
+        assert done.adopted + done.created == 3
+        assert done.adopted >= 1
     else:
-        assert "Ada" == emulator.customers["c2"]["first_name"]
-        assert 1 == done.updated
+        assert emulator.customers["c2"]["first_name"] == "Ada"
+        assert done.updated == 1
     assert (0, {"c1", "c2", "c3"}) == (done.rejected, set(emulator.customers))
 
 
@@ -91,8 +91,8 @@ def test_a_customer_that_bunce_has_lost_is_created_again(
 
     done = run(pipeline, customer(1, first_name="New"), customer(2, first_name="New"))
 
-    assert (2, 0) == (done.created + done.updated, done.rejected)
-    assert ["New", "New"] == [emulator.customers[i]["first_name"] for i in ("c1", "c2")]
+    assert (done.created + done.updated, done.rejected) == (2, 0)
+    assert [emulator.customers[i]["first_name"] for i in ("c1", "c2")] == ["New", "New"]
 
 
 def test_an_email_that_bunce_does_not_change_is_a_dead_letter_beside_the_update(
@@ -105,14 +105,14 @@ def test_an_email_that_bunce_does_not_change_is_a_dead_letter_beside_the_update(
     done = run(pipeline, moved, customer(2))
     again = run(pipeline, moved, customer(2))
 
-    assert (1, 0, {"email_not_updated": 1}) == (done.updated, done.rejected, done.reject_codes)
-    assert "New" == emulator.customers["c1"]["first_name"]
-    assert "c1@example.com" == emulator.customers["c1"]["email"]
-    assert [("c1", "email_not_updated", "open")] == letters()
-    assert (2, 0) == (again.unchanged, again.bulk_requests)
+    assert (done.updated, done.rejected, done.reject_codes) == (1, 0, {"email_not_updated": 1})
+    assert emulator.customers["c1"]["first_name"] == "New"
+    assert emulator.customers["c1"]["email"] == "c1@example.com"
+    assert letters() == [("c1", "email_not_updated", "open")]
+    assert (again.unchanged, again.bulk_requests) == (2, 0)
     done = run(pipeline, customer(1, first_name="New"), customer(2))
-    assert (1, {}) == (done.updated, done.reject_codes)
-    assert [("c1", "email_not_updated", "resolved")] == letters()
+    assert (done.updated, done.reject_codes) == (1, {})
+    assert letters() == [("c1", "email_not_updated", "resolved")]
 
 
 def test_an_email_letter_is_resolved_by_a_replay_once_bunce_lets_it_change(
@@ -127,11 +127,11 @@ def test_an_email_letter_is_resolved_by_a_replay_once_bunce_lets_it_change(
     emulator.behavior = Behavior(rate_limit=0, email_update="always")
     done = replayed(emulator).summary
 
-    assert (1, 1) == (refused.read, refused.updated)
-    assert [("c1", "email_not_updated", "open")] == still
-    assert (1, 1) == (done.read, done.updated)
-    assert [("c1", "email_not_updated", "resolved")] == letters()
-    assert "moved@example.com" == emulator.customers["c1"]["email"]
+    assert (refused.read, refused.updated) == (1, 1)
+    assert still == [("c1", "email_not_updated", "open")]
+    assert (done.read, done.updated) == (1, 1)
+    assert letters() == [("c1", "email_not_updated", "resolved")]
+    assert emulator.customers["c1"]["email"] == "moved@example.com"
 
 
 def test_devices_that_bunce_lacks_are_sent(make: MakePipeline, emulator: Emulator) -> None:
@@ -140,8 +140,8 @@ def test_devices_that_bunce_lacks_are_sent(make: MakePipeline, emulator: Emulato
 
     done = run(make(), customer(1, devices=devices))
 
-    assert 1 == done.updated
-    assert "t" == emulator.customers["c1"]["devices"][0]["device_token"]
+    assert done.updated == 1
+    assert emulator.customers["c1"]["devices"][0]["device_token"] == "t"
 
 
 def test_an_older_version_never_overwrites_a_newer_one(
@@ -156,8 +156,8 @@ def test_an_older_version_never_overwrites_a_newer_one(
     load("sync", customer(1, first_name="Newer", v=5))
     backfill = load("backfill", customer(1, first_name="Older", v=4), customer(2, v=1))
 
-    assert (1, 1) == (backfill.superseded, backfill.created)
-    assert "Newer" == emulator.customers["c1"]["first_name"]
+    assert (backfill.superseded, backfill.created) == (1, 1)
+    assert emulator.customers["c1"]["first_name"] == "Newer"
 
 
 def test_a_replay_never_overwrites_what_was_delivered_since(
@@ -169,5 +169,5 @@ def test_a_replay_never_overwrites_what_was_delivered_since(
 
     done = replayed(emulator, settings={"default_region": "NG"}).summary
 
-    assert 0 == done.read
-    assert "Newer" == emulator.customers["c2"]["first_name"]
+    assert done.read == 0
+    assert emulator.customers["c2"]["first_name"] == "Newer"

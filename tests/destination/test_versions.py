@@ -54,7 +54,7 @@ def test_times_that_become_smaller_numbers_are_refused_before_anything_is_sent(
     assert "'changed' held" in str(error)
     assert "forget-versions" in error.remedy
     assert sent + 1 == len(bulk(emulator))
-    assert (2, 0) == (again.updated, again.superseded)
+    assert (again.updated, again.superseded) == (2, 0)
 
 
 @pytest.mark.parametrize("how", DOORS)
@@ -63,25 +63,25 @@ def test_counters_and_old_times_are_taken_as_they_come(
 ) -> None:
     load(make(), how, "arrow", versioned(9_000_000, 1), version="changed")
     counted = load(make(), how, "arrow", versioned(3, 2), version="changed")
-    assert (1, {}) == (counted.created, counted.warnings)
+    assert (counted.created, counted.warnings) == (1, {})
 
     elsewhere = make(name="times")
     load(elsewhere, how, "arrow", versioned(LATELY, 3), version="changed")
     old = datetime(1999, 5, 1, tzinfo=timezone.utc)
     aged = load(elsewhere, how, "arrow", versioned(old, 4), version="changed")
-    assert (1, {}) == (aged.created, aged.warnings)
+    assert (aged.created, aged.warnings) == (1, {})
 
 
 def test_forgotten_versions_let_the_new_count_begin(make: MakePipeline, emulator: Emulator) -> None:
     load(make(), "flush_and_run", "arrow", versioned(LATELY), version="changed")
     with Database(STORE) as db, db.transaction():
-        assert 2 == forget(db, "default")
+        assert forget(db, "default") == 2
 
     newer = [*versioned(SECONDS + 60, 1, first_name="New"), *versioned(SECONDS + 60, 2)]
     done = load(make(), "flush_and_run", "arrow", newer, version="changed")
 
-    assert (1, 1, 0) == (done.updated, done.unchanged, done.superseded)
-    assert "New" == emulator.customers["c1"]["first_name"]
+    assert (done.updated, done.unchanged, done.superseded) == (1, 1, 0)
+    assert emulator.customers["c1"]["first_name"] == "New"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -94,9 +94,9 @@ def test_a_null_version_is_newer_and_erases_no_version(
     rows = versioned(19, 1, 2, first_name="Old")
     older = load(make(), "flush_and_run", kind, rows, version="changed")
 
-    assert 1 == nulled.updated
-    assert 2 == older.superseded
-    assert "Null" == emulator.customers["c1"]["first_name"]
+    assert nulled.updated == 1
+    assert older.superseded == 2
+    assert emulator.customers["c1"]["first_name"] == "Null"
 
 
 def test_a_version_in_the_far_future_warns(make: MakePipeline, emulator: Emulator) -> None:
@@ -105,7 +105,7 @@ def test_a_version_in_the_far_future_warns(make: MakePipeline, emulator: Emulato
 
     done = load(make(), "flush_and_run", "arrow", rows, version="changed")
 
-    assert (4, {"version_in_future": 1}) == (done.created, done.warnings)
+    assert (done.created, done.warnings) == (4, {"version_in_future": 1})
 
 
 def test_a_run_that_is_older_than_the_ledger_warns(make: MakePipeline, emulator: Emulator) -> None:
@@ -114,7 +114,7 @@ def test_a_run_that_is_older_than_the_ledger_warns(make: MakePipeline, emulator:
 
     done = load(make(), "flush_and_run", "arrow", rows, version="changed")
 
-    assert (2, {"mostly_superseded": 2}) == (done.superseded, done.warnings)
+    assert (done.superseded, done.warnings) == (2, {"mostly_superseded": 2})
 
 
 def test_changes_that_append_leaves_out_warn_everywhere(
@@ -133,8 +133,8 @@ def test_changes_that_append_leaves_out_warn_everywhere(
     assert "skipped_changes" in told.output
     assert 'write_disposition="merge"' in told.output
     assert '"event": "run.warnings"' in told.errors
-    assert {"skipped_changes": 3} == status["runs"][0]["warnings"]
-    assert {"skipped_changes": 3} == checked["summary"]["warnings"]
+    assert status["runs"][0]["warnings"] == {"skipped_changes": 3}
+    assert checked["summary"]["warnings"] == {"skipped_changes": 3}
 
 
 def _contact(number: int) -> dict[str, str]:

@@ -184,7 +184,7 @@ def test_every_page_with_commands_is_followed() -> None:
 def test_the_page_of_rows_at_rest_has_every_table_of_the_store() -> None:
     told = (DOCS / "explanation/rows-at-rest.md").read_text("utf-8")
 
-    assert [] == [name for name in TABLES if f"`{name}`" not in told]
+    assert [name for name in TABLES if f"`{name}`" not in told] == []
 
 
 def runs(found: list[Block]) -> bool:

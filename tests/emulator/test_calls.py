@@ -18,8 +18,8 @@ def test_create_echoes_every_customer(bulk: Bulk, customers: Customers, emulator
     devices = [{"device_type": "ios", "device_token": "t"}]
     answer = bulk(customers(2, devices=devices))
     body = answer.json()
-    assert (200, True) == (answer.status_code, body["success"])
-    assert "Customers created successfully" == body["message"]
+    assert (answer.status_code, body["success"]) == (200, True)
+    assert body["message"] == "Customers created successfully"
     assert (
         ["c-1", "c-2"] == [row["customer_id"] for row in body["data"]] == list(emulator.customers)
     )
@@ -32,12 +32,12 @@ def test_partial_failure_reads_as_documented(
     """A taken email fails its row alone, in the documented words."""
     rows = customers(3)
     rows[2]["email"] = rows[0]["email"].upper()
-    assert {
+    assert bulk(rows).json() == {
         "errors": ["PERSON1@EXAMPLE.COM is already taken"],
         "message": "Errors encountered while creating. 1 out of 3 customers failed",
         "status": False,
-    } == bulk(rows).json()
-    assert ["c-1", "c-2"] == list(emulator.customers)
+    }
+    assert list(emulator.customers) == ["c-1", "c-2"]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_key_is_required(emulator: Emulator, http: requests.Session) -> None:
     url = f"{emulator.base_url}/customers"
     for key in ("", "sk_test_wrong"):
         answer = http.get(url, headers={"X-Authorization": key}, timeout=10)
-        assert (401, False) == (answer.status_code, answer.json()["success"])
+        assert (answer.status_code, answer.json()["success"]) == (401, False)
     assert http.get(url, headers={"X-Authorization": "sk_test_right"}, timeout=10).ok
 
 
@@ -85,12 +85,12 @@ def test_one_customer_is_read_and_changed(
     """An id with a slash can be read, and its email changed, by the single calls."""
     bulk(customers(1, customer_id="a/b c"))
     url = f"{emulator.base_url}/customers/{quote('a/b c', safe='')}"
-    assert "Ada" == http.get(url, timeout=10).json()["data"]["first_name"]
+    assert http.get(url, timeout=10).json()["data"]["first_name"] == "Ada"
     assert http.put(url, json={"email": "new@example.com"}, timeout=10).ok
-    assert "new@example.com" == emulator.customers["a/b c"]["email"]
+    assert emulator.customers["a/b c"]["email"] == "new@example.com"
     for method in ("GET", "PUT"):
         unknown = http.request(method, f"{emulator.base_url}/customers/x", json={}, timeout=10)
-        assert 404 == unknown.status_code
+        assert unknown.status_code == 404
 
 
 def test_pages_partition_the_customers(
@@ -117,8 +117,8 @@ def test_pages_partition_the_customers(
 def test_unknown_call_is_recorded(emulator: Emulator, http: requests.Session) -> None:
     """A call that Bunce does not have is answered with 404 and kept in the records."""
     for method, path in (("POST", "/broadcasts"), ("DELETE", "/customers/c-1")):
-        assert 404 == http.request(method, f"{emulator.base_url}{path}", timeout=10).status_code
-    assert ["other", "other"] == [record.call for record in emulator.requests]
+        assert http.request(method, f"{emulator.base_url}{path}", timeout=10).status_code == 404
+    assert [record.call for record in emulator.requests] == ["other", "other"]
 
 
 def test_lookup_by_ids_and_emails(
@@ -131,7 +131,7 @@ def test_lookup_by_ids_and_emails(
         {"emails": "person2@example.com,PERSON4@example.com"},
     ):
         found = http.get(f"{emulator.base_url}/customers", params=query, timeout=10).json()["data"]
-        assert ["c-2", "c-4"] == [row["customer_id"] for row in found]
+        assert [row["customer_id"] for row in found] == ["c-2", "c-4"]
 
 
 def test_bulk_update_keeps_a_valid_email(
@@ -146,5 +146,5 @@ def test_bulk_update_keeps_a_valid_email(
     ]
     assert bulk_update(rows).json()["success"]
     stored = emulator.customers
-    assert ("Bo", "person1@example.com") == (stored["c-1"]["first_name"], stored["c-1"]["email"])
-    assert "y@example.com" == stored["c-2"]["email"]
+    assert (stored["c-1"]["first_name"], stored["c-1"]["email"]) == ("Bo", "person1@example.com")
+    assert stored["c-2"]["email"] == "y@example.com"

@@ -62,7 +62,7 @@ def test_drop_sends_no_answer(emulator: Emulator, bulk: Bulk, customers: Custome
     schedule(emulator, Fault("drop_after", on_request=1))
     with pytest.raises(requests.ConnectionError, match=r"without response|reset"):
         bulk(customers(1))
-    assert [0] == [record.status for record in emulator.requests]
+    assert [record.status for record in emulator.requests] == [0]
 
 
 def test_truncated_json(emulator: Emulator, bulk: Bulk, customers: Customers) -> None:
@@ -71,7 +71,7 @@ def test_truncated_json(emulator: Emulator, bulk: Bulk, customers: Customers) ->
     answer = bulk(customers(2))
     with pytest.raises(requests.exceptions.JSONDecodeError):
         answer.json()
-    assert (200, 2) == (answer.status_code, len(emulator.customers))
+    assert (answer.status_code, len(emulator.customers)) == (200, 2)
 
 
 def test_hang_outlasts_the_client(
@@ -82,7 +82,7 @@ def test_hang_outlasts_the_client(
     with pytest.raises(requests.ReadTimeout):
         bulk(customers(2), timeout=0.3)
     found = http.get(f"{emulator.base_url}/customers", timeout=10).json()["data"]
-    assert 2 == len(found)
+    assert len(found) == 2
 
 
 def test_what_was_asked_before_a_reset_does_not_happen_after_it(
@@ -96,8 +96,8 @@ def test_what_was_asked_before_a_reset_does_not_happen_after_it(
             assert not asked.done()
         emulator.reset()
 
-        assert 200 == asked.result().status_code
-    assert {} == emulator.customers
+        assert asked.result().status_code == 200
+    assert emulator.customers == {}
 
 
 def test_schedule_counts_requests(
@@ -108,9 +108,9 @@ def test_schedule_counts_requests(
     for _ in range(2):
         schedule(emulator, Fault("error_before", on_request=2, until_request=3), lookups)
         codes = [bulk(customers(1, customer_id="")).status_code for _ in range(4)]
-        assert [422, 500, 500, 422] == codes
+        assert codes == [422, 500, 500, 422]
         url = f"{emulator.base_url}/customers"
-        assert [200, 500, 200] == [http.get(url, timeout=10).status_code for _ in range(3)]
+        assert [http.get(url, timeout=10).status_code for _ in range(3)] == [200, 500, 200]
 
 
 def test_chance_is_decided_by_the_seed(

@@ -23,11 +23,11 @@ def test_limit_blocks_the_client(emulator: Emulator, http: requests.Session) -> 
     emulator.behavior = Behavior(rate_limit=2)
     url = f"{emulator.base_url}/customers"
     answers = [http.get(url, timeout=10) for _ in range(4)]
-    assert [200, 200, 429, 429] == [answer.status_code for answer in answers]
-    assert "60" == answers[2].headers["Retry-After"]
+    assert [answer.status_code for answer in answers] == [200, 200, 429, 429]
+    assert answers[2].headers["Retry-After"] == "60"
     message = "You have reached maximum request limit."
     assert {"success": False, "message": message} == answers[2].json()
-    assert 2 == emulator.stats()["rate_limited"]
+    assert emulator.stats()["rate_limited"] == 2
 
 
 @pytest.mark.parametrize("form", ["date", "missing"])
@@ -49,7 +49,7 @@ def test_window_slides() -> None:
     clock = Clock()
     limit = RateLimit(clock)
     behavior = Behavior(rate_limit=2)
-    assert [None, None] == [limit.wait("a", behavior) for _ in range(2)]
+    assert [limit.wait("a", behavior) for _ in range(2)] == [None, None]
     clock.now = 60.0
     assert limit.wait("a", behavior) is None
 
@@ -59,9 +59,9 @@ def test_block_ends_after_its_time() -> None:
     clock = Clock()
     limit = RateLimit(clock)
     behavior = Behavior(rate_limit=1, block_seconds=60)
-    assert [None, 60.0] == [limit.wait("a", behavior) for _ in range(2)]
+    assert [limit.wait("a", behavior) for _ in range(2)] == [None, 60.0]
     clock.now = 45.0
-    assert 15.0 == limit.wait("a", behavior)
+    assert limit.wait("a", behavior) == 15.0
     assert limit.wait("b", behavior) is None
     clock.now = 60.0
     assert limit.wait("a", behavior) is None

@@ -22,12 +22,12 @@ def test_records_and_counts(emulator: Emulator, bulk: Bulk, customers: Customers
     bulk(customers(2))
     bulk(customers(1))
     record = emulator.requests[0]
-    assert ("POST", "/v1/customers/bulk", 2) == (record.method, record.path, record.rows)
-    assert (("c-1", "c-2"), 200) == (record.customer_ids, record.status)
-    assert {"c-1": 2, "c-2": 1} == emulator.times_sent
+    assert (record.method, record.path, record.rows) == ("POST", "/v1/customers/bulk", 2)
+    assert (record.customer_ids, record.status) == (("c-1", "c-2"), 200)
+    assert emulator.times_sent == {"c-1": 2, "c-2": 1}
     stats = emulator.stats()
-    assert {"create": 2} == stats["requests"]
-    assert (3, 1, 2) == (stats["rows_received"], stats["rows_sent_twice"], stats["customers"])
+    assert stats["requests"] == {"create": 2}
+    assert (stats["rows_received"], stats["rows_sent_twice"], stats["customers"]) == (3, 1, 2)
 
 
 def test_admin_surface(emulator: Emulator, bulk: Bulk, customers: Customers) -> None:
@@ -35,18 +35,18 @@ def test_admin_surface(emulator: Emulator, bulk: Bulk, customers: Customers) -> 
     admin = f"{emulator.url}/_emulator"
     switches: Any = {"failure": "atomic", "faults": [{"kind": "error_after", "on_request": 1}]}
     assert requests.post(f"{admin}/behavior", json=switches, timeout=10).ok
-    assert ("atomic", 0) == (emulator.behavior.failure, emulator.behavior.rate_limit)
-    assert 500 == bulk(customers(1)).status_code
+    assert (emulator.behavior.failure, emulator.behavior.rate_limit) == ("atomic", 0)
+    assert bulk(customers(1)).status_code == 500
     assert (
         list(emulator.customers.values()) == requests.get(f"{admin}/customers", timeout=10).json()
     )
     assert emulator.stats() == requests.get(f"{admin}/stats", timeout=10).json()
-    assert ["error_after"] == [
-        record["fault"] for record in requests.get(f"{admin}/requests", timeout=10).json()
+    assert [record["fault"] for record in requests.get(f"{admin}/requests", timeout=10).json()] == [
+        "error_after"
     ]
-    assert {"c-1": 1} == requests.get(f"{admin}/times-sent", timeout=10).json()
-    assert 0 == requests.post(f"{admin}/reset", timeout=10).json()["customers"]
-    assert "partial" == requests.get(f"{admin}/behavior", timeout=10).json()["failure"]
+    assert requests.get(f"{admin}/times-sent", timeout=10).json() == {"c-1": 1}
+    assert requests.post(f"{admin}/reset", timeout=10).json()["customers"] == 0
+    assert requests.get(f"{admin}/behavior", timeout=10).json()["failure"] == "partial"
 
 
 @pytest.mark.parametrize("body", ["[1]", "{", '{"speed": 1}', '{"failure": "x"}'])
@@ -54,7 +54,7 @@ def test_admin_refuses_unknown_switches(emulator: Emulator, body: str) -> None:
     """A switch that does not exist is refused, and nothing changes."""
     before = emulator.behavior
     answer = requests.post(f"{emulator.url}/_emulator/behavior", data=body, timeout=10)
-    assert 400 == answer.status_code
+    assert answer.status_code == 400
     assert before == emulator.behavior
 
 
@@ -97,7 +97,7 @@ def test_stops_when_the_block_ends() -> None:
     """Nothing listens on the port after the `with` block."""
     with Emulator() as emulator:
         url = emulator.base_url
-        assert 401 == requests.get(f"{url}/customers", timeout=10).status_code
+        assert requests.get(f"{url}/customers", timeout=10).status_code == 401
     with pytest.raises(requests.ConnectionError):
         requests.get(f"{url}/customers", timeout=10)
 
@@ -108,7 +108,7 @@ def test_naming_switches_needs_no_server() -> None:
         "import sys, dlt_bunce.emulator as e; e.Behavior(faults=(e.Fault('drop_after', 1),));"
         "sys.exit(bool({'starlette', 'uvicorn'} & set(sys.modules)))"
     )
-    assert 0 == subprocess.run([sys.executable, "-c", code], check=False).returncode
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_public_names() -> None:

@@ -118,15 +118,15 @@ def test_repeated_id(
 def test_twice_in_batch(emulator: Emulator, bulk: Bulk, customers: Customers) -> None:
     """A batch that repeats an id can be refused whole."""
     emulator.behavior = unlimited(twice_in_batch="refused", repeated_id="overwritten")
-    assert 422 == bulk(customers(1) * 2).status_code
-    assert {} == emulator.customers
+    assert bulk(customers(1) * 2).status_code == 422
+    assert emulator.customers == {}
 
 
 def test_shared_emails(emulator: Emulator, bulk: Bulk, customers: Customers) -> None:
     """Two customers can have one email where emails are shared."""
     emulator.behavior = unlimited(emails="shared")
     assert bulk(customers(2, email="both@example.com")).ok
-    assert 2 == len(emulator.customers)
+    assert len(emulator.customers) == 2
 
 
 @pytest.mark.parametrize("status", [413, 422, 400])
@@ -137,7 +137,7 @@ def test_too_large(
     """A batch past its limit gets the status chosen and stores nothing."""
     emulator.behavior = unlimited(too_large_status=status, **limit)
     assert status == bulk(customers(3)).status_code
-    assert {} == emulator.customers
+    assert emulator.customers == {}
     assert bulk(customers(1)).ok
 
 
@@ -147,10 +147,10 @@ def test_echo_that_misleads(emulator: Emulator, bulk: Bulk, customers: Customers
         reorder_echo=True, drop_echo_every=2, unknown_fields=True, created_status=201
     )
     answer = bulk(customers(4))
-    assert 201 == answer.status_code
-    assert ["c-3", "c-1"] == [row["customer_id"] for row in answer.json()["data"]]
+    assert answer.status_code == 201
+    assert [row["customer_id"] for row in answer.json()["data"]] == ["c-3", "c-1"]
     assert {"segments", "channel_state"} < set(answer.json()["data"][0])
-    assert 4 == len(emulator.customers)
+    assert len(emulator.customers) == 4
 
 
 @pytest.mark.parametrize(
@@ -233,10 +233,10 @@ def test_lookup_shapes(emulator: Emulator, http: requests.Session, customers: Cu
     emulator.behavior = unlimited(lookup="nested")
     assert {"data", "meta"} == set(http.get(url, timeout=10).json()["data"])
     emulator.behavior = unlimited(lookup_max_ids=1)
-    assert 422 == http.get(url, timeout=10).status_code
+    assert http.get(url, timeout=10).status_code == 422
     emulator.behavior = unlimited(lookup="absent")
-    assert 404 == http.get(url, timeout=10).status_code
-    assert 404 == http.get(f"{emulator.base_url}/customers/c-1", timeout=10).status_code
+    assert http.get(url, timeout=10).status_code == 404
+    assert http.get(f"{emulator.base_url}/customers/c-1", timeout=10).status_code == 404
 
 
 def test_lookup_lag(
@@ -250,9 +250,9 @@ def test_lookup_lag(
         return [row["first_name"] for row in page["data"]]
 
     bulk(customers(1))
-    assert [[], [], ["Ada"]] == [names() for _ in range(3)]
+    assert [names() for _ in range(3)] == [[], [], ["Ada"]]
     bulk_update([{"customer_id": "c-1", "first_name": "Bo"}])
-    assert [["Ada"], ["Ada"], ["Bo"]] == [names() for _ in range(3)]
+    assert [names() for _ in range(3)] == [["Ada"], ["Ada"], ["Bo"]]
 
 
 @pytest.mark.parametrize("switch", ["id_pattern", "phone_pattern"])
@@ -266,7 +266,7 @@ def test_emails_as_chosen(emulator: Emulator, bulk: Bulk, customers: Customers) 
     """Emails can go unchecked and be stored in lower case, and a failure can carry data."""
     emulator.behavior = unlimited(check_emails=False, lowercase_emails=True, data_on_failure=True)
     rows = [*customers(1, email="Not An Email"), {}]
-    assert ["not an email"] == [row["email"] for row in bulk(rows).json()["data"]]
+    assert [row["email"] for row in bulk(rows).json()["data"]] == ["not an email"]
 
 
 def test_same_seed_same_customers(emulator: Emulator, bulk: Bulk, customers: Customers) -> None:

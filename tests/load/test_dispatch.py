@@ -62,8 +62,8 @@ def test_none_among_the_batches_asks_for_what_has_come_in() -> None:
     for group in groups:
         settled += [key for one in group for key in one.batch.column("customer_id").to_pylist()]
 
-    assert [["c1"]] == seen
-    assert ["c1", "c2"] == settled
+    assert seen == [["c1"]]
+    assert settled == ["c1", "c2"]
 
 
 def test_what_must_go_before_a_batch_has_ended_before_it_begins() -> None:
@@ -89,5 +89,5 @@ def test_what_must_go_before_a_batch_has_ended_before_it_begins() -> None:
         on_abort=lambda: None,
     )
 
-    assert 4 == sum(len(group) for group in groups)
+    assert sum(len(group) for group in groups) == 4
     assert log.index("end c1") < log.index("begin c4")

@@ -92,9 +92,9 @@ def test_a_slow_load_keeps_its_rows_beyond_the_lease(emulator: Emulator) -> None
 
     assert alive
     assert {1} == set(emulator.times_sent.values())
-    assert (20, 20) == (counts["first"]["created"], counts["third"]["unchanged"])
+    assert (counts["first"]["created"], counts["third"]["unchanged"]) == (20, 20)
     with Database(STORE) as db:
-        assert [] == db.rows("SELECT * FROM bunce_leases")
+        assert db.rows("SELECT * FROM bunce_leases") == []
 
 
 def test_a_load_that_stood_still_for_longer_than_its_lease_sends_nothing_more(
@@ -145,7 +145,7 @@ def test_a_quick_load_writes_no_lease(emulator: Emulator) -> None:
         with lease:
             assert not lease.is_lost()
             in_flight.clear()
-        assert [] == db.rows("SELECT * FROM bunce_leases")
+        assert db.rows("SELECT * FROM bunce_leases") == []
 
 
 def test_a_lease_that_was_lost_stays_lost_when_the_clock_goes_back(
@@ -159,13 +159,13 @@ def test_a_lease_that_was_lost_stays_lost_when_the_clock_goes_back(
                 later.setattr(time, "time", lambda: now + 181)
                 prefetch = lease.is_lost()
 
-            assert (True, True) == (prefetch, lease.is_lost())
+            assert (prefetch, lease.is_lost()) == (True, True)
 
 
 @pytest.mark.parametrize("lease_s", [0.5, 2.0, 180.0])
 def test_a_load_waits_for_longer_than_a_lease_and_asks_often_meanwhile(lease_s: float) -> None:
     first, *others = waits(lease_s)
 
-    assert 0.0 == first
+    assert first == 0.0
     assert lease_s < sum(others) <= lease_s + 10
     assert max(others) <= max(0.2, lease_s / 10)

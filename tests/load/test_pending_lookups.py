@@ -76,15 +76,15 @@ def _created(rows: pa.Table) -> list[RowResult]:
 def test_enough_taken_rows_for_a_look_up_are_due_at_once() -> None:
     load = Waiting()
 
-    assert [] == load.taken(batch(0, 0, 97), *range(97))
-    assert [] == load.due()
-    assert ["c97", "c98", "c100", "c101"] == load.taken(batch(0, 97, 5), 2)
+    assert load.taken(batch(0, 0, 97), *range(97)) == []
+    assert load.due() == []
+    assert load.taken(batch(0, 97, 5), 2) == ["c97", "c98", "c100", "c101"]
     (due,) = load.held.due(0)
 
     assert [*(f"c{n}" for n in range(97)), "c99"] == ids(due)
     assert dict.fromkeys(range(98), SAID) == last_errors(due)
     assert caused_by(due) is None
-    assert [] == list(load.held.rest())
+    assert list(load.held.rest()) == []
 
 
 def test_taken_rows_are_due_when_four_chunks_more_are_claimed() -> None:
@@ -93,9 +93,9 @@ def test_taken_rows_are_due_when_four_chunks_more_are_claimed() -> None:
     load.taken(batch(1, 10, 10), 0)
     load.taken(batch(3, 30, 10), 0)
 
-    assert [] == load.due(4)
-    assert [["c10", "c30"]] == load.due(5)
-    assert [] == load.due(9)
+    assert load.due(4) == []
+    assert load.due(5) == [["c10", "c30"]]
+    assert load.due(9) == []
 
 
 def test_rows_that_share_an_email_are_not_asked_for_together() -> None:
@@ -104,25 +104,25 @@ def test_rows_that_share_an_email_are_not_asked_for_together() -> None:
 
     load.taken(twice, 0, 1)
 
-    assert [1, 1] == [part.num_rows for part in load.held.rest()]
+    assert [part.num_rows for part in load.held.rest()] == [1, 1]
 
 
 def test_rows_left_over_wait_until_their_refusal_is_believed() -> None:
     load = Waiting()
 
-    assert ["c0"] == load.left_over(batch(0, 0, 3), 5, 1, 2)
+    assert load.left_over(batch(0, 0, 3), 5, 1, 2) == ["c0"]
     load.left_over(batch(0, 3, 2), 7, 0, 1)
-    assert [] == load.due()
+    assert load.due() == []
     load.learn(2, fresh=True)
-    assert [] == load.due()
+    assert load.due() == []
     load.learn(6)
     (due,) = load.held.due(0)
 
-    assert ["c1", "c2"] == ids(due)
-    assert [True, True] == due.column("indeterminate").to_pylist()
+    assert ids(due) == ["c1", "c2"]
+    assert due.column("indeterminate").to_pylist() == [True, True]
     assert BatchRejection(5, 100, BAD, counted=True) == caused_by(due)
-    assert {} == last_errors(due)
-    assert [["c3", "c4"]] == [ids(one) for one in load.held.rest()]
+    assert last_errors(due) == {}
+    assert [ids(one) for one in load.held.rest()] == [["c3", "c4"]]
 
 
 def test_rows_left_over_do_not_wait_once_a_count_has_lied() -> None:
@@ -132,7 +132,7 @@ def test_rows_left_over_do_not_wait_once_a_count_has_lied() -> None:
     load.left_over(batch(0, 1, 1), 7, 0)
     load.learn(2, absent=1)
 
-    assert [["c0"], ["c1"]] == load.due()
+    assert load.due() == [["c0"], ["c1"]]
 
 
 def test_a_larger_share_than_was_checked_is_not_believed() -> None:
@@ -156,8 +156,8 @@ def test_rows_left_over_do_not_wait_for_long(max_wait_s: float, chunk: int) -> N
     load.left_over(batch(0, 1, 1), 5, 0, sort="bad taken")
     load.left_over(batch(4, 2, 1), 9, 0)
 
-    assert [["c0"], ["c1"]] == load.due(chunk)[:2]
-    assert (max_wait_s == 0) == ([] == list(load.held.rest()))
+    assert load.due(chunk)[:2] == [["c0"], ["c1"]]
+    assert (max_wait_s == 0) == (list(load.held.rest()) == [])
 
 
 def test_before_rows_have_waited_too_long_those_go_that_decide_the_most() -> None:
@@ -167,12 +167,12 @@ def test_before_rows_have_waited_too_long_those_go_that_decide_the_most() -> Non
     for number, named in enumerate((5, 9, 7)):
         load.left_over(batch(0, number, 1), named, 0)
 
-    assert [] == load.due(2)
-    assert [["c1"]] == load.due(3)
+    assert load.due(2) == []
+    assert load.due(3) == [["c1"]]
     # what it brings decides about the others
-    assert [] == load.due(3)
+    assert load.due(3) == []
     load.learn(9)
-    assert [["c0"], ["c2"]] == load.due(3)
+    assert load.due(3) == [["c0"], ["c2"]]
 
 
 def test_at_the_end_those_that_decide_the_most_go_first() -> None:
@@ -182,10 +182,10 @@ def test_at_the_end_those_that_decide_the_most_go_first() -> None:
     for number, (named, sort) in enumerate([(5, BAD), (9, BAD), (7, BAD), (9, "taken")]):
         load.left_over(batch(0, number, 1), named, 0, sort=sort)
 
-    assert [["c1"]] == [ids(one) for one in load.held.telling()]
+    assert [ids(one) for one in load.held.telling()] == [["c1"]]
     # a sort without a proof would not get one any more
-    assert [["c0"], ["c2"], ["c3"]] == [ids(one) for one in load.held.rest()]
-    assert [] == list(load.held.telling())
+    assert [ids(one) for one in load.held.rest()] == [["c0"], ["c2"], ["c3"]]
+    assert list(load.held.telling()) == []
 
 
 def test_no_row_waits_for_a_proof_that_eight_batches_did_not_bring() -> None:
@@ -207,11 +207,11 @@ def test_rows_left_over_go_before_a_batch_with_one_of_their_emails() -> None:
     load.left_over(batch(0, 0, 2), 5, 0)
     load.left_over(batch(0, 2, 2), 5, 0)
 
-    assert [] == list(load.held.sharing({"c1@example.com", "c9@example.com"}))
-    assert [["c2"]] == [ids(one) for one in load.held.sharing({"c2@example.com"})]
-    assert [["c0"]] == [ids(one) for one in load.held.rest()]
+    assert list(load.held.sharing({"c1@example.com", "c9@example.com"})) == []
+    assert [ids(one) for one in load.held.sharing({"c2@example.com"})] == [["c2"]]
+    assert [ids(one) for one in load.held.rest()] == [["c0"]]
 
 
 def test_nothing_is_known_of_a_batch_that_did_not_wait() -> None:
-    assert {} == last_errors(batch(0, 0, 2))
+    assert last_errors(batch(0, 0, 2)) == {}
     assert caused_by(batch(0, 0, 2)) is None

@@ -115,7 +115,7 @@ def test_batches_of_two_hundred_settle_truly_with_few_requests(
                 reading, customers, verb="create", overwrite=True, capabilities=capabilities, runs=9
             )
 
-            assert [] == list(deviations(history, overwrite=True)), (reading, bad)
+            assert list(deviations(history, overwrite=True)) == [], (reading, bad)
             assert history.requests <= bound(reading, 200, bad), (reading, bad)
 
 
@@ -156,7 +156,7 @@ def test_random_histories_of_two_hundred_rows(seed: int) -> None:
         )
 
         wrong = list(deviations(history, overwrite=overwrite))
-        assert [] == [w for w in wrong if w[1] != "unsettled"], reading
+        assert [w for w in wrong if w[1] != "unsettled"] == [], reading
         # past the bound on requests rows are deferred
         assert not wrong or reading.largest == 2 or reading.errors in {"anonymous", "mute", "first"}
 
@@ -224,7 +224,7 @@ def test_a_count_of_what_is_listed_is_never_believed(errors: str) -> None:
             overwrite=True,
             capabilities=capabilities,
         )
-        assert [] == list(deviations(history, overwrite=True))
+        assert list(deviations(history, overwrite=True)) == []
     assert not any(one.verified for one in capabilities.counts.values())
 
 
@@ -241,7 +241,7 @@ def test_the_most_that_is_ever_named_is_not_taken_for_a_count(failure: str) -> N
             overwrite=True,
             capabilities=capabilities,
         )
-        assert [] == list(deviations(history, overwrite=True)), bad
+        assert list(deviations(history, overwrite=True)) == [], bad
         assert not capabilities.believes(BatchRejection(3, 100, "bad", counted=True))
 
 
@@ -258,11 +258,11 @@ def test_counts_below_the_highest_are_believed_once_one_is_proven() -> None:
             overwrite=True,
             capabilities=capabilities,
         )
-        assert [] == list(deviations(history, overwrite=True)), bad
+        assert list(deviations(history, overwrite=True)) == [], bad
         needed.setdefault(bad, []).append(history.requests)
 
     # 9 is the most that this API names, for all that is known before the 10
-    assert {8: [1], 7: [1], 6: [1]} == {bad: needed[bad] for bad in (8, 7, 6)}
+    assert {bad: needed[bad] for bad in (8, 7, 6)} == {8: [1], 7: [1], 6: [1]}
     assert all(requests > 1 for requests in needed[9][:2])
     assert 1 == needed[9][2] < needed[10][0]
 
@@ -280,4 +280,4 @@ def test_what_one_sort_of_refusal_has_proven_is_not_believed_of_another() -> Non
         capabilities=capabilities,
     )
 
-    assert [] == list(deviations(history, overwrite=True))
+    assert list(deviations(history, overwrite=True)) == []

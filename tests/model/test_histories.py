@@ -213,7 +213,7 @@ class Histories(RuleBasedStateMachine):
         self.runs += 1
         again = self.once(replace(load_file, run_id=f"run{self.runs}"), source, None)
         assert {"lookup"} >= {record.call for record in self.emulator.requests[start:]}
-        assert 0 == sum(again[name] for name in ("created", "updated", "adopted", "rejected"))
+        assert sum(again[name] for name in ("created", "updated", "adopted", "rejected")) == 0
 
     def once(self, load_file: LoadFile, source: Source, kill: Kill | None) -> dict[str, int]:
         """One process: until its end, or until it is killed."""
@@ -274,7 +274,7 @@ class Histories(RuleBasedStateMachine):
         assert sorted((key, codes[row.kind]) for key, row in self.refused.items()) == sorted(
             (letter["customer_id"], letter["code"]) for letter in letters
         )
-        assert [] == claims
+        assert claims == []
 
 
 @pytest.mark.usefixtures("emulator")

@@ -79,8 +79,8 @@ def test_a_wrong_mapping_leaves_nothing_behind_that_blocks_the_corrected_run(
 
     summary = flush_and_run(make(), resource(customers(2)))
 
-    assert (1, 1) == (summary.read, summary.created)
-    assert ["2"] == list(emulator.customers)
+    assert (summary.read, summary.created) == (1, 1)
+    assert list(emulator.customers) == ["2"]
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_what_is_wrong_from_the_start_stops_before_a_row_is_extracted(
 
     fails(kind, pipeline, resource(customers(1), extracted=extracted), **options)
 
-    assert [] == extracted
+    assert extracted == []
     assert not pipeline.has_pending_data
 
 
@@ -118,9 +118,9 @@ def test_pending_rows_are_loaded_first_and_the_new_ones_too(
 
     summary = flush_and_run(make(), resource(customers(2, 3)))
 
-    assert (2, 2) == (summary.read, summary.created)
+    assert (summary.read, summary.created) == (2, 2)
     assert summary.flushed is not None
-    assert (1, 1) == (summary.flushed.read, summary.flushed.created)
+    assert (summary.flushed.read, summary.flushed.created) == (1, 1)
     assert {"1", "2", "3"} == set(emulator.customers)
 
 
@@ -135,15 +135,15 @@ def test_an_extraction_that_was_killed_before_its_state_was_kept_leaves_no_row_o
 
     summary = flush_and_run(make(), resource(customers(1, 2, 3)))
 
-    assert 3 == summary.created
+    assert summary.created == 3
     assert {"1", "2", "3"} == set(emulator.customers)
     assert not make().has_pending_data
 
 
 def test_nothing_to_load_is_no_mistake(make: Callable[..., dlt.Pipeline]) -> None:
-    assert 0 == flush_and_run(make(), resource()).read
+    assert flush_and_run(make(), resource()).read == 0
 
-    assert 1 == flush_and_run(make(), resource(customers(1))).created
+    assert flush_and_run(make(), resource(customers(1))).created == 1
 
 
 def test_a_run_after_a_flush_that_found_nothing_to_load_counts_no_row_twice(
@@ -154,7 +154,7 @@ def test_a_run_after_a_flush_that_found_nothing_to_load_counts_no_row_twice(
 
     summary = flush_and_run(make(), resource(customers(2)))
 
-    assert (1, 1) == (summary.read, summary.created)
+    assert (summary.read, summary.created) == (1, 1)
 
 
 @pytest.mark.parametrize("left", ["schema.json", "new_jobs", "everything"])
@@ -174,8 +174,8 @@ def test_a_package_that_dlt_was_killed_over_while_deleting_it_blocks_nothing(
     summary = flush_and_run(make(), resource(customers(2)))
 
     assert summary.flushed is not None
-    assert (1, 1) == (summary.created, summary.flushed.created)
-    assert {"1": 1, "2": 1} == emulator.times_sent
+    assert (summary.created, summary.flushed.created) == (1, 1)
+    assert emulator.times_sent == {"1": 1, "2": 1}
 
 
 @pytest.mark.parametrize("missing", ["new", "normalized", "loaded"])
@@ -193,7 +193,7 @@ def test_a_working_folder_that_dlt_was_killed_over_while_making_it_blocks_nothin
     summary = flush_and_run(make(), resource(customers(2)))
 
     assert summary.flushed is not None
-    assert (1, 1) == (summary.created, summary.flushed.created)
+    assert (summary.created, summary.flushed.created) == (1, 1)
 
 
 def test_a_schema_that_dlt_was_killed_over_while_writing_it_blocks_nothing(
@@ -207,7 +207,7 @@ def test_a_schema_that_dlt_was_killed_over_while_writing_it_blocks_nothing(
     summary = flush_and_run(make(), resource(customers(2, 3)))
 
     assert summary.flushed is not None
-    assert (1, 1) == (summary.created, summary.flushed.created)
+    assert (summary.created, summary.flushed.created) == (1, 1)
 
 
 def test_a_package_that_dlt_was_killed_over_while_moving_it_away_blocks_nothing(
@@ -221,8 +221,8 @@ def test_a_package_that_dlt_was_killed_over_while_moving_it_away_blocks_nothing(
 
     summary = flush_and_run(make(), resource(customers(2)))
 
-    assert (1, 1) == (summary.read, summary.created)
-    assert {"1": 1, "2": 1} == emulator.times_sent
+    assert (summary.read, summary.created) == (1, 1)
+    assert emulator.times_sent == {"1": 1, "2": 1}
 
 
 def test_a_run_asks_once_whether_the_key_is_good(
@@ -230,12 +230,12 @@ def test_a_run_asks_once_whether_the_key_is_good(
 ) -> None:
     for number in (1, 2):
         summary = flush_and_run(make(), resource(customers(number)))
-        assert (1, 1, 1) == (summary.created, summary.bulk_requests, summary.lookups)
+        assert (summary.created, summary.bulk_requests, summary.lookups) == (1, 1, 1)
 
     make().run(resource(customers(3)))
 
     asked = [record for record in emulator.requests if record.call == "lookup"]
-    assert 3 == len(asked)
+    assert len(asked) == 3
 
 
 def test_a_key_that_was_good_for_an_earlier_run_is_asked_about_again(
@@ -250,4 +250,4 @@ def test_a_key_that_was_good_for_an_earlier_run_is_asked_about_again(
         make().run(resource(customers(2)))
 
     assert isinstance(bunce_error(failure.value), CredentialsError)
-    assert 1 == len([record for record in emulator.requests if record.call == "create"])
+    assert len([record for record in emulator.requests if record.call == "create"]) == 1

@@ -55,7 +55,7 @@ class Airflow:
         """The output of `airflow …`, which must succeed."""
         process = self.start(*arguments)
         output, _ = process.communicate(timeout=300)
-        assert 0 == process.returncode, output
+        assert process.returncode == 0, output
         return output
 
     def python(self, program: str) -> Any:
@@ -67,5 +67,5 @@ class Airflow:
             text=True,
             check=False,
         )
-        assert 0 == done.returncode, done.stderr
+        assert done.returncode == 0, done.stderr
         return json.loads(done.stdout.splitlines()[-1])

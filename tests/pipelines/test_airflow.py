@@ -66,7 +66,7 @@ print(json.dumps([seconds, opened, sorted(heavy)]))
     seconds, opened, heavy = airflow.python(before + program)
 
     print(f"parsed in {seconds:.2f} s of CPU")
-    assert ([], []) == (opened, heavy)
+    assert (opened, heavy) == ([], [])
 
 
 def test_each_interval_brings_its_customers_and_a_cleared_one_sends_nothing(
@@ -77,12 +77,18 @@ def test_each_interval_brings_its_customers_and_a_cleared_one_sends_nothing(
     first, second, again = (r["results"]["load -1"] for r in run(airflow, "bunce_sync", *days))
 
     # 1440 a day; 60 more are compared again, since they may have been committed late
-    assert (1440, 1425, 15) == (first["read"], first["created"], first["rejected"])
-    assert (1500, 1426, 59, 1) == tuple(
-        second[name] for name in ("read", "created", "unchanged", "held")
+    assert (first["read"], first["created"], first["rejected"]) == (1440, 1425, 15)
+    assert tuple(second[name] for name in ("read", "created", "unchanged", "held")) == (
+        1500,
+        1426,
+        59,
+        1,
     )
-    assert (1440, 1425, 15, 0) == tuple(
-        again[name] for name in ("read", "unchanged", "held", "bulk_requests")
+    assert tuple(again[name] for name in ("read", "unchanged", "held", "bulk_requests")) == (
+        1440,
+        1425,
+        15,
+        0,
     )
     assert {1} == set(emulator.times_sent.values())
 
@@ -92,7 +98,7 @@ def test_too_many_rejected_rows_fail_the_task_after_all_is_recorded(
 ) -> None:
     [result] = run(airflow, "bunce_sync", "2026-11-04", max_reject_share=0.001)
 
-    assert ("failed", "failed") == (result["state"], result["tasks"]["load -1"])
+    assert (result["state"], result["tasks"]["load -1"]) == ("failed", "failed")
     assert 1425 == result["results"]["load -1"]["created"] == len(emulator.customers)
 
 
@@ -108,24 +114,24 @@ def test_a_threshold_of_the_settings_fails_the_task_without_a_retry_after_all_is
 
     [result] = run(airflow, "bunce_sync", "2026-11-04")
 
-    assert "failed" == result["tasks"]["load -1"]
+    assert result["tasks"]["load -1"] == "failed"
     found = result["results"]["load -1"]
     assert 1425 == found["created"] == len(emulator.customers)
-    assert ["max_reject_count"] == list(found["over_thresholds"])
+    assert list(found["over_thresholds"]) == ["max_reject_count"]
 
 
 def test_a_backfill_in_shards_adds_up(airflow: Airflow, emulator: Emulator) -> None:
     [result] = run(airflow, "bunce_backfill", "2026-11-04", shards=3)
 
-    assert "success" == result["state"], result
+    assert result["state"] == "success", result
     total, shards = (
         result["results"]["summary -1"],
         [result["results"][f"shard {number}"] for number in range(3)],
     )
-    assert (4320, 4276, 44) == (total["read"], total["created"], total["rejected"])
-    assert [1440] * 3 == [shard["read"] for shard in shards]
-    assert {"invalid_email": 44} == total["reject_codes"]
-    assert 4276 == len(emulator.customers)
+    assert (total["read"], total["created"], total["rejected"]) == (4320, 4276, 44)
+    assert [shard["read"] for shard in shards] == [1440] * 3
+    assert total["reject_codes"] == {"invalid_email": 44}
+    assert len(emulator.customers) == 4276
     assert {1} == set(emulator.times_sent.values())
 
 
@@ -141,9 +147,9 @@ def test_two_backfills_at_once_are_both_well_at_the_first_try(
             pool.map(lambda one: run(one, "bunce_backfill", "2026-11-04", shards=2)[0], both)
         )
 
-    assert ["success", "success"] == [one["state"] for one in runs]
+    assert [one["state"] for one in runs] == ["success", "success"]
     totals = [one["results"]["summary -1"] for one in runs]
-    assert [4320, 4320] == [total["read"] for total in totals]
+    assert [total["read"] for total in totals] == [4320, 4320]
     assert 4276 == sum(total["created"] for total in totals) == len(emulator.customers)
     assert {1} == set(emulator.times_sent.values())
 
@@ -170,7 +176,7 @@ def test_a_killed_backfill_is_taken_up_by_the_next_try(
 
     print(f"killed after {before} of 4276 customers")
     assert 300 <= before < 4276, output
-    assert 4276 == len(emulator.customers)
+    assert len(emulator.customers) == 4276
     # a batch in flight when the process died is looked up, not sent again
     assert {1} == set(emulator.times_sent.values())
 
@@ -178,7 +184,7 @@ def test_a_killed_backfill_is_taken_up_by_the_next_try(
 def test_a_shard_that_fails_turns_the_run_red(airflow: Airflow, emulator: Emulator) -> None:
     [result] = run(airflow, "bunce_backfill", "2026-11-04", shards=2, version="nope")
 
-    assert "failed" == result["state"]
+    assert result["state"] == "failed"
     assert {"failed"} == {result["tasks"][f"shard {n}"] for n in range(2)}
-    assert "failed" == result["tasks"]["summary -1"]
-    assert {} == emulator.customers
+    assert result["tasks"]["summary -1"] == "failed"
+    assert emulator.customers == {}

@@ -62,7 +62,7 @@ class Daemon:
             text=True,
             check=False,
         )
-        assert 0 == done.returncode, done.stderr
+        assert done.returncode == 0, done.stderr
 
     def runs(self) -> list[str]:
         """States of all runs, the newest first."""
@@ -123,7 +123,7 @@ def test_the_daemon_repeats_a_shard_whose_worker_was_killed(
         runs = daemon.runs()
 
     print(f"killed after {before} of 2138 customers; runs: {runs}")
-    assert ["SUCCESS", "FAILURE"] == runs
+    assert runs == ["SUCCESS", "FAILURE"]
     assert before < 2138 == len(emulator.customers)
     # what was in flight when the process died is looked up, not sent again
     assert {1} == set(emulator.times_sent.values())

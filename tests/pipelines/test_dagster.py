@@ -102,13 +102,13 @@ def test_a_day_is_loaded_with_its_counts_and_again_without_a_request(
     found = counts(first, "bunce_sync")
     assert first.success
     # the day, and the hour before it
-    assert (1500, 1485, 15) == (found["read"], found["created"], found["rejected"])
+    assert (found["read"], found["created"], found["rejected"]) == (1500, 1485, 15)
     [code] = found["reject_codes"].records
-    assert {"code": "invalid_email", "rows": 15} == dict(code.data)
-    assert "`dlt-bunce dead-letters list --code invalid_email`" == found["dead_letters"]
+    assert dict(code.data) == {"code": "invalid_email", "rows": 15}
+    assert found["dead_letters"] == "`dlt-bunce dead-letters list --code invalid_email`"
     assert found["requests"] >= 2
     found = counts(again, "bunce_sync")
-    assert (1485, 15, 0) == (found["unchanged"], found["held"], found["created"])
+    assert (found["unchanged"], found["held"], found["created"]) == (1485, 15, 0)
     assert {1} == set(emulator.times_sent.values())
 
 
@@ -137,7 +137,7 @@ def test_shards_make_up_the_table(execute: Execute, emulator: Emulator, module: 
 
     found = [counts(result, "bunce_backfill") for result in results]
     assert all(result.success for result in results)
-    assert [540] * 8 == [one["read"] for one in found]
+    assert [one["read"] for one in found] == [540] * 8
     assert 4276 == sum(one["created"] for one in found) == len(emulator.customers)
     assert {1} == set(emulator.times_sent.values())
 
@@ -153,13 +153,13 @@ def test_checks_tell_of_rejected_rows_and_of_old_dead_letters(execute: Execute) 
     )
 
     assert all(one.passed for one in lenient.values())
-    assert 15 == lenient["old_dead_letters"].metadata["open"].value
+    assert lenient["old_dead_letters"].metadata["open"].value == 15
     found = checks(strict)
     assert not strict.success
     assert not found["reject_share"].passed
     assert "15 of 1500 rows are rejected" in str(found["reject_share"].description)
     assert not found["old_dead_letters"].passed
-    assert 15 == found["old_dead_letters"].metadata["invalid_email"].value
+    assert found["old_dead_letters"].metadata["invalid_email"].value == 15
     assert found["conservation"].passed
 
 
@@ -176,8 +176,8 @@ def test_a_threshold_of_the_settings_turns_a_run_red_after_everything_is_loaded(
     result = execute("bunce_sync_job", "2026-11-03")
 
     found = checks(result)["thresholds"]
-    assert (False, False) == (result.success, found.passed)
-    assert "15 of 1500 rows are rejected (threshold: 14 rows)" == found.description
+    assert (result.success, found.passed) == (False, False)
+    assert found.description == "15 of 1500 rows are rejected (threshold: 14 rows)"
     assert 1485 == counts(result, "bunce_sync")["created"] == len(emulator.customers)
 
 
@@ -224,7 +224,7 @@ def test_the_schedule_asks_for_yesterday(module: ModuleType) -> None:
         )
         data = schedule.evaluate_tick(context)
 
-    assert ["2026-11-04"] == [one.partition_key for one in data.run_requests]
+    assert [one.partition_key for one in data.run_requests] == ["2026-11-04"]
 
 
 def test_three_partitions_at_once_are_each_well_at_the_first_try(
@@ -257,9 +257,9 @@ def test_three_partitions_at_once_are_each_well_at_the_first_try(
     ]
     errors = [one.communicate(timeout=300)[1] for one in days]
 
-    assert [0, 0, 0] == [one.returncode for one in days], errors
+    assert [one.returncode for one in days] == [0, 0, 0], errors
     # one a minute from three o'clock of the first day on; one in a hundred has no email
-    assert 4140 - 42 == len(emulator.customers)
+    assert len(emulator.customers) == 4140 - 42
     assert {1} == set(emulator.times_sent.values())
 
 
@@ -286,6 +286,6 @@ def test_the_command_line_runs_a_shard_in_a_process_of_its_own(
         check=False,
     )
 
-    assert 0 == done.returncode, done.stderr
+    assert done.returncode == 0, done.stderr
     assert 540 > len(emulator.customers) >= 530
     assert "sk_test_marked" not in done.stdout + done.stderr

@@ -69,9 +69,9 @@ def test_one_machine_loads_the_table(
 
     subprocess.run(["/bin/sh", "-c", text], env=environment, check=True, capture_output=True)
 
-    assert 4276 == len(emulator.customers)
+    assert len(emulator.customers) == 4276
     if command is in_crontab:
-        assert 4276 == json.loads(Path("loads.jsonl").read_text())["created"]
+        assert json.loads(Path("loads.jsonl").read_text())["created"] == 4276
 
 
 def test_each_pod_loads_the_shard_of_its_index(
@@ -91,8 +91,8 @@ def test_each_pod_loads_the_shard_of_its_index(
         )
         found.append(json.loads(done.stdout))
 
-    assert "Indexed" == job["completionMode"]
-    assert [540, 540] == [one["read"] for one in found]
+    assert job["completionMode"] == "Indexed"
+    assert [one["read"] for one in found] == [540, 540]
     assert {"bunce_load"} == {one["pipeline_name"][:10] for one in found}
     first, last = range(540), range(4320 - 540, 4320)
     assert {str(n) for n in (*first, *last) if n % 100 != 7} == set(emulator.customers)
@@ -111,7 +111,7 @@ def test_airflows_environment_is_what_the_dags_read() -> None:
     )
 
     found = json.loads(done.stdout)
-    assert "sk_test_your_key" == json.loads(found["AIRFLOW_CONN_BUNCE"])["password"]
+    assert json.loads(found["AIRFLOW_CONN_BUNCE"])["password"] == "sk_test_your_key"
     dag = (ROOT / "pipelines" / "airflow_dag.py").read_text()
     for name in found:
         if name.startswith("AIRFLOW_CONN_"):

@@ -90,7 +90,7 @@ def test_every_good_customer_arrives_once_and_every_bad_one_has_its_letter(
     settings |= {"DESTINATION__BUNCE__BATCH_SIZE": "1000"}
 
     first = run(name, **settings)
-    assert (0, "") == (first.returncode, first.stderr)
+    assert (first.returncode, first.stderr) == (0, "")
 
     good = {str(n) for n in range(ROWS)} - expected.keys()
     assert good == emulator.customers.keys()
@@ -103,5 +103,5 @@ def test_every_good_customer_arrives_once_and_every_bad_one_has_its_letter(
 
     creates = [request for request in emulator.requests if request.call == "create"]
     second = run(name, **settings)
-    assert (0, "") == (second.returncode, second.stderr)
+    assert (second.returncode, second.stderr) == (0, "")
     assert creates == [request for request in emulator.requests if request.call == "create"]

@@ -123,7 +123,7 @@ def test_help_says_what_it_loads_and_where_its_settings_are(
 ) -> None:
     shown = run(name, "--help")
 
-    assert (0, "") == (shown.returncode, shown.stderr)
+    assert (shown.returncode, shown.stderr) == (0, "")
     assert "[destination.bunce]" in shown.stdout
     assert "Settings: [pipelines." in shown.stdout
 
@@ -141,7 +141,7 @@ def test_a_missing_setting_is_one_line_that_names_it(
 ) -> None:
     failed = run(name)
 
-    assert (2, "", 1) == (failed.returncode, failed.stdout, len(failed.stderr.splitlines()))
+    assert (failed.returncode, failed.stdout, len(failed.stderr.splitlines())) == (2, "", 1)
     assert told in failed.stderr
 
 
@@ -150,7 +150,7 @@ def test_a_database_without_table_or_query_is_one_line(
 ) -> None:
     failed = run("postgres_to_bunce", SOURCES__SQL_DATABASE__CREDENTIALS=postgres_url)
 
-    assert (2, 1) == (failed.returncode, len(failed.stderr.splitlines()))
+    assert (failed.returncode, len(failed.stderr.splitlines())) == (2, 1)
     assert "table or a query" in failed.stderr
 
 
@@ -159,14 +159,14 @@ def test_a_later_run_reads_what_is_new(
 ) -> None:
     source.add(1, 2)
     first = run(source.name, **source.settings)
-    assert (0, "") == (first.returncode, first.stderr)
-    assert 2 == figures(first.stdout)["created"]
+    assert (first.returncode, first.stderr) == (0, "")
+    assert figures(first.stdout)["created"] == 2
 
     source.add(3)
     second = figures(run(source.name, **source.settings).stdout)
 
     assert (1 + source.reread, 1) == (second["read"], second["created"])
-    assert {"1": 1, "2": 1, "3": 1} == emulator.times_sent
+    assert emulator.times_sent == {"1": 1, "2": 1, "3": 1}
 
 
 def test_what_a_failed_run_left_behind_is_loaded_before_what_is_new(
@@ -176,19 +176,19 @@ def test_what_a_failed_run_left_behind_is_loaded_before_what_is_new(
     revoked = Fault("error_before", on_request=1, until_request=1_000, status=401)
     emulator.behavior = Behavior(rate_limit=0, faults=(revoked,))
     failed = run(source.name, **source.settings)
-    assert 1 == failed.returncode
-    assert 1 == sum(line.startswith("Error: ") for line in failed.stderr.splitlines())
-    assert {} == emulator.customers
+    assert failed.returncode == 1
+    assert sum(line.startswith("Error: ") for line in failed.stderr.splitlines()) == 1
+    assert emulator.customers == {}
 
     emulator.behavior = Behavior(rate_limit=0)
     source.add(3)
     mended = run(source.name, **source.settings)
 
-    assert 0 == mended.returncode, mended.stderr
-    assert ["1", "2", "3"] == sorted(emulator.customers)
+    assert mended.returncode == 0, mended.stderr
+    assert sorted(emulator.customers) == ["1", "2", "3"]
     own, _, before = mended.stdout.partition("Before it: rows that an earlier run had left behind")
     # with a cursor, what was left behind is not read again
-    assert (1, 2) == (figures(own)["created"], figures(before)["created"])
+    assert (figures(own)["created"], figures(before)["created"]) == (1, 2)
 
 
 @pytest.mark.parametrize("source", DATABASES, indirect=True)
@@ -196,14 +196,14 @@ def test_another_table_begins_from_its_own_beginning(
     run: Callable[..., Any], emulator: Emulator, source: Any
 ) -> None:
     source.add(8, 9)
-    assert 0 == run(source.name, **source.settings).returncode
+    assert run(source.name, **source.settings).returncode == 0
 
     query = "SELECT id - 5 AS id, 'd' || email AS email, first_name, last_name, phone_no, devices, "
     older = f"{query} '2020-01-01T00:00:00Z'::timestamptz AS updated_at FROM customers"
     loaded = run(source.name, "--query", older, **source.settings)
 
-    assert 0 == loaded.returncode, loaded.stderr
-    assert ["3", "4", "8", "9"] == sorted(emulator.customers)
+    assert loaded.returncode == 0, loaded.stderr
+    assert sorted(emulator.customers) == ["3", "4", "8", "9"]
 
 
 def test_files_lie_in_s3_too(run: Callable[..., Any], emulator: Emulator, s3: Any) -> None:
@@ -212,18 +212,18 @@ def test_files_lie_in_s3_too(run: Callable[..., Any], emulator: Emulator, s3: An
     location = f"s3://{s3.name}/customers/"
 
     first = run("parquet_to_bunce", "--location", location)
-    assert 0 == first.returncode, first.stderr
+    assert first.returncode == 0, first.stderr
 
     pq.write_table(customers(3), "two.parquet")
     s3.put("two.parquet", "customers/2026/two.parquet")
     second = run("parquet_to_bunce", "--location", location)
 
-    assert 1 == figures(second.stdout)["read"]
-    assert {"1": 1, "2": 1, "3": 1} == emulator.times_sent
+    assert figures(second.stdout)["read"] == 1
+    assert emulator.times_sent == {"1": 1, "2": 1, "3": 1}
 
 
 def test_an_empty_bucket_is_no_success(run: Callable[..., Any], s3: Any) -> None:
     loaded = run("parquet_to_bunce", "--location", f"s3://{s3.name}/customers/*.parquet")
 
-    assert 2 == loaded.returncode, loaded.stderr
+    assert loaded.returncode == 2, loaded.stderr
     assert "There is no file s3://" in loaded.stderr

@@ -39,7 +39,7 @@ def test_the_scheduler_repeats_shards_whose_workers_were_killed(
         state, tries = scheduler.state(), sorted(scheduler.tries().values())
 
     print(f"killed after {before} of 4276 customers; tries of the shards: {tries}")
-    assert ("success", [2, 2]) == (state, tries)
+    assert (state, tries) == ("success", [2, 2])
     assert before < 4276 == len(emulator.customers)
     # what was in flight when a process died is looked up, not sent again
     assert {1} == set(emulator.times_sent.values())

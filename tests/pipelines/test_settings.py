@@ -49,4 +49,4 @@ def test_config_toml_holds_no_secret() -> None:
 
 @pytest.mark.parametrize("name", ["parquet", "postgres", "warehouse"])
 def test_each_pipeline_has_a_section_without_a_value_of_its_own(name: str) -> None:
-    assert {} == tomllib.loads(CONFIG.read_text())["pipelines"][name]
+    assert tomllib.loads(CONFIG.read_text())["pipelines"][name] == {}

@@ -207,7 +207,7 @@ def test_every_reading_ends_in_the_same_state(
             assert taken.look_ups <= most.look_ups, (taken, most, reading)
             assert taken.loads <= most.loads, (taken, most, reading)
             again = load(reading, emulator, db, replace(load_file, run_id=f"again{number}"))
-            assert 0 == again.bulk, reading
+            assert again.bulk == 0, reading
             effort[reading.has_look_up].add(taken, most)
             guesses.update(wrong)
     for has_look_up, what in effort.items():
@@ -266,4 +266,4 @@ def test_every_pair_of_ways_is_tried() -> None:
         pairs = {(way[one], way[other]) for way in ways}
         assert len({way[one] for way in ways}) * len({way[other] for way in ways}) == len(pairs)
     print(f"\n{len(ways)} readings")
-    assert 1_152 == len(set(ways))
+    assert len(set(ways)) == 1_152

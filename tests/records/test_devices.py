@@ -243,8 +243,8 @@ def test_an_optional_field_costs_no_customer(value: Any, expected: object, noted
 def test_what_is_no_list_of_devices_is_left_out(text: str) -> None:
     column = parse_devices(pa.array([text]))
 
-    assert [None] == column.values.to_pylist()
-    assert [False] == column.invalid.to_pylist()
+    assert column.values.to_pylist() == [None]
+    assert column.invalid.to_pylist() == [False]
     assert (text != "{}") is bool(column.notes)
 
 
@@ -256,8 +256,8 @@ def test_what_is_no_list_of_devices_is_left_out(text: str) -> None:
 def test_other_types_are_left_out_and_noted(array: pa.Array) -> None:
     column = parse_devices(array)
 
-    assert ([None], [False], 1) == (
+    assert (
         column.values.to_pylist(),
         column.invalid.to_pylist(),
         column.notes,
-    )
+    ) == ([None], [False], 1)

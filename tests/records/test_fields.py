@@ -62,9 +62,9 @@ def test_a_field_that_is_new_counts_only_where_a_row_has_it() -> None:
 
     before, after = fingerprint(rows), fingerprint({"nickname": new, **rows})
 
-    assert [True, False] == [one == other for one, other in zip(before, after, strict=True)]
+    assert [one == other for one, other in zip(before, after, strict=True)] == [True, False]
     assert after == fingerprint({**rows, "nickname": new})
 
 
 def test_fingerprints_are_those_that_stores_hold() -> None:
-    assert "a63f335ea1ee717c09565e33c18e6580" == prepared(BEFORE)[0]
+    assert prepared(BEFORE)[0] == "a63f335ea1ee717c09565e33c18e6580"

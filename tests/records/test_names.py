@@ -136,4 +136,4 @@ def test_what_was_decoded_wrongly_is_noted_and_entities_are_decoded_on_demand(
 
 
 def test_an_entity_of_white_space_is_no_name() -> None:
-    assert [None] == parse_names(pa.array(["&nbsp;"]), unescape=True).values.to_pylist()
+    assert parse_names(pa.array(["&nbsp;"]), unescape=True).values.to_pylist() == [None]

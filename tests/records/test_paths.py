@@ -103,8 +103,10 @@ def test_other_kinds_hold_what_they_hold(array: pa.Array, expected: list[Any]) -
 def test_a_column_of_the_whole_name_goes_first_then_the_longest_beginning() -> None:
     table = pa.table({"a.b.c": ["whole"], "a.b": ['{"d": "longer"}'], "a": ['{"e": "short"}']})
 
-    assert ["whole", "longer", "short"] == [
-        values_of(table, path)[0].as_py() for path in ("a.b.c", "a.b.d", "a.e")
+    assert [values_of(table, path)[0].as_py() for path in ("a.b.c", "a.b.d", "a.e")] == [
+        "whole",
+        "longer",
+        "short",
     ]
     assert column_of_path("x.y", table.column_names) is None
-    assert ["a.b", "a"] == belonging(table.column_names, ["a.b.d"])
+    assert belonging(table.column_names, ["a.b.d"]) == ["a.b", "a"]

@@ -221,4 +221,4 @@ def test_what_is_left_out_behind_a_number_is_noted(phone: str, *, noted: bool) -
     column = parse_phones(pa.array([phone, "+2348031234567", None]), default_region="NG")
 
     assert int(noted) == column.notes
-    assert "+2348031234567" == column.values[0].as_py() or "803" == phone[-3:]
+    assert column.values[0].as_py() == "+2348031234567" or phone[-3:] == "803"

@@ -65,7 +65,7 @@ def test_a_good_row_is_accepted_in_canonical_form() -> None:
         "version": None,
     }
     assert result.rejected.num_rows == 0
-    assert [PAYLOAD] == with_payloads(result.accepted)["payload"].to_pylist()
+    assert with_payloads(result.accepted)["payload"].to_pylist() == [PAYLOAD]
 
 
 @pytest.mark.parametrize(
@@ -98,8 +98,8 @@ def test_a_bad_row_is_rejected_with_its_code(change: dict[str, Any], code: str) 
 def test_a_device_that_is_not_whole_is_left_out_and_counted() -> None:
     result = prepared({}, {"customer_id": "c-2", "devices": "[{'device_type': 'ios'}]"})
 
-    assert [0, 1] == result.accepted["row"].to_pylist()
-    assert {"devices_left_out": 1} == result.warnings
+    assert result.accepted["row"].to_pylist() == [0, 1]
+    assert result.warnings == {"devices_left_out": 1}
 
 
 def test_what_is_noted_of_names_and_phones_counts_rows() -> None:
@@ -109,8 +109,8 @@ def test_what_is_noted_of_names_and_phones_counts_rows() -> None:
         {"customer_id": "c-3", "phone_no": "+2348031234567 (2)"},
     )
 
-    assert [0, 1, 2] == result.accepted["row"].to_pylist()
-    assert {"names_damaged": 2, "phones_shortened": 1} == result.warnings
+    assert result.accepted["row"].to_pylist() == [0, 1, 2]
+    assert result.warnings == {"names_damaged": 2, "phones_shortened": 1}
 
 
 def test_rows_of_one_id_that_differ_are_counted_unless_a_version_decides() -> None:
@@ -124,9 +124,9 @@ def test_rows_of_one_id_that_differ_are_counted_unless_a_version_decides() -> No
         {"customer_id": None, "first_name": "Eve"},
     ]
 
-    assert {"ids_repeated": 1} == prepared(*rows).warnings
+    assert prepared(*rows).warnings == {"ids_repeated": 1}
     told = [row | {"seen": number} for number, row in enumerate(rows)]
-    assert {} == prepared(*told, versioned=True).warnings
+    assert prepared(*told, versioned=True).warnings == {}
 
 
 def test_every_code_of_this_stage_can_occur_for_its_field() -> None:

@@ -55,7 +55,7 @@ def test_cells_are_text_however_the_file_was_written(
     content = out.getvalue().encode(encoding)
     Path(f"c{ending}").write_bytes(gzip.compress(content) if ending == ".csv.gz" else content)
 
-    assert ROWS == read(from_csv(f"c{ending}"))
+    assert read(from_csv(f"c{ending}")) == ROWS
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_tables_hold_no_more_rows_than_asked_for() -> None:
 
     found = batches(content, rows=1_000)
 
-    assert [1_000, 1_000, 500] == [len(batch) for batch in found]
+    assert [len(batch) for batch in found] == [1_000, 1_000, 500]
     assert [str(n) for n in range(2_500)] == [row["id"] for batch in found for row in batch]
 
 
@@ -130,10 +130,10 @@ def test_a_folder_a_glob_and_a_bucket_are_read_whole(folder: list[str], s3: Buck
     for file in Path("crm").rglob("*.csv*"):
         s3.put(file, str(file))
 
-    assert 30 == len(set(folder))
-    assert 20 == len(read(open_source("crm/**/*.csv")))
-    assert 10 == len(read(open_source(f"s3://{s3.name}/crm/deep/*.csv.gz")))
-    assert 20 == len(read(open_source(f"s3://{s3.name}/crm/**/*.csv")))
+    assert len(set(folder)) == 30
+    assert len(read(open_source("crm/**/*.csv"))) == 20
+    assert len(read(open_source(f"s3://{s3.name}/crm/deep/*.csv.gz"))) == 10
+    assert len(read(open_source(f"s3://{s3.name}/crm/**/*.csv"))) == 20
 
 
 def test_a_later_run_reads_changed_files_only(folder: list[str], emulator: Emulator) -> None:
@@ -147,7 +147,7 @@ def test_a_later_run_reads_changed_files_only(folder: list[str], emulator: Emula
     os.utime("crm/deep/b.csv", (2_000_000_000, 2_000_000_000))
     third = rows()
 
-    assert (30, 0, 10) == (first, second, third)
+    assert (first, second, third) == (30, 0, 10)
 
 
 def test_a_file_lies_in_exactly_one_shard(folder: list[str], emulator: Emulator) -> None:
@@ -158,7 +158,7 @@ def test_a_file_lies_in_exactly_one_shard(folder: list[str], emulator: Emulator)
 
     parts = [shard(1), shard(2)]
 
-    assert [10, 20] == sorted(len(part) for part in parts)
+    assert sorted(len(part) for part in parts) == [10, 20]
     assert folder == sorted(parts[0] + parts[1])
 
 

@@ -62,7 +62,7 @@ def test_an_unmapped_column_of_any_type_stops_no_load(
 
     summary = flush_and_run(pipeline, dlt.resource([rows], name="customers"))
 
-    assert 1 == summary.created
+    assert summary.created == 1
     assert "7" in emulator.customers
 
 
@@ -112,10 +112,10 @@ def test_parts_whose_types_drift_are_read_in_one_type(
 def test_times_of_several_units_are_read_in_one() -> None:
     first, second = pa.array([1], pa.timestamp("us")), pa.array([1], pa.timestamp("ms"))
 
-    assert [1, 1_000] == [
+    assert [
         value.value // 1_000 if hasattr(value, "value") else round(value.timestamp() * 1_000_000)
         for value in parts(first, second)
-    ]
+    ] == [1, 1_000]
 
 
 @pytest.mark.parametrize("other", [pa.array([True]), pa.array([1], pa.timestamp("us"))])
@@ -130,7 +130,7 @@ def test_a_column_that_a_part_lacks_is_null_there() -> None:
 
     found = [row for table in from_parquet("*.parquet") for row in table.to_pylist()]
 
-    assert [{"id": "1", "note": None}, {"id": "2", "note": "x"}] == found
+    assert found == [{"id": "1", "note": None}, {"id": "2", "note": "x"}]
 
 
 def test_a_cursor_on_sqlite_reads_again_what_has_its_second(pipeline: dlt.Pipeline) -> None:
@@ -156,7 +156,7 @@ def test_a_cursor_on_sqlite_reads_again_what_has_its_second(pipeline: dlt.Pipeli
     put("4", "2026-11-01 12:30:05.5")
     link.close()
 
-    assert (1, 1, 1, 1) == (first, second, third, load())
+    assert (first, second, third, load()) == (1, 1, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_marks_with_a_backslash_are_refused(text: str) -> None:
 def test_backslashes_that_are_text_stay(text: str) -> None:
     Path("a.csv").write_text(text)
 
-    assert ["1"] == [value for table in from_csv("a.csv") for value in table["id"].to_pylist()]
+    assert [value for table in from_csv("a.csv") for value in table["id"].to_pylist()] == ["1"]
 
 
 @pytest.mark.parametrize(

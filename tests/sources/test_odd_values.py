@@ -146,5 +146,5 @@ def test_odd_values_that_nobody_mapped_stop_no_load(
         bunce_adapter(from_database(url, **given), customer_id="id"),
     )
 
-    assert (2, 2) == (summary.read, summary.created)
+    assert (summary.read, summary.created) == (2, 2)
     assert {"c0@x.com", "c1@x.com"} == {one["email"] for one in emulator.customers.values()}

@@ -188,7 +188,7 @@ def test_the_same_customers_are_the_same_bytes_whatever_the_source(
 
         pipeline = make(source.__name__, base_url=base_url, store_url=store)
         summary = flush_and_run(pipeline, bunce_adapter(source(postgres_url), version="updated_at"))
-        assert (5, 3, 2) == (summary.read, summary.created, summary.rejected), source.__name__
+        assert (summary.read, summary.created, summary.rejected) == (5, 3, 2), source.__name__
 
         sent[source.__name__] = list(bodies)
         with Database(store) as db:
@@ -217,10 +217,10 @@ def test_a_query_that_starts_with_nulls_and_whole_numbers_keeps_one_schema(
 
     tables = list(from_sql(postgres_url, query="SELECT * FROM customers ORDER BY id"))
 
-    assert [20_000, 20_000] == [table.num_rows for table in tables]
+    assert [table.num_rows for table in tables] == [20_000, 20_000]
     assert tables[0].schema == tables[1].schema
     assert Decimal("40000.5") == tables[1].column("amount").to_pylist()[-1]
-    assert "late" == tables[1].column("note").to_pylist()[-1]
+    assert tables[1].column("note").to_pylist()[-1] == "late"
 
 
 @pytest.mark.parametrize("text", ["12:30", " :x", "a::b", "100 %", "%(x)s", "\\:x"])
@@ -268,12 +268,12 @@ def test_a_later_run_reads_what_has_the_newest_value_or_more_or_none(
 
     first = [undated, rows[1], rows[2]]
     fill(first)
-    assert 3 == load().created
+    assert load().created == 3
     fill([*first, rows[3]])
     second = load()
-    assert (3, 1, 2) == (second.read, second.created, second.unchanged)
+    assert (second.read, second.created, second.unchanged) == (3, 1, 2)
     third = load()
-    assert (2, 2) == (third.read, third.unchanged)
+    assert (third.read, third.unchanged) == (2, 2)
 
 
 def fill_sqlite(rows: list[dict[str, Any]]) -> None:

@@ -50,7 +50,7 @@ def together() -> Callable[[Sequence[str]], list[Any]]:
         ]
         for process in running:
             assert process.stdout is not None
-            assert "ready\n" == process.stdout.readline()
+            assert process.stdout.readline() == "ready\n"
         start = time.time() + 0.1
         for process in running:
             assert process.stdin is not None

@@ -21,7 +21,7 @@ def test_the_key_that_made_an_account_opens_it_again(db: Database) -> None:
     made = open_account(db, "default", KEY, host=HOST)
 
     assert made == open_account(db, "default", KEY, host=HOST)
-    assert 32 == len(made.email_key)
+    assert len(made.email_key) == 32
 
 
 def test_another_key_is_refused_with_both_remedies_and_without_either_key(db: Database) -> None:
@@ -63,7 +63,7 @@ def test_the_batch_size_that_worked_is_remembered_for_its_account(db: Database) 
     open_account(db, "second", KEY, host=HOST)
     remember_pace(db, "first", batch_size=750, concurrency=8)
 
-    assert 750 == open_account(db, "first", KEY, host=HOST).batch_size
+    assert open_account(db, "first", KEY, host=HOST).batch_size == 750
     assert open_account(db, "second", KEY, host=HOST).batch_size is None
 
 

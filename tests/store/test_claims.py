@@ -17,13 +17,13 @@ def test_a_customer_is_busy_while_another_live_run_sends_it(ledger_helper: Make)
     first, second = ledger_helper(), ledger_helper("second")
     first.claim(A1)
 
-    assert {"b": False} == second.claim(A1, B1)
-    assert {"read": 2, "deferred": 2} == second.counts()
+    assert second.claim(A1, B1) == {"b": False}
+    assert second.counts() == {"read": 2, "deferred": 2}
 
     first.settle("created", A1)
     second.claim(A1, B1)
 
-    assert {"read": 2, "unchanged": 1, "deferred": 1} == second.counts()
+    assert second.counts() == {"read": 2, "unchanged": 1, "deferred": 1}
 
 
 def test_a_claim_whose_lease_ran_out_is_taken_over_in_doubt(
@@ -33,9 +33,9 @@ def test_a_claim_whose_lease_ran_out_is_taken_over_in_doubt(
     first.claim(A1)
     first.ledger.sending({0: 1})
     clock.now += 899
-    assert {} == second.claim(A1)
+    assert second.claim(A1) == {}
     clock.now += 1
-    assert {"a": True} == second.claim(A1)
+    assert second.claim(A1) == {"a": True}
 
 
 def test_a_renewed_lease_protects_the_rows_that_are_still_being_sent(
@@ -47,10 +47,10 @@ def test_a_renewed_lease_protects_the_rows_that_are_still_being_sent(
     clock.now += 899
     first.ledger.renew([7])
     clock.now += 899
-    assert {} == second.claim(A1)
+    assert second.claim(A1) == {}
 
     clock.now += 1
-    assert {"a": True} == second.claim(A1)
+    assert second.claim(A1) == {"a": True}
 
 
 def test_rows_left_in_doubt_are_free_once_the_load_has_ended(ledger_helper: Make) -> None:
@@ -58,11 +58,11 @@ def test_rows_left_in_doubt_are_free_once_the_load_has_ended(ledger_helper: Make
     first.claim(A1, chunk=7)
     first.ledger.renew([7])
     first.settle("deferred", A1, chunk=7, indeterminate=True)
-    assert {} == second.claim(A1)
+    assert second.claim(A1) == {}
 
     first.ledger.release([7])
 
-    assert {"a": True} == second.claim(A1)
+    assert second.claim(A1) == {"a": True}
 
 
 def test_a_row_that_may_have_been_delivered_stays_in_doubt_for_whoever_comes_next(
@@ -72,8 +72,8 @@ def test_a_row_that_may_have_been_delivered_stays_in_doubt_for_whoever_comes_nex
     first.claim(A1)
     first.settle("deferred", A1, indeterminate=True)
 
-    assert {"read": 1, "deferred": 1} == first.counts()
-    assert {"a": True} == second.claim(A1)
+    assert first.counts() == {"read": 1, "deferred": 1}
+    assert second.claim(A1) == {"a": True}
 
 
 def test_a_row_that_was_never_sent_is_free_again_and_not_in_doubt(ledger_helper: Make) -> None:
@@ -81,7 +81,7 @@ def test_a_row_that_was_never_sent_is_free_again_and_not_in_doubt(ledger_helper:
     first.claim(A1)
     first.settle("deferred", A1)
 
-    assert {"a": False} == second.claim(A1)
+    assert second.claim(A1) == {"a": False}
 
 
 def test_a_crash_before_anything_is_settled_offers_the_rows_again_in_doubt(
@@ -91,7 +91,7 @@ def test_a_crash_before_anything_is_settled_offers_the_rows_again_in_doubt(
     first.claim(A1, B1)
     first.ledger.sending({0: 2})
 
-    assert {"a": True, "b": True} == first.claim(A1, B1)
+    assert first.claim(A1, B1) == {"a": True, "b": True}
 
 
 def test_what_a_job_settles_after_it_lost_its_claim_changes_nothing(
@@ -105,15 +105,15 @@ def test_what_a_job_settles_after_it_lost_its_claim_changes_nothing(
         clock.now += 900
         assert {fate: True} == second.claim(row)
         first.settle(fate, row, indeterminate=fate == "deferred")
-        assert {"read": 1, "deferred": 1} == first.counts()
+        assert first.counts() == {"read": 1, "deferred": 1}
         second.settle("created", row)
         first.settle(fate, row, indeterminate=fate == "deferred")
 
-        assert {"read": 1, "deferred": 1} == first.counts()
-        assert {"read": 1, "created": 1} == second.counts()
+        assert first.counts() == {"read": 1, "deferred": 1}
+        assert second.counts() == {"read": 1, "created": 1}
         first.claim(row)
-        assert {"read": 1, "unchanged": 1} == first.counts()
-    assert {} == first.letters()
+        assert first.counts() == {"read": 1, "unchanged": 1}
+    assert first.letters() == {}
 
 
 def test_a_late_answer_still_counts_while_nobody_else_has_claimed_the_row(
@@ -124,7 +124,7 @@ def test_a_late_answer_still_counts_while_nobody_else_has_claimed_the_row(
     clock.now += 10_000
     first.settle("created", A1)
 
-    assert {"read": 1, "created": 1} == first.counts()
+    assert first.counts() == {"read": 1, "created": 1}
 
 
 def test_a_settlement_written_twice_is_counted_once(ledger_helper: Make) -> None:
@@ -132,7 +132,7 @@ def test_a_settlement_written_twice_is_counted_once(ledger_helper: Make) -> None
     first.load("created", A1)
     first.settle("created", A1)
 
-    assert {"read": 1, "created": 1} == first.counts()
+    assert first.counts() == {"read": 1, "created": 1}
 
 
 def test_rows_not_lost_are_settled_beside_those_that_are(ledger_helper: Make, clock: Any) -> None:
@@ -143,8 +143,8 @@ def test_rows_not_lost_are_settled_beside_those_that_are(ledger_helper: Make, cl
 
     first.settle("rejected", A1, B1)
 
-    assert {"read": 2, "rejected": 1, "deferred": 1} == first.counts()
-    assert {"b1": "open"} == first.letters()
+    assert first.counts() == {"read": 2, "rejected": 1, "deferred": 1}
+    assert first.letters() == {"b1": "open"}
 
 
 def test_of_a_dead_load_only_what_was_announced_is_in_doubt(
@@ -155,24 +155,24 @@ def test_of_a_dead_load_only_what_was_announced_is_in_doubt(
     first.ledger.sending({7: 1})
     clock.now += 900
 
-    assert {"a": True, "b": False} == second.claim(A1, B1)
+    assert second.claim(A1, B1) == {"a": True, "b": False}
     clock.now += 900
     # the second sent nothing, which says nothing of the first
-    assert {"a": True, "b": False} == third.claim(A1, B1)
+    assert third.claim(A1, B1) == {"a": True, "b": False}
     third.ledger.sending({0: 2})
     clock.now += 900
-    assert {"a": True, "b": True} == first.claim(A1, B1)
+    assert first.claim(A1, B1) == {"a": True, "b": True}
 
 
 def test_a_chunk_read_again_by_its_own_job_goes_on_where_it_was(ledger_helper: Make) -> None:
     first = ledger_helper()
     first.claim(A1, B1, ("c", "c1"))
     first.ledger.sending({0: 1})
-    assert {"a": True, "b": False, "c": False} == first.claim(A1, B1, ("c", "c1"))
+    assert first.claim(A1, B1, ("c", "c1")) == {"a": True, "b": False, "c": False}
 
     first.ledger.sending({0: 2})
 
-    assert {"a": True, "b": True, "c": False} == first.claim(A1, B1, ("c", "c1"))
+    assert first.claim(A1, B1, ("c", "c1")) == {"a": True, "b": True, "c": False}
 
 
 def test_of_a_chunk_that_is_done_nothing_is_kept(ledger_helper: Make) -> None:
@@ -182,8 +182,8 @@ def test_of_a_chunk_that_is_done_nothing_is_kept(ledger_helper: Make) -> None:
     first.settle("deferred", A1, indeterminate=True)
     first.settle("created", B1, done=[0])
 
-    assert [] == first.db.rows("SELECT * FROM bunce_sendings")
-    assert {"a": True} == ledger_helper("second").claim(A1, B1)
+    assert first.db.rows("SELECT * FROM bunce_sendings") == []
+    assert ledger_helper("second").claim(A1, B1) == {"a": True}
 
 
 @pytest.mark.parametrize(
@@ -202,4 +202,4 @@ def test_what_an_earlier_try_announced_stays_in_doubt_when_the_next_one_claims_l
     first.settle("created", A1, done=[0])
     clock.now += 900
 
-    assert {"b": True} == ledger_helper(later).claim(B1, chunk=chunk)
+    assert ledger_helper(later).claim(B1, chunk=chunk) == {"b": True}

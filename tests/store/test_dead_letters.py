@@ -44,7 +44,7 @@ def test_the_same_bad_row_is_the_same_letter_and_any_other_is_another() -> None:
     ]
 
     assert same == letter_id("default", "a", "f")
-    assert 6 == len({same, *others})
+    assert len({same, *others}) == 6
 
 
 def test_a_bad_row_met_again_is_held_and_its_letter_stays_open(ledger_helper: Make) -> None:
@@ -52,10 +52,10 @@ def test_a_bad_row_met_again_is_held_and_its_letter_stays_open(ledger_helper: Ma
     first.claim(bad=[BAD, (None, "nobody")])
     second.claim(bad=[BAD, (None, "nobody")])
 
-    assert {"read": 2, "rejected": 2} == first.counts()
-    assert {"read": 2, "held": 2} == second.counts()
-    assert {"bad": "open", "nobody": "open"} == second.letters()
-    assert [1, 1] == attempts(second.db)
+    assert first.counts() == {"read": 2, "rejected": 2}
+    assert second.counts() == {"read": 2, "held": 2}
+    assert second.letters() == {"bad": "open", "nobody": "open"}
+    assert attempts(second.db) == [1, 1]
 
 
 def test_rows_without_a_customer_that_read_the_same_share_a_letter_and_are_all_counted(
@@ -65,8 +65,8 @@ def test_rows_without_a_customer_that_read_the_same_share_a_letter_and_are_all_c
     first.claim(bad=[(None, "nobody")] * 3, chunk=0)
     first.claim(bad=[(None, "nobody")], chunk=1)
 
-    assert {"read": 4, "rejected": 3, "held": 1} == first.counts()
-    assert {"nobody": "open"} == first.letters()
+    assert first.counts() == {"read": 4, "rejected": 3, "held": 1}
+    assert first.letters() == {"nobody": "open"}
 
 
 def test_a_bad_row_that_changed_supersedes_its_letter(ledger_helper: Make) -> None:
@@ -74,8 +74,8 @@ def test_a_bad_row_that_changed_supersedes_its_letter(ledger_helper: Make) -> No
     second = ledger_helper("second")
     second.claim(bad=[BAD2])
 
-    assert {"bad": "superseded", "bad2": "open"} == second.letters()
-    assert {"read": 1, "rejected": 1} == second.counts()
+    assert second.letters() == {"bad": "superseded", "bad2": "open"}
+    assert second.counts() == {"read": 1, "rejected": 1}
 
 
 def test_a_bad_row_that_came_back_opens_its_letter_again(ledger_helper: Make) -> None:
@@ -84,8 +84,8 @@ def test_a_bad_row_that_came_back_opens_its_letter_again(ledger_helper: Make) ->
     third = ledger_helper("third")
     third.claim(bad=[BAD])
 
-    assert {"bad": "open", "bad2": "superseded"} == third.letters()
-    assert {"read": 1, "rejected": 1} == third.counts()
+    assert third.letters() == {"bad": "open", "bad2": "superseded"}
+    assert third.counts() == {"read": 1, "rejected": 1}
 
 
 @pytest.mark.parametrize("then", [GOOD, GOOD2])
@@ -97,7 +97,7 @@ def test_a_known_customer_whose_row_was_bad_for_a_while_has_no_open_letter(
     third = ledger_helper("third", disposition="append")
     third.claim(then)
 
-    assert {"bad": "resolved"} == third.letters()
+    assert third.letters() == {"bad": "resolved"}
 
 
 def test_a_row_refused_by_bunce_is_sent_again_after_it_was_bad_in_between(
@@ -106,12 +106,12 @@ def test_a_row_refused_by_bunce_is_sent_again_after_it_was_bad_in_between(
     ledger_helper().load("rejected", GOOD)
     second = ledger_helper("second")
     second.claim(bad=[BAD])
-    assert {"a1": "superseded", "bad": "open"} == second.letters()
+    assert second.letters() == {"a1": "superseded", "bad": "open"}
 
     third = ledger_helper("third")
     third.load("rejected", GOOD)
 
-    assert {"a1": "open", "bad": "superseded"} == third.letters()
+    assert third.letters() == {"a1": "open", "bad": "superseded"}
 
 
 @pytest.mark.parametrize("fate", ["created", "rejected", "unchanged"])
@@ -126,8 +126,8 @@ def test_a_bad_row_read_while_an_earlier_good_one_is_on_the_wire_keeps_its_lette
         first.claim(bad=[BAD], chunk=1)
         if to_send:
             first.settle(fate, GOOD, chunk=0)
-        assert "open" == first.letters()["bad"]
-        assert 1 == list(first.letters().values()).count("open")
+        assert first.letters()["bad"] == "open"
+        assert list(first.letters().values()).count("open") == 1
 
     refused = 2 if fate == "rejected" else 1
     assert {"read": 2, fate: 1} | {"rejected": refused} == first.counts()
@@ -145,8 +145,8 @@ def test_a_good_row_read_after_a_bad_one_closes_its_letter_also_when_read_again(
         if 1 in only:
             first.claim(GOOD, chunk=1)
 
-        assert {"bad": "resolved"} == first.letters()
-        assert {"read": 2, "rejected": 1, "created": 1} == first.counts()
+        assert first.letters() == {"bad": "resolved"}
+        assert first.counts() == {"read": 2, "rejected": 1, "created": 1}
 
 
 def test_a_discarded_letter_stays_discarded_while_its_row_does_not_change(
@@ -158,14 +158,14 @@ def test_a_discarded_letter_stays_discarded_while_its_row_does_not_change(
     dead_letters.set_status(first.db, "default", ids(first.db), "discarded")
 
     second = ledger_helper("second")
-    assert {} == second.claim(("b", "b1"), bad=[BAD])
+    assert second.claim(("b", "b1"), bad=[BAD]) == {}
 
-    assert {"read": 2, "held": 2} == second.counts()
-    assert {"bad": "discarded", "b1": "discarded"} == second.letters()
+    assert second.counts() == {"read": 2, "held": 2}
+    assert second.letters() == {"bad": "discarded", "b1": "discarded"}
 
     third = ledger_helper("third")
-    assert {"b": False} == third.claim(("b", "b2"), bad=[BAD2])
-    assert "open" == third.letters()["bad2"]
+    assert third.claim(("b", "b2"), bad=[BAD2]) == {"b": False}
+    assert third.letters()["bad2"] == "open"
 
 
 def test_attempts_count_how_often_bunce_refused_the_row(ledger_helper: Make) -> None:
@@ -174,8 +174,8 @@ def test_attempts_count_how_often_bunce_refused_the_row(ledger_helper: Make) -> 
         dead_letters.release(first.db, "default", ids(first.db))
         ledger_helper(run).load("rejected", GOOD)
 
-    assert [3] == attempts(first.db)
-    assert {"a1": "open"} == first.letters()
+    assert attempts(first.db) == [3]
+    assert first.letters() == {"a1": "open"}
 
 
 def test_a_released_row_goes_out_again_unchanged(ledger_helper: Make) -> None:
@@ -183,7 +183,7 @@ def test_a_released_row_goes_out_again_unchanged(ledger_helper: Make) -> None:
     first.load("rejected", GOOD)
     dead_letters.release(first.db, "default", ids(first.db))
 
-    assert {"a": False} == ledger_helper("second").claim(GOOD)
+    assert ledger_helper("second").claim(GOOD) == {"a": False}
 
 
 def test_with_keys_only_nothing_of_the_row_is_kept(ledger_helper: Make) -> None:
@@ -194,9 +194,9 @@ def test_with_keys_only_nothing_of_the_row_is_kept(ledger_helper: Make) -> None:
     full.claim(bad=[("c", "bad3")])
 
     rows = first.db.rows("SELECT * FROM bunce_dead_letters WHERE customer_id <> 'c'")
-    assert 2 == len(rows)
+    assert len(rows) == 2
     assert "example.com" not in str(rows)
-    assert [None, None] == [row["source_row"] for row in rows]
+    assert [row["source_row"] for row in rows] == [None, None]
     assert "example.com" in str(first.db.rows("SELECT source_row FROM bunce_dead_letters"))
 
 
@@ -206,9 +206,9 @@ def test_a_purge_deletes_what_is_not_open_and_nothing_else(ledger_helper: Make) 
     first.load("created", ("x", "x2"), chunk=1)
     dead_letters.set_status(first.db, "default", [letter_id("default", *BAD)], "discarded")
 
-    assert 2 == retention.purge(first.db, "default")
-    assert 0 == retention.purge(first.db, "default")
-    assert {"y1": "open"} == first.letters()
+    assert retention.purge(first.db, "default") == 2
+    assert retention.purge(first.db, "default") == 0
+    assert first.letters() == {"y1": "open"}
 
 
 def test_a_purged_refusal_is_tried_again_rather_than_held_without_a_letter(
@@ -219,7 +219,7 @@ def test_a_purged_refusal_is_tried_again_rather_than_held_without_a_letter(
     dead_letters.set_status(first.db, "default", [letter_id("default", *GOOD)], "discarded")
     retention.purge(first.db, "default")
 
-    assert {"a": False} == ledger_helper("second").claim(GOOD, ("b", "b1"))
+    assert ledger_helper("second").claim(GOOD, ("b", "b1")) == {"a": False}
 
 
 def test_letters_that_nothing_touched_since_are_closed(ledger_helper: Make) -> None:
@@ -230,7 +230,7 @@ def test_letters_that_nothing_touched_since_are_closed(ledger_helper: Make) -> N
 
     dead_letters.close_unseen(first.db, "default", seen, "resolved")
 
-    assert {"bad": "resolved", "x1": "open"} == first.letters()
+    assert first.letters() == {"bad": "resolved", "x1": "open"}
 
 
 def test_letters_of_two_accounts_never_mix(ledger_helper: Make) -> None:
@@ -240,15 +240,15 @@ def test_letters_of_two_accounts_never_mix(ledger_helper: Make) -> None:
     other.load("rejected", ("b", "b1"), chunk=1)
     mine, theirs = ids(first.db), ids(first.db, "other")
 
-    assert (1, 2) == (len(mine), len(theirs))
+    assert (len(mine), len(theirs)) == (1, 2)
     dead_letters.set_status(first.db, "default", theirs, "discarded")
     dead_letters.release(first.db, "default", theirs)
     dead_letters.close_unseen(
         first.db, "default", {one: times(other.db)[one] for one in theirs}, "resolved"
     )
-    assert 0 == retention.purge(first.db, "default")
-    assert {"bad": "open", "bad2": "open", "b1": "open"} == first.letters()
-    assert {} == ledger_helper("third", account="other").claim(("b", "b1"))
+    assert retention.purge(first.db, "default") == 0
+    assert first.letters() == {"bad": "open", "bad2": "open", "b1": "open"}
+    assert ledger_helper("third", account="other").claim(("b", "b1")) == {}
 
     ledger_helper("fourth").load("created", GOOD)
-    assert {"bad": "resolved", "bad2": "open", "b1": "open"} == first.letters()
+    assert first.letters() == {"bad": "resolved", "bad2": "open", "b1": "open"}

@@ -48,10 +48,10 @@ def test_a_state_counts_only_once_its_load_is_complete(db: Database) -> None:
 
     dlt_state.put_load(db, "1700000001.1", "crm", "hash")
     put(db, "1700000002.1", 2, "two")
-    assert "one" == newest(db)
+    assert newest(db) == "one"
 
     dlt_state.put_load(db, "1700000002.1", "crm", "hash")
-    assert "two" == newest(db)
+    assert newest(db) == "two"
 
 
 def test_the_state_of_the_newest_load_wins_also_when_versions_began_anew(db: Database) -> None:
@@ -62,7 +62,7 @@ def test_the_state_of_the_newest_load_wins_also_when_versions_began_anew(db: Dat
         put(db, load_id, version, state)
         dlt_state.put_load(db, load_id, "crm", "hash")
 
-    assert "after" == newest(db)
+    assert newest(db) == "after"
 
 
 def test_of_two_runs_at_once_the_one_that_was_completed_last_counts(db: Database) -> None:
@@ -70,10 +70,10 @@ def test_of_two_runs_at_once_the_one_that_was_completed_last_counts(db: Database
     put(db, "1900000000.1", 2, "of the first")
     put(db, "1700000002.1", 2, "of the second")
     dlt_state.put_load(db, "1900000000.1", "crm", "hash")
-    assert "of the first" == newest(db)
+    assert newest(db) == "of the first"
 
     dlt_state.put_load(db, "1700000002.1", "crm", "hash")
-    assert "of the second" == newest(db)
+    assert newest(db) == "of the second"
 
 
 def test_accounts_keep_states_of_their_own(db: Database) -> None:
@@ -82,7 +82,7 @@ def test_accounts_keep_states_of_their_own(db: Database) -> None:
     for load_id in ("1700000001.1", "1700000002.1"):
         dlt_state.put_load(db, load_id, "crm", "hash")
 
-    assert ("mine", "theirs") == (newest(db), newest(db, account="second"))
+    assert (newest(db), newest(db, account="second")) == ("mine", "theirs")
     assert newest(db, account="third") is None
 
 
@@ -92,8 +92,8 @@ def test_pipelines_keep_states_of_their_own(db: Database) -> None:
     for load_id in ("1700000001.1", "1700000002.1"):
         dlt_state.put_load(db, load_id, "crm", "hash")
 
-    assert "mine" == newest(db)
-    assert "other" == newest(db, "other")
+    assert newest(db) == "mine"
+    assert newest(db, "other") == "other"
     assert newest(db, "unknown") is None
 
 
@@ -102,9 +102,9 @@ def test_a_state_job_that_is_tried_again_changes_nothing(db: Database) -> None:
         put(db, "1700000001.1", 1, "one")
         dlt_state.put_load(db, "1700000001.1", "crm", "hash")
 
-    assert "one" == newest(db)
-    assert [{"n": 1}] == db.rows("SELECT COUNT(*) AS n FROM bunce_dlt_state")
-    assert [{"n": 1}] == db.rows("SELECT COUNT(*) AS n FROM bunce_dlt_loads")
+    assert newest(db) == "one"
+    assert db.rows("SELECT COUNT(*) AS n FROM bunce_dlt_state") == [{"n": 1}]
+    assert db.rows("SELECT COUNT(*) AS n FROM bunce_dlt_loads") == [{"n": 1}]
 
 
 def test_a_load_of_two_schemas_is_complete_with_the_first(db: Database) -> None:
@@ -112,7 +112,7 @@ def test_a_load_of_two_schemas_is_complete_with_the_first(db: Database) -> None:
     dlt_state.put_load(db, "1700000001.1", "crm", "hash")
     dlt_state.put_load(db, "1700000001.1", "other", "hash")
 
-    assert "one" == newest(db)
+    assert newest(db) == "one"
 
 
 def test_the_newest_schema_is_found_by_name_by_hash_or_by_nothing(db: Database) -> None:
@@ -125,8 +125,8 @@ def test_the_newest_schema_is_found_by_name_by_hash_or_by_nothing(db: Database) 
         row = dlt_state.latest_schema(db, **by)
         return None if row is None else (row["version_hash"], row["version"])
 
-    assert ("second", 2) == found(schema_name="crm")
-    assert ("first", 1) == found(version_hash="first")
-    assert ("other", 1) == found()
+    assert found(schema_name="crm") == ("second", 2)
+    assert found(version_hash="first") == ("first", 1)
+    assert found() == ("other", 1)
     assert found(version_hash="no") is None
     assert found(schema_name="no") is None

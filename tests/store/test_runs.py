@@ -29,11 +29,11 @@ def test_counts_of_a_chunk_are_replaced_whole_when_it_is_read_again(ledger_helpe
     )
     runs.put_chunk(first.db, first.load_file, 0, 9, {"created": 4}, {"odd": 4})
 
-    assert {"read": 14, "created": 4, "unchanged": 5, "deferred": 5} == first.counts()
+    assert first.counts() == {"read": 14, "created": 4, "unchanged": 5, "deferred": 5}
     # five of fourteen rows are not most of them
-    assert {"odd": 5} == runs.finish(
-        first.db, first.load_file.run_id, "crm", "default", "completed"
-    )
+    assert runs.finish(first.db, first.load_file.run_id, "crm", "default", "completed") == {
+        "odd": 5
+    }
 
 
 def test_traffic_adds_up_and_the_slowest_answer_is_kept(ledger_helper: Make) -> None:
@@ -42,11 +42,13 @@ def test_traffic_adds_up_and_the_slowest_answer_is_kept(ledger_helper: Make) -> 
     runs.add_traffic(first.db, first.load_file, Traffic(2, 1, 1, 0, 50, 0.25, 0.5, 0.4))
 
     row = first.db.rows("SELECT * FROM bunce_runs")[0]
-    assert (5, 3, 2, 1, 150) == tuple(
+    assert tuple(
         row[c] for c in ("requests", "bulk_requests", "lookups", "retries", "bytes_sent")
-    )
-    assert (0.75, 2.0, 0.9) == tuple(
-        row[c] for c in ("wait_seconds", "answer_seconds", "slowest_answer_seconds")
+    ) == (5, 3, 2, 1, 150)
+    assert tuple(row[c] for c in ("wait_seconds", "answer_seconds", "slowest_answer_seconds")) == (
+        0.75,
+        2.0,
+        0.9,
     )
 
 
@@ -64,13 +66,13 @@ def test_a_finished_run_has_the_sum_of_its_chunks_and_its_rejects_by_code(
 
     expected = {"created": 1, "superseded": 1, "rejected": 3, "deferred": 1}
     assert dict.fromkeys(FATES, 0) | expected == summary.fates
-    assert 6 == summary.read
-    assert {"invalid_email": 2, "refused": 1} == dict(summary.reject_codes)
-    assert ("completed", "merge", "crm") == (
+    assert summary.read == 6
+    assert dict(summary.reject_codes) == {"invalid_email": 2, "refused": 1}
+    assert (
         summary.state,
         summary.disposition,
         summary.pipeline_name,
-    )
+    ) == ("completed", "merge", "crm")
     summary.raise_if_unbalanced()
 
 
@@ -78,7 +80,7 @@ def test_a_run_without_any_job_is_written_when_it_ends(db: Database) -> None:
     runs.finish(db, "empty", "crm", "default", "completed")
 
     [summary] = runs.summaries(db, "default")
-    assert ("empty", 0, "completed") == (summary.run_id, summary.read, summary.state)
+    assert (summary.run_id, summary.read, summary.state) == ("empty", 0, "completed")
 
 
 def test_a_run_that_is_tried_again_runs_and_keeps_its_start(ledger_helper: Make) -> None:
@@ -88,20 +90,20 @@ def test_a_run_that_is_tried_again_runs_and_keeps_its_start(ledger_helper: Make)
 
     again = ledger_helper()
 
-    assert [{"state": "running", "ended_at": None}] == again.db.rows(
-        "SELECT state, ended_at FROM bunce_runs"
-    )
+    assert again.db.rows("SELECT state, ended_at FROM bunce_runs") == [
+        {"state": "running", "ended_at": None}
+    ]
     assert started == again.db.rows("SELECT started_at FROM bunce_runs")
 
 
 def test_the_mapping_that_a_run_used_last_is_kept_for_replays(ledger_helper: Make) -> None:
     first = ledger_helper()
-    assert {} == mappings.mapping_of(first.db, "first", "crm")
+    assert mappings.mapping_of(first.db, "first", "crm") == {}
 
     runs.begin(first.db, first.load_file, {"email": "mail"})
 
-    assert {"email": "mail"} == mappings.mapping_of(first.db, "first", "crm")
-    assert {} == mappings.mapping_of(first.db, "unknown", "crm")
+    assert mappings.mapping_of(first.db, "first", "crm") == {"email": "mail"}
+    assert mappings.mapping_of(first.db, "unknown", "crm") == {}
 
 
 @pytest.fixture
@@ -122,16 +124,16 @@ def names(db: Database, **filters: Any) -> list[str | None]:
 
 
 def test_runs_are_listed_newest_first_up_to_the_limit(history: Database) -> None:
-    assert ["run28", "run26", "run24"] == names(history, limit=3)
-    assert 15 == len(names(history))
+    assert names(history, limit=3) == ["run28", "run26", "run24"]
+    assert len(names(history)) == 15
 
 
 def test_runs_are_found_by_id_and_by_pipeline(history: Database) -> None:
-    assert ["run04", "run02"] == names(history, run_ids=["run02", "run04", "run05", "no"])
-    assert ["run00"] == names(history, run_ids={"run00"}, limit=1)
-    assert [] == names(history, run_ids=[])
-    assert ["run28"] == names(history, pipeline_name="crm", limit=1)
-    assert [] == names(history, pipeline_name="another")
+    assert names(history, run_ids=["run02", "run04", "run05", "no"]) == ["run04", "run02"]
+    assert names(history, run_ids={"run00"}, limit=1) == ["run00"]
+    assert names(history, run_ids=[]) == []
+    assert names(history, pipeline_name="crm", limit=1) == ["run28"]
+    assert names(history, pipeline_name="another") == []
 
 
 def test_a_long_history_with_and_without_an_end_is_read_whole(db: Database) -> None:
@@ -146,4 +148,4 @@ def test_a_long_history_with_and_without_an_end_is_read_whole(db: Database) -> N
             ),
         )
 
-    assert 1100 == len(names(db, limit=2000))
+    assert len(names(db, limit=2000)) == 1100

@@ -35,8 +35,8 @@ def test_every_letter_is_found_once_over_many_pages(ledger_helper: Make) -> None
     first.claim(bad=[(f"c{n}", f"bad{n}") for n in range(2500)])
 
     found = list(pages(first.db, "default", Selection()))
-    assert [1000, 1000, 500] == [len(page) for page in found]
-    assert 2500 == len({letter["id"] for page in found for letter in page})
+    assert [len(page) for page in found] == [1000, 1000, 500]
+    assert len({letter["id"] for page in found for letter in page}) == 2500
     small = [x["id"] for page in pages(first.db, "default", Selection(), size=199) for x in page]
     assert small == sorted(ids(first.db))
 
@@ -51,14 +51,14 @@ def test_letters_are_found_by_status_code_and_the_beginning_of_their_id(
     dead_letters.set_status(first.db, "default", [bad], "discarded")
     everything = ids(first.db, status=None)
 
-    assert 3 == len(everything)
+    assert len(everything) == 3
     assert [bad] == ids(first.db, status="discarded")
     assert [refused] == ids(first.db, codes=["refused"])
-    assert 2 == len(ids(first.db, codes=["refused", "invalid_email"]))
+    assert len(ids(first.db, codes=["refused", "invalid_email"])) == 2
     assert [refused] == ids(first.db, ids=[refused[:8]])
     assert [refused] == ids(first.db, ids=[refused[:8], "nothing"], codes=["refused"])
-    assert [] == ids(first.db, ids=[bad])
-    assert {"invalid_email": 1, "refused": 1} == open_by_code(first.db, "default")
+    assert ids(first.db, ids=[bad]) == []
+    assert open_by_code(first.db, "default") == {"invalid_email": 1, "refused": 1}
 
 
 @pytest.mark.parametrize("given", ["", "ghost", "%", "_", "' OR 1=1 --"])
@@ -66,8 +66,8 @@ def test_what_is_no_id_chooses_no_letter(ledger_helper: Make, given: str) -> Non
     first = ledger_helper()
     first.claim(bad=[BAD])
 
-    assert [] == ids(first.db, ids=[given])
-    assert [] == ids(first.db, codes=[given])
+    assert ids(first.db, ids=[given]) == []
+    assert ids(first.db, codes=[given]) == []
 
 
 def test_the_newest_come_first_and_once_over_many_pages(ledger_helper: Make) -> None:
@@ -81,7 +81,7 @@ def test_the_newest_come_first_and_once_over_many_pages(ledger_helper: Make) -> 
         before = (page[-1]["last_seen_at"], page[-1]["id"])
 
     keys = [(letter["last_seen_at"], letter["id"]) for letter in found]
-    assert 12 == len(set(keys))
+    assert len(set(keys)) == 12
     assert keys == sorted(keys, reverse=True)
 
 
@@ -93,11 +93,11 @@ def test_letters_are_found_by_field_run_and_time(ledger_helper: Make) -> None:
     older, newer = (letter_id("default", *key) for key in (("a", "a1"), ("b", "b1")))
 
     assert [older] == ids(first.db, run_ids=["first"])
-    assert [] == ids(first.db, run_ids=["second"], fields=["phone_no"])
+    assert ids(first.db, run_ids=["second"], fields=["phone_no"]) == []
     assert [newer] == ids(first.db, run_ids=["second"], fields=["email", "phone_no"])
     assert [newer] == ids(first.db, since=between)
     assert [older] == ids(first.db, until=between)
-    assert [] == ids(first.db, since=between, until=between + timedelta(0))
+    assert ids(first.db, since=between, until=between + timedelta(0)) == []
 
 
 def test_letters_are_counted_by_what_they_have_in_common(ledger_helper: Make) -> None:
@@ -105,9 +105,9 @@ def test_letters_are_counted_by_what_they_have_in_common(ledger_helper: Make) ->
     first.claim(bad=[("a", "a1"), ("b", "b1")])
     first.load("rejected", ("c", "c1"), chunk=1)
 
-    assert {"invalid_email": 2, "refused": 1} == counted(first.db, "default", Selection(), "code")
-    assert {"first": 3} == counted(first.db, "default", Selection(), "run_id")
-    assert {"email": 2} == counted(first.db, "default", Selection(codes=["invalid_email"]), "field")
+    assert counted(first.db, "default", Selection(), "code") == {"invalid_email": 2, "refused": 1}
+    assert counted(first.db, "default", Selection(), "run_id") == {"first": 3}
+    assert counted(first.db, "default", Selection(codes=["invalid_email"]), "field") == {"email": 2}
 
 
 def test_pages_lead_back_as_they_led_on(ledger_helper: Make) -> None:
@@ -120,7 +120,7 @@ def test_pages_lead_back_as_they_led_on(ledger_helper: Make) -> None:
 
     assert everything[3:5] == newest(first.db, "default", Selection(), after=key(5), limit=2)
     assert everything[:1] == newest(first.db, "default", Selection(), after=key(1), limit=2)
-    assert [] == newest(first.db, "default", Selection(), after=key(0), limit=2)
+    assert newest(first.db, "default", Selection(), after=key(0), limit=2) == []
 
 
 def test_letters_of_several_codes_and_of_any_status_come_in_one_order(ledger_helper: Make) -> None:
@@ -135,9 +135,9 @@ def test_letters_of_several_codes_and_of_any_status_come_in_one_order(ledger_hel
 
     keys = [(letter["last_seen_at"], letter["id"]) for letter in found]
     assert keys == sorted(set(keys), reverse=True)
-    assert "z" == found[0]["customer_id"]
-    assert 4 == len(found)
-    assert 5 == number(first.db, "default", chosen)
+    assert found[0]["customer_id"] == "z"
+    assert len(found) == 4
+    assert number(first.db, "default", chosen) == 5
 
 
 def test_counting_stops_where_it_is_told_to(ledger_helper: Make) -> None:
@@ -146,10 +146,11 @@ def test_counting_stops_where_it_is_told_to(ledger_helper: Make) -> None:
     first.load("rejected", ("b", "b1"), chunk=1)
     codes = ("refused", "invalid_email", "missing_email")
 
-    assert [10, 10, 4] == [number(first.db, "default", Selection(), most=m) for m in (None, 99, 4)]
-    assert {"invalid_email": 4, "refused": 1} == numbers(
-        first.db, "default", Selection(), codes, most=4
-    )
+    assert [number(first.db, "default", Selection(), most=m) for m in (None, 99, 4)] == [10, 10, 4]
+    assert numbers(first.db, "default", Selection(), codes, most=4) == {
+        "invalid_email": 4,
+        "refused": 1,
+    }
 
 
 def test_open_letters_of_a_selection_are_discarded(ledger_helper: Make) -> None:
@@ -158,7 +159,7 @@ def test_open_letters_of_a_selection_are_discarded(ledger_helper: Make) -> None:
     first.load("rejected", ("b", "b1"), chunk=1)
     chosen = Selection(status=None, codes=["invalid_email"])
 
-    assert 3 == dead_letters.discard(first.db, "default", chosen)
-    assert 0 == dead_letters.discard(first.db, "default", chosen)
-    assert 3 == number(first.db, "default", Selection(status="discarded"))
-    assert {"refused": 1} == open_by_code(first.db, "default")
+    assert dead_letters.discard(first.db, "default", chosen) == 3
+    assert dead_letters.discard(first.db, "default", chosen) == 0
+    assert number(first.db, "default", Selection(status="discarded")) == 3
+    assert open_by_code(first.db, "default") == {"refused": 1}

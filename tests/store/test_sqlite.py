@@ -44,7 +44,7 @@ def test_a_new_store_makes_its_folder_and_all_of_its_tables() -> None:
     with Database("sqlite:///a/b/bunce.sqlite") as db:
         found = db.rows("SELECT COUNT(*) AS n FROM bunce_customers")
 
-    assert [{"n": 0}] == found
+    assert found == [{"n": 0}]
     assert Path("a/b/bunce.sqlite").exists()
 
 
@@ -53,7 +53,7 @@ def test_opening_again_keeps_what_is_there() -> None:
         db.execute("INSERT INTO bunce_customers (account, customer_id) VALUES ('a', '1')")
 
     with Database(URL) as db:
-        assert [{"customer_id": "1"}] == db.rows("SELECT customer_id FROM bunce_customers")
+        assert db.rows("SELECT customer_id FROM bunce_customers") == [{"customer_id": "1"}]
 
 
 def test_a_store_of_every_older_version_is_brought_up_to_date() -> None:
@@ -89,7 +89,7 @@ def test_a_file_that_is_no_database_is_left_as_it_is() -> None:
     error = refused()
 
     assert "not a database" in error.message
-    assert "store_url names a file of another kind; point it elsewhere." == error.remedy
+    assert error.remedy == "store_url names a file of another kind; point it elsewhere."
     assert FILE.read_bytes() == b"id,email\n" * 1000
 
 
@@ -120,9 +120,9 @@ def test_a_store_of_a_newer_version_is_refused_and_left_unlocked(read_only: bool
     error = refused(read_only=read_only)
 
     assert "schema version 99" in error.message
-    assert "Upgrade with: pip install --upgrade dlt-bunce" == error.remedy
+    assert error.remedy == "Upgrade with: pip install --upgrade dlt-bunce"
     write("INSERT INTO bunce_customers (account, customer_id) VALUES ('a', '1')")
-    assert 99 == version()
+    assert version() == 99
 
 
 def test_a_store_opened_for_reading_must_exist_and_is_not_made() -> None:
@@ -139,7 +139,7 @@ def test_a_store_opened_for_reading_is_not_changed() -> None:
 
     with Database(URL, read_only=True) as db:
         db.ingest("bunce_own", pa.table({"a": [1]}))
-        assert [{"a": 1}] == db.rows("SELECT a FROM bunce_own")
+        assert db.rows("SELECT a FROM bunce_own") == [{"a": 1}]
         with pytest.raises(StoreError, match="readonly"):
             db.execute("DELETE FROM bunce_customers")
 
@@ -152,16 +152,16 @@ def test_an_empty_file_opened_for_reading_stays_empty() -> None:
     error = refused(read_only=True)
 
     assert "has not been made or upgraded" in error.message
-    assert 0 == FILE.stat().st_size
+    assert FILE.stat().st_size == 0
 
 
 def test_a_reader_sees_what_was_committed_while_a_load_writes() -> None:
     with Database(URL) as writer, Database(URL, read_only=True, busy_timeout_s=0.1) as reader:
         with writer.transaction():
             writer.execute("INSERT INTO bunce_customers (account, customer_id) VALUES ('a', '1')")
-            assert [] == reader.rows("SELECT * FROM bunce_customers")
+            assert reader.rows("SELECT * FROM bunce_customers") == []
 
-        assert 1 == len(reader.rows("SELECT * FROM bunce_customers"))
+        assert len(reader.rows("SELECT * FROM bunce_customers")) == 1
 
 
 def test_a_path_with_characters_that_mean_something_in_a_url_is_just_a_path() -> None:
@@ -170,7 +170,7 @@ def test_a_path_with_characters_that_mean_something_in_a_url_is_just_a_path() ->
     with Database(url):
         pass
     with Database(url, read_only=True) as db:
-        assert [] == db.rows("SELECT * FROM bunce_customers")
+        assert db.rows("SELECT * FROM bunce_customers") == []
 
     assert Path("a%20b c?d#é.sqlite").exists()
 
@@ -200,7 +200,7 @@ def test_a_transaction_that_fails_leaves_nothing_and_the_connection_usable() -> 
         with pytest.raises(ZeroDivisionError):
             fail(db)
         with db.transaction():
-            assert [] == db.rows("SELECT * FROM bunce_customers")
+            assert db.rows("SELECT * FROM bunce_customers") == []
 
 
 def test_a_store_that_another_process_holds_is_an_error_after_the_wait() -> None:
@@ -229,7 +229,7 @@ def test_a_full_disk_is_an_error_and_nothing_is_half_written() -> None:
         db.query(f"PRAGMA max_page_count={pages + 10}")
         with pytest.raises(StoreError) as failure:
             fill(db)
-        assert [] == db.rows("SELECT * FROM bunce_customers")
+        assert db.rows("SELECT * FROM bunce_customers") == []
         with db.transaction():
             db.execute("INSERT INTO bunce_customers (account, customer_id) VALUES ('a', '1')")
 

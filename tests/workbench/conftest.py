@@ -66,7 +66,7 @@ def loaded(store_url: str, run: Run) -> Loaded:
             *people(4, 5, mobile=SCRIPT),
         ]
     )
-    assert 0 == run("load", "customers.parquet", "--store-url", store_url).code
+    assert run("load", "customers.parquet", "--store-url", store_url).code == 0
     return Loaded(store_url, run)
 
 

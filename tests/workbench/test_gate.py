@@ -55,13 +55,13 @@ def ask(auth: Auth, method: str, path: str, **options: str) -> Answer:
 def test_a_foreign_host_is_refused(auth: Auth, host: str) -> None:
     status, _, body = ask(auth, "GET", "/letters", host=host)
 
-    assert 421 == status
+    assert status == 421
     assert "invalid_phone_no" not in body
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "[::1]"])
 def test_this_machine_is_no_foreign_host(auth: Auth, name: str) -> None:
-    assert 200 == ask(auth, "GET", "/letters", host=f"{name}:{auth.port}")[0]
+    assert ask(auth, "GET", "/letters", host=f"{name}:{auth.port}")[0] == 200
 
 
 @pytest.mark.parametrize("cookie", ["", "x=y", "{cookie}=", "{cookie}=guess", "other={session}"])
@@ -70,7 +70,7 @@ def test_nobody_is_let_in_without_the_cookie(auth: Auth, cookie: str) -> None:
 
     answers = [ask(auth, "GET", path, cookie=given) for path in ("/", "/letters", "/orders/1")]
 
-    assert [403, 403, 403] == [status for status, _, _ in answers]
+    assert [status for status, _, _ in answers] == [403, 403, 403]
     assert not any("invalid_phone_no" in body for _, _, body in answers)
 
 
@@ -79,8 +79,8 @@ def test_only_the_first_address_gives_the_cookie(auth: Auth, token: str) -> None
     refused = ask(auth, "GET", f"/start?{urlencode({'token': token})}", cookie="")
     let_in = ask(auth, "GET", f"/start?token={auth.start}", cookie="")
 
-    assert (403, False) == (refused[0], "set-cookie" in refused[1])
-    assert 200 == let_in[0]
+    assert (refused[0], "set-cookie" in refused[1]) == (403, False)
+    assert let_in[0] == 200
     assert auth.start not in let_in[2]
     cookie = let_in[1]["set-cookie"]
     assert cookie.startswith(f"{auth.cookie}={auth.session};")
@@ -101,8 +101,8 @@ def test_a_form_of_another_site_is_refused(
         auth, "POST", path.format(id=loaded.letters()["2"]["id"]), body=urlencode(fields)
     )
 
-    assert 403 == status
-    assert [] == [secret for secret in SECRETS if secret in body]
+    assert status == 403
+    assert [secret for secret in SECRETS if secret in body] == []
     assert {"open"} == set(loaded.statuses().values())
 
 
@@ -126,10 +126,10 @@ def test_every_answer_keeps_to_itself(auth: Auth, path: str, status: int) -> Non
     found, headers, body = ask(auth, "GET", path)
 
     assert status == found
-    assert "no-store" == headers["cache-control"]
-    assert "DENY" == headers["x-frame-options"]
-    assert "no-referrer" == headers["referrer-policy"]
-    assert "nosniff" == headers["x-content-type-options"]
+    assert headers["cache-control"] == "no-store"
+    assert headers["x-frame-options"] == "DENY"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["x-content-type-options"] == "nosniff"
     policy = headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "script-src" not in policy
@@ -163,8 +163,8 @@ def test_two_processes_do_not_open_for_one_another(auth: Auth, loaded: Loaded) -
     with workbench(loaded.store_url) as other:
         cookie = f"{other.cookie}={auth.session}"
 
-        assert 403 == ask(other, "GET", "/", cookie=cookie)[0]
-        assert 403 == ask(other, "GET", f"/start?token={auth.start}", cookie="")[0]
+        assert ask(other, "GET", "/", cookie=cookie)[0] == 403
+        assert ask(other, "GET", f"/start?token={auth.start}", cookie="")[0] == 403
 
 
 @pytest.fixture
@@ -193,9 +193,9 @@ def test_the_program_serves_until_it_is_interrupted_and_logs_nothing(
     connection.close()
     served.send_signal(signal.SIGINT)
 
-    assert 0 == served.wait(30)
-    assert 200 == status
-    assert ("", "") == (served.stdout.read(), served.stderr.read())
+    assert served.wait(30) == 0
+    assert status == 200
+    assert (served.stdout.read(), served.stderr.read()) == ("", "")
 
 
 def test_a_replay_that_is_broken_off_leaves_its_letters_open(
@@ -219,10 +219,10 @@ def test_a_replay_that_is_broken_off_leaves_its_letters_open(
         assert served.poll() is None
     served.send_signal(signal.SIGINT)
 
-    assert 303 == begun
-    assert 1 == served.wait(30)
+    assert begun == 303
+    assert served.wait(30) == 1
     assert served.stderr.read().startswith("A replay or discard was broken off.")
-    assert "open" == loaded.statuses()["3"]
+    assert loaded.statuses()["3"] == "open"
 
 
 def _header(port: int, path: str) -> str:
@@ -252,18 +252,18 @@ def test_the_browser_is_led_in_without_the_token_among_its_arguments(
             heading = visit.page.get_by_role("heading", level=1).inner_text()
         finally:
             running.send_signal(signal.SIGINT)
-        assert 0 == running.wait(30)
+        assert running.wait(30) == 0
 
     assert opened.startswith("file://")
     assert url.partition("token=")[2] not in opened
-    assert [0o600, 0o700] == modes
-    assert "Runs" == heading
+    assert modes == [0o600, 0o700]
+    assert heading == "Runs"
     assert not file.exists()
 
 
 def test_a_port_that_is_taken_is_told_with_its_remedy(run: Run, auth: Auth) -> None:
     refused = run("ui", "--no-browser", "--port", str(auth.port))
 
-    assert 2 == refused.code
+    assert refused.code == 2
     assert f"cannot listen on port {auth.port}" in refused.errors
     assert "--port 0" in refused.errors

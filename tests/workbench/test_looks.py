@@ -52,7 +52,7 @@ def test_axe_finds_nothing_against_any_page(
 
     _walk(visit, auth, loaded, check)
 
-    assert {} == found
+    assert found == {}
 
 
 def test_no_page_is_wider_than_a_telephone(
@@ -74,7 +74,7 @@ def test_no_page_is_wider_than_a_telephone(
 def test_the_report_is_one_file_that_asks_nobody_and_complains_of_nothing(
     scheme: str, width: int, loaded: Loaded, window: Callable[..., Visit]
 ) -> None:
-    assert 0 == loaded.run("report", "--html", "report.html").code
+    assert loaded.run("report", "--html", "report.html").code == 0
     report = Path("report.html").absolute().as_uri()
     visit = window(color_scheme=scheme, viewport={"width": width, "height": 800})
 
@@ -82,8 +82,8 @@ def test_the_report_is_one_file_that_asks_nobody_and_complains_of_nothing(
     visit.page.wait_for_load_state("networkidle")
 
     assert [report] == [url for url in visit.requests if not url.startswith("data:")]
-    assert [] == visit.complaints
-    assert [] == violations(visit.page)
+    assert visit.complaints == []
+    assert violations(visit.page) == []
     assert width == visit.page.evaluate("document.documentElement.scrollWidth")
-    assert 0 == visit.page.locator("script, [src], [onclick]").count()
-    assert 4 == visit.page.get_by_role("img").count()
+    assert visit.page.locator("script, [src], [onclick]").count() == 0
+    assert visit.page.get_by_role("img").count() == 4

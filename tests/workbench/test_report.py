@@ -51,11 +51,11 @@ def test_figures_of_a_load_are_the_same_for_people_and_for_programs(loaded: Load
     read = loaded.run("report", "--json", *store).json
 
     (one,) = read["runs"]
-    assert (5, 1, 4) == (one["read"], one["created"], one["rejected"])
+    assert (one["read"], one["created"], one["rejected"]) == (5, 1, 4)
     assert {"invalid_phone_no": 3, "email_taken": 1} == one["reject_codes"] == read["rejects"]
     assert one["requests"] > 0
     assert 0 < one["mean_answer_seconds"] <= one["slowest_answer_seconds"]
-    assert (0, None, None) == (read["requests_per_minute"], one["budget"], one["budget_share"])
+    assert (read["requests_per_minute"], one["budget"], one["budget_share"]) == (0, None, None)
     assert "the last 1 runs" in told.output
     assert "invalid_phone_no" in told.output
 
@@ -63,9 +63,9 @@ def test_figures_of_a_load_are_the_same_for_people_and_for_programs(loaded: Load
 def test_the_budget_is_that_of_the_minutes_of_the_run() -> None:
     run = past(1)
 
-    assert (1_000, 0.1) == (run.budget(500), run.budget_share(500))
-    assert 0.25 == run.mean_answer_seconds
-    assert (None, None) == (run.budget(0), run.budget_share(0))
+    assert (run.budget(500), run.budget_share(500)) == (1_000, 0.1)
+    assert run.mean_answer_seconds == 0.25
+    assert (run.budget(0), run.budget_share(0)) == (None, None)
     assert past(1, requests=0).mean_answer_seconds is None
     assert past(1, ended_at=None).budget(500) is None
 
@@ -74,8 +74,8 @@ def test_no_value_of_a_customer_is_in_the_file(loaded: Loaded) -> None:
     done = loaded.run("report", "--html", "runs.html", "--store-url", loaded.store_url)
 
     page = Path("runs.html").read_text("utf-8")
-    assert "1 runs written to runs.html (counts only, no customer).\n" == done.output
-    assert [] == [secret for secret in SECRETS if secret in page]
+    assert done.output == "1 runs written to runs.html (counts only, no customer).\n"
+    assert [secret for secret in SECRETS if secret in page] == []
     assert "invalid_phone_no" in page
 
 
@@ -89,11 +89,11 @@ def test_a_file_is_replaced_only_when_told(loaded: Loaded) -> None:
     wrong = loaded.run("report", "--html", "runs.pdf", *store)
     nowhere = loaded.run("report", "--html", "no/such/runs.html", *store)
 
-    assert (2, "mine", 0) == (refused.code, kept, done.code)
+    assert (refused.code, kept, done.code) == (2, "mine", 0)
     assert "runs.html exists already" in refused.errors
-    assert (2, True) == (wrong.code, "does not end in .html" in wrong.errors)
-    assert (2, True) == (nowhere.code, "cannot be written: No such file" in nowhere.errors)
-    assert [] == list(Path().glob(".runs*")), "no part is left behind"
+    assert (wrong.code, "does not end in .html" in wrong.errors) == (2, True)
+    assert (nowhere.code, "cannot be written: No such file" in nowhere.errors) == (2, True)
+    assert list(Path().glob(".runs*")) == [], "no part is left behind"
 
 
 def test_an_account_without_runs_has_a_report_all_the_same(run: Run) -> None:
@@ -104,7 +104,7 @@ def test_an_account_without_runs_has_a_report_all_the_same(run: Run) -> None:
     done = run("report", "--html", "runs.html")
 
     assert "no run has been recorded" in told.output
-    assert (0, []) == (done.code, run("report", "--json").json["runs"])
+    assert (done.code, run("report", "--json").json["runs"]) == (0, [])
     assert "No run has been recorded" in Path("runs.html").read_text("utf-8")
 
 
@@ -113,9 +113,9 @@ def test_a_thousand_runs_are_tabled_and_the_last_of_them_drawn() -> None:
 
     page = as_html(Report("default", runs, 500))
 
-    assert 1_000 == len(re.findall(r"</tr>", page.partition('id="wire-table"')[2])) - 1
+    assert len(re.findall(r"</tr>", page.partition('id="wire-table"')[2])) - 1 == 1_000
     fates = charts(runs, 500)[0]
-    assert [MAX_BARS, MAX_BARS] == [len(one.values) for one in fates.series]
+    assert [len(one.values) for one in fates.series] == [MAX_BARS, MAX_BARS]
     assert f"Charts show the last {MAX_BARS} runs" in page
 
 
@@ -143,7 +143,7 @@ def test_each_chart_says_what_it_shows_and_leads_to_its_figures() -> None:
     page = as_html(Report("default", [past(n) for n in range(3)], 500))
 
     drawn = re.findall(r'<svg[^>]*aria-labelledby="(\S+) (\S+)"', page)
-    assert 4 == len(drawn)
+    assert len(drawn) == 4
     for title, description in drawn:
         assert f'id="{title}"' in page
         assert f'id="{description}"' in page
@@ -156,7 +156,7 @@ def test_runs_of_other_accounts_are_not_shown(loaded: Loaded) -> None:
         db.execute("UPDATE bunce_runs SET account = 'other'")
         found = [len(history(db, account, limit=9)) for account in ("default", "other")]
 
-    assert [0, 1] == found
+    assert found == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_an_extra_that_is_missing_is_told_with_its_remedy(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
     )
 
-    assert 2 == done.returncode
+    assert done.returncode == 2
     assert remedy in done.stderr
     assert "Traceback" not in done.stderr
 

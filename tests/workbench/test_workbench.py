@@ -33,16 +33,16 @@ def test_a_letter_is_found_looked_at_and_replayed_after_it_was_confirmed(
     visit.press("Replay 1 letter")
     page.get_by_role("heading", name="Replay done").wait_for()
 
-    assert [] == [secret for secret in SECRETS if secret in masked]
+    assert [secret for secret in SECRETS if secret in masked] == []
     assert REJECT_CODES["email_taken"].remedy in masked
     assert "c1@example.com" in values
-    assert "Replay 1 letter?" == asked
+    assert asked == "Replay 1 letter?"
     assert {"1"} == set(before)
     assert {"1", "3"} == set(emulator.customers)
     assert "Created\t1" in page.get_by_role("table").inner_text()
-    assert {"2": "open", "3": "resolved", "4": "open", "5": "open"} == loaded.statuses()
-    assert [] == [url for url in visit.requests if not url.startswith(at(auth, "/"))]
-    assert [] == visit.complaints
+    assert loaded.statuses() == {"2": "open", "3": "resolved", "4": "open", "5": "open"}
+    assert [url for url in visit.requests if not url.startswith(at(auth, "/"))] == []
+    assert visit.complaints == []
 
 
 def test_a_replay_of_all_that_match_leaves_every_other_letter_alone(
@@ -54,7 +54,7 @@ def test_a_replay_of_all_that_match_leaves_every_other_letter_alone(
     visit.press("Replay 1 letter")
     visit.page.get_by_role("heading", name="Replay done").wait_for()
 
-    assert {"2": "open", "3": "resolved", "4": "open", "5": "open"} == loaded.statuses()
+    assert loaded.statuses() == {"2": "open", "3": "resolved", "4": "open", "5": "open"}
 
 
 def test_checked_letters_are_discarded_and_nothing_is_sent(
@@ -69,7 +69,7 @@ def test_checked_letters_are_discarded_and_nothing_is_sent(
     visit.page.get_by_role("heading", name="Discard done").wait_for()
 
     assert "Letters discarded\t2" in visit.page.get_by_role("table").inner_text()
-    assert {"2": "open", "3": "open", "4": "discarded", "5": "discarded"} == loaded.statuses()
+    assert loaded.statuses() == {"2": "open", "3": "open", "4": "discarded", "5": "discarded"}
     assert asked == len(emulator.requests)
 
 
@@ -87,7 +87,7 @@ def test_letters_met_after_the_question_are_not_part_of_the_answer(
     visit.page.get_by_role("heading", name="Discard done").wait_for()
 
     assert "Letters discarded\t3" in visit.page.get_by_role("table").inner_text()
-    assert "open" == loaded.statuses()["2"]
+    assert loaded.statuses()["2"] == "open"
 
 
 def test_nothing_checked_is_no_order_for_everything(
@@ -96,7 +96,7 @@ def test_nothing_checked_is_no_order_for_everything(
     visit.page.goto(at(auth, "/letters"))
     visit.press("Discard checked")
 
-    assert "Nothing is checked" == visit.page.get_by_role("heading", level=1).inner_text()
+    assert visit.page.get_by_role("heading", level=1).inner_text() == "Nothing is checked"
     assert {"open"} == set(loaded.statuses().values())
 
 
@@ -142,8 +142,8 @@ def test_pages_of_letters_lead_to_one_another_and_back(
     visit.page.get_by_role("link", name="Newer").click()
     visit.page.wait_for_load_state()
 
-    assert [50, 50, 24] == [len(page) for page in seen]
-    assert 124 == len({one for page in seen for one in page})
+    assert [len(page) for page in seen] == [50, 50, 24]
+    assert len({one for page in seen for one in page}) == 124
     assert seen[1] == _ids(visit)
 
 
@@ -159,15 +159,15 @@ def test_what_a_row_holds_is_text_and_never_markup(
 
     assert SCRIPT in visit.page.get_by_role("table", name="Row as it was read").inner_text()
     assert visit.page.title().startswith("Letter ")
-    assert 0 == visit.page.locator("img, script").count()
-    assert [] == visit.complaints
+    assert visit.page.locator("img, script").count() == 0
+    assert visit.complaints == []
 
 
 def test_a_filter_that_is_markup_is_text(visit: Visit, auth: Auth) -> None:
     visit.page.goto(at(auth, '/letters?run="><script>alert(1)</script>'))
 
-    assert '"><script>alert(1)</script>' == visit.page.get_by_label("Run id").input_value()
-    assert 0 == visit.page.locator("script").count()
+    assert visit.page.get_by_label("Run id").input_value() == '"><script>alert(1)</script>'
+    assert visit.page.locator("script").count() == 0
 
 
 def test_a_failing_replay_says_why_and_leaves_the_letters_open(
@@ -180,7 +180,7 @@ def test_a_failing_replay_says_why_and_leaves_the_letters_open(
     visit.page.get_by_role("heading", name="The replay did not go through").wait_for()
 
     assert "key" in visit.page.locator(".card.bad").inner_text()
-    assert [] == [secret for secret in SECRETS if secret in visit.text()]
+    assert [secret for secret in SECRETS if secret in visit.text()] == []
     assert {"open"} == set(loaded.statuses().values())
 
 
