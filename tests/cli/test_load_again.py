@@ -54,12 +54,8 @@ def test_what_an_earlier_load_left_behind_goes_first_and_the_user_is_told(
 
     assert done.errors == "Rows that an earlier run left behind are loaded first.\n"
     before = done.json["flushed"]
-    assert tuple(one[name] for one in (before, done.json) for name in ("read", "created")) == (
-        2,
-        2,
-        1,
-        1,
-    )
+    assert (before["read"], before["created"]) == (2, 2)
+    assert (done.json["read"], done.json["created"]) == (1, 1)
     assert run("load", "customers.parquet", "--json").errors == ""
 
 
@@ -98,12 +94,12 @@ def test_a_command_that_is_started_twice_sends_nobody_twice(run: Run, emulator: 
         for _ in range(2)
     ]
 
-    ended = [one.communicate(timeout=120) for one in both]
+    ended = [process.communicate(timeout=120) for process in both]
 
-    assert [one.returncode for one in both] == [0, 0], ended
+    assert [process.returncode for process in both] == [0, 0], ended
     found = [json.loads(out) for out, _ in ended]
-    assert sorted(one["created"] for one in found) == [0, 1_500]
-    assert sorted(one["unchanged"] for one in found) == [0, 1_500]
+    assert sorted(figures["created"] for figures in found) == [0, 1_500]
+    assert sorted(figures["unchanged"] for figures in found) == [0, 1_500]
     assert {1} == set(emulator.times_sent.values())
     assert sum("Waiting for another run" in errors for _, errors in ended) == 1
 

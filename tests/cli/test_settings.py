@@ -221,7 +221,8 @@ def test_arguments_of_another_kind_are_refused(given: Any) -> None:
 
 def test_the_arguments_of_bunce_are_the_fields_of_its_configuration() -> None:
     parameters = inspect.signature(bunce.__init__).parameters.values()
-    given = {one.name for one in parameters if one.kind is not one.VAR_KEYWORD} - {"self"}
+    named = [known for known in parameters if known.kind is not known.VAR_KEYWORD]
+    given = {parameter.name for parameter in named} - {"self"}
     fields = {field.name for field in dataclasses.fields(BunceConfiguration)}
 
     assert given == {name for name in fields - {"destination_type"} if name[:2] != "__"}

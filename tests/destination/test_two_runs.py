@@ -85,7 +85,7 @@ def test_each_of_two_runs_in_one_folder_brings_its_own_rows(
 
     found = [figures(first), figures(second)]
 
-    assert [(one["read"], one["fates"]["created"]) for one in found] == [(ROWS, ROWS)] * 2
+    assert [(run["read"], run["fates"]["created"]) for run in found] == [(ROWS, ROWS)] * 2
     assert {f"c{i}" for i in range(2 * ROWS)} == set(emulator.customers)
     assert {1} == set(emulator.times_sent.values())
 
@@ -95,10 +95,10 @@ def test_the_same_rows_started_twice_are_sent_once(emulator: Emulator, how: str)
     emulator.behavior = Behavior(rate_limit=0, latency_ms=200)
     both = [start(emulator, how, 0), start(emulator, how, 0)]
 
-    found = [figures(one)["fates"] for one in both]
+    found = [figures(process)["fates"] for process in both]
 
-    assert sorted(one["created"] for one in found) == [0, ROWS]
-    assert sorted(one["unchanged"] for one in found) == [0, ROWS]
+    assert sorted(fates["created"] for fates in found) == [0, ROWS]
+    assert sorted(fates["unchanged"] for fates in found) == [0, ROWS]
     assert {1} == set(emulator.times_sent.values())
 
 
@@ -115,7 +115,7 @@ def test_a_copied_folder_sends_nothing_that_its_original_is_sending(emulator: Em
 
     assert {f"c{i}" for i in range(ROWS)} == set(emulator.customers)
     assert {1} == set(emulator.times_sent.values())
-    assert [one["deferred"] for one in found] == [0] * 2
+    assert [fates["deferred"] for fates in found] == [0] * 2
 
 
 def test_a_run_that_finds_another_says_which_and_what_to_do(emulator: Emulator) -> None:
@@ -129,16 +129,16 @@ with run_lock(Path("p/same")):
 """
     with subprocess.Popen(
         [sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as other:
-        assert other.stdout is not None
-        pid = other.stdout.readline().strip()
+    ) as holder:
+        assert holder.stdout is not None
+        pid = holder.stdout.readline().strip()
         with (
             pytest.raises(RunInProgressError, match=rf"process {pid} on .* since .*wait_for_run"),
             run_lock(Path("p/same"), lambda: 0.2),
         ):
             pass
-        other.kill()
-        other.wait()
+        holder.kill()
+        holder.wait()
         with run_lock(Path("p/same"), lambda: 5) as owner:
             # the one that was killed is known to be gone; its claims protect nobody
             assert len(owner.ended) == 1

@@ -56,7 +56,7 @@ class Waiting:
 
     def due(self, chunk: int = 0) -> list[list[str]]:
         """The ids of the batches that need not wait."""
-        return [ids(one) for one in self.held.due(chunk)]
+        return [ids(batch) for batch in self.held.due(chunk)]
 
     def _settled(self, delivered: Delivered) -> list[str]:
         settled, results = self.held.without(delivered)
@@ -122,7 +122,7 @@ def test_rows_left_over_wait_until_their_refusal_is_believed() -> None:
     assert due.column("indeterminate").to_pylist() == [True, True]
     assert BatchRejection(5, 100, BAD, counted=True) == caused_by(due)
     assert last_errors(due) == {}
-    assert [ids(one) for one in load.held.rest()] == [["c3", "c4"]]
+    assert [ids(batch) for batch in load.held.rest()] == [["c3", "c4"]]
 
 
 def test_rows_left_over_do_not_wait_once_a_count_has_lied() -> None:
@@ -182,9 +182,9 @@ def test_at_the_end_those_that_decide_the_most_go_first() -> None:
     for number, (named, sort) in enumerate([(5, BAD), (9, BAD), (7, BAD), (9, "taken")]):
         load.left_over(batch(0, number, 1), named, 0, sort=sort)
 
-    assert [ids(one) for one in load.held.telling()] == [["c1"]]
+    assert [ids(batch) for batch in load.held.telling()] == [["c1"]]
     # a sort without a proof would not get one any more
-    assert [ids(one) for one in load.held.rest()] == [["c0"], ["c2"], ["c3"]]
+    assert [ids(batch) for batch in load.held.rest()] == [["c0"], ["c2"], ["c3"]]
     assert list(load.held.telling()) == []
 
 
@@ -208,8 +208,8 @@ def test_rows_left_over_go_before_a_batch_with_one_of_their_emails() -> None:
     load.left_over(batch(0, 2, 2), 5, 0)
 
     assert list(load.held.sharing({"c1@example.com", "c9@example.com"})) == []
-    assert [ids(one) for one in load.held.sharing({"c2@example.com"})] == [["c2"]]
-    assert [ids(one) for one in load.held.rest()] == [["c0"]]
+    assert [ids(batch) for batch in load.held.sharing({"c2@example.com"})] == [["c2"]]
+    assert [ids(batch) for batch in load.held.rest()] == [["c0"]]
 
 
 def test_nothing_is_known_of_a_batch_that_did_not_wait() -> None:

@@ -88,12 +88,12 @@ class Scheduler:
         for process in self.processes:
             with suppress(psutil.NoSuchProcess):
                 found += psutil.Process(process.pid).children(recursive=True)
-        titles = {one: _title(one) for one in found}
-        # the other workers are the executor's own, of which each starts and watches one of these
+        titles = {process: _title(process) for process in found}
+        # the other workers are the executor's own, each of which starts and watches one
         return [
-            one
-            for one in found
-            if titles[one].startswith(_TASK + " ") and _EXECUTOR not in titles[one]
+            process
+            for process in found
+            if titles[process].startswith(_TASK + " ") and _EXECUTOR not in titles[process]
         ]
 
     def _start(self, *arguments: str) -> None:

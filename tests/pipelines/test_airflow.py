@@ -143,12 +143,11 @@ def test_two_backfills_at_once_are_both_well_at_the_first_try(
     homes = [Path(shutil.copytree(airflow.home, tmp_path / str(number))) for number in range(2)]
     both = [replace(airflow, home=home) for home in homes]
     with ThreadPoolExecutor() as pool:
-        runs = list(
-            pool.map(lambda one: run(one, "bunce_backfill", "2026-11-04", shards=2)[0], both)
-        )
+        found = pool.map(lambda place: run(place, "bunce_backfill", "2026-11-04", shards=2), both)
+        runs = [dag_run for [dag_run] in found]
 
-    assert [one["state"] for one in runs] == ["success", "success"]
-    totals = [one["results"]["summary -1"] for one in runs]
+    assert [dag_run["state"] for dag_run in runs] == ["success", "success"]
+    totals = [dag_run["results"]["summary -1"] for dag_run in runs]
     assert [total["read"] for total in totals] == [4320, 4320]
     assert 4276 == sum(total["created"] for total in totals) == len(emulator.customers)
     assert {1} == set(emulator.times_sent.values())

@@ -73,8 +73,8 @@ class Daemon:
 
     def at_work(self) -> list[psutil.Process]:
         """The process of a run, and that of its step, which loads."""
-        spawned = [one for one in self._below() if "spawn_main" in " ".join(one.cmdline())]
-        steps = [one for one in spawned if one.parent() in spawned]
+        spawned = [child for child in self._below() if "spawn_main" in " ".join(child.cmdline())]
+        steps = [child for child in spawned if child.parent() in spawned]
         return [found for step in steps for found in (step.parent(), step) if found is not None]
 
     def _below(self) -> list[psutil.Process]:

@@ -88,7 +88,7 @@ def counts(result: Any, node: str) -> dict[str, Any]:
 
 def checks(result: Any) -> dict[str, Any]:
     """Name and evaluation of the checks of a run."""
-    return {one.check_name: one for one in result.get_asset_check_evaluations()}
+    return {check.check_name: check for check in result.get_asset_check_evaluations()}
 
 
 def test_a_day_is_loaded_with_its_counts_and_again_without_a_request(
@@ -137,8 +137,8 @@ def test_shards_make_up_the_table(execute: Execute, emulator: Emulator, module: 
 
     found = [counts(result, "bunce_backfill") for result in results]
     assert all(result.success for result in results)
-    assert [one["read"] for one in found] == [540] * 8
-    assert 4276 == sum(one["created"] for one in found) == len(emulator.customers)
+    assert [shard["read"] for shard in found] == [540] * 8
+    assert 4276 == sum(shard["created"] for shard in found) == len(emulator.customers)
     assert {1} == set(emulator.times_sent.values())
 
 
@@ -152,7 +152,7 @@ def test_checks_tell_of_rejected_rows_and_of_old_dead_letters(execute: Execute) 
         bunce__sync_old_dead_letters=age,
     )
 
-    assert all(one.passed for one in lenient.values())
+    assert all(check.passed for check in lenient.values())
     assert lenient["old_dead_letters"].metadata["open"].value == 15
     found = checks(strict)
     assert not strict.success
@@ -187,13 +187,13 @@ def test_conservation_compares_with_what_dlt_handed_over_in_the_same_run(
     import dagster as dg
 
     metadata = {"read": 9, "created": 9, "rows_loaded": 10}
-    other = {"read": 9, "created": 9, "rows_loaded": 9}
+    elsewhere = {"read": 9, "created": 9, "rows_loaded": 9}
 
     @dg.multi_asset(specs=[dg.AssetSpec(module.SYNC)])
     def lossy(context: dg.AssetExecutionContext) -> Iterator[Any]:
         yield dg.MaterializeResult(asset_key=module.SYNC, metadata=metadata)
         # a shard that another run has loaded meanwhile
-        event = dg.AssetMaterialization(module.SYNC, metadata=other)
+        event = dg.AssetMaterialization(module.SYNC, metadata=elsewhere)
         context.instance.report_runless_asset_event(event)
 
     bunce = module.Bunce(source_url=crm, api_key="sk_test_x", store_url=postgres_store)
@@ -224,7 +224,7 @@ def test_the_schedule_asks_for_yesterday(module: ModuleType) -> None:
         )
         data = schedule.evaluate_tick(context)
 
-    assert [one.partition_key for one in data.run_requests] == ["2026-11-04"]
+    assert [request.partition_key for request in data.run_requests] == ["2026-11-04"]
 
 
 def test_three_partitions_at_once_are_each_well_at_the_first_try(
@@ -255,9 +255,9 @@ def test_three_partitions_at_once_are_each_well_at_the_first_try(
         )
         for home, day in zip(homes, (2, 3, 4), strict=True)
     ]
-    errors = [one.communicate(timeout=300)[1] for one in days]
+    errors = [day.communicate(timeout=300)[1] for day in days]
 
-    assert [one.returncode for one in days] == [0, 0, 0], errors
+    assert [day.returncode for day in days] == [0, 0, 0], errors
     # one a minute from three o'clock of the first day on; one in a hundred has no email
     assert len(emulator.customers) == 4140 - 42
     assert {1} == set(emulator.times_sent.values())

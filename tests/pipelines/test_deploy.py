@@ -92,8 +92,8 @@ def test_each_pod_loads_the_shard_of_its_index(
         found.append(json.loads(done.stdout))
 
     assert job["completionMode"] == "Indexed"
-    assert [one["read"] for one in found] == [540, 540]
-    assert {"bunce_load"} == {one["pipeline_name"][:10] for one in found}
+    assert [pod["read"] for pod in found] == [540, 540]
+    assert {"bunce_load"} == {pod["pipeline_name"][:10] for pod in found}
     first, last = range(540), range(4320 - 540, 4320)
     assert {str(n) for n in (*first, *last) if n % 100 != 7} == set(emulator.customers)
 

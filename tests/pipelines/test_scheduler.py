@@ -27,11 +27,11 @@ def test_the_scheduler_repeats_shards_whose_workers_were_killed(
     with scheduler.running():
         scheduler.trigger('{"shards": 2}')
         wait_until(lambda: len(emulator.customers) >= 300, seconds=240)
-        task, other = scheduler.at_work()
-        watcher = other.parent()
+        task, missed = scheduler.at_work()
+        watcher = missed.parent()
         assert watcher is not None
         # the end of this one is told by its watcher; the other is missed when its heartbeat is
-        for process in (task, watcher, other):
+        for process in (task, watcher, missed):
             process.kill()
         before = len(emulator.customers)
         emulator.behavior = Behavior(rate_limit=0)

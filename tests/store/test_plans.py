@@ -92,15 +92,20 @@ def test_a_load_finds_customers_and_their_letters_by_key(db: Explained) -> None:
 
 def test_letters_are_closed_by_key(db: Explained) -> None:
     ledger_helper(db, "first").claim(bad=[("worse", "d"), ("back", "before")])
-    one, other = (row["id"] for row in db.rows("SELECT id FROM bunce_dead_letters"))
+    corrected_id, discarded_id = (row["id"] for row in db.rows("SELECT id FROM bunce_dead_letters"))
     db.plans.clear()
-    corrected = {"letter_id": one, "own_id": "new", "customer_id": "worse", "fingerprint": "e"}
+    corrected = {
+        "letter_id": corrected_id,
+        "own_id": "new",
+        "customer_id": "worse",
+        "fingerprint": "e",
+    }
 
-    dead_letters.release(db, "default", [one])
-    dead_letters.close_unseen(db, "default", {one: "2020-01-01"}, "resolved")
+    dead_letters.release(db, "default", [corrected_id])
+    dead_letters.close_unseen(db, "default", {corrected_id: "2020-01-01"}, "resolved")
     table = pa.Table.from_pylist([corrected | {"version": 1}], dead_letters.CORRECTED)
     dead_letters.close_corrected(db, "default", table)
-    dead_letters.set_status(db, "default", [other], "discarded")
+    dead_letters.set_status(db, "default", [discarded_id], "discarded")
 
     assert len(db.plans) >= 7
     assert db.through_all == []

@@ -76,8 +76,8 @@ def test_a_pooler_whose_clients_share_sessions_is_refused(pooler: Pooler, mode: 
 def test_a_pooler_whose_clients_have_sessions_is_used(pooler: Pooler) -> None:
     url = pooler("session")
 
-    with Database(url) as one, Database(url) as other:
-        assert one.store_id == other.store_id
+    with Database(url) as first, Database(url) as second:
+        assert first.store_id == second.store_id
 
 
 def test_tables_that_somebody_else_made_in_public_are_refused(postgres_url: str) -> None:
@@ -89,8 +89,8 @@ def test_tables_that_somebody_else_made_in_public_are_refused(postgres_url: str)
         admin.execute("GRANT CREATE ON SCHEMA public TO PUBLIC")
     with Database(theirs):
         pass
-    with psycopg.connect(theirs, autocommit=True) as other:
-        other.execute("GRANT ALL ON ALL TABLES IN SCHEMA public TO PUBLIC")
+    with psycopg.connect(theirs, autocommit=True) as connection:
+        connection.execute("GRANT ALL ON ALL TABLES IN SCHEMA public TO PUBLIC")
 
     with pytest.raises(StoreError) as failure, Database(ours):
         pass

@@ -42,8 +42,8 @@ def test_everything_lies_in_the_schema_that_the_url_names(postgres_store: str) -
     with Database(postgres_store):
         pass
 
-    with admin(postgres_store) as other:
-        rows = other.execute(
+    with admin(postgres_store) as connection:
+        rows = connection.execute(
             "SELECT DISTINCT table_schema FROM information_schema.tables "
             "WHERE table_name LIKE 'bunce_%%' AND table_schema = %s",
             (schema_of(postgres_store),),
@@ -57,16 +57,17 @@ def test_without_a_schema_the_tables_lie_where_the_role_looks_first(postgres_url
         pass
 
     assert Database(postgres_url).exists()
-    with psycopg.connect(postgres_url) as other:
-        assert other.execute("SELECT to_regclass('public.bunce_customers') IS NOT NULL").fetchone()
+    with psycopg.connect(postgres_url) as connection:
+        named = "SELECT to_regclass('public.bunce_customers') IS NOT NULL"
+        assert connection.execute(named).fetchone()
 
 
 def test_a_store_is_not_made_by_looking(postgres_store: str) -> None:
     error = refused(postgres_store, read_only=True)
 
     assert "There is no store at postgres on" in error.message
-    with admin(postgres_store) as other:
-        found = other.execute(
+    with admin(postgres_store) as connection:
+        found = connection.execute(
             "SELECT to_regnamespace(%s) IS NULL", (schema_of(postgres_store),)
         ).fetchone()
     assert found == (True,)
@@ -101,12 +102,12 @@ with Database({postgres_store!r}) as db:
 def role(postgres_store: str) -> Iterator[str]:
     """A role with no rights; its name and how it connects."""
     name = f"loader_{os.getpid()}"
-    with admin(postgres_store) as other:
-        other.execute(f"CREATE ROLE {name} LOGIN")  # type: ignore[arg-type]
+    with admin(postgres_store) as connection:
+        connection.execute(f"CREATE ROLE {name} LOGIN")  # type: ignore[arg-type]
     yield name
-    with admin(postgres_store) as other:
-        other.execute(f"DROP OWNED BY {name}")  # type: ignore[arg-type]
-        other.execute(f"DROP ROLE {name}")  # type: ignore[arg-type]
+    with admin(postgres_store) as connection:
+        connection.execute(f"DROP OWNED BY {name}")  # type: ignore[arg-type]
+        connection.execute(f"DROP ROLE {name}")  # type: ignore[arg-type]
 
 
 def test_a_role_needs_no_more_than_the_rights_that_are_documented(
@@ -119,9 +120,9 @@ def test_a_role_needs_no_more_than_the_rights_that_are_documented(
     with Database(postgres_store):
         pass
     second = refused(theirs)
-    with admin(postgres_store) as other:
-        other.execute(f"GRANT USAGE ON SCHEMA {schema} TO {role}")  # type: ignore[arg-type]
-        other.execute(
+    with admin(postgres_store) as connection:
+        connection.execute(f"GRANT USAGE ON SCHEMA {schema} TO {role}")  # type: ignore[arg-type]
+        connection.execute(
             f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}"  # type: ignore[arg-type]
         )
     with Database(theirs) as db, db.transaction():
@@ -155,10 +156,10 @@ def test_a_transaction_waits_for_the_one_before_and_not_for_ever(postgres_store:
 def test_stores_in_two_schemas_do_not_wait_for_one_another(
     postgres_store: str, postgres_url: str
 ) -> None:
-    with Database(postgres_url) as one, Database(f"{postgres_url}&schema=b", busy_timeout_s=1) as b:
-        with one.transaction(), b.transaction():
+    with Database(postgres_url) as a, Database(f"{postgres_url}&schema=b", busy_timeout_s=1) as b:
+        with a.transaction(), b.transaction():
             b.execute("INSERT INTO bunce_customers (account, customer_id) VALUES ('a', '1')")
-        assert one.rows("SELECT * FROM bunce_customers") == []
+        assert a.rows("SELECT * FROM bunce_customers") == []
 
 
 @pytest.mark.parametrize(
@@ -215,10 +216,10 @@ def test_a_lock_by_name_is_held_by_one_and_ends_with_its_process(postgres_store:
     killed = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
 
     assert killed.stdout == b"True\n"
-    with Database(postgres_store) as one, Database(postgres_store) as two:
-        with one.alone("replay") as first, two.alone("replay") as second:
+    with Database(postgres_store) as holder, Database(postgres_store) as asker:
+        with holder.alone("replay") as first, asker.alone("replay") as second:
             assert (first, second) == (True, False)
-        with two.alone("replay") as third:
+        with asker.alone("replay") as third:
             assert third
 
 

@@ -30,14 +30,14 @@ def refused(url: str = URL, *, read_only: bool = False) -> StoreError:
 
 def write(sql: str, path: Path = FILE) -> None:
     """Changes the file behind our back."""
-    with closing(sqlite3.connect(path)) as other, other:
-        other.execute(sql)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(sql)
 
 
 def version() -> int:
     """The schema version in the file."""
-    with closing(sqlite3.connect(FILE)) as other:
-        return int(other.execute("SELECT version FROM bunce_schema").fetchone()[0])
+    with closing(sqlite3.connect(FILE)) as connection:
+        return int(connection.execute("SELECT version FROM bunce_schema").fetchone()[0])
 
 
 def test_a_new_store_makes_its_folder_and_all_of_its_tables() -> None:
@@ -59,11 +59,11 @@ def test_opening_again_keeps_what_is_there() -> None:
 def test_a_store_of_every_older_version_is_brought_up_to_date() -> None:
     for older in range(1, len(MIGRATIONS)):
         FILE.unlink(missing_ok=True)
-        with closing(sqlite3.connect(FILE)) as other, other:
+        with closing(sqlite3.connect(FILE)) as connection, connection:
             for statement in (s for step in MIGRATIONS[:older] for s in step):
-                other.execute(statement)
-            other.execute("CREATE TABLE bunce_schema (version BIGINT NOT NULL)")
-            other.execute("INSERT INTO bunce_schema VALUES (?)", (older,))
+                connection.execute(statement)
+            connection.execute("CREATE TABLE bunce_schema (version BIGINT NOT NULL)")
+            connection.execute("INSERT INTO bunce_schema VALUES (?)", (older,))
 
         with Database(URL):
             pass

@@ -140,5 +140,6 @@ def violations(page: Page) -> list[str]:
 
     found = Axe().run(page).response["violations"]
     return [
-        f"{one['id']}: {json.dumps([node['target'] for node in one['nodes']])}" for one in found
+        f"{violation['id']}: {json.dumps([node['target'] for node in violation['nodes']])}"
+        for violation in found
     ]

@@ -149,8 +149,8 @@ def main(images: Path) -> None:
             with Database(store_url, read_only=True) as db:
                 taken = newest(db, "default", Selection(codes=["email_taken"]), limit=1)[0]
             _picture(browser, [auth.address, letters], images / "workbench-light.png")
-            one = f"{letters}/{taken['id']}"
-            _picture(browser, [auth.address, one], images / "workbench-dark.png", scheme="dark")
+            letter = f"{letters}/{taken['id']}"
+            _picture(browser, [auth.address, letter], images / "workbench-dark.png", scheme="dark")
         _picture(browser, [report.as_uri()], images / "report-light.png", height=1000)
         _picture(browser, [report.as_uri()], images / "report-narrow.png", width=360, height=760)
 

@@ -160,11 +160,11 @@ def test_a_form_that_makes_no_sense_does_nothing(
 
 
 def test_two_processes_do_not_open_for_one_another(auth: Auth, loaded: Loaded) -> None:
-    with workbench(loaded.store_url) as other:
-        cookie = f"{other.cookie}={auth.session}"
+    with workbench(loaded.store_url) as second:
+        cookie = f"{second.cookie}={auth.session}"
 
-        assert ask(other, "GET", "/", cookie=cookie)[0] == 403
-        assert ask(other, "GET", f"/start?token={auth.start}", cookie="")[0] == 403
+        assert ask(second, "GET", "/", cookie=cookie)[0] == 403
+        assert ask(second, "GET", f"/start?token={auth.start}", cookie="")[0] == 403
 
 
 @pytest.fixture
@@ -215,7 +215,7 @@ def test_a_replay_that_is_broken_off_leaves_its_letters_open(
     order = urlencode({"token": token, "do": "replay-all", "field": "email"})
 
     begun = ask(Auth(port), "POST", "/act", cookie=cookie, body=order)[0]
-    while not any(one.rows for one in emulator.requests[before:]):
+    while not any(request.rows for request in emulator.requests[before:]):
         assert served.poll() is None
     served.send_signal(signal.SIGINT)
 
@@ -245,7 +245,7 @@ def test_the_browser_is_led_in_without_the_token_among_its_arguments(
                 assert running.poll() is None
             opened = Path("seen.txt").read_text().strip()
             file = Path(opened.removeprefix("file://"))
-            modes = [stat.S_IMODE(one.stat().st_mode) for one in (file, file.parent)]
+            modes = [stat.S_IMODE(path.stat().st_mode) for path in (file, file.parent)]
             visit = window()
             visit.page.goto(opened)
             visit.page.wait_for_url("http://127.0.0.1:*/")

@@ -50,12 +50,12 @@ def test_figures_of_a_load_are_the_same_for_people_and_for_programs(loaded: Load
     told = loaded.run("report", *store)
     read = loaded.run("report", "--json", *store).json
 
-    (one,) = read["runs"]
-    assert (one["read"], one["created"], one["rejected"]) == (5, 1, 4)
-    assert {"invalid_phone_no": 3, "email_taken": 1} == one["reject_codes"] == read["rejects"]
-    assert one["requests"] > 0
-    assert 0 < one["mean_answer_seconds"] <= one["slowest_answer_seconds"]
-    assert (read["requests_per_minute"], one["budget"], one["budget_share"]) == (0, None, None)
+    (run,) = read["runs"]
+    assert (run["read"], run["created"], run["rejected"]) == (5, 1, 4)
+    assert {"invalid_phone_no": 3, "email_taken": 1} == run["reject_codes"] == read["rejects"]
+    assert run["requests"] > 0
+    assert 0 < run["mean_answer_seconds"] <= run["slowest_answer_seconds"]
+    assert (read["requests_per_minute"], run["budget"], run["budget_share"]) == (0, None, None)
     assert "the last 1 runs" in told.output
     assert "invalid_phone_no" in told.output
 
@@ -115,7 +115,7 @@ def test_a_thousand_runs_are_tabled_and_the_last_of_them_drawn() -> None:
 
     assert len(re.findall(r"</tr>", page.partition('id="wire-table"')[2])) - 1 == 1_000
     fates = charts(runs, 500)[0]
-    assert [len(one.values) for one in fates.series] == [MAX_BARS, MAX_BARS]
+    assert [len(series.values) for series in fates.series] == [MAX_BARS, MAX_BARS]
     assert f"Charts show the last {MAX_BARS} runs" in page
 
 
@@ -148,7 +148,7 @@ def test_each_chart_says_what_it_shows_and_leads_to_its_figures() -> None:
         assert f'id="{title}"' in page
         assert f'id="{description}"' in page
     targets = set(re.findall(r'<figcaption><a href="#([\w-]+)"', page))
-    assert targets == {one for one in targets if f'id="{one}"' in page} != set()
+    assert targets == {target for target in targets if f'id="{target}"' in page} != set()
 
 
 def test_runs_of_other_accounts_are_not_shown(loaded: Loaded) -> None:

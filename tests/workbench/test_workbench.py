@@ -143,7 +143,7 @@ def test_pages_of_letters_lead_to_one_another_and_back(
     visit.page.wait_for_load_state()
 
     assert [len(page) for page in seen] == [50, 50, 24]
-    assert len({one for page in seen for one in page}) == 124
+    assert len({letter for page in seen for letter in page}) == 124
     assert seen[1] == _ids(visit)
 
 
