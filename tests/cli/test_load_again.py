@@ -11,7 +11,7 @@ import pytest
 from dlt_bunce.destination.run_lock import run_lock
 from dlt_bunce.emulator import Behavior, Emulator, Fault
 
-from .conftest import PROGRAM, Run, people, write
+from .conftest import Run, people, write
 
 
 def test_another_mapping_of_the_same_file_is_not_read_by_the_old_one(
@@ -81,12 +81,15 @@ def test_rows_left_behind_arrive_although_the_file_has_other_columns_by_now(
     assert (again.json["read"], again.json["unchanged"]) == (1, 1)
 
 
-def test_a_command_that_is_started_twice_sends_nobody_twice(run: Run, emulator: Emulator) -> None:
+@pytest.mark.usefixtures("run")
+def test_a_command_that_is_started_twice_sends_nobody_twice(
+    emulator: Emulator, program_file: Path
+) -> None:
     emulator.behavior = Behavior(rate_limit=0, latency_ms=300)
     write(people(*range(1_500)), "a.parquet")
     both = [
         subprocess.Popen(
-            [PROGRAM, "load", "a.parquet", "--json"],
+            [program_file, "load", "a.parquet", "--json"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

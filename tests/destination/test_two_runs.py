@@ -7,10 +7,12 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.forks import Forks
 
 from dlt_bunce.destination.run_lock import owner_of, run_lock
 from dlt_bunce.emulator import Behavior, Emulator, Fault
@@ -47,15 +49,22 @@ print(json.dumps({"read": summary.read, "fates": summary.fates}))
 """
 
 
-def start(emulator: Emulator, how: str, first: int, folder: str = "p") -> subprocess.Popen[str]:
-    """A process that loads 500 customers, from this number on."""
-    arguments = [emulator.base_url, how, str(first), folder]
-    return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start(emulator: Emulator, loading: Forks) -> Start:
+    """Start a process that loads 500 customers, from a number on."""
+
+    def start(how: str, first: int, folder: str = "p") -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            loading.python(PROGRAM, emulator.base_url, how, str(first), folder),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start
 
 
 def figures(process: subprocess.Popen[str]) -> Any:
@@ -74,14 +83,14 @@ def wait_for_requests(emulator: Emulator, count: int) -> None:
 
 
 @pytest.mark.parametrize("how", ["flush_and_run", "run"])
-@pytest.mark.parametrize("gap_s", [0.0, 0.4, 1.5])
+@pytest.mark.parametrize("requests", [0, 1, 3])
 def test_each_of_two_runs_in_one_folder_brings_its_own_rows(
-    emulator: Emulator, how: str, gap_s: float
+    emulator: Emulator, how: str, requests: int, start: Start
 ) -> None:
     emulator.behavior = Behavior(rate_limit=0, latency_ms=200)
-    first = start(emulator, how, 0)
-    time.sleep(gap_s)
-    second = start(emulator, how, ROWS)
+    first = start(how, 0)
+    wait_for_requests(emulator, requests)
+    second = start(how, ROWS)
 
     found = [figures(first), figures(second)]
 
@@ -91,9 +100,11 @@ def test_each_of_two_runs_in_one_folder_brings_its_own_rows(
 
 
 @pytest.mark.parametrize("how", ["flush_and_run", "run"])
-def test_the_same_rows_started_twice_are_sent_once(emulator: Emulator, how: str) -> None:
+def test_the_same_rows_started_twice_are_sent_once(
+    emulator: Emulator, how: str, start: Start
+) -> None:
     emulator.behavior = Behavior(rate_limit=0, latency_ms=200)
-    both = [start(emulator, how, 0), start(emulator, how, 0)]
+    both = [start(how, 0), start(how, 0)]
 
     found = [figures(process)["fates"] for process in both]
 
@@ -102,14 +113,16 @@ def test_the_same_rows_started_twice_are_sent_once(emulator: Emulator, how: str)
     assert {1} == set(emulator.times_sent.values())
 
 
-def test_a_copied_folder_sends_nothing_that_its_original_is_sending(emulator: Emulator) -> None:
+def test_a_copied_folder_sends_nothing_that_its_original_is_sending(
+    emulator: Emulator, start: Start
+) -> None:
     # the third request brings customers: a key check comes first
     slow = Fault("hang_before", on_request=3, seconds=4.0)
     emulator.behavior = Behavior(rate_limit=0, faults=(slow,))
-    first = start(emulator, "run", 0)
+    first = start("run", 0)
     wait_for_requests(emulator, 3)
     shutil.copytree("p", "q")
-    second = start(emulator, "flush", 0, "q")
+    second = start("flush", 0, "q")
 
     found = [figures(first)["fates"], figures(second)["fates"]]
 
@@ -150,10 +163,10 @@ with run_lock(Path("p/same")):
         assert elsewhere.ended == ()
 
 
-def test_a_store_that_goes_in_mid_load_ends_the_run(emulator: Emulator) -> None:
+def test_a_store_that_goes_in_mid_load_ends_the_run(emulator: Emulator, start: Start) -> None:
     slow = Fault("hang_before", on_request=3, seconds=3.0)
     emulator.behavior = Behavior(rate_limit=0, faults=(slow,))
-    process = start(emulator, "run", 0)
+    process = start("run", 0)
     wait_for_requests(emulator, 3)
     for file in Path().glob("s.sqlite*"):
         file.unlink()

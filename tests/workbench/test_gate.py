@@ -168,9 +168,9 @@ def test_two_processes_do_not_open_for_one_another(auth: Auth, loaded: Loaded) -
 
 
 @pytest.fixture
-def served(loaded: Loaded) -> Iterator[subprocess.Popen[str]]:
+def served(loaded: Loaded, program_file: Path) -> Iterator[subprocess.Popen[str]]:
     """`dlt-bunce ui` as a program of its own."""
-    words = [str(PROGRAM), "ui", "--port", "0", "--no-browser", "--json"]
+    words = [program_file, "ui", "--port", "0", "--no-browser", "--json"]
     with subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as running:
