@@ -86,7 +86,7 @@ def _from_text(text: pa.Array, date_format: str | None) -> pa.Array:
     numbers = pc.match_substring_regex(present, _INTEGER).true_count
     try:
         if numbers == len(present):
-            return _whole_numbers(text)
+            return _integers(text)
         if not numbers:
             return _iso(text)
     except pa.ArrowInvalid:
@@ -111,16 +111,14 @@ def _parse_cell(text: str) -> tuple[str, int | None]:
     cell = pa.array([text])
     is_number = pc.match_substring_regex(cell, _INTEGER)[0].as_py()
     try:
-        return (
-            ("number", _whole_numbers(cell)[0].as_py())
-            if is_number
-            else ("time", _iso(cell)[0].as_py())
-        )
+        if is_number:
+            return "number", _integers(cell)[0].as_py()
+        return "time", _iso(cell)[0].as_py()
     except pa.ArrowInvalid:
         return "neither", None
 
 
-def _whole_numbers(text: pa.Array) -> pa.Array:
+def _integers(text: pa.Array) -> pa.Array:
     return pc.replace_substring_regex(text, r"^\+", "").cast(pa.int64())
 
 
