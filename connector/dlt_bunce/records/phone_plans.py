@@ -56,8 +56,8 @@ def _fits(key: str) -> tuple[bool, str]:
         return national in plan.general_desc.possible_length, ""
     # if the prefix may be empty, the pattern matches every number of the country, so the library
     # must check each of them
-    behind = "" if re.match(trunk, "") else f"(?:{trunk})"
-    return national in plan.general_desc.possible_length, code + behind
+    trunk_pattern = "" if re.match(trunk, "") else f"(?:{trunk})"
+    return national in plan.general_desc.possible_length, code + trunk_pattern
 
 
 def _plan_of(head: str) -> tuple[str, Any] | None:

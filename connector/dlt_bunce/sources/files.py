@@ -65,7 +65,7 @@ def columns(location: str) -> list[str]:
 
 
 def _local_columns(found: Sequence[Any]) -> list[str]:
-    """Return the columns common to the files. Raises SourceError for files that do not match."""
+    """Return the columns of the files. Raises SourceError for files that do not match."""
     same = csv_files.SameColumns()
     schemas = {}
     for file in found:

@@ -55,7 +55,7 @@ def file_columns(location: str) -> list[str]:
 
 
 def holds_files(location: str) -> bool:
-    """Return whether a resolved location is one of files, not a database."""
+    """Return whether a resolved location leads to files rather than to a database."""
     return (location.split("://", 1)[0] if "://" in location else "") in _FILES
 
 

@@ -33,14 +33,14 @@ def key_bounds(url: str, parts: int, key: str, query: Query) -> list[Any]:
 
 def _refuse_bound(key: str, value: Any) -> None:
     """Raise SourceError for a value that cannot be a bound: not comparable or not storable."""
-    known = isinstance(value, (str, int, float, Decimal, date, UUID)) and not isinstance(
+    is_supported = isinstance(value, (str, int, float, Decimal, date, UUID)) and not isinstance(
         value, bool
     )
     if isinstance(value, (float, Decimal)):
-        known = value == value  # noqa: PLR0124, false for NaN
+        is_supported = value == value  # noqa: PLR0124, false for NaN
     if isinstance(value, int):
-        known = known and abs(value) < _INT64
-    if not known:
+        is_supported = is_supported and abs(value) < _INT64
+    if not is_supported:
         raise _no_key(key, type(value).__name__)
 
 

@@ -96,9 +96,10 @@ def shard_source(
     """Read the rows of one shard, such as 2/8, of a location that `open_source` supports.
 
     A database needs a `key`: an indexed column to divide the rows by, usually the id; some of its
-    values are kept in the store. The plan is kept for good in the store of `pipeline`, under the
-    name `plan` and the source. Shards of one load must use the same plan name; use a new name to
-    divide a table that has grown a lot evenly again. Raises SourceError, StoreError.
+    values are kept in the store. The plan is kept in the store of `pipeline` for as long as the
+    store exists, under the name `plan` and the source. Shards of one load must use the same plan
+    name; use a new name to divide a table that has grown a lot evenly again. Raises SourceError,
+    StoreError.
     """
     shard = Shard.parse(shard) if isinstance(shard, str) else shard
     split = _Split.of_source(location, shard.of, table=table, query=query, key=key)

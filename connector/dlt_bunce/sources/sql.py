@@ -109,9 +109,13 @@ def _arrow_type(column: Any) -> pa.DataType | None:
 
     if isinstance(column.type, sa.DateTime):
         return pa.timestamp("us", "UTC" if column.type.timezone else None)
-    for kind, known in ((sa.Date, pa.date32()), (sa.Integer, pa.int64()), (sa.String, pa.string())):
+    for kind, arrow_type in (
+        (sa.Date, pa.date32()),
+        (sa.Integer, pa.int64()),
+        (sa.String, pa.string()),
+    ):
         if isinstance(column.type, kind):
-            return known
+            return arrow_type
     return None
 
 
