@@ -95,7 +95,7 @@ def refuse_dry_run_over_left_overs(pipeline: Pipeline) -> None:
 
 
 def can_be_read_again(data: Any) -> bool:
-    """Return whether a second run could extract the same rows; an iterator is used up."""
+    """Return whether a second run could extract the same rows; False for an iterator."""
     if isinstance(data, DltSource):
         resources = data.resources.selected.values()
         return all(can_be_read_again(resource) for resource in resources)

@@ -65,7 +65,7 @@ def run_lock(
     """Hold the folder for the block; a thread that already holds it continues at once.
 
     `wait_s` is called only if another run holds the folder. Raises RunInProgressError if that run
-    still holds it after so many seconds.
+    still holds it after that many seconds.
     """
     owner = acquire(working_dir, wait_s)
     try:
@@ -174,7 +174,7 @@ def _write(path: Path, owner: Owner, *, released: bool) -> None:
 def _holder(path: Path) -> str:
     record = _read(_beside(path, "run"))
     if not record:
-        return "another process that just started"
+        return "a process that just started"
     return f"process {record['pid']} on {record['host']} since {record['since']}"
 
 

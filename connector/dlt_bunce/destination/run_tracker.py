@@ -48,7 +48,7 @@ _active_traces: ContextVar[list[PipelineTrace] | None] = ContextVar("_active_tra
 def group_traces(pipeline: Pipeline) -> Iterator[None]:
     """Treat all of dlt's runs in the block as one.
 
-    The caller notifies of its success; a failure, when an exception leaves the block, is notified
+    The caller notifies when they succeed. If an exception leaves the block, the failure is notified
     here.
     """
     traces: list[PipelineTrace] = []
