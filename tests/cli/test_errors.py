@@ -73,9 +73,13 @@ WRONG: dict[str, tuple[int, str, str]] = {
     "load ragged.csv --query q": (2, "", "A table, query, or shard key cannot be used"),
     "load s3://bucket/*.parquet": (2, "", "No credentials of the source."),
     "load c.parquet": (1, f"{URL}=http://127.0.0.1:9/v1", "cannot be used: no connection"),
-    "load c.parquet ": (2, f"{URL}=https://api.bunce.so/v1", "does not begin with sk_live_"),
+    "load c.parquet ": (
+        2,
+        f"{URL}=https://api.bunce.so/v1",
+        "requires an API key that starts with sk_live_",
+    ),
     "load c.parquet  ": (2, f"{URL}=http://example.com/v1", "unencrypted"),
-    "load c.parquet   ": (2, f"{URL}=somewhere", "is not a plain http(s) address"),
+    "load c.parquet   ": (2, f"{URL}=somewhere", "is not a plain http(s) URL"),
     "load c.parquet    ": (2, KEY, "No API key."),
     "load c.parquet     ": (
         2,
@@ -117,7 +121,7 @@ WRONG: dict[str, tuple[int, str, str]] = {
     ),
     "emulator --host 0.0.0.0": (2, "", "0.0.0.0 is reachable from other machines"),
     "emulator --behavior {": (2, "", "The emulator cannot start"),
-    'emulator --behavior {"nope":1}': (2, "", "no such switch: nope"),
+    'emulator --behavior {"nope":1}': (2, "", "unknown switch: nope"),
     "demo --folder .": (2, "", "The folder . holds something else."),
 }
 
