@@ -227,7 +227,7 @@ class Histories(RuleBasedStateMachine):
             b"key",
             chunk_rows=chunk_rows,
             check_mapping=False,
-            patience_s=(0.0,) * 4,
+            patience_s=(0.0,) * 5,
         )
         retry = RetryPolicy(base_s=0.001)
         with (

@@ -27,7 +27,7 @@ from dlt_bunce.api.throttle import BatchSize, Concurrency, Throttle
 from dlt_bunce.destination.adapter import REPLACE_REFUSED, REPLACE_REMEDY
 from dlt_bunce.destination.configuration import BunceConfiguration
 from dlt_bunce.destination.jobs import CustomersJob, StateJob, end_rehearsal, forget_duplicates
-from dlt_bunce.destination.run_hook import resolved
+from dlt_bunce.destination.run_hook import resolve_hook
 from dlt_bunce.destination.run_lock import Owner, owner_of
 from dlt_bunce.destination.state import StoredState
 from dlt_bunce.destination.table_checks import GIVEN_UP, refuse_table
@@ -100,7 +100,7 @@ class BunceClient(JobClientBase, StoredState):
     ) -> list[PreparedTableSchema]:
         """Refuses what Bunce cannot take, before any job starts: dlt keeps the package."""
         tables = super().verify_schema(only_tables, new_jobs)
-        resolved(self.config.on_run_end)
+        resolve_hook(self.config.on_run_end)
         customers = [table for table in tables if not _is_dlt(table["name"] or "")]
         for table in customers:
             self._check_table(table, [one["name"] or "" for one in customers])

@@ -40,9 +40,6 @@ def resolve_hook(on_run_end: Union[str, Hook, None]) -> Hook | None:
     return hook
 
 
-resolved = resolve_hook  # the name that client.py imports
-
-
 def call(hook: Hook, summary: RunSummary) -> None:
     """Call the hook, logging the type of any exception it raises.
 

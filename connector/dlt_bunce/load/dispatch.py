@@ -33,6 +33,8 @@ class Batch:
     lagging: frozenset[int] = frozenset()
     last_try: bool = False
     """Whether rows that no look-up shows are not held any longer."""
+    control: str | None = None
+    """Id of a customer created after all of the rows were sent."""
     sent: Rows = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -54,6 +56,10 @@ class Delivered:
     fault: BunceError | None = None
     held: Mapping[int, Reason] = field(default_factory=dict)
     lagging: frozenset[int] = frozenset()
+    held_at: float = 0.0
+    """When the last of them was held, by the monotonic clock."""
+    created: tuple[float, str] | None = None
+    """When the last customer was created, and its id."""
 
 
 Send = Callable[[Batch], Delivered]

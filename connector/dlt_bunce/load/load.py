@@ -118,7 +118,7 @@ class Load:
                 break
 
     def _load_chunks(self, dispatcher: Dispatcher, only: Collection[int] | None) -> None:
-        """Read, prepare, compare, batch, dispatch, and settle the file's chunks, or some of them."""
+        """Read, compare, batch, dispatch, and settle the chunks of the file, or some of them."""
         packer = Packer(self.sender.batch_size, MAX_BATCH_BYTES)
         for chunk in prefetch(self._read(only)):
             to_send = self._claim(chunk)

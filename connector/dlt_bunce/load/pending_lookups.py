@@ -15,8 +15,8 @@ from dlt_bunce.records.batching import pack
 from dlt_bunce.settlement.messages import Reason
 from dlt_bunce.settlement.row_result import RowResult
 
-PATIENCE_S = (2.0, 4.0, 8.0, 16.0)
-"""Waits, in seconds, before a customer whom this run may have created counts as missing."""
+PATIENCE_S = (0.0, 2.0, 4.0, 8.0, 16.0)
+"""Waits, in seconds, for a customer whom this run may have created to show up in look-ups."""
 MAX_PENDING_S = 60.0
 """Seconds that a row waits for others: well below a lease, after which another load takes it."""
 _ENOUGH = MAX_IDS - 1
@@ -47,10 +47,13 @@ class PendingLookups:
         self._reasons: dict[str, Reason] = {}
         self._created_now: set[str] = set()
         self._latest_chunk = 0
+        self._held_at = 0.0
+        self._created = (0.0, "")
 
     def take(self, delivered: Delivered) -> tuple[pa.Table, list[RowResult]]:
         """Keep the rows of a batch that are held; return the others and their results."""
         rows, results, held = delivered.batch.rows, delivered.results, delivered.held
+        self._created = max(self._created, delivered.created or self._created)
         if not held or delivered.batch.last_try:
             return rows, results
         ids = rows.column("customer_id").to_pylist()
@@ -64,6 +67,7 @@ class PendingLookups:
             chunk = int(pc.min(waiting["chunk"]).as_py())
             self._taken.append(_Waiting(rows=waiting, chunk=chunk))
         if later:
+            self._held_at = max(self._held_at, delivered.held_at)
             self._lagging.append(rows.take(pa.array(later, pa.int64())))
         rest = [i for i in range(rows.num_rows) if i not in held]
         return rows.take(pa.array(rest, pa.int64())), [results[i] for i in rest]
@@ -83,19 +87,23 @@ class PendingLookups:
     def lagging(self, *, last_try: bool) -> Iterator[Batch]:
         """Give up the rows that a look-up may have missed."""
         rows, self._lagging = self._lagging, []
-        yield from self._batches(rows, last_try=last_try)
+        created_at, control = self._created
+        is_later = created_at > self._held_at
+        yield from self._batches(rows, last_try=last_try, control=control if is_later else None)
 
     @property
     def has_lagging(self) -> bool:
         """Whether rows wait that a look-up may have missed."""
         return bool(self._lagging)
 
-    def _batches(self, tables: Iterable[pa.Table], *, last_try: bool) -> Iterator[Batch]:
+    def _batches(
+        self, tables: Iterable[pa.Table], *, last_try: bool, control: str | None = None
+    ) -> Iterator[Batch]:
         for rows in pack(tables, lambda: _ENOUGH, _MAX_BYTES):
             ids = rows.column("customer_id").to_pylist()
             taken = {i: self._reasons[key] for i, key in enumerate(ids)}
             lagging = frozenset(i for i, key in enumerate(ids) if key in self._created_now)
-            yield Batch(rows, taken, lagging, last_try=last_try)
+            yield Batch(rows, taken, lagging, last_try=last_try, control=control)
 
     def _is_late(self, waiting: _Waiting) -> bool:
         chunks = self._latest_chunk - waiting.chunk

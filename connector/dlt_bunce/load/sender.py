@@ -76,6 +76,7 @@ class BunceSender:
                 lagging=sorted(batch.lagging),
                 probe=probe,
                 hold=not batch.last_try,
+                control=batch.control,
                 stopped=stopped,
             )
             results = settlement.run()
@@ -86,6 +87,8 @@ class BunceSender:
             settlement.fault,
             settlement.held,
             frozenset(settlement.lagging),
+            settlement.held_at,
+            settlement.created,
         )
 
     def stop(self) -> None:

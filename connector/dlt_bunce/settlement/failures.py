@@ -43,7 +43,7 @@ class Failures(Resolution):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._unexplained: dict[int, tuple[Verb, str]] = {}
-        """Rows rejected alone in words that name no field: by which operation, and for which code."""
+        """Rows rejected alone in words that name no field: operation and code of each."""
         self._creates_refused: dict[int, Reason] = {}
         """Such rows that an update may yet deliver."""
 
@@ -80,7 +80,7 @@ class Failures(Resolution):
         if isinstance(failure, Blocked):
             return item
         self._states.indeterminate.update(item.rows)
-        self._states.unanswered.update(item.rows)
+        self._states.likely_delivered.update(item.rows)
         return replace(item, look_up=True)
 
     def _after_a_pause(self, item: WorkItem) -> Steps:

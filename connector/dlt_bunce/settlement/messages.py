@@ -104,9 +104,14 @@ class Indeterminate:
 
 @dataclass(frozen=True)
 class LookupResult:
-    """Which of the rows exist; None where customers cannot be looked up."""
+    """Which of the rows exist; None where customers cannot be looked up.
+
+    `is_current`: it also shows a customer who was created later than any of the rows can have been,
+    so that it does not lag behind.
+    """
 
     matches: Mapping[int, Match] | None
+    is_current: bool = False
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,7 @@ class Resolution:
         self._taken_before = list(taken)
         self._probe = probe
         self._hold = hold
+        self._is_current = False
         self.held: set[int] = set()
         self.stop: Stop | None = None
         self.calls = 0
@@ -168,30 +169,32 @@ class Resolution:
         if not taken or verb == "update":
             states.reject(taken, "email_taken")
             return []
-        found = yield from self._find(taken)
+        # those of before are looked up again and again anyway
+        again = bool(taken) and list(taken) == self._taken_before
+        found = yield from (self._found(taken) if again else self._find(taken))
         following: Next = []
         for i in taken:
             maybe_ours = i in states.indeterminate
             if found is not None and i in found:
                 following += states.mark_found(i, found[i])
-            elif found is not None and maybe_ours and not self._is_settled_absence(i):
+            elif found is not None and maybe_ours and not self._is_gone(i):
                 self.held.add(i)
             elif found is not None or (i in states.unknown and not maybe_ours):
                 states.reject([i], "email_taken")
             elif self._overwrite and i not in states.switched:
                 # an update tells whether it is the customer that exists
                 following += states.switch([i], "create")
-            elif i in states.unanswered and (i not in states.switched or i in states.unknown):
+            elif i in states.likely_delivered and (i not in states.switched or i in states.unknown):
                 states.settle([i], RowResult("created", "conflict"))
             else:
                 states.reject([i], "already_taken")
         return joined(following)
 
-    def _is_settled_absence(self, i: int) -> bool:
+    def _is_gone(self, i: int) -> bool:
         """Whether a look-up that does not show a row means that the customer does not exist: what
         this run may have created could still be missing from it.
         """
-        return not self._hold and i in self._states.doubted_before
+        return self._is_current or (not self._hold and i in self._states.doubted_before)
 
     def _find(self, rows: Sequence[int]) -> Generator[Step, Answer, dict[int, Match] | None]:
         """Look up which rows exist. For an indeterminate row, absence or other content must be
@@ -211,4 +214,5 @@ class Resolution:
         answer = yield Lookup(tuple(rows))
         if not isinstance(answer, LookupResult):
             raise TypeError(answer)
+        self._is_current = answer.is_current
         return None if answer.matches is None else dict(answer.matches)

@@ -93,6 +93,7 @@ class BatchResolver(Failures):
         self._states.settle(created, RowResult("created", "response"))
         silent = [i for i in item.rows if i not in answer.matches]
         self._states.indeterminate.update(silent)
+        self._states.likely_delivered.update(silent)
         if not silent:
             return following
         if item.attempt < _MAX_SILENT:
@@ -124,6 +125,9 @@ class BatchResolver(Failures):
             rest = []
         # before anything else can fail: these may exist now
         self._states.indeterminate.update(rest)
+        if reasons:
+            # and if they are called taken next, then most likely by themselves
+            self._states.likely_delivered.update(rest)
         following += yield from self._named(reasons, item.verb)
         if not rest:
             return following

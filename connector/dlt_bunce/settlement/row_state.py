@@ -38,8 +38,8 @@ class RowStates:
         """Rows that some request may have delivered without saying so."""
         self.doubted_before = frozenset(self.indeterminate.difference(lagging))
         """Rows that an earlier run may have delivered."""
-        self.unanswered = set(self.doubted_before)
-        """Indeterminate rows of a request that got no answer, rather than one that names others."""
+        self.likely_delivered = set(self.doubted_before)
+        """Rows that, if they are called taken next, were most likely delivered by this run."""
         self.absent_before: set[int] = set()
         """Rows that did not exist before any request of this run."""
         self.switched: set[int] = set()

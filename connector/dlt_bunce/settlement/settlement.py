@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
@@ -68,7 +69,8 @@ class Settlement:
     """Works off one batch. `run()` returns a result for every row, in their order.
 
     See BatchResolver for `taken`, `lagging`, `probe`, and `hold`; `held` and `lagging` tell
-    afterwards which rows are not settled but left to be looked up later.
+    afterwards which rows are not settled but left to be looked up later. `control` is the id of a
+    customer who was created after all of the rows were sent: a look-up that shows it is current.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Settlement:
         lagging: Sequence[int] = (),
         probe: bool = False,
         hold: bool = False,
+        control: str | None = None,
         stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self._rows = rows
@@ -102,6 +105,11 @@ class Settlement:
             probe=probe,
             hold=hold,
         )
+        self._control = control
+        self.held_at = 0.0
+        """When a row was held last, by the monotonic clock."""
+        self.created: tuple[float, str] | None = None
+        """When a customer was created last, and its id."""
         self._tries = 0
         self._last = Reply("not_sent")
         self.fault: BunceError | None = None
@@ -130,7 +138,10 @@ class Settlement:
                 answer = self._answer(step)
                 if answer is None:
                     break
+                held = len(self._resolver.held)
                 step = steps.send(answer)
+                if len(self._resolver.held) > held:
+                    self.held_at = time.monotonic()
         except StopIteration:
             pass
         except (CredentialsError, UnavailableError) as error:
@@ -148,15 +159,22 @@ class Settlement:
             case Send():
                 return self._send(step)
             case Lookup():
-                found = self._api.find([self._rows[i].customer_id for i in step.rows])
-                sent = self._rows.take(step.rows)
-                return LookupResult(
-                    None if found is None else replies.matches(sent, step.rows, found)
-                )
+                return self._look_up(step)
             case Pause():
                 return Resumed(self._api.pause(self._last, step.tries))
             case Ping():
                 return Resumed(self._api.is_alive())
+
+    def _look_up(self, step: Lookup) -> LookupResult:
+        control = [] if self._control is None else [self._control]
+        ids = [self._rows[i].customer_id for i in step.rows]
+        found = self._api.find([*ids, *control])
+        if found is None:
+            return LookupResult(None)
+        sent = self._rows.take(step.rows)
+        return LookupResult(
+            replies.matches(sent, step.rows, found), is_current=self._control in found
+        )
 
     def _send(self, step: Send) -> Answer | None:
         sent = self._rows.take(step.rows)
@@ -188,6 +206,9 @@ class Settlement:
                 self._learner.too_large(rows)
             case Accepted():
                 self._learner.answered(rows, reply.seconds)
+                if step.verb == "create" and read.matches:
+                    last = max(read.matches)
+                    self.created = time.monotonic(), self._rows[last].customer_id
             case Rejected() if self._capabilities.creates_rest and step.verb == "create":
                 # it took what a success takes
                 self._learner.answered(rows, reply.seconds)
