@@ -99,5 +99,5 @@ def test_tables_that_somebody_else_made_in_public_are_refused(postgres_url: str)
     with Database(ours) as member:
         assert member.store_id
 
-    assert "no member of" in str(failure.value)
+    assert "not a member of" in str(failure.value)
     assert "?schema=bunce" in failure.value.remedy

@@ -63,7 +63,7 @@ def test_without_a_schema_the_tables_lie_where_the_role_looks_first(postgres_url
 def test_a_store_is_not_made_by_looking(postgres_store: str) -> None:
     error = refused(postgres_store, read_only=True)
 
-    assert "There is no store at postgres on" in error.message
+    assert "No store exists at postgres on" in error.message
     with admin(postgres_store) as other:
         found = other.execute(
             "SELECT to_regnamespace(%s) IS NULL", (schema_of(postgres_store),)
@@ -134,7 +134,7 @@ def test_a_role_needs_no_more_than_the_rights_that_are_documented(
         assert set() == ledger.emails_of_others({"1": "digest"})
 
     for error in (first, second):
-        assert "a right is missing" in error.message
+        assert "a privilege is missing" in error.message
         assert error.remedy is not None
         assert "Grant the role USAGE" in error.remedy
 
@@ -147,7 +147,7 @@ def test_a_transaction_waits_for_the_one_before_and_not_for_ever(postgres_store:
             db.execute("INSERT INTO bunce_customers (account, customer_id) VALUES ('a', '1')")
 
     assert "locked" in failure.value.message
-    remedy = "Another load holds it; wait for that one to end and run again."
+    remedy = "Another load holds the lock. Wait for it to finish and run again."
     assert remedy == failure.value.remedy
 
 
@@ -164,7 +164,7 @@ def test_stores_in_two_schemas_do_not_wait_for_one_another(
     ("url", "said"),
     [
         ("postgresql://me@127.0.0.1:9/db", "Connection refused"),
-        ("postgresql://me@nohost.invalid/db", "its host is not known"),
+        ("postgresql://me@nohost.invalid/db", "its host name cannot be resolved"),
     ],
 )
 def test_a_server_that_cannot_be_reached_is_an_error_without_the_password(
@@ -244,4 +244,4 @@ def test_a_server_that_was_restarted_is_used_again() -> None:
         finally:
             server.cleanup()
     assert "cannot be used" in failure.value.message
-    assert "Check store_url, the network" in str(gone.remedy)
+    assert "Check store_url and the network" in str(gone.remedy)

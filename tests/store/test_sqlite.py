@@ -89,7 +89,7 @@ def test_a_file_that_is_no_database_is_left_as_it_is() -> None:
     error = refused()
 
     assert "not a database" in error.message
-    assert error.remedy == "store_url names a file of another kind; point it elsewhere."
+    assert error.remedy == "Point store_url at an SQLite file or at a path that does not exist yet."
     assert FILE.read_bytes() == b"id,email\n" * 1000
 
 
@@ -97,7 +97,7 @@ def test_a_file_that_is_no_database_is_left_as_it_is() -> None:
 def test_a_place_where_no_file_can_be_made_is_an_error_with_a_remedy(url: str) -> None:
     error = refused(url)
 
-    assert "cannot be opened or made" in error.message
+    assert "cannot be opened or created" in error.message
     assert error.remedy is not None
     assert "writable" in error.remedy
 
@@ -128,7 +128,7 @@ def test_a_store_of_a_newer_version_is_refused_and_left_unlocked(read_only: bool
 def test_a_store_opened_for_reading_must_exist_and_is_not_made() -> None:
     error = refused("sqlite:///folder/bunce.sqlite", read_only=True)
 
-    assert "There is no store" in error.message
+    assert "No store exists" in error.message
     assert not Path("folder").exists()
 
 
@@ -151,7 +151,7 @@ def test_an_empty_file_opened_for_reading_stays_empty() -> None:
 
     error = refused(read_only=True)
 
-    assert "has not been made or upgraded" in error.message
+    assert "has not been created or upgraded" in error.message
     assert FILE.stat().st_size == 0
 
 
@@ -211,7 +211,7 @@ def test_a_store_that_another_process_holds_is_an_error_after_the_wait() -> None
             pass
 
     assert "locked" in failure.value.message
-    remedy = "Another load holds it; wait for that one to end and run again."
+    remedy = "Another load holds the lock. Wait for it to finish and run again."
     assert remedy == failure.value.remedy
 
 
