@@ -1,4 +1,4 @@
-"""Dead letters chosen by what an operator asks for."""
+"""Selections of dead letters, as operators use them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_every_letter_is_found_once_over_many_pages(ledger_helper: Make) -> None
     assert small == sorted(ids(first.db))
 
 
-def test_letters_are_found_by_status_code_and_the_beginning_of_their_id(
+def test_letters_are_found_by_status_code_and_id_prefix(
     ledger_helper: Make,
 ) -> None:
     first = ledger_helper()
@@ -62,7 +62,7 @@ def test_letters_are_found_by_status_code_and_the_beginning_of_their_id(
 
 
 @pytest.mark.parametrize("given", ["", "ghost", "%", "_", "' OR 1=1 --"])
-def test_what_is_no_id_chooses_no_letter(ledger_helper: Make, given: str) -> None:
+def test_text_that_is_not_an_id_selects_no_letter(ledger_helper: Make, given: str) -> None:
     first = ledger_helper()
     first.claim(bad=[BAD])
 
@@ -100,7 +100,7 @@ def test_letters_are_found_by_field_run_and_time(ledger_helper: Make) -> None:
     assert ids(first.db, since=between, until=between + timedelta(0)) == []
 
 
-def test_letters_are_counted_by_what_they_have_in_common(ledger_helper: Make) -> None:
+def test_letters_are_counted_by_column(ledger_helper: Make) -> None:
     first = ledger_helper()
     first.claim(bad=[("a", "a1"), ("b", "b1")])
     first.load("rejected", ("c", "c1"), chunk=1)
@@ -112,7 +112,7 @@ def test_letters_are_counted_by_what_they_have_in_common(ledger_helper: Make) ->
     }
 
 
-def test_pages_lead_back_as_they_led_on(ledger_helper: Make) -> None:
+def test_pages_lead_back_to_the_same_letters(ledger_helper: Make) -> None:
     first = ledger_helper()
     first.claim(bad=[(f"c{n}", f"bad{n}") for n in range(7)])
     everything = list_recent(first.db, "default", Selection(), limit=9)
@@ -125,7 +125,7 @@ def test_pages_lead_back_as_they_led_on(ledger_helper: Make) -> None:
     assert list_recent(first.db, "default", Selection(), after=key(0), limit=2) == []
 
 
-def test_letters_of_several_codes_and_of_any_status_come_in_one_order(ledger_helper: Make) -> None:
+def test_letters_of_several_codes_and_any_status_are_in_one_order(ledger_helper: Make) -> None:
     first = ledger_helper()
     first.claim(bad=[(f"c{n}", f"bad{n}") for n in range(3)])
     first.load("rejected", ("b", "b1"), chunk=1)
@@ -142,7 +142,7 @@ def test_letters_of_several_codes_and_of_any_status_come_in_one_order(ledger_hel
     assert count(first.db, "default", chosen) == 5
 
 
-def test_counting_stops_where_it_is_told_to(ledger_helper: Make) -> None:
+def test_counting_stops_at_most(ledger_helper: Make) -> None:
     first = ledger_helper()
     first.claim(bad=[(f"c{n}", f"bad{n}") for n in range(9)])
     first.load("rejected", ("b", "b1"), chunk=1)

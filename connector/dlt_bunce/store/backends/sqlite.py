@@ -88,7 +88,7 @@ class Sqlite:
 
     @property
     def begin(self) -> tuple[str, ...]:
-        """Takes the write lock at once: a transaction that asks for it later may never get it."""
+        """A transaction with the write lock from the start: asked for later, it may never come."""
         return ("BEGIN IMMEDIATE",)
 
     def exists(self) -> bool:
