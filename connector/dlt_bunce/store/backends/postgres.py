@@ -163,7 +163,7 @@ class Postgres:
 
     @property
     def begin(self) -> tuple[str, ...]:
-        """A transaction under an advisory lock: one writer at a time, as in SQLite, so no deadlocks."""
+        """A transaction under an advisory lock: one writer at a time, so nobody deadlocks."""
         lock = f"pg_advisory_xact_lock(hashtext({self._lock()}))"
         return ("BEGIN", f"DO $$ BEGIN PERFORM {lock}; END $$")
 
