@@ -76,7 +76,7 @@ def test_another_table_is_refused_by_name(make: MakePipeline, emulator: Emulator
             {k: v for k, v in customer(1).items() if k != "phone_no"}
             | {"phone": "1", "mobile": "2"},
             {},
-            "Several columns could be phone_no: 'phone', 'mobile'",
+            "Several columns match phone_no: 'phone', 'mobile'",
         ),
     ],
 )

@@ -129,7 +129,7 @@ class Ledger:
         self._analyze(to_send.num_rows)
         return Claim(to_send, busy)
 
-    def sending(self, below: Mapping[int, int]) -> None:
+    def mark_in_flight(self, below: Mapping[int, int]) -> None:
         """Commit that rows numbered below these, by chunk, may be on the wire from now on.
 
         After a crash, claimed rows beyond them are sent without a lookup.
