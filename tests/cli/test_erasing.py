@@ -96,7 +96,7 @@ def test_what_cannot_be_erased_is_told(run: Run, emulator: Emulator, store: str)
     nobody = run("erase", "--yes")
     elsewhere = run("erase", "1", "--yes", "--account", "other")
 
-    assert "being sent right now" in sending.errors
+    assert "is sending customers" in sending.errors
     assert "No customer ids were given" in nobody.errors
     assert "no account 'other'" in elsewhere.errors
     with Database(store, read_only=True) as db:

@@ -234,7 +234,7 @@ def test_an_account_that_the_store_has_not_is_refused(base: str, command: str) -
     done = dlt_bunce(command, "--account", "nope")
 
     assert (done.code, done.output, len(done.errors.splitlines())) == (2, "", 1)
-    assert "There is no account 'nope' in the store, which has: shop." in done.errors
+    assert "The store has no account 'nope'. It has: shop." in done.errors
 
 
 def test_adopt_makes_the_first_account_and_another_when_told_to(base: str) -> None:

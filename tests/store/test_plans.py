@@ -1,4 +1,4 @@
-"""How SQLite goes about what it is asked: by keys, never through all customers or all letters."""
+"""Query plans of SQLite: by key, never a scan of all customers or all dead letters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from dlt_bunce.store import dead_letters
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.ledger import LoadFile
+from dlt_bunce.store.load_file import LoadFile
 
 from .conftest import LedgerHelper
 
@@ -20,7 +20,7 @@ _KEYS = re.compile(r"\b(id|customer_id|email_digest)=\?")
 
 
 class Explained(Database):
-    """Keeps how SQLite would go about each statement, before it does."""
+    """A database that records SQLite's query plan of each statement."""
 
     def __init__(self, store_url: str) -> None:
         super().__init__(store_url)
@@ -36,7 +36,7 @@ class Explained(Database):
 
     @property
     def through_all(self) -> list[str]:
-        """Steps that find customers or letters by no key of theirs."""
+        """The steps that read customers or dead letters without a key."""
         return [
             f"{step}\n{sql}"
             for sql, steps in self.plans.items()
@@ -68,7 +68,7 @@ def db(tmp_path: Path) -> Iterator[Explained]:
 
 
 def ledger_helper(db: Database, run: str) -> LedgerHelper:
-    """A job of that run."""
+    """Return a job of the run."""
     return LedgerHelper(
         db, LoadFile("default", run, "crm", "customers", "1", "merge"), lambda: 1_000_000.0
     )
@@ -92,15 +92,20 @@ def test_a_load_finds_customers_and_their_letters_by_key(db: Explained) -> None:
 
 def test_letters_are_closed_by_key(db: Explained) -> None:
     ledger_helper(db, "first").claim(bad=[("worse", "d"), ("back", "before")])
-    one, other = (row["id"] for row in db.rows("SELECT id FROM bunce_dead_letters"))
+    corrected_id, discarded_id = (row["id"] for row in db.rows("SELECT id FROM bunce_dead_letters"))
     db.plans.clear()
-    corrected = {"letter_id": one, "own_id": "new", "customer_id": "worse", "fingerprint": "e"}
+    corrected = {
+        "letter_id": corrected_id,
+        "own_id": "new",
+        "customer_id": "worse",
+        "fingerprint": "e",
+    }
 
-    dead_letters.release(db, "default", [one])
-    dead_letters.close_unseen(db, "default", {one: "2020-01-01"}, "resolved")
+    dead_letters.release(db, "default", [corrected_id])
+    dead_letters.close_unseen(db, "default", {corrected_id: "2020-01-01"}, "resolved")
     table = pa.Table.from_pylist([corrected | {"version": 1}], dead_letters.CORRECTED)
     dead_letters.close_corrected(db, "default", table)
-    dead_letters.set_status(db, "default", [other], "discarded")
+    dead_letters.set_status(db, "default", [discarded_id], "discarded")
 
     assert len(db.plans) >= 7
     assert db.through_all == []

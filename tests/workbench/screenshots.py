@@ -19,7 +19,7 @@ from tests.workbench.serving import workbench
 
 from dlt_bunce.model import FATES, REJECT_CODES
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.dead_letter_query import Selection, newest
+from dlt_bunce.store.dead_letter_query import Selection, list_recent
 from dlt_bunce.store.history import history
 from dlt_bunce.workbench.report import Report, as_html
 
@@ -147,7 +147,7 @@ def main(images: Path) -> None:
         with workbench(store_url) as auth:
             letters = f"http://127.0.0.1:{auth.port}/letters"
             with Database(store_url, read_only=True) as db:
-                taken = newest(db, "default", Selection(codes=["email_taken"]), limit=1)[0]
+                taken = list_recent(db, "default", Selection(codes=["email_taken"]), limit=1)[0]
             _picture(browser, [auth.address, letters], images / "workbench-light.png")
             one = f"{letters}/{taken['id']}"
             _picture(browser, [auth.address, one], images / "workbench-dark.png", scheme="dark")

@@ -15,7 +15,14 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from dlt_bunce.model import REJECT_CODES
 from dlt_bunce.records.schema import FIELDS
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.dead_letter_query import STATUSES, Selection, newest, number, numbers, pages
+from dlt_bunce.store.dead_letter_query import (
+    STATUSES,
+    Selection,
+    count,
+    count_by_code,
+    list_recent,
+    pages,
+)
 from dlt_bunce.store.history import history
 from dlt_bunce.workbench.auth import Auth, same
 from dlt_bunce.workbench.background_jobs import BackgroundJobs, Figures, discarded, replayed
@@ -104,7 +111,7 @@ class Views:
             account, selection = self.store.account, chosen.selection
             alike = Selection(status=selection.status)
             with self.store.read() as db:
-                found = newest(
+                found = list_recent(
                     db,
                     account,
                     selection,
@@ -113,8 +120,8 @@ class Views:
                     limit=PAGE + 1,
                     columns=_COLUMNS,
                 )
-                count = number(db, account, selection, most=COUNTED + 1)
-                codes = numbers(db, account, alike, REJECT_CODES, most=COUNTED + 1)
+                matching = count(db, account, selection, most=COUNTED + 1)
+                codes = count_by_code(db, account, alike, REJECT_CODES, most=COUNTED + 1)
             more = len(found) > PAGE
             rows = found[-PAGE:] if after else found[:PAGE]
             older = bool(rows) and (more or after is not None)
@@ -124,7 +131,7 @@ class Views:
                 "/letters",
                 filter=chosen,
                 letters=rows,
-                count=count,
+                count=matching,
                 counted=COUNTED,
                 codes=codes,
                 older=chosen.address(before=key_text(rows[-1])) if older else None,
@@ -150,12 +157,12 @@ class Views:
 
         def made() -> str:
             with self.store.read() as db:
-                count = number(db, self.store.account, order.selection)
-            if not count:
+                matching = count(db, self.store.account, order.selection)
+            if not matching:
                 raise ErrorPage(
                     409, "Nothing to do", "None of the chosen letters is open any more."
                 )
-            return self._page("confirm.html", "/letters", order=order, count=count)
+            return self._page("confirm.html", "/letters", order=order, count=matching)
 
         return HTMLResponse(await run_in_threadpool(made))
 

@@ -49,11 +49,11 @@ def list_letters(
     """
     with reported():
         from dlt_bunce.store.database import Database
-        from dlt_bunce.store.dead_letter_query import newest
+        from dlt_bunce.store.dead_letter_query import list_recent
 
         url, name = store_of(selection, store_url, account)
         with Database(url, read_only=True) as db:
-            found = newest(db, name, selection, limit=limit + 1)
+            found = list_recent(db, name, selection, limit=limit + 1)
         rows = [{column: letter[column] for column in _SHOWN} for letter in found[:limit]]
         if as_json:
             output.as_json(rows)
@@ -90,13 +90,13 @@ def group_letters(
     """
     with reported():
         from dlt_bunce.store.database import Database
-        from dlt_bunce.store.dead_letter_query import counted
+        from dlt_bunce.store.dead_letter_query import count_by
 
         if by == "status" and context.get_parameter_source("status") is ParameterSource.DEFAULT:
             selection = replace(selection, status=None)
         url, name = store_of(selection, store_url, account)
         with Database(url, read_only=True) as db:
-            counts = counted(db, name, selection, _GROUPS[by])
+            counts = count_by(db, name, selection, _GROUPS[by])
         groups: list[dict[str, Any]] = [
             {by: value or None, "dead_letters": count} for value, count in counts.items()
         ]
@@ -125,12 +125,12 @@ def show(letter_id: str, store_url: str | None, account: str | None, as_json: bo
     """
     with reported():
         from dlt_bunce.store.database import Database
-        from dlt_bunce.store.dead_letter_query import Selection, newest
+        from dlt_bunce.store.dead_letter_query import Selection, list_recent
 
         selection = Selection(status=None, ids=[letter_id])
         url, name = store_of(selection, store_url, account)
         with Database(url, read_only=True) as db:
-            found = newest(db, name, selection, limit=2)
+            found = list_recent(db, name, selection, limit=2)
         if len(found) > 1:
             raise UsageError(
                 f"More than one dead letter begins with {letter_id!r}.",
