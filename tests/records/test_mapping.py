@@ -118,7 +118,7 @@ def test_a_required_field_without_a_column_is_refused_with_what_to_write() -> No
 
     assert message == (
         "No column and no default for the required field phone_no. "
-        "Columns there are: id, email, first_name, last_name, cell. "
+        "Available columns: id, email, first_name, last_name, cell. "
         'Write bunce_adapter(data, phone_no="your_column") in the pipeline, '
         '[destination.bunce.mapping] phone_no = "your_column" in the configuration, or '
         "--map phone_no=your_column on the command line. "
