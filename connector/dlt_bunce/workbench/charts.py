@@ -59,8 +59,8 @@ def charts(runs: Sequence[Run], requests_per_minute: int) -> list[Chart]:
     shown = [run for run in runs[:MAX_BARS][::-1] if run.ended_at is not None]
     if not shown:
         return []
-    made = [_fates(shown), _rejects(shown), _requests(shown, requests_per_minute), _answers(shown)]
-    return [chart for chart in made if chart is not None]
+    every = [_fates(shown), _rejects(shown), _requests(shown, requests_per_minute), _answers(shown)]
+    return [chart for chart in every if chart is not None]
 
 
 def _fates(runs: Sequence[Run]) -> Chart:

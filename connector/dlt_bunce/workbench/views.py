@@ -83,14 +83,14 @@ class Views:
     async def runs(self, _request: Request) -> Response:
         """Show the report, with links to the dead letters."""
 
-        def made() -> str:
+        def build() -> str:
             store = self.store
             with store.read() as db:
                 found = history(db, store.account, limit=RUNS)
             report = Report(store.account, found, store.requests_per_minute)
             return self._page("runs.html", "/", report=report)
 
-        return HTMLResponse(await run_in_threadpool(made))
+        return HTMLResponse(await run_in_threadpool(build))
 
     async def letters(self, request: Request) -> Response:
         """Show a page of the dead letters that match the filter, newest first."""
@@ -98,7 +98,7 @@ class Views:
         chosen = filter_of(query)
         before, after = key_of(query, "before"), key_of(query, "after")
 
-        def made() -> str:
+        def build() -> str:
             account, selection = self.store.account, chosen.selection
             any_code = Selection(status=selection.status)
             with self.store.read() as db:
@@ -131,7 +131,7 @@ class Views:
                 choices={"status": (*STATUSES, ANY), "code": [*REJECT_CODES], "field": FIELDS},
             )
 
-        return HTMLResponse(await run_in_threadpool(made))
+        return HTMLResponse(await run_in_threadpool(build))
 
     async def letter(self, request: Request) -> Response:
         """Show one dead letter with its values masked."""
@@ -146,7 +146,7 @@ class Views:
         """Show what is about to happen, and to how many dead letters."""
         bulk_action = bulk_action_of(await self._form(request))
 
-        def made() -> str:
+        def build() -> str:
             with self.store.read() as db:
                 count = number(db, self.store.account, bulk_action.selection)
             if not count:
@@ -155,7 +155,7 @@ class Views:
                 )
             return self._page("confirm.html", "/letters", bulk_action=bulk_action, count=count)
 
-        return HTMLResponse(await run_in_threadpool(made))
+        return HTMLResponse(await run_in_threadpool(build))
 
     async def act(self, request: Request) -> Response:
         """Start a replay or discard and redirect to its page."""
@@ -192,7 +192,7 @@ class Views:
     async def _letter(self, request: Request, *, values: bool) -> Response:
         letter_id = check_id(request.path_params["letter_id"])
 
-        def made() -> str:
+        def build() -> str:
             with self.store.read() as db:
                 chosen = Selection(status=None, ids=[letter_id])
                 found = next(pages(db, self.store.account, chosen, size=1), None)
@@ -200,7 +200,7 @@ class Views:
                 raise ErrorPage(404, "Unknown dead letter", "It may have been purged.")
             return self._page("letter.html", "/letters", letter=shown(found[0], values=values))
 
-        return HTMLResponse(await run_in_threadpool(made))
+        return HTMLResponse(await run_in_threadpool(build))
 
     async def _form(self, request: Request) -> FormData:
         """Return the submitted form. Raises ErrorPage if its token is not this process's."""
