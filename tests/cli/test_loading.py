@@ -130,7 +130,11 @@ def test_another_mapping_of_the_same_file_is_not_read_by_the_old_one(
     ("option", "value", "told"),
     [
         ("--max-reject-count", "0", "1 of 4 rows are rejected (threshold: 0 rows)"),
-        ("--min-rows-share-of-last", "0.5", "4 rows were read, and 10 in the run before"),
+        (
+            "--min-rows-share-of-last",
+            "0.5",
+            "4 rows were read, compared with 10 in the previous run",
+        ),
     ],
 )
 def test_a_threshold_exits_with_3_and_goes_before_the_setting(

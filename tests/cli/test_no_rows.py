@@ -192,7 +192,7 @@ def test_an_empty_table_is_warned_of_and_fails_where_it_is_asked_to(
     assert [one["code"] for one in run("check", *words, "--json").json["warnings"]] == ["no_rows"]
     done = run("load", *words, "--json")
     assert (done.code, done.json["warnings"]) == (0, {"no_rows": 0})
-    assert "row security" in run("load", *words).output
+    assert "row-level security" in run("load", *words).output
     failed = run("load", *words, "--min-rows", "1")
     assert failed.code == 3
     assert "0 rows were read (threshold: 1 rows)" in failed.errors

@@ -179,7 +179,7 @@ class BunceClient(JobClientBase, StoredState):
             pace=pace,
             timeout_s=config.timeout_s,
             concurrency=config.most_concurrency,
-            observer=telemetry.requests(config.base_url, self.pipeline_name),
+            observer=telemetry.request_observer(config.base_url, self.pipeline_name),
         )
 
     def throttle(self, account: Account) -> Throttle:

@@ -98,7 +98,7 @@ class CustomersJob(RunnableLoadJob):
             duplicates = self._duplicates(settings)
             dry_run_for(self._load_id).run(duplicates, job, settings, client.config.store_url)
             return
-        with telemetry.load(job, self._parent) as settled:
+        with telemetry.load_span(job, self._parent) as settled:
             settled(self._load(client, job, source))
 
     def _load(self, client: BunceClient, job: LoadFile, source: Source) -> dict[str, int]:

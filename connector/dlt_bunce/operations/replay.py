@@ -143,7 +143,7 @@ class _Replay:
         throttle = client.throttle(self.account)
         state = "failed"
         try:
-            with telemetry.load(load_file) as settled, closing(client.session()) as session:
+            with telemetry.load_span(load_file) as settled, closing(client.session()) as session:
                 settled(
                     Load(
                         _Rows(table), load_file, settings, db, BunceSender(session, throttle)
