@@ -186,7 +186,7 @@ def test_what_a_failed_run_left_behind_is_loaded_before_what_is_new(
 
     assert mended.returncode == 0, mended.stderr
     assert sorted(emulator.customers) == ["1", "2", "3"]
-    own, _, before = mended.stdout.partition("Before it: rows that an earlier run had left behind")
+    own, _, before = mended.stdout.partition("Loaded first: rows left over from an earlier run")
     # with a cursor, what was left behind is not read again
     assert (figures(own)["created"], figures(before)["created"]) == (1, 2)
 

@@ -221,7 +221,7 @@ def test_a_replay_that_is_broken_off_leaves_its_letters_open(
 
     assert begun == 303
     assert served.wait(30) == 1
-    assert served.stderr.read().startswith("A replay or discard was broken off.")
+    assert served.stderr.read().startswith("A replay or discard was interrupted.")
     assert loaded.statuses()["3"] == "open"
 
 

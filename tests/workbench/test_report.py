@@ -56,7 +56,7 @@ def test_figures_of_a_load_are_the_same_for_people_and_for_programs(loaded: Load
     assert one["requests"] > 0
     assert 0 < one["mean_answer_seconds"] <= one["slowest_answer_seconds"]
     assert (read["requests_per_minute"], one["budget"], one["budget_share"]) == (0, None, None)
-    assert "the last 1 runs" in told.output
+    assert "latest 1 run" in told.output
     assert "invalid_phone_no" in told.output
 
 
@@ -74,7 +74,7 @@ def test_no_value_of_a_customer_is_in_the_file(loaded: Loaded) -> None:
     done = loaded.run("report", "--html", "runs.html", "--store-url", loaded.store_url)
 
     page = Path("runs.html").read_text("utf-8")
-    assert done.output == "1 runs written to runs.html (counts only, no customer).\n"
+    assert done.output == "Wrote 1 run to runs.html (counts only, no customer data).\n"
     assert [secret for secret in SECRETS if secret in page] == []
     assert "invalid_phone_no" in page
 
@@ -90,7 +90,7 @@ def test_a_file_is_replaced_only_when_told(loaded: Loaded) -> None:
     nowhere = loaded.run("report", "--html", "no/such/runs.html", *store)
 
     assert (refused.code, kept, done.code) == (2, "mine", 0)
-    assert "runs.html exists already" in refused.errors
+    assert "runs.html already exists" in refused.errors
     assert (wrong.code, "does not end in .html" in wrong.errors) == (2, True)
     assert (nowhere.code, "cannot be written: No such file" in nowhere.errors) == (2, True)
     assert list(Path().glob(".runs*")) == [], "no part is left behind"
@@ -103,7 +103,7 @@ def test_an_account_without_runs_has_a_report_all_the_same(run: Run) -> None:
     told = run("report")
     done = run("report", "--html", "runs.html")
 
-    assert "no run has been recorded" in told.output
+    assert "has no recorded runs" in told.output
     assert (done.code, run("report", "--json").json["runs"]) == (0, [])
     assert "No run has been recorded" in Path("runs.html").read_text("utf-8")
 

@@ -67,7 +67,8 @@ def command(
                 | {"file": file and str(file), "runs": [run.as_dict(allowed) for run in runs]}
             )
         elif file is not None:
-            click.echo(f"Wrote {output.counted(len(runs), 'run')} to {file}.")
+            count_of_runs = output.counted(len(runs), "run")
+            click.echo(f"Wrote {count_of_runs} to {file} (counts only, no customer data).")
         else:
             _print(account, runs, allowed)
 

@@ -105,7 +105,7 @@ def parse_maps(maps: tuple[str, ...]) -> dict[str, str]:
         field, separator, column = text.partition("=")
         if not separator or not column or field not in (*FIELDS, *PARTS):
             raise MappingError(
-                f"--map {text!r} is not in the form FIELD=COLUMN.",
+                f"--map {text!r} must be FIELD=COLUMN, where FIELD is a Bunce field.",
                 remedy=f"The fields are: {', '.join((*FIELDS, *PARTS))}.",
             )
         parsed[field] = column
