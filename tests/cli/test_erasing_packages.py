@@ -203,7 +203,7 @@ def test_a_folder_that_tells_nothing_is_named_and_a_column_can_be(
     done = run("erase", "k1", "--yes", "--json", "--map", "customer_id=number").json
 
     assert refused.code == 2
-    assert "Name the column with --map customer_id=COLUMN" in refused.errors
+    assert "Say so with --map customer_id=COLUMN" in refused.errors
     assert (done["ledger"], done["package_rows"]) == (1, 1)
     assert [Path(folder).name for folder in done["not_searched"]] == ["unknown"]
 

@@ -193,7 +193,7 @@ def test_an_export_replaces_a_file_only_when_told(loaded: Run) -> None:
 
     assert (refused.code, kept) == (2, "mine")
     assert "l.csv already exists" in refused.errors
-    assert done.output.startswith("1 dead letters written to l.csv")
+    assert done.output.startswith("Wrote 1 dead letter to l.csv.")
     assert [path.name for path in Path().glob(".l.csv*")] == [], "no part is left behind"
 
 
@@ -231,7 +231,7 @@ def test_discarded_letters_are_closed_and_their_rows_held(loaded: Run) -> None:
 
     assert (
         nothing.code,
-        "Give a filter such as --id or --code, or --all." in nothing.errors,
+        "Pass a filter such as --id or --code, or --all." in nothing.errors,
     ) == (2, True)
     assert done.output == "Discarded 1 dead letter.\n"
     assert {"2"} == set(letters(loaded))

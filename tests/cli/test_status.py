@@ -73,4 +73,4 @@ def test_an_account_that_is_not_there_cannot_rotate(run: Run) -> None:
 
     refused = run("account", "rotate", "--account", "nobody")
 
-    assert (refused.code, "no account 'nobody'" in refused.errors) == (2, True)
+    assert (refused.code, "Account 'nobody' does not exist" in refused.errors) == (2, True)
