@@ -10,6 +10,7 @@ BunceError
 │   └── SourceError           a source that cannot be read
 ├── CredentialsError        Bunce refused the API key
 ├── UnavailableError        try again later: Bunce did not answer well enough
+│   ├── AccountRefusedError   Bunce rejects every customer, for what concerns none of them
 │   ├── RowsDeferredError     some rows could not be settled in this run
 │   ├── RunInProgressError    another run of the same pipeline is under way in its folder
 │   └── StoppedError          the process was asked to end before all rows were settled
@@ -106,6 +107,12 @@ class ListingError(BunceError):
 
 class UnavailableError(BunceError):
     """Bunce could not be reached or did not answer usably within the bounded retries."""
+
+
+class AccountRefusedError(UnavailableError):
+    """Bunce rejects every customer, for what concerns none of them: a plan's limit, a suspended
+    account, maintenance.
+    """
 
 
 class RowsDeferredError(UnavailableError):

@@ -217,7 +217,7 @@ def test_what_can_be_no_id_is_refused(run: Run, emulator: Emulator) -> None:
     refused = run("erase", "1", "x" * 300, "--yes")
 
     assert (refused.code, refused.output) == (2, "")
-    assert "1 of 2 are no customer ids." in refused.errors
+    assert "1 of 2 values are not valid customer ids." in refused.errors
     assert run("load", "customers.parquet", "--json").json["unchanged"] == 1
 
 

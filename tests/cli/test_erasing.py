@@ -97,7 +97,7 @@ def test_what_cannot_be_erased_is_told(run: Run, emulator: Emulator, store: str)
     elsewhere = run("erase", "1", "--yes", "--account", "other")
 
     assert "being sent right now" in sending.errors
-    assert "Nobody is named" in nobody.errors
+    assert "No customer ids were given" in nobody.errors
     assert "no account 'other'" in elsewhere.errors
     with Database(store, read_only=True) as db:
         assert len(db.rows("SELECT * FROM bunce_customers")) == 1

@@ -132,7 +132,9 @@ def test_a_package_that_is_loaded_in_part_is_refused_and_nothing_is_erased(
     done = run("erase", "k1", "--yes", "--json").json
 
     assert (refused.code, refused.output) == (2, "")
-    assert "of pipeline 'crm' holds such rows, and a part of it is loaded" in refused.errors
+    assert (
+        "of pipeline 'crm' contains rows of these customers and is partly loaded" in refused.errors
+    )
     assert "Run the pipeline again" in refused.errors
     assert flushed is not None
     assert flushed.created == 3
@@ -203,7 +205,7 @@ def test_a_folder_that_tells_nothing_is_named_and_a_column_can_be(
     done = run("erase", "k1", "--yes", "--json", "--map", "customer_id=number").json
 
     assert refused.code == 2
-    assert "Say so with --map customer_id=COLUMN" in refused.errors
+    assert "Pass --map customer_id=COLUMN" in refused.errors
     assert (done["ledger"], done["package_rows"]) == (1, 1)
     assert [Path(folder).name for folder in done["not_searched"]] == ["unknown"]
 

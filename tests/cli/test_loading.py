@@ -102,7 +102,7 @@ def test_dates_are_read_as_an_option_says_they_are_written(run: Run, emulator: E
 
     assert (without.code, wrong.code, done.code) == (2, 2, 0)
     assert "--date-format %d/%m/%Y" in without.errors
-    assert "'day', which is no form of a date" in wrong.errors
+    assert "'day', which is not a date format" in wrong.errors
     assert checked["summary"]["superseded"] == 1
     assert [one["first_name"] for one in emulator.customers.values()] == ["Newer"]
 
@@ -335,5 +335,5 @@ def test_a_folder_that_another_command_is_making_is_left_alone(
         done = program("load", "a.parquet")
 
     assert done.code == 1
-    assert "is in progress: process" in done.errors
+    assert "is in progress (process" in done.errors
     assert (state.parent / "theirs").exists()

@@ -226,4 +226,4 @@ def test_an_empty_bucket_is_no_success(run: Callable[..., Any], s3: Any) -> None
     loaded = run("parquet_to_bunce", "--location", f"s3://{s3.name}/customers/*.parquet")
 
     assert loaded.returncode == 2, loaded.stderr
-    assert "There is no file s3://" in loaded.stderr
+    assert "No file found at s3://" in loaded.stderr

@@ -31,7 +31,7 @@ def test_a_claim_whose_lease_ran_out_is_taken_over_in_doubt(
 ) -> None:
     first, second = ledger_helper(), ledger_helper("second")
     first.claim(A1)
-    first.ledger.sending({0: 1})
+    first.ledger.mark_in_flight({0: 1})
     clock.now += 899
     assert second.claim(A1) == {}
     clock.now += 1
@@ -43,7 +43,7 @@ def test_a_renewed_lease_protects_the_rows_that_are_still_being_sent(
 ) -> None:
     first, second = ledger_helper(), ledger_helper("second")
     first.claim(A1, chunk=7)
-    first.ledger.sending({7: 1})
+    first.ledger.mark_in_flight({7: 1})
     clock.now += 899
     first.ledger.renew([7])
     clock.now += 899
@@ -89,7 +89,7 @@ def test_a_crash_before_anything_is_settled_offers_the_rows_again_in_doubt(
 ) -> None:
     first = ledger_helper()
     first.claim(A1, B1)
-    first.ledger.sending({0: 2})
+    first.ledger.mark_in_flight({0: 2})
 
     assert first.claim(A1, B1) == {"a": True, "b": True}
 
@@ -101,7 +101,7 @@ def test_what_a_job_settles_after_it_lost_its_claim_changes_nothing(
     for fate in ("created", "rejected", "deferred"):
         row = (fate, "content")
         first.claim(row)
-        first.ledger.sending({0: 1})
+        first.ledger.mark_in_flight({0: 1})
         clock.now += 900
         assert {fate: True} == second.claim(row)
         first.settle(fate, row, indeterminate=fate == "deferred")
@@ -152,14 +152,14 @@ def test_of_a_dead_load_only_what_was_announced_is_in_doubt(
 ) -> None:
     first, second, third = ledger_helper(), ledger_helper("second"), ledger_helper("third")
     first.claim(A1, B1, chunk=7)
-    first.ledger.sending({7: 1})
+    first.ledger.mark_in_flight({7: 1})
     clock.now += 900
 
     assert second.claim(A1, B1) == {"a": True, "b": False}
     clock.now += 900
     # the second sent nothing, which says nothing of the first
     assert third.claim(A1, B1) == {"a": True, "b": False}
-    third.ledger.sending({0: 2})
+    third.ledger.mark_in_flight({0: 2})
     clock.now += 900
     assert first.claim(A1, B1) == {"a": True, "b": True}
 
@@ -167,10 +167,10 @@ def test_of_a_dead_load_only_what_was_announced_is_in_doubt(
 def test_a_chunk_read_again_by_its_own_job_goes_on_where_it_was(ledger_helper: Make) -> None:
     first = ledger_helper()
     first.claim(A1, B1, ("c", "c1"))
-    first.ledger.sending({0: 1})
+    first.ledger.mark_in_flight({0: 1})
     assert first.claim(A1, B1, ("c", "c1")) == {"a": True, "b": False, "c": False}
 
-    first.ledger.sending({0: 2})
+    first.ledger.mark_in_flight({0: 2})
 
     assert first.claim(A1, B1, ("c", "c1")) == {"a": True, "b": True, "c": False}
 
@@ -178,7 +178,7 @@ def test_a_chunk_read_again_by_its_own_job_goes_on_where_it_was(ledger_helper: M
 def test_of_a_chunk_that_is_done_nothing_is_kept(ledger_helper: Make) -> None:
     first = ledger_helper()
     first.claim(A1, B1)
-    first.ledger.sending({0: 2})
+    first.ledger.mark_in_flight({0: 2})
     first.settle("deferred", A1, indeterminate=True)
     first.settle("created", B1, done=[0])
 
@@ -196,9 +196,9 @@ def test_what_an_earlier_try_announced_stays_in_doubt_when_the_next_one_claims_l
 ) -> None:
     first = ledger_helper("first")
     first.claim(A1, B1)
-    first.ledger.sending({0: 2})
+    first.ledger.mark_in_flight({0: 2})
     first.claim(A1, bad=bad)
-    first.ledger.sending({0: 1})
+    first.ledger.mark_in_flight({0: 1})
     first.settle("created", A1, done=[0])
     clock.now += 900
 

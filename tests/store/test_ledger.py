@@ -109,7 +109,7 @@ def test_a_chunk_read_again_by_its_own_job_has_the_same_counts(
     first = ledger_helper()
     for _ in range(3):
         first.claim(A1, ("b", "b1"), bad=[("x", "bad"), (None, "bad2")], superseded=1)
-    first.ledger.sending({0: 2})
+    first.ledger.mark_in_flight({0: 2})
     first.settle(fate, A1)
     before = first.counts()
 

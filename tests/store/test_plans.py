@@ -78,7 +78,7 @@ def test_a_load_finds_customers_and_their_letters_by_key(db: Explained) -> None:
     first, second = ledger_helper(db, "first"), ledger_helper(db, "second")
     rows = [("good", "a"), ("bad", "b"), ("back", "c"), ("slow", "e")]
     first.claim(*rows, bad=[("worse", "d"), ("back", "before")])
-    first.ledger.sending({0: 2})
+    first.ledger.mark_in_flight({0: 2})
     first.settle("rejected", rows[1])
     first.settle("created", rows[0], rows[2])
     first.settle("deferred", rows[3], indeterminate=True)

@@ -18,6 +18,7 @@ from dlt_bunce.load.chunks import Duplicates, Source
 from dlt_bunce.load.dry_run import DryRun, Preview
 from dlt_bunce.load.load import Load, Settings
 from dlt_bunce.load.progress import Progress
+from dlt_bunce.load.sender import BunceSender
 from dlt_bunce.logs import logger
 from dlt_bunce.store import dlt_state, runs
 from dlt_bunce.store.accounts import open_account, remember_pace
@@ -115,7 +116,8 @@ class CustomersJob(RunnableLoadJob):
             throttle = client.throttle(account)
             try:
                 duplicates = self._duplicates(settings)
-                counts = Load(source, job, settings, db, session, throttle, duplicates).run()
+                sender = BunceSender(session, throttle)
+                counts = Load(source, job, settings, db, sender, duplicates).run()
             except Exception as error:
                 state = "stopped" if isinstance(error, StoppedError) else "failed"
                 with db.transaction():

@@ -1,4 +1,4 @@
-"""Which column feeds which field of a table that is loaded, and by whose word."""
+"""Mapping of columns to fields for a table that is loaded, and the precedence of its sources."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from dlt_bunce.destination.mapped_rows import SHOWN_HINT
 from dlt_bunce.records.mapping import FieldMapping, resolve_mapping
 
 Hints = Mapping[str, Mapping[str, str]]
-"""What the resources of a run say, by table: field to column."""
+"""Mappings that a run's resources give, by table: field to column."""
 
-# by owner of a working folder, while it loads what an earlier run has left there
+# by owner of a working folder, while it loads what an earlier run left there
 _in_force: dict[str, Hints] = {}
 
 
 @contextmanager
 def mapped_as(owner: str, hints: Hints) -> Iterator[None]:
-    """Let these hints go before those that packages were extracted with."""
+    """Use these hints instead of those that packages were extracted with."""
     _in_force[owner] = hints
     try:
         yield
@@ -33,13 +33,13 @@ def mapped_as(owner: str, hints: Hints) -> Iterator[None]:
 def mapping_of(
     table: PreparedTableSchema, columns: Sequence[str], config: BunceConfiguration, owner: str
 ) -> FieldMapping:
-    """Hints, then configuration, then names. Raises MappingError."""
-    # without the columns that dlt has only seen empty, a mapped one would count as unknown
+    """Return the mapping by hints, then configuration, then names; raise MappingError."""
+    # dlt omits columns that held only nulls; if mapped, they must not count as unknown
     shown = cast("dict[str, list[str]]", table.get(SHOWN_HINT) or {}).get("columns", [])
-    now = _in_force.get(owner, {}).get(table["name"] or "")
+    override = _in_force.get(owner, {}).get(table["name"] or "")
     return resolve_mapping(
         [*columns, *(name for name in shown if name not in columns)],
-        hints=mapping_hint(table) if now is None else now,
+        hints=mapping_hint(table) if override is None else override,
         config=config.mapping or {},
         defaults=config.defaults or {},
     )

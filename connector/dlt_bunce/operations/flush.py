@@ -30,9 +30,9 @@ from dlt_bunce.destination.left_overs import (
 )
 from dlt_bunce.destination.likely_versions import likely_versions
 from dlt_bunce.destination.mapped_rows import with_mapped_rows
-from dlt_bunce.destination.run_hook import resolved
+from dlt_bunce.destination.run_hook import resolve_hook
 from dlt_bunce.destination.run_summary import discarded_rows, runs_of, total
-from dlt_bunce.destination.run_tracker import group_traces, is_stopped, tell
+from dlt_bunce.destination.run_tracker import group_traces, is_stopped, notify
 from dlt_bunce.destination.source_keys import key_of, refuse_part_of_key
 from dlt_bunce.destination.table_mapping import Hints, mapped_as
 from dlt_bunce.destination.working_dir import mend
@@ -110,7 +110,7 @@ def flush_and_run(
             # left-over rows count for the run that loads them
             both = total(client, [*runs_of(client, name, pipeline.last_trace), *flushed], name)
             summary = replace(summary, flushed=before, over_thresholds=both.over_thresholds)
-    tell(client, summary)
+    notify(client, summary)
     summary.raise_if_over_thresholds()
     return summary
 
@@ -124,7 +124,7 @@ def flush(pipeline: dlt.Pipeline) -> RunSummary:
         client = client_of(pipeline)
         _check(client)
         summary = total(client, _flush(pipeline), pipeline.pipeline_name)
-    tell(client, summary)
+    notify(client, summary)
     return summary
 
 
@@ -185,7 +185,7 @@ def has_left_overs(pipeline: dlt.Pipeline) -> bool:
 
 
 def _check(client: BunceClient) -> None:
-    resolved(client.config.on_run_end)
+    resolve_hook(client.config.on_run_end)
     if not client.config.dry_run:
         client.preflight()
 

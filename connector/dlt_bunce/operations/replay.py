@@ -16,6 +16,7 @@ from dlt_bunce.destination.client import BunceClient
 from dlt_bunce.destination.run_summary import add_up
 from dlt_bunce.errors import StoreError
 from dlt_bunce.load.load import Load, Settings
+from dlt_bunce.load.sender import BunceSender
 from dlt_bunce.model import RunSummary
 from dlt_bunce.records import rows as source_rows
 from dlt_bunce.records.mapping import resolve_mapping
@@ -148,7 +149,11 @@ class _Replay:
         state = "failed"
         try:
             with telemetry.load(load_file) as settled, closing(client.session()) as session:
-                settled(Load(_Rows(table), load_file, settings, db, session, throttle).run())
+                settled(
+                    Load(
+                        _Rows(table), load_file, settings, db, BunceSender(session, throttle)
+                    ).run()
+                )
             state = "completed"
         finally:
             with db.transaction():

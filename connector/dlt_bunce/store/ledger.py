@@ -135,7 +135,7 @@ class Ledger:
         self._analyze(to_send.num_rows)
         return Claim(to_send, busy)
 
-    def sending(self, below: Mapping[int, int]) -> None:
+    def mark_in_flight(self, below: Mapping[int, int]) -> None:
         """Commits that rows with lower numbers than these, by chunk, may be on the wire from now.
 
         After a crash, what was claimed and lies beyond is sent without a look-up.
