@@ -234,7 +234,7 @@ def test_a_pipeline_that_may_be_loading_elsewhere_is_named(run: Run, emulator: E
     done = run("erase", "1", "--yes")
 
     assert done.code == 0
-    assert "may be loading elsewhere; erase again when they have ended: elsewhere" in done.output
+    assert "may be running elsewhere; erase again once they finish: elsewhere" in done.output
 
 
 def test_nobody_is_told_and_changes_nothing(run: Run, emulator: Emulator) -> None:
@@ -244,6 +244,6 @@ def test_nobody_is_told_and_changes_nothing(run: Run, emulator: Emulator) -> Non
     done = run("erase", "17", "--yes")
 
     assert done.code == 0
-    assert "Nothing was found of 17." in done.output
-    assert "its API has no call that deletes" in done.output
+    assert "Nothing found for 17." in done.output
+    assert "its API cannot delete them" in done.output
     assert run("load", "customers.parquet", "--json").json["unchanged"] == 1

@@ -64,8 +64,8 @@ def test_nothing_of_a_customer_is_left(run: Run, emulator: Emulator, store: str,
     assert unasked.code == 2
     assert (done["ledger"], done["dead_letters"], done["package_rows"]) == (1, 1, 2)
     assert (done["nowhere"], done["not_searched"]) == (["unknown"], [])
-    assert "0 customers of the ledger, 0 dead letters, 0 rows" in again
-    assert "Bunce still has them" in again
+    assert "0 customers in the ledger, 0 dead letters, and 0 rows" in again
+    assert "Bunce still has these customers" in again
     with Database(store, read_only=True) as db:
         assert {"1", "4"} == {r["customer_id"] for r in db.rows("SELECT * FROM bunce_customers")}
     assert found_in_files(MARK) == []

@@ -184,8 +184,8 @@ def test_rows_left_over_from_a_failed_run_are_loaded_before_new_ones(
 
     assert retried.returncode == 0, retried.stderr
     assert sorted(emulator.customers) == ["1", "2", "3"]
-    own, _, before = retried.stdout.partition("Before it: rows that an earlier run had left behind")
-    # with a cursor, the rows left over are not read again
+    own, _, before = retried.stdout.partition("Loaded first: rows left over from an earlier run")
+    # with a cursor, what was left behind is not read again
     assert (figures(own)["created"], figures(before)["created"]) == (1, 2)
 
 

@@ -221,7 +221,7 @@ def test_an_interrupted_replay_leaves_its_dead_letters_open(
 
     assert begun == 303
     assert served.wait(30) == 1
-    assert served.stderr.read().startswith("A replay or discard was broken off.")
+    assert served.stderr.read().startswith("A replay or discard was interrupted.")
     assert loaded.statuses()["3"] == "open"
 
 

@@ -56,7 +56,7 @@ def test_the_counts_of_a_load_are_the_same_as_text_and_as_json(loaded: Loaded) -
     assert only["requests"] > 0
     assert 0 < only["mean_answer_seconds"] <= only["slowest_answer_seconds"]
     assert (read["requests_per_minute"], only["budget"], only["budget_share"]) == (0, None, None)
-    assert "the last 1 runs" in shown.output
+    assert "latest 1 run" in shown.output
     assert "invalid_phone_no" in shown.output
 
 
@@ -74,7 +74,7 @@ def test_the_file_contains_no_customer_data(loaded: Loaded) -> None:
     result = loaded.run("report", "--html", "runs.html", "--store-url", loaded.store_url)
 
     page = Path("runs.html").read_text("utf-8")
-    assert result.output == "1 runs written to runs.html (counts only, no customer).\n"
+    assert result.output == "Wrote 1 run to runs.html (counts only, no customer data).\n"
     assert [secret for secret in SECRETS if secret in page] == []
     assert "invalid_phone_no" in page
 
@@ -90,7 +90,7 @@ def test_a_file_is_replaced_only_with_overwrite(loaded: Loaded) -> None:
     nowhere = loaded.run("report", "--html", "no/such/runs.html", *store)
 
     assert (refused.code, kept, result.code) == (2, "mine", 0)
-    assert "runs.html exists already" in refused.errors
+    assert "runs.html already exists" in refused.errors
     assert (wrong.code, "does not end in .html" in wrong.errors) == (2, True)
     assert (nowhere.code, "cannot be written: No such file" in nowhere.errors) == (2, True)
     assert list(Path().glob(".runs*")) == [], "no partial file is left behind"
@@ -103,7 +103,7 @@ def test_an_account_without_runs_has_an_empty_report(run: Run) -> None:
     shown = run("report")
     result = run("report", "--html", "runs.html")
 
-    assert "no run has been recorded" in shown.output
+    assert "has no recorded runs" in shown.output
     assert (result.code, run("report", "--json").json["runs"]) == (0, [])
     assert "No run has been recorded" in Path("runs.html").read_text("utf-8")
 

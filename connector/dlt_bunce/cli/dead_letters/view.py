@@ -35,13 +35,13 @@ _GROUPS: dict[str, Grouping] = {
     default=50,
     show_default=True,
     type=click.IntRange(min=1),
-    help="How many to show.",
+    help="Maximum number to show.",
 )
 @options.store_options
 def list_letters(
     selection: Selection, limit: int, store_url: str | None, account: str | None, as_json: bool
 ) -> None:
-    """List dead letters, the newest first, without the values of their rows.
+    """List dead letters, newest first, without the values of their rows.
 
     Example: dlt-bunce dead-letters list --code email_taken --limit 200
 
@@ -60,7 +60,7 @@ def list_letters(
             return
         output.print_rows(rows, _SHOWN, f"Dead letters ({selection.status or 'all'})")
         if len(found) > limit:
-            output.console().print(f"Only the newest {limit} are shown: --limit shows more.")
+            output.console().print(f"Showing the newest {limit}. Pass --limit to show more.")
 
 
 @click.command("group")
@@ -69,7 +69,7 @@ def list_letters(
     type=click.Choice(list(_GROUPS)),
     default="code",
     show_default=True,
-    help="What to count by; by status, letters of every status unless --status is given.",
+    help="What to count by. By status, all statuses are counted unless --status is given.",
 )
 @filters(status=True)
 @options.store_options
@@ -82,9 +82,9 @@ def group_letters(
     account: str | None,
     as_json: bool,
 ) -> None:
-    """Count dead letters by code, field, run, pipeline, or status, most first.
+    """Count dead letters by code, field, run, pipeline, or status, largest group first.
 
-    Codes come with their meaning and remedy.
+    Codes are shown with their meaning and remedy.
 
     Example: dlt-bunce dead-letters group --by run --since 7d
     """
@@ -117,9 +117,9 @@ def group_letters(
 @click.argument("letter_id", metavar="ID", type=LetterId())
 @options.store_options
 def show(letter_id: str, store_url: str | None, account: str | None, as_json: bool) -> None:
-    """Show one dead letter with its row and what Bunce said.
+    """Show one dead letter with its row and Bunce's message.
 
-    ID may be shortened to its beginning.
+    ID may be a prefix of the full id.
 
     Example: dlt-bunce dead-letters show 7f3c
     """
@@ -133,8 +133,8 @@ def show(letter_id: str, store_url: str | None, account: str | None, as_json: bo
             found = list_recent(db, name, selection, limit=2)
         if len(found) > 1:
             raise UsageError(
-                f"More than one dead letter begins with {letter_id!r}.",
-                remedy="Give more of its id.",
+                f"More than one dead letter has an id starting with {letter_id!r}.",
+                remedy="Give more of the id.",
             )
         letter = found[0]
         for column in ("source_row", "payload"):
