@@ -17,8 +17,11 @@ import pytest
 from hypothesis import settings
 from tests.mysql import mysql, mysql_execute
 from tests.postgres import drop_schema, new_schema, postgres
+from tests.temporary import keep_in_memory
 
 from dlt_bunce.emulator import Behavior, Emulator
+
+keep_in_memory()
 
 # how long an example takes says more about the machine than about the code
 settings.register_profile("any machine", deadline=None)
@@ -54,7 +57,8 @@ def emulator(_emulator: Emulator) -> Emulator:
 
 @pytest.fixture(scope="session")
 def _postgres() -> Iterator[str]:
-    with postgres() as url:
+    # no test cuts the power of the machine
+    with postgres(durable=False) as url:
         yield url
 
 

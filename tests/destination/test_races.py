@@ -13,8 +13,8 @@ import pytest
 
 from dlt_bunce.emulator import Behavior, Emulator
 
-ROWS = int(os.environ.get("DLT_BUNCE_TEST_RACE_ROWS", "45000"))
-"""Customers of each process."""
+ROWS = int(os.environ.get("DLT_BUNCE_TEST_RACE_ROWS", "12000"))
+"""Customers of each process: more than one chunk."""
 
 PROGRAM = """
 import json, sys, dlt, pyarrow as pa
@@ -34,6 +34,8 @@ table = pa.table({
 pipeline = dlt.pipeline(name, pipelines_dir=name, destination=bunce(
     credentials="sk_test_x", base_url=base_url, store_url=store_url, requests_per_minute=0,
     mapping={"version": "updated_at"}))
+print("ready", flush=True)
+sys.stdin.readline()
 for attempt in range(30):
     try:
         summary = flush_and_run(
@@ -63,18 +65,27 @@ def race(
     running = [
         subprocess.Popen(
             [sys.executable, "-c", PROGRAM, f"worker{number}", *where, str(version)],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
         for number, version in enumerate(versions)
     ]
+    # they begin at once, and not as their imports end
+    for process in running:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in running:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
     done = [process.communicate(timeout=3_000) for process in running]
     assert all(out for out, _ in done), [errors[-2000:] for _, errors in done]
     counts: list[dict[str, int]] = [json.loads(out) for out, _ in done]
     print(
         f"\n{len(versions)} processes, {rows:,} rows each, {store_url.partition(':')[0]}: "
-        f"created {[one['created'] for one in counts]}, {len(emulator.requests):,} requests, "
+        f"created {[count['created'] for count in counts]}, {len(emulator.requests):,} requests, "
         f"{time.monotonic() - started:.0f} s"
     )
     return counts
@@ -90,9 +101,9 @@ def test_processes_with_the_same_rows_send_nobody_twice(
 
     assert {1} == set(emulator.times_sent.values())
     assert len(emulator.customers) == ROWS
-    assert sum(one["created"] for one in counts) == ROWS
-    for one in counts:
-        assert ROWS == one["read"] == one["created"] + one["unchanged"] + one["adopted"]
+    assert sum(count["created"] for count in counts) == ROWS
+    for count in counts:
+        assert ROWS == count["read"] == count["created"] + count["unchanged"] + count["adopted"]
 
 
 def test_the_newest_version_wins_whoever_comes_first(emulator: Emulator, store: str) -> None:
@@ -100,7 +111,7 @@ def test_the_newest_version_wins_whoever_comes_first(emulator: Emulator, store: 
 
     counts = race(store, emulator, [2, 3, 1], rows=2_000)
 
-    assert {"Ada 3"} == {there["first_name"] for there in emulator.customers.values()}
-    assert {2_000} == {one["read"] for one in counts}
+    assert {"Ada 3"} == {sent["first_name"] for sent in emulator.customers.values()}
+    assert {2_000} == {count["read"] for count in counts}
     settled = ("created", "updated", "adopted", "unchanged", "superseded")
-    assert {2_000} == {sum(one[fate] for fate in settled) for one in counts}
+    assert {2_000} == {sum(count[fate] for fate in settled) for count in counts}

@@ -12,16 +12,20 @@ import dlt
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from dlt.pipeline.exceptions import PipelineStepFailed
 
 from dlt_bunce import bunce, bunce_adapter, flush_and_run
 from dlt_bunce.destination.run_lock import run_lock
 from dlt_bunce.emulator import Behavior, Emulator, Fault
 from dlt_bunce.errors import BunceError
+from dlt_bunce.store.database import Database
 
-from .conftest import Run
+from .conftest import Run, people
 
 GONE = Fault("error_before", call="create", on_request=1, until_request=99, status=401)
 MARK = b"forget.me@example.com"
+NAME = "forgetme"
+NOWHERE = "http://127.0.0.1:9/v1"
 
 
 def rows(**of_first: Any) -> list[dict[str, Any]]:
@@ -105,8 +109,8 @@ def test_a_package_of_nobody_else_stands_in_nobodys_way(
     waiting = pipeline()
     found = rows(last_name="Eze")[:1]
     only: Any = pa.Table.from_pylist(found) if kind == "arrow" else found
-    one = dlt.resource(only, name="customers", write_disposition="merge")
-    waiting.extract(bunce_adapter(one, customer_id="key"))
+    customer = dlt.resource(only, name="customers", write_disposition="merge")
+    waiting.extract(bunce_adapter(customer, customer_id="key"))
     STAGES[stage](waiting)
     folders = {path.parent for path in Path().rglob("*_jobs/*")}
 
@@ -114,7 +118,7 @@ def test_a_package_of_nobody_else_stands_in_nobodys_way(
 
     assert folders == {path.parent for path in Path().rglob("*_jobs/*")}
     summary = flush_and_run(pipeline(), resource(kind))
-    # Bunce still has them, and so they are found there
+    # Bunce still has these customers, and so they are found there
     assert {k: n for k, n in summary.fates.items() if n} == {"unchanged": 2, "adopted": 1}
     assert not pipeline().has_pending_data
 
@@ -232,3 +236,56 @@ def test_a_running_load_is_waited_for_and_then_refused(
     assert refused.code == 1
     assert "Another run of 'crm' is in progress" in refused.errors
     assert run("erase", "k1", "--yes", "--json").json["ledger"] == 1
+
+
+def marked(*numbers: int, **changes: Any) -> list[dict[str, Any]]:
+    """Customers whose every value can be found again."""
+    return [
+        {
+            "id": f"{NAME}-id-{n}",
+            "email": f"{NAME}{n}@example.com",
+            "first_name": f"{NAME}-first",
+            "last_name": f"{NAME}-last",
+            "mobile": f"+23481{n:08d}",
+        }
+        | changes
+        for n in numbers
+    ]
+
+
+def load(rows: list[dict[str, Any]], kind: str = "arrow", **settings: Any) -> Any:
+    data: Any = pa.Table.from_pylist(rows) if kind == "arrow" else rows
+    pipeline = dlt.pipeline("crm", destination=bunce(**settings))
+    customers = dlt.resource(data, name="customers", write_disposition="merge")
+    return flush_and_run(pipeline, bunce_adapter(customers))
+
+
+def found_in_files(text: str) -> list[str]:
+    """Files below the working directory that hold the text, compressed ones apart."""
+    return [str(f) for f in Path().rglob("*") if f.is_file() and text.encode() in f.read_bytes()]
+
+
+@pytest.mark.parametrize("kind", ["arrow", "dicts"])
+def test_nothing_of_a_customer_is_left(run: Run, emulator: Emulator, store: str, kind: str) -> None:
+    rows = [*people(1), *marked(2), *marked(3, mobile="call me"), *people(4)]
+    load([{**row, "id": str(row["id"])} for row in rows], kind)
+    changed = [{**row, "id": str(row["id"]), "first_name": "New"} for row in rows]
+    away = dlt.pipeline("crm", destination=bunce(base_url=NOWHERE))
+    with pytest.raises(PipelineStepFailed):
+        away.run(bunce_adapter(dlt.resource(changed, name="customers", write_disposition="merge")))
+    ids = [f"{NAME}-id-2", f"{NAME}-id-3", "unknown"]
+
+    unasked = run("erase", *ids)
+    done = run("erase", *ids, "--yes", "--json").json
+    again = run("erase", *ids, "--yes").output
+
+    assert unasked.code == 2
+    assert (done["ledger"], done["dead_letters"], done["package_rows"]) == (1, 1, 2)
+    assert (done["nowhere"], done["not_searched"]) == (["unknown"], [])
+    assert "0 customers in the ledger, 0 dead letters, and 0 rows" in again
+    assert "Bunce still has these customers" in again
+    with Database(store, read_only=True) as db:
+        assert {"1", "4"} == {r["customer_id"] for r in db.rows("SELECT * FROM bunce_customers")}
+    assert found_in_files(NAME) == []
+    flushed = load([{**row, "id": str(row["id"])} for row in people(5)]).flushed
+    assert (flushed.read, flushed.updated) == (2, 2)

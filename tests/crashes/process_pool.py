@@ -6,6 +6,7 @@ or minus the number of the signal that ended it.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -25,29 +26,27 @@ Pass = Callable[[str], None]
 
 
 def main() -> None:
-    """Answers jobs until stdin ends."""
-    # whatever takes long is imported once, before the first fork
-    for name in (
-        "adbc_driver_postgresql.dbapi",
-        "adbc_driver_sqlite.dbapi",
-        "dlt.destinations",
-        "dlt.sources.filesystem",
-        "dlt_bunce.cli",
-        "dlt_bunce.destination.jobs",
-        "dlt_bunce.sources",
-        "pyarrow.parquet",
-        "requests",
-    ):
+    """Answer jobs until stdin ends."""
+    for name in ("adbc_driver_postgresql.dbapi", "dlt_bunce.cli", "dlt_bunce.sources"):
         importlib.import_module(name)
     for line in sys.stdin:
         job_ = json.loads(line)
+        reading, writing = os.pipe()
         child = os.fork()
         if not child:
-            _child(job_)
+            os.close(reading)
+            _child(job_, writing)
+        os.close(writing)
         if job_.get("kill_after") is not None:
             _kill_later(child, job_["kill_after"])
+        with os.fdopen(reading) as modules:
+            imported = modules.read().split()
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
+        # what one load has imported, the next finds imported when it is forked
+        for name in imported:
+            importlib.import_module(name)
+        gc.freeze()
 
 
 def _kill_later(child: int, seconds: float) -> None:
@@ -61,8 +60,8 @@ def _kill_later(child: int, seconds: float) -> None:
     threading.Thread(target=kill, daemon=True).start()
 
 
-def _child(job: dict[str, Any]) -> None:
-    code = 1
+def _child(job: dict[str, Any], modules: int) -> None:
+    code, before = 1, set(sys.modules)
     try:
         os.chdir(job["folder"])
         os.environ.update(job["environment"])
@@ -82,6 +81,8 @@ def _child(job: dict[str, Any]) -> None:
         passed = _boundaries(job.get("kill_at"))
         _load(job)
         Path("passed.json").write_text(json.dumps(passed))
+        with os.fdopen(modules, "w") as told:
+            told.write("\n".join(sys.modules.keys() - before))
         code = 0
     except BaseException:  # noqa: BLE001, a process of its own ends here, whatever it was
         traceback.print_exc()

@@ -1,0 +1,73 @@
+"""What a person sees on a terminal: a prompt for the key, and progress."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import pytest
+
+from dlt_bunce.emulator import Behavior, Emulator
+
+from .conftest import PROGRAM, Run, people, write
+
+
+def test_the_key_is_asked_for_on_a_terminal_and_not_shown(
+    run: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(people(1))
+    monkeypatch.delenv("DESTINATION__BUNCE__CREDENTIALS__API_KEY")
+
+    shown = on_a_terminal("load", "customers.parquet", answers={"key:": "sk_test_typed\n"})
+
+    assert "Bunce API key:" in shown
+    assert "sk_test_typed" not in shown
+    assert {"1"} == set(emulator.customers)
+
+
+def on_a_terminal(*words: str, answers: Mapping[str, str] = MappingProxyType({})) -> str:
+    """What a person sees who runs the command on a terminal, and answers what is asked."""
+    ours, theirs = pty.openpty()
+    waiting = dict(answers)
+    with subprocess.Popen(
+        [PROGRAM, *words],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,  # a prompt must not reach the terminal that the tests run on
+    ) as running:
+        os.close(theirs)
+        shown = b""
+        while part := _read(ours):
+            shown += part
+            for asked in [asked for asked in waiting if asked.encode() in shown]:
+                os.write(ours, waiting.pop(asked).encode())
+        os.close(ours)
+        assert running.wait(30) == 0, shown.decode()
+    return shown.decode()
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 4096)
+    except OSError:  # Linux says so when the other side has closed
+        return b""
+
+
+def test_progress_is_shown_on_a_terminal_only(
+    run: Run, program: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(people(*range(1, 51)))
+    emulator.behavior = Behavior(rate_limit=0, latency_ms=300)
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as CI systems set it
+
+    shown = on_a_terminal("load", "customers.parquet")
+    piped = program("load", "customers.parquet")
+
+    assert "50 rows" in shown
+    assert "unchanged" in piped.output
+    assert "50 rows" not in piped.output + piped.errors
+    assert piped.errors == ""
