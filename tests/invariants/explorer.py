@@ -155,16 +155,13 @@ def deviations(history: History, *, overwrite: bool) -> Iterator[tuple[int, str]
     """Rows of which something untrue was said, or that are not where they belong."""
     for i, customer in enumerate(history.server.customers):
         result, state = history.results.get(i), history.server.state.get(i)
-        if customer.kind == "poison" and result is not None:
-            if (result.fate, result.code) != ("rejected", "undeliverable"):
-                yield i, f"poison said to be {result.fate} {result.code}"
-        elif result is None:
+        if result is None:
             yield i, "unsettled"
+        elif customer.kind == "poison":
+            yield from _of_poison(i, result)
         elif result.fate == "rejected":
-            if customer.kind == "good" and not (state and not overwrite):
-                yield i, f"blamed as {result.code}"
-            elif state == "ours" and customer.kind == "good":
-                yield i, f"delivered, and blamed as {result.code}"
+            if customer.kind == "good":
+                yield from _of_blamed(i, result, state, overwrite=overwrite)
         elif result.code == "email_not_updated":
             if state != "moved":
                 yield i, "email said to be refused"
@@ -172,6 +169,20 @@ def deviations(history: History, *, overwrite: bool) -> Iterator[tuple[int, str]
             yield i, f"lost: {result.fate} by {result.confirmation}, but is {state}"
         elif not result.content_matches and (state is None or overwrite):
             yield i, f"said to exist with other content, but is {state}"
+
+
+def _of_blamed(
+    i: int, result: RowResult, state: str | None, *, overwrite: bool
+) -> Iterator[tuple[int, str]]:
+    if not state or overwrite:
+        yield i, f"blamed as {result.code}"
+    elif state == "ours":
+        yield i, f"delivered, and blamed as {result.code}"
+
+
+def _of_poison(i: int, result: RowResult) -> Iterator[tuple[int, str]]:
+    if (result.fate, result.code) != ("rejected", "undeliverable"):
+        yield i, f"poison said to be {result.fate} {result.code}"
 
 
 def readings() -> Iterator[ApiVariant]:

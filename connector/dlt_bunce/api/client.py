@@ -65,7 +65,7 @@ class Session:
             logging.getLogger(name).addFilter(_without_ids)
 
     def close(self) -> None:
-        """Closes the pool, and what the pace holds."""
+        """Close the pool, and what the rate limiter holds."""
         self._http.close()
         self._pace.close()
 
@@ -118,21 +118,21 @@ class Session:
         return True
 
     def find(self, customer_ids: Sequence[str]) -> dict[str, dict[str, Any]] | None:
-        """The customers that exist among `customer_ids`, by id; None when nobody can tell.
+        """Return the customers that exist among `customer_ids`, by id; None without look-ups.
 
         Raises UnavailableError or CredentialsError when a look-up is not answered.
         """
         return self._lookup.find(customer_ids)
 
     def list_customers(self, cursor: str | None) -> Page:
-        """A page of all customers; `cursor` is that of the page before, None for the first.
+        """Return a page of all customers; `cursor` is that of the page before, None for the first.
 
         Raises ListingError when this is no listing, UnavailableError, or CredentialsError.
         """
         return self._lookup.page(cursor)
 
     def take_traffic(self) -> Traffic:
-        """What went over the wire since the last call."""
+        """Return what went over the wire since the last call."""
         with self._lock:
             traffic, self._traffic = self._traffic, Traffic()
         return traffic
@@ -247,7 +247,7 @@ class Session:
 
 
 def _pool(base_url: str, api_key: str, concurrency: int) -> requests.Session:
-    """Connections that threads may share: nothing is kept from one request to the next."""
+    """Make connections that threads may share: requests leave nothing behind for others."""
     http = requests.Session()
     http.headers.update(
         {
@@ -273,7 +273,7 @@ def _pool(base_url: str, api_key: str, concurrency: int) -> requests.Session:
 
 
 def _without_ids(record: logging.LogRecord) -> bool:
-    """A filter for urllib3's log: what follows /customers holds ids and is left out."""
+    """Filter urllib3's log: what follows /customers holds ids and is left out."""
     if isinstance(record.args, tuple):
         record.args = tuple(
             _KEPT_IN_LOGS.sub(r"\1", arg) if isinstance(arg, str) else arg for arg in record.args
@@ -288,7 +288,7 @@ def _asks_for_too_much(reply: Reply, asked: float, now: float) -> UnavailableErr
     except (OverflowError, ValueError, OSError):
         remedy = "Ask Bunce when to run again"
     return UnavailableError(
-        f"Bunce asks for a wait of {asked:,.0f} s (Retry-After, {reply.describe()}); a run waits for "
+        f"Bunce asked to wait {asked:,.0f} s (Retry-After of an {reply.describe()}); a run waits "
         f"{MAX_WAIT_S:,.0f} s at most.",
         remedy=f"{remedy}: settled rows are not sent again, the others are kept.",
     )

@@ -70,7 +70,7 @@ class Lookup:
                 self._control = customer_id
 
     def page(self, cursor: str | None) -> Page:
-        """A page of the listing of all customers. Raises ListingError when this is none."""
+        """Return a page of the listing of all customers. Raises ListingError when this is none."""
         query = {"per_page": str(_PAGE)} | ({"cursor": cursor} if cursor else {})
         page = read_page(self._answer("/customers", query))
         unsure = page is not None and page.more is None and len(page.customers) >= _PAGE
@@ -82,7 +82,7 @@ class Lookup:
         return page
 
     def find(self, customer_ids: Iterable[str]) -> dict[str, Customer] | None:
-        """The customers that exist among `customer_ids`, by id; None when nobody can tell.
+        """Return the customers that exist among `customer_ids`, by id; None without look-ups.
 
         Raises UnavailableError or CredentialsError when a look-up is not answered.
         """
@@ -226,7 +226,7 @@ class Lookup:
 
 
 def customers_of(document: Mapping[str, Any]) -> list[Customer]:
-    """The customers of a body: `data` as a list, or as an object with `data` inside."""
+    """Return the customers of a body: `data` as a list, or as an object with `data` inside."""
     data = document.get("data")
     if isinstance(data, dict):
         data = data.get("data", [data])
@@ -234,7 +234,7 @@ def customers_of(document: Mapping[str, Any]) -> list[Customer]:
 
 
 def read_page(reply: Reply) -> Page | None:
-    """The page that a reply holds, or None when it is no listing."""
+    """Return the page that a reply holds, or None when it is not a listing."""
     document = reply.document
     if reply.arrival != "answered" or not 200 <= reply.status < 300 or document is None:
         return None

@@ -71,7 +71,7 @@ class BunceClient(JobClientBase, StoredState):
     # preflight
 
     def preflight(self) -> Account:
-        """Checks key, host, and ledger before anything is sent.
+        """Check key, host, and ledger before anything is sent.
 
         Raises CredentialsError, UnavailableError, AccountError, or StoreError.
         """
@@ -157,7 +157,7 @@ class BunceClient(JobClientBase, StoredState):
         return getattr(pipeline, "collector", NULL_COLLECTOR)
 
     def database(self) -> Database:
-        """A connection to the store, for the thread that asks; a dry run only reads it."""
+        """Return a connection to the store for the calling thread; a dry run only reads it."""
         return Database(
             self.config.store_url,
             read_only=self.config.dry_run,
@@ -165,7 +165,7 @@ class BunceClient(JobClientBase, StoredState):
         )
 
     def session(self) -> Session:
-        """A connection pool to Bunce, within the request budget of all who share the store."""
+        """Return a connection pool to Bunce, within the rate limit of all who share the store."""
         config = self.config
         assert config.base_url is not None  # noqa: S101, derived when the configuration resolves
         database = self.database()
@@ -195,7 +195,7 @@ class BunceClient(JobClientBase, StoredState):
         )
 
     def take_preflight_traffic(self) -> list[Traffic]:
-        """What the preflights of this pipeline have sent since the last call."""
+        """Return what the preflights of this pipeline have sent since the last call."""
         return _preflights.pop(self.pipeline_name, [])
 
     def create_load_job(
@@ -205,13 +205,13 @@ class BunceClient(JobClientBase, StoredState):
         load_id: str,
         restore: bool = False,
     ) -> LoadJob:
-        """A job for one file: customers, or dlt's own state."""
+        """Create a job for one file: customers, or dlt's own state."""
         if _is_dlt(table["name"] or ""):
             return StateJob(file_path)
         return CustomersJob(file_path, telemetry.current_context())
 
     def complete_load(self, load_id: str) -> None:
-        """Closes the run's row; from here on the incremental cursor of this load counts."""
+        """Close the run's row; from here on the incremental cursor of this load counts."""
         forget_duplicates(load_id)
         if self.config.dry_run:
             end_rehearsal(load_id)
@@ -239,12 +239,12 @@ class BunceClient(JobClientBase, StoredState):
     # storage, as dlt sees it
 
     def initialize_storage(self, truncate_tables: Iterable[str] | None = None) -> None:
-        """The store makes itself at first use; nothing is ever truncated."""
+        """Do nothing: the store is made at first use, and nothing is ever truncated."""
         if truncate_tables:
             raise DispositionError(REPLACE_REFUSED, remedy=REPLACE_REMEDY + GIVEN_UP)
 
     def is_storage_initialized(self) -> bool:
-        """Always: dlt would wipe its working folder otherwise."""
+        """Return True: dlt would wipe its working folder otherwise."""
         return True
 
     def drop_storage(self) -> None:
@@ -260,7 +260,7 @@ class BunceClient(JobClientBase, StoredState):
         expected_update: TSchemaTables = None,  # type: ignore[assignment]
         force: bool = False,
     ) -> TSchemaTables | None:
-        """Keeps the schema, so that a new machine can restore it."""
+        """Keep the schema, so that a new machine can restore it."""
         applied = super().update_stored_schema(only_tables, expected_update, force)
         if not self.config.dry_run:
             row = {

@@ -47,7 +47,7 @@ previews: dict[str, Preview] = {}
 
 
 def dry_run_for(load_id: str) -> DryRun:
-    """The one dry run that all jobs of a load have a part in."""
+    """Return the one dry run that all jobs of a load take part in."""
     with _rehearsing:
         if load_id not in _dry_runs:
             _dry_runs[load_id] = DryRun()
@@ -55,14 +55,14 @@ def dry_run_for(load_id: str) -> DryRun:
 
 
 def end_rehearsal(load_id: str) -> None:
-    """Keeps what a dry run has counted in `previews`."""
+    """Keep what a dry run has counted in `previews`."""
     previews[load_id] = dry_run_for(load_id).end()
     with _rehearsing:
         del _dry_runs[load_id]
 
 
 def forget_duplicates(load_id: str) -> None:
-    """Drops what the jobs of a load that is complete have shared."""
+    """Drop what the jobs of a completed load have shared."""
     with _deduplicating:
         for key in [key for key in _duplicates if key[0].name == load_id]:
             del _duplicates[key]
@@ -78,7 +78,7 @@ class CustomersJob(RunnableLoadJob):
         self._parent = parent
 
     def run(self) -> None:
-        """Raises what kept rows from being settled: dlt keeps the file and tries again."""
+        """Load the file; raise what kept rows from being settled, so that dlt keeps the file."""
         client = cast("BunceClient", self._job_client)
         job = LoadFile(
             account=client.config.account,
@@ -157,7 +157,7 @@ class StateJob(RunnableLoadJob):
     """Keeps dlt's own rows in the store: they never reach Bunce."""
 
     def run(self) -> None:
-        """Writes the pipeline's state; it counts once the load is completed."""
+        """Write the pipeline's state; it counts once the load is completed."""
         client = cast("BunceClient", self._job_client)
         if client.config.dry_run or self.load_table_name != "_dlt_pipeline_state":
             return
