@@ -106,7 +106,7 @@ class Server:
             case Pause():
                 return Resumed(step.tries < MAX_TRIES)
             case Ping():
-                return Resumed(go_on=True)
+                return Resumed(self.reading.outage == "none")
         self.sends += 1
         for i in step.rows:
             self.times_sent[i] = self.times_sent.get(i, 0) + 1

@@ -109,14 +109,6 @@ class Session:
         self._lookup.note(reply)
         return reply
 
-    def is_alive(self) -> bool:
-        """Whether the key and the host work, by a listing of one customer."""
-        try:
-            self.check_key()
-        except (CredentialsError, UnavailableError):
-            return False
-        return True
-
     def find(self, customer_ids: Sequence[str]) -> dict[str, dict[str, Any]] | None:
         """Return the customers that exist among `customer_ids`, by id; None without look-ups.
 

@@ -94,7 +94,7 @@ class Failures(Resolution):
         (i,) = item.rows
         if not others and len(self._rows) <= MAX_LONE_ROWS > self._capabilities.lone_rows:
             # no other rows to compare it with
-            others = (yield Ping()) == Resumed(go_on=True)
+            others = (yield Ping(item.verb)) == Resumed(go_on=True)
             self._capabilities.lone_rows += others
         if not others:
             self.stop = Stop(_kind(failure), status=failure.status)

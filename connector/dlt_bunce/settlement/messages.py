@@ -51,7 +51,9 @@ class Pause:
 
 @dataclass(frozen=True)
 class Ping:
-    """A request that concerns no customer, to see whether the key and the host work."""
+    """A bulk request without customers, to see whether such requests get through at all."""
+
+    verb: Verb
 
 
 @dataclass(frozen=True)

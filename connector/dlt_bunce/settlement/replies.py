@@ -119,6 +119,12 @@ def matches(
     }
 
 
+def gets_through(reply: Reply) -> bool:
+    """Whether the API itself has answered a request, however it judged it."""
+    turned_away = reply.status >= 500 or reply.status in {401, 403, 407, 429}
+    return reply.arrival == "answered" and not turned_away and reply.document is not None
+
+
 def named_field(text: str) -> str | None:
     """Return the Bunce field that an error text speaks of, if it names one."""
     bare = re.sub(r"[^\s@]{1,256}@[^\s@]{1,256}", " ", text[:_MAX_TEXT])

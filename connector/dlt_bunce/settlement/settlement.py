@@ -37,6 +37,7 @@ from dlt_bunce.settlement.row_result import RowResult
 __all__ = ["Api", "ApiCapabilities", "RowResult", "Settlement"]
 
 _MAX_SHOWN = 200
+_NOBODY = b'{"customers":[]}'
 _MESSAGES = {
     "email_not_updated": "Bunce has kept the email it had",
     "unconfirmed": "Bunce gives no reason and does not show the customer",
@@ -60,9 +61,6 @@ class Api(Protocol):
 
     def pause(self, reply: Reply, attempt: int) -> bool:
         """Wait before another try; return False to give up."""
-
-    def is_alive(self) -> bool:
-        """Whether the key and the host work, by a request that concerns no customer."""
 
 
 class Settlement:
@@ -163,7 +161,8 @@ class Settlement:
             case Pause():
                 return Resumed(self._api.pause(self._last, step.tries))
             case Ping():
-                return Resumed(self._api.is_alive())
+                reply = self._api.send(step.verb, _NOBODY, self._stopped, rows=0, attempt=1)
+                return None if reply is None else Resumed(replies.gets_through(reply))
 
     def _look_up(self, step: Lookup) -> LookupResult:
         control = [] if self._control is None else [self._control]
