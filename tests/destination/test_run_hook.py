@@ -94,7 +94,7 @@ def test_a_failed_run_is_told_once_with_the_reason_and_what_is_recorded(
 
     [summary] = told
     assert (summary.state, summary.read, summary.deferred) == ("failed", 1, 1)
-    assert "Bunce did not settle a batch" in str(summary.error)
+    assert "A batch could not be delivered" in str(summary.error)
     assert summary.requests > 1
 
 

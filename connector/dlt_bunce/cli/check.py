@@ -77,7 +77,6 @@ def _preview(
     from dlt_bunce.cli.live_progress import hooked, watched
     from dlt_bunce.destination.access import client_of
     from dlt_bunce.destination.adapter import bunce_adapter
-    from dlt_bunce.destination.jobs import previews
     from dlt_bunce.errors import ThresholdError
     from dlt_bunce.load.dry_run import Preview
     from dlt_bunce.operations.flush import flush_and_run
@@ -89,7 +88,7 @@ def _preview(
         pipeline = dlt.pipeline("bunce_check", pipelines_dir=folder, destination=destination)
         config = client_of(pipeline).config
         try:
-            with hooked(), watched():
+            with hooked(destination), watched(destination):
                 summary = flush_and_run(
                     pipeline,
                     bunce_adapter(origin.resource(), **origin.hints),
@@ -97,7 +96,7 @@ def _preview(
                 )
         except ThresholdError as error:  # shown among the warnings
             summary = error.summary
-        preview = previews.get(summary.run_id or "") or Preview(summary)
+        preview = destination.run_context.previews.get(summary.run_id or "") or Preview(summary)
         return config, dataclasses.replace(preview, summary=summary)
 
 

@@ -98,20 +98,19 @@ def _load(folder: Path, base_url: str) -> Any:
     from dlt_bunce.operations.flush import flush_and_run
     from dlt_bunce.sources import from_parquet
 
+    destination = bunce(
+        credentials="sk_test_emulator",
+        base_url=base_url,
+        store_url=f"sqlite:///{folder / 'bunce.sqlite'}",
+        devices="strict",  # so that every reject code occurs
+    )
     pipeline = dlt.pipeline(
-        "bunce_demo",
-        pipelines_dir=str(folder / "pipelines"),
-        destination=bunce(
-            credentials="sk_test_emulator",
-            base_url=base_url,
-            store_url=f"sqlite:///{folder / 'bunce.sqlite'}",
-            devices="strict",  # so that every reject code occurs
-        ),
+        "bunce_demo", pipelines_dir=str(folder / "pipelines"), destination=destination
     )
     customers = bunce_adapter(
         from_parquet(str(folder / "customers.parquet")), phone_no="mobile", version="updated_at"
     )
-    with watched():
+    with watched(destination):
         return flush_and_run(pipeline, customers, write_disposition="merge")
 
 

@@ -98,9 +98,9 @@ def command(
             related=related,
             pipelines_dirs=pipelines_dirs,
             wait_s=options.wait_for_run,
+            on_wait=[options.report_waiting],
         )
-        with options.waiting_reported():
-            erased = erase(request)
+        erased = erase(request)
         if as_json:
             output.as_json(erased.as_dict())
         else:

@@ -16,16 +16,18 @@ import click
 from dlt_bunce.cli import output
 
 if TYPE_CHECKING:
+    from dlt_bunce.destination.factory import bunce
     from dlt_bunce.load.progress import Progress
 
 
 @contextlib.contextmanager
-def watched() -> Iterator[None]:
+def watched(destination: bunce) -> Iterator[None]:
     """Show a bar with rate and time left on a terminal, or log one JSON line per minute elsewhere;
     on Ctrl-C or SIGTERM, print how far the load got and the command that resumes it.
     """
-    from dlt_bunce.destination import jobs as job
     from dlt_bunce.errors import StoppedError
+
+    context = destination.run_context
 
     jobs: dict[str, Progress] = {}
 
@@ -35,11 +37,11 @@ def watched() -> Iterator[None]:
     # rich is not asked: on CI systems it assumes a terminal
     terminal = sys.stderr.isatty()
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_among(job.listeners, remember))
+        stack.enter_context(_among(context.on_progress, remember))
         if terminal:
-            stack.enter_context(_among(job.listeners, stack.enter_context(_bar())))
+            stack.enter_context(_among(context.on_progress, stack.enter_context(_bar())))
         else:
-            stack.enter_context(_instead(job.on_minute, _line))
+            stack.enter_context(_instead(context.on_minute, _line))
         try:
             with _terminated_as_interrupted():
                 yield
@@ -50,20 +52,20 @@ def watched() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def hooked() -> Iterator[None]:
+def hooked(destination: bunce) -> Iterator[None]:
     """Find functions for on_run_end in the working directory, and print their failures."""
-    from dlt_bunce.destination.run_hook import failure_listeners
 
     def warn(line: str) -> None:
         click.echo(f"Warning: {line}", err=True)
 
     here = str(Path.cwd())
     sys.path.append(here)
-    failure_listeners.append(warn)
+    listeners = destination.run_context.on_hook_failure
+    listeners.append(warn)
     try:
         yield
     finally:
-        failure_listeners.remove(warn)
+        listeners.remove(warn)
         sys.path.remove(here)
 
 

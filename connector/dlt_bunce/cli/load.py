@@ -143,7 +143,7 @@ def command(
             siblings = _siblings(
                 pipeline, origin.family(*store), pipeline.pipeline_name[len(name) :]
             )
-            flushed = _flushed(map(pipeline_of, siblings))
+            flushed = _flushed(destination, map(pipeline_of, siblings))
             pipeline.activate()
             resource = (
                 origin.shard(pipeline, part, key=shard_key, plan=plan)
@@ -154,7 +154,7 @@ def command(
                 click.echo(LEFT_BEHIND, err=True)
             over: ThresholdError | None = None
             try:
-                with hooked(), watched():
+                with hooked(destination), watched(destination):
                     summary = flush_and_run(
                         pipeline,
                         bunce_adapter(resource, **hints),
@@ -185,7 +185,8 @@ def _folder_lock(destination: bunce, name: str, folder: str | None) -> Iterator[
     """Run one command at a time per source, and print a line if this one has to wait."""
     from dlt_bunce.destination.folder_locks import lock_for
 
-    with options.waiting_reported(), lock_for(destination, name, folder):
+    destination.run_context.on_wait.append(options.report_waiting)
+    with lock_for(destination, name, folder):
         yield
 
 
@@ -197,7 +198,7 @@ def _siblings(pipeline: dlt.Pipeline, family: str, shard: str) -> list[str]:
     return [name for name in found if name != pipeline.pipeline_name]
 
 
-def _flushed(pipelines: Iterable[dlt.Pipeline]) -> list[RunSummary]:
+def _flushed(destination: bunce, pipelines: Iterable[dlt.Pipeline]) -> list[RunSummary]:
     """Load the rows that earlier runs of these pipelines left over."""
     from dlt_bunce.operations.flush import flush, has_left_overs
 
@@ -205,7 +206,7 @@ def _flushed(pipelines: Iterable[dlt.Pipeline]) -> list[RunSummary]:
     for pipeline in pipelines:
         if has_left_overs(pipeline):
             click.echo(LEFT_BEHIND, err=True)
-            with watched():
+            with watched(destination):
                 found.append(flush(pipeline))
     return found
 

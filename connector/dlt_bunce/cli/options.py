@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
@@ -125,19 +124,9 @@ def wait_for_run() -> float:
     return float(BunceConfiguration.wait_for_run if given is None else given)
 
 
-@contextlib.contextmanager
-def waiting_reported() -> Iterator[None]:
-    """Print a line whenever the block has to wait for another run."""
-    from dlt_bunce.destination import run_lock
-
-    def report(sentence: str) -> None:
-        click.echo(sentence, err=True)
-
-    run_lock.on_wait.append(report)
-    try:
-        yield
-    finally:
-        run_lock.on_wait.remove(report)
+def report_waiting(sentence: str) -> None:
+    """Print a line when a command has to wait for another run."""
+    click.echo(sentence, err=True)
 
 
 def exit_if_remains(remains: str | None) -> None:

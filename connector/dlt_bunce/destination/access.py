@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from dlt_bunce.destination.client import BunceClient
     from dlt_bunce.destination.factory import bunce
+    from dlt_bunce.destination.run_context import RunContext
 
 
 def is_bunce(destination: Any) -> bool:
@@ -36,6 +37,11 @@ def client_of(pipeline: Pipeline) -> BunceClient:
     if not is_bunce(destination):
         raise TypeError(f"pipeline {name!r} does not use the bunce destination")
     return client_for(cast("bunce", destination), name)
+
+
+def context_of(pipeline: Pipeline) -> RunContext:
+    """Return what the runs of a pipeline's destination share."""
+    return cast("bunce", pipeline.destination).run_context
 
 
 def client_for(destination: bunce, name: str) -> BunceClient:

@@ -26,7 +26,8 @@ from dlt_bunce.api.rate_limit import RateLimiter
 from dlt_bunce.api.throttle import BatchSize, Concurrency, Throttle
 from dlt_bunce.destination.adapter import REPLACE_REFUSED, REPLACE_REMEDY
 from dlt_bunce.destination.configuration import BunceConfiguration
-from dlt_bunce.destination.jobs import CustomersJob, StateJob, end_rehearsal, forget_duplicates
+from dlt_bunce.destination.jobs import CustomersJob, StateJob
+from dlt_bunce.destination.run_context import RunContext
 from dlt_bunce.destination.run_hook import resolve_hook
 from dlt_bunce.destination.run_lock import Owner, owner_of
 from dlt_bunce.destination.state import StoredState
@@ -47,13 +48,8 @@ if TYPE_CHECKING:
     from dlt.common.runtime.collector_base import Collector
 
 
-# requests of preflights, which know no run yet, until the first job of the run counts them
-_preflights: dict[str, list[Traffic]] = {}
-# which store a run has begun with, by its owner
-_stores: dict[str, str] = {}
 _FRESH_S = 60.0
 """So long after a preflight a run of the same pipeline begins without asking again."""
-_asked_at: dict[tuple[str, str, str], float] = {}
 
 
 class BunceClient(JobClientBase, StoredState):
@@ -67,6 +63,7 @@ class BunceClient(JobClientBase, StoredState):
     ) -> None:
         super().__init__(schema, config, capabilities)
         self.config: BunceConfiguration = config
+        self.context = RunContext()
 
     # preflight
 
@@ -77,18 +74,19 @@ class BunceClient(JobClientBase, StoredState):
         """
         with closing(self.session()) as session:
             session.check_key()
-            _preflights.setdefault(self.pipeline_name, []).append(session.take_traffic())
-        _asked_at[self._asked_for] = time.monotonic()
+            sent = self.context.preflights.setdefault(self.pipeline_name, [])
+            sent.append(session.take_traffic())
+        self.context.checked_at[self._checked_for] = time.monotonic()
         return self._open_account()
 
     @property
-    def _asked_for(self) -> tuple[str, str, str]:
+    def _checked_for(self) -> tuple[str, str, str]:
         return self.pipeline_name, self.config.host, self.config.credentials.api_key
 
     def _open_account(self) -> Account:
         with self.database() as db:
             if self.owner.is_run:
-                _stores[self.owner.name] = db.store_id
+                self.context.stores[self.owner.name] = db.store_id
             return open_account(
                 db, self.config.account, self.config.credentials.api_key, host=self.config.host
             )
@@ -106,12 +104,12 @@ class BunceClient(JobClientBase, StoredState):
             self._check_table(table, [one["name"] or "" for one in customers])
         if customers and not self.config.dry_run:
             # flush_and_run() has asked already: once is enough for a run
-            asked_at = _asked_at.pop(self._asked_for, -math.inf)
-            if time.monotonic() - asked_at < _FRESH_S:
+            checked_at = self.context.checked_at.pop(self._checked_for, -math.inf)
+            if time.monotonic() - checked_at < _FRESH_S:
                 self._open_account()
             else:
                 self.preflight()
-                del _asked_at[self._asked_for]
+                del self.context.checked_at[self._checked_for]
         return tables
 
     def _check_table(self, table: PreparedTableSchema, all_tables: Sequence[str]) -> None:
@@ -131,7 +129,8 @@ class BunceClient(JobClientBase, StoredState):
 
         Raises MappingError.
         """
-        return mapping_of(table, columns, self.config, self.owner.name)
+        hints = self.context.hints_in_force.get(self.owner.name, {}).get(table["name"] or "")
+        return mapping_of(table, columns, self.config, hints)
 
     # what jobs need
 
@@ -161,7 +160,7 @@ class BunceClient(JobClientBase, StoredState):
         return Database(
             self.config.store_url,
             read_only=self.config.dry_run,
-            expected=_stores.get(self.owner.name),
+            expected=self.context.stores.get(self.owner.name),
         )
 
     def session(self) -> Session:
@@ -196,7 +195,7 @@ class BunceClient(JobClientBase, StoredState):
 
     def take_preflight_traffic(self) -> list[Traffic]:
         """Return what the preflights of this pipeline have sent since the last call."""
-        return _preflights.pop(self.pipeline_name, [])
+        return self.context.preflights.pop(self.pipeline_name, [])
 
     def create_load_job(
         self,
@@ -212,9 +211,9 @@ class BunceClient(JobClientBase, StoredState):
 
     def complete_load(self, load_id: str) -> None:
         """Close the run's row; from here on the incremental cursor of this load counts."""
-        forget_duplicates(load_id)
+        self.context.forget_duplicates(load_id)
         if self.config.dry_run:
-            end_rehearsal(load_id)
+            self.context.end_dry_run(load_id)
             return
         account = self.config.account
         with self.database() as db:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Union
 
 from dlt.common.configuration.exceptions import ConfigValueCannotBeCoercedException
@@ -14,8 +15,10 @@ from dlt_bunce.destination.configuration_checks import kind_of, refuse_unknown, 
 
 if TYPE_CHECKING:
     from dlt.common.normalizers.naming import NamingConvention
+    from dlt.common.schema import Schema
 
     from dlt_bunce.destination.client import BunceClient
+    from dlt_bunce.destination.run_context import RunContext
 
 
 class bunce(Destination[BunceConfiguration, "BunceClient"]):  # noqa: N801
@@ -90,6 +93,21 @@ class bunce(Destination[BunceConfiguration, "BunceClient"]):  # noqa: N801
                 raise
             expected = kind_of(error.hint)
             raise wrong_value(error.field_name, error.field_value, *expected) from None
+
+    @cached_property
+    def run_context(self) -> RunContext:
+        """State that the runs of this destination share."""
+        from dlt_bunce.destination.run_context import RunContext
+
+        return RunContext()
+
+    def client(
+        self, schema: Schema, initial_config: BunceConfiguration | None = None
+    ) -> BunceClient:
+        """Return a client that shares the destination's run context."""
+        client = super().client(schema, initial_config)  # type: ignore[arg-type]  # None is dlt's default
+        client.context = self.run_context
+        return client
 
     def capabilities(
         self, config: BunceConfiguration | None = None, naming: NamingConvention | None = None

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from dlt_bunce.destination import run_lock
 from dlt_bunce.errors import BunceError
@@ -28,7 +28,7 @@ def begin(pipeline: Pipeline, check: Callable[[Pipeline], None] | None = None) -
     """
     folder = Path(pipeline.working_dir)
     try:
-        run_lock.acquire(folder, lambda: _wait_s(pipeline))
+        run_lock.acquire(folder, lambda: _wait_s(pipeline), _on_wait(pipeline.destination))
         try:
             if check is not None:
                 check(pipeline)
@@ -64,7 +64,8 @@ def folder_lock(pipeline: Pipeline) -> AbstractContextManager[Owner]:
 
     Raises RunInProgressError if another run holds it for longer than `wait_for_run`.
     """
-    return run_lock.run_lock(Path(pipeline.working_dir), lambda: _wait_s(pipeline))
+    folder, on_wait = Path(pipeline.working_dir), _on_wait(pipeline.destination)
+    return run_lock.run_lock(folder, lambda: _wait_s(pipeline), on_wait)
 
 
 def lock_for(
@@ -81,7 +82,12 @@ def lock_for(
     return run_lock.run_lock(
         Path(pipelines_dir or get_dlt_pipelines_dir(), name),
         lambda: client_for(destination, name).config.wait_for_run,
+        _on_wait(destination),
     )
+
+
+def _on_wait(destination: Any) -> list[Callable[[str], None]]:
+    return cast("bunce", destination).run_context.on_wait
 
 
 def _wait_s(pipeline: Pipeline) -> float:

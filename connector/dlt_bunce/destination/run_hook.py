@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Union
 
 from dlt_bunce.errors import ConfigurationError
@@ -11,9 +11,6 @@ from dlt_bunce.logs import logger
 from dlt_bunce.model import RunSummary
 
 Hook = Callable[[RunSummary], Any]
-
-failure_listeners: list[Callable[[str], None]] = []
-"""Called with a line to display when a hook fails; the command line registers here."""
 
 
 def resolve_hook(on_run_end: Union[str, Hook, None]) -> Hook | None:
@@ -40,8 +37,8 @@ def resolve_hook(on_run_end: Union[str, Hook, None]) -> Hook | None:
     return hook
 
 
-def call(hook: Hook, summary: RunSummary) -> None:
-    """Call the hook, logging the type of any exception it raises.
+def call(hook: Hook, summary: RunSummary, on_failure: Iterable[Callable[[str], None]] = ()) -> None:
+    """Call the hook; log the type of what it raises, and call `on_failure` with a sentence.
 
     An exception never fails a run that is over. Its message is not logged, since such messages tend
     to hold the URL, and so the secret, of a webhook.
@@ -51,7 +48,7 @@ def call(hook: Hook, summary: RunSummary) -> None:
     except Exception as error:  # noqa: BLE001, whatever the operator's code raises
         name, kind = getattr(hook, "__qualname__", type(hook).__name__), type(error).__name__
         logger().warning("run.hook_failed", hook=name, run=summary.run_id, error=kind)
-        for listener in failure_listeners:
+        for listener in on_failure:
             listener(
                 f"on_run_end failed ({name} raised {kind}); no notification was sent for this run."
             )

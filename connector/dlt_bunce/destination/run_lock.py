@@ -13,7 +13,7 @@ import os
 import platform
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -50,8 +50,6 @@ class _Held:
     depth: int = 1
 
 
-on_wait: list[Callable[[str], None]] = []
-"""Called with a sentence when a run has to wait for another; the command line registers here."""
 _held: dict[Path, _Held] = {}
 _registry = threading.Lock()
 # by process id, for loads without a folder lock; a forked process is another owner
@@ -60,21 +58,25 @@ _processes: dict[int, Owner] = {}
 
 @contextlib.contextmanager
 def run_lock(
-    working_dir: Path, wait_s: Callable[[], float] = lambda: DEFAULT_WAIT_S
+    working_dir: Path,
+    wait_s: Callable[[], float] = lambda: DEFAULT_WAIT_S,
+    on_wait: Iterable[Callable[[str], None]] = (),
 ) -> Iterator[Owner]:
     """Hold the folder for the block; a thread that already holds it continues at once.
 
-    `wait_s` is called only if another run holds the folder. Raises RunInProgressError if that run
-    still holds it after that many seconds.
+    `wait_s` is called only if another run holds the folder, and then `on_wait` with a sentence.
+    Raises RunInProgressError if that run still holds it after that many seconds.
     """
-    owner = acquire(working_dir, wait_s)
+    owner = acquire(working_dir, wait_s, on_wait)
     try:
         yield owner
     finally:
         release(working_dir)
 
 
-def acquire(working_dir: Path, wait_s: Callable[[], float]) -> Owner:
+def acquire(
+    working_dir: Path, wait_s: Callable[[], float], on_wait: Iterable[Callable[[str], None]] = ()
+) -> Owner:
     """Hold the folder as `run_lock` does, until `release` has been called as many times."""
     path = Path(working_dir).absolute()
     with _registry:
@@ -82,7 +84,7 @@ def acquire(working_dir: Path, wait_s: Callable[[], float]) -> Owner:
         if held is not None and held.thread == threading.get_ident():
             held.depth += 1
             return held.owner
-    lock = _locked(path, wait_s)
+    lock = _locked(path, wait_s, on_wait)
     owner = _take_over(path)
     with _registry:
         _held[path] = _Held(lock, threading.get_ident(), owner)
@@ -111,7 +113,9 @@ def owner_of(working_dir: Path) -> Owner:
         return _processes.setdefault(os.getpid(), Owner(secrets.token_hex(8), is_run=False))
 
 
-def _locked(path: Path, wait_s: Callable[[], float]) -> FileLock:
+def _locked(
+    path: Path, wait_s: Callable[[], float], on_wait: Iterable[Callable[[str], None]]
+) -> FileLock:
     path.parent.mkdir(parents=True, exist_ok=True)
     # not reentrant across instances: two threads of one process are two runs
     lock = FileLock(_beside(path, "lock"), thread_local=False, mode=0o600)

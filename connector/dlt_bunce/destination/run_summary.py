@@ -36,9 +36,9 @@ def runs_of(
     """Return one summary per load package of the trace, newest first; without a trace, the newest
     run.
     """
-    from dlt_bunce.destination.jobs import previews
     from dlt_bunce.store import runs
 
+    previews = client.context.previews
     info = trace.last_load_info if trace else None
     load_ids = None if trace is None else list(info.loads_ids) if info else []
     if load_ids and all(load_id in previews for load_id in load_ids):

@@ -10,7 +10,6 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,7 @@ from dlt.pipeline.trace import PipelineTrace
 
 from dlt_bunce.destination import data_at_rest, folder_locks
 from dlt_bunce.destination import run_hook as hooks
-from dlt_bunce.destination.access import client_of, is_bunce
+from dlt_bunce.destination.access import client_of, context_of, is_bunce
 from dlt_bunce.destination.left_overs import (
     give_up_refused,
     note_refusal,
@@ -39,10 +38,6 @@ if TYPE_CHECKING:
 
     from dlt_bunce.destination.client import BunceClient
 
-# by thread: dlt's state at the start of a run
-_states: dict[int, bytes] = {}
-_active_traces: ContextVar[list[PipelineTrace] | None] = ContextVar("_active_traces", default=None)
-
 
 @contextmanager
 def group_traces(pipeline: Pipeline) -> Iterator[None]:
@@ -51,22 +46,19 @@ def group_traces(pipeline: Pipeline) -> Iterator[None]:
     The caller notifies when they succeed. If an exception leaves the block, the failure is notified
     here.
     """
-    traces: list[PipelineTrace] = []
-    token = _active_traces.set(traces)
-    try:
-        yield
-    except BaseException as error:
-        notify_failed(pipeline, error, traces)
-        raise
-    finally:
-        _active_traces.reset(token)
+    with context_of(pipeline).traces() as traces:
+        try:
+            yield
+        except BaseException as error:
+            notify_failed(pipeline, error, traces)
+            raise
 
 
 def notify(client: BunceClient, summary: RunSummary) -> None:
     """Call the hook, if there is one and this is not a dry run."""
     hook = hooks.resolve_hook(client.config.on_run_end)
     if hook is not None and not client.config.dry_run:
-        hooks.call(hook, summary)
+        hooks.call(hook, summary, client.context.on_hook_failure)
 
 
 def notify_failed(
@@ -108,7 +100,8 @@ class _Tracker:
         if is_bunce(pipeline.destination) and folder_locks.begin(pipeline, check):
             data_at_rest.make_private(pipeline)
             give_up_refused(pipeline)
-            _states[threading.get_ident()] = _state_file(pipeline).read_bytes()
+            states = context_of(pipeline).states
+            states[threading.get_ident()] = _state_file(pipeline).read_bytes()
 
     def on_start_trace_step(self, trace: Any, step: Any, pipeline: Any) -> None:
         """Declare text columns of the extracted rows before dlt infers types."""
@@ -125,7 +118,7 @@ class _Tracker:
         if not is_bunce(pipeline.destination):
             return
         raised = sys.exc_info()[1]
-        before = _states.pop(threading.get_ident(), None)
+        before = context_of(pipeline).states.pop(threading.get_ident(), None)
         try:
             if folder_locks.is_held():
                 if raised is not None:
@@ -136,9 +129,7 @@ class _Tracker:
         self._notify(trace, pipeline)
 
     def _notify(self, trace: PipelineTrace, pipeline: Any) -> None:
-        group = _active_traces.get()
-        if group is not None:
-            group.append(trace)
+        if context_of(pipeline).collects(trace):
             return
         steps = {step.step for step in trace.steps}
         info = trace.last_load_info

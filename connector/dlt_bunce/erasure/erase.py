@@ -37,6 +37,7 @@ class Request:
     related: bool = False
     pipelines_dirs: Sequence[Path] = ()
     wait_s: Callable[[], float] = lambda: 0.0
+    on_wait: Sequence[Callable[[str], None]] = ()
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def erase(request: Request) -> Erased:
         refuse_unknown_account(db, account)
         found = folders.belonging(request, erasure.pipelines(db, account))
         for folder in found.folders:
-            owner = held.enter_context(run_lock(folder, request.wait_s))
+            owner = held.enter_context(run_lock(folder, request.wait_s, request.on_wait))
             erasure.end_claims_of(db, owner.ended)
         erasure.refuse_while_sending(db, account)
         known = erasure.known(db, account, ids)

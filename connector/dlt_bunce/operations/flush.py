@@ -30,11 +30,11 @@ from dlt_bunce.destination.left_overs import (
 )
 from dlt_bunce.destination.likely_versions import likely_versions
 from dlt_bunce.destination.mapped_rows import with_mapped_rows
+from dlt_bunce.destination.run_context import Hints
 from dlt_bunce.destination.run_hook import resolve_hook
 from dlt_bunce.destination.run_summary import discarded_rows, runs_of, total
 from dlt_bunce.destination.run_tracker import group_traces, is_stopped, notify
 from dlt_bunce.destination.source_keys import key_of, refuse_part_of_key
-from dlt_bunce.destination.table_mapping import Hints, mapped_as
 from dlt_bunce.destination.working_dir import mend
 from dlt_bunce.errors import MappingError, StoppedError, bunce_error
 from dlt_bunce.logs import logger
@@ -80,7 +80,7 @@ def flush_and_run(
         _check(client)
         deleted = DeletedRows()
         data, hints = _adapted(data, client, deleted)
-        with mapped_as(client.owner.name, hints):
+        with client.context.mapped_as(client.owner.name, hints):
             flushed = _flush(pipeline)
         client.refuse_cursor_without_ledger(pipeline)
         with given_up_when_refused(pipeline, data):
