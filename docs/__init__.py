@@ -1,1 +1,1 @@
-"""The documents, and what makes those of them that follow from the code."""
+"""The documentation, and the generator of the pages that follow from the code."""

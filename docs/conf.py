@@ -1,4 +1,4 @@
-"""Sphinx's settings: `make docs` builds the site into build/docs."""
+"""Sphinx configuration: `make docs` builds the site into build/docs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _PAGE = re.compile(r"\]\(([\w/-]+)\.md\)")
 
 
 def _contents(_app: Sphinx, name: str, source: list[str]) -> None:
-    """Makes the table of contents out of the links of index.md, which reads well without one."""
+    """Add hidden toctrees made from the links in index.md, which needs no visible ones."""
     if name != "index":
         return
     for caption, text in _SECTION.findall(source[0]):
@@ -45,5 +45,5 @@ def _contents(_app: Sphinx, name: str, source: list[str]) -> None:
 
 
 def setup(app: Sphinx) -> None:
-    """What Sphinx calls first."""
+    """Register the extension; Sphinx calls this first."""
     app.connect("source-read", _contents)

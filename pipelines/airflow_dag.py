@@ -1,14 +1,14 @@
-"""Two DAGs for Airflow 3: customers of each interval into Bunce, and a whole table in shards.
+"""Two DAGs for Airflow 3: a scheduled sync of changed customers, and a sharded full backfill.
 
 Connections: `crm`, the database to read; `bunce`, with the API key as its password; and
-`bunce_store`, a Postgres database for ledger and dead letters that all workers reach. Where the
-last two do not exist, dlt's own settings count (DESTINATION__BUNCE__…). Trigger parameters name
-the table and its columns; BUNCE_BACKFILL_WORKERS and BUNCE_SCHEDULE are read from the environment
-of whoever parses this file.
+`bunce_store`, a Postgres database for the ledger and dead letters that all workers can reach.
+Without the last two, dlt's own settings apply (DESTINATION__BUNCE__…). Trigger parameters name
+the table and its columns. BUNCE_BACKFILL_WORKERS and BUNCE_SCHEDULE are read from the environment
+in which this file is parsed.
 
-Every task may be cleared, retried, or killed, and runs may overlap: each works in a folder of its
-own, and what is settled, or being sent by another, is not sent again. A task that was killed keeps
-others from its rows for up to three minutes, which its retry waits for.
+Every task can be cleared, retried, or killed, and runs may overlap: each works in its own folder,
+and rows that are settled, or being sent by another task, are not sent again. The rows that a killed
+task was sending stay claimed for up to three minutes, and its retry waits for that.
 """
 
 from __future__ import annotations
@@ -30,31 +30,40 @@ if TYPE_CHECKING:
 WORKERS = int(os.environ.get("BUNCE_BACKFILL_WORKERS", "4"))
 SCHEDULE = os.environ.get("BUNCE_SCHEDULE", "0 3 * * *")
 TABLE = Param("public.customers", type="string", description="table or view to read")
-SHARE = Param(0.05, type="number", minimum=0, maximum=1, description="rejected rows to put up with")
+SHARE = Param(
+    0.05, type="number", minimum=0, maximum=1, description="largest share of rejected rows"
+)
 RETRIES = {"retries": 3, "retry_delay": timedelta(minutes=1), "retry_exponential_backoff": True}
 
 
 @dag(
-    # daily intervals that have a length, unlike those of a plain cron schedule
+    # a plain cron schedule has data intervals of zero length in Airflow 3
     schedule=CronDataIntervalTimetable(SCHEDULE, timezone="UTC"),
     start_date=datetime(2026, 11, 1, tzinfo=timezone.utc),
-    # an interval that is left out is rows that never arrive
+    # rows of a skipped interval would never be loaded
     catchup=True,
     default_args=RETRIES,
     params={
         "table": TABLE,
-        "updated_at": Param("updated_at", type="string", description="when a row was changed"),
-        "overlap_minutes": Param(60, type="integer", minimum=0, description="for late commits"),
+        "updated_at": Param(
+            "updated_at", type="string", description="column with the time of the last change"
+        ),
+        "overlap_minutes": Param(
+            60,
+            type="integer",
+            minimum=0,
+            description="minutes before the interval to read again, for late commits",
+        ),
         "max_reject_share": SHARE,
     },
     doc_md=__doc__,
 )
 def bunce_sync() -> None:
-    """Customers that have changed within the data interval."""
+    """Load the customers that changed within the data interval."""
 
     @task
     def load() -> dict[str, object]:
-        """Loads the rows of the interval, and of a while before it; returns the run's counts."""
+        """Load the rows of the interval and of the overlap before it; return the run's counts."""
         from dlt_bunce import bunce_adapter
         from dlt_bunce.operations.flush import run_folder
         from dlt_bunce.sources import Range, from_database
@@ -80,19 +89,21 @@ def bunce_sync() -> None:
     default_args=RETRIES,
     params={
         "table": TABLE,
-        "key": Param("id", type="string", description="indexed column to divide the table by"),
-        "version": Param(None, type=["null", "string"], description="column that grows"),
+        "key": Param("id", type="string", description="indexed column to shard the table by"),
+        "version": Param(
+            None, type=["null", "string"], description="column that grows with every change"
+        ),
         "shards": Param(8, type="integer", minimum=1),
         "max_reject_share": SHARE,
     },
     doc_md=__doc__,
 )
 def bunce_backfill() -> None:
-    """A whole table, in shards that several workers load at the same time."""
+    """Load a whole table in shards, several at a time."""
 
     @task
     def plan() -> list[str]:
-        """Agrees on what lies in which shard."""
+        """Plan which rows belong to which shard; return the names of the shards."""
         from dlt_bunce.operations.flush import run_folder
         from dlt_bunce.sources import plan_shards
 
@@ -102,7 +113,7 @@ def bunce_backfill() -> None:
 
     @task(max_active_tis_per_dag=WORKERS)
     def shard(name: str) -> dict[str, object]:
-        """Loads one shard; returns its counts."""
+        """Load one shard; return its counts."""
         from dlt_bunce import bunce_adapter
         from dlt_bunce.operations.flush import run_folder
         from dlt_bunce.sources import Shard, shard_source
@@ -115,16 +126,18 @@ def bunce_backfill() -> None:
 
     @task(trigger_rule="all_done", retries=0)
     def summary(planned: list[str], loaded: Sequence[dict[str, Any]]) -> dict[str, object]:
-        """Adds up; fails when a shard is missing, or when too many rows are rejected."""
+        """Return the total counts; fail if a shard failed or too many rows were rejected."""
         from dlt_bunce import RunSummary
         from dlt_bunce.destination.run_summary import add_up
 
         counts = list(loaded)
-        total = add_up([RunSummary(**one) for one in counts], "bunce_backfill")
+        total = add_up([RunSummary(**values) for values in counts], "bunce_backfill")
         get_current_context()["ti"].xcom_push("return_value", total.as_dict())
         if len(counts) < len(planned):
             missing = len(planned) - len(counts)
-            raise RuntimeError(f"{missing} of {len(planned)} shards failed: clear them to go on.")
+            raise RuntimeError(
+                f"{missing} of {len(planned)} shards failed. Clear their tasks to retry."
+            )
         with _no_useless_retries():
             total.raise_if_rejected(share=_params()["max_reject_share"])
         return total.as_dict()
@@ -135,17 +148,17 @@ def bunce_backfill() -> None:
 
 
 def _load(pipeline: dlt.Pipeline, rows: Any) -> RunSummary:
-    """Loads; the counts are the task's result, also where a threshold fails the task thereafter."""
+    """Run the pipeline; push the counts as the task's result, even if a threshold then fails it."""
     from dlt_bunce import flush_and_run
     from dlt_bunce.errors import ThresholdError
 
-    result = get_current_context()["ti"]
+    task_instance = get_current_context()["ti"]
     try:
         summary = flush_and_run(pipeline, rows)
     except ThresholdError as error:
-        result.xcom_push("return_value", error.summary.as_dict())
+        task_instance.xcom_push("return_value", error.summary.as_dict())
         raise
-    result.xcom_push("return_value", summary.as_dict())
+    task_instance.xcom_push("return_value", summary.as_dict())
     return summary
 
 
@@ -156,18 +169,18 @@ def _pipeline(name: str, folder: str) -> dlt.Pipeline:
     from dlt_bunce.destination.config_file import use_config
 
     use_config(__file__)
-    given = {"credentials": _connection("bunce"), "store_url": _connection("bunce_store")}
+    api, store = _connection("bunce"), _connection("bunce_store")
     settings: dict[str, Any] = {}
-    if given["credentials"] is not None:
-        settings = {"credentials": given["credentials"].password}
-        settings |= given["credentials"].extra_dejson  # such as base_url or account
-    if given["store_url"] is not None:
-        settings["store_url"] = _without_password(given["store_url"])
+    if api is not None:
+        settings = {"credentials": api.password}
+        settings |= api.extra_dejson  # such as base_url or account
+    if store is not None:
+        settings["store_url"] = _without_password(store)
     return dlt.pipeline(name, pipelines_dir=folder, destination=bunce(**settings))
 
 
 def _without_password(connection: Any) -> str:
-    """The URL of the store; dlt keeps settings in its trace, so the password goes another way."""
+    """Return the store's URL; the password goes into PGPASSWORD, as dlt's trace keeps settings."""
     if connection.password:
         os.environ["PGPASSWORD"] = connection.password
     parts = urlsplit(str(connection.get_uri()))
@@ -197,14 +210,14 @@ def _params() -> dict[str, Any]:
 
 
 def _table() -> dict[str, Any]:
-    """What a shard is of; the plan bears the name of the run, so that a cleared task finds it."""
+    """Return the sharding arguments; the plan is named for the run, so a cleared task finds it."""
     params, run_id = _params(), get_current_context()["run_id"]
     return {"table": params["table"], "key": params["key"], "plan": run_id}
 
 
 @contextmanager
 def _no_useless_retries() -> Iterator[None]:
-    """A mistake in the settings, or a threshold exceeded, fails a task at once."""
+    """Fail a task without retries for wrong settings, a refused key, or an exceeded threshold."""
     from airflow.sdk.exceptions import AirflowFailException
 
     from dlt_bunce.errors import CredentialsError, ThresholdError, UsageError

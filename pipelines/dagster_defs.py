@@ -1,16 +1,16 @@
-"""Dagster definitions: customers of each day into Bunce, and a whole table in shards.
+"""Dagster definitions: a daily sync of changed customers, and a sharded full backfill.
 
-CRM_URL names the database to read. API key and store come from dlt's settings: in the environment
+CRM_URL names the database to read. The API key and the store come from dlt's settings: set
 DESTINATION__BUNCE__CREDENTIALS__API_KEY, and DESTINATION__BUNCE__STORE_URL for a Postgres database
-that all workers reach, with its password in PGPASSWORD. BUNCE_SHARDS is the number of parts of a
-backfill.
+that all workers can reach, with its password in PGPASSWORD. BUNCE_SHARDS is the number of shards
+of a backfill.
 
-Start it with: dagster dev -f pipelines/dagster_defs.py. Every partition may be run again, beside
-others, or on another machine: each run works in a folder of its own, and what was settled is in the
-store.
+Start it with: dagster dev -f pipelines/dagster_defs.py. Partitions can be rerun, run at the same
+time, or run on different machines: each run works in its own folder, and the store records what is
+settled.
 """
 
-# no future annotations: Dagster reads the types of configuration when it decorates
+# no `from __future__ import annotations`: Dagster evaluates annotations when it decorates
 
 import os
 from collections.abc import Callable, Iterator
@@ -38,12 +38,12 @@ SHARDS = int(os.environ.get("BUNCE_SHARDS", "8"))
 DAYS = dg.DailyPartitionsDefinition(start_date="2026-11-01")
 PARTS = dg.StaticPartitionsDefinition([f"{number}/{SHARDS}" for number in range(1, SHARDS + 1)])
 SYNC, BACKFILL = dg.AssetKey(["bunce", "sync"]), dg.AssetKey(["bunce", "backfill"])
-# limit it in the instance's settings to bound how many load at the same time
+# set a limit for it in dagster.yaml to bound how many partitions load at the same time
 POOL = "bunce"
 
 
 class Bunce(dg.ConfigurableResource[Any]):
-    """The database to read, and how Bunce is reached; what is None comes from dlt's settings."""
+    """The database to read and the connection to Bunce; None means dlt's own setting."""
 
     source_url: str
     api_key: Optional[str] = None
@@ -52,7 +52,7 @@ class Bunce(dg.ConfigurableResource[Any]):
     account: Optional[str] = None
 
     def pipeline(self, name: str, folder: str) -> dlt.Pipeline:
-        """A dlt pipeline into Bunce that works in a folder of its own."""
+        """Return a dlt pipeline into Bunce with its own working folder."""
         use_config(__file__)
         given = {
             "credentials": self.api_key,
@@ -70,7 +70,7 @@ class Table(dg.Config):
     table: str = "public.customers"
     updated_at: str = "updated_at"
     overlap_minutes: int = 60
-    """Rows that were committed late: so much of the day before is compared again."""
+    """Minutes of the previous day to read again, for rows that were committed late."""
 
 
 class ShardedTable(dg.Config):
@@ -80,11 +80,11 @@ class ShardedTable(dg.Config):
     key: str = "id"
     version: Optional[str] = None
     plan: Optional[str] = None
-    """Name of the division into shards; None means the backfill's own."""
+    """Name of the shard plan; None means a plan for each Dagster backfill."""
 
 
 class Limits(dg.Config):
-    """What the checks put up with."""
+    """Limits of the asset checks."""
 
     max_reject_share: float = 0.05
     max_age_days: float = 7
@@ -96,7 +96,7 @@ _Load = Callable[..., Iterator[dg.MaterializeResult[Any]]]
 def _asset(
     name: str, key: dg.AssetKey, partitions: dg.PartitionsDefinition[Any]
 ) -> Callable[[_Load], dg.AssetsDefinition]:
-    """The decorator of a function that loads a partition."""
+    """Return the decorator for a function that loads a partition."""
     spec = dg.AssetSpec(key, group_name="bunce", kinds={"dlt"})
     return dg.multi_asset(name=name, specs=[spec], partitions_def=partitions, pool=POOL)
 
@@ -105,7 +105,7 @@ def _asset(
 def sync(
     context: dg.AssetExecutionContext, config: Table, bunce: Bunce
 ) -> Iterator[dg.MaterializeResult[Any]]:
-    """Customers that have changed within the day, or within all the days of a backfill."""
+    """Load the customers that changed on the partition's day, or days in a backfill."""
     days = context.partition_time_window
     start = days.start - timedelta(minutes=config.overlap_minutes)
     changed = Range(config.updated_at, start, days.end)
@@ -119,7 +119,7 @@ def sync(
 def backfill(
     context: dg.AssetExecutionContext, config: ShardedTable, bunce: Bunce
 ) -> Iterator[dg.MaterializeResult[Any]]:
-    """One shard of a whole table."""
+    """Load one shard of a whole table."""
     shard = Shard.parse(context.partition_key)
     plan = config.plan or context.run.tags.get("dagster/backfill", "default")
     with run_folder() as folder:
@@ -131,15 +131,15 @@ def backfill(
 
 
 def _run(key: dg.AssetKey, pipeline: dlt.Pipeline, rows: Any) -> dg.MaterializeResult[Any]:
-    """Loads, and tells Dagster what became of the rows."""
+    """Run the pipeline and report the counts to Dagster."""
     try:
         summary = flush_and_run(pipeline, rows)
     except ThresholdError as error:
-        summary = error.summary  # all is loaded; a check tells of it
+        summary = error.summary  # all rows are loaded; an asset check reports it
     except BunceError as error:
-        # a retry helps neither a mistake in the settings nor a refused key
-        hopeless = isinstance(error, (UsageError, CredentialsError))
-        raise dg.Failure(str(error), allow_retries=not hopeless) from error
+        # retrying does not help with wrong settings or a refused API key
+        permanent = isinstance(error, (UsageError, CredentialsError))
+        raise dg.Failure(str(error), allow_retries=not permanent) from error
     trace: Any = pipeline.last_trace
     normalized = trace.last_normalize_info
     counts = normalized.row_counts if normalized else {}
@@ -151,8 +151,8 @@ def _run(key: dg.AssetKey, pipeline: dlt.Pipeline, rows: Any) -> dg.MaterializeR
 def _metadata(summary: RunSummary) -> dict[str, Any]:
     codes = [dg.TableRecord({"code": c, "rows": n}) for c, n in summary.reject_codes.items()]
     columns = [dg.TableColumn("code", "string"), dg.TableColumn("rows", "int")]
-    chosen = " ".join(f"--code {code}" for code in summary.reject_codes)
-    letters = f"`dlt-bunce dead-letters list {chosen}`" if chosen else "none"
+    options = " ".join(f"--code {code}" for code in summary.reject_codes)
+    letters = f"`dlt-bunce dead-letters list {options}`" if options else "none"
     return {
         "read": summary.read,
         **{str(fate): count for fate, count in summary.fates.items()},
@@ -166,36 +166,37 @@ def _metadata(summary: RunSummary) -> dict[str, Any]:
 
 
 def checks_of(key: dg.AssetKey, name: str) -> list[dg.AssetChecksDefinition]:
-    """The same four checks of either asset."""
+    """Return the four asset checks that both assets share."""
 
     def counts(context: dg.AssetCheckExecutionContext) -> dict[str, Any]:
-        # of this run: another may have loaded another partition since
-        ours = context.instance.all_logs(
+        # this run only: another run may have loaded another partition since
+        records = context.instance.all_logs(
             context.run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION
         )
-        found = [one.asset_materialization for one in ours]
+        found = [record.asset_materialization for record in records]
         if not found:
             newest = context.instance.get_latest_materialization_event(key)
             found = [newest.asset_materialization] if newest else []
-        of_key = [one for one in found if one and one.asset_key == key]
+        of_key = [event for event in found if event and event.asset_key == key]
         return {n: v.value for n, v in of_key[-1].metadata.items()} if of_key else {}
 
     @dg.asset_check(asset=key, name="conservation", blocking=True)
     def conservation(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-        """Every row that dlt has handed over has one fate."""
+        """Check that every row that dlt passed to the destination has exactly one fate."""
         found = counts(context)
-        handed_over = found.get("rows_loaded", 0)
+        passed_on = found.get("rows_loaded", 0)
         accounted = sum(found.get(fate, 0) for fate in FATES)
         return dg.AssetCheckResult(
-            passed=handed_over == accounted,
-            description=f"{handed_over} rows were handed over, but {accounted} are accounted for."
-            if handed_over != accounted
+            passed=passed_on == accounted,
+            description=f"dlt passed {passed_on} rows to the destination, but {accounted} are "
+            "accounted for."
+            if passed_on != accounted
             else None,
         )
 
     @dg.asset_check(asset=key, name="reject_share", blocking=True)
     def reject_share(context: dg.AssetCheckExecutionContext, config: Limits) -> dg.AssetCheckResult:
-        """No more rows are rejected than allowed; all others are loaded."""
+        """Check that the share of rejected rows is within the limit; all other rows are loaded."""
         found = counts(context)
         names = ("read", "rejected", "held")
         summary = RunSummary(**{name: found.get(name, 0) for name in names})
@@ -207,13 +208,13 @@ def checks_of(key: dg.AssetKey, name: str) -> list[dg.AssetChecksDefinition]:
 
     @dg.asset_check(asset=key, name="thresholds", blocking=True)
     def thresholds(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-        """No threshold of the destination's settings is exceeded; everything is loaded."""
+        """Check that the run is within the configured thresholds; all its rows are loaded."""
         over: dict[str, str] = counts(context).get("over_thresholds", {})
         return dg.AssetCheckResult(passed=not over, description="; ".join(over.values()) or None)
 
     @dg.asset_check(asset=key, name="old_dead_letters")
     def old_dead_letters(config: Limits, bunce: Bunce) -> dg.AssetCheckResult:
-        """No dead letter has been open for long."""
+        """Check that no dead letter has been open for longer than the limit."""
         limit = datetime.now(timezone.utc) - timedelta(days=config.max_age_days)
         with run_folder() as folder:
             pipeline = bunce.pipeline(f"bunce_{name}", folder)
@@ -227,7 +228,7 @@ def checks_of(key: dg.AssetKey, name: str) -> list[dg.AssetChecksDefinition]:
     return [conservation, reject_share, thresholds, old_dead_letters]
 
 
-# a run whose worker was killed is started again
+# Dagster restarts a run whose worker was killed
 _RETRIED = {"dagster/max_retries": "3"}
 sync_job: Any = dg.define_asset_job(
     "bunce_sync_job", selection=dg.AssetSelection.assets(SYNC), tags=_RETRIED

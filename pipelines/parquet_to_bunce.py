@@ -1,7 +1,7 @@
-"""Customers from Parquet files into Bunce.
+"""Load customers from Parquet files into Bunce.
 
-Settings: [pipelines.parquet] and [destination.bunce] in config.toml. Credentials of S3 come from
-dlt's [sources.filesystem.credentials], Bunce's key from [destination.bunce.credentials].
+Settings: [pipelines.parquet] and [destination.bunce] in config.toml. S3 credentials come from
+dlt's [sources.filesystem.credentials], the API key from [destination.bunce.credentials].
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from dlt_bunce.sources import from_parquet
 
 
 def load(location: str | None = None) -> RunSummary:
-    """Loads what a failed run left behind, then the files that have changed since the last run.
+    """Load the rows left over from a failed run, then the files that changed since the last run.
 
-    `location` is a path, a folder, a glob, or s3://…; without it, the configured one.
+    `location` is a file, a folder, a glob, or s3://…; the default is the configured one.
     """
     use_config(__file__)
     files = from_parquet(
@@ -30,9 +30,9 @@ def load(location: str | None = None) -> RunSummary:
 
 
 @click.command(help=__doc__)
-@click.option("--location", help="Path, folder, glob, or s3://… (default: as configured).")
+@click.option("--location", help="File, folder, glob, or s3://… (default: as configured).")
 def main(location: str | None) -> None:
-    """Loads the files and prints what became of the rows."""
+    """Load the files and print the row counts by fate."""
     with reported():
         print_summary(load(location), "Loaded from Parquet")
 

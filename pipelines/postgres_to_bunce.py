@@ -1,4 +1,4 @@
-"""Customers from a Postgres table or query into Bunce, new and changed rows only.
+"""Load new and changed customers from a Postgres table or query into Bunce.
 
 Settings: [pipelines.postgres] and [destination.bunce] in config.toml. The connection string comes
 from dlt's secrets or the environment: SOURCES__SQL_DATABASE__CREDENTIALS=postgresql://…
@@ -17,9 +17,9 @@ from dlt_bunce.sources import from_sql
 
 
 def load(table: str | None = None, query: str | None = None) -> RunSummary:
-    """Loads what a failed run left behind, then the rows that are new since the last run.
+    """Load the rows left over from a failed run, then the rows that are new since the last run.
 
-    `table` may carry its schema. Without either argument, the configured ones.
+    `table` may include a schema. Without either argument, the configured table or query is read.
     """
     use_config(__file__)
     if table is None and query is None:
@@ -35,10 +35,10 @@ def load(table: str | None = None, query: str | None = None) -> RunSummary:
 
 
 @click.command(help=__doc__)
-@click.option("--table", help="Table or view, with its schema if needed.")
-@click.option("--query", help="Query instead of a table.")
+@click.option("--table", help="Table or view to read, with its schema if needed.")
+@click.option("--query", help="Query to read instead of a table.")
 def main(table: str | None, query: str | None) -> None:
-    """Loads the table or query and prints what became of the rows."""
+    """Load the table or query and print the row counts by fate."""
     with reported():
         print_summary(load(table, query), "Loaded from Postgres")
 

@@ -1,8 +1,8 @@
-"""Customers from a warehouse into Bunce: DuckDB, or whatever SQLAlchemy has a driver for.
+"""Load customers from a warehouse into Bunce: DuckDB, or any database with an SQLAlchemy driver.
 
 Settings: [pipelines.warehouse] and [destination.bunce] in config.toml. The URL comes from dlt's
 secrets or the environment: PIPELINES__WAREHOUSE__URL=duckdb:///warehouse.duckdb, snowflake://…,
-bigquery://…, redshift+psycopg2://…; install the driver that SQLAlchemy names for it.
+bigquery://…, redshift+psycopg2://…; install the SQLAlchemy driver for your warehouse.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from dlt_bunce.sources import from_database
 
 
 def load(table: str | None = None, query: str | None = None) -> RunSummary:
-    """Loads what a failed run left behind, then the rows that are new since the last run.
+    """Load the rows left over from a failed run, then the rows that are new since the last run.
 
-    `table` may carry its schema. Without either argument, the configured ones.
+    `table` may include a schema. Without either argument, the configured table or query is read.
     """
     use_config(__file__)
     if table is None and query is None:
@@ -36,10 +36,10 @@ def load(table: str | None = None, query: str | None = None) -> RunSummary:
 
 
 @click.command(help=__doc__)
-@click.option("--table", help="Table or view, with its schema if needed.")
-@click.option("--query", help="Query instead of a table.")
+@click.option("--table", help="Table or view to read, with its schema if needed.")
+@click.option("--query", help="Query to read instead of a table.")
 def main(table: str | None, query: str | None) -> None:
-    """Loads the table or query and prints what became of the rows."""
+    """Load the table or query and print the row counts by fate."""
     with reported():
         print_summary(load(table, query), "Loaded from the warehouse")
 

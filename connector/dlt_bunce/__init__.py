@@ -1,4 +1,4 @@
-"""dlt destination for Bunce: every row read ends in exactly one counted fate."""
+"""dlt destination for Bunce that counts exactly one fate for every row it reads."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = [
     "run_summary",
 ]
 
-_HOMES = {
+_MODULES = {
     "BunceError": "errors",
     "RunSummary": "model",
     "bunce": "destination.factory",
@@ -36,9 +36,9 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    # dlt imports its plugins at every start of every user: nothing heavy may come along
-    if name in _HOMES:
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    # dlt imports every installed plugin at start-up, so heavy modules are imported on first use
+    if name in _MODULES:
+        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

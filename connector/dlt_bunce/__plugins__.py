@@ -1,1 +1,1 @@
-"""What dlt imports to learn of this package: its name makes `destination="bunce"` resolve."""
+"""Marker module that dlt imports to discover this package, so `destination="bunce"` resolves."""

@@ -1,4 +1,4 @@
-"""Where dlt looks for the destination of a plugin by its name: `destination="bunce"`."""
+"""Module in which dlt looks up a plugin's destination by name: `destination="bunce"`."""
 
 from __future__ import annotations
 

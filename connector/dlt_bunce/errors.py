@@ -1,27 +1,28 @@
-"""Everything this package raises on purpose.
+"""Exceptions that this package raises on purpose.
 
 BunceError
 ├── UsageError              the caller must change something; nothing was sent
 │   ├── ConfigurationError    a setting is missing or contradicts another
-│   ├── MappingError          source columns and Bunce's fields do not fit together
-│   ├── DispositionError      a write disposition or hint that Bunce cannot honor
-│   ├── UnknownTableError     a table that is not configured as customers
+│   ├── MappingError          source columns cannot be mapped to Bunce's fields
+│   ├── DispositionError      a write disposition or hint that Bunce does not support
+│   ├── UnknownTableError     a table that is not configured to hold customers
 │   ├── AccountError          the ledger belongs to another workspace
 │   └── SourceError           a source that cannot be read
 ├── CredentialsError        Bunce refused the API key
-├── UnavailableError        try again later: Bunce did not answer well enough
+├── UnavailableError        try again later: Bunce was unreachable or gave no usable response
+│   ├── AccountRefusedError   Bunce rejects every customer, for a reason that concerns none of them
 │   ├── RowsDeferredError     some rows could not be settled in this run
-│   ├── RunInProgressError    another run of the same pipeline is under way in its folder
-│   └── StoppedError          the process was asked to end before all rows were settled
-├── ListingError            Bunce offers no listing of customers that can be read to its end
+│   ├── RunInProgressError    another run of the same pipeline holds the working folder
+│   └── StoppedError          a signal stopped the process before all rows were settled
+├── ListingError            Bunce's list of customers cannot be read to its end
 ├── StoreError              the ledger's database cannot be used; nothing is sent without it
-├── ConservationError       rows read and rows accounted for differ
-└── ThresholdError          loaded and recorded, but not what the thresholds allow
+├── ConservationError       the number of rows read differs from the number accounted for
+└── ThresholdError          loaded and recorded, but outside the configured thresholds
     ├── RejectThresholdError  more rows rejected than allowed
-    └── TooFewRowsError       fewer rows read than the run before makes one expect
+    └── TooFewRowsError       fewer rows read than expected from the previous run
 
-None of them is a terminal exception of dlt: the load package is kept, so no row is forgotten.
-Messages name columns, tables, settings, and hosts, never values of customers or secrets.
+None is a terminal exception of dlt, so dlt keeps the load package and no row is lost.
+Messages name columns, tables, settings, and hosts, never customer data or secrets.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from typing_extensions import Self
 
 
 class BunceError(Exception):
-    """Root of the tree. `str(error)` says what happened and, where one exists, the remedy."""
+    """Base class. `str(error)` says what happened and, if there is one, the remedy."""
 
     def __init__(self, message: str, *, remedy: str | None = None) -> None:
         self.message = message
@@ -41,13 +42,13 @@ class BunceError(Exception):
         super().__init__(message if remedy is None else f"{message} {remedy}")
 
     def with_remedy(self, remedy: str) -> Self:
-        """The same error with one remedy more."""
-        told = f"{self.remedy} {remedy}" if self.remedy else remedy
-        state = {**self.__dict__, "remedy": told}
-        return cast("Self", _rebuild(type(self), (f"{self.message} {told}",), state))
+        """Return a copy of the error with this remedy added."""
+        remedies = f"{self.remedy} {remedy}" if self.remedy else remedy
+        state = {**self.__dict__, "remedy": remedies}
+        return cast("Self", _rebuild(type(self), (f"{self.message} {remedies}",), state))
 
     def __reduce__(self) -> tuple[object, ...]:
-        # dlt moves exceptions between processes; keyword-only arguments need help with that
+        # dlt pickles exceptions between processes, which fails for keyword-only arguments
         return _rebuild, (type(self), self.args, self.__dict__)
 
 
@@ -61,77 +62,83 @@ def _rebuild(
 
 
 class UsageError(BunceError):
-    """The caller must change something before trying again; nothing was sent."""
+    """Mistake that the caller must correct before trying again; nothing was sent."""
 
 
 class ConfigurationError(UsageError):
-    """A setting is missing, malformed, or contradicts another."""
+    """Setting that is missing, malformed, or contradicts another."""
 
 
 class MappingError(UsageError):
-    """Source columns and Bunce's fields do not fit together."""
+    """Source columns that cannot be mapped to Bunce's fields."""
 
     def __init__(
         self, message: str, *, columns: Sequence[str] = (), remedy: str | None = None
     ) -> None:
         self.columns = tuple(columns)
         if columns:
-            message = f"{message} Columns there are: {', '.join(columns)}."
+            message = f"{message} Available columns: {', '.join(columns)}."
         super().__init__(message, remedy=remedy)
 
 
 class DispositionError(UsageError):
-    """A write disposition or column hint that Bunce has no call for."""
+    """Write disposition or column hint that Bunce's API cannot carry out."""
 
 
 class UnknownTableError(UsageError):
-    """A table reached the destination that is not configured to hold customers."""
+    """Table that reached the destination but is not configured to hold customers."""
 
 
 class AccountError(UsageError):
-    """The ledger was written with the API key of another Bunce workspace."""
+    """Ledger that was written with the API key of another Bunce workspace."""
 
 
 class SourceError(UsageError):
-    """A source is missing, unreadable, or of an unknown kind."""
+    """Source that is missing, unreadable, or of an unknown kind."""
 
 
 class CredentialsError(BunceError):
-    """Bunce answered 401 or 403: the API key is missing, wrong, or revoked."""
+    """401 or 403 response from Bunce: the API key is missing, wrong, or revoked."""
 
 
 class ListingError(BunceError):
-    """Customers cannot be listed to the end; loading works without that."""
+    """Customer list that cannot be read to its end; loading does not need it."""
 
 
 class UnavailableError(BunceError):
-    """Bunce could not be reached or did not answer usably within the bounded retries."""
+    """Failure to reach Bunce, or to get a usable response, within the bounded retries."""
+
+
+class AccountRefusedError(UnavailableError):
+    """Rejection of every customer for a reason that concerns none of them: a plan's limit, a
+    suspended account, maintenance.
+    """
 
 
 class RowsDeferredError(UnavailableError):
-    """Rows that could not be settled in this run; the next run takes them up."""
+    """Rows that could not be settled in this run; the next run retries them."""
 
 
 class RunInProgressError(UnavailableError):
-    """Another live run holds the pipeline's working folder; nothing was read or sent."""
+    """Live run that holds the pipeline's working folder; nothing was read or sent."""
 
 
 class StoppedError(UnavailableError):
-    """SIGINT or SIGTERM came: what was in flight is settled, the next run takes up the rest."""
+    """Stop by SIGINT or SIGTERM: requests in flight were settled, the next run loads the rest."""
 
 
 class StoreError(BunceError):
-    """The database of the ledger is missing, locked, full, or of another version."""
+    """Ledger database that is missing, locked, full, or of another version."""
 
 
 class ConservationError(BunceError):
-    """The fates counted do not add up to the rows read."""
+    """Fate counts that do not add up to the number of rows read."""
 
 
 class ThresholdError(BunceError):
-    """Everything is loaded and recorded, but the run is not what the thresholds allow.
+    """Run that is loaded and recorded but outside the configured thresholds.
 
-    `summary` is the RunSummary. Another run is judged by its own figures alone.
+    `summary` is the RunSummary. The next run is judged by its own counts alone.
     """
 
     def __init__(self, message: str, *, summary: Any = None, remedy: str | None = None) -> None:
@@ -140,27 +147,28 @@ class ThresholdError(BunceError):
 
 
 class RejectThresholdError(ThresholdError):
-    """More rows were rejected than the caller allows."""
+    """More rejected rows than the caller allows."""
 
 
 class TooFewRowsError(ThresholdError):
-    """Fewer rows were read than the run before makes one expect."""
+    """Fewer rows read than expected from the previous run or the configured minimum."""
 
 
 def bunce_error(error: BaseException) -> BunceError | None:
-    """The BunceError inside what dlt wraps around it, if there is one."""
-    return next((one for one in inside(error) if isinstance(one, BunceError)), None)
+    """Return the BunceError that dlt has wrapped in its own exceptions, or None."""
+    return next((inner for inner in inside(error) if isinstance(inner, BunceError)), None)
 
 
 def inside(error: BaseException) -> Iterator[BaseException]:
-    """An exception and all that led to it, as dlt wraps them."""
+    """Yield an exception and every exception it wraps or was caused by."""
     seen: set[int] = set()
     queue: list[object] = [error]
     while queue:
-        one = queue.pop()
-        if not isinstance(one, BaseException) or id(one) in seen:
+        current = queue.pop()
+        if not isinstance(current, BaseException) or id(current) in seen:
             continue
-        yield one
-        seen.add(id(one))
-        queue += [one.__cause__, one.__context__]
-        queue += [getattr(one, name, None) for name in ("exception", "client_exception")]
+        yield current
+        seen.add(id(current))
+        queue += [current.__cause__, current.__context__]
+        # dlt keeps some wrapped exceptions in attributes of its own
+        queue += [getattr(current, name, None) for name in ("exception", "client_exception")]

@@ -1,6 +1,6 @@
 """Structured log events: JSON lines, or readable text on a terminal, at dlt's log level.
 
-Events carry counts, names of tables and settings, and statuses; never values of customers.
+Events carry counts, table and setting names, and statuses, never customer data.
 """
 
 from __future__ import annotations
@@ -13,36 +13,42 @@ from typing import Any
 
 EVENTS: Mapping[str, str] = MappingProxyType(
     {
-        "load.started": "a file of customers begins: table, disposition, job",
-        "load.progress": "once a minute: rows, requests, rate, and the time that is left",
-        "load.mapped": "which source column feeds which field, and how that was decided",
-        "load.finished": "a file is settled: its counts by fate",
-        "load.waiting": "another run has claimed rows: they are waited for until its lease is over",
-        "run.waiting": "another run holds the working folder: it is waited for, so long at most",
-        "package.given_up": "a package failed by a mistake before a row was sent: it is dropped, "
-        "and the cursor put back; where its rows are kept, if they are",
-        "package.kept": "the store could not say whether a row of a failed package was sent",
-        "lease.not_released": "the store could not be reached to give up this load's claims",
-        "budget.brought_back": "the next request was due further ahead than it can be, since a "
-        "clock was wrong: it is due now",
-        "load.stopped": "a file cannot be finished now; its rows stay with dlt for the next run",
-        "run.warnings": "a run is loaded, and something about it is odd: rows by code",
-        "run.over_threshold": "a run is loaded and recorded, but not what a threshold allows",
-        "telemetry.unsupported": "OpenTelemetry's API is too old for metrics: nothing is measured",
-        "run.hook_failed": "on_run_end has raised, so nobody was told how the run has ended",
-        "load.flushed": "rows that an earlier run left behind are loaded before the new ones",
-        "erase.finished": "persons are erased: rows removed, by place",
-        "adopt.finished": "all customers of Bunce's listing are in the ledger",
-        "adopt.restarted": "the cursor of an earlier adoption is known no longer",
-        "budget.paused": "Bunce refused a request for its number; all who share the address wait",
-        "lease.not_renewed": "the store could not be reached to keep this load's rows its own",
-        "package.removed": "what a kill left of a package that dlt was deleting is gone",
-        "load.chunk": "a part of the file was compared with the ledger",
-        "batch.settled": "a batch is settled: its counts by fate, and how many calls it took",
-        "batch.halved": "nobody was named in a refusal, so the batch is sent in halves",
-        "request.done": "a request was answered, or not",
-        "request.retry": "a request will be tried again after a wait",
-        "lookup.unsupported": "customers cannot be looked up by id here",
+        "load.started": "a file of customers has started to load: table, disposition, job",
+        "load.progress": "once a minute: rows, requests, rate, and estimated time remaining",
+        "load.mapped": "which source column maps to which field, and how the mapping was chosen",
+        "load.finished": "a file is settled: its row counts by fate",
+        "load.waiting": "another run has claimed some of the rows; waiting until its lease ends",
+        "run.waiting": "another run holds the working folder; waiting for up to at_most_s",
+        "package.given_up": "a package failed before any of its rows was sent, because of a "
+        "mistake in the settings or the source; it was dropped and the incremental cursor "
+        "restored; rows_kept_in says where its rows are, if they were kept",
+        "package.kept": "a failed package was kept, because the store could not be read to find "
+        "out whether any of its rows was sent",
+        "lease.not_released": "the store was unreachable, so this load could not release its "
+        "claims; they expire with its lease",
+        "budget.brought_back": "the next request was scheduled later than possible because a "
+        "clock was wrong; it is now due immediately",
+        "load.stopped": "a file could not be finished; dlt keeps its rows for the next run",
+        "run.warnings": "a run was loaded with warnings: row counts by warning code",
+        "run.over_threshold": "a run was loaded and recorded, but is outside a threshold",
+        "telemetry.unsupported": "OpenTelemetry's API is too old for metrics; telemetry is off",
+        "run.hook_failed": "on_run_end raised an exception, so the end of the run was not reported",
+        "load.flushed": "rows left over from an earlier run are loaded before the new ones",
+        "erase.finished": "customers were erased: rows removed, by place",
+        "adopt.finished": "all customers that Bunce lists are in the ledger",
+        "adopt.restarted": "Bunce no longer accepts the cursor of an earlier adoption; starting "
+        "over",
+        "budget.paused": "requests are paused after Bunce rejected one for exceeding the rate "
+        "limit; every load that shares the limit waits",
+        "lease.not_renewed": "the store was unreachable, so this load could not renew its lease",
+        "package.removed": "the remains of a package that dlt was deleting when it was killed "
+        "were removed",
+        "load.chunk": "a chunk of the file was compared with the ledger",
+        "batch.settled": "a batch is settled: its row counts by fate, and how many calls it took",
+        "batch.halved": "Bunce refused a batch without naming a row, so it is sent in two halves",
+        "request.done": "a request was answered or failed",
+        "request.retry": "a request will be retried after a wait",
+        "lookup.unsupported": "Bunce offers no lookup of customers by id",
     }
 )
 
@@ -54,12 +60,12 @@ def _level() -> int:
 
 
 def logger() -> Any:
-    """The package's logger, filtered by dlt's present log level (`[runtime] log_level`)."""
+    """Return the package's logger, filtered by dlt's current `[runtime] log_level`."""
     return _logger(_level())
 
 
 def always() -> Any:
-    """The same at any log level, for what somebody has asked to see."""
+    """Return a logger that ignores dlt's log level, for output that the user asked for."""
     return _logger(logging.INFO)
 
 

@@ -1,4 +1,4 @@
-"""The nouns that every stage shares: fates, reject codes, and the summary of a run."""
+"""Types shared by all modules: fates, reject codes, and the summary of a run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dlt_bunce.errors import (
 from dlt_bunce.thresholds import Thresholds
 
 Verb = Literal["create", "update"]
-"""What a request asks of Bunce for a customer."""
+"""Operation that a request carries out for a customer."""
 Fate = Literal[
     "created",
     "updated",
@@ -30,17 +30,17 @@ Fate = Literal[
 ]
 FATE_MEANINGS: Mapping[Fate, str] = MappingProxyType(
     {
-        "created": "Bunce accepted the customer",
+        "created": "Bunce accepted the new customer",
         "updated": "Bunce accepted new content for the customer",
-        "adopted": "Bunce had the customer before: with the same content or, under `append`, with "
-        "any",
-        "skipped": "changed since Bunce accepted it, and not sent, since the disposition is "
+        "adopted": "the customer was already in Bunce, with the same content or, under `append`, "
+        "with any content",
+        "skipped": "changed since Bunce accepted it, but not sent because the disposition is "
         "`append`",
-        "unchanged": "the same as what Bunce accepted last; not sent",
-        "held": "rejected before and not changed since; not sent",
-        "superseded": "an older version of a customer",
-        "rejected": "in the dead-letter table",
-        "deferred": "not settled; the run fails and the next one takes it up",
+        "unchanged": "identical to what Bunce last accepted; not sent",
+        "held": "rejected by an earlier run and unchanged since; not sent",
+        "superseded": "older than another version of the same customer",
+        "rejected": "written to the dead-letter table",
+        "deferred": "not settled; the run fails and the next run retries it",
     }
 )
 FATES: tuple[Fate, ...] = tuple(FATE_MEANINGS)
@@ -48,10 +48,10 @@ FATES: tuple[Fate, ...] = tuple(FATE_MEANINGS)
 
 @dataclass(frozen=True)
 class RejectCode:
-    """Why a row is a dead letter.
+    """Reason why a row became a dead letter.
 
-    `field` is the Bunce field at fault, or None where Bunce did not say; `stage` tells whether the
-    row was stopped here (`normalize`) or refused by Bunce (`api`).
+    `field` is the Bunce field at fault, or None if Bunce did not name one; `stage` is `normalize`
+    for a row that was rejected before it was sent, `api` for one that Bunce refused.
     """
 
     code: str
@@ -70,8 +70,8 @@ def _missing(name: str) -> RejectCode:
         f"missing_{name}",
         name,
         "normalize",
-        f"{name} is null or blank, and Bunce requires it",
-        f"fill {name} at the source, or set a value under [destination.bunce.defaults]",
+        f"{name} is null or blank, but Bunce requires it",
+        f"fill in {name} at the source, or set a value under [destination.bunce.defaults]",
     )
 
 
@@ -81,22 +81,22 @@ REJECT_CODES: Mapping[str, RejectCode] = _codes(
         "customer_id",
         "normalize",
         "customer_id is null or blank",
-        "give the row a stable id at the source; none is ever made up, since Bunce would create a "
-        "second customer",
+        "give the row a stable id at the source; dlt-bunce never generates one, because Bunce "
+        "would create a second customer",
     ),
     RejectCode(
         "invalid_customer_id",
         "customer_id",
         "normalize",
-        "customer_id is not text, a whole number, or a UUID, or holds control characters",
-        "read the id as text or as an integer; a float above 2^53 has lost digits already",
+        "customer_id is not text, an integer, or a UUID, or contains control characters",
+        "read the id as text or as an integer; a float above 2^53 has already lost digits",
     ),
     _missing("email"),
     RejectCode(
         "invalid_email",
         "email",
         "normalize",
-        "email is not an address",
+        "email is not a valid address",
         "correct the address at the source",
     ),
     _missing("first_name"),
@@ -104,7 +104,7 @@ REJECT_CODES: Mapping[str, RejectCode] = _codes(
         "invalid_first_name",
         "first_name",
         "normalize",
-        "first_name is not text or longer than 255 characters",
+        "first_name is not text, or is longer than 255 characters",
         "correct the name at the source",
     ),
     _missing("last_name"),
@@ -112,7 +112,7 @@ REJECT_CODES: Mapping[str, RejectCode] = _codes(
         "invalid_last_name",
         "last_name",
         "normalize",
-        "last_name is not text or longer than 255 characters",
+        "last_name is not text, or is longer than 255 characters",
         "correct the name at the source",
     ),
     _missing("phone_no"),
@@ -128,51 +128,51 @@ REJECT_CODES: Mapping[str, RejectCode] = _codes(
         "invalid_devices",
         "devices",
         "normalize",
-        "devices is not a list of device_type and device_token, or not JSON",
-        "give a list of structs or JSON text; text made by Python's str() is not JSON",
+        "devices is not a list of objects with device_type and device_token, or is not JSON",
+        "provide a list of structs or JSON text; the output of Python's str() is not JSON",
     ),
     RejectCode(
         "email_taken",
         "email",
         "api",
         "the email belongs to another customer in Bunce",
-        "change one of the two customers' email, then replay or load again",
+        "change the email of one of the two customers, then replay or load again",
     ),
     RejectCode(
         "already_taken",
         None,
         "api",
-        "Bunce says taken, and offers no look-up to tell by whom",
-        "look for the customer in Bunce's dashboard; replay after correcting it",
+        "Bunce says a value is already taken, but offers no lookup to find the other customer",
+        "find the other customer in Bunce's dashboard, correct one of the two, then replay",
     ),
     RejectCode(
         "email_not_updated",
         "email",
         "api",
-        "Bunce updated the customer and kept the email it had, as it does with every valid one",
-        "change the email in Bunce's dashboard, or at the source back to Bunce's; the rest of the "
-        "row is updated",
+        "Bunce updated the customer but kept the email it had, as it always does with a valid one",
+        "change the email in Bunce's dashboard, or change it back at the source; the rest of the "
+        "row was updated",
     ),
     RejectCode(
         "unconfirmed",
         None,
         "api",
-        "Bunce neither shows the customer nor says why",
-        "look for the customer in Bunce's dashboard; replay if it is missing",
+        "Bunce does not return the customer and gives no reason",
+        "search for the customer in Bunce's dashboard; replay if it is missing",
     ),
     RejectCode(
         "refused",
         None,
         "api",
-        "Bunce refused the row; the message holds its reason",
-        "correct the field that the message names, then load again or replay",
+        "Bunce refused the row; the message gives the reason",
+        "correct the field named in the message, then load again or replay",
     ),
 )
 
 
 @dataclass
 class Traffic:
-    """What went over the wire since the last time it was written down."""
+    """HTTP traffic since it was last saved to the store."""
 
     requests: int = 0
     bulk_requests: int = 0
@@ -186,15 +186,15 @@ class Traffic:
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What became of the rows of one run, by fate, and what it took.
+    """Row counts of one run by fate, with its traffic and duration.
 
     `requests` counts every HTTP request of the run, `bulk_requests` those that carried customers;
     `seconds` is wall time from the first job to completion; `reject_codes` counts the rows
-    rejected in this run by code. `over_thresholds` says which thresholds of the settings the run is
-    outside of: the setting's name, and a clause about it. `warnings` counts rows by code of
-    WARNINGS, and `notes` by code say more of some, such as which column they are about. `error` is
-    why a run failed, where that is known. `flushed` are the figures of what earlier runs had left
-    behind, which was loaded first and is not counted here.
+    rejected in this run by code. `over_thresholds` holds the configured thresholds that the run
+    violates: the setting's name, and a clause about it. `warnings` counts rows by code of
+    WARNINGS; `notes` adds details by code, such as which column a warning is about. `error` is
+    why a run failed, if known. `flushed` summarizes the rows left over from earlier runs, which
+    were loaded first and are not counted here.
     """
 
     run_id: str | None = None
@@ -225,11 +225,11 @@ class RunSummary:
 
     @property
     def fates(self) -> dict[Fate, int]:
-        """The nine counts by name, in the order in which they are reported."""
+        """The nine counts by fate, in reporting order."""
         return {fate: int(getattr(self, fate)) for fate in FATES}
 
     def as_dict(self) -> dict[str, object]:
-        """Every figure as plain values, for JSON."""
+        """Return all fields as plain values, for JSON."""
         values: dict[str, object] = {f.name: getattr(self, f.name) for f in fields(self)}
         return values | {
             "reject_codes": dict(self.reject_codes),
@@ -240,19 +240,19 @@ class RunSummary:
         }
 
     def raise_if_unbalanced(self) -> None:
-        """Raises ConservationError unless the nine fates add up to the rows read."""
+        """Raise ConservationError unless the nine fates add up to the rows read."""
         counted = sum(self.fates.values())
         if counted != self.read:
             raise ConservationError(
                 f"Run {self.run_id} read {self.read} rows but accounts for {counted}.",
-                remedy="This is a defect of dlt-bunce: please report it with `dlt-bunce status "
-                "--json`. The rows at the source are untouched; load them again.",
+                remedy="This is a bug in dlt-bunce: please report it with the output of "
+                "`dlt-bunce status --json`. The source is unchanged; load its rows again.",
             )
 
     def raise_if_rejected(self, *, share: float | None = None, count: int | None = None) -> None:
-        """Raises RejectThresholdError when more rows were rejected than allowed.
+        """Raise RejectThresholdError if more rows were rejected than allowed.
 
-        `share` is a fraction of the rows read (0.01 allows 1 %), `count` a number of rows; with
+        `share` is a fraction of the rows read (0.01 allows 1%), `count` a number of rows; with
         neither, a single rejected row raises. Rows held from earlier runs count as rejected.
         """
         if share is None and count is None:
@@ -260,13 +260,15 @@ class RunSummary:
         self._raise_over(self.judged(Thresholds(share, count)))
 
     def raise_if_over_thresholds(self) -> None:
-        """Raises what `over_thresholds` says: RejectThresholdError, or TooFewRowsError where only
-        the rows read are too few. Both are a ThresholdError, with this summary.
+        """Raise a ThresholdError with this summary if `over_thresholds` is not empty.
+
+        It is a TooFewRowsError if only the number of rows read is too low, else a
+        RejectThresholdError.
         """
         self._raise_over(self.over_thresholds)
 
     def judged(self, thresholds: Thresholds, last_read: int | None = None) -> dict[str, str]:
-        """What of `thresholds` the run is outside of; rows held from earlier runs are rejected."""
+        """Return the `thresholds` that the run violates; held rows count as rejected."""
         return thresholds.exceeded(
             read=self.read, rejected=self.rejected + self.held, last_read=last_read
         )
@@ -276,18 +278,18 @@ class RunSummary:
             return
         rejects = found.keys() - {"min_rows_share_of_last", "min_rows"}
         kind: type[ThresholdError] = RejectThresholdError if rejects else TooFewRowsError
-        done = (
-            "nothing was sent, as this is a dry run"
+        outcome = (
+            "nothing was sent because this is a dry run"
             if self.state == "dry_run"
-            else "all others are loaded"
+            else "all other rows were loaded"
             if rejects
-            else "every one of them is loaded or accounted for"
+            else "every row read was loaded or accounted for"
         )
         remedy = (
-            "See why with: dlt-bunce check"
+            "To see why, run: dlt-bunce check"
             if rejects and self.state == "dry_run"
-            else "See them with: dlt-bunce dead-letters list"
+            else "To list them, run: dlt-bunce dead-letters list"
             if rejects
-            else "Check the source. Nothing stands in the way of the next run."
+            else "Check the source. The next run is not blocked."
         )
-        raise kind(f"{'; '.join(found.values())}; {done}.", summary=self, remedy=remedy)
+        raise kind(f"{'; '.join(found.values())}; {outcome}.", summary=self, remedy=remedy)

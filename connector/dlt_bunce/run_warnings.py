@@ -1,4 +1,4 @@
-"""What is odd about a run that went through: a closed list of codes, counted in rows."""
+"""Warnings about runs that succeeded: a closed list of codes, each counted in rows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 @dataclass(frozen=True)
 class RunWarning:
-    """Why somebody should look at a run, though no row of it failed for this."""
+    """Reason to review a run even though no row failed because of it."""
 
     code: str
     meaning: str
@@ -23,64 +23,65 @@ def _warnings(*warnings: RunWarning) -> Mapping[str, RunWarning]:
 WARNINGS: Mapping[str, RunWarning] = _warnings(
     RunWarning(
         "no_rows",
-        "the source has no rows, or none that this user may see",
-        "check the path, table, query, and row security; --min-rows 1 makes it a failure",
+        "the source has no rows, or none that this database user may see",
+        "check the path, table, query, and row-level security; --min-rows 1 makes this a failure",
     ),
     RunWarning(
         "discarded_rows",
-        "a schema contract has discarded rows before the load: they have no fate",
-        "use the contract freeze, which stops the load, or none",
+        "a schema contract discarded rows before the load; they have no fate",
+        "set the contract to freeze, which stops the load, or remove it",
     ),
     RunWarning(
         "deleted_at_source",
-        "rows that the source marks as deleted or archived are loaded like any others",
+        "rows marked as deleted or archived at the source were loaded like any others",
         "leave them out: --query 'SELECT … WHERE deleted_at IS NULL', or the resource's add_filter",
     ),
     RunWarning(
         "skipped_changes",
-        "customers changed since Bunce accepted them and were not sent, since the disposition is "
-        "append",
-        'load with write_disposition="merge" if Bunce is to have the changes',
+        "customers that changed since Bunce accepted them were not sent, because the disposition "
+        "is append",
+        'to send the changes, load with write_disposition="merge"',
     ),
     RunWarning(
         "ids_repeated",
-        "an id comes more than once with different content, and nothing says which is newer: the "
-        "last row was taken, or, where dlt has made several files, always the same",
+        "an id occurs more than once with different content, and no column says which row is "
+        "newer: the last row was loaded or, if dlt wrote several files, one that is always the "
+        "same",
         "name a column that grows whenever a row changes, such as updated_at, as version",
     ),
     RunWarning(
         "devices_left_out",
-        "a device has no type or no token, or devices are no list of them: they were left out, and "
-        "the customer was sent",
+        "a device has no type or no token, or devices is not a list: those devices were left out, "
+        "and the customer was sent",
         'correct them at the source, or set devices = "strict" to reject such rows',
     ),
     RunWarning(
         "names_damaged",
-        "a name holds the replacement character U+FFFD or an HTML entity such as &#39;: they were "
-        "sent as they are",
-        "read the source in its own encoding; to decode entities set unescape_html = true",
+        "a name contains the replacement character U+FFFD or an HTML entity such as &#39;; it was "
+        "sent unchanged",
+        "read the source in its own encoding; to decode entities, set unescape_html = true",
     ),
     RunWarning(
         "phones_shortened",
-        "something stood behind a phone number, such as a second number, a counter, or an "
-        "extension: it was left out",
-        "keep one number to a cell at the source, if another one was meant",
+        "a phone number was followed by other text, such as a second number, a counter, or an "
+        "extension; that text was left out",
+        "if another number was meant, keep one number per cell at the source",
     ),
     RunWarning(
         "mostly_superseded",
-        "more than half of the rows are older than what the ledger has",
-        "compare the version column with the last run's; if it starts anew, run dlt-bunce account "
-        "forget-versions",
+        "more than half of the rows are older than the ledger's version of them",
+        "compare the version column with the last run's; if its values started over, run dlt-bunce "
+        "account forget-versions",
     ),
     RunWarning(
         "versions_unreadable",
-        "the version of a row cannot be read: it was taken for newer than whatever is known",
-        "correct it at the source, or set version_format to how most of them are written",
+        "a row's version cannot be parsed; the row was treated as newer than any other",
+        "correct it at the source, or set version_format to the format that most versions have",
     ),
     RunWarning(
         "version_in_future",
-        "the version of a row lies more than a day ahead: until then no later row of that "
-        "customer is newer",
+        "a row's version is more than a day in the future; until that date, no later row of the "
+        "customer counts as newer",
         "correct these dates at the source, then run dlt-bunce account forget-versions",
     ),
 )

@@ -1,7 +1,7 @@
-"""Metrics and traces by OpenTelemetry, where its API is installed; where it is not, nothing.
+"""OpenTelemetry metrics and traces; without OpenTelemetry's API, nothing is recorded.
 
-The application chooses the SDK and where things go. Attributes are counts, names of pipelines,
-tables, and codes, and templates of paths: no value of a customer, no key, no query string.
+The application chooses the SDK and the exporters. Attributes are counts, names of pipelines,
+tables, and codes, and path templates, never customer data, keys, or query strings.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dlt_bunce.store.ledger import LoadFile
 
 _OLDEST = "1.31"
-"""As the extra in pyproject.toml has it: gauges, and buckets by advice."""
+"""First version with gauges and advisory buckets; the extra in pyproject.toml requires it."""
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 
@@ -43,22 +43,22 @@ class _Otel:
         )
         self.requests = meter.create_counter("dlt_bunce.requests", "{request}", "Requests to Bunce")
         self.waits = meter.create_counter(
-            "dlt_bunce.wait.time", "s", "Seconds waited for the request budget, or before a retry"
+            "dlt_bunce.wait.time", "s", "Seconds waited for the rate limit or before a retry"
         )
         self.durations = meter.create_histogram(
             "http.client.request.duration",
             "s",
-            "Seconds until Bunce answered",
+            "Seconds until Bunce responded",
             explicit_bucket_boundaries_advisory=_SECONDS,
         )
         self.open_letters = meter.create_gauge(
-            "dlt_bunce.dead_letters.open", "{row}", "Open dead letters as a run ends, by code"
+            "dlt_bunce.dead_letters.open", "{row}", "Open dead letters at the end of a run, by code"
         )
 
 
 @cache
 def _otel() -> _Otel | None:
-    """None where the API is not installed, or too old. Looked for at the first load."""
+    """Return None if the API is missing or too old. Checked once, at the first load."""
     from packaging.version import Version
 
     try:
@@ -74,12 +74,12 @@ def _otel() -> _Otel | None:
 
 
 def enabled() -> bool:
-    """Whether anything is measured."""
+    """Return whether telemetry is recorded."""
     return _otel() is not None
 
 
 def current_context() -> Context | None:
-    """The context of this thread, for whoever goes on in another one."""
+    """Return this thread's context, to pass on to another thread."""
     if _otel() is None:
         return None
     from opentelemetry.context import get_current
@@ -88,11 +88,13 @@ def current_context() -> Context | None:
 
 
 @contextmanager
-def load(
+def load_span(
     load_file: LoadFile, parent: Context | None = None
 ) -> Iterator[Callable[[Mapping[str, int]], None]]:
-    """The span of a load file, which is the current one within. Gives the function that takes the
-    counts once the file is settled; an exception marks the span by its type.
+    """Run the block within the span of a load file.
+
+    Yields a function to call with the file's counts once it is settled. An exception marks the
+    span as failed, with the exception's type.
     """
     otel = _otel()
     if otel is None:
@@ -120,19 +122,19 @@ def load(
 def completed(
     pipeline: str, account: str, reject_codes: Mapping[str, int], open_letters: Mapping[str, int]
 ) -> None:
-    """Counts the rejects of a completed run, and the dead letters that are open in its store."""
+    """Record a completed run's rejects and the dead letters that are open in its store."""
     otel = _otel()
     if otel is None:
         return
     for code, count in reject_codes.items():
         otel.rejects.add(count, {"code": code, "pipeline": pipeline})
     for code in REJECT_CODES:
-        # those that are closed by now must not keep their last figure
+        # set every code, or one without open dead letters would keep its last value
         otel.open_letters.set(open_letters.get(code, 0), {"code": code, "account": account})
 
 
-def requests(base_url: str, pipeline: str) -> Observer:
-    """Observes a session's requests from whatever threads, as children of this thread's span."""
+def request_observer(base_url: str, pipeline: str) -> Observer:
+    """Return an observer that records requests of any thread as children of this thread's span."""
     otel = _otel()
     return UNOBSERVED if otel is None else _Requests(otel, base_url, pipeline)
 
@@ -160,15 +162,15 @@ class _Requests(Observer):
         name = f"{question.method} {question.template}"
         with (
             _span(self._otel, name, self._parent, common | more, client=True) as span,
-            _instrumented_here(),
+            _http_spans_suppressed(),
         ):
 
             def answered(reply: Reply) -> None:
-                said = _said(reply)
-                span.set_attributes(said)
-                if "error.type" in said:
-                    _mark(span)
-                self._otel.durations.record(reply.seconds, common | said)
+                result = _result(reply)
+                span.set_attributes(result)
+                if "error.type" in result:
+                    _mark_failed(span)
+                self._otel.durations.record(reply.seconds, common | result)
                 self._otel.requests.add(
                     1,
                     {
@@ -185,11 +187,11 @@ class _Requests(Observer):
             self._otel.waits.add(seconds, {"reason": why, "pipeline": self._pipeline})
 
 
-def _said(reply: Reply) -> dict[str, Any]:
+def _result(reply: Reply) -> dict[str, Any]:
     if not reply.status:
         return {"error.type": reply.arrival}
-    said: dict[str, Any] = {"http.response.status_code": reply.status}
-    return said | {"error.type": str(reply.status)} if reply.status >= 400 else said
+    result: dict[str, Any] = {"http.response.status_code": reply.status}
+    return result | {"error.type": str(reply.status)} if reply.status >= 400 else result
 
 
 @contextmanager
@@ -208,7 +210,7 @@ def _span(
         parent,
         SpanKind.CLIENT if client else SpanKind.INTERNAL,
         attributes,
-        # texts of exceptions may hold a URL, and with it ids of customers
+        # an exception's text may contain a URL, and with it customer ids
         record_exception=False,
         set_status_on_exception=False,
     ) as span:
@@ -216,13 +218,13 @@ def _span(
             yield span
         except BaseException as error:
             span.set_attribute("error.type", type(error).__name__)
-            _mark(span)
+            _mark_failed(span)
             raise
 
 
 @contextmanager
-def _instrumented_here() -> Iterator[None]:
-    """Keeps instrumentations of HTTP libraries from a second span: theirs has the whole URL."""
+def _http_spans_suppressed() -> Iterator[None]:
+    """Suppress the spans of instrumented HTTP libraries, which would record the whole URL."""
     from opentelemetry import context
 
     key = getattr(context, "_SUPPRESS_HTTP_INSTRUMENTATION_KEY", "suppress_http_instrumentation")
@@ -233,7 +235,7 @@ def _instrumented_here() -> Iterator[None]:
         context.detach(token)
 
 
-def _mark(span: Span) -> None:
+def _mark_failed(span: Span) -> None:
     from opentelemetry.trace import StatusCode
 
     span.set_status(StatusCode.ERROR)

@@ -1,4 +1,4 @@
-"""When a run that is loaded and recorded fails its caller all the same."""
+"""Limits beyond which a run that is loaded and recorded still fails its caller."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Thresholds:
-    """The settings of the same names; what is None is not looked at."""
+    """The settings of the same names; None means no limit."""
 
     max_reject_share: float | None = None
     max_reject_count: int | None = None
@@ -15,9 +15,9 @@ class Thresholds:
     min_rows: int | None = None
 
     def exceeded(self, *, read: int, rejected: int, last_read: int | None = None) -> dict[str, str]:
-        """What a run of these figures is outside of: the setting's name, and a clause about it.
+        """Return the thresholds that these counts violate, by setting name, with a clause on each.
 
-        `last_read` are the rows of the run to compare with, None where there is none.
+        `last_read` is the number of rows read by the previous run, None if there was none.
         """
         found: dict[str, str] = {}
         share, count, least = (
@@ -25,7 +25,7 @@ class Thresholds:
             self.max_reject_count,
             self.min_rows_share_of_last,
         )
-        # divided, since 0.29 * 100 is a little less than 29
+        # divide rather than multiply: 0.29 * 100 is slightly less than 29
         if share is not None and rejected / max(read, 1) > share:
             found["max_reject_share"] = (
                 f"{rejected} of {read} rows are rejected (threshold: {share:.2%})"
@@ -36,8 +36,8 @@ class Thresholds:
             )
         if least is not None and last_read and read / last_read < least:
             found["min_rows_share_of_last"] = (
-                f"{read} rows were read, and {last_read} in the run before "
-                f"(threshold: {least:.2%} of those)"
+                f"{read} rows were read, compared with {last_read} in the previous run "
+                f"(threshold: {least:.2%} of that)"
             )
         if self.min_rows is not None and read < self.min_rows:
             found["min_rows"] = f"{read} rows were read (threshold: {self.min_rows} rows)"

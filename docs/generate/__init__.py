@@ -1,1 +1,1 @@
-"""Pages of docs/reference that follow from the code."""
+"""Generator of the pages in docs/reference."""

@@ -1,4 +1,4 @@
-"""`python -m docs.generate` writes the pages into docs/reference."""
+"""Write the pages of docs/reference: `python -m docs.generate`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is called: the command line, its exit codes, and the names for Python."""
+"""Pages about the interfaces: the command line, its exit codes, and the Python API."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ _WIDTH = 100
 
 
 def _commands(command: click.Command, context: click.Context) -> Iterable[tuple[str, str]]:
-    """A command and all below it: its words, and what --help prints."""
+    """Yield the path and the --help text of a command and of all its subcommands."""
     yield context.command_path, command.get_help(context)
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
-            one = command.get_command(context, name)
-            assert one is not None  # noqa: S101, it was listed
-            below = click.Context(one, info_name=name, parent=context)
-            yield from _commands(one, below)
+            subcommand = command.get_command(context, name)
+            assert subcommand is not None  # noqa: S101, it was listed
+            below = click.Context(subcommand, info_name=name, parent=context)
+            yield from _commands(subcommand, below)
 
 
 def command_line() -> str:
-    """What --help says of each command."""
+    """Return the page with the --help text of each command."""
     context = click.Context(main, info_name="dlt-bunce", terminal_width=_WIDTH)
     context.help_option_names = ["-h", "--help"]
     parts: list[str] = []
-    for words, text in _commands(main, context):
-        parts += [f"## {words}", f"```text\n{text}\n```"]
-    return page("Command line", "What `--help` prints.", *parts)
+    for path, text in _commands(main, context):
+        parts += [f"## {path}", f"```text\n{text}\n```"]
+    return page("Command line", "The `--help` text of each command.", *parts)
 
 
 def exit_codes() -> str:
-    """Exit codes, and which error ends in which."""
+    """Return the page of exit codes and errors."""
     kinds = [
         cls
         for cls in vars(errors).values()
@@ -52,11 +52,11 @@ def exit_codes() -> str:
         "Exit codes and errors",
         table(("code", "meaning"), rows),
         "## Errors",
-        "In Python, everything that is raised on purpose is a `BunceError` of "
-        "`dlt_bunce.errors`. `flush_and_run` raises it without dlt's wrapping. `remedy` holds what "
-        "to do, where one thing is known to help.",
+        "In Python, every exception that dlt-bunce raises deliberately is a subclass of "
+        "`BunceError` in `dlt_bunce.errors`. `flush_and_run` raises it without dlt's wrapper. Its "
+        "attribute `remedy` holds the remedy, if there is a single known one.",
         table(
-            ("error", "kind of", "meaning"),
+            ("error", "base class", "meaning"),
             [
                 [code(cls.__name__), code(cls.__mro__[1].__name__), sentence(cls.__doc__)]
                 for cls in kinds
@@ -66,20 +66,19 @@ def exit_codes() -> str:
 
 
 def python_api() -> str:
-    """Everything in `dlt_bunce.__all__` and `dlt_bunce.sources.__all__`."""
+    """Return the page of all names in `dlt_bunce.__all__` and `dlt_bunce.sources.__all__`."""
     parts = _public(dlt_bunce, "##")
     parts += ["## Sources", inspect.cleandoc(sources.__doc__ or ""), *_public(sources, "###")]
     return page(
         "Python",
-        "What is public: `from dlt_bunce import …`, and the ready-made "
-        "[sources](#sources): `from dlt_bunce.sources import …`. What is raised: "
-        "[errors](exit-codes.md#errors).",
+        "The public API: `from dlt_bunce import …`, and the ready-made [sources](#sources): "
+        "`from dlt_bunce.sources import …`. For exceptions, see [Errors](exit-codes.md#errors).",
         *parts,
     )
 
 
 def _public(module: ModuleType, level: str) -> list[str]:
-    """Everything in `__all__`, with headings of that level."""
+    """Return a section for each name in `__all__`, with headings of the given level."""
     parts: list[str] = []
     for name in module.__all__:
         thing = getattr(module, name)
@@ -93,17 +92,17 @@ def _public(module: ModuleType, level: str) -> list[str]:
 
 
 def _signature(name: str, thing: Any) -> str:
-    """How a name is called, as its source has it: one argument a line."""
+    """Return the signature of a name as written in its source, one argument per line."""
     [node] = ast.parse(inspect.cleandoc("\n" + inspect.getsource(_called(thing)))).body
     arrow = ""
     if isinstance(node, ast.ClassDef):
         arguments = [ast.unparse(n) for n in node.body if isinstance(n, ast.AnnAssign)]
     else:
-        assert isinstance(node, ast.FunctionDef)  # noqa: S101, all others are classes
+        assert isinstance(node, ast.FunctionDef)  # noqa: S101, everything else is a class
         arguments = _arguments(node.args)
         if node.returns and node.name != "__init__":
             arrow = f" -> {ast.unparse(node.returns)}"
-    return "\n".join([f"{name}(", *(f"    {one}," for one in arguments), f"){arrow}"])
+    return "\n".join([f"{name}(", *(f"    {argument}," for argument in arguments), f"){arrow}"])
 
 
 def _called(thing: Any) -> Any:
@@ -117,9 +116,9 @@ def _is_data(thing: type) -> bool:
 
 
 def _arguments(found: ast.arguments) -> list[str]:
-    usual = [one for one in found.args if one.arg != "self"]
-    defaults = [*[None] * (len(usual) - len(found.defaults)), *found.defaults]
-    texts = list(map(_argument, usual, defaults))
+    positional = [argument for argument in found.args if argument.arg != "self"]
+    defaults = [*[None] * (len(positional) - len(found.defaults)), *found.defaults]
+    texts = list(map(_argument, positional, defaults))
     if found.kwonlyargs:
         texts.append("*")
         texts += map(_argument, found.kwonlyargs, found.kw_defaults)
@@ -128,8 +127,8 @@ def _arguments(found: ast.arguments) -> list[str]:
     return texts
 
 
-def _argument(one: ast.arg, default: ast.expr | None) -> str:
-    return ast.unparse(one) + (f" = {ast.unparse(default)}" if default else "")
+def _argument(argument: ast.arg, default: ast.expr | None) -> str:
+    return ast.unparse(argument) + (f" = {ast.unparse(default)}" if default else "")
 
 
 def _methods(cls: type) -> list[str]:
@@ -137,7 +136,7 @@ def _methods(cls: type) -> list[str]:
     for name, member in vars(cls).items():
         target = member.fget if isinstance(member, property) else member
         if name[0] != "_" and inspect.isfunction(target):
-            given = [p for p in inspect.signature(target).parameters if p != "self"]
-            call = "" if isinstance(member, property) else f"({', '.join(given)})"
+            parameters = [p for p in inspect.signature(target).parameters if p != "self"]
+            call = "" if isinstance(member, property) else f"({', '.join(parameters)})"
             parts.append(f"**`.{name}{call}`** {sentence(target.__doc__)}")
     return parts

@@ -1,4 +1,4 @@
-"""Which pages there are."""
+"""The generated pages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
 
 
 def write(folder: Path) -> None:
-    """Writes every page into a folder."""
+    """Write every page into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, make in PAGES.items():
         (folder / name).write_text(make(), "utf-8")

@@ -1,4 +1,4 @@
-"""What becomes of a row: columns, fates, and reject codes."""
+"""Pages about rows: columns, fates, reject codes, and warnings."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from docs.generate.markdown import code, page, table
 
 
 def reject_codes() -> str:
-    """Every reject code."""
+    """Return the page of reject codes."""
     return page(
         "Reject codes",
-        "A row that cannot go becomes a dead letter with one of these codes. Rows are stopped "
-        "before anything is sent (`normalize`), or refused by Bunce (`api`).",
+        "A row that cannot be sent, or that Bunce rejects, becomes a dead letter with one of these "
+        "codes. The stage is `normalize` if the row was rejected before it was sent, and `api` if "
+        "Bunce rejected it.",
         table(
             ("code", "field", "stage", "meaning", "remedy"),
             [
@@ -25,57 +26,58 @@ def reject_codes() -> str:
 
 
 def warnings() -> str:
-    """Every warning."""
+    """Return the page of warnings."""
     return page(
         "Warnings",
-        "A run that went through may still be worth a look. `RunSummary.warnings`, the command "
-        "line, and the log event `run.warnings` count its rows by these codes.",
+        "A run that succeeded may still have problems. `RunSummary.warnings`, the command line, "
+        "and the log event `run.warnings` count the affected rows by these codes.",
         table(
             ("code", "meaning", "remedy"),
             [[code(w.code), w.meaning, w.remedy] for w in WARNINGS.values()],
         ),
-        "`no_rows`, `discarded_rows`, and `deleted_at_source` are known to the process that read "
-        "the source: its summary and log tell them, and `dlt-bunce status` does not.",
+        "`no_rows`, `discarded_rows`, and `deleted_at_source` are known only to the process that "
+        "read the source: its summary and log include them, but `dlt-bunce status` does not.",
     )
 
 
 def fates() -> str:
-    """The nine fates."""
+    """Return the page of the nine fates."""
     return page(
         "Fates",
-        "Every row read ends in exactly one of them. `read` is their sum, or the run fails.",
+        "Every row read ends in exactly one of these fates. Their sum is `read`, or the run fails.",
         table(("fate", "meaning"), [[code(f), text] for f, text in FATE_MEANINGS.items()]),
     )
 
 
 def columns() -> str:
-    """Bunce's fields and the columns that feed them."""
+    """Return the page of Bunce's fields and the columns that map to them."""
     return page(
         "Columns",
         table(
-            ("Bunce field", "required", "columns that map by themselves, besides its own name"),
+            ("Bunce field", "required", "other column names that are mapped automatically"),
             [
                 [code(f), "yes" if f in REQUIRED else "no", ", ".join(map(code, ALIASES[f]))]
                 for f in FIELDS
             ],
         ),
-        "Case, blanks, `-`, and `_` do not matter. Others are named by "
-        '`bunce_adapter(data, email="mail2")`, by `[destination.bunce.mapping]`, or by '
-        "`--map email=mail2`. Two columns for one field, or none for a required one, are refused "
-        "before the first request.",
-        "A column may also be a path into a nested one: `properties.email` is the member `email` "
-        "of a struct, an object, or JSON text, and `phones.0.number` that of the first item of a "
-        "list. A column of that whole name goes first.",
-        "`device_type` and `device_token` are one device a row, where no column holds `devices`. "
-        "They map by these names where there are both, and like any field.",
-        "An id counts once in a run. Of several rows with one id the one with the largest version "
-        "is taken, wherever in the run they lie; without a version, or of equal ones, the last. "
-        "dlt may write a run into several files (`file_max_items`) and does not keep the order of "
-        "rows then: instead of the last, one is taken by its content, the same each time. The "
-        "others are counted as `superseded`, and ids of which nothing but this tells the newer row "
-        "as `ids_repeated`. "
-        "This holds for one table; two tables with one id are two sources, and the later load of "
-        "that id is what Bunce has.",
-        "`version` is no field of Bunce's but names a column that grows whenever a row changes: "
-        "the newest row of a customer wins, within a run and against what Bunce has.",
+        "Case, blanks, `-`, and `_` are ignored. Name other columns with "
+        '`bunce_adapter(data, email="mail2")`, in `[destination.bunce.mapping]`, or with '
+        "`--map email=mail2`. Two columns for one field, or none for a required field, are an "
+        "error before the first request.",
+        "A column may also be a path into a nested column: `properties.email` is the member "
+        "`email` of a struct, an object, or JSON text, and `phones.0.number` is the member "
+        "`number` of the first item in a list. A column whose full name matches the path takes "
+        "precedence.",
+        "If no column holds `devices`, `device_type` and `device_token` describe one device per "
+        "row. They are mapped by these names if both exist, or like any other field.",
+        "Each id counts once in a run. If several rows have the same id, the one with the largest "
+        "version is used, wherever it is in the run; without a version, or with equal versions, "
+        "the last row. dlt may write a run into several files (`file_max_items`) and then does "
+        "not keep the order of rows: instead of the last row, one is chosen by its content, the "
+        "same one each time. The other rows are counted as `superseded`; ids for which nothing "
+        "else shows which row is newer are counted as `ids_repeated`. This applies within one "
+        "table. Two tables with the same id are two sources, and Bunce has the content of the "
+        "later load.",
+        "`version` is not a Bunce field: it names a column that increases whenever a row changes. "
+        "The newest row of a customer wins, both within a run and compared with what Bunce has.",
     )

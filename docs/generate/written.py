@@ -1,4 +1,4 @@
-"""What is written: tables of the store and events of the log."""
+"""Pages about output: the tables of the store and the events of the log."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from dlt_bunce.store.descriptions import TABLES
 from docs.generate.markdown import code, page, table
 
 _FATES = ["counts by fate"]
-# what events spread that are not counts
+# keyword expansions in log calls that are not counts by fate
 _SPREAD = {
     "load.progress": [field.name for field in fields(Progress)],
-    "run.over_threshold": ["what is exceeded, by setting"],
+    "run.over_threshold": ["what was exceeded, by setting"],
 }
 
 
 def store_columns() -> Mapping[str, list[tuple[str, str, bool]]]:
-    """Tables of a store that has just been made: columns with type and whether null is allowed."""
+    """Return each table of a new store with its columns: name, type, and whether it is nullable."""
     tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -40,7 +40,7 @@ def store_columns() -> Mapping[str, list[tuple[str, str, bool]]]:
 
 
 def store() -> str:
-    """The tables of the store."""
+    """Return the page of the store's tables."""
     found = store_columns()
     parts = []
     for name, described in TABLES.items():
@@ -51,27 +51,28 @@ def store() -> str:
         parts += [
             f"## {name}",
             described.meaning,
-            table(("column", "type", "may be null", "meaning"), rows),
+            table(("column", "type", "nullable", "meaning"), rows),
         ]
     return page(
         "Store",
-        "The database that `store_url` names, SQLite or Postgres, has these tables. Times are "
-        "ISO-8601 text in UTC unless a column says otherwise. Read them as you like; only "
-        "`dlt-bunce` writes to them. Tables and columns are added by later versions, and none is "
-        "renamed without a line in the changelog. Which of them hold values of customers, for how "
-        "long, and how they go: [where customers' rows are](../explanation/rows-at-rest.md).",
-        "## Rights in Postgres",
-        "The role needs `USAGE` and `CREATE` on the schema (or `CREATE` on the database) for the "
-        "first run and for upgrades; for all others `USAGE` on the schema, `SELECT`, `INSERT`, "
-        "`UPDATE`, `DELETE` on its tables, and `TEMPORARY` on the database. `erase` and `purge` "
-        "overwrite what they delete only where the role owns the tables, or is a member of the one "
-        "that does.",
+        "The database in `store_url`, SQLite or Postgres, has these tables. Times are ISO 8601 "
+        "text in UTC unless a column says otherwise. You can query the tables freely, but only "
+        "`dlt-bunce` may write to them. Later versions may add tables and columns; any renaming is "
+        "listed in the changelog. For which of them hold customer values, how long these are kept, "
+        "and how to remove them, see "
+        "[Where customer data is stored](../explanation/rows-at-rest.md).",
+        "## Postgres privileges",
+        "For the first run and for upgrades, the role needs `USAGE` and `CREATE` on the schema (or "
+        "`CREATE` on the database). For all other runs, it needs `USAGE` on the schema, `SELECT`, "
+        "`INSERT`, `UPDATE`, and `DELETE` on its tables, and `TEMPORARY` on the database. `erase` "
+        "and `purge` overwrite what they delete only if the role owns the tables, or is a member "
+        "of the role that does.",
         *parts,
     )
 
 
 def logged() -> Mapping[str, tuple[str, list[str]]]:
-    """Level and fields of each event, as the code logs it."""
+    """Return the level and fields of each event, as found in the code's log calls."""
     found: dict[str, tuple[str, list[str]]] = {}
     for path in sorted(Path(dlt_bunce.__file__).parent.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -85,14 +86,14 @@ def logged() -> Mapping[str, tuple[str, list[str]]]:
             ):
                 event = str(node.args[0].value)
                 level, known = found.get(event, (node.func.attr, []))
-                given = [[k.arg] if k.arg else _SPREAD.get(event, _FATES) for k in node.keywords]
-                more = [name for names in given for name in names if name not in known]
-                found[event] = (level, known + more)
+                named = [[k.arg] if k.arg else _SPREAD.get(event, _FATES) for k in node.keywords]
+                new = [name for names in named for name in names if name not in known]
+                found[event] = (level, known + new)
     return found
 
 
 def log_events() -> str:
-    """Every event of the log."""
+    """Return the page of log events."""
     found = logged()
     rows = [
         [
@@ -105,9 +106,9 @@ def log_events() -> str:
     ]
     return page(
         "Log events",
-        "Events go to stderr at dlt's log level (`RUNTIME__LOG_LEVEL=INFO`), as text on a terminal "
-        "and as JSON elsewhere: one object a line, with `event`, `level`, `timestamp`, and the "
-        "fields named here. Events of a load also carry `table`, `job`, and `run` where they are "
-        "about one file. No value of a customer and no key is ever in them.",
+        "Events are written to stderr at dlt's log level (`RUNTIME__LOG_LEVEL=INFO`), as text on a "
+        "terminal and as JSON elsewhere: one object per line, with `event`, `level`, `timestamp`, "
+        "and the fields listed here. Events about a single file of a load also have `table`, "
+        "`job`, and `run`. They never contain a customer value or an API key.",
         table(("event", "level", "fields", "meaning"), rows),
     )

@@ -47,9 +47,8 @@ def test_the_first_load_after_an_adoption_sends_only_what_differs(
     done = run("adopt")
 
     assert done.code == 0
-    assert (
-        done.output
-        == "Adopted 250 customers (0 of them incomplete), 0 were known; 250 listed in 4 requests.\n"
+    assert done.output == (
+        "Adopted 250 customers (0 incomplete); 0 already in the ledger. Listed 250 in 4 requests.\n"
     )
     assert {"lookup"} == {record.call for record in workspace.requests}
     write([person(n) for n in range(COUNT)])

@@ -164,7 +164,7 @@ def test_the_least_time_is_that_of_the_budget(run: Run, monkeypatch: pytest.Monk
 
     done = run("check", "customers.parquet")
 
-    assert "61 requests, at least 60 seconds at 60 requests a minute" in done.output
+    assert "61 requests, at least 60 seconds at 60 requests per minute" in done.output
 
 
 def test_it_shows_shapes_and_values_only_when_asked(run: Run) -> None:

@@ -143,7 +143,7 @@ def test_a_correction_never_overwrites_what_was_accepted_since(
 
     assert counts(dry, "read", "superseded") == (1, 1)
     assert counts(done, "read", "superseded", "bulk_requests") == (1, 1, 0)
-    assert "To send such a row all the same, empty its cell dead_letter_id." in " ".join(
+    assert "To send such a row anyway, clear its dead_letter_id cell." in " ".join(
         told.output.split()
     )
     assert kept == "New"

@@ -43,7 +43,7 @@ def test_the_demo_replaces_its_own_folder_and_no_other(program: Run) -> None:
     refused = program("demo", "--rows", "100", "--folder", "mine")
 
     assert (refused.code, Path("mine/thesis.txt").read_text()) == (2, "years of work")
-    assert "The folder mine holds something else." in refused.errors
+    assert "The folder mine exists and holds other files." in refused.errors
 
 
 def test_the_emulator_runs_until_it_is_interrupted() -> None:

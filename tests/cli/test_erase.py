@@ -219,8 +219,8 @@ def test_what_cannot_be_erased_is_told(run: Run, emulator: Emulator, store: str)
     nobody = run("erase", "--yes")
     elsewhere = run("erase", "1", "--yes", "--account", "other")
 
-    assert "being sent right now" in sending.errors
-    assert "Nobody is named" in nobody.errors
+    assert "is sending customers" in sending.errors
+    assert "No customer ids were given" in nobody.errors
     assert "no account 'other'" in elsewhere.errors
     with Database(store, read_only=True) as db:
         assert len(db.rows("SELECT * FROM bunce_customers")) == 1
@@ -247,7 +247,7 @@ def test_what_can_be_no_id_is_refused(run: Run, emulator: Emulator) -> None:
     refused = run("erase", "1", "x" * 300, "--yes")
 
     assert (refused.code, refused.output) == (2, "")
-    assert "1 of 2 are no customer ids." in refused.errors
+    assert "1 of 2 values are not valid customer ids." in refused.errors
     assert run("load", "customers.parquet", "--json").json["unchanged"] == 1
 
 
@@ -264,7 +264,7 @@ def test_a_pipeline_that_may_be_loading_elsewhere_is_named(run: Run, emulator: E
     done = run("erase", "1", "--yes")
 
     assert done.code == 0
-    assert "may be loading elsewhere; erase again when they have ended: elsewhere" in done.output
+    assert "may be running elsewhere; erase again once they finish: elsewhere" in done.output
 
 
 def test_nobody_is_told_and_changes_nothing(run: Run, emulator: Emulator) -> None:
@@ -274,6 +274,6 @@ def test_nobody_is_told_and_changes_nothing(run: Run, emulator: Emulator) -> Non
     done = run("erase", "17", "--yes")
 
     assert done.code == 0
-    assert "Nothing was found of 17." in done.output
-    assert "its API has no call that deletes" in done.output
+    assert "Nothing found for 17." in done.output
+    assert "its API cannot delete them" in done.output
     assert run("load", "customers.parquet", "--json").json["unchanged"] == 1

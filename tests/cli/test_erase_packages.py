@@ -118,7 +118,7 @@ def test_a_package_of_nobody_else_stands_in_nobodys_way(
 
     assert folders == {path.parent for path in Path().rglob("*_jobs/*")}
     summary = flush_and_run(pipeline(), resource(kind))
-    # Bunce still has them, and so they are found there
+    # Bunce still has these customers, and so they are found there
     assert {k: n for k, n in summary.fates.items() if n} == {"unchanged": 2, "adopted": 1}
     assert not pipeline().has_pending_data
 
@@ -136,7 +136,9 @@ def test_a_package_that_is_loaded_in_part_is_refused_and_nothing_is_erased(
     done = run("erase", "k1", "--yes", "--json").json
 
     assert (refused.code, refused.output) == (2, "")
-    assert "of pipeline 'crm' holds such rows, and a part of it is loaded" in refused.errors
+    assert (
+        "of pipeline 'crm' contains rows of these customers and is partly loaded" in refused.errors
+    )
     assert "Run the pipeline again" in refused.errors
     assert flushed is not None
     assert flushed.created == 3
@@ -207,7 +209,7 @@ def test_a_folder_that_tells_nothing_is_named_and_a_column_can_be(
     done = run("erase", "k1", "--yes", "--json", "--map", "customer_id=number").json
 
     assert refused.code == 2
-    assert "Say so with --map customer_id=COLUMN" in refused.errors
+    assert "Pass --map customer_id=COLUMN" in refused.errors
     assert (done["ledger"], done["package_rows"]) == (1, 1)
     assert [Path(folder).name for folder in done["not_searched"]] == ["unknown"]
 
@@ -280,8 +282,8 @@ def test_nothing_of_a_customer_is_left(run: Run, emulator: Emulator, store: str,
     assert unasked.code == 2
     assert (done["ledger"], done["dead_letters"], done["package_rows"]) == (1, 1, 2)
     assert (done["nowhere"], done["not_searched"]) == (["unknown"], [])
-    assert "0 customers of the ledger, 0 dead letters, 0 rows" in again
-    assert "Bunce still has them" in again
+    assert "0 customers in the ledger, 0 dead letters, and 0 rows" in again
+    assert "Bunce still has these customers" in again
     with Database(store, read_only=True) as db:
         assert {"1", "4"} == {r["customer_id"] for r in db.rows("SELECT * FROM bunce_customers")}
     assert found_in_files(NAME) == []

@@ -95,7 +95,7 @@ def test_dates_are_read_as_an_option_says_they_are_written(run: Run, emulator: E
 
     assert (without.code, wrong.code, done.code) == (2, 2, 0)
     assert "--date-format %d/%m/%Y" in without.errors
-    assert "'day', which is no form of a date" in wrong.errors
+    assert "'day', which is not a date format" in wrong.errors
     assert checked["summary"]["superseded"] == 1
     assert [sent["first_name"] for sent in emulator.customers.values()] == ["Newer"]
 
@@ -111,7 +111,11 @@ def test_a_version_column_that_is_not_there_is_told_with_its_option(run: Run) ->
     ("option", "value", "told"),
     [
         ("--max-reject-count", "0", "1 of 4 rows are rejected (threshold: 0 rows)"),
-        ("--min-rows-share-of-last", "0.5", "4 rows were read, and 10 in the run before"),
+        (
+            "--min-rows-share-of-last",
+            "0.5",
+            "4 rows were read, compared with 10 in the previous run",
+        ),
     ],
 )
 def test_a_threshold_exits_with_3_and_goes_before_the_setting(

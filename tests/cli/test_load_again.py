@@ -52,7 +52,7 @@ def test_what_an_earlier_load_left_behind_goes_first_and_the_user_is_told(
 
     done = run("load", "customers.parquet", "--json")
 
-    assert done.errors == "Rows that an earlier run left behind are loaded first.\n"
+    assert done.errors == "Loading rows left over from an earlier run first.\n"
     before = done.json["flushed"]
     assert (before["read"], before["created"]) == (2, 2)
     assert (done.json["read"], done.json["created"]) == (1, 1)
@@ -77,7 +77,7 @@ def test_rows_left_behind_arrive_although_the_file_has_other_columns_by_now(
     assert {"1", "2", "3"} == set(emulator.customers)
     before = done.json["flushed"]
     assert (done.code, done.json["created"], before["created"]) == (0, 1, 2)
-    assert "left behind" in done.errors
+    assert "left over" in done.errors
     assert (again.json["read"], again.json["unchanged"]) == (1, 1)
 
 
@@ -121,5 +121,5 @@ def test_a_folder_that_another_command_is_making_is_left_alone(
         done = program("load", "a.parquet")
 
     assert done.code == 1
-    assert "is in progress: process" in done.errors
+    assert "is in progress (process" in done.errors
     assert (state.parent / "theirs").exists()

@@ -76,13 +76,13 @@ def test_files_of_days_are_read_in_the_order_of_the_days(place: Any, location: s
 @pytest.mark.parametrize(
     ("files", "location", "told"),
     [
-        ([], "lake/", "There is no file"),
-        (["lake/a.json", "lake/b.txt"], "lake/", "What lies there: a.json, b.txt."),
-        (["lake/a.json"], "lake", "What lies there: a.json."),
+        ([], "lake/", "No file found"),
+        (["lake/a.json", "lake/b.txt"], "lake/", "It contains: a.json, b.txt."),
+        (["lake/a.json"], "lake", "It contains: a.json."),
         (["lake/_SUCCESS", "lake/.x.parquet"], "lake/", "_SUCCESS"),
-        (["lake/a.csv"], "lake/*.parquet", "There is no file"),
-        (["lake/a.json"], "lake/*", "a.json is neither CSV by its name nor Parquet"),
-        (["lake/a.json"], "lake/a.json", "a.json is neither CSV by its name nor Parquet"),
+        (["lake/a.csv"], "lake/*.parquet", "No file found"),
+        (["lake/a.json"], "lake/*", "a.json is neither a .csv file nor Parquet"),
+        (["lake/a.json"], "lake/a.json", "a.json is neither a .csv file nor Parquet"),
         ([f"lake/{n}.log" for n in range(9)], "lake/", "4.log, and 4 more."),
     ],
 )
@@ -104,9 +104,9 @@ def test_a_folder_of_the_other_kind_is_named_with_its_files(place: Any) -> None:
     put("p/a.parquet", [{"id": "1"}])
     start = place()
 
-    with pytest.raises(SourceError, match=r"no Parquet file with data in .*c.*: a\.csv"):
+    with pytest.raises(SourceError, match=r"No Parquet file with data found in .*c.*: a\.csv"):
         list(open_source_of(from_parquet, f"{start}c"))
-    with pytest.raises(SourceError, match=r"no CSV file with data in .*p.*: a\.parquet"):
+    with pytest.raises(SourceError, match=r"No CSV file with data found in .*p.*: a\.parquet"):
         list(open_source_of(from_csv, f"{start}p"))
 
 
@@ -130,12 +130,24 @@ def row(number: int) -> bytes:
 @pytest.mark.parametrize(
     ("first", "second", "told"),
     [
-        (HEADER + row(1), row(2), "The first row of b.csv is not the names"),
-        (row(1) + row(3), HEADER + row(2), "The first row of a.csv is not the names"),
-        (HEADER + row(1), b"Marked,Other\nMarked,Other\n", "b.csv has other columns than a.csv"),
-        (b"Marked,Other\nMarked,Other\n", HEADER + row(1), "b.csv has other columns than a.csv"),
-        (HEADER + row(1), HEADER.replace(b"mobile", b"phone") + row(2), "b.csv has other columns"),
-        (HEADER + row(1), b"id\n2\n", "b.csv has other columns than a.csv: 1 and 5, of which 1"),
+        (HEADER + row(1), row(2), "The first row of b.csv is not a header"),
+        (row(1) + row(3), HEADER + row(2), "The first row of a.csv is not a header"),
+        (
+            HEADER + row(1),
+            b"Marked,Other\nMarked,Other\n",
+            "b.csv and a.csv have different columns",
+        ),
+        (
+            b"Marked,Other\nMarked,Other\n",
+            HEADER + row(1),
+            "b.csv and a.csv have different columns",
+        ),
+        (
+            HEADER + row(1),
+            HEADER.replace(b"mobile", b"phone") + row(2),
+            "b.csv and a.csv have different columns",
+        ),
+        (HEADER + row(1), b"id\n2\n", "b.csv and a.csv have different columns: 1 and 5, with 1"),
     ],
 )
 def test_a_part_with_another_header_is_refused_by_name_before_anything_is_sent(
@@ -159,7 +171,7 @@ def test_a_file_without_a_header_tells_no_value(run: Run) -> None:
     for command in ("load", "check"):
         done = run(command, "a.csv")
         assert (done.code, done.output) == (2, "")
-        assert "The first row of a.csv is not the names of its columns" in done.errors
+        assert "The first row of a.csv is not a header" in done.errors
         assert "arked" not in done.errors
 
 
@@ -180,7 +192,7 @@ def test_an_empty_table_is_warned_of_and_fails_where_it_is_asked_to(
     assert warning["code"] == "no_rows"
     done = run("load", *words, "--json")
     assert (done.code, done.json["warnings"]) == (0, {"no_rows": 0})
-    assert "row security" in run("load", *words).output
+    assert "row-level security" in run("load", *words).output
     failed = run("load", *words, "--min-rows", "1")
     assert failed.code == 3
     assert "0 rows were read (threshold: 1 rows)" in failed.errors

@@ -57,7 +57,9 @@ def test_what_is_in_flight_is_settled_and_the_same_command_sends_the_rest(
     delivered = len(emulator.customers)
     assert code == 1, errors
     assert 30 <= delivered < 1_000
-    told = f"Stopped: {delivered} of 1,000 rows are settled and are not sent again. Go on with: "
+    told = (
+        f"Stopped: {delivered} of 1,000 rows are settled and will not be sent again. Resume with: "
+    )
     assert [told + "dlt-bunce load customers.parquet --json"] == errors.splitlines()
     state = run("status", "--json").json
     assert (delivered, 0) == (state["ledger"]["delivered"], state["ledger"]["indeterminate"])

@@ -158,13 +158,13 @@ def test_a_program_of_ones_own_reads_the_same_file(base: str, emulator: Emulator
     [
         ('default_regoin = "NG"', "Did you mean default_region?"),
         ("dryrun = true", "Did you mean dry_run?"),
-        ('batch_size = "ten"', "must be a whole number. Write for example batch_size = 100"),
+        ('batch_size = "ten"', "must be a whole number. For example: batch_size = 100"),
         ('dead_letter_rows = "none"', 'must be one of "full", "keys"'),
         ('dry_run = "perhaps"', "must be true or false"),
         ('mapping = { emial = "mail" }', "Did you mean email?"),
         ('defaults = { lastname = "-" }', "Did you mean last_name?"),
         ('credentials = { key = "k" }', "api_key"),
-        ("wait_for_run = -1", "must not be below 0"),
+        ("wait_for_run = -1", "must not be negative"),
         ('on_run_ned = "a:b"', "Did you mean on_run_end?"),
         ("this is no TOML", "line 6"),
     ],
@@ -254,7 +254,7 @@ def test_an_account_that_the_store_has_not_is_refused(
     done = dlt_bunce(command, "--account", "nope")
 
     assert (done.code, done.output, len(done.errors.splitlines())) == (2, "", 1)
-    assert "There is no account 'nope' in the store, which has: shop." in done.errors
+    assert "The store has no account 'nope'. It has: shop." in done.errors
 
 
 def test_adopt_makes_the_first_account_and_another_when_told_to(

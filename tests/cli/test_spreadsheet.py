@@ -77,7 +77,7 @@ def test_runs_with_several_mappings_make_one_file_under_the_names_of_the_fields(
     rows = rows_of()
     fields = {"customer_id", "email", "first_name", "last_name", "phone_no"}
     assert {*FRONT, *fields, "updated_at", "source_phone_no"} == set(rows[0])
-    assert "so these stand under the names of Bunce's fields" in told.output
+    assert "so the columns are named after Bunce's fields" in told.output
     assert "  dlt-bunce load rejected.csv\n" in told.output
     save([row | {"phone_no": f"'+2348100000{row['customer_id']:0>3}"} for row in rows])
     done = run("load", "rejected.csv", "--json")
@@ -96,7 +96,7 @@ def test_letters_without_their_rows_are_left_out_and_said_to_be(
     told = run("dead-letters", "export", "rejected.csv")
     figures = run("dead-letters", "export", "other.csv", "--json").json
 
-    assert "1 dead letters are left out" in told.output
+    assert "Left out 1 dead letter without a stored row" in told.output
     assert tuple(figures[n] for n in ("dead_letters", "without_row", "load")) == (0, 1, None)
 
 

@@ -22,7 +22,7 @@ def test_status_shows_ledger_letters_and_last_runs(run: Run) -> None:
     assert found["ledger"] == {"customers": 2, "delivered": 2, "indeterminate": 0}
     assert found["open_dead_letters"] == {"invalid_phone_no": 1}
     assert [run["bulk_requests"] for run in found["runs"]] == [0, 0], "newest first"
-    assert "Account default: 2 customers delivered, 0 in doubt, 1 dead letters open" in shown
+    assert "Account default: 2 customers delivered, 0 indeterminate, 1 open dead letter" in shown
     assert shown.count("completed") == 3
 
 
@@ -47,7 +47,7 @@ def test_a_renewed_key_is_accepted_by_rotating(
     loaded = run("load", "customers.parquet", "--json")
 
     assert (refused.code, "dlt-bunce account rotate" in refused.errors) == (2, True)
-    assert rotated.output == "Account default uses the new API key from now on.\n"
+    assert rotated.output == "Account default now uses the new API key.\n"
     assert loaded.code == 0
     assert emulator.times_sent == {"1": 1}
 
@@ -73,4 +73,4 @@ def test_an_account_that_is_not_there_cannot_rotate(run: Run) -> None:
 
     refused = run("account", "rotate", "--account", "nobody")
 
-    assert (refused.code, "no account 'nobody'" in refused.errors) == (2, True)
+    assert (refused.code, "Account 'nobody' does not exist" in refused.errors) == (2, True)

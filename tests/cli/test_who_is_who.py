@@ -102,7 +102,7 @@ def test_rows_that_the_source_has_deleted_are_told(
     assert [warning["code"] for warning in checked] == ["deleted_at_source"]
     assert column in checked[0]["text"] + checked[0]["remedy"]
     done = run("load", name)
-    assert f"3 rows hold a value in '{column}'" in " ".join(done.output.split())
+    assert f"3 rows have a value in '{column}'" in " ".join(done.output.split())
     assert f"WHERE {column} IS NULL" in " ".join(done.output.split())
     assert len(emulator.customers) == 5
 

@@ -274,7 +274,7 @@ def test_a_postgres_store_that_may_only_be_read_stops_the_run_before_a_row_is_se
             )
         if read_only == "on":
             error = fails(StoreError, make(store_url=store), 10, 30)
-            assert "it may only be read" in str(error)
+            assert "it is read-only" in str(error)
             assert sent == emulator.times_sent
     summary = load(make(store_url=store), 10, 30)
     assert summary.flushed is not None

@@ -221,7 +221,7 @@ def test_a_new_column_with_a_better_name_makes_nobody_somebody_else(
         return {k: v for k, v in found.items() if k != "customer_id" or more}
 
     load(make(), how, kind, [row()])
-    with pytest.raises(Exception, match=r"until now that was 'id'") as raised:
+    with pytest.raises(Exception, match=r"earlier runs used 'id'") as raised:
         load(make(), how, kind, [row(customer_id="crm-1")])
     kept = load(make(), how, kind, [row(customer_id="crm-1")], customer_id="id")
     more = load(make(), how, kind, [row(customer_id="crm-1", devices=None)], customer_id="id")

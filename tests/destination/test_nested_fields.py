@@ -83,7 +83,7 @@ def test_a_letter_of_a_nested_row_is_replayed(
 def test_a_path_that_starts_nowhere_is_refused_with_the_columns(make: MakePipeline) -> None:
     data = bunce_adapter(ROWS, **PATHS | {"email": "attributes.email"})
 
-    with pytest.raises(MappingError, match=r"attributes\.email.*Columns there are: id, properties"):
+    with pytest.raises(MappingError, match=r"attributes\.email.*Available columns: id, properties"):
         flush_and_run(make(), data, table_name="customers")
 
 

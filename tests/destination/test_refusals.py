@@ -26,7 +26,7 @@ from .conftest import MakePipeline, customer, letters, refused
 def test_replace_is_refused_by_the_adapter_before_extraction() -> None:
     resource = dlt.resource([customer(1)], name="customers", write_disposition="replace")
 
-    with pytest.raises(DispositionError, match="Bunce has no call that deletes"):
+    with pytest.raises(DispositionError, match="Bunce has no API call that deletes"):
         bunce_adapter(resource)
 
 
@@ -39,7 +39,7 @@ def test_replace_is_refused_before_sending_and_the_next_run_starts_clean(
 
     assert isinstance(error, DispositionError)
     assert emulator.customers == {}
-    assert "read again by the next" in str(error)
+    assert "the next run reads them again" in str(error)
     pipeline = make()
     pipeline.run([customer(1)], table_name="customers")
     assert run_summary(pipeline).created == 1
@@ -76,7 +76,7 @@ def test_another_table_is_refused_by_name(make: MakePipeline, emulator: Emulator
             {k: v for k, v in customer(1).items() if k != "phone_no"}
             | {"phone": "1", "mobile": "2"},
             {},
-            "Several columns could be phone_no: 'phone', 'mobile'",
+            "Several columns match phone_no: 'phone', 'mobile'",
         ),
     ],
 )

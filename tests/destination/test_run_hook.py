@@ -94,7 +94,7 @@ def test_a_failed_run_is_told_once_with_the_reason_and_what_is_recorded(
 
     [summary] = told
     assert (summary.state, summary.read, summary.deferred) == ("failed", 1, 1)
-    assert "Bunce did not settle a batch" in str(summary.error)
+    assert "A batch could not be delivered" in str(summary.error)
     assert summary.requests > 1
 
 
@@ -248,10 +248,10 @@ def test_an_import_path_from_the_environment_names_the_function(
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("{module}.notify", "names no function"),
-        ("{module}:nothing", "cannot be found"),
-        ("{module}:told", "is no function"),
-        ("nowhere_at_all:notify", "cannot be found"),
+        ("{module}.notify", "does not name a function"),
+        ("{module}:nothing", "was not found"),
+        ("{module}:told", "is not a function"),
+        ("nowhere_at_all:notify", "was not found"),
         ("{module}_broken:notify", "cannot be imported: RuntimeError"),
     ],
 )

@@ -102,7 +102,9 @@ def test_a_cursor_never_goes_on_beside_an_empty_ledger(
     elsewhere = {"store_url": store, "account": "elsewhere"}
 
     for _ in range(2):
-        with pytest.raises(ConfigurationError, match="rows before the cursor would never arrive"):
+        with pytest.raises(
+            ConfigurationError, match="rows before the cursor would never be loaded"
+        ):
             flush_and_run(make(**elsewhere), people(5))
 
     assert sum(request.method == "POST" for request in emulator.requests) == 1
@@ -129,7 +131,7 @@ def test_a_cursor_without_a_run_of_its_pipeline_in_this_ledger_is_refused(
 
     pipeline = make(**settings)
     run = pipeline.run if how == "run" else partial(flush_and_run, pipeline)
-    with pytest.raises(Exception, match="has seen no completed run of it"):
+    with pytest.raises(Exception, match="has no completed run of it"):
         run(people(5), write_disposition="merge")
     make(**settings).drop()
     flush_and_run(make(**settings), people(5))

@@ -174,5 +174,5 @@ def test_a_store_that_goes_in_mid_load_ends_the_run(emulator: Emulator, start: S
     _, errors = process.communicate(timeout=120)
 
     assert process.returncode != 0
-    assert "is gone, or another is in its place" in errors
+    assert "was removed or replaced after this run began" in errors
     assert {1} == set(emulator.times_sent.values())

@@ -21,6 +21,7 @@ from dlt_bunce.emulator import Behavior, Emulator, Fault
 from dlt_bunce.errors import RowsDeferredError, StoreError
 from dlt_bunce.load.lease import Lease, waits
 from dlt_bunce.load.load import Load, Settings
+from dlt_bunce.load.sender import BunceSender
 from dlt_bunce.records.mapping import resolve_mapping
 from dlt_bunce.records.prepare import Rules
 from dlt_bunce.store import runs
@@ -62,7 +63,7 @@ def load(name: str, base_url: str, lease_s: float) -> Mapping[str, int]:
         closing(Session(base_url, "sk_test_x", pace=TokenBucket(0))) as session,
     ):
         runs.begin(db, load_file, {})
-        return Load(People(), load_file, settings, db, session, throttle).run()
+        return Load(People(), load_file, settings, db, BunceSender(session, throttle)).run()
 
 
 def wait_for_requests(emulator: Emulator, count: int) -> None:

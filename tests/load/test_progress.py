@@ -10,7 +10,6 @@ import pytest
 from dlt.common.runtime.collector import NullCollector
 
 from dlt_bunce import bunce, bunce_adapter
-from dlt_bunce.destination import jobs as load_file
 from dlt_bunce.emulator import Emulator
 from dlt_bunce.load.progress import Meter, Progress, watch
 
@@ -95,7 +94,7 @@ class Kept(NullCollector):
 
 @pytest.mark.parametrize("dry_run", [False, True])
 def test_dlts_own_progress_gets_the_counts_that_listeners_get(
-    dry_run: bool, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+    dry_run: bool, emulator: Emulator
 ) -> None:
     rows = [
         {"id": n, "email": f"c{n}@example.com", "first_name": "A", "last_name": "B"}
@@ -103,13 +102,10 @@ def test_dlts_own_progress_gets_the_counts_that_listeners_get(
         for n in range(250)
     ]
     seen: list[Progress] = []
-    monkeypatch.setattr(load_file, "listeners", [seen.append])
+    destination = bunce(credentials="sk_test_x", base_url=emulator.base_url, dry_run=dry_run)
+    destination.run_context.on_progress.append(seen.append)
     kept = Kept()
-    pipeline = dlt.pipeline(
-        "watched",
-        destination=bunce(credentials="sk_test_x", base_url=emulator.base_url, dry_run=dry_run),
-        progress=kept,
-    )
+    pipeline = dlt.pipeline("watched", destination=destination, progress=kept)
 
     pipeline.run(bunce_adapter(rows), loader_file_format="parquet")
 

@@ -47,7 +47,7 @@ def simulate(
         if moment >= end:
             continue
         clock.now = max(clock.now, moment)
-        due = clock.now if leaves else budgets[number].next_moment()
+        due = clock.now if leaves else budgets[number].next_slot()
         if due > clock.now:
             heapq.heappush(turns, (due, next(order), number, True))
         else:
@@ -134,9 +134,9 @@ def test_a_crash_loses_a_moment_and_no_more(processes: Make) -> None:
     clock = Time()
     *crashed, last = processes(clock, 21, 500)
     for budget in crashed:
-        budget.next_moment()
+        budget.next_slot()
 
-    wait = last.next_moment() - clock.now
+    wait = last.next_slot() - clock.now
 
     # the burst is used up, and half of the others have had their moment
     assert 1 < wait < 20 * 60 / 480
@@ -162,12 +162,12 @@ def test_a_moment_that_a_process_slept_through_is_given_up() -> None:
         ) as budget,
     ):
         for _ in range(10):
-            budget.next_moment()
+            budget.next_slot()
 
         budget.wait()
 
         # a burst of ten is allowed after such a rest: this was the first of them, and no eleventh
-        moments = [budget.next_moment() for _ in range(10)]
+        moments = [budget.next_slot() for _ in range(10)]
     assert sum(moment <= clock.now for moment in moments) == 9
 
 
@@ -242,6 +242,6 @@ def test_a_clock_that_was_ahead_once_keeps_nobody_waiting(
             f"UPDATE bunce_budgets SET {mark} = {db.now} + 10800000 WHERE scope = 'prefetch'"
         )
         with closing(SharedRateLimiter(Database(store), "prefetch", 500)) as later:
-            waited = [later.next_moment() - time.monotonic() for _ in range(3)]
+            waited = [later.next_slot() - time.monotonic() for _ in range(3)]
 
     assert max(waited) < 60

@@ -1,4 +1,4 @@
-"""Airflow as its users run it: its own command, its own processes, a database of its own."""
+"""Airflow as users run it: the `airflow` command, separate processes, and its own database."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BIN = Path(sys.executable).parent
 
 @dataclass
 class Airflow:
-    """An installation in a folder, with the DAGs of this project and connections."""
+    """An Airflow installation in a folder, with this project's DAGs and connections."""
 
     home: Path
     connections: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -24,7 +24,7 @@ class Airflow:
 
     @property
     def env(self) -> dict[str, str]:
-        """What every process of it gets."""
+        """The environment of all its processes."""
         settings = {
             "AIRFLOW_HOME": str(self.home),
             "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "pipelines"),
@@ -32,7 +32,7 @@ class Airflow:
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home}/airflow.db",
             "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
             "RUNTIME__DLTHUB_TELEMETRY": "false",
-            # as it is by default
+            # the default
             "PROVIDERS__ENABLE_AIRFLOW_SECRETS": "true",
         }
         for name, connection in self.connections.items():
@@ -40,7 +40,7 @@ class Airflow:
         return {**os.environ, **settings, **self.environment}
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Starts `airflow …`, in a group of processes of its own."""
+        """Start `airflow …` in its own process group."""
         return subprocess.Popen(
             [BIN / "airflow", *arguments],
             env=self.env,
@@ -52,20 +52,20 @@ class Airflow:
         )
 
     def run(self, *arguments: str) -> str:
-        """The output of `airflow …`, which must succeed."""
+        """Run `airflow …`, which must succeed, and return its output."""
         process = self.start(*arguments)
         output, _ = process.communicate(timeout=300)
         assert process.returncode == 0, output
         return output
 
     def python(self, program: str) -> Any:
-        """What a program within Airflow's environment prints last, as JSON."""
-        done = subprocess.run(
+        """Run a program in Airflow's environment and parse its last line of output as JSON."""
+        result = subprocess.run(
             [sys.executable, "-c", program],
             env=self.env,
             capture_output=True,
             text=True,
             check=False,
         )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout.splitlines()[-1])
+        assert result.returncode == 0, result.stderr
+        return json.loads(result.stdout.splitlines()[-1])

@@ -1,4 +1,4 @@
-"""The shipped pipelines, run as their users run them, Airflow's among them."""
+"""Fixtures that run the shipped pipelines and DAGs as users do."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture
 def run(emulator: Emulator) -> Run:
-    """Runs a pipeline's script with arguments; keywords are environment variables."""
+    """Run a pipeline's script with arguments; keywords are environment variables."""
 
     def run(name: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         settings = {
             "DESTINATION__BUNCE__CREDENTIALS__API_KEY": "sk_test_marked",
             "DESTINATION__BUNCE__BASE_URL": emulator.base_url,
             "DESTINATION__BUNCE__REQUESTS_PER_MINUTE": "0",
-            # dlt warns of every jsonb column
+            # dlt warns about every jsonb column
             "RUNTIME__LOG_LEVEL": "ERROR",
         }
         return subprocess.run(
@@ -51,11 +51,11 @@ def _home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def airflow(_home: Path, emulator: Emulator, postgres_url: str, postgres_store: str) -> Airflow:
-    """Airflow with a connection to the emulator, to a filled database, and to a store."""
+    """Airflow with connections to the emulator, a filled database, and a store."""
     with psycopg.connect(postgres_url) as connection:
         connection.execute(FILL)  # type: ignore[arg-type]
     bunce = {"base_url": emulator.base_url, "requests_per_minute": 0}
-    # the server takes any password; the store's URL must come to dlt without one
+    # the server accepts any password; dlt must receive the store's URL without it
     store = postgres_store.replace("postgres:@", "postgres:marked@")
     assert "marked" in store
     return Airflow(

@@ -1,8 +1,8 @@
-"""A database with customers, to read from."""
+"""SQL that fills a database with customers to read."""
 
 from __future__ import annotations
 
-# three days of customers, one a minute from 2026-11-02 on; each 100th has no email address
+# three days of customers from 2026-11-02, one per minute; every 100th has an invalid email
 FILL = """
 CREATE TABLE customers AS SELECT n AS id,
   CASE WHEN n % 100 = 7 THEN 'nobody' ELSE 'c' || n || '@example.com' END AS email,

@@ -1,4 +1,4 @@
-"""Airflow's own scheduler, which gives tasks to processes and repeats what fails."""
+"""Airflow's own scheduler, which runs tasks in processes and retries those that fail."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ import psutil
 from tests.pipelines.airflow import BIN, Airflow
 
 DAG = "bunce_backfill"
-# how processes of Airflow call themselves
+# process titles that Airflow sets
 _TASK, _EXECUTOR = "airflow worker --", "LocalExecutor"
 
 
 @dataclass
 class Scheduler:
-    """An installation of Airflow whose scheduler, parser, and API run while the `with` block lasts.
+    """An Airflow installation whose scheduler, DAG processor, and API server run during `running`.
 
     Tasks run in `workers` processes at a time, by the LocalExecutor.
     """
@@ -37,7 +37,7 @@ class Scheduler:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Starts and stops it."""
+        """Start the processes, and stop them after the block."""
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = str(free.getsockname()[1])
         api = f"http://127.0.0.1:{port}/execution/"
@@ -46,7 +46,7 @@ class Scheduler:
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": api,
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
             "AIRFLOW__CORE__PARALLELISM": str(self.workers),
-            # a worker that is gone is missed after so many seconds, and looked for so often
+            # seconds without a heartbeat after which a worker counts as dead, and between checks
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
             "BUNCE_BACKFILL_WORKERS": str(self.workers),
@@ -64,32 +64,32 @@ class Scheduler:
                 process.wait()
 
     def trigger(self, conf: str) -> None:
-        """Asks for a run of the backfill."""
+        """Trigger a run of the backfill."""
         self.airflow.run("dags", "trigger", DAG, "--conf", conf)
 
     def state(self) -> str:
-        """Of the newest run: queued, running, success, or failed."""
+        """Return the state of the newest run: queued, running, success, or failed."""
         [[state]] = self._ask("SELECT state FROM dag_run ORDER BY id DESC LIMIT 1")
         return str(state)
 
     def tries(self) -> dict[int, int]:
-        """How often each shard was begun."""
+        """Return how often each shard was started."""
         found = self._ask("SELECT map_index, try_number FROM task_instance WHERE task_id = 'shard'")
         return dict(found)
 
     def results(self, task: str) -> list[Any]:
-        """What the instances of a task have returned."""
+        """Return the results of a task's instances."""
         found = self._ask("SELECT value FROM xcom WHERE task_id = ? AND key = 'return_value'", task)
         return [json.loads(value) for [value] in found]
 
     def at_work(self) -> list[psutil.Process]:
-        """The processes that load a shard, each the child of one that watches it."""
+        """Return the processes that load a shard; the parent of each supervises it."""
         found = []
         for process in self.processes:
             with suppress(psutil.NoSuchProcess):
                 found += psutil.Process(process.pid).children(recursive=True)
         titles = {process: _title(process) for process in found}
-        # the other workers are the executor's own, each of which starts and watches one
+        # the executor's own workers each start and supervise one of these
         return [
             process
             for process in found
@@ -121,9 +121,9 @@ def _title(process: psutil.Process) -> str:
     return ""
 
 
-def wait_until(is_so: Callable[[], bool], *, seconds: float) -> None:
-    """Waits for a condition, and fails when it does not come about."""
+def wait_until(condition: Callable[[], bool], *, seconds: float) -> None:
+    """Wait until a condition holds; fail if it does not within `seconds`."""
     deadline = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < deadline, f"has not come about within {seconds} s"
+    while not condition():
+        assert time.monotonic() < deadline, f"the condition did not hold within {seconds} s"
         time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""The Airflow DAGs, run by Airflow: real tasks, a real metadata database, the store in Postgres."""
+"""The DAGs, run by Airflow: real tasks, a real metadata database, and the store in Postgres."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ print(json.dumps(runs, default=str))
 
 
 def run(airflow: Airflow, dag: str, *days: str, **conf: Any) -> list[dict[str, Any]]:
-    """What became of the runs of a DAG: state, states of tasks, and what these have returned."""
+    """Run a DAG for each day; return the state, task states, and task results of each run."""
     found = airflow.python(TEST.format(dags=str(ROOT / "pipelines"), dag=dag, days=days, conf=conf))
     assert isinstance(found, list)
     return found
 
 
-def test_the_file_is_parsed_without_a_connection_or_anything_heavy() -> None:
+def test_the_file_is_parsed_without_connections_or_heavy_imports() -> None:
     program = """
 import json, sys, time
 import airflow.sdk
@@ -69,14 +69,14 @@ print(json.dumps([seconds, opened, sorted(heavy)]))
     assert (opened, heavy) == ([], [])
 
 
-def test_each_interval_brings_its_customers_and_a_cleared_one_sends_nothing(
+def test_each_interval_loads_its_customers_and_a_cleared_one_sends_nothing(
     airflow: Airflow, emulator: Emulator
 ) -> None:
     days = ["2026-11-04", "2026-11-05", "2026-11-04"]
 
     first, second, again = (r["results"]["load -1"] for r in run(airflow, "bunce_sync", *days))
 
-    # 1440 a day; 60 more are compared again, since they may have been committed late
+    # 1440 per day; the 60 of the overlap are read again, in case some were committed late
     assert (first["read"], first["created"], first["rejected"]) == (1440, 1425, 15)
     assert tuple(second[name] for name in ("read", "created", "unchanged", "held")) == (
         1500,
@@ -93,7 +93,7 @@ def test_each_interval_brings_its_customers_and_a_cleared_one_sends_nothing(
     assert {1} == set(emulator.times_sent.values())
 
 
-def test_too_many_rejected_rows_fail_the_task_after_all_is_recorded(
+def test_too_many_rejected_rows_fail_the_task_after_everything_is_recorded(
     airflow: Airflow, emulator: Emulator
 ) -> None:
     [result] = run(airflow, "bunce_sync", "2026-11-04", max_reject_share=0.001)
@@ -103,7 +103,7 @@ def test_too_many_rejected_rows_fail_the_task_after_all_is_recorded(
 
 
 @pytest.mark.parametrize("place", ["environment", "config.toml"])
-def test_a_threshold_of_the_settings_fails_the_task_without_a_retry_after_all_is_recorded(
+def test_a_configured_threshold_fails_the_task_without_a_retry_after_everything_is_recorded(
     airflow: Airflow, emulator: Emulator, place: str
 ) -> None:
     if place == "environment":
@@ -139,21 +139,22 @@ def test_two_backfills_at_once_are_both_well_at_the_first_try(
     airflow: Airflow, emulator: Emulator, tmp_path: Path
 ) -> None:
     emulator.behavior = Behavior(rate_limit=0, latency_ms=100)
-    # a database of Airflow's for each: SQLite serves one at a time
+    # a metadata database for each: SQLite serves one writer at a time
     homes = [Path(shutil.copytree(airflow.home, tmp_path / str(number))) for number in range(2)]
     both = [replace(airflow, home=home) for home in homes]
     with ThreadPoolExecutor() as pool:
-        found = pool.map(lambda place: run(place, "bunce_backfill", "2026-11-04", shards=2), both)
-        runs = [dag_run for [dag_run] in found]
+        runs = list(
+            pool.map(lambda home: run(home, "bunce_backfill", "2026-11-04", shards=2)[0], both)
+        )
 
-    assert [dag_run["state"] for dag_run in runs] == ["success", "success"]
-    totals = [dag_run["results"]["summary -1"] for dag_run in runs]
+    assert [backfill["state"] for backfill in runs] == ["success", "success"]
+    totals = [backfill["results"]["summary -1"] for backfill in runs]
     assert [total["read"] for total in totals] == [4320, 4320]
     assert 4276 == sum(total["created"] for total in totals) == len(emulator.customers)
     assert {1} == set(emulator.times_sent.values())
 
 
-def test_a_killed_backfill_is_taken_up_by_the_next_try(
+def test_a_killed_backfill_is_resumed_by_the_next_try(
     airflow: Airflow, emulator: Emulator, postgres_store: str
 ) -> None:
     emulator.behavior = Behavior(rate_limit=0, latency_ms=200)
@@ -166,7 +167,7 @@ def test_a_killed_backfill_is_taken_up_by_the_next_try(
     output, _ = process.communicate()
     before = len(emulator.customers)
     emulator.behavior = Behavior(rate_limit=0)
-    # three minutes later: by then the claims of a killed worker have run out
+    # as after three minutes, when the killed worker's claims have expired
     with Database(postgres_store) as db:
         db.execute("UPDATE bunce_customers SET lease_until = 1 WHERE lease_until IS NOT NULL")
         db.execute("DELETE FROM bunce_leases")
@@ -180,7 +181,7 @@ def test_a_killed_backfill_is_taken_up_by_the_next_try(
     assert {1} == set(emulator.times_sent.values())
 
 
-def test_a_shard_that_fails_turns_the_run_red(airflow: Airflow, emulator: Emulator) -> None:
+def test_a_failed_shard_fails_the_run(airflow: Airflow, emulator: Emulator) -> None:
     [result] = run(airflow, "bunce_backfill", "2026-11-04", shards=2, version="nope")
 
     assert result["state"] == "failed"

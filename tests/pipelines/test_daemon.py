@@ -1,4 +1,4 @@
-"""A shard by Dagster's daemon: a worker is killed, and nobody has to look after it."""
+"""A shard run by Dagster's daemon, which restarts it after its worker is killed."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from dlt_bunce.emulator import Behavior, Emulator
 from dlt_bunce.store.database import Database
 
 DEFINITIONS = ROOT / "pipelines" / "dagster_defs.py"
-pytestmark = pytest.mark.filterwarnings("default")  # Dagster and dlt warn of each other
+pytestmark = pytest.mark.filterwarnings("default")  # Dagster and dlt trigger warnings
 
 
 @dataclass
 class Daemon:
-    """Dagster's daemon, which takes runs from the queue while the `with` block lasts."""
+    """Dagster's daemon, which runs the queue during the `with` block."""
 
     home: Path
     environment: dict[str, str]
@@ -52,9 +52,9 @@ class Daemon:
         self._process.wait()
 
     def launch(self, job: str, partition: str) -> None:
-        """Puts a run into the queue."""
+        """Queue a run."""
         tags = json.dumps({"dagster/partition": partition})
-        done = subprocess.run(
+        result = subprocess.run(
             [BIN / "dagster", "job", "launch", "-f", DEFINITIONS, "-j", job, "--tags", tags],
             env=self.environment,
             cwd=self.home,
@@ -62,17 +62,17 @@ class Daemon:
             text=True,
             check=False,
         )
-        assert done.returncode == 0, done.stderr
+        assert result.returncode == 0, result.stderr
 
     def runs(self) -> list[str]:
-        """States of all runs, the newest first."""
+        """Return the states of all runs, newest first."""
         import dagster as dg
 
         with dg.DagsterInstance.from_config(str(self.home)) as instance:
             return [run.status.value for run in instance.get_runs()]
 
     def at_work(self) -> list[psutil.Process]:
-        """The process of a run, and that of its step, which loads."""
+        """Return the processes of the run and of its step, which loads."""
         spawned = [child for child in self._below() if "spawn_main" in " ".join(child.cmdline())]
         steps = [child for child in spawned if child.parent() in spawned]
         return [found for step in steps for found in (step.parent(), step) if found is not None]
@@ -83,7 +83,7 @@ class Daemon:
 
 @pytest.fixture
 def daemon(tmp_path: Path, emulator: Emulator, postgres_url: str, postgres_store: str) -> Daemon:
-    """Reads three days of customers; does not run yet."""
+    """A daemon that is not yet started, for a source with three days of customers."""
     with psycopg.connect(postgres_url) as connection:
         connection.execute(FILL)  # type: ignore[arg-type]
     home = tmp_path / "dagster"
@@ -101,7 +101,7 @@ def daemon(tmp_path: Path, emulator: Emulator, postgres_url: str, postgres_store
     return Daemon(home, {**os.environ, **settings})
 
 
-def test_the_daemon_repeats_a_shard_whose_worker_was_killed(
+def test_the_daemon_retries_a_shard_whose_worker_was_killed(
     daemon: Daemon, emulator: Emulator, postgres_store: str
 ) -> None:
     emulator.behavior = Behavior(rate_limit=0, latency_ms=200)
@@ -111,8 +111,8 @@ def test_the_daemon_repeats_a_shard_whose_worker_was_killed(
         for process in daemon.at_work():
             process.kill()
         before = len(emulator.customers)
-        # dlt's files are dropped by the retry, as on another machine: what the dead worker had
-        # claimed is waited for until its lease is over, here 20 seconds from now
+        # the retry does not have the dead worker's files, so it waits until that worker's claims
+        # expire, here in 20 seconds
         with Database(postgres_store) as db:
             until = int((time.time() + 20) * 1000)
             db.execute(
@@ -125,5 +125,5 @@ def test_the_daemon_repeats_a_shard_whose_worker_was_killed(
     print(f"killed after {before} of 2138 customers; runs: {runs}")
     assert runs == ["SUCCESS", "FAILURE"]
     assert before < 2138 == len(emulator.customers)
-    # what was in flight when the process died is looked up, not sent again
+    # batches in flight when the process died are looked up, not sent again
     assert {1} == set(emulator.times_sent.values())

@@ -1,6 +1,6 @@
-"""The Dagster definitions, run by Dagster: in process, and in processes of its own."""
+"""The Dagster definitions, run by Dagster in process and in separate processes."""
 
-# no future annotations: Dagster reads the types of what it decorates
+# no `from __future__ import annotations`: Dagster evaluates annotations when it decorates
 
 import importlib.util
 import json
@@ -21,7 +21,7 @@ from tests.pipelines.crm import FILL
 from dlt_bunce.emulator import Behavior, Emulator
 
 FILE = Path(__file__).parent.parent.parent / "pipelines" / "dagster_defs.py"
-pytestmark = pytest.mark.filterwarnings("default")  # Dagster and dlt warn of each other
+pytestmark = pytest.mark.filterwarnings("default")  # Dagster and dlt trigger warnings
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +43,7 @@ Execute = Callable[..., Any]
 
 @pytest.fixture
 def crm(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A database with customers, one a minute for three days."""
+    """A database with three days of customers, one per minute."""
     with psycopg.connect(postgres_url) as connection:
         connection.execute(FILL)  # type: ignore[arg-type]
     monkeypatch.setenv("CRM_URL", postgres_url)
@@ -55,7 +55,7 @@ def crm(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
 def execute(
     module: ModuleType, emulator: Emulator, crm: str, postgres_store: str
 ) -> Iterator[Execute]:
-    """Runs a job for one partition, in an instance of Dagster that remembers the runs of a test."""
+    """Run a job for one partition, in a Dagster instance that lasts for the test."""
     import dagster as dg
 
     with dg.DagsterInstance.ephemeral() as instance:
@@ -81,21 +81,21 @@ def execute(
 
 
 def counts(result: Any, node: str) -> dict[str, Any]:
-    """The metadata of the one asset that a run has materialized."""
+    """Return the metadata of the only asset that a run materialized."""
     [event] = result.asset_materializations_for_node(node)
     return {name: value.value for name, value in event.metadata.items()}
 
 
 def checks(result: Any) -> dict[str, Any]:
-    """Name and evaluation of the checks of a run."""
-    return {check.check_name: check for check in result.get_asset_check_evaluations()}
+    """Return the evaluations of a run's asset checks by name."""
+    return {found.check_name: found for found in result.get_asset_check_evaluations()}
 
 
 def test_a_day_is_loaded_with_its_counts_and_again_without_a_request(
     execute: Execute, emulator: Emulator, tmp_path: Path
 ) -> None:
     first = execute("bunce_sync_job", "2026-11-03")
-    # nothing is left of dlt's working folder, as on another machine
+    # dlt's working folder is gone, as it would be on another machine
     assert not list((tmp_path / "dlt").rglob("bunce_sync*"))
     again = execute("bunce_sync_job", "2026-11-03")
 
@@ -112,7 +112,7 @@ def test_a_day_is_loaded_with_its_counts_and_again_without_a_request(
     assert {1} == set(emulator.times_sent.values())
 
 
-def test_a_load_that_failed_is_read_again_although_dagster_drops_what_is_pending(
+def test_a_failed_load_is_read_again_although_its_pending_package_is_gone(
     execute: Execute, emulator: Emulator
 ) -> None:
     import dagster as dg
@@ -122,16 +122,18 @@ def test_a_load_that_failed_is_read_again_although_dagster_drops_what_is_pending
     with pytest.raises(dg.Failure, match="refuses the API key") as failed:
         execute("bunce_sync_job", "2026-11-03", raise_on_error=True)
     emulator.behavior = Behavior(rate_limit=0)
-    well = execute("bunce_sync_job", "2026-11-03")
+    retried = execute("bunce_sync_job", "2026-11-03")
 
     assert not refused.success
     [failure] = [e for e in refused.all_events if e.is_step_failure]
     assert "refuses the API key" in str(failure.step_failure_data.user_failure_data.description)
     assert not failed.value.allow_retries
-    assert 1485 == counts(well, "bunce_sync")["created"] == len(emulator.customers)
+    assert 1485 == counts(retried, "bunce_sync")["created"] == len(emulator.customers)
 
 
-def test_shards_make_up_the_table(execute: Execute, emulator: Emulator, module: ModuleType) -> None:
+def test_the_shards_add_up_to_the_table(
+    execute: Execute, emulator: Emulator, module: ModuleType
+) -> None:
     keys = module.PARTS.get_partition_keys()
     results = [execute("bunce_backfill_job", key) for key in keys]
 
@@ -142,7 +144,7 @@ def test_shards_make_up_the_table(execute: Execute, emulator: Emulator, module: 
     assert {1} == set(emulator.times_sent.values())
 
 
-def test_checks_tell_of_rejected_rows_and_of_old_dead_letters(execute: Execute) -> None:
+def test_checks_report_rejected_rows_and_old_dead_letters(execute: Execute) -> None:
     lenient = checks(execute("bunce_sync_job", "2026-11-03"))
     share, age = {"config": {"max_reject_share": 0.001}}, {"config": {"max_age_days": 0}}
     strict = execute(
@@ -164,7 +166,7 @@ def test_checks_tell_of_rejected_rows_and_of_old_dead_letters(execute: Execute) 
 
 
 @pytest.mark.parametrize("place", ["environment", "config.toml"])
-def test_a_threshold_of_the_settings_turns_a_run_red_after_everything_is_loaded(
+def test_a_configured_threshold_fails_a_run_after_everything_is_loaded(
     execute: Execute, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     if place == "environment":
@@ -181,19 +183,19 @@ def test_a_threshold_of_the_settings_turns_a_run_red_after_everything_is_loaded(
     assert 1485 == counts(result, "bunce_sync")["created"] == len(emulator.customers)
 
 
-def test_conservation_compares_with_what_dlt_handed_over_in_the_same_run(
+def test_conservation_compares_with_the_rows_that_dlt_passed_on_in_the_same_run(
     module: ModuleType, crm: str, postgres_store: str
 ) -> None:
     import dagster as dg
 
     metadata = {"read": 9, "created": 9, "rows_loaded": 10}
-    elsewhere = {"read": 9, "created": 9, "rows_loaded": 9}
+    of_another_run = {"read": 9, "created": 9, "rows_loaded": 9}
 
     @dg.multi_asset(specs=[dg.AssetSpec(module.SYNC)])
     def lossy(context: dg.AssetExecutionContext) -> Iterator[Any]:
         yield dg.MaterializeResult(asset_key=module.SYNC, metadata=metadata)
-        # a shard that another run has loaded meanwhile
-        event = dg.AssetMaterialization(module.SYNC, metadata=elsewhere)
+        # a shard that another run loads in the meantime
+        event = dg.AssetMaterialization(module.SYNC, metadata=of_another_run)
         context.instance.report_runless_asset_event(event)
 
     bunce = module.Bunce(source_url=crm, api_key="sk_test_x", store_url=postgres_store)
@@ -208,10 +210,11 @@ def test_conservation_compares_with_what_dlt_handed_over_in_the_same_run(
 
     found = checks(result)["conservation"]
     assert not found.passed
-    assert "10 rows were handed over, but 9 are accounted for" in str(found.description)
+    expected = "dlt passed 10 rows to the destination, but 9 are accounted for."
+    assert found.description == expected
 
 
-def test_the_schedule_asks_for_yesterday(module: ModuleType) -> None:
+def test_the_schedule_requests_yesterday(module: ModuleType) -> None:
     import dagster as dg
 
     repository = module.defs.get_repository_def()
@@ -235,7 +238,7 @@ def test_three_partitions_at_once_are_each_well_at_the_first_try(
         "DESTINATION__BUNCE__BASE_URL": emulator.base_url,
         "DESTINATION__BUNCE__STORE_URL": postgres_store,
     }
-    # Dagster makes its own database at its first start, and not three times at once
+    # a home for each: Dagster cannot create the same database three times at once
     homes = [tmp_path / str(number) for number in range(3)]
     for home in homes:
         home.mkdir()
@@ -255,15 +258,15 @@ def test_three_partitions_at_once_are_each_well_at_the_first_try(
         )
         for home, day in zip(homes, (2, 3, 4), strict=True)
     ]
-    errors = [day.communicate(timeout=300)[1] for day in days]
+    errors = [process.communicate(timeout=300)[1] for process in days]
 
-    assert [day.returncode for day in days] == [0, 0, 0], errors
-    # one a minute from three o'clock of the first day on; one in a hundred has no email
+    assert [process.returncode for process in days] == [0, 0, 0], errors
+    # one per minute from 03:00 on the first day; one in a hundred has an invalid email
     assert len(emulator.customers) == 4140 - 42
     assert {1} == set(emulator.times_sent.values())
 
 
-def test_the_command_line_runs_a_shard_in_a_process_of_its_own(
+def test_the_command_line_runs_a_shard_in_its_own_process(
     emulator: Emulator, crm: str, postgres_store: str, tmp_path: Path
 ) -> None:
     environment = {
@@ -274,7 +277,7 @@ def test_the_command_line_runs_a_shard_in_a_process_of_its_own(
     }
     (tmp_path / "dagster.yaml").write_text(json.dumps({"telemetry": {"enabled": False}}))
 
-    done = subprocess.run(
+    result = subprocess.run(
         [
             Path(sys.executable).parent / "dagster",
             *("asset", "materialize", "-f", str(FILE)),
@@ -286,6 +289,6 @@ def test_the_command_line_runs_a_shard_in_a_process_of_its_own(
         check=False,
     )
 
-    assert done.returncode == 0, done.stderr
+    assert result.returncode == 0, result.stderr
     assert 540 > len(emulator.customers) >= 530
-    assert "sk_test_marked" not in done.stdout + done.stderr
+    assert "sk_test_marked" not in result.stdout + result.stderr

@@ -1,4 +1,4 @@
-"""The files for deployments: their commands run, and the programs they are for accept them."""
+"""The deployment files: their commands run, and their target programs accept them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BIN = Path(sys.executable).parent
 
 @pytest.fixture
 def environment(emulator: Emulator, postgres_url: str, postgres_store: str) -> dict[str, str]:
-    """What the files ask their users to put into the environment, and a table to read."""
+    """The environment variables that the files ask for, and a table to read."""
     with psycopg.connect(postgres_url) as connection:
         connection.execute(FILL)  # type: ignore[arg-type]
     return {
@@ -39,7 +39,7 @@ def environment(emulator: Emulator, postgres_url: str, postgres_store: str) -> d
 
 
 def in_crontab() -> str:
-    """What cron hands to the shell, without the folder that is there in production only."""
+    """Return the command of the crontab, without the folder that exists only in production."""
     [line] = [line for line in (DEPLOY / "crontab").read_text().splitlines() if line[:1].isdigit()]
     command = line.split(maxsplit=5)[5]
     assert command.startswith("cd /srv/bunce && set -a && . ./bunce.env && ")
@@ -47,7 +47,7 @@ def in_crontab() -> str:
 
 
 def in_service() -> str:
-    """What systemd starts."""
+    """Return the command of the systemd unit."""
     unit = configparser.ConfigParser(interpolation=None, strict=False)
     unit.optionxform = str  # type: ignore[assignment,method-assign]
     unit.read(DEPLOY / "dlt-bunce.service")
@@ -57,7 +57,7 @@ def in_service() -> str:
 
 
 @pytest.mark.parametrize("command", [in_crontab, in_service])
-def test_one_machine_loads_the_table(
+def test_cron_and_systemd_load_the_table(
     command: object, environment: dict[str, str], emulator: Emulator
 ) -> None:
     names = ("DESTINATION__BUNCE__CREDENTIALS__API_KEY", "CRM_URL")
@@ -82,18 +82,18 @@ def test_each_pod_loads_the_shard_of_its_index(
     command = [*container["command"], *container["args"]]
     found = []
     for index in (0, job["completions"] - 1):
-        done = subprocess.run(
+        result = subprocess.run(
             command,
             env=environment | {"JOB_COMPLETION_INDEX": str(index)},
             check=True,
             capture_output=True,
             text=True,
         )
-        found.append(json.loads(done.stdout))
+        found.append(json.loads(result.stdout))
 
     assert job["completionMode"] == "Indexed"
-    assert [pod["read"] for pod in found] == [540, 540]
-    assert {"bunce_load"} == {pod["pipeline_name"][:10] for pod in found}
+    assert [shard["read"] for shard in found] == [540, 540]
+    assert {"bunce_load"} == {shard["pipeline_name"][:10] for shard in found}
     first, last = range(540), range(4320 - 540, 4320)
     assert {str(n) for n in (*first, *last) if n % 100 != 7} == set(emulator.customers)
 
@@ -102,7 +102,7 @@ def test_airflows_environment_is_what_the_dags_read() -> None:
     script = f"set -a; . {DEPLOY / 'airflow.env'}; exec {sys.executable} -c {{}}"
     program = "import json, os; print(json.dumps(dict(os.environ)))"
 
-    done = subprocess.run(
+    result = subprocess.run(
         ["/bin/sh", "-c", script.format(shlex.quote(program))],
         env={},
         check=True,
@@ -110,7 +110,7 @@ def test_airflows_environment_is_what_the_dags_read() -> None:
         text=True,
     )
 
-    found = json.loads(done.stdout)
+    found = json.loads(result.stdout)
     assert json.loads(found["AIRFLOW_CONN_BUNCE"])["password"] == "sk_test_your_key"
     dag = (ROOT / "pipelines" / "airflow_dag.py").read_text()
     for name in found:
@@ -120,10 +120,10 @@ def test_airflows_environment_is_what_the_dags_read() -> None:
             assert f'"{name}"' in dag
 
 
-def test_dagster_takes_its_settings(tmp_path: Path) -> None:
+def test_dagster_accepts_its_settings(tmp_path: Path) -> None:
     (tmp_path / "dagster.yaml").write_text((DEPLOY / "dagster.yaml").read_text())
 
-    done = subprocess.run(
+    result = subprocess.run(
         [BIN / "dagster", "instance", "info"],
         env={**os.environ, "DAGSTER_HOME": str(tmp_path)},
         check=True,
@@ -131,8 +131,8 @@ def test_dagster_takes_its_settings(tmp_path: Path) -> None:
         text=True,
     )
 
-    assert "default_limit: 4" in done.stdout
-    assert "max_retries: 3" in done.stdout
+    assert "default_limit: 4" in result.stdout
+    assert "max_retries: 3" in result.stdout
 
 
 def test_the_image_copies_files_that_exist() -> None:

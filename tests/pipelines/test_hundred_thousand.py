@@ -1,4 +1,4 @@
-"""100,000 customers from each kind of source, one in a hundred of them bad."""
+"""100,000 customers from each kind of source, 1% of them invalid."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BAD: dict[str, dict[str, Any]] = {
 
 
 def customers() -> tuple[pa.Table, dict[str, str]]:
-    """The rows, and the reject code of each bad one by its id."""
+    """Return the rows, and the reject code of each invalid row by id."""
     codes = list(BAD)
     expected = {}
     rows = []
@@ -79,7 +79,7 @@ def into_warehouse(table: pa.Table, _postgres_url: str) -> tuple[str, dict[str, 
 
 
 @pytest.mark.parametrize("kind", [into_parquet, into_postgres, into_warehouse])
-def test_every_good_customer_arrives_once_and_every_bad_one_has_its_letter(
+def test_every_valid_customer_is_sent_once_and_every_invalid_one_is_a_dead_letter(
     kind: Callable[[pa.Table, str], tuple[str, dict[str, str]]],
     run: Callable[..., Any],
     emulator: Emulator,

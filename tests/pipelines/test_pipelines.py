@@ -1,4 +1,4 @@
-"""The shipped pipelines as their users run them: one script, its settings, and its exit code."""
+"""The shipped pipelines as users run them: scripts with settings and exit codes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NAMES = ["parquet_to_bunce", "postgres_to_bunce", "warehouse_to_bunce"]
 
 
 def customers(*numbers: int) -> pa.Table:
-    """Good customers."""
+    """Return valid customers."""
     return pa.Table.from_pylist(
         [
             {
@@ -37,7 +37,7 @@ def customers(*numbers: int) -> pa.Table:
 
 
 class Files:
-    """A folder of Parquet files; every filling is a file of its own."""
+    """A folder of Parquet files; each call of `add` writes a new file."""
 
     name = "parquet_to_bunce"
     reread = 0
@@ -51,7 +51,7 @@ class Files:
 
 
 class Postgres:
-    """A table of Postgres, read by its newest rows."""
+    """A Postgres table, read incrementally."""
 
     name = "postgres_to_bunce"
     reread = 1
@@ -79,7 +79,7 @@ class Postgres:
 
 
 class Warehouse:
-    """A query of DuckDB, read by its newest rows."""
+    """A DuckDB query, read incrementally."""
 
     name = "warehouse_to_bunce"
     reread = 1
@@ -103,12 +103,12 @@ DATABASES = [Postgres, Warehouse]
 
 @pytest.fixture(params=[Files, *DATABASES])
 def source(request: pytest.FixtureRequest, postgres_url: str) -> Any:
-    """Each kind of source with its pipeline, empty."""
+    """An empty source of each kind, with its pipeline."""
     return request.param(postgres_url)
 
 
 def figures(stdout: str) -> dict[str, int]:
-    """The first figure of each line that the summary shows."""
+    """Return the first number of each line of the summary."""
     lines = [line.strip("│ ").split("│") for line in stdout.splitlines() if "│" in line]
     return {
         line[0].strip(): int(line[1].split()[0].replace(",", ""))
@@ -118,9 +118,7 @@ def figures(stdout: str) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_help_says_what_it_loads_and_where_its_settings_are(
-    run: Callable[..., Any], name: str
-) -> None:
+def test_help_describes_the_source_and_the_settings(run: Callable[..., Any], name: str) -> None:
     shown = run(name, "--help")
 
     assert (shown.returncode, shown.stderr) == (0, "")
@@ -129,23 +127,23 @@ def test_help_says_what_it_loads_and_where_its_settings_are(
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "setting"),
     [
         ("parquet_to_bunce", "PIPELINES__PARQUET__LOCATION"),
         ("postgres_to_bunce", "SOURCES__SQL_DATABASE__CREDENTIALS"),
         ("warehouse_to_bunce", "PIPELINES__WAREHOUSE__URL"),
     ],
 )
-def test_a_missing_setting_is_one_line_that_names_it(
-    run: Callable[..., Any], name: str, told: str
+def test_a_missing_setting_is_reported_in_one_line(
+    run: Callable[..., Any], name: str, setting: str
 ) -> None:
     failed = run(name)
 
     assert (failed.returncode, failed.stdout, len(failed.stderr.splitlines())) == (2, "", 1)
-    assert told in failed.stderr
+    assert setting in failed.stderr
 
 
-def test_a_database_without_table_or_query_is_one_line(
+def test_a_missing_table_and_query_are_reported_in_one_line(
     run: Callable[..., Any], postgres_url: str
 ) -> None:
     failed = run("postgres_to_bunce", SOURCES__SQL_DATABASE__CREDENTIALS=postgres_url)
@@ -154,7 +152,7 @@ def test_a_database_without_table_or_query_is_one_line(
     assert "table or a query" in failed.stderr
 
 
-def test_a_later_run_reads_what_is_new(
+def test_a_later_run_reads_new_rows(
     run: Callable[..., Any], emulator: Emulator, source: Any
 ) -> None:
     source.add(1, 2)
@@ -169,7 +167,7 @@ def test_a_later_run_reads_what_is_new(
     assert emulator.times_sent == {"1": 1, "2": 1, "3": 1}
 
 
-def test_what_a_failed_run_left_behind_is_loaded_before_what_is_new(
+def test_rows_left_over_from_a_failed_run_are_loaded_before_new_ones(
     run: Callable[..., Any], emulator: Emulator, source: Any
 ) -> None:
     source.add(1, 2)
@@ -182,17 +180,17 @@ def test_what_a_failed_run_left_behind_is_loaded_before_what_is_new(
 
     emulator.behavior = Behavior(rate_limit=0)
     source.add(3)
-    mended = run(source.name, **source.settings)
+    retried = run(source.name, **source.settings)
 
-    assert mended.returncode == 0, mended.stderr
+    assert retried.returncode == 0, retried.stderr
     assert sorted(emulator.customers) == ["1", "2", "3"]
-    own, _, before = mended.stdout.partition("Before it: rows that an earlier run had left behind")
+    own, _, before = retried.stdout.partition("Loaded first: rows left over from an earlier run")
     # with a cursor, what was left behind is not read again
     assert (figures(own)["created"], figures(before)["created"]) == (1, 2)
 
 
 @pytest.mark.parametrize("source", DATABASES, indirect=True)
-def test_another_table_begins_from_its_own_beginning(
+def test_another_query_has_its_own_cursor(
     run: Callable[..., Any], emulator: Emulator, source: Any
 ) -> None:
     source.add(8, 9)
@@ -206,24 +204,24 @@ def test_another_table_begins_from_its_own_beginning(
     assert sorted(emulator.customers) == ["3", "4", "8", "9"]
 
 
-def test_files_lie_in_s3_too(run: Callable[..., Any], emulator: Emulator, s3: Any) -> None:
-    pq.write_table(customers(1, 2), "one.parquet")
-    s3.put("one.parquet", "customers/2026/one.parquet")
+def test_files_are_read_from_s3(run: Callable[..., Any], emulator: Emulator, s3: Any) -> None:
+    pq.write_table(customers(1, 2), "first.parquet")
+    s3.put("first.parquet", "customers/2026/first.parquet")
     location = f"s3://{s3.name}/customers/"
 
     first = run("parquet_to_bunce", "--location", location)
     assert first.returncode == 0, first.stderr
 
-    pq.write_table(customers(3), "two.parquet")
-    s3.put("two.parquet", "customers/2026/two.parquet")
+    pq.write_table(customers(3), "second.parquet")
+    s3.put("second.parquet", "customers/2026/second.parquet")
     second = run("parquet_to_bunce", "--location", location)
 
     assert figures(second.stdout)["read"] == 1
     assert emulator.times_sent == {"1": 1, "2": 1, "3": 1}
 
 
-def test_an_empty_bucket_is_no_success(run: Callable[..., Any], s3: Any) -> None:
+def test_an_empty_bucket_is_an_error(run: Callable[..., Any], s3: Any) -> None:
     loaded = run("parquet_to_bunce", "--location", f"s3://{s3.name}/customers/*.parquet")
 
     assert loaded.returncode == 2, loaded.stderr
-    assert "There is no file s3://" in loaded.stderr
+    assert "No file found at s3://" in loaded.stderr

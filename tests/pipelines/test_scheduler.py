@@ -1,4 +1,4 @@
-"""The backfill by Airflow's own scheduler: a worker is killed, and nobody has to look after it."""
+"""The backfill run by Airflow's scheduler, which retries shards whose workers are killed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _home(tmp_path: Path) -> Path:
     return home
 
 
-def test_the_scheduler_repeats_shards_whose_workers_were_killed(
+def test_the_scheduler_retries_shards_whose_workers_were_killed(
     airflow: Airflow, emulator: Emulator
 ) -> None:
     emulator.behavior = Behavior(rate_limit=0, latency_ms=1000)
@@ -27,11 +27,11 @@ def test_the_scheduler_repeats_shards_whose_workers_were_killed(
     with scheduler.running():
         scheduler.trigger('{"shards": 2}')
         wait_until(lambda: len(emulator.customers) >= 300, seconds=240)
-        task, missed = scheduler.at_work()
-        watcher = missed.parent()
-        assert watcher is not None
-        # the end of this one is told by its watcher; the other is missed when its heartbeat is
-        for process in (task, watcher, missed):
+        supervised, orphaned = scheduler.at_work()
+        supervisor = orphaned.parent()
+        assert supervisor is not None
+        # the supervisor reports the end of the first; the second misses its heartbeats
+        for process in (supervised, supervisor, orphaned):
             process.kill()
         before = len(emulator.customers)
         emulator.behavior = Behavior(rate_limit=0)
@@ -41,5 +41,5 @@ def test_the_scheduler_repeats_shards_whose_workers_were_killed(
     print(f"killed after {before} of 4276 customers; tries of the shards: {tries}")
     assert (state, tries) == ("success", [2, 2])
     assert before < 4276 == len(emulator.customers)
-    # what was in flight when a process died is looked up, not sent again
+    # batches in flight when a process died are looked up, not sent again
     assert {1} == set(emulator.times_sent.values())

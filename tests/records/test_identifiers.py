@@ -123,5 +123,5 @@ def test_a_reason_tells_shapes_and_never_the_value() -> None:
 
     assert column.reason.to_pylist() == [
         "7 characters, 1 of them control characters",
-        "300 characters, at most 255 are allowed",
+        "300 characters; at most 255 are allowed",
     ]

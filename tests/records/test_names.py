@@ -73,7 +73,7 @@ def test_numbers_are_no_names() -> None:
 def test_a_reason_tells_shapes_and_never_the_value() -> None:
     column = parse_names(pa.array(["n" * 10_000]))
 
-    assert column.reason.to_pylist() == ["10000 characters, at most 255 are allowed"]
+    assert column.reason.to_pylist() == ["10000 characters; at most 255 are allowed"]
 
 
 @given(st.text(max_size=30))

@@ -86,13 +86,13 @@ def test_shapes_that_spreadsheets_and_programs_write(
     [
         (b"", "some.csv is empty"),
         (b"\xef\xbb\xbf\r\n", "some.csv is empty"),
-        (b"id,id\n", "Column 'id' stands 2 times"),
-        (b"id,n\n1,marked\n1,marked,3\n", r"Row 3 of some.csv has 3 cells, the header has 2"),
-        (b"id,n\n1,marked\n1\n", r"Row 3 of some.csv has 1 cells, the header has 2"),
+        (b"id,id\n", "Column 'id' appears 2 times"),
+        (b"id,n\n1,marked\n1,marked,3\n", r"Row 3 of some.csv has 3 cells, but the header has 2"),
+        (b"id,n\n1,marked\n1\n", r"Row 3 of some.csv has 1 cells, but the header has 2"),
         (b"id,n\n1,marked\xe9\n", "is not UTF-8 text in row 2. Save it as CSV UTF-8"),
         ("id,n\n1,é\n".encode("utf-16"), "is not UTF-8 text"),
         ("id,n\n1,é\n".encode("utf-16-le"), "is not UTF-8 text"),
-        (b'id,n\n1,"marked\n2,marked\n', "opens and does not close"),
+        (b'id,n\n1,"marked\n2,marked\n', "is never closed"),
         (b"id,n\n1," + b"marked" * 2_000_000 + b"\n", "a row is longer than 4,194,304 bytes"),
     ],
 )

@@ -120,7 +120,9 @@ def test_times_of_several_units_are_read_in_one() -> None:
 
 @pytest.mark.parametrize("numbers", [pa.array([True]), pa.array([1], pa.timestamp("us"))])
 def test_parts_that_no_type_can_hold_are_refused_by_file_and_column(numbers: Any) -> None:
-    with pytest.raises(SourceError, match=r"Column 'id' is .* in 1\.parquet, and .* in 0\.parquet"):
+    with pytest.raises(
+        SourceError, match=r"Column 'id' has type .* in 1\.parquet but .* in 0\.parquet"
+    ):
         parts(pa.array(["x"]), numbers)
 
 
@@ -192,5 +194,5 @@ def test_what_cannot_be_a_key_is_refused_by_name(pipeline: dlt.Pipeline, key: st
     with duckdb.connect("w.duckdb") as warehouse:
         warehouse.execute(f"CREATE TABLE t AS SELECT n AS id, {key} AS k FROM range(20) r(n)")
 
-    with pytest.raises(SourceError, match="'k' cannot divide rows"):
+    with pytest.raises(SourceError, match="'k' cannot be a shard key"):
         shard_source(pipeline, "duckdb:///w.duckdb", "1/4", table="t", key="k")

@@ -1,4 +1,4 @@
-"""What the tests of the store share."""
+"""Shared helpers and fixtures of the store's tests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from dlt_bunce.model import Traffic
 from dlt_bunce.store import runs
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.dead_letters import LETTERS
-from dlt_bunce.store.ledger import SETTLED, Ledger, LoadFile
+from dlt_bunce.store.ledger import SETTLED, Ledger
+from dlt_bunce.store.load_file import LoadFile
 
 _HEAD = """
 import json, sys, time
@@ -34,8 +35,10 @@ def answer(value):
 
 @pytest.fixture
 def together() -> Callable[[Sequence[str]], list[Any]]:
-    """Runs programs in processes of their own; each calls `start = ready()`, which returns the
-    same moment in all of them, and hands over its result with `answer(value)`.
+    """Run programs in separate processes.
+
+    Each calls `start = ready()`, which returns the same time in all of them, and reports its result
+    with `answer(value)`.
     """
 
     def run(programs: Sequence[str]) -> list[Any]:
@@ -64,7 +67,7 @@ def together() -> Callable[[Sequence[str]], list[Any]]:
 
 @dataclass
 class LedgerHelper:
-    """One job's view of a store, with the words the tests speak."""
+    """One job's view of a store, with short helpers for tests."""
 
     db: Database
     load_file: LoadFile
@@ -77,7 +80,7 @@ class LedgerHelper:
     def claim(
         self, *rows: Row, chunk: int = 0, bad: Sequence[BadRow] = (), superseded: int = 0
     ) -> dict[str, bool]:
-        """Reads a chunk; the rows to send, by customer, with whether they are in doubt."""
+        """Claim a chunk; return the customers to send and whether each is indeterminate."""
         read = len(rows) + len(bad) + superseded
         claim = self.ledger.claim(
             accepted(rows), letters(bad, chunk), chunk=chunk, read=read, superseded=superseded
@@ -86,7 +89,7 @@ class LedgerHelper:
         return {row["customer_id"]: row["indeterminate"] for row in sent}
 
     def verbs(self, *rows: Row) -> dict[str, str]:
-        """Reads a chunk; how the rows to send are sent, by customer."""
+        """Claim a chunk; return the customers to send and the verb of each."""
         claim = self.ledger.claim(
             accepted(rows), letters((), 0), chunk=0, read=len(rows), superseded=0
         )
@@ -95,7 +98,7 @@ class LedgerHelper:
     def settle(
         self, fate: str, *rows: Row, chunk: int = 0, done: Sequence[int] = (), **changes: Any
     ) -> None:
-        """Writes that Bunce gave `rows` the fate; api letters go with the rejected."""
+        """Settle `rows` with a fate; rejected rows also get dead letters of the stage `api`."""
         refused = [(key, content) for key, content, *_ in rows] if fate == "rejected" else []
         table = pa.Table.from_pylist(
             [
@@ -118,27 +121,27 @@ class LedgerHelper:
         self.ledger.settle(table, refusals, Traffic(requests=1), done)
 
     def load(self, fate: str, *rows: Row, chunk: int = 0) -> None:
-        """Reads a chunk, all of whose rows go and get the fate."""
+        """Claim a chunk, all of whose rows must be sent, and settle it with a fate."""
         assert set(self.claim(*rows, chunk=chunk)) == {row[0] for row in rows}
         self.settle(fate, *rows, chunk=chunk)
 
     def counts(self) -> dict[str, int]:
-        """What the job has counted, without zeros."""
+        """Return the job's counts, without zeros."""
         return {name: n for name, n in runs.job_counts(self.db, self.load_file).items() if n}
 
     def letters(self) -> dict[str, str]:
-        """Status by what was wrong."""
+        """Return the status of each dead letter, by fingerprint."""
         rows = self.db.rows("SELECT fingerprint, status FROM bunce_dead_letters ORDER BY id")
         return {row["fingerprint"]: row["status"] for row in rows}
 
 
 Row = tuple[Any, ...]
-"""customer_id, content (which stands for its fingerprint), and a version where it matters."""
+"""customer_id, content (also used as its fingerprint), and optionally a version."""
 BadRow = tuple[str | None, str]
 
 
 def accepted(rows: Sequence[Row]) -> pa.Table:
-    """What records.prepare accepts, as far as the store looks at it."""
+    """Return accepted rows as in records.Prepared, with the columns that the store uses."""
     return pa.table(
         {
             "row": pa.array(range(len(rows)), pa.int64()),
@@ -150,7 +153,7 @@ def accepted(rows: Sequence[Row]) -> pa.Table:
 
 
 def letters(rows: Sequence[BadRow], chunk: int, stage: str = "normalize") -> pa.Table:
-    """Dead letters of rows that are bad."""
+    """Return the dead letters of bad rows."""
     return pa.Table.from_pylist(
         [
             {
@@ -172,7 +175,7 @@ def letters(rows: Sequence[BadRow], chunk: int, stage: str = "normalize") -> pa.
 
 @dataclass
 class Time:
-    """A clock that stands until it is moved."""
+    """A clock that only moves when a test moves it."""
 
     now: float = 1_000_000.0
 
@@ -187,7 +190,7 @@ def clock() -> Time:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def store_url(request: pytest.FixtureRequest) -> str:
-    """An empty store of either kind: what is promised of one is promised of both."""
+    """An empty store of either kind: SQLite and Postgres must behave alike."""
     if request.param == "sqlite":
         return "sqlite:///bunce.sqlite"
     return str(request.getfixturevalue("postgres_store"))

@@ -1,4 +1,4 @@
-"""The account guard: a ledger serves one workspace, and gives away neither key nor email."""
+"""Accounts: a ledger serves one workspace and reveals neither its key nor an email."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_another_key_is_refused_with_both_remedies_and_without_either_key(db: Da
     open_account(db, "default", KEY, host=HOST)
 
 
-def test_a_rotated_key_takes_the_place_of_the_old_one(db: Database) -> None:
+def test_a_rotated_key_replaces_the_old_one(db: Database) -> None:
     made = open_account(db, "default", KEY, host=HOST)
 
     assert made == open_account(db, "default", OTHER_KEY, host=HOST, rotate=True)
@@ -46,7 +46,7 @@ def test_a_rotated_key_takes_the_place_of_the_old_one(db: Database) -> None:
         open_account(db, "default", KEY, host=HOST)
 
 
-def test_two_accounts_live_in_one_store_with_keys_of_their_own(db: Database) -> None:
+def test_two_accounts_in_one_store_have_separate_keys(db: Database) -> None:
     first, second = (
         open_account(db, "first", KEY, host=HOST),
         open_account(db, "second", OTHER_KEY, host=HOST),
@@ -101,7 +101,7 @@ def test_another_host_is_another_workspace(db: Database) -> None:
     assert made == open_account(db, "default", KEY, host="localhost:8080")
 
 
-def test_an_account_of_before_learns_its_host_at_the_next_load(db: Database) -> None:
+def test_an_older_account_gets_its_host_at_the_next_load(db: Database) -> None:
     open_account(db, "default", KEY, host=HOST)
     db.execute("UPDATE bunce_accounts SET host = NULL")
 

@@ -1,4 +1,4 @@
-"""Claims: who is sending a customer, and what of it may have arrived if they died."""
+"""Claims: who is sending a customer, and what may have been delivered if they crashed."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ def test_a_customer_is_busy_while_another_live_run_sends_it(ledger_helper: Make)
     assert second.counts() == {"read": 2, "unchanged": 1, "deferred": 1}
 
 
-def test_a_claim_whose_lease_ran_out_is_taken_over_in_doubt(
+def test_a_claim_with_an_expired_lease_is_taken_over_as_indeterminate(
     ledger_helper: Make, clock: Any
 ) -> None:
     first, second = ledger_helper(), ledger_helper("second")
     first.claim(A1)
-    first.ledger.sending({0: 1})
+    first.ledger.mark_in_flight({0: 1})
     clock.now += 899
     assert second.claim(A1) == {}
     clock.now += 1
     assert second.claim(A1) == {"a": True}
 
 
-def test_a_renewed_lease_protects_the_rows_that_are_still_being_sent(
+def test_a_renewed_lease_protects_rows_that_are_still_being_sent(
     ledger_helper: Make, clock: Any
 ) -> None:
     first, second = ledger_helper(), ledger_helper("second")
     first.claim(A1, chunk=7)
-    first.ledger.sending({7: 1})
+    first.ledger.mark_in_flight({7: 1})
     clock.now += 899
     first.ledger.renew([7])
     clock.now += 899
@@ -53,7 +53,7 @@ def test_a_renewed_lease_protects_the_rows_that_are_still_being_sent(
     assert second.claim(A1) == {"a": True}
 
 
-def test_rows_left_in_doubt_are_free_once_the_load_has_ended(ledger_helper: Make) -> None:
+def test_indeterminate_rows_can_be_claimed_once_the_load_has_ended(ledger_helper: Make) -> None:
     first, second = ledger_helper(), ledger_helper("second")
     first.claim(A1, chunk=7)
     first.ledger.renew([7])
@@ -65,7 +65,7 @@ def test_rows_left_in_doubt_are_free_once_the_load_has_ended(ledger_helper: Make
     assert second.claim(A1) == {"a": True}
 
 
-def test_a_row_that_may_have_been_delivered_stays_in_doubt_for_whoever_comes_next(
+def test_a_row_that_may_have_been_delivered_stays_indeterminate_for_the_next_run(
     ledger_helper: Make,
 ) -> None:
     first, second = ledger_helper(), ledger_helper("second")
@@ -76,7 +76,9 @@ def test_a_row_that_may_have_been_delivered_stays_in_doubt_for_whoever_comes_nex
     assert second.claim(A1) == {"a": True}
 
 
-def test_a_row_that_was_never_sent_is_free_again_and_not_in_doubt(ledger_helper: Make) -> None:
+def test_a_row_that_was_never_sent_can_be_claimed_again_and_is_not_indeterminate(
+    ledger_helper: Make,
+) -> None:
     first, second = ledger_helper(), ledger_helper("second")
     first.claim(A1)
     first.settle("deferred", A1)
@@ -84,24 +86,24 @@ def test_a_row_that_was_never_sent_is_free_again_and_not_in_doubt(ledger_helper:
     assert second.claim(A1) == {"a": False}
 
 
-def test_a_crash_before_anything_is_settled_offers_the_rows_again_in_doubt(
+def test_rows_are_indeterminate_after_a_crash_before_anything_is_settled(
     ledger_helper: Make,
 ) -> None:
     first = ledger_helper()
     first.claim(A1, B1)
-    first.ledger.sending({0: 2})
+    first.ledger.mark_in_flight({0: 2})
 
     assert first.claim(A1, B1) == {"a": True, "b": True}
 
 
-def test_what_a_job_settles_after_it_lost_its_claim_changes_nothing(
+def test_what_a_job_settles_after_losing_its_claim_changes_nothing(
     ledger_helper: Make, clock: Any
 ) -> None:
     first, second = ledger_helper(), ledger_helper("second")
     for fate in ("created", "rejected", "deferred"):
         row = (fate, "content")
         first.claim(row)
-        first.ledger.sending({0: 1})
+        first.ledger.mark_in_flight({0: 1})
         clock.now += 900
         assert {fate: True} == second.claim(row)
         first.settle(fate, row, indeterminate=fate == "deferred")
@@ -116,7 +118,7 @@ def test_what_a_job_settles_after_it_lost_its_claim_changes_nothing(
     assert first.letters() == {}
 
 
-def test_a_late_answer_still_counts_while_nobody_else_has_claimed_the_row(
+def test_a_late_response_counts_if_nobody_else_has_claimed_the_row(
     ledger_helper: Make, clock: Any
 ) -> None:
     first = ledger_helper()
@@ -135,7 +137,9 @@ def test_a_settlement_written_twice_is_counted_once(ledger_helper: Make) -> None
     assert first.counts() == {"read": 1, "created": 1}
 
 
-def test_rows_not_lost_are_settled_beside_those_that_are(ledger_helper: Make, clock: Any) -> None:
+def test_rows_are_settled_when_others_of_the_chunk_were_lost(
+    ledger_helper: Make, clock: Any
+) -> None:
     first, second = ledger_helper(), ledger_helper("second")
     first.claim(A1, B1)
     clock.now += 900
@@ -147,38 +151,38 @@ def test_rows_not_lost_are_settled_beside_those_that_are(ledger_helper: Make, cl
     assert first.letters() == {"b1": "open"}
 
 
-def test_of_a_dead_load_only_what_was_announced_is_in_doubt(
+def test_only_the_announced_rows_of_a_dead_load_are_indeterminate(
     ledger_helper: Make, clock: Any
 ) -> None:
     first, second, third = ledger_helper(), ledger_helper("second"), ledger_helper("third")
     first.claim(A1, B1, chunk=7)
-    first.ledger.sending({7: 1})
+    first.ledger.mark_in_flight({7: 1})
     clock.now += 900
 
     assert second.claim(A1, B1) == {"a": True, "b": False}
     clock.now += 900
-    # the second sent nothing, which says nothing of the first
+    # the second run sent nothing, which does not tell what the first one sent
     assert third.claim(A1, B1) == {"a": True, "b": False}
-    third.ledger.sending({0: 2})
+    third.ledger.mark_in_flight({0: 2})
     clock.now += 900
     assert first.claim(A1, B1) == {"a": True, "b": True}
 
 
-def test_a_chunk_read_again_by_its_own_job_goes_on_where_it_was(ledger_helper: Make) -> None:
+def test_a_chunk_read_again_by_its_own_job_continues_where_it_was(ledger_helper: Make) -> None:
     first = ledger_helper()
     first.claim(A1, B1, ("c", "c1"))
-    first.ledger.sending({0: 1})
+    first.ledger.mark_in_flight({0: 1})
     assert first.claim(A1, B1, ("c", "c1")) == {"a": True, "b": False, "c": False}
 
-    first.ledger.sending({0: 2})
+    first.ledger.mark_in_flight({0: 2})
 
     assert first.claim(A1, B1, ("c", "c1")) == {"a": True, "b": True, "c": False}
 
 
-def test_of_a_chunk_that_is_done_nothing_is_kept(ledger_helper: Make) -> None:
+def test_nothing_is_kept_of_a_chunk_that_is_done(ledger_helper: Make) -> None:
     first = ledger_helper()
     first.claim(A1, B1)
-    first.ledger.sending({0: 2})
+    first.ledger.mark_in_flight({0: 2})
     first.settle("deferred", A1, indeterminate=True)
     first.settle("created", B1, done=[0])
 
@@ -191,14 +195,14 @@ def test_of_a_chunk_that_is_done_nothing_is_kept(ledger_helper: Make) -> None:
     [([("b", "bad")], "second", 0), ([], "first", 1)],
     ids=["other-rules", "smaller-chunks"],
 )
-def test_what_an_earlier_try_announced_stays_in_doubt_when_the_next_one_claims_less(
+def test_rows_that_an_earlier_try_announced_stay_indeterminate_when_the_next_claims_fewer(
     ledger_helper: Make, clock: Any, bad: list[tuple[str, str]], later: str, chunk: int
 ) -> None:
     first = ledger_helper("first")
     first.claim(A1, B1)
-    first.ledger.sending({0: 2})
+    first.ledger.mark_in_flight({0: 2})
     first.claim(A1, bad=bad)
-    first.ledger.sending({0: 1})
+    first.ledger.mark_in_flight({0: 1})
     first.settle("created", A1, done=[0])
     clock.now += 900
 

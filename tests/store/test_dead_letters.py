@@ -1,4 +1,4 @@
-"""Dead letters: one for each bad row, however often it is met, closed when the row is done with."""
+"""Dead letters: one per bad row, however often it is seen, closed once the row is settled."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ BAD, BAD2 = ("a", "bad"), ("a", "bad2")
 
 
 def ids(db: Database, account: str = "default", **filters: Any) -> list[str]:
-    """Ids of selected letters."""
+    """Return the ids of the selected dead letters."""
     found = pages(db, account, Selection(**filters))
     return [letter["id"] for page in found for letter in page]
 
 
 def times(db: Database) -> dict[str, str]:
-    """When each letter was seen last."""
+    """Return when each dead letter was last seen."""
     rows = db.rows("SELECT id, last_seen_at FROM bunce_dead_letters")
     return {row["id"]: row["last_seen_at"] for row in rows}
 
@@ -33,7 +33,7 @@ def attempts(db: Database) -> list[int]:
     return [row["attempts"] for row in db.rows("SELECT attempts FROM bunce_dead_letters")]
 
 
-def test_the_same_bad_row_is_the_same_letter_and_any_other_is_another() -> None:
+def test_the_same_bad_row_has_the_same_letter_id_and_any_other_row_another() -> None:
     same = letter_id("default", "a", "f")
     changed = [
         letter_id("other", "a", "f"),
@@ -47,7 +47,7 @@ def test_the_same_bad_row_is_the_same_letter_and_any_other_is_another() -> None:
     assert len({same, *changed}) == 6
 
 
-def test_a_bad_row_met_again_is_held_and_its_letter_stays_open(ledger_helper: Make) -> None:
+def test_a_bad_row_seen_again_is_held_and_its_letter_stays_open(ledger_helper: Make) -> None:
     first, second = ledger_helper(), ledger_helper("second")
     first.claim(bad=[BAD, (None, "nobody")])
     second.claim(bad=[BAD, (None, "nobody")])
@@ -58,7 +58,7 @@ def test_a_bad_row_met_again_is_held_and_its_letter_stays_open(ledger_helper: Ma
     assert attempts(second.db) == [1, 1]
 
 
-def test_rows_without_a_customer_that_read_the_same_share_a_letter_and_are_all_counted(
+def test_equal_rows_without_a_customer_share_a_letter_and_are_all_counted(
     ledger_helper: Make,
 ) -> None:
     first = ledger_helper()
@@ -78,7 +78,7 @@ def test_a_bad_row_that_changed_supersedes_its_letter(ledger_helper: Make) -> No
     assert second.counts() == {"read": 1, "rejected": 1}
 
 
-def test_a_bad_row_that_came_back_opens_its_letter_again(ledger_helper: Make) -> None:
+def test_a_bad_row_that_returns_reopens_its_letter(ledger_helper: Make) -> None:
     ledger_helper().claim(bad=[BAD])
     ledger_helper("second").claim(bad=[BAD2])
     third = ledger_helper("third")
@@ -100,7 +100,7 @@ def test_a_known_customer_whose_row_was_bad_for_a_while_has_no_open_letter(
     assert third.letters() == {"bad": "resolved"}
 
 
-def test_a_row_refused_by_bunce_is_sent_again_after_it_was_bad_in_between(
+def test_a_row_rejected_by_bunce_is_sent_again_after_it_was_bad_in_between(
     ledger_helper: Make,
 ) -> None:
     ledger_helper().load("rejected", GOOD)
@@ -115,7 +115,7 @@ def test_a_row_refused_by_bunce_is_sent_again_after_it_was_bad_in_between(
 
 
 @pytest.mark.parametrize("fate", ["created", "rejected", "unchanged"])
-def test_a_bad_row_read_while_an_earlier_good_one_is_on_the_wire_keeps_its_letter(
+def test_a_bad_row_read_while_an_earlier_good_row_is_in_flight_keeps_its_letter(
     ledger_helper: Make, fate: str
 ) -> None:
     first = ledger_helper()
@@ -133,7 +133,7 @@ def test_a_bad_row_read_while_an_earlier_good_one_is_on_the_wire_keeps_its_lette
     assert {"read": 2, fate: 1} | {"rejected": refused} == first.counts()
 
 
-def test_a_good_row_read_after_a_bad_one_closes_its_letter_also_when_read_again(
+def test_a_good_row_read_after_a_bad_row_closes_its_letter_even_when_read_again(
     ledger_helper: Make,
 ) -> None:
     first = ledger_helper()
@@ -168,7 +168,7 @@ def test_a_discarded_letter_stays_discarded_while_its_row_does_not_change(
     assert third.letters()["bad2"] == "open"
 
 
-def test_attempts_count_how_often_bunce_refused_the_row(ledger_helper: Make) -> None:
+def test_attempts_count_how_often_bunce_rejected_the_row(ledger_helper: Make) -> None:
     first = ledger_helper()
     for run in ("first", "second", "third"):
         dead_letters.release(first.db, "default", ids(first.db))
@@ -178,7 +178,7 @@ def test_attempts_count_how_often_bunce_refused_the_row(ledger_helper: Make) -> 
     assert first.letters() == {"a1": "open"}
 
 
-def test_a_released_row_goes_out_again_unchanged(ledger_helper: Make) -> None:
+def test_a_released_row_is_sent_again_unchanged(ledger_helper: Make) -> None:
     first = ledger_helper()
     first.load("rejected", GOOD)
     dead_letters.release(first.db, "default", ids(first.db))
@@ -186,7 +186,7 @@ def test_a_released_row_goes_out_again_unchanged(ledger_helper: Make) -> None:
     assert ledger_helper("second").claim(GOOD) == {"a": False}
 
 
-def test_with_keys_only_nothing_of_the_row_is_kept(ledger_helper: Make) -> None:
+def test_with_keys_only_no_value_of_the_row_is_kept(ledger_helper: Make) -> None:
     first = ledger_helper(letter_rows="keys")
     first.claim(bad=[BAD])
     first.load("rejected", ("b", "b1"), chunk=1)
@@ -200,7 +200,7 @@ def test_with_keys_only_nothing_of_the_row_is_kept(ledger_helper: Make) -> None:
     assert "example.com" in str(first.db.rows("SELECT source_row FROM bunce_dead_letters"))
 
 
-def test_a_purge_deletes_what_is_not_open_and_nothing_else(ledger_helper: Make) -> None:
+def test_a_purge_deletes_closed_letters_only(ledger_helper: Make) -> None:
     first = ledger_helper()
     first.claim(bad=[BAD, ("x", "x1"), ("y", "y1")])
     first.load("created", ("x", "x2"), chunk=1)
@@ -211,7 +211,7 @@ def test_a_purge_deletes_what_is_not_open_and_nothing_else(ledger_helper: Make) 
     assert first.letters() == {"y1": "open"}
 
 
-def test_a_purged_refusal_is_tried_again_rather_than_held_without_a_letter(
+def test_a_purged_rejection_is_tried_again_rather_than_held_without_a_letter(
     ledger_helper: Make,
 ) -> None:
     first = ledger_helper()
@@ -222,7 +222,7 @@ def test_a_purged_refusal_is_tried_again_rather_than_held_without_a_letter(
     assert ledger_helper("second").claim(GOOD, ("b", "b1")) == {"a": False}
 
 
-def test_letters_that_nothing_touched_since_are_closed(ledger_helper: Make) -> None:
+def test_letters_not_seen_again_since_are_closed(ledger_helper: Make) -> None:
     first = ledger_helper()
     first.claim(bad=[BAD, ("x", "x1")])
     seen = times(first.db)

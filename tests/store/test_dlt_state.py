@@ -1,4 +1,4 @@
-"""dlt's own state: a cursor counts once the rows it stands for are settled."""
+"""dlt's own state: a cursor takes effect once the rows that it covers are settled."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def put(
     pipeline: str = "crm",
     account: str = "default",
 ) -> None:
-    """Writes one row as dlt loads it."""
+    """Store one row of state as dlt loads it."""
     dlt_state.put_state(
         db,
         {
@@ -42,7 +42,7 @@ def schema(version_hash: str, **changes: Any) -> dict[str, Any]:
     return row | {"schema": "{}"} | changes
 
 
-def test_a_state_counts_only_once_its_load_is_complete(db: Database) -> None:
+def test_a_state_takes_effect_once_its_load_is_complete(db: Database) -> None:
     put(db, "1700000001.1", 1, "one")
     assert newest(db) is None
 
@@ -54,7 +54,7 @@ def test_a_state_counts_only_once_its_load_is_complete(db: Database) -> None:
     assert newest(db) == "two"
 
 
-def test_the_state_of_the_newest_load_wins_also_when_versions_began_anew(db: Database) -> None:
+def test_the_state_of_the_newest_load_wins_even_when_versions_restarted(db: Database) -> None:
     for load_id, version, state in (
         ("1700000001.1", 41, "before the local state was dropped"),
         ("1700000002.1", 1, "after"),
@@ -65,7 +65,7 @@ def test_the_state_of_the_newest_load_wins_also_when_versions_began_anew(db: Dat
     assert newest(db) == "after"
 
 
-def test_of_two_runs_at_once_the_one_that_was_completed_last_counts(db: Database) -> None:
+def test_of_two_concurrent_runs_the_one_that_completed_last_wins(db: Database) -> None:
     # the clock of the first machine is ahead
     put(db, "1900000000.1", 2, "of the first")
     put(db, "1700000002.1", 2, "of the second")
@@ -76,7 +76,7 @@ def test_of_two_runs_at_once_the_one_that_was_completed_last_counts(db: Database
     assert newest(db) == "of the second"
 
 
-def test_accounts_keep_states_of_their_own(db: Database) -> None:
+def test_accounts_have_separate_states(db: Database) -> None:
     put(db, "1700000001.1", 1, "mine")
     put(db, "1700000002.1", 1, "theirs", account="second")
     for load_id in ("1700000001.1", "1700000002.1"):
@@ -86,7 +86,7 @@ def test_accounts_keep_states_of_their_own(db: Database) -> None:
     assert newest(db, account="third") is None
 
 
-def test_pipelines_keep_states_of_their_own(db: Database) -> None:
+def test_pipelines_have_separate_states(db: Database) -> None:
     put(db, "1700000001.1", 1, "mine")
     put(db, "1700000002.1", 9, "other", pipeline="other")
     for load_id in ("1700000001.1", "1700000002.1"):
@@ -97,7 +97,7 @@ def test_pipelines_keep_states_of_their_own(db: Database) -> None:
     assert newest(db, "unknown") is None
 
 
-def test_a_state_job_that_is_tried_again_changes_nothing(db: Database) -> None:
+def test_a_retried_state_job_changes_nothing(db: Database) -> None:
     for _ in range(2):
         put(db, "1700000001.1", 1, "one")
         dlt_state.put_load(db, "1700000001.1", "crm", "hash")
@@ -115,7 +115,7 @@ def test_a_load_of_two_schemas_is_complete_with_the_first(db: Database) -> None:
     assert newest(db) == "one"
 
 
-def test_the_newest_schema_is_found_by_name_by_hash_or_by_nothing(db: Database) -> None:
+def test_the_newest_schema_is_found_by_name_by_hash_or_without_either(db: Database) -> None:
     dlt_state.put_schema(db, schema("first"))
     dlt_state.put_schema(db, schema("second", version=2))
     dlt_state.put_schema(db, schema("other", schema_name="other"))

@@ -1,4 +1,4 @@
-"""The ledger: what is sent, what is not, and that a crash changes neither."""
+"""The ledger: which rows are sent and which are not, also after a crash."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Make = Callable[..., Any]
 A1, A2, A3 = ("a", "a1"), ("a", "a2"), ("a", "a3")
 
 
-def test_a_customer_never_seen_is_sent_and_counted_as_deferred_until_settled(
+def test_a_new_customer_is_sent_and_counted_as_deferred_until_settled(
     ledger_helper: Make,
 ) -> None:
     first = ledger_helper()
@@ -43,7 +43,7 @@ def test_a_changed_customer_is_updated_by_merge_and_skipped_by_append(ledger_hel
     assert merge.verbs(A2, ("b", "b1")) == {"a": "update", "b": "create"}
 
 
-def test_a_customer_that_was_there_with_other_content_counts_as_changed(
+def test_a_customer_that_existed_with_other_content_counts_as_changed(
     ledger_helper: Make,
 ) -> None:
     first = ledger_helper(disposition="append")
@@ -109,7 +109,7 @@ def test_a_chunk_read_again_by_its_own_job_has_the_same_counts(
     first = ledger_helper()
     for _ in range(3):
         first.claim(A1, ("b", "b1"), bad=[("x", "bad"), (None, "bad2")], superseded=1)
-    first.ledger.sending({0: 2})
+    first.ledger.mark_in_flight({0: 2})
     first.settle(fate, A1)
     before = first.counts()
 
@@ -122,7 +122,7 @@ def test_a_chunk_read_again_by_its_own_job_has_the_same_counts(
     assert first.counts()["deferred"] == 1
 
 
-def test_an_adopted_row_of_other_content_keeps_its_fate_when_read_again(
+def test_an_adopted_row_with_other_content_keeps_its_fate_when_read_again(
     ledger_helper: Make,
 ) -> None:
     first = ledger_helper()
@@ -154,7 +154,7 @@ def test_a_later_row_of_the_same_file_waits_for_the_earlier_one(ledger_helper: M
     assert first.letters() == {"a1": "resolved"}
 
 
-def test_an_earlier_row_of_the_file_does_not_undo_a_later_one_after_a_crash(
+def test_an_earlier_row_of_the_file_does_not_undo_a_later_row_after_a_crash(
     ledger_helper: Make,
 ) -> None:
     first = ledger_helper()
@@ -168,7 +168,7 @@ def test_an_earlier_row_of_the_file_does_not_undo_a_later_one_after_a_crash(
     assert first.letters() == {"a1": "resolved"}
 
 
-def test_an_earlier_row_of_a_newer_version_is_not_lost_behind_a_later_one(
+def test_an_earlier_row_with_a_newer_version_is_not_lost_behind_a_later_row(
     ledger_helper: Make,
 ) -> None:
     first = ledger_helper()
@@ -183,7 +183,7 @@ def test_an_earlier_row_of_a_newer_version_is_not_lost_behind_a_later_one(
     assert first.counts() == {"read": 2, "created": 1, "updated": 1}
 
 
-def test_accounts_of_one_store_know_nothing_of_each_other(ledger_helper: Make) -> None:
+def test_accounts_of_one_store_are_isolated(ledger_helper: Make) -> None:
     ledger_helper().load("created", A1)
     elsewhere = ledger_helper("second", account="elsewhere")
 
@@ -200,7 +200,7 @@ def test_an_email_delivered_under_another_id_is_known(ledger_helper: Make) -> No
     assert set() == first.ledger.emails_of_others({})
 
 
-def test_emails_are_indexed_once_somebody_asks_for_one(ledger_helper: Make) -> None:
+def test_emails_are_indexed_once_they_are_looked_up(ledger_helper: Make) -> None:
     first = ledger_helper()
     first.load("created", A1)
     assert not first.db.has_table("bunce_customers_email")
@@ -210,7 +210,7 @@ def test_emails_are_indexed_once_somebody_asks_for_one(ledger_helper: Make) -> N
     assert first.db.has_table("bunce_customers_email")
 
 
-def test_customers_that_look_like_numbers_or_hold_anything_are_kept_apart(
+def test_ids_that_look_like_numbers_or_contain_special_characters_stay_distinct(
     ledger_helper: Make,
 ) -> None:
     keys = ["1", "01", "1.0", "1e0", "NULL", "", "é", "e\u0301", "a'b", 'a"b', "a;--", "$1", "?1"]
@@ -238,7 +238,8 @@ from pathlib import Path
 import pyarrow as pa
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.dead_letters import LETTERS
-from dlt_bunce.store.ledger import LoadFile, Ledger
+from dlt_bunce.store.ledger import Ledger
+from dlt_bunce.store.load_file import LoadFile
 
 def chunk(keys):
     return pa.table({"row": pa.array(range(len(keys)), pa.int64()), "customer_id": keys,
@@ -256,7 +257,7 @@ with Database(URL) as db:
         claim = ledger.claim(rows, LETTERS.empty_table(), chunk=number, read=300, superseded=0)
         claimed += claim.to_send.column("customer_id").to_pylist()
         assert claim.busy == 300 - claim.to_send.num_rows
-        if number == 0:  # nobody is left behind until the others are done
+        if number == 0:  # wait until all processes have started
             Path(f"{NAME}.begun").touch()
             while len(list(Path().glob("*.begun"))) < 3:
                 time.sleep(0.01)

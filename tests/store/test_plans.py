@@ -1,4 +1,4 @@
-"""How SQLite goes about what it is asked: by keys, never through all customers or all letters."""
+"""Query plans of SQLite: by key, never a scan of all customers or all dead letters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from dlt_bunce.store import dead_letters
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.ledger import LoadFile
+from dlt_bunce.store.load_file import LoadFile
 
 from .conftest import LedgerHelper
 
@@ -20,7 +20,7 @@ _KEYS = re.compile(r"\b(id|customer_id|email_digest)=\?")
 
 
 class Explained(Database):
-    """Keeps how SQLite would go about each statement, before it does."""
+    """A database that records SQLite's query plan of each statement."""
 
     def __init__(self, store_url: str) -> None:
         super().__init__(store_url)
@@ -36,7 +36,7 @@ class Explained(Database):
 
     @property
     def through_all(self) -> list[str]:
-        """Steps that find customers or letters by no key of theirs."""
+        """The steps that read customers or dead letters without a key."""
         return [
             f"{step}\n{sql}"
             for sql, steps in self.plans.items()
@@ -68,7 +68,7 @@ def db(tmp_path: Path) -> Iterator[Explained]:
 
 
 def ledger_helper(db: Database, run: str) -> LedgerHelper:
-    """A job of that run."""
+    """Return a job of the run."""
     return LedgerHelper(
         db, LoadFile("default", run, "crm", "customers", "1", "merge"), lambda: 1_000_000.0
     )
@@ -78,7 +78,7 @@ def test_a_load_finds_customers_and_their_letters_by_key(db: Explained) -> None:
     first, second = ledger_helper(db, "first"), ledger_helper(db, "second")
     rows = [("good", "a"), ("bad", "b"), ("back", "c"), ("slow", "e")]
     first.claim(*rows, bad=[("worse", "d"), ("back", "before")])
-    first.ledger.sending({0: 2})
+    first.ledger.mark_in_flight({0: 2})
     first.settle("rejected", rows[1])
     first.settle("created", rows[0], rows[2])
     first.settle("deferred", rows[3], indeterminate=True)

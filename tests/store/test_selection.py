@@ -1,4 +1,4 @@
-"""Dead letters chosen by what an operator asks for."""
+"""Selections of dead letters, as operators use them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from dlt_bunce.store import dead_letters
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.dead_letter_query import (
     Selection,
-    counted,
-    newest,
-    number,
-    numbers,
+    count,
+    count_by,
+    count_by_code,
+    list_recent,
     open_by_code,
     pages,
 )
@@ -41,7 +41,7 @@ def test_every_letter_is_found_once_over_many_pages(ledger_helper: Make) -> None
     assert small == sorted(ids(first.db))
 
 
-def test_letters_are_found_by_status_code_and_the_beginning_of_their_id(
+def test_letters_are_found_by_status_code_and_id_prefix(
     ledger_helper: Make,
 ) -> None:
     first = ledger_helper()
@@ -62,7 +62,7 @@ def test_letters_are_found_by_status_code_and_the_beginning_of_their_id(
 
 
 @pytest.mark.parametrize("given", ["", "ghost", "%", "_", "' OR 1=1 --"])
-def test_what_is_no_id_chooses_no_letter(ledger_helper: Make, given: str) -> None:
+def test_text_that_is_not_an_id_selects_no_letter(ledger_helper: Make, given: str) -> None:
     first = ledger_helper()
     first.claim(bad=[BAD])
 
@@ -76,7 +76,7 @@ def test_the_newest_come_first_and_once_over_many_pages(ledger_helper: Make) -> 
         first.claim(bad=[(f"c{chunk}-{n}", f"bad{n}") for n in range(3)], chunk=chunk)
 
     found, before = [], None
-    while page := newest(first.db, "default", Selection(), before=before, limit=5):
+    while page := list_recent(first.db, "default", Selection(), before=before, limit=5):
         found += page
         before = (page[-1]["last_seen_at"], page[-1]["id"])
 
@@ -100,30 +100,32 @@ def test_letters_are_found_by_field_run_and_time(ledger_helper: Make) -> None:
     assert ids(first.db, since=between, until=between + timedelta(0)) == []
 
 
-def test_letters_are_counted_by_what_they_have_in_common(ledger_helper: Make) -> None:
+def test_letters_are_counted_by_column(ledger_helper: Make) -> None:
     first = ledger_helper()
     first.claim(bad=[("a", "a1"), ("b", "b1")])
     first.load("rejected", ("c", "c1"), chunk=1)
 
-    assert counted(first.db, "default", Selection(), "code") == {"invalid_email": 2, "refused": 1}
-    assert counted(first.db, "default", Selection(), "run_id") == {"first": 3}
-    assert counted(first.db, "default", Selection(codes=["invalid_email"]), "field") == {"email": 2}
+    assert count_by(first.db, "default", Selection(), "code") == {"invalid_email": 2, "refused": 1}
+    assert count_by(first.db, "default", Selection(), "run_id") == {"first": 3}
+    assert count_by(first.db, "default", Selection(codes=["invalid_email"]), "field") == {
+        "email": 2
+    }
 
 
-def test_pages_lead_back_as_they_led_on(ledger_helper: Make) -> None:
+def test_pages_lead_back_to_the_same_letters(ledger_helper: Make) -> None:
     first = ledger_helper()
     first.claim(bad=[(f"c{n}", f"bad{n}") for n in range(7)])
-    everything = newest(first.db, "default", Selection(), limit=9)
+    everything = list_recent(first.db, "default", Selection(), limit=9)
 
     def key(place: int) -> tuple[str, str]:
         return everything[place]["last_seen_at"], everything[place]["id"]
 
-    assert everything[3:5] == newest(first.db, "default", Selection(), after=key(5), limit=2)
-    assert everything[:1] == newest(first.db, "default", Selection(), after=key(1), limit=2)
-    assert newest(first.db, "default", Selection(), after=key(0), limit=2) == []
+    assert everything[3:5] == list_recent(first.db, "default", Selection(), after=key(5), limit=2)
+    assert everything[:1] == list_recent(first.db, "default", Selection(), after=key(1), limit=2)
+    assert list_recent(first.db, "default", Selection(), after=key(0), limit=2) == []
 
 
-def test_letters_of_several_codes_and_of_any_status_come_in_one_order(ledger_helper: Make) -> None:
+def test_letters_of_several_codes_and_any_status_are_in_one_order(ledger_helper: Make) -> None:
     first = ledger_helper()
     first.claim(bad=[(f"c{n}", f"bad{n}") for n in range(3)])
     first.load("rejected", ("b", "b1"), chunk=1)
@@ -131,23 +133,23 @@ def test_letters_of_several_codes_and_of_any_status_come_in_one_order(ledger_hel
     dead_letters.set_status(first.db, "default", [letter_id("default", "c1", "bad1")], "discarded")
     chosen = Selection(status=None, codes=["refused", "invalid_email", "refused"])
 
-    found = newest(first.db, "default", chosen, limit=4)
+    found = list_recent(first.db, "default", chosen, limit=4)
 
     keys = [(letter["last_seen_at"], letter["id"]) for letter in found]
     assert keys == sorted(set(keys), reverse=True)
     assert found[0]["customer_id"] == "z"
     assert len(found) == 4
-    assert number(first.db, "default", chosen) == 5
+    assert count(first.db, "default", chosen) == 5
 
 
-def test_counting_stops_where_it_is_told_to(ledger_helper: Make) -> None:
+def test_counting_stops_at_most(ledger_helper: Make) -> None:
     first = ledger_helper()
     first.claim(bad=[(f"c{n}", f"bad{n}") for n in range(9)])
     first.load("rejected", ("b", "b1"), chunk=1)
     codes = ("refused", "invalid_email", "missing_email")
 
-    assert [number(first.db, "default", Selection(), most=m) for m in (None, 99, 4)] == [10, 10, 4]
-    assert numbers(first.db, "default", Selection(), codes, most=4) == {
+    assert [count(first.db, "default", Selection(), most=m) for m in (None, 99, 4)] == [10, 10, 4]
+    assert count_by_code(first.db, "default", Selection(), codes, most=4) == {
         "invalid_email": 4,
         "refused": 1,
     }
@@ -161,5 +163,5 @@ def test_open_letters_of_a_selection_are_discarded(ledger_helper: Make) -> None:
 
     assert dead_letters.discard(first.db, "default", chosen) == 3
     assert dead_letters.discard(first.db, "default", chosen) == 0
-    assert number(first.db, "default", Selection(status="discarded")) == 3
+    assert count(first.db, "default", Selection(status="discarded")) == 3
     assert open_by_code(first.db, "default") == {"refused": 1}

@@ -1,4 +1,4 @@
-"""The connection: it opens or says why not, and what it writes is written whole or not at all."""
+"""Stores in SQLite: errors on opening, and writes that are complete or not made at all."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Together = Callable[[list[str]], list[object]]
 
 
 def refused(url: str = URL, *, read_only: bool = False) -> StoreError:
-    """The error of a store that cannot be opened; a leaked connection would fail the test."""
+    """Return the error of a store that cannot be opened; a leaked connection fails the test."""
     with pytest.raises(StoreError) as failure, Database(url, read_only=read_only):
         pass
     gc.collect()
@@ -29,18 +29,18 @@ def refused(url: str = URL, *, read_only: bool = False) -> StoreError:
 
 
 def write(sql: str, path: Path = FILE) -> None:
-    """Changes the file behind our back."""
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute(sql)
+    """Change the file outside the store's code."""
+    with closing(sqlite3.connect(path)) as conn, conn:
+        conn.execute(sql)
 
 
 def version() -> int:
-    """The schema version in the file."""
-    with closing(sqlite3.connect(FILE)) as connection:
-        return int(connection.execute("SELECT version FROM bunce_schema").fetchone()[0])
+    """Return the schema version in the file."""
+    with closing(sqlite3.connect(FILE)) as conn:
+        return int(conn.execute("SELECT version FROM bunce_schema").fetchone()[0])
 
 
-def test_a_new_store_makes_its_folder_and_all_of_its_tables() -> None:
+def test_a_new_store_creates_its_folder_and_all_of_its_tables() -> None:
     with Database("sqlite:///a/b/bunce.sqlite") as db:
         found = db.rows("SELECT COUNT(*) AS n FROM bunce_customers")
 
@@ -48,7 +48,7 @@ def test_a_new_store_makes_its_folder_and_all_of_its_tables() -> None:
     assert Path("a/b/bunce.sqlite").exists()
 
 
-def test_opening_again_keeps_what_is_there() -> None:
+def test_reopening_a_store_keeps_its_rows() -> None:
     with Database(URL) as db:
         db.execute("INSERT INTO bunce_customers (account, customer_id) VALUES ('a', '1')")
 
@@ -56,14 +56,14 @@ def test_opening_again_keeps_what_is_there() -> None:
         assert db.rows("SELECT customer_id FROM bunce_customers") == [{"customer_id": "1"}]
 
 
-def test_a_store_of_every_older_version_is_brought_up_to_date() -> None:
+def test_a_store_of_every_older_version_is_upgraded() -> None:
     for older in range(1, len(MIGRATIONS)):
         FILE.unlink(missing_ok=True)
-        with closing(sqlite3.connect(FILE)) as connection, connection:
+        with closing(sqlite3.connect(FILE)) as conn, conn:
             for statement in (s for step in MIGRATIONS[:older] for s in step):
-                connection.execute(statement)
-            connection.execute("CREATE TABLE bunce_schema (version BIGINT NOT NULL)")
-            connection.execute("INSERT INTO bunce_schema VALUES (?)", (older,))
+                conn.execute(statement)
+            conn.execute("CREATE TABLE bunce_schema (version BIGINT NOT NULL)")
+            conn.execute("INSERT INTO bunce_schema VALUES (?)", (older,))
 
         with Database(URL):
             pass
@@ -78,31 +78,31 @@ def test_a_url_that_names_no_store_is_refused_with_an_example(url: str) -> None:
 
 
 @pytest.mark.parametrize("schema", ["a-b", "1a", 'a"b', "x" * 64, "pg;drop"])
-def test_a_schema_that_is_no_plain_name_is_refused(schema: str) -> None:
+def test_a_schema_that_is_not_a_plain_name_is_refused(schema: str) -> None:
     with pytest.raises(ConfigurationError, match="not a plain name"):
         Database(f"postgresql://host/db?schema={schema}")
 
 
-def test_a_file_that_is_no_database_is_left_as_it_is() -> None:
+def test_a_file_that_is_not_a_database_is_left_unchanged() -> None:
     FILE.write_bytes(b"id,email\n" * 1000)
 
     error = refused()
 
     assert "not a database" in error.message
-    assert error.remedy == "store_url names a file of another kind; point it elsewhere."
+    assert error.remedy == "Point store_url at an SQLite file or at a path that does not exist yet."
     assert FILE.read_bytes() == b"id,email\n" * 1000
 
 
 @pytest.mark.parametrize("url", ["sqlite:////proc/bunce.sqlite", "sqlite:///."])
-def test_a_place_where_no_file_can_be_made_is_an_error_with_a_remedy(url: str) -> None:
+def test_a_path_where_no_file_can_be_created_is_an_error_with_a_remedy(url: str) -> None:
     error = refused(url)
 
-    assert "cannot be opened or made" in error.message
+    assert "cannot be opened or created" in error.message
     assert error.remedy is not None
     assert "writable" in error.remedy
 
 
-def test_a_folder_that_cannot_be_made_is_an_error_with_a_remedy() -> None:
+def test_a_folder_that_cannot_be_created_is_an_error_with_a_remedy() -> None:
     Path("taken").write_text("a file")
 
     error = refused("sqlite:///taken/bunce.sqlite")
@@ -125,10 +125,10 @@ def test_a_store_of_a_newer_version_is_refused_and_left_unlocked(read_only: bool
     assert version() == 99
 
 
-def test_a_store_opened_for_reading_must_exist_and_is_not_made() -> None:
+def test_a_store_opened_for_reading_must_exist_and_is_not_created() -> None:
     error = refused("sqlite:///folder/bunce.sqlite", read_only=True)
 
-    assert "There is no store" in error.message
+    assert "No store exists" in error.message
     assert not Path("folder").exists()
 
 
@@ -151,7 +151,7 @@ def test_an_empty_file_opened_for_reading_stays_empty() -> None:
 
     error = refused(read_only=True)
 
-    assert "has not been made or upgraded" in error.message
+    assert "has not been created or upgraded" in error.message
     assert FILE.stat().st_size == 0
 
 
@@ -164,7 +164,7 @@ def test_a_reader_sees_what_was_committed_while_a_load_writes() -> None:
         assert len(reader.rows("SELECT * FROM bunce_customers")) == 1
 
 
-def test_a_path_with_characters_that_mean_something_in_a_url_is_just_a_path() -> None:
+def test_a_path_with_special_url_characters_is_used_as_is() -> None:
     url = "sqlite:///a%20b c?d#é.sqlite"
 
     with Database(url):
@@ -190,7 +190,7 @@ answer(answers)
     assert [[{"version": len(MIGRATIONS)}] * 10] * 8 == together([program] * 8)
 
 
-def test_a_transaction_that_fails_leaves_nothing_and_the_connection_usable() -> None:
+def test_a_failed_transaction_leaves_nothing_and_a_usable_connection() -> None:
     def fail(db: Database) -> None:
         with db.transaction():
             db.execute("INSERT INTO bunce_customers (account, customer_id) VALUES ('a', '1')")
@@ -203,7 +203,7 @@ def test_a_transaction_that_fails_leaves_nothing_and_the_connection_usable() -> 
             assert db.rows("SELECT * FROM bunce_customers") == []
 
 
-def test_a_store_that_another_process_holds_is_an_error_after_the_wait() -> None:
+def test_a_store_locked_by_another_process_is_an_error_after_the_wait() -> None:
     with Database(URL) as holder, Database(URL, busy_timeout_s=0.05) as db:
         with holder.transaction(), pytest.raises(StoreError) as failure, db.transaction():
             pass
@@ -211,7 +211,7 @@ def test_a_store_that_another_process_holds_is_an_error_after_the_wait() -> None
             pass
 
     assert "locked" in failure.value.message
-    remedy = "Another load holds it; wait for that one to end and run again."
+    remedy = "Another load holds the lock. Wait for it to finish and run again."
     assert remedy == failure.value.remedy
 
 
@@ -238,7 +238,7 @@ def test_a_full_disk_is_an_error_and_nothing_is_half_written() -> None:
     assert "Free space" in failure.value.remedy
 
 
-def test_an_error_names_no_value_and_no_statement() -> None:
+def test_an_error_contains_no_value_and_no_statement() -> None:
     with Database(URL) as db, pytest.raises(StoreError) as failure:
         db.execute("INSERT INTO bunce_customers (account) VALUES ($1)", ("ada@example.com",))
 

@@ -1,1 +1,1 @@
-"""The report and the workbench, in a real browser."""
+"""Tests of the report and the workbench in a real browser."""

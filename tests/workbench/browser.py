@@ -1,4 +1,4 @@
-"""A real Chromium without a window, as the machine has it."""
+"""A headless Chromium, as installed on this machine."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """A browser while the block lasts; fails with the remedy where there is none."""
+    """Run a browser for the block; fail with the remedy if none is installed."""
     from playwright.sync_api import sync_playwright
 
     path = next(filter(None, map(shutil.which, _NAMES)), None)
-    assert path, "There is no Chromium on this machine. Install it with: apt-get install chromium"
+    assert path, "Chromium is not installed. Install it with: apt-get install chromium"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         try:

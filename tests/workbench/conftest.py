@@ -1,4 +1,4 @@
-"""A store filled by a real load, the workbench over it, and a browser that looks at both."""
+"""A store filled by a real load, the workbench that serves it, and a browser."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def store_url(request: pytest.FixtureRequest) -> str:
-    """A store of either kind: what is promised of one is promised of both."""
+    """A store of either kind; both must behave the same."""
     if request.param == "sqlite":
         return "sqlite:///bunce.sqlite"
     return str(request.getfixturevalue("postgres_store"))
@@ -45,19 +45,19 @@ class Loaded:
     run: Run
 
     def letters(self) -> dict[str, dict[str, Any]]:
-        """Every letter by its customer."""
+        """Return every dead letter by customer id."""
         with Database(self.store_url, read_only=True) as db:
             rows = db.rows("SELECT * FROM bunce_dead_letters")
         return {row["customer_id"]: row for row in rows}
 
     def statuses(self) -> dict[str, str]:
-        """What has become of each customer's letter."""
+        """Return the status of each customer's dead letter."""
         return {customer: row["status"] for customer, row in sorted(self.letters().items())}
 
 
 @pytest.fixture
 def loaded(store_url: str, run: Run) -> Loaded:
-    """2: no phone number; 3: another customer's email; 4 and 5: what a page must not run."""
+    """2: an invalid phone; 3: another customer's email; 4 and 5: markup that must not run."""
     write(
         [
             *people(1),
@@ -72,30 +72,30 @@ def loaded(store_url: str, run: Run) -> Loaded:
 
 @dataclass
 class Visit:
-    """A browser window that keeps what it was asked to fetch and what it complained about."""
+    """A browser window that records its requests and its errors."""
 
     page: Page
     requests: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", lambda message: self.errors.append(message.text))
 
     def text(self) -> str:
-        """All that the page says, in its markup too."""
+        """Return the whole HTML of the page."""
         return self.page.content()
 
     def press(self, name: str) -> None:
-        """Presses the button of that name, and waits for the page that it leads to."""
+        """Click the button with this name and wait for the next page."""
         with self.page.expect_navigation():
             self.page.get_by_role("button", name=name, exact=True).click()
 
 
 @pytest.fixture
 def window(browser: Browser) -> Iterator[Callable[..., Visit]]:
-    """Opens windows with nothing remembered of one another."""
+    """Open windows that share no cookies or storage."""
     opened = []
 
     def open_window(**options: Any) -> Visit:
@@ -111,35 +111,34 @@ def window(browser: Browser) -> Iterator[Callable[..., Visit]]:
 
 @pytest.fixture
 def auth(loaded: Loaded) -> Iterator[Auth]:
-    """The workbench is being served over the loaded store."""
+    """The workbench, serving the loaded store."""
     with workbench(loaded.store_url) as auth:
         yield auth
 
 
 @pytest.fixture
 def visit(auth: Auth, window: Callable[..., Visit]) -> Visit:
-    """A window that was let in."""
+    """A window that is signed in."""
     return signed_in(auth, window())
 
 
 def signed_in(auth: Auth, visit: Visit) -> Visit:
-    """Opens the first address and waits to be led on."""
+    """Open the sign-in address and wait for the redirect."""
     visit.page.goto(auth.address)
     visit.page.wait_for_url(at(auth, "/"))
     return visit
 
 
 def at(auth: Auth, path: str) -> str:
-    """The address of a page."""
+    """Return the URL of a page."""
     return f"http://127.0.0.1:{auth.port}{path}"
 
 
 def violations(page: Page) -> list[str]:
-    """What axe finds against the page's accessibility, by rule and place."""
+    """Return the accessibility violations that axe finds, by rule and element."""
     from axe_playwright_python.sync_playwright import Axe
 
     found = Axe().run(page).response["violations"]
     return [
-        f"{violation['id']}: {json.dumps([node['target'] for node in violation['nodes']])}"
-        for violation in found
+        f"{rule['id']}: {json.dumps([node['target'] for node in rule['nodes']])}" for rule in found
     ]

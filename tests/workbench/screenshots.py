@@ -1,6 +1,6 @@
-"""Renews the pictures in docs/images: `python -m tests.workbench.screenshots`.
+"""Regenerate the pictures in docs/images: `python -m tests.workbench.screenshots`.
 
-All of their data is invented.
+All data in them is made up.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.workbench.serving import workbench
 
 from dlt_bunce.model import FATES, REJECT_CODES
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.dead_letter_query import Selection, newest
+from dlt_bunce.store.dead_letter_query import Selection, list_recent
 from dlt_bunce.store.history import history
 from dlt_bunce.workbench.report import Report, as_html
 
@@ -40,7 +40,7 @@ _CODES = {
 
 
 def invent(store_url: str, *, runs: int = 30, seed: int = 3) -> None:
-    """A month of nightly loads, a failed one among them, with their letters."""
+    """Write a month of nightly loads, one of them failed, with their dead letters."""
     chance = random.Random(seed)
     rows, letters = [], []
     for night in range(runs):
@@ -94,9 +94,9 @@ def invent(store_url: str, *, runs: int = 30, seed: int = 3) -> None:
         for code, count in codes.items():
             letters += [_letter(chance, code, run_id, started) for _ in range(count)]
     with Database(store_url) as db:
-        for table, made in (("bunce_runs", rows), ("bunce_dead_letters", letters)):
-            db.ingest("bunce_invented", pa.Table.from_pylist(made))
-            columns = ", ".join(made[0])
+        for table, records in (("bunce_runs", rows), ("bunce_dead_letters", letters)):
+            db.ingest("bunce_invented", pa.Table.from_pylist(records))
+            columns = ", ".join(records[0])
             db.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM bunce_invented")
 
 
@@ -110,7 +110,7 @@ def _letter(chance: random.Random, code: str, run_id: str, started: datetime) ->
         "last_name": "Obi",
         "mobile": "0803 123 4567",
     }
-    met = (started + timedelta(seconds=chance.uniform(1, 40))).isoformat(timespec="microseconds")
+    seen = (started + timedelta(seconds=chance.uniform(1, 40))).isoformat(timespec="microseconds")
     api = known.stage == "api"
     return {
         "id": f"{chance.getrandbits(96):024x}",
@@ -125,8 +125,8 @@ def _letter(chance: random.Random, code: str, run_id: str, started: datetime) ->
         "payload": json.dumps(row) if api else None,
         "fingerprint": f"{chance.getrandbits(128):032x}",
         "attempts": 1 + (chance.random() < 0.2),
-        "first_seen_at": met,
-        "last_seen_at": met,
+        "first_seen_at": seen,
+        "last_seen_at": seen,
         "status": "open" if chance.random() < 0.7 else "resolved",
         "run_id": run_id,
         "batch_id": "1.0",
@@ -136,7 +136,7 @@ def _letter(chance: random.Random, code: str, run_id: str, started: datetime) ->
 
 
 def main(images: Path) -> None:
-    """Writes the four pictures."""
+    """Write the four pictures."""
     images.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, chromium() as browser:
         store_url = f"sqlite:///{folder}/bunce.sqlite"
@@ -147,7 +147,7 @@ def main(images: Path) -> None:
         with workbench(store_url) as auth:
             letters = f"http://127.0.0.1:{auth.port}/letters"
             with Database(store_url, read_only=True) as db:
-                taken = newest(db, "default", Selection(codes=["email_taken"]), limit=1)[0]
+                taken = list_recent(db, "default", Selection(codes=["email_taken"]), limit=1)[0]
             _picture(browser, [auth.address, letters], images / "workbench-light.png")
             letter = f"{letters}/{taken['id']}"
             _picture(browser, [auth.address, letter], images / "workbench-dark.png", scheme="dark")

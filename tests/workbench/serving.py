@@ -17,7 +17,7 @@ from dlt_bunce.workbench.views import Store
 
 @contextmanager
 def workbench(store_url: str, account: str = "default", port: int = 0) -> Iterator[Auth]:
-    """Its auth, while the block lasts."""
+    """Serve the workbench for the block; yields its auth."""
     listener = listen(port)
     auth = Auth(listener.getsockname()[1])
     store = Store(

@@ -1,4 +1,4 @@
-"""Who is let in, and what every answer carries."""
+"""Access control of the workbench, and the headers of every response."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .serving import workbench
 
 @pytest.fixture(params=["sqlite"])
 def store_url(request: pytest.FixtureRequest) -> str:
-    """One kind is enough: nobody gets as far as the store."""
+    """One kind of store is enough: refused requests never reach it."""
     return "sqlite:///bunce.sqlite"
 
 
@@ -31,7 +31,7 @@ Answer = tuple[int, dict[str, str], str]
 
 
 def ask(auth: Auth, method: str, path: str, **options: str) -> Answer:
-    """One request; `host`, `cookie`, and `body` are as given."""
+    """Send one request; `host`, `cookie`, and `body` override the defaults."""
     connection = http.client.HTTPConnection("127.0.0.1", auth.port, timeout=30)
     try:
         connection.putrequest(method, path, skip_host=True)
@@ -52,7 +52,7 @@ def ask(auth: Auth, method: str, path: str, **options: str) -> Answer:
     "host",
     ["example.com", "127.0.0.1", "127.0.0.1:1", "localhost.example.com", "127.0.0.1.nip.io", ""],
 )
-def test_a_foreign_host_is_refused(auth: Auth, host: str) -> None:
+def test_an_unknown_host_header_is_refused(auth: Auth, host: str) -> None:
     status, _, body = ask(auth, "GET", "/letters", host=host)
 
     assert status == 421
@@ -60,12 +60,12 @@ def test_a_foreign_host_is_refused(auth: Auth, host: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "[::1]"])
-def test_this_machine_is_no_foreign_host(auth: Auth, name: str) -> None:
+def test_every_loopback_name_is_accepted_as_host(auth: Auth, name: str) -> None:
     assert ask(auth, "GET", "/letters", host=f"{name}:{auth.port}")[0] == 200
 
 
 @pytest.mark.parametrize("cookie", ["", "x=y", "{cookie}=", "{cookie}=guess", "other={session}"])
-def test_nobody_is_let_in_without_the_cookie(auth: Auth, cookie: str) -> None:
+def test_requests_without_the_session_cookie_are_refused(auth: Auth, cookie: str) -> None:
     given = cookie.format(cookie=auth.cookie, session=auth.session)
 
     answers = [ask(auth, "GET", path, cookie=given) for path in ("/", "/letters", "/orders/1")]
@@ -75,7 +75,7 @@ def test_nobody_is_let_in_without_the_cookie(auth: Auth, cookie: str) -> None:
 
 
 @pytest.mark.parametrize("token", ["", "guess", "ü"])
-def test_only_the_first_address_gives_the_cookie(auth: Auth, token: str) -> None:
+def test_only_the_sign_in_address_sets_the_cookie(auth: Auth, token: str) -> None:
     refused = ask(auth, "GET", f"/start?{urlencode({'token': token})}", cookie="")
     let_in = ask(auth, "GET", f"/start?token={auth.start}", cookie="")
 
@@ -90,7 +90,7 @@ def test_only_the_first_address_gives_the_cookie(auth: Auth, token: str) -> None
 
 @pytest.mark.parametrize("path", ["/confirm", "/act", "/letters/{id}/values"])
 @pytest.mark.parametrize("token", [None, "", "guess", "{session}"])
-def test_a_form_of_another_site_is_refused(
+def test_a_form_without_this_process_s_token_is_refused(
     auth: Auth, loaded: Loaded, path: str, token: str | None
 ) -> None:
     fields = {"do": "discard-all"}
@@ -122,7 +122,7 @@ def test_a_form_of_another_site_is_refused(
         ("/act", 405),
     ],
 )
-def test_every_answer_keeps_to_itself(auth: Auth, path: str, status: int) -> None:
+def test_every_response_carries_the_security_headers(auth: Auth, path: str, status: int) -> None:
     found, headers, body = ask(auth, "GET", path)
 
     assert status == found
@@ -149,7 +149,7 @@ def test_every_answer_keeps_to_itself(auth: Auth, path: str, status: int) -> Non
         ({"do": "discard-all", "status": "nothing"}, 400),
     ],
 )
-def test_a_form_that_makes_no_sense_does_nothing(
+def test_an_invalid_form_changes_nothing(
     auth: Auth, loaded: Loaded, fields: dict[str, str], status: int
 ) -> None:
     body = urlencode({"token": auth.form} | fields)
@@ -159,7 +159,7 @@ def test_a_form_that_makes_no_sense_does_nothing(
     assert {"open"} == set(loaded.statuses().values())
 
 
-def test_two_processes_do_not_open_for_one_another(auth: Auth, loaded: Loaded) -> None:
+def test_a_session_or_token_of_another_process_is_refused(auth: Auth, loaded: Loaded) -> None:
     with workbench(loaded.store_url) as second:
         cookie = f"{second.cookie}={auth.session}"
 
@@ -168,9 +168,9 @@ def test_two_processes_do_not_open_for_one_another(auth: Auth, loaded: Loaded) -
 
 
 @pytest.fixture
-def served(loaded: Loaded, program_file: Path) -> Iterator[subprocess.Popen[str]]:
-    """`dlt-bunce ui` as a program of its own."""
-    words = [program_file, "ui", "--port", "0", "--no-browser", "--json"]
+def served(loaded: Loaded) -> Iterator[subprocess.Popen[str]]:
+    """`dlt-bunce ui` in a process of its own."""
+    words = [str(PROGRAM), "ui", "--port", "0", "--no-browser", "--json"]
     with subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as running:
@@ -198,7 +198,7 @@ def test_the_program_serves_until_it_is_interrupted_and_logs_nothing(
     assert (served.stdout.read(), served.stderr.read()) == ("", "")
 
 
-def test_a_replay_that_is_broken_off_leaves_its_letters_open(
+def test_an_interrupted_replay_leaves_its_dead_letters_open(
     loaded: Loaded, emulator: Emulator, served: subprocess.Popen[str]
 ) -> None:
     assert served.stdout
@@ -212,16 +212,16 @@ def test_a_replay_that_is_broken_off_leaves_its_letters_open(
         rate_limit=0, faults=(Fault("hang_before", on_request=1, seconds=60),)
     )
     before = len(emulator.requests)
-    order = urlencode({"token": token, "do": "replay-all", "field": "email"})
+    form = urlencode({"token": token, "do": "replay-all", "field": "email"})
 
-    begun = ask(Auth(port), "POST", "/act", cookie=cookie, body=order)[0]
+    begun = ask(Auth(port), "POST", "/act", cookie=cookie, body=form)[0]
     while not any(request.rows for request in emulator.requests[before:]):
         assert served.poll() is None
     served.send_signal(signal.SIGINT)
 
     assert begun == 303
     assert served.wait(30) == 1
-    assert served.stderr.read().startswith("A replay or discard was broken off.")
+    assert served.stderr.read().startswith("A replay or discard was interrupted.")
     assert loaded.statuses()["3"] == "open"
 
 
@@ -229,7 +229,7 @@ def _header(port: int, path: str) -> str:
     return ask(Auth(port), "GET", path, cookie="")[1]["set-cookie"]
 
 
-def test_the_browser_is_led_in_without_the_token_among_its_arguments(
+def test_the_browser_is_signed_in_without_the_token_in_its_arguments(
     loaded: Loaded, monkeypatch: pytest.MonkeyPatch, window: Callable[..., Visit]
 ) -> None:
     browser = Path("browser.sh").absolute()
@@ -261,7 +261,7 @@ def test_the_browser_is_led_in_without_the_token_among_its_arguments(
     assert not file.exists()
 
 
-def test_a_port_that_is_taken_is_told_with_its_remedy(run: Run, auth: Auth) -> None:
+def test_a_port_in_use_is_reported_with_its_remedy(run: Run, auth: Auth) -> None:
     refused = run("ui", "--no-browser", "--port", str(auth.port))
 
     assert refused.code == 2

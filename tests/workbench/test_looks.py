@@ -1,4 +1,4 @@
-"""Pages that everybody can read: axe's rules, both color schemes, and a telephone's width."""
+"""Accessibility of the pages: axe's rules, both color schemes, and a phone's width."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from .conftest import Loaded, Visit, at, signed_in, violations
 
 @pytest.fixture(params=["sqlite"])
 def store_url(request: pytest.FixtureRequest) -> str:
-    """One kind is enough: the store does not change how a page looks."""
+    """One kind of store is enough: it does not change how a page looks."""
     return "sqlite:///bunce.sqlite"
 
 
 def _walk(visit: Visit, auth: Auth, loaded: Loaded, check: Callable[[str], None]) -> None:
-    """Looks at every kind of page."""
+    """Open every kind of page and check it."""
     page, letter = visit.page, loaded.letters()["3"]
     check("runs")
     for path in ("/letters", "/letters?code=refused&status=any", f"/letters/{letter['id']}"):
@@ -32,15 +32,15 @@ def _walk(visit: Visit, auth: Auth, loaded: Loaded, check: Callable[[str], None]
     page.goto(at(auth, "/letters?code=invalid_phone_no"))
     visit.press("Discard all 3")
     check("confirm all")
-    visit.press("Discard 3 letters")
-    page.get_by_role("heading", name="Discard done").wait_for()
+    visit.press("Discard 3 dead letters")
+    page.get_by_role("heading", name="Discard finished").wait_for()
     check("done")
     page.goto(at(auth, "/letters/nothing"))
     check("error_page")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_against_any_page(
+def test_axe_finds_no_violations_on_any_page(
     scheme: str, auth: Auth, loaded: Loaded, window: Callable[..., Visit]
 ) -> None:
     visit = signed_in(auth, window(color_scheme=scheme))
@@ -55,7 +55,7 @@ def test_axe_finds_nothing_against_any_page(
     assert found == {}
 
 
-def test_no_page_is_wider_than_a_telephone(
+def test_no_page_is_wider_than_a_phone(
     auth: Auth, loaded: Loaded, window: Callable[..., Visit]
 ) -> None:
     visit = signed_in(auth, window(viewport={"width": 360, "height": 740}))
@@ -71,7 +71,7 @@ def test_no_page_is_wider_than_a_telephone(
 
 @pytest.mark.parametrize("width", [360, 1200])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_report_is_one_file_that_asks_nobody_and_complains_of_nothing(
+def test_the_report_is_one_file_that_loads_nothing_else_and_logs_no_errors(
     scheme: str, width: int, loaded: Loaded, window: Callable[..., Visit]
 ) -> None:
     assert loaded.run("report", "--html", "report.html").code == 0
@@ -82,7 +82,7 @@ def test_the_report_is_one_file_that_asks_nobody_and_complains_of_nothing(
     visit.page.wait_for_load_state("networkidle")
 
     assert [report] == [url for url in visit.requests if not url.startswith("data:")]
-    assert visit.complaints == []
+    assert visit.errors == []
     assert violations(visit.page) == []
     assert width == visit.page.evaluate("document.documentElement.scrollWidth")
     assert visit.page.locator("script, [src], [onclick]").count() == 0

@@ -1,4 +1,4 @@
-"""`dlt-bunce report`: the runs over time, on the terminal, for programs, and as a page."""
+"""`dlt-bunce report`: runs over time on the terminal, as JSON, and as an HTML page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .conftest import SECRETS, Loaded, Run
 
 
 def past(number: int, **changes: Any) -> PastRun:
-    """A run of a minute that was `number` hours ago."""
+    """Return a run of two minutes that began `number` hours before a fixed time."""
     started = datetime(2026, 3, 2, tzinfo=timezone.utc) - timedelta(hours=number)
     values: dict[str, Any] = {
         "run_id": f"run-{number}",
@@ -44,23 +44,23 @@ def past(number: int, **changes: Any) -> PastRun:
     return PastRun(**values | changes)
 
 
-def test_figures_of_a_load_are_the_same_for_people_and_for_programs(loaded: Loaded) -> None:
+def test_the_counts_of_a_load_are_the_same_as_text_and_as_json(loaded: Loaded) -> None:
     store = ("--store-url", loaded.store_url)
 
-    told = loaded.run("report", *store)
+    shown = loaded.run("report", *store)
     read = loaded.run("report", "--json", *store).json
 
-    (run,) = read["runs"]
-    assert (run["read"], run["created"], run["rejected"]) == (5, 1, 4)
-    assert {"invalid_phone_no": 3, "email_taken": 1} == run["reject_codes"] == read["rejects"]
-    assert run["requests"] > 0
-    assert 0 < run["mean_answer_seconds"] <= run["slowest_answer_seconds"]
-    assert (read["requests_per_minute"], run["budget"], run["budget_share"]) == (0, None, None)
-    assert "the last 1 runs" in told.output
-    assert "invalid_phone_no" in told.output
+    (only,) = read["runs"]
+    assert (only["read"], only["created"], only["rejected"]) == (5, 1, 4)
+    assert {"invalid_phone_no": 3, "email_taken": 1} == only["reject_codes"] == read["rejects"]
+    assert only["requests"] > 0
+    assert 0 < only["mean_answer_seconds"] <= only["slowest_answer_seconds"]
+    assert (read["requests_per_minute"], only["budget"], only["budget_share"]) == (0, None, None)
+    assert "latest 1 run" in shown.output
+    assert "invalid_phone_no" in shown.output
 
 
-def test_the_budget_is_that_of_the_minutes_of_the_run() -> None:
+def test_the_budget_covers_the_duration_of_the_run() -> None:
     run = past(1)
 
     assert (run.budget(500), run.budget_share(500)) == (1_000, 0.1)
@@ -70,52 +70,52 @@ def test_the_budget_is_that_of_the_minutes_of_the_run() -> None:
     assert past(1, ended_at=None).budget(500) is None
 
 
-def test_no_value_of_a_customer_is_in_the_file(loaded: Loaded) -> None:
-    done = loaded.run("report", "--html", "runs.html", "--store-url", loaded.store_url)
+def test_the_file_contains_no_customer_data(loaded: Loaded) -> None:
+    result = loaded.run("report", "--html", "runs.html", "--store-url", loaded.store_url)
 
     page = Path("runs.html").read_text("utf-8")
-    assert done.output == "1 runs written to runs.html (counts only, no customer).\n"
+    assert result.output == "Wrote 1 run to runs.html (counts only, no customer data).\n"
     assert [secret for secret in SECRETS if secret in page] == []
     assert "invalid_phone_no" in page
 
 
-def test_a_file_is_replaced_only_when_told(loaded: Loaded) -> None:
+def test_a_file_is_replaced_only_with_overwrite(loaded: Loaded) -> None:
     Path("runs.html").write_text("mine")
     store = ("--store-url", loaded.store_url)
 
     refused = loaded.run("report", "--html", "runs.html", *store)
     kept = Path("runs.html").read_text()
-    done = loaded.run("report", "--html", "runs.html", "--overwrite", *store)
+    result = loaded.run("report", "--html", "runs.html", "--overwrite", *store)
     wrong = loaded.run("report", "--html", "runs.pdf", *store)
     nowhere = loaded.run("report", "--html", "no/such/runs.html", *store)
 
-    assert (refused.code, kept, done.code) == (2, "mine", 0)
-    assert "runs.html exists already" in refused.errors
+    assert (refused.code, kept, result.code) == (2, "mine", 0)
+    assert "runs.html already exists" in refused.errors
     assert (wrong.code, "does not end in .html" in wrong.errors) == (2, True)
     assert (nowhere.code, "cannot be written: No such file" in nowhere.errors) == (2, True)
-    assert list(Path().glob(".runs*")) == [], "no part is left behind"
+    assert list(Path().glob(".runs*")) == [], "no partial file is left behind"
 
 
-def test_an_account_without_runs_has_a_report_all_the_same(run: Run) -> None:
+def test_an_account_without_runs_has_an_empty_report(run: Run) -> None:
     with Database("sqlite:///bunce.sqlite"):
         pass
 
-    told = run("report")
-    done = run("report", "--html", "runs.html")
+    shown = run("report")
+    result = run("report", "--html", "runs.html")
 
-    assert "no run has been recorded" in told.output
-    assert (done.code, run("report", "--json").json["runs"]) == (0, [])
+    assert "has no recorded runs" in shown.output
+    assert (result.code, run("report", "--json").json["runs"]) == (0, [])
     assert "No run has been recorded" in Path("runs.html").read_text("utf-8")
 
 
-def test_a_thousand_runs_are_tabled_and_the_last_of_them_drawn() -> None:
+def test_tables_show_a_thousand_runs_and_charts_the_latest() -> None:
     runs = [past(n) for n in range(1_000)]
 
     page = as_html(Report("default", runs, 500))
 
     assert len(re.findall(r"</tr>", page.partition('id="wire-table"')[2])) - 1 == 1_000
     fates = charts(runs, 500)[0]
-    assert [len(series.values) for series in fates.series] == [MAX_BARS, MAX_BARS]
+    assert [len(line.values) for line in fates.series] == [MAX_BARS, MAX_BARS]
     assert f"Charts show the last {MAX_BARS} runs" in page
 
 
@@ -132,14 +132,14 @@ def test_a_thousand_runs_are_tabled_and_the_last_of_them_drawn() -> None:
     ],
     ids=["usual", "running", "empty", "long", "markup", "codes", "instant"],
 )
-def test_any_run_can_be_shown(run: PastRun) -> None:
+def test_any_run_can_be_rendered(run: PastRun) -> None:
     page = as_html(Report("default", [run], 500))
 
     assert "<script" not in page
     assert run.run_id in page
 
 
-def test_each_chart_says_what_it_shows_and_leads_to_its_figures() -> None:
+def test_each_chart_has_a_description_and_a_link_to_its_table() -> None:
     page = as_html(Report("default", [past(n) for n in range(3)], 500))
 
     drawn = re.findall(r'<svg[^>]*aria-labelledby="(\S+) (\S+)"', page)
@@ -170,7 +170,7 @@ def test_runs_of_other_accounts_are_not_shown(loaded: Loaded) -> None:
         (["ui", "--no-browser"], "python_multipart", "pip install 'dlt-bunce[ui]'"),
     ],
 )
-def test_an_extra_that_is_missing_is_told_with_its_remedy(
+def test_a_missing_extra_is_reported_with_its_remedy(
     words: list[str], module: str, remedy: str
 ) -> None:
     with Database("sqlite:///bunce.sqlite"):
@@ -187,16 +187,16 @@ def test_an_extra_that_is_missing_is_told_with_its_remedy(
                 (datetime.now(timezone.utc).isoformat(),),
             )
 
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
     )
 
-    assert done.returncode == 2
-    assert remedy in done.stderr
-    assert "Traceback" not in done.stderr
+    assert result.returncode == 2
+    assert remedy in result.stderr
+    assert "Traceback" not in result.stderr
 
 
-def test_drawing_leaves_python_s_imports_as_they_are(loaded: Loaded) -> None:
+def test_drawing_leaves_no_import_hook_behind(loaded: Loaded) -> None:
     code = (
         "import sys; from dlt_bunce.cli import main; "
         "main(['report', '--html', 'r.html'], standalone_mode=False); "

@@ -1,4 +1,4 @@
-"""The workbench as an operator uses it: find letters, look at one, replay, discard."""
+"""The workbench as operators use it: find dead letters, view one, replay, discard."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dlt_bunce.workbench.auth import Auth
 from .conftest import SCRIPT, SECRETS, Loaded, Visit, at
 
 
-def test_a_letter_is_found_looked_at_and_replayed_after_it_was_confirmed(
+def test_a_dead_letter_is_found_viewed_and_replayed_after_confirmation(
     visit: Visit, auth: Auth, loaded: Loaded, emulator: Emulator
 ) -> None:
     letter = loaded.letters()["3"]
@@ -30,50 +30,52 @@ def test_a_letter_is_found_looked_at_and_replayed_after_it_was_confirmed(
     visit.press("Replay")
     asked = page.get_by_role("heading", level=1).inner_text()
     before = dict(emulator.customers)
-    visit.press("Replay 1 letter")
-    page.get_by_role("heading", name="Replay done").wait_for()
+    visit.press("Replay 1 dead letter")
+    page.get_by_role("heading", name="Replay finished").wait_for()
 
     assert [secret for secret in SECRETS if secret in masked] == []
     assert REJECT_CODES["email_taken"].remedy in masked
     assert "c1@example.com" in values
-    assert asked == "Replay 1 letter?"
+    assert asked == "Replay 1 dead letter?"
     assert {"1"} == set(before)
     assert {"1", "3"} == set(emulator.customers)
     assert "Created\t1" in page.get_by_role("table").inner_text()
     assert loaded.statuses() == {"2": "open", "3": "resolved", "4": "open", "5": "open"}
     assert [url for url in visit.requests if not url.startswith(at(auth, "/"))] == []
-    assert visit.complaints == []
+    assert visit.errors == []
 
 
-def test_a_replay_of_all_that_match_leaves_every_other_letter_alone(
+def test_a_replay_of_all_that_match_leaves_other_dead_letters_alone(
     visit: Visit, auth: Auth, loaded: Loaded, emulator: Emulator
 ) -> None:
     emulator.seed([emulator.customers["1"] | {"email": "moved@example.com"}])
     visit.page.goto(at(auth, "/letters?field=email"))
     visit.press("Replay all 1")
-    visit.press("Replay 1 letter")
-    visit.page.get_by_role("heading", name="Replay done").wait_for()
+    visit.press("Replay 1 dead letter")
+    visit.page.get_by_role("heading", name="Replay finished").wait_for()
 
     assert loaded.statuses() == {"2": "open", "3": "resolved", "4": "open", "5": "open"}
 
 
-def test_checked_letters_are_discarded_and_nothing_is_sent(
+def test_checked_dead_letters_are_discarded_and_nothing_is_sent(
     visit: Visit, auth: Auth, loaded: Loaded, emulator: Emulator
 ) -> None:
     asked = len(emulator.requests)
     visit.page.goto(at(auth, "/letters?code=invalid_phone_no"))
     for customer in ("4", "5"):
-        visit.page.get_by_label(f"Check letter {loaded.letters()[customer]['id'][:12]}").check()
+        visit.page.get_by_label(
+            f"Check dead letter {loaded.letters()[customer]['id'][:12]}"
+        ).check()
     visit.press("Discard checked")
-    visit.press("Discard 2 letters")
-    visit.page.get_by_role("heading", name="Discard done").wait_for()
+    visit.press("Discard 2 dead letters")
+    visit.page.get_by_role("heading", name="Discard finished").wait_for()
 
-    assert "Letters discarded\t2" in visit.page.get_by_role("table").inner_text()
+    assert "Dead letters discarded\t2" in visit.page.get_by_role("table").inner_text()
     assert loaded.statuses() == {"2": "open", "3": "open", "4": "discarded", "5": "discarded"}
     assert asked == len(emulator.requests)
 
 
-def test_letters_met_after_the_question_are_not_part_of_the_answer(
+def test_dead_letters_seen_after_the_confirmation_page_are_left_alone(
     visit: Visit, auth: Auth, loaded: Loaded
 ) -> None:
     visit.page.goto(at(auth, "/letters"))
@@ -83,14 +85,14 @@ def test_letters_met_after_the_question_are_not_part_of_the_answer(
         db.execute(
             "UPDATE bunce_dead_letters SET last_seen_at = $1 WHERE customer_id = '2'", (later,)
         )
-    visit.press("Discard 4 letters")
-    visit.page.get_by_role("heading", name="Discard done").wait_for()
+    visit.press("Discard 4 dead letters")
+    visit.page.get_by_role("heading", name="Discard finished").wait_for()
 
-    assert "Letters discarded\t3" in visit.page.get_by_role("table").inner_text()
+    assert "Dead letters discarded\t3" in visit.page.get_by_role("table").inner_text()
     assert loaded.statuses()["2"] == "open"
 
 
-def test_nothing_checked_is_no_order_for_everything(
+def test_an_action_on_checked_dead_letters_needs_at_least_one(
     visit: Visit, auth: Auth, loaded: Loaded
 ) -> None:
     visit.page.goto(at(auth, "/letters"))
@@ -100,7 +102,7 @@ def test_nothing_checked_is_no_order_for_everything(
     assert {"open"} == set(loaded.statuses().values())
 
 
-def test_letters_are_filtered_by_status_run_and_time(
+def test_dead_letters_are_filtered_by_status_run_and_time(
     visit: Visit, auth: Auth, loaded: Loaded
 ) -> None:
     letter = loaded.letters()["2"]
@@ -118,13 +120,11 @@ def test_letters_are_filtered_by_status_run_and_time(
         visit.page.goto(at(auth, f"/letters?{query}"))
         counts[query] = visit.page.get_by_role("row").count()
 
-    head = 1
-    assert [4 + head, 0, 4 + head, 4 + head, 0, 4 + head, 0, 0] == list(counts.values())
+    header = 1
+    assert [4 + header, 0, 4 + header, 4 + header, 0, 4 + header, 0, 0] == list(counts.values())
 
 
-def test_pages_of_letters_lead_to_one_another_and_back(
-    visit: Visit, auth: Auth, loaded: Loaded
-) -> None:
+def test_pages_of_dead_letters_link_to_each_other(visit: Visit, auth: Auth, loaded: Loaded) -> None:
     with Database(loaded.store_url) as db:
         (columns,) = (", ".join(loaded.letters()["2"]),)
         values = columns.replace("id,", "SUBSTR(id, 1, 21) || CAST(n.n + 100 AS TEXT),", 1)
@@ -143,7 +143,7 @@ def test_pages_of_letters_lead_to_one_another_and_back(
     visit.page.wait_for_load_state()
 
     assert [len(page) for page in seen] == [50, 50, 24]
-    assert len({letter for page in seen for letter in page}) == 124
+    assert len({letter_id for page in seen for letter_id in page}) == 124
     assert seen[1] == _ids(visit)
 
 
@@ -151,40 +151,42 @@ def _ids(visit: Visit) -> list[str]:
     return [str(box.get_attribute("value")) for box in visit.page.locator("[name=id]").all()]
 
 
-def test_what_a_row_holds_is_text_and_never_markup(
+def test_values_of_a_row_are_shown_as_text_not_markup(
     visit: Visit, auth: Auth, loaded: Loaded
 ) -> None:
     visit.page.goto(at(auth, f"/letters/{loaded.letters()['4']['id']}"))
     visit.press("Show values")
 
     assert SCRIPT in visit.page.get_by_role("table", name="Row as it was read").inner_text()
-    assert visit.page.title().startswith("Letter ")
+    assert visit.page.title().startswith("Dead letter ")
     assert visit.page.locator("img, script").count() == 0
-    assert visit.complaints == []
+    assert visit.errors == []
 
 
-def test_a_filter_that_is_markup_is_text(visit: Visit, auth: Auth) -> None:
+def test_markup_in_a_filter_is_shown_as_text(visit: Visit, auth: Auth) -> None:
     visit.page.goto(at(auth, '/letters?run="><script>alert(1)</script>'))
 
     assert visit.page.get_by_label("Run id").input_value() == '"><script>alert(1)</script>'
     assert visit.page.locator("script").count() == 0
 
 
-def test_a_failing_replay_says_why_and_leaves_the_letters_open(
+def test_a_failed_replay_says_why_and_leaves_the_dead_letters_open(
     visit: Visit, auth: Auth, loaded: Loaded, emulator: Emulator
 ) -> None:
     emulator.behavior = Behavior(rate_limit=0, api_keys=("other",))
     visit.page.goto(at(auth, "/letters"))
     visit.press("Replay all 4")
-    visit.press("Replay 4 letters")
-    visit.page.get_by_role("heading", name="The replay did not go through").wait_for()
+    visit.press("Replay 4 dead letters")
+    visit.page.get_by_role("heading", name="The replay failed").wait_for()
 
     assert "key" in visit.page.locator(".card.bad").inner_text()
     assert [secret for secret in SECRETS if secret in visit.text()] == []
     assert {"open"} == set(loaded.statuses().values())
 
 
-def test_a_letter_without_its_row_says_so(visit: Visit, auth: Auth, loaded: Loaded) -> None:
+def test_a_dead_letter_without_a_stored_row_says_so(
+    visit: Visit, auth: Auth, loaded: Loaded
+) -> None:
     with Database(loaded.store_url) as db:
         db.execute("UPDATE bunce_dead_letters SET source_row = NULL")
     visit.page.goto(at(auth, f"/letters/{loaded.letters()['2']['id']}"))
@@ -192,7 +194,7 @@ def test_a_letter_without_its_row_says_so(visit: Visit, auth: Auth, loaded: Load
     assert "it cannot be replayed" in visit.text()
 
 
-def test_a_store_that_is_gone_is_told_with_its_remedy(
+def test_an_unusable_store_is_reported_with_its_remedy(
     visit: Visit, auth: Auth, loaded: Loaded, window: Callable[..., Visit]
 ) -> None:
     with Database(loaded.store_url) as db:

@@ -63,7 +63,7 @@ class Rows(Sequence[Row]):
         return self._made[at]
 
     def take(self, chosen: Sequence[int]) -> Rows:
-        """Some of the rows, in that order."""
+        """Return some of the rows, in that order."""
         if len(chosen) == len(self) and all(map(int.__eq__, chosen, range(len(self)))):
             return self
         return Rows(self._table.take(pa.array(chosen, pa.int64())))

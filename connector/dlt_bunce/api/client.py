@@ -9,25 +9,30 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timezone
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import quote
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.exceptions import NewConnectionError
+from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 
+from dlt_bunce.api.deadline import DeadlineAdapter, deadline
 from dlt_bunce.api.lookup import Lookup, Page
 from dlt_bunce.api.observer import UNOBSERVED, Observer, RequestInfo
 from dlt_bunce.api.rate_limit import RateLimiter
 from dlt_bunce.api.reply import Reply
-from dlt_bunce.api.retry import RetryPolicy
+from dlt_bunce.api.retry import MAX_WAIT_S, RetryPolicy, asked_wait_s
 from dlt_bunce.errors import CredentialsError, UnavailableError
 from dlt_bunce.logs import logger
 from dlt_bunce.model import Traffic, Verb
 
 _BULK = {"create": ("POST", "/customers/bulk"), "update": ("PUT", "/customers/bulk-update")}
 _CONNECT_TIMEOUT_S = 10.0
+MAX_ANSWER_BYTES = 32_000_000
+"""Bytes of an answer that are read, decompressed: a full page or batch has less than 2 MB."""
+_PIECE_BYTES = 8_192
+_LATE = "no answer in time"
 _KEPT_IN_LOGS = re.compile(r"(/v1/customers(?:/bulk(?:-update)?)?)(?:[/?][^\s'\")]*)?")
 
 
@@ -49,6 +54,7 @@ class Session:
         self._observer = observer
         self._pace = pace
         self._timeout = (min(_CONNECT_TIMEOUT_S, timeout_s), timeout_s)
+        self._deadline_s = sum(self._timeout)
         self._retry = retry or RetryPolicy()
         self._http = _pool(base_url, api_key, concurrency)
         self._traffic = Traffic()
@@ -59,7 +65,7 @@ class Session:
             logging.getLogger(name).addFilter(_without_ids)
 
     def close(self) -> None:
-        """Closes the pool, and what the pace holds."""
+        """Close the pool, and what the rate limiter holds."""
         self._http.close()
         self._pace.close()
 
@@ -104,32 +110,37 @@ class Session:
         return reply
 
     def find(self, customer_ids: Sequence[str]) -> dict[str, dict[str, Any]] | None:
-        """The customers that exist among `customer_ids`, by id; None when nobody can tell.
+        """Return the customers that exist among `customer_ids`, by id; None without look-ups.
 
         Raises UnavailableError or CredentialsError when a look-up is not answered.
         """
         return self._lookup.find(customer_ids)
 
     def list_customers(self, cursor: str | None) -> Page:
-        """A page of all customers; `cursor` is that of the page before, None for the first.
+        """Return a page of all customers; `cursor` is that of the page before, None for the first.
 
         Raises ListingError when this is no listing, UnavailableError, or CredentialsError.
         """
         return self._lookup.page(cursor)
 
     def take_traffic(self) -> Traffic:
-        """What went over the wire since the last call."""
+        """Return what went over the wire since the last call."""
         with self._lock:
             traffic, self._traffic = self._traffic, Traffic()
         return traffic
 
     def pause(self, reply: Reply, attempt: int) -> bool:
-        """Waits before another try, everybody if the server said so; False: give up.
+        """Wait before another try, or make everybody wait if the server said so; False: give up.
 
-        Nobody waits once `stopping` is set: the load is to end.
+        Nobody waits once `stopping` is set: the load is to end. Raises UnavailableError when the
+        server asks for a longer wait than a run takes part in.
         """
         jitter = random.random()  # noqa: S311, it spreads tries and guards nothing
-        wait = self._retry.wait(attempt, reply, jitter=jitter, now=time.time())
+        now = time.time()
+        wait = self._retry.wait(attempt, reply, jitter=jitter, now=now)
+        asked = asked_wait_s(reply, now)
+        if wait is None and asked > MAX_WAIT_S:
+            raise _asks_for_too_much(reply, asked, now)
         if wait is None:
             return False
         logger().info("request.retry", attempt=attempt, wait_s=round(wait, 1), why=reply.describe())
@@ -182,26 +193,34 @@ class Session:
 
     def _ask(self, method: str, url: str, body: bytes | None) -> Reply:
         started = time.monotonic()
-        try:
-            response = self._http.request(
-                method,
-                url,
-                data=body,
-                headers={"Content-Type": "application/json"} if body is not None else None,
-                timeout=self._timeout,
-                allow_redirects=False,
-            )
-        except requests.RequestException as error:
-            # the text of these exceptions holds the URL and with it customer ids
-            return Reply(
-                "not_sent" if _never_left(error) else "lost",
-                seconds=time.monotonic() - started,
-                reason=_reason(error),
-            )
+        with deadline(self._deadline_s) as end:
+            try:
+                response = self._http.request(
+                    method,
+                    url,
+                    data=body,
+                    headers={"Content-Type": "application/json"} if body is not None else None,
+                    timeout=self._timeout,
+                    allow_redirects=False,
+                    stream=True,
+                )
+                content = _content(response)
+            except (requests.RequestException, HTTPError, OSError) as error:
+                # the text of these exceptions holds the URL and with it customer ids
+                return Reply(
+                    "not_sent" if _never_left(error) else "lost",
+                    seconds=time.monotonic() - started,
+                    reason=_LATE if end.is_past else _reason(error),
+                )
+        if content is None:
+            reason = f"an answer of more than {MAX_ANSWER_BYTES:,} bytes"
+            return Reply("lost", seconds=time.monotonic() - started, reason=reason)
+        if end.is_past:
+            return Reply("lost", seconds=time.monotonic() - started, reason=_LATE)
         return Reply(
             "answered",
             response.status_code,
-            response.content,
+            content,
             response.headers.get("Retry-After"),
             time.monotonic() - started,
             date=response.headers.get("Date"),
@@ -220,7 +239,7 @@ class Session:
 
 
 def _pool(base_url: str, api_key: str, concurrency: int) -> requests.Session:
-    """Connections that threads may share: nothing is kept from one request to the next."""
+    """Make connections that threads may share: requests leave nothing behind for others."""
     http = requests.Session()
     http.headers.update(
         {
@@ -237,7 +256,7 @@ def _pool(base_url: str, api_key: str, concurrency: int) -> requests.Session:
     )
     http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     # retries are ours: urllib3 does not know what was carried out
-    adapter = HTTPAdapter(
+    adapter = DeadlineAdapter(
         pool_connections=1, pool_maxsize=concurrency, max_retries=0, pool_block=True
     )
     for scheme in ("https://", "http://"):
@@ -246,7 +265,7 @@ def _pool(base_url: str, api_key: str, concurrency: int) -> requests.Session:
 
 
 def _without_ids(record: logging.LogRecord) -> bool:
-    """A filter for urllib3's log: what follows /customers holds ids and is left out."""
+    """Filter urllib3's log: what follows /customers holds ids and is left out."""
     if isinstance(record.args, tuple):
         record.args = tuple(
             _KEPT_IN_LOGS.sub(r"\1", arg) if isinstance(arg, str) else arg for arg in record.args
@@ -254,16 +273,41 @@ def _without_ids(record: logging.LogRecord) -> bool:
     return True
 
 
-def _never_left(error: requests.RequestException) -> bool:
+def _asks_for_too_much(reply: Reply, asked: float, now: float) -> UnavailableError:
+    try:
+        until = datetime.fromtimestamp(now + asked, timezone.utc)
+        remedy = f"Run again after {until:%Y-%m-%d %H:%M} UTC"
+    except (OverflowError, ValueError, OSError):
+        remedy = "Ask Bunce when to run again"
+    return UnavailableError(
+        f"Bunce asked to wait {asked:,.0f} s (Retry-After of an {reply.describe()}); a run waits "
+        f"{MAX_WAIT_S:,.0f} s at most.",
+        remedy=f"{remedy}: settled rows are not sent again, the others are kept.",
+    )
+
+
+def _content(response: requests.Response) -> bytes | None:
+    """Return the body, decompressed; None when it is larger than any answer should be."""
+    pieces, size = [], 0
+    with response:
+        while piece := response.raw.read(_PIECE_BYTES, decode_content=True):
+            pieces.append(piece)
+            size += len(piece)
+            if size > MAX_ANSWER_BYTES:
+                return None
+    return b"".join(pieces)
+
+
+def _never_left(error: Exception) -> bool:
     if isinstance(error, requests.ConnectTimeout):
         return True
     cause = error.args[0] if error.args else None
     return isinstance(getattr(cause, "reason", cause), NewConnectionError)
 
 
-def _reason(error: requests.RequestException) -> str:
-    if isinstance(error, requests.Timeout):
-        return "no answer in time"
+def _reason(error: Exception) -> str:
+    if isinstance(error, requests.Timeout | TimeoutError | ReadTimeoutError):
+        return _LATE
     if _never_left(error):
         return "no connection (host unknown, or refused)"
     return f"connection broken ({type(error).__name__})"

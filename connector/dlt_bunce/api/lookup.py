@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -20,6 +21,8 @@ _MAX_PAGES = 50
 _PAGE = 100
 _TOO_MANY = frozenset({400, 413, 414, 422, 431})
 """What a server may answer to more ids than it takes."""
+
+_NOBODY = "no-such-customer-"
 
 Customer = dict[str, Any]
 Get = Callable[[str, Mapping[str, str]], Reply]
@@ -42,28 +45,32 @@ class Lookup:
     """Looks customers up through `get(path, query)`, and learns how that works here.
 
     Presence is a fact. Absence could as well be a short page, a list of ids that was cut, or a
-    filter that nobody reads. So each list ends with a *witness*, a customer known to exist: only
-    an answer that holds the witness was read to its end.
+    filter that nobody reads. So each list ends with a *control id*, of a customer known to exist:
+    only an answer that holds it was read to its end. And where the workspace may have no other
+    customer, an id that cannot exist shows once whether the filter is obeyed.
     """
 
     def __init__(self, get: Get) -> None:
         self._get = get
         self._works: bool | None = None
         self._works_by_path = False
-        self._witness: str | None = None
+        self._control: str | None = None
+        self._others_exist = False
         self._most = MAX_IDS
         self._largest_answered = 0
         self._widens = True
 
     def note(self, reply: Reply) -> None:
-        """Takes a witness from any listing."""
+        """Take a control id from any listing."""
         page = read_page(reply)
+        if page is not None:
+            self._others_exist = self._others_exist or bool(page.more) or len(page.customers) > 1
         for customer_id in page.customers if page else ():
-            if self._witness is None and _fits_a_list(customer_id):
-                self._witness = customer_id
+            if self._control is None and _fits_a_list(customer_id):
+                self._control = customer_id
 
     def page(self, cursor: str | None) -> Page:
-        """A page of the listing of all customers. Raises ListingError when this is none."""
+        """Return a page of the listing of all customers. Raises ListingError when this is none."""
         query = {"per_page": str(_PAGE)} | ({"cursor": cursor} if cursor else {})
         page = read_page(self._answer("/customers", query))
         unsure = page is not None and page.more is None and len(page.customers) >= _PAGE
@@ -75,7 +82,7 @@ class Lookup:
         return page
 
     def find(self, customer_ids: Iterable[str]) -> dict[str, Customer] | None:
-        """The customers that exist among `customer_ids`, by id; None when nobody can tell.
+        """Return the customers that exist among `customer_ids`, by id; None without look-ups.
 
         Raises UnavailableError or CredentialsError when a look-up is not answered.
         """
@@ -94,34 +101,40 @@ class Lookup:
         return {i: found[i] for i in ids if i in found}
 
     def _is_anybody_there(self) -> bool:
-        """Proves once that look-ups work, by a customer known to exist. False: there is none."""
+        """Prove once that look-ups work, by a customer known to exist. False: there is none."""
         if self._works:
             return True
-        if self._witness is None:
+        if self._control is None:
             reply = self._answer("/customers", {"per_page": "20"})
             page = read_page(reply)
             if page is None:
                 self._give_up(reply)
             self.note(reply)
-            if self._witness is None:
+            if self._control is None:
                 if page.customers or page.more:
                     raise _NoLookupError
                 return False
-        reply = self._answer("/customers", _query([self._witness]))
-        page = read_page(reply)
-        if page is None or set(page.customers) != {self._witness}:
-            self._give_up(reply)
+        self._expect({self._control}, [self._control])
+        if not self._others_exist:
+            self._expect(set(), [_NOBODY + secrets.token_hex(8)])
         self._works = True
         return True
+
+    def _expect(self, customers: set[str], ids: Sequence[str]) -> None:
+        """Look up ids of which it is known which exist."""
+        reply = self._answer("/customers", _query(ids))
+        page = read_page(reply)
+        if page is None or set(page.customers) != customers:
+            self._give_up(reply)
 
     def _by_list(self, ids: Sequence[str]) -> dict[str, Customer]:
         found: dict[str, Customer] = {}
         left = list(ids)
         while left:
-            witness = str(self._witness)
+            control = str(self._control)
             portion = _portion(left, max(1, self._most - 1))
             alone = self._most == 1
-            asked = portion if alone else [*(i for i in portion if i != witness), witness]
+            asked = portion if alone else [*(i for i in portion if i != control), control]
             page = self._list(asked)
             self._widens = self._widens and page is not None
             if page is None and len(asked) > 1:
@@ -135,16 +148,16 @@ class Lookup:
                 continue
             new = page.customers.keys() & set(left)
             found |= page.customers
-            only_witness = page.customers.keys() <= {witness}
-            ended = page.more is False or (page.more is None and only_witness)
-            if alone or (ended and witness in page.customers):
+            only_control = page.customers.keys() <= {control}
+            ended = page.more is False or (page.more is None and only_control)
+            if alone or (ended and control in page.customers):
                 self._largest_answered = max(self._largest_answered, len(asked))
                 left = left[len(portion) :]
                 if self._widens and len(portion) == self._most - 1:
                     self._most *= 2
             else:
                 left = [i for i in left if i not in new]
-                if witness not in page.customers or not new:
+                if control not in page.customers or not new:
                     self._most = max(1, len(asked) // 2)
                     self._widens = False
         return found
@@ -171,9 +184,9 @@ class Lookup:
         return Page(found, None, len(found) < len(ids))
 
     def _by_path(self, customer_id: str) -> dict[str, Customer]:
-        """One customer; a 404 means absent only where the call has found the witness before."""
+        """One customer; a 404 means absent only where the call has found the control id before."""
         if not self._works_by_path:
-            if not self._one(str(self._witness)):
+            if not self._one(str(self._control)):
                 raise _NoLookupError
             self._works_by_path = True
         return self._one(customer_id)
@@ -213,7 +226,7 @@ class Lookup:
 
 
 def customers_of(document: Mapping[str, Any]) -> list[Customer]:
-    """The customers of a body: `data` as a list, or as an object with `data` inside."""
+    """Return the customers of a body: `data` as a list, or as an object with `data` inside."""
     data = document.get("data")
     if isinstance(data, dict):
         data = data.get("data", [data])
@@ -221,7 +234,7 @@ def customers_of(document: Mapping[str, Any]) -> list[Customer]:
 
 
 def read_page(reply: Reply) -> Page | None:
-    """The page that a reply holds, or None when it is no listing."""
+    """Return the page that a reply holds, or None when it is not a listing."""
     document = reply.document
     if reply.arrival != "answered" or not 200 <= reply.status < 300 or document is None:
         return None

@@ -72,7 +72,7 @@ class TokenBucket:
         """Nothing to close."""
 
     def _take(self) -> float:
-        """Takes a token and returns 0, or returns how long to wait before asking again."""
+        """Take a token and return 0, or return how long to wait before asking again."""
         with self._lock:
             now = self._clock()
             if now < self._paused_until:

@@ -11,7 +11,7 @@ from dlt_bunce.api.reply import Reply
 BLOCK_S = 60.0
 """Bunce blocks an IP for 60 seconds once it passes its limit (API reference, rate limits)."""
 MAX_WAIT_S = 300.0
-"""No server makes us wait longer, whatever it asks for."""
+"""The longest wait that a run takes part in; when a server asks for more, the run ends."""
 
 
 @dataclass(frozen=True)
@@ -26,26 +26,35 @@ class RetryPolicy:
     block_s: float = BLOCK_S
 
     def wait(self, attempt: int, reply: Reply, *, jitter: float, now: float) -> float | None:
-        """Seconds to wait before try number `attempt + 1`, or None to give up.
+        """Return the seconds to wait before try number `attempt + 1`, or None to give up.
 
         `attempt` is 1 after the first try, `jitter` lies in [0, 1), `now` is seconds since 1970.
         What the server asks for outranks our own guess.
         """
-        if attempt >= self.attempts:
+        asked = asked_wait_s(reply, now)
+        if attempt >= self.attempts or asked > MAX_WAIT_S:
             return None
-        asked = retry_after_s(reply.retry_after, now) or 0.0
         if reply.status == 429 and (attempt > 1 or not asked):
             # the unit of Retry-After is nowhere stated, and clocks differ: once it was too short
             # (or already over), the documented block is waited for
             asked = max(asked, self.block_s)
         if asked:
             # a little late is safe, a little early is another block
-            return min(asked, MAX_WAIT_S) + jitter * 0.5
+            return asked + jitter * 0.5
         return float(min(self.cap_s, self.base_s * 2 ** (attempt - 1)) * (0.5 + jitter / 2))
 
 
+def asked_wait_s(reply: Reply, now: float) -> float:
+    """Return how long a server asks to wait, 0 if it does not.
+
+    A date is taken relative to the server's own clock, where the reply shows that.
+    """
+    ahead = None if reply.date is None else seconds_from_now(reply.date, now)
+    return retry_after_s(reply.retry_after, now + (ahead or 0.0)) or 0.0
+
+
 def retry_after_s(value: str | None, now: float) -> float | None:
-    """A Retry-After header in seconds from `now`, given as seconds or as an HTTP date.
+    """Return a Retry-After header, given as seconds or as an HTTP date, in seconds from `now`.
 
     None when it is missing or makes no sense; 0 for a moment that is past.
     """
@@ -60,7 +69,7 @@ def retry_after_s(value: str | None, now: float) -> float | None:
 
 
 def seconds_from_now(date: str, now: float) -> float | None:
-    """How far an HTTP date lies ahead, below 0 if it is past; None when it makes no sense."""
+    """Return how far an HTTP date lies ahead, below 0 if it is past; None if it makes no sense."""
     try:
         when = parsedate_to_datetime(date)
     except (ValueError, OverflowError):

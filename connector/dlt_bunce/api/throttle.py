@@ -138,7 +138,7 @@ class Concurrency:
                 self._move()
 
     def _follow_size(self, rows: int) -> None:
-        """What batches of another size took tells nothing; a few small ones are left-overs."""
+        """Forget the speeds of batches of another size; a few small ones are left-overs."""
         self._smaller = self._smaller + 1 if rows < self._rows * _SIMILAR else 0
         if rows * _SIMILAR > self._rows or self._smaller >= self._level:
             self._forget(rows)
@@ -178,16 +178,16 @@ class Learner(Protocol):
     """Who is told how batches fare."""
 
     def answered(self, rows: int, seconds: float) -> None:
-        """A batch was accepted."""
+        """Note that a batch was accepted."""
 
     def too_large(self, rows: int) -> None:
-        """A batch was refused for its size."""
+        """Note that a batch was rejected for its size."""
 
     def timed_out(self, rows: int) -> None:
-        """A batch got no answer in time."""
+        """Note that a batch got no answer in time."""
 
     def took_many_calls(self, rows: int) -> None:
-        """A batch could not be settled within its bound on calls."""
+        """Note that a batch could not be settled within its request limit."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`dlt-bunce`: load, look, replay. Commands are imported when they are called."""
+"""The command line `dlt-bunce`. Each command is imported only when it is called."""
 
 from __future__ import annotations
 
@@ -11,24 +11,27 @@ from typing import Any
 import click
 
 COMMANDS = {
-    "check": ("check", "Tell what a load will do, without sending or writing anything."),
-    "doctor": ("doctor", "Look whether key, host, store, versions, clock, and budget are well."),
+    "check": ("check", "Show what a load would do, without sending or writing anything."),
+    "doctor": ("doctor", "Check the API key, host, store, versions, clock, and rate limit."),
     "load": ("load", "Load customers from a file or a database into Bunce."),
-    "status": ("status", "Show the ledger, open dead letters, and the last runs."),
-    "dead-letters": ("dead_letters", "Look at rows that could not go; replay or discard them."),
-    "report": ("report", "Show the runs over time, or write them as an HTML file."),
-    "ui": ("ui", "Look at runs and dead letters in a browser; replay or discard."),
-    "adopt": ("adopt", "Take customers whom Bunce has already into the ledger."),
-    "erase": ("erase", "Forget customers: in the ledger, the dead letters, and dlt's folders."),
-    "account": ("account", "Show the accounts of the store, or give one a new API key."),
-    "emulator": ("emulator", "Run a stand-in for Bunce's API on this machine."),
-    "demo": ("demo", "Watch 10,000 customers go through the whole story, locally."),
+    "status": ("status", "Show the ledger, open dead letters, and the latest runs."),
+    "dead-letters": (
+        "dead_letters",
+        "Inspect rows that could not be loaded; replay or discard them.",
+    ),
+    "report": ("report", "Show run history, or write it to an HTML file."),
+    "ui": ("ui", "Browse runs and dead letters in a web browser; replay or discard."),
+    "adopt": ("adopt", "Add customers that already exist in Bunce to the ledger."),
+    "erase": ("erase", "Erase customers from the ledger, dead letters, and dlt's folders."),
+    "account": ("account", "List the accounts in the store, or switch one to a new API key."),
+    "emulator": ("emulator", "Run an emulator of Bunce's API on this machine."),
+    "demo": ("demo", "Load 10,000 sample customers into a local emulator, three times."),
 }
 
 
 @contextlib.contextmanager
 def _in_one_line() -> Iterator[None]:
-    """Wrong use is told in one line, as every other failure; a bare group still shows its help."""
+    """Shorten usage errors to one line, like any other failure; a bare group shows its help."""
     try:
         yield
     except click.UsageError as error:
@@ -39,7 +42,7 @@ def _in_one_line() -> Iterator[None]:
 
 
 class _Commands(click.Group):
-    """Lists every command without importing any: help must be quick."""
+    """A group that lists its commands without importing them, so that help is quick."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -66,12 +69,12 @@ class _Commands(click.Group):
 @click.group("dlt-bunce", cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="dlt-bunce")
 def main() -> None:
-    """Customers into Bunce, each exactly as often as needed.
+    """Load customers into Bunce, and send only those that are new or have changed.
 
     The API key comes from DESTINATION__BUNCE__CREDENTIALS__API_KEY, dlt's secrets.toml, or a
-    prompt; settings from config.toml or DESTINATION__BUNCE__…. Exit codes: 0 well, 1 failed,
-    2 wrong use, 3 loaded but over a threshold.
+    prompt; settings come from config.toml or DESTINATION__BUNCE__… variables. Exit codes:
+    0 success, 1 failure, 2 usage error, 3 loaded but over a threshold.
     """
-    # dlt prints stack traces of failed jobs at its default level; a user gets one clear line
+    # at its default level dlt prints stack traces of failed jobs; users get one clear line
     os.environ.setdefault("RUNTIME__LOG_LEVEL", "CRITICAL")
     os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")

@@ -11,13 +11,13 @@ from dlt_bunce.errors import UsageError
 
 @click.group("account")
 def command() -> None:
-    """The accounts of the store: one for each Bunce workspace."""
+    """Manage the accounts in the store, one per Bunce workspace."""
 
 
 @command.command("list")
 @options.store_options
 def list_accounts(store_url: str | None, account: str | None, as_json: bool) -> None:
-    """List the accounts of the store."""
+    """List the accounts in the store."""
     with reported():
         from dlt_bunce.store.database import Database
 
@@ -35,10 +35,10 @@ def list_accounts(store_url: str | None, account: str | None, as_json: bool) -> 
 @command.command("rotate")
 @options.store_options
 def rotate(store_url: str | None, account: str | None, as_json: bool) -> None:
-    """Accept the API key and address configured now as the account's, after Bunce has accepted it.
+    """Switch the account to the configured API key and base URL, once Bunce accepts the key.
 
-    For a workspace whose key was renewed, or that has moved. Another workspace needs an account of
-    its own: its customers are not those that this ledger knows.
+    Use this after a workspace's key was renewed or its host changed. A different workspace needs
+    its own account: its customers are not the ones in this ledger.
     """
     with reported():
         from contextlib import closing
@@ -50,8 +50,8 @@ def rotate(store_url: str | None, account: str | None, as_json: bool) -> None:
         with Database(url, read_only=True) as db:
             if not db.rows("SELECT 1 AS n FROM bunce_accounts WHERE account = $1", (name,)):
                 raise UsageError(
-                    f"There is no account {name!r} in the store.",
-                    remedy="See them with: dlt-bunce account list",
+                    f"Account {name!r} does not exist in the store.",
+                    remedy="List the accounts with: dlt-bunce account list",
                 )
         client = options.client(store_url=store_url, account=account)
         with closing(client.session()) as session:
@@ -64,16 +64,16 @@ def rotate(store_url: str | None, account: str | None, as_json: bool) -> None:
         if as_json:
             output.as_json({"account": config.account, "rotated": True})
         else:
-            click.echo(f"Account {config.account} uses the new API key from now on.")
+            click.echo(f"Account {config.account} now uses the new API key.")
 
 
 @command.command("forget-versions")
 @options.store_options
 def forget_versions(store_url: str | None, account: str | None, as_json: bool) -> None:
-    """Forget which version of each customer Bunce has, when the source counts them anew.
+    """Forget the version recorded for each customer, after the source restarts its versions.
 
-    Whatever the next load brings of a customer counts as newer then; unchanged customers are not
-    sent again.
+    The next row loaded for a customer then counts as newer, whatever its version. Unchanged
+    customers are not sent again.
     """
     with reported():
         from dlt_bunce.store.accounts import refuse_unknown_account
@@ -88,4 +88,6 @@ def forget_versions(store_url: str | None, account: str | None, as_json: bool) -
         if as_json:
             output.as_json({"account": name, "forgotten": forgotten})
         else:
-            click.echo(f"Account {name}: the versions of {forgotten:,} customers are forgotten.")
+            click.echo(
+                f"Account {name}: forgot the versions of {output.counted(forgotten, 'customer')}."
+            )

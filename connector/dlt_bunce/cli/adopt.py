@@ -11,19 +11,21 @@ from dlt_bunce.cli.failures import reported
 
 
 @click.command("adopt")
-@click.option("--restart", is_flag=True, help="Begin anew, not where an earlier call stopped.")
-@click.option("--new-account", is_flag=True, help="Make the account if the store has it not.")
+@click.option("--restart", is_flag=True, help="Start over instead of resuming an earlier call.")
+@click.option(
+    "--new-account", is_flag=True, help="Create the account if the store does not have it."
+)
 @options.store_options
 def command(
     restart: bool, new_account: bool, store_url: str | None, account: str | None, as_json: bool
 ) -> None:
-    """Take customers whom Bunce has already into the ledger, from Bunce's own listing.
+    """Add customers that already exist in Bunce to the ledger, from Bunce's own listing.
 
-    For a workspace that has customers before its first load: those who are as the source says are
-    unchanged from then on, and nobody is sent only to be called "already taken". It keeps to the
-    request budget (100 customers a request) and sends no customer. Broken off, the next call goes
-    on where this one stopped. A store that has accounts already gets no new one by this command
-    unless --new-account is given: a misspelt name would list the workspace once more.
+    For a workspace that had customers before its first load: customers that match the source then
+    count as unchanged, and none is sent only to come back as "already taken". It stays within the
+    request budget (100 customers per request) and sends no customer. If it is interrupted, the
+    next call resumes where this one stopped. In a store that already has accounts, a new one is
+    created only with --new-account: a misspelled name would list the workspace again.
     """
     with reported():
         from dlt_bunce.operations.adopt import adopt
@@ -41,7 +43,7 @@ def command(
             output.as_json(dataclasses.asdict(adopted))
             return
         click.echo(
-            f"Adopted {adopted.adopted:,} customers ({adopted.incomplete:,} of them incomplete), "
-            f"{adopted.known:,} were known; {adopted.listed:,} listed in {adopted.requests:,} "
-            "requests."
+            f"Adopted {output.counted(adopted.adopted, 'customer')} ({adopted.incomplete:,} "
+            f"incomplete); {adopted.known:,} already in the ledger. Listed {adopted.listed:,} in "
+            f"{output.counted(adopted.requests, 'request')}."
         )

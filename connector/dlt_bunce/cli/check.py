@@ -21,7 +21,9 @@ _WILL = {"created": "create", "updated": "update", "skipped": "skip", "deferred"
 
 @click.command("check")
 @options.source_options
-@click.option("--show-values", is_flag=True, help="Show values of the source, not their shapes.")
+@click.option(
+    "--show-values", is_flag=True, help="Show values from the source instead of their shapes."
+)
 @options.store_options
 def command(
     origin: Origin,
@@ -30,10 +32,10 @@ def command(
     account: str | None,
     as_json: bool,
 ) -> None:
-    """Tell what a load of SOURCE will do: nothing is sent, nothing is written.
+    """Show what a load of SOURCE would do, without sending or writing anything.
 
-    The source is read whole, mapped, judged, and compared with the ledger, so the counts are those
-    of the load that follows, unless Bunce knows more of these customers than the ledger does.
+    The whole source is read, mapped, validated, and compared with the ledger, so the counts are
+    those of the load that follows, unless Bunce has customers that the ledger does not know.
 
     Example: dlt-bunce check env:CRM_URL --table crm.people --map phone_no=msisdn
     """
@@ -44,7 +46,8 @@ def command(
         last, pace = _known(config, origin.pipeline_name(config.store_url, config.account))
         found = {
             "mapping": [
-                dataclasses.asdict(one) for one in forecast.mapped(preview, show_values=show_values)
+                dataclasses.asdict(column)
+                for column in forecast.mapped(preview, show_values=show_values)
             ],
             "unmapped": forecast.unmapped(preview),
             "summary": preview.summary.as_dict(),
@@ -52,8 +55,8 @@ def command(
             "base_url": config.base_url,
             "mode": config.mode,
             "warnings": [
-                dataclasses.asdict(one)
-                for one in forecast.warnings(
+                dataclasses.asdict(warning)
+                for warning in forecast.warnings(
                     preview, default_region=config.default_region, last=last
                 )
             ],
@@ -74,7 +77,6 @@ def _preview(
     from dlt_bunce.cli.live_progress import hooked, watched
     from dlt_bunce.destination.access import client_of
     from dlt_bunce.destination.adapter import bunce_adapter
-    from dlt_bunce.destination.jobs import previews
     from dlt_bunce.errors import ThresholdError
     from dlt_bunce.load.dry_run import Preview
     from dlt_bunce.operations.flush import flush_and_run
@@ -86,22 +88,22 @@ def _preview(
         pipeline = dlt.pipeline("bunce_check", pipelines_dir=folder, destination=destination)
         config = client_of(pipeline).config
         try:
-            with hooked(), watched():
+            with hooked(destination), watched(destination):
                 summary = flush_and_run(
                     pipeline,
                     bunce_adapter(origin.resource(), **origin.hints),
                     write_disposition=origin.disposition,
                 )
-        except ThresholdError as error:  # told among the warnings, with all the rest
+        except ThresholdError as error:  # shown among the warnings
             summary = error.summary
-        preview = previews.get(summary.run_id or "") or Preview(summary)
+        preview = destination.run_context.previews.get(summary.run_id or "") or Preview(summary)
         return config, dataclasses.replace(preview, summary=summary)
 
 
 def _known(
     config: BunceConfiguration, pipeline_name: str
 ) -> tuple[RunSummary | None, ThroughputEstimate]:
-    """The last run of the pipeline, and the pace at which the next one will go."""
+    """Return the pipeline's last complete run and the pace to expect of the next one."""
     from dlt_bunce.operations.estimate import ThroughputEstimate
     from dlt_bunce.store import rate_limits, runs
     from dlt_bunce.store.accounts import known_account
@@ -142,21 +144,21 @@ def _print(
 ) -> None:
     columns = ("field", "column", "how", "nulls", "values" if show_values else "shapes")
     rows = [
-        one
-        | {"nulls": f"{one['nulls']:,}" if one["nulls"] else None}
-        | {columns[-1]: "   ".join(one["shapes"])}
-        for one in found["mapping"]
+        column
+        | {"nulls": f"{column['nulls']:,}" if column["nulls"] else None}
+        | {columns[-1]: "   ".join(column["shapes"])}
+        for column in found["mapping"]
     ]
     output.print_rows(rows, columns, "Mapping")
     if found["unmapped"]:
-        output.console().print(f"Not used: {', '.join(found['unmapped'])}")
+        output.console().print(f"Unmapped columns: {', '.join(found['unmapped'])}")
     fates = [
         {"rows": f"{count:,}", "fate": _WILL.get(fate, fate)}
         for fate, count in summary.fates.items()
         if count
     ]
-    output.print_rows(fates, ("fate", "rows"), f"{summary.read:,} rows")
-    output.print_codes(summary.reject_codes, "To be rejected")
+    output.print_rows(fates, ("fate", "rows"), output.counted(summary.read, "row"))
+    output.print_codes(summary.reject_codes, "Would be rejected")
     cost = found["cost"]
     console = output.console()
     console.print(f"Bunce: {config.base_url} ({config.mode})")
@@ -165,13 +167,13 @@ def _print(
             f"{cost['requests']:,} requests, at least {output.duration(cost['seconds'])}{_at(pace)}"
         )
     else:
-        console.print("No customer needs to be sent: one request, to see whether the key is good")
-    for one in found["warnings"]:
-        console.print(f"Warning: {one['text']} {one['remedy']}")
+        console.print("No customers need to be sent; one request checks the API key")
+    for warning in found["warnings"]:
+        console.print(f"Warning: {warning['text']} {warning['remedy']}")
 
 
 def _at(pace: ThroughputEstimate) -> str:
     if not pace.requests_per_minute:
-        return ", unpaced"
-    now = f" of which {pace.share:.0%} may be used now" if pace.share < 1 else ""
-    return f" at {pace.requests_per_minute} requests a minute{now}"
+        return ", without pacing"
+    now = f" ({pace.share:.0%} of that available now)" if pace.share < 1 else ""
+    return f" at {pace.requests_per_minute} requests per minute{now}"

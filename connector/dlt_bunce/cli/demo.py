@@ -1,4 +1,4 @@
-"""The command `dlt-bunce demo`: the whole story against an emulated Bunce."""
+"""The command `dlt-bunce demo`: three loads into an emulator."""
 
 from __future__ import annotations
 
@@ -17,63 +17,76 @@ _MARK = ".dlt-bunce-demo"
 
 
 @click.command("demo")
-@click.option("--rows", default=10_000, show_default=True, type=click.IntRange(min=100))
-@click.option("--folder", default="demo", show_default=True, type=click.Path(path_type=Path))
+@click.option(
+    "--rows",
+    default=10_000,
+    show_default=True,
+    type=click.IntRange(min=100),
+    help="Number of sample customers.",
+)
+@click.option(
+    "--folder",
+    default="demo",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Folder for the sample and the store; an earlier demo in it is replaced.",
+)
 def command(rows: int, folder: Path) -> None:
     """Load a sample of customers three times: new, unchanged, and corrected.
 
-    Everything stays on this machine: a stand-in for Bunce runs on a free loopback port.
+    Everything stays on this machine: Bunce's API is emulated on a free loopback port.
     """
     with reported():
         try:
             from dlt_bunce.emulator import Behavior, Emulator
         except ImportError:
             raise ConfigurationError(
-                "The emulator is not installed.", remedy="pip install 'dlt-bunce[emulator]'"
+                "The emulator is not installed.",
+                remedy="Install it with: pip install 'dlt-bunce[emulator]'",
             ) from None
         _fresh(folder)
         with Emulator(Behavior()) as bunce_api:
-            _tell(folder, rows, bunce_api)
+            _show_loads(folder, rows, bunce_api)
 
 
-def _tell(folder: Path, rows: int, bunce_api: Any) -> None:
+def _show_loads(folder: Path, rows: int, bunce_api: Any) -> None:
     import pyarrow.parquet as pq
 
     from dlt_bunce.cli.sample import corrected, sample
 
     say = output.console().print
-    say(f"Bunce is emulated at {bunce_api.base_url}; nothing leaves this machine.\n")
+    say(f"Bunce's API is emulated at {bunce_api.base_url}; nothing leaves this machine.\n")
     table, _ = sample(rows)
     file = folder / "customers.parquet"
     pq.write_table(table, file)
-    say(f"A CRM export with {table.num_rows:,} customers, some of them defective: {file}")
+    say(f"Wrote a CRM export of {table.num_rows:,} customers, some with defects, to {file}")
 
     first = _load(folder, bunce_api.base_url)
-    output.print_summary(first, "First load: everybody is new")
+    output.print_summary(first, "First load: every customer is new")
 
-    say("\nThe same file again: what Bunce has is not sent, what it refused is held.")
+    say("\nThe same file again: customers that Bunce has are not sent, rejected rows are held.")
     second = _load(folder, bunce_api.base_url)
     output.print_summary(second, "Second load: nothing has changed")
 
     repaired, count = corrected(table)
     pq.write_table(repaired, file)
-    say(f"\n{count:,} defective rows are corrected in the CRM and exported again.")
+    say(f"\nCorrected {output.counted(count, 'defective row')} in the CRM and exported again.")
     third = _load(folder, bunce_api.base_url)
     output.print_summary(third, "Third load: only corrected rows are sent")
     _show_letters(folder)
-    say(f"Bunce holds {len(bunce_api.customers):,} customers now.\n")
+    say(f"Bunce now has {len(bunce_api.customers):,} customers.\n")
 
     program = Path(sys.argv[0]).absolute()
     shown = program.relative_to(Path.cwd()) if program.is_relative_to(Path.cwd()) else program.name
     url = f"--store-url sqlite:///{folder / 'bunce.sqlite'}"
-    say(f"Sample and store are left in {folder.resolve()}. Look further with:")
-    for look in (
+    say(f"The sample and the store are in {folder.resolve()}. Explore them with:")
+    for words in (
         "status",
         "dead-letters list",
         "dead-letters show ID",
-        "dead-letters export l.csv",
+        "dead-letters export rejected.csv",
     ):
-        say(f"  {shown} {look} {url}")
+        say(f"  {shown} {words} {url}")
 
 
 def _load(folder: Path, base_url: str) -> Any:
@@ -85,20 +98,19 @@ def _load(folder: Path, base_url: str) -> Any:
     from dlt_bunce.operations.flush import flush_and_run
     from dlt_bunce.sources import from_parquet
 
+    destination = bunce(
+        credentials="sk_test_emulator",
+        base_url=base_url,
+        store_url=f"sqlite:///{folder / 'bunce.sqlite'}",
+        devices="strict",  # so that every reject code occurs
+    )
     pipeline = dlt.pipeline(
-        "bunce_demo",
-        pipelines_dir=str(folder / "pipelines"),
-        destination=bunce(
-            credentials="sk_test_emulator",
-            base_url=base_url,
-            store_url=f"sqlite:///{folder / 'bunce.sqlite'}",
-            devices="strict",  # so that each code is seen once
-        ),
+        "bunce_demo", pipelines_dir=str(folder / "pipelines"), destination=destination
     )
     customers = bunce_adapter(
         from_parquet(str(folder / "customers.parquet")), phone_no="mobile", version="updated_at"
     )
-    with watched():
+    with watched(destination):
         return flush_and_run(pipeline, customers, write_disposition="merge")
 
 
@@ -114,11 +126,12 @@ def _show_letters(folder: Path) -> None:
 
 
 def _fresh(folder: Path) -> None:
-    """An empty folder; one that an earlier demo made is replaced, any other is left alone."""
+    """Make the folder empty: replace an earlier demo's, and refuse any other that holds files."""
     if folder.exists():
         if not (folder / _MARK).exists() and any(folder.iterdir()):
             raise UsageError(
-                f"The folder {folder} holds something else.", remedy="Name another: --folder NAME"
+                f"The folder {folder} exists and holds other files.",
+                remedy="Choose another with --folder NAME.",
             )
         shutil.rmtree(folder)
     folder.mkdir(parents=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 
 import click
@@ -14,9 +13,9 @@ from dlt_bunce.cli.failures import reported
 @click.command("doctor")
 @options.store_options
 def command(store_url: str | None, account: str | None, as_json: bool) -> None:
-    """Look whether key, host, store, versions, clock, and budget are well.
+    """Check the API key, host, store, versions, clock, and rate limit.
 
-    One request is sent and nothing is written. Exits with 1 when something would keep a load from
+    Sends one request and writes nothing. Exits with 1 if something would prevent a load from
     running.
 
     Example: dlt-bunce doctor --json
@@ -25,10 +24,16 @@ def command(store_url: str | None, account: str | None, as_json: bool) -> None:
         from dlt_bunce.operations.doctor import diagnose
 
         client = options.client(store_url=store_url, account=account)
-        found = [dataclasses.asdict(one) for one in diagnose(client)]
+        findings = list(diagnose(client))
         if as_json:
-            output.as_json(found)
+            output.as_json(
+                [
+                    {"what": f.name, "state": f.state, "said": f.detail, "remedy": f.remedy}
+                    for f in findings
+                ]
+            )
         else:
-            output.print_rows(found, ("what", "state", "said", "remedy"), "What a load needs")
-        if any(one["state"] == "failed" for one in found):
+            columns = ("name", "state", "detail", "remedy")
+            output.print_rows([vars(finding) for finding in findings], columns, "Checks")
+        if any(finding.state == "failed" for finding in findings):
             sys.exit(1)

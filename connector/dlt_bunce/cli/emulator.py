@@ -12,31 +12,38 @@ from dlt_bunce.errors import ConfigurationError
 
 
 @click.command("emulator")
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=8765, show_default=True, help="0 picks a free port.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", default=8765, show_default=True, help="Port to listen on; 0 picks a free one."
+)
 @click.option("--allow-remote", is_flag=True, help="Let other machines connect.")
-@click.option("--behavior", default="{}", metavar="JSON", help="Switches, such as faults.")
+@click.option(
+    "--behavior", default="{}", metavar="JSON", help="Behavior switches, such as faults to inject."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(host: str, port: int, allow_remote: bool, behavior: str, as_json: bool) -> None:
-    """Run a stand-in for Bunce's API. Nothing it is told leaves this machine."""
+    """Run an emulator of Bunce's API. Nothing sent to it leaves this machine."""
     with reported():
         try:
             from dlt_bunce.emulator import Behavior, serve
         except ImportError:
             raise ConfigurationError(
-                "The emulator is not installed.", remedy="pip install 'dlt-bunce[emulator]'"
+                "The emulator is not installed.",
+                remedy="Install it with: pip install 'dlt-bunce[emulator]'",
             ) from None
 
         def ready(base_url: str) -> None:
             if as_json:
                 click.echo(json.dumps({"base_url": base_url}))
                 return
-            click.echo(f"Bunce's API is emulated at {base_url} (any key; stop with Ctrl-C)")
+            click.echo(
+                f"Bunce's API is emulated at {base_url} (any key works; press Ctrl-C to stop)"
+            )
             click.echo(f"  export DESTINATION__BUNCE__BASE_URL={base_url}")
             click.echo("  export DESTINATION__BUNCE__CREDENTIALS__API_KEY=sk_test_emulator")
 
-        # millions of customers are no cycles, and a search for such takes seconds, in which
-        # requests crowd that left at an even pace
+        # customers form no reference cycles, and with millions of them a full collection takes
+        # seconds, in which requests that were sent at an even pace pile up
         young, middle, _ = gc.get_threshold()
         gc.set_threshold(young, middle, 1_000_000)
         try:
@@ -48,4 +55,4 @@ def command(host: str, port: int, allow_remote: bool, behavior: str, as_json: bo
                 on_ready=ready,
             )
         except (ValueError, OSError) as error:
-            raise ConfigurationError(f"The emulator cannot start: {error}.") from None
+            raise ConfigurationError(f"The emulator could not start: {error}.") from None

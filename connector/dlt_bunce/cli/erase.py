@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from dlt_bunce.erasure import Erased
 
 _BUNCE_HOLDS = (
-    "Bunce still has them, and its API has no call that deletes: have them deleted there, and at "
-    "the source, whose next load would create them anew. Exports of dead letters, backups, and "
-    "other machines' folders are not reached."
+    "Bunce still has these customers, and its API cannot delete them. Have them deleted in Bunce "
+    "and at the source, or the next load creates them again. Exports of dead letters, backups, and "
+    "folders on other machines are not erased."
 )
 
 
@@ -29,26 +29,28 @@ _BUNCE_HOLDS = (
     "--from-file",
     "file",
     type=click.Path(path_type=Path),
-    help="Ids in a file: one a line, or the column of a .csv or .parquet that is customer_id.",
+    help="File of ids: one per line, or the customer_id column of a .csv or .parquet file.",
 )
 @click.option(
     "--map",
     "maps",
     multiple=True,
     metavar="FIELD=COLUMN",
-    help="Column of customer_id or email, in files that do not tell.",
+    help="Column of customer_id or email, for files where it cannot be inferred.",
 )
 @click.option(
-    "--related", is_flag=True, help="Letters of others that share an email or phone, too."
+    "--related",
+    is_flag=True,
+    help="Also delete other customers' dead letters that share an email or phone number.",
 )
 @click.option(
     "--pipelines-dir",
     "pipelines_dirs",
     multiple=True,
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="A further folder of dlt's working folders; may be repeated.",
+    help="Another folder that holds dlt's working folders; may be repeated.",
 )
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @options.store_options
 def command(
     customer_ids: tuple[str, ...],
@@ -61,14 +63,14 @@ def command(
     account: str | None,
     as_json: bool,
 ) -> None:
-    """Remove persons from all that dlt-bunce keeps on this machine and in the store.
+    """Erase customers from everything that dlt-bunce keeps on this machine and in the store.
 
-    They go from the ledger, from the dead letters, and from the files in dlt's working folders:
-    pending, failed, kept, and given up. A letter without an id goes where it has the email of one
-    of them; letters of other customers that share an email or phone are told, and stay without
-    --related. What was deleted is overwritten in the database's files. No load may run meanwhile:
-    one on this machine is waited for, and one elsewhere is refused while it sends. Either all that
-    was found goes, or nothing.
+    They are removed from the ledger, the dead letters, and the files in dlt's working folders:
+    pending, failed, kept, and given up. A dead letter without an id is removed if it has the email
+    of one of them. Other customers' dead letters that share an email or phone number are listed,
+    and removed only with --related. Deleted data is overwritten in the database files. No load may
+    run at the same time: erase waits for one on this machine, and fails while one elsewhere is
+    sending. Either everything that was found is erased, or nothing.
 
     Example: dlt-bunce erase 1017 --yes
     """
@@ -80,11 +82,12 @@ def command(
         ids = [*customer_ids, *(_ids_in(file, parse_maps(maps)) if file else ())]
         url, name = options.store_settings(store_url, account)
         with Database(url, read_only=True):
-            pass  # there is one
+            pass  # raises if there is no store
         if ids and not yes:
             if not sys.stdin.isatty():
-                raise UsageError("Nobody can be asked.", remedy="Say so beforehand: --yes")
-            question = f"Erase {len(set(ids)):,} persons from account {name}, for good?"
+                raise UsageError(options.NO_TERMINAL, remedy="Pass --yes.")
+            customers = output.counted(len(set(ids)), "customer")
+            question = f"Permanently erase {customers} from account {name}?"
             click.confirm(question, abort=True, err=True)
         request = Request(
             ids,
@@ -95,37 +98,43 @@ def command(
             related=related,
             pipelines_dirs=pipelines_dirs,
             wait_s=options.wait_for_run,
+            on_wait=[options.report_waiting],
         )
-        with options.waiting_told():
-            done = erase(request)
+        erased = erase(request)
         if as_json:
-            output.as_json(done.as_dict())
+            output.as_json(erased.as_dict())
         else:
-            _print(done, name)
-        options.exit_if_remains(done.remains)
+            _print(erased, name)
+        options.exit_if_remains(erased.remains)
 
 
-def _print(done: Erased, account: str) -> None:
+def _print(erased: Erased, account: str) -> None:
+    customers = output.counted(erased.ledger, "customer")
+    letters = output.counted(erased.dead_letters, "dead letter")
+    rows = output.counted(erased.package_rows, "row")
     click.echo(
-        f"Erased from account {account}: {done.ledger:,} customers of the ledger, "
-        f"{done.dead_letters:,} dead letters, {done.package_rows:,} rows in dlt's folders."
+        f"Erased from account {account}: {customers} in the ledger, {letters}, and {rows} in "
+        "dlt's folders."
     )
-    for path, count in done.files.items():
-        click.echo(f"  {count:,} rows of {path}")
-    for one in done.nowhere:
-        click.echo(f"Nothing was found of {one}.")
-    for told, found in (
-        ("Letters of others that share an email or phone, and stay", done.related),
-        ("Pipelines that may be loading elsewhere; erase again when they have ended", done.running),
-        ("Not searched, since nothing tells whose rows these are", done.not_searched),
+    for path, count in erased.files.items():
+        click.echo(f"  {output.counted(count, 'row')} in {path}")
+    for customer_id in erased.nowhere:
+        click.echo(f"Nothing found for {customer_id}.")
+    for label, names in (
+        (
+            "Kept dead letters of other customers that share an email or phone number",
+            erased.related,
+        ),
+        ("Pipelines that may be running elsewhere; erase again once they finish", erased.running),
+        ("Not searched, because their customers cannot be identified", erased.not_searched),
     ):
-        if found:
-            click.echo(f"{told}: {', '.join(found)}")
+        if names:
+            click.echo(f"{label}: {', '.join(names)}")
     click.echo(_BUNCE_HOLDS)
 
 
 def _ids_in(file: Path, maps: dict[str, str]) -> Sequence[str]:
-    """Raises UsageError for a file that cannot be read."""
+    """Return the ids in a file. Raises UsageError for one that cannot be read."""
     from dlt_bunce.cli.id_files import ids_in
 
     return ids_in(file, maps.get("customer_id"))

@@ -1,4 +1,4 @@
-"""Turns every failure into one line and an exit code."""
+"""Report every failure as one line and an exit code."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from dlt_bunce.errors import BunceError, ThresholdError, UsageError, bunce_error
 
 EXIT_CODES: Mapping[int, str] = MappingProxyType(
     {
-        0: "well: every row has its fate, and what could not go is a dead letter",
-        1: "failed: Bunce, the store, or the source could not be used; run the same command again",
-        2: "wrong use: an argument or a setting must be corrected first; nothing was sent",
+        0: "success: every row has a fate, and rows that could not be loaded are dead letters",
+        1: "failure: Bunce, the store, or the source could not be used; run the same command again",
+        2: "usage error: correct an argument or a setting first; nothing was sent",
         3: "loaded, but over a threshold, such as `max_reject_share`",
     }
 )
-BAD_URL = "The source's URL cannot be read. Write driver://user@host:port/database."
+BAD_URL = "The source URL cannot be parsed. Use driver://user@host:port/database."
 
-# errors of sources whose first line names tables, hosts, and files, never values of rows
+# source errors whose first line names tables, hosts, and files, never values of rows
 _WRONG = frozenset(
     {
         "BinderException",
@@ -52,15 +52,15 @@ _BROKEN = frozenset(
 
 @contextlib.contextmanager
 def reported() -> Iterator[None]:
-    """Prints what went wrong on stderr, without a stack trace, and exits with 1, 2, or 3."""
+    """Print a failure of the block on stderr without a stack trace; exit with 1, 2, or 3."""
     try:
         yield
     except (click.ClickException, click.exceptions.Exit, click.Abort):
         raise
     except KeyboardInterrupt:
         _stopped()
-    except Exception as error:  # noqa: BLE001, the one place where every failure ends
-        if any(isinstance(one, KeyboardInterrupt) for one in _chain(error)):
+    except Exception as error:  # noqa: BLE001, every failure ends up here
+        if any(isinstance(cause, KeyboardInterrupt) for cause in _chain(error)):
             _stopped()
         line, code = explained(error)
         click.echo(f"Error: {line}", err=True)
@@ -68,7 +68,7 @@ def reported() -> Iterator[None]:
 
 
 def explained(error: BaseException) -> tuple[str, int]:
-    """What went wrong in one line with its remedy and without any value, and the exit code."""
+    """Return the failure and its remedy in one line, without customer data, and the exit code."""
     found = bunce_error(error)
     line, code = _foreign(_chain(error)) if found is None else _ours(found)
     return " ".join(line.split()), code
@@ -77,7 +77,7 @@ def explained(error: BaseException) -> tuple[str, int]:
 def _stopped() -> None:
     from dlt_bunce.cli.live_progress import same_command
 
-    line = f"Stopped. What is settled is not sent again. Go on with: {same_command()}"
+    line = f"Stopped. Settled rows will not be sent again. Resume with: {same_command()}"
     click.echo(line, err=True)
     sys.exit(1)
 
@@ -96,39 +96,42 @@ def _ours(error: BunceError) -> tuple[str, int]:
 
 
 def _foreign(chain: list[BaseException]) -> tuple[str, int]:
-    """What the innermost error that may be told says; of any other, its type alone."""
-    for one in reversed(chain):
-        name = type(one).__name__
+    """Return the message of the innermost known error; of any other, only the type."""
+    for error in reversed(chain):
+        name = type(error).__name__
         if name in _EXPLAINED:
-            return _EXPLAINED[name](one), 2
+            return _EXPLAINED[name](error), 2
         if name in _WRONG | _BROKEN:
-            first = next(iter(str(one).strip().splitlines()), name)
+            first = next(iter(str(error).strip().splitlines()), name)
             return f"The source cannot be read: {first}", 2 if name in _WRONG else 1
     name = type(chain[-1]).__name__
-    return f"{name}. Run again with RUNTIME__LOG_LEVEL=INFO to see where it happened.", 1
+    return (
+        f"Unexpected {name}. Run again with RUNTIME__LOG_LEVEL=INFO to see where it was raised.",
+        1,
+    )
 
 
 def _missing(error: Any) -> str:
     if error.spec_name.startswith("Bunce"):
         return (
-            "No API key. Set DESTINATION__BUNCE__CREDENTIALS__API_KEY, or api_key under "
+            "No API key is set. Set DESTINATION__BUNCE__CREDENTIALS__API_KEY, or api_key under "
             "[destination.bunce.credentials] in .dlt/secrets.toml."
         )
     if error.spec_name.startswith("Filesystem"):
         return (
-            "No credentials of the source. Set SOURCES__FILESYSTEM__CREDENTIALS__… (for S3 "
+            "No credentials for the source. Set SOURCES__FILESYSTEM__CREDENTIALS__… (for S3, "
             "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY), or the same names under "
             "[sources.filesystem.credentials] in .dlt/secrets.toml."
         )
-    return f"A setting is missing: {', '.join(error.fields)}."
+    return f"Missing required settings: {', '.join(error.fields)}."
 
 
 def _no_driver(error: Any) -> str:
     # SQLAlchemy's text ends in the driver's name, with a dot where the URL has a plus
     scheme = str(error).rpartition(":")[2].replace(".", "+")
     return (
-        f"No driver of {scheme}:// is installed. Check the URL's beginning, or install the "
-        "driver that SQLAlchemy names for that database, such as snowflake-sqlalchemy."
+        f"No driver for {scheme}:// is installed. Check the start of the URL, or install the "
+        "driver that SQLAlchemy lists for that database, such as snowflake-sqlalchemy."
     )
 
 
@@ -143,20 +146,20 @@ _DRIVERS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "pymysql": ("dlt-bunce[mysql]", "mysql://"),
         "pyodbc": ("pyodbc", "mssql+pyodbc://"),
         "snowflake": ("snowflake-sqlalchemy", "snowflake://"),
-        "sqlalchemy": ("dlt-bunce[sql]", "the URL as it is"),
+        "sqlalchemy": ("dlt-bunce[sql]", "the same URL"),
     }
 )
-"""By module: what to install, and how the URL begins then."""
+"""Module to the package to install, and the start of the URL that selects it."""
 
 
 def _no_module(error: Any) -> str:
     module = str(error.name).split(".", maxsplit=1)[0]
-    needed = f"The Python module {error.name} is needed and not installed."
+    needed = f"The Python module {error.name} is required but not installed."
     if module in _DRIVERS:
         package, url = _DRIVERS[module]
-        return f"{needed} Install it: pip install '{package}', and write {url}."
+        return f"{needed} Install it with pip install '{package}', and use {url}."
     return (
-        f"{needed} Install the driver of the source, or an extra of dlt-bunce: duckdb, emulator, "
+        f"{needed} Install the source's driver, or one of dlt-bunce's extras: duckdb, emulator, "
         "mysql, postgres, report, s3, sql, ui."
     )
 
@@ -164,7 +167,7 @@ def _no_module(error: Any) -> str:
 _EXPLAINED: dict[str, Any] = {
     "ConfigFieldMissingException": _missing,
     "ConfigValueCannotBeCoercedException": lambda error: (
-        f"The setting {error.field_name} cannot be read as "
+        f"The setting {error.field_name} is not a valid "
         f"{getattr(error.hint, '__name__', error.hint)}."
     ),
     "ArgumentError": lambda _: BAD_URL,
@@ -174,5 +177,5 @@ _EXPLAINED: dict[str, Any] = {
     ),
     "ModuleNotFoundError": _no_module,
     "NoSuchModuleError": _no_driver,
-    "NoSuchTableError": lambda error: f"There is no table or view {error}.",
+    "NoSuchTableError": lambda error: f"Table or view {error} does not exist.",
 }

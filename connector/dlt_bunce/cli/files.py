@@ -1,4 +1,4 @@
-"""Files that commands write: whole or not at all."""
+"""Write a file whole or not at all."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from dlt_bunce.errors import UsageError
 
 @contextlib.contextmanager
 def replaced(file: Path, *, overwrite: bool, private: bool) -> Iterator[Path]:
-    """A new file beside `file` that takes its place when the block has ended well.
+    """Yield a new file next to `file` that replaces it if the block succeeds.
 
-    One that is `private` is for its owner only. Raises UsageError for a file that exists unless
+    With `private`, only the owner may read it. Raises UsageError for a file that exists unless
     `overwrite` is set, and for one that cannot be written.
     """
     if file.exists() and not overwrite:
-        raise UsageError(f"{file} exists already.", remedy="Name another, or add --overwrite.")
+        raise UsageError(f"{file} already exists.", remedy="Use another name, or pass --overwrite.")
     part = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     try:
         os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600 if private else 0o666))

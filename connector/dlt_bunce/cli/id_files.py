@@ -19,9 +19,10 @@ _ROWS = 10_000
 
 
 def ids_in(file: Path, column: str | None) -> list[str]:
-    """The ids of a file: of a .csv or .parquet those in `column`, or where names lead.
+    """Return the ids in a file: its lines, or the values of one column of a .csv or .parquet.
 
-    Raises UsageError for a file that cannot be read, and for a table without such a column.
+    The column is `column`, or else the one whose name maps to customer_id. Raises UsageError for a
+    file that cannot be read, and for a table without such a column.
     """
     is_csv = csv_files.is_csv(file.name)
     if not is_csv and file.suffix.lower() != ".parquet":
@@ -34,8 +35,8 @@ def ids_in(file: Path, column: str | None) -> list[str]:
     column = column or column_of("customer_id", names)
     if column not in names:
         raise UsageError(
-            f"No column of {file} is customer_id; there are: {', '.join(names)}.",
-            remedy="Say so with --map customer_id=COLUMN.",
+            f"No column of {file} maps to customer_id. Its columns are: {', '.join(names)}.",
+            remedy="Name the column with --map customer_id=COLUMN.",
         )
     found: list[str] = []
     for batch in _batches(file, is_csv=is_csv):

@@ -1,4 +1,4 @@
-"""What a person, or a log, sees of a load while it runs, and what is said when it is stopped."""
+"""The progress of a load, on a terminal or in the log, and the message when it is stopped."""
 
 from __future__ import annotations
 
@@ -16,79 +16,81 @@ import click
 from dlt_bunce.cli import output
 
 if TYPE_CHECKING:
+    from dlt_bunce.destination.factory import bunce
     from dlt_bunce.load.progress import Progress
 
 
 @contextlib.contextmanager
-def watched() -> Iterator[None]:
-    """A bar with rate and time left on a terminal, one line of JSON a minute elsewhere; on Ctrl-C
-    or SIGTERM, how far the load has got and the command that goes on.
+def watched(destination: bunce) -> Iterator[None]:
+    """Show a bar with rate and time left on a terminal, or log one JSON line per minute elsewhere;
+    on Ctrl-C or SIGTERM, print how far the load got and the command that resumes it.
     """
-    from dlt_bunce.destination import jobs as job
     from dlt_bunce.errors import StoppedError
+
+    context = destination.run_context
 
     jobs: dict[str, Progress] = {}
 
     def remember(progress: Progress) -> None:
         jobs[progress.job] = progress
 
-    # not what rich takes for a terminal: CI systems make it believe in one
+    # rich is not asked: on CI systems it assumes a terminal
     terminal = sys.stderr.isatty()
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_among(job.listeners, remember))
+        stack.enter_context(_among(context.on_progress, remember))
         if terminal:
-            stack.enter_context(_among(job.listeners, stack.enter_context(_bar())))
+            stack.enter_context(_among(context.on_progress, stack.enter_context(_bar())))
         else:
-            stack.enter_context(_instead(job.on_minute, _line))
+            stack.enter_context(_instead(context.on_minute, _line))
         try:
             with _terminated_as_interrupted():
                 yield
         except (KeyboardInterrupt, StoppedError):
             stack.close()
-            click.echo(_told(list(jobs.values())), err=True)
+            click.echo(_stopped(list(jobs.values())), err=True)
             sys.exit(1)
 
 
 @contextlib.contextmanager
-def hooked() -> Iterator[None]:
-    """Functions for on_run_end are found in the working directory, and their failures told."""
-    from dlt_bunce.destination.run_hook import failure_listeners
+def hooked(destination: bunce) -> Iterator[None]:
+    """Find functions for on_run_end in the working directory, and print their failures."""
 
-    def tell(line: str) -> None:
+    def warn(line: str) -> None:
         click.echo(f"Warning: {line}", err=True)
 
     here = str(Path.cwd())
     sys.path.append(here)
-    failure_listeners.append(tell)
+    listeners = destination.run_context.on_hook_failure
+    listeners.append(warn)
     try:
         yield
     finally:
-        failure_listeners.remove(tell)
+        listeners.remove(warn)
         sys.path.remove(here)
 
 
 def same_command() -> str:
-    """The command as it was called, to be pasted; secrets are in no argument."""
+    """Return the command as it was called, ready to paste; no argument holds a secret."""
     name = Path(sys.argv[0]).name
     if not name.startswith("dlt-bunce"):
         return "the same command"
     return shlex.join([name, *sys.argv[1:]])
 
 
-def _told(jobs: list[Progress]) -> str:
+def _stopped(jobs: list[Progress]) -> str:
     if not jobs:
-        return f"Stopped before anything was sent. Go on with: {same_command()}"
-    settled = sum(one.settled for one in jobs)
-    total = sum(one.read if one.total is None else one.total for one in jobs)
+        return f"Stopped before anything was sent. Resume with: {same_command()}"
+    settled = sum(job.settled for job in jobs)
+    total = sum(job.read if job.total is None else job.total for job in jobs)
     return (
-        f"Stopped: {settled:,} of {total:,} rows are settled and are not sent again. "
-        f"Go on with: {same_command()}"
+        f"Stopped: {settled:,} of {total:,} rows are settled and will not be sent again. "
+        f"Resume with: {same_command()}"
     )
 
 
 @contextlib.contextmanager
 def _terminated_as_interrupted() -> Iterator[None]:
-    """SIGTERM before and after dlt's own handling ends the command as Ctrl-C does."""
+    """Treat SIGTERM as Ctrl-C before and after dlt's own handling."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -101,21 +103,21 @@ def _terminated_as_interrupted() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _among(
-    listeners: list[Callable[[Progress], None]], one: Callable[[Progress], None]
+    listeners: list[Callable[[Progress], None]], listener: Callable[[Progress], None]
 ) -> Iterator[None]:
-    listeners.append(one)
+    listeners.append(listener)
     try:
         yield
     finally:
-        listeners.remove(one)
+        listeners.remove(listener)
 
 
 @contextlib.contextmanager
 def _instead(
-    listeners: list[Callable[[Progress], None]], one: Callable[[Progress], None]
+    listeners: list[Callable[[Progress], None]], listener: Callable[[Progress], None]
 ) -> Iterator[None]:
     before = listeners[:]
-    listeners[:] = [one]
+    listeners[:] = [listener]
     try:
         yield
     finally:
@@ -123,7 +125,7 @@ def _instead(
 
 
 def _line(progress: Progress) -> None:
-    """At any log level: who has no terminal has asked for no other sign of life."""
+    """Log the progress at any log level: without a terminal it is the only sign of life."""
     from dlt_bunce.logs import always
 
     always().info("load.progress", **progress.as_event())
@@ -155,11 +157,11 @@ def _bar() -> Iterator[Callable[[Progress], None]]:
 
 
 def _shown(progress: Progress) -> str:
-    of = "" if progress.total is None else f" of {progress.total:,}"
+    total = "" if progress.total is None else f" of {progress.total:,}"
     left = progress.seconds_left
     parts = [
-        f"{progress.settled:,}{of} rows",
-        f"{progress.rows_per_second:,.0f} a second",
+        f"{progress.settled:,}{total} rows",
+        f"{progress.rows_per_second:,.0f} rows/s",
         f"{progress.requests:,} requests",
         *([] if left is None else [f"{output.duration(left)} left"]),
     ]

@@ -24,37 +24,47 @@ if TYPE_CHECKING:
     from dlt_bunce.destination.factory import bunce
     from dlt_bunce.model import RunSummary
 
-LEFT_BEHIND = "Rows that an earlier run left behind are loaded first."
+LEFT_BEHIND = "Loading rows left over from an earlier run first."
 
 
 @click.command("load")
 @options.source_options
-@click.option("--shard", metavar="K/N", help="Load the K-th of N parts, from 1/N to N/N.")
-@click.option("--shard-key", metavar="COLUMN", help="Column by which a database is divided.")
+@click.option("--shard", metavar="K/N", help="Load part K of N, from 1/N to N/N.")
+@click.option(
+    "--shard-key",
+    metavar="COLUMN",
+    help="Column that divides a database table into shards.",
+)
 @click.option(
     "--plan",
     default="default",
     show_default=True,
-    help="Name under which the store keeps where shards begin.",
+    help="Name under which the store keeps the shard boundaries.",
 )
-@click.option("--dry-run", is_flag=True, help="Count what would be sent; send and write nothing.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Count what would be sent, without sending or writing.",
+)
 @click.option(
     "--max-reject-share",
     type=click.FloatRange(0, 1),
-    help="Exit with 3 when a larger share of the rows is rejected or held; all others are loaded.",
+    help="Exit with 3 if more than this share of rows is rejected or held; the rest are loaded.",
 )
 @click.option(
     "--max-reject-count",
     type=click.IntRange(min=0),
-    help="Exit with 3 when more rows are rejected or held; all others are loaded.",
+    help="Exit with 3 if more rows than this are rejected or held; the rest are loaded.",
 )
 @click.option(
     "--min-rows-share-of-last",
     type=click.FloatRange(0, 1),
-    help="Exit with 3 when fewer rows are read than this share of what the last run read.",
+    help="Exit with 3 if fewer rows are read than this share of the last run's rows.",
 )
 @click.option(
-    "--min-rows", type=click.IntRange(min=0), help="Exit with 3 when fewer rows are read."
+    "--min-rows",
+    type=click.IntRange(min=0),
+    help="Exit with 3 if fewer rows than this are read.",
 )
 @options.store_options
 def command(
@@ -73,15 +83,15 @@ def command(
 ) -> None:
     """Load customers from SOURCE into Bunce.
 
-    SOURCE is a file, folder, or glob of Parquet or CSV, s3://…, postgresql://…, mysql://…,
-    duckdb:///…, any SQLAlchemy URL, or env:NAME for a URL in an environment variable, which is the
-    place for passwords. CSV (.csv, .csv.gz) is UTF-8 with a header, separated by comma, semicolon,
-    tab, or bar; every column is read as text, and an empty cell as null.
+    SOURCE is a file, folder, or glob of Parquet or CSV files, s3://…, postgresql://…, mysql://…,
+    duckdb:///…, any SQLAlchemy URL, or env:NAME for a URL in an environment variable, which is
+    where a password belongs. CSV files (.csv, .csv.gz) are UTF-8 with a header, separated by comma,
+    semicolon, tab, or vertical bar; every column is read as text, and an empty cell as null.
 
-    A CSV that `dead-letters export` has written, and a person corrected, is loaded like any other.
-    Its column dead_letter_id closes exactly those dead letters whose rows are accepted now; a row
-    is counted as superseded, and not sent, when Bunce has accepted other content of its customer
-    since the letter was met last. Correct the source as well, or its next load brings the old row.
+    A CSV that `dead-letters export` wrote and a person corrected is loaded like any other. Its
+    column dead_letter_id closes exactly the dead letters whose rows are accepted. A row is counted
+    as superseded, and not sent, if Bunce has accepted other content for its customer since the
+    dead letter was last seen. Correct the source as well, or its next load brings the old row back.
 
     Example: dlt-bunce load 'exports/*.parquet' --map phone_no=msisdn --dry-run
 
@@ -101,12 +111,14 @@ def command(
         from dlt_bunce.sources import Shard
 
         hints = origin.hints
-        one = Shard.parse(shard) if shard else None
-        if shard_key and one is None:
-            raise SourceError("--shard-key needs --shard.", remedy="Add for example --shard 1/8.")
+        part = Shard.parse(shard) if shard else None
+        if shard_key and part is None:
+            raise SourceError(
+                "--shard-key requires --shard.", remedy="Add, for example, --shard 1/8."
+            )
         few = origin.limit is not None or LETTER_ID in origin.columns
         if few and min_rows_share_of_last is None:
-            min_rows_share_of_last = 0.0  # few rows are what was asked for
+            min_rows_share_of_last = 0.0  # a few rows are expected
         destination = options.destination(
             store_url=store_url,
             account=account,
@@ -125,30 +137,34 @@ def command(
             def pipeline_of(name: str) -> dlt.Pipeline:
                 return dlt.pipeline(name, pipelines_dir=folder, destination=destination)  # type: ignore[arg-type]
 
-            of_shard = one.pipeline_name(name) if one else name
-            held.enter_context(_folder_lock(destination, of_shard, folder))
-            pipeline = pipeline_of(of_shard)
-            kin = _kin(pipeline, origin.family(*store), pipeline.pipeline_name[len(name) :])
-            flushed = _flushed(map(pipeline_of, kin))
+            own_name = part.pipeline_name(name) if part else name
+            held.enter_context(_folder_lock(destination, own_name, folder))
+            pipeline = pipeline_of(own_name)
+            siblings = _siblings(
+                pipeline, origin.family(*store), pipeline.pipeline_name[len(name) :]
+            )
+            flushed = _flushed(destination, map(pipeline_of, siblings))
             pipeline.activate()
             resource = (
-                origin.shard(pipeline, one, key=shard_key, plan=plan) if one else origin.resource()
+                origin.shard(pipeline, part, key=shard_key, plan=plan)
+                if part
+                else origin.resource()
             )
             if has_left_overs(pipeline):
                 click.echo(LEFT_BEHIND, err=True)
             over: ThresholdError | None = None
             try:
-                with hooked(), watched():
+                with hooked(destination), watched(destination):
                     summary = flush_and_run(
                         pipeline,
                         bunce_adapter(resource, **hints),
                         write_disposition=origin.disposition,
                     )
-            except ThresholdError as error:  # its figures are shown like any others
+            except ThresholdError as error:  # its summary is shown like any other
                 summary, over = error.summary, error
         summary = _with_no_rows(summary)
         if flushed:
-            before = [one for one in (summary.flushed, *flushed) if one is not None]
+            before = [run for run in (summary.flushed, *flushed) if run is not None]
             summary = replace(summary, flushed=add_up(before, pipeline.pipeline_name))
         if as_json:
             output.as_json(summary.as_dict())
@@ -157,52 +173,53 @@ def command(
             output.print_notes(summary.notes)
             if summary.superseded and LETTER_ID in origin.columns:
                 output.console().print(
-                    "Superseded rows are not sent: since their dead letters were met last, Bunce "
-                    "has accepted other content of these customers. To send such a row all the "
-                    f"same, empty its cell {LETTER_ID}."
+                    "Superseded rows were not sent: Bunce has accepted other content for these "
+                    "customers since their dead letters were last seen. To send such a row anyway, "
+                    f"clear its {LETTER_ID} cell."
                 )
         _raise_over(over, flushed)
 
 
 @contextlib.contextmanager
 def _folder_lock(destination: bunce, name: str, folder: str | None) -> Iterator[None]:
-    """One command at a time for one source; who has to wait is told so."""
+    """Run one command at a time per source, and print a line if this one has to wait."""
     from dlt_bunce.destination.folder_locks import lock_for
 
-    with options.waiting_told(), lock_for(destination, name, folder):
+    destination.run_context.on_wait.append(options.report_waiting)
+    with lock_for(destination, name, folder):
         yield
 
 
-def _kin(pipeline: dlt.Pipeline, family: str, shard: str) -> list[str]:
-    """Pipelines that the same command has had when its file had other columns."""
-    name = re.compile(f"{family}(_[0-9a-f]+)?{shard}")
+def _siblings(pipeline: dlt.Pipeline, family: str, shard: str) -> list[str]:
+    """Return pipelines that the same command used when its file had other columns."""
+    pattern = re.compile(f"{family}(_[0-9a-f]+)?{shard}")
     folders = Path(pipeline.pipelines_dir).glob(f"{family}*")
-    found = sorted(folder.name for folder in folders if name.fullmatch(folder.name))
-    return [one for one in found if one != pipeline.pipeline_name]
+    found = sorted(folder.name for folder in folders if pattern.fullmatch(folder.name))
+    return [name for name in found if name != pipeline.pipeline_name]
 
 
-def _flushed(pipelines: Iterable[dlt.Pipeline]) -> list[RunSummary]:
-    """Loads what they have left behind."""
+def _flushed(destination: bunce, pipelines: Iterable[dlt.Pipeline]) -> list[RunSummary]:
+    """Load the rows that earlier runs of these pipelines left over."""
     from dlt_bunce.operations.flush import flush, has_left_overs
 
     found: list[RunSummary] = []
     for pipeline in pipelines:
         if has_left_overs(pipeline):
             click.echo(LEFT_BEHIND, err=True)
-            with watched():
+            with watched(destination):
                 found.append(flush(pipeline))
     return found
 
 
 def _with_no_rows(summary: RunSummary) -> RunSummary:
-    """A command reads all of a source; a pipeline with a cursor may well find nothing new."""
+    """Add the warning no_rows: unlike a pipeline with a cursor, a command reads a whole source."""
     if summary.read:
         return summary
     return replace(summary, warnings={**summary.warnings, "no_rows": 0})
 
 
 def _raise_over(over: ThresholdError | None, flushed: Iterable[RunSummary]) -> None:
-    """Raises the first ThresholdError of all that was loaded."""
+    """Raise the first ThresholdError among all loaded runs."""
     if over is not None:
         raise over
     for summary in flushed:
@@ -211,7 +228,7 @@ def _raise_over(over: ThresholdError | None, flushed: Iterable[RunSummary]) -> N
 
 @contextlib.contextmanager
 def _folder(throwaway: bool) -> Iterator[str | None]:
-    """A dry run must leave nothing behind that a later run would take for its own."""
+    """Yield a temporary folder for a dry run, which must leave nothing for a later run to load."""
     if not throwaway:
         yield None
         return

@@ -1,12 +1,11 @@
-"""What several commands share: where the store is, and the destination as configured."""
+"""Options and settings that commands share: the store, the source, and the destination."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
@@ -17,12 +16,14 @@ if TYPE_CHECKING:
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
+NO_TERMINAL = "Cannot prompt for confirmation: stdin is not a terminal."
+
 
 def store_options(function: _F) -> _F:
-    """--store-url, --account, and --json."""
+    """Add --store-url, --account, and --json."""
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Print JSON."),
-        click.option("--account", help="Account within the store (default: as configured)."),
+        click.option("--account", help="Account in the store (default: as configured)."),
         click.option("--store-url", help="Database of the ledger (default: as configured)."),
     ):
         function = option(function)
@@ -30,10 +31,10 @@ def store_options(function: _F) -> _F:
 
 
 def source_options(function: _F) -> _F:
-    """SOURCE and how to read it, given to the command as one `origin`."""
+    """Add SOURCE and the options to read it, and pass them to the command as one `origin`."""
     from dlt_bunce.cli.source_args import Origin
 
-    names = [one.name for one in dataclasses.fields(Origin)]
+    names = [field.name for field in dataclasses.fields(Origin)]
 
     @functools.wraps(function)
     def with_origin(**given: Any) -> Any:
@@ -46,26 +47,30 @@ def source_options(function: _F) -> _F:
         click.option(
             "--pipeline-name",
             "name",
-            help="Name of the dlt pipeline (default: made from the source).",
+            help="Name of the dlt pipeline (default: derived from the source).",
         ),
-        click.option("--limit", type=click.IntRange(min=1), help="Read so many rows only."),
+        click.option("--limit", type=click.IntRange(min=1), help="Read at most this many rows."),
         click.option(
             "--date-format",
             metavar="FORMAT",
-            help="How a version column of text is written, as strptime has it: %d/%m/%Y.",
+            help="strptime format of a text version column, such as %d/%m/%Y.",
         ),
-        click.option("--version-column", help="Column that grows whenever a row changes."),
+        click.option("--version-column", help="Column that increases whenever a row changes."),
         click.option(
             "--disposition",
             type=dispositions,
             default="merge",
             show_default=True,
-            help="append creates only; merge creates and updates.",
+            help="append only creates customers; merge also updates them.",
         ),
         click.option(
-            "--map", "maps", multiple=True, metavar="FIELD=COLUMN", help="Column of a field."
+            "--map",
+            "maps",
+            multiple=True,
+            metavar="FIELD=COLUMN",
+            help="Column for a Bunce field; may be repeated.",
         ),
-        click.option("--query", help="Query of a database."),
+        click.option("--query", help="Query to run on a database."),
         click.option("--table", help="Table or view of a database, with its schema if needed."),
         click.argument("source"),
     ):
@@ -74,7 +79,7 @@ def source_options(function: _F) -> _F:
 
 
 def read_config() -> None:
-    """Takes settings from ./config.toml where there is one, beside dlt's own places."""
+    """Read settings from ./config.toml, if it exists, besides the places where dlt looks."""
     from dlt_bunce.destination.config_file import refuse_unknown_settings, use_config
 
     use_config()
@@ -82,14 +87,14 @@ def read_config() -> None:
 
 
 def store_settings(store_url: str | None, account: str | None) -> tuple[str, str]:
-    """Store and account as given, else as configured: no API key is needed to look."""
+    """Return the store URL and the account, as given or else as configured; needs no API key."""
     from dlt_bunce.destination import config_file
 
     return config_file.store_settings(store_url, account)
 
 
 def requests_per_minute() -> int:
-    """The request budget as configured."""
+    """Return the configured request budget."""
     import dlt
 
     from dlt_bunce.destination.configuration import BunceConfiguration
@@ -101,7 +106,7 @@ def requests_per_minute() -> int:
 
 
 def configured_mapping() -> dict[str, str]:
-    """Field to column, as configured."""
+    """Return field to column, as configured."""
     import dlt
 
     read_config()
@@ -109,7 +114,7 @@ def configured_mapping() -> dict[str, str]:
 
 
 def wait_for_run() -> float:
-    """Seconds to wait for another run, as configured."""
+    """Return the configured seconds to wait for another run."""
     import dlt
 
     from dlt_bunce.destination.configuration import BunceConfiguration
@@ -119,31 +124,21 @@ def wait_for_run() -> float:
     return float(BunceConfiguration.wait_for_run if given is None else given)
 
 
-@contextlib.contextmanager
-def waiting_told() -> Iterator[None]:
-    """Whoever has to wait for another run is told so."""
-    from dlt_bunce.destination import run_lock
-
-    def tell(sentence: str) -> None:
-        click.echo(sentence, err=True)
-
-    run_lock.on_wait.append(tell)
-    try:
-        yield
-    finally:
-        run_lock.on_wait.remove(tell)
+def report_waiting(sentence: str) -> None:
+    """Print a line when a command has to wait for another run."""
+    click.echo(sentence, err=True)
 
 
 def exit_if_remains(remains: str | None) -> None:
-    """Exits with 1 where deleted bytes may still stand in the database's files."""
+    """Exit with 1 if deleted bytes may remain in the database files."""
     if remains:
-        click.echo(f"Error: Deleted, but not overwritten: {remains}.", err=True)
+        click.echo(f"Error: Deleted, but not overwritten on disk: {remains}.", err=True)
         sys.exit(1)
 
 
 def destination(*, ask: bool = True, **settings: Any) -> bunce:
-    """The configured destination; asks for the API key on a terminal when there is none, unless
-    nobody is to be asked.
+    """Return the configured destination. If no API key is configured, prompt for one on a
+    terminal, unless `ask` is false.
     """
     import dlt
 
@@ -159,12 +154,12 @@ def destination(*, ask: bool = True, **settings: Any) -> bunce:
 
 
 def is_dry_run(destination: bunce) -> bool:
-    """Whether settings or arguments ask for a dry run."""
+    """Return whether settings or arguments ask for a dry run."""
     return destination.configuration(destination.spec(), accept_partial=True).dry_run
 
 
 def client(*, ask: bool = True, **settings: Any) -> BunceClient:
-    """A client of the configured destination, outside of any pipeline."""
+    """Return a client of the configured destination, outside of any pipeline."""
     from dlt.common.schema import Schema
 
     return destination(ask=ask, **settings).client(Schema("bunce"))

@@ -1,4 +1,4 @@
-"""What commands print: tables for people, JSON for programs."""
+"""Print results: tables for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -18,30 +18,35 @@ from dlt_bunce.model import REJECT_CODES, RunSummary
 from dlt_bunce.run_warnings import WARNINGS
 
 _WIDE = 160
-"""Columns where nobody has a terminal: enough for every table without a fold."""
+"""Width without a terminal: wide enough that no table wraps."""
 
 
 def as_json(value: object) -> None:
-    """One JSON document on stdout."""
+    """Print one JSON document on stdout."""
     click.echo(json.dumps(value, indent=2, default=str))
 
 
 def console() -> Console:
-    """Rich on stdout; plain text when that is not a terminal."""
+    """Return a rich console on stdout, which prints plain text when that is not a terminal."""
     terminal = sys.stdout.isatty()
     return Console(highlight=False, markup=False, width=None if terminal else _WIDE)
 
 
 def duration(seconds: float) -> str:
-    """In the unit that a person would use."""
+    """Return a duration in seconds, minutes, or hours, whichever reads best."""
     for unit, length in (("hours", 5400), ("minutes", 90)):
         if seconds >= length:
             return f"{seconds / (3600 if unit == 'hours' else 60):.1f} {unit}"
     return f"{seconds:.0f} seconds"
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun, such as "1 dead letter" or "2,000 dead letters"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def print_summary(summary: RunSummary, title: str = "Run") -> None:
-    """Fates, requests, and rejects with their remedies."""
+    """Print fates, requests, and rejects with their remedies."""
     table = Table(show_header=False)
     table.add_row("read", f"{summary.read:,}")
     for fate, count in summary.fates.items():
@@ -54,11 +59,11 @@ def print_summary(summary: RunSummary, title: str = "Run") -> None:
     print_codes(summary.reject_codes, "Rejected in this run")
     print_warnings(summary.warnings)
     if summary.flushed is not None:
-        print_summary(summary.flushed, "Before it: rows that an earlier run had left behind")
+        print_summary(summary.flushed, "Loaded first: rows left over from an earlier run")
 
 
 def print_codes(codes: Mapping[str, int], title: str) -> None:
-    """Dead letters by code, each with what to do about it."""
+    """Print dead letters by code, each with its remedy."""
     if not codes:
         return
     table = Table()
@@ -72,7 +77,7 @@ def print_codes(codes: Mapping[str, int], title: str) -> None:
 
 
 def print_warnings(warnings: Mapping[str, int], title: str = "Warnings") -> None:
-    """What is odd about a run, by code, with what to do about it."""
+    """Print the warnings of a run by code, each with its meaning and remedy."""
     if not warnings:
         return
     table = Table()
@@ -86,16 +91,16 @@ def print_warnings(warnings: Mapping[str, int], title: str = "Warnings") -> None
 
 
 def print_notes(notes: Mapping[str, Sequence[str]]) -> None:
-    """What a summary says beside its counts."""
+    """Print the notes of a summary."""
     for note in chain.from_iterable(notes.values()):
         console().print(f"Warning: {note}", markup=False)
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str) -> None:
-    """Rows as a table, with the given columns."""
+    """Print rows as a table with the given columns."""
     table = Table()
     for column in columns:
-        # ids are there to be copied
+        # ids stay on one line so that they can be copied
         table.add_column(column, no_wrap=column == "id", overflow="fold")
     for row in rows:
         table.add_row(*("" if row[c] is None else Text(str(row[c])) for c in columns))
@@ -104,17 +109,17 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title:
 
 
 @contextlib.contextmanager
-def counting(wanted: bool, what: str) -> Iterator[Callable[[int], None]]:
-    """Gives a function that adds to a count shown on a terminal, and on a terminal only."""
+def counting(wanted: bool, noun: str) -> Iterator[Callable[[int], None]]:
+    """Yield a function that adds to a count, which is shown only on a terminal."""
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    # not what rich takes for a terminal: CI systems make it believe in one
+    # rich is not asked: on CI systems it assumes a terminal
     if not wanted or not sys.stderr.isatty():
         yield lambda _count: None
         return
-    text = TextColumn(f"{{task.completed:,.0f}} {what}")
+    text = TextColumn(f"{{task.completed:,.0f}} {noun}")
     with Progress(
         SpinnerColumn(), text, TimeElapsedColumn(), console=Console(stderr=True), transient=True
     ) as bar:
-        task = bar.add_task(what, total=None)
+        task = bar.add_task(noun, total=None)
         yield lambda count: bar.advance(task, count)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     "file",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write charts and tables to FILE: one page that needs no network.",
+    help="Write charts and tables to FILE, a single page that works offline.",
 )
 @click.option(
     "--runs",
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     default=100,
     show_default=True,
     type=click.IntRange(min=1),
-    help="How many of the last runs.",
+    help="Number of latest runs to include.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
 @options.store_options
@@ -43,9 +43,9 @@ def command(
     account: str | None,
     as_json: bool,
 ) -> None:
-    """Show the runs over time: fates, rejects, requests against the budget, answer times.
+    """Show run history: fates, rejects, requests against the budget, and response times.
 
-    Only counts, never a value of a customer.
+    Contains only counts, never customer data.
 
     Example: dlt-bunce report --html runs.html
     """
@@ -54,7 +54,7 @@ def command(
         from dlt_bunce.store.history import history, rejects
 
         if overwrite and file is None:
-            raise UsageError("--overwrite needs --html FILE.")
+            raise UsageError("--overwrite requires --html FILE.")
         store_url, account = options.store_settings(store_url, account)
         allowed = options.requests_per_minute()
         with Database(store_url, read_only=True) as db:
@@ -67,7 +67,8 @@ def command(
                 | {"file": file and str(file), "runs": [run.as_dict(allowed) for run in runs]}
             )
         elif file is not None:
-            click.echo(f"{len(runs):,} runs written to {file} (counts only, no customer).")
+            count_of_runs = output.counted(len(runs), "run")
+            click.echo(f"Wrote {count_of_runs} to {file} (counts only, no customer data).")
         else:
             _print(account, runs, allowed)
 
@@ -78,35 +79,44 @@ def _write(file: Path, account: str, runs: Sequence[Run], allowed: int, *, overw
     try:
         from dlt_bunce.workbench.report import Report, as_html
     except ModuleNotFoundError as error:
-        raise missing("report", "Reports in HTML need packages that are", error) from None
+        raise missing("report", "HTML reports", error) from None
     if file.suffix.lower() not in {".html", ".htm"}:
-        raise UsageError(f"{file.name!r} does not end in .html.", remedy="Name it FILE.html.")
+        raise UsageError(
+            f"{file.name!r} does not end in .html.", remedy="Use a name such as FILE.html."
+        )
     try:
         page = as_html(Report(account, runs, allowed))
     except ModuleNotFoundError as error:
-        raise missing("report", "Reports in HTML need packages that are", error) from None
+        raise missing("report", "HTML reports", error) from None
     with replaced(file, overwrite=overwrite, private=False) as part:
         part.write_text(page, encoding="utf-8")
 
 
-def missing(extra: str, what: str, error: ModuleNotFoundError) -> ConfigurationError:
-    """The error that tells which extra is not installed; any other module's absence is raised."""
+def missing(extra: str, feature: str, error: ModuleNotFoundError) -> ConfigurationError:
+    """Return an error that names the extra to install; re-raise if another module is missing."""
     names = {"jinja2", "markupsafe", "multipart", "pygal", "python_multipart", "starlette"}
     if (error.name or "").partition(".")[0] not in names | {"uvicorn"}:
         raise error
-    return ConfigurationError(f"{what} not installed.", remedy=f"pip install 'dlt-bunce[{extra}]'")
+    return ConfigurationError(
+        f"The packages for {feature} are not installed.",
+        remedy=f"Install them with: pip install 'dlt-bunce[{extra}]'",
+    )
 
 
 def _print(account: str, runs: Sequence[Run], allowed: int) -> None:
     from dlt_bunce.store.history import rejects
 
     if not runs:
-        output.console().print(f"Account {account}: no run has been recorded.")
+        output.console().print(f"Account {account} has no recorded runs.")
         return
     shown = [fate for fate in FATES if any(run.fates[fate] for run in runs)]
     rows = [_row(run, shown, allowed) for run in runs]
-    output.print_rows(rows, tuple(rows[0]), f"Account {account}: the last {len(runs):,} runs")
+    output.print_rows(rows, tuple(rows[0]), _title(account, len(runs)))
     output.print_codes(rejects(runs), "Rejected in these runs")
+
+
+def _title(account: str, runs: int) -> str:
+    return f"Account {account}: latest {output.counted(runs, 'run')}"
 
 
 def _row(run: Run, fates: Sequence[str], allowed: int) -> dict[str, str]:
@@ -118,9 +128,9 @@ def _row(run: Run, fates: Sequence[str], allowed: int) -> dict[str, str]:
         "read": f"{run.read:,}",
         **{fate: f"{run.fates[fate]:,}" for fate in fates},  # type: ignore[index]
         "requests": f"{run.requests:,}",
-        "of budget": "" if used is None else f"{used:.0%}",
-        "mean answer": _seconds(run.mean_answer_seconds),
-        "slowest": _seconds(run.slowest_answer_seconds or None),
+        "budget used": "" if used is None else f"{used:.0%}",
+        "mean response": _seconds(run.mean_answer_seconds),
+        "slowest response": _seconds(run.slowest_answer_seconds or None),
     }
 
 

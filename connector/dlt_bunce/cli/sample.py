@@ -1,4 +1,4 @@
-"""A sample of customers as a CRM would export it, with the defects that CRMs have."""
+"""Sample customers as a CRM would export them, with the usual defects."""
 
 from __future__ import annotations
 
@@ -59,16 +59,16 @@ _HOSTS = ("example.com", "example.org", "example.net", "mail.example.com")
 def sample(
     rows: int, *, seed: int = 7, defect_share: float = 0.03
 ) -> tuple[pa.Table, dict[str, int]]:
-    """`rows` customers (SCHEMA), and how many of them to expect under each reject code.
+    """Return `rows` customers (SCHEMA), and how many to expect under each reject code.
 
-    The same arguments give the same table. About `defect_share` of the rows are defective, each in
-    one way; every 500th row repeats an earlier customer with newer content.
+    The same arguments return the same table. About `defect_share` of the rows are defective, each
+    in one way; every 500th row repeats an earlier customer with newer content.
     """
-    chance = random.Random(seed)  # noqa: S311, a sample wants to be repeatable, not secret
+    chance = random.Random(seed)  # noqa: S311, a sample must be repeatable, not secret
     table: list[Row] = []
     expected: Counter[str] = Counter()
     kinds = sorted(_DEFECTS)
-    # the first customers are sound, so that a defect can refer to one
+    # the first customers are valid, so that a defect can refer to one
     bad = chance.sample(range(10, rows), max(len(kinds), int(rows * defect_share)))
     defective = {row: kinds[i % len(kinds)] for i, row in enumerate(bad)}
     for number in range(rows):
@@ -78,16 +78,16 @@ def sample(
             _DEFECTS[code](row, chance, table)
             expected[code] += 1
         elif number % 500 == 499 and number - 300 not in defective:
-            # its own row gives way to a newer export of the customer of 300 rows before
+            # a newer version of the customer 300 rows earlier takes the place of its own row
             row = table[number - 300] | {"updated_at": row["updated_at"]}
         table.append(row)
     return pa.Table.from_pylist(table, SCHEMA), dict(expected)
 
 
 def corrected(table: pa.Table, share: float = 0.5, seed: int = 7) -> tuple[pa.Table, int]:
-    """The table with about `share` of its defective customers corrected, and how many those are.
+    """Return the table with about `share` of its defective customers corrected, and their number.
 
-    Rows without an id stay as they are: nothing tells which customer they were.
+    Rows without an id are not corrected, since their customer is unknown.
     """
     chance = random.Random(seed)  # noqa: S311
     rows: list[Row] = table.to_pylist()
@@ -140,7 +140,7 @@ def _set(field: str, *values: Any) -> _Defect:
 
 
 def _take_email(row: Row, chance: random.Random, earlier: list[Row]) -> None:
-    """The email of one of the first customers, whom Bunce knows by then."""
+    """Take the email of one of the first customers, which Bunce has by then."""
     row["email"] = chance.choice(earlier[:10])["email"]
 
 

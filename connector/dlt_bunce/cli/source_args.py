@@ -1,4 +1,4 @@
-"""Where a command's customers come from: the source as its arguments name it."""
+"""The source of a command's customers, as named by its arguments."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Origin:
-    """A source with its mapping: what `load` and `check` are told alike."""
+    """A source with its mapping: the arguments that `load` and `check` share."""
 
     source: str
     table: str | None = None
@@ -41,16 +41,18 @@ class Origin:
 
     @cached_property
     def columns(self) -> list[str]:
-        """Those of a file on this machine, in their order; else none. Raises SourceError."""
+        """The columns of a local file, in order; empty for other sources. Raises SourceError."""
         from dlt_bunce.sources import file_columns
 
         return file_columns(self.source)
 
     def pipeline_name(self, store_url: str, account: str) -> str:
-        """The same command in the same folder gets the same pipeline, and so takes up what it left
-        behind; another store or folder never gets those rows. dlt remembers columns and hints of a
-        pipeline, so another mapping, or a file with other columns, needs another pipeline too: the
-        names differ in what follows `family` then.
+        """Return the name of the dlt pipeline.
+
+        The same command in the same folder uses the same pipeline, and so loads the rows that it
+        left over; another store or folder never gets them. dlt remembers a pipeline's columns and
+        hints, so another mapping, or a file with other columns, uses another pipeline as well. For
+        other columns, the names differ only after `family`.
         """
         if self.name is not None:
             return self.name
@@ -59,26 +61,26 @@ class Origin:
         return f"{family}_{_digest(columns, 3)}" if columns else family
 
     def family(self, store_url: str, account: str) -> str:
-        """How the names begin of all pipelines that this command gets while columns change."""
+        """Return the name prefix of all pipelines of this command, whatever the columns."""
         parts = (str(Path.cwd()), self.source, self.table, self.query, store_url, account)
         mapping = (f"{field}={column}" for field, column in sorted(self.hints.items()))
         key = "\x1f".join(part or "" for part in (*parts, *mapping))
         return f"bunce_load_{_digest(key, 5)}"
 
     def resource(self) -> DltResource:
-        """All of the source. Raises SourceError."""
+        """Return the source as a dlt resource. Raises SourceError."""
         from dlt_bunce.sources import limited, open_source
 
         try:
             resource = open_source(self.source, table=self.table, query=self.query)
-        except ValueError:  # its text may hold a part of the URL, and so of a password
+        except ValueError:  # its text may hold part of the URL, and so of a password
             raise SourceError(BAD_URL) from None
         return resource if self.limit is None else limited(resource, self.limit)
 
     def shard(
         self, pipeline: dlt.Pipeline, shard: Shard, *, key: str | None, plan: str
     ) -> DltResource:
-        """One part of the source, as agreed on in the pipeline's store. Raises SourceError."""
+        """Return one shard of the source, by the plan in the store. Raises SourceError."""
         from dlt_bunce.sources import limited, shard_source
 
         try:
@@ -95,7 +97,7 @@ def _digest(text: str, size: int) -> str:
 
 
 def parse_maps(maps: tuple[str, ...]) -> dict[str, str]:
-    """Field to column, out of repeated FIELD=COLUMN. Raises MappingError."""
+    """Parse repeated FIELD=COLUMN into field to column. Raises MappingError."""
     from dlt_bunce.records.schema import FIELDS, PARTS
 
     parsed: dict[str, str] = {}
@@ -103,7 +105,7 @@ def parse_maps(maps: tuple[str, ...]) -> dict[str, str]:
         field, separator, column = text.partition("=")
         if not separator or not column or field not in (*FIELDS, *PARTS):
             raise MappingError(
-                f"--map {text!r} is not FIELD=COLUMN.",
+                f"--map {text!r} must be FIELD=COLUMN, where FIELD is a Bunce field.",
                 remedy=f"The fields are: {', '.join((*FIELDS, *PARTS))}.",
             )
         parsed[field] = column

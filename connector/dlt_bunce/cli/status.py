@@ -16,11 +16,11 @@ from dlt_bunce.model import FATES
     default=5,
     show_default=True,
     type=click.IntRange(min=1),
-    help="How many runs to show.",
+    help="Number of runs to show.",
 )
 @options.store_options
 def command(count: int, store_url: str | None, account: str | None, as_json: bool) -> None:
-    """Show the ledger, open dead letters by code, and the last runs."""
+    """Show the ledger, open dead letters by code, and the latest runs."""
     with reported():
         from dlt_bunce.store import runs
         from dlt_bunce.store.accounts import refuse_unknown_account
@@ -41,17 +41,20 @@ def command(count: int, store_url: str | None, account: str | None, as_json: boo
             )
             return
         output.console().print(
-            f"Account {account}: {ledger['delivered']:,} customers delivered, "
-            f"{ledger['indeterminate']:,} in doubt, {sum(letters.values()):,} dead letters open"
+            f"Account {account}: {output.counted(ledger['delivered'], 'customer')} delivered, "
+            f"{ledger['indeterminate']:,} indeterminate, "
+            f"{output.counted(sum(letters.values()), 'open dead letter')}"
         )
         output.print_codes(letters, "Open dead letters")
         columns = ("run_id", "pipeline_name", "state", "read", *FATES, "requests")
         shown = [
-            c
-            for c in columns
-            if c in columns[:4] or c == "requests" or any(getattr(r, c) for r in found)
+            column
+            for column in columns
+            if column in columns[:4]
+            or column == "requests"
+            or any(getattr(run, column) for run in found)
         ]
-        rows = [{c: getattr(run, c) for c in shown} for run in found]
-        output.print_rows(rows, shown, "Last runs")
+        rows = [{column: getattr(run, column) for column in shown} for run in found]
+        output.print_rows(rows, shown, "Latest runs")
         if found:
-            output.print_warnings(found[0].warnings, "Warnings of the newest run")
+            output.print_warnings(found[0].warnings, "Warnings from the latest run")

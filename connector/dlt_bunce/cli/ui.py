@@ -27,21 +27,21 @@ from dlt_bunce.errors import ConfigurationError
     default=8766,
     show_default=True,
     type=click.IntRange(0, 65535),
-    help="0 picks a free port.",
+    help="Port to listen on; 0 picks a free one.",
 )
-@click.option("--browser/--no-browser", default=True, help="Whether to open it in a browser.")
+@click.option("--browser/--no-browser", default=True, help="Open the page in a browser.")
 @options.store_options
 def command(
     port: int, browser: bool, store_url: str | None, account: str | None, as_json: bool
 ) -> None:
-    """Look at runs and dead letters in a browser; replay or discard letters.
+    """Browse runs and dead letters in a web browser; replay or discard dead letters.
 
-    The pages are served on 127.0.0.1 alone, to whoever has the address that is printed: it holds
-    a token, since a machine may have other users. Stop with Ctrl-C.
+    The pages are served on 127.0.0.1 only, to anyone who has the printed address: it contains a
+    token, because the machine may have other users. Press Ctrl-C to stop.
     """
     with reported(), contextlib.ExitStack() as opened:
         try:
-            # what pages need later on is missed here, not in the middle of the work
+            # a missing package is reported now, not when a page first needs it
             import python_multipart  # noqa: F401
 
             from dlt_bunce.workbench.charts import drawing_library
@@ -50,7 +50,7 @@ def command(
 
             drawing_library()
         except ModuleNotFoundError as error:
-            raise missing("ui", "The workbench needs packages that are", error) from None
+            raise missing("ui", "the workbench", error) from None
         from dlt_bunce.store.database import Database
 
         url, name = options.store_settings(store_url, account)
@@ -60,7 +60,7 @@ def command(
             url,
             name,
             options.requests_per_minute(),
-            # nobody sits at the terminal to be asked for a key
+            # the user is at the browser, so a prompt on the terminal would go unseen
             client=lambda: options.client(ask=False, store_url=store_url, account=account),
             explain=lambda error: explained(error)[0],
         )
@@ -69,8 +69,8 @@ def command(
             if as_json:
                 click.echo(json.dumps({"url": address}))
             else:
-                click.echo(f"The workbench of account {name} is at {address}")
-                click.echo("Only this machine reaches it. Stop it with Ctrl-C.")
+                click.echo(f"The workbench for account {name} is running at {address}")
+                click.echo("It is reachable from this machine only. Press Ctrl-C to stop.")
             if browser:
                 opened.enter_context(_shown(address))
 
@@ -79,23 +79,24 @@ def command(
         except OSError as error:
             raise ConfigurationError(
                 f"The workbench cannot listen on port {port}: {error.strerror}.",
-                remedy="Take a free one: dlt-bunce ui --port 0",
+                remedy="Use a free port: dlt-bunce ui --port 0",
             ) from None
     if unfinished:
         click.echo(
-            "A replay or discard was broken off. What is settled is not sent again; do the rest.",
+            "A replay or discard was interrupted. Run it again to finish; settled rows will not be "
+            "sent again.",
             err=True,
         )
-        # its requests in flight would hold the exit for as long as Bunce lets them wait; a kill
-        # harms no letter
+        # requests in flight could delay the exit for as long as Bunce takes to respond; ending
+        # the process here leaves every dead letter intact
         sys.stdout.flush()
         os._exit(1)
 
 
 @contextlib.contextmanager
 def _shown(address: str) -> Iterator[None]:
-    """Opens a browser by way of a private file: its arguments, with the token, would be seen in
-    the list of processes.
+    """Open a browser through a private file: as an argument, the address with its token would
+    show in the process list.
     """
     with tempfile.TemporaryDirectory(prefix="dlt-bunce-", ignore_cleanup_errors=True) as folder:
         page = Path(folder) / "open.html"

@@ -1,1 +1,1 @@
-"""What dlt sees: the destination, its settings, its jobs, and its working folder."""
+"""The dlt destination: its factory, configuration, load jobs, and working folder."""

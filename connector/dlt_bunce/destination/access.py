@@ -1,4 +1,4 @@
-"""From a pipeline to our side of it."""
+"""Access to the destination's client of a dlt pipeline."""
 
 from __future__ import annotations
 
@@ -16,32 +16,38 @@ if TYPE_CHECKING:
 
     from dlt_bunce.destination.client import BunceClient
     from dlt_bunce.destination.factory import bunce
+    from dlt_bunce.destination.run_context import RunContext
 
 
 def is_bunce(destination: Any) -> bool:
-    """Whether a destination is ours, or made from ours."""
-    # its class would import those who ask
+    """Return whether a destination is `bunce`, or derived from it."""
+    # its spec is checked because importing the class here would be circular
     spec = getattr(destination, "spec", None)
     return isinstance(spec, type) and issubclass(spec, BunceConfiguration)
 
 
 def client_of(pipeline: Pipeline) -> BunceClient:
-    """The destination's side of a pipeline, whether or not it has run before.
+    """Return the destination's client for a pipeline, whether or not it has run before.
 
-    Raises TypeError for a pipeline that loads elsewhere.
+    Raises TypeError for a pipeline with another destination.
     """
     destination, name = pipeline.destination, pipeline.pipeline_name
     if destination is None:
-        raise TypeError(f"pipeline {name!r} has no destination: give it destination=bunce()")
+        raise TypeError(f"pipeline {name!r} has no destination: pass destination=bunce()")
     if not is_bunce(destination):
-        raise TypeError(f"pipeline {name!r} does not load into bunce")
+        raise TypeError(f"pipeline {name!r} does not use the bunce destination")
     return client_for(cast("bunce", destination), name)
 
 
+def context_of(pipeline: Pipeline) -> RunContext:
+    """Return what the runs of a pipeline's destination share."""
+    return cast("bunce", pipeline.destination).run_context
+
+
 def client_for(destination: bunce, name: str) -> BunceClient:
-    """The same for a pipeline of that name which need not be there yet."""
-    # pipeline.destination_client() would name a schema like a pipeline that has none yet, and fail
-    # where a schema may not be named so: "crm-to-bunce"
+    """Return the client for a pipeline of that name, which need not exist yet."""
+    # pipeline.destination_client() would name the schema after a pipeline that has none yet, and
+    # fail if that is not a valid schema name, such as "crm-to-bunce"
     schema = Schema(normalize_schema_name(name))
     section = ConfigSectionContext(
         pipeline_name=name,

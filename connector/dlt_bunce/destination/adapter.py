@@ -1,4 +1,4 @@
-"""Hints that tell the destination which column feeds which field."""
+"""Hints that map source columns to Bunce's fields."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from dlt_bunce.errors import DispositionError, MappingError
 
 TABLE_HINT = "x-bunce-customers"
 MAPPING_HINT = "x-bunce-mapping"
-"""The whole of what a caller says of a table's columns: dlt replaces it as one, while hints of
-columns would be merged with those of all runs before.
+"""A table's whole mapping in one hint: dlt replaces table hints, but merges column hints with those
+of earlier runs.
 """
 REPLACE_REFUSED = (
-    'write_disposition="replace" is refused: Bunce has no call that deletes customers.'
+    'write_disposition="replace" is not supported: Bunce has no API call that deletes customers.'
 )
 REPLACE_REMEDY = 'Use "merge" (create and update) or "append" (create only).'
 
@@ -35,19 +35,19 @@ def bunce_adapter(
     device_token: str | None = None,
     version: str | None = None,
 ) -> DltResource:
-    """Marks `data` as customers and says which of its columns feeds which field.
+    """Mark `data` as customers and map its columns to Bunce's fields.
 
-    `data` is anything dlt loads: a resource, a source with one resource, or an iterable of rows.
-    A field's column may be a path into a nested one, such as properties.email; `device_type` and
-    `device_token` are the columns of one device a row, where no column holds `devices`.
-    Fields left out are found by name. `version` is a column that grows whenever a row changes,
-    such as updated_at: the newest version of a customer wins. What is said here replaces what an
-    earlier run has said, in whole.
+    `data` is anything dlt can load: a resource, a source with one resource, or an iterable of rows.
+    A column may be a path into a nested column, such as properties.email. `device_type` and
+    `device_token` are the columns of a single device per row, for data without a `devices` column.
+    Fields left out are matched by column name. `version` is a column that increases whenever a row
+    changes, such as updated_at: the newest version of a customer wins. This mapping replaces that
+    of an earlier run as a whole.
 
-    Rows that are no resource of dlt's are merged. A resource keeps its write disposition, which is
-    "append" (create only) unless it says "merge": dlt does not tell one that was not chosen.
+    Rows that are not a dlt resource are merged. A resource keeps its write disposition, which is
+    "append" (create only) unless set to "merge": dlt does not distinguish a default from a choice.
 
-    Raises MappingError when one column is given twice, DispositionError for "replace".
+    Raises MappingError if a column is given for two fields, DispositionError for "replace".
     """
     columns = {
         "customer_id": customer_id,
@@ -65,10 +65,10 @@ def bunce_adapter(
         if column is None:
             continue
         if column in mapping.values():
-            other = next(one for one, taken in mapping.items() if taken == column)
+            mapped = next(name for name, source in mapping.items() if source == column)
             raise MappingError(
-                f"Column {column!r} is given for {other} and for {field}.",
-                remedy="Give every field a column of its own.",
+                f"Column {column!r} is given for both {mapped} and {field}.",
+                remedy="Use a different column for each field.",
             )
         mapping[field] = column
     chosen = chosen_by_default(data)
@@ -82,42 +82,43 @@ def bunce_adapter(
 
 
 def adapt(resource: DltResource, mapping: Mapping[str, str]) -> None:
-    """Gives a resource this mapping, and no part of an earlier one."""
+    """Set the mapping of a resource, replacing any earlier one as a whole."""
     resource.apply_hints(additional_table_hints={MAPPING_HINT: {"columns": dict(mapping)}})
     with_mapped_rows(resource, mapping)
 
 
 def is_adapted(resource: DltResource) -> bool:
-    """Whether a mapping was given to the resource, be it an empty one."""
+    """Return whether the resource has a mapping, even an empty one."""
     return MAPPING_HINT in _table_hints(resource)
 
 
 def mapping_given(resource: DltResource) -> dict[str, str]:
-    """The mapping that `adapt` gave the resource."""
+    """Return the mapping that `adapt` set on the resource."""
     return mapping_hint(_table_hints(resource))
 
 
 def mapping_hint(table: Mapping[str, Any]) -> dict[str, str]:
-    """What the hint of a table says, as it came with its newest extraction."""
+    """Return the mapping in a table's hint, as of its latest extraction."""
     hint: dict[str, dict[str, str]] = table.get(MAPPING_HINT) or {}
     return dict(hint.get("columns", {}))
 
 
 def _table_hints(resource: DltResource) -> Mapping[str, Any]:
-    # not compute_table_schema(): hints may depend on rows, which are not there yet
+    # not compute_table_schema(): hints may be functions of rows, which do not exist yet
     hints: Mapping[str, Any] = resource._hints or {}  # noqa: SLF001
     return hints.get("additional_table_hints") or {}
 
 
 def chosen_by_default(data: Any) -> Literal["merge"] | None:
-    """Merge for rows that are not in a resource, where nobody can have chosen; else None."""
-    made = (DltResource, DltSource)
+    """Return "merge" for rows outside a resource, which carry no disposition; else None."""
+    resource_types = (DltResource, DltSource)
     items = data if isinstance(data, (list, tuple)) else [data]
-    return None if any(isinstance(one, made) or callable(one) for one in items[:1]) else "merge"
+    is_resource = any(isinstance(item, resource_types) or callable(item) for item in items[:1])
+    return None if is_resource else "merge"
 
 
 def refuse_replace(disposition: Any) -> None:
-    """Raises DispositionError for "replace", given as text or as dlt's dict."""
+    """Raise DispositionError for "replace", given as a string or as dlt's dict."""
     if isinstance(disposition, dict):
         disposition = disposition.get("disposition")
     if disposition == "replace":

@@ -26,8 +26,9 @@ from dlt_bunce.api.rate_limit import RateLimiter
 from dlt_bunce.api.throttle import BatchSize, Concurrency, Throttle
 from dlt_bunce.destination.adapter import REPLACE_REFUSED, REPLACE_REMEDY
 from dlt_bunce.destination.configuration import BunceConfiguration
-from dlt_bunce.destination.jobs import CustomersJob, StateJob, end_rehearsal, forget_duplicates
-from dlt_bunce.destination.run_hook import resolved
+from dlt_bunce.destination.jobs import CustomersJob, StateJob
+from dlt_bunce.destination.run_context import RunContext
+from dlt_bunce.destination.run_hook import resolve_hook
 from dlt_bunce.destination.run_lock import Owner, owner_of
 from dlt_bunce.destination.state import StoredState
 from dlt_bunce.destination.table_checks import GIVEN_UP, refuse_table
@@ -47,13 +48,8 @@ if TYPE_CHECKING:
     from dlt.common.runtime.collector_base import Collector
 
 
-# requests of preflights, which know no run yet, until the first job of the run counts them
-_preflights: dict[str, list[Traffic]] = {}
-# which store a run has begun with, by its owner
-_stores: dict[str, str] = {}
 _FRESH_S = 60.0
 """So long after a preflight a run of the same pipeline begins without asking again."""
-_asked_at: dict[tuple[str, str, str], float] = {}
 
 
 class BunceClient(JobClientBase, StoredState):
@@ -67,28 +63,30 @@ class BunceClient(JobClientBase, StoredState):
     ) -> None:
         super().__init__(schema, config, capabilities)
         self.config: BunceConfiguration = config
+        self.context = RunContext()
 
     # preflight
 
     def preflight(self) -> Account:
-        """Checks key, host, and ledger before anything is sent.
+        """Check key, host, and ledger before anything is sent.
 
         Raises CredentialsError, UnavailableError, AccountError, or StoreError.
         """
         with closing(self.session()) as session:
             session.check_key()
-            _preflights.setdefault(self.pipeline_name, []).append(session.take_traffic())
-        _asked_at[self._asked_for] = time.monotonic()
+            sent = self.context.preflights.setdefault(self.pipeline_name, [])
+            sent.append(session.take_traffic())
+        self.context.checked_at[self._checked_for] = time.monotonic()
         return self._open_account()
 
     @property
-    def _asked_for(self) -> tuple[str, str, str]:
+    def _checked_for(self) -> tuple[str, str, str]:
         return self.pipeline_name, self.config.host, self.config.credentials.api_key
 
     def _open_account(self) -> Account:
         with self.database() as db:
             if self.owner.is_run:
-                _stores[self.owner.name] = db.store_id
+                self.context.stores[self.owner.name] = db.store_id
             return open_account(
                 db, self.config.account, self.config.credentials.api_key, host=self.config.host
             )
@@ -100,18 +98,18 @@ class BunceClient(JobClientBase, StoredState):
     ) -> list[PreparedTableSchema]:
         """Refuses what Bunce cannot take, before any job starts: dlt keeps the package."""
         tables = super().verify_schema(only_tables, new_jobs)
-        resolved(self.config.on_run_end)
+        resolve_hook(self.config.on_run_end)
         customers = [table for table in tables if not _is_dlt(table["name"] or "")]
         for table in customers:
             self._check_table(table, [one["name"] or "" for one in customers])
         if customers and not self.config.dry_run:
             # flush_and_run() has asked already: once is enough for a run
-            asked_at = _asked_at.pop(self._asked_for, -math.inf)
-            if time.monotonic() - asked_at < _FRESH_S:
+            checked_at = self.context.checked_at.pop(self._checked_for, -math.inf)
+            if time.monotonic() - checked_at < _FRESH_S:
                 self._open_account()
             else:
                 self.preflight()
-                del _asked_at[self._asked_for]
+                del self.context.checked_at[self._checked_for]
         return tables
 
     def _check_table(self, table: PreparedTableSchema, all_tables: Sequence[str]) -> None:
@@ -131,7 +129,8 @@ class BunceClient(JobClientBase, StoredState):
 
         Raises MappingError.
         """
-        return mapping_of(table, columns, self.config, self.owner.name)
+        hints = self.context.hints_in_force.get(self.owner.name, {}).get(table["name"] or "")
+        return mapping_of(table, columns, self.config, hints)
 
     # what jobs need
 
@@ -157,15 +156,15 @@ class BunceClient(JobClientBase, StoredState):
         return getattr(pipeline, "collector", NULL_COLLECTOR)
 
     def database(self) -> Database:
-        """A connection to the store, for the thread that asks; a dry run only reads it."""
+        """Return a connection to the store for the calling thread; a dry run only reads it."""
         return Database(
             self.config.store_url,
             read_only=self.config.dry_run,
-            expected=_stores.get(self.owner.name),
+            expected=self.context.stores.get(self.owner.name),
         )
 
     def session(self) -> Session:
-        """A connection pool to Bunce, within the request budget of all who share the store."""
+        """Return a connection pool to Bunce, within the rate limit of all who share the store."""
         config = self.config
         assert config.base_url is not None  # noqa: S101, derived when the configuration resolves
         database = self.database()
@@ -179,7 +178,7 @@ class BunceClient(JobClientBase, StoredState):
             pace=pace,
             timeout_s=config.timeout_s,
             concurrency=config.most_concurrency,
-            observer=telemetry.requests(config.base_url, self.pipeline_name),
+            observer=telemetry.request_observer(config.base_url, self.pipeline_name),
         )
 
     def throttle(self, account: Account) -> Throttle:
@@ -195,8 +194,8 @@ class BunceClient(JobClientBase, StoredState):
         )
 
     def take_preflight_traffic(self) -> list[Traffic]:
-        """What the preflights of this pipeline have sent since the last call."""
-        return _preflights.pop(self.pipeline_name, [])
+        """Return what the preflights of this pipeline have sent since the last call."""
+        return self.context.preflights.pop(self.pipeline_name, [])
 
     def create_load_job(
         self,
@@ -205,16 +204,16 @@ class BunceClient(JobClientBase, StoredState):
         load_id: str,
         restore: bool = False,
     ) -> LoadJob:
-        """A job for one file: customers, or dlt's own state."""
+        """Create a job for one file: customers, or dlt's own state."""
         if _is_dlt(table["name"] or ""):
             return StateJob(file_path)
         return CustomersJob(file_path, telemetry.current_context())
 
     def complete_load(self, load_id: str) -> None:
-        """Closes the run's row; from here on the incremental cursor of this load counts."""
-        forget_duplicates(load_id)
+        """Close the run's row; from here on the incremental cursor of this load counts."""
+        self.context.forget_duplicates(load_id)
         if self.config.dry_run:
-            end_rehearsal(load_id)
+            self.context.end_dry_run(load_id)
             return
         account = self.config.account
         with self.database() as db:
@@ -239,12 +238,12 @@ class BunceClient(JobClientBase, StoredState):
     # storage, as dlt sees it
 
     def initialize_storage(self, truncate_tables: Iterable[str] | None = None) -> None:
-        """The store makes itself at first use; nothing is ever truncated."""
+        """Do nothing: the store is made at first use, and nothing is ever truncated."""
         if truncate_tables:
             raise DispositionError(REPLACE_REFUSED, remedy=REPLACE_REMEDY + GIVEN_UP)
 
     def is_storage_initialized(self) -> bool:
-        """Always: dlt would wipe its working folder otherwise."""
+        """Return True: dlt would wipe its working folder otherwise."""
         return True
 
     def drop_storage(self) -> None:
@@ -260,7 +259,7 @@ class BunceClient(JobClientBase, StoredState):
         expected_update: TSchemaTables = None,  # type: ignore[assignment]
         force: bool = False,
     ) -> TSchemaTables | None:
-        """Keeps the schema, so that a new machine can restore it."""
+        """Keep the schema, so that a new machine can restore it."""
         applied = super().update_stored_schema(only_tables, expected_update, force)
         if not self.config.dry_run:
             row = {

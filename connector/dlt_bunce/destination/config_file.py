@@ -1,4 +1,4 @@
-"""The file config.toml beside whatever is started, in addition to dlt's own places."""
+"""Settings from a config.toml next to the program, in addition to dlt's own files."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from dlt.common.configuration.specs.config_section_context import ConfigSectionC
 from dlt_bunce.destination.configuration_checks import refuse_unknown, refuse_unknown_variables
 from dlt_bunce.errors import ConfigurationError
 
-HERE = "config.toml of the working folder"
-"""Not "config.toml": dlt's own file of .dlt is named so, and dlt keeps one provider a name."""
-BESIDE = "config.toml beside the pipelines"
-_OURS = ("destination", "pipelines")
+_WORKING_DIR_PROVIDER = "config.toml in the working directory"
+"""Not "config.toml": dlt uses that name for its own file in .dlt, and provider names are unique."""
+_SCRIPT_DIR_PROVIDER = "config.toml next to the pipelines"
+_SECTIONS = ("destination", "pipelines")
 
 
 def use_config(script: str | Path | None = None) -> None:
-    """Take settings from ./config.toml, after the environment and the files of .dlt.
+    """Read settings from ./config.toml, after the environment and the files in .dlt.
 
-    Where there is none, the one of the project counts in which `script` lies: beside it, or in the
-    folder above. A file with neither [destination.bunce] nor [pipelines.…] is another program's.
-    Secrets are refused there: they belong into the environment or .dlt/secrets.toml. Raises
+    If there is no such file, use the one next to `script` or in the folder above it. A file with
+    neither [destination.bunce] nor [pipelines.…] belongs to another program and is ignored. Secrets
+    are not read from it: they belong in the environment or .dlt/secrets.toml. Raises
     ConfigurationError for a file that cannot be read.
     """
     here = _first([Path()])
-    _provide(HERE, here)
+    _provide(_WORKING_DIR_PROVIDER, here)
     if script is not None:
         folder = Path(script).resolve().parent
-        _provide(BESIDE, {} if here else _first([folder, folder.parent]))
+        _provide(_SCRIPT_DIR_PROVIDER, {} if here else _first([folder, folder.parent]))
 
 
 def _provide(name: str, document: dict[str, Any]) -> None:
     providers = Container()[PluggableRunContext].providers
-    # also in the place of what an earlier call in another folder has found
+    # an empty document replaces what an earlier call found in another folder
     if document or name in providers:
         providers[name] = CustomLoaderDocProvider(name, lambda: document, supports_secrets=False)
 
@@ -58,11 +58,11 @@ def _read(path: Path) -> dict[str, Any]:
         return deepcopy(_document(path, status.st_mtime_ns, status.st_size, status.st_ino))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(
-            f"{path} cannot be read: {type(error).__name__}.", remedy="Correct or remove it."
+            f"{path} cannot be read: {type(error).__name__}.", remedy="Fix the file or remove it."
         ) from None
 
 
-# dlt asks for a destination's settings some twenty times a run
+# dlt resolves a destination's settings about twenty times per run
 @lru_cache(maxsize=8)
 def _document(path: Path, *_changed: int) -> dict[str, Any]:
     import tomlkit
@@ -73,14 +73,14 @@ def _document(path: Path, *_changed: int) -> dict[str, Any]:
         document: dict[str, Any] = tomlkit.parse(text).unwrap()
     except ParseError as error:
         raise ConfigurationError(
-            f"{path} is no TOML: line {error.line}, column {error.col}.",
-            remedy='Correct it, such as account = "default".',
+            f"{path} is not valid TOML (line {error.line}, column {error.col}).",
+            remedy='Fix the syntax, for example: account = "default"',
         ) from None
-    return document if any(name in document for name in _OURS) else {}
+    return document if any(name in document for name in _SECTIONS) else {}
 
 
 def setting(name: str) -> str | None:
-    """A setting of a pipeline by its dotted name, secrets included; None where there is none."""
+    """Return a setting or secret by its dotted name; None if it is not set."""
     value: object = dlt.secrets.get(name)
     if value is None:
         value = dlt.config.get(name)
@@ -88,7 +88,7 @@ def setting(name: str) -> str | None:
 
 
 def store_settings(store_url: str | None = None, account: str | None = None) -> tuple[str, str]:
-    """Store and account as given, else as configured: no API key is needed to look."""
+    """Return the store URL and account, as given or as configured; no API key is required."""
     from dlt_bunce.destination.configuration import BunceConfiguration as Defaults
 
     use_config()
@@ -101,31 +101,31 @@ def store_settings(store_url: str | None = None, account: str | None = None) -> 
 
 
 def required_setting(name: str) -> str:
-    """As setting(); raises ConfigurationError where there is none."""
+    """Return a setting as `setting()` does; raise ConfigurationError if it is missing."""
     value = setting(name)
     if not value:
         section, _, key = name.rpartition(".")
         raise ConfigurationError(
-            f"The setting {key} of [{section}] is missing.",
+            f"The setting {key} in [{section}] is missing.",
             remedy=f"Set it in config.toml, or as {name.replace('.', '__').upper()} in the "
-            "environment, which is the place for whatever holds a password.",
+            "environment if it contains a password.",
         )
     return value
 
 
 def refuse_unknown_settings(destination: str = "bunce") -> None:
-    """Raise ConfigurationError for what environment and files set for Bunce and nobody reads.
+    """Raise ConfigurationError for an unknown Bunce setting in the environment or a file.
 
-    `destination` is the name of the destination, which dlt takes for a section, too.
+    `destination` is the destination's name, which dlt also reads as a section.
     """
     from dlt_bunce.destination.configuration import BunceConfiguration
 
     known = [name for name in BunceConfiguration.get_resolvable_fields() if name[:2] != "__"]
-    known.append("destination_type")  # how dlt finds a destination that has another name
+    known.append("destination_type")  # set for a destination with a custom name
     refuse_unknown_variables(os.environ, known, destination=destination)
     pipeline = Container()[ConfigSectionContext].pipeline_name
     for provider in dlt.config.config_providers:
-        # not vaults: each question is a request there
+        # not vaults: each lookup there is a request
         if not isinstance(provider, CustomLoaderDocProvider):
             continue
         for name in dict.fromkeys(["bunce", destination]):

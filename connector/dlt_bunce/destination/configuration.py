@@ -45,9 +45,9 @@ class BunceCredentials(CredentialsConfiguration):
     api_key: TSecretStrValue = dataclasses.field(default=None, repr=False)  # type: ignore[assignment]
 
     def parse_native_representation(self, native_value: Any) -> None:
-        """Accepts the key as a plain string; dlt turns the ValueError into its own."""
+        """Set the key from a plain string; dlt wraps the ValueError in its own error."""
         if not isinstance(native_value, str) or not native_value.strip():
-            raise ValueError("the API key of Bunce must be text")
+            raise ValueError("the Bunce API key must be a non-empty string")
         self.api_key = native_value.strip()
 
     def __str__(self) -> str:
@@ -56,74 +56,74 @@ class BunceCredentials(CredentialsConfiguration):
 
 @configspec
 class BunceConfiguration(DestinationClientConfiguration):
-    """Everything that can be set, with its default."""
+    """Settings of the destination, with their defaults."""
 
     destination_type: Final[str] = dataclasses.field(  # type: ignore[misc]
         default="bunce", init=False, repr=False, compare=False
     )
     credentials: BunceCredentials = None  # type: ignore[assignment]
     base_url: Optional[str] = None
-    """Where Bunce answers, ending in /v1; follows from the prefix of the key unless set."""
+    """URL of Bunce's API, ending in /v1; by default derived from the prefix of the API key."""
     store_url: str = "sqlite:///bunce.sqlite"
-    """The database of ledger and dead letters, relative to the working directory."""
+    """Database of the ledger and dead letters; file paths are relative to the working directory."""
     account: str = "default"
-    """Names the workspace within the store; every workspace needs its own."""
+    """Name of the Bunce workspace within the store; each workspace needs its own."""
     customers_table: str = "customers"
-    """The table that holds customers; several are separated by commas."""
+    """Table that holds customers; separate several names with commas."""
     batch_size: int = 100
-    """Customers in the first request; grows while Bunce answers quickly."""
+    """Customers in the first request; the size grows while Bunce responds quickly."""
     max_batch_size: int = 1000
-    """Customers in the largest request ever tried."""
+    """Maximum number of customers in a request."""
     concurrency: int = 4
-    """Batches in flight at first, for each file that dlt loads; more while that helps."""
+    """Initial number of batches in flight per load file; increases while throughput improves."""
     max_concurrency: int = 16
-    """Batches that are ever in flight for a file."""
+    """Maximum number of batches in flight per load file."""
     requests_per_minute: int = 500
-    """What Bunce allows an IP address; 0 turns pacing off."""
+    """Requests per minute that Bunce allows per IP address; 0 turns off rate limiting."""
     egress: str = "default"
-    """Names the IP address that requests leave from: loads that share it share its budget."""
+    """Name of the outbound IP address; loads with the same name share one rate limit."""
     timeout_s: float = 60.0
-    """Seconds to wait for an answer."""
+    """Seconds to wait for a response."""
     default_region: Optional[str] = None
-    """Country of national phone numbers, such as NG; without it they are rejected."""
+    """Country code of national phone numbers, such as NG; without it, they are rejected."""
     lowercase_email: bool = True
-    """Whether emails are sent in lower case."""
+    """Whether emails are sent in lowercase."""
     devices: Literal["lenient", "strict"] = "lenient"
-    """Whether a device without type or token is left out, or its whole row rejected."""
+    """Whether a device without a type or token is dropped (lenient) or rejects its row (strict)."""
     unescape_html: bool = False
     """Whether HTML entities in names are decoded: O&#39;Brien is sent as O'Brien."""
     version_format: Optional[str] = None
-    """How a version column of text is written, as strptime has it: "%d/%m/%Y %H:%M"."""
+    """Format of a version column of text, as for strptime: "%d/%m/%Y %H:%M"."""
     mapping: Optional[dict[str, str]] = None
-    """Source column of each field, where names and hints do not tell; also `version`."""
+    """Source column of each field and of `version`; used where no hint names a column."""
     defaults: Optional[dict[str, str]] = None
-    """Values for fields that a row leaves blank."""
+    """Values for fields that are blank in a row."""
     dead_letter_rows: Literal["full", "keys"] = "full"
-    """Whether dead letters keep the whole source row (needed for replay) or its key only."""
+    """Whether dead letters keep the full source row (required for replay) or only its key."""
     max_reject_share: Optional[float] = None
-    """Rows rejected or held, as a fraction of those read, above which a recorded run fails."""
+    """Maximum fraction of rows rejected or held; above it, the run fails after loading."""
     max_reject_count: Optional[int] = None
-    """Rows rejected or held above which a recorded run fails."""
+    """Maximum number of rows rejected or held; above it, the run fails after loading."""
     min_rows_share_of_last: Optional[float] = None
-    """Rows read, as a fraction of what the last run read, below which a recorded run fails."""
+    """Minimum rows read as a share of the last run's; below it, the run fails after loading."""
     min_rows: Optional[int] = None
-    """Rows read below which a recorded run fails: 1 makes an empty source an error."""
-    # typing's Callable: dlt takes that of collections.abc for a class, which fails in Python 3.10
+    """Minimum rows read; below it, the run fails after loading. 1 fails on an empty source."""
+    # typing's Callable: dlt treats that of collections.abc as a class, which fails in Python 3.10
     on_run_end: Optional[Union[str, Callable[[Any], Any]]] = None
-    """Called with the RunSummary when a run has ended: "package.module:function", or a callable."""
+    """Called with the RunSummary when a run ends: "package.module:function", or a callable."""
     wait_for_run: float = 300.0
-    """Seconds to wait for another run in the same working folder."""
+    """Seconds to wait for another run that uses the same working folder."""
     keep_completed_jobs: bool = False
-    """Whether dlt keeps the files of a load, copies of the source, after all is settled."""
+    """Whether load files, which are copies of the source, are kept once all rows are settled."""
     retention_days: Optional[int] = None
-    """Days after which a run forgets closed dead letters, packages, and counts of runs."""
+    """Days after which a run deletes closed dead letters, load packages, and run counts."""
     dry_run: bool = False
-    """Counts what would be sent, sends and writes nothing."""
+    """Whether to count what would be sent without sending or writing anything."""
 
     def on_resolved(self) -> None:
-        """Derives and checks what depends on several settings.
+        """Derive and check what depends on several settings.
 
-        Raises ConfigurationError for a key that contradicts its host and for impossible numbers.
+        Raises ConfigurationError for a key that does not match its host and for invalid numbers.
         """
         self._check_kinds()
         self.base_url = _base_url(self.base_url, self.credentials.api_key or "")
@@ -133,8 +133,8 @@ class BunceConfiguration(DestinationClientConfiguration):
             self.default_region = self.default_region.strip().upper()
         if self.default_region is not None and not re.fullmatch("[A-Z]{2}", self.default_region):
             raise ConfigurationError(
-                f"default_region is {self.default_region!r}, which is no country code.",
-                remedy='Write the two letters of the country, such as default_region = "NG".',
+                f"default_region is {self.default_region!r}, which is not a country code.",
+                remedy='Use a two-letter code, for example: default_region = "NG"',
             )
 
     def _check_kinds(self) -> None:
@@ -149,8 +149,8 @@ class BunceConfiguration(DestinationClientConfiguration):
         for name in ("batch_size", "max_batch_size", "concurrency", "max_concurrency", "timeout_s"):
             if getattr(self, name) <= 0:
                 raise ConfigurationError(
-                    f"{name} is {getattr(self, name)}, but must be above 0.",
-                    remedy=f"Correct {name} under [destination.bunce].",
+                    f"{name} is {getattr(self, name)}, but must be greater than 0.",
+                    remedy=f"Change {name} under [destination.bunce].",
                 )
         for name in (
             "requests_per_minute",
@@ -161,20 +161,20 @@ class BunceConfiguration(DestinationClientConfiguration):
         ):
             if (getattr(self, name) or 0) < 0:
                 raise ConfigurationError(
-                    f"{name} is {getattr(self, name)}, but must not be below 0.",
-                    remedy=f"Correct {name} under [destination.bunce].",
+                    f"{name} is {getattr(self, name)}, but must not be negative.",
+                    remedy=f"Change {name} under [destination.bunce].",
                 )
         for name in ("max_reject_share", "min_rows_share_of_last"):
             share = getattr(self, name)
             if share is not None and not 0 <= share <= 1:
                 raise ConfigurationError(
                     f"{name} is {share}, but must be a fraction from 0 to 1.",
-                    remedy=f"Write for example {name} = 0.05 for 5 %.",
+                    remedy=f"For example, set {name} = 0.05 for 5%.",
                 )
 
     @property
     def rules(self) -> Rules:
-        """What these settings say about values."""
+        """Rules for preparing values, as these settings define them."""
         from dlt_bunce.records.prepare import Rules
 
         return Rules(
@@ -188,40 +188,40 @@ class BunceConfiguration(DestinationClientConfiguration):
 
     @property
     def thresholds(self) -> Thresholds:
-        """What a run may be like without failing its caller."""
+        """Limits outside of which a run fails for its caller."""
         return Thresholds(
             self.max_reject_share, self.max_reject_count, self.min_rows_share_of_last, self.min_rows
         )
 
     @property
     def most_concurrency(self) -> int:
-        """The larger of the two settings: one that is set alone counts."""
+        """The larger of `concurrency` and `max_concurrency`, so that either can be set alone."""
         return max(self.concurrency, self.max_concurrency)
 
     @property
     def mode(self) -> str:
-        """Live or sandbox, as the prefix of the key says; else unknown, as with an emulator."""
+        """`live` or `sandbox`, from the key's prefix; otherwise `unknown`, as with an emulator."""
         prefix = next((p for p in _KEY_HOSTS if (self.credentials.api_key or "").startswith(p)), "")
         return {"sk_live_": "live", "sk_test_": "sandbox"}.get(prefix, "unknown")
 
     @property
     def host(self) -> str:
-        """Where the workspace is: host and port, and the path where there is more than /v1."""
+        """Host and port of the workspace, and the path if it is more than /v1."""
         parts = urlsplit(self.base_url or "")
         return f"{parts.netloc}{parts.path.removesuffix('/v1')}"
 
     @property
     def budget_scope(self) -> str:
-        """Who shares a request budget: all that leave for one host from one address."""
+        """Scope of a shared request budget: one host, one outbound address."""
         return f"{urlsplit(self.base_url or '').netloc} {self.egress}"
 
     @property
     def customers_tables(self) -> tuple[str, ...]:
-        """The names in `customers_table`."""
+        """Names in `customers_table`."""
         return tuple(name.strip() for name in self.customers_table.split(",") if name.strip())
 
     def fingerprint(self) -> str:
-        """Identifies the workspace's host in dlt's telemetry; no key."""
+        """Return an identifier of the workspace's host for dlt's telemetry, without the key."""
         from dlt.common.utils import digest128
 
         return digest128(self.base_url) if self.base_url else ""
@@ -235,7 +235,7 @@ def _base_url(base_url: Union[str, None], api_key: str) -> str:
     if base_url is None:
         if prefix is None:
             raise ConfigurationError(
-                "The API key begins with neither sk_live_ nor sk_test_, so its host is not known.",
+                "The API key starts with neither sk_live_ nor sk_test_, so its host is unknown.",
                 remedy="Check DESTINATION__BUNCE__CREDENTIALS__API_KEY, or set base_url.",
             )
         return _KEY_HOSTS[prefix]
@@ -244,24 +244,24 @@ def _base_url(base_url: Union[str, None], api_key: str) -> str:
     host = parts.hostname or ""
     if parts.scheme not in ("http", "https") or not host or parts.username or parts.query:
         raise ConfigurationError(
-            "base_url is not a plain http(s) address.",
-            remedy=f'Write for example base_url = "{SANDBOX_URL}".',
+            "base_url is not a plain http(s) URL.",
+            remedy=f'For example, set base_url = "{SANDBOX_URL}".',
         )
     if not url.endswith("/v1"):
         raise ConfigurationError(
-            f"base_url {host!r} does not end in /v1.", remedy=f'Write base_url = "{url}/v1".'
+            f"base_url {host!r} does not end in /v1.", remedy=f'Set base_url = "{url}/v1".'
         )
     if _LOOPBACK.fullmatch(host):
         return url
     if parts.scheme != "https":
         raise ConfigurationError(
-            f"base_url would send the API key to {host} unencrypted.", remedy="Use https."
+            f"base_url would send the API key to {host} unencrypted.", remedy="Use an https URL."
         )
-    for other, expected in _KEY_HOSTS.items():
-        if host == urlsplit(expected).hostname and prefix != other:
+    for required, key_url in _KEY_HOSTS.items():
+        if host == urlsplit(key_url).hostname and prefix != required:
             raise ConfigurationError(
-                f"The API key does not begin with {other}, as the host {host} needs.",
-                remedy=f"Use a key of that mode, or drop base_url: {LIVE_URL} belongs to sk_live_, "
-                f"{SANDBOX_URL} to sk_test_.",
+                f"The host {host} requires an API key that starts with {required}.",
+                remedy=f"Use such a key, or remove base_url: {LIVE_URL} is for sk_live_ keys, "
+                f"{SANDBOX_URL} for sk_test_ keys.",
             )
     return url

@@ -1,4 +1,4 @@
-"""What is wrong with settings: names that there are not, and values of another kind."""
+"""Checks of settings: unknown names, and values of the wrong type."""
 
 from __future__ import annotations
 
@@ -35,24 +35,25 @@ _KINDS: Mapping[Any, tuple[str, str]] = {
 
 
 def refuse_unknown(names: Iterable[str], known: Iterable[str], *, where: str) -> None:
-    """Raise ConfigurationError for the first name that is not known, with the nearest that is."""
+    """Raise ConfigurationError for the first unknown name, suggesting the closest known one."""
     known = list(known)
     for name in names:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-            meant = f"Did you mean {near[0]}? " if near else ""
+            suggestion = f"Did you mean {near[0]}? " if near else ""
             raise ConfigurationError(
-                f"There is no setting {name!r} ({where}).",
-                remedy=f"{meant}Settings there are: {', '.join(sorted(known))}.",
+                f"Unknown setting {name!r} ({where}).",
+                remedy=f"{suggestion}Valid settings: {', '.join(sorted(known))}.",
             )
 
 
 def refuse_unknown_variables(
     environ: Iterable[str], known: Iterable[str], *, destination: str
 ) -> None:
-    """The same for variables DESTINATION__BUNCE__…, also after the name of a pipeline.
+    """Raise ConfigurationError for an unknown variable DESTINATION__BUNCE__….
 
-    A key of a dictionary is refused, too: dlt reads dictionaries as one JSON object.
+    The name of a pipeline may precede it. A key of a dictionary raises, too: dlt reads dictionaries
+    as one JSON object.
     """
     known = list(known)
     sections = {"bunce", destination.lower()}
@@ -68,30 +69,32 @@ def refuse_unknown_variables(
             if rest and name in {"mapping", "defaults"}:
                 whole = "__".join(variable.split("__")[: at + 3])
                 raise ConfigurationError(
-                    f"The environment variable {variable} is not read.",
-                    remedy="Write a dictionary as one JSON object: "
+                    f"The environment variable {variable} has no effect.",
+                    remedy="Set the whole dictionary as one JSON object: "
                     f'{whole}=\'{{"{"__".join(rest)}": "…"}}\'',
                 )
             if rest and name != "credentials":
                 raise ConfigurationError(
-                    f"There is no setting {'.'.join([name, *rest])!r} (environment variable "
+                    f"Unknown setting {'.'.join([name, *rest])!r} (environment variable "
                     f"{variable}).",
-                    remedy=f"Settings there are: {', '.join(sorted(known))}.",
+                    remedy=f"Valid settings: {', '.join(sorted(known))}.",
                 )
             if rest and name == "credentials":
                 refuse_unknown(rest[:1], ["api_key"], where=f"environment variable {variable}")
 
 
 def check_kind(name: str, hint: Any, value: object) -> None:
-    """Raise ConfigurationError for a value that is not of its setting's kind; None is of any."""
-    hints = [one for one in get_args(hint) if one is not type(None)] or [hint]
+    """Raise ConfigurationError for a value of the wrong type for its setting; None is valid."""
+    hints = [arg for arg in get_args(hint) if arg is not type(None)] or [hint]
     kind = hint if get_origin(hint) is Literal else hints[0] if len(hints) == 1 else None
     if value is None or kind is None:
         return
     if get_origin(kind) is Literal:
         allowed = get_args(kind)
         if value not in allowed:
-            raise wrong_value(name, value, "one of " + ", ".join(f'"{one}"' for one in allowed))
+            raise wrong_value(
+                name, value, "one of " + ", ".join(f'"{choice}"' for choice in allowed)
+            )
         return
     if get_origin(kind) is dict:
         if not isinstance(value, dict):
@@ -99,7 +102,7 @@ def check_kind(name: str, hint: Any, value: object) -> None:
         return
     if kind not in _KINDS:
         return
-    told, example = _KINDS[kind]
+    expected, example = _KINDS[kind]
     is_bool = isinstance(value, bool)
     fits = {
         bool: is_bool,
@@ -108,28 +111,29 @@ def check_kind(name: str, hint: Any, value: object) -> None:
         str: isinstance(value, str),
     }
     if not fits[kind]:
-        raise wrong_value(name, value, told, example)
+        raise wrong_value(name, value, expected, example)
 
 
-def wrong_value(name: str, value: object, told: str, example: str = "…") -> ConfigurationError:
-    """The error for a value of the wrong kind, with a line to write instead."""
+def wrong_value(name: str, value: object, expected: str, example: str = "…") -> ConfigurationError:
+    """Return the error for a value of the wrong type, with an example of a valid one."""
     shown = repr(value) if len(repr(value)) < 40 else f"a {type(value).__name__}"
     return ConfigurationError(
-        f"{name} is {shown}, but must be {told}.",
-        remedy=f"Write for example {name} = {EXAMPLES.get(name, example)}",
+        f"{name} is {shown}, but must be {expected}.",
+        remedy=f"For example: {name} = {EXAMPLES.get(name, example)}",
     )
 
 
 def kind_of(hint: Any) -> tuple[str, str]:
-    """What a setting must be, in words, and an example."""
+    """Return a description of a setting's valid values, and an example."""
     if get_origin(hint) is Literal:
-        return "one of " + ", ".join(f'"{one}"' for one in get_args(hint)), f'"{get_args(hint)[0]}"'
-    hints = [one for one in get_args(hint) if one is not type(None)] or [hint]
+        choices = [f'"{choice}"' for choice in get_args(hint)]
+        return "one of " + ", ".join(choices), choices[0]
+    hints = [arg for arg in get_args(hint) if arg is not type(None)] or [hint]
     return _KINDS.get(hints[0], ("a dictionary", "{ }"))
 
 
 def check_version_format(form: str | None) -> None:
-    """Raise ConfigurationError for what is no form of a date with its year, as strptime has it."""
+    """Raise ConfigurationError unless this is a strptime format that includes the year."""
     if form is None:
         return
     now = datetime.now(timezone.utc)
@@ -139,7 +143,7 @@ def check_version_format(form: str | None) -> None:
         read = None
     if read is None or read.year != now.year:
         raise ConfigurationError(
-            f"version_format is {form!r}, which is no form of a date with its year.",
-            remedy='Write it as strptime has it: version_format = "%d/%m/%Y %H:%M" in the '
-            "configuration, --date-format '%d/%m/%Y %H:%M' on the command line.",
+            f"version_format is {form!r}, which is not a date format that includes the year.",
+            remedy='Use a strptime format: version_format = "%d/%m/%Y %H:%M" in the '
+            "configuration, or --date-format '%d/%m/%Y %H:%M' on the command line.",
         )

@@ -1,6 +1,6 @@
-"""Copies of the source that dlt would leave in its working folder: shut to others, and removed.
+"""Copies of the source that dlt leaves in its working folder: made private, and deleted.
 
-The files of a package that is loaded hold every column of every row, also those that nobody sent.
+The files of a loaded package hold every column of every row, including those that were not sent.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
 
 GIVEN_UP = ".given_up"
-"""How the folder ends, beside the working folder, that keeps the rows of packages given up."""
+"""Suffix of the folder next to the working folder that keeps the rows of dropped packages."""
 
 
 def given_up_folder(working_dir: Path) -> Path:
-    """Where the rows of packages are kept that were given up."""
+    """Return the folder that keeps the rows of dropped packages."""
     return working_dir.with_name(working_dir.name + GIVEN_UP)
 
 
 def mappings_of(package: Path) -> Path:
-    """Beside the rows of a package that was given up: the hints of its tables, as JSON."""
+    """Return the path of the JSON file with the table hints of a dropped package."""
     return package.with_name(f"{package.name}.json")
 
 
 def note_store(pipeline: Pipeline, config: BunceConfiguration) -> None:
-    """Write beside the working folder whose customers are in it."""
+    """Record next to the working folder which store and account its rows belong to."""
     note = _note_of(Path(pipeline.working_dir))
     text = json.dumps({"store": _absolute(config.store_url), "account": config.account})
     if not note.exists() or note.read_text("utf-8") != text:
@@ -41,8 +41,9 @@ def note_store(pipeline: Pipeline, config: BunceConfiguration) -> None:
 
 
 def belongs_to(working_dir: Path, store_url: str, account: str) -> bool | None:
-    """Whether a working folder holds customers of an account; None where it says nothing, or
-    names another store: the store may have moved.
+    """Return whether a working folder holds customers of an account.
+
+    Returns None if that is not recorded, or if another store is: the store may have moved.
     """
     try:
         noted = json.loads(_note_of(working_dir).read_text("utf-8"))
@@ -58,23 +59,23 @@ def _note_of(working_dir: Path) -> Path:
 
 
 def _absolute(store_url: str) -> str:
-    """A relative file, named so that it is the same from every folder."""
+    """Return a store URL that means the same file from every folder."""
     prefix = "sqlite:///"
     if not store_url.startswith(prefix):
         return store_url
     return prefix + str(Path(store_url.removeprefix(prefix)).absolute())
 
 
-def shut(pipeline: Pipeline) -> None:
-    """Let nobody but this user look into the working folder."""
+def make_private(pipeline: Pipeline) -> None:
+    """Restrict the working folder to the current user."""
     folder = Path(pipeline.working_dir)
     if folder.is_dir():
         folder.chmod(0o700)
 
 
 def remove_old_rows(pipeline: Pipeline, config: BunceConfiguration) -> None:
-    """Remove what is older than `retention_days`: rows of packages that were given up, and packages
-    that are loaded, with the files of their failed jobs.
+    """Delete the rows of dropped packages, and loaded packages with the files of their failed jobs,
+    once they are older than `retention_days`.
     """
     if config.retention_days is None:
         return
@@ -87,8 +88,8 @@ def remove_old_rows(pipeline: Pipeline, config: BunceConfiguration) -> None:
 
 
 def remove_completed_jobs(pipeline: Pipeline, config: BunceConfiguration) -> None:
-    """Remove the files of packages that are loaded, unless `keep_completed_jobs` is set; files of
-    failed jobs stay.
+    """Delete the files of loaded packages, unless `keep_completed_jobs` is set; files of failed
+    jobs stay.
     """
     if config.keep_completed_jobs:
         return

@@ -1,4 +1,4 @@
-"""Rows that the source has marked as deleted, counted on their way through extraction."""
+"""Rows that the source marks as deleted, counted during extraction."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _NEVER = "0000-00-00"
 
 
 class DeletedRows:
-    """Counts by column; hands every item on as it is."""
+    """Counter of deleted rows by column; it passes every item on unchanged."""
 
     def __init__(self) -> None:
         self.columns: Counter[str] = Counter()
 
     def __call__(self, item: Any) -> Any:
-        """An Arrow table, a row, or a list of rows."""
+        """Count the deleted rows of an Arrow table, a row, or a list of rows."""
         if isinstance(item, (pa.Table, pa.RecordBatch)):
             for name in filter(_is_mark, item.schema.names):
                 if item.schema.names.count(name) == 1:
@@ -42,16 +42,16 @@ class DeletedRows:
 
     @property
     def warnings(self) -> dict[str, int]:
-        """The most rows that one column marks, under the code of a run's warning."""
+        """Largest number of rows that one column marks, under the code of a run's warning."""
         return {CODE: max(self.columns.values())} if self.columns else {}
 
     @property
     def notes(self) -> dict[str, list[str]]:
-        """Under the same code, a sentence a column with the filter to write."""
+        """One sentence per column, with a filter to use, under the same code."""
         sentences = [
-            f"{count:,} rows hold a value in {name!r}: they look deleted at the source, and are "
-            f"loaded. To leave them out: --query 'SELECT … WHERE {name} IS NULL', or the rows "
-            f"where {name} is false."
+            f"{count:,} rows have a value in {name!r}: they look deleted at the source, but are "
+            f"loaded. To exclude them, pass --query 'SELECT … WHERE {name} IS NULL', or select the "
+            f"rows where {name} is false."
             for name, count in sorted(self.columns.items())
         ]
         return {CODE: sentences} if sentences else {}

@@ -1,8 +1,9 @@
-"""The destination as dlt finds it: `dlt.pipeline(destination=bunce())` or `destination="bunce"`."""
+"""The destination factory: `dlt.pipeline(destination=bunce())` or `destination="bunce"`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Union
 
 from dlt.common.configuration.exceptions import ConfigValueCannotBeCoercedException
@@ -14,12 +15,14 @@ from dlt_bunce.destination.configuration_checks import kind_of, refuse_unknown, 
 
 if TYPE_CHECKING:
     from dlt.common.normalizers.naming import NamingConvention
+    from dlt.common.schema import Schema
 
     from dlt_bunce.destination.client import BunceClient
+    from dlt_bunce.destination.run_context import RunContext
 
 
 class bunce(Destination[BunceConfiguration, "BunceClient"]):  # noqa: N801
-    """Loads customers into Bunce. Every setting may also come from `[destination.bunce]`."""
+    """Destination that loads customers into Bunce. Settings may come from `[destination.bunce]`."""
 
     spec = BunceConfiguration
 
@@ -59,17 +62,17 @@ class bunce(Destination[BunceConfiguration, "BunceClient"]):  # noqa: N801
         dry_run: bool | None = None,
         **unknown: NoReturn,
     ) -> None:
-        """`credentials` may be the API key itself; what is None comes from dlt's settings.
+        """Take settings as arguments; those that are None come from dlt's configuration.
 
-        Raises ConfigurationError for a setting that there is not.
+        `credentials` may be the API key itself. Raises ConfigurationError for an unknown setting.
         """
-        from dlt_bunce.destination.run_tracker import watch
+        from dlt_bunce.destination.run_tracker import register
 
         given = {k: v for k, v in locals().items() if k in self.spec.get_resolvable_fields()}
-        refuse_unknown(unknown, given, where="given to bunce(…)")
-        watch()
+        refuse_unknown(unknown, given, where="passed to bunce()")
+        register()
         if isinstance(credentials, str):
-            # a plain string would show up wherever dlt prints its parameters
+            # dlt prints its parameters, and a plain string with them
             plain, given["credentials"] = credentials, BunceCredentials()
             given["credentials"].parse_native_representation(plain)
         super().__init__(**given)
@@ -77,9 +80,9 @@ class bunce(Destination[BunceConfiguration, "BunceClient"]):  # noqa: N801
     def configuration(
         self, initial_config: BunceConfiguration, accept_partial: bool = False
     ) -> BunceConfiguration:
-        """The settings from everywhere: as given, environment, dlt's files, ./config.toml.
+        """Return the settings from arguments, environment, dlt's files, and ./config.toml.
 
-        Raises ConfigurationError for a name that there is not, and for a value of another kind.
+        Raises ConfigurationError for an unknown name, and for a value of the wrong type.
         """
         use_config()
         refuse_unknown_settings(self.destination_name)
@@ -88,23 +91,38 @@ class bunce(Destination[BunceConfiguration, "BunceClient"]):  # noqa: N801
         except ConfigValueCannotBeCoercedException as error:
             if error.field_name not in self.spec.get_resolvable_fields():
                 raise
-            told = kind_of(error.hint)
-            raise wrong_value(error.field_name, error.field_value, *told) from None
+            expected = kind_of(error.hint)
+            raise wrong_value(error.field_name, error.field_value, *expected) from None
+
+    @cached_property
+    def run_context(self) -> RunContext:
+        """State that the runs of this destination share."""
+        from dlt_bunce.destination.run_context import RunContext
+
+        return RunContext()
+
+    def client(
+        self, schema: Schema, initial_config: BunceConfiguration | None = None
+    ) -> BunceClient:
+        """Return a client that shares the destination's run context."""
+        client = super().client(schema, initial_config)  # type: ignore[arg-type]  # None is dlt's default
+        client.context = self.run_context
+        return client
 
     def capabilities(
         self, config: BunceConfiguration | None = None, naming: NamingConvention | None = None
     ) -> DestinationCapabilitiesContext:
-        """As dlt has it; raises RunInProgressError where this run may not use its folder."""
+        """Return dlt's capabilities; raise RunInProgressError if another run uses the folder."""
         from dlt_bunce.destination.folder_locks import raise_if_refused
 
         raise_if_refused()
-        # no setting changes them, so none is read: dlt asks a dozen times a run
+        # no setting changes them, so none is resolved: dlt asks a dozen times per run
         return super().capabilities(self.spec() if config is None else config, naming)
 
     def _raw_capabilities(self) -> DestinationCapabilitiesContext:
         caps = DestinationCapabilitiesContext.generic_capabilities("parquet")
         caps.supported_loader_file_formats = ["parquet", "typed-jsonl", "jsonl"]
-        # column names must arrive as the source has them: dead letters and mappings use them
+        # dead letters and mappings use the column names of the source
         caps.naming_convention = "direct"
         caps.max_table_nesting = 0
         caps.supports_nested_types = True
@@ -116,7 +134,7 @@ class bunce(Destination[BunceConfiguration, "BunceClient"]):  # noqa: N801
 
     @property
     def client_class(self) -> type[BunceClient]:
-        """The client, imported late: it brings pyarrow, requests, and the store along."""
+        """The client class, imported late: it imports pyarrow, requests, and the store."""
         from dlt_bunce.destination.client import BunceClient
 
         return BunceClient

@@ -1,4 +1,4 @@
-"""The lock of a working folder over one of dlt's traces: a run, or a step that is called alone."""
+"""Lock of a working folder during one dlt trace: a run, or a step that is called alone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from dlt_bunce.destination import run_lock
 from dlt_bunce.errors import BunceError
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from dlt_bunce.destination.factory import bunce
     from dlt_bunce.destination.run_lock import Owner
 
-# by thread: dlt swallows what a tracker raises, so it is kept until dlt asks something else
+# by thread: dlt swallows a tracker's errors, so they are kept until its next call
 _refused: dict[int, BunceError] = {}
 
 
 def begin(pipeline: Pipeline, check: Callable[[Pipeline], None] | None = None) -> bool:
-    """Take the lock, or remember why there is none; returns whether it is taken.
+    """Take the lock, or remember the error; return whether it was taken.
 
-    `check` raises what must keep the run from the folder once nobody else is in it.
+    `check` is called while the lock is held; if it raises, the run may not use the folder.
     """
     folder = Path(pipeline.working_dir)
     try:
-        run_lock.acquire(folder, lambda: _wait_s(pipeline))
+        run_lock.acquire(folder, lambda: _wait_s(pipeline), _on_wait(pipeline.destination))
         try:
             if check is not None:
                 check(pipeline)
@@ -42,35 +42,39 @@ def begin(pipeline: Pipeline, check: Callable[[Pipeline], None] | None = None) -
 
 
 def end(pipeline: Pipeline) -> None:
-    """Let go of the lock, where `begin` took it."""
+    """Release the lock, if `begin` took it."""
     if _refused.pop(threading.get_ident(), None) is None:
         run_lock.release(Path(pipeline.working_dir))
 
 
 def is_held() -> bool:
-    """Whether this thread's run has its working folder for itself."""
+    """Return whether this thread's run has its working folder to itself."""
     return threading.get_ident() not in _refused
 
 
 def raise_if_refused() -> None:
-    """Raises what kept this thread's run from its working folder."""
+    """Raise the error that kept this thread's run from its working folder, if any."""
     refusal = _refused.get(threading.get_ident())
     if refusal is not None:
         raise refusal
 
 
 def folder_lock(pipeline: Pipeline) -> AbstractContextManager[Owner]:
-    """Hold the pipeline's working folder: nobody else runs there until the block ends.
+    """Hold the pipeline's working folder; no other run can use it until the block ends.
 
-    Raises RunInProgressError when another run does so for longer than `wait_for_run`.
+    Raises RunInProgressError if another run holds it for longer than `wait_for_run`.
     """
-    return run_lock.run_lock(Path(pipeline.working_dir), lambda: _wait_s(pipeline))
+    folder, on_wait = Path(pipeline.working_dir), _on_wait(pipeline.destination)
+    return run_lock.run_lock(folder, lambda: _wait_s(pipeline), on_wait)
 
 
 def lock_for(
     destination: bunce, name: str, pipelines_dir: str | None
 ) -> AbstractContextManager[Owner]:
-    """The same before `dlt.pipeline()`, which deletes a folder that another process is making."""
+    """Hold the folder before `dlt.pipeline()`, which deletes one that another process is creating.
+
+    Otherwise as `folder_lock`.
+    """
     from dlt.common.pipeline import get_dlt_pipelines_dir
 
     from dlt_bunce.destination.access import client_for
@@ -78,12 +82,18 @@ def lock_for(
     return run_lock.run_lock(
         Path(pipelines_dir or get_dlt_pipelines_dir(), name),
         lambda: client_for(destination, name).config.wait_for_run,
+        _on_wait(destination),
     )
 
 
+def _on_wait(destination: Any) -> list[Callable[[str], None]]:
+    return cast("bunce", destination).run_context.on_wait
+
+
 def _wait_s(pipeline: Pipeline) -> float:
-    """Seconds to wait for another run: the setting, or its default where dlt cannot read settings
-    yet; the run itself then tells why.
+    """Return the seconds to wait for another run.
+
+    This is the default if dlt cannot read the settings; the run itself then reports why.
     """
     from dlt.common.configuration.exceptions import ConfigurationException
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -15,9 +13,9 @@ from dlt_bunce import telemetry
 from dlt_bunce.destination.load_files import files_of_table, load_file
 from dlt_bunce.errors import StoppedError
 from dlt_bunce.load.chunks import Duplicates, Source
-from dlt_bunce.load.dry_run import DryRun, Preview
 from dlt_bunce.load.load import Load, Settings
 from dlt_bunce.load.progress import Progress
+from dlt_bunce.load.sender import BunceSender
 from dlt_bunce.logs import logger
 from dlt_bunce.store import dlt_state, runs
 from dlt_bunce.store.accounts import open_account, remember_pace
@@ -27,44 +25,7 @@ if TYPE_CHECKING:
     from dlt.common.runtime.collector_base import Collector
 
     from dlt_bunce.destination.client import BunceClient
-
-listeners: list[Callable[[Progress], None]] = []
-"""Told whenever rows are read or settled; progress bars register here."""
-on_minute: list[Callable[[Progress], None]] = [
-    lambda progress: logger().info("load.progress", **progress.as_event())
-]
-"""Told once a minute."""
-_dry_runs: dict[str, DryRun] = {}
-_rehearsing = threading.Lock()
-# by package, table, and rules
-_duplicates: dict[tuple[Path, str, str], Duplicates] = {}
-_deduplicating = threading.Lock()
-# jobs run in threads, collectors expect one
-_telling = threading.Lock()
-previews: dict[str, Preview] = {}
-"""What the dry runs of this process would have done, by load id."""
-
-
-def dry_run_for(load_id: str) -> DryRun:
-    """The one dry run that all jobs of a load have a part in."""
-    with _rehearsing:
-        if load_id not in _dry_runs:
-            _dry_runs[load_id] = DryRun()
-        return _dry_runs[load_id]
-
-
-def end_rehearsal(load_id: str) -> None:
-    """Keeps what a dry run has counted in `previews`."""
-    previews[load_id] = dry_run_for(load_id).end()
-    with _rehearsing:
-        del _dry_runs[load_id]
-
-
-def forget_duplicates(load_id: str) -> None:
-    """Drops what the jobs of a load that is complete have shared."""
-    with _deduplicating:
-        for key in [key for key in _duplicates if key[0].name == load_id]:
-            del _duplicates[key]
+    from dlt_bunce.destination.run_context import RunContext
 
 
 class CustomersJob(RunnableLoadJob):
@@ -77,7 +38,7 @@ class CustomersJob(RunnableLoadJob):
         self._parent = parent
 
     def run(self) -> None:
-        """Raises what kept rows from being settled: dlt keeps the file and tries again."""
+        """Load the file; raise what kept rows from being settled, so that dlt keeps the file."""
         client = cast("BunceClient", self._job_client)
         job = LoadFile(
             account=client.config.account,
@@ -94,10 +55,11 @@ class CustomersJob(RunnableLoadJob):
             return  # a table that was made before it has rows need not have columns
         if client.config.dry_run:
             settings = self._settings(client, b"")
-            duplicates = self._duplicates(settings)
-            dry_run_for(self._load_id).run(duplicates, job, settings, client.config.store_url)
+            duplicates = self._duplicates(client, settings)
+            dry_run = client.context.dry_run_for(self._load_id)
+            dry_run.run(duplicates, job, settings, client.config.store_url)
             return
-        with telemetry.load(job, self._parent) as settled:
+        with telemetry.load_span(job, self._parent) as settled:
             settled(self._load(client, job, source))
 
     def _load(self, client: BunceClient, job: LoadFile, source: Source) -> dict[str, int]:
@@ -114,8 +76,9 @@ class CustomersJob(RunnableLoadJob):
             Ledger(db, job).end_claims_of(client.owner.ended)
             throttle = client.throttle(account)
             try:
-                duplicates = self._duplicates(settings)
-                counts = Load(source, job, settings, db, session, throttle, duplicates).run()
+                duplicates = self._duplicates(client, settings)
+                sender = BunceSender(session, throttle)
+                counts = Load(source, job, settings, db, sender, duplicates).run()
             except Exception as error:
                 state = "stopped" if isinstance(error, StoppedError) else "failed"
                 with db.transaction():
@@ -128,15 +91,15 @@ class CustomersJob(RunnableLoadJob):
         log.info("load.finished", **counts)
         return counts
 
-    def _duplicates(self, settings: Settings) -> Duplicates:
-        """Shared by all jobs that load files into the same table by the same rules."""
+    def _duplicates(self, client: BunceClient, settings: Settings) -> Duplicates:
+        """Return what is shared by all jobs that load files into the table by the same rules."""
         mapping, rules = settings.mapping, settings.rules
-        package = Path(self._file_path).parent.parent
-        key = (package, self.load_table_name, repr((mapping, rules)))
-        with _deduplicating:
-            if key not in _duplicates:
-                _duplicates[key] = Duplicates(files_of_table(self._file_path), mapping, rules)
-            return _duplicates[key]
+        return client.context.duplicates_for(
+            Path(self._file_path).parent.parent,
+            self.load_table_name,
+            repr((mapping, rules)),
+            lambda: Duplicates(files_of_table(self._file_path), mapping, rules),
+        )
 
     def _settings(self, client: BunceClient, email_key: bytes) -> Settings:
         config = client.config
@@ -144,8 +107,8 @@ class CustomersJob(RunnableLoadJob):
             mapping=client.mapping(self._load_table, list(self._load_table["columns"])),
             rules=config.rules,
             email_key=email_key,
-            progress=_Telling(client.collector),
-            on_minute=_notify_on_minute,
+            progress=_ProgressReport(client.collector, client.context),
+            on_minute=client.context.report_minute,
             interrupted=signals.was_signal_received,
             requests_per_minute=config.requests_per_minute,
         )
@@ -155,7 +118,7 @@ class StateJob(RunnableLoadJob):
     """Keeps dlt's own rows in the store: they never reach Bunce."""
 
     def run(self) -> None:
-        """Writes the pipeline's state; it counts once the load is completed."""
+        """Write the pipeline's state; it counts once the load is completed."""
         client = cast("BunceClient", self._job_client)
         if client.config.dry_run or self.load_table_name != "_dlt_pipeline_state":
             return
@@ -165,24 +128,19 @@ class StateJob(RunnableLoadJob):
                     dlt_state.put_state(db, row, client.config.account)
 
 
-class _Telling:
-    """Tells whoever watches, and dlt's own progress collector."""
+class _ProgressReport:
+    """Calls whoever listens, and dlt's own progress collector."""
 
-    def __init__(self, collector: Collector) -> None:
-        self._collector = collector
+    def __init__(self, collector: Collector, context: RunContext) -> None:
+        self._collector, self._context = collector, context
         self._last = Progress("")
 
     def __call__(self, progress: Progress) -> None:
-        with _telling:
+        with self._context.reporting:
             last, self._last = self._last, progress
             settled = progress.settled - last.settled
             # dlt types the total as a number, and takes None where there is none
             self._collector.update("Customers", settled, progress.total)  # type: ignore[arg-type]
             self._collector.update("Requests", inc=progress.requests - last.requests)
-            for listener in listeners:
+            for listener in self._context.on_progress:
                 listener(progress)
-
-
-def _notify_on_minute(progress: Progress) -> None:
-    for listener in on_minute:
-        listener(progress)

@@ -1,7 +1,7 @@
-"""Packages that an earlier run has left behind: loaded to their end, or given up.
+"""Packages that an earlier run left behind: loaded to the end, or dropped.
 
-A package of which no row was announced to the ledger can be given up: nothing of it can have
-reached Bunce, and the cursor goes back with it, so its rows are extracted again.
+A package can be dropped if the ledger has no record of it: none of its rows can have reached Bunce.
+The cursor is restored as well, so the rows are extracted again.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from dlt import Pipeline
 
 REFUSED = "refused_packages.json"
-"""In the working folder: packages that failed by a mistake, by load id, until they are given up."""
+"""File in the working folder with the load ids of packages that failed with a UsageError."""
 
 
 def note_refusal(pipeline: Pipeline, error: BaseException) -> None:
-    """Remember that pending packages failed by a mistake that they would repeat for ever."""
+    """Remember that pending packages failed with a UsageError, as they would at every retry."""
     cause = bunce_error(error)
     if not isinstance(cause, UsageError):
         return
@@ -41,19 +41,19 @@ def note_refusal(pipeline: Pipeline, error: BaseException) -> None:
 
 
 def give_up_refused(pipeline: Pipeline, *, keep: bool = True) -> Path | None:
-    """Drop the pending packages that were refused before a row of them was announced, and put the
-    cursor back to where it was before them. Returns where their rows are kept, if they are.
+    """Drop pending packages that were refused before a row of them was recorded, and restore the
+    cursor from before them. Return the folder that keeps their rows, if any.
 
-    Without `keep` nothing is kept: the caller knows that the rows can be extracted again. What is
-    older than a refused package stays, and is loaded.
+    With `keep=False` no rows are kept: the caller knows that they can be extracted again. Packages
+    older than a refused one stay and are loaded.
     """
     note = _note(pipeline)
     if not note.exists():
         return None
     refused: list[str] = json.loads(note.read_text())
     note.unlink()
-    first = next((one for one in _pending(pipeline) if one in refused), None)
-    if first is None or _is_announced(pipeline, first):
+    first = next((load_id for load_id in _pending(pipeline) if load_id in refused), None)
+    if first is None or _is_recorded(pipeline, first):
         return None
     kept = _keep_aside(pipeline, first) if keep else None
     storages = pipeline._get_load_storage(), pipeline._get_normalize_storage()  # noqa: SLF001
@@ -65,7 +65,7 @@ def give_up_refused(pipeline: Pipeline, *, keep: bool = True) -> Path | None:
         plan["package_to_abort"] = None
     snapshot = execute_abort_plan(*storages, plan)
     if snapshot is not None:
-        pipeline._restore_from_snapshot(*snapshot)  # noqa: SLF001, dlt's own abort does the same
+        pipeline._restore_from_snapshot(*snapshot)  # noqa: SLF001, as dlt's abort does
     logger().warning(
         "package.given_up",
         pipeline=pipeline.pipeline_name,
@@ -76,28 +76,29 @@ def give_up_refused(pipeline: Pipeline, *, keep: bool = True) -> Path | None:
 
 
 def refuse_dry_run_over_left_overs(pipeline: Pipeline) -> None:
-    """Raise ConfigurationError for a dry run where an earlier run has left rows behind: dlt would
-    take these for loaded.
+    """Raise ConfigurationError for a dry run while rows of an earlier run are pending: dlt would
+    consider them loaded.
     """
     if not pipeline.has_pending_data:
         return
     try:
         config = client_of(pipeline).config
     except ConfigurationException:
-        return  # the run itself tells what is missing
+        return  # the run itself reports what is missing
     if config.dry_run:
         raise ConfigurationError(
-            f"A dry run of {pipeline.pipeline_name!r} would use up rows that an earlier run has "
-            "left behind.",
-            remedy="Load these first, without dry_run, or give the dry run a pipelines_dir of its "
-            "own.",
+            f"Pipeline {pipeline.pipeline_name!r} has pending rows from an earlier run, which a "
+            "dry run would discard.",
+            remedy="Load them first, without dry_run, or use a separate pipelines_dir for the dry "
+            "run.",
         )
 
 
 def can_be_read_again(data: Any) -> bool:
-    """Whether a second run could extract the same rows: not where an iterator was used up."""
+    """Return whether a second run could extract the same rows; False for an iterator."""
     if isinstance(data, DltSource):
-        return all(can_be_read_again(one) for one in data.resources.selected.values())
+        resources = data.resources.selected.values()
+        return all(can_be_read_again(resource) for resource in resources)
     if isinstance(data, DltResource):
         gen = data._pipe.gen if not data._pipe.is_empty else None  # noqa: SLF001
         return not isinstance(gen, Iterator)
@@ -110,8 +111,8 @@ def _pending(pipeline: Pipeline) -> list[str]:
     )
 
 
-def _is_announced(pipeline: Pipeline, load_id: str) -> bool:
-    """Whether a row may have been sent; where the store cannot tell, it may."""
+def _is_recorded(pipeline: Pipeline, load_id: str) -> bool:
+    """Return whether rows may have been sent; True if the store cannot be read."""
     client = client_of(pipeline)
     database = client.database()
     try:
@@ -125,12 +126,12 @@ def _is_announced(pipeline: Pipeline, load_id: str) -> bool:
 
 
 def _keep_aside(pipeline: Pipeline, load_id: str) -> Path:
-    """Move the rows of a package, and of what came after it, to a folder beside dlt's own."""
+    """Copy the rows of a package and of later ones to a folder next to the working folder."""
     working = Path(pipeline.working_dir)
     kept = given_up_folder(working)
     kept.mkdir(mode=0o700, exist_ok=True)
-    for found in (working / "load" / "normalized", working / "normalize" / "extracted"):
-        for package in found.glob("*"):
+    for storage in (working / "load" / "normalized", working / "normalize" / "extracted"):
+        for package in storage.glob("*"):
             files = [f for f in package.glob("*_jobs/*") if not f.name.startswith("_dlt_")]
             if package.name < load_id or not files:
                 continue
@@ -144,12 +145,12 @@ def _keep_aside(pipeline: Pipeline, load_id: str) -> Path:
 
 
 def _note_mappings(package: Path, kept: Path) -> None:
-    """What the package said of its columns: whose rows these are must be known later on, too."""
+    """Record the mappings of a package, so that the customers in its rows can be found later."""
     try:
         tables = json.loads((package / "schema.json").read_text("utf-8"))["tables"]
     except (OSError, ValueError, KeyError):
         return
-    hints = {name: {MAPPING_HINT: told.get(MAPPING_HINT)} for name, told in tables.items()}
+    hints = {name: {MAPPING_HINT: table.get(MAPPING_HINT)} for name, table in tables.items()}
     mappings_of(kept).write_text(json.dumps({"tables": hints}), "utf-8")
 
 

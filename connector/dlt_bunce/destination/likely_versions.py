@@ -1,4 +1,4 @@
-"""Columns that may tell which of several rows of one id is newer, where nobody named one."""
+"""Columns that may show which of several rows with one id is newest, if no version is mapped."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _STAYS = re.compile(r"creat|insert|delet|birth|born|sign|regist|archiv|expir")
 
 
 def likely_versions(schema: Schema, config: BunceConfiguration) -> dict[str, list[str]]:
-    """Under the code of the warning, a sentence for each table that has such columns and no
-    version; nothing where there is none.
+    """Return a sentence for each table that has such columns and no version, under the code of the
+    warning; an empty dict if there are none.
     """
     found = []
     for name, table in schema.tables.items():
@@ -35,14 +35,14 @@ def likely_versions(schema: Schema, config: BunceConfiguration) -> dict[str, lis
         if columns:
             named = ", ".join(repr(column) for column in columns)
             found.append(
-                f"Columns of {name!r} that may tell which row of an id is newer: {named}. To use "
+                f"Columns of {name!r} that may show which row of an id is newest: {named}. To use "
                 f"one: --version-column {columns[0]}, or bunce_adapter(…, version={columns[0]!r})."
             )
     return {"ids_repeated": found} if found else {}
 
 
 def _likely(columns: Iterable[str]) -> list[str]:
-    """Those that grow by their names, and do not tell when a row was made or ended."""
+    """Return the columns whose names suggest a time of change, not of creation or deletion."""
     return [
         name
         for name in columns

@@ -1,4 +1,4 @@
-"""The files of dlt's load packages: what a job loads, and what else goes into its table."""
+"""Files of dlt's load packages: the one that a job loads, and the others of its table."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _FOLDERS = (
 _FORMATS = ("parquet", "jsonl", "typed-jsonl")
 _GZIP = b"\x1f\x8b"
 _TRIES = 10
-"""Looks for a file that dlt may move from folder to folder meanwhile."""
+"""Attempts to open a file that dlt may be moving between folders."""
 
 
 def load_file(path: str) -> Source:
-    """A file of a load package, wherever in it dlt moves it."""
+    """Return a file of a load package as a source, wherever dlt moves it in the package."""
     name = ParsedLoadJobFileName.parse(path)
     place = _Place(Path(path).parent.parent, Path(path).name)
     if name.file_format == "parquet":
@@ -44,10 +44,10 @@ def load_file(path: str) -> Source:
 
 
 def files_of_table(path: str) -> Mapping[str, Source]:
-    """By file id, all files of a package that go into one table with the file at `path`."""
+    """Return by file id all files of a package that load into the same table as `path`."""
     own = ParsedLoadJobFileName.parse(path)
     package = Path(path).parent.parent
-    # twice, and in the order in which dlt moves them: so that none is missed on its way
+    # twice, and in the order in which dlt moves files, so that none is missed while moving
     paths = [file for folder in (*_FOLDERS, *_FOLDERS) for file in package.glob(f"{folder}/*")]
     found: dict[str, Source] = {}
     for file in sorted(paths):
@@ -59,18 +59,18 @@ def files_of_table(path: str) -> Mapping[str, Source]:
 
 @dataclass(frozen=True)
 class _Place:
-    """A file of a package by its name, in which dlt counts its tries at the end."""
+    """A file of a package by its name, whose last part is dlt's retry count."""
 
     package: Path
     name: str
 
     def open(self) -> IO[bytes]:
-        """The file; once open, it stays so wherever it is moved."""
+        """Open the file; it stays readable wherever it is moved."""
         for _ in range(_TRIES):
             for path in self._paths():
                 with suppress(FileNotFoundError):
                     return path.open("rb")
-        raise FileNotFoundError(errno.ENOENT, "no longer in its package", self.name)
+        raise FileNotFoundError(errno.ENOENT, "file is no longer in its load package", self.name)
 
     def _paths(self) -> Iterator[Path]:
         yield from (self.package / folder / self.name for folder in _FOLDERS)
@@ -85,12 +85,12 @@ class _ParquetFile:
 
     @property
     def row_count(self) -> int:
-        """As the file's footer has it."""
+        """Number of rows, from the file's footer."""
         with self.place.open() as file:
             return int(pq.read_metadata(file).num_rows)
 
     def chunks(self, rows: int, columns: Collection[str] | None = None) -> Iterator[pa.Table]:
-        """Tables of at most `rows`, whatever the size of the row groups."""
+        """Yield tables of at most `rows` rows, whatever the size of the row groups."""
         wanted = None if columns is None else partial(belonging, columns=columns)
         with self.place.open() as file:
             for batch in record_batches(file, rows, columns=wanted):
@@ -99,18 +99,18 @@ class _ParquetFile:
 
 @dataclass(frozen=True)
 class _JsonlFile:
-    """One object a line, gzipped or not; typed values are decoded."""
+    """A JSONL file, gzipped or not, with one object per line; typed values are decoded."""
 
     place: _Place
     typed: bool
 
     @property
     def row_count(self) -> int | None:
-        """Not known before the file is read."""
+        """None, as the number is unknown until the file is read."""
         return None
 
     def chunks(self, rows: int, columns: Collection[str] | None = None) -> Iterator[pa.Table]:
-        """Tables of at most `rows`; a key that is missing in a row is null."""
+        """Yield tables of at most `rows` rows; a key that is missing from a row is null."""
         loads = json.typed_loadb if self.typed else json.loadb
         with self.place.open() as raw, unzipped(raw) as file:
             held: list[dict[str, Any]] = []
@@ -127,7 +127,7 @@ class _JsonlFile:
 
 
 def unzipped(file: IO[bytes]) -> IO[bytes]:
-    """What an open file holds: dlt compresses files whether or not their names tell."""
+    """Return the file, decompressed if needed: dlt's file names do not always show compression."""
     start = file.read(len(_GZIP))
     file.seek(0)
     return cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if start == _GZIP else file

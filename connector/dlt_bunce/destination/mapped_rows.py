@@ -1,8 +1,8 @@
-"""What happens to rows in dicts before dlt looks at them: mapped columns stay as they were written.
+"""Mapped columns of rows in dicts, kept as they were written.
 
-dlt infers a column's type from its first value, and turns later ones into it: of the ids 7 and
-"007" it would make one. Here mapped columns are declared as text, on the way through extraction,
-once a row has shown them: a column that no row ever had stays unknown, and is refused.
+dlt infers a column's type from its first value and converts later ones to it, which would merge
+the ids 7 and "007". So mapped columns are declared as text during extraction, once a row contains
+them; a column that no row contains stays unknown and is refused.
 """
 
 from __future__ import annotations
@@ -23,33 +23,33 @@ from dlt_bunce.records.plain import plain
 from dlt_bunce.records.schema import ALIASES, FIELDS, PARTS, fold
 
 SHOWN_HINT = "x-bunce-shown"
-"""Mapped columns of other types than text that rows of the newest extraction had."""
-# devices are nested; a version keeps the kind by which it is ordered
+"""Mapped columns of types other than text that occurred in rows of the latest extraction."""
+# devices are nested; a version keeps the type by which it is ordered
 _TEXTS = frozenset((*FIELDS, *PARTS)) - {"devices"}
 _NAMES = frozenset(fold(name) for field in _TEXTS for name in (field, *ALIASES[field]))
 _EXACT = 2**53
-"""From here on a float may have lost digits, and stays what it is."""
+"""From this value on, a float may have lost digits and is left unchanged."""
 _NOTHING = frozenset({"NAType", "NaTType"})
 
 
 class ColumnKinds:
-    """Which columns are text in Bunce, by a mapping or by their names; `others` are mapped, too."""
+    """Columns that are text in Bunce, by mapping or by name; `others` are mapped to other types."""
 
     def __init__(self, mapping: Mapping[str, str]) -> None:
         self._texts = frozenset(c for f, c in mapping.items() if f in _TEXTS)
-        # a path starts at a column that stays as it is
+        # the column at the start of a path keeps its type
         starts = {start for column in mapping.values() for start in starts_of(column)}
         self.others = frozenset(starts) - self._texts
 
     def is_text(self, name: object) -> bool:
-        """Whether a column of this name is declared as text."""
+        """Return whether a column of this name is declared as text."""
         if name in self._texts:
             return True
         return isinstance(name, str) and name not in self.others and fold(name) in _NAMES
 
 
 class MappedRows(ItemTransform[Any]):
-    """One page of rows in, the same out; Arrow tables in types that dlt takes."""
+    """Transform that declares mapped columns of rows, and casts Arrow tables to types of dlt."""
 
     def __init__(self, mapping: Mapping[str, str]) -> None:
         super().__init__(lambda item: item)
@@ -58,9 +58,9 @@ class MappedRows(ItemTransform[Any]):
         self._as_text: set[str] = set()
 
     def __call__(self, item: Any, meta: Any = None) -> Any:
-        """Hints go along with the first page that has a column."""
+        """Return the item, with hints if it is the first to have a column."""
         if isinstance(item, pa.Table | pa.RecordBatch):
-            return plain(item)  # which also refuses two columns of one name
+            return plain(item)  # also raises if two columns have one name
         rows = [_as_dict(row) for row in (item if isinstance(item, list) else [item])]
         if not rows or not isinstance(rows[0], dict):
             return item
@@ -75,7 +75,7 @@ class MappedRows(ItemTransform[Any]):
         if not texts and not others:
             return rows
         columns: Any = {name: {"name": name, "data_type": "text"} for name in sorted(texts)}
-        # dlt drops columns in which it has seen nulls alone; these are not unknown for that
+        # dlt drops columns that held only nulls so far; these must not count as unknown
         shown: Any = {SHOWN_HINT: {"columns": sorted(self._known & self._kinds.others)}}
         hints = dlt.mark.make_hints(columns=columns, additional_table_hints=shown)
         return dlt.mark.with_hints(rows, hints)
@@ -90,7 +90,7 @@ class MappedRows(ItemTransform[Any]):
 
 
 def _as_dict(row: Any) -> Any:
-    """A row of a class that dlt would write as a dict, as one."""
+    """Convert a row of a class that dlt would write as a dict."""
     if isinstance(row, (dict, pa.Table, pa.RecordBatch)):
         return row
     for method in ("asdict", "_asdict"):
@@ -102,7 +102,7 @@ def _as_dict(row: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """A number as a person would write it, and what stands for nothing as nothing."""
+    """Convert whole numbers to int, and NaN and the like to None."""
     if type(value).__name__ in _NOTHING:
         return None
     if isinstance(value, float | Decimal):
@@ -115,8 +115,8 @@ def _plain(value: Any) -> Any:
 
 
 def with_mapped_rows(resource: DltResource, mapping: Mapping[str, str]) -> None:
-    """Add the step to a resource, in place of one of an earlier call."""
-    pipe = resource._pipe  # noqa: SLF001, dlt has no call that takes a step out
+    """Add the step to a resource, replacing one from an earlier call."""
+    pipe = resource._pipe  # noqa: SLF001, dlt has no public call that removes a step
     for number in reversed(range(len(pipe.steps))):
         if isinstance(pipe.steps[number], MappedRows):
             pipe.remove_step(number)

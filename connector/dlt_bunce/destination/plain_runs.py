@@ -1,8 +1,8 @@
-"""A plain `pipeline.run()` of rows in dicts: mapped columns are text there, too.
+"""Text columns for a plain `pipeline.run()` of rows in dicts.
 
-Without `bunce_adapter` or `flush_and_run`, nothing of ours sees rows on their way through the
-extraction. So before dlt infers types from what it has extracted, the names in it are read, and
-declared as `MappedRows` would have declared them.
+Without `bunce_adapter` or `flush_and_run`, no code of this package sees rows during extraction. So
+before dlt infers types from the extracted files, their column names are read and declared as
+`MappedRows` would have declared them.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 
 
 def declare_texts(pipeline: Pipeline) -> None:
-    """Declare mapped columns of extracted tables of customers as text, in the pipeline's schema."""
+    """Declare mapped columns of extracted customers tables as text in the pipeline's schema."""
     try:
         config = client_of(pipeline).config
     except (BunceError, ConfigurationException):
-        return  # the load tells why
+        return  # the load reports why
     kinds = ColumnKinds(config.mapping or {})
-    packages = pipeline._get_normalize_storage().extracted_packages  # noqa: SLF001, dlt has no other way
+    packages = pipeline._get_normalize_storage().extracted_packages  # noqa: SLF001, dlt has no public access
     for load_id in packages.list_packages():
         schema = pipeline.schemas[packages.schema_name(load_id)]
         for file in packages.list_new_jobs(load_id):
             job = ParsedLoadJobFileName.parse(file)
             table: Any = schema.tables.get(job.table_name, {})
             ours = job.table_name in config.customers_tables or table.get(TABLE_HINT)
-            # those of an adapter were declared on their way
+            # tables with an adapter were declared during extraction
             if not ours or MAPPING_HINT in table or "jsonl" not in job.file_format:
                 continue
             path = Path(packages.storage.make_full_path(file))
@@ -49,7 +49,7 @@ def declare_texts(pipeline: Pipeline) -> None:
 
 
 def _columns(path: Path) -> dict[str, None]:
-    """In the order in which rows show them."""
+    """Return the column names in order of first occurrence."""
     found: dict[str, None] = {}
     with path.open("rb") as raw, unzipped(raw) as file:
         for line in file:

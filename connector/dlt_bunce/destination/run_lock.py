@@ -1,8 +1,8 @@
-"""One live run in a working folder: a lock that dies with its process.
+"""One live run per working folder: a lock that is released when its process ends.
 
-The lock lies beside the folder, since `pipeline.drop()` deletes what is in it. Whoever holds the
-lock knows that those who held it before are gone, and that their claims in the ledger protect
-nobody any more.
+The lock file is next to the folder, since `pipeline.drop()` deletes the folder's contents. The
+holder of the lock knows that earlier holders are gone, and that their claims in the ledger no
+longer protect anything.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import platform
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -26,13 +26,13 @@ from dlt_bunce.logs import logger
 
 DEFAULT_WAIT_S = 300.0
 _MAX_ENDED = 50
-"""Owners remembered as gone: each is told to the ledger by the next load of the folder."""
+"""Ended owners to remember: the next load of the folder ends their claims in the ledger."""
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(frozen=True)
 class Owner:
-    """Who runs: `name` is random, `ended` names owners whose processes are known to be gone.
+    """The owner of a run: `name` is random, `ended` names owners whose processes are gone.
 
     `is_run` is false for a process that holds no working folder.
     """
@@ -50,39 +50,41 @@ class _Held:
     depth: int = 1
 
 
-on_wait: list[Callable[[str], None]] = []
-"""Called with a sentence when a run has to wait for another; the command line registers here."""
 _held: dict[Path, _Held] = {}
 _registry = threading.Lock()
-# by process, for loads that run without the lock of a folder: a forked one is another
+# by process id, for loads without a folder lock; a forked process is another owner
 _processes: dict[int, Owner] = {}
 
 
 @contextlib.contextmanager
 def run_lock(
-    working_dir: Path, wait_s: Callable[[], float] = lambda: DEFAULT_WAIT_S
+    working_dir: Path,
+    wait_s: Callable[[], float] = lambda: DEFAULT_WAIT_S,
+    on_wait: Iterable[Callable[[str], None]] = (),
 ) -> Iterator[Owner]:
-    """Hold the folder for the block; a thread that holds it already goes on at once.
+    """Hold the folder for the block; a thread that already holds it continues at once.
 
-    `wait_s` is asked only when another run holds it. Raises RunInProgressError when that still does
-    so many seconds later.
+    `wait_s` is called only if another run holds the folder, and then `on_wait` with a sentence.
+    Raises RunInProgressError if that run still holds it after that many seconds.
     """
-    owner = acquire(working_dir, wait_s)
+    owner = acquire(working_dir, wait_s, on_wait)
     try:
         yield owner
     finally:
         release(working_dir)
 
 
-def acquire(working_dir: Path, wait_s: Callable[[], float]) -> Owner:
-    """As `run_lock`, until `release` is called as often."""
+def acquire(
+    working_dir: Path, wait_s: Callable[[], float], on_wait: Iterable[Callable[[str], None]] = ()
+) -> Owner:
+    """Hold the folder as `run_lock` does, until `release` has been called as many times."""
     path = Path(working_dir).absolute()
     with _registry:
         held = _held.get(path)
         if held is not None and held.thread == threading.get_ident():
             held.depth += 1
             return held.owner
-    lock = _locked(path, wait_s)
+    lock = _locked(path, wait_s, on_wait)
     owner = _take_over(path)
     with _registry:
         _held[path] = _Held(lock, threading.get_ident(), owner)
@@ -90,7 +92,7 @@ def acquire(working_dir: Path, wait_s: Callable[[], float]) -> Owner:
 
 
 def release(working_dir: Path) -> None:
-    """Let go of the folder, once this was called as often as `acquire`."""
+    """Release the folder, once this has been called as many times as `acquire`."""
     path = Path(working_dir).absolute()
     with _registry:
         held = _held[path]
@@ -103,7 +105,7 @@ def release(working_dir: Path) -> None:
 
 
 def owner_of(working_dir: Path) -> Owner:
-    """Who holds the folder in this process; the process itself where nobody does."""
+    """Return the holder of the folder in this process, or the process itself if there is none."""
     held = _held.get(Path(working_dir).absolute())
     if held is not None:
         return held.owner
@@ -111,7 +113,9 @@ def owner_of(working_dir: Path) -> Owner:
         return _processes.setdefault(os.getpid(), Owner(secrets.token_hex(8), is_run=False))
 
 
-def _locked(path: Path, wait_s: Callable[[], float]) -> FileLock:
+def _locked(
+    path: Path, wait_s: Callable[[], float], on_wait: Iterable[Callable[[str], None]]
+) -> FileLock:
     path.parent.mkdir(parents=True, exist_ok=True)
     # not reentrant across instances: two threads of one process are two runs
     lock = FileLock(_beside(path, "lock"), thread_local=False, mode=0o600)
@@ -121,28 +125,28 @@ def _locked(path: Path, wait_s: Callable[[], float]) -> FileLock:
             lock.acquire(timeout=0)
         except Timeout:
             at_most = wait_s()
-            sentence = f"Waiting for another run of {path.name!r}: {_holder(path)}."
+            sentence = f"Waiting for another run of {path.name!r} to end ({_holder(path)})."
             logger().warning("run.waiting", pipeline=path.name, at_most_s=at_most)
-            for tell in on_wait:
-                tell(sentence)
+            for listener in on_wait:
+                listener(sentence)
             lock.acquire(timeout=at_most)
     except Timeout:
         raise RunInProgressError(
-            f"Another run of {path.name!r} is in progress: {_holder(path)}. Waited "
-            f"{at_most:g} s, and nothing was read or sent.",
-            remedy="Run again when it has ended, or stop it; wait_for_run under "
-            "[destination.bunce] says how many seconds to wait.",
+            f"Another run of {path.name!r} is in progress ({_holder(path)}). Waited "
+            f"{at_most:g} s; nothing was read or sent.",
+            remedy="Stop it, or run again after it ends. To wait longer, set wait_for_run (in "
+            "seconds) under [destination.bunce].",
         ) from None
     except (NotImplementedError, OSError) as error:
         raise ConfigurationError(
             f"The folder {str(path.parent)!r} cannot be locked: {type(error).__name__}.",
-            remedy="Set pipelines_dir to a folder on a disk that has file locks.",
+            remedy="Set pipelines_dir to a folder on a file system that supports file locks.",
         ) from None
     return lock
 
 
 def _take_over(path: Path) -> Owner:
-    """Learn who held the folder before and did not let go of it, and write down who does now."""
+    """Find out who held the folder without releasing it, and record the new owner."""
     record = _beside(path, "run")
     before = _read(record)
     ended: list[str] = []
@@ -156,7 +160,7 @@ def _take_over(path: Path) -> Owner:
 
 def _write(path: Path, owner: Owner, *, released: bool) -> None:
     record = _beside(path, "run")
-    # in place: the file's number tells a copied folder from the one that was written here
+    # in place: the inode distinguishes the original from a copy of the folder
     with os.fdopen(os.open(record, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
         content = {
             "owner": owner.name,
@@ -174,7 +178,7 @@ def _write(path: Path, owner: Owner, *, released: bool) -> None:
 def _holder(path: Path) -> str:
     record = _read(_beside(path, "run"))
     if not record:
-        return "another process has just begun"
+        return "a process that just started"
     return f"process {record['pid']} on {record['host']} since {record['since']}"
 
 
@@ -182,12 +186,12 @@ def _read(record: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(record.read_text())
     except (FileNotFoundError, ValueError):
-        return {}  # nobody yet, or cut off by a kill: nobody is known to be gone
+        return {}  # missing, or cut off by a kill: no owner is known to be gone
     return found
 
 
 def _identity(record: Path) -> list[object]:
-    """Which file on which running system this is: locks mean nothing across two of them."""
+    """Identify the file and the running system: locks mean nothing across two of either."""
     boot = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else platform.node()
     status = record.stat()
     return [boot, status.st_dev, status.st_ino]

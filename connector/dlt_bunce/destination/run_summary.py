@@ -1,4 +1,4 @@
-"""What a pipeline's last run did, as figures to check and to print."""
+"""Figures of a pipeline's last run, to check and to print."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def run_summary(pipeline: Pipeline) -> RunSummary:
-    """The fates, requests, and reject codes of the pipeline's last run, and the thresholds of the
-    destination's settings that it is outside of.
+    """Return the fates, requests, and reject codes of the pipeline's last run, and the thresholds
+    of the destination's settings that it exceeds.
 
-    A run that had nothing to load gives zeros, never the figures of an earlier run. In a process
-    that has not run the pipeline, the newest run that the store knows is returned. Raises
-    ConservationError when the fates do not add up to the rows read.
+    A run that had nothing to load returns zeros, never the figures of an earlier run. In a process
+    that has not run the pipeline, the newest run in the store is returned. Raises ConservationError
+    if the fates do not add up to the rows read.
     """
     from dlt_bunce.destination.access import client_of
 
@@ -33,10 +33,12 @@ def run_summary(pipeline: Pipeline) -> RunSummary:
 def runs_of(
     client: BunceClient, pipeline_name: str, trace: PipelineTrace | None
 ) -> list[RunSummary]:
-    """One summary a load package of the trace, newest first; without a trace, the newest run."""
-    from dlt_bunce.destination.jobs import previews
+    """Return one summary per load package of the trace, newest first; without a trace, the newest
+    run.
+    """
     from dlt_bunce.store import runs
 
+    previews = client.context.previews
     info = trace.last_load_info if trace else None
     load_ids = None if trace is None else list(info.loads_ids) if info else []
     if load_ids and all(load_id in previews for load_id in load_ids):
@@ -54,9 +56,9 @@ def runs_of(
 
 
 def total(client: BunceClient, found: Sequence[RunSummary], pipeline_name: str) -> RunSummary:
-    """One summary of several load packages, newest first, judged by the client's thresholds.
+    """Return one summary of several load packages, newest first, with the thresholds exceeded.
 
-    Raises ConservationError when the fates do not add up to the rows read.
+    Raises ConservationError if the fates do not add up to the rows read.
     """
     summary = add_up(list(found), pipeline_name)
     summary.raise_if_unbalanced()
@@ -80,7 +82,7 @@ def _over_thresholds(
 
 
 def discarded_rows(trace: PipelineTrace | None) -> int:
-    """Rows that a schema contract has dropped after they were extracted, as far as dlt counts."""
+    """Return how many rows a schema contract dropped after extraction, as far as dlt counts."""
     if trace is None or trace.last_extract_info is None or trace.last_normalize_info is None:
         return 0
     extracted: Counter[str] = Counter()
@@ -97,14 +99,14 @@ def discarded_rows(trace: PipelineTrace | None) -> int:
 
 
 def add_up(found: list[RunSummary], pipeline_name: str) -> RunSummary:
-    """One summary of several load packages, named by the newest."""
+    """Return one summary of several load packages, with the run id of the newest."""
     if not found:
         return RunSummary(pipeline_name=pipeline_name)
     codes: Counter[str] = Counter()
     warnings: Counter[str] = Counter()
-    for one in found:
-        codes.update(one.reject_codes)
-        warnings.update(one.warnings)
+    for run in found:
+        codes.update(run.reject_codes)
+        warnings.update(run.warnings)
     numbers = ("read", *FATES, "requests", "bulk_requests", "lookups", "retries", "seconds")
     return RunSummary(
         run_id=found[0].run_id,
@@ -113,5 +115,5 @@ def add_up(found: list[RunSummary], pipeline_name: str) -> RunSummary:
         state=found[0].state,
         reject_codes=dict(codes),
         warnings=dict(warnings),
-        **{name: sum(getattr(one, name) for one in found) for name in numbers},
+        **{name: sum(getattr(run, name) for run in found) for name in numbers},
     )

@@ -1,4 +1,4 @@
-"""What a source says of its key: a part of it is no customer's id."""
+"""Primary keys of sources: part of a composite key is not a customer's id."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from typing import Any
 from dlt_bunce.errors import MappingError
 
 _REMEDY = (
-    "If it does name one customer, say so by hand: --map customer_id={column}, or "
-    "bunce_adapter(…, customer_id={column!r}). Of snapshots and histories load the current rows "
-    "only, such as --query 'SELECT … WHERE valid_to IS NULL'; of several tenants give one account "
-    "to each, or make the id of both columns in a query."
+    "If it does identify a customer, map it explicitly: --map customer_id={column}, or "
+    "bunce_adapter(…, customer_id={column!r}). For snapshots and histories, load only the current "
+    "rows, such as --query 'SELECT … WHERE valid_to IS NULL'. For several tenants, use one account "
+    "for each, or combine both columns into one id in a query."
 )
 
 
 def key_of(table: Mapping[str, Any]) -> list[str]:
-    """The columns of the source's primary key, as dlt knows it."""
+    """Return the columns of the source's primary key, as dlt knows it."""
     columns: Mapping[str, Any] = table.get("columns", {})
     return [name for name, column in columns.items() if column.get("primary_key")]
 
 
 def refuse_part_of_key(key: Collection[str], column: str | None) -> None:
-    """Raises MappingError where the id was found by its name in `column`, which is not the key."""
+    """Raise MappingError if `column`, matched to customer_id by name, is not the whole key."""
     if column is None or not key or set(key) == {column}:
         return
     raise MappingError(
-        f"The source's key is ({', '.join(key)}), and column {column!r} alone was taken for "
-        "customer_id: several rows may share its value and would become one customer.",
+        f"The source's key is ({', '.join(key)}), but only column {column!r} was matched to "
+        "customer_id: rows that share its value would become one customer.",
         remedy=_REMEDY.format(column=column),
     )

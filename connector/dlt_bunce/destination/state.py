@@ -1,4 +1,4 @@
-"""dlt's own state and schemas in the store, so that they outlive folders and machines."""
+"""dlt's own state and schemas, kept in the store so that they outlive folders and machines."""
 
 from __future__ import annotations
 
@@ -20,31 +20,30 @@ from dlt_bunce.store.database import Database
 
 
 def has_cursor(state: Mapping[str, Any]) -> bool:
-    """Whether a resource has kept something for its next run."""
+    """Return whether any resource has saved state for its next run."""
     sources = state.get("sources", {})
-    resources = [one for source in sources.values() for one in source.get("resources", {}).values()]
-    return any(resources)
+    return any(any(source.get("resources", {}).values()) for source in sources.values())
 
 
 class StoredState(WithStateSync):
-    """What dlt asks for when it restores a pipeline."""
+    """State that dlt asks for when it restores a pipeline."""
 
     config: BunceConfiguration
 
     @abstractmethod
     def database(self) -> Database:
-        """A connection to the store, for the thread that asks."""
+        """Return a connection to the store for the calling thread."""
 
     def get_stored_state(self, pipeline_name: str) -> StateInfo | None:
-        """The state of the load into this account that was completed last.
+        """Return the state of the last completed load into this account.
 
-        dlt asks before it extracts; raises ConfigurationError where the working folder has a
-        cursor that this ledger knows nothing of.
+        dlt calls this before it extracts. Raises ConfigurationError if the working folder has a
+        cursor that this ledger does not know.
         """
         context = Container()[PipelineContext]
         if context.is_active():
             pipeline: Any = context.pipeline()
-            # rows that are still pending are what the cursor stands for
+            # while rows are pending, the cursor belongs to them
             if not pipeline.has_pending_data:
                 self.refuse_cursor_without_ledger(pipeline)
         if not self.database().exists():
@@ -64,7 +63,10 @@ class StoredState(WithStateSync):
         )
 
     def refuse_cursor_without_ledger(self, pipeline: Any) -> None:
-        """A cursor of another store or account would silently leave out all rows before it."""
+        """Raise ConfigurationError if the cursor belongs to another store or account.
+
+        All rows before it would be skipped silently.
+        """
         name = pipeline.pipeline_name
         if self.config.dry_run or not has_cursor(pipeline.state):
             return
@@ -73,20 +75,20 @@ class StoredState(WithStateSync):
                 if has_seen(db, self.config.account, name):
                     return
         raise ConfigurationError(
-            f"Pipeline {name!r} goes on from a cursor, but the ledger of account "
-            f"{self.config.account!r} has seen no completed run of it: rows before the cursor "
-            "would never arrive.",
-            remedy="For another store or account, run under another pipeline name, or delete "
-            f"{pipeline.working_dir} to read from the start. After a lost store, first run: "
+            f"Pipeline {name!r} would resume from a cursor, but the ledger of account "
+            f"{self.config.account!r} has no completed run of it: rows before the cursor would "
+            "never be loaded.",
+            remedy="For another store or account, use another pipeline name, or delete "
+            f"{pipeline.working_dir} to read from the start. If the store was lost, first run: "
             "dlt-bunce adopt",
         )
 
     def get_stored_schema(self, schema_name: str | None = None) -> StorageSchemaInfo | None:
-        """The newest schema of that name, or the newest of all."""
+        """Return the newest schema of that name, or the newest of all."""
         return self._stored_schema(schema_name=schema_name)
 
     def get_stored_schema_by_hash(self, version_hash: str) -> StorageSchemaInfo | None:  # type: ignore[override]
-        """The schema with that hash."""
+        """Return the schema with that hash."""
         return self._stored_schema(version_hash=version_hash)
 
     def _stored_schema(self, **by: str | None) -> StorageSchemaInfo | None:

@@ -1,4 +1,4 @@
-"""Tables that Bunce cannot take, each refused with what to do instead."""
+"""Checks for tables that Bunce cannot load, each with a remedy."""
 
 from __future__ import annotations
 
@@ -9,44 +9,44 @@ from dlt.common.destination.typing import PreparedTableSchema
 from dlt_bunce.destination.adapter import REPLACE_REFUSED, REPLACE_REMEDY, TABLE_HINT
 from dlt_bunce.errors import DispositionError, UnknownTableError
 
-GIVEN_UP = " What this run has extracted is given up, and read again by the next one."
+GIVEN_UP = " The rows that this run extracted are dropped; the next run reads them again."
 
 
 def refuse_table(
     table: PreparedTableSchema, customers_tables: Collection[str], all_tables: Sequence[str]
 ) -> None:
-    """Raises UnknownTableError for a table that holds no customers, DispositionError for one that
-    asks for a deletion.
+    """Raise UnknownTableError for a table that holds no customers, DispositionError for one that
+    requires deletions.
 
-    `all_tables` are those of the same load.
+    `all_tables` are the tables of the same load.
     """
     name = table["name"] or ""
     if name not in customers_tables and not table.get(TABLE_HINT):
-        known = [one for one in all_tables if one in customers_tables]
+        known = [table_name for table_name in all_tables if table_name in customers_tables]
         raise UnknownTableError(
             f"Table {name!r} is not configured to hold customers, so nothing was sent.",
             remedy=_remedy(name, table.get("parent"), known) + GIVEN_UP,
         )
     if table["write_disposition"] == "replace":
         raise DispositionError(REPLACE_REFUSED, remedy=REPLACE_REMEDY + GIVEN_UP)
-    deleting = [n for n, c in table["columns"].items() if c.get("hard_delete")]
-    if deleting:
+    hard_deletes = [n for n, c in table["columns"].items() if c.get("hard_delete")]
+    if hard_deletes:
         raise DispositionError(
-            f"Column {deleting[0]!r} of {name!r} carries a hard_delete hint: Bunce has no call "
-            "that deletes customers.",
-            remedy="Filter such rows out and remove the hint." + GIVEN_UP,
+            f"Column {hard_deletes[0]!r} of {name!r} has a hard_delete hint, but Bunce has no API "
+            "call that deletes customers.",
+            remedy="Filter out such rows and remove the hint." + GIVEN_UP,
         )
 
 
 def _remedy(name: str, parent: str | None, known: Sequence[str]) -> str:
     if parent:
         return (
-            f"It holds what is nested in {parent!r}: set max_table_nesting=0 on that resource, "
-            "and nested values stay in their rows."
+            f"It holds values nested in {parent!r}: set max_table_nesting=0 on that resource to "
+            "keep them in their rows."
         )
     if known:
-        names = ", ".join(f'"{one}"' for one in known)
-        return f"Load the resource of customers alone: source.with_resources({names})."
+        names = ", ".join(f'"{table_name}"' for table_name in known)
+        return f"Load only the resource of customers: source.with_resources({names})."
     return (
         "If its rows are customers, wrap the resource in bunce_adapter(…), or set "
         f'customers_table = "{name}" under [destination.bunce].'

@@ -1,6 +1,6 @@
-"""dlt's working folder after a kill: four states out of which dlt does not find by itself.
+"""Repair of dlt's working folder after a kill: four states from which dlt does not recover.
 
-All were met by killing loads at random moments (dlt 1.31).
+All were found by killing loads at random moments (dlt 1.31).
 """
 
 from __future__ import annotations
@@ -17,49 +17,49 @@ if TYPE_CHECKING:
 
 _STORAGES = {"normalize": ("extracted",), "load": ("new", "normalized", "loaded")}
 _UNFINISHED = re.compile("[0-9a-f]{16}")
-"""Files that dlt writes under such a name first, to rename them when they are whole."""
+"""Temporary names of files that dlt renames once they are complete."""
 
 
 def mend(pipeline: dlt.Pipeline) -> None:
-    """Makes the working folder usable again; nothing that is still to be loaded is touched."""
+    """Make the working folder usable again; nothing that is still to be loaded is touched."""
     folder = Path(pipeline.working_dir)
     _make_missing_folders(folder)
-    _put_completed_away(folder / "load")
+    _move_completed(folder / "load")
     _remove_remnants(folder)
     _forget_unfinished_schemas(pipeline, folder / "schemas")
 
 
 def _make_missing_folders(working_folder: Path) -> None:
-    """A storage is marked as made before the last of its folders is, and never looked at again."""
+    """Create missing folders: dlt marks a storage as complete before the last of them exists."""
     for storage, folders in _STORAGES.items():
         if (working_folder / storage / ".version").exists():
             for folder in folders:
                 (working_folder / storage / folder).mkdir(exist_ok=True)
 
 
-def _put_completed_away(load: Path) -> None:
-    """A package is marked as completed before it is moved away, and cannot be completed twice."""
+def _move_completed(load: Path) -> None:
+    """Move packages that are marked as completed: dlt cannot complete them a second time."""
     for mark in load.glob("normalized/*/package_completed.json"):
         mark.parent.rename(load / "loaded" / mark.parent.name)
 
 
 def _remove_remnants(working_folder: Path) -> None:
-    """Removes what is left of extracted packages that dlt was deleting.
+    """Remove what is left of extracted packages that dlt was deleting.
 
-    A package comes to where extracted ones lie as a whole, and is deleted there once its
-    normalized form is in place, or when there is nothing in it. The rest of such a deletion looks
-    like a package and fails every later run.
+    A package appears complete among the extracted ones, and is deleted there once its normalized
+    form is in place, or if it is empty. The rest of an interrupted deletion looks like a package
+    and fails every later run.
     """
     load = working_folder / "load"
-    done = {path.name for path in [*load.glob("normalized/*"), *load.glob("loaded/*")]}
+    normalized = {path.name for path in [*load.glob("normalized/*"), *load.glob("loaded/*")]}
     for package in (working_folder / "normalize" / "extracted").glob("*"):
-        if package.name in done or not any(package.glob("new_jobs/*")):
+        if package.name in normalized or not any(package.glob("new_jobs/*")):
             logger().warning("package.removed", load_id=package.name, why="it was being deleted")
             shutil.rmtree(package)
 
 
 def _forget_unfinished_schemas(pipeline: dlt.Pipeline, schemas: Path) -> None:
-    """A schema file that was being written counts as a schema of that name, for good."""
+    """Delete temporary schema files, which dlt would otherwise keep as schemas of that name."""
     for path in schemas.glob("*"):
         if _UNFINISHED.fullmatch(path.name):
             path.unlink()

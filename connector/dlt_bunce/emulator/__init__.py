@@ -1,10 +1,10 @@
-"""A local stand-in for Bunce's API, for tests, demos, and benchmarks.
+"""A local emulator of Bunce's API, for tests, demos, and benchmarks.
 
     with Emulator(Behavior(failure="atomic")) as bunce:
         requests.post(f"{bunce.base_url}/customers/bulk", ...)
 
-What Bunce documents is the default; every question its documentation leaves open is a switch of
-`Behavior`, and every accident of a network is a `Fault`. Needs `pip install dlt-bunce[emulator]`.
+The defaults are the behavior that Bunce documents. Each point its documentation leaves open is a
+switch of `Behavior`, and each failure is a `Fault`. Requires `pip install dlt-bunce[emulator]`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = [
     "serve",
 ]
 
-_HOMES = {
+_MODULES = {
     "Emulator": "server",
     "RequestRecord": "traffic",
     "create_app": "app",
@@ -38,7 +38,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    # starlette and uvicorn are optional: switches can be named without them
-    if name not in _HOMES:
+    # starlette and uvicorn are optional: switches can be imported without them
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,4 +1,4 @@
-"""The surface outside /v1 by which a test or a demo steers and inspects a running emulator."""
+"""Routes outside /v1 with which a test or demo controls and inspects a running emulator."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def admin_routes() -> list[Route]:
-    """List the routes, to be mounted at /_emulator; none of them needs a key."""
+    """List the routes to mount at /_emulator; none of them requires a key."""
 
     def shown(view: Callable[[Emulation], Any]) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""The ASGI application: the calls under /v1, and /_emulator to steer and inspect."""
+"""The ASGI application: the API under /v1, and /_emulator to control and inspect it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from dlt_bunce.emulator.traffic import RequestRecord
 from dlt_bunce.emulator.workspace import Workspace
 
 ABORT = "dlt_bunce.abort"
-"""The ASGI extension by which the server lets the app close the connection."""
+"""ASGI extension with which the app closes the connection."""
 
 _METHODS = ["DELETE", "GET", "PATCH", "POST", "PUT"]
 
@@ -32,17 +32,17 @@ Work = Callable[[Workspace, Behavior, Request, Any], Reply]
 
 
 class _Dropped(Response):
-    """No answer: the connection closes instead."""
+    """A response that closes the connection instead of answering."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["extensions"][ABORT]()
-        # the server must have noticed before this returns, or it would answer 500 itself
+        # wait until the server notices, or it would send a 500 itself
         while (await receive())["type"] != "http.disconnect":
             pass
 
 
 class _CutShort(Response):
-    """Half of the announced body; the server closes the connection behind it."""
+    """A response with half of the announced body, after which the connection closes."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         start = {
@@ -56,18 +56,18 @@ class _CutShort(Response):
 
 
 def create_app(behavior: Behavior | None = None) -> Starlette:
-    """Build the application; what it remembers is at `app.state.emulation`.
+    """Build the application; its state is at `app.state.emulation`.
 
-    Faults that drop the connection need a server that offers the `dlt_bunce.abort` extension, as
-    `Emulator` and `serve` do.
+    Faults that drop the connection need a server with the `dlt_bunce.abort` extension, which
+    `Emulator` and `serve` provide.
     """
-    one = "/customers/{customer_id:path}"
+    customer = "/customers/{customer_id:path}"
     api = [
         Route("/customers/bulk", _endpoint("create", _create), methods=["POST"]),
         Route("/customers/bulk-update", _endpoint("update", _update), methods=["PUT"]),
         Route("/customers", _endpoint("lookup", _read_page), methods=["GET"]),
-        Route(one, _endpoint("lookup", _read_one), methods=["GET"]),
-        Route(one, _endpoint("single", _update_one), methods=["PUT"]),
+        Route(customer, _endpoint("lookup", _read_one), methods=["GET"]),
+        Route(customer, _endpoint("single", _update_one), methods=["PUT"]),
         Route("/{rest:path}", _endpoint("other", _no_such_call), methods=_METHODS),
     ]
     app = Starlette(
@@ -105,7 +105,7 @@ def _read_one(workspace: Workspace, behavior: Behavior, request: Request, _: Any
 def _endpoint(call: Call, work: Work) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         emulation: Emulation = request.app.state.emulation
-        # of this moment: a request that is answered after a reset must not fill the new workspace
+        # bound now: a request answered after a reset must not write to the new workspace
         workspace = emulation.workspace
         body = await request.body()
         record = RequestRecord(request.method, request.url.path, call, 0, (), None, len(body))
@@ -147,7 +147,7 @@ def _endpoint(call: Call, work: Work) -> Endpoint:
 async def _strike(
     fault: Fault, behavior: Behavior, act: Callable[[Any], Reply], payload: Any
 ) -> tuple[Response, int]:
-    """Let a fault happen; give the response and the status the client sees, 0 for none."""
+    """Apply a fault; return the response and the status the client sees, 0 for none."""
     kind = fault.kind
     if kind == "rate_limited":
         return _answered(replies.too_many(behavior, fault.seconds))

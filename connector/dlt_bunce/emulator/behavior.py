@@ -1,4 +1,4 @@
-"""The switches: how Bunce answers where its documentation is silent, and what breaks."""
+"""Switches of the emulator: behavior that Bunce leaves undocumented, and faults."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 Call = Literal["create", "update", "lookup", "single", "other"]
-"""Bulk create, bulk update, either GET, PUT of one customer, and calls that do not exist."""
+"""Bulk create, bulk update, both kinds of GET, PUT of one customer, and unknown calls."""
 
 FaultKind = Literal[
     "cut_short",
@@ -26,56 +26,56 @@ FaultKind = Literal[
     "rate_limited",
     "truncated",
 ]
-"""`before`, `midway`, and `after` say how much of the batch is stored when it happens.
+"""`before`, `midway`, and `after` say how much of the batch is stored when the fault happens.
 
 error_*      a JSON error with `status`
-drop_*       the connection closes without an answer
-html_502     a gateway's page instead of JSON; nothing is stored unless `_after`
-truncated    stored, then a complete HTTP answer that holds half the JSON
+drop_*       the connection closes without a response
+html_502     a gateway's HTML page instead of JSON; nothing is stored unless `_after`
+truncated    stored, then a complete HTTP response with half the JSON
 cut_short    stored, then half of the announced body and a closed connection
-hang_before  waits `seconds`, then stores and answers, even if the client has left
-hang_after   stores, waits `seconds`, then answers
+hang_before  waits `seconds`, then stores and responds, even if the client has disconnected
+hang_after   stores, waits `seconds`, then responds
 rate_limited 429 with `Retry-After` of `seconds`; nothing is stored, the client is not blocked
 """
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One accident, on the n-th request (1-based) or by chance.
+    """A failure of the n-th request (1-based), or of random requests.
 
-    Requests are counted from the moment the behavior is set; those refused with 401 or by the rate
-    limit do not count.
+    Requests are counted from the moment the behavior is set, without those refused with 401 or by
+    the rate limit.
     """
 
     kind: FaultKind
-    """What happens."""
+    """Kind of the fault."""
     on_request: int = 0
-    """The request it happens to, 1 being the next one; 0 leaves it to `probability`."""
+    """Number of the request that fails, 1 being the next; 0 leaves it to `probability`."""
     until_request: int = 0
-    """The last request it happens to; 0 means only `on_request`."""
+    """Number of the last request that fails; 0 means only `on_request`."""
     probability: float = 0.0
-    """The share of requests it happens to, decided by `Behavior.seed` and the request's number."""
+    """Fraction of requests that fail, chosen by `Behavior.seed` and the request's number."""
     call: Literal["bulk", "create", "update", "lookup", "single", "any"] = "bulk"
-    """Which requests count: `bulk` is creates and updates together."""
+    """Calls that count; `bulk` means creates and updates."""
     status: int = 500
-    """Status of the error kinds."""
+    """HTTP status of the `error_*` kinds."""
     seconds: float = 1.0
-    """How long a hang lasts, and the `Retry-After` of `rate_limited`."""
+    """Duration of a hang, and the `Retry-After` of `rate_limited`."""
 
     def __post_init__(self) -> None:
-        """Refuse values that no request could ever meet."""
+        """Raise ValueError for values that no request can match."""
         _check(self)
         if self.until_request and self.until_request < self.on_request:
             raise ValueError("until_request must not be below on_request")
 
     def counts(self, call: Call) -> bool:
-        """Tell whether requests of this kind count for the schedule."""
+        """Return whether requests of this kind count for the schedule."""
         if self.call == "bulk":
             return call in {"create", "update"}
         return self.call in {"any", call}
 
     def strikes(self, number: int, seed: str) -> bool:
-        """Tell whether it happens to the request with this number."""
+        """Return whether the request with this number fails."""
         if self.on_request:
             return self.on_request <= number <= (self.until_request or self.on_request)
         if not self.probability:
@@ -85,117 +85,117 @@ class Fault:
 
 @dataclass(frozen=True)
 class Behavior:
-    """Every switch of the emulator; the defaults are what Bunce documents."""
+    """Switches of the emulator; the defaults are the behavior that Bunce documents."""
 
     seed: int = 0
-    """Decides everything that looks like chance: device ids, times, faults by probability."""
+    """Seed of everything random: device ids, times, faults by probability."""
     api_keys: tuple[str, ...] = ()
-    """Keys that are let in; empty lets in any key that is not blank."""
+    """Accepted keys; if empty, any key that is not blank is accepted."""
 
     flag: Literal["documented", "success", "status", "absent"] = "documented"
-    """Name of the success flag; `documented` is `success`, and `status` on a failing batch."""
+    """Name of the success flag; `documented` means `success`, but `status` for a failed batch."""
     created_status: int = 200
     """Status of a bulk create without failures."""
     unknown_fields: bool = False
-    """Whether answers carry fields that nobody documented."""
+    """Whether responses have undocumented fields."""
     reorder_echo: bool = False
-    """Whether `data` lists customers in another order than sent."""
+    """Whether `data` lists customers in a different order than they were sent."""
     drop_echo_every: int = 0
-    """Leaves every n-th saved customer out of `data`; 0 leaves out none."""
+    """Omit every n-th saved customer from `data`; 0 omits none."""
 
     failure: Literal["partial", "atomic"] = "partial"
-    """Whether a failing batch saves its good rows."""
+    """Whether a failed batch saves its valid rows."""
     failure_status: int = 422
-    """Status of a failing batch."""
+    """Status of a failed batch."""
     errors: Literal["all", "first", "twice", "anonymous"] = "all"
-    """Texts of a failing batch: one per row, only one, two per row, or naming no row."""
+    """Messages of a failed batch: one per row, only one, two per row, or none that name a row."""
     failure_count: bool = True
     """Whether the message says `k out of n customers failed`."""
     count_offset: int = 0
-    """Added to k in that message, so that it lies."""
+    """Added to k in that message, to make it wrong."""
     data_on_failure: bool = False
-    """Whether a failing batch answers with the customers it saved."""
+    """Whether the response to a failed batch lists the customers it saved."""
     shape_errors: Literal["rows", "request"] = "rows"
-    """Whether a missing or malformed field fails its row or, with one text, the whole request."""
+    """Whether a missing or malformed field fails its row or, with one message, the request."""
 
     emails: Literal["unique", "shared"] = "unique"
-    """Whether two customers may have the same email."""
+    """Whether two customers can have the same email."""
     check_emails: bool = True
-    """Whether emails must have the shape of one."""
+    """Whether emails must look like an address."""
     lowercase_emails: bool = False
-    """Whether emails are stored and quoted in lower case."""
+    """Whether emails are stored and returned in lowercase."""
     refused_email_domain: str = ""
-    """Emails that end with `@` and this are refused; empty refuses none."""
+    """Domain whose emails are refused; empty refuses none."""
     id_pattern: str = ""
-    """Regular expression a whole `customer_id` must match; empty takes any."""
+    """Regular expression that `customer_id` must fully match; empty accepts any."""
     phone_pattern: str = ""
-    """Regular expression a whole `phone_no` must match; empty takes any."""
+    """Regular expression that `phone_no` must fully match; empty accepts any."""
     repeated_id: Literal["refused", "overwritten", "ignored"] = "refused"
-    """What creating a known `customer_id` does; `ignored` answers with what is stored."""
+    """What creating a known `customer_id` does; `ignored` returns the stored customer."""
     twice_in_batch: Literal["row_by_row", "refused"] = "row_by_row"
-    """Whether an id twice in a batch is met by `repeated_id` or fails the whole request."""
+    """Whether an id repeated in a batch is handled by `repeated_id` or fails the whole request."""
 
     max_batch: int = 0
-    """Most rows a bulk request may have; 0 sets no limit."""
+    """Maximum rows of a bulk request; 0 sets no limit."""
     max_body_bytes: int = 0
-    """Most bytes a request body may have; 0 sets no limit."""
+    """Maximum bytes of a request body; 0 sets no limit."""
     too_large_status: int = 413
-    """Status past either limit; 413 answers with HTML, as gateways do."""
+    """Status beyond either limit; 413 responds with HTML, as gateways do."""
 
     unknown_update: Literal["refused", "created", "ignored"] = "refused"
     """What updating an unknown `customer_id` does."""
     email_update: Literal["only_invalid", "refused", "always"] = "only_invalid"
-    """Bulk updates of a valid stored email: silently left out, refused, or done."""
+    """Bulk updates of a valid stored email: silently skipped, refused, or applied."""
     null_on_update: Literal["cleared", "ignored", "refused"] = "cleared"
-    """What null does to a field on update."""
+    """What null does to a field in an update."""
 
     lookup: Literal["sdk", "nested", "unfiltered", "absent"] = "sdk"
     """`meta` beside `data`, `meta` and `data` inside `data`, filters ignored, or 404."""
     lookup_max_ids: int = 0
-    """Most ids or emails one look-up takes; 0 sets no limit."""
+    """Maximum ids or emails per lookup; 0 sets no limit."""
     lookup_overflow: Literal["refused", "ignored"] = "refused"
-    """Whether a look-up with more is refused with 422 or answered for the first ones."""
+    """Whether a lookup with more is refused with 422 or answered for the first ones."""
     lookup_lag: int = 0
-    """Look-ups that pass before one sees a write."""
+    """Number of lookups before a write becomes visible."""
     default_per_page: int = 20
-    """Page size when none is asked for."""
+    """Page size if the request has none."""
     max_per_page: int = 100
-    """Largest page, whatever is asked for."""
+    """Maximum page size, whatever is requested."""
 
     rate_limit: int = 500
-    """Requests per client and `rate_window_seconds`; 0 switches the limit off."""
+    """Requests per client in `rate_window_seconds`; 0 turns the limit off."""
     rate_window_seconds: float = 60.0
     """Length of the sliding window."""
     block_seconds: float = 60.0
-    """How long a client past the limit is refused."""
+    """How long a client over the limit is refused."""
     retry_after: Literal["seconds", "date", "missing"] = "seconds"
-    """Form of `Retry-After`."""
+    """Format of `Retry-After`."""
 
     latency_ms: float = 0.0
-    """Time every request takes."""
+    """Delay of every request."""
     row_latency_ms: float = 0.0
-    """Time every row of a bulk request adds, before anything is stored."""
+    """Additional delay per row of a bulk request, before anything is stored."""
     faults: tuple[Fault, ...] = ()
-    """Scheduled accidents; the first that strikes is the one that happens."""
+    """Scheduled faults; the first that matches a request happens."""
 
     def __post_init__(self) -> None:
-        """Refuse values outside the documented ones."""
+        """Raise ValueError for a value that a switch does not accept."""
         _check(self)
 
     @classmethod
     def from_json(cls, switches: Mapping[str, Any], base: Behavior | None = None) -> Behavior:
-        """Build from JSON: switches not named keep the value they have in `base`."""
+        """Build from JSON; switches that are not named keep their value in `base`."""
         known = {field.name for field in dataclasses.fields(cls)}
         unknown = sorted(set(switches) - known)
         if unknown:
             raise ValueError(
-                f"no such switch: {', '.join(unknown)}; there are {', '.join(sorted(known))}"
+                f"unknown switch: {', '.join(unknown)}; valid switches: {', '.join(sorted(known))}"
             )
         values = {name: _as_tuple(value) for name, value in switches.items()}
         return dataclasses.replace(base or cls(), **values)
 
     def to_json(self) -> dict[str, Any]:
-        """Give all switches as plain values."""
+        """Return all switches as plain values."""
         return dataclasses.asdict(self)
 
 

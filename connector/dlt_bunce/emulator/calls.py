@@ -1,4 +1,4 @@
-"""What each call of the API does once a request is let in: payload in, reply out, no I/O."""
+"""The API's calls, after authentication: payload in, reply out, no I/O."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def bulk(workspace: Workspace, behavior: Behavior, payload: Any, verb: str) -> R
 
 
 def too_large(behavior: Behavior, message: str) -> Reply:
-    """Refuse a batch or body past its limit."""
+    """Refuse a batch or body over its limit."""
     if behavior.too_large_status == 413:
         return replies.html(413, "Request Entity Too Large")
     return replies.failure(behavior, behavior.too_large_status, message)
@@ -46,14 +46,14 @@ def update_one(workspace: Workspace, behavior: Behavior, customer_id: str, paylo
     if behavior.unknown_update == "refused" and customer_id not in workspace:
         return replies.failure(behavior, 404, "Customer not found")
     outcome = workspace.update([row], behavior, guarded=False)
-    if outcome.refusals:
-        return replies.failure(behavior, 422, outcome.refusals[0].text)
+    if outcome.errors:
+        return replies.failure(behavior, 422, outcome.errors[0].text)
     saved = replies.echo(behavior, outcome.saved[:1]) or [{}]
     return replies.success(behavior, "Customer updated successfully", saved[0])
 
 
 def read_one(workspace: Workspace, behavior: Behavior, customer_id: str) -> Reply:
-    """Give one customer."""
+    """Return one customer."""
     found = [] if behavior.lookup == "absent" else workspace.read(behavior, ids=[customer_id])
     if not found:
         return replies.failure(behavior, 404, "Customer not found")
@@ -61,16 +61,16 @@ def read_one(workspace: Workspace, behavior: Behavior, customer_id: str) -> Repl
 
 
 def read_page(workspace: Workspace, behavior: Behavior, query: Mapping[str, str]) -> Reply:
-    """Give a page of customers, all or those asked for."""
+    """Return a page of all customers or of those requested."""
     if behavior.lookup == "absent":
         return replies.failure(behavior, 404, "Not found")
     ids = _listed(query.get("customer_ids"))
     emails = _listed(query.get("emails")) or []
-    most = behavior.lookup_max_ids
-    if most and max(len(ids or []), len(emails)) > most:
+    limit = behavior.lookup_max_ids
+    if limit and max(len(ids or []), len(emails)) > limit:
         if behavior.lookup_overflow == "refused":
-            return replies.failure(behavior, 422, f"No more than {most} values may be asked for")
-        ids, emails = (None if ids is None else ids[:most]), emails[:most]
+            return replies.failure(behavior, 422, f"No more than {limit} values may be requested")
+        ids, emails = (None if ids is None else ids[:limit]), emails[:limit]
     if behavior.lookup == "unfiltered":
         ids, emails = None, []
     try:
@@ -79,12 +79,12 @@ def read_page(workspace: Workspace, behavior: Behavior, query: Mapping[str, str]
     except (ValueError, binascii.Error):
         return replies.failure(behavior, 422, "per_page or cursor is invalid")
     size = max(1, min(wanted, behavior.max_per_page))
-    found = workspace.read(behavior, ids=ids, emails=emails, start=start, most=size + 1)
+    found = workspace.read(behavior, ids=ids, emails=emails, start=start, limit=size + 1)
     return _page(behavior, found, start, size)
 
 
 def _page(behavior: Behavior, found: list[Customer], start: int, size: int) -> Reply:
-    """What was `found` from `start` on; one more than fits says that there is a next page."""
+    """Build a page of customers `found` from `start` on; one more than `size` means a next page."""
     rows, more = found[:size], len(found) > size
     meta = {
         "has_next_page": more,
@@ -112,5 +112,5 @@ def _offset(cursor: str | None) -> int:
         return 0
     name, _, offset = base64.urlsafe_b64decode(cursor).decode().partition(":")
     if name != "offset":
-        raise ValueError("not a cursor of ours")
+        raise ValueError("not a cursor of this emulator")
     return max(0, int(offset))

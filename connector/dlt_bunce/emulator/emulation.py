@@ -1,4 +1,4 @@
-"""Everything one running emulator remembers."""
+"""State of one running emulator."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 
 
 class Emulation:
-    """Switches, customers, rate limit, and records, shared by the app and whoever steers it."""
+    """Switches, customers, rate limit, and records, shared by the app and its controller."""
 
     def __init__(self, behavior: Behavior | None = None) -> None:
-        """Start empty with these switches; `reset` comes back to them."""
-        self._first = behavior or Behavior()
+        """Start empty with these switches, which `reset` restores."""
+        self._initial = behavior or Behavior()
         self._lock = threading.Lock()
         self.reset()
 
     def reset(self) -> None:
-        """Forget customers, requests, and blocks, and go back to the first switches."""
-        self.workspace = Workspace(self._first.seed)
+        """Delete customers, requests, and blocks, and restore the initial switches."""
+        self.workspace = Workspace(self._initial.seed)
         self.limit = RateLimit()
         self.traffic = Traffic()
-        self.behavior = self._first
+        self.behavior = self._initial
 
     @property
     def behavior(self) -> Behavior:
-        """The switches; setting them starts the counting of faults anew."""
+        """The switches; setting them restarts the counting for faults."""
         return self._behavior
 
     @behavior.setter
@@ -43,23 +43,23 @@ class Emulation:
             self._counts = [0] * len(behavior.faults)
 
     def next_fault(self, call: Call) -> tuple[Behavior, Fault | None]:
-        """Count a request; give the switches it is under and the fault that strikes it."""
+        """Count a request; return the switches in force and the fault that happens to it."""
         with self._lock:
             behavior = self._behavior
-            struck: Fault | None = None
-            for place, fault in enumerate(behavior.faults):
+            matched: Fault | None = None
+            for position, fault in enumerate(behavior.faults):
                 if not fault.counts(call):
                     continue
-                self._counts[place] += 1
-                seed = f"{behavior.seed}/{place}"
-                if struck is None and fault.strikes(self._counts[place], seed):
-                    struck = fault
-            return behavior, struck
+                self._counts[position] += 1
+                seed = f"{behavior.seed}/{position}"
+                if matched is None and fault.strikes(self._counts[position], seed):
+                    matched = fault
+            return behavior, matched
 
     def seed(self, customers: Iterable[Row]) -> None:
         """Store customers as they are, with no rule applied."""
         self.workspace.seed(customers)
 
     def stats(self) -> dict[str, Any]:
-        """Give all counts as plain JSON values."""
+        """Return all counts as plain JSON values."""
         return {**self.traffic.stats(), "customers": len(self.workspace)}

@@ -1,4 +1,4 @@
-"""The rate limit: so many requests a minute per client, then a block."""
+"""Rate limit: a number of requests per client and window, then a block."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
 
 class RateLimit:
-    """Counts requests per client in a sliding window."""
+    """Count of requests per client in a sliding window."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Start with nobody counted; `clock` gives seconds."""
+        """Start with no requests; `clock` returns seconds."""
         self._clock = clock
         self._lock = threading.Lock()
         self._recent: dict[str, deque[float]] = {}
         self._blocked_until: dict[str, float] = {}
 
     def wait(self, client: str, behavior: Behavior) -> float | None:
-        """Count one request; give the seconds its client is blocked for, None if it may pass."""
+        """Count a request; return the seconds its client is blocked for, or None if it may pass."""
         if not behavior.rate_limit:
             return None
         now = self._clock()

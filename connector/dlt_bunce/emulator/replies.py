@@ -1,4 +1,4 @@
-"""How an answer is written down: envelope, flags, texts."""
+"""Format of responses: envelope, flags, messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dlt_bunce.emulator.behavior import Behavior
-    from dlt_bunce.emulator.rules import Customer, Refusal
+    from dlt_bunce.emulator.rules import Customer, RowError
     from dlt_bunce.emulator.workspace import Outcome
 
 HTML = "text/html"
@@ -22,7 +22,7 @@ JSON = "application/json"
 
 @dataclass(frozen=True)
 class Reply:
-    """An HTTP answer before it is sent."""
+    """An HTTP response before it is sent."""
 
     status: int
     content: bytes
@@ -31,14 +31,14 @@ class Reply:
 
 
 def plain(status: int, body: Any, headers: dict[str, str] | None = None) -> Reply:
-    """Write any JSON value."""
+    """Build a response from any JSON value."""
     content = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    # a lone surrogate can come in as an escape and has no UTF-8
+    # a lone surrogate can arrive as an escape and has no UTF-8 encoding
     return Reply(status, content.encode("utf-8", "replace"), JSON, headers or {})
 
 
 def html(status: int, title: str) -> Reply:
-    """Write the kind of page a gateway writes."""
+    """Build an error page like a gateway's."""
     page = f"<html>\n<head><title>{status} {title}</title></head>\n<body>{title}</body>\n</html>\n"
     return Reply(status, page.encode(), HTML)
 
@@ -46,7 +46,7 @@ def html(status: int, title: str) -> Reply:
 def success(
     behavior: Behavior, message: str, data: Any, *, status: int = 200, **beside: Any
 ) -> Reply:
-    """Write the success envelope."""
+    """Build a success response."""
     body = {"data": data, **beside, "message": message, **_flag(behavior, "success", value=True)}
     if behavior.unknown_fields:
         body["trace"] = {"region": "local"}
@@ -54,12 +54,12 @@ def success(
 
 
 def failure(behavior: Behavior, status: int, message: str) -> Reply:
-    """Write the general error."""
+    """Build an error response."""
     return plain(status, {**_flag(behavior, "success", value=False), "message": message})
 
 
 def too_many(behavior: Behavior, seconds: float) -> Reply:
-    """Write the answer past the rate limit."""
+    """Build the response over the rate limit."""
     body = {
         **_flag(behavior, "success", value=False),
         "message": "You have reached maximum request limit.",
@@ -68,27 +68,27 @@ def too_many(behavior: Behavior, seconds: float) -> Reply:
     if behavior.retry_after == "seconds":
         return plain(429, body, {"Retry-After": str(wait)})
     if behavior.retry_after == "date":
-        # rounded up, or a date would name a moment that is still inside the block
+        # rounded up, or the date could lie within the block
         due = math.ceil(time.time() + seconds)
         return plain(429, body, {"Retry-After": formatdate(due, usegmt=True)})
     return plain(429, body)
 
 
 def batch(behavior: Behavior, outcome: Outcome, verb: str) -> Reply:
-    """Write the answer to a bulk request; `verb` is `creat` or `updat`."""
-    if not outcome.refusals:
+    """Build the response to a bulk request; `verb` is `creat` or `updat`."""
+    if not outcome.errors:
         status = behavior.created_status if verb == "creat" else 200
         message = f"Customers {verb}ed successfully"
         return success(behavior, message, echo(behavior, outcome.saved), status=status)
-    shape = next((refusal for refusal in outcome.refusals if refusal.shape), None)
+    shape = next((error for error in outcome.errors if error.shape), None)
     if behavior.shape_errors == "request" and shape is not None:
         return failure(behavior, behavior.failure_status, shape.anonymous)
     message = f"Errors encountered while {verb}ing."
     if behavior.failure_count:
-        failed = max(0, len(outcome.refusals) + behavior.count_offset)
+        failed = max(0, len(outcome.errors) + behavior.count_offset)
         message += f" {failed} out of {outcome.total} customers failed"
     body: dict[str, Any] = {
-        "errors": _texts(behavior, outcome.refusals),
+        "errors": _texts(behavior, outcome.errors),
         "message": message,
         **_flag(behavior, "status", value=False),
     }
@@ -98,11 +98,11 @@ def batch(behavior: Behavior, outcome: Outcome, verb: str) -> Reply:
 
 
 def echo(behavior: Behavior, customers: Sequence[Customer]) -> list[Customer]:
-    """List saved customers the way the switches want."""
+    """List saved customers as the switches specify."""
     rows = list(customers)
     every = behavior.drop_echo_every
     if every:
-        rows = [row for place, row in enumerate(rows, start=1) if place % every]
+        rows = [row for number, row in enumerate(rows, start=1) if number % every]
     if behavior.reorder_echo:
         rows.reverse()
     if behavior.unknown_fields:
@@ -116,12 +116,12 @@ def _flag(behavior: Behavior, documented: str, *, value: bool) -> dict[str, bool
     return {documented if behavior.flag == "documented" else behavior.flag: value}
 
 
-def _texts(behavior: Behavior, refusals: Sequence[Refusal]) -> list[str]:
+def _texts(behavior: Behavior, errors: Sequence[RowError]) -> list[str]:
     if behavior.errors == "first":
-        return [refusals[0].text]
+        return [errors[0].text]
     if behavior.errors == "anonymous":
-        return [refusal.anonymous for refusal in refusals]
+        return [error.anonymous for error in errors]
     if behavior.errors == "twice":
-        pairs = ((r.text, f"{r.subject} was not saved".strip()) for r in refusals)
+        pairs = ((error.text, f"{error.subject} was not saved".strip()) for error in errors)
         return [text for pair in pairs for text in pair]
-    return [refusal.text for refusal in refusals]
+    return [error.text for error in errors]

@@ -1,4 +1,4 @@
-"""The application behind a real socket: in a thread for tests, or blocking for the command line."""
+"""The application on a real socket: in a thread for tests, or blocking for the command line."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 
 class Emulator:
-    """A Bunce on a free loopback port while the `with` block lasts.
+    """An emulated Bunce on a free loopback port for the length of a `with` block.
 
-    The attributes may be read and set while requests are being answered.
+    Attributes can be read and set while requests are being answered.
     """
 
     def __init__(self, behavior: Behavior | None = None, *, port: int = 0) -> None:
-        """Prepare with these switches; port 0 takes a free one."""
+        """Prepare with these switches; port 0 picks a free port."""
         self._app = create_app(behavior)
         self._emulation: Emulation = self._app.state.emulation
         self._port = port
@@ -41,7 +41,7 @@ class Emulator:
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
-        """Listen; requests are answered from here on."""
+        """Start listening for requests."""
         listener = _listen("127.0.0.1", self._port)
         self._port = listener.getsockname()[1]
         self._server = _server(self._app)
@@ -69,17 +69,17 @@ class Emulator:
 
     @property
     def url(self) -> str:
-        """Address of the server; `/_emulator` lies below it."""
+        """URL of the server, with `/_emulator` below it."""
         return f"http://127.0.0.1:{self._port}"
 
     @property
     def base_url(self) -> str:
-        """Address of the API, as a client is configured with."""
+        """URL of the API, for the `base_url` of a client."""
         return f"{self.url}/v1"
 
     @property
     def behavior(self) -> Behavior:
-        """The switches; setting them starts the counting of faults anew."""
+        """The switches; setting them restarts the counting for faults."""
         return self._emulation.behavior
 
     @behavior.setter
@@ -98,11 +98,11 @@ class Emulator:
 
     @property
     def times_sent(self) -> dict[str, int]:
-        """How often each customer_id came in the body of a bulk create that was read."""
+        """How often each customer_id was received in a bulk create."""
         return self._emulation.traffic.times_sent
 
     def stats(self) -> dict[str, Any]:
-        """Give all counts as plain JSON values."""
+        """Return all counts as plain JSON values."""
         return self._emulation.stats()
 
     def seed(self, customers: Iterable[Row]) -> None:
@@ -110,7 +110,7 @@ class Emulator:
         self._emulation.seed(customers)
 
     def reset(self) -> None:
-        """Forget customers, requests, and blocks, and go back to the first switches."""
+        """Delete customers, requests, and blocks, and restore the initial switches."""
         self._emulation.reset()
 
 
@@ -122,10 +122,10 @@ def serve(
     allow_remote: bool = False,
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
-    """Answer requests until interrupted; `on_ready` is given the API's address once it listens.
+    """Answer requests until interrupted; `on_ready` is called with the API's URL once it listens.
 
-    A host beyond loopback is refused unless `allow_remote`: whoever reaches the emulator can read
-    and change all it holds.
+    Raises ValueError for a host other than loopback unless `allow_remote` is set: anyone who can
+    reach the emulator can read and change its data.
     """
     if not allow_remote and not _is_loopback(host):
         raise ValueError(
@@ -142,7 +142,7 @@ def serve(
 
 
 class _Protocol(H11Protocol):
-    """HTTP with one addition: the app may close the connection without an answer."""
+    """HTTP protocol with an extension: the app can close the connection without a response."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -163,7 +163,7 @@ def _server(app: ASGIApp) -> uvicorn.Server:
         loop="asyncio",
         lifespan="off",
         log_config=None,
-        # dropped and cut answers are intended; the server would report each as an error
+        # dropped and truncated responses are intended; uvicorn would log each as an error
         log_level=logging.CRITICAL,
         access_log=False,
         timeout_keep_alive=60,
@@ -174,7 +174,7 @@ def _server(app: ASGIApp) -> uvicorn.Server:
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio turns Nagle's delay off only where the protocol is named; without it every answer
+    # asyncio disables Nagle's algorithm only if the protocol is given; otherwise every response
     # waits 40 ms for the client's acknowledgment
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:

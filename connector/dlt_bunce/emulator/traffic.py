@@ -1,4 +1,4 @@
-"""What reached the emulator: a record of every request, and counts."""
+"""Requests that reached the emulator: a record of each, and counts."""
 
 from __future__ import annotations
 
@@ -21,44 +21,44 @@ class RequestRecord:
     path: str
     """Path without its query."""
     call: Call
-    """Which kind of request it was."""
+    """Kind of request."""
     rows: int
-    """Customers in the body; 0 when the request was refused before its body was read."""
+    """Customers in the body; 0 if the request was refused before its body was read."""
     customer_ids: tuple[str, ...]
-    """Their ids, in order; of a look-up, the ids asked for."""
+    """Their ids, in order; for a lookup, the requested ids."""
     status: int | None
-    """Status answered; 0 when the connection was closed instead, None while there is no answer."""
+    """Response status; 0 if the connection was closed instead, None until there is a response."""
     size: int = 0
-    """Bytes of the body."""
+    """Size of the body in bytes."""
     at: float = field(default_factory=time.monotonic)
-    """When it came, in seconds by a clock that only goes forward."""
+    """Time of arrival in seconds, by a monotonic clock."""
     fault: str = ""
-    """The scheduled fault that happened to it, if any."""
+    """Kind of the scheduled fault that happened to it, if any."""
 
 
 class Traffic:
-    """Requests so far; every method may be called from any thread."""
+    """Requests so far; every method is thread-safe."""
 
     def __init__(self) -> None:
-        """Start with none."""
+        """Start without requests."""
         self._lock = threading.Lock()
         self._records: list[RequestRecord] = []
         self._times_sent: Counter[str] = Counter()
 
     @property
     def records(self) -> list[RequestRecord]:
-        """All records in the order in which they came, as a copy."""
+        """All records in order of arrival, as a copy."""
         with self._lock:
             return list(self._records)
 
     @property
     def times_sent(self) -> dict[str, int]:
-        """How often each customer_id came in the body of a bulk create that was read."""
+        """How often each customer_id was received in a bulk create."""
         with self._lock:
             return dict(self._times_sent)
 
     def received(self, record: RequestRecord) -> int:
-        """Write a request down as soon as it is read; gives the number to answer it by."""
+        """Record a request once it is read; return its number for `answered`."""
         with self._lock:
             if record.call == "create":
                 self._times_sent.update(record.customer_ids)
@@ -66,12 +66,12 @@ class Traffic:
             return len(self._records) - 1
 
     def answered(self, number: int, status: int, fault: str = "") -> None:
-        """Add to a request what became of it."""
+        """Record the response to a request."""
         with self._lock:
             self._records[number] = replace(self._records[number], status=status, fault=fault)
 
     def stats(self) -> dict[str, Any]:
-        """Give the counts as plain JSON values."""
+        """Return the counts as plain JSON values."""
         with self._lock:
             records = list(self._records)
             repeats = Counter(self._times_sent.values())

@@ -1,4 +1,4 @@
-"""The customers of one emulated Bunce workspace, and what creating and updating them does."""
+"""Customers of one emulated Bunce workspace, and how they are created and updated."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from dlt_bunce.emulator import rules
-from dlt_bunce.emulator.rules import REQUIRED, Customer, Refusal, Row
+from dlt_bunce.emulator.rules import REQUIRED, Customer, Row, RowError
 
 if TYPE_CHECKING:
     from dlt_bunce.emulator.behavior import Behavior
 
 _FIRST_DAY = datetime(2024, 1, 1, tzinfo=timezone(timedelta(hours=1)))
-# the documented sample rows lie about this far apart
+# about the interval between the documented sample rows
 _ROW_TIME = timedelta(milliseconds=114)
 
 
 @dataclass
 class Outcome:
-    """What became of one batch."""
+    """Result of one batch."""
 
     saved: list[Customer] = field(default_factory=list)
-    """Customers as they are now, in the order sent."""
-    refusals: list[Refusal] = field(default_factory=list)
-    """One per failing row."""
+    """Customers after the batch, in the order sent."""
+    errors: list[RowError] = field(default_factory=list)
+    """One per failed row."""
     total: int = 0
     """Rows in the batch."""
 
 
 class _Draft:
-    """Changes of one batch, seen by its later rows, kept only when the batch is."""
+    """Changes of one batch, visible to its later rows and kept only if the batch is saved."""
 
     def __init__(self, stored: dict[str, Customer], holders: dict[str, tuple[str, ...]]) -> None:
         self._stored = stored
@@ -65,13 +65,13 @@ class _Draft:
 
 
 class Workspace:
-    """Customers in memory; every method may be called from any thread."""
+    """Customers in memory; every method is thread-safe."""
 
     def __init__(self, seed: int = 0) -> None:
-        """Start empty; the seed decides device ids and times."""
+        """Start empty; the seed determines device ids and times."""
         self._lock = threading.Lock()
         self._chance = random.Random(seed)  # noqa: S311
-        self._born = 0
+        self._created = 0
         self._customers: dict[str, Customer] = {}
         self._holders: dict[str, tuple[str, ...]] = {}
         self._reads = 0
@@ -84,11 +84,11 @@ class Workspace:
             return dict(self._customers)
 
     def __len__(self) -> int:
-        """Count the customers."""
+        """Return the number of customers."""
         return len(self._customers)
 
     def __contains__(self, customer_id: object) -> bool:
-        """Tell whether there is a customer of that id."""
+        """Return whether a customer with that id exists."""
         return customer_id in self._customers
 
     def seed(self, customers: Iterable[Row]) -> None:
@@ -96,26 +96,26 @@ class Workspace:
         with self._lock:
             draft = self._draft()
             for row in customers:
-                draft.put({**self._newborn(row), **row})
+                draft.put({**self._new_customer(row), **row})
             self._keep(draft, lag=0)
 
     def create(self, rows: Sequence[Any], behavior: Behavior) -> Outcome:
-        """Create customers, row after row."""
+        """Create customers, row by row."""
         outcome = Outcome(total=len(rows))
         with self._lock:
             draft = self._draft()
             for row in rows:
-                _note(outcome, self._create(row, draft, behavior))
+                _record(outcome, self._create(row, draft, behavior))
             self._settle(draft, outcome, behavior)
         return outcome
 
     def update(self, rows: Sequence[Any], behavior: Behavior, *, guarded: bool = True) -> Outcome:
-        """Change the fields given; `guarded` applies the bulk call's rule for emails."""
+        """Change the given fields; `guarded` applies the bulk call's rule for emails."""
         outcome = Outcome(total=len(rows))
         with self._lock:
             draft = self._draft()
             for row in rows:
-                _note(outcome, self._update(row, draft, behavior, guarded=guarded))
+                _record(outcome, self._update(row, draft, behavior, guarded=guarded))
             self._settle(draft, outcome, behavior)
         return outcome
 
@@ -126,11 +126,11 @@ class Workspace:
         ids: Iterable[str] | None = None,
         emails: Sequence[str] = (),
         start: int = 0,
-        most: int = 1,
+        limit: int = 1,
     ) -> list[Customer]:
-        """Look customers up as a client sees them, which may lag behind; no filter lists all.
+        """Return customers as a client sees them, which may lag behind; without a filter, all.
 
-        Give at most so many from a position on: of millions, only these are looked at.
+        Returns at most `limit` from position `start` on, and reads no others.
         """
         with self._lock:
             self._reads += 1
@@ -140,11 +140,11 @@ class Workspace:
             if not behavior.lookup_lag:
                 self._unseen.clear()
             if ids is None and not self._unseen:
-                return list(islice(self._customers.values(), start, start + most))
+                return list(islice(self._customers.values(), start, start + limit))
             wanted = self._customers if ids is None else dict.fromkeys(ids)
             seen = (self._visible(customer_id) for customer_id in wanted)
-            there = (customer for customer in seen if customer is not None)
-            return list(islice(there, start, start + most))
+            existing = (customer for customer in seen if customer is not None)
+            return list(islice(existing, start, start + limit))
 
     def _visible(self, customer_id: str) -> Customer | None:
         due = self._unseen.get(customer_id)
@@ -154,12 +154,12 @@ class Workspace:
             del self._unseen[customer_id]
         return self._customers.get(customer_id)
 
-    def _create(self, row: Any, draft: _Draft, behavior: Behavior) -> Customer | Refusal | None:
+    def _create(self, row: Any, draft: _Draft, behavior: Behavior) -> Customer | RowError | None:
         if not isinstance(row, dict):
             return rules.missing("customer_id", "")
-        wrong = rules.refusal(row, REQUIRED, behavior)
-        if wrong is not None:
-            return wrong
+        error = rules.first_error(row, REQUIRED, behavior)
+        if error is not None:
+            return error
         known = draft.get(row["customer_id"])
         if known is not None:
             if behavior.repeated_id == "refused":
@@ -169,7 +169,7 @@ class Workspace:
         email = row["email"].lower() if behavior.lowercase_emails else row["email"]
         if _is_taken(email, row["customer_id"], draft, behavior):
             return rules.taken(email)
-        customer = self._newborn({**row, "email": email})
+        customer = self._new_customer({**row, "email": email})
         if known is not None:
             customer["customer_created_at"] = known["customer_created_at"]
         draft.put(customer)
@@ -177,12 +177,12 @@ class Workspace:
 
     def _update(
         self, row: Any, draft: _Draft, behavior: Behavior, *, guarded: bool
-    ) -> Customer | Refusal | None:
+    ) -> Customer | RowError | None:
         if not isinstance(row, dict):
             return rules.missing("customer_id", "")
-        wrong = rules.refusal(row, ("customer_id",), behavior)
-        if wrong is not None:
-            return wrong
+        error = rules.first_error(row, ("customer_id",), behavior)
+        if error is not None:
+            return error
         known = draft.get(row["customer_id"])
         if known is None:
             if behavior.unknown_update == "created":
@@ -196,22 +196,22 @@ class Workspace:
         if behavior.null_on_update == "ignored":
             given = {name: value for name, value in given.items() if value is not None}
         checked = [name for name in REQUIRED if given.get(name) is not None]
-        wrong = rules.refusal(given, checked, behavior)
-        if wrong is not None:
-            return wrong
-        wrong = _settle_email(given, known, draft, behavior, guarded=guarded)
-        if wrong is not None:
-            return wrong
+        error = rules.first_error(given, checked, behavior)
+        if error is not None:
+            return error
+        error = _settle_email(given, known, draft, behavior, guarded=guarded)
+        if error is not None:
+            return error
         if given.get("devices") is not None:
             given["devices"] = self._devices(given["devices"])
         customer = {**known, **given}
         draft.put(customer)
         return customer
 
-    def _newborn(self, row: Row) -> Customer:
-        self._born += 1
+    def _new_customer(self, row: Row) -> Customer:
+        self._created += 1
         customer: Customer = {name: row.get(name) for name in REQUIRED}
-        customer["customer_created_at"] = (_FIRST_DAY + self._born * _ROW_TIME).isoformat()
+        customer["customer_created_at"] = (_FIRST_DAY + self._created * _ROW_TIME).isoformat()
         devices = row.get("devices")
         customer["devices"] = self._devices(devices) if devices else []
         return customer
@@ -230,8 +230,10 @@ class Workspace:
         return _Draft(self._customers, self._holders)
 
     def _settle(self, draft: _Draft, outcome: Outcome, behavior: Behavior) -> None:
-        whole = behavior.shape_errors == "request" and any(r.shape for r in outcome.refusals)
-        if outcome.refusals and (whole or behavior.failure == "atomic"):
+        request_fails = behavior.shape_errors == "request" and any(
+            error.shape for error in outcome.errors
+        )
+        if outcome.errors and (request_fails or behavior.failure == "atomic"):
             outcome.saved = []
             return
         self._keep(draft, lag=behavior.lookup_lag)
@@ -249,11 +251,11 @@ def _key(email: object) -> str:
     return str(email or "").lower()
 
 
-def _note(outcome: Outcome, fate: Customer | Refusal | None) -> None:
-    if isinstance(fate, Refusal):
-        outcome.refusals.append(fate)
-    elif fate is not None:
-        outcome.saved.append(fate)
+def _record(outcome: Outcome, result: Customer | RowError | None) -> None:
+    if isinstance(result, RowError):
+        outcome.errors.append(result)
+    elif result is not None:
+        outcome.saved.append(result)
 
 
 def _is_taken(email: str, customer_id: str, draft: _Draft, behavior: Behavior) -> bool:
@@ -264,8 +266,8 @@ def _is_taken(email: str, customer_id: str, draft: _Draft, behavior: Behavior) -
 
 def _settle_email(
     given: Customer, known: Customer, draft: _Draft, behavior: Behavior, *, guarded: bool
-) -> Refusal | None:
-    """Decide about the email of an update; a silent refusal takes it out of `given`."""
+) -> RowError | None:
+    """Check the email of an update; one that is silently skipped is removed from `given`."""
     if "email" not in given:
         return None
     email = given["email"]
@@ -274,7 +276,7 @@ def _settle_email(
     changes = email != known["email"]
     if changes and guarded and behavior.email_update != "always" and rules.is_email(known["email"]):
         if behavior.email_update == "refused":
-            return Refusal(
+            return RowError(
                 f"{email} cannot replace a valid email", "email cannot be changed", email
             )
         del given["email"]

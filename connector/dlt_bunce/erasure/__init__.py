@@ -1,4 +1,4 @@
-"""Persons erased: from the store, and from the rows that wait in dlt's working folders."""
+"""Erasure of customers from the store and from rows in dlt's working folders."""
 
 from __future__ import annotations
 

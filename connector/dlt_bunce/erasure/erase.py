@@ -1,4 +1,4 @@
-"""One request for erasure, from beginning to end: all that is found goes, or nothing does."""
+"""A complete erasure request: everything found is removed, or nothing is."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from dlt_bunce.store.accounts import refuse_unknown_account
 from dlt_bunce.store.database import Database
 
 _LONGEST_RUN = timedelta(days=7)
-"""A run that has begun earlier and not ended was killed."""
+"""A run that started longer ago without ending was killed."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """Whom to erase, and where to look.
+    """The customers to erase, and where to search.
 
-    `mapping` and `configured` go from field to source column, for files that do not tell; with
-    `related`, letters of other customers that share an email or phone go, too.
+    `mapping` and `configured` map fields to source columns, for files without a mapping of their
+    own. With `related`, dead letters of other customers that share an email or phone are removed,
+    too.
     """
 
     ids: Sequence[str]
@@ -36,16 +37,17 @@ class Request:
     related: bool = False
     pipelines_dirs: Sequence[Path] = ()
     wait_s: Callable[[], float] = lambda: 0.0
+    on_wait: Sequence[Callable[[str], None]] = ()
 
 
 @dataclass(frozen=True)
 class Erased:
-    """How many rows were removed, by place.
+    """The number of rows removed from each place.
 
-    `nowhere` are ids of which nothing was found; `related` letters of others that share an email or
-    phone and stay; `running` pipelines with a run that may go on elsewhere; `not_searched` folders
-    of which nothing says whether they belong to the account; `remains` why deleted bytes may still
-    stand in the database's files.
+    `nowhere`: ids that were not found. `related`: ids of dead letters of other customers that share
+    an email or phone and were kept. `running`: pipelines with a run that may still be active on
+    another machine. `not_searched`: folders that may or may not belong to the account. `remains`:
+    why deleted bytes may still be in the database's files.
     """
 
     ledger: int
@@ -59,25 +61,25 @@ class Erased:
     remains: str | None
 
     def as_dict(self) -> dict[str, object]:
-        """Plain values, for JSON."""
+        """Return the result as plain values for JSON."""
         return asdict(self)
 
 
 def erase(request: Request) -> Erased:
-    """Removes persons from the store and from working folders on this machine.
+    """Remove customers from the store and from working folders on this machine.
 
-    What would be removed is looked for first: when a file cannot be cleaned, or a load goes on,
+    Everything to remove is located first: if a file cannot be cleaned, or a load is running,
     nothing is changed. Raises UsageError, RunInProgressError, AccountError, or StoreError.
     """
     ids = canonical_ids(request.ids)
     with Database(request.store_url, read_only=True):
-        pass  # there is one
+        pass  # raises if there is no store, which opening it for writing would create
     account = request.account
     with Database(request.store_url) as db, contextlib.ExitStack() as held:
         refuse_unknown_account(db, account)
         found = folders.belonging(request, erasure.pipelines(db, account))
         for folder in found.folders:
-            owner = held.enter_context(run_lock(folder, request.wait_s))
+            owner = held.enter_context(run_lock(folder, request.wait_s, request.on_wait))
             erasure.end_claims_of(db, owner.ended)
         erasure.refuse_while_sending(db, account)
         known = erasure.known(db, account, ids)
@@ -85,11 +87,11 @@ def erase(request: Request) -> Erased:
         persons.emails |= {digest for digest in known.values() if digest}
         chosen = letters.choose(db, account, persons)
         files = folders.rows_of(db, persons, found.folders, request)
-        gone = [*chosen.theirs, *(chosen.related if request.related else [])]
-        removed = erasure.erase(db, account, ids, gone)
+        letter_ids = [*chosen.theirs, *(chosen.related if request.related else [])]
+        removed = erasure.erase(db, account, ids, letter_ids)
         counts = {str(file.path): file.remove(persons) for file in files}
         remains = db.overwrite(*erasure.PERSONAL)
-        met = set(known).union(*(file.ids for file in files))
+        found_ids = set(known).union(*(file.ids for file in files))
         since = datetime.now(timezone.utc) - _LONGEST_RUN
         ended = {folder.name for folder in found.folders}
         running = erasure.unfinished(db, account, since.isoformat(timespec="microseconds"))
@@ -104,7 +106,7 @@ def erase(request: Request) -> Erased:
         removed.dead_letters,
         sum(counts.values()),
         counts,
-        [one for one in ids if one not in met],
+        [customer_id for customer_id in ids if customer_id not in found_ids],
         [] if request.related else chosen.related,
         [name for name in running if name not in ended],
         [str(folder) for folder in found.unclear],

@@ -1,4 +1,4 @@
-"""A file of rows, as dlt keeps them in its packages, without those of some persons."""
+"""Removal of customers' rows from the files in dlt's load packages."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _GZIP = b"\x1f\x8b"
 
 @dataclass
 class RowsFile:
-    """One file with rows of these persons; `columns` goes from field to column."""
+    """A file with rows of the customers to erase; `columns` maps fields to columns."""
 
     path: Path
     columns: Mapping[str, str]
@@ -44,32 +44,32 @@ class RowsFile:
         hints: Mapping[str, str],
         guesses: Sequence[Mapping[str, str]] = (),
     ) -> RowsFile | None:
-        """The file, or None where it has no such row.
+        """Return the file, or None if it has no row of the customers.
 
-        `hints` (field to column) came with its rows; `guesses` count where there are such columns.
-        Raises UsageError where it may have one and nothing tells which column holds the id.
+        `hints` (field to column) come from the package itself; `guesses` apply if their columns
+        exist. Raises UsageError if the file may have such a row but its id column is unknown.
         """
         file = cls(path, {})
         file.columns = _columns(file._names(), hints, guesses)
-        there = False
+        has_rows = False
         for table in file._tables():
             if "customer_id" not in file.columns:
                 if persons.may_be_in(table):
                     raise UsageError(
-                        f"{path} may hold such rows, and nothing tells which of its columns is "
-                        "the customer's id. Nothing was erased.",
-                        remedy="Say so with --map customer_id=COLUMN, or delete the file.",
+                        f"{path} may contain rows of these customers, but its customer_id column "
+                        "is unknown. Nothing was erased.",
+                        remedy="Pass --map customer_id=COLUMN, or delete the file.",
                     )
                 continue
             rows = table.filter(persons.are_in(table, file.columns))
-            there = there or rows.num_rows > 0
+            has_rows = has_rows or rows.num_rows > 0
             values = parse_identifiers(values_of(rows, file.columns["customer_id"])).values
             file.ids |= set(values.drop_null().to_pylist())
-        return file if there else None
+        return file if has_rows else None
 
     def remove(self, persons: Persons) -> int:
-        """Writes the file without their rows, in its place; returns how many these were."""
-        # not among the jobs: what a kill leaves there would fail every later run
+        """Rewrite the file without their rows and return how many were removed."""
+        # not in the jobs folder: a file left there by a kill would fail every later run
         part = self.path.parent.with_name(f".{self.path.name}.{secrets.token_hex(4)}")
         os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         try:
@@ -98,10 +98,8 @@ class RowsFile:
                 rows = loads(line)
                 listed = rows if isinstance(rows, list) else [rows]
                 table = arrow_table(listed)
-                theirs = persons.are_in(table, self.columns)
-                kept = [
-                    row for row, gone in zip(listed, theirs.to_pylist(), strict=True) if not gone
-                ]
+                mask = persons.are_in(table, self.columns).to_pylist()
+                kept = [row for row, is_theirs in zip(listed, mask, strict=True) if not is_theirs]
                 count += len(listed) - len(kept)
                 if len(kept) == len(listed):
                     written.write(line)
@@ -113,7 +111,7 @@ class RowsFile:
         if self.path.suffix == ".parquet":
             names: list[str] = pq.read_schema(self.path).names
             return names
-        # a row need not have every column
+        # from all rows, since a row need not have every column
         return list(dict.fromkeys(name for table in self._tables() for name in table.column_names))
 
     def _tables(self) -> Iterator[pa.Table]:
@@ -136,7 +134,7 @@ class RowsFile:
         return json.loadb, json.dumpb
 
     def _opened(self, path: Path, mode: str) -> Any:
-        # dlt compresses a file whether or not its name tells
+        # dlt may compress a file without .gz in its name
         with self.path.open("rb") as file:
             zipped = file.read(2) == _GZIP
         return gzip.open(path, mode) if zipped else path.open(mode)
@@ -147,11 +145,11 @@ def _columns(
 ) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in ("customer_id", "email"):
-        guessed = (one[name] for one in guesses if column_of_path(one.get(name, ""), names))
+        guessed = (guess[name] for guess in guesses if column_of_path(guess.get(name, ""), names))
         try:
             column = hints.get(name) or next(guessed, None) or column_of(name, names)
         except MappingError:
-            continue  # several could be it: nothing tells
+            continue  # several columns match
         if column is not None:
             found[name] = column
     return found

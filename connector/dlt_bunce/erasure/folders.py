@@ -1,4 +1,4 @@
-"""Working folders of dlt on this machine that hold rows of an account's customers."""
+"""dlt working folders on this machine that contain rows of an account's customers."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
     from dlt_bunce.erasure.erase import Request
 
 _OURS = "dlt_bunce.destination.factory.bunce"
-# of a package that is to be loaded, these files will be read again
+# folders of a pending package whose files will still be loaded
 _TO_LOAD = ("new_jobs", "started_jobs")
 _PENDING = "load/normalized/*"
-_OTHERS = ("normalize/extracted/*", "load/new/*", "load/loaded/*")
+_NOT_PENDING = ("normalize/extracted/*", "load/new/*", "load/loaded/*")
 
 
 @dataclass(frozen=True)
 class Found:
-    """Folders of the account, and such as nothing tells whether they are."""
+    """Folders of the account, and folders that may or may not belong to it."""
 
     folders: list[Path]
     unclear: list[Path]
 
 
 def belonging(request: Request, pipelines: set[str]) -> Found:
-    """The working folders of the account: by the note that a run has left in it, else by name."""
+    """Return the account's working folders: by the note a run left in the folder, else by name."""
     found = Found([], [])
     for folder in _all_folders(request):
         noted = belongs_to(folder, request.store_url, request.account)
@@ -50,9 +50,9 @@ def belonging(request: Request, pipelines: set[str]) -> Found:
 def rows_of(
     db: Database, persons: Persons, folders: list[Path], request: Request
 ) -> list[RowsFile]:
-    """The files that hold rows of the persons.
+    """Return the files that contain rows of the customers.
 
-    Raises UsageError for one that cannot be cleaned, with the remedy.
+    Raises UsageError, with the remedy, for a file that cannot be cleaned.
     """
     found: list[RowsFile] = []
     for folder in folders:
@@ -64,11 +64,11 @@ def rows_of(
             to_load = package.parent == folder / "load" / "normalized"
             if to_load and path.parent.name in _TO_LOAD and runs.is_begun(db, package.name):
                 raise UsageError(
-                    f"Package {package.name} of pipeline {folder.name!r} holds such rows, and a "
-                    "part of it is loaded already: without them its other rows would be counted "
-                    "wrongly. Nothing was erased.",
-                    remedy="Run the pipeline again, so that it is loaded to its end, and then the "
-                    "same command.",
+                    f"Package {package.name} of pipeline {folder.name!r} contains rows of these "
+                    "customers and is partly loaded; removing them now would make its row counts "
+                    "wrong. Nothing was erased.",
+                    remedy="Run the pipeline again to finish loading the package, then rerun this "
+                    "command.",
                 )
             found.append(file)
     return found
@@ -77,12 +77,13 @@ def rows_of(
 def _all_folders(request: Request) -> Iterator[Path]:
     from dlt.common.pipeline import get_dlt_pipelines_dir
 
-    own = Path(get_dlt_pipelines_dir())
-    # folders of one run each, of which a kill has left some
-    left = sorted(Path(tempfile.gettempdir()).glob("dlt-bunce-*"))
-    for parent in dict.fromkeys(one.absolute() for one in (own, *request.pipelines_dirs, *left)):
+    default = Path(get_dlt_pipelines_dir())
+    # temporary folders of single runs, left behind by a kill
+    temporary = sorted(Path(tempfile.gettempdir()).glob("dlt-bunce-*"))
+    parents = (default, *request.pipelines_dirs, *temporary)
+    for parent in dict.fromkeys(path.absolute() for path in parents):
         folders = sorted(parent.glob("*")) if parent.is_dir() else []
-        # pipeline.drop() leaves what was given up
+        # pipeline.drop() does not delete packages that were given up
         kept = [folder for folder in folders if folder.suffix == GIVEN_UP]
         yield from dict.fromkeys(
             [
@@ -101,8 +102,8 @@ def _is_ours(folder: Path) -> bool:
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, Path]]:
-    """Package and file of all rows of a source in a working folder, and of those given up."""
-    for pattern in (_PENDING, *_OTHERS):
+    """Yield package and path of every row file in a working folder, including those given up."""
+    for pattern in (_PENDING, *_NOT_PENDING):
         for package in sorted(folder.glob(pattern)):
             for path in sorted(package.glob("*_jobs/*")):
                 if not path.name.startswith("_dlt_") and path.suffix != ".exception":
@@ -113,13 +114,13 @@ def _files(folder: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def _hints(package: Path, path: Path) -> dict[str, str]:
-    """What the package itself says of the table's columns."""
-    table = path.name.split(".")[0]
-    said: Mapping[str, Any] = {}
-    for told in (package / "schema.json", mappings_of(package)):
+    """Return the mapping hints that the package stores for the file's table."""
+    name = path.name.split(".")[0]
+    table: Mapping[str, Any] = {}
+    for schema in (package / "schema.json", mappings_of(package)):
         try:
-            said = json.loads(told.read_text("utf-8"))["tables"].get(table, {})
+            table = json.loads(schema.read_text("utf-8"))["tables"].get(name, {})
             break
         except (OSError, ValueError, KeyError):
             continue
-    return mapping_hint(said)
+    return mapping_hint(table)

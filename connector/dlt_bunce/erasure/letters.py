@@ -1,4 +1,4 @@
-"""Dead letters of persons: under their ids, and such as hold no id but their email."""
+"""Dead letters of the customers to erase: under their ids, or with their email and no id."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from dlt_bunce.store.mappings import mapping_of
 
 @dataclass
 class Chosen:
-    """Ids of letters: `theirs` hold no customer's id, but their email; `related` have an email or a
-    phone of theirs anywhere, and are of another customer or of nobody known.
+    """Ids of dead letters.
+
+    `theirs` have no customer id, but their email. `related` contain their email or phone somewhere
+    and belong to another or an unknown customer.
     """
 
     theirs: list[str] = field(default_factory=list)
@@ -29,23 +31,26 @@ class Chosen:
 
 @dataclass
 class _Letters:
-    """The letters of an account, each read by the mapping of its run."""
+    """The dead letters of an account, each read with the mapping of its run."""
 
     db: Database
     account: str
     persons: Persons
 
     def __post_init__(self) -> None:
-        # letters of one run mostly lie side by side
+        # dead letters of the same run are mostly adjacent
         self._mapping = lru_cache(maxsize=1_000)(lambda *run: mapping_of(self.db, *run))
 
     def learn(self) -> None:
-        """Take emails and phones from the letters under the persons' own ids."""
+        """Add the emails and phones of the dead letters under the customers' own ids."""
         for letter in erasure.letters_of(self.db, self.account, self.persons.ids).to_pylist():
             self.persons.learn(*self._contact(letter))
 
     def scan(self) -> Chosen:
-        """Look at all letters that hold a row; a phone alone proves nothing: families share one."""
+        """Search all dead letters that have a row.
+
+        A phone alone does not make a dead letter theirs, since families share phones.
+        """
         chosen = Chosen()
         own = set(self.persons.ids)
         for page in erasure.all_letters(self.db, self.account):
@@ -63,7 +68,7 @@ class _Letters:
         return chosen
 
     def _contact(self, letter: Mapping[str, Any]) -> tuple[Any, Any]:
-        """Email and phone of the row's own customer, and of nobody else whom it names."""
+        """Return email and phone of the row's own customer, not of others that it mentions."""
         if letter["source_row"] is None:
             return None, None
         row = decode(letter["source_row"])
@@ -72,11 +77,14 @@ class _Letters:
 
 
 def choose(db: Database, account: str, persons: Persons) -> Chosen:
-    """Letters beside those under the persons' own ids, from which emails and phones are learned."""
+    """Return dead letters other than those under the customers' own ids.
+
+    Adds the emails and phones that the customers' dead letters contain to `persons`.
+    """
     letters = _Letters(db, account, persons)
     letters.learn()
     before, chosen = 0, Chosen()
-    # a letter that turns out to be theirs may tell more of them
+    # repeated, since a dead letter that turns out to be theirs may contain more emails and phones
     while (known := len(persons.emails) + len(persons.phones)) > before:
         before = known
         chosen = letters.scan()

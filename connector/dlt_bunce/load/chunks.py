@@ -31,8 +31,8 @@ class Source(Protocol):
         """Rows there are, where the file says so."""
 
     def chunks(self, rows: int, columns: Collection[str] | None = None) -> Iterator[pa.Table]:
-        """The rows in order, in tables of at most `rows`; the same tables at each call, which may
-        leave out other columns than `columns`.
+        """Return the rows in order, in tables of at most `rows`: the same tables at each call,
+        which may leave out other columns than `columns`.
         """
 
 
@@ -118,7 +118,7 @@ class Chunks:
             first_row += table.num_rows
 
     def again(self, chunk: Chunk) -> Chunk:
-        """The same chunk, without rows of which a newer one lies elsewhere in the load."""
+        """Return the same chunk, without rows of which a newer one lies elsewhere in the load."""
         self._is_alone = True
         return self._judged(chunk.number, chunk.first_row, chunk.table)
 

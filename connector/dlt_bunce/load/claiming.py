@@ -9,7 +9,8 @@ from dlt_bunce.store.ledger import Claim, DuplicatesUnknown, Ledger
 
 
 def claim(ledger: Ledger, chunks: Chunks, chunk: Chunk, email_key: bytes) -> tuple[Chunk, Claim]:
-    """The chunk, without rows of which newer ones lie elsewhere where that matters, and the claim.
+    """Claim what a chunk has to send. Return the chunk, where that matters without rows of which
+    newer ones lie elsewhere, and the claim.
 
     Of a load that sends nothing no file is read a second time.
     """

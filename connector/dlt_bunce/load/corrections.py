@@ -22,7 +22,7 @@ def are_in(table: pa.Table) -> bool:
 
 
 def named(table: pa.Table, accepted: pa.Table) -> pa.Table | None:
-    """The accepted rows that name a letter: row, customer_id, letter_id. None if none can."""
+    """Return accepted rows that name a letter (row, customer_id, letter_id); None if none can."""
     if not are_in(table):
         return None
     letters = _letters(table).take(accepted.column("row"))
@@ -31,7 +31,7 @@ def named(table: pa.Table, accepted: pa.Table) -> pa.Table | None:
 
 
 def close(db: Database, load_file: LoadFile, table: pa.Table, prepared: Prepared) -> None:
-    """Closes the letters that rows of `table` name, once all of these are settled: `resolved` where
+    """Close the letters that rows of `table` name, once all of these are settled: `resolved` where
     Bunce has the row now, `superseded` where the row has a letter of its own or gave way to other
     content of its customer. Any other stays open.
     """

@@ -59,15 +59,15 @@ def of_results(
 
 
 def _as_read(row: dict[str, Any]) -> str:
-    """A source row without the letter that it corrects: it has become a letter of its own."""
+    """Encode a source row without the letter that it corrects, now that it is one itself."""
     return source_rows.encode({name: row[name] for name in row if name != LETTER_ID})
 
 
 def with_known_emails(
     ledger: Ledger, batch: pa.Table, results: list[RowResult], email_key: bytes
 ) -> list[RowResult]:
-    """A "taken" that no look-up explained is explained when the ledger has delivered the email
-    under another id.
+    """Explain a "taken" that no look-up explained, where the ledger has delivered the email under
+    another id.
     """
     open_ = [
         i
@@ -95,7 +95,7 @@ def with_known_emails(
 
 
 def settled(batch: pa.Table, results: Sequence[RowResult], email_key: bytes) -> pa.Table:
-    """The results as the ledger takes them (SETTLED)."""
+    """Return the results as the ledger takes them (SETTLED)."""
     fingerprints = batch.column("fingerprint").to_pylist()
     delivered = [
         fingerprint if result.content_matches else None

@@ -1,45 +1,72 @@
-"""Batches on their way: a few threads, and customers who share an email in the order of reading."""
+"""Batches in flight: sent from a few threads, and customers who share an email in reading order."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
-from typing import TypeVar, cast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import pyarrow as pa
 
 from dlt_bunce.api.batch import Rows
 from dlt_bunce.errors import BunceError
+from dlt_bunce.settlement.messages import Reason
 from dlt_bunce.settlement.row_result import RowResult
-from dlt_bunce.settlement.settlement import Said
-from dlt_bunce.settlement.work_item import BatchRejection
 
-
-@dataclass(frozen=True)
-class Delivered:
-    """What became of a batch: a result a row, the calls it took, and why to stop, if at all.
-
-    The results of rows that are `held` or `unverified` do not count: they are settled later.
-    """
-
-    batch: pa.Table
-    results: list[RowResult]
-    calls: int
-    fault: BunceError | None
-    held: Mapping[int, Said]
-    unverified: Sequence[tuple[Sequence[int], BatchRejection]]
-
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _MIN_PREFETCHED = 4
-"""Batches made prefetch however few are in flight: a store may take longer than Bunce does."""
+"""Batches queued however few are in flight: the store may be slower than Bunce."""
 _T = TypeVar("_T")
 
-Deliver = Callable[[pa.Table, Rows], Delivered]
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Rows to be settled. `taken`: what Bunce said of rows that it called taken before; `lagging`:
+    those of them that this run may have created.
+    """
+
+    rows: pa.Table
+    taken: Mapping[int, Reason] = field(default_factory=dict)
+    lagging: frozenset[int] = frozenset()
+    last_try: bool = False
+    """Whether rows that no look-up shows are not held any longer."""
+    control: str | None = None
+    """Id of a customer created after all of the rows were sent."""
+    sent: Rows = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        # made by whoever makes the batch: threads that allocate for Arrow keep memory for it
+        object.__setattr__(self, "sent", Rows(self.rows))
+
+
+@dataclass(frozen=True, eq=False)
+class Delivered:
+    """What became of a batch: one result a row, the requests it took, and why to stop, if at all.
+
+    Results of rows that are `held` do not count: these are looked up later. Of them, `lagging`
+    may have been created by this run.
+    """
+
+    batch: Batch
+    results: list[RowResult]
+    calls: int = 1
+    fault: BunceError | None = None
+    held: Mapping[int, Reason] = field(default_factory=dict)
+    lagging: frozenset[int] = frozenset()
+    held_at: float = 0.0
+    """When the last of them was held, by the monotonic clock."""
+    created: tuple[float, str] | None = None
+    """When the last customer was created, and its id."""
+
+
+Send = Callable[[Batch], Delivered]
 
 
 def prefetch(items: Iterator[_T]) -> Generator[_T, None, None]:
-    """The same items; each next one is made in a thread of its own meanwhile."""
+    """Yield the same items; the next one is made in a thread of its own meanwhile."""
     end = object()
     with ThreadPoolExecutor(1, "bunce-read") as pool:
         coming = pool.submit(next, items, end)
@@ -48,68 +75,62 @@ def prefetch(items: Iterator[_T]) -> Generator[_T, None, None]:
             yield cast("_T", item)
 
 
-def deliver(
-    batches: Iterable[pa.Table | None],
-    send: Deliver,
-    *,
-    threads: int,
-    in_flight: Callable[[], int],
-    before: Callable[[set[str]], Iterable[pa.Table]],
-    on_abort: Callable[[], None],
-) -> Generator[list[Delivered], None, None]:
-    """Sends batches from `threads` threads and yields those that are settled with Bunce.
+class Dispatcher:
+    """Sends batches from `threads` threads, of which no two in flight share an email.
 
-    What has come in while the caller was busy comes as one list: the slower its store, the fewer
-    transactions. A None among `batches` asks for what has come in by then. Twice as many batches as
-    `in_flight()`, and at least four, are prefetched, so that no thread waits for the store. A batch
-    waits for those in flight with which it shares an email, and for what must go `before` a batch
-    with these emails: who was read first gets it. `on_abort` is called when the caller leaves
-    early: what is queued then must not go out, since nobody would write down its fate.
+    Twice as many batches as `in_flight()`, and at least four, are queued, so that no thread waits
+    for the store. Results that have come in while the caller was busy come as one list: the slower
+    its store, the fewer transactions. `on_abort` is called when the caller leaves by an exception:
+    what is still queued then must not be sent, since nobody would record its fate.
     """
-    with ThreadPoolExecutor(threads, "bunce-send") as pool:
-        flight = _InFlight(pool, send)
-        try:
-            for batch in batches:
-                if batch is None:
-                    yield from flight.finished(at_least_one=False)
-                    continue
-                emails = _emails(batch)
-                while len(flight) >= max(2 * in_flight(), _MIN_PREFETCHED):
-                    yield from flight.finished()
-                yield from flight.cleared_of(emails)
-                for earlier in before(emails):
-                    flight.begin(earlier)
-                yield from flight.cleared_of(emails)
-                flight.begin(batch)
-            while len(flight):
-                yield from flight.finished()
-        except BaseException:
-            on_abort()
-            raise
 
-
-class _InFlight:
-    """The batches that are on their way; no two of them share an email."""
-
-    def __init__(self, pool: ThreadPoolExecutor, send: Deliver) -> None:
-        self._pool = pool
+    def __init__(
+        self,
+        send: Send,
+        *,
+        threads: int,
+        in_flight: Callable[[], int],
+        on_abort: Callable[[], None],
+    ) -> None:
         self._send = send
+        self._in_flight = in_flight
+        self._on_abort = on_abort
+        self._pool = ThreadPoolExecutor(threads, "bunce-send")
         self._running: dict[Future[Delivered], set[str]] = {}
         # of all running ones
         self._emails: set[str] = set()
 
-    def __len__(self) -> int:
-        return len(self._running)
+    def __enter__(self) -> Self:
+        self._pool.__enter__()
+        return self
 
-    def begin(self, batch: pa.Table) -> None:
-        """Sends a batch."""
-        emails = _emails(batch)
-        self._running[self._pool.submit(self._send, batch, Rows(batch))] = emails
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        if kind is not None:
+            self._on_abort()
+        self._pool.__exit__(None, None, None)
+
+    def submit(self, batch: Batch) -> Iterator[list[Delivered]]:
+        """Queue a batch once there is room and no row in flight shares an email with it: who was
+        read first gets it. Yield what is settled meanwhile.
+        """
+        emails = set(batch.rows.column("email").to_pylist())
+        while len(self._running) >= max(2 * self._in_flight(), _MIN_PREFETCHED):
+            yield from self._finished()
+        while not self._emails.isdisjoint(emails):
+            yield from self._finished()
+        self._running[self._pool.submit(self._send, batch)] = emails
         self._emails.update(emails)
 
-    def finished(self, *, at_least_one: bool = True) -> Iterator[list[Delivered]]:
-        """What is settled by now, or after the wait for one."""
-        timeout = None if at_least_one else 0
+    def settled(self) -> Iterator[list[Delivered]]:
+        """Yield what is settled by now."""
+        return self._finished(timeout=0)
+
+    def drain(self) -> Iterator[list[Delivered]]:
+        """Yield everything in flight as it is settled."""
+        while self._running:
+            yield from self._finished()
+
+    def _finished(self, timeout: float | None = None) -> Iterator[list[Delivered]]:
         done = wait(self._running, timeout, return_when=FIRST_COMPLETED).done
         for future in done:
             self._emails.difference_update(self._running.pop(future))
@@ -118,12 +139,3 @@ class _InFlight:
             yield well
         for future in done:
             future.result()  # raises where one has failed
-
-    def cleared_of(self, emails: set[str]) -> Iterator[list[Delivered]]:
-        """What is settled, until nothing on its way has one of these emails."""
-        while not self._emails.isdisjoint(emails):
-            yield from self.finished()
-
-
-def _emails(batch: pa.Table) -> set[str]:
-    return set(batch.column("email").to_pylist())

@@ -1,6 +1,7 @@
-"""What a load would do: its own stages, against a copy of what the ledger knows of its customers.
+"""What a load would do: the same load, against a copy of what the ledger knows of its customers,
+and with a sender that accepts every row.
 
-Nothing is sent, and nothing is written but the copy, which lives in a temporary folder.
+Nothing is sent, and nothing is written but the copy, which lies in a temporary folder.
 """
 
 from __future__ import annotations
@@ -11,31 +12,32 @@ import tempfile
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
-from dlt_bunce.errors import MappingError
-from dlt_bunce.load import claiming, corrections, dead_letters
-from dlt_bunce.load.chunks import Chunk, Chunks, Duplicates
-from dlt_bunce.load.load import Settings
-from dlt_bunce.load.progress import Progress
+from dlt_bunce.errors import MappingError, RowsDeferredError
+from dlt_bunce.load.chunks import Chunk, Duplicates
+from dlt_bunce.load.dispatch import Batch, Delivered
+from dlt_bunce.load.load import Load, Settings
 from dlt_bunce.load.version_check import check_versions
 from dlt_bunce.model import RunSummary, Traffic
 from dlt_bunce.records.fingerprint import email_digests
 from dlt_bunce.records.mapping import FieldMapping
-from dlt_bunce.records.payload import with_payloads
 from dlt_bunce.records.prepare import detect_bad_mapping
 from dlt_bunce.records.source_columns import values_of
 from dlt_bunce.settlement.row_result import RowResult
 from dlt_bunce.store import runs, snapshot
 from dlt_bunce.store.accounts import known_account
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.ledger import Ledger, LoadFile
+from dlt_bunce.store.ledger import Claim, Ledger
+from dlt_bunce.store.load_file import LoadFile
 
 _SAMPLE_ROWS = 1_000
+_BATCH_ROWS = 10_000
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Preview:
     """What a load would do, as far as the ledger and the rules tell.
 
     `sample` are the first rows as read, `nulls` counts null cells by mapped column; `to_create` and
-    `to_update` are customers that would go on the wire; `fault` is what would stop the load.
+    `to_update` are customers that would be sent; `fault` is what would stop the load.
     """
 
     summary: RunSummary
@@ -69,48 +71,59 @@ class DryRun:
         self._mapping: FieldMapping | None = None
         self._sample: pa.Table = None
         self._fault: MappingError | None = None
-        self._job: LoadFile | None = None
+        self._load_file: LoadFile | None = None
         self._store_url = ""
 
     def run(
         self, duplicates: Duplicates, load_file: LoadFile, settings: Settings, store_url: str
     ) -> None:
-        """Reads the job's file and counts what would become of its rows."""
+        """Read the file and count what would become of its rows."""
         # dead letters of the copy hold no rows
         load_file = replace(load_file, letter_rows="keys")
         with self._lock, Database(self._scratch) as scratch, _opened(store_url) as known:
-            self._job, self._store_url = load_file, store_url
+            self._load_file, self._store_url = load_file, store_url
             account = None if known is None else known_account(known, load_file.account)
             key = b"" if account is None else account.email_key
             self._mapping = settings.mapping
             load_file = runs.begin(scratch, load_file, settings.mapping.recorded)
             if known is not None:
                 snapshot.claims(known, scratch)
-            chunks, ledger = Chunks(load_file.job_id, duplicates), Ledger(scratch, load_file)
-            rows, read = duplicates.sources[load_file.job_id].row_count, 0
-            for chunk in chunks.read():
+
+            def look_at(chunk: Chunk) -> None:
                 self._look_at(chunk, settings)
-                if known is not None:
-                    if chunk.number == 0 and settings.check_mapping:
-                        check_versions(known, load_file, settings.mapping, chunk.prepared)
-                    _copy_known(known, scratch, load_file, chunk, key)
-                judged, claim = claiming.claim(ledger, chunks, chunk, key)
-                self._accept(ledger, scratch, claim.to_send, judged, key)
-                read += chunk.table.num_rows
-                settings.progress(Progress(load_file.job_id, rows, read, read))
+                if known is not None and chunk.number == 0 and settings.check_mapping:
+                    check_versions(known, load_file, settings.mapping, chunk.prepared)
+
+            load = Load(
+                duplicates.sources[load_file.job_id],
+                load_file,
+                # what is wrong with the mapping is reported, and stops nothing
+                replace(
+                    settings,
+                    email_key=key,
+                    check_mapping=False,
+                    on_chunk=look_at,
+                    wait_for_others=False,
+                ),
+                scratch,
+                _AcceptingSender(scratch.another(), load_file.account, key, self._verbs),
+                duplicates,
+                _ScratchLedger(scratch, load_file, known),
+            )
+            # rows that another run is sending now are counted as deferred
+            with contextlib.suppress(RowsDeferredError):
+                load.run()
 
     def end(self) -> Preview:
-        """The counts of all files; forgets the copy."""
-        if self._job is None:
+        """Return the counts of all files; forget the copy."""
+        if self._load_file is None:
             self._forget()
             return Preview(RunSummary(state="dry_run"))
-        load_file = self._job
+        file = self._load_file
         with Database(self._scratch) as scratch, _opened(self._store_url) as known:
-            runs.finish(
-                scratch, load_file.run_id, load_file.pipeline_name, load_file.account, "dry_run"
-            )
-            summary = runs.summaries(scratch, load_file.account, run_ids=[load_file.run_id])[0]
-            taken = snapshot.emails_taken(known, scratch, load_file.account, load_file.run_id)
+            runs.finish(scratch, file.run_id, file.pipeline_name, file.account, "dry_run")
+            summary = runs.summaries(scratch, file.account, run_ids=[file.run_id])[0]
+            taken = snapshot.emails_taken(known, scratch, file.account, file.run_id)
         self._forget()
         if taken:
             summary = replace(
@@ -135,51 +148,78 @@ class DryRun:
         for column in settings.mapping.columns.values():
             self._nulls[column] += values_of(table, column).null_count
         if chunk.number == 0:
-            self._fault = self._fault or detect_bad_mapping(chunk.prepared, table, settings.mapping)
+            fault = detect_bad_mapping(chunk.prepared, table, settings.mapping)
+            self._fault = self._fault or fault
         if self._sample is None:
             self._sample = table.slice(0, _SAMPLE_ROWS)
 
-    def _accept(
-        self, ledger: Ledger, scratch: Database, to_send: pa.Table, chunk: Chunk, key: bytes
-    ) -> None:
-        """Settles what would be sent as if Bunce took all of it, but for changed emails: the API
-        leaves those out of an update.
-        """
-        if not to_send.num_rows:
-            return
-        verbs = to_send.column("verb")
-        self._verbs.update(verbs.to_pylist())
-        batch = with_payloads(to_send)
-        batch = batch.append_column("chunk", pa.array([chunk.number] * batch.num_rows, pa.int64()))
-        digests = email_digests(batch.column("email"), key)
-        assert self._job is not None  # noqa: S101, set by run()
-        account = self._job.account
-        kept = snapshot.emails_that_stay(scratch, account, batch.column("customer_id"), digests)
+
+class _ScratchLedger(Ledger):
+    """A ledger in a copy, which takes over what the store knows of a chunk's customers first."""
+
+    def __init__(self, scratch: Database, load_file: LoadFile, known: Database | None) -> None:
+        super().__init__(scratch, load_file)
+        self._scratch, self._known, self._account = scratch, known, load_file.account
+
+    def claim(self, accepted: pa.Table, letters: pa.Table, **counts: Any) -> Claim:
+        """As Ledger.claim, of what the store knows now."""
+        if self._known is not None:
+            correcting = counts.get("correcting")
+            snapshot.customers(
+                self._known, self._scratch, self._account, accepted, letters, correcting
+            )
+        return super().claim(accepted, letters, **counts)
+
+
+@dataclass
+class _AcceptingSender:
+    """Sends nothing, and settles as if Bunce took all of it but changed emails, which the API
+    leaves out of an update.
+    """
+
+    scratch: Database
+    account: str
+    email_key: bytes
+    verbs: Counter[str]
+    threads: int = 1
+
+    def batch_size(self) -> int:
+        """Rows that the next batch may have."""
+        return _BATCH_ROWS
+
+    def in_flight(self) -> int:
+        """Batches that may be in flight now."""
+        return self.threads
+
+    def send(self, batch: Batch, *, overwrite: bool, stopped: Callable[[], bool]) -> Delivered:
+        """Accept a batch."""
+        rows = batch.rows
+        verbs = rows.column("verb").to_pylist()
+        self.verbs.update(verbs)
+        digests = email_digests(rows.column("email"), self.email_key)
+        with self.scratch as scratch:
+            ids = rows.column("customer_id")
+            kept = snapshot.emails_that_stay(scratch, self.account, ids, digests)
         created = RowResult("created", "response")
         updated = RowResult("updated", "response")
         ignored = replace(updated, code="email_not_updated", field="email")
         results = [
             created if verb == "create" else ignored if stays else updated
-            for verb, stays in zip(verbs.to_pylist(), kept, strict=True)
+            for verb, stays in zip(verbs, kept, strict=True)
         ]
-        letters = dead_letters.of_results(batch, results, {chunk.number: chunk.table})
-        ledger.settle(dead_letters.settled(batch, results, key), letters, Traffic())
+        return Delivered(batch, results)
 
+    def stop(self) -> None:
+        """Nobody waits."""
 
-def _copy_known(
-    known: Database, scratch: Database, load_file: LoadFile, chunk: Chunk, email_key: bytes
-) -> None:
-    accepted = chunk.prepared.accepted
-    letters = dead_letters.of_rejected(
-        chunk.number, chunk.table, chunk.prepared.rejected, email_key
-    )
-    correcting = corrections.named(chunk.table, accepted)
-    snapshot.customers(known, scratch, load_file.account, accepted, letters, correcting)
+    def take_traffic(self) -> Traffic:
+        """Nothing went over the wire."""
+        return Traffic()
 
 
 @contextlib.contextmanager
 def _opened(store_url: str) -> Iterator[Database | None]:
-    """The store as it is, or None before the first load; never made or upgraded here."""
+    """Open the store as it is, or give None before the first load; never make or upgrade it."""
     database = Database(store_url, read_only=True)
     if not database.exists():
         yield None

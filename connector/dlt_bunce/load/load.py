@@ -4,39 +4,37 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, closing
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dlt_bunce.api.batch import Rows
-from dlt_bunce.api.client import Session
-from dlt_bunce.api.throttle import Throttle
 from dlt_bunce.errors import BunceError
 from dlt_bunce.load import claiming, corrections, dead_letters
 from dlt_bunce.load.chunks import CHUNK_ROWS, Chunk, Chunks, Duplicates, Source
-from dlt_bunce.load.counts import account
-from dlt_bunce.load.dispatch import Delivered, deliver, prefetch
+from dlt_bunce.load.conservation import check_counts
+from dlt_bunce.load.dispatch import Batch, Delivered, Dispatcher, prefetch
 from dlt_bunce.load.in_flight import InFlightChunks
 from dlt_bunce.load.lease import Lease, waits
-from dlt_bunce.load.pending_lookups import MAX_PENDING_S, PendingLookups, caused_by, last_errors
+from dlt_bunce.load.pending_lookups import MAX_PENDING_S, PATIENCE_S, PendingLookups
 from dlt_bunce.load.progress import Meter, Progress, watch
+from dlt_bunce.load.sender import Sender
 from dlt_bunce.load.version_check import check_versions
 from dlt_bunce.logs import logger
 from dlt_bunce.records.batching import Packer
 from dlt_bunce.records.mapping import FieldMapping
 from dlt_bunce.records.payload import with_payloads
 from dlt_bunce.records.prepare import Rules, detect_bad_mapping
-from dlt_bunce.settlement.settlement import ApiCapabilities, Settlement
 from dlt_bunce.store import runs
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.ledger import DEFAULT_LEASE_S, Ledger, LoadFile
+from dlt_bunce.store.ledger import DEFAULT_LEASE_S, Ledger
+from dlt_bunce.store.load_file import LoadFile
 
 MAX_BATCH_BYTES = 4_000_000
-_PATIENT_TURNS = 4
-"""After so many, a load that waits for another run says so."""
+_QUIET_WAITS = 4
+"""After so many waits for another run, a load logs that it is waiting."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +47,13 @@ class Settings:
     chunk_rows: int = CHUNK_ROWS
     progress: Callable[[Progress], None] = lambda _progress: None
     on_minute: Callable[[Progress], None] = lambda _progress: None
+    on_chunk: Callable[[Chunk], None] = lambda _chunk: None
     interrupted: Callable[[], bool] = lambda: False
     requests_per_minute: int = 0
     check_mapping: bool = True
     lease_s: float = DEFAULT_LEASE_S
+    wait_for_others: bool = True
+    patience_s: Sequence[float] = PATIENCE_S
 
 
 @dataclass
@@ -63,11 +64,9 @@ class Load:
     load_file: LoadFile
     settings: Settings
     database: Database
-    session: Session
-    throttle: Throttle
+    sender: Sender
     duplicates: Duplicates | None = None
-    ledger: Ledger = field(init=False)
-    _capabilities: ApiCapabilities = field(default_factory=ApiCapabilities)
+    ledger: Ledger | None = None
     _stop: threading.Event = field(default_factory=threading.Event)
     _interrupted: bool = False
     _cut_short: bool = False
@@ -76,7 +75,6 @@ class Load:
     # rows that another run is sending, by chunk
     _busy: dict[int, int] = field(default_factory=dict)
     _met: set[int] = field(default_factory=set)
-    _held: PendingLookups = field(init=False)
     _corrects: bool = False
 
     def __post_init__(self) -> None:
@@ -84,102 +82,86 @@ class Load:
         if self.duplicates is None:
             self.duplicates = Duplicates({name: self.source}, settings.mapping, settings.rules)
         self._chunks = Chunks(name, self.duplicates, settings.chunk_rows)
-        lease_s = self.settings.lease_s
-        self.ledger = Ledger(self.database, self.load_file, lease_s=lease_s)
-        self._held = PendingLookups(
-            self._capabilities, max_wait_s=min(MAX_PENDING_S, self.settings.lease_s / 3)
-        )
+        lease_s = settings.lease_s
+        self._ledger = self.ledger or Ledger(self.database, self.load_file, lease_s=lease_s)
+        self._pending = PendingLookups(max_wait_s=min(MAX_PENDING_S, lease_s / 3))
         self._lease = Lease(self.database, self.load_file, self._in_flight.chunks, lease_s=lease_s)
-        self._meter = Meter(
-            self.load_file.job_id, self.source.row_count, seconds_per_row=self._min_seconds_per_row
-        )
+        self._meter = Meter(name, self.source.row_count, seconds_per_row=self._min_seconds_per_row)
 
     def run(self) -> dict[str, int]:
-        """Loads the file and returns its counts: `read`, and the nine fates by name.
+        """Load the file and return its counts: `read`, and the nine fates by name.
 
-        Raises what stopped it after everything in flight is settled and recorded:
+        Re-raises the first error once everything in flight is settled and recorded:
         CredentialsError, UnavailableError, RowsDeferredError, StoreError; StoppedError when the
         process was asked to end; MappingError when the first rows show that the mapping is wrong.
         """
         with self._lease, self._watched():
             self._load()
-        counts = self._account()
+        counts = self._check()
         if self._corrects:
             self._close_corrected()
         return counts
 
-    def _watched(self) -> AbstractContextManager[None]:
-        return watch(
-            tell=lambda: self.settings.on_minute(self._meter.add()),
-            interrupted=self.settings.interrupted,
-            stop=self._interrupt,
-        )
-
-    def _interrupt(self) -> None:
-        self._interrupted = True
-        self._stop.set()
-        self.session.stopping.set()
-
-    def _min_seconds_per_row(self) -> float:
-        allowed = self.settings.requests_per_minute
-        return 60 / allowed / self.throttle.size() if allowed else 0.0
-
-    def _count(self, **counts: int) -> None:
-        self.settings.progress(self._meter.add(**counts))
-
     def _load(self) -> None:
         only: Collection[int] | None = None
         for turn, seconds in enumerate(waits(self.settings.lease_s)):
-            if turn == _PATIENT_TURNS:
+            if turn == _QUIET_WAITS:
                 rows, most = sum(self._busy.values()), round(self.settings.lease_s)
                 logger().warning("load.waiting", rows=rows, at_most_s=most)
             self._stop.wait(seconds)
             self._busy.clear()
-            self._deliver(self._batches(only))
-            self._deliver(self._held.telling())
-            self._deliver(self._held.rest())
+            with self._dispatcher() as dispatcher:
+                self._load_chunks(dispatcher, only)
+                self._look_up_lagging(dispatcher)
             only = set(self._busy)
-            if self._stop.is_set() or not only:
+            if self._stop.is_set() or not only or not self.settings.wait_for_others:
                 break
 
-    def _deliver(self, batches: Iterator[pa.Table | None]) -> None:
-        deliveries = deliver(
-            self._marked_in_flight(batches),
+    def _load_chunks(self, dispatcher: Dispatcher, only: Collection[int] | None) -> None:
+        """Read, compare, batch, dispatch, and settle the chunks of the file, or some of them."""
+        packer = Packer(self.sender.batch_size, MAX_BATCH_BYTES)
+        for chunk in prefetch(self._read(only)):
+            to_send = self._claim(chunk)
+            for rows in packer.add(to_send):
+                self._dispatch(dispatcher, [Batch(rows)])
+                self._dispatch(dispatcher, self._pending.due(chunk.number))
+            self._settle_all(dispatcher.settled())
+            self._dispatch(dispatcher, self._pending.due(chunk.number))
+        self._dispatch(dispatcher, map(Batch, packer.rest()))
+        self._settle_all(dispatcher.drain())
+        self._dispatch(dispatcher, self._pending.rest())
+        self._settle_all(dispatcher.drain())
+
+    def _look_up_lagging(self, dispatcher: Dispatcher) -> None:
+        """Look again for customers whom this run may have created, with patience."""
+        waits_s = self.settings.patience_s
+        for number, seconds in enumerate(waits_s, start=1):
+            if not self._pending.has_lagging:
+                return
+            self._stop.wait(seconds)
+            last_try = number == len(waits_s) or self._stop.is_set()
+            self._dispatch(dispatcher, self._pending.lagging(last_try=last_try))
+            self._settle_all(dispatcher.drain())
+
+    def _dispatcher(self) -> Dispatcher:
+        return Dispatcher(
             self._send,
-            threads=self.throttle.concurrency.most,
-            in_flight=self.throttle.concurrency,
-            before=self._held.sharing,
+            threads=self.sender.threads,
+            in_flight=self.sender.in_flight,
             on_abort=self._stop.set,
         )
-        with closing(deliveries):
-            for group in deliveries:
-                self._settle(group)
 
-    def _marked_in_flight(self, batches: Iterator[pa.Table | None]) -> Iterator[pa.Table | None]:
-        """The same batches, each after a commit that says that it may be on the wire: a few at a
-        time, for after a crash all that was announced must be looked up.
+    def _dispatch(self, dispatcher: Dispatcher, batches: Iterable[Batch]) -> None:
+        """Queue batches, each after a commit that says that it may be in flight: a few at a time,
+        since after a crash all that was marked must be looked up.
         """
         for batch in batches:
-            if batch is not None:
-                prefetch = self.throttle.concurrency() * batch.num_rows
-                further = self._in_flight.announce(batch, prefetch)
-                # once the load stops nothing leaves any more
-                if further and not self._stop.is_set():
-                    self.ledger.sending(further)
-            yield batch
-
-    def _batches(self, only: Collection[int] | None) -> Iterator[pa.Table | None]:
-        """What must be sent of the file's chunks, or of some of them, in batches; and rows that
-        have waited for what others bring. None after each chunk: it may bring no batch.
-        """
-        packer = Packer(self.throttle.size, MAX_BATCH_BYTES)
-        for chunk in prefetch(self._read(only)):
-            for batch in packer.add(self._claim(chunk)):
-                yield batch
-                yield from self._held.due(chunk.number)
-            yield None
-            yield from self._held.due(chunk.number)
-        yield from packer.rest()
+            ahead = self.sender.in_flight() * batch.rows.num_rows
+            further = self._in_flight.announce(batch.rows, ahead)
+            # once the load stops nothing leaves any more
+            if further and not self._stop.is_set():
+                self._ledger.mark_in_flight(further)
+            self._settle_all(dispatcher.submit(batch))
 
     def _read(self, only: Collection[int] | None) -> Iterator[Chunk]:
         for chunk in self._chunks.read(only):
@@ -195,10 +177,11 @@ class Load:
                 self._count(read=chunk.table.num_rows)
 
     def _claim(self, chunk: Chunk) -> pa.Table:
-        """Counts the chunk, records its rejects, and claims what must go on the wire."""
+        """Count the chunk, record its rejects, and claim what must be sent."""
+        self.settings.on_chunk(chunk)
         if chunk.number == 0 and self.settings.check_mapping:
             check_versions(self.database, self.load_file, self.settings.mapping, chunk.prepared)
-        chunk, claim = claiming.claim(self.ledger, self._chunks, chunk, self.settings.email_key)
+        chunk, claim = claiming.claim(self._ledger, self._chunks, chunk, self.settings.email_key)
         self._corrects |= corrections.are_in(chunk.table)
         number, read, to_send, busy = chunk.number, chunk.table.num_rows, claim.to_send, claim.busy
         wanted = to_send.num_rows
@@ -212,60 +195,68 @@ class Load:
         numbers = pa.repeat(pa.scalar(number, pa.int64()), wanted)
         return with_payloads(to_send).append_column("chunk", numbers)
 
-    def _send(self, batch: pa.Table, rows: Rows) -> Delivered:
-        taken, refusal = last_errors(batch), caused_by(batch)
-        again = bool(taken) or refusal is not None
-        verb = batch.column("verb")[0].as_py()
-        turn = self._capabilities.turn(proves=verb == "create" and not again)
-        with turn as probe, self.throttle.slot() as learner:
-            settlement = Settlement(
-                rows,
-                self.session,
-                self._capabilities,
-                learner,
-                verb=verb,
-                overwrite=self.load_file.disposition == "merge",
-                taken=taken,
-                caused_by=refusal,
-                probe=probe,
-                hold=not again,
-                stopped=lambda: self._stop.is_set() or self._lease.is_lost(),
-            )
-            results = settlement.run()
-        if settlement.fault is not None:
+    def _send(self, batch: Batch) -> Delivered:
+        delivered = self.sender.send(
+            batch,
+            overwrite=self.load_file.disposition == "merge",
+            stopped=lambda: self._stop.is_set() or self._lease.is_lost(),
+        )
+        if delivered.fault is not None:
             self._stop.set()
-        held, unverified = settlement.held, settlement.unverified
-        return Delivered(batch, results, settlement.calls, settlement.fault, held, unverified)
+        return delivered
+
+    def _settle_all(self, groups: Iterator[Sequence[Delivered]]) -> None:
+        for group in groups:
+            self._settle(group)
 
     def _settle(self, group: Sequence[Delivered]) -> None:
-        """Writes what became of batches: ledger, dead letters, and counts in one transaction."""
+        """Record what became of batches: ledger, dead letters, and counts in one transaction."""
         settled, letters = [], []
         key = self.settings.email_key
         for delivered in group:
             self._fault = self._fault or delivered.fault
-            batch, results = self._held.without(delivered)
-            results = dead_letters.with_known_emails(self.ledger, batch, results, key)
-            settled.append(dead_letters.settled(batch, results, key))
-            letters.append(dead_letters.of_results(batch, results, self._in_flight.tables))
+            rows, results = self._pending.take(delivered)
+            results = dead_letters.with_known_emails(self._ledger, rows, results, key)
+            settled.append(dead_letters.settled(rows, results, key))
+            letters.append(dead_letters.of_results(rows, results, self._in_flight.tables))
             fates = Counter[str](result.fate for result in results)
             logger().debug("batch.settled", rows=len(results), calls=delivered.calls, **fates)
         rows = pa.concat_tables(settled)
         done = self._in_flight.settled(rows.column("chunk"))
-        traffic = self.session.take_traffic()
-        self.ledger.settle(rows, pa.concat_tables(letters), traffic, done)
+        traffic = self.sender.take_traffic()
+        self._ledger.settle(rows, pa.concat_tables(letters), traffic, done)
         deferred = pc.sum(pc.equal(rows.column("fate"), "deferred"), min_count=0).as_py()
         self._count(settled=rows.num_rows - deferred, requests=traffic.requests)
         self._in_flight.forget(done)
 
     def _close_corrected(self) -> None:
-        """Closes the dead letters that rows name: a corrected row need not have their key."""
+        """Close the dead letters that rows name: a corrected row need not have their key."""
         for chunk in self._chunks.read():
             corrections.close(self.database, self.load_file, chunk.table, chunk.prepared)
 
-    def _account(self) -> dict[str, int]:
-        """The counts of the job, proven to add up; raises what kept rows from being settled."""
-        runs.add_traffic(self.database, self.load_file, self.session.take_traffic())
+    def _check(self) -> dict[str, int]:
+        """Return the file's counts, proven to add up; raise what kept rows from being settled."""
+        runs.add_traffic(self.database, self.load_file, self.sender.take_traffic())
         counts = runs.job_counts(self.database, self.load_file)
         stopped = self._interrupted and (self._cut_short or counts["deferred"] > 0)
-        account(counts, self.source.row_count, stopped=stopped, fault=self._fault)
+        check_counts(counts, self.source.row_count, stopped=stopped, fault=self._fault)
         return counts
+
+    def _watched(self) -> AbstractContextManager[None]:
+        return watch(
+            tell=lambda: self.settings.on_minute(self._meter.add()),
+            interrupted=self.settings.interrupted,
+            stop=self._interrupt,
+        )
+
+    def _interrupt(self) -> None:
+        self._interrupted = True
+        self._stop.set()
+        self.sender.stop()
+
+    def _min_seconds_per_row(self) -> float:
+        allowed = self.settings.requests_per_minute
+        return 60 / allowed / self.sender.batch_size() if allowed else 0.0
+
+    def _count(self, **counts: int) -> None:
+        self.settings.progress(self._meter.add(**counts))

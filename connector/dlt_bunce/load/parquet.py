@@ -35,7 +35,7 @@ def record_batches(
 
 
 def schema(file: Path | IO[bytes], name: str) -> pa.Schema:
-    """The schema of a file called `name`. Raises SourceError for one that is not Parquet."""
+    """Return the schema of a file called `name`. Raises SourceError for one that is not Parquet."""
     try:
         return pq.read_schema(file)
     except (pa.ArrowInvalid, OSError) as error:

@@ -1,166 +1,110 @@
-"""Rows of a load that wait, since what is learned from others may save a look-up of their own."""
+"""Rows that Bunce calls taken, until a look-up can tell whose they are."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlt_bunce.api.lookup import MAX_IDS
-from dlt_bunce.load.dispatch import Delivered
+from dlt_bunce.load.dispatch import Batch, Delivered
 from dlt_bunce.records.batching import pack
-from dlt_bunce.settlement.capabilities import ApiCapabilities
+from dlt_bunce.settlement.messages import Reason
 from dlt_bunce.settlement.row_result import RowResult
-from dlt_bunce.settlement.settlement import Said
-from dlt_bunce.settlement.work_item import BatchRejection
 
+PATIENCE_S = (0.0, 2.0, 4.0, 8.0, 16.0)
+"""Waits, in seconds, for a customer whom this run may have created to show up in look-ups."""
+MAX_PENDING_S = 60.0
+"""Seconds that a row waits for others: well below a lease, after which another load takes it."""
 _ENOUGH = MAX_IDS - 1
 _MAX_CHUNKS = 4
-"""Chunks that are claimed while a row waits: what is in memory stays bounded."""
-MAX_PENDING_S = 60.0
-"""Seconds that a row waits: well below a lease, after which another load gives up on it."""
-_SOON = 0.75
-"""After this share of that, rows are let go that may decide about others."""
+"""Chunks that may be claimed while a row waits, so that memory stays bounded."""
 _MAX_BYTES = 1_000_000
-_TRUE = pa.scalar(True)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Waiting:
-    """Rows of a batch."""
-
     rows: pa.Table
     chunk: int
     since: float = field(default_factory=time.monotonic)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _LeftOver(_Waiting):
-    refusal: BatchRejection
-    emails: frozenset[str]
-
-
 class PendingLookups:
-    """Rows that Bunce calls taken, until one look-up can ask for many of them; and rows that a
-    refusal left over, until its count is believed or they have waited long enough.
+    """Rows of many batches that Bunce calls taken, looked up with as few requests as possible.
+
+    Rows that some request may have delivered wait for the end of the load: a look-up may lag
+    behind writes.
     """
 
-    def __init__(self, capabilities: ApiCapabilities, *, max_wait_s: float = MAX_PENDING_S) -> None:
-        self._capabilities = capabilities
-        self._most_s = max_wait_s
+    def __init__(self, *, max_wait_s: float = MAX_PENDING_S) -> None:
+        self._max_wait_s = max_wait_s
         self._taken: list[_Waiting] = []
-        self._left_over: list[_LeftOver] = []
-        self._newest_chunk = 0
-        # the chunk at which one of a sort was let go last to decide about others
-        self._told: dict[str, int] = {}
+        self._lagging: list[pa.Table] = []
+        # by customer_id
+        self._reasons: dict[str, Reason] = {}
+        self._created_now: set[str] = set()
+        self._latest_chunk = 0
+        self._held_at = 0.0
+        self._created = (0.0, "")
 
-    def without(self, delivered: Delivered) -> tuple[pa.Table, list[RowResult]]:
-        """What of a batch is settled, with the results; the other rows are kept here."""
-        batch, results, waiting = delivered.batch, delivered.results, set(delivered.held)
-        if delivered.held:
-            rows = _said(batch, delivered.held)
-            self._taken.append(_Waiting(rows=rows, chunk=_first_chunk(rows)))
-        for chosen, refusal in delivered.unverified:
-            rows = _doubted(batch, chosen, refusal)
-            emails = frozenset(rows["email"].to_pylist())
-            chunk = _first_chunk(rows)
-            one = _LeftOver(rows=rows, chunk=chunk, refusal=refusal, emails=emails)
-            self._left_over.append(one)
-            waiting.update(chosen)
-        if not waiting:
-            return batch, results
-        rest = [i for i in range(batch.num_rows) if i not in waiting]
-        return batch.take(pa.array(rest, pa.int64())), [results[i] for i in rest]
+    def take(self, delivered: Delivered) -> tuple[pa.Table, list[RowResult]]:
+        """Keep the rows of a batch that are held; return the others and their results."""
+        rows, results, held = delivered.batch.rows, delivered.results, delivered.held
+        self._created = max(self._created, delivered.created or self._created)
+        if not held or delivered.batch.last_try:
+            return rows, results
+        ids = rows.column("customer_id").to_pylist()
+        self._reasons |= {ids[i]: reason for i, reason in held.items()}
+        self._created_now |= {ids[i] for i in delivered.lagging}
+        doubted = rows.column("indeterminate").to_pylist()
+        later = [i for i in sorted(held) if i in delivered.lagging or doubted[i]]
+        now = [i for i in sorted(held) if i not in later]
+        if now:
+            waiting = rows.take(pa.array(now, pa.int64()))
+            chunk = int(pc.min(waiting["chunk"]).as_py())
+            self._taken.append(_Waiting(rows=waiting, chunk=chunk))
+        if later:
+            self._held_at = max(self._held_at, delivered.held_at)
+            self._lagging.append(rows.take(pa.array(later, pa.int64())))
+        rest = [i for i in range(rows.num_rows) if i not in held]
+        return rows.take(pa.array(rest, pa.int64())), [results[i] for i in rest]
 
-    def due(self, chunk: int) -> Iterator[pa.Table]:
-        """Gives up, as batches to be settled, what need not wait any longer now that `chunk` is the
-        newest one that is claimed.
-        """
-        self._newest_chunk = chunk
-        enough = sum(len(one.rows) for one in self._taken) >= _ENOUGH
+    def due(self, chunk: int) -> Iterator[Batch]:
+        """Give up, as batches to be settled, what need not wait now that `chunk` is claimed."""
+        self._latest_chunk = chunk
+        enough = sum(len(waiting.rows) for waiting in self._taken) >= _ENOUGH
         if enough or any(map(self._is_late, self._taken)):
-            yield from self._all_taken()
-        # first those that may decide about the others before it is too late for them
-        sorts = {one.refusal.sort for one in self._left_over if self._is_late(one, _SOON)}
-        yield from self.telling({sort for sort in sorts if self._told.get(sort) != chunk})
-        self._told |= dict.fromkeys(sorts, chunk)
-        yield from self._let_go(
-            one
-            for one in self._left_over
-            if self._is_late(one) or not self._capabilities.may_believe(one.refusal)
-        )
+            yield from self.rest()
 
-    def sharing(self, emails: set[str]) -> Iterator[pa.Table]:
-        """Gives up, first come first, what was left over and has one of these emails: it may not
-        have arrived, and who was read first is to get the email.
-        """
-        yield from self._let_go(one for one in self._left_over if not emails.isdisjoint(one.emails))
-
-    def telling(self, sorts: set[str] | None = None) -> Iterator[pa.Table]:
-        """Gives up what decides about most of the others: of each sort (or of some) for which there
-        is a proof, the rows whose refusal named the most.
-        """
-        most: dict[str, _LeftOver] = {}
-        for one in sorted(self._left_over, key=lambda one: one.refusal.named):
-            sort = one.refusal.sort
-            if (sorts is None or sort in sorts) and self._capabilities.is_verified(one.refusal):
-                most[sort] = one
-        yield from self._let_go(most.values())
-
-    def rest(self) -> Iterator[pa.Table]:
-        """Gives up all of them."""
-        yield from self._all_taken()
-        yield from self._let_go(self._left_over)
-
-    def _is_late(self, one: _Waiting, share: float = 1.0) -> bool:
-        """Whether it has waited as long as it may, or a share of that."""
-        chunks, seconds = self._newest_chunk - one.chunk, time.monotonic() - one.since
-        return chunks >= share * _MAX_CHUNKS or seconds >= share * self._most_s
-
-    def _let_go(self, some: Iterable[_LeftOver]) -> Iterator[pa.Table]:
-        going = list(some)
-        self._left_over = [one for one in self._left_over if one not in going]
-        yield from (one.rows for one in going)
-
-    def _all_taken(self) -> Iterator[pa.Table]:
+    def rest(self) -> Iterator[Batch]:
+        """Give up all but the rows that a look-up may have missed."""
         taken, self._taken = self._taken, []
-        yield from pack((one.rows for one in taken), lambda: _ENOUGH, _MAX_BYTES)
+        yield from self._batches((waiting.rows for waiting in taken), last_try=True)
 
+    def lagging(self, *, last_try: bool) -> Iterator[Batch]:
+        """Give up the rows that a look-up may have missed."""
+        rows, self._lagging = self._lagging, []
+        created_at, control = self._created
+        is_later = created_at > self._held_at
+        yield from self._batches(rows, last_try=last_try, control=control if is_later else None)
 
-def last_errors(batch: pa.Table) -> dict[int, Said]:
-    """What Bunce has said of the rows of a batch that are taken; nothing of any other batch."""
-    if "said" not in batch.column_names:
-        return {}
-    columns = (batch.column(name).to_pylist() for name in ("said", "said_status"))
-    return dict(enumerate(zip(*columns, strict=True)))
+    @property
+    def has_lagging(self) -> bool:
+        """Whether rows wait that a look-up may have missed."""
+        return bool(self._lagging)
 
+    def _batches(
+        self, tables: Iterable[pa.Table], *, last_try: bool, control: str | None = None
+    ) -> Iterator[Batch]:
+        for rows in pack(tables, lambda: _ENOUGH, _MAX_BYTES):
+            ids = rows.column("customer_id").to_pylist()
+            taken = {i: self._reasons[key] for i, key in enumerate(ids)}
+            lagging = frozenset(i for i, key in enumerate(ids) if key in self._created_now)
+            yield Batch(rows, taken, lagging, last_try=last_try, control=control)
 
-def caused_by(batch: pa.Table) -> BatchRejection | None:
-    """The refusal that left the rows of a batch over; None of any other batch."""
-    if "named" not in batch.column_names:
-        return None
-    named, of, sort = (batch.column(name)[0].as_py() for name in ("named", "of", "sort"))
-    return BatchRejection(named, of, sort, counted=True)
-
-
-def _said(batch: pa.Table, said: Mapping[int, Said]) -> pa.Table:
-    rows = batch.take(pa.array(sorted(said), pa.int64()))
-    texts, statuses = zip(*(said[i] for i in sorted(said)), strict=True)
-    rows = rows.append_column("said", pa.array(texts, pa.string()))
-    return rows.append_column("said_status", pa.array(statuses, pa.int64()))
-
-
-def _doubted(batch: pa.Table, chosen: Sequence[int], refusal: BatchRejection) -> pa.Table:
-    rows = batch.take(pa.array(chosen, pa.int64()))
-    at = rows.column_names.index("indeterminate")
-    rows = rows.set_column(at, "indeterminate", pa.repeat(_TRUE, len(rows)))
-    for name, value in (("named", refusal.named), ("of", refusal.of), ("sort", refusal.sort)):
-        rows = rows.append_column(name, pa.repeat(pa.scalar(value), len(rows)))
-    return rows
-
-
-def _first_chunk(rows: pa.Table) -> int:
-    return int(pc.min(rows["chunk"]).as_py())
+    def _is_late(self, waiting: _Waiting) -> bool:
+        chunks = self._latest_chunk - waiting.chunk
+        return chunks >= _MAX_CHUNKS or time.monotonic() - waiting.since >= self._max_wait_s

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 @contextlib.contextmanager
 def periodic(every_s: float, do: Callable[[], None], *, name: str) -> Iterator[None]:
-    """Calls `do` each `every_s` seconds from a thread of its own while the block lasts; the block
+    """Call `do` each `every_s` seconds from a thread of its own while the block lasts; the block
     ends once a call that has begun is over.
     """
     done = threading.Event()

@@ -38,7 +38,7 @@ class Progress:
     seconds_left: float | None = None
 
     def as_event(self) -> dict[str, object]:
-        """Rounded, without what is not known."""
+        """Return the values, rounded, without those that are not known."""
         values = {name: value for name, value in asdict(self).items() if value is not None}
         return {n: round(v, 1) if isinstance(v, float) else v for n, v in values.items()}
 
@@ -68,7 +68,7 @@ class Meter:
     def add(
         self, *, read: int = 0, settled: int = 0, to_send: int = 0, requests: int = 0
     ) -> Progress:
-        """Counts something, and tells where that leaves the job."""
+        """Count something, and return where that leaves the job."""
         with self._lock:
             self._read += read
             self._settled += settled
@@ -115,7 +115,7 @@ def watch(
     stop: Callable[[], None],
     every_s: float = TELL_EVERY_S,
 ) -> AbstractContextManager[None]:
-    """Looks after a job while the block lasts: calls `tell` each minute, and `stop` once when
+    """Watch a job while the block lasts: call `tell` each minute, and `stop` once when
     `interrupted()`.
     """
     due = time.monotonic() + every_s

@@ -23,7 +23,7 @@ _LONG_S = 0.5
 
 @lru_cache(maxsize=32)
 def local_rate_limiter(_base_url: str, requests_per_minute: int) -> TokenBucket:
-    """The budget of this process alone, while there is no store to share one in."""
+    """Return a limiter for this process alone, while there is no store to share one in."""
     return TokenBucket(requests_per_minute)
 
 
@@ -51,7 +51,7 @@ class SharedRateLimiter:
         self._interval_s = window_s / max(1, requests - self._burst)
         self._slots = max(1, round(1 / self._interval_s / _SLOTS_A_SECOND))
         self._clock, self._sleep, self._now = clock, sleep, now
-        self._moments: deque[float] = deque()
+        self._slots_due: deque[float] = deque()
         self._lock = threading.Lock()
         self._opened = False
 
@@ -59,7 +59,7 @@ class SharedRateLimiter:
         """Blocks until a request may leave; returns the seconds waited."""
         waited = 0.0
         while not stopping.is_set():
-            moment = self.next_moment()
+            moment = self.next_slot()
             pause = moment - self._clock()
             if pause <= 0:
                 break
@@ -71,21 +71,21 @@ class SharedRateLimiter:
                 break
         return waited
 
-    def next_moment(self) -> float:
-        """Takes the moment, by the clock, at which the caller's next request may leave."""
+    def next_slot(self) -> float:
+        """Take the time, by the clock, at which the caller's next request may leave."""
         with self._lock:
             now = self._clock()
-            while self._moments and self._moments[0] < now - _STALE_S:
-                self._moments.popleft()
-            if not self._moments:
+            while self._slots_due and self._slots_due[0] < now - _STALE_S:
+                self._slots_due.popleft()
+            if not self._slots_due:
                 self._reserve()
-            return self._moments.popleft()
+            return self._slots_due.popleft()
 
     def pause(self, seconds: float) -> None:
         """Nobody in the scope sends for so long: the server said so to one of us."""
         logger().warning("budget.paused", scope=self._scope, seconds=round(seconds, 1))
         with self._lock:
-            self._moments.clear()
+            self._slots_due.clear()
             rate_limits.pause(
                 self._open(),
                 self._scope,
@@ -96,7 +96,7 @@ class SharedRateLimiter:
             )
 
     def close(self) -> None:
-        """Closes the connection to the store; what waits or pauses later opens it again."""
+        """Close the connection to the store; what waits or pauses later opens it again."""
         with self._lock:
             if self._opened:
                 self._opened = False
@@ -113,7 +113,7 @@ class SharedRateLimiter:
         )
         first = self._clock() + reserved.wait_ms / 1000
         step = reserved.interval_ms / 1000
-        self._moments.extend(first + step * number for number in range(self._slots))
+        self._slots_due.extend(first + step * number for number in range(self._slots))
 
     def _is_paused(self) -> bool:
         with self._lock:

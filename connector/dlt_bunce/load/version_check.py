@@ -29,6 +29,6 @@ def check_versions(
 
 
 def warnings_of(prepared: Prepared) -> dict[str, int]:
-    """What is odd about rows, counted by code."""
+    """Count what is odd about rows, by code."""
     ahead = count_ahead(prepared.accepted.column("version"), time.time())
     return {**prepared.warnings, "version_in_future": ahead}

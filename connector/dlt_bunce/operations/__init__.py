@@ -1,1 +1,1 @@
-"""What an operator runs beside plain loads."""
+"""Operations besides plain loads: adopt, replay, estimate, and diagnose."""

@@ -1,7 +1,7 @@
-"""Fills the ledger from Bunce's own listing of customers.
+"""Fill the ledger from Bunce's own listing of customers.
 
-For a workspace that has customers before the first load: whoever is as the source says is then
-unchanged, and nobody is sent only to be called "already taken".
+For a workspace that had customers before its first load: customers that match the source then
+count as unchanged, and none is sent only to come back as "already taken".
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ _MAPPING = FieldMapping({name: name for name in FIELDS}, dict.fromkeys(FIELDS, "
 class Adopted:
     """What an adoption found.
 
-    `listed` customers are in the listing, all of this and of an earlier, broken-off call. Of those
-    of this call, `adopted` are new to the ledger and `known` were in it; `incomplete` of the new
-    ones lack something that a row needs, and will be updated by the first load with merge.
+    `listed` counts all customers in the listing, including those from an earlier, interrupted
+    call. Of this call's customers, `adopted` are new to the ledger and `known` were already in it;
+    `incomplete` of the new ones lack something that a row needs, and are updated by the first load
+    with merge.
     """
 
     listed: int
@@ -48,13 +49,13 @@ def adopt(
     restart: bool = False,
     progress: Callable[[int], None] = lambda _customers: None,
 ) -> Adopted:
-    """Lists all customers of the workspace into the ledger, within the request budget.
+    """List all customers of the workspace into the ledger, within the request budget.
 
-    What is in the ledger already stays as it is. Broken off, the next call goes on where this one
-    stopped, unless `restart`. Raises ListingError where Bunce offers no listing that can be read
-    to its end, and what a preflight raises.
+    Customers already in the ledger are left unchanged. After an interruption, the next call resumes
+    where this one stopped, unless `restart` is set. Raises ListingError if Bunce's listing cannot
+    be read to the end, and whatever a preflight raises.
     """
-    client.take_preflight_traffic()  # of an earlier call in this process
+    client.take_preflight_traffic()  # discard that of an earlier call in this process
     account = client.preflight()
     config = client.config
     rules = replace(config.rules, defaults={})
@@ -68,15 +69,15 @@ def adopt(
             except ListingError:
                 if cursor is None or not first:
                     raise
-                # a cursor of an earlier call may be known no longer; nothing is adopted twice
+                # an earlier call's cursor may have expired; starting over adopts nothing twice
                 logger().warning("adopt.restarted", listed=listed)
                 cursor, listed = None, 0
                 continue
             first = False
             if cursor is not None and page.cursor == cursor:
                 raise ListingError(
-                    "Bunce's listing of customers gives the same page again and again.",
-                    remedy="Load without adopting: customers that exist are looked up one by one.",
+                    "Bunce's customer listing keeps returning the same page.",
+                    remedy="Load without adopting: existing customers are looked up one by one.",
                 )
             cursor = page.cursor
             listed += len(page.customers)
@@ -94,7 +95,7 @@ def adopt(
 
 
 def _rows(customers: Sequence[dict[str, Any]], rules: Rules, email_key: bytes) -> pa.Table:
-    """A page as the ledger takes it: what would be sent of each customer, as a fingerprint."""
+    """Return a page as ledger rows, each with the fingerprint of what would be sent."""
     if not customers:
         return adoptions.ADOPTED.empty_table()
     table = arrow_table([{name: customer.get(name) for name in FIELDS} for customer in customers])

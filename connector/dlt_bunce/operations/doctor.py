@@ -1,4 +1,4 @@
-"""Whether everything that a load needs is well: each finding with its remedy."""
+"""Check everything that a load needs; each finding comes with its remedy."""
 
 from __future__ import annotations
 
@@ -22,33 +22,34 @@ from dlt_bunce.store.database import Database
 
 State = Literal["ok", "warning", "failed"]
 _SKEW_S = 30.0
-"""Clocks that differ by more may end leases early, where loads share a store."""
+"""A larger clock difference may end leases early when loads share a store."""
 _ROOM_BYTES = 1_000_000_000
-"""Less free space than this fills up within a load of some millions of customers."""
+"""A load of a few million customers may fill up less free space than this."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check."""
 
-    what: str
+    name: str
     state: State
-    said: str
+    detail: str
     remedy: str | None = None
 
 
 def diagnose(client: BunceClient) -> Iterator[Finding]:
-    """Looks at versions, host and key, clock, store, and budget. One request is sent, and nothing
-    is written.
+    """Check versions, host and key, clock, store, and request budget.
+
+    Sends one request and writes nothing.
     """
     yield from versions()
-    yield from _looked("key", lambda: _host(client))
-    yield from _looked("store", lambda: _store(client))
-    yield from _looked("budget", lambda: _budget(client))
+    yield from _checked("key", lambda: _host(client))
+    yield from _checked("store", lambda: _store(client))
+    yield from _checked("budget", lambda: _budget(client))
 
 
 def versions() -> Iterator[Finding]:
-    """What runs here, and whether it is as new as the package needs."""
+    """Report installed versions, and whether each meets the package's requirement."""
     from packaging.requirements import Requirement
 
     yield Finding("python", "ok", platform.python_version())
@@ -62,18 +63,18 @@ def versions() -> Iterator[Finding]:
         except PackageNotFoundError:
             found = "missing"
         if found == "missing" or not needed.specifier.contains(found, prereleases=True):
-            said = f"{found}, but {needed.specifier} is needed"
+            detail = f"{found}, but {needed.specifier} is required"
             remedy = f"pip install --upgrade '{needed.name}{needed.specifier}'"
-            yield Finding(needed.name, "failed", said, remedy)
+            yield Finding(needed.name, "failed", detail, remedy)
         elif needed.name in {"dlt", "pyarrow"}:
             yield Finding(needed.name, "ok", found)
 
 
-def _looked(what: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+def _checked(name: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
     try:
-        yield from look()
+        yield from check()
     except BunceError as error:
-        yield Finding(what, "failed", error.message, error.remedy)
+        yield Finding(name, "failed", error.message, error.remedy)
 
 
 def _host(client: BunceClient) -> Iterator[Finding]:
@@ -83,16 +84,16 @@ def _host(client: BunceClient) -> Iterator[Finding]:
     yield Finding("key", "ok", f"accepted by {config.base_url} in {reply.seconds:.2f} s")
     ahead = None if reply.date is None else seconds_from_now(reply.date, time.time())
     if ahead is None:
-        yield Finding("clock", "warning", "Bunce's answer bears no date to compare with")
+        yield Finding("clock", "warning", "Bunce's response has no Date header to compare with")
     else:
         yield _clock("Bunce's", -ahead)
 
 
 def _clock(whose: str, skew_s: float) -> Finding:
     if abs(skew_s) <= _SKEW_S:
-        return Finding("clock", "ok", f"within {_SKEW_S:.0f} s of {whose}")
-    said = f"{abs(skew_s):.0f} s {'ahead of' if skew_s > 0 else 'behind'} {whose}"
-    return Finding("clock", "warning", said, "Set this machine's clock by NTP.")
+        return Finding("clock", "ok", f"within {_SKEW_S:.0f} s of {whose} clock")
+    detail = f"{abs(skew_s):.0f} s {'ahead of' if skew_s > 0 else 'behind'} {whose} clock"
+    return Finding("clock", "warning", detail, "Synchronize this machine's clock with NTP.")
 
 
 def _store(client: BunceClient) -> Iterator[Finding]:
@@ -100,12 +101,12 @@ def _store(client: BunceClient) -> Iterator[Finding]:
     database = Database(config.store_url, read_only=True)
     folder = _folder(config.store_url)
     if not database.exists():
-        said = "is not there yet; the first load makes it"
         if folder is not None and not os.access(folder, os.W_OK):
+            detail = f"does not exist yet, and {folder} is not writable"
             remedy = "Make the folder writable for this user, or set another store_url."
-            yield Finding("store", "failed", f"{said}, but may not write into {folder}", remedy)
+            yield Finding("store", "failed", detail, remedy)
         else:
-            yield Finding("store", "ok", said)
+            yield Finding("store", "ok", "does not exist yet; the first load creates it")
     else:
         with database as db:
             known = known_account(db, config.account, config.credentials.api_key, host=config.host)
@@ -114,19 +115,19 @@ def _store(client: BunceClient) -> Iterator[Finding]:
                 (config.account,),
             )[0]["n"]
             skew_s = time.time() - db.rows(f"SELECT {db.now} AS now")[0]["now"] / 1000
-        account = f"account {config.account!r}" + ("" if known else ", not used before")
-        yield Finding("store", "ok", f"{account}, {delivered:,} customers delivered")
+        account = f"account {config.account!r}" + ("" if known else " (not used before)")
+        yield Finding("store", "ok", f"{account}, customers delivered: {delivered:,}")
         if folder is None:
             yield _clock("the store's", skew_s)
     if folder is not None:
         free = shutil.disk_usage(folder).free
         state: State = "ok" if free >= _ROOM_BYTES else "warning"
-        advice = None if state == "ok" else "Free some space, or move the store."
-        yield Finding("disk", state, f"{free / 1e9:.1f} GB free beside the store", advice)
+        advice = None if state == "ok" else "Free up disk space, or move the store."
+        yield Finding("disk", state, f"{free / 1e9:.1f} GB free on the store's disk", advice)
 
 
 def _folder(store_url: str) -> Path | None:
-    """The nearest folder that exists above an embedded store; None for a server's."""
+    """Return the nearest existing folder above an embedded store, or None for a server."""
     prefix = "sqlite:///"
     if not store_url.startswith(prefix):
         return None
@@ -139,7 +140,7 @@ def _folder(store_url: str) -> Path | None:
 def _budget(client: BunceClient) -> Iterator[Finding]:
     config = client.config
     if not config.requests_per_minute:
-        remedy = "Set requests_per_minute = 500, which is what Bunce allows an address."
+        remedy = "Set requests_per_minute = 500, Bunce's limit per IP address."
         yield Finding("budget", "warning", "requests are not paced", remedy)
         return
     share, pause_s = 1.0, 0.0
@@ -147,14 +148,14 @@ def _budget(client: BunceClient) -> Iterator[Finding]:
     if database.exists():
         with database as db:
             share, pause_s = rate_limits.share_of(db, config.budget_scope)
-    said = f"{config.requests_per_minute} requests a minute for egress {config.egress!r}"
+    detail = f"{config.requests_per_minute} requests per minute for egress {config.egress!r}"
     if pause_s:
-        said += f"; all wait for another {pause_s:.0f} s, since Bunce said that it was too much"
+        detail += f"; paused for another {pause_s:.0f} s after a 429 response"
     if share < 1:
         remedy = (
-            "Somebody else sends from this address: give one of you another egress, or lower "
-            "requests_per_minute."
+            "Another client sends from this IP address: give one of them a different egress, or "
+            "lower requests_per_minute."
         )
-        yield Finding("budget", "warning", f"{said}; {share:.0%} of it may be used now", remedy)
+        yield Finding("budget", "warning", f"{detail}; {share:.0%} of it available now", remedy)
     else:
-        yield Finding("budget", "ok", said)
+        yield Finding("budget", "ok", detail)

@@ -1,4 +1,4 @@
-"""What a load will take, and what is likely to go wrong with it: judged from a preview alone."""
+"""Estimate from a preview what a load will take and what is likely to go wrong with it."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ from dlt_bunce.records.text import shapes
 from dlt_bunce.run_warnings import WARNINGS
 
 _MANY = 0.9
-"""From this share of the rows on, a mistake is one of the settings and not of the rows."""
+"""From this share of the rows on, a mistake lies in the settings and not in the rows."""
 _FEWER = 0.7
-"""Fewer rows than this share of the last run's are worth a question."""
+"""Fewer rows than this share of the last run's deserve a warning."""
 _SHAPES = 3
 
 
 @dataclass(frozen=True)
 class ThroughputEstimate:
-    """How fast a load may go: batch sizes as known so far, and the budget as it is now.
+    """How fast a load may go: the batch sizes known so far, and the current request budget.
 
-    `answer_s` is what an answer took on average in the last run, None where there was none;
-    `share` is the part of `requests_per_minute` that may be used.
+    `answer_s` is the mean response time of the last run in seconds, or None if there was none;
+    `share` is the part of `requests_per_minute` that is available; `pause_s` is how many more
+    seconds requests are paused.
     """
 
     batch_size: int
@@ -43,7 +44,7 @@ class ThroughputEstimate:
 
 @dataclass(frozen=True)
 class Cost:
-    """Requests and the least time that they take."""
+    """Number of requests, and the least time that they take."""
 
     requests: int
     seconds: float
@@ -51,7 +52,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Warned:
-    """Something that usually goes wrong, found before it does."""
+    """A likely problem, found before the load."""
 
     code: str
     text: str
@@ -60,7 +61,7 @@ class Warned:
 
 @dataclass(frozen=True)
 class MappedColumn:
-    """One field's source: how it was found, and what its first values look like."""
+    """The source column of a field, how it was found, and what its first values look like."""
 
     field: str
     column: str | None
@@ -70,9 +71,9 @@ class MappedColumn:
 
 
 def cost(preview: Preview, pace: ThroughputEstimate) -> Cost:
-    """Requests for a load in which Bunce accepts every row, and the seconds at that pace.
+    """Return the requests of a load in which Bunce accepts every row, and the seconds they take.
 
-    One request asks whether the key is good; batches grow as they do in a load.
+    One request checks the key; batches grow as they do in a load.
     """
     requests = 0
     for rows in (preview.to_create, preview.to_update):
@@ -92,7 +93,7 @@ def cost(preview: Preview, pace: ThroughputEstimate) -> Cost:
 
 
 def mapped(preview: Preview, *, show_values: bool = False) -> list[MappedColumn]:
-    """The mapping with examples: shapes, in which letters are a and A and digits 9, or values."""
+    """Return the mapping with examples: shapes (letters as a and A, digits as 9), or values."""
     mapping = preview.mapping
     if mapping is None:
         return []
@@ -105,7 +106,7 @@ def mapped(preview: Preview, *, show_values: bool = False) -> list[MappedColumn]
 
 
 def unmapped(preview: Preview) -> list[str]:
-    """Columns of the source that feed no field."""
+    """Return the source columns that feed no field."""
     if preview.mapping is None:
         return []
     own = [name for name in preview.sample.column_names if not name.startswith("_dlt_")]
@@ -116,7 +117,7 @@ def unmapped(preview: Preview) -> list[str]:
 def warnings(
     preview: Preview, *, default_region: str | None, last: RunSummary | None = None
 ) -> list[Warned]:
-    """What an operator should look at before the load; `last` is the pipeline's last run."""
+    """Return what to look at before the load; `last` is the pipeline's last run."""
     summary, mapping = preview.summary, preview.mapping
     if mapping is None:
         text = "The source has no rows."
@@ -124,42 +125,42 @@ def warnings(
     found = [*_of_columns(preview, mapping)]
     if preview.fault is not None:
         fault = preview.fault
-        text = f"The load will stop. {fault.message}"
+        text = f"The load will fail. {fault.message}"
         found.append(Warned("wrong_mapping", text, fault.remedy or ""))
     phones = summary.reject_codes.get("invalid_phone_no", 0)
     if default_region is None and phones and phones >= _MANY * summary.read:
         found.append(
             Warned(
                 "national_phone_numbers",
-                f"{phones:,} of {summary.read:,} phone numbers are not international.",
-                'If they are national ones, set their country: default_region = "NG" under '
-                "[destination.bunce].",
+                f"{phones:,} of {summary.read:,} phone numbers are not in international format.",
+                'If they are national numbers, set their country, such as default_region = "NG", '
+                "under [destination.bunce].",
             )
         )
     if last is not None and summary.read < _FEWER * last.read:
         found.append(
             Warned(
                 "fewer_rows",
-                f"{summary.read:,} rows, {1 - summary.read / last.read:.0%} fewer than the "
-                f"{last.read:,} of the last run.",
-                "Check that the source is complete; rows that are missing are left as they are.",
+                f"The source has {summary.read:,} rows, {1 - summary.read / last.read:.0%} fewer "
+                f"than the {last.read:,} rows of the last run.",
+                "Check that the source is complete; customers missing from it stay unchanged.",
             )
         )
     found += [
         Warned(
             "over_threshold",
-            f"The load will fail after all is recorded: {clause}.",
-            f"Correct the source, or set another {name}.",
+            f"The load will fail after everything is recorded: {clause}.",
+            f"Correct the source, or change {name}.",
         )
         for name, clause in summary.over_thresholds.items()
     ]
     for code, rows in summary.warnings.items():
         known = WARNINGS[code]
-        told = summary.notes.get(code, ())
-        if code == "deleted_at_source" and told:
-            found += [Warned(code, note, "") for note in told]
+        notes = summary.notes.get(code, ())
+        if code == "deleted_at_source" and notes:
+            found += [Warned(code, note, "") for note in notes]
             continue
-        remedy = " ".join([f"{known.remedy}.", *told])
+        remedy = " ".join([f"{known.remedy}.", *notes])
         found.append(Warned(code, f"{rows:,} rows: {known.meaning}.", remedy))
     return found
 
@@ -177,11 +178,11 @@ def _of_columns(preview: Preview, mapping: FieldMapping) -> Iterator[Warned]:
 def _examples(sample: pa.Table, column: str, show_values: bool) -> tuple[str, ...]:
     values = values_of(sample, column).drop_null()
     if pa.types.is_nested(values.type):
-        texts = pa.array([str(one) for one in values.to_pylist()], pa.string())
+        texts = pa.array([str(value) for value in values.to_pylist()], pa.string())
     else:
         texts = values.cast(pa.string())
     if not show_values:
         texts = shapes(texts)
     counts = pc.value_counts(texts).to_pylist()
-    counts.sort(key=lambda one: -one["counts"])
-    return tuple(str(one["values"]) for one in counts[:_SHAPES])
+    counts.sort(key=lambda entry: -entry["counts"])
+    return tuple(str(entry["values"]) for entry in counts[:_SHAPES])

@@ -1,4 +1,4 @@
-"""Runs a pipeline so that no row waits unseen: what an earlier run left behind goes first."""
+"""Run a pipeline after loading whatever an earlier run left over."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from dlt_bunce.destination.left_overs import (
 )
 from dlt_bunce.destination.likely_versions import likely_versions
 from dlt_bunce.destination.mapped_rows import with_mapped_rows
-from dlt_bunce.destination.run_hook import resolved
+from dlt_bunce.destination.run_context import Hints
+from dlt_bunce.destination.run_hook import resolve_hook
 from dlt_bunce.destination.run_summary import discarded_rows, runs_of, total
-from dlt_bunce.destination.run_tracker import group_traces, is_stopped, tell
+from dlt_bunce.destination.run_tracker import group_traces, is_stopped, notify
 from dlt_bunce.destination.source_keys import key_of, refuse_part_of_key
-from dlt_bunce.destination.table_mapping import Hints, mapped_as
 from dlt_bunce.destination.working_dir import mend
 from dlt_bunce.errors import MappingError, StoppedError, bunce_error
 from dlt_bunce.logs import logger
@@ -60,16 +60,17 @@ def flush_and_run(
     refresh: Literal["drop_sources", "drop_resources", "drop_data"] | None = None,
     loader_file_format: TLoaderFileFormat | None = None,
 ) -> RunSummary:
-    """Loads what is pending, then `data`; the summary is of `data`, its `flushed` of the former.
+    """Load what is pending, then `data`; return the summary of `data`, with that of the pending
+    rows as its `flushed`.
 
     Arguments are those of dlt's run(). Without `write_disposition` a resource keeps its own, and
-    rows that are no resource are merged.
+    data that is not a resource is merged.
 
-    dlt alone would load a pending package and silently leave `data` for the run after. Key, host,
-    ledger, disposition, and the columns of Arrow tables are checked before a row is extracted, so
-    that no mistake of these leaves a package behind. Raises the BunceError behind dlt's exception
-    where there is one, and ThresholdError where all is loaded but a threshold of the settings is
-    exceeded; its `summary` is what would have been returned.
+    On its own, dlt would load a pending package and silently leave `data` for the next run. The
+    key, host, ledger, disposition, and columns of Arrow tables are checked before a row is
+    extracted, so that a mistake in these leaves no package behind. Raises the BunceError behind
+    dlt's exception if there is one, and ThresholdError if everything is loaded but a threshold of
+    the settings is exceeded; its `summary` is what would have been returned.
     """
     with group_traces(pipeline), _own_errors(), folder_lock(pipeline):
         if write_disposition is None and not isinstance(data, DltResource | DltSource):
@@ -79,7 +80,7 @@ def flush_and_run(
         _check(client)
         deleted = DeletedRows()
         data, hints = _adapted(data, client, deleted)
-        with mapped_as(client.owner.name, hints):
+        with client.context.mapped_as(client.owner.name, hints):
             flushed = _flush(pipeline)
         client.refuse_cursor_without_ledger(pipeline)
         with given_up_when_refused(pipeline, data):
@@ -96,40 +97,40 @@ def flush_and_run(
         name = pipeline.pipeline_name
         summary = total(client, runs_of(client, name, pipeline.last_trace), name)
         discarded = discarded_rows(pipeline.last_trace)
-        warned = {**deleted.warnings, **({"discarded_rows": discarded} if discarded else {})}
-        if warned:
-            logger().warning("run.warnings", run=summary.run_id, **warned)
-        warnings = {**summary.warnings, **warned}
+        added = {**deleted.warnings, **({"discarded_rows": discarded} if discarded else {})}
+        if added:
+            logger().warning("run.warnings", run=summary.run_id, **added)
+        warnings = {**summary.warnings, **added}
         notes = deleted.notes
         if "ids_repeated" in warnings:
             notes |= likely_versions(pipeline.default_schema, client.config)
         summary = replace(summary, warnings=warnings, notes=notes)
         if flushed:
             before = total(client, flushed, name)
-            # a row that was left behind counts for the run that loads it
+            # left-over rows count for the run that loads them
             both = total(client, [*runs_of(client, name, pipeline.last_trace), *flushed], name)
             summary = replace(summary, flushed=before, over_thresholds=both.over_thresholds)
-    tell(client, summary)
+    notify(client, summary)
     summary.raise_if_over_thresholds()
     return summary
 
 
 def flush(pipeline: dlt.Pipeline) -> RunSummary:
-    """Loads what an earlier run has left behind, and nothing else.
+    """Load what an earlier run left over, and nothing else.
 
-    Raises as flush_and_run does, but for thresholds: the summary tells of those.
+    Raises what flush_and_run raises, except for thresholds, which the summary holds.
     """
     with group_traces(pipeline), _own_errors(), folder_lock(pipeline):
         client = client_of(pipeline)
         _check(client)
         summary = total(client, _flush(pipeline), pipeline.pipeline_name)
-    tell(client, summary)
+    notify(client, summary)
     return summary
 
 
 @contextlib.contextmanager
 def given_up_when_refused(pipeline: dlt.Pipeline, data: Any) -> Iterator[None]:
-    """Leave no package behind that fails by a mistake: the next, correct run starts clean."""
+    """Leave no package behind that fails by mistake, so that the next run starts clean."""
     try:
         yield
     except Exception as error:
@@ -137,9 +138,9 @@ def given_up_when_refused(pipeline: dlt.Pipeline, data: Any) -> Iterator[None]:
         kept = give_up_refused(pipeline, keep=not can_be_read_again(data))
         cause = bunce_error(error)
         if kept is not None and cause is not None:
-            # the only copy of rows that no second run could read
+            # the package is the only copy: the data cannot be read again
             raise cause.with_remedy(
-                f"The rows that were read are kept; load them with: dlt-bunce load {kept}"
+                f"The rows that were read are kept. Load them with: dlt-bunce load {kept}"
             ) from None
         raise
 
@@ -150,8 +151,8 @@ def _flush(pipeline: dlt.Pipeline) -> list[RunSummary]:
         return []
     refuse_dry_run_over_left_overs(pipeline)
     logger().warning("load.flushed", pipeline=pipeline.pipeline_name)
-    # not pipeline.run(): where it finds nothing to load it may put the state into a new
-    # package, and the next run() would load that and leave `data` out
+    # not pipeline.run(): if it finds nothing to load, it may put the state into a new package,
+    # and the next run() would load that one and skip `data`
     pipeline.normalize()
     info = pipeline.load()
     if info is None or not info.loads_ids:
@@ -161,7 +162,7 @@ def _flush(pipeline: dlt.Pipeline) -> list[RunSummary]:
 
 @contextlib.contextmanager
 def _own_errors() -> Iterator[None]:
-    """Raises the BunceError behind dlt's exception, where there is one."""
+    """Raise the BunceError behind dlt's exception, if there is one."""
     try:
         yield
     except Exception as error:
@@ -169,7 +170,7 @@ def _own_errors() -> Iterator[None]:
         if cause is None and is_stopped(error):
             cause = StoppedError(
                 "Stopped before everything was loaded.",
-                remedy="The next run takes up the rest; what is settled is not sent again.",
+                remedy="The next run loads the rest; settled rows are not sent again.",
             )
         if cause is None:
             raise
@@ -177,21 +178,21 @@ def _own_errors() -> Iterator[None]:
 
 
 def has_left_overs(pipeline: dlt.Pipeline) -> bool:
-    """Whether an earlier run has left rows behind, in a working folder that is usable again."""
+    """Return whether an earlier run left rows over, after repairing its working folder."""
     with folder_lock(pipeline):
         mend(pipeline)
         return pipeline.has_pending_data
 
 
 def _check(client: BunceClient) -> None:
-    resolved(client.config.on_run_end)
+    resolve_hook(client.config.on_run_end)
     if not client.config.dry_run:
         client.preflight()
 
 
 def _adapted(data: Any, client: BunceClient, deleted: DeletedRows) -> tuple[Any, Hints]:
-    """The same data with a mapping, which replaces what an earlier run was given, and with a check
-    of its columns before they are extracted; and these mappings by table.
+    """Return the data with its mapping, which replaces an earlier run's, and with a check of its
+    columns before they are extracted; and the mappings by table.
     """
     if isinstance(data, DltSource):
         source = data.clone()
@@ -218,15 +219,15 @@ def _prepare(
     _refuse_part_of_key(resource, client, given)
     resource.add_map(deleted)
     resource.add_map(_column_check(resource, client))
-    # which tables a function of the rows will name is not known: those keep what they came with
+    # tables named by a function of the rows are not known yet: they keep the mapping they have
     return str(resource.table_name), hint
 
 
 def _refuse_part_of_key(
     resource: DltResource, client: BunceClient, given: Mapping[str, str]
 ) -> None:
-    """Before a row is read, where the key is known by then, and columns are."""
-    key = (resource._hints or {}).get("primary_key")  # noqa: SLF001, dlt tells it of static tables only
+    """Refuse a composite key before a row is read, if the key and the columns are known by then."""
+    key = (resource._hints or {}).get("primary_key")  # noqa: SLF001, dlt exposes it for static tables only
     if "customer_id" in given or not isinstance(key, (list, tuple)) or not key:
         return
     if len(key) > 1:
@@ -242,9 +243,9 @@ def _refuse_part_of_key(
 
 
 def _column_check(resource: DltResource, client: BunceClient) -> Callable[[Any], Any]:
-    """Refuses the first Arrow table when the mapping does not fit it.
+    """Return a function that raises for a first Arrow table that the mapping does not fit.
 
-    Rows in dicts are left to the load: a column may be missing in the first of them only.
+    Rows in dicts are checked by the load: a column may be missing only in the first of them.
     """
     unchecked = True
 
@@ -263,10 +264,10 @@ def _column_check(resource: DltResource, client: BunceClient) -> Callable[[Any],
 
 @contextlib.contextmanager
 def run_folder() -> Iterator[str]:
-    """A folder of dlt's for one run alone, as `pipelines_dir`, removed when the run has ended.
+    """Yield a `pipelines_dir` for a single run, removed when the run ends.
 
-    For schedulers, which run one pipeline several times at once, on whatever machine: dlt's state
-    comes from the store, and rows that a failed run leaves behind are read again by its retry.
+    For schedulers, which run one pipeline several times at once, on any machine: dlt's state comes
+    from the store, and a retry reads again the rows that a failed run left over.
     """
     with tempfile.TemporaryDirectory(prefix="dlt-bunce-") as folder:
         yield folder

@@ -1,4 +1,4 @@
-"""Sends dead letters again, through today's mapping and rules."""
+"""Send dead letters again, with the current mapping and rules."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from dlt_bunce.destination.client import BunceClient
 from dlt_bunce.destination.run_summary import add_up
 from dlt_bunce.errors import StoreError
 from dlt_bunce.load.load import Load, Settings
+from dlt_bunce.load.sender import BunceSender
 from dlt_bunce.model import RunSummary
 from dlt_bunce.records import rows as source_rows
 from dlt_bunce.records.mapping import resolve_mapping
@@ -29,7 +30,7 @@ from dlt_bunce.store.ledger import LoadFile
 from dlt_bunce.store.statements import ACCEPTED_SINCE
 
 PORTION = 10_000
-"""Letters held in memory at a time: enough to fill ten of the largest requests."""
+"""Dead letters held in memory at a time: enough to fill ten of the largest requests."""
 
 _Letter = dict[str, Any]
 
@@ -42,7 +43,7 @@ WHERE {ACCEPTED_SINCE}
 
 @dataclass(frozen=True)
 class Replayed:
-    """What became of the letters; `without_row` counts those that hold no row to send."""
+    """The outcome of a replay; `without_row` counts dead letters that hold no row to send."""
 
     summary: RunSummary
     without_row: int
@@ -50,7 +51,7 @@ class Replayed:
 
 @dataclass(frozen=True)
 class _Rows:
-    """The rows of letters as a source."""
+    """The rows of dead letters as a source."""
 
     table: pa.Table
 
@@ -70,13 +71,14 @@ def replay(
     mapping: Mapping[str, str] | None = None,
     portion: int = PORTION,
 ) -> Replayed:
-    """Loads the stored rows of open letters again; resolves those that are accepted now.
+    """Load the stored rows of open dead letters again, and resolve those that are accepted.
 
-    `selection` chooses among the open letters; its status does not count.
-    `mapping` (field to column) goes before the configuration's, which goes before the mapping of
-    the run that wrote the letter. A customer of whom Bunce has accepted something since is never
-    overwritten: the letter is superseded. Letters without a stored row (dead_letter_rows = "keys")
-    are left alone. After a crash every letter is open or closed as it should be; replay again.
+    `selection` chooses among the open dead letters; its status is ignored. `mapping` (field to
+    column) takes precedence over the configuration's, and that over the mapping of the run that
+    wrote the dead letter. If Bunce has since accepted another row of a customer, the customer is
+    not overwritten: the dead letter is superseded. Dead letters without a stored row
+    (dead_letter_rows = "keys") are skipped. A crash leaves every dead letter in its correct status;
+    replay again to finish.
     """
     account = client.preflight()
     started = utc_now()
@@ -90,7 +92,9 @@ def replay(
             for letter in page:
                 if letter["source_row"] is None:
                     without_row += 1
-                elif (letter["run_number"] or 0) <= before:  # else this replay has just written it
+                elif (
+                    letter["run_number"] or 0
+                ) <= before:  # otherwise this replay has just written it
                     groups[letter["run_id"], letter["pipeline_name"]].append(letter)
             for letters in groups.values():
                 load_file = _job(client, letters[0], f"{runs.REPLAY}{started}-{len(found)}")
@@ -100,7 +104,7 @@ def replay(
 
 @dataclass(frozen=True)
 class _Replay:
-    """A portion of the letters of one run."""
+    """A portion of the dead letters of one run."""
 
     client: BunceClient
     account: Account
@@ -109,14 +113,16 @@ class _Replay:
     mapping: Mapping[str, str]
 
     def run(self, letters: list[_Letter]) -> RunSummary:
-        """Sends what nothing newer has overtaken, then closes what is done with."""
+        """Send the rows that nothing newer has overtaken, then close the settled dead letters."""
         db, load_file = self.database, self.load_file
-        table = source_rows.arrow_table([source_rows.decode(one["source_row"]) for one in letters])
+        table = source_rows.arrow_table(
+            [source_rows.decode(letter["source_row"]) for letter in letters]
+        )
         settings = self._settings(letters[0], table.column_names)
         ids = [letter["id"] for letter in letters]
         dead_letters.release(db, load_file.account, ids)
         overtaken = {row["id"] for row in db.rows(_ACCEPTED_SINCE)}
-        to_send = table.filter(pa.array([one not in overtaken for one in ids]))
+        to_send = table.filter(pa.array([letter_id not in overtaken for letter_id in ids]))
         summary = self._load(to_send, settings)
         known = self._delivered(table, settings)
         for status, accepted in (("resolved", True), ("superseded", False)):
@@ -142,8 +148,12 @@ class _Replay:
         throttle = client.throttle(self.account)
         state = "failed"
         try:
-            with telemetry.load(load_file) as settled, closing(client.session()) as session:
-                settled(Load(_Rows(table), load_file, settings, db, session, throttle).run())
+            with telemetry.load_span(load_file) as settled, closing(client.session()) as session:
+                settled(
+                    Load(
+                        _Rows(table), load_file, settings, db, BunceSender(session, throttle)
+                    ).run()
+                )
             state = "completed"
         finally:
             with db.transaction():
@@ -153,11 +163,11 @@ class _Replay:
     def _settings(self, letter: _Letter, columns: Sequence[str]) -> Settings:
         config = self.client.config
         then = mappings.mapping_of(self.database, letter["run_id"], letter["pipeline_name"])
-        usual = {**then, **(config.mapping or {})}
+        configured = {**then, **(config.mapping or {})}
         return Settings(
             mapping=resolve_mapping(
                 columns,
-                config=_there(usual, columns) | dict(self.mapping),
+                config=_present(configured, columns) | dict(self.mapping),
                 defaults=config.defaults or {},
             ),
             rules=config.rules,
@@ -166,7 +176,7 @@ class _Replay:
         )
 
     def _delivered(self, table: pa.Table, settings: Settings) -> set[int]:
-        """Which rows Bunce has accepted last of their customers, as they read today."""
+        """Return the rows that are the last Bunce accepted of their customers, as prepared now."""
         accepted = prepare(table, settings.mapping, settings.rules).accepted
         self.database.ingest(
             "bunce_replayed", accepted.select(["row", "customer_id", "fingerprint"])
@@ -180,8 +190,8 @@ class _Replay:
         return {row["n"] for row in rows}
 
 
-def _there(mapping: Mapping[str, str], columns: Sequence[str]) -> dict[str, str]:
-    """The part of a mapping for which there are columns."""
+def _present(mapping: Mapping[str, str], columns: Sequence[str]) -> dict[str, str]:
+    """Return the part of a mapping whose columns exist."""
     return {f: column for f, column in mapping.items() if column_of_path(column, columns)}
 
 
@@ -199,14 +209,14 @@ def _job(client: BunceClient, letter: _Letter, run_id: str) -> LoadFile:
 
 @contextlib.contextmanager
 def _alone(db: Database, account: Account) -> Iterator[None]:
-    """One replay at a time: whatever an earlier one still claims, it has left behind.
+    """Run one replay at a time, and release what an earlier, interrupted one still claims.
 
-    Raises StoreError while another replay runs.
+    Raises StoreError while another replay is running.
     """
     with db.alone("replay") as locked:
         if not locked:
             raise StoreError(
-                "Another replay is running.", remedy="Wait for that one to end and run again."
+                "Another replay is running.", remedy="Wait for it to finish, then run this again."
             )
         db.execute(
             "UPDATE bunce_customers SET lease_until = 0 WHERE account = $1 AND claim_batch LIKE $2",

@@ -1,4 +1,4 @@
-"""Records, pure: from Arrow tables to payloads, fingerprints, and batches. No I/O, no clock."""
+"""Pure functions from Arrow tables to payloads, fingerprints, and batches. No I/O, no clock."""
 
 from dlt_bunce.records.batching import pack
 from dlt_bunce.records.fingerprint import email_digests, fingerprint

@@ -1,10 +1,10 @@
-"""Source rows as the cells of a spreadsheet, and cells as values again.
+"""Conversion of source rows to spreadsheet cells and back.
 
-A spreadsheet runs text that begins with = + - or @ as a formula, drops the + and the leading zeros
-of a phone number, rounds long ids, and rewrites dates. So a text of that kind gets an apostrophe in
-front, which is how spreadsheets themselves write down that a cell is text. Reading takes it off
-again, and only where the rest would have been given one: every text comes back as it was, those
-that began with an apostrophe included.
+A spreadsheet runs text that begins with = + - or @ as a formula, drops the + and leading zeros of
+phone numbers, rounds long ids, and rewrites dates. Such text therefore gets a leading apostrophe,
+which is how spreadsheets themselves mark a cell as text. Reading removes the apostrophe only if
+the rest of the text would have been given one, so every text survives the round trip, including
+text that already began with an apostrophe.
 """
 
 from __future__ import annotations
@@ -18,43 +18,44 @@ import pyarrow.compute as pc
 import simplejson
 
 PREFIX = "dead_letter_"
-"""Columns beginning so tell of a letter; they are no part of its row."""
+"""Prefix of columns that describe the dead letter; they are not part of its row."""
 LETTER_ID = f"{PREFIX}id"
 
 _MARK = "'"
-# what a spreadsheet takes for something else than this text: signs of formulas, in full width too;
-# whatever begins like a number, a date, or a time; truth values
-_TOUCHED = (
+# text that a spreadsheet reinterprets: formula signs (also full-width), anything that begins like a
+# number, a date, or a time, and booleans
+_REINTERPRETED = (
     r"^(?:[\t\r\n]|[ \t\r\n]*(?:['=+\-@\x{ff1d}\x{ff0b}\x{ff0d}\x{ff20}]"
     r"|[0-9.][^@]*$|(?i:true|false)[ \t\r\n]*$))"
 )
-# whole numbers that are neither rounded nor written with an exponent
-_UNTOUCHED = r"^(?:0|[1-9][0-9]{0,10})$"
+# whole numbers short enough not to be rounded or shown with an exponent
+_SAFE_NUMBER = r"^(?:0|[1-9][0-9]{0,10})$"
 _TEXT_FIELDS = frozenset({"email", "first_name", "last_name"})
 _NUMBER_FIELDS = frozenset({"customer_id", "phone_no"})
 
 
 def marked(texts: pa.Array) -> pa.Array:
-    """Texts as a spreadsheet leaves them alone; null stays null."""
+    """Return texts marked so that a spreadsheet leaves them unchanged; null stays null."""
     with_mark = pc.binary_join_element_wise(_MARK, texts, "")
-    return pc.if_else(_touched(texts), with_mark, texts)
+    return pc.if_else(_needs_mark(texts), with_mark, texts)
 
 
 def unmarked(cells: pa.Array) -> pa.Array:
-    """The texts of which `marked` has made these cells."""
+    """Return the texts from which `marked` made these cells."""
     starts = pc.fill_null(pc.starts_with(cells, _MARK), False)
     if not starts.true_count:
         return cells
     rest = pc.utf8_slice_codeunits(cells, 1)
-    return pc.if_else(pc.and_(starts, _touched(rest)), rest, cells)
+    return pc.if_else(pc.and_(starts, _needs_mark(rest)), rest, cells)
 
 
 def texts_of(row: str, code: str, fields: Mapping[str, str]) -> dict[str, str | None]:
-    """A letter's source row (JSON text) as one text a column, such that reading the texts gives the
-    same customer: lists and objects as JSON, numbers exactly, no columns of dlt's own.
+    """Return a dead letter's source row (JSON text) as one text per column.
 
-    `fields` goes from column to Bunce's field. A value of a type that its field cannot have is
-    left out, lest as text it passed for good: a number as a name, or as an id that has lost digits.
+    Reading the texts back gives the same customer: lists and objects are JSON, numbers are exact,
+    and dlt's own columns are left out. `fields` maps columns to Bunce fields. A value whose type is
+    invalid for its field is left out, because as text it would pass as valid: a number as a name,
+    or as an id that has lost digits.
     """
     read = simplejson.loads(row, use_decimal=True)
     return {
@@ -64,11 +65,12 @@ def texts_of(row: str, code: str, fields: Mapping[str, str]) -> dict[str, str | 
     }
 
 
-def _touched(texts: pa.Array) -> pa.Array:
-    touched = pc.and_not(
-        pc.match_substring_regex(texts, _TOUCHED), pc.match_substring_regex(texts, _UNTOUCHED)
+def _needs_mark(texts: pa.Array) -> pa.Array:
+    changed = pc.and_not(
+        pc.match_substring_regex(texts, _REINTERPRETED),
+        pc.match_substring_regex(texts, _SAFE_NUMBER),
     )
-    return pc.fill_null(touched, False)
+    return pc.fill_null(changed, False)
 
 
 def _text(value: Any, code: str, field: str | None) -> str | None:
@@ -77,14 +79,18 @@ def _text(value: Any, code: str, field: str | None) -> str | None:
     if field in _TEXT_FIELDS:
         return None
     if field in _NUMBER_FIELDS:
-        return None if field == "customer_id" and code == "invalid_customer_id" else _whole(value)
+        return (
+            None
+            if field == "customer_id" and code == "invalid_customer_id"
+            else _whole_number(value)
+        )
     if isinstance(value, Decimal):
-        return _whole(value) or str(value)
+        return _whole_number(value) or str(value)
     return simplejson.dumps(value, use_decimal=True, ensure_ascii=False)
 
 
-def _whole(value: Any) -> str | None:
-    """12 and 12.00 as 12, as ids and phone numbers read them; None for all else."""
+def _whole_number(value: Any) -> str | None:
+    """Return 12 and 12.00 as "12", like ids and phone numbers; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
         return None
     if isinstance(value, int):

@@ -1,4 +1,4 @@
-"""One field of every row, as read and as judged."""
+"""The values of one field for every row, with the validation result of each."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pyarrow.compute as pc
 
 @dataclass(frozen=True)
 class Column:
-    """Arrays of one length, one entry a row.
+    """Arrays of equal length with one entry per row.
 
-    `values`: string, the canonical value, null where missing or invalid.
+    `values`: string, the canonical value, null if missing or invalid.
     `invalid`: boolean without nulls.
-    `reason`: string, null unless invalid; tells the shape of a value, never the value.
-    `raw`: string, the value as the source has it; it feeds digests only, and no message.
-    `noted`: boolean without nulls, or None: what somebody should look at, though it is no fault.
+    `reason`: string, null unless invalid; describes the shape of a value, never the value itself.
+    `raw`: string, the value as the source has it; used for digests only, never in a message.
+    `noted`: boolean without nulls, or None: values worth a warning, though they are not invalid.
     """
 
     values: pa.Array
@@ -28,17 +28,17 @@ class Column:
 
     @property
     def notes(self) -> int:
-        """How many values are noted."""
+        """Number of noted values."""
         return 0 if self.noted is None else int(self.noted.true_count)
 
     @classmethod
     def of(cls, values: pa.Array) -> Column:
-        """A column in which nothing is invalid yet."""
+        """Return a column in which no value is invalid."""
         return cls(values, none_of(len(values)), pa.nulls(len(values), pa.string()), values)
 
     @classmethod
     def refused(cls, raw: pa.Array, present: pa.Array, reason: str) -> Column:
-        """A column of a type that the field cannot have: whatever is present is invalid."""
+        """Return a column of a type the field does not accept: every present value is invalid."""
         return cls(
             values=pa.nulls(len(raw), pa.string()),
             invalid=present,
@@ -47,7 +47,7 @@ class Column:
         )
 
     def refuse(self, mask: pa.Array, reasons: pa.Array) -> Column:
-        """Marks the rows of `mask` (nulls count as false) invalid, with `reasons` for every row."""
+        """Mark the rows of `mask` (nulls count as false) invalid; `reasons` has one per row."""
         mask = pc.fill_null(mask, False)
         if not any_true(mask):
             return self
@@ -59,15 +59,15 @@ class Column:
         )
 
     def with_values(self, values: pa.Array) -> Column:
-        """The same verdicts over values that were brought closer to their canonical form."""
+        """Return a column with the same validation results and more nearly canonical values."""
         return Column(values, self.invalid, self.reason, self.raw)
 
     def filter(self, mask: pa.Array) -> Column:
-        """The rows of `mask` only."""
+        """Return only the rows of `mask`."""
         return Column(*(part.filter(mask) for part in self._parts()))
 
     def or_default(self, default: str | None) -> Column:
-        """Fills what is missing, not what is invalid."""
+        """Fill missing values with a default; invalid values stay invalid."""
         if default is None or not self.values.null_count:
             return self
         missing = pc.and_(pc.is_null(self.values), pc.invert(self.invalid))
@@ -76,10 +76,10 @@ class Column:
     def judge(
         self, passes: pa.Array, judgment: Callable[[str], tuple[str | None, str | None]]
     ) -> Column:
-        """Lets a Python function decide on the values that a vectorized pattern does not pass.
+        """Run a Python function on the values that did not pass a vectorized pattern.
 
-        The function gets each distinct value once and returns its canonical form (None when there
-        is none) and the reason why it is invalid (None when it is not).
+        The function gets each distinct value once and returns its canonical form (None if there is
+        none) and the reason why it is invalid (None if it is valid).
         """
         rest = pc.and_not(pc.is_valid(self.values), pc.fill_null(passes, False))
         if not any_true(rest):
@@ -101,10 +101,10 @@ class Column:
 
 
 def none_of(length: int) -> pa.Array:
-    """`length` times false."""
+    """Return an array of `length` false values."""
     return pa.repeat(pa.scalar(False), length)
 
 
 def any_true(mask: pa.Array) -> bool:
-    """Whether a boolean array holds a single true."""
+    """Return whether a boolean array contains at least one true."""
     return bool(mask.true_count)

@@ -1,4 +1,4 @@
-"""devices: the customer's devices as a canonical JSON array."""
+"""The devices field: a customer's devices as a canonical JSON array."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SPELLINGS = {
     _TOKEN: (_TOKEN, "deviceToken", "token"),
 }
 _INCOMPLETE = f"an item lacks {_TYPE} or {_TOKEN}"
-# what json.dumps and databases write for the usual devices; blanks only as white space, no escapes
+# what json.dumps and databases write for typical devices: no white space but blanks, no escapes
 _STRING = r'"[^"\\\x00-\x1f]*"'
 _ITEM = (
     rf'\{{ *(?:"{_TYPE}" *: *{_STRING} *, *"{_TOKEN}" *: *{_STRING}'
@@ -31,35 +31,34 @@ _NO_TEXT = pa.scalar(None, pa.string())
 
 
 def parse_devices(array: pa.Array, *, strict: bool = False) -> Column:
-    """`[{"device_type":…,"device_token":…},…]` in the order given, repeats dropped.
+    """Return `[{"device_type":…,"device_token":…},…]` in the order given, without repeats.
 
-    Lists of structs of any list type and JSON text are read; type and token are trimmed, the type
-    is lower-cased, other keys are ignored. An empty list counts as missing. Devices without type or
-    token, as apps leave them at logout, and what is no list of devices are left out and `noted`:
-    an optional field costs no customer. If `strict`, they are invalid.
+    Reads lists of structs of any list type, and JSON text. Type and token are trimmed, the type is
+    lowercased, other keys are ignored. An empty list counts as missing. Devices without a type or
+    token, which apps leave behind at logout, and anything that is not a list of devices are left
+    out and `noted`, because an optional field must not cost a customer. If `strict`, they are
+    invalid.
     """
     column = _strict(array)
     if strict or not any_true(column.invalid):
         return column
-    # not filter(): views of strings have no kernel for it
-    cells = [array[at].as_py() for at in pc.indices_nonzero(column.invalid).to_pylist()]
-    left = [_left_of(cell) for cell in cells]
-    values, _ = _canonical(pa.array([devices for devices, _ in left], _DEVICES))
+    # not filter(): it has no kernel for string views
+    cells = [array[row].as_py() for row in pc.indices_nonzero(column.invalid).to_pylist()]
+    salvaged = [_complete_devices(cell) for cell in cells]
+    values, _ = _canonical(pa.array([devices for devices, _ in salvaged], _DEVICES))
     return Column(
         pc.replace_with_mask(column.values, column.invalid, values),
         none_of(len(array)),
         pa.nulls(len(array), pa.string()),
         column.raw,
         noted=pc.replace_with_mask(
-            none_of(len(array)), column.invalid, pa.array([is_less for _, is_less in left])
+            none_of(len(array)), column.invalid, pa.array([left_out for _, left_out in salvaged])
         ),
     )
 
 
-def _left_of(cell: Any) -> tuple[list[dict[str, str]], bool]:
-    """The devices that are whole, in whatever way somebody has written them down, and whether the
-    cell said more.
-    """
+def _complete_devices(cell: Any) -> tuple[list[dict[str, str]], bool]:
+    """Return the complete devices of a cell of any shape, and whether anything was left out."""
     for _ in range(2):  # JSON within JSON
         if isinstance(cell, str | bytes):
             try:
@@ -69,12 +68,13 @@ def _left_of(cell: Any) -> tuple[list[dict[str, str]], bool]:
     if isinstance(cell, dict) and not any(cell.values()):
         return [], False
     items = cell if isinstance(cell, list) else [cell]
-    read = [{name: _spelled(item, name) for name in SPELLINGS} for item in items]
-    whole = [device for device in read if all(device.values())]
-    return whole, len(whole) < len(items)
+    read = [{name: _member_text(item, name) for name in SPELLINGS} for item in items]
+    complete = [device for device in read if all(device.values())]
+    return complete, len(complete) < len(items)
 
 
-def _spelled(item: Any, name: str) -> str:
+def _member_text(item: Any, name: str) -> str:
+    """Return the first non-blank text among the spellings of a member, or ""."""
     if not isinstance(item, dict):
         return ""
     texts = (_text(item.get(spelling)) for spelling in SPELLINGS[name])
@@ -90,42 +90,44 @@ def _strict(array: pa.Array) -> Column:
         raw = pc.replace_with_mask(values, invalid, as_json(array.filter(invalid)))
         return Column(values, invalid, pc.if_else(invalid, _INCOMPLETE, _NO_TEXT), raw)
     if pa.types.is_struct(kind):
-        return Column.refused(as_json(array), pc.is_valid(array), "one struct, not a list")
+        return Column.refused(as_json(array), pc.is_valid(array), "a single struct, not a list")
     return _from_json(read_text(array))
 
 
 def _from_json(column: Column) -> Column:
     encoded = column.values.dictionary_encode()
-    texts, at = encoded.dictionary, encoded.indices
+    texts, indices = encoded.dictionary, encoded.indices
     simple = pc.match_substring_regex(texts, _SIMPLE)
     values, incomplete = _canonical(_read_simple(texts.filter(simple)))
     parsed = [_parsed(text) for text in texts.filter(pc.invert(simple)).to_pylist()]
-    others, torn = _canonical(pa.array([devices for devices, _ in parsed], _DEVICES))
+    parsed_values, parsed_incomplete = _canonical(
+        pa.array([devices for devices, _ in parsed], _DEVICES)
+    )
     reasons = pa.array([reason for _, reason in parsed], pa.string())
     reason = _merged(
         simple,
         pc.if_else(incomplete, _INCOMPLETE, _NO_TEXT),
-        pc.if_else(torn, _INCOMPLETE, reasons),
-    ).take(at)
-    values = _merged(simple, values, others).take(at)
+        pc.if_else(parsed_incomplete, _INCOMPLETE, reasons),
+    ).take(indices)
+    values = _merged(simple, values, parsed_values).take(indices)
     refused = pc.is_valid(reason)
     if any_true(refused):
-        # the same bad list is known again however its JSON is laid out
-        raws = pa.array([_raw(text) for text in column.values.filter(refused).to_pylist()])
+        # the digest of a bad list must not depend on the layout of its JSON
+        raws = pa.array([_raw_json(text) for text in column.values.filter(refused).to_pylist()])
         column = replace(column, raw=pc.replace_with_mask(column.raw, refused, raws))
     return Column(
         values, pc.or_(column.invalid, refused), pc.coalesce(column.reason, reason), column.raw
     )
 
 
-def _merged(mask: pa.Array, where: pa.Array, elsewhere: pa.Array) -> pa.Array:
-    """One string array: `where` has the entries for the true ones, `elsewhere` the others."""
-    both = pc.replace_with_mask(pa.nulls(len(mask), pa.string()), mask, where)
-    return pc.replace_with_mask(both, pc.invert(mask), elsewhere)
+def _merged(mask: pa.Array, if_true: pa.Array, if_false: pa.Array) -> pa.Array:
+    """Return one string array of the entries for true rows and those for false rows."""
+    merged = pc.replace_with_mask(pa.nulls(len(mask), pa.string()), mask, if_true)
+    return pc.replace_with_mask(merged, pc.invert(mask), if_false)
 
 
 def _read_simple(texts: pa.Array) -> pa.Array:
-    """The lists in texts of the shape `_SIMPLE`, which is JSON by its definition."""
+    """Read the lists in texts that match `_SIMPLE`, which are always JSON."""
     if not len(texts):
         return pa.array([], _DEVICES)
     from pyarrow import json as arrow_json
@@ -145,7 +147,7 @@ def _read_simple(texts: pa.Array) -> pa.Array:
 
 
 def _parsed(text: str) -> tuple[list[dict[str, str | None]] | None, str | None]:
-    """The devices in a JSON text, or the reason why there are none."""
+    """Return the devices in a JSON text, or the reason why it is invalid."""
     try:
         content = json.loads(text)
     except (ValueError, RecursionError):
@@ -156,10 +158,12 @@ def _parsed(text: str) -> tuple[list[dict[str, str | None]] | None, str | None]:
         return None, f"JSON, but not a list: {characters(len(text))}"
     if not all(isinstance(item, dict) for item in content):
         return None, "an item is not an object"
-    return [{name: _spelled(i, name) or None for name in SPELLINGS} for i in content], None
+    return [
+        {name: _member_text(item, name) or None for name in SPELLINGS} for item in content
+    ], None
 
 
-def _raw(text: str) -> str:
+def _raw_json(text: str) -> str:
     try:
         return canonical_json(json.loads(text))
     except (ValueError, RecursionError):
@@ -179,7 +183,7 @@ def _text(value: object) -> str | None:
 
 
 def _canonical(lists: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """JSON texts (null where null, empty, or incomplete) and which lists are incomplete."""
+    """Return JSON texts (null if null, empty, or incomplete) and a mask of incomplete lists."""
     items, parents = pc.list_flatten(lists), pc.list_parent_indices(lists)
     kind = pc.utf8_lower(_member(items, _TYPE))
     token = _member(items, _TOKEN)
@@ -190,10 +194,10 @@ def _canonical(lists: pa.Array) -> tuple[pa.Array, pa.Array]:
     filled = pc.greater(lengths, 0)
     incomplete = none_of(len(lists))
     if pieces.null_count:
-        torn = pc.unique(parents.filter(pc.is_null(pieces)))
-        incomplete = pc.is_in(pa.array(range(len(lists)), parents.type), value_set=torn)
-        whole = pc.invert(pc.is_in(parents, value_set=torn))
-        parents, pieces = parents.filter(whole), pieces.filter(whole)
+        broken = pc.unique(parents.filter(pc.is_null(pieces)))
+        incomplete = pc.is_in(pa.array(range(len(lists)), parents.type), value_set=broken)
+        complete = pc.invert(pc.is_in(parents, value_set=broken))
+        parents, pieces = parents.filter(complete), pieces.filter(complete)
         filled = pc.and_not(filled, incomplete)
     if len(pieces) > (filled.true_count or 0):
         pieces = _joined(parents, pieces)
@@ -212,12 +216,13 @@ def _member(items: pa.Array, name: str) -> pa.Array:
 
 
 def _joined(parents: pa.Array, pieces: pa.Array) -> pa.Array:
-    """The pieces of each parent, without repeats, joined by commas in the order given."""
-    table = pa.table({"parent": parents, "piece": pieces, "at": pa.array(range(len(pieces)))})
-    firsts = table.group_by(["parent", "piece"]).aggregate([("at", "min")])
-    if firsts.num_rows < table.num_rows:
-        table = table.take(firsts["at_min"].take(pc.sort_indices(firsts["at_min"])))
-    # parents ascend, so their counts come in the same order
+    """Join the distinct pieces of each parent by commas, in the order given."""
+    positions = pa.array(range(len(pieces)))
+    table = pa.table({"parent": parents, "piece": pieces, "position": positions})
+    firsts = table.group_by(["parent", "piece"]).aggregate([("position", "min")])["position_min"]
+    if len(firsts) < table.num_rows:
+        table = table.take(firsts.take(pc.sort_indices(firsts)))
+    # parents are ascending, so their counts come in the same order
     counts = flat(table["parent"]).value_counts().field("counts")
     offsets = pa.concat_arrays([pa.array([0], pa.int64()), pc.cumulative_sum(counts)])
     lists = pa.ListArray.from_arrays(offsets.cast(pa.int32()), flat(table["piece"]))

@@ -1,4 +1,4 @@
-"""Rows that give way to another of their id, wherever in a load both lie."""
+"""Detection of rows superseded by another row with the same id, anywhere in a load."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from dlt_bunce.records.source_columns import contents_of, field_values, versions
 from dlt_bunce.records.text import flat
 
 DUPLICATES = pa.schema([("row", pa.int64()), ("gives_way", pa.bool_())])
-"""Rows that give way to a newer one of their id; and rows to which others have to, though nothing
-but their place says that they are newer.
+"""Rows that give way to a newer row with the same id (`gives_way` is true), and rows that win over
+others only by their position in the load (`gives_way` is false).
 """
 PASS_IDS = 2_000_000
-"""So many ids are held at a time, as hashes of 8 bytes: larger loads are read in more passes."""
+"""Ids held in memory at a time, as hashes of 8 bytes; larger loads are read in several passes."""
 _PORTION_ROWS = 500_000
 _CANDIDATES = pa.schema(
     {
@@ -42,18 +42,18 @@ def find_duplicates(
     read: Read,
     rows: int,
     mapping: FieldMapping,
-    form: str | None,
+    date_format: str | None,
     *,
     in_order: bool = True,
     pass_ids: int = PASS_IDS,
 ) -> pa.Table:
-    """The rows of ids that come more than once (DUPLICATES, ascending).
+    """Return the rows whose id occurs more than once (DUPLICATES, ascending).
 
-    `read` gives the tables of a load with the columns asked for, each with the number of its first
-    row: the same at each call. Of equally new rows the last counts, as in `newest`, if they come
-    `in_order`; else their content decides, so that each run takes the same. There are `rows` in
-    all. Ids that come once are held as hashes alone, and others only for as long as their part is
-    looked at.
+    `read` yields the tables of a load with the requested columns, each with the number of its first
+    row; every call must yield the same. `rows` is the total number of rows. Of equally new rows the
+    last one wins if the rows are `in_order`, as in `newest`; otherwise their content decides, so
+    that every run picks the same row. Ids that occur once are held only as hashes, repeated ids
+    only while their part of the ids is processed.
     """
     found = [DUPLICATES.empty_table()]
     order = ["row"] if in_order else ["content", "row"]
@@ -63,28 +63,32 @@ def find_duplicates(
         if len(hashes):
             columns = {*mapping.columns.values(), *([mapping.version] if mapping.version else [])}
             found += _decided(
-                (_candidates(*one, mapping, form, hashes) for one in read(columns)), order
+                (
+                    _candidates(first_row, table, mapping, date_format, hashes)
+                    for first_row, table in read(columns)
+                ),
+                order,
             )
     return pa.concat_tables(found).sort_by("row").combine_chunks()
 
 
 def _repeated(read: Read, mapping: FieldMapping, part: int, parts: int) -> pa.Array:
-    """Hashes of a part of the ids: of those that come more than once."""
-    several = known = pa.array([], pa.uint64())
+    """Return the hashes of the ids that occur more than once, for one part of the ids."""
+    repeated = known = pa.array([], pa.uint64())
     mask = pa.scalar(parts - 1, pa.uint64())
     tables = (table for _, table in read([mapping.columns["customer_id"]]))
     hashed = (_hashes(_ids(table, mapping).drop_null()) for table in tables)
-    wanted = (each.filter(pc.equal(pc.bit_wise_and(each, mask), part)) for each in hashed)
+    wanted = (hashes.filter(pc.equal(pc.bit_wise_and(hashes, mask), part)) for hashes in hashed)
     for portion in _portions(wanted):
         counts = pa.concat_arrays([known, *portion]).value_counts()
         known = counts.field("values")
         again = known.filter(pc.greater(counts.field("counts"), 1))
-        several = pa.concat_arrays([several, again]).unique()
-    return several
+        repeated = pa.concat_arrays([repeated, again]).unique()
+    return repeated
 
 
 def _decided(parts: Iterable[pa.Table], order: Sequence[str]) -> Iterator[pa.Table]:
-    """The duplicates among candidates; of equally new ones the last in an order counts."""
+    """Yield the duplicates among candidates; of equally new rows the last in `order` wins."""
     best = _CANDIDATES.empty_table()
     for portion in _portions(parts):
         rows = pa.concat_tables([best, *portion]).sort_by([(name, "ascending") for name in order])
@@ -93,7 +97,7 @@ def _decided(parts: Iterable[pa.Table], order: Sequence[str]) -> Iterator[pa.Tab
         if kept is None:
             best = rows
             continue
-        # what nothing has decided stays undecided, whatever else equals it
+        # an undecided winner stays undecided, even if a later row has equal content
         contents = pc.if_else(was_open, pa.scalar(None, pa.string()), contents)
         is_open = undecided(ids, versions, contents, kept)
         best = rows.set_column(3, "open", is_open).filter(kept)
@@ -102,7 +106,7 @@ def _decided(parts: Iterable[pa.Table], order: Sequence[str]) -> Iterator[pa.Tab
 
 
 def _portions(parts: Iterable[_T]) -> Iterator[list[_T]]:
-    """Many rows at a time: what each portion is compared with may be large."""
+    """Group parts into portions of many rows, since each comparison may involve a large table."""
     held: list[_T] = []
     rows = 0
     for part in parts:
@@ -116,11 +120,15 @@ def _portions(parts: Iterable[_T]) -> Iterator[list[_T]]:
 
 
 def _candidates(
-    first_row: int, table: pa.Table, mapping: FieldMapping, form: str | None, hashes: pa.Array
+    first_row: int,
+    table: pa.Table,
+    mapping: FieldMapping,
+    date_format: str | None,
+    hashes: pa.Array,
 ) -> pa.Table:
     ids = _ids(table, mapping)
     rows = pa.array(range(first_row, first_row + table.num_rows), pa.int64())
-    versions, _ = versions_of(table, mapping, form)
+    versions, _ = versions_of(table, mapping, date_format)
     among = pc.and_(pc.is_valid(ids), pc.is_in(_hashes(pc.fill_null(ids, "")), hashes))
     table, ids = table.filter(among), ids.filter(among)
     contents = text_digests(contents_of(table, mapping))
@@ -129,7 +137,7 @@ def _candidates(
 
 
 def marked(rows: pa.Array, *, gives_way: bool) -> pa.Table:
-    """DUPLICATES of one kind."""
+    """Return a DUPLICATES table in which all rows have the same `gives_way`."""
     return pa.table([rows, pa.repeat(pa.scalar(gives_way), len(rows))], schema=DUPLICATES)
 
 

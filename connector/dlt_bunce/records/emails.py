@@ -1,4 +1,4 @@
-"""email: one canonical spelling for each address."""
+"""The email field: one canonical spelling per address."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from dlt_bunce.records.text import characters, read_text, without_invisible
 _LONGEST_LOCAL = 64
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
-# an apostrophe or a sign in front may be a spreadsheet's
+# no apostrophe or = in front: a spreadsheet may have added it
 _FIRST = r"[A-Za-z0-9!#$%&*+/?^_`{|}~-]"
 _PLAIN = rf"^{_FIRST}(?:{_ATOM})?(?:\.{_ATOM})*@(?:{_LABEL}\.)+[a-z][a-z]+$"
-# a whole address this short keeps the limits of its parts by itself
+# an address this short cannot exceed the length limits of its parts
 _PLAIN_LENGTH = 64
-# Ada <ada@example.com>, and the address alone in brackets
+# Ada <ada@example.com>, or the address alone in brackets
 _NAMED = re.compile(r"[^<>]*<([^<>]*)>[.,;]?")
 _TOP_LEVEL = re.compile(r"\.[a-z0-9-]*[a-z]$")
 
 
 def parse_emails(array: pa.Array, *, lowercase: bool = True) -> Column:
-    """Addresses by syntax alone, no DNS; names for tests such as example.com are fine.
+    """Parse addresses by syntax alone, without DNS; test domains such as example.com are valid.
 
-    The canonical form has a lower-case domain in ASCII (an internationalized domain in Punycode,
-    whichever way it came), and a lower-case local part unless `lowercase` is off.
+    The canonical form has a lowercase ASCII domain (internationalized domains become Punycode, in
+    whichever form they are given) and a lowercase local part unless `lowercase` is off.
     """
     column = read_text(array)
     if lowercase:
@@ -43,7 +43,7 @@ def parse_emails(array: pa.Array, *, lowercase: bool = True) -> Column:
 
 
 def _bare(text: str) -> str:
-    """The address in what people and spreadsheets write around one."""
+    """Strip what people and spreadsheets write around an address."""
     text = without_invisible(text)
     named = _NAMED.fullmatch(text)
     text = named[1].strip() if named else text

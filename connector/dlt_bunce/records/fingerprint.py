@@ -1,4 +1,4 @@
-"""Digests by which content is compared without being kept."""
+"""Digests for comparing content without storing it."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ _BYTES = 16
 # no canonical value holds a control character
 _BETWEEN, _MISSING = "\x1f", "\x1e"
 _FIRST_EDITION = ("customer_id", "email", "first_name", "last_name", "phone_no", "devices")
-"""Fields of the fingerprints that stores already hold, in this order for good."""
+"""Fields of the fingerprints in existing stores; their order must never change."""
 
 
 def fingerprint(fields: Mapping[str, pa.Array]) -> pa.Array:
-    """128-bit XXH3 of each row's canonical values, as 32 hex digits (string array).
+    """Return the 128-bit XXH3 of each row's canonical values, as 32 hex digits (string array).
 
-    Two rows have one fingerprint just when they have one payload, whose making it saves. A field
-    that is not of the first edition counts, with its name, only where a row has it: a field that
-    Bunce gets one day sends nobody again. XXH3 keeps apart what differs by chance, not what
-    somebody has made to collide: here, only two contents of one's own customer.
+    Two rows have the same fingerprint exactly if they have the same payload, so unchanged rows need
+    no payload. A field outside the first edition is included, with its name, only in rows that have
+    a value for it, so adding a field to Bunce does not resend every customer. XXH3 is not
+    collision-resistant against deliberate attacks; here, an attacker could only make two versions
+    of their own customer collide.
     """
     first = [fields[name] for name in _FIRST_EDITION if name in fields]
     values = [pc.fill_null(array, _MISSING) if array.null_count else array for array in first]
@@ -36,14 +37,14 @@ def fingerprint(fields: Mapping[str, pa.Array]) -> pa.Array:
 
 
 def text_digests(texts: pa.Array) -> pa.Array:
-    """128-bit XXH3 of each text's UTF-8, as 32 hex digits (string array); no text may be null."""
+    """Return the 128-bit XXH3 of each UTF-8 text, as 32 hex digits; no text may be null."""
     return _hex_digests(texts, xxh3_128_digest)
 
 
 def email_digests(emails: pa.Array, key: bytes) -> pa.Array:
-    """128-bit BLAKE2b keyed with `key` (up to 64 bytes), as 32 hex digits; null stays null.
+    """Return 128-bit BLAKE2b keyed with `key` (up to 64 bytes), as 32 hex digits; null stays null.
 
-    Without the key no address can be tried against it.
+    Without the key, nobody can test whether a digest belongs to a given address.
     """
     if isinstance(emails, pa.ChunkedArray):
         emails = emails.combine_chunks()

@@ -1,4 +1,4 @@
-"""customer_id: the key under which a customer is known everywhere."""
+"""The customer_id field: the key that identifies a customer everywhere."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from dlt_bunce.records.text import characters, read_text, without_invisible
 
 LONGEST = 255
 _PLAIN = rf"^[!-~]{{1,{LONGEST}}}$"
-# of this many characters none is odd: a look at once for most tables
+# ids of these characters alone cannot match _ODD, so most tables need only this check
 _USUAL = rf"^[0-9A-DF-Za-z_:@/-]{{1,{LONGEST}}}$"
 _POINT_ZERO = r"[+-]?[0-9]+\.0+"
-# what spreadsheets make of long numbers, and of formulas that fail
+# how spreadsheets write long numbers and failed formulas
 _ROUNDED = r"[0-9]+(?:\.[0-9]+)?E[+-]?[0-9]+"
 _ERROR = r"#(?:N/A|REF!|VALUE!|DIV/0!|NAME\?|NULL!|NUM!|SPILL!|CALC!|GETTING_DATA)"
 _ODD = rf"^(?:{_POINT_ZERO}|{_ROUNDED}|{_ERROR})$"
 
 
 def parse_identifiers(array: pa.Array) -> Column:
-    """Trimmed text of up to 255 characters without control characters.
+    """Parse ids as trimmed text of up to 255 characters without control characters.
 
     Integers, whole decimals, and whole floats up to 2^53 are written in plain decimal, UUIDs as
-    text; bytes must be UTF-8. Any other type is invalid. Case is kept: ids are opaque. Characters
-    that nobody sees go, so that two ids that look alike are one. 7.0 is 7; what a spreadsheet has
-    rounded (1.7E+12), or put in the place of an id (#N/A), is invalid.
+    text; bytes must be UTF-8. Any other type is invalid. Case is kept: ids are opaque. Invisible
+    characters are removed, so ids that look alike are equal. 7.0 becomes 7; a number that a
+    spreadsheet rounded (1.7E+12) and a spreadsheet error (#N/A) are invalid.
     """
     column = read_text(array, numbers=True)
     plain = pc.match_substring_regex(column.values, _USUAL)
@@ -45,13 +45,13 @@ def _parse(text: str) -> tuple[str | None, str | None]:
     if not text:
         return None, None
     if re.fullmatch(_ROUNDED, text):
-        return None, "a number that was rounded, such as 1.7E+12"
+        return None, "a rounded number, such as 1.7E+12"
     if re.fullmatch(_ERROR, text):
-        return None, "an error of a spreadsheet, such as #N/A"
+        return None, "a spreadsheet error, such as #N/A"
     if re.fullmatch(_POINT_ZERO, text):
         text = text.partition(".")[0]
     if len(text) > LONGEST:
-        return None, f"{characters(len(text))}, at most {LONGEST} are allowed"
+        return None, f"{characters(len(text))}; at most {LONGEST} are allowed"
     controls = sum(unicodedata.category(c) == "Cc" for c in text)
     if controls:
         return None, f"{characters(len(text))}, {controls} of them control characters"

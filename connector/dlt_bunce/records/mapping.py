@@ -1,4 +1,4 @@
-"""Which source column feeds which Bunce field."""
+"""Mapping of source columns to Bunce fields."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from dlt_bunce.records.paths import HINT, column_of_path
 from dlt_bunce.records.schema import ALIASES, FIELDS, MAPPABLE, PARTS, REQUIRED, fold
 
 VERSION = "version"
-_NOTHING: Mapping[str, str] = MappingProxyType({})
+_EMPTY: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class FieldMapping:
-    """The outcome of `resolve_mapping`.
+    """The result of `resolve_mapping`.
 
-    `columns` goes from field to source column, or to a path within one; `how` says for each field,
-    those filled by a default alone included, and for the version, what decided: hint, config,
-    name, alias, or default. `version` is what orders versions of a customer, or None.
+    `columns` maps fields to source columns, or to paths within one. `how` tells for each field
+    (including those filled only by a default) and for the version what decided: hint, config, name,
+    alias, or default. `version` is the column that orders versions of a customer, or None.
     """
 
     columns: Mapping[str, str]
@@ -29,28 +29,28 @@ class FieldMapping:
 
     @property
     def by_name(self) -> list[str]:
-        """Fields whose columns followed from names alone."""
+        """Fields whose columns were found by name or alias."""
         return [field for field in self.columns if self.how[field] in {"name", "alias"}]
 
     @property
     def recorded(self) -> dict[str, str]:
-        """Columns and version in the form that `resolve_mapping` takes as hints or config."""
+        """Columns and version in the format `resolve_mapping` takes as hints or config."""
         return {**self.columns, **({} if self.version is None else {VERSION: self.version})}
 
 
 def resolve_mapping(
     columns: Sequence[str],
     *,
-    hints: Mapping[str, str] = _NOTHING,
-    config: Mapping[str, str] = _NOTHING,
-    defaults: Mapping[str, str] = _NOTHING,
+    hints: Mapping[str, str] = _EMPTY,
+    config: Mapping[str, str] = _EMPTY,
+    defaults: Mapping[str, str] = _EMPTY,
 ) -> FieldMapping:
-    """Maps every field: by hint, else config, else the field's own name, else a known alias.
+    """Map every field: by hint, else config, else the field's own name, else a known alias.
 
-    `hints` and `config` go from field (or "version") to a column, or to a path within one. Raises
-    MappingError, with the columns there are and the line to write, for a required field with
-    neither column nor default, a column that does not exist, a field that Bunce does not have, and
-    any match that is not unique. dlt's own columns (`_dlt_…`) are never mapped.
+    `hints` and `config` map fields (or "version") to a column, or to a path within one. Raises
+    MappingError, with the existing columns and the line to add, for a required field with neither a
+    column nor a default, a column that does not exist, a field that Bunce does not have, and any
+    ambiguous match. dlt's own columns (`_dlt_…`) are never mapped.
     """
     own = tuple(column for column in columns if not column.startswith("_dlt_"))
     _refuse_unknown(own, hints, config, defaults)
@@ -63,7 +63,7 @@ def resolve_mapping(
     for field in FIELDS:
         if field not in chosen and (found := _by_name(field, own)) is not None:
             chosen[field], how[field] = found
-    _take_parts(chosen, how, own)
+    _map_device_parts(chosen, how, own)
     _refuse_shared(chosen, how, own)
     for field in FIELDS:
         if field not in chosen and defaults.get(field) is not None:
@@ -79,22 +79,24 @@ def resolve_mapping(
 def refuse_other_names(
     mapping: FieldMapping, before: Mapping[str, str], columns: Sequence[str]
 ) -> None:
-    """Raises MappingError where names alone lead to another column than they did `before` (field to
-    column): a column that is new at the source must not make everybody somebody else.
+    """Raise MappingError if a field found by name has another column than `before`.
+
+    `before` maps fields to columns. A column added at the source must not silently replace the id
+    or any other field of every customer.
     """
     for field in mapping.by_name:
         old, new = before.get(field), mapping.columns[field]
         if old not in (None, new):
             raise MappingError(
-                f"By its name, column {new!r} would be {field} now; until now that was {old!r}.",
+                f"Column {new!r} now matches {field} by name, but earlier runs used {old!r}.",
                 columns=columns,
-                remedy=f"To keep {old}: {_write([(field, old)])} To take {new}: the same with "
-                f'"{new}".',
+                remedy=f"To keep {old}: {_instructions([(field, old)])} To switch to {new}, do the "
+                f'same with "{new}".',
             )
 
 
 def column_of(field: str, columns: Sequence[str]) -> str | None:
-    """The column that feeds a field by its name, if any. Raises MappingError for several."""
+    """Return the column that matches a field by name, if any. Raises MappingError for several."""
     found = _by_name(field, [name for name in columns if not name.startswith("_dlt_")])
     return None if found is None else found[0]
 
@@ -127,43 +129,43 @@ def _refuse_unknown(
         for field in given:
             if field not in known:
                 raise MappingError(
-                    f"The {origin} for {field!r} names no field of Bunce; "
-                    f"the fields are: {', '.join(known)}.",
+                    f"The {origin} for {field!r} does not name a Bunce field. "
+                    f"The fields are: {', '.join(known)}.",
                     columns=columns,
-                    remedy=_write([(FIELDS[0], columns[0] if columns else "your_column")]),
+                    remedy=_instructions([(FIELDS[0], columns[0] if columns else "your_column")]),
                 )
     if defaults.get("customer_id") is not None:
         raise MappingError(
-            "A default for customer_id would make one customer of every row without an id.",
+            "A default for customer_id would merge all rows without an id into one customer.",
             columns=columns,
             remedy="Remove customer_id from [destination.bunce.defaults].",
         )
 
 
-def _take_parts(chosen: dict[str, str], how: dict[str, str], columns: Sequence[str]) -> None:
-    """Maps the two columns of one device, where there are both, unless a column holds `devices`."""
+def _map_device_parts(chosen: dict[str, str], how: dict[str, str], columns: Sequence[str]) -> None:
+    """Map device_type and device_token if both exist, unless a column is mapped to `devices`."""
     given = [part for part in PARTS if part in chosen]
     if given and "devices" in chosen:
         if how["devices"] in {"hint", "config"}:
             raise MappingError(
-                f"Both devices and {given[0]} are mapped.",
+                f"Both devices and {given[0]} are mapped; only one of them can be.",
                 columns=columns,
-                remedy=_write([("devices", chosen["devices"])]),
+                remedy=_instructions([("devices", chosen["devices"])]),
             )
         del chosen["devices"], how["devices"]
     if "devices" in chosen:
         return
     found = {part: _by_name(part, columns) for part in PARTS if part not in chosen}
-    there = {part: one for part, one in found.items() if one is not None}
-    if len(given) + len(there) == len(PARTS):
-        for part, one in there.items():
-            chosen[part], how[part] = one
+    matches = {part: match for part, match in found.items() if match is not None}
+    if len(given) + len(matches) == len(PARTS):
+        for part, match in matches.items():
+            chosen[part], how[part] = match
     elif given:
-        [other] = [part for part in PARTS if part not in given]
+        [missing] = [part for part in PARTS if part not in given]
         raise MappingError(
-            f"{given[0]} is mapped and {other} is not: a device needs both.",
+            f"{given[0]} is mapped but {missing} is not; a device needs both.",
             columns=columns,
-            remedy=_write([(given[0], chosen[given[0]]), (other, "your_column")]),
+            remedy=_instructions([(given[0], chosen[given[0]]), (missing, "your_column")]),
         )
 
 
@@ -171,11 +173,11 @@ def _refuse_absent(field: str, column: str, columns: Sequence[str], origin: str)
     found = columns.count(column_of_path(column, columns) or column)
     if found == 1:
         return
-    problem = "does not exist" if not found else f"exists {found} times"
+    problem = "does not exist" if not found else f"appears {found} times"
     raise MappingError(
         f"The {origin} maps {field} to column {column!r}, which {problem}.",
         columns=columns,
-        remedy=_write([(field, _likely(column, columns))]),
+        remedy=_instructions([(field, _closest(column, columns))]),
     )
 
 
@@ -183,9 +185,9 @@ def _refuse_ambiguous(field: str, candidates: Sequence[str], columns: Sequence[s
     if len(candidates) > 1:
         named = ", ".join(repr(candidate) for candidate in candidates)
         raise MappingError(
-            f"Several columns could be {field}: {named}.",
+            f"Several columns match {field}: {named}.",
             columns=columns,
-            remedy=_write([(field, candidates[0])]),
+            remedy=_instructions([(field, candidates[0])]),
         )
 
 
@@ -195,15 +197,15 @@ def _refuse_shared(
     for field in FIELDS:
         if how.get(field) != "alias":
             continue
-        others = [
-            other for other in FIELDS if other != field and chosen.get(other) == chosen[field]
+        sharing = [
+            mapped for mapped in FIELDS if mapped != field and chosen.get(mapped) == chosen[field]
         ]
-        if others:
+        if sharing:
             raise MappingError(
-                f"Column {chosen[field]!r} is {others[0]} already and would by its name be "
-                f"{field} too.",
+                f"Column {chosen[field]!r} is already mapped to {sharing[0]} and also matches "
+                f"{field} by name.",
                 columns=columns,
-                remedy=_write([(field, chosen[field])]),
+                remedy=_instructions([(field, chosen[field])]),
             )
 
 
@@ -211,9 +213,9 @@ def _refuse_missing(columns: Sequence[str], how: Mapping[str, str]) -> None:
     missing = [field for field in REQUIRED if field not in how]
     if missing:
         raise MappingError(
-            f"No column and no default for the required {_plural(missing)}.",
+            f"No column or default for the required {_plural(missing)}.",
             columns=columns,
-            remedy=_write([(field, "your_column") for field in missing]),
+            remedy=_instructions([(field, "your_column") for field in missing]),
         )
 
 
@@ -221,14 +223,14 @@ def _plural(fields: Sequence[str]) -> str:
     return f"field{'s' if len(fields) > 1 else ''} {', '.join(fields)}"
 
 
-def _likely(wanted: str, columns: Sequence[str]) -> str:
+def _closest(wanted: str, columns: Sequence[str]) -> str:
     from difflib import get_close_matches
 
     close = get_close_matches(wanted, columns, n=1)
     return close[0] if close else "your_column"
 
 
-def _write(pairs: Sequence[tuple[str, str]]) -> str:
+def _instructions(pairs: Sequence[tuple[str, str]]) -> str:
     keywords = ", ".join(f'{field}="{column}"' for field, column in pairs)
     lines = ", ".join(f'{field} = "{column}"' for field, column in pairs)
     options = " ".join(
@@ -236,6 +238,7 @@ def _write(pairs: Sequence[tuple[str, str]]) -> str:
         for field, column in pairs
     )
     return (
-        f"Write bunce_adapter(data, {keywords}) in the pipeline, [destination.bunce.mapping] "
-        f"{lines} in the configuration, or {options} on the command line. {HINT}"
+        f"Use bunce_adapter(data, {keywords}) in the pipeline, {lines} under "
+        f"[destination.bunce.mapping] in the configuration, or {options} on the command line. "
+        f"{HINT}"
     )

@@ -1,4 +1,4 @@
-"""first_name and last_name."""
+"""The first_name and last_name fields."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from dlt_bunce.records.column import Column, any_true, none_of
 from dlt_bunce.records.text import characters, read_text
 
 LONGEST = 255
-# Characters that Unicode normalization leaves alone wherever they stand: printable ASCII, Latin,
-# Greek, Cyrillic, Arabic letters, kana, Han, Hangul, emoji. Arrow's own normalization differs
-# between its releases, and a fingerprint must not.
+# Characters that Unicode normalization never changes, whatever their neighbors: printable ASCII,
+# Latin, Greek, Cyrillic, Arabic letters, kana, Han, Hangul, emoji. Arrow's own normalization
+# differs between releases, which fingerprints must not.
 _STABLE = (
     r"!-~\x{a1}-\x{ac}\x{ae}-\x{2ff}\x{391}-\x{3a1}\x{3a3}-\x{3c9}\x{400}-\x{482}\x{48a}-\x{52f}"
     r"\x{621}-\x{64a}\x{3041}-\x{3096}\x{30a1}-\x{30fa}\x{4e00}-\x{9fff}\x{ac00}-\x{d7a3}"
@@ -26,8 +26,8 @@ _PLAIN = rf"^[{_STABLE}]+(?: [{_STABLE}]+)*$"
 _ENTITY = r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"
 _REPLACEMENT = "\ufffd"
 _BLANKS = re.compile(r"\s+")
-# Format characters that people write on purpose: joiners in Indic scripts, Persian, and emoji, tags
-# in flags, and the Arabic, Syriac, and Kaithi signs that are visible.
+# Format characters with a visible effect: joiners in Indic scripts, Persian, and emoji, tags in
+# flags, and the visible Arabic, Syriac, and Kaithi signs.
 _VISIBLE_FORMATS = frozenset(
     "\u200c\u200d\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"
     + "".join(map(chr, (*range(0x600, 0x606), *range(0xE0020, 0xE0080))))
@@ -35,11 +35,11 @@ _VISIBLE_FORMATS = frozenset(
 
 
 def parse_names(array: pa.Array, *, unescape: bool = False) -> Column:
-    """Text in NFC, trimmed, inner white space folded to one blank, control characters out.
+    """Parse names: NFC, trimmed, white space collapsed to one blank, control characters removed.
 
-    Up to 255 characters; what is empty after cleaning is missing. Numbers are not names. HTML
-    entities (O&#39;Brien) are decoded if `unescape`, else noted, as is U+FFFD: somebody has decoded
-    or encoded the source wrongly.
+    Names have up to 255 characters; a name that is empty after cleaning is missing. Numbers are not
+    names. HTML entities (O&#39;Brien) are decoded if `unescape` is set and noted otherwise. U+FFFD
+    is noted, too: it means that the source was decoded or encoded wrongly.
     """
     column = read_text(array)
     entities = _matches(column.values, "&", _ENTITY)
@@ -57,7 +57,7 @@ def parse_names(array: pa.Array, *, unescape: bool = False) -> Column:
 
 
 def _matches(texts: pa.Array, sign: str, pattern: str) -> pa.Array:
-    """Which texts have a pattern, of those few that have a sign of it."""
+    """Return which texts match a pattern, testing only those that contain `sign`."""
     found = pc.fill_null(pc.match_substring(texts, sign), False)
     if not any_true(found):
         return found
@@ -70,7 +70,7 @@ def _parse(text: str) -> tuple[str | None, str | None]:
     if not name.strip(" \u200c\u200d"):
         return None, None
     if len(name) > LONGEST:
-        return None, f"{characters(len(name))}, at most {LONGEST} are allowed"
+        return None, f"{characters(len(name))}; at most {LONGEST} are allowed"
     return name, None
 
 

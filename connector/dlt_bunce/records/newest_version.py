@@ -1,4 +1,4 @@
-"""Which of several rows with one key counts."""
+"""Choice of the newest among rows with the same key."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import pyarrow.compute as pc
 
 
 def newest(keys: pa.Array, versions: pa.Array) -> pa.Array | None:
-    """Boolean mask of the rows to keep, or None if every key is there once.
+    """Return a boolean mask of the rows to keep, or None if no key occurs twice.
 
-    Of the rows with one key (string) the one with the largest version (int64, null the smallest)
-    stays, of equal ones the last. Rows without a key all stay.
+    Of the rows with one key (string), the row with the largest version (int64, null is smallest)
+    stays; of equal versions, the last row. Rows without a key all stay.
     """
     encoded = keys.dictionary_encode()
     if len(encoded.dictionary) + keys.null_count == len(keys):
@@ -20,7 +20,7 @@ def newest(keys: pa.Array, versions: pa.Array) -> pa.Array | None:
     ).filter(pc.is_valid(keys))
     if versions.null_count < len(versions):
         tops = table.group_by("key").aggregate([("version", "max")]).sort_by("key")
-        # keys are dictionary indices, so the sorted groups are addressed by them
+        # keys are dictionary indices, so they index the sorted groups
         top = tops["version_max"].take(table["key"])
         among = pc.fill_null(pc.equal(table["version"], top), False)
         table = table.filter(pc.or_(among, pc.is_null(top)))
@@ -30,17 +30,17 @@ def newest(keys: pa.Array, versions: pa.Array) -> pa.Array | None:
 
 
 def repeated(keys: pa.Array) -> pa.Array:
-    """Boolean mask of the rows whose key comes more than once."""
+    """Return a boolean mask of the rows whose key occurs more than once."""
     counts = keys.value_counts()
-    several = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
-    return pc.and_(pc.is_valid(keys), pc.is_in(keys, several))
+    repeated_keys = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+    return pc.and_(pc.is_valid(keys), pc.is_in(keys, repeated_keys))
 
 
 def undecided(keys: pa.Array, versions: pa.Array, contents: pa.Array, kept: pa.Array) -> pa.Array:
-    """Boolean mask of the `kept` rows for which nothing but their place speaks.
+    """Return a boolean mask of the `kept` rows that won only by their position.
 
-    Another row of their key has an equal version, or none as they have, and other `contents`
-    (string; null is another than any).
+    Another row with the same key has an equal version (or also none) and different `contents`
+    (string; null differs from everything).
     """
     winners = pc.index_in(keys, value_set=keys.filter(kept))
     version = versions.filter(kept).take(winners)

@@ -1,4 +1,4 @@
-"""Values inside of a column: `properties.email`, `phones.0.number`."""
+"""Paths to values inside a column: `properties.email`, `phones.0.number`."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ import pyarrow.compute as pc
 
 from dlt_bunce.records.text import flat
 
-HINT = "A value inside of a column is named by its path, such as properties.email or phones.0."
+HINT = "To map a value inside a column, use its path, such as properties.email or phones.0."
 
 
 def column_of_path(path: str, columns: Collection[str]) -> str | None:
-    """The column that a path starts at: of its own name, or of the longest beginning; or None."""
+    """Return the column named like the path or like its longest prefix, or None."""
     return next((start for start in starts_of(path) if start in columns), None)
 
 
 def starts_of(path: str) -> Iterator[str]:
-    """A path, and what comes before each of its dots, the longest first."""
+    """Yield a path and its prefixes at each dot, longest first."""
     while path:
         yield path
         path = path.rpartition(".")[0]
 
 
 def at_path(column: Any, steps: Sequence[str]) -> pa.Array:
-    """What lies at a path within each cell; null where there is no such member or item.
+    """Return the value at a path within each cell; null if there is no such member or item.
 
-    A cell may be a struct, a map, a list (a step is then a place, from 0), or JSON text. Members of
-    JSON are text, as they are written there; objects and lists stay JSON.
+    A cell may be a struct, a map, a list (a step is then a zero-based index), or JSON text. Scalars
+    in JSON are returned as text, exactly as written; objects and lists stay JSON.
     """
     array = flat(column)
     for number, step in enumerate(steps):
@@ -48,9 +48,9 @@ def _member(array: pa.Array, step: str) -> pa.Array:
     if pa.types.is_map(kind) and pa.types.is_string(kind.key_type):
         return pc.map_lookup(array, step, "first")
     if _is_list(kind) and step.isdecimal():
-        place = int(step)
-        has = pc.fill_null(pc.greater(pc.list_value_length(array), place), False)
-        found = pc.list_element(array.filter(has), place)
+        index = int(step)
+        has = pc.fill_null(pc.greater(pc.list_value_length(array), index), False)
+        found = pc.list_element(array.filter(has), index)
         positions = pc.subtract(pc.cumulative_sum(pc.cast(has, pa.int64())), 1)
         return found.take(pc.if_else(has, positions, pa.scalar(None, pa.int64())))
     return pa.nulls(len(array))
@@ -64,12 +64,12 @@ def _is_list(kind: Any) -> bool:
 
 
 def _in_json(texts: pa.Array, steps: Sequence[str]) -> pa.Array:
-    return pa.array([_of_text(text, steps) for text in texts.to_pylist()], pa.string())
+    return pa.array([_at_json_path(text, steps) for text in texts.to_pylist()], pa.string())
 
 
-def _of_text(text: str | None, steps: Sequence[str]) -> str | None:
+def _at_json_path(text: str | None, steps: Sequence[str]) -> str | None:
     try:
-        # no digit of a number is lost
+        # numbers as text, so that no digit is lost
         value = None if text is None else json.loads(text, parse_int=str, parse_float=str)
     except ValueError:
         return None

@@ -1,4 +1,4 @@
-"""The customer as it goes to Bunce: canonical JSON, one text for one content."""
+"""The customer as sent to Bunce: canonical JSON, so equal content has equal text."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from dlt_bunce.records.column import any_true
 from dlt_bunce.records.schema import FIELDS
 from dlt_bunce.records.text import flat
 
-# what JSON must escape inside a string
+# bytes that JSON must escape inside a string
 _SPECIAL = bytes(range(0x20)) + b'"\\'
 _CONTROLS = r"[\x00-\x1f]"
 
 
 def with_payloads(rows: pa.Table) -> pa.Table:
-    """Accepted rows with one more column, `payload`: what is sent of each."""
+    """Return accepted rows with a `payload` column: the JSON object to send for each."""
     fields = {name: flat(rows.column(name)) for name in FIELDS}
     return rows.append_column("payload", payloads(fields))
 
 
 def payloads(fields: Mapping[str, pa.Array]) -> pa.Array:
-    """JSON objects (string array) with the keys in the order of `fields`, null fields left out.
+    """Return JSON objects (string array), keys in the order of `fields`, null fields left out.
 
     Each array holds plain text, except `devices`, which is JSON already. Equal to Python's
     `json.dumps(customer, ensure_ascii=False, separators=(",", ":"))`.
@@ -40,13 +40,13 @@ def payloads(fields: Mapping[str, pa.Array]) -> pa.Array:
         else:
             parts += [head, values, quote]
     members = pc.binary_join_element_wise(*parts, "")
-    # the comma before the first member, or nothing where there is no member, becomes the brace
+    # the brace replaces the comma before the first member, or starts an object without members
     opened = pc.binary_replace_slice(members, 0, 1, "{")
     return pc.binary_join_element_wise(opened, "}", "")
 
 
 def json_text(array: pa.Array) -> pa.Array:
-    """The inside of a JSON string for every value, without the quotes."""
+    """Return every value as the inside of a JSON string, without the quotes."""
     if not _needs_escape(array):
         return array
     text = pc.replace_substring(array, "\\", "\\\\")
@@ -64,7 +64,7 @@ def _needs_escape(array: pa.Array) -> bool:
     data = array.buffers()[2]
     if data is None or not len(array):
         return False
-    # One pass over the whole buffer is many times faster than a pattern per value. A slice sees
-    # its neighbors here, which may cost time but no correctness.
+    # One pass over the whole buffer is many times faster than a pattern per value. The buffer of a
+    # slice includes its neighbors, which may cost time but is still correct.
     content = data.to_pybytes()
     return len(content.translate(None, _SPECIAL)) != len(content)

@@ -1,4 +1,4 @@
-"""What the numbering plans of countries say, in the form of Arrow's kernels."""
+"""Checks against the numbering plans of countries, with Arrow kernels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _CODE_DIGITS = 3
-"""The longest country code."""
+"""Digits of the longest country code."""
 _KINDS = (
     "fixed_line",
     "mobile",
@@ -26,8 +26,10 @@ _KINDS = (
 
 
 def fits_its_country(international: pa.Array) -> pa.Array:
-    """Whether numbers of E.164's form have a length of their country's, and no trunk prefix behind
-    the country code: boolean, null for null. A code that no country has fits.
+    """Return whether E.164 numbers fit their country's plan: boolean, null for null.
+
+    A number fits if its length is possible in its country and no trunk prefix follows the country
+    code. A code that no country has fits.
     """
     head = pc.utf8_slice_codeunits(international, 1, 1 + _CODE_DIGITS)
     length = pc.cast(pc.utf8_length(international), pa.string())
@@ -52,9 +54,10 @@ def _fits(key: str) -> tuple[bool, str]:
     trunk = plan.national_prefix_for_parsing
     if not trunk:
         return national in plan.general_desc.possible_length, ""
-    # where the prefix may be nothing at all, the library must look at each number
-    behind = "" if re.match(trunk, "") else f"(?:{trunk})"
-    return national in plan.general_desc.possible_length, code + behind
+    # if the prefix may be empty, the pattern matches every number of the country, so the library
+    # must check each of them
+    trunk_pattern = "" if re.match(trunk, "") else f"(?:{trunk})"
+    return national in plan.general_desc.possible_length, code + trunk_pattern
 
 
 def _plan_of(head: str) -> tuple[str, Any] | None:
@@ -77,11 +80,11 @@ def _plan_of(head: str) -> tuple[str, Any] | None:
 
 @lru_cache(maxsize=32)
 def valid_pattern(region: str) -> str:
-    """The pattern of a region's valid national numbers, of whatever kind."""
+    """Return the pattern of a region's valid national numbers of every kind."""
     import phonenumbers
 
     plan = phonenumbers.PhoneMetadata.metadata_for_region(region)
-    assert plan is not None  # noqa: S101, the caller has looked
+    assert plan is not None  # noqa: S101, the caller has checked it
     kinds = (getattr(plan, kind) for kind in _KINDS)
     patterns = {kind.national_number_pattern for kind in kinds if kind is not None}
     return "|".join(sorted(pattern for pattern in patterns if pattern)) or "$^"

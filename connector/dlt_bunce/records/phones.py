@@ -1,4 +1,4 @@
-"""phone_no: international numbers in E.164."""
+"""The phone_no field: international numbers in E.164."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from dlt_bunce.records.text import characters, read_text
 
 _E164 = r"^\+[1-9][0-9]{6,14}$"
 _SEPARATORS = r"[\s\p{Z}\p{Pd}\p{Cf}\x{2212}.()/]+"
-# a number written as a decimal one
+# a number written as a decimal
 _POINT_ZERO = r"^(\+?[0-9]{6,})\.0+$"
-# digits that stand apart at the end (a counter, an extension, or the number's own), or two numbers
+# separate digits at the end (a counter, an extension, or part of the number), or two numbers
 _TAIL = r"[^0-9+][0-9]{1,5}[)\s]*$|[/;,|]"
 _TRUNK = "0"
 _TRUNK_ZERO = "(0)"
@@ -29,49 +29,49 @@ _APART = re.compile(r"[\s()./x\-\u2010-\u2015\u2212]+[0-9]{1,5}[)\s]*$", re.IGNO
 
 
 def parse_phones(array: pa.Array, *, default_region: str | None = None) -> Column:
-    """+ and 7 to 15 digits, of a length that the country has.
+    """Parse phone numbers: + and 7 to 15 digits, of a length that exists in the country.
 
-    A range that the numbering plan does not know is no fault, since plans grow. Separators go, a
-    leading 00 becomes +, a trunk prefix behind the country code goes as `phonenumbers` has it.
-    What stands behind the number and apart from it (a counter, an extension, a second number) is
-    left out where the number is valid without it, and never glued to it.
+    A range missing from the numbering plan is valid, since plans grow. Separators are removed, a
+    leading 00 becomes +, and a trunk prefix after the country code is removed as `phonenumbers`
+    does. Anything separate after the number (a counter, an extension, a second number) is left out
+    and `noted` if the number is valid without it; it is never joined to the number.
 
-    A national number needs `default_region` (an ISO code such as NG) and must be valid there;
-    without one it is invalid, since guessing a country reaches a stranger. Raises
+    A national number needs `default_region` (an ISO code such as NG) and must be valid there.
+    Without one it is invalid, because a guessed country could reach a stranger. Raises
     ConfigurationError for a region that does not exist.
     """
     column = read_text(array, numbers=True)
     plain = pc.match_substring_regex(column.values, _E164)
     values, international = column.values, plain
-    region = _known(default_region)
+    region = _checked_region(default_region)
     if any_true(pc.invert(plain)):
         written = pc.replace_substring_regex(column.values, _POINT_ZERO, r"\1")
-        whole = pc.or_(
+        keep_separators = pc.or_(
             pc.match_substring(written, _TRUNK_ZERO), pc.match_substring_regex(written, _TAIL)
         )
         compact = pc.replace_substring_regex(written, _SEPARATORS, "")
         compact = pc.replace_substring_regex(compact, "^00", "+")
-        values = pc.if_else(pc.or_(plain, whole), written, compact)
+        values = pc.if_else(pc.or_(plain, keep_separators), written, compact)
         if region is not None:
             values = usual_nationals(values, region)
         international = pc.match_substring_regex(values, _E164)
     passes = pc.and_(international, fits_its_country(values))
-    longer: set[str] = set()
+    shortened: set[str] = set()
 
     def judgment(text: str) -> tuple[str | None, str | None]:
-        value, reason, is_less = _parse(text, region)
-        if is_less:
-            longer.add(text)
+        value, reason, left_out = _parse(text, region)
+        if left_out:
+            shortened.add(text)
         return value, reason
 
     judged = column.with_values(values).judge(passes, judgment)
-    if not longer:
+    if not shortened:
         return judged
-    return replace(judged, noted=pc.is_in(values, value_set=pa.array(sorted(longer))))
+    return replace(judged, noted=pc.is_in(values, value_set=pa.array(sorted(shortened))))
 
 
 def _parse(text: str, region: str | None) -> tuple[str | None, str | None, bool]:
-    """The number or the reason why there is none, and whether something was left out."""
+    """Return the number or the reason why it is invalid, and whether anything was left out."""
     number = re.sub(r"^\s*tel:\s*", "", _ascii_digits(text), flags=re.IGNORECASE)
     compact = _compact(number)
     if not compact:
@@ -81,38 +81,38 @@ def _parse(text: str, region: str | None) -> tuple[str | None, str | None, bool]
     if not compact.startswith("+") and region is None:
         return None, f"no country code and no default_region: {_shape(compact)}", False
     for part in _parts(number):
-        found = _valid(part, region)
-        if found:
-            return found, None, part != number or bool(_EXTENSION.search(number))
-    # a range that the plan does not know: but then nothing may stand apart, that could be glued on
+        valid = _valid_e164(part, region)
+        if valid:
+            return valid, None, part != number or bool(_EXTENSION.search(number))
+    # a range missing from the plan is valid, unless it may include digits that do not belong to it
     if re.fullmatch(_E164, compact) and _is_possible(compact) and not _APART.search(number):
         return compact, None, False
     return None, _shape(compact), False
 
 
 def _parts(number: str) -> Iterator[str]:
-    """The number as it is written, and then with less and less of what stands behind it."""
+    """Yield the number as written, then with less and less of what follows it."""
     yield number
-    first = _BETWEEN.split(number)[0].strip()
-    if first != number:
-        yield first
-    while (shorter := _APART.sub("", first)) not in {first, ""}:
-        first = shorter
-        yield first
+    part = _BETWEEN.split(number)[0].strip()
+    if part != number:
+        yield part
+    while (shorter := _APART.sub("", part)) not in {part, ""}:
+        part = shorter
+        yield part
 
 
 def _compact(number: str) -> str:
     return re.sub(r"^00", "+", re.sub(r"[\s\-\u2010-\u2015\u2212.()/]+", "", number))
 
 
-def _valid(number: str, region: str | None) -> str | None:
-    """The number in E.164 where its country has it, be it with an extension behind."""
+def _valid_e164(number: str, region: str | None) -> str | None:
+    """Return the number in E.164 if it is valid in its country, without any extension."""
     import phonenumbers
 
     if re.search(r"[^\W\d_]", re.sub(r"(?i)\b(?:ext|x)\b\.?|(?<=[0-9])x", "", number)):
-        return None  # the library reads letters as keys
+        return None  # the library reads letters as keypad digits
     if number.count("+") > 1:
-        return None  # nor is it strict about signs
+        return None  # and ignores extra plus signs
     try:
         parsed = phonenumbers.parse(re.sub(r"^[\s(]*00", "+", number), region)
     except phonenumbers.NumberParseException:
@@ -124,7 +124,7 @@ def _valid(number: str, region: str | None) -> str | None:
 
 
 def _is_possible(compact: str) -> bool:
-    """Whether the country has numbers so long; one that no country has is not known better."""
+    """Return whether the length exists in the country; true for an unassigned country code."""
     import phonenumbers
 
     try:
@@ -136,9 +136,9 @@ def _is_possible(compact: str) -> bool:
 
 
 def usual_nationals(values: pa.Array, region: str) -> pa.Array:
-    """Valid national numbers dialed with 0 (digits only) in E.164; all others stay as they are.
+    """Convert valid national numbers dialed with 0 (digits only) to E.164; leave others unchanged.
 
-    What it changes it changes as `phonenumbers` would, only without a Python call for each.
+    Converts exactly like `phonenumbers`, without a Python call per number.
     """
     from phonenumbers import PhoneMetadata
 
@@ -161,19 +161,19 @@ def usual_nationals(values: pa.Array, region: str) -> pa.Array:
                 pc.is_in(pc.utf8_length(national), value_set=lengths),
             ),
         )
-        # 0 may also begin a call abroad, or a number that is national with its 0
-        other = pc.or_(
+        # 0 may also begin the international prefix, or belong to the national number
+        ambiguous = pc.or_(
             pc.match_substring_regex(values, rf"^(?:{plan.international_prefix})"),
             pc.match_substring_regex(values, valid),
         )
     except pa.ArrowInvalid:
-        # a pattern that RE2 does not know
+        # RE2 does not support the pattern
         return values
     international = pc.binary_join_element_wise(f"+{plan.country_code}", national, "")
-    return pc.if_else(pc.and_not(usual, other), international, values)
+    return pc.if_else(pc.and_not(usual, ambiguous), international, values)
 
 
-def _known(region: str | None) -> str | None:
+def _checked_region(region: str | None) -> str | None:
     if not region:
         return None
     import phonenumbers
@@ -181,7 +181,7 @@ def _known(region: str | None) -> str | None:
     if region.upper() not in phonenumbers.SUPPORTED_REGIONS:
         raise ConfigurationError(
             f"default_region {region!r} is not a country code.",
-            remedy="Set an ISO 3166 code of two letters, such as NG, GB, or IN.",
+            remedy="Set a two-letter ISO 3166 code, such as NG, GB, or IN.",
         )
     return region.upper()
 

@@ -1,4 +1,4 @@
-"""Arrow tables of whatever types there are, in types that dlt and Parquet files take."""
+"""Conversion of Arrow tables to types that dlt and Parquet files support."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from dlt_bunce.records.text import flat
 
 
 def plain(table: Any) -> Any:
-    """The same rows; columns of other types are brought to the nearest. Anything but a table or a
-    record batch is returned as it is.
+    """Return the same rows with unsupported column types converted to the closest supported type.
 
-    Nanoseconds become microseconds, UUIDs, durations, intervals, and unions text, views and
-    run-end-encoded values what they stand for, other extension types what they are stored as.
-    Raises SourceError for two columns of one name, of which dlt would keep the last.
+    Nanoseconds become microseconds; UUIDs, durations, intervals, and unions become text; views and
+    run-end-encoded values are decoded; other extension types become their storage type. Anything
+    but a table or a record batch is returned unchanged. Raises SourceError for two columns with the
+    same name, of which dlt would keep only the last.
     """
     if not isinstance(table, pa.Table | pa.RecordBatch):
         return table
@@ -26,24 +26,24 @@ def plain(table: Any) -> Any:
         return table
     if isinstance(table, pa.RecordBatch):
         table = pa.Table.from_batches([table])
-    for at, field in enumerate(table.schema):
+    for index, field in enumerate(table.schema):
         if _plain_type(field.type) != field.type:
-            column = _plain_array(flat(table.column(at)))
-            table = table.set_column(at, pa.field(field.name, column.type), column)
+            column = _plain_array(flat(table.column(index)))
+            table = table.set_column(index, pa.field(field.name, column.type), column)
     return table
 
 
 def refuse_twice(names: Any, where: str) -> None:
-    """Raises SourceError for the first name that stands twice."""
+    """Raise SourceError for the first name that appears twice."""
     seen: set[str] = set()
     for name in names:
-        base, _, number = name.rpartition(":")  # as SQLite numbers those of a subquery
-        twice = name if name in seen else base if number.isdecimal() and base in seen else None
-        if twice is not None:
+        base, _, number = name.rpartition(":")  # SQLite numbers repeated names of a subquery
+        repeated = name if name in seen else base if number.isdecimal() and base in seen else None
+        if repeated is not None:
             raise SourceError(
-                f"{where} have two columns named {twice!r}, and only one of them could be read.",
-                remedy="Name the columns in the query instead of *, and rename one: "
-                f"SELECT a.{twice}, b.{twice} AS other_{twice}.",
+                f"{where} have two columns named {repeated!r}, and only one could be read.",
+                remedy="List the columns in the query instead of *, and rename one: "
+                f"SELECT a.{repeated}, b.{repeated} AS other_{repeated}.",
             )
         seen.add(name)
 
@@ -70,15 +70,15 @@ def _plain_type(kind: Any) -> pa.DataType:
 def _plain_nested(kind: Any) -> pa.DataType:
     types = pa.types
     if types.is_struct(kind):
-        fields = [kind.field(at) for at in range(kind.num_fields)]
+        fields = [kind.field(index) for index in range(kind.num_fields)]
         plain_fields = [field.with_type(_plain_type(field.type)) for field in fields]
         return kind if plain_fields == fields else pa.struct(plain_fields)
     if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
         value = _plain_type(kind.value_type)
         return kind if value == kind.value_type else pa.list_(value)
     if types.is_map(kind):
-        both = _plain_type(kind.key_type), _plain_type(kind.item_type)
-        return kind if both == (kind.key_type, kind.item_type) else pa.map_(*both)
+        key, item = _plain_type(kind.key_type), _plain_type(kind.item_type)
+        return kind if (key, item) == (kind.key_type, kind.item_type) else pa.map_(key, item)
     return kind
 
 
@@ -87,7 +87,7 @@ def _plain_array(array: Any) -> pa.Array:
         array = flat(pc.run_end_decode(array))
     kind = _plain_type(array.type)
     try:
-        # cutting off nanoseconds is what makes it unsafe
+        # unsafe, because it truncates nanoseconds
         return array.cast(kind, safe=False)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return pa.array([_text(cell) for cell in array], pa.string())
@@ -99,7 +99,7 @@ def _text(cell: Any) -> str | None:
 
 
 def value_of(cell: Any) -> Any:
-    """A cell as Python has it; as text where Python has no such value, such as the year 10000."""
+    """Return a cell as a Python value, or as text if Python has none, as for the year 10000."""
     try:
         return cell.as_py()
     except UnicodeDecodeError:
@@ -112,12 +112,12 @@ def value_of(cell: Any) -> Any:
 
 
 def rows_of(table: pa.Table) -> list[dict[str, Any]]:
-    """The rows of a table; never fails for a value."""
+    """Return the rows of a table; no value makes it fail."""
     try:
         rows: list[dict[str, Any]] = table.to_pylist()
     except (OverflowError, ValueError):  # UnicodeDecodeError is one
         columns = {name: [value_of(cell) for cell in table[name]] for name in table.column_names}
-        rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values())]  # noqa: B905, of one table
+        rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values())]  # noqa: B905, columns of one table
     return rows
 
 

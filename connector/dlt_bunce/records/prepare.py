@@ -1,4 +1,4 @@
-"""From a source table to customers that can be sent, and rows that cannot."""
+"""Preparation of a source table: customers that can be sent, and rows that cannot."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ NOTES: Mapping[str, Sequence[str]] = {
     "names_damaged": ["first_name", "last_name"],
     "phones_shortened": ["phone_no"],
 }
-"""By warning, the fields of which it counts what was noted."""
+"""For each warning, the fields whose noted values it counts."""
 MAPPING_SAMPLE = 1_000
-"""So many first rows, all rejected for the same reason, mean a wrong mapping, not bad rows."""
+"""If this many first rows are all rejected for one reason, the mapping is wrong, not the rows."""
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What the configuration says about values.
+    """The configured rules for values.
 
-    `default_region` is the ISO code for national phone numbers, `defaults` go from field to the
-    value for rows that have none.
+    `default_region` is the ISO code for national phone numbers; `defaults` maps fields to the value
+    for rows that have none.
     """
 
     default_region: str | None = None
@@ -68,12 +68,12 @@ class Rules:
 
 @dataclass(frozen=True)
 class Prepared:
-    """Every row read, in one of three places: accepted, rejected, or counted as superseded.
+    """The rows of a table: each is accepted, rejected, or counted as superseded.
 
     `accepted`: row (index into the source), the six fields, fingerprint, version.
     `rejected`: row, customer_id (null if unusable), code, field, message, fingerprint, email (null
-    if unusable), version. The fingerprint of a row without an id is of all its columns.
-    `warnings` counts rows, whatever becomes of them, by code of WARNINGS.
+    if unusable), version. The fingerprint of a row without an id covers all its columns.
+    `warnings`: number of rows, whatever their fate, by code of WARNINGS.
     """
 
     accepted: pa.Table
@@ -86,15 +86,15 @@ class Prepared:
 def prepare(
     source: pa.Table, mapping: FieldMapping, rules: Rules, duplicates: pa.Table | None = None
 ) -> Prepared:
-    """Judges every row of `source` and takes the fingerprints of those that can go.
+    """Validate every row of `source` and compute the fingerprints of the valid ones.
 
-    Of several rows with one customer_id only the newest stays: `duplicates` (DUPLICATES) are the
-    others, where `source` is a part of something larger; without them it stands for itself. Raises
-    MappingError for a version column that cannot be ordered and ConfigurationError for a default
-    that is itself invalid.
+    Of several rows with one customer_id only the newest stays. If `source` is a part of a larger
+    load, `duplicates` (DUPLICATES) lists the rows that give way; otherwise they are found within
+    `source`. Raises MappingError for a version column that cannot be ordered and ConfigurationError
+    for an invalid default.
     """
     defaults = _defaults(rules)
-    whole = source
+    unfiltered = source
     rows = pa.array(range(source.num_rows), pa.int64())
     ids = parse_identifiers(field_values(source, mapping, "customer_id"))
     versions, unreadable = versions_of(source, mapping, rules.version_format)
@@ -106,22 +106,25 @@ def prepare(
         source = source.select(belonging(source.column_names, {*mapping.columns.values()}))
         source, rows, versions = source.filter(kept), rows.filter(kept), versions.filter(kept)
         ids = ids.filter(kept)
-    judged = {"customer_id": ids} | {
-        name: judge(field_values(source, mapping, name)) for name, judge in _judges(rules).items()
+    parsed = {"customer_id": ids} | {
+        name: parse(field_values(source, mapping, name)) for name, parse in _parsers(rules).items()
     }
-    filled = {name: column.or_default(defaults.get(name)) for name, column in judged.items()}
+    filled = {name: column.or_default(defaults.get(name)) for name, column in parsed.items()}
     bad = none_of(len(rows))
     for name, column in filled.items():
         bad = pc.or_(bad, _refused(name, column))
     return Prepared(
         accepted=_accepted(rows, filled, versions, pc.invert(bad)),
-        rejected=_rejected(whole, rows, judged, filled, versions, bad, mapping),
+        rejected=_rejected(unfiltered, rows, parsed, filled, versions, bad, mapping),
         superseded=len(given_way),
-        read=whole.num_rows,
+        read=unfiltered.num_rows,
         warnings={
             code: count
             for code, count in (
-                *((note, _noted(judged[name] for name in names)) for note, names in NOTES.items()),
+                *(
+                    (note, _count_noted(parsed[name] for name in names))
+                    for note, names in NOTES.items()
+                ),
                 ("versions_unreadable", unreadable),
                 ("ids_repeated", duplicates.num_rows - len(given_way)),
             )
@@ -130,7 +133,8 @@ def prepare(
     )
 
 
-def _noted(columns: Iterable[Column]) -> int:
+def _count_noted(columns: Iterable[Column]) -> int:
+    """Return the number of rows in which any of the columns is noted."""
     masks = [column.noted for column in columns if column.noted is not None]
     return reduce(pc.or_, masks).true_count if masks else 0
 
@@ -141,31 +145,31 @@ def _duplicates(
     kept = newest(ids, versions)
     if kept is None:
         return DUPLICATES.empty_table()
-    several = repeated(ids)
-    rows = pa.array(range(len(ids)), pa.int64()).filter(several)
-    contents = contents_of(source.filter(several), mapping)
-    kept = kept.filter(several)
-    open_ = undecided(ids.filter(several), versions.filter(several), contents, kept)
-    others = rows.filter(pc.invert(kept))
+    among = repeated(ids)
+    rows = pa.array(range(len(ids)), pa.int64()).filter(among)
+    contents = contents_of(source.filter(among), mapping)
+    kept = kept.filter(among)
+    open_ = undecided(ids.filter(among), versions.filter(among), contents, kept)
+    superseded = rows.filter(pc.invert(kept))
     return pa.concat_tables(
-        [marked(others, gives_way=True), marked(rows.filter(open_), gives_way=False)]
+        [marked(superseded, gives_way=True), marked(rows.filter(open_), gives_way=False)]
     )
 
 
 def detect_bad_mapping(
     prepared: Prepared, table: pa.Table, mapping: FieldMapping
 ) -> MappingError | None:
-    """What is wrong with a mapping by which no row of a large enough first chunk is good."""
+    """Return an error if a large enough first chunk has no valid row, all for the same reason."""
     codes = set(prepared.rejected.column("code").to_pylist())
     if prepared.read < MAPPING_SAMPLE or prepared.accepted.num_rows or len(codes) != 1:
         return None
     code = REJECT_CODES[codes.pop()]
     column = mapping.columns.get(code.field or "", "none")
     return MappingError(
-        f"All of the first {prepared.read} rows are rejected as {code.code}: the mapping of "
+        f"All of the first {prepared.read} rows were rejected as {code.code}: the mapping of "
         f"{code.field} (column {column!r}) looks wrong. Nothing was sent.",
         columns=[name for name in table.column_names if not name.startswith("_dlt_")],
-        remedy=f'Write {code.field} = "…" under [destination.bunce.mapping], or {code.remedy}.',
+        remedy=f'Set {code.field} = "…" under [destination.bunce.mapping], or {code.remedy}.',
     )
 
 
@@ -183,7 +187,7 @@ def _accepted(
 def _rejected(
     source: pa.Table,
     rows: pa.Array,
-    judged: Mapping[str, Column],
+    parsed: Mapping[str, Column],
     filled: Mapping[str, Column],
     versions: pa.Array,
     bad: pa.Array,
@@ -193,42 +197,48 @@ def _rejected(
         return REJECTED_SCHEMA.empty_table()
     nothing = pa.nulls(bad.true_count, pa.string())
     code, at_fault, message = nothing, nothing, nothing
-    # from the last field to the first, so that the first failing field has the last word
+    # from the last field to the first, so that the first failing field is the one reported
     for name in reversed(FIELDS):
         column = filled[name].filter(bad)
         refused = _refused(name, column)
         kind = pc.if_else(column.invalid, f"invalid_{name}", f"missing_{name}")
-        reason = pc.coalesce(column.reason, pa.scalar(_blank(name, mapping)))
+        reason = pc.coalesce(column.reason, pa.scalar(_missing_reason(name, mapping)))
         code = pc.if_else(refused, kind, code)
         at_fault = pc.if_else(refused, name, at_fault)
         message = pc.if_else(refused, reason, message)
     arrays = [
         rows.filter(bad),
-        judged["customer_id"].values.filter(bad),
+        parsed["customer_id"].values.filter(bad),
         code,
         at_fault,
         message,
-        _digests(source, rows.filter(bad), {n: column.filter(bad) for n, column in judged.items()}),
-        judged["email"].values.filter(bad),
+        _row_digests(
+            source, rows.filter(bad), {n: column.filter(bad) for n, column in parsed.items()}
+        ),
+        parsed["email"].values.filter(bad),
         versions.filter(bad),
     ]
     return pa.Table.from_arrays(arrays, schema=REJECTED_SCHEMA)
 
 
-def _digests(source: pa.Table, rows: pa.Array, columns: Mapping[str, Column]) -> pa.Array:
-    digests = _digest(columns)
+def _row_digests(source: pa.Table, rows: pa.Array, columns: Mapping[str, Column]) -> pa.Array:
+    """Return a digest per rejected row: of its fields, or of all its columns if it has no id."""
+    digests = _field_digests(columns)
     nameless = pc.is_null(columns["customer_id"].values)
     if not any_true(nameless):
         return digests
-    # nothing else tells such rows apart: two that differ in a column that nobody mapped are two
+    # rows without an id that differ only in an unmapped column are still different rows
     names = [n for n in source.column_names if not n.startswith("_dlt_") and n != LETTER_ID]
-    found = rows_of(source.select(names).take(rows.filter(nameless)))
-    texts = [canonical_json({n: str(v) for n, v in row.items() if v is not None}) for row in found]
+    nameless_rows = rows_of(source.select(names).take(rows.filter(nameless)))
+    texts = [
+        canonical_json({n: str(v) for n, v in row.items() if v is not None})
+        for row in nameless_rows
+    ]
     return pc.replace_with_mask(digests, nameless, text_digests(pa.array(texts, pa.string())))
 
 
-def _digest(columns: Mapping[str, Column]) -> pa.Array:
-    # canonical values where there are any: one bad field must not make the letter depend on how
+def _field_digests(columns: Mapping[str, Column]) -> pa.Array:
+    # canonical values if there are any: a bad field must not make the dead letter depend on how
     # the source writes the good ones
     return text_digests(
         payloads({f"source.{n}": pc.coalesce(c.values, c.raw) for n, c in columns.items()})
@@ -241,12 +251,12 @@ def _refused(name: str, column: Column) -> pa.Array:
     return pc.is_null(column.values)
 
 
-def _blank(name: str, mapping: FieldMapping) -> str:
+def _missing_reason(name: str, mapping: FieldMapping) -> str:
     column = mapping.columns.get(name)
     return "no column is mapped" if column is None else f"null or blank in column {column!r}"
 
 
-def _judges(rules: Rules) -> Mapping[str, partial[Column]]:
+def _parsers(rules: Rules) -> Mapping[str, partial[Column]]:
     return {
         "email": partial(parse_emails, lowercase=rules.lowercase_email),
         "first_name": partial(parse_names, unescape=rules.unescape_html),
@@ -258,21 +268,21 @@ def _judges(rules: Rules) -> Mapping[str, partial[Column]]:
 
 def _defaults(rules: Rules) -> dict[str, str]:
     canonical: dict[str, str] = {}
-    judges = _judges(rules)
+    parsers = _parsers(rules)
     for name, value in rules.defaults.items():
-        if name not in judges:
+        if name not in parsers:
             raise ConfigurationError(
-                f"[destination.bunce.defaults] cannot fill {name}.",
-                remedy=f"It can fill: {', '.join(judges)}.",
+                f"[destination.bunce.defaults] does not support {name}.",
+                remedy=f"Supported fields: {', '.join(parsers)}.",
             )
-        # TOML and the environment may give a number for what looks like one
-        judged = judges[name](pa.array([None if value is None else str(value)], pa.string()))
-        if any_true(judged.invalid):
+        # TOML and the environment may give a number for text that looks like one
+        parsed = parsers[name](pa.array([None if value is None else str(value)], pa.string()))
+        if any_true(parsed.invalid):
             raise ConfigurationError(
                 f"The default for {name} under [destination.bunce.defaults] is invalid: "
-                f"{judged.reason[0].as_py()}.",
-                remedy="Correct it, or remove it.",
+                f"{parsed.reason[0].as_py()}.",
+                remedy="Correct or remove it.",
             )
-        if judged.values[0].is_valid:
-            canonical[name] = judged.values[0].as_py()
+        if parsed.values[0].is_valid:
+            canonical[name] = parsed.values[0].as_py()
     return canonical

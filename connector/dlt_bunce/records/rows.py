@@ -1,4 +1,4 @@
-"""Rows of Python values: as Arrow tables, and as JSON and back with nothing lost."""
+"""Conversion of Python rows to Arrow tables, and to JSON and back without loss."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ _PRECISION, _SCALE = 38, 9
 
 
 def encode(row: dict[str, Any]) -> str:
-    """One source row as JSON text: decimals as numbers, times in ISO-8601, bytes in base64."""
+    """Return a source row as JSON text: decimals as numbers, times in ISO 8601, bytes in base64."""
     return simplejson.dumps(
-        # without an encoding, bytes come to _plain
         row,
         use_decimal=True,
         default=_plain,
         ensure_ascii=False,
         ignore_nan=True,
+        # without an encoding, bytes are passed to _plain
         encoding=None,
     )
 
 
 def decode(text: str) -> dict[str, Any]:
-    """The row of `encode`; whole numbers stay exact, whatever their size."""
+    """Return the row that `encode` wrote; whole numbers of any size stay exact."""
     row: dict[str, Any] = simplejson.loads(text, parse_float=_number)
     return row
 
 
 def arrow_table(rows: Sequence[dict[str, Any]]) -> pa.Table:
-    """Rows as a table with a column for every key that any of them has."""
+    """Return rows as a table with a column for every key of any row."""
     names = dict.fromkeys(name for row in rows for name in row)
     return pa.table({name: _array([row.get(name) for row in rows]) for name in names})
 
@@ -49,44 +49,45 @@ def arrow_tables(
     parts: Iterable[Sequence[Sequence[Any]]],
     kinds: Mapping[str, pa.DataType] = MappingProxyType({}),
 ) -> Iterator[pa.Table]:
-    """Parts of a database's answer as tables in which each column has one type: that of `kinds`,
-    or else what the first part shows.
+    """Yield parts of a database result as tables in which each column keeps one type.
 
-    Columns that are null in all of the first part become text, decimals keep nine digits after
-    the point or more, objects and lists are JSON text. A later value that does not fit is text, in
-    a column beside its own, as dlt does it.
+    The type is that in `kinds`, or else that of the first part. Columns that are entirely null in
+    the first part become text, decimals keep at least nine digits after the point, objects and
+    lists become JSON text. A later value that does not fit becomes text in a variant column, as in
+    dlt.
     """
     known = dict(kinds)
     for part in parts:
         columns = dict(zip(names, zip(*part, strict=True), strict=True))
         table: dict[str, pa.Array] = {}
         for name, values in columns.items():
-            table |= _of_kind(name, values, known)
+            table |= _typed_columns(name, values, known)
         yield pa.table(table)
 
 
-def _of_kind(
+def _typed_columns(
     name: str, values: Sequence[Any], kinds: dict[str, pa.DataType]
 ) -> dict[str, pa.Array]:
+    """Return a column in its known type and, if some values do not fit, a text variant column."""
     nested = any(isinstance(value, (dict, list, UUID)) for value in values)
     array = _texts(values) if nested else _array(values)
     if name not in kinds:
-        array, kinds[name] = _lasting(array, values)
+        array, kinds[name] = _stable_type(array, values)
     kind = kinds[name]
     try:
         return {name: array.cast(kind)}
     except pa.ArrowException:
         fitting = [value if _fits(value, kind) else None for value in values]
-        others = [
+        misfits = [
             None if value is None or fits is not None else _text(value)
             for value, fits in zip(values, fitting, strict=True)
         ]
         variant = f"{name}{VARIANT}text"
-        return {name: pa.array(fitting, kind), variant: pa.array(others, pa.string())}
+        return {name: pa.array(fitting, kind), variant: pa.array(misfits, pa.string())}
 
 
-def _lasting(array: pa.Array, values: Sequence[Any]) -> tuple[pa.Array, pa.DataType]:
-    """A column in a type that later parts can have, too."""
+def _stable_type(array: pa.Array, values: Sequence[Any]) -> tuple[pa.Array, pa.DataType]:
+    """Return a column in a type that later parts can have, too."""
     if pa.types.is_null(array.type):
         return array, pa.string()
     if pa.types.is_decimal(array.type):
@@ -110,7 +111,7 @@ def _array(values: Sequence[Any]) -> pa.Array:
     try:
         return pa.array(values)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
-        # values of several types, or of one that Arrow does not know: texts keep what each says
+        # values of several types, or of one that Arrow does not know: text loses none of them
         return _texts(values)
 
 
@@ -130,7 +131,7 @@ def _text(value: Any) -> str:
 
 
 def _number(text: str) -> int | float | Decimal:
-    # 12.00 was a decimal or an integral float: both mean 12
+    # 12.00 was a decimal or a whole float; both mean 12
     value = Decimal(text)
     if not value.is_finite():
         return math.nan

@@ -1,4 +1,4 @@
-"""Bunce's customer fields, which of them are required, and the names sources give them."""
+"""Bunce's customer fields, the required ones, and their common names in sources."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ FIELDS: tuple[str, ...] = (
 )
 REQUIRED: tuple[str, ...] = FIELDS[:5]
 PARTS: tuple[str, ...] = ("device_type", "device_token")
-"""Columns of one device a row, where no column holds `devices`."""
+"""Columns for a single device per row, if no column is mapped to `devices`."""
 MAPPABLE: tuple[str, ...] = (*FIELDS, *PARTS, "version")
 VARIANT = "▶v_"
-"""Ends the name of a column in that of another, for values of another type than its own."""
+"""Separator before the type in the name of a variant column, which dlt adds for values of another
+type than their column's.
+"""
 
-# A source column belongs to one field at most, so no name stands in two of these lists.
+# A source column belongs to at most one field, so no name may appear in two of these lists.
 ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "customer_id": (
@@ -55,5 +57,5 @@ ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 
 def fold(name: str) -> str:
-    """The form in which two column names count as the same: lower-case, without -, _, blanks."""
+    """Normalize a column name for comparison: lowercase, without -, _, and white space."""
     return "".join(c for c in name.lower() if c not in "-_" and not c.isspace())

@@ -1,4 +1,4 @@
-"""What the columns of a source hold for a mapping."""
+"""Access to the mapped columns of a source."""
 
 from __future__ import annotations
 
@@ -15,50 +15,55 @@ from dlt_bunce.records.versions import read_versions
 
 
 def belonging(names: Sequence[str], columns: Collection[str]) -> list[str]:
-    """Those of `names` that hold values of `columns`, which may be paths: dlt keeps values of
-    another type than a column's in columns of their own, one a type.
+    """Return the `names` that contain values of `columns`, which may be paths.
+
+    dlt keeps values of another type than their column's in variant columns, one per type.
     """
     wanted = {start for column in columns for start in starts_of(column)}
     return [name for name in names if name.partition(VARIANT)[0] in wanted]
 
 
 def values_of(source: pa.Table, column: str | None) -> pa.Array:
-    """What a column of the source holds, or what lies at a path; nulls where there is none."""
+    """Return the values of a source column, or at a path; nulls if it does not exist."""
     own = None if column is None else column_of_path(column, source.column_names)
     if own is None or column is None:
         return pa.nulls(source.num_rows)
     if own != column:
         return at_path(source.column(own), column[len(own) + 1 :].split("."))
-    others = [n for n in source.column_names if n.startswith(f"{column}{VARIANT}")]
-    if not others:
+    variants = [name for name in source.column_names if name.startswith(f"{column}{VARIANT}")]
+    if not variants:
         return flat(source.column(column))
-    return pc.coalesce(*(flat(source.column(n)).cast(pa.string()) for n in (column, *others)))
+    return pc.coalesce(
+        *(flat(source.column(name)).cast(pa.string()) for name in (column, *variants))
+    )
 
 
 def field_values(source: pa.Table, mapping: FieldMapping, field: str) -> pa.Array:
-    """What the source has for a field of Bunce."""
+    """Return the source values for a Bunce field."""
     if field == "devices" and PARTS[0] in mapping.columns:
-        return _one_device([values_of(source, mapping.columns[part]) for part in PARTS])
+        return _device_lists([values_of(source, mapping.columns[part]) for part in PARTS])
     return values_of(source, mapping.columns.get(field))
 
 
-def _one_device(parts: Sequence[pa.Array]) -> pa.Array:
-    """A list of one device a row, empty where a row has none of its parts."""
+def _device_lists(parts: Sequence[pa.Array]) -> pa.Array:
+    """Return a list of one device per row, empty if the row has none of its parts."""
     has = pc.or_(*(pc.is_valid(part) for part in parts))
     devices = pa.StructArray.from_arrays([part.filter(has) for part in parts], list(PARTS))
     ends = pc.cumulative_sum(has.cast(pa.int32()))
     return pa.ListArray.from_arrays(pa.concat_arrays([pa.array([0], pa.int32()), ends]), devices)
 
 
-def versions_of(source: pa.Table, mapping: FieldMapping, form: str | None) -> tuple[pa.Array, int]:
-    """int64, and how many cells could not be read; see `read_versions`."""
+def versions_of(
+    source: pa.Table, mapping: FieldMapping, date_format: str | None
+) -> tuple[pa.Array, int]:
+    """Return versions (int64) and the number of unreadable cells; see `read_versions`."""
     if mapping.version is None:
         return pa.nulls(source.num_rows, pa.int64()), 0
-    return read_versions(values_of(source, mapping.version), mapping.version, form)
+    return read_versions(values_of(source, mapping.version), mapping.version, date_format)
 
 
 def contents_of(source: pa.Table, mapping: FieldMapping) -> pa.Array:
-    """What each row says under its id, as one text."""
+    """Return all fields of each row but its id, joined into one text."""
     columns = [field_values(source, mapping, field) for field in FIELDS[1:]]
     texts = [column if pa.types.is_string(column.type) else as_json(column) for column in columns]
     return pc.binary_join_element_wise(*(pc.fill_null(text, "") for text in texts), "\x1f")

@@ -1,4 +1,4 @@
-"""Arrow columns of any type, read as text."""
+"""Conversion of Arrow columns of any type to text."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ import pyarrow.compute as pc
 from dlt_bunce.records.column import Column, any_true
 
 _UUID = "arrow.uuid"
-# beyond these a float no longer tells neighboring whole numbers apart, by bits of its type
+# the largest whole numbers that a float represents exactly, by bits of its type
 _WHOLE_UP_TO = {16: 2**11, 32: 2**24, 64: 2**53}
 
 
 def flat(column: Any) -> pa.Array:
-    """One array of plain storage type: chunks joined, dictionaries and extensions unwrapped; a
-    UUID is the text that it is written as.
+    """Return one array of plain type: chunks joined, dictionaries and extension types unwrapped.
+
+    A UUID becomes its usual text.
     """
     if isinstance(column, pa.ChunkedArray):
         chunks = [_unwrapped(chunk) for chunk in column.chunks]
@@ -40,10 +41,10 @@ def _unwrapped(array: Any) -> pa.Array:
 
 
 def read_text(array: pa.Array, *, numbers: bool = False) -> Column:
-    """A flat array as trimmed text; blank counts as missing.
+    """Read a flat array as trimmed text; blank text counts as missing.
 
-    Text and UTF-8 bytes of any width are read. With `numbers` also whole numbers, in plain
-    decimal. What cannot be read is invalid, with its type or the shape of the value as the reason.
+    Reads text and UTF-8 bytes of any width and, with `numbers`, whole numbers in plain decimal.
+    Anything else is invalid; the reason is its type or the shape of the value.
     """
     kind = array.type
     column: Column | None = None
@@ -61,7 +62,7 @@ def read_text(array: pa.Array, *, numbers: bool = False) -> Column:
 
 
 def as_json(array: pa.Array) -> pa.Array:
-    """Values of any type as JSON text, alike for sources of different kind; only for digests."""
+    """Return values of any type as JSON text, equal across kinds of sources; for digests only."""
     return pa.array(
         [None if value is None else canonical_json(value) for value in array.to_pylist()],
         pa.string(),
@@ -69,12 +70,12 @@ def as_json(array: pa.Array) -> pa.Array:
 
 
 def canonical_json(value: object) -> str:
-    """Keys sorted, null members left out: a struct and a dict of the same content agree."""
+    """Return JSON with sorted keys, without nulls: a struct and a dict of equal content agree."""
     return json.dumps(_without_nulls(value), sort_keys=True, separators=(",", ":"), default=str)
 
 
 def hex_text(data: bytes, width: int) -> pa.Array:
-    """A string array of `width` hex digits each, from joined binary values of half that width."""
+    """Return strings of `width` hex digits each, from concatenated values of half that width."""
     digits = pa.py_buffer(data.hex().encode())
     texts = pa.FixedSizeBinaryArray.from_buffers(
         pa.binary(width), digits.size // width, [None, digits]
@@ -83,12 +84,12 @@ def hex_text(data: bytes, width: int) -> pa.Array:
 
 
 def without_invisible(text: str) -> str:
-    """The text without marks that nobody sees (zero width, byte order, direction), trimmed."""
+    """Return trimmed text without invisible marks (zero width, byte order, direction)."""
     return "".join(c for c in text if unicodedata.category(c) != "Cf").strip()
 
 
 def shapes(texts: Any) -> Any:
-    """What texts look like without what they say: 9 for digits, a for letters, A for capitals."""
+    """Replace digits by 9, letters by a, and capitals by A: the shape of texts, not the content."""
     for pattern, mark in (
         (r"\p{N}", "9"),
         (r"[\p{Ll}\p{Lt}\p{Lm}\p{Lo}\p{M}]", "a"),
@@ -99,7 +100,7 @@ def shapes(texts: Any) -> Any:
 
 
 def characters(count: int) -> str:
-    """The count with its noun: 1 character, 2 characters."""
+    """Return the count with its noun: 1 character, 2 characters."""
     return f"{count} character{'' if count == 1 else 's'}"
 
 
@@ -131,7 +132,7 @@ def _decoded(array: pa.Array) -> Column:
         if pa.types.is_fixed_size_binary(array.type):
             array = array.cast(pa.binary())
         text = array.cast(pa.string())
-        # Parquet and Arrow files may carry bytes that are marked as text but are not UTF-8
+        # Parquet and Arrow files may contain bytes that are typed as text but are not UTF-8
         text.validate(full=True)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return _decoded_one_by_one(array)
@@ -180,31 +181,31 @@ def _uuid_text(array: pa.Array) -> pa.Array:
 def _whole_decimals(array: pa.Array) -> Column:
     try:
         wide = array.cast(pa.decimal256(76, array.type.scale))
-        whole = pc.equal(pc.trunc(wide), wide)
-        kept = pc.if_else(whole, wide, pa.scalar(None, wide.type))
-        plain = kept.cast(pa.decimal256(76, 0)).cast(pa.string())
-        # the scale of the column must not show in the digest of a rejected row
+        is_whole = pc.equal(pc.trunc(wide), wide)
+        kept = pc.if_else(is_whole, wide, pa.scalar(None, wide.type))
+        digits = kept.cast(pa.decimal256(76, 0)).cast(pa.string())
+        # the digest of a rejected row must not depend on the scale of the column
         raw = pc.replace_substring_regex(wide.cast(pa.string()), "0+$", "")
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         raws = [None if v is None else format(v.normalize(), "f") for v in array.to_pylist()]
         texts = [None if text is None or "." in text else text for text in raws]
-        plain, raw = pa.array(texts, pa.string()), pa.array(raws, pa.string())
-    return _whole(plain, raw, pc.is_valid(array))
+        digits, raw = pa.array(texts, pa.string()), pa.array(raws, pa.string())
+    return _whole_numbers(digits, raw, pc.is_valid(array))
 
 
 def _whole_floats(array: pa.Array) -> Column:
     limit = float(_WHOLE_UP_TO[array.type.bit_width])
     wide = array.cast(pa.float64())
     present = pc.fill_null(pc.invert(pc.is_nan(wide)), False)
-    whole = pc.and_(pc.less_equal(pc.abs(wide), limit), pc.equal(pc.trunc(wide), wide))
-    kept = pc.if_else(whole, wide, pa.scalar(None, pa.float64()))
-    plain = kept.cast(pa.int64()).cast(pa.string())
+    is_whole = pc.and_(pc.less_equal(pc.abs(wide), limit), pc.equal(pc.trunc(wide), wide))
+    kept = pc.if_else(is_whole, wide, pa.scalar(None, pa.float64()))
+    digits = kept.cast(pa.int64()).cast(pa.string())
     raw = pc.if_else(present, wide.cast(pa.string()), pa.scalar(None, pa.string()))
-    return _whole(plain, raw, present)
+    return _whole_numbers(digits, raw, present)
 
 
-def _whole(plain: pa.Array, raw: pa.Array, present: pa.Array) -> Column:
-    refused = pc.and_(present, pc.is_null(plain))
+def _whole_numbers(digits: pa.Array, raw: pa.Array, present: pa.Array) -> Column:
+    refused = pc.and_(present, pc.is_null(digits))
     blank = pa.scalar(None, pa.string())
     reasons = pc.if_else(refused, pa.scalar("not a whole number, or too large to be exact"), blank)
-    return Column(plain, refused, reasons, pc.coalesce(plain, raw))
+    return Column(digits, refused, reasons, pc.coalesce(digits, raw))

@@ -1,4 +1,4 @@
-"""Whether versions are still counted as they were: timestamps that turn into seconds look old."""
+"""Checks that versions keep their scale: timestamps that turn into seconds would look old."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ _PER_SECOND = {
     "nanoseconds": 10**9,
 }
 _SINCE_S, _UNTIL_S = 10**9, 4_102_444_800
-"""From 2001 to 2100: what lies between is taken for a time, whatever else it may count."""
+"""2001 to 2100: numbers in between are taken for times, whatever else they may count."""
 _OTHER_SCALE = 500
-"""Units are a thousand apart; real times that differ by so much do not occur in one column."""
+"""Units differ by a factor of a thousand; real times in one column never differ by this factor."""
 _AHEAD_S = 86_400
 
 
 def middle(versions: pa.ChunkedArray) -> int | None:
-    """The median, which a few placeholders cannot move; None where there are no versions."""
-    found = pc.approximate_median(versions).as_py()
-    return None if found is None else int(found)
+    """Return the median, which a few placeholders cannot move; None if there are no versions."""
+    median = pc.approximate_median(versions).as_py()
+    return None if median is None else int(median)
 
 
 def count_ahead(versions: pa.ChunkedArray, now_s: float) -> int:
-    """How many versions are times more than a day after `now_s`; 0 where they are no times."""
+    """Return how many versions are more than a day after `now_s`; 0 if they are not times."""
     unit = _unit(middle(versions))
     if unit is None:
         return 0
@@ -36,7 +36,7 @@ def count_ahead(versions: pa.ChunkedArray, now_s: float) -> int:
 
 
 def other_scale(before: int | None, now: int | None, column: str) -> MappingError | None:
-    """What is wrong when times have become smaller numbers: every row would count as older.
+    """Return an error if times have become smaller numbers, so that every row would look older.
 
     `before` and `now` are medians of the last run and of this one.
     """
@@ -44,11 +44,11 @@ def other_scale(before: int | None, now: int | None, column: str) -> MappingErro
     if before is None or now is None or unit is None or not 0 < now < before / _OTHER_SCALE:
         return None
     return MappingError(
-        f"The version column {column!r} held {unit} since 1970 in the last run, about "
-        f"{before:.1e}, and now holds {_unit(now) or 'numbers'}, about {now:.1e}: every row would "
-        "count as older than what Bunce has. Nothing was sent.",
-        remedy="Give the version as before, such as a timestamp. To go over to the new numbers, "
-        "run: dlt-bunce account forget-versions",
+        f"The version column {column!r} held {unit} since 1970 in the last run (about "
+        f"{before:.1e}) and now holds {_unit(now) or 'numbers'} (about {now:.1e}), so every row "
+        "would count as older than what Bunce has. Nothing was sent.",
+        remedy="Provide the version in the same unit as before. To switch to the new unit, run: "
+        "dlt-bunce account forget-versions",
     )
 
 

@@ -1,28 +1,48 @@
-"""What a run learns of the API on its way."""
+"""What a run learns about the API as it goes, shared by all of its batches."""
 
 from __future__ import annotations
 
+import re
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
+from dlt_bunce.model import Verb
 from dlt_bunce.settlement.work_item import BatchRejection
 
-_MOST = 0.75
-"""This share of a refused batch is absent: none of it was created."""
+_MOSTLY = 0.75
+"""When this share of a rejected batch is absent, none of it was created."""
 _MAX_PROBES = 8
-"""Batches that are to bring a proof, after which none is expected of that sort."""
+"""Batches that may be looked up beforehand, after which no proof is expected for their sort."""
+SAME_WORDS = 3
+"""Unrelated rows rejected alone in the same words, none accepted since: it is the account."""
+MAX_LONE_ROWS = 2
+"""Rows a run may give up with no other row to compare them with."""
+_DIGITS = re.compile(r"\d+")
+_ACCOUNT = re.compile(
+    r"\byour\s+(?:plan|account|subscription|workspace|organi[sz]ation)\b|\bsuspended\b|\bquota\b|"
+    r"\binsufficient\s+(?:balance|funds|credit|permission|privilege)|\bmaintenance\b|\bbilling\b|"
+    r"\bread.?only\b|\bupgrade\b|\bmaximum\s+number\s+of\s+customers\b|\bnot\s+(?:allowed|permitted)\b|"
+    r"\bpayment\s+required\b|\btry\s+again\s+later\b",
+    re.IGNORECASE,
+)
+
+
+def is_about_the_account(words: str) -> bool:
+    """Whether words that name no row and no field speak of a plan, a limit, or an account."""
+    return _ACCOUNT.search(words) is not None
 
 
 @dataclass
 class Counts:
-    """What is known of refusals of one sort that count their failures: of `bad` rows, of `taken`
-    ones, or of both. An API may look for either at another time, and create the rest or not.
+    """What is known of rejections of one sort that count their failures.
 
-    `verified`: one of them is a proof. `checked`: how many each of those has named, and of how many
-    rows, whose other rows were all found. `probe`: the next batch is to bring a proof, after
-    `probes` that were to.
+    Their sort is the reasons that they name: `bad` rows, `taken` ones, or both. An API may check
+    for either at another time, and create the rest or not. `verified`: one of them is a proof.
+    `checked`: how many rows each named, and of how many, where all other rows were found.
+    `probe`: the next batch is to bring a proof, after `probes` that were to.
     """
 
     verified: bool = False
@@ -33,23 +53,26 @@ class Counts:
 
 @dataclass
 class ApiCapabilities:
-    """What this run has learned of the API, shared by all batches.
+    """What is known of the API, by all batches of a run.
 
-    `partial_success`: a refused batch creates its good rows (True), none (False), or not
-    known yet. False is a hint: it saves look-ups, and a wrong one costs requests only.
+    `partial_success`: a rejected batch creates its good rows (True), none (False), or it is not
+    known yet. False is a hint: it saves look-ups, and a wrong one only costs requests.
 
-    `counts`, by sort: a refusal's own count ("k of n failed") is believed without a look-up, for a
-    wrong belief loses rows, only when two things are known. One is a proof: a counted refusal whose
-    other rows, each looked up and absent before it was ever sent, are all there afterwards. One
+    `counts`, by sort: a rejection's own count ("k of n failed") is believed without a look-up only
+    when two things are known, since a wrong belief loses rows. One is a proof: a counted rejection
+    whose other rows, each looked up and absent before it was ever sent, all exist afterwards. One
     failure proves nothing: an API that names only the first failure, or stops at it, looks the
-    same. The other is a refusal that has named more, and no smaller share, and whose other rows are
-    there as well: an API may name no more than so many, or create nothing where too many fail. A
-    probe asks the next batch to be looked up beforehand. `counts_unreliable` rules belief out for
-    good, once a count and a look-up contradict each other, or a customer was there with other content,
-    which a count may pass over.
+    same. The other is a rejection that named more rows, and no smaller share, whose other rows
+    exist as well: an API may name only so many, or create nothing where too many fail.
+    `counts_unreliable` rules belief out for good, once a count and a look-up contradict each
+    other, or a customer existed with other content, which a count may pass over.
 
     `lookup_supported`: customers can be looked up (True), cannot (False), or it is not known yet.
-    `creates_rest`: what a refusal left over was there when it was looked up last. Both are hints.
+    `creates_rest`: what a rejection left over existed when it was looked up last. Both are hints.
+    `first_index` is what the first row of a request is called in errors: 0, 1, or not known yet.
+
+    `answered` and `accepted` count, by operation, the requests that were answered about their
+    rows, and those that were accepted: what others get tells a bad row from a bad day.
     """
 
     partial_success: bool | None = None
@@ -59,92 +82,85 @@ class ApiCapabilities:
     creates_rest: bool = False
     echoes_rows: bool = False
     """Whether a success has ever shown a row that was sent."""
-    _verifying: threading.Lock = field(default_factory=threading.Lock)
+    first_index: int | None = None
+    answered: Counter[Verb] = field(default_factory=Counter)
+    accepted: Counter[Verb] = field(default_factory=Counter)
+    lone_rows: int = 0
+    """Rows given up with no other row to compare them with."""
+    _unexplained: Counter[tuple[Verb, str]] = field(default_factory=Counter)
+    _alone: threading.Lock = field(default_factory=threading.Lock)
 
-    def learn(self, refusal: BatchRejection, absent: int, other: int, *, looked_up: int) -> None:
-        """Learns from looking up the rows that a refusal left over: so many are absent, and so many
-        there with other content.
+    def note_answer(self, verb: Verb, *, accepted: bool) -> None:
+        """Count a request that was answered about its rows."""
+        self.answered[verb] += 1
+        if accepted:
+            self.accepted[verb] += 1
+            for alike in [alike for alike in list(self._unexplained) if alike[0] == verb]:
+                del self._unexplained[alike]
+
+    def note_unexplained(self, verb: Verb, words: str) -> int:
+        """Count a row rejected alone in words that name no field; return how many in a row were."""
+        alike = verb, _DIGITS.sub("#", words)
+        self._unexplained[alike] += 1
+        return self._unexplained[alike]
+
+    def learn(self, rejection: BatchRejection, absent: int, other: int, *, looked_up: int) -> None:
+        """Learn from looking up the rows that a rejection left over: how many are absent, and how
+        many exist with other content.
         """
-        counts, named, counted = self._of(refusal), refusal.named, refusal.counted
+        counts, named, counted = self._of(rejection), rejection.named, rejection.counted
         self.creates_rest = not absent
         if counted and (absent or other):
             self.counts_unreliable = True
         elif counted:
-            counts.checked |= {(named, refusal.of)}
+            counts.checked |= {(named, rejection.of)}
         if absent:
-            # those that are there may have been there before
-            if absent >= _MOST * looked_up and self.partial_success is None:
+            # those that exist may have existed before
+            if absent >= _MOSTLY * looked_up and self.partial_success is None:
                 self.partial_success = False
-        elif refusal.fresh:
+        elif rejection.fresh:
             self.partial_success = True
             if counted and named > 1:
                 counts.verified, counts.probe = True, False
         elif counted and named > 1:
-            self.request_verification(refusal)
-
-    @property
-    def verification_requested(self) -> bool:
-        """Whether the next batch is the one to be looked up before it is sent."""
-        # other threads add sorts meanwhile
-        return not self.counts_unreliable and any(
-            one.probe and not one.verified for one in list(self.counts.values())
-        )
-
-    def take_verification(self) -> bool:
-        """Whether this batch is that one."""
-        taken = self.verification_requested
-        for one in list(self.counts.values()):
-            one.probes += taken and one.probe
-            one.probe = False
-        return taken
+            counts.probe = not counts.verified and counts.probes < _MAX_PROBES
 
     @contextmanager
-    def turn(self, *, proves: bool) -> Iterator[bool]:
-        """Gives whether this batch is to be looked up before it is sent. While it is, others that
-        could prove what refusals mean wait: they would all be looked up.
+    def turn(self, *, alone: bool) -> Iterator[bool]:
+        """Give whether this batch is to be looked up before it is sent.
+
+        `alone`: batches of creates go one at a time until one is answered, and while one is to
+        bring a proof: each would have to be looked up.
         """
         with ExitStack() as turn:
             probes = False
-            if proves:
-                turn.enter_context(self._verifying)
-                probes = self.take_verification()
-                if not probes:
+            if alone:
+                turn.enter_context(self._alone)
+                probes = self.take_probe()
+                if not probes and self.answered["create"]:
                     turn.close()
             yield probes
 
-    def believes(self, refusal: BatchRejection) -> bool:
-        """Whether the rows that a refusal leaves over are created, since it counts its failures."""
-        counts = self._of(refusal)
-        if self.counts_unreliable or not (refusal.counted and counts.verified):
+    def take_probe(self) -> bool:
+        """Whether the batch that asks is the one to bring a proof."""
+        # other threads add sorts meanwhile
+        waiting = [counts for counts in list(self.counts.values()) if counts.probe]
+        taken = not self.counts_unreliable and any(not counts.verified for counts in waiting)
+        for counts in waiting:
+            counts.probes += taken
+            counts.probe = False
+        return taken
+
+    def believes(self, rejection: BatchRejection) -> bool:
+        """Whether the rows that a rejection leaves over are created, since it counts failures."""
+        counts = self._of(rejection)
+        if self.counts_unreliable or not (rejection.counted and counts.verified):
             return False
-        return refusal.named > 0 and any(
-            refusal.named < named and refusal.named * of <= named * refusal.of
+        return rejection.named > 0 and any(
+            rejection.named < named and rejection.named * of <= named * rejection.of
             for named, of in counts.checked
         )
 
-    def may_believe(self, refusal: BatchRejection) -> bool:
-        """Whether a refusal is not believed yet, but may be once more is known."""
-        hopeless = (
-            self.counts_unreliable
-            or self.lookup_supported is False
-            or self.partial_success is False
-        )
-        if hopeless or not refusal.counted or self.believes(refusal):
-            return False
-        counts = self._of(refusal)
-        if counts.verified:
-            return refusal.named > 0
-        return refusal.named > 1 and counts.probes < _MAX_PROBES
-
-    def is_verified(self, refusal: BatchRejection) -> bool:
-        """Whether one of its sort is a proof."""
-        return self._of(refusal).verified
-
-    def request_verification(self, refusal: BatchRejection) -> None:
-        """Asks the next batch for a proof, unless there is one, or none to be had."""
-        counts = self._of(refusal)
-        counts.probe = not counts.verified and counts.probes < _MAX_PROBES
-
-    def _of(self, refusal: BatchRejection) -> Counts:
+    def _of(self, rejection: BatchRejection) -> Counts:
         # several threads may ask for a new one at once
-        return self.counts.setdefault(refusal.sort, Counts())
+        return self.counts.setdefault(rejection.sort, Counts())

@@ -10,19 +10,21 @@ from dlt_bunce.settlement.messages import Match
 _NAMES = ("first_name", "last_name")
 _NATIONAL_DIGITS = 9
 """Digits at the end of a phone number that stay whichever prefix a server writes."""
+_MASKS = frozenset("*•●…")
 
 
 def compare(content: Mapping[str, Any], customer: Mapping[str, Any]) -> Match:
-    """Compares a row's fields with those that `customer` has; what is not shown differs in nothing.
+    """Compare a row's fields with those of `customer`, as Bunce shows it.
 
-    Case, and how a server writes names and phone numbers, make no difference: a customer whom a
-    server has tidied up is not taken for one with other content.
+    A field that is not shown, is null, or is shown masked or in a form that cannot be compared
+    differs in nothing. Case, spaces around a value, and how a server writes names and phone numbers
+    make no difference: a customer whom a server has tidied up is not one with other content.
     """
     if all(customer.get(name) == content[name] for name in content if name != "devices"):
         # as most are: nothing was tidied up
-        return Match(True, _has_devices(content, customer))
+        return Match(email=True, rest=_has_devices(content, customer))
     return Match(
-        email=_agree("email", str.casefold, content, customer),
+        email=_agree("email", _address, content, customer),
         rest=all(_agree(name, _letters, content, customer) for name in _NAMES)
         and _agree("phone_no", _digits, content, customer)
         and _has_devices(content, customer),
@@ -30,9 +32,20 @@ def compare(content: Mapping[str, Any], customer: Mapping[str, Any]) -> Match:
 
 
 def _agree(name: str, form: Any, content: Mapping[str, Any], customer: Mapping[str, Any]) -> bool:
-    if name not in customer:
-        return True
-    return bool(form(str(content.get(name) or "")) == form(str(customer[name] or "")))
+    shown = _text(customer.get(name))
+    return shown is None or bool(form(str(content.get(name) or "")) == form(shown))
+
+
+def _text(value: Any) -> str | None:
+    """Return a shown value as text; None where it cannot be compared."""
+    if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
+        return None
+    text = str(value)
+    return None if _MASKS.intersection(text) else text
+
+
+def _address(email: str) -> str:
+    return email.strip().casefold()
 
 
 def _letters(name: str) -> str:
@@ -45,19 +58,24 @@ def _digits(phone: str) -> str:
 
 
 def _has_devices(content: Mapping[str, Any], customer: Mapping[str, Any]) -> bool:
-    devices = _devices(content)
-    return not devices or devices <= _devices(customer, devices)
-
-
-def _devices(
-    customer: Mapping[str, Any], unless_shown: set[tuple[str, str]] | None = None
-) -> set[tuple[str, str]]:
-    """Type and token of each device; Bunce may have more of them than the row."""
-    devices = customer.get("devices")
-    if not isinstance(devices, list):
-        return unless_shown or set()
+    """Whether all devices of a row are shown, of which Bunce may have more. Its bulk calls show a
+    token as `device_token`, its look-ups as `token` (types of its own SDK).
+    """
+    shown = customer.get("devices")
+    if not isinstance(shown, list) or not shown:
+        return True
+    found = set()
+    for device in shown:
+        token = _text(_token(device)) if isinstance(device, dict) else None
+        if token is None:
+            return True  # one that cannot be compared may be any
+        found.add((str(device.get("device_type")).casefold(), token))
     return {
         (str(device.get("device_type")).casefold(), str(device.get("device_token")))
-        for device in devices
-        if isinstance(device, dict)
-    }
+        for device in content.get("devices") or ()
+    } <= found
+
+
+def _token(device: Mapping[str, Any]) -> Any:
+    token = device.get("device_token")
+    return device.get("token") if token is None else token

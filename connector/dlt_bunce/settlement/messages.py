@@ -1,4 +1,4 @@
-"""The words between machine and wire: what is asked of Bunce, and what its answers mean."""
+"""What a resolver asks for, and what the answers to it mean."""
 
 from __future__ import annotations
 
@@ -9,14 +9,22 @@ from typing import Literal, NamedTuple
 from dlt_bunce.model import Verb
 
 Kind = Literal["bad", "taken", "unknown"]
-"""Why a row is refused: its content; somebody has its email or id; an update of nobody."""
+"""Why a row is rejected: its content; its email or id is in use; an update of no customer."""
 
 
 class Match(NamedTuple):
-    """How what Bunce shows of a customer compares with the row."""
+    """How a customer that Bunce shows compares with the row."""
 
     email: bool
     rest: bool
+
+
+class Reason(NamedTuple):
+    """Why a row failed, in Bunce's words, and the HTTP status that they came with."""
+
+    kind: Kind
+    text: str = ""
+    status: int | None = None
 
 
 @dataclass(frozen=True)
@@ -28,43 +36,92 @@ class Send:
 
 
 @dataclass(frozen=True)
-class Find:
+class Lookup:
     """A look-up of these rows."""
 
     rows: tuple[int, ...]
 
 
 @dataclass(frozen=True)
+class Pause:
+    """A wait before the same rows are tried again, after so many tries."""
+
+    tries: int
+
+
+@dataclass(frozen=True)
+class Ping:
+    """A bulk request without customers, to see whether such requests get through at all."""
+
+    verb: Verb
+
+
+@dataclass(frozen=True)
 class Accepted:
-    """A success that shows these of the rows; what it does not show is unknown."""
+    """A success that shows these rows; rows that it does not show are indeterminate."""
 
     matches: Mapping[int, Match]
 
 
 @dataclass(frozen=True)
 class Rejected:
-    """A refusal. `counted`: its own count of failures equals the rows that it names."""
+    """Some or all rows failed.
 
-    kinds: Mapping[int, Kind] = field(default_factory=dict)
+    `reasons` holds the rows that the answer names; `counted` is true when the answer's own count
+    of failures equals their number. `positions` are places in the request that it names without
+    saying whether it counts from 0 or from 1. `words` is what it says where it names no row.
+    """
+
+    reasons: Mapping[int, Reason] = field(default_factory=dict)
     counted: bool = False
+    positions: Mapping[int, Reason] = field(default_factory=dict)
+    words: str = ""
+    status: int | None = None
 
 
 @dataclass(frozen=True)
 class TooLarge:
-    """The batch is refused for its size; no row of it was looked at."""
+    """The batch is rejected for its size, before any row was looked at."""
+
+    status: int | None = None
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """Something turned the request away before any row was looked at, such as a firewall."""
+
+    status: int | None = None
 
 
 @dataclass(frozen=True)
 class Indeterminate:
-    """The request may have been carried out for any of its rows, or for none."""
+    """The request may have been carried out for any of its rows, or for none.
+
+    `seen` is what came back instead of an answer, such as `HTTP 502`.
+    """
+
+    seen: str = ""
+    status: int | None = None
 
 
 @dataclass(frozen=True)
-class Found:
-    """Those of the rows that exist; None where nobody can tell."""
+class LookupResult:
+    """Which of the rows exist; None where customers cannot be looked up.
+
+    `is_current`: it also shows a customer who was created later than any of the rows can have been,
+    so that it does not lag behind.
+    """
 
     matches: Mapping[int, Match] | None
+    is_current: bool = False
 
 
-Step = Send | Find
-Answer = Accepted | Rejected | TooLarge | Indeterminate | Found
+@dataclass(frozen=True)
+class Resumed:
+    """Whether to go on after a pause or a ping."""
+
+    go_on: bool
+
+
+Step = Send | Lookup | Pause | Ping
+Answer = Accepted | Rejected | TooLarge | Blocked | Indeterminate | LookupResult | Resumed

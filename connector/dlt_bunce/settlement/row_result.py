@@ -12,9 +12,10 @@ Confirmation = Literal["response", "count", "lookup", "conflict"]
 class RowResult:
     """What became of one row.
 
-    `code` makes it a dead letter, also beside `updated` where Bunce took all but the email.
-    `indeterminate` matters for deferred rows only: Bunce may have them. `content_matches` is
-    False when Bunce has the customer with other content than the row's.
+    `code` makes it a dead letter, also beside `updated` where Bunce took all but the email;
+    `message` and `http_status` are Bunce's own, where there are any. `indeterminate` matters for
+    deferred rows only: Bunce may have them. `content_matches` is False when Bunce has the customer
+    with other content than the row's.
     """
 
     fate: Literal["created", "updated", "adopted", "rejected", "deferred"]

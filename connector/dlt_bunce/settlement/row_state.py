@@ -1,18 +1,22 @@
-"""How each row of a batch stands: what is known of it, and what has become of it."""
+"""The state of each row of a batch: what is known of it, and what has become of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
 
 from dlt_bunce.model import Verb
 from dlt_bunce.settlement.capabilities import ApiCapabilities
-from dlt_bunce.settlement.messages import Match
+from dlt_bunce.settlement.messages import Match, Reason
 from dlt_bunce.settlement.row_result import Confirmation, RowResult
 from dlt_bunce.settlement.work_item import WorkItem
 
+_NO_REASON: Mapping[int, Reason] = MappingProxyType({})
+
 
 class RowStates:
-    """The rows 0 to `count` - 1. What a method returns is what has to go on."""
+    """The rows 0 to `count` - 1. Methods return the work that follows, if any."""
 
     def __init__(
         self,
@@ -20,67 +24,91 @@ class RowStates:
         capabilities: ApiCapabilities,
         *,
         overwrite: bool,
-        indeterminate: Iterable[int],
+        indeterminate: Iterable[int] = (),
+        lagging: Iterable[int] = (),
+        reasons: Mapping[int, Reason] = _NO_REASON,
     ) -> None:
         self._count = count
         self._capabilities = capabilities
         self._overwrite = overwrite
         self._results: dict[int, RowResult] = {}
-        self.indeterminate = set(indeterminate)
+        self.reasons = dict(reasons)
+        """What Bunce said last of each row."""
+        self.indeterminate = {*indeterminate, *lagging}
         """Rows that some request may have delivered without saying so."""
+        self.doubted_before = frozenset(self.indeterminate.difference(lagging))
+        """Rows that an earlier run may have delivered."""
+        self.likely_delivered = set(self.doubted_before)
+        """Rows that, if they are called taken next, were most likely delivered by this run."""
         self.absent_before: set[int] = set()
-        """Rows that were not there before any request of content_matches."""
+        """Rows that did not exist before any request of this run."""
         self.switched: set[int] = set()
-        """Rows that have changed to the other lane."""
+        """Rows that have changed to the other operation."""
         self.unknown: set[int] = set()
-        """Rows to be updated of which there is no such customer."""
+        """Rows to be updated whose customer does not exist."""
 
     @property
     def results(self) -> list[RowResult]:
-        """What is known by now; what is not settled is deferred."""
+        """One result a row; rows that are not settled are deferred."""
         return [
             self._results.get(i) or RowResult("deferred", indeterminate=i in self.indeterminate)
             for i in range(self._count)
         ]
 
+    def is_rejected(self, i: int) -> bool:
+        """Whether the row is settled, as rejected."""
+        result = self._results.get(i)
+        return result is not None and result.fate == "rejected"
+
+    def unsettled(self, rows: Iterable[int]) -> tuple[int, ...]:
+        """Those of the rows that have no result yet."""
+        return tuple(i for i in rows if i not in self._results)
+
     def settle(self, rows: Iterable[int], result: RowResult) -> None:
-        """The same result for some rows."""
-        self._results |= dict.fromkeys(rows, result)
+        """Give the same result to some rows, each with what Bunce said of it."""
+        for i in rows:
+            reason = self.reasons.get(i)
+            said = result.code is not None and reason is not None
+            self._results[i] = (
+                replace(result, message=reason.text, http_status=reason.status)
+                if said and reason is not None
+                else result
+            )
 
     def reject(self, rows: Iterable[int], code: str) -> None:
-        """Each of the rows is for a dead letter."""
+        """Make each of the rows a dead letter."""
         self.settle(rows, RowResult("rejected", code=code))
 
     def updated(self, i: int, match: Match, confirmation: Confirmation) -> None:
-        """The customer is shown after an update, perhaps with the email it had."""
+        """Settle a row that is shown after an update, perhaps with the email it had before."""
         code = None if match.email else "email_not_updated"
         self.settle([i], RowResult("updated", confirmation, code=code))
 
     def mark_found(self, i: int, match: Match) -> list[WorkItem]:
-        """A row to be created that a look-up has found: with our content it is delivered."""
+        """Settle a row to be created that a look-up found: with our content it is delivered."""
         if not same(match):
             return self.mark_conflict(i)
         self.settle([i], RowResult("created" if i in self.indeterminate else "adopted", "lookup"))
         if i in self.indeterminate and self._capabilities.partial_success is False:
-            # an earlier refusal did create it, the hint was wrong
+            # an earlier rejection did create it, so the hint was wrong
             self._capabilities.partial_success = None
         return []
 
     def mark_conflict(self, i: int) -> list[WorkItem]:
-        """The customer is there with other content."""
+        """Handle a customer that exists with other content."""
         if self._overwrite:
             return self.switch([i], "create")
         self.settle([i], RowResult("adopted", "lookup", content_matches=False))
         return []
 
     def mark_missing(self, rows: list[int]) -> list[WorkItem]:
-        """Updates of customers that do not exist: no request so far has delivered them."""
+        """Handle updates of customers that do not exist: no request has delivered them."""
         self.unknown.update(rows)
         self.indeterminate.difference_update(rows)
         return self.switch(rows, "update")
 
     def switch(self, rows: list[int], verb: Verb) -> list[WorkItem]:
-        """To the other lane, once; a row that neither lane takes is refused."""
+        """Change rows to the other operation, once; a row that neither takes is refused."""
         self.reject([i for i in rows if i in self.switched], "refused")
         fresh = tuple(i for i in rows if i not in self.switched)
         self.switched.update(fresh)

@@ -1,48 +1,49 @@
-"""From one batch to one result a row: carries out what the machine asks, and reads the answers."""
+"""From one batch to one result a row: carries out what the resolver asks, and reads the answers."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from dlt_bunce.api import outcome
 from dlt_bunce.api.batch import Rows
 from dlt_bunce.api.reply import Reply
 from dlt_bunce.api.throttle import Learner
-from dlt_bunce.errors import CredentialsError, UnavailableError
+from dlt_bunce.errors import AccountRefusedError, BunceError, CredentialsError, UnavailableError
 from dlt_bunce.logs import logger
 from dlt_bunce.model import Verb
+from dlt_bunce.settlement import replies
 from dlt_bunce.settlement.capabilities import ApiCapabilities
-from dlt_bunce.settlement.comparison import compare
 from dlt_bunce.settlement.messages import (
     Accepted,
     Answer,
-    Find,
-    Found,
     Indeterminate,
-    Kind,
-    Match,
+    Lookup,
+    LookupResult,
+    Pause,
+    Ping,
+    Reason,
     Rejected,
+    Resumed,
     Send,
+    Step,
     TooLarge,
 )
-from dlt_bunce.settlement.resolver import BatchResolver
+from dlt_bunce.settlement.resolver import BatchResolver, Stop
 from dlt_bunce.settlement.row_result import RowResult
-from dlt_bunce.settlement.work_item import BatchRejection
 
-__all__ = ["Api", "ApiCapabilities", "RowResult", "Said", "Settlement"]
+__all__ = ["Api", "ApiCapabilities", "RowResult", "Settlement"]
 
-Said = tuple[str, int]
-"""What Bunce has said of a row last, and the status that it came with."""
-
-_EQUAL = Match(email=True, rest=True)
-_TOO_LARGE = "the row alone is too large"
+_MAX_SHOWN = 200
+_NOBODY = b'{"customers":[]}'
 _MESSAGES = {
     "email_not_updated": "Bunce has kept the email it had",
     "unconfirmed": "Bunce gives no reason and does not show the customer",
 }
+_KEPT = "Run again later: settled rows are not sent again, the others are kept."
+_NO_REASONS: Mapping[int, Reason] = MappingProxyType({})
 
 
 class Api(Protocol):
@@ -51,23 +52,23 @@ class Api(Protocol):
     def send(
         self, verb: Verb, body: bytes, stopped: Callable[[], bool], *, rows: int, attempt: int
     ) -> Reply | None:
-        """One bulk request with this body, tried once; None, with nothing sent, where
-        `stopped()` once it is its turn. `rows` are in the body; `attempt` counts from 1.
+        """Send one bulk request with this body, once; return None, with nothing sent, if
+        `stopped()` is true when its turn comes. `rows` are in the body; `attempt` counts from 1.
         """
 
     def find(self, customer_ids: Sequence[str]) -> dict[str, dict[str, Any]] | None:
-        """Customers by id; None when nobody can tell who is there."""
+        """Return customers by id; None where customers cannot be looked up."""
 
     def pause(self, reply: Reply, attempt: int) -> bool:
-        """Waits before another try; False when it is time to give up."""
+        """Wait before another try; return False to give up."""
 
 
 class Settlement:
-    """BackgroundJobs off one batch. `run()` returns a result for every row, in their order.
+    """Works off one batch. `run()` returns a result for every row, in their order.
 
-    `taken` are rows that an earlier request was told are taken, with the words; `caused_by` is the
-    refusal that left all of them over. With `probe`, rows are looked up before they are sent. With
-    `hold`, some rows are not settled, but told by `held` and `unverified`.
+    See BatchResolver for `taken`, `lagging`, `probe`, and `hold`; `held` and `lagging` tell
+    afterwards which rows are not settled but left to be looked up later. `control` is the id of a
+    customer who was created after all of the rows were sent: a look-up that shows it is current.
     """
 
     def __init__(
@@ -79,10 +80,11 @@ class Settlement:
         *,
         verb: Verb = "create",
         overwrite: bool,
-        taken: Mapping[int, Said] = MappingProxyType({}),
-        caused_by: BatchRejection | None = None,
+        taken: Mapping[int, Reason] = _NO_REASONS,
+        lagging: Sequence[int] = (),
         probe: bool = False,
         hold: bool = False,
+        control: str | None = None,
         stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self._rows = rows
@@ -90,59 +92,90 @@ class Settlement:
         self._capabilities = capabilities
         self._learner = learner
         self._stopped = stopped
-        self._machine = BatchResolver(
+        self._resolver = BatchResolver(
             len(rows),
             verb,
             capabilities,
             overwrite=overwrite,
             indeterminate=rows.indeterminate,
             taken=taken,
-            caused_by=caused_by,
+            lagging=lagging,
             probe=probe,
             hold=hold,
         )
-        self._said: dict[int, Said] = dict(taken)
+        self._control = control
+        self.held_at = 0.0
+        """When a row was held last, by the monotonic clock."""
+        self.created: tuple[float, str] | None = None
+        """When a customer was created last, and its id."""
         self._tries = 0
-        self.fault: CredentialsError | UnavailableError | None = None
+        self._last = Reply("not_sent")
+        self.fault: BunceError | None = None
 
     @property
     def calls(self) -> int:
         """Requests it took, look-ups included."""
-        return self._machine.calls
+        return self._resolver.calls
 
     @property
-    def held(self) -> dict[int, Said]:
-        """Rows that are left to be looked up together with others."""
-        return {i: self._said[i] for i in self._machine.held}
+    def held(self) -> dict[int, Reason]:
+        """Rows that are left to be looked up later, and what Bunce said of them."""
+        return {i: self._resolver.reasons[i] for i in self._resolver.held}
 
     @property
-    def unverified(self) -> Sequence[tuple[Sequence[int], BatchRejection]]:
-        """Rows that are left until their refusal's count is believed, or is looked up."""
-        return self._machine.unverified
+    def lagging(self) -> set[int]:
+        """Held rows that this run may have created."""
+        return self._resolver.lagging
 
     def run(self) -> list[RowResult]:
-        """Settles every row that is not held; `fault` says afterwards why the run must stop."""
-        steps = self._machine.run()
+        """Settle every row that is not held; `fault` says afterwards why the load must stop."""
+        steps = self._resolver.run()
         try:
             step = next(steps)
             while not self._stopped():
-                answer = self._send(step) if isinstance(step, Send) else self._find(step)
+                answer = self._answer(step)
                 if answer is None:
                     break
+                held = len(self._resolver.held)
                 step = steps.send(answer)
-                if self.fault:
-                    break
+                if len(self._resolver.held) > held:
+                    self.held_at = time.monotonic()
         except StopIteration:
             pass
         except (CredentialsError, UnavailableError) as error:
             self.fault = error
-        if self._machine.calls >= self._machine.max_calls:
+        if self._resolver.stop is not None and self.fault is None:
+            self.fault = self._fault(self._resolver.stop)
+        if self._resolver.calls >= self._resolver.max_calls:
             # smaller batches need fewer calls where nothing tells which row arrived
             self._learner.took_many_calls(len(self._rows))
-        return [self._explained(i, v) for i, v in enumerate(self._machine.results)]
+        return [_explained(result) for result in self._resolver.results]
+
+    def _answer(self, step: Step) -> Answer | None:
+        """Return the answer to a step; None when nothing was carried out and it is time to stop."""
+        match step:
+            case Send():
+                return self._send(step)
+            case Lookup():
+                return self._look_up(step)
+            case Pause():
+                return Resumed(self._api.pause(self._last, step.tries))
+            case Ping():
+                reply = self._api.send(step.verb, _NOBODY, self._stopped, rows=0, attempt=1)
+                return None if reply is None else Resumed(replies.gets_through(reply))
+
+    def _look_up(self, step: Lookup) -> LookupResult:
+        control = [] if self._control is None else [self._control]
+        ids = [self._rows[i].customer_id for i in step.rows]
+        found = self._api.find([*ids, *control])
+        if found is None:
+            return LookupResult(None)
+        sent = self._rows.take(step.rows)
+        return LookupResult(
+            replies.matches(sent, step.rows, found), is_current=self._control in found
+        )
 
     def _send(self, step: Send) -> Answer | None:
-        """What the answer means; None when nothing was carried out and it is time to stop."""
         sent = self._rows.take(step.rows)
         while True:
             reply = self._api.send(
@@ -150,92 +183,74 @@ class Settlement:
             )
             if reply is None:
                 return None
-            read = outcome.read(reply, sent)
-            if not isinstance(read, outcome.Limited | outcome.NotSent):
-                return self._meaning(step, read, reply)
-            if not self._try_again(reply):
-                return None
-
-    def _meaning(self, step: Send, read: outcome.Outcome, reply: Reply) -> Answer | None:
-        match read:
-            case outcome.Unauthorized():
-                self.fault = CredentialsError(
-                    f"Bunce refuses the API key (HTTP {reply.status}).",
+            self._last = reply
+            read = replies.read(reply, sent, step.rows, step.verb)
+            if isinstance(read, replies.Unauthorized):
+                raise CredentialsError(
+                    f"Bunce did not accept the API key (HTTP {reply.status}).",
                     remedy="Set a valid key and run again; what was not settled is kept.",
                 )
-                return None
-            case outcome.TooLarge():
-                self._tries = 0
-                self._learner.too_large(len(step.rows))
-                self._said |= dict.fromkeys(step.rows, (_TOO_LARGE, reply.status))
-                return TooLarge()
-            case outcome.Accepted():
-                self._tries = 0
-                self._learner.answered(len(step.rows), reply.seconds)
-                return Accepted(self._matches(step.rows, read.customers))
-            case outcome.Refused():
-                self._tries = 0
-                if self._capabilities.creates_rest and step.verb == "create":
-                    # it took what a success takes
-                    self._learner.answered(len(step.rows), reply.seconds)
-                return self._blamed(step, read, reply)
-        return self._lost(len(step.rows), reply)
+            if not isinstance(read, replies.RateLimited | replies.NotSent):
+                self._learn(step, read, reply)
+                return read
+            self._try_again(reply)
 
-    def _lost(self, rows: int, reply: Reply) -> Indeterminate:
-        if reply.arrival == "lost":
-            self._learner.timed_out(rows)
-        self._try_again(reply)
-        return Indeterminate()
+    def _learn(self, step: Send, read: replies.Bulk, reply: Reply) -> None:
+        """Tell the throttle how the batch fared."""
+        rows = len(step.rows)
+        if not isinstance(read, Indeterminate):
+            self._tries = 0
+        match read:
+            case TooLarge():
+                self._learner.too_large(rows)
+            case Accepted():
+                self._learner.answered(rows, reply.seconds)
+                if step.verb == "create" and read.matches:
+                    last = max(read.matches)
+                    self.created = time.monotonic(), self._rows[last].customer_id
+            case Rejected() if self._capabilities.creates_rest and step.verb == "create":
+                # it took what a success takes
+                self._learner.answered(rows, reply.seconds)
+            case Indeterminate() if reply.arrival == "lost":
+                self._learner.timed_out(rows)
+        if isinstance(read, Rejected) and not read.reasons and not read.positions:
+            logger().info("batch.halved", rows=rows, status=reply.status)
 
-    def _blamed(self, step: Send, read: outcome.Refused, reply: Reply) -> Rejected:
-        texts = {step.rows[position]: text for position, text in read.named.items()}
-        if not texts and len(step.rows) == 1 and read.texts:
-            texts = {step.rows[0]: "; ".join(read.texts)}
-        if not texts:
-            logger().info("batch.halved", rows=len(step.rows), status=reply.status)
-        self._said |= {i: ("refused", reply.status) for i in step.rows if i not in texts}
-        self._said |= {i: (text, reply.status) for i, text in texts.items()}
-        return Rejected({i: _kind(text, step.verb) for i, text in texts.items()}, read.counted)
-
-    def _find(self, step: Find) -> Found:
-        found = self._api.find([self._rows[i].customer_id for i in step.rows])
-        return Found(None if found is None else self._matches(step.rows, found))
-
-    def _matches(
-        self, rows: Sequence[int], customers: Mapping[str, Mapping[str, Any]]
-    ) -> dict[int, Match]:
-        if self._rows.take(rows).are_shown(customers):
-            return dict.fromkeys(rows, _EQUAL)
-        return {
-            i: compare(row.content, customers[row.customer_id])
-            for i, row in ((i, self._rows[i]) for i in rows)
-            if row.customer_id in customers
-        }
-
-    def _try_again(self, reply: Reply) -> bool:
+    def _try_again(self, reply: Reply) -> None:
         self._tries += 1
-        if self._api.pause(reply, self._tries):
-            return True
-        self.fault = UnavailableError(
-            f"Bunce did not settle a batch in {self._tries} tries: {reply.describe()}.",
-            remedy="Run again later: settled rows are not sent again, the others are kept.",
+        if not self._api.pause(reply, self._tries):
+            raise UnavailableError(
+                f"A batch could not be delivered in {self._tries} tries: {reply.describe()}.",
+                remedy=_KEPT,
+            )
+
+    def _fault(self, stop: Stop) -> BunceError:
+        match stop.why:
+            case "account":
+                return AccountRefusedError(
+                    "Bunce rejects every customer, for a reason that concerns none of them (HTTP "
+                    f'{stop.status}): "{stop.words[:_MAX_SHOWN]}"',
+                    remedy="Settle this with Bunce, then run again: nothing is lost, and no "
+                    "customer was marked as rejected for it.",
+                )
+            case "blocked":
+                return CredentialsError(
+                    f"Every request with customers is turned away (HTTP {stop.status}), by Bunce "
+                    "or by something in front of it, such as a firewall.",
+                    remedy="Check that the API key may write and that this machine may send to "
+                    "Bunce; then run again, nothing is lost.",
+                )
+        return UnavailableError(
+            f"A batch could not be delivered: {self._last.describe()}.", remedy=_KEPT
         )
-        return False
-
-    def _explained(self, i: int, result: RowResult) -> RowResult:
-        """With what Bunce said, where the result makes a dead letter."""
-        if result.code is None:
-            return result
-        text, status = self._said.get(i, ("", None))
-        if result.code in _MESSAGES:
-            text = _MESSAGES[result.code]
-        name = outcome.named_field(text)
-        if result.code in {"email_taken", "email_not_updated"}:
-            name = "email"
-        return replace(result, field=name, message=text, http_status=status)
 
 
-def _kind(text: str, verb: Verb) -> Kind:
-    if outcome.is_taken(text):
-        return "taken"
-    return "unknown" if verb == "update" and outcome.is_unknown(text) else "bad"
+def _explained(result: RowResult) -> RowResult:
+    """Add the field that its message is about to a result that makes a dead letter."""
+    if result.code is None:
+        return result
+    text = _MESSAGES.get(result.code, result.message)
+    name = replies.named_field(text)
+    if result.code in {"email_taken", "email_not_updated"}:
+        name = "email"
+    return replace(result, field=name, message=text)

@@ -1,4 +1,4 @@
-"""Rows that go on together through a settlement, with what is known of all of them."""
+"""Rows that go through a settlement together, with what is known of all of them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from dlt_bunce.model import Verb
 
 @dataclass(frozen=True)
 class BatchRejection:
-    """What left rows over: it named so many `of` the rows sent, for reasons of that `sort`.
+    """A rejection that left rows over: it named `named` of the `of` rows sent, all for `sort`.
 
-    `counted`: its own count says that it named all that failed. `fresh`: not one of the rows left
-    over was there before that request.
+    `counted`: its own count says that it named every row that failed. `fresh`: none of the rows
+    left over existed before that request.
     """
 
     named: int
@@ -25,11 +25,13 @@ class BatchRejection:
 
 @dataclass(frozen=True)
 class WorkItem:
-    """Rows, and which way they go.
+    """Rows and the operation they are sent with.
 
-    `look_up`: before they are sent. `silent`: a success did not show them, for the last of
-    `attempt` - 1 times. `halve`: a refusal named none of them. `suspect`: so did an earlier one.
-    `caused_by`: the refusal that left them over.
+    `look_up`: look the rows up before sending them. `silent`: a success did not show them, for
+    the last of `attempt` - 1 times. `halve`: a rejection named none of them. `suspect`: an earlier
+    one did so. `caused_by`: the rejection that left them over. `failures`: requests in a row that
+    were blocked or got no readable answer. `answered` and `accepted`: how many requests of this
+    operation the run had seen answered or accepted when the trouble began; None without trouble.
     """
 
     rows: tuple[int, ...]
@@ -40,21 +42,49 @@ class WorkItem:
     halve: bool = False
     suspect: bool = False
     caused_by: BatchRejection | None = None
+    failures: int = 0
+    answered: int | None = None
+    accepted: int | None = None
 
     def sent_again(self, rows: Iterable[int]) -> WorkItem:
-        """Some of the rows as another try, which remembers whether a refusal named nobody."""
-        suspect = self.suspect or self.halve
-        return WorkItem(tuple(rows), self.verb, attempt=self.attempt, suspect=suspect)
+        """Return some of the rows for another try, which remembers what went wrong so far."""
+        return WorkItem(
+            tuple(rows),
+            self.verb,
+            attempt=self.attempt,
+            suspect=self.suspect or self.halve,
+            failures=self.failures,
+            answered=self.answered,
+            accepted=self.accepted,
+        )
 
 
 def halves(item: WorkItem) -> list[WorkItem]:
-    """Both halves of the rows, the first one larger by a row where they are odd."""
+    """Both halves of the rows; the first is larger by one where the number is odd.
+
+    A row that is left alone starts to count its failures anew.
+    """
     middle = (len(item.rows) + 1) // 2
-    parts = (item.rows[:middle], item.rows[middle:])
-    return [WorkItem(part, item.verb, suspect=item.suspect) for part in parts if part]
+    return [
+        WorkItem(
+            part,
+            item.verb,
+            suspect=item.suspect,
+            failures=item.failures if len(part) > 1 else 0,
+            answered=item.answered,
+            accepted=item.accepted,
+        )
+        for part in (item.rows[:middle], item.rows[middle:])
+        if part
+    ]
 
 
 def joined(items: list[WorkItem]) -> list[WorkItem]:
-    """Parcels of one row each that go the same way, as one request."""
+    """Items of one row each that are sent with the same operation, as one request."""
     rows = tuple(i for item in items for i in item.rows)
     return [replace(items[0], rows=rows)] if rows else []
+
+
+def samples(rows: tuple[int, ...]) -> list[int]:
+    """Up to three rows from different places: the first, the last, and one between them."""
+    return list(dict.fromkeys((rows[0], rows[-1], rows[len(rows) // 2])))

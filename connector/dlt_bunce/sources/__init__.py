@@ -1,11 +1,10 @@
-"""Customers from files and databases as dlt resources, in Arrow tables all the way.
+"""dlt resources that read customers from files and databases as Arrow tables.
 
 Every function returns a resource whose table is named `customers`, ready for `bunce_adapter`.
 
-What a later run may leave out is remembered for each source by itself: one pipeline pointed at
-another table, query, or folder starts there from the beginning. Rows that have the very newest
-value of a cursor are read again, as are rows without a value: the ledger knows which of them
-have changed, so none is lost and none is sent twice.
+Incremental state is kept per source: a pipeline pointed at another table, query, or folder reads
+it from the beginning. Rows at the newest value of a cursor are read again, and so are rows without
+a value: the ledger knows which of them have changed, so none is lost and none is sent twice.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""CSV files as programs and spreadsheets write them: text in every column."""
+"""CSV files as written by programs and spreadsheets, with every column read as text."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from dlt_bunce.records.schema import ALIASES, fold
 ENDINGS = (".csv", ".csv.gz")
 _SEPARATORS = ",;\t|"
 HEAD_BYTES = 65_536
-"""The header lies within so many bytes."""
+"""The header must lie within this many bytes."""
 _BLOCK_BYTES = 4_194_304
-"""Bytes read at a time; no row is longer."""
+"""Bytes read at a time; no row may be longer."""
 _VALUE = re.compile(
     r"\S+@\S+\.\S+|[+(]?[0-9][0-9 ().-]{5,}[0-9]|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 )
-"""What stands in a customer's row and names no column."""
+"""An email address, a number, or a UUID: found in a customer's row, never in a header."""
 _ESCAPED = re.compile(rb'(?:^|[\n,;\t|])"[^"\n]*\\"[^"\r\n,;\t|]')
-"""A cell in quotes whose first mark has a backslash and closes nothing."""
+"""A quoted cell whose first inner quotation mark is escaped by a backslash."""
 _SAVE = "Save it as CSV UTF-8 (comma delimited)."
 
 
 @dataclass(frozen=True)
 class Header:
-    """What the first row says: the `names` of all columns, "" for those that are not read, by what
-    they are separated, and whether a dead-letter export has written them.
+    """The first row of a file: the `names` of all columns ("" for columns that are not read), their
+    separator, and whether a dead-letter export wrote the file.
     """
 
     names: tuple[str, ...]
@@ -48,40 +48,41 @@ class Header:
 
     @property
     def named(self) -> list[str]:
-        """The columns that are read."""
+        """Columns that are read."""
         return [name for name in self.names if name]
 
 
 class SameColumns:
-    """Holds the columns of the first of several files against those of the others."""
+    """A check that several files have the same columns as the first."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
         self._first = ""
 
     def check(self, names: list[str], file: str) -> None:
-        """Raises SourceError, without a name of a column: it may be a value where a header is
-        missing.
+        """Raise SourceError if the columns differ from those of the first file.
+
+        The message has no column names: in a file without a header, they would be values.
         """
         if not self._first:
             self.names, self._first = names, file
         elif set(names) != set(self.names):
             common = len(set(names) & set(self.names))
             raise SourceError(
-                f"{file} has other columns than {self._first}: {len(names)} and "
-                f"{len(self.names)}, of which {common} have the same names.",
-                remedy="See whether the first row of each holds the names of the columns; files "
-                "of different columns are loaded one after the other.",
+                f"{file} and {self._first} have different columns: {len(names)} and "
+                f"{len(self.names)}, with {common} in common.",
+                remedy="Check that the first row of each file is a header. Load files with "
+                "different columns separately.",
             )
 
 
 def is_csv(name: str) -> bool:
-    """Whether a file is CSV by its name; hidden ones are no data."""
+    """Return whether a file is CSV by its name; hidden files are not data."""
     return name.lower().endswith(ENDINGS) and not name.startswith((".", "_"))
 
 
 def columns(file: Path, name: str) -> list[str]:
-    """The columns of a file called `name`. Raises SourceError for a header that cannot be read."""
+    """Return the columns of a file called `name`. Raises SourceError for an unreadable header."""
     opened = gzip.open if file.suffix.lower() == ".gz" else open
     try:
         with opened(file, "rb") as content:
@@ -91,51 +92,50 @@ def columns(file: Path, name: str) -> list[str]:
 
 
 def header(head: bytes, name: str) -> Header:
-    """The header in the first bytes of a file called `name`: with a byte order mark or without,
-    separated by whichever of comma, semicolon, tab, and bar gives the most columns.
+    """Return the header in the first bytes of a file called `name`.
 
-    Raises SourceError for a file that is empty or not UTF-8, and for a name that stands twice.
+    The separator is whichever of comma, semicolon, tab, and | gives the most columns; a byte order
+    mark is ignored. Raises SourceError for a file that is empty or not UTF-8, for a first row of
+    values, and for repeated names.
     """
-    # bytes that are not UTF-8 matter here in the first row only, and the last may be cut
+    # only the first row must be UTF-8 here, and the last character of `head` may be incomplete
     text = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape").decode(head)
     try:
-        found = [Header(_first_row(text, separator), separator) for separator in _SEPARATORS]
+        candidates = [Header(_first_row(text, separator), separator) for separator in _SEPARATORS]
     except csv.Error:
         raise SourceError(f"The header of {name} cannot be read as CSV.", remedy=_SAVE) from None
-    best = _of_export(max(found, key=lambda one: len(one.names)))
+    best = _without_export_columns(max(candidates, key=lambda candidate: len(candidate.names)))
     if _holds_values(best.named):
-        # the names are values of a customer: none of them may be told
+        # the names are values of a customer, which must not appear in a message
         raise SourceError(
-            f"The first row of {name} is not the names of its columns: it holds an address, a "
-            "number, or an id.",
-            remedy="Write the names of the columns into the first row.",
+            f"The first row of {name} is not a header: it contains an email address, a number, or "
+            "an id.",
+            remedy="Add a first row with the column names.",
         )
     if any(re.search("[\0\ud800-\udfff]", column) for column in best.names):  # NUL: UTF-16
         raise _not_utf8(name)
     if not best.named:
+        raise SourceError(f"{name} is empty.", remedy="A CSV file must begin with a header row.")
+    repeated = [column for column, count in Counter(best.named).items() if count > 1]
+    if repeated:
         raise SourceError(
-            f"{name} is empty.", remedy="A CSV file begins with the names of its columns."
-        )
-    twice = [column for column, count in Counter(best.named).items() if count > 1]
-    if twice:
-        raise SourceError(
-            f"Column {twice[0]!r} stands {best.named.count(twice[0])} times in the header of "
-            f"{name}.",
+            f"Column {repeated[0]!r} appears {best.named.count(repeated[0])} times in the header "
+            f"of {name}.",
             remedy="Rename or remove all but one of them.",
         )
     return best
 
 
 def record_batches(file: IO[bytes], rows: int, name: str) -> Iterator[Any]:
-    """Record batches of at most `rows`, all text as it is written, null for an empty cell.
+    """Yield record batches of at most `rows` rows: all text as written, null for empty cells.
 
-    Rows without a single value are left out, as blank lines are. Raises SourceError, with the
-    number of the row and none of its values, for what is not UTF-8, for rows with more or fewer
-    cells than the header, and for quotes that do not close.
+    Blank lines and rows without any value are skipped. Raises SourceError, with the row number but
+    none of its values, for text that is not UTF-8, for rows with more or fewer cells than the
+    header, and for unclosed quotation marks.
     """
     head = file.read(HEAD_BYTES)
     read = header(head, name)
-    # numbered, since columns without a name may be many
+    # numbered, since several columns may have no name
     numbers = [str(number) for number in range(len(read.names))]
     chosen = [number for number, column in zip(numbers, read.names, strict=True) if column]
     bytes_read = _Reading(head, file)
@@ -178,13 +178,14 @@ def record_batches(file: IO[bytes], rows: int, name: str) -> Iterator[Any]:
         raise _unreadable(name, str(error), ragged) from None
     if bytes_read.quotes % 2:
         raise SourceError(
-            f'A quotation mark (") of {name} opens and does not close.',
-            remedy="Quote cells that hold one, and write it twice there, as spreadsheets do.",
+            f'A quotation mark (") in {name} is never closed.',
+            remedy="Quote cells that contain a quotation mark, and double the mark inside them, as "
+            "spreadsheets do.",
         )
 
 
 class _Reading(io.RawIOBase):
-    """The bytes of a file, ending in a line break, with their quotation marks counted."""
+    """The bytes of a file, ending in a line break; counts quotation marks while reading."""
 
     def __init__(self, head: bytes, rest: IO[bytes]) -> None:
         self._head, self._rest = head, rest
@@ -195,12 +196,12 @@ class _Reading(io.RawIOBase):
         return True
 
     def read(self, size: int = -1) -> bytes:
-        """`size` bytes, fewer at the end only."""
+        """Read `size` bytes, fewer only at the end."""
         data, self._head = self._head[:size], self._head[size:]
         while len(data) < size and (more := self._rest.read(size - len(data))):
             data += more
         if data and len(data) < size and not data.endswith(b"\n"):
-            data += b"\n"  # Arrow does not take a header without one
+            data += b"\n"  # Arrow does not accept a header without a line break
         self.quotes += data.count(b'"')
         if b'\\"' in data and _ESCAPED.search(data):
             self.escaped = True
@@ -213,35 +214,37 @@ def _first_row(text: str, separator: str) -> tuple[str, ...]:
 
 
 def _holds_values(names: list[str]) -> bool:
-    """Whether a first row is a customer's, and not a header with an unusual name in it."""
-    known = {fold(alias) for field, more in ALIASES.items() for alias in (field, *more)}
+    """Return whether a first row is a customer's row, not a header with an unusual name in it."""
+    known = {fold(name) for field, aliases in ALIASES.items() for name in (field, *aliases)}
     return any(map(_VALUE.fullmatch, names)) and not any(fold(name) in known for name in names)
 
 
-def _of_export(found: Header) -> Header:
-    """Without what the export of dead letters says of a row beside the row itself."""
-    if not any(name.startswith(PREFIX) for name in found.names):
-        return found
-    names = unmarked(pa.array(found.names)).to_pylist()
-    kept = ("" if n.startswith(PREFIX) and n != LETTER_ID else n for n in names)
-    return Header(tuple(kept), found.separator, exported=True)
+def _without_export_columns(full: Header) -> Header:
+    """Drop the columns that a dead-letter export adds to the row, except the dead letter's id."""
+    if not any(name.startswith(PREFIX) for name in full.names):
+        return full
+    names = unmarked(pa.array(full.names)).to_pylist()
+    kept = ("" if name.startswith(PREFIX) and name != LETTER_ID else name for name in names)
+    return Header(tuple(kept), full.separator, exported=True)
 
 
 def _without_blank_rows(batch: Any) -> Any:
-    """Spreadsheets write rows of separators alone where a cell was only formatted."""
+    """Drop rows without values, which spreadsheets write for cells that are only formatted."""
     filled = None
     for column in batch.columns:
         if not column.null_count:
             return batch
-        there = pc.is_valid(column)
-        filled = there if filled is None else pc.or_(filled, there)
+        present = pc.is_valid(column)
+        filled = present if filled is None else pc.or_(filled, present)
     return batch.filter(filled)
 
 
 def _escaped(name: str) -> SourceError:
     return SourceError(
-        f'{name} is not CSV: a quotation mark within a cell is written as \\", as MySQL does.',
-        remedy="Export it with marks doubled: in MySQL FIELDS ENCLOSED BY '\"' ESCAPED BY '\"'.",
+        f'{name} is not valid CSV: a quotation mark inside a cell is escaped as \\", as MySQL '
+        "does.",
+        remedy="Export it with doubled quotation marks. In MySQL: FIELDS ENCLOSED BY '\"' ESCAPED "
+        "BY '\"'.",
     )
 
 
@@ -249,19 +252,19 @@ def _not_utf8(name: str, where: str = "") -> SourceError:
     return SourceError(f"{name} is not UTF-8 text{where}.", remedy=_SAVE)
 
 
-def _unreadable(name: str, said: str, ragged: list[Any]) -> SourceError:
-    """The error for what Arrow says, whose own words may hold values."""
+def _unreadable(name: str, arrow_message: str, ragged: list[Any]) -> SourceError:
+    """Return the error for a message of Arrow, which itself may contain values."""
     if ragged:
         row = ragged[0]
         return SourceError(
-            f"Row {row.number} of {name} has {row.actual_columns} cells, the header has "
-            f"{row.expected_columns} (the header is row 1, blank lines do not count).",
-            remedy="Quote cells that hold a separator or a line break.",
+            f"Row {row.number} of {name} has {row.actual_columns} cells, but the header has "
+            f"{row.expected_columns} (the header is row 1; blank lines are not counted).",
+            remedy="Quote cells that contain a separator or a line break.",
         )
-    if "invalid UTF8" in said:
-        number = re.search(r"Row #([0-9]+)", said)
+    if "invalid UTF8" in arrow_message:
+        number = re.search(r"Row #([0-9]+)", arrow_message)
         return _not_utf8(name, f" in row {number[1]}" if number else "")
     return SourceError(
         f"{name} cannot be read as CSV: a row is longer than {_BLOCK_BYTES:,} bytes.",
-        remedy="A quotation mark that opens a cell and is not closed looks like that.",
+        remedy="Check for a quotation mark that is never closed.",
     )

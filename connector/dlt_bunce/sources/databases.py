@@ -19,7 +19,7 @@ def from_database(
     incremental: str | None = None,
     ranges: Sequence[Range] = (),
 ) -> DltResource:
-    """from_duckdb for a duckdb:///… URL, else from_sql."""
+    """Read from DuckDB for a duckdb:///… URL (see `from_duckdb`), else with `from_sql`."""
     if url.startswith("duckdb:"):
         path = url.removeprefix("duckdb:///")
         return from_duckdb(path, table=table, query=query, incremental=incremental, ranges=ranges)

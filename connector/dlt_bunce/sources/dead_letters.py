@@ -1,4 +1,4 @@
-"""Dead letters as a dlt source, for a pipeline into any warehouse."""
+"""Dead letters as a dlt resource, for a pipeline into any warehouse."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ def dead_letters(
     account: str | None = None,
     status: str | None = None,
 ) -> Iterator[list[dict[str, Any]]]:
-    """Every dead letter of an account, or those of one `status`, in pages of dicts.
+    """Yield the dead letters of an account, or those of one `status`, in pages of dicts.
 
-    Without `store_url` or `account`, those of the settings count, as for every load.
+    `store_url` and `account` default to the settings, as for every load.
 
-    Columns are those of the table bunce_dead_letters; `source_row` and `payload` are JSON text.
+    The columns are those of the table bunce_dead_letters; `source_row` and `payload` are JSON text.
     """
     from dlt_bunce.destination.config_file import store_settings
     from dlt_bunce.store.database import Database
@@ -31,9 +31,9 @@ def dead_letters(
 
 
 def count_open(pipeline: dlt.Pipeline, *, before: datetime | None = None) -> dict[str, int]:
-    """How many dead letters are open, by reject code, in the store that a pipeline loads with.
+    """Return the number of open dead letters by reject code, in the store of a pipeline.
 
-    With `before`, those that were met first before that time. Raises StoreError.
+    With `before`, count only those first seen before that time. Raises StoreError.
     """
     from dlt_bunce.destination.access import client_of
     from dlt_bunce.store.dead_letter_query import open_by_code

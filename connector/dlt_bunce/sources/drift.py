@@ -1,4 +1,4 @@
-"""One schema for files whose columns have changed their types from one to another."""
+"""A common schema for files whose columns differ in type."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import pyarrow.types as pt
 from dlt_bunce.errors import SourceError
 
 _EXACT = 2.0**53
-"""From here on a float may have lost digits, and stays what it is."""
+"""From here on a float may have lost digits, so it is not written as a whole number."""
 
 
 def common_schema(schemas: Mapping[str, pa.Schema]) -> pa.Schema | None:
-    """The columns of all files by their names, each of a type that holds the values of all; None
-    where there are no files.
+    """Return a schema of all columns of all files, or None if there are no files.
 
-    Raises SourceError for two columns of one name in a file, and for types that no type can hold.
+    Each column has a type that can represent its values in every file. Raises SourceError for
+    repeated names in a file, and for types without a common type.
     """
     kinds: dict[str, pa.DataType] = {}
     first: dict[str, str] = {}
@@ -28,18 +28,18 @@ def common_schema(schemas: Mapping[str, pa.Schema]) -> pa.Schema | None:
         for name, count in Counter(schema.names).items():
             if count > 1:
                 raise SourceError(
-                    f"Column {name!r} stands {count} times in {file}.",
+                    f"Column {name!r} appears {count} times in {file}.",
                     remedy="Rename or remove all but one of them.",
                 )
         for field in schema:
             known = kinds.get(field.name)
-            kind = field.type if known is None else _common(known, field.type)
+            kind = field.type if known is None else _common_type(known, field.type)
             if kind is None:
                 raise SourceError(
-                    f"Column {field.name!r} is {field.type} in {file}, and {known} in "
+                    f"Column {field.name!r} has type {field.type} in {file} but {known} in "
                     f"{first[field.name]}.",
-                    remedy="Write it with one type into all files, or load them one after the "
-                    "other.",
+                    remedy="Write the column with the same type in all files, or load the files "
+                    "separately.",
                 )
             kinds[field.name] = kind
             if not pt.is_null(field.type):
@@ -48,7 +48,7 @@ def common_schema(schemas: Mapping[str, pa.Schema]) -> pa.Schema | None:
 
 
 def fitted(batch: Any, schema: pa.Schema | None, file: str) -> Any:
-    """The same rows in `schema`; null where a file has no such column. Raises SourceError."""
+    """Convert rows to `schema`; columns missing from the file are null. Raises SourceError."""
     if schema is None or batch.schema.equals(schema):
         return batch
     columns = []
@@ -61,20 +61,22 @@ def fitted(batch: Any, schema: pa.Schema | None, file: str) -> Any:
             columns.append(_as_type(column, field.type))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             raise SourceError(
-                f"Column {field.name!r} is {column.type} in {file}, and other files have values "
-                f"that need {field.type}.",
-                remedy="Write it with one type into all files, or load them one after the other.",
+                f"Column {field.name!r} has type {column.type} in {file}, but other files need "
+                f"{field.type}.",
+                remedy="Write the column with the same type in all files, or load the files "
+                "separately.",
             ) from None
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def _common(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
-    if one.equals(other) or pt.is_null(other):
-        return one
-    one, other = _value_type(one), _value_type(other)
-    if one.equals(other) or pt.is_null(one):
-        return other
-    kinds = (one, other)
+def _common_type(left: pa.DataType, right: pa.DataType) -> pa.DataType | None:
+    """Return a type for the values of both, or None."""
+    if left.equals(right) or pt.is_null(right):
+        return left
+    left, right = _value_type(left), _value_type(right)
+    if left.equals(right) or pt.is_null(left):
+        return right
+    kinds = (left, right)
     if any(_is_text(kind) for kind in kinds) and all(_is_text(k) or _is_number(k) for k in kinds):
         return pa.large_string() if any(map(pt.is_large_string, kinds)) else pa.string()
     try:
@@ -90,7 +92,7 @@ def _value_type(kind: pa.DataType) -> pa.DataType:
 
 def _as_type(column: Any, kind: pa.DataType) -> Any:
     if _is_text(kind) and pt.is_floating(column.type):
-        # 8031234567.0 is a number that another writer had to store with nulls
+        # 8031234567.0 was a whole number: some writers store integers with nulls as floats
         whole = pc.and_(
             pc.less(pc.abs(column), _EXACT), pc.equal(pc.floor(column), column)
         ).fill_null(False)

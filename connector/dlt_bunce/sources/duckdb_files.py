@@ -10,7 +10,7 @@ from dlt.extract import DltResource
 
 from dlt_bunce.errors import SourceError
 from dlt_bunce.records.plain import plain, refuse_twice
-from dlt_bunce.sources.ranges import Range, one_of, quoted, since
+from dlt_bunce.sources.ranges import Query, Range, quoted, since
 from dlt_bunce.sources.resources import ROWS, TABLE, resource, resource_name
 
 _KEY = """SELECT unnest(constraint_column_names) FROM duckdb_constraints()
@@ -26,12 +26,12 @@ def from_duckdb(
     incremental: str | None = None,
     ranges: Sequence[Range] = (),
 ) -> DltResource:
-    """A table or a query of a DuckDB file, opened read-only; else as `from_sql`.
+    """Read a table or a query of a DuckDB file, opened read-only.
 
-    Raises SourceError when the file is missing, or neither or both of `table` and `query` are
-    given.
+    `incremental` and `ranges` work as in `from_sql`. Raises SourceError if the file is missing, or
+    if neither or both of `table` and `query` are given.
     """
-    inner = query_of(path, table, query)
+    inner = query_text(path, Query(table, query))
 
     def rows(last: Any) -> Iterator[Any]:
         import duckdb
@@ -40,28 +40,27 @@ def from_duckdb(
         where = " AND ".join(condition for condition, _ in conditions)
         text = f"SELECT * FROM ({inner}\n) AS q WHERE {where}" if where else inner  # noqa: S608
         with duckdb.connect(path, read_only=True) as connection:
-            # of a subquery DuckDB renames the second of two columns
-            refuse_twice(connection.sql(inner).columns, "The query's rows")
+            # checked here, because DuckDB renames repeated columns of a subquery
+            refuse_twice(connection.sql(inner).columns, "The query results")
             relation = connection.sql(text, params=[v for _, values in conditions for v in values])
             yield from map(plain, relation.to_arrow_reader(ROWS))
 
-    where = str(Path(path).resolve())
-    found = resource(rows, incremental, resource_name(TABLE, where, table, query, incremental))
-    if table is not None and (key := _key(path, table)):
-        found.apply_hints(primary_key=key)
-    return found
+    file = str(Path(path).resolve())
+    customers = resource(rows, incremental, resource_name(TABLE, file, table, query, incremental))
+    if table is not None and (key := _primary_key(path, table)):
+        customers.apply_hints(primary_key=key)
+    return customers
 
 
-def query_of(path: str, table: str | None, query: str | None) -> str:
-    """The query itself, or that of a whole table. Raises SourceError for a file that is not."""
-    one_of(table, query)
+def query_text(path: str, query: Query) -> str:
+    """Return the SQL of a query or of a whole table. Raises SourceError if the file is missing."""
     if not Path(path).is_file():
-        raise SourceError(f"There is no DuckDB file {path}.", remedy="Check the path.")
-    text = query or f"SELECT * FROM {quoted(table or '')}"  # noqa: S608, a checked identifier
+        raise SourceError(f"DuckDB file {path} does not exist.", remedy="Check the path.")
+    text = query.sql or f"SELECT * FROM {quoted(query.table or '')}"  # noqa: S608, a checked identifier
     return text.strip().rstrip(";")
 
 
-def _key(path: str, table: str) -> list[str]:
+def _primary_key(path: str, table: str) -> list[str]:
     import duckdb
 
     schema, _, name = table.rpartition(".")

@@ -1,4 +1,4 @@
-"""Customers from files."""
+"""Customers from Parquet and CSV files."""
 
 from __future__ import annotations
 
@@ -16,57 +16,56 @@ from dlt_bunce.sources.listing import Kind, listed
 from dlt_bunce.sources.resources import ROWS, TABLE, resource_name
 
 RowGroups = Callable[[str, int], Sequence[int]]
-"""Of a file, named by its path within the location, with so many parts: those to read. The parts
-are row groups; a CSV file is one part.
+"""Function from a file's path within the location and its number of parts to the parts to read.
+The parts are row groups; a CSV file is a single part.
 """
 
 
 def from_parquet(
     location: str, *, changed_files_only: bool = False, row_groups: RowGroups | None = None
 ) -> DltResource:
-    """Parquet files: a path, a folder, a glob, or a URL such as s3://bucket/customers/*.parquet.
+    """Read Parquet files: a path, folder, glob, or URL such as s3://bucket/customers/*.parquet.
 
     Files are read in the order of their names. With `changed_files_only`, later runs of a pipeline
-    read only files that were modified since the newest one they have read; a file copied there
-    with an older time would not be seen. Without `row_groups` all of every file is read.
-    Credentials of remote stores come from dlt's configuration
-    (`[sources.filesystem.credentials]`). Raises SourceError when no file is found, for a local
-    location at once, and when a file is not Parquet.
+    read only files modified after the newest file read so far; a file copied in with an older
+    modification time is not seen. Without `row_groups`, every file is read completely. Credentials
+    for remote storage come from dlt's configuration (`[sources.filesystem.credentials]`). Raises
+    SourceError if no file is found (immediately for a local location) and if a file is not Parquet.
     """
-    return _resource(location, "parquet", row_groups, changed_files_only)
+    return _files_resource(location, "parquet", row_groups, changed_files_only)
 
 
 def from_csv(
     location: str, *, changed_files_only: bool = False, row_groups: RowGroups | None = None
 ) -> DltResource:
-    """CSV files (.csv, or .csv.gz): UTF-8 with a header, separated by comma, semicolon, tab, or |.
+    """Read CSV files (.csv or .csv.gz): UTF-8 with a header, separated by comma, ;, tab, or |.
 
-    Every column is text, so that ids and phone numbers keep their digits; an empty cell is null.
-    All files have the same columns, in any order. Arguments and errors are those of
-    `from_parquet`; a file is one part for `row_groups`. Of a dead-letter export only
-    `dead_letter_id` is read beside the source's own columns, and the apostrophes are taken off
-    with which the export protects cells.
+    Every column is text, so ids and phone numbers keep their digits; an empty cell is null. All
+    files must have the same columns, in any order. Arguments and errors are those of
+    `from_parquet`; for `row_groups`, a file is a single part. From a dead-letter export, only the
+    source's own columns and `dead_letter_id` are read, and the apostrophes that protect its cells
+    are removed.
     """
-    return _resource(location, "csv", row_groups, changed_files_only)
+    return _files_resource(location, "csv", row_groups, changed_files_only)
 
 
 def from_files(location: str, *, row_groups: RowGroups | None = None) -> DltResource:
-    """Parquet or CSV, whichever the location holds. Raises SourceError also where it holds both."""
-    return _resource(location, None, row_groups, changed_files_only=False)
+    """Read Parquet or CSV, whichever the location has. Raises SourceError, also if it has both."""
+    return _files_resource(location, None, row_groups, changed_files_only=False)
 
 
 def paths(location: str) -> list[str]:
-    """The files of a location, sorted, by their paths within it. Raises as `from_files`."""
+    """Return the sorted paths of the files within a location. Raises like `from_files`."""
     return [file["relative_path"] for file in listed(location)]
 
 
 def columns(location: str) -> list[str]:
-    """The columns of the first file of a local location; of a remote one nothing is read."""
+    """Return the columns of the first file of a local location; none if it is remote."""
     return _local_columns(listed(location)[:1]) if "://" not in location else []
 
 
 def _local_columns(found: Sequence[Any]) -> list[str]:
-    """The columns of the first file. Raises SourceError for any that does not fit the others."""
+    """Return the columns of the files. Raises SourceError for files that do not match."""
     same = csv_files.SameColumns()
     schemas = {}
     for file in found:
@@ -79,7 +78,7 @@ def _local_columns(found: Sequence[Any]) -> list[str]:
     return same.names if common is None else list(common.names)
 
 
-def _resource(
+def _files_resource(
     location: str, kind: Kind | None, row_groups: RowGroups | None, changed_files_only: bool
 ) -> DltResource:
     if "://" not in location:
@@ -105,7 +104,8 @@ def _resource(
 
 def _csv_batches(found: Sequence[Any], row_groups: RowGroups | None) -> Iterator[Any]:
     same = csv_files.SameColumns()
-    for file in found:  # before a row of any, since it may be the first that has no header
+    # check all headers before reading any row: the file without a header may be the first
+    for file in found:
         with file.open(block_size=csv_files.HEAD_BYTES) as opened:
             head = opened.read(csv_files.HEAD_BYTES)
         same.check(csv_files.header(head, file["relative_path"]).named, file["relative_path"])

@@ -1,4 +1,4 @@
-"""Which files a location holds: those with customers, in the order of their names."""
+"""Listing of the data files in a location, in the order of their names."""
 
 from __future__ import annotations
 
@@ -17,16 +17,15 @@ _PARQUET = (".parquet", ".pq", ".parq")
 _MAGIC = b"PAR1"
 _EVERYTHING = "**/*"
 _SHOWN = 5
-_FORMATS = "Name CSV files .csv or .csv.gz; load other formats with a dlt source of your own."
+_FORMATS = "CSV files must be named .csv or .csv.gz. Load other formats with your own dlt source."
 
 
 def listed(location: str, kind: Kind | None = None) -> list[Any]:
-    """The files that a path, folder, glob, or URL leads to, each with its `kind`, sorted by name.
+    """Return the files of a path, folder, glob, or URL, each with its `kind`, sorted by name.
 
-    Of a folder, hidden files, markers such as `_SUCCESS`, and files without a byte are no data;
-    a file whose name has no known ending is Parquet where it begins as Parquet does. Raises
-    SourceError, which names what lies there, when none is left, and for files of both kinds where
-    no `kind` is asked for.
+    In a folder, hidden files, markers such as `_SUCCESS`, and empty files are skipped. A file with
+    an unknown extension is Parquet if it begins like Parquet. Raises SourceError, which lists what
+    was found, if no data file is left, and for files of both kinds if no `kind` is given.
     """
     path = location if "://" in location else str(Path(location).absolute())
     if "://" not in path and Path(path).is_file():
@@ -42,20 +41,20 @@ def listed(location: str, kind: Kind | None = None) -> list[Any]:
             found = _found(folder, f"{pattern}/{_EVERYTHING}".lstrip("/"))
             pattern = _EVERYTHING
     if exact:
-        return [_of_kind(found[0], kind or _kind(found[0]))]
+        return [_with_kind(found[0], kind or _kind(found[0]))]
     data = [file for file in found if file["size_in_bytes"] != 0 and not _hidden(file, pattern)]
-    asked_for = pattern != _EVERYTHING
+    requested = pattern != _EVERYTHING
     chosen = []
     for file in data:
-        one = _kind(file, sniffed=asked_for)
-        if kind in {None, one} and (one is not None or asked_for):
-            chosen.append(_of_kind(file, one))
+        file_kind = _kind(file, sniffed=requested)
+        if kind in {None, file_kind} and (file_kind is not None or requested):
+            chosen.append(_with_kind(file, file_kind))
     if not chosen:
-        raise _nothing(location, kind, [file["relative_path"] for file in found])
+        raise _nothing_found(location, kind, [file["relative_path"] for file in found])
     if len({file["kind"] for file in chosen}) > 1:
         raise SourceError(
-            f"{location} leads to CSV files and to others.",
-            remedy="Load them one after the other, with a glob such as 'exports/*.csv'.",
+            f"{location} contains both CSV and Parquet files.",
+            remedy="Load them separately, with a glob such as 'exports/*.csv'.",
         )
     return sorted(chosen, key=lambda file: str(file["relative_path"]))
 
@@ -71,7 +70,7 @@ def _wildcards(text: str) -> bool:
 
 
 def _split(location: str) -> tuple[str, str]:
-    """Folder and pattern, as dlt's filesystem source takes them."""
+    """Return folder and pattern, as dlt's filesystem source takes them."""
     head = re.split(r"[*?[]", location, maxsplit=1)[0]
     if head == location and (head.endswith("/") or Path(location).is_dir()):
         return location.rstrip("/"), _EVERYTHING
@@ -80,14 +79,14 @@ def _split(location: str) -> tuple[str, str]:
 
 
 def _hidden(file: Any, pattern: str) -> bool:
-    """Whether a program keeps a file for itself, as Spark does; never one that was asked for."""
-    asked_for = {part[:1] for part in pattern.split("/")}
-    own = {part[:1] for part in file["relative_path"].split("/")} & {".", "_"}
-    return bool(own - asked_for) or str(file["file_name"]).endswith(".crc")
+    """Return whether a file is hidden or a marker, as Spark writes them, and was not requested."""
+    requested = {part[:1] for part in pattern.split("/")}
+    hidden = {part[:1] for part in file["relative_path"].split("/")} & {".", "_"}
+    return bool(hidden - requested) or str(file["file_name"]).endswith(".crc")
 
 
 def _kind(file: Any, *, sniffed: bool = True) -> Kind | None:
-    """By its name, else by its first bytes: of all files, or of those whose names say nothing."""
+    """Return the kind by name, else by the first bytes, if `sniffed` or without an extension."""
     name = file["file_name"].lower()
     if csv_files.is_csv(name):
         return "csv"
@@ -99,24 +98,24 @@ def _kind(file: Any, *, sniffed: bool = True) -> Kind | None:
         return "parquet" if opened.read(len(_MAGIC)) == _MAGIC else None
 
 
-def _of_kind(file: Any, kind: Kind | None) -> Any:
+def _with_kind(file: Any, kind: Kind | None) -> Any:
     if kind is None:
         raise SourceError(
-            f"{file['relative_path']} is neither CSV by its name nor Parquet.", remedy=_FORMATS
+            f"{file['relative_path']} is neither a .csv file nor Parquet.", remedy=_FORMATS
         )
     file["kind"] = kind
     return file
 
 
-def _nothing(location: str, kind: Kind | None, there: list[str]) -> SourceError:
+def _nothing_found(location: str, kind: Kind | None, existing: list[str]) -> SourceError:
     formats = {"csv": "CSV", "parquet": "Parquet", None: "Parquet or CSV"}[kind]
-    if not there:
+    if not existing:
         return SourceError(
-            f"There is no file {location}.", remedy="Check the path, the folder, or the glob."
+            f"No file found at {location}.", remedy="Check the path, folder, or glob."
         )
-    names = ", ".join(sorted(there)[:_SHOWN])
-    more = f", and {len(there) - _SHOWN:,} more" if len(there) > _SHOWN else ""
+    names = ", ".join(sorted(existing)[:_SHOWN])
+    more = f", and {len(existing) - _SHOWN:,} more" if len(existing) > _SHOWN else ""
     return SourceError(
-        f"There is no {formats} file with data in {location}. What lies there: {names}{more}.",
+        f"No {formats} file with data found in {location}. It contains: {names}{more}.",
         remedy=_FORMATS,
     )

@@ -1,4 +1,4 @@
-"""What a location on the command line or in a setting means."""
+"""Interpretation of source locations from the command line and settings."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _FILES = ("", "s3", "gs", "gcs", "az", "abfss", "file", "memory")
 def open_source(
     location: str, *, table: str | None = None, query: str | None = None
 ) -> DltResource:
-    """The resource that a location names: a path, folder, or glob of Parquet or CSV files,
-    s3://…, postgresql://…, mysql://…, duckdb:///…, any SQLAlchemy URL, or env:NAME for a URL kept
-    in an environment variable.
+    """Return the resource for a location.
 
-    Raises SourceError, also for a URL that holds a password: arguments are visible to everybody
-    on the machine.
+    A location is a path, folder, or glob of Parquet or CSV files, s3://…, postgresql://…, mysql://…,
+    duckdb:///…, any SQLAlchemy URL, or env:NAME for a URL in an environment variable. Raises
+    SourceError, also for a URL that contains a password, because command-line arguments are visible
+    to everyone on the machine.
     """
     location = resolved(location)
     if not holds_files(location):
@@ -33,42 +33,43 @@ def open_source(
 
 
 def resolved(location: str) -> str:
-    """The path or URL itself, which may hold a password now. Raises SourceError."""
+    """Return the path or URL itself, which may now contain a password. Raises SourceError."""
     if location.startswith("env:"):
         name = location.removeprefix("env:")
         location = os.environ.get(name, "")
         if not location:
-            raise SourceError(f"The environment variable {name} is not set.")
+            raise SourceError(f"Environment variable {name} is not set.")
     elif "://" in location and urlsplit(location).password:
         raise SourceError(
-            "The source's URL holds a password, and arguments are visible in the process list.",
-            remedy="Put the URL into an environment variable and write env:NAME instead.",
+            "The source URL contains a password, and command-line arguments are visible in the "
+            "process list.",
+            remedy="Put the URL in an environment variable and pass env:NAME instead.",
         )
     return location
 
 
 def file_columns(location: str) -> list[str]:
-    """The columns of the first file of a location on this machine; nothing of others is read."""
+    """Return the columns of the first file of a local location; none for any other location."""
     location = resolved(location)
     return columns(location) if holds_files(location) else []
 
 
 def holds_files(location: str) -> bool:
-    """Whether a resolved location leads to files, not to a database."""
+    """Return whether a resolved location leads to files rather than to a database."""
     return (location.split("://", 1)[0] if "://" in location else "") in _FILES
 
 
 def refuse_query(*given: str | None) -> None:
-    """Raises SourceError when anything is given that only a database has."""
+    """Raise SourceError if any option is given that only applies to databases."""
     if any(given):
         raise SourceError(
-            "Files have neither tables nor queries nor keys.",
-            remedy="Drop --table, --query, and --shard-key.",
+            "A table, query, or shard key cannot be used with files.",
+            remedy="Remove --table, --query, and --shard-key.",
         )
 
 
 def limited(resource: DltResource, rows: int) -> DltResource:
-    """The first `rows` rows of a resource of Arrow tables."""
+    """Limit a resource of Arrow tables to its first `rows` rows."""
     left = rows
 
     def cut(item: Any) -> Any:
@@ -78,6 +79,6 @@ def limited(resource: DltResource, rows: int) -> DltResource:
         return taken
 
     if not resource.is_transformer:
-        # reading stops there; files are read to their end, which dlt cannot stop
+        # stops reading at the limit; dlt cannot do that for files, which are read to the end
         resource.add_limit(rows, count_rows=True)
     return resource.add_map(cut).add_filter(lambda item: item.num_rows > 0)

@@ -1,7 +1,7 @@
-"""Values of Postgres that Python has no object for: texts, as the database writes them.
+"""Postgres values that Python cannot represent, read as the text that the database writes.
 
-Such as infinity, the year 44 BC, the year 12000, and 24:00. One of them in a column that nobody
-mapped must not stop a load.
+Examples are infinity, the year 44 BC, the year 12000, and 24:00. Such a value in an unmapped column
+must not stop a load.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _TYPES = ("date", "timestamp", "timestamptz", "time", "timetz", "interval")
 
 
 def read_leniently(connection: Connection[Any]) -> None:
-    """Make the connection read what Python cannot hold as text, in ISO forms where it may."""
+    """Make the connection return values that Python cannot represent as text."""
     adapters = connection.adapters
     for name in _TYPES:
         oid = connection.adapters.types[name].oid
@@ -27,7 +27,7 @@ def read_leniently(connection: Connection[Any]) -> None:
 
 def _lenient(strict: type[Loader]) -> type[Loader]:
     class Lenient(Loader):
-        """The driver's own loader where it can."""
+        """The driver's own loader, with text as the fallback."""
 
         format = Format.TEXT
 
@@ -35,7 +35,7 @@ def _lenient(strict: type[Loader]) -> type[Loader]:
             self._strict = strict(oid, context)
 
         def load(self, data: Any) -> Any:
-            """A value of Python's, or the text."""
+            """Return a Python value, or the text if there is none."""
             try:
                 return self._strict.load(data)
             except (DataError, ValueError, OverflowError):

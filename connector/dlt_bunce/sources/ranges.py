@@ -1,4 +1,4 @@
-"""A part of a table: the rows whose value of a column lies in a range."""
+"""Selection of rows from a database: a table or a query, and ranges of a column."""
 
 from __future__ import annotations
 
@@ -13,11 +13,29 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*")
 
 
 @dataclass(frozen=True)
+class Query:
+    """What to read from a database: a whole table, or the result of an SQL query.
+
+    Raises SourceError if neither or both are given.
+    """
+
+    table: str | None = None
+    sql: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.table is None) == (self.sql is None):
+            raise SourceError(
+                "A database source needs either a table or a query.",
+                remedy="Pass --table customers or --query 'SELECT …'.",
+            )
+
+
+@dataclass(frozen=True)
 class Range:
     """Rows whose `column` is at least `low` and less than `high`; None means no bound.
 
-    With `nulls`, rows that have no value belong to the range, too. The database compares, so low
-    and high are of the column's type: aware datetimes for a timestamptz.
+    With `nulls`, rows without a value belong to the range, too. The database does the comparison,
+    so low and high must have the column's type: aware datetimes for a timestamptz.
     """
 
     column: str
@@ -26,7 +44,7 @@ class Range:
     nulls: bool = True
 
     def clause(self, column: Any) -> Any:
-        """The range as an SQLAlchemy condition on `column`."""
+        """Return the range as an SQLAlchemy condition on `column`."""
         import sqlalchemy as sa
 
         bounds = [] if self.low is None else [column >= _bound(self.low)]
@@ -35,7 +53,7 @@ class Range:
         return sa.or_(within, column.is_(None)) if self.nulls else within
 
     def text(self) -> tuple[str, list[Any]]:
-        """The range as SQL with `?` for parameters, and these. Raises SourceError."""
+        """Return the range as SQL with `?` placeholders, and the parameters. Raises SourceError."""
         name = quoted(self.column)
         bounds = {f"{name} >= ?": self.low, f"{name} < ?": self.high}
         given = {condition: value for condition, value in bounds.items() if value is not None}
@@ -46,31 +64,22 @@ class Range:
 def _bound(value: Any) -> Any:
     import sqlalchemy as sa
 
-    # SQLAlchemy would cast a text to one type, and a text that is blind to case be compared as if
-    # it were not
+    # SQLAlchemy would cast text to a specific type, which would make a comparison with
+    # case-insensitive text case-sensitive
     return sa.literal(value, sa.types.NullType()) if isinstance(value, str) else value
 
 
 def quoted(identifier: str) -> str:
-    """A plain identifier, with its schema or not, in quotes. Raises SourceError for any other."""
+    """Quote a plain identifier, with or without a schema. Raises SourceError for any other."""
     parts = identifier.split(".")
     if not all(_IDENTIFIER.fullmatch(part) for part in parts):
         raise SourceError(
             f"{identifier!r} is not a plain table or column name.",
-            remedy="Use a query, in which such a name can be quoted.",
+            remedy="Use a query, where the name can be quoted.",
         )
     return ".".join(f'"{part}"' for part in parts)
 
 
 def since(ranges: Sequence[Range], column: str | None, last: Any) -> list[Range]:
-    """The ranges, and what a cursor on `column` has not yet passed."""
+    """Return the ranges plus the one from the last value of a cursor on `column`."""
     return [*ranges, *([Range(column, low=last)] if column and last is not None else [])]
-
-
-def one_of(table: str | None, query: str | None) -> None:
-    """Raises SourceError when neither or both are given."""
-    if (table is None) == (query is None):
-        raise SourceError(
-            "A database needs a table or a query, not both.",
-            remedy="Write --table customers or --query 'SELECT …'.",
-        )

@@ -1,4 +1,4 @@
-"""What resources of customers have in common: table, size of tables, cursor, and name."""
+"""Common parts of the customer resources: table name, table size, cursor, and resource name."""
 
 from __future__ import annotations
 
@@ -12,20 +12,23 @@ from dlt.extract import DltResource
 from dlt_bunce.errors import SourceError
 
 ROWS = 20_000
-"""Rows an Arrow table handed to dlt holds at most."""
+"""Maximum rows of an Arrow table passed to dlt."""
 TABLE = "customers"
 
 
 def resource(
     rows: Callable[[Any], Iterator[Any]], incremental: str | None, name: str
 ) -> DltResource:
-    """The Arrow tables that `rows` yields; it is given what the cursor has reached, or None."""
+    """Return a resource of the Arrow tables that `rows` yields.
+
+    `rows` is called with the last value of the cursor, or None.
+    """
     if incremental is None:
         whole: DltResource = dlt.resource(rows(None), name=TABLE, write_disposition="merge")
         return whole
 
     @dlt.resource(name=name, table_name=TABLE, write_disposition="merge")
-    def since(cursor: Any = new_cursor(incremental)) -> Iterator[Any]:  # noqa: B008, dlt finds the cursor by its default
+    def since(cursor: Any = new_cursor(incremental)) -> Iterator[Any]:  # noqa: B008, dlt finds the cursor in the default
         for table in rows(cursor.last_value):
             check_column(incremental, table.schema.names)
             yield table
@@ -34,28 +37,28 @@ def resource(
 
 
 def new_cursor(column: str) -> Any:
-    """Dlt's incremental cursor on a column, that drops no row by itself."""
-    # dlt would drop rows at the newest value that it has seen, by key alone where there is one:
-    # a row that changed within the resolution of the cursor would be lost
+    """Return dlt's incremental cursor on a column, configured not to drop any row itself."""
+    # by default, dlt drops rows at the last value that it has seen, by primary key if there is one:
+    # a row that changed again within the resolution of the cursor would be lost
     return dlt.sources.incremental(column, primary_key=(), on_cursor_value_missing="include")
 
 
 def check_column(column: str | None, columns: list[str]) -> None:
-    """Raises SourceError when rows are to be chosen by a column that is not there."""
+    """Raise SourceError if the column that selects rows does not exist."""
     if column is not None and column not in columns:
         raise SourceError(
-            f"There is no column {column!r} to choose rows by. "
-            f"Columns there are: {', '.join(columns)}.",
-            remedy="Correct its name: in the setting incremental, or in the shard's key.",
+            f"Column {column!r}, which selects the rows to read, does not exist. "
+            f"Available columns: {', '.join(columns)}.",
+            remedy="Correct the name in the setting incremental or in the shard key.",
         )
 
 
 def resource_name(prefix: str, *parts: str | None) -> str:
-    """A name that is the same for the same source alone."""
+    """Return a name that is unique to a source and stable across runs."""
     return f"{prefix}_{digest(*parts)}"
 
 
 def digest(*parts: str | None) -> str:
-    """Ten hexadecimal digits."""
+    """Return a digest of texts as ten hexadecimal digits."""
     key = "\x1f".join(part or "" for part in parts)
     return blake2b(key.encode(), digest_size=5).hexdigest()

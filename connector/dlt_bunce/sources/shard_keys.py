@@ -1,4 +1,4 @@
-"""Where the shards of a database begin: values of a column, as the database orders them."""
+"""Bounds of the shards of a database: values of a column, in the order of the database."""
 
 from __future__ import annotations
 
@@ -9,68 +9,64 @@ from typing import Any
 from uuid import UUID
 
 from dlt_bunce.errors import SourceError
-from dlt_bunce.sources.duckdb_files import query_of
-from dlt_bunce.sources.ranges import one_of, quoted
+from dlt_bunce.sources import duckdb_files
+from dlt_bunce.sources.ranges import Query, quoted
 from dlt_bunce.sources.resources import check_column
 from dlt_bunce.sources.sql import connected, query_text, with_driver
 
 _INT64 = 2**63
-_NO_KEY = re.compile(
+_UNSUITABLE_TYPE = re.compile(
     "(BOOL|INTERVAL|HUGEINT|UHUGEINT|ENUM|INET|CIDR|BIT|STRUCT|MAP|JSON)", re.IGNORECASE
 )
 
 
-def key_bounds(
-    url: str, parts: int, key: str, *, table: str | None = None, query: str | None = None
-) -> list[Any]:
-    """The values of `key` at which so many parts of about as many rows begin, but for the first.
+def key_bounds(url: str, parts: int, key: str, query: Query) -> list[Any]:
+    """Return the values of `key` at which `parts` parts of about equal size begin, but the first.
 
-    The database counts and orders the keys; where they have an index, that is all it reads.
+    The database counts and orders the keys; if the column has an index, it reads only the index.
     """
-    found = _bounds(url, parts, key, table, query)
-    for value in found:
-        _refuse_bound(key, value)
-    return found
+    bounds = _bounds(url, parts, key, query)
+    for bound in bounds:
+        _refuse_bound(key, bound)
+    return bounds
 
 
 def _refuse_bound(key: str, value: Any) -> None:
-    """Raises SourceError for a value by which no database and no plan can divide rows alike."""
-    known = isinstance(value, (str, int, float, Decimal, date, UUID)) and not isinstance(
+    """Raise SourceError for a value that cannot be a bound: not comparable or not storable."""
+    is_supported = isinstance(value, (str, int, float, Decimal, date, UUID)) and not isinstance(
         value, bool
     )
     if isinstance(value, (float, Decimal)):
-        known = value == value  # noqa: PLR0124, not a number
+        is_supported = value == value  # noqa: PLR0124, false for NaN
     if isinstance(value, int):
-        known = known and abs(value) < _INT64
-    if not known:
+        is_supported = is_supported and abs(value) < _INT64
+    if not is_supported:
         raise _no_key(key, type(value).__name__)
 
 
 def _refuse_type(key: str, kind: str) -> None:
-    """Raises SourceError for types whose order is not that of their values as parameters."""
-    if _NO_KEY.match(kind):
+    """Raise SourceError for types that compare differently when passed as parameters."""
+    if _UNSUITABLE_TYPE.match(kind):
         raise _no_key(key, kind.partition("(")[0])
 
 
 def _no_key(key: str, kind: str) -> SourceError:
     return SourceError(
-        f"Column {key!r} cannot divide rows into shards: it holds {kind} values, or such that are "
-        "no numbers.",
-        remedy="Name a column of whole numbers, texts, dates, or UUIDs that has an index.",
+        f"Column {key!r} cannot be a shard key: it contains {kind} values or NaN.",
+        remedy="Use an indexed column of whole numbers, text, dates, or UUIDs.",
     )
 
 
-def _bounds(url: str, parts: int, key: str, table: str | None, query: str | None) -> list[Any]:
-    one_of(table, query)
+def _bounds(url: str, parts: int, key: str, query: Query) -> list[Any]:
     if url.startswith("duckdb:"):
-        return _duckdb_bounds(url.removeprefix("duckdb:///"), parts, key, table, query)
+        return _duckdb_bounds(url.removeprefix("duckdb:///"), parts, key, query)
     import sqlalchemy as sa
 
     with connected(sa.make_url(with_driver(url))) as link:
-        if table is None:
-            rows: Any = query_text(query or "").columns(sa.column(key)).subquery("q")
+        if query.table is None:
+            rows: Any = query_text(query.sql or "").columns(sa.column(key)).subquery("q")
         else:
-            schema, _, plain = table.rpartition(".")
+            schema, _, plain = query.table.rpartition(".")
             found = sa.inspect(link).get_columns(plain, schema=schema or None)
             check_column(key, [column["name"] for column in found])
             _refuse_type(
@@ -86,12 +82,10 @@ def _bounds(url: str, parts: int, key: str, table: str | None, query: str | None
         return list(link.scalars(found_rows))
 
 
-def _duckdb_bounds(
-    path: str, parts: int, key: str, table: str | None, query: str | None
-) -> list[Any]:
+def _duckdb_bounds(path: str, parts: int, key: str, query: Query) -> list[Any]:
     import duckdb
 
-    inner, name = query_of(path, table, query), quoted(key)
+    inner, name = duckdb_files.query_text(path, query), quoted(key)
     with duckdb.connect(path, read_only=True) as connection:
         relation = connection.sql(inner)
         kinds = dict(zip(relation.columns, map(str, relation.types), strict=True))
@@ -108,5 +102,5 @@ def _duckdb_bounds(
 
 
 def _positions(count: int, parts: int) -> list[int]:
-    """Where parts begin among so many rows, from 1; fewer where there are fewer rows."""
+    """Return the positions, from 1, at which parts begin; fewer if there are fewer rows."""
     return sorted({part * count // parts + 1 for part in range(1, parts)} - {1, count + 1})

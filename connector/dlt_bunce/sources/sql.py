@@ -1,4 +1,4 @@
-"""Customers from any database that SQLAlchemy knows."""
+"""Customers from any database that SQLAlchemy supports."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dlt.extract import DltResource
 
 from dlt_bunce.records.plain import refuse_twice
 from dlt_bunce.records.rows import arrow_tables
-from dlt_bunce.sources.ranges import Range, one_of, since
+from dlt_bunce.sources.ranges import Query, Range, since
 from dlt_bunce.sources.resources import ROWS, TABLE, check_column, resource, resource_name
 
 if TYPE_CHECKING:
@@ -26,22 +26,23 @@ def from_sql(
     incremental: str | None = None,
     ranges: Sequence[Range] = (),
 ) -> DltResource:
-    """A table or a query of any database that SQLAlchemy knows; `incremental` names a column
-    that grows, so that later runs read new rows only; `ranges` narrow what any run reads.
+    """Read a table or a query of any database that SQLAlchemy supports.
 
-    Values that Arrow has no type for become text, as Python or the database writes them. Raises
-    SourceError when neither or both of `table` and `query` are given.
+    `incremental` names a column whose values grow, so that later runs read only new rows; `ranges`
+    restrict the rows that any run reads. Values without an Arrow type become text, as Python or the
+    database writes them. Raises SourceError if neither or both of `table` and `query` are given.
     """
     import sqlalchemy as sa
 
-    one_of(table, query)
+    selection = Query(table, query)
     address = sa.make_url(with_driver(url))
     name = resource_name(TABLE, address.host, address.database, table, query, incremental)
     if table is not None:
         return _from_table(address, table, incremental, ranges, name)
 
     def rows(last: Any) -> Iterator[pa.Table]:
-        yield from _read(address, _of_query(query or "", since(ranges, incremental, last)), {})
+        statement = _statement(selection.sql or "", since(ranges, incremental, last))
+        yield from _read(address, statement, {})
 
     return resource(rows, incremental, name)
 
@@ -54,36 +55,38 @@ def _from_table(
     with connected(address) as link:
         reflected = reflect(link, table)
     columns = reflected.columns
-    compared = {one.column for one in ranges} | ({incremental} if incremental else set())
+    compared = {chosen.column for chosen in ranges} | ({incremental} if incremental else set())
     for column in compared:
         check_column(column, list(columns.keys()))
     if address.get_backend_name() == "sqlite":
         _compare_seconds(reflected)
-    # as the driver gives them: SQLAlchemy fails for values that are none of a column's type
+    # without SQLAlchemy's conversions, which fail for values that do not match the column type
     plain = [c if c.name in compared else sa.type_coerce(c, sa.types.NullType()) for c in columns]
     selected = sa.select(*(sa.label(c.name, p) for c, p in zip(columns, plain, strict=True)))
 
     def rows(last: Any) -> Iterator[pa.Table]:
-        chosen = since(ranges, incremental, last)
-        statement = selected.where(*(one.clause(columns[one.column]) for one in chosen))
-        kinds = {incremental: _kind_of(columns[incremental])} if incremental else {}
+        conditions = [
+            chosen.clause(columns[chosen.column]) for chosen in since(ranges, incremental, last)
+        ]
+        statement = selected.where(*conditions)
+        kinds = {incremental: _arrow_type(columns[incremental])} if incremental else {}
         yield from _read(address, statement, {n: kind for n, kind in kinds.items() if kind})
 
-    found = resource(rows, incremental, name)
+    customers = resource(rows, incremental, name)
     if key := [column.name for column in reflected.primary_key]:
-        found.apply_hints(primary_key=key)
-    return found
+        customers.apply_hints(primary_key=key)
+    return customers
 
 
 def reflect(link: sa.Connection, table: str) -> sa.Table:
-    """A table or view with its columns and its key. Raises sqlalchemy's NoSuchTableError."""
+    """Return a table or view with its columns and key. Raises sqlalchemy's NoSuchTableError."""
     import warnings
 
     import sqlalchemy as sa
 
     schema, _, name = table.rpartition(".")
     with warnings.catch_warnings():
-        # of types that it does not know; their values come as the driver has them
+        # SQLAlchemy warns about types that it does not know; the driver returns their values
         warnings.simplefilter("ignore", sa.exc.SAWarning)
         return sa.Table(
             name, sa.MetaData(), schema=schema or None, autoload_with=link, resolve_fks=False
@@ -96,25 +99,31 @@ def _read(
     with connected(address) as link:
         streamed = link.execution_options(stream_results=True, yield_per=ROWS)
         with streamed.execute(statement) as result:
-            refuse_twice(result.keys(), "The query's rows")
+            refuse_twice(result.keys(), "The query results")
             yield from arrow_tables(list(result.keys()), result.partitions(ROWS), kinds)
 
 
-def _kind_of(column: Any) -> pa.DataType | None:
-    """The Arrow type of a cursor's column, which may be null in all of the first rows."""
+def _arrow_type(column: Any) -> pa.DataType | None:
+    """Return the Arrow type of a cursor column, which may be null in all of the first rows."""
     import sqlalchemy as sa
 
     if isinstance(column.type, sa.DateTime):
         return pa.timestamp("us", "UTC" if column.type.timezone else None)
-    for kind, known in ((sa.Date, pa.date32()), (sa.Integer, pa.int64()), (sa.String, pa.string())):
+    for kind, arrow_type in (
+        (sa.Date, pa.date32()),
+        (sa.Integer, pa.int64()),
+        (sa.String, pa.string()),
+    ):
         if isinstance(column.type, kind):
-            return known
+            return arrow_type
     return None
 
 
 def _compare_seconds(reflected: sa.Table) -> None:
-    """Bind times to SQLite without a fraction, so that as texts they precede every time of their
-    second: `12:30:05` is less than `12:30:05.000000`.
+    """Bind times to SQLite without a fraction of a second.
+
+    SQLite compares times as text, and `12:30:05` sorts before every time of its second, such as
+    `12:30:05.000000`.
     """
     from sqlalchemy import DateTime
     from sqlalchemy.dialects.sqlite import DATETIME
@@ -125,10 +134,10 @@ def _compare_seconds(reflected: sa.Table) -> None:
 
 
 def connected(address: sa.URL) -> sa.Connection:
-    """A connection; its engine is made for it alone, so that nothing stays open."""
+    """Open a connection with an engine of its own, so that nothing stays open afterwards."""
     import sqlalchemy as sa
 
-    # what an error says must not hold a customer's key
+    # error messages must not contain a customer's key
     engine = sa.create_engine(address, poolclass=sa.NullPool, hide_parameters=True)
     if address.get_driver_name() == "psycopg":
         from dlt_bunce.sources.psycopg_values import read_leniently
@@ -138,14 +147,14 @@ def connected(address: sa.URL) -> sa.Connection:
 
 
 def query_text(query: str) -> sa.TextClause:
-    """A query as it was written, whatever colons it has."""
+    """Return a query exactly as written, including its colons."""
     import sqlalchemy as sa
 
-    # a colon before a word would otherwise be taken for a parameter
+    # SQLAlchemy would take a colon before a word for a parameter
     return sa.text(query.strip().rstrip(";").replace(":", r"\:") + "\n")
 
 
-def _of_query(query: str, ranges: Sequence[Range]) -> sa.Executable:
+def _statement(query: str, ranges: Sequence[Range]) -> sa.Executable:
     import sqlalchemy as sa
 
     statement = query_text(query)
@@ -157,6 +166,6 @@ def _of_query(query: str, ranges: Sequence[Range]) -> sa.Executable:
 
 
 def with_driver(url: str) -> str:
-    """Drivers that the extras bring, whichever SQLAlchemy takes by default."""
+    """Return a URL with the driver that the extras install, not SQLAlchemy's default."""
     url = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
     return re.sub(r"^(mysql|mariadb)://", r"\1+pymysql://", url)

@@ -1,1 +1,1 @@
-"""The one database behind a load: ledger, dead letters, runs, and dlt's own state."""
+"""The database behind a load: the ledger, dead letters, runs, and dlt's own state."""

@@ -1,7 +1,8 @@
-"""Which Bunce workspace a ledger belongs to.
+"""The Bunce workspace that a ledger belongs to.
 
-A ledger that was filled for one workspace and used with another would skip customers that the other
-has never seen, so host and a digest of the API key are kept and compared before anything is sent.
+A ledger filled for one workspace and used with another would skip customers that the other has
+never seen. So the host and a digest of the API key are stored, and compared before anything is
+sent.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dlt_bunce.store.database import Database, utc_now
 
 @dataclass(frozen=True)
 class Account:
-    """What the store keeps for one workspace; `email_key` keys the digests of emails."""
+    """A workspace as the store knows it; `email_key` is the key of the email digests."""
 
     name: str
     email_key: bytes
@@ -30,10 +31,10 @@ class Account:
 def open_account(
     db: Database, name: str, api_key: str, *, host: str, rotate: bool = False
 ) -> Account:
-    """The account `name` at `host`, made at first use.
+    """Open the account `name` at `host`; create it on first use.
 
-    Raises AccountError when it was made with another API key or for another host, unless `rotate`
-    is set: then the new ones take their place.
+    Raises AccountError if it was created with another API key or for another host, unless `rotate`
+    is set: then the new key and host replace the old ones.
     """
     with db.transaction():
         rows = db.rows("SELECT * FROM bunce_accounts WHERE account = $1", (name,))
@@ -48,7 +49,7 @@ def open_account(
             return Account(name, bytes.fromhex(email_key), None, None)
         row = rows[0]
         if not rotate:
-            _refuse_another(row, api_key, host)
+            _check_key_and_host(row, api_key, host)
         if rotate or row["host"] is None:
             db.execute(
                 "UPDATE bunce_accounts SET key_digest = $1, host = $2 WHERE account = $3",
@@ -60,7 +61,7 @@ def open_account(
 def known_account(
     db: Database, name: str, api_key: str | None = None, *, host: str | None = None
 ) -> Account | None:
-    """The account as it is, or None before its first load; nothing is written.
+    """Return the account, or None before its first load, without writing anything.
 
     With `api_key` and `host`, raises AccountError as `open_account` does.
     """
@@ -69,26 +70,28 @@ def known_account(
         return None
     row = rows[0]
     if api_key is not None:
-        _refuse_another(row, api_key, host)
+        _check_key_and_host(row, api_key, host)
     return _account(row)
 
 
 def refuse_unknown_account(
-    db: Database, name: str, *, remedy: str = "See them with: dlt-bunce account list"
+    db: Database, name: str, *, remedy: str = "List the accounts with: dlt-bunce account list"
 ) -> None:
-    """Raise AccountError for a name that the store does not have; one without any is empty."""
+    """Raise AccountError for a name that is not in the store; a store without accounts passes."""
     rows = db.rows("SELECT account FROM bunce_accounts ORDER BY account")
     known = [row["account"] for row in rows]
     if known and name not in known:
         raise AccountError(
-            f"There is no account {name!r} in the store, which has: {', '.join(known)}.",
+            f"The store has no account {name!r}. It has: {', '.join(known)}.",
             remedy=remedy,
         )
 
 
 def has_seen(db: Database, name: str, pipeline_name: str) -> bool:
-    """Whether a run of the pipeline into the account was completed, or all of Bunce's customers
-    were taken into its ledger: else no cursor of that pipeline can be right here.
+    """Return whether the pipeline's cursor can be trusted for this account.
+
+    It can once a run of the pipeline into the account has completed, or once all of Bunce's
+    customers have been adopted into its ledger.
     """
     return bool(
         db.rows(
@@ -101,7 +104,7 @@ def has_seen(db: Database, name: str, pipeline_name: str) -> bool:
 
 
 def remember_pace(db: Database, name: str, *, batch_size: int, concurrency: int) -> None:
-    """Keeps the batch size and number in flight that worked: the next run starts with them."""
+    """Store the batch size and concurrency that worked, for the next run to start with."""
     db.execute(
         "UPDATE bunce_accounts SET batch_size = $1, concurrency = $2 WHERE account = $3",
         (batch_size, concurrency, name),
@@ -113,24 +116,24 @@ def _account(row: Mapping[str, Any]) -> Account:
     return Account(row["account"], key, row["batch_size"], row["concurrency"])
 
 
-def _refuse_another(row: Mapping[str, Any], api_key: str, host: str | None) -> None:
+def _check_key_and_host(row: Mapping[str, Any], api_key: str, host: str | None) -> None:
     name = row["account"]
     if row["host"] not in (None, host):
         raise AccountError(
             f"The ledger of account {name!r} was written for {row['host']}, not for {host}.",
-            remedy="Same workspace under a new address: `dlt-bunce account rotate`. Another "
-            'workspace: set another name, account = "…", under [destination.bunce].',
+            remedy="If it is the same workspace at a new address, run `dlt-bunce account rotate`. "
+            'If it is another workspace, set another name under [destination.bunce]: account = "…"',
         )
     if _digest(api_key, row["key_salt"]) != row["key_digest"]:
         raise AccountError(
             f"The ledger of account {name!r} was written with another API key.",
-            remedy="Same workspace with a new key: `dlt-bunce account rotate`. Another "
-            'workspace: set another name, account = "…", under [destination.bunce].',
+            remedy="If it is the same workspace with a new key, run `dlt-bunce account rotate`. "
+            'If it is another workspace, set another name under [destination.bunce]: account = "…"',
         )
 
 
-# the jobs of a run ask for the same one
+# every job of a run needs the same digest
 @lru_cache(maxsize=8)
 def _digest(api_key: str, salt: str) -> str:
-    # slow on purpose: the digest must not help anybody to guess the key
+    # slow on purpose, so that the digest is of no use for guessing the key
     return scrypt(api_key.encode(), salt=bytes.fromhex(salt), n=2**12, r=8, p=1, dklen=32).hex()

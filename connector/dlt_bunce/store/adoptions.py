@@ -1,4 +1,4 @@
-"""Customers whom Bunce has already, taken into the ledger page by page."""
+"""Customers that already exist in Bunce, added to the ledger page by page."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pyarrow as pa
 from dlt_bunce.store.database import Database, utc_now
 from dlt_bunce.store.runs import latest_number
 
-# what put_page() takes: fingerprint is null where Bunce has less than a row needs
+# the columns of a page for put_page(); fingerprint is null where Bunce has less than a row needs
 ADOPTED = pa.schema(
     [
         ("customer_id", pa.string()),
@@ -21,7 +21,8 @@ SELECT COUNT(*) AS n FROM bunce_adopted AS i
 JOIN bunce_customers AS c ON c.account = $1 AND c.customer_id = i.customer_id
 """
 
-# whoever is in the ledger stays as they are: it knows what was sent, the listing what was kept
+# customers already in the ledger are left alone: the ledger knows what was sent, the listing only
+# what Bunce stored
 _ADOPT = """
 INSERT INTO bunce_customers
   (account, customer_id, fingerprint, confirmation, email_digest, delivered_at, fate,
@@ -33,13 +34,13 @@ ON CONFLICT (account, customer_id) DO NOTHING
 
 
 def position(db: Database, account: str) -> tuple[str | None, int]:
-    """Where an adoption that was broken off goes on: cursor (None: at the start), and listed."""
+    """Return where to resume an adoption: the cursor (None for the start), and customers so far."""
     rows = db.rows("SELECT next_cursor, listed FROM bunce_adoptions WHERE account = $1", (account,))
     return (rows[0]["next_cursor"], int(rows[0]["listed"])) if rows else (None, 0)
 
 
 def put_page(db: Database, account: str, page: pa.Table, *, cursor: str | None, listed: int) -> int:
-    """Takes customers (ADOPTED) in and moves to `cursor` (None: done) in one transaction.
+    """Add a page of customers (ADOPTED) and move to `cursor` (None: done) in one transaction.
 
     `listed` counts all customers so far. Returns how many were not in the ledger before.
     """

@@ -18,29 +18,28 @@ from dlt_bunce.store.backends.base import engine
 from dlt_bunce.store.migrations import MIGRATIONS
 
 _ANALYZED_ROWS = 1_000
-"""Temporary tables above this size are analyzed: below it, any plan will do."""
+"""Temporary tables with more rows than this are analyzed; below it, any plan is fast enough."""
 BUSY_TIMEOUT_S = 60.0
-"""How long to wait for another process that is writing, before it counts as locked."""
+"""Seconds to wait for another process that is writing before reporting the store as locked."""
 
 
 def utc_now() -> str:
-    """This moment as ISO-8601 text in UTC, to the microsecond."""
+    """Return the current time as ISO-8601 text in UTC, to the microsecond."""
     return datetime.now(timezone.utc).isoformat(timespec="microseconds")
 
 
 def utc_days_ago(days: int) -> str:
-    """The moment so many days before this one, in the same form."""
+    """Return the time `days` days ago, in the format of `utc_now`."""
     moment = datetime.now(timezone.utc) - timedelta(days=days)
     return moment.isoformat(timespec="microseconds")
 
 
 class Database:
-    """One connection, for one thread. Use as a context manager.
+    """One connection to the store, for one thread; a context manager.
 
-    With `read_only` the store must exist and is not changed; with `expected`, it must be the one of
-    that `store_id`. Raises ConfigurationError for a
-    `store_url` of an unknown kind, and StoreError from every method when the database cannot do
-    what was asked.
+    With `read_only`, the store must exist and is not changed; with `expected`, it must have that
+    `store_id`. Raises ConfigurationError for an unsupported `store_url`. Every method raises
+    StoreError when the database fails.
     """
 
     def __init__(
@@ -57,16 +56,16 @@ class Database:
         self._engine = engine(store_url, busy_timeout_s)
         self.read_only = read_only
         self._open = contextlib.ExitStack()
-        # those that are made once, and then emptied and filled again
+        # temporary tables by name: created once, then emptied and refilled
         self._temporary: dict[str, pa.Schema] = {}
         self._analyzed: set[str] = set()
 
     def another(self) -> Database:
-        """A second connection to the same store, for another thread; not open yet."""
+        """Return a second connection to the same store, for another thread; it is not open yet."""
         return Database(self._url, expected=self._expected)
 
     def exists(self) -> bool:
-        """Whether there is a store of any version; nothing needs to be open for that."""
+        """Return whether a store of any version exists; the connection need not be open."""
         with self._translated():
             return self._engine.exists()
 
@@ -75,9 +74,8 @@ class Database:
             self._cursor = self._engine.connect(opened, read_only=self.read_only)
             if self._cursor is None:
                 raise StoreError(
-                    f"There is no store at {self._engine.name}.",
-                    remedy="It is made by the first load; check store_url and the working "
-                    "directory.",
+                    f"No store exists at {self._engine.name}.",
+                    remedy="The first load creates it. Check store_url and the working directory.",
                 )
             self._migrate()
             self.store_id = self.rows("SELECT id FROM bunce_store")[0]["id"]
@@ -92,42 +90,42 @@ class Database:
             self._open.close()
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
-        """Runs one statement that returns no rows."""
+        """Run one statement that returns no rows."""
         with self._translated():
             self._cursor.execute(self._engine.dialect(sql), tuple(parameters) or None)
 
     def query(
         self, sql: str, parameters: Sequence[object] = (), *, schema: pa.Schema | None = None
     ) -> pa.Table:
-        """Runs one query; `schema` names the types to cast to, since SQLite guesses them."""
+        """Run one query; `schema` has the types to cast to, because SQLite guesses them."""
         with self._translated():
             self._cursor.execute(self._engine.dialect(sql), tuple(parameters) or None)
             table = self._cursor.fetch_arrow_table()
         return table if schema is None else table.cast(schema)
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
-        """Runs one query and returns its rows as dicts."""
+        """Run one query and return its rows as dicts."""
         rows: list[dict[str, Any]] = self.query(sql, parameters).to_pylist()
         return rows
 
     def ingest(self, name: str, table: pa.Table) -> None:
-        """Puts `table` into a temporary table of this connection, replacing what it held."""
+        """Load `table` into a temporary table of this connection, replacing its contents."""
         with self._translated():
-            made = self._temporary.get(name) == table.schema
-            if made:
+            exists = self._temporary.get(name) == table.schema
+            if exists:
                 self._cursor.execute(self._engine.empty(name))
-            mode = "append" if made else "replace"
+            mode = "append" if exists else "replace"
             self._cursor.adbc_ingest(name, table, mode=mode, temporary=True)
             self._temporary[name] = table.schema
-            if not made:
+            if not exists:
                 self._analyzed.discard(name)
             if table.num_rows > _ANALYZED_ROWS and name not in self._analyzed:
-                # what is known of these rows holds for those that come later
+                # the statistics of these rows serve for later ones as well
                 self._analyze(name)
                 self._analyzed.add(name)
 
     def analyze(self, *tables: str) -> None:
-        """Renews what the database knows of its tables' sizes and values, where it needs that."""
+        """Refresh the planner statistics of tables, where the database needs that."""
         with self._translated():
             for name in tables:
                 self._analyze(name)
@@ -139,7 +137,7 @@ class Database:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """Runs the block in one transaction, as the only writer from its start to its end."""
+        """Run the block in one transaction, as the only writer throughout."""
         if self._engine.is_swapped():
             raise self._swapped()
         for statement in self._engine.begin:
@@ -154,45 +152,44 @@ class Database:
             raise
 
     @contextlib.contextmanager
-    def alone(self, what: str) -> Iterator[bool]:
-        """Holds a lock named `what` while the block runs; gives False if another process has it."""
-        with self._engine.alone(self._cursor, what) as locked:
+    def alone(self, name: str) -> Iterator[bool]:
+        """Hold the lock `name` while the block runs; yield False if another process holds it."""
+        with self._engine.alone(self._cursor, name) as locked:
             yield locked
 
     def overwrite(self, *tables: str) -> str | None:
-        """Leaves no byte of what was deleted from `tables` in the database's files; returns why
-        that could not be done, if so.
+        """Remove every byte of deleted rows of `tables` from the database's files.
 
-        Takes as long as writing them anew; others wait meanwhile. Without tables, only what a log
-        still holds is meant.
+        Returns why that was not possible, or None. This rewrites the tables, and others wait
+        meanwhile. Without tables, only the log is emptied.
         """
         self._temporary.clear()
         try:
             return self._engine.overwrite(self._cursor, tables)
         except (adbc_driver_manager.Error, OSError) as error:
-            # the rows are deleted all the same
+            # the rows themselves are already deleted
             reason, _ = self._engine.explain(error)
             return f"{reason}; run the same command again"
 
     @property
     def now(self) -> str:
-        """An SQL expression: milliseconds since 1970, by one clock for all who share the store."""
+        """An SQL expression for milliseconds since 1970, by one clock for all users of a store."""
         return self._engine.now
 
     def now_ms(self) -> int:
-        """The same, asked now."""
+        """Return the current milliseconds since 1970, by the clock of `now`."""
         return int(self.rows(f"SELECT {self.now} AS now")[0]["now"])
 
     def has_table(self, name: str) -> bool:
-        """Whether there is a table of that name."""
+        """Return whether a table of that name exists."""
         return bool(self.rows(self._engine.has_table, (name,)))
 
     def _swapped(self) -> StoreError:
         return StoreError(
-            f"The store {self._engine.name} is gone, or another is in its place, since this run "
-            "has begun: what was sent could not be noted.",
-            remedy="Put it back and run again. Without it, run dlt-bunce adopt first, or all "
-            "customers are sent once more.",
+            f"The store {self._engine.name} was removed or replaced after this run began, so what "
+            "was sent could not be recorded.",
+            remedy="Restore it and run again. If you cannot, run dlt-bunce adopt first; otherwise "
+            "every customer is sent again.",
         )
 
     def _begin(self, statement: str) -> None:
@@ -209,8 +206,9 @@ class Database:
             return
         if self.read_only:
             raise StoreError(
-                f"The store {self._engine.name} has not been made or upgraded by this version yet.",
-                remedy="The next load does that; check store_url.",
+                f"The store {self._engine.name} has not been created or upgraded by this version "
+                "yet.",
+                remedy="The next load creates or upgrades it. Check store_url.",
             )
         with self.transaction():
             self._engine.prepare(self._cursor)
@@ -227,22 +225,22 @@ class Database:
             self.execute("INSERT INTO bunce_schema VALUES ($1)", (newest,))
 
     def _version(self) -> int:
-        """How many migrations the store has seen; raises StoreError when we know fewer."""
+        """Return how many migrations the store has had; raise StoreError if this code has fewer."""
         if not self.has_table("bunce_schema"):
             return 0
         rows = self.rows("SELECT version FROM bunce_schema")
         version = int(rows[0]["version"]) if rows else 0
         if version > len(MIGRATIONS):
             raise StoreError(
-                f"The store {self._engine.name} has schema version {version}; this program knows "
-                f"versions up to {len(MIGRATIONS)}.",
+                f"The store {self._engine.name} has schema version {version}; this version of "
+                f"dlt-bunce supports versions up to {len(MIGRATIONS)}.",
                 remedy="Upgrade with: pip install --upgrade dlt-bunce",
             )
         return version
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
-        """Turns what the driver raises into StoreError, without its text of statements."""
+        """Translate the driver's errors into StoreError, without the text of statements."""
         try:
             yield
         except (adbc_driver_manager.Error, sqlite3.Error, OSError) as error:

@@ -1,4 +1,4 @@
-"""Which dead letters: filters that commands, the workbench, and replays share."""
+"""Filters and counts of dead letters, shared by the commands, the workbench, and replays."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ _PAGE = 1_000
 _ID_DIGITS = 24
 STATUSES = ("open", "resolved", "superseded", "discarded")
 Key = tuple[str, str]
-"""Where a letter stands in the order of time: its (last_seen_at, id)."""
+"""A dead letter's place in time order: its (last_seen_at, id)."""
 Grouping = Literal["code", "field", "run_id", "pipeline_name", "status"]
-"""Columns by which letters can be counted."""
+"""Columns by which dead letters can be counted."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Letters that match all that is given; several codes, fields, runs, or ids match each.
+    """A filter on dead letters.
 
-    `status` None means any. An id may be given by its beginning. `since` is inclusive, `until`
-    exclusive, both of the time at which the letter was met last.
+    A dead letter must match every filter that is set; with several codes, fields, runs, or ids, it
+    must match one of each. `status=None` matches any status. An id may be given as a prefix.
+    `since` is inclusive and `until` exclusive; both compare with the time a dead letter was last
+    seen.
     """
 
     status: str | None = "open"
@@ -37,7 +39,7 @@ class Selection:
     until: datetime | None = None
 
     def where(self, account: str) -> tuple[str, list[object]]:
-        """An SQL condition with its parameters, from $1 on."""
+        """Return an SQL condition and its parameters, numbered from $1."""
         terms, parameters = ["account = $1"], [account]
 
         def mark(value: object) -> str:
@@ -54,17 +56,19 @@ class Selection:
             if values:
                 terms.append(f"{column} IN ({', '.join(mark(value) for value in values)})")
         if self.ids:
-            # what is no beginning of an id chooses none, lest an unset variable choose them all
-            given = [one for one in self.ids if re.fullmatch("[0-9a-f]+", one)]
-            whole = [mark(one) for one in given if len(one) == _ID_DIGITS]
+            # text that cannot begin an id matches nothing, so that an empty shell variable does
+            # not select every dead letter
+            prefixes = [prefix for prefix in self.ids if re.fullmatch("[0-9a-f]+", prefix)]
+            whole = [mark(prefix) for prefix in prefixes if len(prefix) == _ID_DIGITS]
             tests = [f"id IN ({', '.join(whole)})"] if whole else []
             tests += [
-                f"(id >= {mark(one)} AND id < {mark(one + 'g')})"
-                for one in given
-                if len(one) != _ID_DIGITS
+                f"(id >= {mark(prefix)} AND id < {mark(prefix + 'g')})"
+                for prefix in prefixes
+                if len(prefix) != _ID_DIGITS
             ]
             terms.append(f"({' OR '.join(tests) or '1 = 0'})")
-            # no index of the account's letters: that of ids leads to these few at once
+            # keep the planner off the indexes that begin with `account`: the primary key finds
+            # these few rows directly
             terms[0] = "account || '' = $1"
         for comparison, moment in ((">=", self.since), ("<", self.until)):
             if moment is not None:
@@ -72,8 +76,9 @@ class Selection:
         return " AND ".join(terms), list(parameters)
 
     def parts(self) -> list[Selection]:
-        """Selections of one status, code, field, and run each that make up this one: an index
-        gives the letters of each in the order of time.
+        """Split into selections of one status, code, field, and run each.
+
+        An index returns the dead letters of each part in time order.
         """
         return [
             replace(self, status=status, codes=codes, fields=fields, run_ids=run_ids)
@@ -93,7 +98,7 @@ def _singly(values: Sequence[str]) -> list[tuple[str, ...]]:
 def pages(
     db: Database, account: str, selection: Selection, *, size: int = _PAGE, columns: str = "*"
 ) -> Iterator[list[dict[str, Any]]]:
-    """All letters of a selection, in the order of their ids, which no change of a letter moves."""
+    """Yield pages of the selected dead letters by id, an order that no status change disturbs."""
     where, parameters = selection.where(account)
     after = ""
     while True:
@@ -108,7 +113,7 @@ def pages(
         after = rows[-1]["id"]
 
 
-def newest(
+def list_recent(
     db: Database,
     account: str,
     selection: Selection,
@@ -118,10 +123,10 @@ def newest(
     limit: int = 50,
     columns: str = "*",
 ) -> list[dict[str, Any]]:
-    """At most `limit` letters, those that were met last first.
+    """Return at most `limit` dead letters, most recently seen first.
 
-    `before` is the key of the last letter on the page before; with `after`, the key of the first
-    letter on a page, these are the letters that come right before it. `columns` must have the key.
+    To page forward, pass the key of a page's last dead letter as `before`; to page back, pass the
+    key of its first as `after`. `columns` must include the columns of the key.
     """
     backward = after is not None
     found: list[dict[str, Any]] = []
@@ -132,60 +137,60 @@ def newest(
                 n = len(parameters)
                 where += f" AND (last_seen_at, id) {comparison} (${n + 1}, ${n + 2})"
                 parameters += key
-        way = "ASC" if backward else "DESC"
+        direction = "ASC" if backward else "DESC"
         found += db.rows(
             f"SELECT {columns} FROM bunce_dead_letters WHERE {where} "  # noqa: S608
-            f"ORDER BY last_seen_at {way}, id {way} LIMIT {int(limit)}",
+            f"ORDER BY last_seen_at {direction}, id {direction} LIMIT {int(limit)}",
             parameters,
         )
     found.sort(key=lambda letter: (letter["last_seen_at"], letter["id"]), reverse=not backward)
     return found[:limit][::-1] if backward else found[:limit]
 
 
-def number(db: Database, account: str, selection: Selection, *, most: int | None = None) -> int:
-    """How many letters a selection has; with `most`, counting stops there."""
-    count = 0
+def count(db: Database, account: str, selection: Selection, *, most: int | None = None) -> int:
+    """Count the selected dead letters; with `most`, stop counting there."""
+    total = 0
     for part in selection.parts():
         where, parameters = part.where(account)
-        limit = "" if most is None else f"LIMIT {int(most) - count}"
+        limit = "" if most is None else f"LIMIT {int(most) - total}"
         rows = db.rows(
             "SELECT COUNT(*) AS n FROM (SELECT 1 AS one FROM bunce_dead_letters "  # noqa: S608
             f"WHERE {where} {limit}) AS chosen",
             parameters,
         )
-        count += rows[0]["n"]
-        if most is not None and count >= most:
+        total += rows[0]["n"]
+        if most is not None and total >= most:
             break
-    return count
+    return total
 
 
-def numbers(
+def count_by_code(
     db: Database, account: str, selection: Selection, codes: Iterable[str], *, most: int
 ) -> dict[str, int]:
-    """How many letters of a selection there are for each of `codes`, without zeros, most first.
+    """Count the selected dead letters for each of `codes`, largest first, without zeros.
 
-    The counting of each stops at `most`: a page is quick however many there are.
+    Each count stops at `most`, so a page loads quickly no matter how many there are.
     """
-    counts = {c: number(db, account, replace(selection, codes=[c]), most=most) for c in codes}
-    return {c: n for c, n in sorted(counts.items(), key=lambda one: -one[1]) if n}
+    counts = {c: count(db, account, replace(selection, codes=[c]), most=most) for c in codes}
+    return {c: n for c, n in sorted(counts.items(), key=lambda item: -item[1]) if n}
 
 
-def counted(db: Database, account: str, selection: Selection, by: Grouping) -> dict[str, int]:
-    """How many letters of a selection there are for each value of a column, most first.
+def count_by(db: Database, account: str, selection: Selection, by: Grouping) -> dict[str, int]:
+    """Count the selected dead letters for each value of a column, largest first.
 
-    Letters without a value count under "".
+    Dead letters without a value count under "".
     """
     where, parameters = selection.where(account)
     rows = db.rows(
-        f"SELECT COALESCE({by}, '') AS what, COUNT(*) AS n FROM bunce_dead_letters "  # noqa: S608
-        f"WHERE {where} GROUP BY {by} ORDER BY n DESC, what",
+        f"SELECT COALESCE({by}, '') AS value, COUNT(*) AS n FROM bunce_dead_letters "  # noqa: S608
+        f"WHERE {where} GROUP BY {by} ORDER BY n DESC, value",
         parameters,
     )
-    return {row["what"]: row["n"] for row in rows}
+    return {row["value"]: row["n"] for row in rows}
 
 
 def open_by_code(db: Database, account: str, *, before: datetime | None = None) -> dict[str, int]:
-    """How many letters are open, by reject code; with `before`, those first met before then."""
+    """Count open dead letters by reject code; with `before`, only those first seen before it."""
     where, parameters = Selection().where(account)
     if before is not None:
         parameters.append(_as_stored(before))

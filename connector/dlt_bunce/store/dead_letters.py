@@ -1,4 +1,4 @@
-"""Rows that could not go, with the reason, the row as read, and what became of it since."""
+"""Dead letters: rows that could not be loaded, why, the row as read, and its status since."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from dlt_bunce.store.dead_letter_query import Selection, pages
 from dlt_bunce.store.statements import ACCEPTED_SINCE
 
 if TYPE_CHECKING:
-    from dlt_bunce.store.ledger import LoadFile
+    from dlt_bunce.store.load_file import LoadFile
 
-# what is known of a letter when it is written; the store adds the rest
+# the columns of a dead letter that its writer knows; the store adds the rest
 LETTERS = pa.schema(
     [
         ("customer_id", pa.string()),
@@ -34,15 +34,16 @@ LETTERS = pa.schema(
         ("chunk", pa.int64()),
     ]
 )
-# rows that name the letter they correct: letter_id, and own_id, the letter that the row as it reads
-# now would be; nothing but letter_id is known of a row that gave way to another of its customer
+# rows that correct a dead letter: letter_id is the dead letter they correct, own_id the dead letter
+# that the row would become as it reads now. A row that gave way to another row of its customer has
+# only letter_id.
 CORRECTED = pa.schema(
     [(name, pa.string()) for name in ("letter_id", "own_id", "customer_id", "fingerprint")]
     + [("version", pa.int64())]
 )
 
 _PORTION = 10_000
-"""Letters that one transaction closes."""
+"""Dead letters that one transaction closes."""
 
 _UPSERT = """
 INSERT INTO bunce_dead_letters AS d
@@ -63,26 +64,27 @@ ON CONFLICT (id) DO UPDATE SET
 WHERE d.status NOT IN ('open', 'discarded') OR excluded.stage = 'api'
 """
 
-# letters that stand beside those of the temporary table n, for the same customer
+# the open dead letters of the customers in the temporary table n
 _BESIDE = """FROM {n} AS n JOIN bunce_dead_letters AS d
   ON d.account = $2 AND d.customer_id = n.customer_id AND d.status = 'open'"""
-# a later chunk of the same job may have been judged while this one's rows were on the wire
+# a later chunk of the same job may have been judged while this chunk's rows were in flight
 _LATER = "d.batch_id = $3 || '.' || d.chunk AND d.chunk > n.chunk"
 _CLOSE = "UPDATE bunce_dead_letters SET status = '{status}', resolved_at = $1 WHERE id IN ({ids})"
 
 
 def letter_id(account: str, customer_id: str | None, fingerprint: str) -> str:
-    """The same bad row of the same customer is the same letter, whenever it is met."""
+    """Return the id of a dead letter: the same for the same bad row of a customer in every run."""
     key = "\x1f".join((account, "" if customer_id is None else f"={customer_id}", fingerprint))
     return blake2b(key.encode(), digest_size=12).hexdigest()
 
 
 def record_letters(db: Database, load_file: LoadFile, letters: pa.Table) -> dict[str, int]:
-    """Writes letters inside the caller's transaction; returns how many rows count as `rejected`
-    and how many as `held` (the same bad row is open, or discarded, since an earlier run).
+    """Write dead letters inside the caller's transaction.
 
-    Of a customer's letters only that of the last row stays open, the others are `superseded`.
-    Reading a chunk again changes nothing of what its letters have become since.
+    Returns how many rows count as `rejected` and how many as `held` (the same bad row has been open
+    or discarded since an earlier run). Of a customer's dead letters only the one for the last row
+    stays open; the others become `superseded`. Reading a chunk again does not change the status of
+    its dead letters.
     """
     if not letters.num_rows:
         return {}
@@ -95,19 +97,19 @@ def record_letters(db: Database, load_file: LoadFile, letters: pa.Table) -> dict
     unique = {row["id"]: row for row in rows}
     _ingest(db, unique.values())
     known = db.rows(
-        "SELECT d.id AS id, d.batch_id = l.batch_id AS again, "
+        "SELECT d.id AS id, d.batch_id = l.batch_id AS read_before, "
         "d.status IN ('open', 'discarded') AND d.batch_id <> l.batch_id AS held "
         "FROM bunce_letters AS l JOIN bunce_dead_letters AS d ON d.id = l.id "
         "WHERE l.stage = 'normalize'"
     )
     held = {row["id"] for row in known if row["held"]}
-    again = {row["id"] for row in known if row["again"]}
-    fresh = [row for letter, row in unique.items() if letter not in again]
+    read_before = {row["id"] for row in known if row["read_before"]}
+    fresh = [row for letter, row in unique.items() if letter not in read_before]
     if fresh:
         _ingest(db, fresh)
         _write(db, load_file)
-    count = sum(row["id"] in held for row in rows)
-    return {"rejected": len(rows) - count, "held": count}
+    held_rows = sum(row["id"] in held for row in rows)
+    return {"rejected": len(rows) - held_rows, "held": held_rows}
 
 
 def _write(db: Database, load_file: LoadFile) -> None:
@@ -124,12 +126,13 @@ def _write(db: Database, load_file: LoadFile) -> None:
     db.execute(
         _CLOSE.format(status="superseded", ids=older), (now, load_file.account, load_file.name)
     )
-    # what is open beside them now is later: then these are the older ones
+    # other dead letters still open for these customers come from later rows, so these are older
     db.execute(
         _CLOSE.format(status="superseded", ids=f"SELECT n.id {beside}") + " AND status = 'open'",
         (now, load_file.account),
     )
-    # what was refused last could not be sent at all: what could be sent is not held any more
+    # the last bad row could not be sent at all, so content that Bunce refused earlier is no longer
+    # held
     db.execute(
         "UPDATE bunce_customers SET rejected_fingerprint = '' WHERE account = $1 "
         "AND customer_id IN (SELECT l.customer_id FROM bunce_letters AS l "
@@ -145,15 +148,15 @@ def _ingest(db: Database, rows: Iterable[dict[str, Any]]) -> None:
 
 
 def _meaning(row: dict[str, Any]) -> str:
-    """A message without Bunce's words, which may quote the row."""
+    """Return a message without the text of Bunce's response, which may quote the row."""
     code = REJECT_CODES.get(row["code"])
     return row["message"] if code is None or row["stage"] == "normalize" else code.meaning
 
 
 def resolve_nameless(db: Database, account: str) -> None:
-    """Closes letters of rows without an id whose email Bunce has accepted from a row with one.
+    """Resolve dead letters of rows without an id whose email Bunce has accepted with an id.
 
-    What is accepted lies in `bunce_settled`. Emails are unique among a workspace's customers.
+    Accepted rows are in the temporary table `bunce_settled`. An email is unique within a workspace.
     """
     where = "account = $1 AND customer_id IS NULL AND status = 'open'"
     if db.rows(f"SELECT 1 AS n FROM bunce_dead_letters WHERE {where} LIMIT 1", (account,)):  # noqa: S608
@@ -166,8 +169,10 @@ def resolve_nameless(db: Database, account: str) -> None:
 
 
 def resolve_letters(db: Database, load_file: LoadFile, settled: str) -> None:
-    """Closes the open letters of customers whose row in the temporary table `settled` (with
-    customer_id and chunk) is good; a letter of a later row of the job stays.
+    """Resolve the open dead letters of customers whose row is now good.
+
+    The temporary table named `settled` has these rows (customer_id and chunk). A dead letter of a
+    later row of the same job stays open.
     """
     ids = f"SELECT d.id {_BESIDE.format(n=settled)} WHERE NOT ({_LATER})"
     db.execute(
@@ -185,7 +190,7 @@ def resolve_letters(db: Database, load_file: LoadFile, settled: str) -> None:
 
 
 def set_status(db: Database, account: str, ids: Sequence[str], status: str) -> int:
-    """Closes open letters by hand; returns how many were open."""
+    """Set the status of open dead letters to `status`; return how many were open."""
     db.ingest("bunce_chosen", pa.table({"id": pa.array(ids, pa.string())}))
     closed = db.rows(
         "UPDATE bunce_dead_letters SET status = $1, resolved_at = $2 WHERE account = $3 "
@@ -196,20 +201,21 @@ def set_status(db: Database, account: str, ids: Sequence[str], status: str) -> i
 
 
 def discard(db: Database, account: str, selection: Selection) -> int:
-    """Closes the open letters of a selection by hand; returns how many.
+    """Discard the open dead letters of a selection; return how many.
 
-    In portions, so that no load waits long for the store; broken off, do it again.
+    This takes one transaction for every 10,000 dead letters, so that no load waits long for the
+    store. If it is interrupted, run it again.
     """
-    count = 0
+    total = 0
     chosen = replace(selection, status="open")
     for page in pages(db, account, chosen, size=_PORTION, columns="id"):
         with db.transaction():
-            count += set_status(db, account, [letter["id"] for letter in page], "discarded")
-    return count
+            total += set_status(db, account, [letter["id"] for letter in page], "discarded")
+    return total
 
 
 def release(db: Database, account: str, ids: Sequence[str]) -> None:
-    """Lets refused rows go out again although they have not changed."""
+    """Let refused rows be sent again although they have not changed."""
     db.ingest("bunce_chosen", pa.table({"id": pa.array(ids, pa.string())}))
     db.execute(
         "UPDATE bunce_customers SET rejected_fingerprint = NULL WHERE account = $1 AND customer_id "
@@ -217,7 +223,7 @@ def release(db: Database, account: str, ids: Sequence[str]) -> None:
         "ON c.id = d.id WHERE d.account = $1)",
         (account,),
     )
-    # a row of which only the email was refused counts as delivered, and would not go out
+    # a row of which only the email was refused counts as delivered and would not be sent again
     db.execute(
         "UPDATE bunce_customers SET fingerprint = NULL WHERE account = $1 AND "
         "(customer_id, fingerprint) IN (SELECT d.customer_id, d.fingerprint "
@@ -228,7 +234,7 @@ def release(db: Database, account: str, ids: Sequence[str]) -> None:
 
 
 def close_unseen(db: Database, account: str, seen: Mapping[str, str], status: str) -> None:
-    """Closes those letters that nothing has touched since: `seen` goes from id to last_seen_at."""
+    """Close the dead letters in `seen` (id to last_seen_at) that have not been seen again since."""
     ids, times = pa.array(seen.keys(), pa.string()), pa.array(seen.values(), pa.string())
     db.ingest("bunce_seen", pa.table({"id": ids, "last_seen_at": times}))
     db.execute(
@@ -239,7 +245,7 @@ def close_unseen(db: Database, account: str, seen: Mapping[str, str], status: st
     )
 
 
-_IS_THERE = """SELECT n.letter_id FROM bunce_corrected AS n JOIN bunce_customers AS c
+_DELIVERED = """SELECT n.letter_id FROM bunce_corrected AS n JOIN bunce_customers AS c
   ON c.account = $2 AND c.customer_id = n.customer_id AND c.fingerprint = n.fingerprint
   WHERE n.own_id <> n.letter_id"""
 _GAVE_WAY = f"""SELECT n.letter_id FROM bunce_corrected AS n WHERE n.own_id IS NULL
@@ -253,18 +259,20 @@ _GAVE_WAY = f"""SELECT n.letter_id FROM bunce_corrected AS n WHERE n.own_id IS N
 
 
 def close_corrected(db: Database, account: str, corrected: pa.Table) -> None:
-    """Closes the open letters that settled rows (CORRECTED) name, as far as these are done with.
+    """Close the open dead letters that settled rows (CORRECTED) correct.
 
-    A row that would be the very letter that it names leaves it as it is.
+    A dead letter is resolved if Bunce has accepted the corrected row, and superseded if the row
+    gave way to another row or newer content, or became a dead letter of its own. A row that would
+    become the very dead letter that it corrects leaves it open.
     """
     db.ingest("bunce_corrected", corrected)
     with db.transaction():
-        for status, ids in (("resolved", _IS_THERE), ("superseded", _GAVE_WAY)):
+        for status, ids in (("resolved", _DELIVERED), ("superseded", _GAVE_WAY)):
             db.execute(
                 _CLOSE.format(status=status, ids=ids) + " AND account = $2 AND status = 'open'",
                 (utc_now(), account),
             )
-        # a letter may have named another customer than its row does now
+        # the row may have been corrected in its id, so that its dead letter has another customer
         db.execute(
             "UPDATE bunce_customers SET rejected_fingerprint = NULL WHERE account = $1 "
             "AND rejected_fingerprint IS NOT NULL AND customer_id IN (SELECT d.customer_id "

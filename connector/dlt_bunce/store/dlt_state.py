@@ -1,7 +1,7 @@
 """dlt's own state: schemas, incremental cursors, and which loads are complete.
 
-A state row counts only once its load is complete: dlt loads it as a job of its own, which may run
-before the jobs that carry the rows the cursor stands for.
+A state row takes effect only once its load is complete: dlt loads it as a separate job, which may
+run before the jobs with the rows that its cursor covers.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dlt_bunce.store.database import Database, utc_now
 
 
 def put_state(db: Database, row: dict[str, Any], account: str) -> None:
-    """Keeps one row of dlt's state table; replaying the same job changes nothing."""
+    """Store one row of dlt's state table; running the same job again changes nothing."""
     db.execute(
         "INSERT INTO bunce_dlt_state (pipeline_name, load_id, version, engine_version, state, "
         "created_at, version_hash, account) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) "
@@ -33,10 +33,10 @@ def put_state(db: Database, row: dict[str, Any], account: str) -> None:
 
 
 def latest_state(db: Database, pipeline_name: str, account: str) -> dict[str, Any] | None:
-    """The state of the load of a pipeline into an account that was completed last.
+    """Return the state of the pipeline's load into an account that completed last.
 
-    Of two that ran at once, the one that ended later counts: all rows before its cursor are
-    settled, and what the other has read beyond it is read again and found unchanged.
+    If two loads ran at once, the one that completed later wins: all rows before its cursor are
+    settled, and what the other load read beyond it is read again and found unchanged.
     """
     rows = db.rows(
         "SELECT s.* FROM bunce_dlt_state AS s JOIN bunce_dlt_loads AS l ON l.load_id = s.load_id "
@@ -48,7 +48,7 @@ def latest_state(db: Database, pipeline_name: str, account: str) -> dict[str, An
 
 
 def put_load(db: Database, load_id: str, schema_name: str, version_hash: str) -> None:
-    """Marks a load as complete; from here on its state counts. To be called in a transaction."""
+    """Mark a load as complete, so that its state takes effect. Call it inside a transaction."""
     db.execute(
         "INSERT INTO bunce_dlt_loads "
         "(load_id, schema_name, schema_version_hash, inserted_at, number) "
@@ -59,7 +59,7 @@ def put_load(db: Database, load_id: str, schema_name: str, version_hash: str) ->
 
 
 def put_schema(db: Database, row: dict[str, Any]) -> None:
-    """Keeps one version of a dlt schema."""
+    """Store one version of a dlt schema."""
     db.execute(
         "INSERT INTO bunce_dlt_version (version_hash, schema_name, version, engine_version, "
         "inserted_at, schema_json) VALUES ($1, $2, $3, $4, $5, $6) "
@@ -78,7 +78,7 @@ def put_schema(db: Database, row: dict[str, Any]) -> None:
 def latest_schema(
     db: Database, *, schema_name: str | None = None, version_hash: str | None = None
 ) -> dict[str, Any] | None:
-    """The newest kept version of a schema, by its name or by its hash."""
+    """Return the newest stored version of a schema, by name or by hash."""
     rows = db.rows(
         "SELECT * FROM bunce_dlt_version WHERE (CAST($1 AS TEXT) IS NULL OR schema_name = $1) "
         "AND (CAST($2 AS TEXT) IS NULL OR version_hash = $2) ORDER BY inserted_at DESC LIMIT 1",

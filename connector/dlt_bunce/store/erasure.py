@@ -1,4 +1,4 @@
-"""Persons removed from the store: ledger, claims, and dead letters."""
+"""Erasure of persons from the store: the ledger, claims, and dead letters."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _LETTERS = pa.schema(
 )
 _COLUMNS = ", ".join(f"d.{name} AS {name}" for name in _LETTERS.names)
 PERSONAL = ("bunce_customers", "bunce_dead_letters")
-"""The tables that hold an id or a row of a customer."""
+"""The tables that contain a customer's id or row."""
 
 _LIVE = f"""
 SELECT COUNT(*) AS n FROM bunce_customers AS c WHERE c.account = $1 AND c.claim_batch IS NOT NULL
   AND ({statements.LIVE.format(now="$2")})
-"""  # noqa: S608, of constants alone
+"""  # noqa: S608, constants only
 _LETTERS_OF = """
 DELETE FROM bunce_dead_letters WHERE account = $1 AND (
   customer_id IN (SELECT customer_id FROM bunce_erased)
@@ -39,14 +39,14 @@ DELETE FROM bunce_customers WHERE account = $1
 
 @dataclass(frozen=True)
 class Removed:
-    """Rows that were removed, by table."""
+    """The numbers of rows removed, by table."""
 
     customers: int
     dead_letters: int
 
 
 def known(db: Database, account: str, ids: Sequence[str]) -> dict[str, str | None]:
-    """Which of `ids` the ledger or a dead letter has, with the digest of the email delivered."""
+    """Return those of `ids` that the store knows, with the digest of the delivered email."""
     _choose(db, ids)
     rows = db.rows(
         "SELECT e.customer_id AS customer_id, c.email_digest AS email_digest "
@@ -60,7 +60,7 @@ def known(db: Database, account: str, ids: Sequence[str]) -> dict[str, str | Non
 
 
 def letters_of(db: Database, account: str, ids: Sequence[str]) -> pa.Table:
-    """The letters of these customers: id, customer, row as read, and payload."""
+    """Return the dead letters of these customers, with the row as read and the payload."""
     _choose(db, ids)
     return db.query(
         f"SELECT {_COLUMNS} FROM bunce_erased AS e JOIN bunce_dead_letters AS d "  # noqa: S608
@@ -71,7 +71,7 @@ def letters_of(db: Database, account: str, ids: Sequence[str]) -> pa.Table:
 
 
 def nameless_of(db: Database, account: str, digests: Sequence[str]) -> list[str]:
-    """Letters of rows without an id that keep one of these digests of their email, if no row."""
+    """Return dead letters (ids) without a customer id whose email has one of these digests."""
     db.ingest("bunce_erased_emails", pa.table({"digest": pa.array(digests, pa.string())}))
     rows = db.rows(
         "SELECT id FROM bunce_dead_letters WHERE account = $1 AND customer_id IS NULL "
@@ -82,7 +82,7 @@ def nameless_of(db: Database, account: str, digests: Sequence[str]) -> list[str]
 
 
 def all_letters(db: Database, account: str) -> Iterator[pa.Table]:
-    """Every letter that holds a row, as `letters_of` has them, page by page."""
+    """Yield pages of all dead letters that contain a row, with the columns of `letters_of`."""
     after = ""
     while True:
         page = db.query(
@@ -100,41 +100,41 @@ def all_letters(db: Database, account: str) -> Iterator[pa.Table]:
 
 
 def refuse_while_sending(db: Database, account: str) -> None:
-    """Raise RunInProgressError while a load sends customers of the account, on any machine."""
+    """Raise RunInProgressError while a load on any machine sends customers of the account."""
     if db.rows(_LIVE, (account, db.now_ms()))[0]["n"]:
         raise RunInProgressError(
-            f"Customers of account {account!r} are being sent right now.",
-            remedy="Stop the schedule, wait for the load to end, and run the same command again.",
+            f"A load is sending customers of account {account!r} right now.",
+            remedy="Stop the schedule, wait for the load to finish, and run this command again.",
         )
 
 
 def erase(db: Database, account: str, ids: Sequence[str], letters: Sequence[str] = ()) -> Removed:
-    """Removes customers from the ledger, and their letters and those named, in one transaction.
+    """Delete customers from the ledger, their dead letters, and `letters`, in one transaction.
 
-    Raises RunInProgressError as `refuse_while_sending`.
+    Raises RunInProgressError as `refuse_while_sending` does.
     """
     _choose(db, ids)
     db.ingest("bunce_erased_letters", pa.table({"id": pa.array(letters, pa.string())}))
     with db.transaction():
         refuse_while_sending(db, account)
-        gone = len(db.rows(_LETTERS_OF, (account,)))
-        return Removed(len(db.rows(_CUSTOMERS_OF, (account,))), gone)
+        dead_letters = len(db.rows(_LETTERS_OF, (account,)))
+        return Removed(len(db.rows(_CUSTOMERS_OF, (account,))), dead_letters)
 
 
 def end_claims_of(db: Database, owners: Sequence[str]) -> None:
-    """Ends the claims of owners whose processes are known to be gone."""
+    """End the claims of owners whose processes are known to have ended."""
     for owner in owners:
         db.execute(statements.END_CLAIMS, (owner,))
 
 
 def email_key(db: Database, account: str) -> bytes:
-    """The key of the emails' digests; an account without a load has none, and no digest."""
+    """Return the key of the email digests; it is empty for an account without a load."""
     rows = db.rows("SELECT email_key FROM bunce_accounts WHERE account = $1", (account,))
     return bytes.fromhex(rows[0]["email_key"]) if rows else b""
 
 
 def unfinished(db: Database, account: str, since: str) -> list[str]:
-    """Pipelines with a run that has begun `since` and not ended: they may still be loading."""
+    """Return pipelines with an unfinished run begun since `since`; they may still be loading."""
     rows = db.rows(
         "SELECT DISTINCT pipeline_name AS name FROM bunce_runs WHERE account = $1 "
         "AND state = 'running' AND started_at >= $2 ORDER BY pipeline_name",
@@ -144,7 +144,7 @@ def unfinished(db: Database, account: str, since: str) -> list[str]:
 
 
 def pipelines(db: Database, account: str) -> set[str]:
-    """The pipelines that have ever begun a run into the account."""
+    """Return the pipelines that have ever begun a run into the account."""
     rows = db.rows(
         "SELECT DISTINCT pipeline_name AS name FROM bunce_runs WHERE account = $1", (account,)
     )

@@ -1,4 +1,4 @@
-"""The runs of an account over time: what each cost on the wire beside what became of its rows."""
+"""The runs of an account over time: requests, bytes, and waits, beside the fates of the rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from dlt_bunce.model import FATES, Fate
 from dlt_bunce.store.database import Database
 
-_SAME = (
+_COPIED = (
     "run_id",
     "pipeline_name",
     "state",
@@ -24,14 +24,14 @@ _SAME = (
     "answer_seconds",
     "slowest_answer_seconds",
 )
-"""Columns that are told as they are."""
+"""Columns that `Run` takes over unchanged."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run; times in UTC, `seconds` of wall time.
+    """One run; times are in UTC, `seconds` is wall time.
 
-    Of a run that goes on, `ended_at` and `seconds` are None, and its fates are not summed up yet.
+    While a run is in progress, `ended_at` and `seconds` are None and its fates are not yet summed.
     """
 
     run_id: str
@@ -51,27 +51,27 @@ class Run:
 
     @property
     def seconds(self) -> float | None:
-        """How long it took."""
+        """The duration; None while the run is in progress."""
         return None if self.ended_at is None else (self.ended_at - self.started_at).total_seconds()
 
     @property
     def mean_answer_seconds(self) -> float | None:
-        """How long Bunce took for an answer; None without a request."""
+        """The mean response time of Bunce; None without a request."""
         return self.answer_seconds / self.requests if self.requests else None
 
     def budget(self, requests_per_minute: int) -> float | None:
-        """Requests that its minutes allowed; None while it goes on, or without a limit."""
+        """Return how many requests the run's duration allowed; None if in progress or unlimited."""
         if self.seconds is None or requests_per_minute <= 0:
             return None
         return requests_per_minute * self.seconds / 60
 
     def budget_share(self, requests_per_minute: int) -> float | None:
-        """Requests as a fraction of the budget; a burst makes it more than 1 in a short run."""
+        """Return requests as a fraction of the budget; a burst can push a short run above 1."""
         budget = self.budget(requests_per_minute)
         return self.requests / budget if budget else None
 
     def as_dict(self, requests_per_minute: int) -> dict[str, object]:
-        """Every figure as plain values, for JSON."""
+        """Return every figure as a plain value, for JSON."""
         names = ("run_id", "pipeline_name", "state", "started_at", "ended_at", "seconds", "read")
         wire = ("requests", "retries", "bytes_sent", "wait_seconds", "mean_answer_seconds")
         return {
@@ -85,7 +85,7 @@ class Run:
 
 
 def history(db: Database, account: str, *, limit: int) -> list[Run]:
-    """The last runs of an account, newest first, at most `limit`."""
+    """Return at most `limit` runs of an account, newest first."""
     rows = db.rows(
         "SELECT * FROM bunce_runs WHERE account = $1 "  # noqa: S608
         f"ORDER BY started_at DESC, run_id DESC, pipeline_name DESC LIMIT {int(limit)}",
@@ -95,7 +95,7 @@ def history(db: Database, account: str, *, limit: int) -> list[Run]:
 
 
 def rejects(runs: Iterable[Run]) -> dict[str, int]:
-    """Rows rejected in all of `runs` by code, most first."""
+    """Count the rows rejected in all of `runs` by code, largest first."""
     codes: Counter[str] = Counter()
     for run in runs:
         codes.update(run.reject_codes)
@@ -103,13 +103,13 @@ def rejects(runs: Iterable[Run]) -> dict[str, int]:
 
 
 def _run(row: Mapping[str, Any]) -> Run:
-    ended = row["ended_at"]
+    ended_at = row["ended_at"]
     return Run(
         started_at=datetime.fromisoformat(row["started_at"]),
-        ended_at=None if ended is None else datetime.fromisoformat(ended),
+        ended_at=None if ended_at is None else datetime.fromisoformat(ended_at),
         fates={fate: row[fate] for fate in FATES},
         reject_codes=json.loads(row["reject_codes"] or "{}"),
-        **{name: row[name] for name in _SAME},
+        **{name: row[name] for name in _COPIED},
     )
 
 

@@ -1,4 +1,4 @@
-"""Which file is being loaded, and by whom: what claims, letters, and counts refer to."""
+"""The load file of a job and who loads it: claims, dead letters, and counts refer to it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class LoadFile:
-    """Which file of which run is being loaded, and for whom."""
+    """A load file of one run, and the account it is loaded into."""
 
     account: str
     run_id: str
@@ -18,24 +18,24 @@ class LoadFile:
     disposition: str
     letter_rows: str = "full"
     number: int = 0
-    """The run's place in the order of runs, as `runs.begin` has counted it."""
+    """The run's place in the order of runs, as assigned by `runs.begin`."""
     owner: str = field(default_factory=lambda: secrets.token_hex(8))
-    """Who loads it, random: the same file may lie in two folders, and be loaded from both."""
+    """Who loads it (random): two folders may contain the same file, and both may be loaded."""
 
     @property
     def name(self) -> str:
-        """Identifies the file across tries and processes: dlt keeps both parts."""
+        """The file's name across retries and processes: dlt keeps both parts."""
         return f"{self.run_id}.{self.job_id}"
 
     @property
     def claim_prefix(self) -> str:
-        """Identifies what this owner claims of the file."""
+        """The prefix of this owner's claims on the file."""
         return f"{self.name}.{self.owner}"
 
     def batch_id(self, chunk: int) -> str:
-        """Identifies one chunk of the file: what a dead letter refers to."""
+        """Return the id of a chunk of the file, as stored in a dead letter."""
         return f"{self.name}.{chunk}"
 
     def claim_id(self, chunk: int) -> str:
-        """Identifies this owner's claim of the rows of a chunk."""
+        """Return the id of this owner's claim on the rows of a chunk."""
         return f"{self.claim_prefix}.{chunk}"

@@ -1,4 +1,4 @@
-"""Which columns fed which fields in earlier runs."""
+"""The column mappings of earlier runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from dlt_bunce.store.database import Database
 def columns_by_name(
     db: Database, account: str, pipeline_name: str, table_name: str
 ) -> dict[str, str]:
-    """What followed from names in the newest completed run of a table: field to source column."""
+    """Return what a table's last completed run mapped by column name alone.
+
+    The result maps each such field to its source column.
+    """
     rows = db.rows(
         "SELECT r.mapping AS mapping, r.by_name AS by_name FROM bunce_runs AS r "
         "JOIN bunce_dlt_loads AS l ON l.load_id = r.run_id WHERE r.account = $1 "
@@ -25,7 +28,7 @@ def columns_by_name(
 
 
 def mapping_of(db: Database, run_id: str, pipeline_name: str) -> dict[str, str]:
-    """The mapping that a run used; empty when the run is not known."""
+    """Return the mapping that a run used; empty if the run is unknown."""
     rows = db.rows(
         "SELECT mapping FROM bunce_runs WHERE run_id = $1 AND pipeline_name = $2",
         (run_id, pipeline_name),

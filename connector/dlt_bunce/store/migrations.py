@@ -1,4 +1,4 @@
-"""The tables of the store, as numbered steps that are each applied once.
+"""The tables of the store, as numbered migrations that are each applied once.
 
 One SQL text serves SQLite and Postgres: timestamps are ISO-8601 text in UTC (they sort and read
 well in both), leases are milliseconds since 1970, fingerprints are 32 hex digits.
@@ -20,8 +20,8 @@ _FATES = ", ".join(f"{fate} BIGINT NOT NULL DEFAULT 0" for fate in FATE_COLUMNS)
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
-        # batch_size: the largest batch this workspace is known to take; key_digest guards against
-        # a ledger being used with another workspace; email_key keys the digests of emails
+        # batch_size: the largest batch this workspace is known to accept; key_digest guards against
+        # using a ledger with another workspace; email_key is the key of the email digests
         """CREATE TABLE bunce_accounts (
             account TEXT NOT NULL PRIMARY KEY,
             key_salt TEXT NOT NULL,
@@ -29,9 +29,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             email_key TEXT NOT NULL,
             batch_size BIGINT,
             created_at TEXT NOT NULL)""",
-        # fingerprint: what Bunce has accepted last; rejected_fingerprint: what was refused since,
-        # while its letter stands ('' where the row could not even be sent); claim_*: the intent
-        # written before the request; job and chunk: who settled the row last
+        # fingerprint: the content that Bunce accepted last; rejected_fingerprint: content refused
+        # since, while its dead letter is open ('' where the row could not even be sent); claim_*:
+        # the intent, written before the request; job and chunk: where the row was last settled
         """CREATE TABLE bunce_customers (
             account TEXT NOT NULL,
             customer_id TEXT NOT NULL,
@@ -96,8 +96,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             started_at TEXT NOT NULL,
             ended_at TEXT,
             PRIMARY KEY (run_id, pipeline_name))""",
-        # one row a chunk of a load file, replaced whole when the chunk is read again: a retried
-        # job can therefore never count a row twice
+        # one row per chunk of a load file, replaced whole when the chunk is read again, so that a
+        # retried job can never count a row twice
         f"""CREATE TABLE bunce_run_chunks (
             run_id TEXT NOT NULL,
             job TEXT NOT NULL,
@@ -129,24 +129,24 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             schema_json TEXT NOT NULL)""",
     ),
     (
-        # with batch_id: which of two letters of one job is the later one
+        # with batch_id: tells which of two dead letters of one job is the later one
         "ALTER TABLE bunce_dead_letters ADD COLUMN chunk BIGINT",
     ),
     (
-        # one row a chunk whose sending outlasts the lease of its claims: cheaper to renew than
-        # they are, and quick chunks never write one
+        # one row per chunk that takes longer to send than the lease of its claims: cheaper to
+        # renew than the claims themselves, and quick chunks never write one
         """CREATE TABLE bunce_leases (
             claim_batch TEXT NOT NULL PRIMARY KEY,
             lease_until BIGINT NOT NULL)""",
-        # batches in flight that served best
+        # the number of batches in flight that worked best
         "ALTER TABLE bunce_accounts ADD COLUMN concurrency BIGINT",
-        # how far an adoption has got in the API's own listing; no row once it is done
+        # the position of an adoption in the API's listing; no row once it is done
         """CREATE TABLE bunce_adoptions (
             account TEXT NOT NULL PRIMARY KEY,
             next_cursor TEXT NOT NULL,
             listed BIGINT NOT NULL)""",
-        # due_at: when the next request is due at an even pace; share: of the budget that may be
-        # used, since limited_at, when Bunce last said that it was too much
+        # due_at: when the next request is due at an even pace; share: the part of the request
+        # limit in use since limited_at, when Bunce last answered that the limit was exceeded
         """CREATE TABLE bunce_budgets (
             scope TEXT NOT NULL PRIMARY KEY,
             due_at BIGINT NOT NULL,
@@ -155,7 +155,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             limited_at BIGINT NOT NULL)""",
     ),
     (
-        # marks: the bounds of a key's ranges, or the files in the order of their numbers, as JSON
+        # marks: the bounds of the key ranges, or the files in order of their numbers, as JSON
         """CREATE TABLE bunce_shard_plans (
             account TEXT NOT NULL,
             plan TEXT NOT NULL,
@@ -165,8 +165,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (account, plan, source))""",
     ),
     (
-        # letters in the order of time: a filter of one value finds a page without a sort, and of
-        # a second value without a look at the letters that it leaves out
+        # dead letters in time order: a filter on one value finds a page without sorting, and a
+        # filter on a second value without reading the dead letters that it excludes
         "DROP INDEX bunce_dead_letters_open",
         """CREATE INDEX bunce_dead_letters_seen
             ON bunce_dead_letters (account, status, last_seen_at, id)""",
@@ -178,7 +178,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             ON bunce_dead_letters (account, run_id, status, last_seen_at, id, code, field)""",
     ),
     (
-        # whether a customer has an open letter is asked for every row that is settled
+        # every row that is settled looks up whether its customer has an open dead letter
         "DROP INDEX bunce_dead_letters_customer",
         """CREATE INDEX bunce_dead_letters_customer
             ON bunce_dead_letters (account, customer_id, status)""",
@@ -186,45 +186,45 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         # claim_row: the row's number in the chunk; null where an earlier claim may have sent it
         "ALTER TABLE bunce_customers ADD COLUMN claim_row BIGINT",
-        # one row a chunk on its way: how far it may have gone on the wire. It stays where a try
-        # was broken off: that try's rows may rest on it
+        # one row per chunk that is being sent: how many of its rows may be on the wire. It stays
+        # after an interrupted try, because that try's rows may depend on it
         """CREATE TABLE bunce_sendings (
             claim_batch TEXT NOT NULL PRIMARY KEY,
             below_row BIGINT NOT NULL,
             inherited BIGINT NOT NULL)""",
     ),
     (
-        # who claims a row: random for each run of each process
+        # who claims a row: random, for each run of each process
         "ALTER TABLE bunce_customers ADD COLUMN claim_owner TEXT",
-        # null in a store of before, until the next load
+        # null in an older store until the next load
         "ALTER TABLE bunce_accounts ADD COLUMN host TEXT",
-        # when all of Bunce's customers were taken into the ledger
+        # when all of Bunce's customers were adopted into the ledger
         "ALTER TABLE bunce_accounts ADD COLUMN adopted_at TEXT",
-        # a cursor says what one workspace has seen
+        # a cursor is valid for one workspace only
         "ALTER TABLE bunce_dlt_state ADD COLUMN account TEXT",
         """UPDATE bunce_dlt_state SET account = (SELECT MIN(r.account) FROM bunce_runs AS r
             WHERE r.run_id = bunce_dlt_state.load_id
             AND r.pipeline_name = bunce_dlt_state.pipeline_name)""",
-        # which fields of the run's mapping followed from the names of columns alone, as JSON
+        # the fields that the run mapped by column name alone, as JSON
         "ALTER TABLE bunce_runs ADD COLUMN by_name TEXT",
-        # one row, random: another file or schema in its place is another store
+        # one row, random: tells this store from another file or schema in its place
         "CREATE TABLE bunce_store (id TEXT NOT NULL)",
-        # in which order loads were completed, which no clock says for sure
+        # the order in which loads completed, which clocks cannot tell reliably
         "ALTER TABLE bunce_dlt_loads ADD COLUMN number BIGINT",
     ),
     (
-        # rows by code of what is odd about them, as JSON
+        # the number of rows by warning code, as JSON
         "ALTER TABLE bunce_run_chunks ADD COLUMN warnings TEXT",
         "ALTER TABLE bunce_runs ADD COLUMN warnings TEXT",
-        # the median of the run's first versions: whether the next run's are counted alike
+        # the median of the run's first versions, to notice when the next run's use another scale
         "ALTER TABLE bunce_runs ADD COLUMN version_median BIGINT",
-        # what came later, whatever the clocks said: runs are counted as their jobs begin
+        # the order of runs, independent of clocks: a run is numbered as its jobs begin
         "ALTER TABLE bunce_runs ADD COLUMN number BIGINT",
         "ALTER TABLE bunce_customers ADD COLUMN run_number BIGINT",
         "ALTER TABLE bunce_dead_letters ADD COLUMN run_number BIGINT",
     ),
     (
-        # of letters without a customer: who arrives with that email is the one
+        # for dead letters without a customer id: matches the customer once it arrives with an id
         "ALTER TABLE bunce_dead_letters ADD COLUMN email_digest TEXT",
     ),
 )

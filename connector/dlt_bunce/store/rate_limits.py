@@ -1,4 +1,4 @@
-"""The request budget of all loads that share an address at Bunce: one row a scope."""
+"""The request limit shared by all loads from one address: one row per scope."""
 
 from __future__ import annotations
 
@@ -7,22 +7,25 @@ from dataclasses import dataclass
 from dlt_bunce.store.database import Database
 
 _LESS = 0.8
-"""What is left of the budget each time that Bunce says it was too much."""
+"""The factor applied to the share each time that Bunce answers that the limit was exceeded."""
 _LEAST = 0.2
+"""The smallest share."""
 _RECOVERY_MS = 3_000_000
-"""So long a whole budget takes to come back: a fifth of it ten minutes."""
+"""How long the share takes to grow from 0 to 1; a fifth of it takes ten minutes."""
 _SAME_INCIDENT_MS = 30_000
-"""Refusals so close to one another are one and the same."""
+"""Refusals this close together count as one."""
 
 MAX_AHEAD_MS = 900_000
-"""Neither waiting requests nor an answer of Bunce put the next one off for longer: a mark beyond it
-was made by a clock that was ahead.
+"""Neither queued requests nor a response from Bunce delay the next request longer than this: a time
+further ahead was written by a clock that was fast.
 """
 
+# The share in use now: it grows back steadily after `limited_at`, up to 1.
 _SHARE = f"""CASE WHEN b.share + ({{now}} - b.limited_at) / {_RECOVERY_MS:.1f} >= 1 THEN 1.0
   ELSE b.share + ({{now}} - b.limited_at) / {_RECOVERY_MS:.1f} END"""
 
-# an even pace: each request is due one interval after the one before, or now if that is later
+# Reserve requests at an even pace: each is due one interval after the previous one, or now if that
+# is later.
 _RESERVE = f"""
 INSERT INTO bunce_budgets AS b (scope, due_at, paused_until, share, limited_at)
 VALUES ($1, {{now}} + CAST($2 AS BIGINT), 0, 1.0, 0)
@@ -30,8 +33,9 @@ ON CONFLICT (scope) DO UPDATE SET
   due_at = CASE WHEN b.due_at > {{now}} THEN b.due_at ELSE {{now}} END
     + CAST(CAST($2 AS BIGINT) / ({_SHARE}) AS BIGINT)
 RETURNING due_at, paused_until, {_SHARE.replace("b.", "")} AS share, {{now}} AS now
-"""  # noqa: S608, of constants alone
+"""  # noqa: S608, constants only
 
+# Pause the scope and reduce its share, once per incident.
 _PAUSE = f"""
 UPDATE bunce_budgets AS b SET
   share = CASE WHEN b.limited_at > {{now}} - {_SAME_INCIDENT_MS} THEN b.share
@@ -43,6 +47,7 @@ UPDATE bunce_budgets AS b SET
   limited_at = {{now}}
 WHERE scope = $1
 """  # noqa: S608
+# Reset times that lie too far ahead.
 _BRING_BACK = f"""
 UPDATE bunce_budgets AS b SET
   due_at = CASE WHEN b.due_at > {{now}} + {MAX_AHEAD_MS} THEN {{now}} ELSE b.due_at END,
@@ -53,15 +58,17 @@ WHERE scope = $1
   AND (b.due_at > {{now}} + {MAX_AHEAD_MS} OR b.paused_until > {{now}} + {MAX_AHEAD_MS})
 RETURNING scope
 """  # noqa: S608
+# Return the share of the limit in use and the milliseconds left of a pause.
 _STATE = f"""
 SELECT {_SHARE} AS share, b.paused_until - {{now}} AS pause FROM bunce_budgets AS b WHERE scope = $1
 """  # noqa: S608
+# Return whether a scope is paused.
 _PAUSED = "SELECT paused_until > {now} AS paused FROM bunce_budgets WHERE scope = $1"
 
 
 @dataclass(frozen=True)
 class Reserved:
-    """Requests that may leave: the first after `wait_ms`, each next one `interval_ms` later."""
+    """Reserved requests: the first may leave after `wait_ms`, each next one `interval_ms` later."""
 
     wait_ms: float
     interval_ms: float
@@ -71,10 +78,10 @@ class Reserved:
 def reserve(
     db: Database, scope: str, *, interval_ms: float, slots: int, burst: int, now: str | None = None
 ) -> Reserved:
-    """Takes the next `slots` of a scope, in one statement that needs no other lock.
+    """Reserve the next `slots` requests of a scope, in one statement that needs no other lock.
 
-    `interval_ms` lies between two requests at full budget; up to `burst` may leave at once after a
-    pause of everybody. `now` replaces the database's clock, for a simulation.
+    `interval_ms` is the time between two requests at the full limit; after everyone has been idle,
+    up to `burst` requests may leave at once. `now` replaces the database's clock, for a simulation.
     """
     sql = _RESERVE.format(now=now or db.now)
     (row,) = db.rows(sql, (scope, round(interval_ms * slots)))
@@ -93,23 +100,23 @@ def pause(
     burst: int,
     now: str | None = None,
 ) -> None:
-    """Nobody of the scope sends for so long, nor in a burst afterwards; the budget gets smaller."""
+    """Pause the whole scope for `wait_ms`, without a burst afterwards, and reduce its share."""
     sql = _PAUSE.format(now=now or db.now)
     db.execute(sql, (scope, round(wait_ms), round(wait_ms + interval_ms * (burst - 1))))
 
 
 def bring_back(db: Database, scope: str, *, now: str | None = None) -> bool:
-    """Whether marks lay further ahead than they can be; they count as now from here on."""
+    """Reset times that lie too far ahead to be right; return whether there were any."""
     return bool(db.rows(_BRING_BACK.format(now=now or db.now), (scope,)))
 
 
 def is_paused(db: Database, scope: str, *, now: str | None = None) -> bool:
-    """Whether somebody was told to wait."""
+    """Return whether the scope is paused."""
     rows = db.rows(_PAUSED.format(now=now or db.now), (scope,))
     return any(row["paused"] for row in rows)
 
 
 def share_of(db: Database, scope: str) -> tuple[float, float]:
-    """The part of the budget that may be used now, and the seconds that everybody waits first."""
+    """Return the share of the limit in use now, and the seconds left of a pause."""
     rows = db.rows(_STATE.format(now=db.now), (scope,))
     return (rows[0]["share"], max(0.0, rows[0]["pause"] / 1000)) if rows else (1.0, 0.0)

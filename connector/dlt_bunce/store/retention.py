@@ -1,4 +1,4 @@
-"""What is old: letters that are closed, and the counts of runs; deleted means overwritten."""
+"""Retention of closed dead letters and run counts; what is deleted is also overwritten."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from dlt_bunce.store.database import Database
 
 CLOSED = ("resolved", "superseded", "discarded")
 _NEVER = "9999"
-"""After every moment as text."""
+"""Text that sorts after every timestamp."""
 _WHEN = "CASE WHEN status = 'open' THEN last_seen_at ELSE resolved_at END"
 
-# The newest completed run of a pipeline tells what its names meant and how much it read, a letter's
-# run how to replay it; a run that is not completed may still lie in some folder.
+# Selects runs that may be deleted. The last completed run of a pipeline stays because the next one
+# is compared with it; the run of a dead letter stays because replays need its mapping; a run that
+# has not completed may still have files in a pipeline folder.
 _OLD_RUNS = """
 account = $1 AND state = 'completed' AND ended_at < $2
   AND EXISTS (SELECT 1 FROM bunce_runs AS n WHERE n.account = $1 AND n.state = 'completed'
@@ -26,10 +27,10 @@ account = $1 AND state = 'completed' AND ended_at < $2
 def purge(
     db: Database, account: str, *, before: str = _NEVER, statuses: Sequence[str] = CLOSED
 ) -> int:
-    """Deletes the letters of some statuses that were closed, or are open and were met last, before
-    a moment, ISO-8601 in UTC; returns how many.
+    """Delete dead letters that were closed (or, if open, last seen) before a time; return how many.
 
-    A row is forgotten with its letter: it is sent, or listed, again when it is met again.
+    `before` is ISO-8601 text in UTC; only dead letters with one of `statuses` are deleted. A row is
+    forgotten along with its dead letter: if it is read again, it is sent or rejected again.
     """
     marks = ", ".join(f"${number + 3}" for number in range(len(statuses)))
     where = f"account = $1 AND status IN ({marks}) AND {_WHEN} < $2"
@@ -41,15 +42,18 @@ def purge(
             f"FROM bunce_dead_letters WHERE {where} AND status IN ('open', 'discarded'))",
             parameters,
         )
-        gone = db.rows(f"DELETE FROM bunce_dead_letters WHERE {where} RETURNING id", parameters)  # noqa: S608
-    return len(gone)
+        purged = db.rows(
+            f"DELETE FROM bunce_dead_letters WHERE {where} RETURNING id",  # noqa: S608
+            parameters,
+        )
+    return len(purged)
 
 
 def retain(db: Database, account: str, *, since: str) -> None:
-    """Forgets the rows of letters that were closed before a moment, and runs that ended before it.
+    """Delete dead letters that were closed before `since`, and runs that ended before it.
 
-    Of a discarded letter the key stays, which holds its row back. Runs that a later one, a letter,
-    or a folder rests on stay, too.
+    A discarded dead letter keeps its key, which holds its row back, but loses the row. Runs that a
+    later run, a dead letter, or a pipeline folder depends on stay as well.
     """
     closed = "account = $1 AND resolved_at < $2"
     with db.transaction():
@@ -64,8 +68,8 @@ def retain(db: Database, account: str, *, since: str) -> None:
             "AND (source_row IS NOT NULL OR payload IS NOT NULL OR email_digest IS NOT NULL)",
             (account, since),
         )
-        gone = f"SELECT run_id FROM bunce_runs WHERE {_OLD_RUNS}"  # noqa: S608, of constants alone
-        db.execute(f"DELETE FROM bunce_run_chunks WHERE run_id IN ({gone})", (account, since))  # noqa: S608
+        old_runs = f"SELECT run_id FROM bunce_runs WHERE {_OLD_RUNS}"  # noqa: S608, constants only
+        db.execute(f"DELETE FROM bunce_run_chunks WHERE run_id IN ({old_runs})", (account, since))  # noqa: S608
         db.execute(f"DELETE FROM bunce_runs WHERE {_OLD_RUNS}", (account, since))  # noqa: S608
-    # readers may keep a log from being emptied: then the next run does it
+    # a reader may keep the log from being emptied: then the next run does it
     db.overwrite()

@@ -1,4 +1,4 @@
-"""Counts of runs: kept by chunk while a run goes on, summed up in one row a run."""
+"""Counts of runs: kept per chunk during a run, then summed into one row per run."""
 
 from __future__ import annotations
 
@@ -16,28 +16,27 @@ from dlt_bunce.store.database import Database, utc_now
 from dlt_bunce.store.migrations import FATE_COLUMNS
 
 if TYPE_CHECKING:
-    from dlt_bunce.store.ledger import LoadFile
+    from dlt_bunce.store.load_file import LoadFile
 
 _NEWEST = "COALESCE(number, 0) DESC, started_at DESC"
 REPLAY = "replay-"
-"""How the ids of runs begin that send dead letters again."""
+"""The prefix of the run ids of replays."""
 
 
 def begin(
     db: Database, load_file: LoadFile, mapping: Mapping[str, str], by_name: Sequence[str] = ()
 ) -> LoadFile:
-    """Writes the run's row unless another job of the run has done so; returns the job with its
-    place in the order of runs.
+    """Write the run's row, or mark it as running again; return the load file with its run number.
 
-    `mapping` (field to source column) is kept for replays of the run's dead letters, and for the
-    next run to compare with; `by_name` are its fields that followed from names alone.
+    `mapping` (field to source column) is stored for replays of the run's dead letters and for
+    comparison with the next run; `by_name` lists the fields that were mapped by column name alone.
     """
     number = latest_number(db) + 1
     db.execute(
         "INSERT INTO bunce_runs (run_id, pipeline_name, account, table_name, disposition, state, "
         "mapping, started_at, by_name, number) "
         "VALUES ($1, $2, $3, $4, $5, 'running', $6, $7, $8, $9) "
-        # of several tables the first by name, whichever of them began
+        # a run of several tables has the first by name, whichever of them began
         "ON CONFLICT (run_id, pipeline_name) DO UPDATE SET state = 'running', "
         "mapping = excluded.mapping, by_name = excluded.by_name, ended_at = NULL, "
         "number = excluded.number, "
@@ -60,12 +59,12 @@ def begin(
 
 
 def latest_number(db: Database) -> int:
-    """The place of the run that began last."""
+    """Return the number of the run that began last."""
     return int(db.rows("SELECT COALESCE(MAX(number), 0) AS n FROM bunce_runs")[0]["n"])
 
 
 def is_begun(db: Database, run_id: str) -> bool:
-    """Whether rows of a run were claimed: only those can have been sent."""
+    """Return whether a run has claimed rows: only then can it have sent any."""
     rows = db.rows("SELECT 1 AS n FROM bunce_run_chunks WHERE run_id = $1 LIMIT 1", (run_id,))
     return bool(rows)
 
@@ -78,7 +77,7 @@ def put_chunk(
     fates: Mapping[str, int],
     warnings: Mapping[str, int],
 ) -> None:
-    """Writes the counts of a chunk as known when it was read, replacing an earlier try's."""
+    """Write a chunk's counts as known when it was read, replacing those of an earlier try."""
     columns = ", ".join(FATE_COLUMNS)
     marks = ", ".join(f"${i + 6}" for i in range(len(FATE_COLUMNS)))
     updates = ", ".join(f"{c} = excluded.{c}" for c in ("read", "warnings", *FATE_COLUMNS))
@@ -98,7 +97,7 @@ def put_chunk(
 
 
 def add_fates(db: Database, load_file: LoadFile, settled: pa.Table) -> None:
-    """Adds the fates of settled rows to the chunks they came from; deferred is what remains."""
+    """Add the fates of settled rows to the counts of their chunks; the rest stay deferred."""
     pairs = zip(
         settled.column("chunk").to_pylist(), settled.column("fate").to_pylist(), strict=True
     )
@@ -112,7 +111,7 @@ def add_fates(db: Database, load_file: LoadFile, settled: pa.Table) -> None:
 
 
 def add_traffic(db: Database, load_file: LoadFile, traffic: Traffic) -> None:
-    """Adds what went over the wire to the run's row."""
+    """Add requests, bytes, and times to the run's row."""
     db.execute(
         "UPDATE bunce_runs SET requests = requests + $1, bulk_requests = bulk_requests + $2, "
         "lookups = lookups + $3, retries = retries + $4, bytes_sent = bytes_sent + $5, "
@@ -135,15 +134,16 @@ def add_traffic(db: Database, load_file: LoadFile, traffic: Traffic) -> None:
 
 
 def job_counts(db: Database, load_file: LoadFile) -> dict[str, int]:
-    """The counts of one job's chunks: `read`, and the fates by name, `deferred` among them."""
+    """Return the summed counts of a job's chunks: `read` and every fate, including `deferred`."""
     return _sum(db, "WHERE run_id = $1 AND job = $2", (load_file.run_id, load_file.job_id))
 
 
 def finish(
     db: Database, run_id: str, pipeline_name: str, account: str, state: str
 ) -> dict[str, int]:
-    """Sums the chunks into the run's row, writing that row when no job did, and closes it; returns
-    what is odd about the run.
+    """Sum the chunks into the run's row and close it; return the run's warnings (code to rows).
+
+    The row is written here if no job has written it.
     """
     totals = _sum(db, "WHERE run_id = $1", (run_id,))
     codes = db.rows(
@@ -184,7 +184,7 @@ def summaries(
     pipeline_name: str | None = None,
     limit: int = 20,
 ) -> list[RunSummary]:
-    """Runs of an account, newest first, at most `limit`."""
+    """Return at most `limit` runs of an account, newest first."""
     where, parameters = "account = $1", [account]
     if pipeline_name is not None:
         parameters.append(pipeline_name)
@@ -201,7 +201,7 @@ def summaries(
 
 
 def mean_answer_s(db: Database, account: str) -> float | None:
-    """Seconds that an answer took in the newest run that carried customers."""
+    """Return the mean response time in seconds of the last run that sent customers."""
     rows = db.rows(
         "SELECT answer_seconds / requests AS mean FROM bunce_runs "  # noqa: S608
         f"WHERE account = $1 AND bulk_requests > 0 ORDER BY {_NEWEST} LIMIT 1",
@@ -213,8 +213,10 @@ def mean_answer_s(db: Database, account: str) -> float | None:
 def last_read(
     db: Database, account: str, pipeline_name: str, run_ids: Sequence[str] = ()
 ) -> int | None:
-    """Rows of the newest completed run that read any, older than the runs named and of the same
-    table as the newest of those; None where there is none. Replays do not count.
+    """Return how many rows the last completed run read, not counting replays and empty runs.
+
+    With `run_ids`, the run must be older than all of them, and of the same table as the newest of
+    them. Returns None if there is no such run.
     """
     where = (
         "account = $1 AND pipeline_name = $2 AND state = 'completed' AND read > 0 "

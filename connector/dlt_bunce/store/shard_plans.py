@@ -1,4 +1,4 @@
-"""How a source is divided into shards: agreed on once, by whichever process comes first."""
+"""How a source is divided into shards: decided once, by the first process to load it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _KEY = "account = $1 AND plan = $2 AND source = $3"
 
 
 def first(db: Database, account: str, plan: str, source: str, make: Callable[[], str]) -> str:
-    """The marks that the first process has made; `make` may take long, and blocks nobody."""
+    """Return the marks of the first process; `make` may take long and blocks no other process."""
     key = (account, plan, source)
-    find = f"SELECT marks FROM bunce_shard_plans WHERE {_KEY}"  # noqa: S608, of constants alone
+    find = f"SELECT marks FROM bunce_shard_plans WHERE {_KEY}"  # noqa: S608, constants only
     rows = db.rows(find, key)
     if not rows:
         db.execute(
@@ -27,10 +27,10 @@ def first(db: Database, account: str, plan: str, source: str, make: Callable[[],
 def extended(
     db: Database, account: str, plan: str, source: str, extend: Callable[[str | None], str]
 ) -> str:
-    """The marks after `extend` has added to them; nobody else adds meanwhile."""
+    """Return the marks after `extend` has added to them; no other process can add meanwhile."""
     key = (account, plan, source)
     with db.transaction():
-        # the row is locked whether it was there or not
+        # this locks the row whether or not it existed
         (row,) = db.rows(
             "INSERT INTO bunce_shard_plans (account, plan, source, made_at) "
             "VALUES ($1, $2, $3, $4) ON CONFLICT (account, plan, source) "

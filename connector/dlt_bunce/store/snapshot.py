@@ -1,4 +1,4 @@
-"""Parts of a store copied into another, so that a load can be rehearsed without touching it."""
+"""Copies of parts of a store, so that a load can be rehearsed without changing the store."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CUSTOMERS = _schema(
     "rejected_fingerprint claim_fingerprint claim_batch claim_owner",
     "version chunk claim_row lease_until run_number",
 )
-# all but the row itself and Bunce's words, which may quote it
+# all columns but the row itself and the message, which may quote it
 _LETTERS = _schema(
     "id account customer_id code field stage fingerprint email_digest first_seen_at last_seen_at "
     "status resolved_at run_id batch_id pipeline_name table_name",
@@ -30,7 +30,7 @@ _PAGE = 200_000
 
 
 def claims(known: Database, scratch: Database) -> None:
-    """Copies which claims live loads have renewed, and how far batches have come."""
+    """Copy the leases of live loads, and how far their batches have been sent."""
     _copy(scratch, "bunce_leases", known.query("SELECT * FROM bunce_leases", schema=_LEASES))
     _copy(scratch, "bunce_sendings", known.query("SELECT * FROM bunce_sendings", schema=_SENDINGS))
 
@@ -43,9 +43,10 @@ def customers(
     letters: pa.Table,
     correcting: pa.Table | None = None,
 ) -> None:
-    """Copies what the store knows of a chunk's customers, unless it was copied before.
+    """Copy what the store knows about a chunk's customers, unless it was copied before.
 
-    `accepted` is as records.Prepared has it, `letters` as LETTERS, `correcting` as Ledger.claim.
+    `accepted` is as in records.Prepared, `letters` has the LETTERS columns, and `correcting` is as
+    for Ledger.claim.
     """
     ids = pa.chunked_array(
         [*accepted.column("customer_id").chunks, *letters.column("customer_id").chunks]
@@ -66,11 +67,14 @@ def customers(
         (account,),
         schema=_LETTERS,
     )
-    nobody = letters.filter(pa.compute.is_null(letters.column("customer_id")))
-    asked = {letter_id(account, None, one) for one in nobody.column("fingerprint").to_pylist()}
+    nameless = letters.filter(pa.compute.is_null(letters.column("customer_id")))
+    letter_ids = {
+        letter_id(account, None, fingerprint)
+        for fingerprint in nameless.column("fingerprint").to_pylist()
+    }
     if correcting is not None:
-        asked.update(correcting.column("letter_id").to_pylist())
-    known.ingest("bunce_asked_letters", pa.table({"id": pa.array(asked, pa.string())}))
+        letter_ids.update(correcting.column("letter_id").to_pylist())
+    known.ingest("bunce_asked_letters", pa.table({"id": pa.array(letter_ids, pa.string())}))
     by_id = known.query(
         f"SELECT {columns} FROM bunce_asked_letters AS a "  # noqa: S608
         "JOIN bunce_dead_letters AS d ON d.id = a.id AND d.account = $1",
@@ -84,7 +88,7 @@ def customers(
 def emails_that_stay(
     scratch: Database, account: str, ids: pa.ChunkedArray, digests: pa.Array
 ) -> list[bool]:
-    """Which customers were delivered with another email than `digests` has for them."""
+    """Return, for each of `ids`, whether it was delivered with another email than in `digests`."""
     table = pa.table({"customer_id": ids, "email_digest": digests})
     scratch.ingest("bunce_emails", table)
     others = scratch.rows(
@@ -94,12 +98,13 @@ def emails_that_stay(
         (account,),
     )
     changed = {row["customer_id"] for row in others}
-    return [one in changed for one in ids.to_pylist()]
+    return [customer_id in changed for customer_id in ids.to_pylist()]
 
 
 def emails_taken(known: Database | None, scratch: Database, account: str, run_id: str) -> int:
-    """How many customers that a run creates have the email of another customer, who comes before
-    them in the run or is in the ledger.
+    """Count the customers created by a run whose email belongs to another customer.
+
+    The other customer comes earlier in the run or is in the ledger.
     """
     where = "account = $1 AND fate = 'created' AND SUBSTR(job, 1, LENGTH($2) + 1) = $2 || '.'"
     counts = scratch.rows(

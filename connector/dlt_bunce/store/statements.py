@@ -1,26 +1,28 @@
-"""What the ledger says to the database: one text for SQLite and Postgres."""
+"""The SQL statements of the ledger; each serves both SQLite and Postgres."""
 
 from __future__ import annotations
 
-# a claimed row may be on the wire if it was so before the claim (no row), or if its batch has come
-# that far
+# Test whether customer c may already be on the wire: the claim took over such a row (claim_row is
+# null), or its batch has been sent that far.
 _INDETERMINATE = """c.claim_batch IS NOT NULL AND (c.claim_row IS NULL OR c.claim_row < COALESCE(
     (SELECT s.below_row FROM bunce_sendings AS s WHERE s.claim_batch = c.claim_batch), 0))"""
 
 LONGEST_LEASE_MS = 900_000
-"""No lease is longer: one that ends later was written while a clock was ahead, and has ended."""
+"""The longest lease; one that ends later was written by a fast clock and counts as expired."""
 
-# A claim protects its rows while its lease, or the renewed one of its batch, lasts; unless the
-# batch or its owner is known to have ended, which a lease of 0 says.
+# Test whether the claim on customer c is live: its own lease or its batch's renewed lease has not
+# expired, and neither the batch nor its owner has been marked as ended (a lease of 0).
 LIVE = f"""(c.lease_until > {{now}} AND c.lease_until <= {{now}} + {LONGEST_LEASE_MS}
   OR EXISTS (SELECT 1 FROM bunce_leases AS l WHERE l.claim_batch = c.claim_batch
     AND l.lease_until > {{now}} AND l.lease_until <= {{now}} + {LONGEST_LEASE_MS}))
   AND NOT EXISTS (SELECT 1 FROM bunce_leases AS e
-    WHERE e.claim_batch IN (c.claim_batch, c.claim_owner) AND e.lease_until = 0)"""  # noqa: S608, of constants alone
+    WHERE e.claim_batch IN (c.claim_batch, c.claim_owner) AND e.lease_until = 0)"""  # noqa: S608, constants only
 
-# The order of the branches is the rule: what this very chunk settled in an earlier try keeps its
-# fate; a live claim of somebody else comes before everything that could lead to sending. The last
-# two lines leave out the many rows of which the branches could only say that they are unchanged.
+# Decide what to do with each incoming row: send it, skip it, or leave it to another run.
+#
+# The order of the branches matters: rows that an earlier try of this chunk settled keep their fate,
+# and another run's live claim comes before every branch that leads to sending. The last two lines
+# drop the many rows that the branches could only call unchanged.
 JUDGE = f"""
 SELECT i.row AS row,
   CASE
@@ -44,27 +46,30 @@ FROM bunce_incoming AS i
 LEFT JOIN bunce_customers AS c ON c.account = $5 AND c.customer_id = i.customer_id
 WHERE c.fingerprint IS NULL OR c.fingerprint <> i.fingerprint OR c.job = $1
   OR c.claim_batch IS NOT NULL OR c.rejected_fingerprint IS NOT NULL
-"""  # noqa: S608, of constants alone
+"""  # noqa: S608, constants only
 
+# Count an account's customers: all, delivered, and those that may be on the wire.
 COUNT_CUSTOMERS = f"""
 SELECT COUNT(*) AS customers, COUNT(delivered_at) AS delivered,
   COUNT(CASE WHEN {_INDETERMINATE} THEN 1 END) AS indeterminate
 FROM bunce_customers AS c WHERE account = $1
 """  # noqa: S608
 
-# Whether Bunce has accepted customer c since letter d was written: by the order of runs, and by the
-# clock within one alone, for clocks can be wrong.
+# Test whether Bunce has accepted customer c since dead letter d was written: by the order of runs,
+# and by the clock only within a run, because clocks can be wrong.
 ACCEPTED_SINCE = """(COALESCE(c.run_number, 0), c.delivered_at)
   > (COALESCE(d.run_number, 0), d.last_seen_at)"""
 
-# a correction is of the content that its letter held; what was accepted since is newer
+# Find corrected rows whose customer Bunce has accepted since: that content is newer than the dead
+# letter that was corrected.
 OVERTAKEN = f"""
 SELECT n.row AS row FROM bunce_correcting AS n
 JOIN bunce_dead_letters AS d ON d.id = n.letter_id AND d.account = $1
 JOIN bunce_customers AS c ON c.account = $1 AND c.customer_id = n.customer_id
 WHERE {ACCEPTED_SINCE}
-"""  # noqa: S608, of constants alone
+"""  # noqa: S608, constants only
 
+# Claim rows for this batch, except those that another live run has claimed.
 CLAIM = f"""
 INSERT INTO bunce_customers AS c
   (account, customer_id, claim_fingerprint, claim_batch, claim_row, lease_until, claim_owner)
@@ -78,43 +83,50 @@ ON CONFLICT (account, customer_id) DO UPDATE SET
   claim_owner = excluded.claim_owner
 WHERE c.claim_batch IS NULL OR c.claim_batch = excluded.claim_batch
   OR NOT ({LIVE.format(now="$4")})
-"""  # noqa: S608, of constants alone
+"""  # noqa: S608, constants only
 
-# digests are scattered: an index of them would double what each settlement writes
+# Index the email digests, only once they are needed: digests are random, so the index doubles what
+# each settlement writes.
 INDEX_EMAILS = """
 CREATE INDEX IF NOT EXISTS bunce_customers_email ON bunce_customers (account, email_digest)
 WHERE email_digest IS NOT NULL
 """
 
-# a cross join, for SQLite would begin with the customers while it knows nothing of the new index
+# Find customers whose email was delivered under another id. A cross join, because SQLite would
+# otherwise start with the customers while it has no statistics of the new index.
 EMAILS_OF_OTHERS = """
 SELECT DISTINCT e.customer_id AS customer_id FROM bunce_emails AS e
 CROSS JOIN bunce_customers AS c WHERE c.account = $1 AND c.email_digest = e.email_digest
   AND c.customer_id <> e.customer_id
 """
 
-# a mark never goes back: rows that an earlier try claimed, and this one does not, rest on it
+# Record how far a batch may have been sent: all rows numbered below `below_row`. It never goes
+# down, because rows that an earlier try claimed, and this one does not, depend on it.
 SENDING = """
 INSERT INTO bunce_sendings AS s (claim_batch, below_row, inherited) VALUES ($1, $2, 0)
 ON CONFLICT (claim_batch) DO UPDATE SET below_row =
   CASE WHEN s.below_row > excluded.below_row THEN s.below_row ELSE excluded.below_row END
 """
 
-# a lease of 0 ends all claims of a batch, or of an owner
+# End all claims of a batch or an owner, with a lease of 0.
 END_CLAIMS = """
 INSERT INTO bunce_leases AS l (claim_batch, lease_until) VALUES ($1, 0)
 ON CONFLICT (claim_batch) DO UPDATE SET lease_until = 0
 """
 
+# Mark a batch as one that an earlier try began to send.
 INHERIT = "UPDATE bunce_sendings SET inherited = 1 WHERE claim_batch = $1"
 
+# Forget how far a finished batch was sent, unless an earlier try began it.
 ARRIVED = "DELETE FROM bunce_sendings WHERE claim_batch = $1 AND inherited = 0"
 
+# Extend the lease of a batch.
 RENEW = """
 INSERT INTO bunce_leases AS l (claim_batch, lease_until) VALUES ($1, $2)
 ON CONFLICT (claim_batch) DO UPDATE SET lease_until = excluded.lease_until
 """
 
+# Store what Bunce has accepted, and release the claims.
 ACCEPT = """
 INSERT INTO bunce_customers AS c
   (account, customer_id, fingerprint, version, confirmation, email_digest, delivered_at, fate,
@@ -139,6 +151,7 @@ ON CONFLICT (account, customer_id) DO UPDATE SET
   claim_owner = NULL
 """
 
+# Store what Bunce has rejected, and release the claims.
 REJECT = """
 INSERT INTO bunce_customers AS c
   (account, customer_id, rejected_fingerprint, fate, job, chunk)
@@ -156,9 +169,10 @@ ON CONFLICT (account, customer_id) DO UPDATE SET
   claim_owner = NULL
 """
 
-# Few rows, if any: those that somebody else has claimed since (a job may stall past its lease), and
-# those of customers with something to tidy up after a refusal. The ledger is asked row by row, by
-# its key: no planner can come to read it whole for a join.
+# Find settled rows that need attention: those that another run has claimed since (a job may stall
+# past its lease), and those whose customer has an open dead letter or a rejected fingerprint to
+# clear. These are few, if any. Subqueries look up the ledger by key, so that no planner can choose
+# to read all of it for a join.
 NOTABLE = """
 SELECT customer_id, state = 'lost' AS lost FROM (
   SELECT s.customer_id AS customer_id,
@@ -172,7 +186,8 @@ SELECT customer_id, state = 'lost' AS lost FROM (
 ) AS s WHERE state <> 'ours' OR has_letter
 """
 
-# a row in doubt keeps its claim, with the lease ended: whoever comes next looks it up first
+# Release rows that were not settled. A row that may have been delivered keeps its claim with an
+# expired lease, so that the next run looks it up first.
 DEFER = """
 INSERT INTO bunce_customers AS c (account, customer_id)
 SELECT $1, customer_id FROM bunce_settled WHERE fate = 'deferred' AND indeterminate = $2

@@ -1,4 +1,4 @@
-"""How the versions of a table's rows were counted in its last run."""
+"""The median version of each run, to notice when a table changes how it counts versions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dlt_bunce.store.load_file import LoadFile
 
 
 def of_last_run(db: Database, load_file: LoadFile) -> int | None:
-    """The median of the newest other run of the job's table; None where there is none."""
+    """Return the median of the last other run of the job's table; None if there is none."""
     rows = db.rows(
         "SELECT version_median FROM bunce_runs WHERE account = $1 AND pipeline_name = $2 "
         "AND table_name = $3 AND run_id <> $4 AND version_median IS NOT NULL "
@@ -18,7 +18,7 @@ def of_last_run(db: Database, load_file: LoadFile) -> int | None:
 
 
 def note(db: Database, load_file: LoadFile, median: int) -> None:
-    """Keep the median for the next run to be compared with."""
+    """Store the median, for comparison with the next run."""
     db.execute(
         "UPDATE bunce_runs SET version_median = $1 WHERE run_id = $2 AND pipeline_name = $3 "
         "AND table_name = $4",
@@ -27,9 +27,9 @@ def note(db: Database, load_file: LoadFile, median: int) -> None:
 
 
 def forget(db: Database, account: str) -> int:
-    """Forget every version of the account; returns how many customers had one.
+    """Forget every version of the account; return how many customers had one.
 
-    Whatever the next load brings of a customer is newer then.
+    Whatever the next load reads for a customer then counts as newer.
     """
     found = db.rows(
         "SELECT COUNT(*) AS n FROM bunce_customers WHERE account = $1 AND version IS NOT NULL",

@@ -1,5 +1,5 @@
-"""Pages for people: the report of the runs as a file, and the workbench for dead letters.
+"""HTML pages: the run report as a file, and the web workbench for dead letters.
 
-Both are written by the same templates. Nothing here needs a script in the browser, nor anything
-from another host. Needs `pip install dlt-bunce[report]` or `[ui]`.
+Both use the same templates. The pages run no scripts and load nothing from other hosts. Requires
+`pip install dlt-bunce[report]` or `dlt-bunce[ui]`.
 """

@@ -1,4 +1,4 @@
-"""The workbench as an ASGI application: which address leads to which page, and what else can be."""
+"""The workbench as an ASGI application: its routes and its error handling."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def create_app(store: Store, auth: Auth, jobs: BackgroundJobs) -> ASGIApp:
-    """The application behind its auth."""
+    """Return the application, guarded by `auth`."""
     views = Views(store, auth, jobs)
-    answers: list[tuple[str, str, Endpoint]] = [
+    endpoints: list[tuple[str, str, Endpoint]] = [
         ("GET", "/start", views.start),
         ("GET", "/style.css", views.style),
         ("GET", "/", views.runs),
@@ -31,16 +31,17 @@ def create_app(store: Store, auth: Auth, jobs: BackgroundJobs) -> ASGIApp:
         ("POST", "/letters/{letter_id}/values", views.values),
         ("POST", "/confirm", views.confirm),
         ("POST", "/act", views.act),
-        ("GET", "/orders/{number:int}", views.work),
+        ("GET", "/orders/{number:int}", views.job),
     ]
     routes = [
-        Route(path, _told(endpoint, store), methods=[method]) for method, path, endpoint in answers
+        Route(path, _with_error_pages(endpoint, store), methods=[method])
+        for method, path, endpoint in endpoints
     ]
-    return Guarded(Starlette(routes=routes, exception_handlers={HTTPException: _unknown}), auth)
+    return Guarded(Starlette(routes=routes, exception_handlers={HTTPException: _http_error}), auth)
 
 
-def _told(endpoint: Endpoint, store: Store) -> Endpoint:
-    """Every failure becomes a plain page here: a server would log it with its values."""
+def _with_error_pages(endpoint: Endpoint, store: Store) -> Endpoint:
+    """Turn every failure into an error page; the server would log it with its values."""
 
     async def answered(request: Request) -> Response:
         try:
@@ -48,13 +49,15 @@ def _told(endpoint: Endpoint, store: Store) -> Endpoint:
         except ErrorPage as refused:
             return error_page(refused)
         except HTTPException as error:
-            return await _unknown(request, error)
-        except Exception as error:  # noqa: BLE001, explained without any value
-            return error_page(ErrorPage(500, "That did not work", store.explain(error)))
+            return await _http_error(request, error)
+        except Exception as error:  # noqa: BLE001, explain() drops the values
+            return error_page(ErrorPage(500, "The request failed", store.explain(error)))
 
     return answered
 
 
-async def _unknown(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101, it is registered for these
-    return error_page(ErrorPage(error.status_code, error.detail, "Go back, or begin at the runs."))
+async def _http_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101, registered for this class
+    return error_page(
+        ErrorPage(error.status_code, error.detail, "Go back, or open the list of runs.")
+    )

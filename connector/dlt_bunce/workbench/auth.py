@@ -1,10 +1,10 @@
-"""Who may look: whoever has the address that the terminal shows, in a browser on this machine.
+"""Access control: whoever opens the address shown in the terminal, in a browser on this machine.
 
-Loopback keeps other machines out, but neither other users of this one nor pages of other sites in
-the same browser. Against the users stands a random token in the first address, which a cookie
-takes the place of; against the sites stand the cookie's SameSite=Strict, a second token in every
-form, and the check of the Host header, which a rebound name would betray. A token rather than a
-password: nobody has to think one up, and it ends with the process.
+Listening on loopback keeps other machines out, but not other users of this machine or other sites
+in the same browser. A random token in the sign-in address, replaced by a cookie, keeps the users
+out. SameSite=Strict on the cookie, a second token in every form, and a check of the Host header
+(against DNS rebinding) keep the sites out. It is a token rather than a password so that nobody has
+to choose one, and it expires with the process.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def _token() -> str:
 
 @dataclass(frozen=True)
 class Auth:
-    """The secrets of one process that serves on a port of 127.0.0.1."""
+    """The secrets of one server process on a port of 127.0.0.1."""
 
     port: int
     start: str = field(default_factory=_token, repr=False)
@@ -46,20 +46,20 @@ class Auth:
 
     @property
     def address(self) -> str:
-        """The first address, which lets a browser in."""
+        """The sign-in address, with its token."""
         return f"http://127.0.0.1:{self.port}/start?token={self.start}"
 
     @property
     def cookie(self) -> str:
-        """Its name: browsers tell hosts apart, not ports."""
+        """The cookie's name, with the port in it, since browsers share cookies between ports."""
         return f"dlt_bunce_{self.port}"
 
     def is_host(self, given: str) -> bool:
-        """Whether a Host header names this server."""
+        """Return whether a Host header names this server."""
         return given in {f"{host}:{self.port}" for host in ("127.0.0.1", "localhost", "[::1]")}
 
     def is_open(self, cookies: str) -> bool:
-        """Whether a Cookie header was given by this process."""
+        """Return whether a Cookie header holds this process's session."""
         try:
             morsel = SimpleCookie(cookies).get(self.cookie)
         except CookieError:
@@ -68,34 +68,34 @@ class Auth:
 
 
 def same(given: object, secret: str) -> bool:
-    """Whether the secret was given, in a time that does not tell how much of it was right."""
+    """Compare with a secret in constant time."""
     return isinstance(given, str) and hmac.compare_digest(given.encode(), secret.encode())
 
 
 @dataclass(frozen=True)
 class Guarded:
-    """An application behind a auth; every answer carries the headers that keep it to itself."""
+    """An application behind `auth`; every response carries the security headers."""
 
     app: ASGIApp
     auth: Auth
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers, or refuses."""
+        """Pass the request on, or refuse it with an error page."""
 
-        async def sealed(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message).update(_HEADERS)
             await send(message)
 
-        refused = self._refused(scope)
-        app = self.app if refused is None else error_page(refused)
-        await app(scope, receive, sealed)
+        refusal = self._refusal(scope)
+        app = self.app if refusal is None else error_page(refusal)
+        await app(scope, receive, send_with_headers)
 
-    def _refused(self, scope: Scope) -> ErrorPage | None:
+    def _refusal(self, scope: Scope) -> ErrorPage | None:
         headers = Headers(scope=scope)
         if not self.auth.is_host(headers.get("host", "")):
             return ErrorPage(
-                421, "Wrong host", "This server answers to 127.0.0.1 and localhost alone."
+                421, "Wrong host", "This server accepts only 127.0.0.1 and localhost as its host."
             )
         if scope["path"] in {"/start", "/style.css"}:
             return None
@@ -103,7 +103,7 @@ class Guarded:
             return ErrorPage(
                 403,
                 "Not signed in",
-                "Open the address that `dlt-bunce ui` has printed: it holds a token that lets "
-                "this browser in until the program ends.",
+                "Open the address that `dlt-bunce ui` printed. Its token signs this browser in "
+                "until the program stops.",
             )
         return None

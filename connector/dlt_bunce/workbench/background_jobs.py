@@ -1,4 +1,4 @@
-"""Replays and discards that go on while pages are served."""
+"""Replays and discards that run in the background while pages are served."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from dlt_bunce.destination.client import BunceClient
 
 KEPT = 100
-"""Pieces of work of which the result can still be looked at."""
+"""Number of jobs whose results are kept."""
 
 Figures = dict[str, int]
 
 
 @dataclass(frozen=True)
-class Work:
-    """One replay or discard; its result are counts by name. `back` is where it was ordered."""
+class Job:
+    """One replay or discard; `result` holds counts by name, `back` the page it was started from."""
 
     number: int
     action: str
@@ -33,57 +33,57 @@ class Work:
 
 
 class BackgroundJobs:
-    """What this process was told to do, each in a thread of its own.
+    """The replays and discards of this process, each in its own thread.
 
-    The threads are daemons: a replay that is broken off with the process leaves every letter open
-    or closed as it should be.
+    The threads are daemons: a replay that is interrupted with the process leaves every dead letter
+    correctly open or closed.
     """
 
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
-        self._works: dict[int, Work] = {}
+        self._jobs: dict[int, Job] = {}
 
-    def start(self, action: str, back: str, act: Callable[[], Figures]) -> Work:
-        """Begins; what `act` raises is the result's exception."""
-        work = Work(next(self._numbers), action, back, Future())
+    def start(self, action: str, back: str, act: Callable[[], Figures]) -> Job:
+        """Run `act` in a new thread; an exception it raises becomes the result's."""
+        job = Job(next(self._numbers), action, back, Future())
 
         def run() -> None:
             try:
-                work.result.set_result(act())
-            except BaseException as error:  # noqa: BLE001, told on the page of the work
-                work.result.set_exception(error)
+                job.result.set_result(act())
+            except BaseException as error:  # noqa: BLE001, shown on the job's page
+                job.result.set_exception(error)
 
-        self._works[work.number] = work
-        self._works.pop(work.number - KEPT, None)
+        self._jobs[job.number] = job
+        self._jobs.pop(job.number - KEPT, None)
         threading.Thread(target=run, name=f"dlt-bunce-{action}", daemon=True).start()
-        return work
+        return job
 
-    def get(self, number: int) -> Work | None:
-        """The work of that number, while it is kept."""
-        return self._works.get(number)
+    def get(self, number: int) -> Job | None:
+        """Return the job with this number, or None if it is no longer kept."""
+        return self._jobs.get(number)
 
     @property
-    def running(self) -> list[Work]:
-        """Those that have not ended."""
-        return [work for work in self._works.values() if not work.result.done()]
+    def running(self) -> list[Job]:
+        """The jobs that have not finished."""
+        return [job for job in self._jobs.values() if not job.result.done()]
 
 
 def replayed(client: BunceClient, selection: Selection) -> Figures:
-    """Sends the letters of a selection again; their fates, and those that hold no row to send."""
+    """Send the selected dead letters again; return their fates, and how many have no stored row."""
     from dlt_bunce.operations.replay import replay
 
-    done = replay(client, selection=selection)
-    fates = {str(fate): n for fate, n in done.summary.fates.items() if n}
-    counts = {"letters taken up": done.summary.read} | fates
-    if done.without_row:
-        counts["without a stored row"] = done.without_row
-    return counts | {"requests": done.summary.requests}
+    result = replay(client, selection=selection)
+    fates = {str(fate): n for fate, n in result.summary.fates.items() if n}
+    counts = {"dead letters replayed": result.summary.read} | fates
+    if result.without_row:
+        counts["without a stored row"] = result.without_row
+    return counts | {"requests": result.summary.requests}
 
 
 def discarded(store_url: str, account: str, selection: Selection) -> Figures:
-    """Closes the letters of a selection; how many."""
+    """Close the selected dead letters; return how many there were."""
     from dlt_bunce.store.database import Database
     from dlt_bunce.store.dead_letters import discard
 
     with Database(store_url) as db:
-        return {"letters discarded": discard(db, account, selection)}
+        return {"dead letters discarded": discard(db, account, selection)}

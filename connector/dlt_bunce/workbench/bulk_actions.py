@@ -1,4 +1,4 @@
-"""What a form orders: a replay or a discard, of checked letters or of all that match a filter."""
+"""Replays and discards that forms ask for, of checked dead letters or of all that match."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ Action = Literal["replay", "discard"]
 
 @dataclass(frozen=True)
 class BulkAction:
-    """`ids` are the checked letters; None means all that match the filter. `cutoff` is when it was
-    asked for: letters that are met later were not counted then, and are left alone.
+    """A replay or discard to carry out.
+
+    `ids` are the checked dead letters; None means all that match the filter. `cutoff` is when the
+    user asked for it: dead letters last seen after it were not counted then and are left alone.
     """
 
     action: Action
@@ -26,7 +28,7 @@ class BulkAction:
 
     @property
     def selection(self) -> Selection:
-        """The open letters that are meant."""
+        """The open dead letters to act on."""
         if self.ids is not None:
             return Selection(ids=self.ids, until=self.cutoff)
         chosen = self.filter.selection
@@ -34,12 +36,14 @@ class BulkAction:
 
 
 def bulk_action_of(form: Given) -> BulkAction:
-    """The order that a form holds. Raises ErrorPage for what is none, or chooses nothing."""
+    """Parse a form. Raises ErrorPage if it is invalid or selects no dead letters."""
     action, _, scope = str(form.get("do", "")).partition("-")
     if action not in {"replay", "discard"} or scope not in {"checked", "all"}:
-        raise ErrorPage(400, "Unknown order", "Go back and choose to replay or to discard.")
+        raise ErrorPage(400, "Unknown action", "Go back and choose replay or discard.")
     ids = ids_of(form) if scope == "checked" else None
     if ids == []:
-        raise ErrorPage(409, "Nothing is checked", "Go back and check letters, or take all.")
+        raise ErrorPage(
+            409, "Nothing is checked", "Go back and check some dead letters, or act on all of them."
+        )
     cutoff = moment(str(form.get("cutoff", ""))) or datetime.now(timezone.utc)
     return BulkAction(cast("Action", action), filter_of(form), ids, cutoff)

@@ -1,4 +1,4 @@
-"""Charts of runs as SVG without scripts or colors of their own: the style sheet has those."""
+"""Charts of runs as SVG, without scripts; the colors come from the style sheet."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dlt_bunce.model import FATES
 from dlt_bunce.store.history import Run, rejects
 
 MAX_BARS = 40
-"""Runs in a chart: more would be too narrow to tell apart."""
+"""Runs per chart; the bars of more would be too narrow to tell apart."""
 _MAX_CODES = 6
 _SVG = "http://www.w3.org/2000/svg"
 _SIZE = (600, 240)
@@ -23,8 +23,9 @@ Values = Sequence[float | None]
 
 
 def drawing_library() -> Any:
-    """pygal, without the import hook for maps that it installs for the whole process: Python warns
-    of its old kind at every later import.
+    """Import pygal and remove its process-wide import hook for maps, which only maps need.
+
+    The hook uses an interface that Python warns about at every later import.
     """
     import pygal
     import pygal.style
@@ -35,7 +36,7 @@ def drawing_library() -> Any:
 
 @dataclass(frozen=True)
 class Series:
-    """One color of a chart; `color` is a class of the style sheet."""
+    """One data series of a chart; `color` is a class of the style sheet."""
 
     name: str
     color: str
@@ -44,7 +45,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Chart:
-    """A drawing with its legend; `svg` is markup that is safe to put into a page."""
+    """A chart with its legend; `svg` is markup that is safe to put into a page."""
 
     key: str
     title: str
@@ -54,12 +55,12 @@ class Chart:
 
 
 def charts(runs: Sequence[Run], requests_per_minute: int) -> list[Chart]:
-    """Charts of the last of `runs` (newest first), the oldest at the left; none without runs."""
+    """Return charts of the latest `runs` (newest first), oldest at the left; [] without runs."""
     shown = [run for run in runs[:MAX_BARS][::-1] if run.ended_at is not None]
     if not shown:
         return []
-    made = [_fates(shown), _rejects(shown), _requests(shown, requests_per_minute), _answers(shown)]
-    return [chart for chart in made if chart is not None]
+    every = [_fates(shown), _rejects(shown), _requests(shown, requests_per_minute), _answers(shown)]
+    return [chart for chart in every if chart is not None]
 
 
 def _fates(runs: Sequence[Run]) -> Chart:
@@ -82,7 +83,13 @@ def _rejects(runs: Sequence[Run]) -> Chart | None:
     if rest := codes[_MAX_CODES:]:
         others = [sum(run.reject_codes.get(code, 0) for code in rest) for run in runs]
         series.append(Series("other codes", "hue-other", others))
-    return _drawn("rejects", "Rejected rows by code", "Only rows rejected anew.", runs, series)
+    return _drawn(
+        "rejects",
+        "Rejected rows by code",
+        "Only newly rejected rows; held rows are not included.",
+        runs,
+        series,
+    )
 
 
 def _requests(runs: Sequence[Run], requests_per_minute: int) -> Chart:
@@ -91,7 +98,7 @@ def _requests(runs: Sequence[Run], requests_per_minute: int) -> Chart:
     if requests_per_minute > 0:
         budgets = [run.budget(requests_per_minute) for run in runs]
         series.append(Series("budget", "hue-other", budgets))
-        note = f"The budget is {requests_per_minute:,} requests for each minute of the run."
+        note = f"The budget is {requests_per_minute:,} requests for each minute of a run."
     return _drawn("requests", "Requests against the budget", note, runs, series, stacked=False)
 
 
@@ -100,8 +107,8 @@ def _answers(runs: Sequence[Run]) -> Chart:
         Series("mean", "hue-0", [run.mean_answer_seconds for run in runs]),
         Series("slowest", "hue-2", [run.slowest_answer_seconds or None for run in runs]),
     ]
-    note = "How long Bunce took to answer a request, in seconds."
-    return _drawn("answers", "Answer times", note, runs, series, stacked=False, unit=" s")
+    note = "Seconds until Bunce responded to a request."
+    return _drawn("answers", "Response times", note, runs, series, stacked=False, unit=" s")
 
 
 def _drawn(
@@ -116,11 +123,11 @@ def _drawn(
 ) -> Chart:
     pygal = drawing_library()
 
-    def told(value: float) -> str:
+    def formatted(value: float) -> str:
         return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:,.2g}"
 
-    # where runs are days apart, the time of day tells little
-    apart = (runs[-1].started_at - runs[0].started_at).days > _DAYS
+    # for runs over several days, the labels omit the time of day
+    over_days = (runs[-1].started_at - runs[0].started_at).days > _DAYS
     kind = pygal.StackedBar if stacked else pygal.Bar
     chart = kind(
         js=[],
@@ -134,60 +141,65 @@ def _drawn(
         show_minor_x_labels=False,
         show_minor_y_labels=False,
         y_labels_major_count=5,
-        x_labels_major_count=min(len(runs), _LABELS if apart else _LABELS // 2),
+        x_labels_major_count=min(len(runs), _LABELS if over_days else _LABELS // 2),
         truncate_label=-1,
         zero=0,
         range=None if _any(series) else (0, 1),
-        value_formatter=lambda value: told(value) + unit,
+        value_formatter=lambda value: formatted(value) + unit,
         style=pygal.style.Style(label_font_size=12, major_label_font_size=12),
     )
-    chart.x_labels = [run.started_at.strftime("%d %b" if apart else "%d %b %H:%M") for run in runs]
-    for one in series:
-        chart.add(one.name, list(one.values))
-    summary = _summary(runs, series, lambda value: told(value) + unit)
-    svg = _plain(chart.render(is_unicode=True), key, title, summary, series)
+    chart.x_labels = [
+        run.started_at.strftime("%d %b" if over_days else "%d %b %H:%M") for run in runs
+    ]
+    for line in series:
+        chart.add(line.name, list(line.values))
+    summary = _summary(runs, series, lambda value: formatted(value) + unit)
+    svg = _styled(chart.render(is_unicode=True), key, title, summary, series)
     return Chart(key, title, note, series, svg)
 
 
 def _any(series: Sequence[Series]) -> bool:
-    return any(value for one in series for value in one.values)
+    return any(value for line in series for value in line.values)
 
 
-def _summary(runs: Sequence[Run], series: Sequence[Series], told: Callable[[float], str]) -> str:
+def _summary(
+    runs: Sequence[Run], series: Sequence[Series], formatted: Callable[[float], str]
+) -> str:
     most = "; ".join(
-        f"{one.name} up to {told(max(value or 0 for value in one.values))}" for one in series
+        f"{line.name} up to {formatted(max(value or 0 for value in line.values))}"
+        for line in series
     )
     return (
         f"Bars for {len(runs)} runs from {runs[0].started_at:%d %b %Y} to "
-        f"{runs[-1].started_at:%d %b %Y}: {most}. The table holds the figures."
+        f"{runs[-1].started_at:%d %b %Y}: {most}. The table has the exact values."
     )
 
 
-def _plain(text: str, key: str, title: str, summary: str, series: Sequence[Series]) -> str:
-    """The drawing alone: its styles and scripts go, what it shows is said in words instead."""
-    root = ET.fromstring(text)  # noqa: S314, our own drawing
-    colors = {f"color-{i}": one.color for i, one in enumerate(series)}
-    names = {f"serie-{i}": one.name for i, one in enumerate(series)}
+def _styled(text: str, key: str, title: str, summary: str, series: Sequence[Series]) -> str:
+    """Replace pygal's styles and scripts by classes of the style sheet and a text description."""
+    root = ET.fromstring(text)  # noqa: S314, generated by pygal above
+    colors = {f"color-{i}": line.color for i, line in enumerate(series)}
+    names = {f"serie-{i}": line.name for i, line in enumerate(series)}
     for parent in list(root.iter()):
         classes = parent.get("class", "").split()
-        name = next((names[one] for one in classes if one in names), None)
+        name = next((names[css] for css in classes if css in names), None)
         if name is not None:
             _name_bars(parent, name)
         if classes:
-            parent.set("class", " ".join(colors.get(one, one) for one in classes))
+            parent.set("class", " ".join(colors.get(css, css) for css in classes))
         for attribute in ("id", "style"):
             parent.attrib.pop(attribute, None)
         for child in list(parent):
             tag = child.tag.rpartition("}")[2]
-            unseen = {"tooltip-overlay", "text-overlay", "overlay"} & set(
+            overlay = {"tooltip-overlay", "text-overlay", "overlay"} & set(
                 child.get("class", "").split()
             )
-            if tag in {"defs", "desc", "script", "style"} or unseen or child is _title(root):
+            if tag in {"defs", "desc", "script", "style"} or overlay or child is _title(root):
                 parent.remove(child)
-    for place, (tag, words) in enumerate((("title", title), ("desc", summary))):
+    for position, (tag, content) in enumerate((("title", title), ("desc", summary))):
         element = ET.Element(f"{{{_SVG}}}{tag}", {"id": f"{key}-{tag}"})
-        element.text = words
-        root.insert(place, element)
+        element.text = content
+        root.insert(position, element)
     root.set("class", "chart")
     root.set("role", "img")
     root.set("aria-labelledby", f"{key}-title {key}-desc")
@@ -196,18 +208,20 @@ def _plain(text: str, key: str, title: str, summary: str, series: Sequence[Serie
 
 
 def _title(root: ET.Element) -> ET.Element | None:
-    """What pygal calls the drawing."""
-    return next((one for one in root if one.tag.endswith("title") and "id" not in one.attrib), None)
+    """Return pygal's own title element."""
+    return next(
+        (child for child in root if child.tag.endswith("title") and "id" not in child.attrib), None
+    )
 
 
 def _name_bars(series: ET.Element, name: str) -> None:
-    """Each bar says what it is when it is pointed at."""
+    """Give each bar a title, which browsers show as a tooltip."""
     for bar in series.iter(f"{{{_SVG}}}g"):
         if bar.get("class") != "bar":
             continue
-        said: Mapping[str, str] = {
-            one.get("class", ""): one.text or "" for one in bar if one.tag.endswith("desc")
+        texts: Mapping[str, str] = {
+            child.get("class", ""): child.text or "" for child in bar if child.tag.endswith("desc")
         }
         title = ET.Element(f"{{{_SVG}}}title")
-        title.text = f"{said.get('x_label', '')}: {said.get('value', '')} {name}"
+        title.text = f"{texts.get('x_label', '')}: {texts.get('value', '')} {name}"
         bar.insert(0, title)

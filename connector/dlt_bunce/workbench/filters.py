@@ -1,4 +1,4 @@
-"""What is asked for in an address or a form, as a selection of letters, and back."""
+"""Conversion between query strings or forms and selections of dead letters."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ _KEY = re.compile(r"(\d{4}-\d\d-\d\dT[\d:.]+\+00:00),([0-9a-f]{24})")
 
 @dataclass(frozen=True)
 class Filter:
-    """The fields of the form as they were filled in; empty ones do not count. No value of a row is
-    among them, so that they may stand in an address. Times are UTC.
+    """The filter form's fields as entered; empty fields are ignored.
+
+    None holds data of a row, so they may be part of a URL. Times are UTC.
     """
 
     status: str = "open"
@@ -37,7 +38,7 @@ class Filter:
 
     @property
     def selection(self) -> Selection:
-        """The letters that match. Raises ErrorPage for what is no status or no time."""
+        """The matching dead letters. Raises ErrorPage for an unknown status or an invalid time."""
         if self.status not in (*STATUSES, ANY):
             raise ErrorPage(400, "Unknown status", f"Choose one of: {', '.join((*STATUSES, ANY))}.")
         return Selection(
@@ -51,62 +52,62 @@ class Filter:
 
     @property
     def given(self) -> dict[str, str]:
-        """The fields that differ from an empty form."""
+        """The fields that differ from their defaults."""
         empty = Filter()
         pairs = ((name, str(getattr(self, name))) for name in _NAMES)
         return {name: value for name, value in pairs if value != getattr(empty, name)}
 
     def with_code(self, code: str) -> Filter:
-        """The letters of one code that have the same status."""
+        """Return a filter for one code, with the same status."""
         return Filter(status=self.status, code=code)
 
     def address(self, **more: str) -> str:
-        """The page of letters with this filter."""
+        """Return the address of the dead letters page with this filter."""
         query = urlencode(self.given | more)
         return f"/letters?{query}" if query else "/letters"
 
 
 def filter_of(given: Given) -> Filter:
-    """The filter that a query or a form holds."""
+    """Parse the filter from a query string or a form."""
     return Filter(**{name: str(given[name]).strip() for name in _NAMES if name in given})
 
 
 def ids_of(given: Given) -> list[str]:
-    """Letters that were checked. Raises ErrorPage for what is no id."""
-    return [check_id(str(one)) for one in given.getlist("id")]
+    """Return the ids of the checked dead letters. Raises ErrorPage for an invalid id."""
+    return [check_id(str(letter_id)) for letter_id in given.getlist("id")]
 
 
 def key_of(given: Mapping[str, object], name: str) -> Key | None:
-    """Where a page begins. Raises ErrorPage for what is no key."""
+    """Return the key at which a page begins. Raises ErrorPage if it is invalid."""
     text = str(given.get(name, ""))
     if not text:
         return None
     found = _KEY.fullmatch(text)
     if found is None:
-        raise ErrorPage(400, "Unknown page", "Begin again with the newest letters.")
+        raise ErrorPage(400, "Unknown page", "Start again from the newest dead letters.")
     return found[1], found[2]
 
 
 def key_text(letter: Mapping[str, str]) -> str:
-    """The key of a letter, for an address."""
+    """Return the key of a dead letter, for use in a URL."""
     return f"{letter['last_seen_at']},{letter['id']}"
 
 
 def check_id(letter_id: str) -> str:
-    """The id of a letter as it was sent. Raises ErrorPage for what is none."""
+    """Return the id of a dead letter unchanged. Raises ErrorPage if it is invalid."""
     if not _ID.fullmatch(letter_id):
-        raise ErrorPage(400, "Unknown letter", "What was sent is no id of a dead letter.")
+        raise ErrorPage(400, "Unknown dead letter", "An id has 24 hexadecimal digits.")
     return letter_id
 
 
 def moment(text: str) -> datetime | None:
-    """A time as a form sends it, in UTC unless it says otherwise. Raises ErrorPage."""
+    """Parse a time of a form, as UTC if it has no offset. Raises ErrorPage if it is invalid."""
     if not text:
         return None
     try:
         found = datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError:
         raise ErrorPage(
-            400, "Unknown time", "Write times in UTC such as 2026-11-25T09:30."
+            400, "Invalid time", "Write times in UTC, such as 2026-11-25T09:30."
         ) from None
     return found if found.tzinfo else found.replace(tzinfo=timezone.utc)

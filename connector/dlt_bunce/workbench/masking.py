@@ -1,4 +1,4 @@
-"""One letter for a page: with its values masked until somebody asks for them."""
+"""One dead letter as a page shows it, with its values masked unless the user asked for them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _ALWAYS = (
 
 
 def shown(letter: Mapping[str, Any], *, values: bool) -> dict[str, Any]:
-    """The letter with its row as pairs of column and value.
+    """Return the dead letter with its row as pairs of column and value.
 
-    Without `values`, whatever may quote the row is masked here, so that no template can tell it:
-    the customer's id, the values of the row and of what was sent, and Bunce's own words.
+    Without `values`, everything that may contain customer data is masked here, out of reach of the
+    templates: the customer id, the values of the row and of the payload, and Bunce's message.
     """
     quotes = letter["stage"] == "api"
     return {name: letter[name] for name in _ALWAYS} | {
@@ -38,8 +38,8 @@ def _pairs(text: str | None, *, values: bool) -> list[tuple[str, str]] | None:
         return None
     row: Any = json.loads(text)
     pairs = row.items() if isinstance(row, dict) else [("", row)]
-    return [(str(name), _told(value) if values else MASK) for name, value in pairs]
+    return [(str(name), _as_text(value) if values else MASK) for name, value in pairs]
 
 
-def _told(value: Any) -> str:
+def _as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""Templates into pages, with everything escaped that is not markup of our own."""
+"""Template rendering, with everything escaped except this package's own markup."""
 
 from __future__ import annotations
 
@@ -19,57 +19,57 @@ _NONE = "\N{EN DASH}"
 
 @lru_cache(maxsize=1)
 def style_sheet() -> str:
-    """The one style sheet of all pages."""
+    """Return the style sheet that all pages share."""
     return files("dlt_bunce.workbench").joinpath("style.css").read_text("utf-8")
 
 
 def policy_of_file() -> str:
-    """A Content-Security-Policy for a page that holds its own style and asks nobody."""
+    """Return a Content-Security-Policy for a file with its style inside and no other resources."""
     digest = base64.b64encode(hashlib.sha256(style_sheet().encode()).digest()).decode()
     return f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'"
 
 
 def render(template: str, **values: Any) -> str:
-    """A page. Values are escaped; `svg` of charts and the style sheet are ours."""
+    """Render a template. Values are escaped, except the `svg` of charts and the style sheet."""
     return _environment().get_template(template).render(**values)
 
 
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
-    made = Environment(
+    environment = Environment(
         loader=PackageLoader("dlt_bunce.workbench"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {
+    environment.filters |= {
         "amount": amount,
         "duration": duration,
         "moment": moment,
         "share": share,
         "size": size,
     }
-    made.globals |= {
+    environment.globals |= {
         "reject_codes": REJECT_CODES,
         "style": lambda: Markup(style_sheet()),  # noqa: S704, a file of this package
         "policy": policy_of_file,
     }
-    return made
+    return environment
 
 
 def amount(value: float | None) -> str:
-    """A number as people read it: 12,345."""
+    """Format a number with thousands separators: 12,345."""
     return _NONE if value is None else f"{value:,.0f}"
 
 
 def share(value: float | None) -> str:
-    """A fraction as per cent."""
+    """Format a fraction as a percentage."""
     return _NONE if value is None else f"{value:,.0%}"
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds as people read them: 0.25 s, 12.4 s, 5 min 3 s, 2 h 4 min."""
+    """Format seconds: 0.25 s, 12.4 s, 5 min 3 s, 2 h 4 min."""
     if seconds is None:
         return _NONE
     if seconds < 10:
@@ -83,7 +83,7 @@ def duration(seconds: float | None) -> str:
 
 
 def size(count: int) -> str:
-    """Bytes as people read them: 12 kB, 3.4 MB."""
+    """Format bytes: 12 kB, 3.4 MB."""
     value = float(count)
     for unit in ("B", "kB", "MB", "GB"):
         if value < 1000 or unit == "GB":
@@ -93,7 +93,7 @@ def size(count: int) -> str:
 
 
 def moment(value: datetime | str | None) -> str:
-    """A time in UTC, to the second."""
+    """Format a time in UTC, to the second."""
     if value is None:
         return _NONE
     if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""The runs of an account as one page, and as a file that opens anywhere."""
+"""Report on the runs of an account, as part of a page and as a standalone file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DELIVERED: tuple[Fate, ...] = ("created", "updated", "adopted")
 
 @dataclass(frozen=True)
 class Report:
-    """What the page shows; `runs` are newest first, `requests_per_minute` is today's setting."""
+    """Data of the report; `runs` are newest first, `requests_per_minute` is the current setting."""
 
     account: str
     runs: Sequence[Run]
@@ -27,27 +27,27 @@ class Report:
 
     @property
     def charts(self) -> list[Chart]:
-        """Drawings of the last runs."""
+        """Charts of the latest runs."""
         return charts(self.runs, self.requests_per_minute)
 
     @property
     def fates(self) -> list[Fate]:
-        """Those that any of the runs has."""
+        """The fates that occur in any of the runs."""
         return [fate for fate in FATES if any(run.fates[fate] for run in self.runs)]
 
     @property
     def codes(self) -> dict[str, int]:
-        """Rows rejected in all runs by code, most first."""
+        """Rows rejected in all runs by code, the most frequent first."""
         return rejects(self.runs)
 
     @property
     def totals(self) -> dict[str, Any]:
-        """Sums over the runs; the budget's share is of those that have ended."""
+        """Totals over the runs; the budget share covers only runs that have ended."""
         runs = self.runs
         requests = sum(run.requests for run in runs)
         budgets = [run.budget(self.requests_per_minute) for run in runs]
-        budget = sum(one or 0 for one in budgets)
-        used = sum(run.requests for run, one in zip(runs, budgets, strict=True) if one)
+        total_budget = sum(budget or 0 for budget in budgets)
+        used = sum(run.requests for run, budget in zip(runs, budgets, strict=True) if budget)
         return {
             "read": sum(run.read for run in runs),
             "delivered": sum(run.fates[fate] for run in runs for fate in _DELIVERED),
@@ -55,7 +55,7 @@ class Report:
             "held": sum(run.fates["held"] for run in runs),
             "failed": sum(run.state == "failed" for run in runs),
             "requests": requests,
-            "budget_share": used / budget if budget else None,
+            "budget_share": used / total_budget if total_budget else None,
             "mean_answer_seconds": sum(r.answer_seconds for r in runs) / requests
             if requests
             else None,
@@ -64,5 +64,5 @@ class Report:
 
 
 def as_html(report: Report) -> str:
-    """One page that holds all it needs and asks no host for anything."""
+    """Render the report as one self-contained HTML file."""
     return render("report.html", report=report)

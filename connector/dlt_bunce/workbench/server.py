@@ -1,4 +1,4 @@
-"""The workbench behind a real socket on loopback."""
+"""The workbench's HTTP server on loopback."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ HOST = "127.0.0.1"
 
 
 def serve(store: Store, port: int, *, on_ready: Callable[[str], None]) -> bool:
-    """Serves until interrupted; `on_ready` is given the first address once it listens.
+    """Serve until interrupted; call `on_ready` with the sign-in address once it listens.
 
-    Returns whether a replay or discard was broken off. Raises OSError when the port is taken.
+    Returns whether a replay or discard was interrupted. Raises OSError if the port is in use.
     """
     listener = listen(port)
     auth, jobs = Auth(listener.getsockname()[1]), BackgroundJobs()
@@ -32,7 +32,7 @@ def serve(store: Store, port: int, *, on_ready: Callable[[str], None]) -> bool:
 
 
 def server(app: ASGIApp) -> uvicorn.Server:
-    """A server that logs nothing: addresses hold the first token, errors might hold values."""
+    """Return a server that logs nothing: URLs hold the sign-in token, errors may hold values."""
     config = uvicorn.Config(
         app,
         http="h11",
@@ -49,5 +49,5 @@ def server(app: ASGIApp) -> uvicorn.Server:
 
 
 def listen(port: int) -> socket.socket:
-    """A socket that only this machine reaches; port 0 takes a free one. Raises OSError."""
+    """Open a socket on loopback; port 0 picks a free one. Raises OSError if the port is in use."""
     return socket.create_server((HOST, port), backlog=64)

@@ -1,4 +1,4 @@
-"""One method a page: what to read from the store, and which template shows it."""
+"""The pages, one method each: what to read from the store and which template to render."""
 
 from __future__ import annotations
 
@@ -15,7 +15,14 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from dlt_bunce.model import REJECT_CODES
 from dlt_bunce.records.schema import FIELDS
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.dead_letter_query import STATUSES, Selection, newest, number, numbers, pages
+from dlt_bunce.store.dead_letter_query import (
+    STATUSES,
+    Selection,
+    count,
+    count_by_code,
+    list_recent,
+    pages,
+)
 from dlt_bunce.store.history import history
 from dlt_bunce.workbench.auth import Auth, same
 from dlt_bunce.workbench.background_jobs import BackgroundJobs, Figures, discarded, replayed
@@ -34,17 +41,17 @@ if TYPE_CHECKING:
 RUNS = 100
 PAGE = 50
 COUNTED = 10_000
-"""Letters that are counted for a page; beyond them it says "10,000+"."""
+"""Dead letters counted for a page; if there are more, it shows "10,000+"."""
 _COLUMNS = "id, status, code, field, attempts, last_seen_at, pipeline_name, run_id"
 _WAIT_S = 10.0
-"""So long the page of a replay waits for its end, before it says that it goes on."""
+"""Seconds that a job's page waits for its end before it reports that the job is running."""
 
 
 @dataclass(frozen=True)
 class Store:
-    """What the pages are about; `client` and `explain` come from whoever knows the configuration.
+    """The store and account that the pages show, with callables that need the configuration.
 
-    `explain` puts an exception into one line with its remedy and without any value.
+    `explain` describes an exception in one line, with its remedy and without customer data.
     """
 
     url: str
@@ -54,57 +61,55 @@ class Store:
     explain: Callable[[BaseException], str]
 
     def read(self) -> Database:
-        """A connection that changes nothing."""
+        """Return a read-only connection."""
         return Database(self.url, read_only=True)
 
 
 @dataclass(frozen=True)
 class Views:
-    """The pages; each reads the store in a thread of its own, since the store blocks."""
+    """The pages; each reads the store in a worker thread, because the database calls block."""
 
     store: Store
     auth: Auth
     jobs: BackgroundJobs
 
     async def start(self, request: Request) -> Response:
-        """Lets a browser in, and leads it to an address without the token."""
+        """Sign a browser in and send it to an address without the token."""
         if not same(request.query_params.get("token"), self.auth.start):
-            raise ErrorPage(
-                403, "Not signed in", "Open the address that `dlt-bunce ui` has printed."
-            )
-        # a page, not a redirect: that would count as coming from where the address was clicked,
-        # and a strict cookie does not go along then
+            raise ErrorPage(403, "Not signed in", "Open the address that `dlt-bunce ui` printed.")
+        # a page rather than a redirect: browsers withhold a SameSite=Strict cookie from a redirect
+        # that began on another site
         answer = HTMLResponse(render("start.html"))
         answer.set_cookie(self.auth.cookie, self.auth.session, httponly=True, samesite="strict")
         return answer
 
     async def style(self, _request: Request) -> Response:
-        """The style sheet."""
+        """Return the style sheet."""
         return Response(style_sheet(), media_type="text/css")
 
     async def runs(self, _request: Request) -> Response:
-        """The report, with links."""
+        """Show the report, with links to the dead letters."""
 
-        def made() -> str:
+        def build() -> str:
             store = self.store
             with store.read() as db:
                 found = history(db, store.account, limit=RUNS)
             report = Report(store.account, found, store.requests_per_minute)
             return self._page("runs.html", "/", report=report)
 
-        return HTMLResponse(await run_in_threadpool(made))
+        return HTMLResponse(await run_in_threadpool(build))
 
     async def letters(self, request: Request) -> Response:
-        """A page of letters that match the filter, newest first."""
+        """Show a page of the dead letters that match the filter, newest first."""
         query = request.query_params
         chosen = filter_of(query)
         before, after = key_of(query, "before"), key_of(query, "after")
 
-        def made() -> str:
+        def build() -> str:
             account, selection = self.store.account, chosen.selection
-            alike = Selection(status=selection.status)
+            any_code = Selection(status=selection.status)
             with self.store.read() as db:
-                found = newest(
+                found = list_recent(
                     db,
                     account,
                     selection,
@@ -113,8 +118,8 @@ class Views:
                     limit=PAGE + 1,
                     columns=_COLUMNS,
                 )
-                count = number(db, account, selection, most=COUNTED + 1)
-                codes = numbers(db, account, alike, REJECT_CODES, most=COUNTED + 1)
+                matching = count(db, account, selection, most=COUNTED + 1)
+                codes = count_by_code(db, account, any_code, REJECT_CODES, most=COUNTED + 1)
             more = len(found) > PAGE
             rows = found[-PAGE:] if after else found[:PAGE]
             older = bool(rows) and (more or after is not None)
@@ -124,7 +129,7 @@ class Views:
                 "/letters",
                 filter=chosen,
                 letters=rows,
-                count=count,
+                count=matching,
                 counted=COUNTED,
                 codes=codes,
                 older=chosen.address(before=key_text(rows[-1])) if older else None,
@@ -133,80 +138,86 @@ class Views:
                 choices={"status": (*STATUSES, ANY), "code": [*REJECT_CODES], "field": FIELDS},
             )
 
-        return HTMLResponse(await run_in_threadpool(made))
+        return HTMLResponse(await run_in_threadpool(build))
 
     async def letter(self, request: Request) -> Response:
-        """One letter, masked."""
+        """Show one dead letter with its values masked."""
         return await self._letter(request, values=False)
 
     async def values(self, request: Request) -> Response:
-        """One letter with its values: asked for by a form, so that no address does it."""
+        """Show one dead letter with its values; only the form can request this, not a link."""
         await self._form(request)
         return await self._letter(request, values=True)
 
     async def confirm(self, request: Request) -> Response:
-        """What is about to happen, and to how many letters."""
-        order = bulk_action_of(await self._form(request))
+        """Show what is about to happen, and to how many dead letters."""
+        bulk_action = bulk_action_of(await self._form(request))
 
-        def made() -> str:
+        def build() -> str:
             with self.store.read() as db:
-                count = number(db, self.store.account, order.selection)
-            if not count:
+                matching = count(db, self.store.account, bulk_action.selection)
+            if not matching:
                 raise ErrorPage(
-                    409, "Nothing to do", "None of the chosen letters is open any more."
+                    409, "Nothing to do", "None of the selected dead letters is open any more."
                 )
-            return self._page("confirm.html", "/letters", order=order, count=count)
+            return self._page("confirm.html", "/letters", bulk_action=bulk_action, count=matching)
 
-        return HTMLResponse(await run_in_threadpool(made))
+        return HTMLResponse(await run_in_threadpool(build))
 
     async def act(self, request: Request) -> Response:
-        """Begins a replay or a discard, and leads to its page."""
-        order = bulk_action_of(await self._form(request))
-        store, selection = self.store, order.selection
+        """Start a replay or discard and redirect to its page."""
+        bulk_action = bulk_action_of(await self._form(request))
+        store, selection = self.store, bulk_action.selection
 
         def replay() -> Figures:
             return replayed(store.client(), selection)
 
         discard = partial(discarded, store.url, store.account, selection)
-        act = replay if order.action == "replay" else discard
-        begun = self.jobs.start(order.action, order.filter.address(), act)
-        return RedirectResponse(f"/orders/{begun.number}", 303)
+        act = replay if bulk_action.action == "replay" else discard
+        job = self.jobs.start(bulk_action.action, bulk_action.filter.address(), act)
+        return RedirectResponse(f"/orders/{job.number}", 303)
 
-    async def work(self, request: Request) -> Response:
-        """What has become of a replay or discard; waits a while for its end."""
-        begun = self.jobs.get(request.path_params["number"])
-        if begun is None:
-            raise ErrorPage(404, "Unknown number", "This process keeps no such replay or discard.")
-        await asyncio.wait([asyncio.wrap_future(begun.result)], timeout=_WAIT_S)
-        ended = begun.result.done()
-        raised = begun.result.exception() if ended else None
+    async def job(self, request: Request) -> Response:
+        """Show the state of a replay or discard, after waiting briefly for it to finish."""
+        job = self.jobs.get(request.path_params["number"])
+        if job is None:
+            raise ErrorPage(
+                404, "Unknown job", "This process has no replay or discard with that number."
+            )
+        await asyncio.wait([asyncio.wrap_future(job.result)], timeout=_WAIT_S)
+        ended = job.result.done()
+        raised = job.result.exception() if ended else None
         page = self._page(
-            "work.html",
+            "job.html",
             "/letters",
-            work=begun,
-            figures=begun.result.result() if ended and raised is None else None,
+            job=job,
+            figures=job.result.result() if ended and raised is None else None,
             error=None if raised is None else self.store.explain(raised),
         )
         return HTMLResponse(page)
 
     async def _letter(self, request: Request, *, values: bool) -> Response:
-        one = check_id(request.path_params["letter_id"])
+        letter_id = check_id(request.path_params["letter_id"])
 
-        def made() -> str:
+        def build() -> str:
             with self.store.read() as db:
-                chosen = Selection(status=None, ids=[one])
+                chosen = Selection(status=None, ids=[letter_id])
                 found = next(pages(db, self.store.account, chosen, size=1), None)
             if not found:
-                raise ErrorPage(404, "Unknown letter", "It may have been purged meanwhile.")
+                raise ErrorPage(404, "Unknown dead letter", "It may have been purged.")
             return self._page("letter.html", "/letters", letter=shown(found[0], values=values))
 
-        return HTMLResponse(await run_in_threadpool(made))
+        return HTMLResponse(await run_in_threadpool(build))
 
     async def _form(self, request: Request) -> FormData:
-        """The form, if it is one of ours. Raises ErrorPage."""
+        """Return the submitted form. Raises ErrorPage if its token is not this process's."""
         form = await request.form()
         if not same(form.get("token"), self.auth.form):
-            raise ErrorPage(403, "Form refused", "It is none of this process. Go back and reload.")
+            raise ErrorPage(
+                403,
+                "Form refused",
+                "The form is from another session. Go back and reload the page.",
+            )
         return form
 
     def _page(self, template: str, here: str, **values: Any) -> str:

@@ -11,10 +11,10 @@ from dlt_bunce.cli.dead_letters.view import group_letters, list_letters, show
 
 @click.group("dead-letters")
 def command() -> None:
-    """Rows that could not go: look at them, export, correct, replay, or discard them."""
+    """Inspect, export, correct, replay, or discard rows that could not be loaded."""
 
 
-for one in (
+for subcommand in (
     list_letters,
     group_letters,
     show,
@@ -23,4 +23,4 @@ for one in (
     discard_letters,
     purge_letters,
 ):
-    command.add_command(one)
+    command.add_command(subcommand)

@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 
 @click.command("replay")
 @filters(status=False)
-@click.option("--map", "maps", multiple=True, metavar="FIELD=COLUMN", help="Column of a field.")
+@click.option(
+    "--map",
+    "maps",
+    multiple=True,
+    metavar="FIELD=COLUMN",
+    help="Column for a Bunce field; may be repeated.",
+)
 @options.store_options
 def replay_letters(
     selection: Selection,
@@ -29,10 +35,10 @@ def replay_letters(
     account: str | None,
     as_json: bool,
 ) -> None:
-    """Send the stored rows of open dead letters again, with today's mapping and rules.
+    """Send the stored rows of open dead letters again, with the current mapping and rules.
 
-    What is accepted now is resolved, what is not stays open, and a customer of whom Bunce has
-    accepted something since is left alone.
+    Dead letters whose rows are accepted are resolved; the others stay open. If Bunce has since
+    accepted another row of the customer, nothing is sent and the dead letter is superseded.
 
     Example: dlt-bunce dead-letters replay --code missing_phone_no --map phone_no=mobile
     """
@@ -43,21 +49,21 @@ def replay_letters(
         mapping = parse_maps(maps)
         store_of(selection, store_url, account)
         client = options.client(store_url=store_url, account=account)
-        done = replay(client, selection=selection, mapping=mapping)
+        replayed = replay(client, selection=selection, mapping=mapping)
         if as_json:
-            output.as_json(done.summary.as_dict() | {"without_row": done.without_row})
+            output.as_json(replayed.summary.as_dict() | {"without_row": replayed.without_row})
             return
-        output.print_summary(done.summary, "Replayed")
-        if done.without_row:
+        output.print_summary(replayed.summary, "Replayed")
+        if replayed.without_row:
             output.console().print(
-                f"{done.without_row:,} dead letters were left alone: they were written with "
-                'dead_letter_rows = "keys" and hold no row to send. Load their source again.'
+                f"Skipped {output.counted(replayed.without_row, 'dead letter')} without a stored "
+                'row, written with dead_letter_rows = "keys". Load their source again.'
             )
 
 
 @click.command("discard")
 @filters(status=False)
-@click.option("--all", "everything", is_flag=True, help="Every open dead letter.")
+@click.option("--all", "everything", is_flag=True, help="Discard every open dead letter.")
 @options.store_options
 def discard_letters(
     selection: Selection,
@@ -66,7 +72,7 @@ def discard_letters(
     account: str | None,
     as_json: bool,
 ) -> None:
-    """Close open dead letters by hand: their rows are not sent unless they change.
+    """Close open dead letters by hand; their rows are not sent again unless they change.
 
     Example: dlt-bunce dead-letters discard --code missing_customer_id --until 30d
     """
@@ -77,7 +83,8 @@ def discard_letters(
 
         if selection == Selection() and not everything:
             raise UsageError(
-                "Nothing is chosen.", remedy="Give a filter such as --id or --code, or --all."
+                "No dead letters selected.",
+                remedy="Pass a filter such as --id or --code, or --all.",
             )
         url, name = store_of(selection, store_url, account)
         with Database(url) as db:
@@ -85,7 +92,7 @@ def discard_letters(
         if as_json:
             output.as_json({"discarded": count})
         else:
-            click.echo(f"{count:,} dead letters discarded.")
+            click.echo(f"Discarded {output.counted(count, 'dead letter')}.")
 
 
 @click.command("purge")
@@ -93,17 +100,17 @@ def discard_letters(
     "--older-than",
     type=Age(),
     default="0",
-    help="Only those that were closed so long ago: 90d, 12w; a number alone is of days. Of open "
-    "ones it counts when they were met last.",
+    help="Only dead letters closed at least this long ago: 90d, 12w; a number without a unit is "
+    "in days. For open ones, the time they were last seen counts.",
 )
 @click.option(
     "--status",
     "statuses",
     multiple=True,
     type=click.Choice(STATUSES),
-    help="Only letters of this status; may be repeated (default: all that are not open).",
+    help="Only dead letters with this status; may be repeated (default: all but open).",
 )
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @options.store_options
 def purge_letters(
     older_than: datetime,
@@ -115,8 +122,8 @@ def purge_letters(
 ) -> None:
     """Delete dead letters that are resolved, superseded, or discarded.
 
-    Open ones go only with --status open: their rows are lost, or rejected again when they are met
-    again. What was deleted is overwritten in the database's files.
+    Open ones are deleted only with --status open: their rows are then lost, or rejected again the
+    next time a load reads them. Deleted data is overwritten in the database files.
 
     Example: dlt-bunce dead-letters purge --older-than 90d --yes
     """
@@ -127,22 +134,22 @@ def purge_letters(
         chosen = tuple(dict.fromkeys(statuses)) or CLOSED
         url, name = options.store_settings(store_url, account)
         with Database(url, read_only=True):
-            pass  # there is one
+            pass  # raises if there is no store
         if not yes:
             if not sys.stdin.isatty():
-                raise UsageError("Nobody can be asked.", remedy="Say so beforehand: --yes")
+                raise UsageError(options.NO_TERMINAL, remedy="Pass --yes.")
             question = (
-                f"Delete every dead letter of account {name} that is {' or '.join(chosen)}, from "
-                f"before {older_than:%Y-%m-%d %H:%M} UTC?"
+                f"Delete every dead letter of account {name} that is {' or '.join(chosen)} and "
+                f"older than {older_than:%Y-%m-%d %H:%M} UTC?"
             )
             click.confirm(question, abort=True, err=True)
         with Database(url) as db:
             before = older_than.isoformat(timespec="microseconds")
             count = purge(db, name, before=before, statuses=chosen)
-            # also what an earlier call could not: its log was being read
+            # also overwrites what an earlier call could not because the log was being read
             remains = db.overwrite(*(["bunce_dead_letters"] if count else []))
         if as_json:
             output.as_json({"purged": count})
         else:
-            click.echo(f"{count:,} dead letters deleted.")
+            click.echo(f"Deleted {output.counted(count, 'dead letter')}.")
         options.exit_if_remains(remains)

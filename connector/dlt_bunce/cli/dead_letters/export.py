@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     type=click.Choice([",", ";"]),
     default=",",
     show_default=True,
-    help="Of a .csv: spreadsheets of many countries open it by a double click only with ;",
+    help="Separator for .csv; in many countries spreadsheets open the file correctly only with ;",
 )
 @click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
 @options.store_options
@@ -40,20 +40,20 @@ def export(
     account: str | None,
     as_json: bool,
 ) -> None:
-    """Write dead letters to FILE: .csv for a person, .parquet or .jsonl for programs.
+    """Write dead letters to FILE: .csv to correct by hand, .parquet or .jsonl for programs.
 
-    A .csv is a spreadsheet: a row for each letter, with the columns of the source as the run read
-    them, behind dead_letter_id, _code, _field, _message, and _remedy. Correct its cells in Excel,
-    LibreOffice, or Google Sheets, save it as CSV (UTF-8), and load it with the command that is
-    printed: the letters are closed as their rows are accepted. Leave dead_letter_id as it is.
+    A .csv is a spreadsheet with one row per dead letter: dead_letter_id, _code, _field, _message,
+    and _remedy, followed by the source's columns as the run read them. Correct the cells in Excel,
+    LibreOffice, or Google Sheets, save the file as CSV (UTF-8), and load it with the command that
+    is printed: each dead letter is closed when its row is accepted. Do not change dead_letter_id.
 
-    A cell that a spreadsheet would run as a formula or write differently, such as a phone number
-    with +, a long id, or a date, begins with an apostrophe: leave it there, and type one before a
-    new phone number. `load` takes it off. Where letters come from runs that mapped their columns
-    differently, these stand under the names of Bunce's fields. A value of a type that its field
-    cannot have (a number as a name) is left empty, to be filled in.
+    A cell that a spreadsheet would run as a formula or reformat, such as a phone number with +, a
+    long id, or a date, starts with an apostrophe: leave it in place, and type one before a new
+    phone number. `load` removes it. If the dead letters come from runs that mapped columns
+    differently, the columns are named after Bunce's fields. A value whose type does not fit its
+    field (a number as a name) is left empty for you to fill in.
 
-    In .parquet and .jsonl, source_row and payload are JSON text, beside all that the store has.
+    In .parquet and .jsonl, source_row and payload are JSON text, next to every other stored column.
 
     Example: dlt-bunce dead-letters export rejected.csv --code invalid_phone_no
     """
@@ -64,7 +64,7 @@ def export(
 
         url, name = store_of(selection, store_url, account)
         with Database(url, read_only=True) as db:
-            done = write(
+            written = write(
                 file,
                 pages_of(selection, url, name),
                 lambda run_id, pipeline: mapping_of(db, run_id, pipeline),
@@ -72,32 +72,35 @@ def export(
                 overwrite=overwrite,
             )
         is_csv = file.suffix.lower() == ".csv"
-        load = _load(file, done, store_url, account) if is_csv and done.letters else None
+        load = _load(file, written, store_url, account) if is_csv and written.letters else None
         if as_json:
-            told = {"load": load, "without_row": done.without_row} if is_csv else {}
-            output.as_json({"file": str(file), "dead_letters": done.letters} | told)
+            extra = {"load": load, "without_row": written.without_row} if is_csv else {}
+            output.as_json({"file": str(file), "dead_letters": written.letters} | extra)
             return
-        click.echo(f"{done.letters:,} dead letters written to {file} (it holds personal data).")
-        if done.without_row:
+        count = output.counted(written.letters, "dead letter")
+        click.echo(f"Wrote {count} to {file}. The file contains personal data.")
+        if written.without_row:
             click.echo(
-                f"{done.without_row:,} dead letters are left out: they were written with "
-                'dead_letter_rows = "keys" and hold no row. Correct their source.'
+                f"Left out {output.counted(written.without_row, 'dead letter')} without a stored "
+                'row, written with dead_letter_rows = "keys". Correct them at the source.'
             )
-        if done.renamed:
+        if written.renamed:
             click.echo(
-                "Their runs mapped columns differently, so these stand under the names of Bunce's "
-                "fields. To have the source's own names, export run by run, with --run."
+                "The runs mapped columns differently, so the columns are named after Bunce's "
+                "fields. To keep the source's column names, export one run at a time with --run."
             )
         if load:
-            click.echo(f"Correct its cells, save it as CSV (UTF-8), and load it with:\n  {load}")
+            click.echo(
+                f"Correct the cells, save the file as CSV (UTF-8), and load it with:\n  {load}"
+            )
 
 
-def _load(file: Path, done: Spreadsheet, store_url: str | None, account: str | None) -> str:
-    """The command that loads the file once it is corrected."""
+def _load(file: Path, written: Spreadsheet, store_url: str | None, account: str | None) -> str:
+    """Return the command that loads the corrected file."""
     words = ["dlt-bunce", "load", str(file)]
-    for name, column in done.mapping.items():
+    for name, column in written.mapping.items():
         words += ["--version-column", column] if name == VERSION else ["--map", f"{name}={column}"]
     words += ["--account", account] if account else []
-    # a password in it belongs into no terminal's history
+    # a URL with a password must not end up in a shell's history
     words += ["--store-url", store_url] if store_url and not urlsplit(store_url).password else []
     return shlex.join(words)

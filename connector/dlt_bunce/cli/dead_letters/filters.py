@@ -1,4 +1,4 @@
-"""Which dead letters a command is about: the options, and one Selection made of them."""
+"""Options that select dead letters, combined into one Selection."""
 
 from __future__ import annotations
 
@@ -23,59 +23,59 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 class LetterId(click.ParamType):  # type: ignore[type-arg]  # not generic in click 8.1
-    """The id of a dead letter, or how it begins: anything else would match none, or all."""
+    """A dead letter's id, or a prefix of it; anything else would match none, or all."""
 
     name = "id"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """In lower case."""
+        """Return the id in lower case."""
         if not re.fullmatch("[0-9a-f]+", str(value).lower()):
-            self.fail(f"{value!r} is not the beginning of a dead letter's id.", param, ctx)
+            self.fail(f"{value!r} is not a dead letter id or a prefix of one.", param, ctx)
         return str(value).lower()
 
 
 class Moment(click.ParamType):  # type: ignore[type-arg]  # not generic in click 8.1
-    """A date or time in ISO 8601, of this machine's zone unless it names one, or so long ago."""
+    """An ISO 8601 date or time, local unless it names a zone, or an age such as 24h."""
 
     name = "time"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> datetime:
-        """Aware, whatever is given."""
+        """Return an aware datetime, whichever form is given."""
         text = str(value)
         try:
             if ago := re.fullmatch(r"([0-9]+)([mhdw])", text):
                 return datetime.now(timezone.utc) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-            # Python 3.10 does not know the Z
+            # Python 3.10 does not parse the Z
             return datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text)).astimezone()
         except (ValueError, OverflowError):
             self.fail(
-                f"{text!r} is not a time. Write 2026-11-01, 2026-11-01T09:30, "
-                "2026-11-01T09:30:00Z, or 30m, 24h, 7d, 2w for so long ago.",
+                f"{text!r} is not a time. Use 2026-11-01, 2026-11-01T09:30, 2026-11-01T09:30:00Z, "
+                "or an age such as 30m, 24h, 7d, or 2w.",
                 param,
                 ctx,
             )
 
 
 class Age(click.ParamType):  # type: ignore[type-arg]  # not generic in click 8.1
-    """So long ago, as the moment that it was, in UTC."""
+    """An age such as 90d, converted to the UTC time that long ago."""
 
     name = "age"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> datetime:
-        """A number alone is of days."""
+        """Return the UTC time that long ago; a number without a unit counts days."""
         text = str(value)
         found = re.fullmatch(r"([0-9]+)([mhdw]?)", text)
         if not found:
-            self.fail(f"{text!r} is not an age. Write 90d, 12w, or 24h.", param, ctx)
+            self.fail(f"{text!r} is not an age. Use 90d, 12w, or 24h.", param, ctx)
         try:
             age = timedelta(**{_UNITS[found[2] or "d"]: int(found[1])})
             return datetime.now(timezone.utc) - age
         except OverflowError:
-            self.fail(f"{text!r} is longer ago than any date.", param, ctx)
+            self.fail(f"{text!r} is too far in the past.", param, ctx)
 
 
 _FILTERS = (
@@ -93,39 +93,43 @@ _FILTERS = (
         multiple=True,
         type=click.Choice(FIELDS),
         metavar="FIELD",
-        help="Only letters about this field of Bunce, such as phone_no; may be repeated.",
+        help="Only dead letters about this Bunce field, such as phone_no; may be repeated.",
     ),
     click.option(
         "--since",
         type=Moment(),
-        help="Only letters met last at this time or later: 2026-11-01, 2026-11-01T09:30, or 24h, "
-        "7d, 2w for so long ago. Local time, unless a zone is named: 2026-11-01T09:30Z.",
+        help="Only dead letters last seen at this time or later: 2026-11-01, 2026-11-01T09:30, or "
+        "an age such as 24h, 7d, or 2w. Local time unless a zone is given: 2026-11-01T09:30Z.",
     ),
-    click.option("--until", type=Moment(), help="Only letters met last before this time."),
+    click.option("--until", type=Moment(), help="Only dead letters last seen before this time."),
     click.option(
         "--run",
         "run_ids",
         multiple=True,
         metavar="RUN_ID",
-        help="Only letters of this run, by its whole id as `status` shows it; may be repeated.",
+        help="Only dead letters of this run, by its full id as shown by `status`; may be repeated.",
     ),
     click.option(
         "--id",
         "ids",
         multiple=True,
         type=LetterId(),
-        help="Only this id, or its beginning; may be repeated.",
+        help="Only this id or id prefix; may be repeated.",
     ),
 )
 _STATUS = click.option(
-    "--status", type=click.Choice([*STATUSES, "all"]), default="open", show_default=True
+    "--status",
+    type=click.Choice([*STATUSES, "all"]),
+    default="open",
+    show_default=True,
+    help="Only dead letters with this status.",
 )
 
 
 def filters(*, status: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Options that choose letters, handed to the command as one `selection`.
+    """Add the options that select dead letters, and pass them to the command as one `selection`.
 
-    Without `status` the command is about open letters alone.
+    Without `status` the command selects open dead letters only.
     """
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
@@ -144,7 +148,9 @@ def filters(*, status: bool) -> Callable[[Callable[..., None]], Callable[..., No
             from dlt_bunce.store.dead_letter_query import Selection
 
             if since and until and since >= until:
-                raise click.UsageError("--since is not before --until, so no letter can match.")
+                raise click.UsageError(
+                    "--since must be before --until, or no dead letter can match."
+                )
             selection = Selection(
                 status=None if status == "all" else status,
                 codes=codes,
@@ -164,36 +170,37 @@ def filters(*, status: bool) -> Callable[[Callable[..., None]], Callable[..., No
 
 
 def store_of(selection: Selection, store_url: str | None, account: str | None) -> tuple[str, str]:
-    """Store and account, as given or configured.
+    """Return the store URL and the account, as given or else as configured.
 
-    Raises UsageError for an id that no letter of the selection's status has, and for a run that
-    is not there: a mistyped one must not look like an empty answer.
+    Raises UsageError for an id that no dead letter of the selection's status has, and for a run
+    that does not exist: a typo must not look like an empty result.
     """
     from dlt_bunce.store.database import Database
     from dlt_bunce.store.dead_letter_query import Selection, pages
 
     store_url, account = options.store_settings(store_url, account)
     with Database(store_url, read_only=True) as db:
-        for one in selection.ids:
-            if not any(pages(db, account, Selection(status=selection.status, ids=[one]), size=1)):
+        for prefix in selection.ids:
+            wanted = Selection(status=selection.status, ids=[prefix])
+            if not any(pages(db, account, wanted, size=1)):
                 kind = "" if selection.status is None else f"{selection.status} "
                 raise UsageError(
-                    f"No {kind}dead letter begins with {one!r}.",
-                    remedy="See their ids with: dlt-bunce dead-letters list --status all",
+                    f"No {kind}dead letter has an id starting with {prefix!r}.",
+                    remedy="List the ids with: dlt-bunce dead-letters list --status all",
                 )
         for run in selection.run_ids:
             if not db.rows(
                 "SELECT 1 AS n FROM bunce_runs WHERE account = $1 AND run_id = $2", (account, run)
             ):
                 raise UsageError(
-                    f"There is no run {run!r}.",
-                    remedy="See the runs with: dlt-bunce status --runs 50",
+                    f"Run {run!r} does not exist.",
+                    remedy="List the runs with: dlt-bunce status --runs 50",
                 )
     return store_url, account
 
 
 def pages_of(selection: Selection, store_url: str, account: str) -> Iterator[list[dict[str, Any]]]:
-    """Pages of the chosen letters, for as long as the store is open for them."""
+    """Yield pages of the selected dead letters, with the store open until the last one."""
     from dlt_bunce.store.database import Database
     from dlt_bunce.store.dead_letter_query import pages
 

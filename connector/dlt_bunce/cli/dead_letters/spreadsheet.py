@@ -1,4 +1,4 @@
-"""Dead letters as a spreadsheet that a person corrects, and that `load` reads again."""
+"""Dead letters as a spreadsheet that a person corrects and `load` reads back."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ _ROWS = 1_000
 _Run = tuple[str, str]
 
 Mappings = Callable[[str, str], Mapping[str, str]]
-"""The mapping (field or "version" to column) of a run, by its id and its pipeline's name."""
+"""Return the mapping (field or "version" to column) of a run, by run id and pipeline name."""
 
 
 @dataclass
 class Spreadsheet:
     """What was written.
 
-    `without_row` counts letters that are left out, since they hold no row. `mapping` is what `load`
-    must be told to read the file: field or "version" to column. `renamed` says that the runs of the
-    letters mapped their columns differently, so that these stand under the names of Bunce's fields.
+    `without_row` counts dead letters left out because they hold no row. `mapping` is what `load`
+    needs to read the file back: field or "version" to column. `renamed` is true when the runs of
+    the dead letters mapped columns differently, so that columns are named after Bunce's fields.
     """
 
     letters: int = 0
@@ -48,10 +48,10 @@ class Spreadsheet:
 def writing(
     file: Path, written: Spreadsheet, mapping_of: Mappings, separator: str = ","
 ) -> Iterator[Callable[[list[dict[str, Any]]], None]]:
-    """Gives a function that takes pages of letters; the file is written when the block ends well.
+    """Yield a function that takes pages of dead letters; write the file if the block succeeds.
 
-    The columns are those of the rows' sources, after five that tell of the letter. Until all of
-    them are known, the letters wait in a file without a name.
+    Five columns about the dead letter come first, then the columns of the rows' sources. Until all
+    of those are known, the dead letters are buffered in a temporary file.
     """
     with tempfile.TemporaryFile("w+", encoding="utf-8", dir=file.parent) as waiting:
         runs: dict[_Run, dict[str, str]] = {}
@@ -78,15 +78,15 @@ def writing(
             for run, found in columns.items()
         }
         shown = list(dict.fromkeys(name for own in names.values() for name in own.values()))
-        written.mapping = _to_tell(shown, agreed or {}) | _version(runs.values(), shown)
+        written.mapping = _explicit(shown, agreed or {}) | _version(runs.values(), shown)
         waiting.seek(0)
         _write(file, shown, _rows(waiting, names), separator)
 
 
 def _about(letter: Mapping[str, Any]) -> list[str | None]:
     known = REJECT_CODES.get(letter["code"])
-    told = [letter[name] for name in ("id", "code", "field", "message")]
-    return [*told, known.remedy if known else None]
+    about = [letter[name] for name in ("id", "code", "field", "message")]
+    return [*about, known.remedy if known else None]
 
 
 def _rows(
@@ -105,7 +105,7 @@ def _write(
     names = [*_FRONT, *columns]
     schema = pa.schema([(name, pa.string()) for name in marked(pa.array(names)).to_pylist()])
     with file.open("wb") as out:
-        out.write(codecs.BOM_UTF8)  # without it Excel takes the letters of most names for others
+        out.write(codecs.BOM_UTF8)  # without it Excel garbles accented letters
         options = arrow_csv.WriteOptions(delimiter=separator)
         with arrow_csv.CSVWriter(out, schema, write_options=options) as writer:
             while part := list(islice(rows, _ROWS)):
@@ -115,12 +115,12 @@ def _write(
 
 
 def _fields(mapping: Mapping[str, str]) -> dict[str, str]:
-    """Column to field."""
+    """Return column to field."""
     return {column: name for name, column in mapping.items() if name != VERSION}
 
 
 def _agreed(mappings: Iterable[Mapping[str, str]]) -> dict[str, str] | None:
-    """Field to column, or None where the runs say different things of one field or column."""
+    """Return field to column, or None when runs disagree about a field or a column."""
     agreed: dict[str, str] = {}
     fields: dict[str, str] = {}
     for mapping in mappings:
@@ -131,7 +131,7 @@ def _agreed(mappings: Iterable[Mapping[str, str]]) -> dict[str, str] | None:
 
 
 def _own_name(column: str, mapping: Mapping[str, str]) -> str:
-    """The field that a column feeds; the names of fields are taken for all others."""
+    """Return the field that a column feeds, or a name that is no field's for any other column."""
     name = _fields(mapping).get(column)
     return name or (f"source_{column}" if column in FIELDS else column)
 
@@ -141,15 +141,15 @@ def _version(mappings: Iterable[Mapping[str, str]], columns: list[str]) -> dict[
     return {VERSION: found.pop()} if len(found) == 1 and found <= {*columns} else {}
 
 
-def _to_tell(columns: list[str], mapping: Mapping[str, str]) -> dict[str, str]:
-    """What of a mapping `load` would not find by the columns' names."""
-    there = {name: column for name, column in mapping.items() if column in columns}
-    # what no column feeds had a default in its run
-    defaults = {name: "" for name in FIELDS[1:] if name not in there}
-    told = dict(there)
-    for name in there:
-        rest = {other: column for other, column in told.items() if other != name}
+def _explicit(columns: list[str], mapping: Mapping[str, str]) -> dict[str, str]:
+    """Return the part of a mapping that `load` would not infer from the columns' names."""
+    present = {name: column for name, column in mapping.items() if column in columns}
+    # a field without a column had a default in its run
+    defaults = {name: "" for name in FIELDS[1:] if name not in present}
+    explicit = dict(present)
+    for name in present:
+        rest = {field: column for field, column in explicit.items() if field != name}
         with contextlib.suppress(MappingError):
-            if resolve_mapping(columns, config=rest, defaults=defaults).columns == there:
-                told = rest
-    return told
+            if resolve_mapping(columns, config=rest, defaults=defaults).columns == present:
+                explicit = rest
+    return explicit

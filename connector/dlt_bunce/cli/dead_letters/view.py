@@ -35,13 +35,13 @@ _GROUPS: dict[str, Grouping] = {
     default=50,
     show_default=True,
     type=click.IntRange(min=1),
-    help="How many to show.",
+    help="Maximum number to show.",
 )
 @options.store_options
 def list_letters(
     selection: Selection, limit: int, store_url: str | None, account: str | None, as_json: bool
 ) -> None:
-    """List dead letters, the newest first, without the values of their rows.
+    """List dead letters, newest first, without the values of their rows.
 
     Example: dlt-bunce dead-letters list --code email_taken --limit 200
 
@@ -49,18 +49,18 @@ def list_letters(
     """
     with reported():
         from dlt_bunce.store.database import Database
-        from dlt_bunce.store.dead_letter_query import newest
+        from dlt_bunce.store.dead_letter_query import list_recent
 
         url, name = store_of(selection, store_url, account)
         with Database(url, read_only=True) as db:
-            found = newest(db, name, selection, limit=limit + 1)
+            found = list_recent(db, name, selection, limit=limit + 1)
         rows = [{column: letter[column] for column in _SHOWN} for letter in found[:limit]]
         if as_json:
             output.as_json(rows)
             return
         output.print_rows(rows, _SHOWN, f"Dead letters ({selection.status or 'all'})")
         if len(found) > limit:
-            output.console().print(f"Only the newest {limit} are shown: --limit shows more.")
+            output.console().print(f"Showing the newest {limit}. Pass --limit to show more.")
 
 
 @click.command("group")
@@ -69,7 +69,7 @@ def list_letters(
     type=click.Choice(list(_GROUPS)),
     default="code",
     show_default=True,
-    help="What to count by; by status, letters of every status unless --status is given.",
+    help="What to count by. By status, all statuses are counted unless --status is given.",
 )
 @filters(status=True)
 @options.store_options
@@ -82,21 +82,21 @@ def group_letters(
     account: str | None,
     as_json: bool,
 ) -> None:
-    """Count dead letters by code, field, run, pipeline, or status, most first.
+    """Count dead letters by code, field, run, pipeline, or status, largest group first.
 
-    Codes come with their meaning and remedy.
+    Codes are shown with their meaning and remedy.
 
     Example: dlt-bunce dead-letters group --by run --since 7d
     """
     with reported():
         from dlt_bunce.store.database import Database
-        from dlt_bunce.store.dead_letter_query import counted
+        from dlt_bunce.store.dead_letter_query import count_by
 
         if by == "status" and context.get_parameter_source("status") is ParameterSource.DEFAULT:
             selection = replace(selection, status=None)
         url, name = store_of(selection, store_url, account)
         with Database(url, read_only=True) as db:
-            counts = counted(db, name, selection, _GROUPS[by])
+            counts = count_by(db, name, selection, _GROUPS[by])
         groups: list[dict[str, Any]] = [
             {by: value or None, "dead_letters": count} for value, count in counts.items()
         ]
@@ -117,24 +117,24 @@ def group_letters(
 @click.argument("letter_id", metavar="ID", type=LetterId())
 @options.store_options
 def show(letter_id: str, store_url: str | None, account: str | None, as_json: bool) -> None:
-    """Show one dead letter with its row and what Bunce said.
+    """Show one dead letter with its row and Bunce's message.
 
-    ID may be shortened to its beginning.
+    ID may be a prefix of the full id.
 
     Example: dlt-bunce dead-letters show 7f3c
     """
     with reported():
         from dlt_bunce.store.database import Database
-        from dlt_bunce.store.dead_letter_query import Selection, newest
+        from dlt_bunce.store.dead_letter_query import Selection, list_recent
 
         selection = Selection(status=None, ids=[letter_id])
         url, name = store_of(selection, store_url, account)
         with Database(url, read_only=True) as db:
-            found = newest(db, name, selection, limit=2)
+            found = list_recent(db, name, selection, limit=2)
         if len(found) > 1:
             raise UsageError(
-                f"More than one dead letter begins with {letter_id!r}.",
-                remedy="Give more of its id.",
+                f"More than one dead letter has an id starting with {letter_id!r}.",
+                remedy="Give more of the id.",
             )
         letter = found[0]
         for column in ("source_row", "payload"):

@@ -1,4 +1,4 @@
-"""Dead letters into a file, page by page."""
+"""Write dead letters to a file, page by page."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ def write(
     separator: str = ",",
     overwrite: bool = False,
 ) -> Spreadsheet:
-    """Writes every letter: .csv as a spreadsheet to correct, .parquet and .jsonl as the store has
-    them, for programs. Only the owner may read the file: it holds customers.
+    """Write every dead letter: .csv as a spreadsheet to correct, .parquet and .jsonl for programs,
+    as the store has them. Only the owner may read the file, since it holds personal data.
 
-    The file appears whole or not at all. Raises UsageError for another ending, for a file that
+    The file appears whole or not at all. Raises UsageError for another extension, for a file that
     exists unless `overwrite` is set, and for one that cannot be written.
     """
     written = Spreadsheet()
     ending = file.suffix.lower()
     if ending not in (".parquet", ".csv", ".jsonl"):
         raise UsageError(
-            f"{file.name!r} has an unknown ending.", remedy="Use one of: .parquet, .csv, .jsonl."
+            f"{file.name!r} has an unknown extension.", remedy="Use .csv, .parquet, or .jsonl."
         )
     with replaced(file, overwrite=overwrite, private=True) as part:
         writer = (

@@ -1,1 +1,1 @@
-"""The databases a store may live in."""
+"""The databases that can hold a store."""

@@ -1,4 +1,4 @@
-"""What tells the two databases apart; everything else about the store is the same SQL."""
+"""The interface to SQLite and Postgres; everything else about the store is shared SQL."""
 
 from __future__ import annotations
 
@@ -14,62 +14,64 @@ EXAMPLES = '"sqlite:///bunce.sqlite" or "postgresql://user@host/database?schema=
 
 
 class Engine(Protocol):
-    """One database of one kind, named by a `store_url`."""
+    """A database of one kind, named by a `store_url`."""
 
     name: str
-    """For messages: where the store is, without any password."""
+    """Where the store is, for messages, without any password."""
     now: str
-    """An expression: milliseconds since 1970, by one clock for all who share the store."""
+    """An SQL expression for milliseconds since 1970, by one clock for all users of a store."""
     has_table: str
-    """A query that has a row if there is a table named $1."""
+    """A query that returns a row if a table named $1 exists."""
 
     tuning: tuple[str, ...]
-    """Statements that follow upon migrations: how this database is to lay our tables out."""
+    """Statements to run after migrations, for table layout and planner statistics."""
 
     @property
     def begin(self) -> tuple[str, ...]:
-        """Statements that begin a transaction as the only writer."""
+        """The statements that begin a transaction as the only writer."""
 
     def exists(self) -> bool:
-        """Whether there is anything to open."""
+        """Return whether there is a store to open."""
 
     def is_swapped(self) -> bool:
-        """Whether what is open is no longer what `store_url` names."""
+        """Return whether the open store is no longer the one that `store_url` names."""
 
     def connect(self, opened: contextlib.ExitStack, *, read_only: bool) -> Any:
-        """A cursor in autocommit mode; what must be closed afterwards goes into `opened`.
+        """Return a cursor in autocommit mode; whatever must be closed is entered into `opened`.
 
-        None when the store is only to be read and is not there.
+        Returns None if `read_only` and the store does not exist.
         """
 
     def prepare(self, cursor: Any) -> None:
-        """Makes what the first migration needs to exist."""
+        """Create what the first migration requires."""
 
     def dialect(self, sql: str) -> str:
-        """The statement as this database takes it."""
+        """Return the statement in this database's dialect."""
 
     def empty(self, table: str) -> str:
-        """The statement that takes all rows out of a temporary table."""
+        """Return the statement that empties a temporary table."""
 
     def analyze(self, table: str) -> str | None:
-        """The statement that tells the planner of a table that has grown, if it needs that."""
+        """Return the statement that refreshes a table's statistics, or None if there is no need."""
 
-    def alone(self, cursor: Any, what: str) -> AbstractContextManager[bool]:
-        """Holds a lock of that name while the block runs, however the process ends; gives False
-        when another process holds it.
+    def alone(self, cursor: Any, name: str) -> AbstractContextManager[bool]:
+        """Hold the lock `name` while the block runs; yield False if another process holds it.
+
+        The lock is released however the process ends.
         """
 
     def overwrite(self, cursor: Any, tables: Sequence[str]) -> str | None:
-        """Leave no byte of what was deleted from tables in the database's files; why that could
-        not be done, if so. Without tables, only what a log still holds is meant.
+        """Remove every byte of deleted rows of `tables` from the database's files.
+
+        Returns why that was not possible, or None. Without tables, only the log is emptied.
         """
 
     def explain(self, error: Exception) -> tuple[str, str]:
-        """Why a driver's error came about, without any value, and the remedy."""
+        """Return the reason for a driver's error, without any value, and the remedy."""
 
 
 def engine(store_url: str, busy_timeout_s: float) -> Engine:
-    """The engine that a `store_url` names. Raises ConfigurationError for another kind."""
+    """Return the engine that a `store_url` names; raise ConfigurationError for any other kind."""
     scheme = urlsplit(store_url).scheme if "://" in store_url else ""
     if scheme == "sqlite":
         from dlt_bunce.store.backends.sqlite import Sqlite
@@ -79,7 +81,8 @@ def engine(store_url: str, busy_timeout_s: float) -> Engine:
         from dlt_bunce.store.backends.postgres import Postgres
 
         return Postgres(store_url, busy_timeout_s)
+    problem = f"the unsupported scheme {scheme!r}" if scheme else "no scheme"
     raise ConfigurationError(
-        f"store_url has the unknown form {scheme or 'without scheme'!r}.",
-        remedy=f"Write for example store_url = {EXAMPLES}.",
+        f"store_url has {problem}.",
+        remedy=f"Set it like one of these: store_url = {EXAMPLES}",
     )

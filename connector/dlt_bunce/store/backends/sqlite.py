@@ -15,14 +15,14 @@ from dlt_bunce.errors import ConfigurationError
 
 _BATCH_ROWS = "65536"
 _CACHE_KIB = 32_768
-"""Pages that a connection keeps: the paths to a million keys, and what one transaction changes."""
+"""The page cache: index paths to a million keys, and the changes of one transaction."""
 _READERS_MS = 2_000
-"""How long to wait for readers before the log is left to the next call."""
+"""How long to wait for readers before leaving the log to the next call."""
 _CHECKPOINT_PAGES = 8_192
-"""Pages of the log before they go to the file: those that change often go there once."""
-# What the planner must know of the indexes, whatever a store holds: rows, and how many of them have
-# the same first column, the same first two, and so on. A temporary table counts as a million rows,
-# so these are larger: joins begin with the temporary table.
+"""Pages of the log before a checkpoint: pages that change often reach the file only once."""
+# Fixed planner statistics of the indexes, whatever the store contains: the number of rows, then how
+# many rows share the first column, the first two, and so on. The planner assumes a million rows for
+# a temporary table; these numbers are larger, so that joins start with the temporary table.
 _STATISTICS = {
     "bunce_customers": {
         "sqlite_autoindex_bunce_customers_1": "100000000 100000000 1",
@@ -42,12 +42,12 @@ _STATISTICS = {
 class Sqlite:
     """The file that an `sqlite:///…` URL names, relative to the working directory.
 
-    Raises ConfigurationError for a URL that names none.
+    Raises ConfigurationError for a URL without a file.
     """
 
     now = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
     tuning: tuple[str, ...] = (
-        # makes the table of statistics where there is none
+        # creates the statistics table if it does not exist
         "ANALYZE sqlite_schema",
         "DELETE FROM sqlite_stat1",
         *(
@@ -55,7 +55,7 @@ class Sqlite:
             for table, indexes in _STATISTICS.items()
             for index, figures in indexes.items()
         ),
-        # makes this connection read it
+        # makes this connection load the statistics
         "ANALYZE sqlite_schema",
     )
     has_table = "SELECT 1 AS n FROM sqlite_master WHERE name = $1"
@@ -64,8 +64,8 @@ class Sqlite:
         prefix = "sqlite:///"
         if not store_url.startswith(prefix) or len(store_url) == len(prefix):
             raise ConfigurationError(
-                "store_url names no file.",
-                remedy='Write for example store_url = "sqlite:///bunce.sqlite".',
+                "store_url does not name a file.",
+                remedy='Set it like this: store_url = "sqlite:///bunce.sqlite"',
             )
         self.path = Path(store_url[len(prefix) :])
         self.name = str(self.path)
@@ -73,8 +73,9 @@ class Sqlite:
         self._opened: tuple[int, int] | None = None
 
     def is_swapped(self) -> bool:
-        """Whether the file that is open is no longer the one at its path: SQLite would go on
-        writing to what nobody can find again.
+        """Return whether the open file is no longer the one at its path.
+
+        SQLite would keep writing to a file that nobody can find again.
         """
         return self._opened is not None and self._opened != self._identity()
 
@@ -87,15 +88,15 @@ class Sqlite:
 
     @property
     def begin(self) -> tuple[str, ...]:
-        """The write lock from the start: who asks for it later may never get it."""
+        """A transaction with the write lock from the start: asked for later, it may never come."""
         return ("BEGIN IMMEDIATE",)
 
     def exists(self) -> bool:
-        """Whether the file exists."""
+        """Return whether the file exists."""
         return self.path.exists()
 
     def connect(self, opened: contextlib.ExitStack, *, read_only: bool) -> Any:
-        """A cursor; unless `read_only`, the file and its folder are made."""
+        """Return a cursor; unless `read_only`, create the file and its folder."""
         import adbc_driver_sqlite.dbapi as driver
 
         if read_only and not self.exists():
@@ -104,46 +105,47 @@ class Sqlite:
             name = f"{self.path.absolute().as_uri()}?mode=ro"
         else:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # dead letters hold rows: nobody else may read them, nor what SQLite puts beside it
+            # dead letters contain rows, so no other user may read the file, nor the files that
+            # SQLite creates beside it
             self.path.touch(mode=0o600, exist_ok=True)
             name = str(self.path)
         connection = opened.enter_context(contextlib.closing(driver.connect(name, autocommit=True)))
         cursor = opened.enter_context(contextlib.closing(connection.cursor()))
         self._opened = self._identity()
-        # the driver takes types from its first batch, where a column may be all null
+        # the driver infers types from its first batch, where a column may be all null
         cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": _BATCH_ROWS})
         _ask(cursor, f"PRAGMA busy_timeout={int(self._busy_timeout_s * 1000)}")
         cursor.execute("PRAGMA temp_store=MEMORY")
         cursor.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
         if not read_only:
-            # WAL lets readers see a consistent state while a load writes. FULL, since an intent
-            # that a power cut undoes would let an accepted row be sent again.
+            # WAL lets readers see a consistent state while a load writes. FULL, because losing an
+            # intent in a power failure would let an accepted row be sent again.
             self._use_wal(cursor)
             cursor.execute("PRAGMA synchronous=FULL")
-            # what is deleted or replaced is overwritten, and not left in free pages
+            # deleted and replaced values are overwritten instead of left in free pages
             _ask(cursor, "PRAGMA main.secure_delete=ON")
             _ask(cursor, f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
         return cursor
 
     def prepare(self, cursor: Any) -> None:
-        """Nothing: the file is there."""
+        """Do nothing: `connect` has created the file."""
 
     def dialect(self, sql: str) -> str:
-        """SQLite counts `$1` by first appearance, like a name; `?1` is what `$1` means."""
+        """Return the statement with `?1` for `$1`: SQLite numbers `$1` by first appearance."""
         return sql.replace("$", "?")
 
     def empty(self, table: str) -> str:
-        """A deletion without a condition reads no row."""
+        """Return a DELETE without a condition, which reads no row."""
         return f'DELETE FROM "{table}"'  # noqa: S608, names of our own
 
     def analyze(self, table: str) -> str | None:
-        """Never: its statistics are fixed, so that every store is treated like a large one."""
+        """Return None: statistics are fixed, so that every store is treated as a large one."""
         return None
 
     @contextlib.contextmanager
-    def alone(self, cursor: Any, what: str) -> Iterator[bool]:
-        """A lock on a file beside the store, which goes with the process."""
-        path = self.path.with_name(f"{self.path.name}-{what}")
+    def alone(self, cursor: Any, name: str) -> Iterator[bool]:
+        """Hold a lock on a file beside the store, which ends with the process."""
+        path = self.path.with_name(f"{self.path.name}-{name}")
         lock = sqlite3.connect(path, timeout=0, isolation_level=None)
         with contextlib.closing(lock):
             try:
@@ -154,13 +156,13 @@ class Sqlite:
                 yield True
 
     def overwrite(self, cursor: Any, tables: Sequence[str]) -> str | None:
-        """Writes the file anew, without what earlier versions of rows have left in it."""
+        """Rewrite the file, without remains of earlier versions of rows."""
         if tables:
-            # in a file: a store may be larger than memory
+            # use a temporary file, because a store may be larger than memory
             cursor.execute("PRAGMA temp_store=FILE")
             cursor.execute("VACUUM")
             cursor.execute("PRAGMA temp_store=MEMORY")
-        # whoever reads now may read for long
+        # wait only briefly, because a reader may take long
         _ask(cursor, f"PRAGMA busy_timeout={_READERS_MS}")
         cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         busy = cursor.fetch_arrow_table().column("busy")[0].as_py()
@@ -168,28 +170,28 @@ class Sqlite:
         if not busy:
             return None
         return (
-            f"somebody reads {self.name}, so that its -wal file could not be emptied; run the same "
-            "command again when they have ended"
+            f"another process is reading {self.name}, so its -wal file could not be emptied; run "
+            "the same command again once it has finished"
         )
 
     def explain(self, error: Exception) -> tuple[str, str]:
-        """Reason and remedy; SQLite's own words name no value."""
+        """Return the reason and the remedy; SQLite's own messages contain no values."""
         reason = str(error).splitlines()[0].rpartition(": ")[2]
         if isinstance(error, FileNotFoundError):
-            reason = "its file cannot be opened or made"
+            reason = "its file cannot be opened or created"
         elif isinstance(error, OSError):
             reason = error.strerror or type(error).__name__
         elif "failed to open" in str(error):
-            reason = "its file cannot be opened or made"
+            reason = "its file cannot be opened or created"
         return reason, _remedy(reason)
 
     def _use_wal(self, cursor: Any) -> None:
-        """Switches a new file over; unlike every other statement, this one does not wait."""
+        """Switch a new file to WAL; unlike other statements, this one does not wait for locks."""
         until = time.monotonic() + self._busy_timeout_s
         while True:
             try:
                 _ask(cursor, "PRAGMA journal_mode=WAL")
-            except adbc_driver_manager.Error as error:  # noqa: PERF203, each turn is a try
+            except adbc_driver_manager.Error as error:  # noqa: PERF203, each iteration may fail
                 if "locked" not in str(error) or time.monotonic() > until:
                     raise
                 time.sleep(0.01)
@@ -205,11 +207,11 @@ def _ask(cursor: Any, sql: str) -> None:
 def _remedy(reason: str) -> str:
     lowered = reason.lower()
     if "locked" in lowered or "busy" in lowered:
-        return "Another load holds it; wait for that one to end and run again."
+        return "Another load holds the lock. Wait for it to finish and run again."
     if "full" in lowered or "no space" in lowered:
-        return "Free space on its disk and run again; nothing was sent meanwhile."
+        return "Free space on its disk and run again; nothing was sent in the meantime."
     if any(word in lowered for word in ("readonly", "read-only", "permission", "opened")):
         return "Make the file and its folder writable for this user and run again."
     if "not a database" in lowered:
-        return "store_url names a file of another kind; point it elsewhere."
-    return "Check store_url, the folder, and its free space."
+        return "Point store_url at an SQLite file or at a path that does not exist yet."
+    return "Check store_url, the folder, and the free disk space."

@@ -13,6 +13,8 @@ _WORD = re.compile(f"[^{_GAP}]+")
 _EDGE = re.compile(f"^[{_GAP}]+|[{_GAP}.!?]+$")
 _OPENED = re.compile("(?:^|[^\\[])[\"'`\u2018\u201c\u00ab]$")
 _CLOSED = re.compile("[\"'`\u2019\u201d\u00bb]")
+_NEAR = 64
+"""Characters around a word that tell what it means."""
 _AFTER_ID = re.compile(r"\b(?:customer[_ ])?id\W{1,3}$", re.IGNORECASE)
 _BEFORE_TAKEN = re.compile(r"\s+(?:is|was|has)\s+already\b", re.IGNORECASE)
 # an id that equals one of these is never told from the word
@@ -97,11 +99,12 @@ def _is_an_id(text: str, start: int, end: int) -> bool:
 
     A bare number may be a count, a length, or a position, and a bare word just a word.
     """
-    word, before, after = text[start:end], text[:start], text[end:]
+    word = text[start:end]
+    before, after = text[max(0, start - _NEAR) : start], text[end : end + _NEAR]
     if word.casefold() in _OUR_WORDS:
         return False
     if _OPENED.search(before) and _CLOSED.match(after):
         return True
     if not any(c.isalpha() for c in word):
-        return bool(_AFTER_ID.search(before) or (not before and _BEFORE_TAKEN.match(after)))
+        return bool(_AFTER_ID.search(before) or (not start and _BEFORE_TAKEN.match(after)))
     return any(c.isdigit() for c in word)

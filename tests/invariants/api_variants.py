@@ -9,13 +9,19 @@ from typing import Literal
 from dlt_bunce.settlement.messages import (
     Accepted,
     Answer,
-    Find,
-    Found,
+    Blocked,
     Indeterminate,
     Kind,
+    Lookup,
+    LookupResult,
     Match,
+    Pause,
+    Ping,
+    Reason,
     Rejected,
+    Resumed,
     Send,
+    Step,
     TooLarge,
 )
 
@@ -47,15 +53,28 @@ class ApiVariant:
     largest: int = 1_000
     unknown_update: Literal["refused", "created", "ignored"] = "refused"
     email_update: Literal["done", "ignored"] = "done"
+    poison: Literal["blocked", "lost", "midway"] = "lost"
+    """What a request with a `poison` customer gets: turned away, or no answer, with nothing or the
+    rows before it delivered.
+    """
+    named: Literal["ids", "from_0", "from_1"] = "ids"
+    """How errors name rows: unmistakably, or by their places, counted from 0 or 1."""
+    room: int | None = None
+    """New customers that the account has room for; then all are rejected in the same words."""
+    outage: Literal["none", "blocked", "lost"] = "none"
+    """Whether nothing gets through."""
 
 
 @dataclass(frozen=True)
 class Customer:
     """A row to be loaded: whether it is acceptable, and what Bunce has of it beforehand."""
 
-    kind: Literal["good", "bad", "taken"]
+    kind: Literal["good", "bad", "taken", "poison"]
     start: Content | None = None
 
+
+FULL = "You have reached the maximum number of customers on your plan"
+MAX_TRIES = 5
 
 Fault = Literal["none", "before", "after", "midway", "crash_before", "crash_after"]
 FAULTS: tuple[Fault, ...] = ("none", "before", "after", "midway", "crash_before", "crash_after")
@@ -79,16 +98,23 @@ class Server:
     def __post_init__(self) -> None:
         self.state = {i: c.start for i, c in enumerate(self.customers) if c.start}
 
-    def answer(self, step: Send | Find, fault: Fault = "none") -> Answer:
-        """Carries a step out. Raises CrashError."""
-        if isinstance(step, Find):
-            return self._find(step.rows)
+    def answer(self, step: Step, fault: Fault = "none") -> Answer:
+        """Carry a step out. Raises CrashError."""
+        match step:
+            case Lookup():
+                return self._find(step.rows)
+            case Pause():
+                return Resumed(step.tries < MAX_TRIES)
+            case Ping():
+                return Resumed(self.reading.outage == "none")
         self.sends += 1
         for i in step.rows:
             self.times_sent[i] = self.times_sent.get(i, 0) + 1
         if fault == "crash_before":
             raise CrashError
-        if fault == "before":
+        if self.reading.outage == "blocked":
+            return Blocked(403)
+        if fault == "before" or self.reading.outage == "lost":
             return Indeterminate()
         if fault == "midway":
             self._apply(Send(step.verb, step.rows[: len(step.rows) // 2]))
@@ -100,7 +126,7 @@ class Server:
 
     def _find(self, rows: Sequence[int]) -> Answer:
         if not self.reading.look_up:
-            return Found(None)
+            return LookupResult(None)
         seen: dict[int, Match] = {}
         for i in rows:
             content = self.state.get(i)
@@ -111,11 +137,20 @@ class Server:
                     self._unseen[i] = (before, reads - 1)
             if content is not None:
                 seen[i] = MATCHES[content]
-        return Found(seen)
+        return LookupResult(seen)
 
     def _apply(self, step: Send) -> Answer:
         if len(step.rows) > self.reading.largest:
             return TooLarge()
+        poisoned = [i for i in step.rows if self.customers[i].kind == "poison"]
+        if poisoned and self.reading.poison == "blocked":
+            return Blocked(403)
+        if poisoned:
+            if self.reading.poison == "midway":
+                self._apply(Send(step.verb, step.rows[: step.rows.index(poisoned[0])]))
+            return Indeterminate("HTTP 500", 500)
+        if self._is_full(step):
+            return Rejected(words=FULL, status=402)
         before = dict(self.state)
         shown, failed = self._every_row(step)
         if failed and self.reading.failure == "atomic":
@@ -127,6 +162,11 @@ class Server:
             return self._refusal(step, failed)
         hidden = {"nobody": 0, "first": 1, "everybody": len(step.rows)}[self.reading.silent]
         return Accepted({i: match for i, match in shown.items() if i not in step.rows[:hidden]})
+
+    def _is_full(self, step: Send) -> bool:
+        room = self.reading.room
+        new = sum(i not in self.state for i in step.rows)
+        return room is not None and step.verb == "create" and len(self.state) + new > room
 
     def _every_row(self, step: Send) -> tuple[dict[int, Match], dict[int, Kind]]:
         shown: dict[int, Match] = {}
@@ -170,4 +210,10 @@ class Server:
             named = {}
         told = {"true": len(failed), "more": len(failed) + 1, "less": len(failed) - 1}
         count = told.get(reading.count, len(named) if reading.count == "listed" else None)
-        return Rejected(named, counted=bool(named) and count == len(named))
+        reasons = {i: Reason(kind, f"{kind} row", 422) for i, kind in named.items()}
+        counted = bool(named) and count == len(named)
+        if reading.named == "ids" or len(step.rows) == 1:
+            return Rejected(reasons, counted=counted, status=422)
+        first = 0 if reading.named == "from_0" else 1
+        places = {step.rows.index(i) + first: reason for i, reason in reasons.items()}
+        return Rejected({}, counted=counted, positions=places, status=422)

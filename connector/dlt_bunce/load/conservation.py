@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dlt_bunce.errors import BunceError, ConservationError, RowsDeferredError, StoppedError
 
 
-def account(
+def check_counts(
     counts: Mapping[str, int], expected: int | None, *, stopped: bool, fault: BunceError | None
 ) -> None:
-    """Raises what kept rows from being settled: StoppedError where somebody `stopped` the load,
+    """Raise what kept rows from being settled: StoppedError where somebody `stopped` the load,
     `fault`, or RowsDeferredError; ConservationError where not all of the file's `expected` rows
     are counted.
     """

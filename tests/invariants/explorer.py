@@ -10,16 +10,22 @@ from typing import get_args, get_type_hints
 
 from dlt_bunce.model import Verb
 from dlt_bunce.settlement.capabilities import ApiCapabilities
-from dlt_bunce.settlement.messages import Accepted, Answer, Found, Rejected, Send, Step
+from dlt_bunce.settlement.messages import (
+    Accepted,
+    Answer,
+    Lookup,
+    LookupResult,
+    Rejected,
+    Send,
+    Step,
+)
 from dlt_bunce.settlement.resolver import BatchResolver
 from dlt_bunce.settlement.row_result import RowResult
 
-from .server import FAULTS, ApiVariant, CrashError, Customer, Fault, Server
+from .api_variants import FAULTS, ApiVariant, CrashError, Customer, Fault, Server
 
 IDS = 99
 """Customers that one look-up asks for."""
-MOST_TRIES = 5
-"""Requests in a row without an answer, after which a run gives up."""
 
 Choose = Callable[[], Fault]
 
@@ -81,7 +87,7 @@ def _run(
         capabilities,
         overwrite=overwrite,
         indeterminate=[n for n, i in enumerate(todo) if i in indeterminate],
-        probe=verb == "create" and capabilities.take_verification(),
+        probe=verb == "create" and capabilities.take_probe(),
     )
     try:
         drive(machine, history, todo, (lambda: "none") if calm else choose)
@@ -96,13 +102,11 @@ def drive(
 ) -> None:
     """Answers what the machine asks of the rows `todo`."""
     steps = machine.run()
-    lost = 0
     step = next(steps, None)
-    while step is not None and lost < MOST_TRIES:
+    while step is not None:
         history.requests += _requests(step, history.server.reading)
         fault = choose() if isinstance(step, Send) else "none"
         answer = history.server.answer(_moved(step, todo), fault)
-        lost = lost + 1 if fault in {"before", "after", "midway"} else 0
         try:
             step = steps.send(_moved_back(answer, todo))
         except StopIteration:
@@ -125,23 +129,25 @@ def note(
 
 
 def _requests(step: Step, reading: ApiVariant) -> int:
-    if isinstance(step, Send):
-        return 1
+    if not isinstance(step, Lookup):
+        return int(isinstance(step, Send))
     return math.ceil(len(step.rows) / IDS) if reading.look_up else 0
 
 
 def _moved(step: Step, todo: Sequence[int]) -> Step:
     """The step in the numbers of the customers."""
+    if not isinstance(step, Send | Lookup):
+        return step
     return replace(step, rows=tuple(todo[n] for n in step.rows))
 
 
 def _moved_back(answer: Answer, todo: Sequence[int]) -> Answer:
     place = {i: n for n, i in enumerate(todo)}
     match answer:
-        case Accepted(matches) | Found(dict(matches)):
+        case Accepted(matches) | LookupResult(dict(matches)):
             return replace(answer, matches={place[i]: match for i, match in matches.items()})
-        case Rejected(kinds):
-            return replace(answer, kinds={place[i]: kind for i, kind in kinds.items()})
+        case Rejected(reasons):
+            return replace(answer, reasons={place[i]: why for i, why in reasons.items()})
     return answer
 
 
@@ -151,11 +157,11 @@ def deviations(history: History, *, overwrite: bool) -> Iterator[tuple[int, str]
         result, state = history.results.get(i), history.server.state.get(i)
         if result is None:
             yield i, "unsettled"
+        elif customer.kind == "poison":
+            yield from _of_poison(i, result)
         elif result.fate == "rejected":
-            if customer.kind == "good" and not (state and not overwrite):
-                yield i, f"blamed as {result.code}"
-            elif state == "ours" and customer.kind == "good":
-                yield i, f"delivered, and blamed as {result.code}"
+            if customer.kind == "good":
+                yield from _of_blamed(i, result, state, overwrite=overwrite)
         elif result.code == "email_not_updated":
             if state != "moved":
                 yield i, "email said to be refused"
@@ -165,9 +171,27 @@ def deviations(history: History, *, overwrite: bool) -> Iterator[tuple[int, str]
             yield i, f"said to exist with other content, but is {state}"
 
 
+def _of_blamed(
+    i: int, result: RowResult, state: str | None, *, overwrite: bool
+) -> Iterator[tuple[int, str]]:
+    if not state or overwrite:
+        yield i, f"blamed as {result.code}"
+    elif state == "ours":
+        yield i, f"delivered, and blamed as {result.code}"
+
+
+def _of_poison(i: int, result: RowResult) -> Iterator[tuple[int, str]]:
+    if (result.fate, result.code) != ("rejected", "undeliverable"):
+        yield i, f"poison said to be {result.fate} {result.code}"
+
+
 def readings() -> Iterator[ApiVariant]:
-    """The product of everything that is open."""
-    names = {f.name: get_args(get_type_hints(ApiVariant)[f.name]) for f in fields(ApiVariant)}
+    """The product of everything that is open about single rows."""
+    names = {
+        f.name: get_args(get_type_hints(ApiVariant)[f.name])
+        for f in fields(ApiVariant)
+        if f.name not in {"poison", "named", "room", "outage"}
+    }
     options = names | {"look_up": (True, False), "lag": (0, 1), "largest": (1_000, 2)}
     for values in itertools.product(*options.values()):
         reading = ApiVariant(**dict(zip(options, values, strict=True)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import os
 import random
@@ -16,9 +15,8 @@ from dlt_bunce.model import Verb
 from dlt_bunce.settlement.capabilities import ApiCapabilities, Counts
 from dlt_bunce.settlement.work_item import BatchRejection
 
+from .api_variants import ApiVariant, Customer
 from .explorer import deviations, every_history, play, readings
-from .server import ApiVariant, Customer
-from .together import Loads
 
 KINDS = [
     Customer(kind, start)
@@ -159,56 +157,6 @@ def test_random_histories_of_two_hundred_rows(seed: int) -> None:
         assert [w for w in wrong if w[1] != "unsettled"] == [], reading
         # past the bound on requests rows are deferred
         assert not wrong or reading.largest == 2 or reading.errors in {"anonymous", "mute", "first"}
-
-
-def test_believing_counts_that_others_have_proven_saves_most_look_ups() -> None:
-    chance = random.Random(7)
-    crowds = [make_customers(chance, 1_000, round(chance.gauss(10, 3))) for _ in range(100)]
-
-    def requests(capabilities: ApiCapabilities) -> int:
-        loads = Loads(
-            ApiVariant(count="true"), crowds, random.Random(1), late=0.02, capabilities=capabilities
-        )
-        histories = loads.run()
-        assert not [d for history in histories for d in deviations(history, overwrite=True)]
-        return sum(history.requests for history in histories)
-
-    waiting, looking = (
-        requests(ApiCapabilities()),
-        requests(ApiCapabilities(counts_unreliable=True)),
-    )
-
-    print(f"\n100 batches of 1,000 rows, about 10 bad in each: {waiting} requests, not {looking}")
-    assert waiting <= 160 < looking
-
-
-@pytest.mark.parametrize("failure", ["partial", "atomic", "prefix"])
-@pytest.mark.parametrize("errors", ["all", "first", "three", "anonymous", "mute"])
-@pytest.mark.parametrize("count", ["none", "true", "more", "less", "listed"])
-def test_rows_that_wait_are_settled_truly(failure: str, errors: str, count: str) -> None:
-    chance = random.Random(f"waiting/{failure}/{errors}/{count}")
-    faults = ["none"] * 30 + ["before", "after", "midway", "crash_before", "crash_after"]
-    waited = 0
-    looks = ((True, 0), (True, 1), (False, 0))
-    for (look_up, lag), repeated in itertools.product(looks, ("refused", "overwritten")):
-        reading = ApiVariant(failure, errors, count, repeated, look_up, lag)  # type: ignore[arg-type]
-        for accidents in (False, True):
-            bad = [chance.choice((0, 1, 2, 2, 3, 3, 4, 7)) for _ in range(12)]
-            crowds = [make_customers(chance, 40, number) for number in bad]
-            crowds += [chance.choices(KINDS, weights=MOSTLY_GOOD, k=20) for _ in range(6)]
-            chance.shuffle(crowds)
-            choose = (lambda: chance.choice(faults)) if accidents else (lambda: "none")
-            loads = Loads(reading, crowds, chance, choose)  # type: ignore[arg-type]
-
-            wrong = [d for h in loads.run() for d in deviations(h, overwrite=True)]
-
-            waited += loads.waited
-            names = {what.partition(", but")[0] for _, what in wrong}
-            # past the bound on requests rows are deferred
-            names -= {"unsettled"} if errors in {"first", "anonymous", "mute"} else set()
-            assert not names if look_up else names <= HONEST | {"unsettled"}, (reading, names)
-    if failure == "partial" and errors == "all" and count in {"true", "listed"}:
-        assert waited > 100
 
 
 @pytest.mark.parametrize("errors", ["first", "anonymous"])

@@ -26,6 +26,7 @@ from dlt_bunce.emulator import Behavior, Emulator, Fault
 from dlt_bunce.emulator.behavior import FaultKind
 from dlt_bunce.errors import BunceError
 from dlt_bunce.load.load import Load, Settings
+from dlt_bunce.load.sender import BunceSender
 from dlt_bunce.model import Verb
 from dlt_bunce.records.mapping import resolve_mapping
 from dlt_bunce.records.prepare import Rules
@@ -220,7 +221,14 @@ class Histories(RuleBasedStateMachine):
         killer = Killer(kill)
         mapping = resolve_mapping(FIELDS)
         chunk_rows, rows, level = self.shape
-        settings_ = Settings(mapping, Rules(), b"key", chunk_rows=chunk_rows, check_mapping=False)
+        settings_ = Settings(
+            mapping,
+            Rules(),
+            b"key",
+            chunk_rows=chunk_rows,
+            check_mapping=False,
+            patience_s=(0.0,) * 5,
+        )
         retry = RetryPolicy(base_s=0.001)
         with (
             MortalDatabase(self.store) as db,
@@ -231,7 +239,7 @@ class Histories(RuleBasedStateMachine):
             runs.begin(db, load_file, {})
             db.killer = session.killer = killer
             throttle = Throttle(BatchSize(rows, rows), Concurrency(level, level))
-            return Load(source, load_file, settings_, db, session, throttle).run()
+            return Load(source, load_file, settings_, db, BunceSender(session, throttle)).run()
 
     def expect(self, source: Source, disposition: str) -> Counter[str]:
         """The counts of this load; changes what must be."""

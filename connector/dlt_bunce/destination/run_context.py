@@ -1,0 +1,126 @@
+"""What the runs of one destination share: its clients, its jobs, and dlt's threads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dlt_bunce.logs import logger
+
+if TYPE_CHECKING:
+    from dlt.pipeline.trace import PipelineTrace
+
+    from dlt_bunce.load.chunks import Duplicates
+    from dlt_bunce.load.dry_run import DryRun, Preview
+    from dlt_bunce.load.progress import Progress
+    from dlt_bunce.model import Traffic
+
+Hints = Mapping[str, Mapping[str, str]]
+"""Mappings that a run's resources give, by table: field to column."""
+Listener = Callable[["Progress"], None]
+Report = Callable[[str], None]
+
+
+def _log(progress: Progress) -> None:
+    logger().info("load.progress", **progress.as_event())
+
+
+@dataclass(eq=False)
+class RunContext:
+    """State of runs, which may go on in several threads and pipelines at once.
+
+    `on_progress` is called whenever rows are read or settled, `on_minute` once a minute, `on_wait`
+    with a sentence when a run has to wait for another, and `on_hook_failure` with one when
+    `on_run_end` fails.
+    """
+
+    on_progress: list[Listener] = field(default_factory=list)
+    on_minute: list[Listener] = field(default_factory=lambda: [_log])
+    on_wait: list[Report] = field(default_factory=list)
+    on_hook_failure: list[Report] = field(default_factory=list)
+
+    previews: dict[str, Preview] = field(default_factory=dict)
+    """What dry runs would have done, by load id."""
+    preflights: dict[str, list[Traffic]] = field(default_factory=dict)
+    """Requests of preflights, by pipeline, until the first job of the run counts them."""
+    checked_at: dict[tuple[str, str, str], float] = field(default_factory=dict)
+    """When a preflight passed last, by pipeline, host, and key."""
+    stores: dict[str, str] = field(default_factory=dict)
+    """Which store a run began with, by its owner."""
+    hints_in_force: dict[str, Hints] = field(default_factory=dict)
+    """Hints to use instead of a package's own, by owner, while left-over rows are loaded."""
+    states: dict[int, bytes] = field(default_factory=dict)
+    """dlt's state as a run found it, by thread."""
+    _traces: dict[int, list[PipelineTrace]] = field(default_factory=dict)
+    _dry_runs: dict[str, DryRun] = field(default_factory=dict)
+    _duplicates: dict[tuple[Path, str, str], Duplicates] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    reporting: threading.Lock = field(default_factory=threading.Lock)
+    """Held while listeners are called: jobs run in threads, collectors expect one."""
+
+    def report_minute(self, progress: Progress) -> None:
+        """Call whoever wants to know once a minute."""
+        for listener in self.on_minute:
+            listener(progress)
+
+    def dry_run_for(self, load_id: str) -> DryRun:
+        """Return the one dry run that all jobs of a load take part in."""
+        from dlt_bunce.load.dry_run import DryRun
+
+        with self._lock:
+            if load_id not in self._dry_runs:
+                self._dry_runs[load_id] = DryRun()
+            return self._dry_runs[load_id]
+
+    def end_dry_run(self, load_id: str) -> None:
+        """Keep what a dry run has counted in `previews`."""
+        self.previews[load_id] = self.dry_run_for(load_id).end()
+        with self._lock:
+            del self._dry_runs[load_id]
+
+    def duplicates_for(
+        self, package: Path, table: str, rules: str, make: Callable[[], Duplicates]
+    ) -> Duplicates:
+        """Return what all jobs share that load files of a package into one table by one rule."""
+        key = (package, table, rules)
+        with self._lock:
+            if key not in self._duplicates:
+                self._duplicates[key] = make()
+            return self._duplicates[key]
+
+    def forget_duplicates(self, load_id: str) -> None:
+        """Drop what the jobs of a completed load have shared."""
+        with self._lock:
+            for key in [key for key in self._duplicates if key[0].name == load_id]:
+                del self._duplicates[key]
+
+    @contextmanager
+    def mapped_as(self, owner: str, hints: Hints) -> Iterator[None]:
+        """Use these hints instead of those that packages were extracted with."""
+        self.hints_in_force[owner] = hints
+        try:
+            yield
+        finally:
+            del self.hints_in_force[owner]
+
+    @contextmanager
+    def traces(self) -> Iterator[list[PipelineTrace]]:
+        """Collect the traces of dlt's runs in the block, which are one run of ours."""
+        thread, found = threading.get_ident(), list["PipelineTrace"]()
+        self._traces[thread] = found
+        try:
+            yield found
+        finally:
+            del self._traces[thread]
+
+    def collects(self, trace: PipelineTrace) -> bool:
+        """Add a trace to those of this thread's block, if it is in one."""
+        found = self._traces.get(threading.get_ident())
+        if found is None:
+            return False
+        found.append(trace)
+        return True

@@ -1,0 +1,187 @@
+"""Batches that fail as a whole: what it takes to tell a bad row from a bad day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any, Literal
+
+from dlt_bunce.model import Verb
+from dlt_bunce.settlement.capabilities import MAX_LONE_ROWS, SAME_WORDS, is_about_the_account
+from dlt_bunce.settlement.messages import (
+    Answer,
+    Blocked,
+    Indeterminate,
+    Pause,
+    Ping,
+    Reason,
+    Resumed,
+    Send,
+)
+from dlt_bunce.settlement.resolution import Next, Resolution, Steps, Stop
+from dlt_bunce.settlement.row_state import same
+from dlt_bunce.settlement.work_item import WorkItem, halves, samples
+
+TRIES = 5
+"""Requests for the same rows without an answer, while nothing else is answered either."""
+_TRIES_AMONG_OTHERS = 2
+"""The same, while others are answered: then it is about these rows."""
+_TRIES_ALONE = 3
+"""Requests for a single row without an answer, after which it is given up."""
+
+Failure = Blocked | Indeterminate
+
+
+class Failures(Resolution):
+    """Rows that nobody answers for, and rows that are rejected without a reason.
+
+    While other requests get through, it is about these rows: they are halved until the one at
+    fault is alone. Where nothing gets through, not even one of up to three single rows, it is about
+    none of them, and the load stops with all of them deferred.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._unexplained: dict[int, tuple[Verb, str]] = {}
+        """Rows rejected alone in words that name no field: operation and code of each."""
+        self._creates_refused: dict[int, Reason] = {}
+        """Such rows that an update may yet deliver."""
+
+    def _answered(self, item: WorkItem, answer: Answer) -> Steps:
+        raise NotImplementedError
+
+    def _left_of(self, rows: Iterable[int]) -> tuple[int, ...]:
+        """Those of the rows that are neither settled, held, nor unexplained."""
+        return tuple(i for i in super()._left_of(rows) if i not in self._unexplained)
+
+    # no answer
+
+    def _failed(self, item: WorkItem, failure: Failure) -> Steps:
+        item = self._with_failure(item, failure)
+        others = self._gets_through(item)
+        if len(item.rows) == 1:
+            if item.failures >= (_TRIES_ALONE if others else TRIES):
+                return (yield from self._give_up_row(item, failure, others=others))
+            return (yield from self._after_a_pause(item))
+        # what turns a request away did not look at it for long enough to be busy
+        tries = 1 if isinstance(failure, Blocked) else _TRIES_AMONG_OTHERS if others else TRIES
+        if item.failures < tries:
+            return (yield from self._after_a_pause(item))
+        divided = replace(item, halve=True)
+        return [divided] if item.look_up else (yield from self._divide(divided))
+
+    def _with_failure(self, item: WorkItem, failure: Failure) -> WorkItem:
+        answered = (
+            self._capabilities.answered[item.verb] if item.answered is None else item.answered
+        )
+        item = replace(item, failures=item.failures + 1, answered=answered, caused_by=None)
+        seen = failure.seen if isinstance(failure, Indeterminate) else f"HTTP {failure.status}"
+        self._states.reasons |= dict.fromkeys(item.rows, Reason("bad", seen, failure.status))
+        if isinstance(failure, Blocked):
+            return item
+        self._states.indeterminate.update(item.rows)
+        self._states.likely_delivered.update(item.rows)
+        return replace(item, look_up=True)
+
+    def _after_a_pause(self, item: WorkItem) -> Steps:
+        answer = yield Pause(item.failures)
+        if answer != Resumed(go_on=True):
+            self.stop = Stop("outage")
+        return [item]
+
+    def _give_up_row(self, item: WorkItem, failure: Failure, *, others: bool) -> Steps:
+        """Reject a row that failed alone again and again, if that says something about it."""
+        (i,) = item.rows
+        if not others and len(self._rows) <= MAX_LONE_ROWS > self._capabilities.lone_rows:
+            # no other rows to compare it with
+            others = (yield Ping(item.verb)) == Resumed(go_on=True)
+            self._capabilities.lone_rows += others
+        if not others:
+            self.stop = Stop(_kind(failure), status=failure.status)
+            return []
+        found = yield from self._find([i])
+        if found is not None and i in found and item.verb == "create":
+            return self._states.mark_found(i, found[i])
+        if found is not None and same(found.get(i)):
+            self._states.updated(i, found[i], "lookup")
+            return []
+        reason = self._states.reasons[i]
+        text = f"{reason.text}, {item.failures} times in a row, with no other row in the request"
+        self._states.reasons[i] = reason._replace(text=text)
+        self._states.reject([i], "undeliverable")
+        return []
+
+    # no reason
+
+    def _note_unexplained(self, i: int, code: str, verb: Verb, reason: Reason) -> None:
+        """Keep a row that was rejected in words that name no field until more is known: when the
+        next ones get the same words, and none is accepted, it is about the account.
+        """
+        self._keep_unexplained(i, code, verb, reason)
+        self._stop_for_the_account(verb, reason)
+
+    def _keep_unexplained(self, i: int, code: str, verb: Verb, reason: Reason) -> None:
+        self._unexplained[i] = verb, code
+        self._states.reasons[i] = reason
+
+    def _stop_for_the_account(self, verb: Verb, reason: Reason) -> None:
+        """Stop where so many rows in a row were rejected alone in the same words."""
+        rows = self._capabilities.note_unexplained(verb, reason.text)
+        if reason.text and rows >= SAME_WORDS:
+            self.stop = Stop("account", reason.text, reason.status)
+
+    def _reject_unexplained(self, verb: Verb) -> None:
+        """Reject them: another request of that operation was accepted, so it is about them."""
+        for i, (noted, code) in list(self._unexplained.items()):
+            if noted == verb:
+                del self._unexplained[i]
+                self._states.reject([i], code)
+
+    def _conclude(self) -> None:
+        """Decide about rows that were rejected without a reason, and none accepted since."""
+        for i in self._unexplained:
+            reason = self._states.reasons[i]
+            if is_about_the_account(reason.text):
+                self.stop = Stop("account", reason.text, reason.status)
+                return
+        self._reject_unexplained("create")
+        self._reject_unexplained("update")
+
+    # dividing
+
+    def _divide(self, item: WorkItem) -> Steps:
+        """Halve rows, once another request shows that it is about them; if need be, one of up to
+        three of the rows, sent alone.
+        """
+        if self._gets_through(item) or len(self._rows) <= MAX_LONE_ROWS:
+            return halves(item)
+        following: Next = []
+        failure: Failure | None = None
+        for i in samples(item.rows):
+            alone = replace(item, rows=(i,), look_up=False, halve=False)
+            self.calls += 1
+            answer = yield Send(alone.verb, alone.rows)
+            if isinstance(answer, Failure):
+                failure = answer
+                self._with_failure(alone, failure)
+            else:
+                following += yield from self._answered(alone, answer)
+            if self.stop is not None or self._gets_through(item):
+                break
+        else:
+            if failure is not None:
+                self.stop = Stop(_kind(failure), status=failure.status)
+        queued = {i for other in following for i in other.rows}
+        rest = tuple(i for i in self._left_of(item.rows) if i not in queued)
+        return following + (halves(replace(item, rows=rest)) if rest else [])
+
+    def _gets_through(self, item: WorkItem) -> bool:
+        """Whether a request like this one got through since the trouble with these rows began."""
+        noted = self._capabilities
+        if item.failures:
+            return noted.answered[item.verb] > (item.answered or 0)
+        return noted.accepted[item.verb] > (item.accepted or 0)
+
+
+def _kind(failure: Failure) -> Literal["blocked", "outage"]:
+    return "blocked" if isinstance(failure, Blocked) else "outage"

@@ -1,0 +1,207 @@
+"""What a reply to a bulk call says about each row that was sent: a pure reading."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dlt_bunce.api.batch import Rows
+from dlt_bunce.api.lookup import customers_of
+from dlt_bunce.api.reply import Reply
+from dlt_bunce.model import Verb
+from dlt_bunce.settlement.comparison import compare
+from dlt_bunce.settlement.error_attribution import attribute
+from dlt_bunce.settlement.messages import (
+    Accepted,
+    Blocked,
+    Indeterminate,
+    Kind,
+    Match,
+    Reason,
+    Rejected,
+    TooLarge,
+)
+from dlt_bunce.settlement.positions import positions_in, texts_in
+
+_MAX_TEXT = 2_000
+"""Characters of an error text that are kept, and searched by expressions that may be slow."""
+_MAX_TEXTS = 100_000
+"""Characters of all error texts that are searched for the rows that they name."""
+_COUNT = re.compile(r"(?<!\d)(\d{1,9})\s{1,9}(?:out\s{1,9})?of\s{1,9}(\d{1,9})(?!\d)")
+_TAKEN = re.compile(
+    r"already\s+(?:been\s+)?(?:taken|exist|registered|in\s+use|used)|duplicate", re.IGNORECASE
+)
+_UNKNOWN = re.compile(
+    r"(?:not|never|n't|cannot\s+be)\s+(?:\w+\s+)?(?:found|exist\w*|known)|unknown\s+customer|"
+    r"no\s+(?:such\s+)?customer|unknown\s+(?:customer[_ ])?id",
+    re.IGNORECASE,
+)
+_TOO_LARGE = re.compile(
+    r"too\s+many\s+(?:customers|items|records|rows)|"
+    r"(?:payload|body|request|batch|entity|content)\b.{0,30}\btoo\s+(?:large|big|long)|"
+    r"(?:at\s+most|more\s+than|maximum\s+of|limit\s+of|up\s+to|exceed\w*\b[^.]{0,30}?)\s*\d+\s+"
+    r"(?:customers|items|records|rows|bytes)|maximum\s+batch|batch\s+size",
+    re.IGNORECASE,
+)
+_RATE = re.compile(r"maximum\s+request\s+limit|rate\s+limit|too\s+many\s+requests", re.IGNORECASE)
+_NOT_THE_ROWS = frozenset({404, 405, 406, 407, 408, 415, 425, 426})
+"""Statuses of a call that is not understood or not let through; no row is to blame for them."""
+_FIELD_WORDS = (
+    ("customer_id", re.compile(r"customer[_ ]?id", re.IGNORECASE)),
+    ("first_name", re.compile(r"first[_ ]?name", re.IGNORECASE)),
+    ("last_name", re.compile(r"last[_ ]?name", re.IGNORECASE)),
+    ("phone_no", re.compile(r"phone", re.IGNORECASE)),
+    ("devices", re.compile(r"device", re.IGNORECASE)),
+    ("email", re.compile(r"e-?mail", re.IGNORECASE)),
+)
+_EQUAL = Match(email=True, rest=True)
+
+
+@dataclass(frozen=True)
+class RateLimited:
+    """Too many requests: nothing was carried out."""
+
+
+@dataclass(frozen=True)
+class Unauthorized:
+    """The key is not accepted: nothing was carried out."""
+
+
+@dataclass(frozen=True)
+class NotSent:
+    """The request never left."""
+
+
+Bulk = Accepted | Rejected | TooLarge | Blocked | Indeterminate
+Reading = Bulk | RateLimited | Unauthorized | NotSent
+
+
+def read(reply: Reply, sent: Rows, rows: Sequence[int], verb: Verb) -> Reading:
+    """Read a reply by the body's flag and the status together, neither of which is documented for
+    every case. `rows` are the numbers of the rows that were `sent`, in their order.
+    """
+    if reply.arrival == "not_sent":
+        return NotSent()
+    if reply.arrival == "lost":
+        return Indeterminate(reply.describe())
+    if reply.status == 429:
+        return RateLimited()
+    if reply.status == 401:
+        return Unauthorized()
+    if reply.status == 403:
+        return Blocked(403)
+    if reply.status == 413:
+        return TooLarge(413)
+    document = reply.document
+    well = reply.is_well
+    if document is None or not (well or 400 <= reply.status < 500):
+        return Indeterminate(reply.describe(), reply.status)
+    if well and reply.flag is not False and not document.get("errors"):
+        shown = {str(customer.get("customer_id")): customer for customer in customers_of(document)}
+        return Accepted(matches(sent, rows, shown))
+    if reply.flag is True and not well:
+        return Indeterminate(reply.describe(), reply.status)
+    return _rejection(reply, document, sent, rows, verb)
+
+
+def matches(
+    sent: Rows, rows: Sequence[int], customers: Mapping[str, Mapping[str, Any]]
+) -> dict[int, Match]:
+    """Compare the rows with those of `customers` (by id) that Bunce shows."""
+    if sent.are_shown(customers):
+        return dict.fromkeys(rows, _EQUAL)
+    return {
+        i: compare(row.content, customers[row.customer_id])
+        for i, row in zip(rows, sent, strict=True)
+        if row.customer_id in customers
+    }
+
+
+def gets_through(reply: Reply) -> bool:
+    """Whether the API itself has answered a request, however it judged it."""
+    turned_away = reply.status >= 500 or reply.status in {401, 403, 407, 429}
+    return reply.arrival == "answered" and not turned_away and reply.document is not None
+
+
+def named_field(text: str) -> str | None:
+    """Return the Bunce field that an error text speaks of, if it names one."""
+    bare = re.sub(r"[^\s@]{1,256}@[^\s@]{1,256}", " ", text[:_MAX_TEXT])
+    for name, pattern in _FIELD_WORDS:
+        if pattern.search(bare):
+            return name
+    return "email" if "@" in text and is_taken(text) else None
+
+
+def is_taken(text: str) -> bool:
+    """Whether a text says that somebody has this email or id already."""
+    return _TAKEN.search(text[:_MAX_TEXT]) is not None
+
+
+def is_unknown(text: str) -> bool:
+    """Whether a text says that there is no such customer."""
+    return _UNKNOWN.search(text[:_MAX_TEXT]) is not None
+
+
+def _rejection(
+    reply: Reply, document: dict[str, Any], sent: Rows, rows: Sequence[int], verb: Verb
+) -> Reading:
+    message = _clean(str(document.get("message") or ""))
+    errors = document.get("errors")
+    texts = _bounded(texts_in(errors) or [message])
+    named = attribute(texts, sent)
+    positions = {} if named else _of_several(positions_in(errors), len(sent))
+    everything = " ".join((message, *texts))[:_MAX_TEXT]
+    field = named_field(everything)
+    if not named and not positions:
+        nobody = is_unknown(everything) and "customer" in everything.casefold()
+        if reply.status in _NOT_THE_ROWS and not nobody:
+            return Indeterminate(reply.describe(), reply.status)
+        if _RATE.search(everything):
+            return RateLimited()
+        # "devices must not have more than 5 items" is about a row, not about the batch
+        if len(sent) > 1 and _TOO_LARGE.search(everything) and field is None:
+            return TooLarge(reply.status)
+        about_it = field is not None or is_taken(everything) or (verb == "update" and nobody)
+        if len(sent) == 1 and about_it:
+            named = {0: "; ".join(texts)}
+    count = _COUNT.search(message)
+    failed = len(named or positions)
+    return Rejected(
+        {rows[at]: _reason(text, verb, reply.status) for at, text in named.items()},
+        counted=count is not None and (int(count[1]), int(count[2])) == (failed, len(sent)),
+        positions={at: _reason(text, verb, reply.status) for at, text in positions.items()},
+        words="" if named or positions else "; ".join(texts)[:_MAX_TEXT],
+        status=reply.status,
+    )
+
+
+def _of_several(positions: dict[int, str], rows: int) -> dict[int, str]:
+    """Positions, unless some of them cannot be: then they are something else, such as lengths."""
+    return positions if all(0 <= position <= rows for position in positions) else {}
+
+
+def _reason(text: str, verb: Verb, status: int) -> Reason:
+    kind: Kind = "bad"
+    if is_taken(text):
+        kind = "taken"
+    elif verb == "update" and is_unknown(text):
+        kind = "unknown"
+    return Reason(kind, text[:_MAX_TEXT], status)
+
+
+def _bounded(texts: list[str]) -> list[str]:
+    """Return the texts, as far as all of them are searched."""
+    left, kept = _MAX_TEXTS, []
+    for text in texts:
+        if left <= 0:
+            break
+        kept.append(_clean(text[:left]))
+        left -= len(text)
+    return kept
+
+
+def _clean(text: str) -> str:
+    """Text that can be written down: JSON may hold halves of characters."""
+    return text.encode("utf-8", "replace").decode("utf-8")

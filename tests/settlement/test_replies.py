@@ -1,0 +1,111 @@
+"""Answers of every kind, the hostile ones too, are read as what they are, and quickly."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+from tests.api.conftest import batch, fields, row
+
+from dlt_bunce.api.reply import Reply
+from dlt_bunce.settlement import replies
+from dlt_bunce.settlement.messages import Blocked, Indeterminate, Rejected, TooLarge
+from dlt_bunce.settlement.replies import NotSent, RateLimited, Reading, Unauthorized
+
+ROWS = batch([row(fields(f"c{n}")) for n in range(5)])
+
+
+def read(status: int, body: Any, *, rows: int = 5) -> Reading:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    sent = ROWS.take(range(rows))
+    return replies.read(Reply("answered", status, content), sent, range(rows), "create")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (401, b"", Unauthorized),
+        (403, b"<html>Request blocked</html>", Blocked),
+        (403, {"success": False, "message": "Forbidden"}, Blocked),
+        (413, b"<html></html>", TooLarge),
+        (429, b"", RateLimited),
+        (
+            400,
+            {"success": False, "message": "You have reached maximum request limit."},
+            RateLimited,
+        ),
+        (500, {"success": False, "message": "oops"}, Indeterminate),
+        (502, b"<html></html>", Indeterminate),
+        (200, b"", Indeterminate),
+        (200, b"[]", Indeterminate),
+        (404, {"message": "Not found"}, Indeterminate),
+        (200, {"success": False, "message": "no"}, Rejected),
+        (422, {"success": False, "message": "no"}, Rejected),
+        (402, {"message": "Payment required"}, Rejected),
+    ],
+)
+def test_status_and_body_together_tell_what_an_answer_is(
+    status: int, body: Any, kind: type
+) -> None:
+    assert isinstance(read(status, body), kind)
+
+
+def test_requests_that_never_left_or_were_lost() -> None:
+    sent = ROWS.take([0])
+
+    assert replies.read(Reply("not_sent"), sent, [0], "create") == NotSent()
+    assert replies.read(Reply("lost", reason="no answer in time"), sent, [0], "create") == (
+        Indeterminate("no answer in time")
+    )
+
+
+def test_words_that_name_no_row_and_no_field_are_kept() -> None:
+    words = "You have reached the maximum number of customers on your plan"
+
+    for rows in (5, 1):
+        answer = read(400, {"success": False, "message": words}, rows=rows)
+        assert isinstance(answer, Rejected)
+        assert (answer.words, answer.reasons, answer.positions) == (words, {}, {})
+
+
+def test_a_single_row_is_named_by_words_that_name_its_field() -> None:
+    answer = read(422, {"status": False, "errors": ["phone_no is not valid"]}, rows=1)
+
+    assert isinstance(answer, Rejected)
+    assert [reason.text for reason in answer.reasons.values()] == ["phone_no is not valid"]
+
+
+def test_positions_beyond_the_batch_are_no_positions() -> None:
+    answer = read(422, {"status": False, "errors": ["Row 4: bad", "Row 250: bad"]})
+
+    assert isinstance(answer, Rejected)
+    assert answer.positions == {}
+
+
+HOSTILE: dict[str, Any] = {
+    "a megabyte of words": {"status": False, "errors": ["word " * 200_000]},
+    "a megabyte of one word": {"status": False, "errors": ["a" * 1_000_000]},
+    "200,000 digits": {"status": False, "message": "1" * 200_000 + " out of 3 failed"},
+    "a megabyte of spaces": {"status": False, "message": "already" + " " * 1_000_000 + "x"},
+    "a megabyte of at signs": {"status": False, "message": "a@" * 500_000},
+    "100,000 errors": {"status": False, "errors": ["Row 3: bad"] * 100_000},
+    "half a character": b'{"status": false, "errors": ["\\ud800 is bad"]}',
+    "a number of 5,000 digits": b'{"status": false, "count": ' + b"9" * 5_000 + b"}",
+    "nested 900 deep": b'{"status": false, "errors": ' + b"[" * 900 + b"]" * 900 + b"}",
+    "nested 10,000 deep": b'{"status": false, "errors": ' + b"[" * 10_000 + b"]" * 10_000 + b"}",
+}
+
+
+@pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_answers_are_read_in_no_time_and_can_be_written_down(body: Any) -> None:
+    started = time.process_time()
+    answer = read(422, body)
+    alone = read(422, body, rows=1)
+
+    # some take 10 ms; where an expression runs wild, it takes minutes
+    assert time.process_time() - started < 5
+    for one in (answer, alone):
+        assert isinstance(one, Rejected | Indeterminate)
+        repr(one).encode()
