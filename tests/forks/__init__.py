@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -45,7 +45,7 @@ _LAUNCH = [sys.executable, "-I", "-S", str(_HERE / "launch.py")]
 
 
 @contextmanager
-def forks(*modules: str) -> Iterator[Forks]:
+def forks(*modules: str, environment: Mapping[str, str] | None = None) -> Iterator[Forks]:
     """Run a server that imports modules before its first fork, while the `with` block lasts."""
     # the path of a socket is short
     with tempfile.TemporaryDirectory(prefix="fork-") as folder:
@@ -57,6 +57,7 @@ def forks(*modules: str) -> Iterator[Forks]:
             server = subprocess.Popen(
                 [sys.executable, "-m", "tests.forks.server", str(number), *modules],
                 cwd=Path(__file__).parents[2],
+                env=environment,
                 pass_fds=[number],
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
