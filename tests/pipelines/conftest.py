@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -28,26 +30,34 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
-def run(emulator: Emulator, loading: Forks) -> Run:
+def run_anew(emulator: Emulator) -> Run:
     """Run a pipeline's script with arguments; keywords are environment variables."""
+    return partial(_run, [sys.executable, "-W", "default"], emulator)
 
-    def run(name: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        settings = {
-            "DESTINATION__BUNCE__CREDENTIALS__API_KEY": "sk_test_marked",
-            "DESTINATION__BUNCE__BASE_URL": emulator.base_url,
-            "DESTINATION__BUNCE__REQUESTS_PER_MINUTE": "0",
-            # dlt warns about every jsonb column
-            "RUNTIME__LOG_LEVEL": "ERROR",
-        }
-        return subprocess.run(
-            loading.python(_SCRIPT, str(ROOT / "pipelines" / f"{name}.py"), *arguments),
-            env={**os.environ, **settings, **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
 
-    return run
+@pytest.fixture
+def run(emulator: Emulator, loading: Forks) -> Run:
+    """Do the same in a fork, in which no import warns."""
+    return partial(_run, loading.python(_SCRIPT), emulator)
+
+
+def _run(
+    python: list[str], emulator: Emulator, name: str, *arguments: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    settings = {
+        "DESTINATION__BUNCE__CREDENTIALS__API_KEY": "sk_test_marked",
+        "DESTINATION__BUNCE__BASE_URL": emulator.base_url,
+        "DESTINATION__BUNCE__REQUESTS_PER_MINUTE": "0",
+        # dlt warns about every jsonb column
+        "RUNTIME__LOG_LEVEL": "ERROR",
+    }
+    return subprocess.run(
+        [*python, str(ROOT / "pipelines" / f"{name}.py"), *arguments],
+        env={**os.environ, **settings, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 @pytest.fixture(scope="session")
