@@ -161,6 +161,14 @@ REJECT_CODES: Mapping[str, RejectCode] = _codes(
         "search for the customer in Bunce's dashboard; replay if it is missing",
     ),
     RejectCode(
+        "undeliverable",
+        None,
+        "api",
+        "every request with this row failed, even without other rows, while others got through",
+        "look for what a firewall or the server could stumble over in the row; it is sent again "
+        "once it changes, or by a replay",
+    ),
+    RejectCode(
         "refused",
         None,
         "api",

@@ -125,7 +125,7 @@ class BatchResolver(Failures):
             rest = []
         # before anything else can fail: these may exist now
         self._states.indeterminate.update(rest)
-        if reasons:
+        if reasons or answer.positions:
             # and if they are called taken next, then most likely by themselves
             self._states.likely_delivered.update(rest)
         following += yield from self._named(reasons, item.verb)
@@ -182,6 +182,7 @@ class BatchResolver(Failures):
                 break
             # a rejected batch may have created either of them
             self._states.indeterminate.update(rows.values())
+            self._states.likely_delivered.update(rows.values())
             for i in rows.values():
                 left += yield from self._work_off(
                     [WorkItem((i,), item.verb, look_up=True, suspect=True)]
