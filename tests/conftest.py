@@ -15,6 +15,7 @@ os.environ["PROVIDERS__ENABLE_AIRFLOW_SECRETS"] = "false"
 
 import pytest
 from hypothesis import settings
+from tests.forks import Forks, forks
 from tests.mysql import mysql, mysql_execute
 from tests.postgres import drop_schema, new_schema, postgres
 from tests.temporary import keep_in_memory
@@ -120,6 +121,21 @@ class Bucket:
         import boto3
 
         return boto3.client("s3", endpoint_url=self.endpoint_url, region_name="us-east-1", **_KEYS)
+
+
+@pytest.fixture(scope="session")
+def loading() -> Iterator[Forks]:
+    """Starts programs that load, or whatever else takes dlt and the connector."""
+    with forks("dlt_bunce.cli", "dlt_bunce.operations.flush", "pyarrow.parquet") as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def program_file(loading: Forks) -> Path:
+    """The command, to be run as a process of its own."""
+    return loading.program(
+        "dlt-bunce", "import sys; from dlt_bunce.cli import main; sys.exit(main())"
+    )
 
 
 @pytest.fixture(scope="session")

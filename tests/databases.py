@@ -20,8 +20,8 @@ def database(kind: str, fixture: Callable[[str], str], statements: Sequence[str]
     if kind == "postgres":
         url = fixture("postgres_url")
         with psycopg.connect(url) as client:
-            for one in statements:
-                client.execute(one)  # type: ignore[arg-type]
+            for statement in statements:
+                client.execute(statement)  # type: ignore[arg-type]
         return url
     if kind == "mysql":
         url = fixture("mysql_url")
@@ -29,11 +29,11 @@ def database(kind: str, fixture: Callable[[str], str], statements: Sequence[str]
         return url
     if kind == "duckdb":
         with duckdb.connect("w.duckdb") as warehouse:
-            for one in statements:
-                warehouse.execute(one)
+            for statement in statements:
+                warehouse.execute(statement)
         return "duckdb:///w.duckdb"
     with sqlite3.connect("s.sqlite") as lite:
-        for one in statements:
-            lite.execute(one)
+        for statement in statements:
+            lite.execute(statement)
     lite.close()
     return "sqlite:///s.sqlite"

@@ -194,7 +194,7 @@ def main(
             spent = store_seconds(url) - before
             drop_schema(store_url)
             # what a killed try has left behind is loaded, and then its shard is read again
-            done = sum(one["created"] + one["unchanged"] for one in counts)
+            done = sum(count["created"] + count["unchanged"] for count in counts)
             if stats["customers"] != rows or done < rows or (done > rows and not backfill.killed):
                 raise RuntimeError(f"{done} settled, {stats['customers']} arrived, of {rows}")
             waiting = sum(w for w, _ in seen) / max(1, sum(n for _, n in seen))

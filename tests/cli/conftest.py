@@ -24,6 +24,7 @@ from dlt_bunce.cli import main
 from dlt_bunce.emulator import Emulator
 
 PROGRAM = Path(sys.executable).with_name("dlt-bunce")
+"""The command as it is installed."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,16 @@ def run(emulator: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 
 
 @pytest.fixture
-def program(run: Run) -> Run:
+def program(run: Run, program_file: Path) -> Run:
     """Runs `dlt-bunce` as a program of its own."""
 
     def run_program(*words: str) -> Done:
         done = subprocess.run(
-            [PROGRAM, *words], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+            [program_file, *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
         )
         return Done(done.stdout, done.stderr, done.returncode)
 

@@ -189,7 +189,7 @@ def test_it_shows_how_each_field_was_found(run: Run, monkeypatch: pytest.MonkeyP
 
     found = run("check", "customers.parquet", "--map", "first_name=given", "--json").json
 
-    how = {one["field"]: (one["column"], one["how"]) for one in found["mapping"]}
+    how = {field["field"]: (field["column"], field["how"]) for field in found["mapping"]}
     assert how == {
         "customer_id": ("id", "alias"),
         "email": ("email", "name"),
@@ -203,8 +203,8 @@ def test_it_shows_how_each_field_was_found(run: Run, monkeypatch: pytest.MonkeyP
 def test_it_warns_of_what_usually_goes_wrong(run: Run) -> None:
     def codes(*words: str) -> list[str]:
         found = run("check", "customers.parquet", *words, "--json").json["warnings"]
-        assert all(one["text"] and one["remedy"] for one in found)
-        return [one["code"] for one in found]
+        assert all(warning["text"] and warning["remedy"] for warning in found)
+        return [warning["code"] for warning in found]
 
     write([row | {"devices": "[]"} for row in people(*range(10))])
     run("load", "customers.parquet")
@@ -248,7 +248,7 @@ def test_a_threshold_that_the_load_will_exceed_is_among_the_warnings(
 
     assert (told.code, shown.code) == (0, 0), told.errors + shown.errors
     assert told.json["summary"]["rejected"] == 1
-    assert [one["code"] for one in told.json["warnings"]] == ["over_threshold"]
+    assert [warning["code"] for warning in told.json["warnings"]] == ["over_threshold"]
     assert "1 of 2 rows are rejected (threshold: 5.00%)" in shown.output.replace("\n", " ")
     assert not Path("told").exists()
     assert run("load", "customers.parquet").code == 3

@@ -10,7 +10,7 @@ from .conftest import Run, people, write
 
 
 def states(run: Run, *words: str) -> dict[str, str]:
-    return {one["what"]: one["state"] for one in run("doctor", *words, "--json").json}
+    return {check["what"]: check["state"] for check in run("doctor", *words, "--json").json}
 
 
 def test_all_is_well_before_and_after_a_first_load(run: Run, emulator: Emulator) -> None:
@@ -69,6 +69,6 @@ def test_a_budget_that_somebody_else_uses_up_is_told(
 
     run("load", "customers.parquet")
 
-    (budget,) = (one for one in run("doctor", "--json").json if one["what"] == "budget")
+    (budget,) = (check for check in run("doctor", "--json").json if check["what"] == "budget")
     assert budget["state"] == "warning"
     assert "80% of it available now" in budget["said"]

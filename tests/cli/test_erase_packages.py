@@ -182,9 +182,9 @@ def test_what_a_killed_run_of_an_engine_has_left_goes_too(run: Run, emulator: Em
 def test_the_rows_of_another_account_stay(run: Run, emulator: Emulator) -> None:
     flush_and_run(pipeline(), resource("arrow"))
     emulator.reset()
-    other = dlt.pipeline("other", destination=bunce(account="second"))
-    flush_and_run(other, resource("arrow"))
-    other.extract(resource("arrow", last_name="Eze"))
+    theirs = dlt.pipeline("theirs", destination=bunce(account="second"))
+    flush_and_run(theirs, resource("arrow"))
+    theirs.extract(resource("arrow", last_name="Eze"))
 
     done = run("erase", "k1", "--yes", "--json").json
 

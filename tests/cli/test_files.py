@@ -38,8 +38,8 @@ def test_parquet_files_are_known_by_their_usual_names(
 ) -> None:
     Path("lake/deep").mkdir(parents=True)
     parquet(f"lake/{name}", 1)
-    for other in ("_SUCCESS", ".hidden.parquet", "a.parquet.crc", "empty.parquet"):
-        Path("lake", other).write_bytes(b"" if other == "empty.parquet" else b"no Parquet")
+    for ignored in ("_SUCCESS", ".hidden.parquet", "a.parquet.crc", "empty.parquet"):
+        Path("lake", ignored).write_bytes(b"" if ignored == "empty.parquet" else b"no Parquet")
 
     assert run("load", "lake").code == 0
     assert {"1"} == set(emulator.customers)
@@ -69,7 +69,7 @@ def test_of_two_versions_the_later_file_has_the_newer(run: Run, emulator: Emulat
 
 @pytest.mark.parametrize("first", [True, False])
 @pytest.mark.parametrize("header", ["", "id,email,first,last,mobile\n"])
-def test_a_part_with_another_header_is_refused_by_name_and_without_values(
+def test_a_part_with_another_header_is_refused_by_ignoredand_without_values(
     run: Run, emulator: Emulator, first: bool, header: str
 ) -> None:
     csv("parts/b.csv", 1, 2)
@@ -84,7 +84,7 @@ def test_a_part_with_another_header_is_refused_by_name_and_without_values(
 
 
 @pytest.mark.parametrize("store", ["sqlite", "postgres"])
-def test_two_columns_of_one_name_are_refused(
+def test_two_columns_of_one_ignoredare_refused(
     run: Run,
     emulator: Emulator,
     store: str,
@@ -119,7 +119,7 @@ def test_a_folder_is_read_whichever_way_it_is_written(run: Run, emulator: Emulat
     parquet("lake/a.parquet", 1)
     shutil.copy("lake/a.parquet", "single")
 
-    assert [run("load", one).code for one in ("lake", "lake/", "single")] == [0, 0, 0]
+    assert [run("load", source).code for source in ("lake", "lake/", "single")] == [0, 0, 0]
     assert dict(emulator.times_sent) == {"1": 1}
 
 

@@ -97,7 +97,7 @@ def test_dates_are_read_as_an_option_says_they_are_written(run: Run, emulator: E
     assert "--date-format %d/%m/%Y" in without.errors
     assert "'day', which is not a date format" in wrong.errors
     assert checked["summary"]["superseded"] == 1
-    assert [one["first_name"] for one in emulator.customers.values()] == ["Newer"]
+    assert [sent["first_name"] for sent in emulator.customers.values()] == ["Newer"]
 
 
 def test_a_version_column_that_is_not_there_is_told_with_its_option(run: Run) -> None:

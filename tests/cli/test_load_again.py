@@ -11,7 +11,7 @@ import pytest
 from dlt_bunce.destination.run_lock import run_lock
 from dlt_bunce.emulator import Behavior, Emulator, Fault
 
-from .conftest import PROGRAM, Run, people, write
+from .conftest import Run, people, write
 
 
 def test_another_mapping_of_the_same_file_is_not_read_by_the_old_one(
@@ -54,12 +54,8 @@ def test_what_an_earlier_load_left_behind_goes_first_and_the_user_is_told(
 
     assert done.errors == "Loading rows left over from an earlier run first.\n"
     before = done.json["flushed"]
-    assert tuple(one[name] for one in (before, done.json) for name in ("read", "created")) == (
-        2,
-        2,
-        1,
-        1,
-    )
+    assert (before["read"], before["created"]) == (2, 2)
+    assert (done.json["read"], done.json["created"]) == (1, 1)
     assert run("load", "customers.parquet", "--json").errors == ""
 
 
@@ -85,12 +81,15 @@ def test_rows_left_behind_arrive_although_the_file_has_other_columns_by_now(
     assert (again.json["read"], again.json["unchanged"]) == (1, 1)
 
 
-def test_a_command_that_is_started_twice_sends_nobody_twice(run: Run, emulator: Emulator) -> None:
+@pytest.mark.usefixtures("run")
+def test_a_command_that_is_started_twice_sends_nobody_twice(
+    emulator: Emulator, program_file: Path
+) -> None:
     emulator.behavior = Behavior(rate_limit=0, latency_ms=300)
     write(people(*range(1_500)), "a.parquet")
     both = [
         subprocess.Popen(
-            [PROGRAM, "load", "a.parquet", "--json"],
+            [program_file, "load", "a.parquet", "--json"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -98,12 +97,12 @@ def test_a_command_that_is_started_twice_sends_nobody_twice(run: Run, emulator: 
         for _ in range(2)
     ]
 
-    ended = [one.communicate(timeout=120) for one in both]
+    ended = [process.communicate(timeout=120) for process in both]
 
-    assert [one.returncode for one in both] == [0, 0], ended
+    assert [process.returncode for process in both] == [0, 0], ended
     found = [json.loads(out) for out, _ in ended]
-    assert sorted(one["created"] for one in found) == [0, 1_500]
-    assert sorted(one["unchanged"] for one in found) == [0, 1_500]
+    assert sorted(figures["created"] for figures in found) == [0, 1_500]
+    assert sorted(figures["unchanged"] for figures in found) == [0, 1_500]
     assert {1} == set(emulator.times_sent.values())
     assert sum("Waiting for another run" in errors for _, errors in ended) == 1
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pty
 import signal
 import subprocess
 import time
@@ -29,10 +27,12 @@ def bulk(emulator: Emulator) -> int:
     return sum(request.method == "POST" for request in emulator.requests)
 
 
-def stopped_after(requests: int, emulator: Emulator, sign: int) -> tuple[int, str]:
-    """Starts a load, and asks it to end once Bunce has seen so many requests."""
+def stopped_after(
+    requests: int, emulator: Emulator, sign: int, program: Path = PROGRAM
+) -> tuple[int, str]:
+    """Start a load, and ask it to end once Bunce has seen so many requests."""
     process = subprocess.Popen(
-        [PROGRAM, *WORDS], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [program, *WORDS], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     with process:
         until = time.monotonic() + 120
@@ -73,7 +73,7 @@ def test_what_is_in_flight_is_settled_and_the_same_command_sends_the_rest(
 
 
 def test_a_function_of_the_user_s_is_told_that_a_run_was_stopped(
-    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, program_file: Path
 ) -> None:
     Path("hooked.py").write_text(
         "from pathlib import Path\n"
@@ -84,54 +84,25 @@ def test_a_function_of_the_user_s_is_told_that_a_run_was_stopped(
     write(people(*range(1_000)))
     emulator.behavior = Behavior(latency_ms=300)
 
-    code, errors = stopped_after(3, emulator, signal.SIGTERM)
+    code, errors = stopped_after(3, emulator, signal.SIGTERM, program_file)
 
     assert code == 1, errors
     assert Path("told").read_text().startswith("stopped, 1000 read: Stopped")
 
 
-def test_a_wait_that_bunce_has_asked_for_is_cut_short(run: Run, emulator: Emulator) -> None:
+def test_a_wait_that_bunce_has_asked_for_is_cut_short(
+    run: Run, emulator: Emulator, program_file: Path
+) -> None:
     write(people(*range(100)))
     emulator.behavior = Behavior(
         faults=(Fault("rate_limited", on_request=2, until_request=99, seconds=300),)
     )
 
     # which would take 300 seconds, and nobody waits for the program for so long
-    code, errors = stopped_after(2, emulator, signal.SIGTERM)
+    code, errors = stopped_after(2, emulator, signal.SIGTERM, program_file)
 
     assert code == 1
     assert "Stopped: " in errors
     emulator.behavior = Behavior()
     assert run(*WORDS).code == 0
     assert set(emulator.customers) == {str(n) for n in range(100)}
-
-
-def test_a_terminal_shows_rows_requests_and_rate(run: Run, emulator: Emulator) -> None:
-    write(people(*range(200)))
-    emulator.behavior = Behavior(latency_ms=200)
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [PROGRAM, *WORDS],
-        stdin=subprocess.DEVNULL,
-        stdout=theirs,
-        stderr=theirs,
-        env=os.environ | {"TERM": "xterm", "COLUMNS": "120"},
-    )
-    os.close(theirs)
-    seen = b""
-    with process:
-        while True:
-            try:
-                part = os.read(ours, 65_536)
-            except OSError:  # the other end is closed
-                break
-            if not part:
-                break
-            seen += part
-    os.close(ours)
-
-    text = seen.decode()
-    assert process.returncode == 0, text
-    assert "of 200 rows" in text
-    assert "rows/s" in text
-    assert "requests" in text

@@ -7,11 +7,12 @@ import inspect
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.conftest import PROGRAM, Done, people, write
+from tests.cli.conftest import Done, people, write
 
 from dlt_bunce import bunce
 from dlt_bunce.destination.configuration import BunceConfiguration
@@ -23,17 +24,25 @@ ROOT = Path(__file__).parent.parent.parent
 KEY = {"DESTINATION__BUNCE__CREDENTIALS__API_KEY": "sk_test_marked_key"}
 
 
-def dlt_bunce(*words: str, **environment: str) -> Done:
-    """The real command, with no setting but the key and what is given."""
-    done = subprocess.run(
-        [PROGRAM, *words],
-        env={**os.environ, **KEY, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
-    return Done(done.stdout, done.stderr, done.returncode)
+Command = Callable[..., Done]
+
+
+@pytest.fixture
+def dlt_bunce(program_file: Path) -> Command:
+    """Run the command with no setting but the key and what is given."""
+
+    def dlt_bunce(*words: str, **environment: str) -> Done:
+        done = subprocess.run(
+            [program_file, *words],
+            env={**os.environ, **KEY, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        return Done(done.stdout, done.stderr, done.returncode)
+
+    return dlt_bunce
 
 
 @pytest.fixture
@@ -52,7 +61,9 @@ def add(text: str) -> None:
         file.write(text)
 
 
-def test_store_account_and_region_come_from_config_toml(base: str, emulator: Emulator) -> None:
+def test_store_account_and_region_come_from_config_toml(
+    base: str, emulator: Emulator, dlt_bunce: Command
+) -> None:
     add('default_region = "ng"\n')
     file = write(people(1, mobile="0803 123 4567"))
 
@@ -67,13 +78,15 @@ def test_store_account_and_region_come_from_config_toml(base: str, emulator: Emu
     assert dlt_bunce("status", "--json").json["account"] == "shop"
 
 
-def test_thresholds_of_config_toml_fail_the_command(base: str) -> None:
+def test_thresholds_of_config_toml_fail_the_command(base: str, dlt_bunce: Command) -> None:
     add("max_reject_count = 0\n")
 
     assert dlt_bunce("load", write([*people(1), *people(2, mobile="call me")])).code == 3
 
 
-def test_dry_run_in_config_toml_sends_nothing_and_says_so(base: str, emulator: Emulator) -> None:
+def test_dry_run_in_config_toml_sends_nothing_and_says_so(
+    base: str, emulator: Emulator, dlt_bunce: Command
+) -> None:
     add("dry_run = true\n")
     file = write(people(1))
 
@@ -85,7 +98,9 @@ def test_dry_run_in_config_toml_sends_nothing_and_says_so(base: str, emulator: E
     assert figures.json["state"] == "dry_run"
 
 
-def test_dead_letters_keep_keys_alone_where_config_toml_says_so(base: str) -> None:
+def test_dead_letters_keep_keys_alone_where_config_toml_says_so(
+    base: str, dlt_bunce: Command
+) -> None:
     add('dead_letter_rows = "keys"\n')
     assert dlt_bunce("load", write(people(2, mobile="call me"))).code == 0
 
@@ -94,7 +109,9 @@ def test_dead_letters_keep_keys_alone_where_config_toml_says_so(base: str) -> No
     assert "call me" not in str(letter["source_row"])
 
 
-def test_environment_goes_before_dlts_files_and_those_before_config_toml(base: str) -> None:
+def test_environment_goes_before_dlts_files_and_those_before_config_toml(
+    base: str, dlt_bunce: Command
+) -> None:
     Path(".dlt").mkdir()
     Path(".dlt/config.toml").write_text('[destination.bunce]\naccount = "dlt"\n')
     file = write(people(1))
@@ -107,7 +124,7 @@ def test_environment_goes_before_dlts_files_and_those_before_config_toml(base: s
 
 
 def test_a_pipeline_of_ours_reads_the_same_file_and_its_own_section(
-    base: str, emulator: Emulator
+    base: str, emulator: Emulator, dlt_bunce: Command
 ) -> None:
     add('[pipelines.parquet]\nlocation = "exports/*.parquet"\n')
     write(people(1, 2), "exports/a.parquet")
@@ -153,7 +170,7 @@ def test_a_program_of_ones_own_reads_the_same_file(base: str, emulator: Emulator
     ],
 )
 def test_what_cannot_be_meant_in_config_toml_is_refused(
-    base: str, emulator: Emulator, line: str, told: str
+    base: str, emulator: Emulator, line: str, told: str, dlt_bunce: Command
 ) -> None:
     add(f"{line}\n")
 
@@ -177,7 +194,7 @@ def test_what_cannot_be_meant_in_config_toml_is_refused(
     ],
 )
 def test_what_cannot_be_meant_in_the_environment_is_refused(
-    base: str, emulator: Emulator, variable: str, value: str, told: str
+    base: str, emulator: Emulator, variable: str, value: str, told: str, dlt_bunce: Command
 ) -> None:
     done = dlt_bunce("load", write(people(1)), **{variable: value})
 
@@ -186,7 +203,7 @@ def test_what_cannot_be_meant_in_the_environment_is_refused(
     assert not emulator.customers
 
 
-def test_a_command_that_only_looks_refuses_a_misspelt_store(base: str) -> None:
+def test_a_command_that_only_looks_refuses_a_misspelt_store(base: str, dlt_bunce: Command) -> None:
     add('store_ulr = "sqlite:///other.sqlite"\n')
 
     done = dlt_bunce("status")
@@ -195,7 +212,7 @@ def test_a_command_that_only_looks_refuses_a_misspelt_store(base: str) -> None:
     assert "Did you mean store_url?" in done.errors
 
 
-def test_the_file_of_another_program_is_left_alone(emulator: Emulator) -> None:
+def test_the_file_of_another_program_is_left_alone(emulator: Emulator, dlt_bunce: Command) -> None:
     Path("config.toml").write_text('baseURL = "https://example.org"\ntheme = "x"\n')
 
     done = dlt_bunce("load", write(people(1)), DESTINATION__BUNCE__BASE_URL=emulator.base_url)
@@ -221,14 +238,17 @@ def test_arguments_of_another_kind_are_refused(given: Any) -> None:
 
 def test_the_arguments_of_bunce_are_the_fields_of_its_configuration() -> None:
     parameters = inspect.signature(bunce.__init__).parameters.values()
-    given = {one.name for one in parameters if one.kind is not one.VAR_KEYWORD} - {"self"}
+    named = [known for known in parameters if known.kind is not known.VAR_KEYWORD]
+    given = {parameter.name for parameter in named} - {"self"}
     fields = {field.name for field in dataclasses.fields(BunceConfiguration)}
 
     assert given == {name for name in fields - {"destination_type"} if name[:2] != "__"}
 
 
 @pytest.mark.parametrize("command", ["status", "adopt"])
-def test_an_account_that_the_store_has_not_is_refused(base: str, command: str) -> None:
+def test_an_account_that_the_store_has_not_is_refused(
+    base: str, command: str, dlt_bunce: Command
+) -> None:
     assert dlt_bunce("load", write(people(1))).code == 0
 
     done = dlt_bunce(command, "--account", "nope")
@@ -237,7 +257,9 @@ def test_an_account_that_the_store_has_not_is_refused(base: str, command: str) -
     assert "The store has no account 'nope'. It has: shop." in done.errors
 
 
-def test_adopt_makes_the_first_account_and_another_when_told_to(base: str) -> None:
+def test_adopt_makes_the_first_account_and_another_when_told_to(
+    base: str, dlt_bunce: Command
+) -> None:
     assert dlt_bunce("adopt").code == 0
     assert dlt_bunce("adopt", "--account", "second", "--new-account").code == 0
     assert dlt_bunce("status", "--account", "second").code == 0

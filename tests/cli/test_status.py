@@ -30,7 +30,7 @@ def test_accounts_are_listed_without_their_keys(run: Run) -> None:
     write(people(1))
     run("load", "customers.parquet")
 
-    assert [one["account"] for one in run("account", "list", "--json").json] == ["default"]
+    assert [account["account"] for account in run("account", "list", "--json").json] == ["default"]
     assert "sk_test" not in run("account", "list").output
     assert "default" in run("account", "list").output
 

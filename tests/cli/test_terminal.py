@@ -5,35 +5,31 @@ from __future__ import annotations
 import os
 import pty
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
 from types import MappingProxyType
 
 import pytest
 
 from dlt_bunce.emulator import Behavior, Emulator
 
-from .conftest import PROGRAM, Run, people, write
+from .conftest import Run, people, write
+
+Terminal = Callable[..., str]
 
 
-def test_the_key_is_asked_for_on_a_terminal_and_not_shown(
-    run: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write(people(1))
-    monkeypatch.delenv("DESTINATION__BUNCE__CREDENTIALS__API_KEY")
-
-    shown = on_a_terminal("load", "customers.parquet", answers={"key:": "sk_test_typed\n"})
-
-    assert "Bunce API key:" in shown
-    assert "sk_test_typed" not in shown
-    assert {"1"} == set(emulator.customers)
+@pytest.fixture
+def on_a_terminal(program_file: Path) -> Terminal:
+    """Run the command on a terminal, answer what is asked, and return what is seen."""
+    return partial(_run, program_file)
 
 
-def on_a_terminal(*words: str, answers: Mapping[str, str] = MappingProxyType({})) -> str:
-    """What a person sees who runs the command on a terminal, and answers what is asked."""
+def _run(program: Path, *words: str, answers: Mapping[str, str] = MappingProxyType({})) -> str:
     ours, theirs = pty.openpty()
     waiting = dict(answers)
     with subprocess.Popen(
-        [PROGRAM, *words],
+        [program, *words],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
@@ -57,8 +53,22 @@ def _read(terminal: int) -> bytes:
         return b""
 
 
+@pytest.mark.usefixtures("run")
+def test_the_key_is_asked_for_on_a_terminal_and_not_shown(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, on_a_terminal: Terminal
+) -> None:
+    write(people(1))
+    monkeypatch.delenv("DESTINATION__BUNCE__CREDENTIALS__API_KEY")
+
+    shown = on_a_terminal("load", "customers.parquet", answers={"key:": "sk_test_typed\n"})
+
+    assert "Bunce API key:" in shown
+    assert "sk_test_typed" not in shown
+    assert {"1"} == set(emulator.customers)
+
+
 def test_progress_is_shown_on_a_terminal_only(
-    run: Run, program: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+    program: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, on_a_terminal: Terminal
 ) -> None:
     write(people(*range(1, 51)))
     emulator.behavior = Behavior(rate_limit=0, latency_ms=300)
@@ -71,3 +81,22 @@ def test_progress_is_shown_on_a_terminal_only(
     assert "unchanged" in piped.output
     assert "50 rows" not in piped.output + piped.errors
     assert piped.errors == ""
+
+
+@pytest.mark.usefixtures("run")
+def test_a_terminal_shows_rows_requests_and_rate(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, on_a_terminal: Terminal
+) -> None:
+    monkeypatch.setenv("DESTINATION__BUNCE__MAX_BATCH_SIZE", "10")
+    monkeypatch.setenv("DESTINATION__BUNCE__CONCURRENCY", "2")
+    monkeypatch.setenv("DESTINATION__BUNCE__MAX_CONCURRENCY", "2")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    write(people(*range(200)))
+    emulator.behavior = Behavior(latency_ms=200)
+
+    shown = on_a_terminal("load", "customers.parquet", "--json")
+
+    assert "of 200 rows" in shown
+    assert "rows/s" in shown
+    assert "requests" in shown

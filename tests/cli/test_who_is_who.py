@@ -99,7 +99,7 @@ def test_rows_that_the_source_has_deleted_are_told(
         return
     name = write(rows)
     checked = run("check", name, "--json").json["warnings"]
-    assert [one["code"] for one in checked] == ["deleted_at_source"]
+    assert [warning["code"] for warning in checked] == ["deleted_at_source"]
     assert column in checked[0]["text"] + checked[0]["remedy"]
     done = run("load", name)
     assert f"3 rows have a value in '{column}'" in " ".join(done.output.split())

@@ -49,7 +49,7 @@ def test_a_changed_customer_is_updated_where_merge_is_chosen_or_nobody_has_chose
             data = data.with_name("customers")
         DOORS[door](make(), data)
 
-    assert [name] == [one["first_name"] for one in emulator.customers.values()]
+    assert [name] == [sent["first_name"] for sent in emulator.customers.values()]
 
 
 def test_plain_rows_are_merged_by_flush_and_run_and_other_arguments_are_passed_on(
@@ -66,7 +66,7 @@ def test_plain_rows_are_merged_by_flush_and_run_and_other_arguments_are_passed_o
             loader_file_format="jsonl",
         )
 
-    assert [one["first_name"] for one in emulator.customers.values()] == ["Ann"]
+    assert [sent["first_name"] for sent in emulator.customers.values()] == ["Ann"]
     table = make().default_schema.tables["customers"]
     assert table["columns"]["customer_id"]["primary_key"]
 
@@ -76,7 +76,7 @@ def test_an_argument_goes_before_the_resource(make: MakePipeline, emulator: Emul
         data = declared([customer(1, first_name=first)], "append")
         flush_and_run(make(), data, write_disposition="merge")
 
-    assert [one["first_name"] for one in emulator.customers.values()] == ["Ann"]
+    assert [sent["first_name"] for sent in emulator.customers.values()] == ["Ann"]
 
 
 def test_a_resource_that_replaces_is_refused_before_a_row_is_extracted(make: MakePipeline) -> None:

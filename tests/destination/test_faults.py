@@ -211,8 +211,8 @@ def test_past_the_limit_everybody_waits_as_told(make: MakePipeline, emulator: Em
 
 HOLD = """
 import sqlite3, time
-other = sqlite3.connect("bunce.sqlite")
-other.execute("BEGIN IMMEDIATE")
+connection = sqlite3.connect("bunce.sqlite")
+connection.execute("BEGIN IMMEDIATE")
 print("held", flush=True)
 time.sleep(1.5)
 """
@@ -223,14 +223,15 @@ def test_a_store_that_another_program_holds_is_waited_for(
 ) -> None:
     load(make(), 0, 10)
     # a process of its own: locks of two SQLite libraries in one process do not see each other
-    with subprocess.Popen([sys.executable, "-c", HOLD], stdout=subprocess.PIPE, text=True) as other:
-        assert other.stdout
-        assert other.stdout.readline() == "held\n"
+    command = [sys.executable, "-c", HOLD]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == "held\n"
         started = time.monotonic()
 
         assert load(make(), 10, 30).created == 20
 
-        assert other.poll() is not None or time.monotonic() - started > 1
+        assert holder.poll() is not None or time.monotonic() - started > 1
     completes(make, emulator)
 
 
@@ -251,9 +252,9 @@ def test_a_store_of_a_newer_version_stops_the_run_before_a_row_is_sent(
 
 
 def change_version(by: int) -> None:
-    with closing(sqlite3.connect("bunce.sqlite")) as other:
-        other.execute(f"UPDATE bunce_schema SET version = version + {by}")
-        other.commit()
+    with closing(sqlite3.connect("bunce.sqlite")) as connection:
+        connection.execute(f"UPDATE bunce_schema SET version = version + {by}")
+        connection.commit()
 
 
 def test_a_postgres_store_that_may_only_be_read_stops_the_run_before_a_row_is_sent(

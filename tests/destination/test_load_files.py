@@ -24,7 +24,7 @@ def put(folder: Path, name: str, *ids: str) -> Path:
     if name.endswith("parquet"):
         pq.write_table(table, folder / name)
     else:
-        lines = "".join(f'{{"id": "{one}", "note": "{one}"}}\n' for one in ids)
+        lines = "".join(f'{{"id": "{number}", "note": "{number}"}}\n' for number in ids)
         opener = gzip.open if name.endswith("gz") else open
         with opener(folder / name, "wt", encoding="utf-8") as file:  # type: ignore[operator]
             file.write(lines)
@@ -60,9 +60,9 @@ def test_a_file_is_read_to_its_end_while_it_moves_and_is_found_where_it_went(nam
     source = load_file(str(file))
     tables = source.chunks(20)
     read = [next(tables).num_rows]
-    for folder, other in ((STARTED, name), (NEW, name.replace(".0.", ".1.")), (DONE, name)):
+    for folder, moved in ((STARTED, name), (NEW, name.replace(".0.", ".1.")), (DONE, name)):
         folder.mkdir(exist_ok=True)
-        file = file.rename(folder / other)
+        file = file.rename(folder / moved)
         assert sum(table.num_rows for table in source.chunks(20)) == 50
 
     assert read + [table.num_rows for table in tables] == [20, 20, 10]

@@ -65,7 +65,7 @@ def test_a_pipeline_may_have_any_name_that_dlt_takes(
     loaded = flush_and_run(pipeline, resource)
 
     assert (loaded.created, run_summary(pipeline).created) == (1, 1)
-    assert [(one.state, one.created) for one in told] == [("failed", 0), ("completed", 1)]
+    assert [(run.state, run.created) for run in told] == [("failed", 0), ("completed", 1)]
     with Database(STORE) as db:
         assert db.rows("SELECT account FROM bunce_accounts") == [{"account": "own"}]
     assert list(emulator.customers) == ["c1"]

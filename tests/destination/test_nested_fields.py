@@ -105,6 +105,6 @@ def test_two_columns_are_one_device(
 
     assert found.created == 4
     assert found.warnings == {"devices_left_out": 1}
-    tokens = [one.get("devices") or [] for one in emulator.customers.values()]
+    tokens = [sent.get("devices") or [] for sent in emulator.customers.values()]
     kinds = [[(d["device_type"], d["device_token"]) for d in devices] for devices in tokens]
     assert kinds == [[("ios", "t1")], [], [], [("web", "t4")]]

@@ -51,5 +51,6 @@ def test_a_dry_run_makes_no_store(make: MakePipeline, postgres_store: str) -> No
 
     assert (run_summary(pipeline).created, run_summary(pipeline).rejected) == (1, 1)
     schema = postgres_store.rpartition("schema=")[2]
-    with psycopg.connect(postgres_store.replace("&schema", "&application_name")) as other:
-        assert other.execute("SELECT to_regnamespace(%s) IS NULL", (schema,)).fetchone() == (True,)
+    with psycopg.connect(postgres_store.replace("&schema", "&application_name")) as connection:
+        found = connection.execute("SELECT to_regnamespace(%s) IS NULL", (schema,)).fetchone()
+    assert found == (True,)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import pytest
+from tests.forks import Forks
 
 from dlt_bunce.emulator import Behavior, Emulator
 
-ROWS = int(os.environ.get("DLT_BUNCE_TEST_RACE_ROWS", "12000"))
-"""Customers of each process: more than one chunk."""
+ROWS = int(os.environ.get("DLT_BUNCE_TEST_RACE_ROWS", "32000"))
+"""Customers of each process: several chunks, each of which all processes want."""
 
 PROGRAM = """
 import json, sys, dlt, pyarrow as pa
@@ -56,15 +57,23 @@ def store(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue("postgres_store"))
 
 
-def race(
-    store_url: str, emulator: Emulator, versions: Sequence[int], rows: int = ROWS
+Race = Callable[..., list[dict[str, int]]]
+
+
+@pytest.fixture
+def race(store: str, emulator: Emulator, loading: Forks) -> Race:
+    """Load the same customers from a process for each version; return what each counted."""
+    return partial(_race, store, emulator, loading)
+
+
+def _race(
+    store_url: str, emulator: Emulator, loading: Forks, versions: Sequence[int], rows: int = ROWS
 ) -> list[dict[str, int]]:
-    """Loads the same customers from a process for each version; what each of them counted."""
     started = time.monotonic()
     where = [emulator.base_url, store_url, str(rows)]
     running = [
         subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, f"worker{number}", *where, str(version)],
+            loading.python(PROGRAM, f"worker{number}", *where, str(version)),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -93,11 +102,11 @@ def race(
 
 @pytest.mark.parametrize("processes", [2, 8])
 def test_processes_with_the_same_rows_send_nobody_twice(
-    emulator: Emulator, store: str, processes: int
+    emulator: Emulator, race: Race, processes: int
 ) -> None:
     emulator.behavior = Behavior(rate_limit=0, latency_ms=20)
 
-    counts = race(store, emulator, [1] * processes)
+    counts = race([1] * processes)
 
     assert {1} == set(emulator.times_sent.values())
     assert len(emulator.customers) == ROWS
@@ -106,10 +115,10 @@ def test_processes_with_the_same_rows_send_nobody_twice(
         assert ROWS == count["read"] == count["created"] + count["unchanged"] + count["adopted"]
 
 
-def test_the_newest_version_wins_whoever_comes_first(emulator: Emulator, store: str) -> None:
+def test_the_newest_version_wins_whoever_comes_first(emulator: Emulator, race: Race) -> None:
     emulator.behavior = Behavior(rate_limit=0, latency_ms=20)
 
-    counts = race(store, emulator, [2, 3, 1], rows=2_000)
+    counts = race([2, 3, 1], rows=2_000)
 
     assert {"Ada 3"} == {sent["first_name"] for sent in emulator.customers.values()}
     assert {2_000} == {count["read"] for count in counts}

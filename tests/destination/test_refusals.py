@@ -166,12 +166,12 @@ def test_another_address_with_the_same_key_is_another_workspace(
     make: MakePipeline, emulator: Emulator
 ) -> None:
     make().run([customer(1)], table_name="customers", write_disposition="merge")
-    with Emulator(Behavior(rate_limit=0)) as other:
-        elsewhere = make("elsewhere", base_url=other.base_url)
+    with Emulator(Behavior(rate_limit=0)) as workspace:
+        elsewhere = make("elsewhere", base_url=workspace.base_url)
         error = refused(elsewhere, [customer(1)], table_name="customers", write_disposition="merge")
-        named = make("named", base_url=other.base_url, account="second")
+        named = make("named", base_url=workspace.base_url, account="second")
         named.run([customer(1)], table_name="customers", write_disposition="merge")
 
         assert isinstance(error, AccountError)
         assert "dlt-bunce account rotate" in str(error)
-        assert {"c1"} == set(other.customers)
+        assert {"c1"} == set(workspace.customers)

@@ -102,12 +102,12 @@ def test_a_replay_that_fails_leaves_the_letters_open(
 
 def test_replays_are_one_at_a_time(make: MakePipeline, emulator: Emulator) -> None:
     make().run([customer(1), customer(2, phone_no="bad")], table_name="customers")
-    other = sqlite3.connect("bunce.sqlite-replay", isolation_level=None)
-    other.execute("BEGIN EXCLUSIVE")
+    lock = sqlite3.connect("bunce.sqlite-replay", isolation_level=None)
+    lock.execute("BEGIN EXCLUSIVE")
     try:
         with pytest.raises(StoreError, match="Another replay is running"):
             replayed(emulator)
     finally:
-        other.close()
+        lock.close()
 
     assert replayed(emulator).summary.read == 1

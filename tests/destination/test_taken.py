@@ -56,8 +56,8 @@ def test_customers_that_were_there_before_are_adopted_or_updated(
     make: MakePipeline, emulator: Emulator
 ) -> None:
     same = [customer(n) for n in range(0, 300, 3)]
-    other = [customer(n, first_name="Old") for n in range(1, 300, 3)]
-    emulator.seed([*same, *other])
+    outdated = [customer(n, first_name="Old") for n in range(1, 300, 3)]
+    emulator.seed([*same, *outdated])
     pipeline = make(batch_size=BATCH, max_batch_size=BATCH)
 
     pipeline.run(

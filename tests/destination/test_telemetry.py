@@ -234,5 +234,5 @@ def test_http_instrumentations_add_no_span_of_their_own(
     monkeypatch.setattr(requests.Session, "send", send)
     flush_and_run(make(), rows_of([customer(1)]))
 
-    assert sorted({bool(one) for one in asked}) == [True]
+    assert sorted({bool(value) for value in asked}) == [True]
     assert context.get_value(context._SUPPRESS_HTTP_INSTRUMENTATION_KEY) is None  # noqa: SLF001

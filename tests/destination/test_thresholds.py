@@ -223,8 +223,8 @@ def test_a_dry_run_tells_what_the_run_would_exceed(make: MakePipeline, emulator:
     )
     assert len(emulator.customers) == 10
     # there is no store yet, and so nothing to compare with
-    other = make(store_url="sqlite:///other.sqlite", dry_run=True, **{LEAST: 0.5})
-    assert load(other, good(1)).read == 1
+    pipeline = make(store_url="sqlite:///elsewhere.sqlite", dry_run=True, **{LEAST: 0.5})
+    assert load(pipeline, good(1)).read == 1
 
 
 def test_a_replay_is_not_judged(make: MakePipeline, emulator: Emulator) -> None:

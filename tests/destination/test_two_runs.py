@@ -7,10 +7,12 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.forks import Forks
 
 from dlt_bunce.destination.run_lock import owner_of, run_lock
 from dlt_bunce.emulator import Behavior, Emulator, Fault
@@ -47,15 +49,22 @@ print(json.dumps({"read": summary.read, "fates": summary.fates}))
 """
 
 
-def start(emulator: Emulator, how: str, first: int, folder: str = "p") -> subprocess.Popen[str]:
-    """A process that loads 500 customers, from this number on."""
-    arguments = [emulator.base_url, how, str(first), folder]
-    return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start(emulator: Emulator, loading: Forks) -> Start:
+    """Start a process that loads 500 customers, from a number on."""
+
+    def start(how: str, first: int, folder: str = "p") -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            loading.python(PROGRAM, emulator.base_url, how, str(first), folder),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start
 
 
 def figures(process: subprocess.Popen[str]) -> Any:
@@ -74,48 +83,52 @@ def wait_for_requests(emulator: Emulator, count: int) -> None:
 
 
 @pytest.mark.parametrize("how", ["flush_and_run", "run"])
-@pytest.mark.parametrize("gap_s", [0.0, 0.4, 1.5])
+@pytest.mark.parametrize("requests", [0, 1, 3])
 def test_each_of_two_runs_in_one_folder_brings_its_own_rows(
-    emulator: Emulator, how: str, gap_s: float
+    emulator: Emulator, how: str, requests: int, start: Start
 ) -> None:
     emulator.behavior = Behavior(rate_limit=0, latency_ms=200)
-    first = start(emulator, how, 0)
-    time.sleep(gap_s)
-    second = start(emulator, how, ROWS)
+    first = start(how, 0)
+    wait_for_requests(emulator, requests)
+    second = start(how, ROWS)
 
     found = [figures(first), figures(second)]
 
-    assert [(one["read"], one["fates"]["created"]) for one in found] == [(ROWS, ROWS)] * 2
+    assert [(run["read"], run["fates"]["created"]) for run in found] == [(ROWS, ROWS)] * 2
     assert {f"c{i}" for i in range(2 * ROWS)} == set(emulator.customers)
     assert {1} == set(emulator.times_sent.values())
 
 
 @pytest.mark.parametrize("how", ["flush_and_run", "run"])
-def test_the_same_rows_started_twice_are_sent_once(emulator: Emulator, how: str) -> None:
+def test_the_same_rows_started_twice_are_sent_once(
+    emulator: Emulator, how: str, start: Start
+) -> None:
     emulator.behavior = Behavior(rate_limit=0, latency_ms=200)
-    both = [start(emulator, how, 0), start(emulator, how, 0)]
+    both = [start(how, 0), start(how, 0)]
 
-    found = [figures(one)["fates"] for one in both]
+    found = [figures(process)["fates"] for process in both]
 
-    assert sorted(one["created"] for one in found) == [0, ROWS]
-    assert sorted(one["unchanged"] for one in found) == [0, ROWS]
+    assert sorted(fates["created"] for fates in found) == [0, ROWS]
+    assert sorted(fates["unchanged"] for fates in found) == [0, ROWS]
     assert {1} == set(emulator.times_sent.values())
 
 
-def test_a_copied_folder_sends_nothing_that_its_original_is_sending(emulator: Emulator) -> None:
+def test_a_copied_folder_sends_nothing_that_its_original_is_sending(
+    emulator: Emulator, start: Start
+) -> None:
     # the third request brings customers: a key check comes first
     slow = Fault("hang_before", on_request=3, seconds=4.0)
     emulator.behavior = Behavior(rate_limit=0, faults=(slow,))
-    first = start(emulator, "run", 0)
+    first = start("run", 0)
     wait_for_requests(emulator, 3)
     shutil.copytree("p", "q")
-    second = start(emulator, "flush", 0, "q")
+    second = start("flush", 0, "q")
 
     found = [figures(first)["fates"], figures(second)["fates"]]
 
     assert {f"c{i}" for i in range(ROWS)} == set(emulator.customers)
     assert {1} == set(emulator.times_sent.values())
-    assert [one["deferred"] for one in found] == [0] * 2
+    assert [fates["deferred"] for fates in found] == [0] * 2
 
 
 def test_a_run_that_finds_another_says_which_and_what_to_do(emulator: Emulator) -> None:
@@ -129,16 +142,16 @@ with run_lock(Path("p/same")):
 """
     with subprocess.Popen(
         [sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as other:
-        assert other.stdout is not None
-        pid = other.stdout.readline().strip()
+    ) as holder:
+        assert holder.stdout is not None
+        pid = holder.stdout.readline().strip()
         with (
             pytest.raises(RunInProgressError, match=rf"process {pid} on .* since .*wait_for_run"),
             run_lock(Path("p/same"), lambda: 0.2),
         ):
             pass
-        other.kill()
-        other.wait()
+        holder.kill()
+        holder.wait()
         with run_lock(Path("p/same"), lambda: 5) as owner:
             # the one that was killed is known to be gone; its claims protect nobody
             assert len(owner.ended) == 1
@@ -150,10 +163,10 @@ with run_lock(Path("p/same")):
         assert elsewhere.ended == ()
 
 
-def test_a_store_that_goes_in_mid_load_ends_the_run(emulator: Emulator) -> None:
+def test_a_store_that_goes_in_mid_load_ends_the_run(emulator: Emulator, start: Start) -> None:
     slow = Fault("hang_before", on_request=3, seconds=3.0)
     emulator.behavior = Behavior(rate_limit=0, faults=(slow,))
-    process = start(emulator, "run", 0)
+    process = start("run", 0)
     wait_for_requests(emulator, 3)
     for file in Path().glob("s.sqlite*"):
         file.unlink()

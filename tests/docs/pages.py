@@ -57,12 +57,12 @@ def blocks(page: Path) -> Iterator[Block]:
     """The blocks of a page, each of bash with the block of text that follows at once."""
     text = page.read_text("utf-8")
     found = list(_BLOCK.finditer(text))
-    for one, after in itertools.zip_longest(found, found[1:]):
-        language, content = one[2], textwrap.dedent(one[3])
+    for block, after in itertools.zip_longest(found, found[1:]):
+        language, content = block[2], textwrap.dedent(block[3])
         if (
             after is not None
             and (language, after[2]) == ("bash", "text")
-            and not text[one.end() : after.start()].strip()
+            and not text[block.end() : after.start()].strip()
         ):
             yield Block(language, content, textwrap.dedent(after[3]), after.span(3))
         else:

@@ -60,7 +60,7 @@ def test_none_among_the_batches_asks_for_what_has_come_in() -> None:
         on_abort=lambda: None,
     )
     for group in groups:
-        settled += [key for one in group for key in one.batch.column("customer_id").to_pylist()]
+        settled += [key for sent in group for key in sent.batch.column("customer_id").to_pylist()]
 
     assert seen == [["c1"]]
     assert settled == ["c1", "c2"]

@@ -165,8 +165,8 @@ def test_a_lease_that_was_lost_stays_lost_when_the_clock_goes_back(
 
 @pytest.mark.parametrize("lease_s", [0.5, 2.0, 180.0])
 def test_a_load_waits_for_longer_than_a_lease_and_asks_often_meanwhile(lease_s: float) -> None:
-    first, *others = waits(lease_s)
+    first, *later = waits(lease_s)
 
     assert first == 0.0
-    assert lease_s < sum(others) <= lease_s + 10
-    assert max(others) <= max(0.2, lease_s / 10)
+    assert lease_s < sum(later) <= lease_s + 10
+    assert max(later) <= max(0.2, lease_s / 10)

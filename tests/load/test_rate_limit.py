@@ -114,12 +114,12 @@ def test_whoever_is_refused_pauses_everybody_and_the_budget_gets_smaller_for_a_w
     processes: Make,
 ) -> None:
     clock = Time()
-    one, _ = budgets = processes(clock, 2, 600)
+    first, _ = budgets = processes(clock, 2, 600)
     simulate(clock, budgets, 10, [0.0, 0.0])
     refused = clock.now
 
-    one.pause(30)
-    one.pause(30)
+    first.pause(30)
+    first.pause(30)
     departures = simulate(clock, budgets, 150, [0.0, 0.0])
 
     # the other had taken two moments at most before it was told

@@ -10,8 +10,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.forks import Forks
+
 ROOT = Path(__file__).parent.parent.parent
 BIN = Path(sys.executable).parent
+# an installation of its own has a database of its own
+_IN_FORK = """
+from airflow import settings
+settings.dispose_orm()
+settings.configure_vars()
+settings.configure_orm()
+"""
+_MAIN = """
+import sys
+from airflow.__main__ import main
+sys.exit(main())
+"""
 
 
 @dataclass
@@ -21,6 +35,8 @@ class Airflow:
     home: Path
     connections: dict[str, dict[str, Any]] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
+    forks: Forks | None = None
+    """Where its processes come from, if not from new Pythons."""
 
     @property
     def env(self) -> dict[str, str]:
@@ -32,8 +48,8 @@ class Airflow:
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home}/airflow.db",
             "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
             "RUNTIME__DLTHUB_TELEMETRY": "false",
-            # the default
-            "PROVIDERS__ENABLE_AIRFLOW_SECRETS": "true",
+            # as docs/deploying.md advises; with the default each load looks up 700 variables
+            "PROVIDERS__ENABLE_AIRFLOW_SECRETS": "false",
         }
         for name, connection in self.connections.items():
             settings[f"AIRFLOW_CONN_{name.upper()}"] = json.dumps(connection)
@@ -41,8 +57,11 @@ class Airflow:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start `airflow …` in its own process group."""
+        command: list[Any] = [BIN / "airflow", *arguments]
+        if self.forks is not None:
+            command = self.forks.python(_IN_FORK + _MAIN, *arguments)
         return subprocess.Popen(
-            [BIN / "airflow", *arguments],
+            command,
             env=self.env,
             cwd=self.home,
             stdout=subprocess.PIPE,
@@ -60,8 +79,11 @@ class Airflow:
 
     def python(self, program: str) -> Any:
         """Run a program in Airflow's environment and parse its last line of output as JSON."""
+        command = [sys.executable, "-c", program]
+        if self.forks is not None:
+            command = self.forks.python(_IN_FORK + program)
         result = subprocess.run(
-            [sys.executable, "-c", program],
+            command,
             env=self.env,
             capture_output=True,
             text=True,

@@ -121,9 +121,9 @@ def _title(process: psutil.Process) -> str:
     return ""
 
 
-def wait_until(condition: Callable[[], bool], *, seconds: float) -> None:
+def wait_until(condition: Callable[[], bool], *, seconds: float, every: float = 0.05) -> None:
     """Wait until a condition holds; fail if it does not within `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"the condition did not hold within {seconds} s"
-        time.sleep(0.05)
+        time.sleep(every)

@@ -96,6 +96,8 @@ def test_each_interval_loads_its_customers_and_a_cleared_one_sends_nothing(
 def test_too_many_rejected_rows_fail_the_task_after_everything_is_recorded(
     airflow: Airflow, emulator: Emulator
 ) -> None:
+    # dlt's default: it looks up each setting among Airflow's variables, too
+    airflow.environment["PROVIDERS__ENABLE_AIRFLOW_SECRETS"] = "true"
     [result] = run(airflow, "bunce_sync", "2026-11-04", max_reject_share=0.001)
 
     assert (result["state"], result["tasks"]["load -1"]) == ("failed", "failed")

@@ -119,7 +119,7 @@ def test_the_daemon_retries_a_shard_whose_worker_was_killed(
                 "UPDATE bunce_customers SET lease_until = $1 WHERE lease_until > 0", (until,)
             )
         emulator.behavior = Behavior(rate_limit=0)
-        wait_until(lambda: "SUCCESS" in daemon.runs(), seconds=300)
+        wait_until(lambda: "SUCCESS" in daemon.runs(), seconds=300, every=1)
         runs = daemon.runs()
 
     print(f"killed after {before} of 2138 customers; runs: {runs}")

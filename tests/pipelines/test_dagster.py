@@ -21,6 +21,8 @@ from tests.pipelines.crm import FILL
 from dlt_bunce.emulator import Behavior, Emulator
 
 FILE = Path(__file__).parent.parent.parent / "pipelines" / "dagster_defs.py"
+# each step in a process of its own that does not import everything anew
+FORKED = {"start_method": {"forkserver": {}}}
 pytestmark = pytest.mark.filterwarnings("default")  # Dagster and dlt trigger warnings
 
 
@@ -245,6 +247,8 @@ def test_three_partitions_at_once_are_each_well_at_the_first_try(
         (home / "dagster.yaml").write_text(json.dumps({"telemetry": {"enabled": False}}))
     command = (
         *(Path(sys.executable).parent / "dagster", "asset", "materialize", "-f", FILE),
+        # steps and checks in the process of their run: several runs are what this is about
+        *("--config-json", json.dumps({"execution": {"config": {"in_process": {}}}})),
         *("--select", "bunce/sync", "--partition"),
     )
 
@@ -281,6 +285,7 @@ def test_the_command_line_runs_a_shard_in_its_own_process(
         [
             Path(sys.executable).parent / "dagster",
             *("asset", "materialize", "-f", str(FILE)),
+            *("--config-json", json.dumps({"execution": {"config": {"multiprocess": FORKED}}})),
             *("--select", "bunce/backfill", "--partition", "2/8"),
         ],
         env={**os.environ, **environment},

@@ -118,8 +118,10 @@ def figures(stdout: str) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_help_describes_the_source_and_the_settings(run: Callable[..., Any], name: str) -> None:
-    shown = run(name, "--help")
+def test_help_describes_the_source_and_the_settings(
+    run_anew: Callable[..., Any], name: str
+) -> None:
+    shown = run_anew(name, "--help")
 
     assert (shown.returncode, shown.stderr) == (0, "")
     assert "[destination.bunce]" in shown.stdout

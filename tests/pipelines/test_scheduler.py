@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,13 @@ from dlt_bunce.emulator import Behavior, Emulator
 
 
 @pytest.fixture
-def _home(tmp_path: Path) -> Path:
-    home = tmp_path / "airflow"
-    home.mkdir()
-    Airflow(home).run("db", "migrate")
-    return home
+def _home(_new_home: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(_new_home, tmp_path / "airflow"))
+
+
+@pytest.fixture
+def _airflow_forks() -> None:
+    """The scheduler starts and watches Pythons of its own."""
 
 
 def test_the_scheduler_retries_shards_whose_workers_were_killed(

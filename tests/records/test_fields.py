@@ -47,12 +47,12 @@ def test_these_are_all_fields() -> None:
 @pytest.mark.parametrize("field", FIELDS)
 def test_a_field_that_changes_changes_what_is_sent_and_how_it_compares(field: str) -> None:
     before, sent = prepared(BEFORE)
-    after, other = prepared(BEFORE | {field: AFTER[field]})
+    after, changed = prepared(BEFORE | {field: AFTER[field]})
 
     assert before != after
-    assert {field} == {name for name in sent if sent[name] != other[name]}
+    assert {field} == {name for name in sent if sent[name] != changed[name]}
     if field != "customer_id":  # by which customers are found
-        match = compare(sent, other)
+        match = compare(sent, changed)
         assert not (match.email and match.rest)
 
 
@@ -62,7 +62,7 @@ def test_a_field_that_is_new_counts_only_where_a_row_has_it() -> None:
 
     before, after = fingerprint(rows), fingerprint({"nickname": new, **rows})
 
-    assert [one == other for one, other in zip(before, after, strict=True)] == [True, False]
+    assert [old == new for old, new in zip(before, after, strict=True)] == [True, False]
     assert after == fingerprint({**rows, "nickname": new})
 
 

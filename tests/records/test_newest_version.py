@@ -100,13 +100,14 @@ def test_each_row_lands_in_one_place_and_order_does_not_matter(
     shuffled = random.sample(rows, len(rows))
 
     result = prepare(pa.Table.from_pylist(rows, VERSIONED), BY_SEEN, Rules())
-    other = prepare(pa.Table.from_pylist(shuffled, VERSIONED), BY_SEEN, Rules())
+    in_other_order = prepare(pa.Table.from_pylist(shuffled, VERSIONED), BY_SEEN, Rules())
 
     assert_balanced(result)
-    assert_balanced(other)
+    assert_balanced(in_other_order)
     seen = result.accepted["row"].to_pylist() + result.rejected["row"].to_pylist()
     assert len(seen) == len(set(seen))
     for part in ("accepted", "rejected"):
-        one, two = getattr(result, part), getattr(other, part)
+        first, second = getattr(result, part), getattr(in_other_order, part)
         order = [(name, "ascending") for name in ("fingerprint", "version")]
-        assert one.sort_by(order).drop_columns(["row"]) == two.sort_by(order).drop_columns(["row"])
+        parts = [rows.sort_by(order).drop_columns(["row"]) for rows in (first, second)]
+        assert parts[0] == parts[1]

@@ -64,10 +64,10 @@ _rows = st.tuples(_values, _values, _values)
 
 @given(_rows, _rows)
 def test_two_rows_have_one_fingerprint_just_when_they_have_one_payload(
-    one: tuple[str | None, ...], other: tuple[str | None, ...]
+    first: tuple[str | None, ...], second: tuple[str | None, ...]
 ) -> None:
     columns = {
-        name: pa.array([one[at], other[at]], pa.string())
+        name: pa.array([first[at], second[at]], pa.string())
         for at, name in enumerate(("customer_id", "email", "devices"))
     }
 

@@ -80,8 +80,8 @@ def test_overlapping_and_repeated_shards_send_nobody_twice(make: Make, emulator:
     overlapping = [load(f"{n}/3", f"c{n}") for n in range(1, 4)]
     again = load("1/2", "a")
 
-    assert [one.created for one in halves] == [200, 200]
-    assert sum(one.unchanged for one in overlapping) == 400
+    assert [summary.created for summary in halves] == [200, 200]
+    assert sum(summary.unchanged for summary in overlapping) == 400
     assert (again.unchanged, again.bulk_requests) == (200, 0)
     assert {f"{n}": 1 for n in range(400)} == emulator.times_sent
 

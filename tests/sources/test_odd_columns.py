@@ -118,12 +118,12 @@ def test_times_of_several_units_are_read_in_one() -> None:
     ] == [1, 1_000]
 
 
-@pytest.mark.parametrize("other", [pa.array([True]), pa.array([1], pa.timestamp("us"))])
-def test_parts_that_no_type_can_hold_are_refused_by_file_and_column(other: Any) -> None:
+@pytest.mark.parametrize("numbers", [pa.array([True]), pa.array([1], pa.timestamp("us"))])
+def test_parts_that_no_type_can_hold_are_refused_by_file_and_column(numbers: Any) -> None:
     with pytest.raises(
         SourceError, match=r"Column 'id' has type .* in 1\.parquet but .* in 0\.parquet"
     ):
-        parts(pa.array(["x"]), other)
+        parts(pa.array(["x"]), numbers)
 
 
 def test_a_column_that_a_part_lacks_is_null_there() -> None:

@@ -48,10 +48,10 @@ def test_every_row_of_a_table_lies_in_one_shard_although_the_table_grows(
 
     first = read(make, url, "2/4", key="id", **options)
     fill(postgres_url, LATER[type_], type_)
-    others = {s: read(make, url, s, key="id", **options) for s in ("1/4", "3/4", "4/4")}
+    rest = {s: read(make, url, s, key="id", **options) for s in ("1/4", "3/4", "4/4")}
 
     # dlt reads a uuid as text
-    parts = [[str(value) for value in part] for part in (first, *others.values())]
+    parts = [[str(value) for value in part] for part in (first, *rest.values())]
     expected = [str(value) for value in (*ids, *LATER[type_])]
     later = {str(value) for value in LATER[type_]}
     # what came into the second shard after it was read is left to the next run
@@ -61,7 +61,7 @@ def test_every_row_of_a_table_lies_in_one_shard_although_the_table_grows(
     found = sorted(value for part in parts for value in part)
     assert found == sorted(value for value in expected if value not in missed)
     assert all(10 <= len(part) <= 18 for part in parts)
-    assert others["1/4"].count(None) == 2
+    assert rest["1/4"].count(None) == 2
 
 
 CASES = [letter + case for letter in "aäbcßde" for case in ("x", "X", "x ", "Xx")] * 2
@@ -147,8 +147,8 @@ def test_shards_that_start_at_once_agree(make: Make, postgres_url: str) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-
-    found = [value for one in sources.values() for t in one for value in t.column("id").to_pylist()]
+    tables = [table for source in sources.values() for table in source]
+    found = [value for table in tables for value in table.column("id").to_pylist()]
     assert list(range(304)) == sorted(found)
 
 

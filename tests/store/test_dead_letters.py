@@ -35,7 +35,7 @@ def attempts(db: Database) -> list[int]:
 
 def test_the_same_bad_row_has_the_same_letter_id_and_any_other_row_another() -> None:
     same = letter_id("default", "a", "f")
-    others = [
+    changed = [
         letter_id("other", "a", "f"),
         letter_id("default", "b", "f"),
         letter_id("default", "a", "g"),
@@ -44,7 +44,7 @@ def test_the_same_bad_row_has_the_same_letter_id_and_any_other_row_another() -> 
     ]
 
     assert same == letter_id("default", "a", "f")
-    assert len({same, *others}) == 6
+    assert len({same, *changed}) == 6
 
 
 def test_a_bad_row_seen_again_is_held_and_its_letter_stays_open(ledger_helper: Make) -> None:
@@ -234,17 +234,17 @@ def test_letters_not_seen_again_since_are_closed(ledger_helper: Make) -> None:
 
 
 def test_letters_of_two_accounts_never_mix(ledger_helper: Make) -> None:
-    first, other = ledger_helper(), ledger_helper("second", account="other")
+    first, second = ledger_helper(), ledger_helper("second", account="other")
     first.claim(bad=[BAD])
-    other.claim(bad=[BAD2])
-    other.load("rejected", ("b", "b1"), chunk=1)
+    second.claim(bad=[BAD2])
+    second.load("rejected", ("b", "b1"), chunk=1)
     mine, theirs = ids(first.db), ids(first.db, "other")
 
     assert (len(mine), len(theirs)) == (1, 2)
     dead_letters.set_status(first.db, "default", theirs, "discarded")
     dead_letters.release(first.db, "default", theirs)
     dead_letters.close_unseen(
-        first.db, "default", {letter: times(other.db)[letter] for letter in theirs}, "resolved"
+        first.db, "default", {letter: times(second.db)[letter] for letter in theirs}, "resolved"
     )
     assert retention.purge(first.db, "default") == 0
     assert first.letters() == {"bad": "open", "bad2": "open", "b1": "open"}

@@ -185,10 +185,10 @@ def test_an_earlier_row_with_a_newer_version_is_not_lost_behind_a_later_row(
 
 def test_accounts_of_one_store_are_isolated(ledger_helper: Make) -> None:
     ledger_helper().load("created", A1)
-    other = ledger_helper("second", account="other")
+    elsewhere = ledger_helper("second", account="elsewhere")
 
-    assert other.claim(A1) == {"a": False}
-    assert set() == other.ledger.emails_of_others({"b": "digest of a"})
+    assert elsewhere.claim(A1) == {"a": False}
+    assert set() == elsewhere.ledger.emails_of_others({"b": "digest of a"})
 
 
 def test_an_email_delivered_under_another_id_is_known(ledger_helper: Make) -> None:

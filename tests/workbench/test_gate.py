@@ -168,9 +168,9 @@ def test_a_session_or_token_of_another_process_is_refused(auth: Auth, loaded: Lo
 
 
 @pytest.fixture
-def served(loaded: Loaded) -> Iterator[subprocess.Popen[str]]:
+def served(loaded: Loaded, program_file: Path) -> Iterator[subprocess.Popen[str]]:
     """`dlt-bunce ui` in a process of its own."""
-    words = [str(PROGRAM), "ui", "--port", "0", "--no-browser", "--json"]
+    words = [program_file, "ui", "--port", "0", "--no-browser", "--json"]
     with subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as running:

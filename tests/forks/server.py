@@ -1,0 +1,141 @@
+"""Fork programs on demand: run by `forks`, asked by `launch.py`."""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import importlib
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+import tempfile
+from contextlib import suppress
+from functools import partial
+from types import ModuleType
+from typing import Any
+
+Job = dict[str, Any]
+
+
+class Server:
+    """Forks a program for each connection, and kills it when the connection ends before it does."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self._listener = listener
+        self._running: dict[int, socket.socket] = {}
+        self._selector = selectors.DefaultSelector()
+        self._ended, self._wake = socket.socketpair()
+        for end in (self._ended, self._wake):
+            end.setblocking(False)
+
+    def serve(self) -> Job:
+        """Go on for as long as this process lives; only forks return."""
+        signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self._selector.register(self._listener, selectors.EVENT_READ, self._fork)
+        self._selector.register(self._ended, selectors.EVENT_READ, self._tell_of_ends)
+        while True:
+            for key, _ in self._selector.select():
+                job = key.data()
+                if job is not None:
+                    return job
+
+    def _fork(self) -> Job | None:
+        connection, _ = self._listener.accept()
+        size, files, _, _ = socket.recv_fds(connection, 8, 3)
+        with connection.makefile("rb") as text:
+            job: Job = json.loads(text.read(int.from_bytes(size, "big")))
+        names, told = os.pipe()
+        pid = os.fork()
+        if not pid:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            for opened in (*self._running.values(), self._listener, self._ended, self._wake):
+                opened.close()
+            connection.close()
+            self._selector.close()
+            os.close(names)
+            become(job, files, told)
+            return job
+        for file in (*files, told):
+            os.close(file)
+        connection.sendall(f"{pid}\n".encode())
+        self._running[pid] = connection
+        self._selector.register(connection, selectors.EVENT_READ, partial(self._kill, pid))
+        self._selector.register(names, selectors.EVENT_READ, partial(self._learn, names))
+        return None
+
+    def _learn(self, names: int) -> None:
+        """Import what a program has imported, so that the next finds it imported."""
+        self._selector.unregister(names)
+        with os.fdopen(names) as told:
+            for name in told.read().split():
+                with suppress(ImportError):
+                    importlib.import_module(name)
+        gc.freeze()
+
+    def _kill(self, pid: int) -> None:
+        """End a program whose launcher is gone."""
+        if connection := self._running.get(pid):
+            self._selector.unregister(connection)
+            os.killpg(pid, signal.SIGKILL)
+
+    def _tell_of_ends(self) -> None:
+        with suppress(BlockingIOError):
+            while self._ended.recv(64):
+                pass
+        for pid in [*self._running]:
+            found, status = os.waitpid(pid, os.WNOHANG)
+            if found:
+                connection = self._running.pop(pid)
+                with suppress(KeyError):
+                    self._selector.unregister(connection)
+                with suppress(OSError), connection:
+                    connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
+
+
+def become(job: Job, files: list[int], told: int) -> None:
+    """Turn a fork into what a new Python would be; tell at its end which modules it imported."""
+    os.setsid()
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+        os.close(file)
+    os.chdir(job["folder"])
+    os.environ.clear()
+    os.environ.update(job["environment"])
+    tempfile.tempdir = None
+    sys.argv = job["argv"]
+    sys.path[0] = ""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        file = os.fdopen(number, "w" if number else "r", buffering=1 if number == 2 else -1)
+        setattr(sys, name, file)
+        setattr(sys, f"__{name}__", file)
+    known = set(sys.modules)
+
+    def tell() -> None:
+        # all of the memory is looked at once more as a Python ends
+        gc.unfreeze()
+        with os.fdopen(told, "w") as names:
+            names.write("\n".join(filter(lasts, sys.modules.keys() - known)))
+
+    atexit.register(tell)
+
+
+def lasts(name: str) -> bool:
+    """Return whether a module lies where every program finds it."""
+    file = getattr(sys.modules[name], "__file__", None) or ""
+    # not in the folder of a test
+    return any(file.startswith(folder) for folder in sys.path if folder)
+
+
+if __name__ == "__main__":
+    descriptor, *modules = sys.argv[1:]
+    for module in modules:
+        importlib.import_module(module)
+    gc.freeze()
+    job = Server(socket.socket(fileno=int(descriptor))).serve()
+    sys.modules["__main__"] = ModuleType("__main__")
+    exec(compile(job["code"], "<string>", "exec"), vars(sys.modules["__main__"]))  # noqa: S102
