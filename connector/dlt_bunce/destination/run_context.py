@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from dlt_bunce.logs import logger
 
 if TYPE_CHECKING:
-    from dlt_bunce.errors import BunceError
     from dlt.pipeline.trace import PipelineTrace
 
+    from dlt_bunce.errors import BunceError
     from dlt_bunce.load.chunks import Duplicates
     from dlt_bunce.load.dry_run import DryRun, Preview
     from dlt_bunce.load.progress import Progress

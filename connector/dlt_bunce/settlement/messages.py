@@ -13,10 +13,15 @@ Kind = Literal["bad", "taken", "unknown"]
 
 
 class Match(NamedTuple):
-    """How a customer that Bunce shows compares with the row."""
+    """How a customer that Bunce shows compares with the row.
+
+    `devices` is False when none are shown though the row has some: where the row was just sent,
+    that may be a matter of how they are shown.
+    """
 
     email: bool
     rest: bool
+    devices: bool = True
 
 
 class Reason(NamedTuple):

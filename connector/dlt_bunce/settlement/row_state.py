@@ -86,7 +86,7 @@ class RowStates:
 
     def mark_found(self, i: int, match: Match) -> list[WorkItem]:
         """Settle a row to be created that a look-up found: with our content it is delivered."""
-        if not same(match):
+        if not same(match) or not (match.devices or i in self.indeterminate):
             return self.mark_conflict(i)
         self.settle([i], RowResult("created" if i in self.indeterminate else "adopted", "lookup"))
         if i in self.indeterminate and self._capabilities.partial_success is False:

@@ -19,6 +19,7 @@ from dlt_bunce.settlement.capabilities import ApiCapabilities
 from dlt_bunce.settlement.messages import (
     Accepted,
     Answer,
+    Blocked,
     Indeterminate,
     Lookup,
     LookupResult,
@@ -161,7 +162,9 @@ class Settlement:
             case Pause():
                 return Resumed(self._api.pause(self._last, step.tries))
             case Ping():
-                reply = self._api.send(step.verb, _NOBODY, self._stopped, rows=0, attempt=1)
+                reply = self._api.send(
+                    step.verb, _NOBODY, self._stopped, rows=0, attempt=self._tries + 1
+                )
                 return None if reply is None else Resumed(replies.gets_through(reply))
 
     def _look_up(self, step: Lookup) -> LookupResult:
@@ -198,8 +201,7 @@ class Settlement:
     def _learn(self, step: Send, read: replies.Bulk, reply: Reply) -> None:
         """Tell the throttle how the batch fared."""
         rows = len(step.rows)
-        if not isinstance(read, Indeterminate):
-            self._tries = 0
+        self._tries = self._tries + 1 if isinstance(read, Indeterminate | Blocked) else 0
         match read:
             case TooLarge():
                 self._learner.too_large(rows)
