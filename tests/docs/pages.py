@@ -91,7 +91,7 @@ def settled(text: str) -> str:
 class Reader:
     """Somebody who follows pages: one shell, one folder, and at need a second terminal."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str], program: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / ".venv").symlink_to(BIN.parent)
         self.folder = folder
@@ -99,7 +99,7 @@ class Reader:
             **os.environ,
             "HOME": str(folder.parent),
             "TMPDIR": str(folder.parent),
-            "PATH": f"{BIN}:{os.environ['PATH']}",
+            "PATH": f"{program.parent}:{BIN}:{os.environ['PATH']}",
             "PYTHONWARNINGS": "default",
             **environment,
         }

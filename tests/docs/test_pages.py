@@ -125,13 +125,13 @@ RECORD = "DLT_BUNCE_TEST_RECORD_PAGES" in os.environ
 
 
 @pytest.fixture
-def reader(emulator: Emulator, tmp_path: Path) -> Iterator[Reader]:
+def reader(emulator: Emulator, tmp_path: Path, program_file: Path) -> Iterator[Reader]:
     """Somebody with a key for the emulator, and a home of their own."""
     settings = {
         "DESTINATION__BUNCE__BASE_URL": emulator.base_url,
         "DESTINATION__BUNCE__CREDENTIALS__API_KEY": "sk_test_docs",
     }
-    with Reader(tmp_path / "bunce", settings) as reader:
+    with Reader(tmp_path / "bunce", settings, program_file) as reader:
         yield reader
 
 

@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import tempfile
+import warnings
 from contextlib import suppress
 from functools import partial
 from types import ModuleType
@@ -113,6 +114,8 @@ def become(job: Job, files: list[int], told: int) -> None:
         file = os.fdopen(number, "w" if number else "r", buffering=1 if number == 2 else -1)
         setattr(sys, name, file)
         setattr(sys, f"__{name}__", file)
+    if action := os.environ.get("PYTHONWARNINGS"):
+        warnings.simplefilter(action)  # type: ignore[arg-type]
     known = set(sys.modules)
 
     def tell() -> None:
@@ -125,10 +128,10 @@ def become(job: Job, files: list[int], told: int) -> None:
 
 
 def lasts(name: str) -> bool:
-    """Return whether a module lies where every program finds it."""
+    """Return whether a module may be imported for every program."""
     file = getattr(sys.modules[name], "__file__", None) or ""
-    # not in the folder of a test
-    return any(file.startswith(folder) for folder in sys.path if folder)
+    # not in the folder of a test; and one package changes all imports that follow its own
+    return not name.startswith("pygal") and any(file.startswith(f) for f in sys.path if f)
 
 
 if __name__ == "__main__":

@@ -23,13 +23,15 @@ BIN = Path(sys.executable).parent
 
 
 @pytest.fixture
-def environment(emulator: Emulator, postgres_url: str, postgres_store: str) -> dict[str, str]:
+def environment(
+    emulator: Emulator, postgres_url: str, postgres_store: str, program_file: Path
+) -> dict[str, str]:
     """The environment variables that the files ask for, and a table to read."""
     with psycopg.connect(postgres_url) as connection:
         connection.execute(FILL)  # type: ignore[arg-type]
     return {
         **os.environ,
-        "PATH": f"{BIN}:{os.environ['PATH']}",
+        "PATH": f"{program_file.parent}:{BIN}:{os.environ['PATH']}",
         "DESTINATION__BUNCE__CREDENTIALS__API_KEY": "sk_test_marked",
         "DESTINATION__BUNCE__BASE_URL": emulator.base_url,
         "DESTINATION__BUNCE__STORE_URL": postgres_store,

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
 from tests.cli.conftest import Run, people, program, run, write
 
+from dlt_bunce.emulator import Emulator
 from dlt_bunce.store.database import Database
 from dlt_bunce.workbench.auth import Auth
 
@@ -18,6 +23,8 @@ from .browser import chromium
 from .serving import workbench
 
 __all__ = ["program", "run"]
+
+SQLITE = "sqlite:///bunce.sqlite"
 
 SCRIPT = "<script>document.title = 'taken over'</script><img src=x onerror=alert(1)>"
 SECRETS = ("c1@example.com", "call me", "Ọbí", "+2348100000003", SCRIPT)
@@ -33,7 +40,7 @@ def browser() -> Iterator[Browser]:
 def store_url(request: pytest.FixtureRequest) -> str:
     """A store of either kind; both must behave the same."""
     if request.param == "sqlite":
-        return "sqlite:///bunce.sqlite"
+        return SQLITE
     return str(request.getfixturevalue("postgres_store"))
 
 
@@ -55,9 +62,27 @@ class Loaded:
         return {customer: row["status"] for customer, row in sorted(self.letters().items())}
 
 
+@dataclass
+class FirstLoad:
+    """What the first load into SQLite has left in the store and in Bunce, for later tests."""
+
+    store: Path
+    customers: list[dict[str, Any]] = field(default_factory=list)
+
+
+@pytest.fixture(scope="session")
+def _first_load(tmp_path_factory: pytest.TempPathFactory) -> FirstLoad:
+    return FirstLoad(tmp_path_factory.mktemp("loaded") / "bunce.sqlite")
+
+
 @pytest.fixture
-def loaded(store_url: str, run: Run) -> Loaded:
+def loaded(store_url: str, run: Run, emulator: Emulator, _first_load: FirstLoad) -> Loaded:
     """2: an invalid phone; 3: another customer's email; 4 and 5: markup that must not run."""
+    file = Path("bunce.sqlite")
+    if _first_load.customers and store_url == SQLITE:
+        shutil.copy(_first_load.store, file)
+        emulator.seed(_first_load.customers)
+        return Loaded(store_url, run)
     write(
         [
             *people(1),
@@ -67,6 +92,13 @@ def loaded(store_url: str, run: Run) -> Loaded:
         ]
     )
     assert run("load", "customers.parquet", "--store-url", store_url).code == 0
+    if store_url == SQLITE:
+        with (
+            closing(sqlite3.connect(file)) as store,
+            closing(sqlite3.connect(_first_load.store)) as copy,
+        ):
+            store.backup(copy)
+        _first_load.customers = [*emulator.customers.values()]
     return Loaded(store_url, run)
 
 
