@@ -117,10 +117,10 @@ def test_a_required_field_without_a_column_is_refused_with_what_to_write() -> No
     message = refusal(["id", "email", "first_name", "last_name", "cell", "_dlt_id"])
 
     assert message == (
-        "No column and no default for the required field phone_no. "
+        "No column or default for the required field phone_no. "
         "Available columns: id, email, first_name, last_name, cell. "
-        'Write bunce_adapter(data, phone_no="your_column") in the pipeline, '
-        '[destination.bunce.mapping] phone_no = "your_column" in the configuration, or '
+        'Use bunce_adapter(data, phone_no="your_column") in the pipeline, '
+        'phone_no = "your_column" under [destination.bunce.mapping] in the configuration, or '
         "--map phone_no=your_column on the command line. "
         "To map a value inside a column, use its path, such as properties.email or phones.0."
     )
