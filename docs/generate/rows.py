@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dlt_bunce.model import FATE_MEANINGS, REJECT_CODES
+from dlt_bunce.model import FATE_MEANINGS
 from dlt_bunce.records.schema import ALIASES, FIELDS, REQUIRED
+from dlt_bunce.reject_codes import REJECT_CODES
 from dlt_bunce.run_warnings import WARNINGS
 from docs.generate.markdown import code, page, table
 

@@ -59,8 +59,8 @@ class PendingLookups:
         ids = rows.column("customer_id").to_pylist()
         self._reasons |= {ids[i]: reason for i, reason in held.items()}
         self._created_now |= {ids[i] for i in delivered.lagging}
-        doubted = rows.column("indeterminate").to_pylist()
-        later = [i for i in sorted(held) if i in delivered.lagging or doubted[i]]
+        indeterminate = rows.column("indeterminate").to_pylist()
+        later = [i for i in sorted(held) if i in delivered.lagging or indeterminate[i]]
         now = [i for i in sorted(held) if i not in later]
         if now:
             waiting = rows.take(pa.array(now, pa.int64()))

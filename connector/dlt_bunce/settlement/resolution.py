@@ -94,7 +94,7 @@ class Resolution:
     @property
     def lagging(self) -> set[int]:
         """Held rows that this run may have created, whatever look-ups show by now."""
-        return self.held & self._states.indeterminate - self._states.doubted_before
+        return self.held & self._states.indeterminate - self._states.indeterminate_before
 
     def _left_of(self, rows: Iterable[int]) -> tuple[int, ...]:
         """Those of the rows that are neither settled nor held."""
@@ -194,7 +194,7 @@ class Resolution:
         """Whether a look-up that does not show a row means that the customer does not exist: what
         this run may have created could still be missing from it.
         """
-        return self._is_current or (not self._hold and i in self._states.doubted_before)
+        return self._is_current or (not self._hold and i in self._states.indeterminate_before)
 
     def _find(self, rows: Sequence[int]) -> Generator[Step, Answer, dict[int, Match] | None]:
         """Look up which rows exist. For an indeterminate row, absence or other content must be

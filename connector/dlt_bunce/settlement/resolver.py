@@ -32,13 +32,13 @@ class BatchResolver(Failures):
     def run(self) -> Generator[Step, Answer, None]:
         """Yield steps and take their answers until every row has a result or is held."""
         taken = set(self._taken_before)
-        doubted = tuple(sorted(self._states.indeterminate - taken))
-        others = tuple(i for i in self._rows if i not in taken.union(doubted))
+        indeterminate = tuple(sorted(self._states.indeterminate - taken))
+        others = tuple(i for i in self._rows if i not in taken.union(indeterminate))
         work: Next = []
         if others:
             work.append(WorkItem(others, self._verb, look_up=self._probe))
-        if doubted:
-            work.append(WorkItem(doubted, self._verb, look_up=True))
+        if indeterminate:
+            work.append(WorkItem(indeterminate, self._verb, look_up=True))
         work.extend((yield from self._taken(self._taken_before, self._verb)))
         yield from self._work_off(work)
         if self.stop is None:

@@ -36,9 +36,9 @@ class RowStates:
         """What Bunce said last of each row."""
         self.indeterminate = {*indeterminate, *lagging}
         """Rows that some request may have delivered without saying so."""
-        self.doubted_before = frozenset(self.indeterminate.difference(lagging))
+        self.indeterminate_before = frozenset(self.indeterminate.difference(lagging))
         """Rows that an earlier run may have delivered."""
-        self.likely_delivered = set(self.doubted_before)
+        self.likely_delivered = set(self.indeterminate_before)
         """Rows that, if they are called taken next, were most likely delivered by this run."""
         self.absent_before: set[int] = set()
         """Rows that did not exist before any request of this run."""
