@@ -6,7 +6,6 @@ import json
 import random
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from tests.claims import expire_claims
 
 from dlt_bunce.emulator import Emulator
 from dlt_bunce.errors import StoreError
@@ -151,15 +151,9 @@ class Scenario:
             rows = db.rows("SELECT customer_id FROM bunce_customers WHERE claim_batch IS NOT NULL")
         return {row["customer_id"] for row in rows}
 
-    def end_leases(self, after_s: float = 0) -> None:
-        """Lets the time pass after which a dead worker is given up, all but so many seconds."""
-        until = int((time.time() + after_s) * 1000)
-        with Database(self._store_url()) as db:
-            db.execute(
-                "UPDATE bunce_customers SET lease_until = $1 WHERE lease_until IS NOT NULL",
-                (until,),
-            )
-            db.execute("DELETE FROM bunce_leases")
+    def expire_claims(self, *, after_s: float) -> None:
+        """Have the claims of dead workers expire after so many seconds."""
+        expire_claims(self._store_url(), after_s=after_s)
 
     def times_sent(self) -> Counter[str]:
         """How often each customer went over the wire, created or updated."""

@@ -121,7 +121,7 @@ def test_what_a_dead_worker_has_claimed_is_left_alone_until_its_lease_is_over(
     assert world.load(kill_at=["after request", 4]) == -signal.SIGKILL
     start, claimed = len(world.emulator.requests), world.claimed()
     assert claimed
-    world.end_leases(after_s=6)
+    world.expire_claims(after_s=6)
     over = time.monotonic() + 6
 
     # another pipeline, as on another machine, with the same rows

@@ -49,6 +49,8 @@ class Scheduler:
             # seconds without a heartbeat after which a worker counts as dead, and between checks
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
+            # seconds, instead of a minute or two
+            "AIRFLOW__CORE__MAX_TASK_RETRY_DELAY": "5",
             "BUNCE_BACKFILL_WORKERS": str(self.workers),
         }
         self.airflow.run("dags", "reserialize")

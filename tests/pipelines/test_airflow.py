@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.claims import expire_claims
 from tests.pipelines.airflow import ROOT, Airflow
 
 from dlt_bunce.emulator import Behavior, Emulator
-from dlt_bunce.store.database import Database
 
 TEST = """
 import json
@@ -170,9 +170,7 @@ def test_a_killed_backfill_is_resumed_by_the_next_try(
     before = len(emulator.customers)
     emulator.behavior = Behavior(rate_limit=0)
     # as after three minutes, when the killed worker's claims have expired
-    with Database(postgres_store) as db:
-        db.execute("UPDATE bunce_customers SET lease_until = 1 WHERE lease_until IS NOT NULL")
-        db.execute("DELETE FROM bunce_leases")
+    expire_claims(postgres_store)
 
     airflow.run(*backfill)
 

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +13,13 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
+from tests.claims import expire_claims
 from tests.pipelines.airflow import BIN, ROOT
 from tests.pipelines.crm import FILL
 from tests.pipelines.scheduler import wait_until
 from typing_extensions import Self
 
 from dlt_bunce.emulator import Behavior, Emulator
-from dlt_bunce.store.database import Database
 
 DEFINITIONS = ROOT / "pipelines" / "dagster_defs.py"
 pytestmark = pytest.mark.filterwarnings("default")  # Dagster and dlt trigger warnings
@@ -113,11 +112,7 @@ def test_the_daemon_retries_a_shard_whose_worker_was_killed(
         before = len(emulator.customers)
         # the retry does not have the dead worker's files, so it waits until that worker's claims
         # expire, here in 20 seconds
-        with Database(postgres_store) as db:
-            until = int((time.time() + 20) * 1000)
-            db.execute(
-                "UPDATE bunce_customers SET lease_until = $1 WHERE lease_until > 0", (until,)
-            )
+        expire_claims(postgres_store, after_s=20)
         emulator.behavior = Behavior(rate_limit=0)
         wait_until(lambda: "SUCCESS" in daemon.runs(), seconds=300, every=1)
         runs = daemon.runs()

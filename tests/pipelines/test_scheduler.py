@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tests.claims import expire_claims
 from tests.pipelines.airflow import Airflow
 from tests.pipelines.scheduler import Scheduler, wait_until
 
@@ -23,7 +24,7 @@ def _airflow_forks() -> None:
 
 
 def test_the_scheduler_retries_shards_whose_workers_were_killed(
-    airflow: Airflow, emulator: Emulator
+    airflow: Airflow, emulator: Emulator, postgres_store: str
 ) -> None:
     emulator.behavior = Behavior(rate_limit=0, latency_ms=1000)
     scheduler = Scheduler(airflow, workers=2)
@@ -37,8 +38,10 @@ def test_the_scheduler_retries_shards_whose_workers_were_killed(
         for process in (supervised, supervisor, orphaned):
             process.kill()
         before = len(emulator.customers)
+        # the retries wait until the claims of the dead workers expire, here in 20 seconds
+        expire_claims(postgres_store, after_s=20)
         emulator.behavior = Behavior(rate_limit=0)
-        wait_until(lambda: scheduler.state() in {"success", "failed"}, seconds=400)
+        wait_until(lambda: scheduler.state() in {"success", "failed"}, seconds=400, every=0.5)
         state, tries = scheduler.state(), sorted(scheduler.tries().values())
 
     print(f"killed after {before} of 4276 customers; tries of the shards: {tries}")
