@@ -66,7 +66,8 @@ def columns() -> str:
             ],
         ),
         "Case, blanks, `-`, and `_` are ignored. Names that only exports of CRMs use, "
-        "from the end of each list, count where none of the others is there. Name other columns with "
+        "from the end of each list, count where none of the others is there. "
+        "Name other columns with "
         '`bunce_adapter(data, email="mail2")`, in `[destination.bunce.mapping]`, or with '
         "`--map email=mail2`. Two columns for one field, or none for a required field, are an "
         "error before the first request.",
