@@ -8,6 +8,7 @@ from typing import Any
 from dlt_bunce.settlement.messages import Match
 
 _NAMES = ("first_name", "last_name")
+_TEXTS = ("email", *_NAMES, "phone_no")
 _NATIONAL_DIGITS = 9
 """Digits at the end of a phone number that stay whichever prefix a server writes."""
 _MASKS = frozenset("*•●…")
@@ -33,6 +34,7 @@ def compare(content: Mapping[str, Any], customer: Mapping[str, Any]) -> Match:
         and _agree("phone_no", _digits, content, customer)
         and _has_devices(content, customer),
         devices=not _lacks_devices(content, customer),
+        exact=all(customer.get(name) in (None, content[name]) for name in _TEXTS),
     )
 
 

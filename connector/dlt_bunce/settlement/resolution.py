@@ -12,7 +12,7 @@ from dlt_bunce.model import Verb
 from dlt_bunce.settlement.capabilities import ApiCapabilities
 from dlt_bunce.settlement.messages import Answer, Lookup, LookupResult, Match, Reason, Step
 from dlt_bunce.settlement.row_result import RowResult
-from dlt_bunce.settlement.row_state import RowStates, same
+from dlt_bunce.settlement.row_state import RowStates, is_sure, same
 from dlt_bunce.settlement.work_item import WorkItem, joined
 
 NO_REASONS: Mapping[int, Reason] = MappingProxyType({})
@@ -114,6 +114,9 @@ class Resolution:
         if item.failures and any(map(same, found.values())):
             # no answer, and yet it got through
             self._capabilities.note_answer(item.verb, accepted=False)
+        if item.caused_by and any(map(same, found.values())):
+            # the request that was rejected created some, or so it seems
+            self._capabilities.accepted[item.verb] += 1
         following: Next = []
         if item.verb == "create":
             left = absent
@@ -127,7 +130,7 @@ class Resolution:
             following += self._states.mark_missing(absent)
             for i, match in found.items():
                 # where only the email differs, it may be one that Bunce does not change
-                if match.rest and (match.email or item.silent):
+                if match.rest and (item.silent or (match.email and is_sure(match))):
                     self._states.updated(i, match, "lookup")
                 else:
                     left.append(i)

@@ -115,6 +115,11 @@ class RowStates:
         return [WorkItem(fresh, "update" if verb == "create" else "create")] if fresh else []
 
 
+def is_sure(match: Match) -> bool:
+    """Whether nothing of what is shown could be what the customer was before."""
+    return match.devices and match.exact
+
+
 def same(match: Match | None) -> bool:
     """Whether what Bunce shows of a customer is what was sent."""
     return match is not None and match.email and match.rest
