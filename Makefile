@@ -47,7 +47,7 @@ explore: $(READY)  ## Settle against every reading of the API for ten minutes mo
 	@DLT_BUNCE_TEST_EXPLORE_SECONDS=600 $(BIN)/python -m pytest -s tests/invariants/test_resolver.py
 
 soak: $(READY)  ## Kill 200 loads at random moments, and reconcile after each history.
-	@DLT_BUNCE_TEST_SOAK_KILLS=200 $(BIN)/python -m pytest -s tests/crashes/test_soak.py
+	@DLT_BUNCE_TEST_SOAK_KILLS=200 $(BIN)/python -m pytest -s tests/invariants/test_soak.py
 
 guard: $(READY)  ## Fail when a row costs clearly more CPU time than it did.
 	@$(BIN)/python -m tests.benchmarks.guard

@@ -20,14 +20,15 @@ ROOT = PACKAGE.parent.parent
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "thresholds": set(),
+    "reject_codes": set(),
     "run_warnings": set(),
     "logs": set(),
     "emulator": set(),
     "model": {"errors", "thresholds"},
-    "records": {"errors", "model"},
-    "store": {"errors", "model"},
+    "records": {"errors", "model", "reject_codes"},
+    "store": {"errors", "model", "reject_codes"},
     "api": {"errors", "logs", "model"},
-    "telemetry": {"api", "logs", "model"},
+    "telemetry": {"api", "logs", "model", "reject_codes"},
     "settlement": {"api", "errors", "logs", "model"},
     "load": {"api", "errors", "logs", "model", "records", "settlement", "store"},
     "destination": {"api", "errors", "load", "logs", "model", "records", "store", "telemetry"}
@@ -37,9 +38,9 @@ ALLOWED: dict[str, set[str]] = {
     "erasure": {"destination", "errors", "load", "logs", "records", "store"},
     "operations": {"api", "destination", "errors", "load", "logs", "model", "records", "store"}
     | {"run_warnings", "telemetry"},
-    "workbench": {"destination", "model", "operations", "records", "store"},
+    "workbench": {"destination", "model", "operations", "records", "reject_codes", "store"},
     "cli": {"destination", "emulator", "erasure", "errors", "load", "logs", "model", "operations"}
-    | {"records", "run_warnings", "sources", "store", "workbench"},
+    | {"records", "reject_codes", "run_warnings", "sources", "store", "workbench"},
 }
 KNOW_DLT = {"cli", "destination", "erasure", "logs", "operations", "sources"}
 PURE = {"records", "settlement"}

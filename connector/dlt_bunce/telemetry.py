@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from dlt_bunce.api.observer import UNOBSERVED, Observer, RequestInfo
 from dlt_bunce.logs import logger
-from dlt_bunce.model import REJECT_CODES
+from dlt_bunce.reject_codes import REJECT_CODES
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context

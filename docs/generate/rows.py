@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dlt_bunce.model import FATE_MEANINGS, REJECT_CODES
-from dlt_bunce.records.schema import ALIASES, FIELDS, REQUIRED
+from dlt_bunce.model import FATE_MEANINGS
+from dlt_bunce.records.schema import ALIASES, EXPORT_ALIASES, FIELDS, REQUIRED
+from dlt_bunce.reject_codes import REJECT_CODES
 from dlt_bunce.run_warnings import WARNINGS
 from docs.generate.markdown import code, page, table
 
@@ -56,11 +57,17 @@ def columns() -> str:
         table(
             ("Bunce field", "required", "other column names that are mapped automatically"),
             [
-                [code(f), "yes" if f in REQUIRED else "no", ", ".join(map(code, ALIASES[f]))]
+                [
+                    code(f),
+                    "yes" if f in REQUIRED else "no",
+                    ", ".join(map(code, (*ALIASES[f], *EXPORT_ALIASES.get(f, ())))),
+                ]
                 for f in FIELDS
             ],
         ),
-        "Case, blanks, `-`, and `_` are ignored. Name other columns with "
+        "Case, blanks, `-`, and `_` are ignored. Names that only exports of CRMs use, "
+        "from the end of each list, count where none of the others is there. "
+        "Name other columns with "
         '`bunce_adapter(data, email="mail2")`, in `[destination.bunce.mapping]`, or with '
         "`--map email=mail2`. Two columns for one field, or none for a required field, are an "
         "error before the first request.",

@@ -10,8 +10,8 @@ from dlt_bunce.destination.configuration import BunceConfiguration, BunceCredent
 from docs.generate.markdown import code, page, sentence
 
 
-def _fields(spec: type) -> Iterable[tuple[str, str, str, str]]:
-    """Yield the name, type, default, and docstring of each setting that a class declares."""
+def documented(spec: type) -> Iterable[tuple[str, str, str, str]]:
+    """Yield the name, type, default, and docstring of each field that a class declares."""
     [cls] = ast.parse(inspect.cleandoc("\n" + inspect.getsource(spec))).body
     assert isinstance(cls, ast.ClassDef)  # noqa: S101, the source is that of a class
     for node, after in zip(cls.body, [*cls.body[1:], ast.Pass()], strict=True):
@@ -58,7 +58,7 @@ def settings() -> str:
         key,
         *(
             _section(name, kind, _as_toml(default), sentence(text).replace("&", "&amp;"))
-            for name, kind, default, text in _fields(BunceConfiguration)
+            for name, kind, default, text in documented(BunceConfiguration)
             if name not in ("destination_type", "credentials")
         ),
     )

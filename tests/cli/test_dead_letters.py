@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from dlt_bunce.emulator import Emulator
-from dlt_bunce.model import REJECT_CODES
+from dlt_bunce.reject_codes import REJECT_CODES
 from dlt_bunce.store.database import Database, utc_days_ago
 
 from .conftest import Run, people, write

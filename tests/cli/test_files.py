@@ -147,3 +147,26 @@ def test_a_remote_folder_needs_no_slash_and_its_files_no_ending(
 
     assert run("load", f"s3://{s3.name}/lake/hive").code == 0
     assert {"1"} == set(emulator.customers)
+
+
+@pytest.mark.parametrize(
+    ("marker", "kind"),
+    [
+        ("_delta_log/00000000000000000000.json", "a Delta table"),
+        ("metadata/v1.metadata.json", "an Iceberg table"),
+    ],
+)
+def test_tables_whose_files_hold_deleted_rows_are_refused_by_name(
+    run: Run, emulator: Emulator, marker: str, kind: str
+) -> None:
+    Path("lake", marker).parent.mkdir(parents=True)
+    Path("lake", marker).write_text("{}")
+    write(people(1), "lake/part-0.parquet")
+
+    result = run("load", "lake")
+
+    assert result.code == 2
+    assert (
+        f"lake is {kind}: its Parquet files also contain rows that were deleted." in result.errors
+    )
+    assert emulator.customers == {}

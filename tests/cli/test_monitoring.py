@@ -95,8 +95,8 @@ def test_a_webhook_gets_the_figures_and_its_failure_is_told_and_fails_nothing(
     assert (0, broken.json) == (broken.code, second)
     assert (
         well.errors,
-        broken.errors.partition(", so")[0],
-    ) == ("", "Warning: on_run_end failed (to_webhook: HTTPError)")
+        broken.errors.partition(";")[0],
+    ) == ("", "Warning: on_run_end failed (to_webhook raised HTTPError)")
     assert "marked-secret" not in broken.errors
 
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from dlt_bunce.emulator import Emulator
-from dlt_bunce.model import REJECT_CODES
+from dlt_bunce.reject_codes import REJECT_CODES
 
 from .conftest import Run, people, write
 from .spreadsheets import (

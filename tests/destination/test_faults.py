@@ -24,7 +24,7 @@ from dlt_bunce.store.database import Database
 from .conftest import STORE, MakePipeline, customer
 
 CALM = Behavior(rate_limit=0)
-MOST_SECONDS = 45
+MAX_SECONDS = 45
 """Five tries with waits of up to 8 seconds together, once more for a look-up, and some reserve."""
 
 
@@ -46,7 +46,7 @@ def fails(kind: type[BunceError], pipeline: dlt.Pipeline, first: int, last: int)
     started = time.monotonic()
     with pytest.raises(kind) as failure:
         load(pipeline, first, last)
-    assert time.monotonic() - started < MOST_SECONDS
+    assert time.monotonic() - started < MAX_SECONDS
     assert failure.value.remedy
     return failure.value
 

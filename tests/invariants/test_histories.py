@@ -221,14 +221,8 @@ class Histories(RuleBasedStateMachine):
         killer = Killer(kill)
         mapping = resolve_mapping(FIELDS)
         chunk_rows, rows, level = self.shape
-        settings_ = Settings(
-            mapping,
-            Rules(),
-            b"key",
-            chunk_rows=chunk_rows,
-            check_mapping=False,
-            patience_s=(0.0,) * 5,
-        )
+        settings_ = Settings(mapping, Rules(), b"key", chunk_rows, check_mapping=False)
+        settings_ = replace(settings_, patience_s=(0.0,) * 5)
         retry = RetryPolicy(base_s=0.001)
         with (
             MortalDatabase(self.store) as db,

@@ -33,7 +33,7 @@ from .customers import KINDS, REFUSED, Population
 
 CROWD = Population.mixed()
 BATCH = 30
-MOST_LOADS = 4
+MAX_LOADS = 4
 LIMIT = 10
 """Rows a batch may have where there is a limit: batches of 30 are halved to 7."""
 
@@ -154,7 +154,7 @@ def load(reading: ApiVariant, emulator: Emulator, db: Database, load_file: LoadF
         resolve_mapping(list(CROWD.row("c0"))), Rules(), b"key", patience_s=(0.0,) * 5
     )
     runs.begin(db, load_file, {})
-    for number in range(1, MOST_LOADS + 1):
+    for number in range(1, MAX_LOADS + 1):
         with closing(Session(emulator.base_url, "sk_test_x", pace=TokenBucket(0))) as session:
             throttle = Throttle(BatchSize(BATCH, BATCH), Concurrency(2, 2))
             try:
@@ -163,7 +163,7 @@ def load(reading: ApiVariant, emulator: Emulator, db: Database, load_file: LoadF
                 continue
         calls = Counter(record.call for record in emulator.requests[start:])
         return Taken(calls["create"] + calls["update"], calls["lookup"], number)
-    raise AssertionError(f"not settled in {MOST_LOADS} loads: {reading}")
+    raise AssertionError(f"not settled in {MAX_LOADS} loads: {reading}")
 
 
 def bound(reading: ApiVariant) -> Taken:
@@ -178,7 +178,7 @@ def bound(reading: ApiVariant) -> Taken:
             # nothing tells who arrived: row by row, in both lanes
             bulk = 4 * rows
     if not reading.has_look_up:
-        return Taken(math.ceil(bulk), 2 * MOST_LOADS, MOST_LOADS)
+        return Taken(math.ceil(bulk), 2 * MAX_LOADS, MAX_LOADS)
     look_ups = 8 * parts
     if reading.echo == "missing rows":
         # whoever is not shown is looked up, twice

@@ -1,93 +1,110 @@
-"""Batches on their way: what has come in is settled when asked for, and emails keep their order."""
+"""Batches in flight: what has come in is settled when asked for, and emails keep their order."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
+import pytest
 
-from dlt_bunce.api.batch import Rows
-from dlt_bunce.load.dispatch import Delivered, deliver
+from dlt_bunce.load.dispatch import Batch, Delivered, Dispatcher, Send
 from dlt_bunce.settlement.row_result import RowResult
 
 
-def batch(*numbers: int, email: str = "") -> pa.Table:
+def batch(*numbers: int, email: str = "") -> Batch:
     """A batch of customers; all have one email where it is given."""
     texts = ("first_name", "last_name", "phone_no", "devices")
-    return pa.table(
-        {
-            "customer_id": [f"c{n}" for n in numbers],
-            "email": [email or f"c{n}@example.com" for n in numbers],
-            "payload": ["{}"] * len(numbers),
-            "indeterminate": [False] * len(numbers),
-        }
-        | {name: pa.array(["x"] * len(numbers), pa.string()) for name in texts}
+    rows = {
+        "customer_id": [f"c{n}" for n in numbers],
+        "email": [email or f"c{n}@example.com" for n in numbers],
+        "payload": ["{}"] * len(numbers),
+        "indeterminate": [False] * len(numbers),
+    }
+    return Batch(
+        pa.table(rows | {name: pa.array(["x"] * len(numbers), pa.string()) for name in texts})
     )
 
 
-def delivered(rows: pa.Table) -> Delivered:
+def delivered(sent: Batch) -> Delivered:
     """All of them are created."""
-    return Delivered(rows, [RowResult("created", "response")] * rows.num_rows, 1, None, {}, ())
+    return Delivered(sent, [RowResult("created", "response")] * sent.rows.num_rows)
 
 
-def test_none_among_the_batches_asks_for_what_has_come_in() -> None:
-    sent = threading.Event()
-    settled: list[str] = []
-    seen: list[list[str]] = []
-
-    def send(rows: pa.Table, _: Rows) -> Delivered:
-        try:
-            return delivered(rows)
-        finally:
-            sent.set()
-
-    def batches() -> Iterator[pa.Table | None]:
-        yield batch(1)
-        assert sent.wait(10)
-        # the thread may still be on its way back
-        while not settled:
-            yield None
-        seen.append(list(settled))
-        yield batch(2)
-
-    groups = deliver(
-        batches(),
-        send,
-        threads=2,
-        in_flight=lambda: 2,
-        before=lambda _emails: (),
-        on_abort=lambda: None,
-    )
-    for group in groups:
-        settled += [key for sent in group for key in sent.batch.column("customer_id").to_pylist()]
-
-    assert seen == [["c1"]]
-    assert settled == ["c1", "c2"]
+def ids(groups: Iterable[Sequence[Delivered]]) -> list[str]:
+    rows = [one.batch.rows for group in groups for one in group]
+    return [key for table in rows for key in table.column("customer_id").to_pylist()]
 
 
-def test_what_must_go_before_a_batch_has_ended_before_it_begins() -> None:
-    waiting = [batch(1, email="one@example.com"), batch(2, email="two@example.com")]
+def dispatcher(send: Send, aborted: threading.Event | None = None) -> Dispatcher:
+    stop = aborted or threading.Event()
+    return Dispatcher(send, threads=4, in_flight=lambda: 2, on_abort=stop.set)
+
+
+def test_what_has_come_in_is_there_when_asked_for() -> None:
+    going = threading.Event()
+
+    def send(sent: Batch) -> Delivered:
+        if ids([[delivered(sent)]]) == ["c2"]:
+            assert going.wait(10)
+        return delivered(sent)
+
+    with dispatcher(send) as running:
+        settled = ids(running.submit(batch(1)))
+        settled += ids(running.submit(batch(2)))
+        while "c1" not in settled:
+            settled += ids(running.settled())
+        assert settled == ["c1"]
+        going.set()
+
+        assert ids(running.drain()) == ["c2"]
+
+
+def test_who_was_read_first_has_ended_before_another_with_that_email_begins() -> None:
     log: list[str] = []
 
-    def send(rows: pa.Table, _: Rows) -> Delivered:
-        (key,) = rows.column("customer_id").to_pylist()
+    def send(sent: Batch) -> Delivered:
+        (key,) = sent.rows.column("customer_id").to_pylist()
         log.append(f"begin {key}")
         log.append(f"end {key}")
-        return delivered(rows)
+        return delivered(sent)
 
-    def before(emails: set[str]) -> Iterator[pa.Table]:
-        while waiting and emails == {"one@example.com"}:
-            yield waiting.pop()
+    with dispatcher(send) as running:
+        settled = ids(running.submit(batch(1, email="one@example.com")))
+        settled += ids(running.submit(batch(2)))
+        settled += ids(running.submit(batch(3, email="one@example.com")))
+        settled += ids(running.drain())
 
-    groups = deliver(
-        iter([batch(3), batch(4, email="one@example.com")]),
-        send,
-        threads=4,
-        in_flight=lambda: 4,
-        before=before,
-        on_abort=lambda: None,
-    )
+    assert sorted(settled) == ["c1", "c2", "c3"]
+    assert log.index("end c1") < log.index("begin c3")
 
-    assert sum(len(group) for group in groups) == 4
-    assert log.index("end c1") < log.index("begin c4")
+
+def test_no_more_batches_are_queued_than_threads_can_soon_send() -> None:
+    going = threading.Event()
+
+    def send(sent: Batch) -> Delivered:
+        assert going.wait(10)
+        return delivered(sent)
+
+    with dispatcher(send) as running:
+        for number in range(4):
+            assert ids(running.submit(batch(number))) == []
+        fifth = running.submit(batch(4))
+        going.set()
+
+        assert set(ids(fifth)) <= {"c0", "c1", "c2", "c3"}
+        assert "c4" in ids(running.drain())
+
+
+def test_whoever_leaves_early_says_that_nothing_queued_may_go() -> None:
+    aborted = threading.Event()
+
+    def load() -> None:
+        with dispatcher(delivered, aborted) as running:
+            list(running.submit(batch(1)))
+            raise OSError("disk")
+
+    with pytest.raises(OSError, match="disk"):
+        load()
+
+    assert aborted.is_set()

@@ -6,7 +6,7 @@ import pytest
 
 from dlt_bunce.errors import MappingError
 from dlt_bunce.records.mapping import resolve_mapping
-from dlt_bunce.records.schema import ALIASES, FIELDS, REQUIRED, fold
+from dlt_bunce.records.schema import ALIASES, EXPORT_ALIASES, FIELDS, REQUIRED, fold
 
 NAMED = [*FIELDS]
 
@@ -32,7 +32,10 @@ def test_spelling_of_a_name_does_not_matter() -> None:
     }
 
 
-@pytest.mark.parametrize(("field", "alias"), [(f, a) for f in FIELDS for a in ALIASES[f]])
+@pytest.mark.parametrize(
+    ("field", "alias"),
+    [(f, a) for f in FIELDS for a in (*ALIASES[f], *EXPORT_ALIASES.get(f, ()))],
+)
 def test_every_alias_maps_by_itself(field: str, alias: str) -> None:
     columns = [alias.upper() if name == field else name for name in FIELDS]
 
@@ -43,9 +46,36 @@ def test_every_alias_maps_by_itself(field: str, alias: str) -> None:
 
 
 def test_no_alias_stands_for_two_fields() -> None:
-    names = [{fold(name) for name in (field, *ALIASES[field])} for field in FIELDS]
+    names = [
+        {fold(name) for name in (field, *ALIASES[field], *EXPORT_ALIASES.get(field, ()))}
+        for field in FIELDS
+    ]
 
     assert len(set().union(*names)) == sum(map(len, names))
+
+
+def test_names_of_exports_give_way_to_plainer_ones() -> None:
+    columns = ["id", "email", "first_name", "last_name", "mobile", "Billing Phone", "Record ID"]
+
+    mapping = resolve_mapping(columns)
+
+    assert (mapping.columns["phone_no"], mapping.columns["customer_id"]) == ("mobile", "id")
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        ["Record ID", "First Name", "Last Name", "Email", "Phone Number"],
+        ["Kundennummer", "Vorname", "Nachname", "E-Mail", "Telefon"],
+        ["id", "Pr\u00e9nom", "Nom", "Courriel", "T\u00e9l\u00e9phone"],
+        ["Contact Id", "First Name", "Last Name", "E-mail 1 - Value", "Phone 1 - Value"],
+        ["ID", "Nombre", "Apellidos", "Correo electronico", "Celular"],
+    ],
+)
+def test_headers_of_exports_map_by_themselves(columns: list[str]) -> None:
+    assert list(resolve_mapping(columns).columns.values()) == [
+        columns[at] for at in (0, 3, 1, 2, 4)
+    ]
 
 
 def test_hints_go_before_config_before_names_before_aliases() -> None:
@@ -114,13 +144,13 @@ def refusal(columns: list[str], **given: dict[str, str]) -> str:
 
 
 def test_a_required_field_without_a_column_is_refused_with_what_to_write() -> None:
-    message = refusal(["id", "email", "first_name", "last_name", "cell", "_dlt_id"])
+    message = refusal(["id", "email", "first_name", "last_name", "digits", "_dlt_id"])
 
     assert message == (
-        "No column and no default for the required field phone_no. "
-        "Available columns: id, email, first_name, last_name, cell. "
-        'Write bunce_adapter(data, phone_no="your_column") in the pipeline, '
-        '[destination.bunce.mapping] phone_no = "your_column" in the configuration, or '
+        "No column or default for the required field phone_no. "
+        "Available columns: id, email, first_name, last_name, digits. "
+        'Use bunce_adapter(data, phone_no="your_column") in the pipeline, '
+        'phone_no = "your_column" under [destination.bunce.mapping] in the configuration, or '
         "--map phone_no=your_column on the command line. "
         "To map a value inside a column, use its path, such as properties.email or phones.0."
     )

@@ -137,9 +137,7 @@ def test_what_is_taken_as_shown_is_shown_on_a_second_look_too(
             return
     shown = customers(rows, document)
     if shown is not None and batch(rows).are_shown(shown):
-        assert {tuple(compare(row.content, shown[row.customer_id])) for row in rows} == {
-            (True, True)
-        }
+        assert {compare(row.content, shown[row.customer_id])[:2] for row in rows} == {(True, True)}
 
 
 def test_a_row_shows_nothing_of_itself() -> None:

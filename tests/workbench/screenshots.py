@@ -17,7 +17,8 @@ import pyarrow as pa
 from tests.workbench.browser import chromium
 from tests.workbench.serving import workbench
 
-from dlt_bunce.model import FATES, REJECT_CODES
+from dlt_bunce.model import FATES
+from dlt_bunce.reject_codes import REJECT_CODES
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.dead_letter_query import Selection, list_recent
 from dlt_bunce.store.history import history

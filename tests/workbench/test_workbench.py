@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 
 from dlt_bunce.emulator import Behavior, Emulator
-from dlt_bunce.model import REJECT_CODES
+from dlt_bunce.reject_codes import REJECT_CODES
 from dlt_bunce.store.database import Database
 from dlt_bunce.workbench.auth import Auth
 

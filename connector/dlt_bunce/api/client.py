@@ -9,7 +9,6 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timezone
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import quote
@@ -22,7 +21,7 @@ from dlt_bunce.api.lookup import Lookup, Page
 from dlt_bunce.api.observer import UNOBSERVED, Observer, RequestInfo
 from dlt_bunce.api.rate_limit import RateLimiter
 from dlt_bunce.api.reply import Reply
-from dlt_bunce.api.retry import MAX_WAIT_S, RetryPolicy, asked_wait_s
+from dlt_bunce.api.retry import MAX_WAIT_S, RetryPolicy, asked_wait_s, too_long_a_wait
 from dlt_bunce.errors import CredentialsError, UnavailableError
 from dlt_bunce.logs import logger
 from dlt_bunce.model import Traffic, Verb
@@ -140,7 +139,7 @@ class Session:
         wait = self._retry.wait(attempt, reply, jitter=jitter, now=now)
         asked = asked_wait_s(reply, now)
         if wait is None and asked > MAX_WAIT_S:
-            raise _asks_for_too_much(reply, asked, now)
+            raise too_long_a_wait(reply, asked, now)
         if wait is None:
             return False
         logger().info("request.retry", attempt=attempt, wait_s=round(wait, 1), why=reply.describe())
@@ -271,19 +270,6 @@ def _without_ids(record: logging.LogRecord) -> bool:
             _KEPT_IN_LOGS.sub(r"\1", arg) if isinstance(arg, str) else arg for arg in record.args
         )
     return True
-
-
-def _asks_for_too_much(reply: Reply, asked: float, now: float) -> UnavailableError:
-    try:
-        until = datetime.fromtimestamp(now + asked, timezone.utc)
-        remedy = f"Run again after {until:%Y-%m-%d %H:%M} UTC"
-    except (OverflowError, ValueError, OSError):
-        remedy = "Ask Bunce when to run again"
-    return UnavailableError(
-        f"Bunce asked to wait {asked:,.0f} s (Retry-After of an {reply.describe()}); a run waits "
-        f"{MAX_WAIT_S:,.0f} s at most.",
-        remedy=f"{remedy}: settled rows are not sent again, the others are kept.",
-    )
 
 
 def _content(response: requests.Response) -> bytes | None:

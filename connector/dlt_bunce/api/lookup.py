@@ -132,8 +132,10 @@ class Lookup:
         left = list(ids)
         while left:
             control = str(self._control)
-            portion = _portion(left, max(1, self._most - 1))
-            alone = self._most == 1
+            # other threads change it meanwhile
+            most = self._most
+            portion = _portion(left, max(1, most - 1))
+            alone = most == 1
             asked = portion if alone else [*(i for i in portion if i != control), control]
             page = self._list(asked)
             self._widens = self._widens and page is not None
@@ -153,7 +155,7 @@ class Lookup:
             if alone or (ended and control in page.customers):
                 self._largest_answered = max(self._largest_answered, len(asked))
                 left = left[len(portion) :]
-                if self._widens and len(portion) == self._most - 1:
+                if self._widens and len(portion) == most - 1:
                     self._most *= 2
             else:
                 left = [i for i in left if i not in new]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timezone
+from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
 from dlt_bunce.api.reply import Reply
+from dlt_bunce.errors import UnavailableError
 
 BLOCK_S = 60.0
 """Bunce blocks an IP for 60 seconds once it passes its limit (API reference, rate limits)."""
@@ -77,3 +78,17 @@ def seconds_from_now(date: str, now: float) -> float | None:
     if when.tzinfo is None:
         when = when.replace(tzinfo=timezone.utc)
     return when.timestamp() - now
+
+
+def too_long_a_wait(reply: Reply, asked: float, now: float) -> UnavailableError:
+    """Make the error that ends a run whose server asks for a longer wait, and says until when."""
+    try:
+        until = datetime.fromtimestamp(now + asked, timezone.utc)
+        remedy = f"Run again after {until:%Y-%m-%d %H:%M} UTC"
+    except (OverflowError, ValueError, OSError):
+        remedy = "Ask Bunce when to run again"
+    return UnavailableError(
+        f"Bunce asked to wait {asked:,.0f} s (Retry-After of an {reply.describe()}); a run waits "
+        f"{MAX_WAIT_S:,.0f} s at most.",
+        remedy=f"{remedy}: settled rows are not sent again, the others are kept.",
+    )

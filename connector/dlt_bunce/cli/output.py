@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dlt_bunce.model import REJECT_CODES, RunSummary
+from dlt_bunce.model import RunSummary
+from dlt_bunce.reject_codes import REJECT_CODES
 from dlt_bunce.run_warnings import WARNINGS
 
 _WIDE = 160

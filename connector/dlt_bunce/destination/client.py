@@ -98,6 +98,7 @@ class BunceClient(JobClientBase, StoredState):
     ) -> list[PreparedTableSchema]:
         """Refuses what Bunce cannot take, before any job starts: dlt keeps the package."""
         tables = super().verify_schema(only_tables, new_jobs)
+        self.context.stopped.clear()  # another run: what stopped the last one may be over
         resolve_hook(self.config.on_run_end)
         customers = [table for table in tables if not _is_dlt(table["name"] or "")]
         for table in customers:

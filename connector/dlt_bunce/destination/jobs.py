@@ -11,7 +11,12 @@ from dlt.common.runtime import signals
 
 from dlt_bunce import telemetry
 from dlt_bunce.destination.load_files import files_of_table, load_file
-from dlt_bunce.errors import StoppedError
+from dlt_bunce.errors import (
+    CredentialsError,
+    RowsDeferredError,
+    StoppedError,
+    UnavailableError,
+)
 from dlt_bunce.load.chunks import Duplicates, Source
 from dlt_bunce.load.load import Load, Settings
 from dlt_bunce.load.progress import Progress
@@ -59,8 +64,15 @@ class CustomersJob(RunnableLoadJob):
             dry_run = client.context.dry_run_for(self._load_id)
             dry_run.run(duplicates, job, settings, client.config.store_url)
             return
-        with telemetry.load_span(job, self._parent) as settled:
-            settled(self._load(client, job, source))
+        if self._load_id in client.context.stopped:
+            raise client.context.stopped[self._load_id]
+        try:
+            with telemetry.load_span(job, self._parent) as settled:
+                settled(self._load(client, job, source))
+        except (CredentialsError, UnavailableError) as error:
+            if not isinstance(error, RowsDeferredError | StoppedError):
+                client.context.stopped[self._load_id] = error
+            raise
 
     def _load(self, client: BunceClient, job: LoadFile, source: Source) -> dict[str, int]:
         config = client.config

@@ -14,6 +14,7 @@ from dlt_bunce.logs import logger
 if TYPE_CHECKING:
     from dlt.pipeline.trace import PipelineTrace
 
+    from dlt_bunce.errors import BunceError
     from dlt_bunce.load.chunks import Duplicates
     from dlt_bunce.load.dry_run import DryRun, Preview
     from dlt_bunce.load.progress import Progress
@@ -53,6 +54,8 @@ class RunContext:
     """Which store a run began with, by its owner."""
     hints_in_force: dict[str, Hints] = field(default_factory=dict)
     """Hints to use instead of a package's own, by owner, while left-over rows are loaded."""
+    stopped: dict[str, BunceError] = field(default_factory=dict)
+    """What ended a load, by load id: dlt would try its files again and again in the same run."""
     states: dict[int, bytes] = field(default_factory=dict)
     """dlt's state as a run found it, by thread."""
     _traces: dict[int, list[PipelineTrace]] = field(default_factory=dict)

@@ -127,6 +127,8 @@ def _endpoint(call: Call, work: Work) -> Endpoint:
         traffic = emulation.traffic
         number = traffic.received(replace(record, rows=rows, customer_ids=ids))
         behavior, fault = emulation.next_fault(call)
+        if behavior.poison_text and call in {"create", "update"}:
+            fault = _poisoned(behavior, body) or fault
         pause = behavior.latency_ms + behavior.row_latency_ms * rows
         if pause:
             await asyncio.sleep(pause / 1000)
@@ -144,6 +146,15 @@ def _endpoint(call: Call, work: Work) -> Endpoint:
     return endpoint
 
 
+def _poisoned(behavior: Behavior, body: bytes) -> Fault | None:
+    if behavior.poison_text.encode() not in body:
+        return None
+    return Fault(behavior.poison, probability=1.0, seconds=3_600.0)
+
+
+_STORE_NOTHING = frozenset({"error_before", "drop_before", "html_403", "html_502"})
+
+
 async def _strike(
     fault: Fault, behavior: Behavior, act: Callable[[Any], Reply], payload: Any
 ) -> tuple[Response, int]:
@@ -156,7 +167,7 @@ async def _strike(
         return _answered(act(payload))
     if kind.endswith("_midway"):
         act(_half(payload))
-    elif kind not in {"error_before", "drop_before", "html_502"}:
+    elif kind not in _STORE_NOTHING:
         reply = act(payload)
         if kind == "hang_after":
             await asyncio.sleep(fault.seconds)
@@ -168,7 +179,8 @@ async def _strike(
     if kind.startswith("drop"):
         return _Dropped(), 0
     if kind.startswith("html"):
-        return _answered(replies.html(502, "Bad Gateway"))
+        page = (403, "Forbidden") if kind == "html_403" else (502, "Bad Gateway")
+        return _answered(replies.html(*page))
     return _answered(replies.failure(behavior, fault.status, "Something went wrong"))
 
 

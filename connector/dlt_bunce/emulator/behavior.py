@@ -21,6 +21,7 @@ FaultKind = Literal[
     "error_midway",
     "hang_after",
     "hang_before",
+    "html_403",
     "html_502",
     "html_502_after",
     "rate_limited",
@@ -30,6 +31,7 @@ FaultKind = Literal[
 
 error_*      a JSON error with `status`
 drop_*       the connection closes without a response
+html_403     a firewall's page; nothing is stored
 html_502     a gateway's HTML page instead of JSON; nothing is stored unless `_after`
 truncated    stored, then a complete HTTP response with half the JSON
 cut_short    stored, then half of the announced body and a closed connection
@@ -109,6 +111,10 @@ class Behavior:
     """Status of a failed batch."""
     errors: Literal["all", "first", "twice", "anonymous"] = "all"
     """Messages of a failed batch: one per row, only one, two per row, or none that name a row."""
+    error_form: Literal["texts", "dotted", "bracketed", "index", "row"] = "texts"
+    """`texts` name rows by email or id. The others name places in the request: an object with keys
+    such as `customers.3.email`, texts with `customers[3]`, objects with an index, or `Row 4: …`.
+    """
     failure_count: bool = True
     """Whether the message says `k out of n customers failed`."""
     count_offset: int = 0
@@ -126,6 +132,18 @@ class Behavior:
     """Whether emails are stored and returned in lowercase."""
     refused_email_domain: str = ""
     """Domain whose emails are refused; empty refuses none."""
+    poison_text: str = ""
+    """A bulk request that contains this text always meets `poison`; empty poisons none."""
+    poison: FaultKind = "html_403"
+    """What happens to such a request."""
+    max_customers: int = 0
+    """Customers that the account has room for, beyond which creates fail; 0 sets no limit."""
+    suspended: bool = False
+    """Whether every bulk call fails, whatever it contains."""
+    account_status: int = 402
+    """Status of calls that fail because of the account, with one text that names no row."""
+    account_message: str = "You have reached the maximum number of customers on your plan"
+    """That text."""
     id_pattern: str = ""
     """Regular expression that `customer_id` must fully match; empty accepts any."""
     phone_pattern: str = ""
@@ -155,6 +173,10 @@ class Behavior:
     """Maximum ids or emails per lookup; 0 sets no limit."""
     lookup_overflow: Literal["refused", "ignored"] = "refused"
     """Whether a lookup with more is refused with 422 or answered for the first ones."""
+    shown_devices: Literal["sdk", "sent", "empty", "missing", "masked"] = "sdk"
+    """How look-ups and updates show devices; `sdk` names a token `token`, as Bunce's SDK does."""
+    lookup_lag_seconds: float = 0.0
+    """Seconds until a look-up sees a write."""
     lookup_lag: int = 0
     """Number of lookups before a write becomes visible."""
     default_per_page: int = 20

@@ -27,6 +27,9 @@ def bulk(workspace: Workspace, behavior: Behavior, payload: Any, verb: str) -> R
         ids = [row.get("customer_id") for row in rows if isinstance(row, dict)]
         if len({str(customer_id) for customer_id in ids}) < len(ids):
             return replies.failure(behavior, 422, "customers has a duplicate value")
+    room = behavior.max_customers
+    if behavior.suspended or (verb == "creat" and room and workspace.grows(rows) > room):
+        return replies.failure(behavior, behavior.account_status, behavior.account_message)
     act = workspace.create if verb == "creat" else workspace.update
     return replies.batch(behavior, act(rows, behavior), verb)
 
@@ -57,7 +60,8 @@ def read_one(workspace: Workspace, behavior: Behavior, customer_id: str) -> Repl
     found = [] if behavior.lookup == "absent" else workspace.read(behavior, ids=[customer_id])
     if not found:
         return replies.failure(behavior, 404, "Customer not found")
-    return replies.success(behavior, "Customer retrieved successfully", found[0])
+    shown = replies.shown(behavior, found)[0]
+    return replies.success(behavior, "Customer retrieved successfully", shown)
 
 
 def read_page(workspace: Workspace, behavior: Behavior, query: Mapping[str, str]) -> Reply:
@@ -85,7 +89,7 @@ def read_page(workspace: Workspace, behavior: Behavior, query: Mapping[str, str]
 
 def _page(behavior: Behavior, found: list[Customer], start: int, size: int) -> Reply:
     """Build a page of customers `found` from `start` on; one more than `size` means a next page."""
-    rows, more = found[:size], len(found) > size
+    rows, more = replies.shown(behavior, found[:size]), len(found) > size
     meta = {
         "has_next_page": more,
         "has_prev_page": start > 0,

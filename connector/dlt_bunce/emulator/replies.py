@@ -79,7 +79,8 @@ def batch(behavior: Behavior, outcome: Outcome, verb: str) -> Reply:
     if not outcome.errors:
         status = behavior.created_status if verb == "creat" else 200
         message = f"Customers {verb}ed successfully"
-        return success(behavior, message, echo(behavior, outcome.saved), status=status)
+        saved = outcome.saved if verb == "creat" else shown(behavior, outcome.saved)
+        return success(behavior, message, echo(behavior, saved), status=status)
     shape = next((error for error in outcome.errors if error.shape), None)
     if behavior.shape_errors == "request" and shape is not None:
         return failure(behavior, behavior.failure_status, shape.anonymous)
@@ -88,7 +89,7 @@ def batch(behavior: Behavior, outcome: Outcome, verb: str) -> Reply:
         failed = max(0, len(outcome.errors) + behavior.count_offset)
         message += f" {failed} out of {outcome.total} customers failed"
     body: dict[str, Any] = {
-        "errors": _texts(behavior, outcome.errors),
+        "errors": _errors(behavior, outcome),
         "message": message,
         **_flag(behavior, "status", value=False),
     }
@@ -108,6 +109,46 @@ def echo(behavior: Behavior, customers: Sequence[Customer]) -> list[Customer]:
     if behavior.unknown_fields:
         rows = [{"segments": [], **row, "channel_state": {"email": "ok"}} for row in rows]
     return rows
+
+
+def shown(behavior: Behavior, customers: Sequence[Customer]) -> list[Customer]:
+    """Return customers as look-ups and updates show them."""
+    if behavior.shown_devices == "sent":
+        return list(customers)
+    return [_with_devices(behavior, customer) for customer in customers]
+
+
+def _with_devices(behavior: Behavior, customer: Customer) -> Customer:
+    form, devices = behavior.shown_devices, customer.get("devices") or []
+    if form == "missing":
+        return {name: value for name, value in customer.items() if name != "devices"}
+    if form == "empty":
+        return {**customer, "devices": []}
+    named = [
+        {
+            "device_id": device.get("device_id"),
+            "device_type": device.get("device_type"),
+            "token": "****" if form == "masked" else device.get("device_token"),
+            "created_at": customer.get("customer_created_at"),
+        }
+        for device in devices
+    ]
+    return {**customer, "devices": named}
+
+
+def _errors(behavior: Behavior, outcome: Outcome) -> Any:
+    errors = list(zip(outcome.places, outcome.errors, strict=True))
+    if behavior.error_form == "texts":
+        return _texts(behavior, outcome.errors)
+    if behavior.errors == "first":
+        errors = errors[:1]
+    if behavior.error_form == "dotted":
+        return {f"customers.{at}.email": [error.anonymous] for at, error in errors}
+    if behavior.error_form == "bracketed":
+        return [f"customers[{at}]: {error.anonymous}" for at, error in errors]
+    if behavior.error_form == "index":
+        return [{"index": at, "message": error.anonymous} for at, error in errors]
+    return [f"Row {at + 1}: {error.anonymous}" for at, error in errors]
 
 
 def _flag(behavior: Behavior, documented: str, *, value: bool) -> dict[str, bool]:

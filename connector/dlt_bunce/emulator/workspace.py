@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ class Outcome:
     """Customers after the batch, in the order sent."""
     errors: list[RowError] = field(default_factory=list)
     """One per failed row."""
+    places: list[int] = field(default_factory=list)
+    """Place of each of these in the batch, from 0."""
     total: int = 0
     """Rows in the batch."""
 
@@ -75,7 +78,7 @@ class Workspace:
         self._customers: dict[str, Customer] = {}
         self._holders: dict[str, tuple[str, ...]] = {}
         self._reads = 0
-        self._unseen: dict[str, tuple[int, Customer | None]] = {}
+        self._unseen: dict[str, tuple[int, float, Customer | None]] = {}
 
     @property
     def customers(self) -> dict[str, Customer]:
@@ -104,8 +107,8 @@ class Workspace:
         outcome = Outcome(total=len(rows))
         with self._lock:
             draft = self._draft()
-            for row in rows:
-                _record(outcome, self._create(row, draft, behavior))
+            for place, row in enumerate(rows):
+                _record(outcome, place, self._create(row, draft, behavior))
             self._settle(draft, outcome, behavior)
         return outcome
 
@@ -114,10 +117,16 @@ class Workspace:
         outcome = Outcome(total=len(rows))
         with self._lock:
             draft = self._draft()
-            for row in rows:
-                _record(outcome, self._update(row, draft, behavior, guarded=guarded))
+            for place, row in enumerate(rows):
+                _record(outcome, place, self._update(row, draft, behavior, guarded=guarded))
             self._settle(draft, outcome, behavior)
         return outcome
+
+    def grows(self, rows: Sequence[Any]) -> int:
+        """Return how many customers there would be with these."""
+        ids = {str(row.get("customer_id")) for row in rows if isinstance(row, dict)}
+        with self._lock:
+            return len(self._customers.keys() | ids)
 
     def read(
         self,
@@ -137,7 +146,7 @@ class Workspace:
             if emails:
                 held = [self._holders.get(_key(email), ()) for email in emails]
                 ids = [customer_id for holders in held for customer_id in holders]
-            if not behavior.lookup_lag:
+            if not (behavior.lookup_lag or behavior.lookup_lag_seconds):
                 self._unseen.clear()
             if ids is None and not self._unseen:
                 return list(islice(self._customers.values(), start, start + limit))
@@ -149,8 +158,9 @@ class Workspace:
     def _visible(self, customer_id: str) -> Customer | None:
         due = self._unseen.get(customer_id)
         if due is not None:
-            if self._reads <= due[0]:
-                return due[1]
+            reads, moment, before = due
+            if self._reads <= reads or time.monotonic() < moment:
+                return before
             del self._unseen[customer_id]
         return self._customers.get(customer_id)
 
@@ -236,13 +246,14 @@ class Workspace:
         if outcome.errors and (request_fails or behavior.failure == "atomic"):
             outcome.saved = []
             return
-        self._keep(draft, lag=behavior.lookup_lag)
+        self._keep(draft, lag=behavior.lookup_lag, lag_s=behavior.lookup_lag_seconds)
 
-    def _keep(self, draft: _Draft, lag: int) -> None:
-        if lag:
+    def _keep(self, draft: _Draft, lag: int, lag_s: float = 0.0) -> None:
+        if lag or lag_s:
             for customer_id in draft.customers:
                 shown = self._customers.get(customer_id)
-                self._unseen[customer_id] = (self._reads + lag, shown)
+                due = time.monotonic() + lag_s
+                self._unseen[customer_id] = (self._reads + lag, due, shown)
         self._customers.update(draft.customers)
         self._holders.update(draft.holders)
 
@@ -251,9 +262,10 @@ def _key(email: object) -> str:
     return str(email or "").lower()
 
 
-def _record(outcome: Outcome, result: Customer | RowError | None) -> None:
+def _record(outcome: Outcome, place: int, result: Customer | RowError | None) -> None:
     if isinstance(result, RowError):
         outcome.errors.append(result)
+        outcome.places.append(place)
     elif result is not None:
         outcome.saved.append(result)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import pyarrow as pa
 
-from dlt_bunce.api.batch import Rows
+from dlt_bunce.api.batch import Row, Rows
 from dlt_bunce.errors import BunceError
 from dlt_bunce.settlement.messages import Reason
 from dlt_bunce.settlement.row_result import RowResult
@@ -33,8 +33,8 @@ class Batch:
     lagging: frozenset[int] = frozenset()
     last_try: bool = False
     """Whether rows that no look-up shows are not held any longer."""
-    control: str | None = None
-    """Id of a customer created after all of the rows were sent."""
+    control: Row | None = None
+    """A customer created after all of the rows were sent."""
     sent: Rows = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -57,9 +57,9 @@ class Delivered:
     held: Mapping[int, Reason] = field(default_factory=dict)
     lagging: frozenset[int] = frozenset()
     held_at: float = 0.0
-    """When the last of them was held, by the monotonic clock."""
-    created: tuple[float, str] | None = None
-    """When the last customer was created, and its id."""
+    """When all of them had been sent, by the monotonic clock."""
+    created: tuple[float, Row] | None = None
+    """The customer created last, and when it was sent."""
 
 
 Send = Callable[[Batch], Delivered]

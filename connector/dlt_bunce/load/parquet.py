@@ -21,9 +21,9 @@ def record_batches(
     row_groups: Callable[[int], Sequence[int]] | None = None,
     columns: Callable[[Sequence[str]], Sequence[str]] | None = None,
 ) -> Iterator[Any]:
-    """Record batches of at most `rows`. Of a row group, which may be larger than memory, no more is
-    held than the pages that the batch lies in. `row_groups` tells which to read, of so many, and
-    `columns` which, of those that there are.
+    """Yield record batches of at most `rows`. Of a row group, which may be larger than memory, no
+    more is held than the pages that contain the batch. `row_groups` and `columns` choose which to
+    read, given the number of row groups and the names of the columns.
     """
     with pq.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER_BYTES) as parquet:
         yield from parquet.iter_batches(
@@ -39,8 +39,10 @@ def schema(file: Path | IO[bytes], name: str) -> pa.Schema:
     try:
         return pq.read_schema(file)
     except (pa.ArrowInvalid, OSError) as error:
+        # what Arrow says of a footer quotes no value
+        reason = str(error).splitlines()[0].rstrip(".")[:200] if str(error) else "no reason given"
         raise SourceError(
-            f"{name} cannot be read as Parquet ({type(error).__name__}).",
-            remedy="Give Parquet or CSV files, or load other formats with a dlt source of your "
-            "own.",
+            f"{name} cannot be read as Parquet: {reason}.",
+            remedy="If the file is damaged or incomplete, write it again; load other formats with "
+            "a dlt source of your own.",
         ) from None

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dlt_bunce.api.batch import Row
 from dlt_bunce.api.lookup import MAX_IDS
 from dlt_bunce.load.dispatch import Batch, Delivered
 from dlt_bunce.records.batching import pack
@@ -48,19 +50,20 @@ class PendingLookups:
         self._created_now: set[str] = set()
         self._latest_chunk = 0
         self._held_at = 0.0
-        self._created = (0.0, "")
+        self._created: tuple[float, Row] | None = None
 
     def take(self, delivered: Delivered) -> tuple[pa.Table, list[RowResult]]:
         """Keep the rows of a batch that are held; return the others and their results."""
         rows, results, held = delivered.batch.rows, delivered.results, delivered.held
-        self._created = max(self._created, delivered.created or self._created)
+        known = [created for created in (self._created, delivered.created) if created is not None]
+        self._created = max(known, key=itemgetter(0), default=None)
         if not held or delivered.batch.last_try:
             return rows, results
         ids = rows.column("customer_id").to_pylist()
         self._reasons |= {ids[i]: reason for i, reason in held.items()}
         self._created_now |= {ids[i] for i in delivered.lagging}
-        doubted = rows.column("indeterminate").to_pylist()
-        later = [i for i in sorted(held) if i in delivered.lagging or doubted[i]]
+        indeterminate = rows.column("indeterminate").to_pylist()
+        later = [i for i in sorted(held) if i in delivered.lagging or indeterminate[i]]
         now = [i for i in sorted(held) if i not in later]
         if now:
             waiting = rows.take(pa.array(now, pa.int64()))
@@ -87,7 +90,7 @@ class PendingLookups:
     def lagging(self, *, last_try: bool) -> Iterator[Batch]:
         """Give up the rows that a look-up may have missed."""
         rows, self._lagging = self._lagging, []
-        created_at, control = self._created
+        created_at, control = self._created or (0.0, None)
         is_later = created_at > self._held_at
         yield from self._batches(rows, last_try=last_try, control=control if is_later else None)
 
@@ -97,12 +100,13 @@ class PendingLookups:
         return bool(self._lagging)
 
     def _batches(
-        self, tables: Iterable[pa.Table], *, last_try: bool, control: str | None = None
+        self, tables: Iterable[pa.Table], *, last_try: bool, control: Row | None = None
     ) -> Iterator[Batch]:
         for rows in pack(tables, lambda: _ENOUGH, _MAX_BYTES):
             ids = rows.column("customer_id").to_pylist()
-            taken = {i: self._reasons[key] for i, key in enumerate(ids)}
+            taken = {i: self._reasons.pop(key) for i, key in enumerate(ids)}
             lagging = frozenset(i for i, key in enumerate(ids) if key in self._created_now)
+            self._created_now.difference_update(ids)
             yield Batch(rows, taken, lagging, last_try=last_try, control=control)
 
     def _is_late(self, waiting: _Waiting) -> bool:

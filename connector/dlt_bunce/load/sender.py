@@ -10,7 +10,7 @@ from typing import Protocol
 from dlt_bunce.api.client import Session
 from dlt_bunce.api.throttle import Throttle
 from dlt_bunce.load.dispatch import Batch, Delivered
-from dlt_bunce.model import Traffic
+from dlt_bunce.model import Traffic, Verb
 from dlt_bunce.settlement.capabilities import ApiCapabilities
 from dlt_bunce.settlement.settlement import Settlement
 
@@ -62,7 +62,8 @@ class BunceSender:
 
     def send(self, batch: Batch, *, overwrite: bool, stopped: Callable[[], bool]) -> Delivered:
         """Settle a batch; nothing more is sent once `stopped()`."""
-        verb = batch.rows.column("verb")[0].as_py()
+        # a row that is called taken was sent as a create, whatever it began as
+        verb: Verb = "create" if batch.taken else batch.rows.column("verb")[0].as_py()
         is_new = verb == "create" and not batch.taken
         with self._capabilities.turn(alone=is_new) as probe, self.throttle.slot() as learner:
             settlement = Settlement(

@@ -127,6 +127,15 @@ def warnings(
         fault = preview.fault
         text = f"The load will fail. {fault.message}"
         found.append(Warned("wrong_mapping", text, fault.remedy or ""))
+    if summary.disposition == "append" and preview.to_create:
+        found.append(
+            Warned(
+                "append_may_overwrite",
+                f"{preview.to_create:,} customers are not in the ledger. If Bunce has some of them "
+                "and overwrites an id that is created again, append overwrites them.",
+                "To be sure, run dlt-bunce adopt first.",
+            )
+        )
     phones = summary.reject_codes.get("invalid_phone_no", 0)
     if default_region is None and phones and phones >= _MANY * summary.read:
         found.append(

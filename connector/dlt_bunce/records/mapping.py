@@ -8,7 +8,15 @@ from types import MappingProxyType
 
 from dlt_bunce.errors import MappingError
 from dlt_bunce.records.paths import HINT, column_of_path
-from dlt_bunce.records.schema import ALIASES, FIELDS, MAPPABLE, PARTS, REQUIRED, fold
+from dlt_bunce.records.schema import (
+    ALIASES,
+    EXPORT_ALIASES,
+    FIELDS,
+    MAPPABLE,
+    PARTS,
+    REQUIRED,
+    fold,
+)
 
 VERSION = "version"
 _EMPTY: Mapping[str, str] = MappingProxyType({})
@@ -110,12 +118,13 @@ def _by_name(field: str, columns: Sequence[str]) -> tuple[str, str] | None:
     if same:
         _refuse_ambiguous(field, same, columns)
         return same[0], "name"
-    aliases = {fold(alias) for alias in ALIASES[field]}
-    candidates = [c for c in columns if fold(c) in aliases]
-    if not candidates:
-        return None
-    _refuse_ambiguous(field, candidates, columns)
-    return candidates[0], "alias"
+    for names in (ALIASES[field], EXPORT_ALIASES.get(field, ())):
+        aliases = {fold(alias) for alias in names}
+        candidates = [c for c in columns if fold(c) in aliases]
+        if candidates:
+            _refuse_ambiguous(field, candidates, columns)
+            return candidates[0], "alias"
+    return None
 
 
 def _refuse_unknown(

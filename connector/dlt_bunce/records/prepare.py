@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlt_bunce.errors import ConfigurationError, MappingError
-from dlt_bunce.model import REJECT_CODES
 from dlt_bunce.records.cells import LETTER_ID
 from dlt_bunce.records.column import Column, any_true, none_of
 from dlt_bunce.records.devices import parse_devices
@@ -27,6 +26,7 @@ from dlt_bunce.records.plain import rows_of
 from dlt_bunce.records.schema import FIELDS, REQUIRED
 from dlt_bunce.records.source_columns import belonging, contents_of, field_values, versions_of
 from dlt_bunce.records.text import canonical_json
+from dlt_bunce.reject_codes import REJECT_CODES
 
 ACCEPTED_SCHEMA = pa.schema(
     [("row", pa.int64())]

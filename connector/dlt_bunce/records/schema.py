@@ -55,6 +55,72 @@ ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 
+EXPORT_ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "customer_id": (
+            "record_id",
+            "contact_id",
+            "person_id",
+            "lead_id",
+            "member_id",
+            "profile_id",
+            "customer_number",
+            "customer_no",
+            "kundennummer",
+            "id_cliente",
+        ),
+        "email": (
+            "e_mail_address",
+            "e_mail_1_value",
+            "primary_email",
+            "contact_email",
+            "property_email",
+            "merge_email",
+            "courriel",
+            "correo",
+            "correo_electronico",
+        ),
+        "first_name": (
+            "vorname",
+            "prenom",
+            "pr\u00e9nom",
+            "nombre",
+            "billing_first_name",
+            "property_firstname",
+            "merge_fname",
+        ),
+        "last_name": (
+            "nachname",
+            "nom",
+            "nom_de_famille",
+            "apellido",
+            "apellidos",
+            "billing_last_name",
+            "property_lastname",
+            "merge_lname",
+        ),
+        "phone_no": (
+            "cell",
+            "cell_phone",
+            "cell_number",
+            "primary_phone",
+            "phone_1_value",
+            "contact_phone",
+            "billing_phone",
+            "property_phone",
+            "merge_phone",
+            "telefon",
+            "telefonnummer",
+            "telefono",
+            "tel\u00e9fono",
+            "t\u00e9l\u00e9phone",
+            "celular",
+            "whatsapp",
+        ),
+    }
+)
+"""Names that exports of CRMs use, tried where none of the other names is there."""
+
 
 def fold(name: str) -> str:
     """Normalize a column name for comparison: lowercase, without -, _, and white space."""

@@ -18,14 +18,19 @@ _MAX_PROBES = 8
 """Batches that may be looked up beforehand, after which no proof is expected for their sort."""
 SAME_WORDS = 3
 """Unrelated rows rejected alone in the same words, none accepted since: it is the account."""
-MAX_LONE_ROWS = 2
+SAME_UNKNOWN_WORDS = 10
+"""The same, where the words do not speak of an account, and others were accepted before."""
+FEW_ROWS = 3
+"""A batch of so few rows has none to compare them with."""
+MAX_LONE_ROWS = 10
 """Rows a run may give up with no other row to compare them with."""
 _DIGITS = re.compile(r"\d+")
 _ACCOUNT = re.compile(
     r"\byour\s+(?:plan|account|subscription|workspace|organi[sz]ation)\b|\bsuspended\b|\bquota\b|"
     r"\binsufficient\s+(?:balance|funds|credit|permission|privilege)|\bmaintenance\b|\bbilling\b|"
     r"\bread.?only\b|\bupgrade\b|\bmaximum\s+number\s+of\s+customers\b|\bnot\s+(?:allowed|permitted)\b|"
-    r"\bpayment\s+required\b|\btry\s+again\s+later\b",
+    r"\bpayment\s+required\b|\btry\s+again\s+later\b|\b(?:verify|activate|confirm)\s+your\b|"
+    r"\blimit\b.{0,40}\b(?:reached|exceeded)\b|\b(?:reached|exceed\w*)\b.{0,40}\blimit\b",
     re.IGNORECASE,
 )
 

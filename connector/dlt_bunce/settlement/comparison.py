@@ -8,6 +8,7 @@ from typing import Any
 from dlt_bunce.settlement.messages import Match
 
 _NAMES = ("first_name", "last_name")
+_TEXTS = ("email", *_NAMES, "phone_no")
 _NATIONAL_DIGITS = 9
 """Digits at the end of a phone number that stay whichever prefix a server writes."""
 _MASKS = frozenset("*•●…")
@@ -22,12 +23,18 @@ def compare(content: Mapping[str, Any], customer: Mapping[str, Any]) -> Match:
     """
     if all(customer.get(name) == content[name] for name in content if name != "devices"):
         # as most are: nothing was tidied up
-        return Match(email=True, rest=_has_devices(content, customer))
+        return Match(
+            email=True,
+            rest=_has_devices(content, customer),
+            devices=not _lacks_devices(content, customer),
+        )
     return Match(
         email=_agree("email", _address, content, customer),
         rest=all(_agree(name, _letters, content, customer) for name in _NAMES)
         and _agree("phone_no", _digits, content, customer)
         and _has_devices(content, customer),
+        devices=not _lacks_devices(content, customer),
+        exact=all(customer.get(name) in (None, content[name]) for name in _TEXTS),
     )
 
 
@@ -55,6 +62,10 @@ def _letters(name: str) -> str:
 
 def _digits(phone: str) -> str:
     return "".join(c for c in phone if c.isdigit())[-_NATIONAL_DIGITS:]
+
+
+def _lacks_devices(content: Mapping[str, Any], customer: Mapping[str, Any]) -> bool:
+    return bool(content.get("devices")) and customer.get("devices") == []
 
 
 def _has_devices(content: Mapping[str, Any], customer: Mapping[str, Any]) -> bool:

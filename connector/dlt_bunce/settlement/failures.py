@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Generator, Iterable
 from dataclasses import replace
 from typing import Any, Literal
 
 from dlt_bunce.model import Verb
-from dlt_bunce.settlement.capabilities import MAX_LONE_ROWS, SAME_WORDS, is_about_the_account
+from dlt_bunce.settlement.capabilities import (
+    FEW_ROWS,
+    MAX_LONE_ROWS,
+    SAME_UNKNOWN_WORDS,
+    SAME_WORDS,
+    is_about_the_account,
+)
 from dlt_bunce.settlement.messages import (
     Answer,
     Blocked,
@@ -17,9 +24,10 @@ from dlt_bunce.settlement.messages import (
     Reason,
     Resumed,
     Send,
+    Step,
 )
 from dlt_bunce.settlement.resolution import Next, Resolution, Steps, Stop
-from dlt_bunce.settlement.row_state import same
+from dlt_bunce.settlement.row_state import is_sure, same
 from dlt_bunce.settlement.work_item import WorkItem, halves, samples
 
 TRIES = 5
@@ -63,8 +71,9 @@ class Failures(Resolution):
             if item.failures >= (_TRIES_ALONE if others else TRIES):
                 return (yield from self._give_up_row(item, failure, others=others))
             return (yield from self._after_a_pause(item))
-        # what turns a request away did not look at it for long enough to be busy
-        tries = 1 if isinstance(failure, Blocked) else _TRIES_AMONG_OTHERS if others else TRIES
+        # what turns a request away is not just busy; and a part of what failed is tried once
+        once = isinstance(failure, Blocked) or len(item.rows) < len(self._rows)
+        tries = 1 if once else _TRIES_AMONG_OTHERS if others else TRIES
         if item.failures < tries:
             return (yield from self._after_a_pause(item))
         divided = replace(item, halve=True)
@@ -92,24 +101,41 @@ class Failures(Resolution):
     def _give_up_row(self, item: WorkItem, failure: Failure, *, others: bool) -> Steps:
         """Reject a row that failed alone again and again, if that says something about it."""
         (i,) = item.rows
-        if not others and len(self._rows) <= MAX_LONE_ROWS > self._capabilities.lone_rows:
-            # no other rows to compare it with
+        if not others and self._may_be_alone(item):
             others = (yield Ping(item.verb)) == Resumed(go_on=True)
-            self._capabilities.lone_rows += others
         if not others:
             self.stop = Stop(_kind(failure), status=failure.status)
             return []
         found = yield from self._find([i])
         if found is not None and i in found and item.verb == "create":
             return self._states.mark_found(i, found[i])
-        if found is not None and same(found.get(i)):
+        if found is not None and same(found.get(i)) and is_sure(found[i]):
             self._states.updated(i, found[i], "lookup")
             return []
         reason = self._states.reasons[i]
         text = f"{reason.text}, {item.failures} times in a row, with no other row in the request"
         self._states.reasons[i] = reason._replace(text=text)
         self._states.reject([i], "undeliverable")
+        # it took its share of the bound, and others may be left to be found
+        self.max_calls += 8 * math.ceil(math.log2(len(self._rows) + 1))
         return []
+
+    def _are_lone(self, item: WorkItem) -> Generator[Step, Answer, bool]:
+        """Whether all of a few rows fail although others got through before, and requests do."""
+        few = self._capabilities.lone_rows + len(item.rows) <= MAX_LONE_ROWS
+        if not few or not self._capabilities.answered[item.verb]:
+            return False
+        self._capabilities.lone_rows += len(item.rows)
+        return (yield Ping(item.verb)) == Resumed(go_on=True)
+
+    def _may_be_alone(self, item: WorkItem) -> bool:
+        """Whether a row may be given up although no other row got through since it failed: others
+        did before, or the load has hardly any.
+        """
+        if self._capabilities.answered[item.verb]:
+            return True
+        self._capabilities.lone_rows += 1
+        return self._capabilities.lone_rows <= MAX_LONE_ROWS
 
     # no reason
 
@@ -127,7 +153,8 @@ class Failures(Resolution):
     def _stop_for_the_account(self, verb: Verb, reason: Reason) -> None:
         """Stop where so many rows in a row were rejected alone in the same words."""
         rows = self._capabilities.note_unexplained(verb, reason.text)
-        if reason.text and rows >= SAME_WORDS:
+        sure = is_about_the_account(reason.text) or not self._capabilities.accepted[verb]
+        if reason.text and rows >= (SAME_WORDS if sure else SAME_UNKNOWN_WORDS):
             self.stop = Stop("account", reason.text, reason.status)
 
     def _reject_unexplained(self, verb: Verb) -> None:
@@ -153,8 +180,12 @@ class Failures(Resolution):
         """Halve rows, once another request shows that it is about them; if need be, one of up to
         three of the rows, sent alone.
         """
-        if self._gets_through(item) or len(self._rows) <= MAX_LONE_ROWS:
+        if self._gets_through(item) or item.lone:
             return halves(item)
+        if len(self._rows) <= FEW_ROWS:
+            if item.failures and (yield Ping(item.verb)) != Resumed(go_on=True):
+                self.stop = Stop("outage")
+            return halves(replace(item, lone=bool(item.failures)))
         following: Next = []
         failure: Failure | None = None
         for i in samples(item.rows):
@@ -169,8 +200,12 @@ class Failures(Resolution):
             if self.stop is not None or self._gets_through(item):
                 break
         else:
-            if failure is not None:
+            if failure is not None and (item.failures >= TRIES or isinstance(failure, Blocked)):
+                if (yield from self._are_lone(item)):
+                    return following + halves(replace(item, lone=True))
                 self.stop = Stop(_kind(failure), status=failure.status)
+            elif failure is not None:
+                return following + (yield from self._after_a_pause(item))
         queued = {i for other in following for i in other.rows}
         rest = tuple(i for i in self._left_of(item.rows) if i not in queued)
         return following + (halves(replace(item, rows=rest)) if rest else [])

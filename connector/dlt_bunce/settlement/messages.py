@@ -13,10 +13,17 @@ Kind = Literal["bad", "taken", "unknown"]
 
 
 class Match(NamedTuple):
-    """How a customer that Bunce shows compares with the row."""
+    """How a customer that Bunce shows compares with the row.
+
+    `devices` is False when none are shown though the row has some: where the row was just sent,
+    that may be a matter of how they are shown. `exact` is False when a value is shown in another
+    form than it was sent in, which may be an older value.
+    """
 
     email: bool
     rest: bool
+    devices: bool = True
+    exact: bool = True
 
 
 class Reason(NamedTuple):

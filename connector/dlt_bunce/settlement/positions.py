@@ -58,7 +58,7 @@ def _walk(errors: Any, path: tuple[str, ...], depth: int) -> Iterator[tuple[int,
 def _of_text(text: str, path: tuple[str, ...]) -> Iterator[tuple[int, str]]:
     where = ".".join(path)
     match = _PATH.search(where) or _PATH.search(text) or _WORDS.search(text)
-    if match is None and path and path[0].isdigit():
+    if match is None and path and _is_position(path[0]):
         yield int(path[0]), ": ".join((*path[1:], text))
     elif match is not None:
         field = where[match.end() :].strip("].[ ") if _PATH.search(where) else ""
@@ -67,7 +67,7 @@ def _of_text(text: str, path: tuple[str, ...]) -> Iterator[tuple[int, str]]:
 
 def _is_position(value: Any) -> bool:
     if isinstance(value, str):
-        return value.isdigit() and len(value) <= 6
+        return value.isascii() and value.isdecimal() and len(value) <= 6
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1_000_000
 
 

@@ -11,6 +11,7 @@ from dlt_bunce.api.batch import Rows
 from dlt_bunce.api.lookup import customers_of
 from dlt_bunce.api.reply import Reply
 from dlt_bunce.model import Verb
+from dlt_bunce.settlement.capabilities import is_about_the_account
 from dlt_bunce.settlement.comparison import compare
 from dlt_bunce.settlement.error_attribution import attribute
 from dlt_bunce.settlement.messages import (
@@ -150,8 +151,10 @@ def _rejection(
     message = _clean(str(document.get("message") or ""))
     errors = document.get("errors")
     texts = _bounded(texts_in(errors) or [message])
-    named = attribute(texts, sent)
-    positions = {} if named else _of_several(positions_in(errors), len(sent))
+    by_id = _by_id(errors, sent)
+    named = attribute(texts, sent) | (by_id or {})
+    unclear = bool(named) or by_id is None
+    positions = {} if unclear else _of_several(positions_in(errors), len(sent))
     everything = " ".join((message, *texts))[:_MAX_TEXT]
     field = named_field(everything)
     if not named and not positions:
@@ -164,6 +167,7 @@ def _rejection(
         if len(sent) > 1 and _TOO_LARGE.search(everything) and field is None:
             return TooLarge(reply.status)
         about_it = field is not None or is_taken(everything) or (verb == "update" and nobody)
+        about_it = about_it and not is_about_the_account(everything)
         if len(sent) == 1 and about_it:
             named = {0: "; ".join(texts)}
     count = _COUNT.search(message)
@@ -177,9 +181,22 @@ def _rejection(
     )
 
 
+def _by_id(errors: Any, sent: Rows) -> dict[int, str] | None:
+    """Return the texts of errors whose keys are ids of rows, by the place of the row; None where
+    the keys could as well be positions.
+    """
+    if not isinstance(errors, dict):
+        return {}
+    places = {row.customer_id: at for at, row in enumerate(sent)}
+    known = [key for key in map(str, errors) if key in places]
+    if any(key.isascii() and key.isdecimal() and int(key[:9]) <= len(sent) for key in known):
+        return None
+    return {places[key]: "; ".join(texts_in(errors[key])) for key in known if key in errors}
+
+
 def _of_several(positions: dict[int, str], rows: int) -> dict[int, str]:
     """Positions, unless some of them cannot be: then they are something else, such as lengths."""
-    return positions if all(0 <= position <= rows for position in positions) else {}
+    return positions if all(position <= rows for position in positions) else {}
 
 
 def _reason(text: str, verb: Verb, status: int) -> Reason:

@@ -12,7 +12,7 @@ from dlt_bunce.model import Verb
 from dlt_bunce.settlement.capabilities import ApiCapabilities
 from dlt_bunce.settlement.messages import Answer, Lookup, LookupResult, Match, Reason, Step
 from dlt_bunce.settlement.row_result import RowResult
-from dlt_bunce.settlement.row_state import RowStates, same
+from dlt_bunce.settlement.row_state import RowStates, is_sure, same
 from dlt_bunce.settlement.work_item import WorkItem, joined
 
 NO_REASONS: Mapping[int, Reason] = MappingProxyType({})
@@ -94,7 +94,7 @@ class Resolution:
     @property
     def lagging(self) -> set[int]:
         """Held rows that this run may have created, whatever look-ups show by now."""
-        return self.held & self._states.indeterminate - self._states.doubted_before
+        return self.held & self._states.indeterminate - self._states.indeterminate_before
 
     def _left_of(self, rows: Iterable[int]) -> tuple[int, ...]:
         """Those of the rows that are neither settled nor held."""
@@ -114,6 +114,9 @@ class Resolution:
         if item.failures and any(map(same, found.values())):
             # no answer, and yet it got through
             self._capabilities.note_answer(item.verb, accepted=False)
+        if item.caused_by and any(map(same, found.values())):
+            # the request that was rejected created some, or so it seems
+            self._capabilities.accepted[item.verb] += 1
         following: Next = []
         if item.verb == "create":
             left = absent
@@ -127,7 +130,7 @@ class Resolution:
             following += self._states.mark_missing(absent)
             for i, match in found.items():
                 # where only the email differs, it may be one that Bunce does not change
-                if match.rest and (match.email or item.silent):
+                if match.rest and (item.silent or (match.email and is_sure(match))):
                     self._states.updated(i, match, "lookup")
                 else:
                     left.append(i)
@@ -194,7 +197,7 @@ class Resolution:
         """Whether a look-up that does not show a row means that the customer does not exist: what
         this run may have created could still be missing from it.
         """
-        return self._is_current or (not self._hold and i in self._states.doubted_before)
+        return self._is_current or (not self._hold and i in self._states.indeterminate_before)
 
     def _find(self, rows: Sequence[int]) -> Generator[Step, Answer, dict[int, Match] | None]:
         """Look up which rows exist. For an indeterminate row, absence or other content must be

@@ -32,13 +32,13 @@ class BatchResolver(Failures):
     def run(self) -> Generator[Step, Answer, None]:
         """Yield steps and take their answers until every row has a result or is held."""
         taken = set(self._taken_before)
-        doubted = tuple(sorted(self._states.indeterminate - taken))
-        others = tuple(i for i in self._rows if i not in taken.union(doubted))
+        indeterminate = tuple(sorted(self._states.indeterminate - taken))
+        others = tuple(i for i in self._rows if i not in taken.union(indeterminate))
         work: Next = []
         if others:
             work.append(WorkItem(others, self._verb, look_up=self._probe))
-        if doubted:
-            work.append(WorkItem(doubted, self._verb, look_up=True))
+        if indeterminate:
+            work.append(WorkItem(indeterminate, self._verb, look_up=True))
         work.extend((yield from self._taken(self._taken_before, self._verb)))
         yield from self._work_off(work)
         if self.stop is None:
@@ -106,6 +106,12 @@ class BatchResolver(Failures):
         return following
 
     def _rejected(self, item: WorkItem, answer: Rejected) -> Steps:
+        left_over = [i for i in item.rows if i not in answer.reasons]
+        fresh = self._are_fresh(left_over)
+        if answer.positions:
+            # before anything else can fail: any of them may exist now
+            self._states.indeterminate.update(left_over)
+            self._states.likely_delivered.update(left_over)
         following, reasons = (yield from self._find_first_index(item, answer)), {**answer.reasons}
         reasons |= self._by_position(item, answer)
         rows = self._left_of(item.rows)
@@ -114,18 +120,21 @@ class BatchResolver(Failures):
         if not rows or self.stop is not None:
             return following
         if not reasons and len(rows) == 1:
+            # an answer all the same: requests get through
+            self._capabilities.note_answer(item.verb, accepted=False)
             alone = replace(item, rows=rows)
             return following + (yield from self._unexplained_row(alone, answer))
         if reasons:
             self._capabilities.note_answer(item.verb, accepted=False)
             self._states.reasons |= reasons
-        rejection = self._rejection(item, answer, reasons, rest)
+        rejection = self._rejection(item, answer, reasons, fresh=fresh)
         if self._capabilities.believes(rejection):
             self._states.settle(rest, RowResult("created", "count"))
             rest = []
         # before anything else can fail: these may exist now
         self._states.indeterminate.update(rest)
-        if reasons:
+        self._states.indeterminate.difference_update(reasons if answer.positions else ())
+        if reasons or answer.positions:
             # and if they are called taken next, then most likely by themselves
             self._states.likely_delivered.update(rest)
         following += yield from self._named(reasons, item.verb)
@@ -139,11 +148,14 @@ class BatchResolver(Failures):
             return following + ([again] if reasons else (yield from self._divide(again)))
         return [*following, replace(left, look_up=True, caused_by=rejection)]
 
-    def _rejection(
-        self, item: WorkItem, answer: Rejected, reasons: Mapping[int, Reason], rest: list[int]
-    ) -> BatchRejection:
+    def _are_fresh(self, rows: list[int]) -> bool:
+        """Whether none of the rows existed before they were sent."""
         states = self._states
-        fresh = states.absent_before.issuperset(rest) and states.indeterminate.isdisjoint(rest)
+        return states.absent_before.issuperset(rows) and states.indeterminate.isdisjoint(rows)
+
+    def _rejection(
+        self, item: WorkItem, answer: Rejected, reasons: Mapping[int, Reason], *, fresh: bool
+    ) -> BatchRejection:
         sort = " ".join(sorted({reason.kind for reason in reasons.values()}))
         counted = item.verb == "create" and answer.counted
         return BatchRejection(len(reasons), len(item.rows), sort, counted=counted, fresh=fresh)
@@ -180,9 +192,7 @@ class BatchResolver(Failures):
             if len(rows) == 1:
                 (self._capabilities.first_index,) = rows
                 break
-            # a rejected batch may have created either of them
-            self._states.indeterminate.update(rows.values())
-            for i in rows.values():
+            for i in self._left_of(rows.values()):
                 left += yield from self._work_off(
                     [WorkItem((i,), item.verb, look_up=True, suspect=True)]
                 )

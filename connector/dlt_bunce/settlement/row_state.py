@@ -36,9 +36,9 @@ class RowStates:
         """What Bunce said last of each row."""
         self.indeterminate = {*indeterminate, *lagging}
         """Rows that some request may have delivered without saying so."""
-        self.doubted_before = frozenset(self.indeterminate.difference(lagging))
+        self.indeterminate_before = frozenset(self.indeterminate.difference(lagging))
         """Rows that an earlier run may have delivered."""
-        self.likely_delivered = set(self.doubted_before)
+        self.likely_delivered = set(self.indeterminate_before)
         """Rows that, if they are called taken next, were most likely delivered by this run."""
         self.absent_before: set[int] = set()
         """Rows that did not exist before any request of this run."""
@@ -86,7 +86,7 @@ class RowStates:
 
     def mark_found(self, i: int, match: Match) -> list[WorkItem]:
         """Settle a row to be created that a look-up found: with our content it is delivered."""
-        if not same(match):
+        if not same(match) or not (match.devices or i in self.indeterminate):
             return self.mark_conflict(i)
         self.settle([i], RowResult("created" if i in self.indeterminate else "adopted", "lookup"))
         if i in self.indeterminate and self._capabilities.partial_success is False:
@@ -113,6 +113,11 @@ class RowStates:
         fresh = tuple(i for i in rows if i not in self.switched)
         self.switched.update(fresh)
         return [WorkItem(fresh, "update" if verb == "create" else "create")] if fresh else []
+
+
+def is_sure(match: Match) -> bool:
+    """Whether nothing of what is shown could be what the customer was before."""
+    return match.devices and match.exact
 
 
 def same(match: Match | None) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from dlt_bunce.api.batch import Rows
+from dlt_bunce.api.batch import Row, Rows
 from dlt_bunce.api.reply import Reply
 from dlt_bunce.api.throttle import Learner
 from dlt_bunce.errors import AccountRefusedError, BunceError, CredentialsError, UnavailableError
@@ -16,9 +16,11 @@ from dlt_bunce.logs import logger
 from dlt_bunce.model import Verb
 from dlt_bunce.settlement import replies
 from dlt_bunce.settlement.capabilities import ApiCapabilities
+from dlt_bunce.settlement.comparison import compare
 from dlt_bunce.settlement.messages import (
     Accepted,
     Answer,
+    Blocked,
     Indeterminate,
     Lookup,
     LookupResult,
@@ -67,8 +69,9 @@ class Settlement:
     """Works off one batch. `run()` returns a result for every row, in their order.
 
     See BatchResolver for `taken`, `lagging`, `probe`, and `hold`; `held` and `lagging` tell
-    afterwards which rows are not settled but left to be looked up later. `control` is the id of a
-    customer who was created after all of the rows were sent: a look-up that shows it is current.
+    afterwards which rows are not settled but left to be looked up later. `control` is a
+    customer who was created after all of the rows were sent: a look-up that shows it, with the
+    content that was sent, is current.
     """
 
     def __init__(
@@ -84,7 +87,7 @@ class Settlement:
         lagging: Sequence[int] = (),
         probe: bool = False,
         hold: bool = False,
-        control: str | None = None,
+        control: Row | None = None,
         stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self._rows = rows
@@ -105,9 +108,9 @@ class Settlement:
         )
         self._control = control
         self.held_at = 0.0
-        """When a row was held last, by the monotonic clock."""
-        self.created: tuple[float, str] | None = None
-        """When a customer was created last, and its id."""
+        """When all rows that are held had been sent, by the monotonic clock."""
+        self.created: tuple[float, Row] | None = None
+        """The customer created last, and when it was sent."""
         self._tries = 0
         self._last = Reply("not_sent")
         self.fault: BunceError | None = None
@@ -136,14 +139,14 @@ class Settlement:
                 answer = self._answer(step)
                 if answer is None:
                     break
-                held = len(self._resolver.held)
                 step = steps.send(answer)
-                if len(self._resolver.held) > held:
-                    self.held_at = time.monotonic()
         except StopIteration:
             pass
         except (CredentialsError, UnavailableError) as error:
             self.fault = error
+        if self._resolver.held:
+            # the last step may have held some
+            self.held_at = time.monotonic()
         if self._resolver.stop is not None and self.fault is None:
             self.fault = self._fault(self._resolver.stop)
         if self._resolver.calls >= self._resolver.max_calls:
@@ -161,23 +164,33 @@ class Settlement:
             case Pause():
                 return Resumed(self._api.pause(self._last, step.tries))
             case Ping():
-                reply = self._api.send(step.verb, _NOBODY, self._stopped, rows=0, attempt=1)
+                reply = self._api.send(
+                    step.verb, _NOBODY, self._stopped, rows=0, attempt=self._tries + 1
+                )
                 return None if reply is None else Resumed(replies.gets_through(reply))
 
     def _look_up(self, step: Lookup) -> LookupResult:
-        control = [] if self._control is None else [self._control]
+        control = [] if self._control is None else [self._control.customer_id]
         ids = [self._rows[i].customer_id for i in step.rows]
         found = self._api.find([*ids, *control])
         if found is None:
             return LookupResult(None)
         sent = self._rows.take(step.rows)
         return LookupResult(
-            replies.matches(sent, step.rows, found), is_current=self._control in found
+            replies.matches(sent, step.rows, found), is_current=self._is_current(found)
         )
+
+    def _is_current(self, found: Mapping[str, Mapping[str, Any]]) -> bool:
+        control = self._control
+        if control is None or control.customer_id not in found:
+            return False
+        return compare(control.content, found[control.customer_id]).exact
 
     def _send(self, step: Send) -> Answer | None:
         sent = self._rows.take(step.rows)
+        tries = 0
         while True:
+            started = time.monotonic()
             reply = self._api.send(
                 step.verb, sent.body, self._stopped, rows=len(sent), attempt=self._tries + 1
             )
@@ -191,23 +204,22 @@ class Settlement:
                     remedy="Set a valid key and run again; what was not settled is kept.",
                 )
             if not isinstance(read, replies.RateLimited | replies.NotSent):
-                self._learn(step, read, reply)
+                self._learn(step, read, reply, started)
                 return read
-            self._try_again(reply)
+            tries += 1
+            self._try_again(reply, tries)
 
-    def _learn(self, step: Send, read: replies.Bulk, reply: Reply) -> None:
+    def _learn(self, step: Send, read: replies.Bulk, reply: Reply, started: float) -> None:
         """Tell the throttle how the batch fared."""
         rows = len(step.rows)
-        if not isinstance(read, Indeterminate):
-            self._tries = 0
+        self._tries = self._tries + 1 if isinstance(read, Indeterminate | Blocked) else 0
         match read:
             case TooLarge():
                 self._learner.too_large(rows)
             case Accepted():
                 self._learner.answered(rows, reply.seconds)
                 if step.verb == "create" and read.matches:
-                    last = max(read.matches)
-                    self.created = time.monotonic(), self._rows[last].customer_id
+                    self.created = started, self._rows[max(read.matches)]
             case Rejected() if self._capabilities.creates_rest and step.verb == "create":
                 # it took what a success takes
                 self._learner.answered(rows, reply.seconds)
@@ -216,11 +228,11 @@ class Settlement:
         if isinstance(read, Rejected) and not read.reasons and not read.positions:
             logger().info("batch.halved", rows=rows, status=reply.status)
 
-    def _try_again(self, reply: Reply) -> None:
+    def _try_again(self, reply: Reply, tries: int) -> None:
         self._tries += 1
-        if not self._api.pause(reply, self._tries):
+        if not self._api.pause(reply, tries):
             raise UnavailableError(
-                f"A batch could not be delivered in {self._tries} tries: {reply.describe()}.",
+                f"A batch could not be delivered in {tries} tries: {reply.describe()}.",
                 remedy=_KEPT,
             )
 

@@ -32,6 +32,7 @@ class WorkItem:
     one did so. `caused_by`: the rejection that left them over. `failures`: requests in a row that
     were blocked or got no readable answer. `answered` and `accepted`: how many requests of this
     operation the run had seen answered or accepted when the trouble began; None without trouble.
+    `lone`: none of the rows gets through, though an empty request does.
     """
 
     rows: tuple[int, ...]
@@ -45,6 +46,7 @@ class WorkItem:
     failures: int = 0
     answered: int | None = None
     accepted: int | None = None
+    lone: bool = False
 
     def sent_again(self, rows: Iterable[int]) -> WorkItem:
         """Return some of the rows for another try, which remembers what went wrong so far."""
@@ -56,13 +58,15 @@ class WorkItem:
             failures=self.failures,
             answered=self.answered,
             accepted=self.accepted,
+            lone=self.lone,
         )
 
 
 def halves(item: WorkItem) -> list[WorkItem]:
     """Both halves of the rows; the first is larger by one where the number is odd.
 
-    A row that is left alone starts to count its failures anew.
+    What fails again must be compared with others again: an outage may have begun meanwhile. A row
+    that is left alone starts to count its failures anew.
     """
     middle = (len(item.rows) + 1) // 2
     return [
@@ -71,8 +75,8 @@ def halves(item: WorkItem) -> list[WorkItem]:
             item.verb,
             suspect=item.suspect,
             failures=item.failures if len(part) > 1 else 0,
-            answered=item.answered,
             accepted=item.accepted,
+            lone=item.lone,
         )
         for part in (item.rows[:middle], item.rows[middle:])
         if part

@@ -42,6 +42,7 @@ def listed(location: str, kind: Kind | None = None) -> list[Any]:
             pattern = _EVERYTHING
     if exact:
         return [_with_kind(found[0], kind or _kind(found[0]))]
+    _refuse_table_formats(location, [str(file["relative_path"]) for file in found])
     data = [file for file in found if file["size_in_bytes"] != 0 and not _hidden(file, pattern)]
     requested = pattern != _EVERYTHING
     chosen = []
@@ -83,6 +84,22 @@ def _hidden(file: Any, pattern: str) -> bool:
     requested = {part[:1] for part in pattern.split("/")}
     hidden = {part[:1] for part in file["relative_path"].split("/")} & {".", "_"}
     return bool(hidden - requested) or str(file["file_name"]).endswith(".crc")
+
+
+def _refuse_table_formats(location: str, names: list[str]) -> None:
+    """Refuse a Delta or Iceberg table, whose Parquet files hold rows that were deleted, too."""
+    for name in names:
+        parts = name.split("/")[:-1]
+        if "_delta_log" in parts:
+            kind, reader = "a Delta table", f"deltalake.DeltaTable({location!r}).to_pyarrow_table()"
+        elif "metadata" in parts and name.endswith(".metadata.json"):
+            kind, reader = "an Iceberg table", "pyiceberg's table.scan().to_arrow()"
+        else:
+            continue
+        raise SourceError(
+            f"{location} is {kind}: its Parquet files also contain rows that were deleted.",
+            remedy=f"Read it in Python with {reader}, and load the result with flush_and_run().",
+        )
 
 
 def _kind(file: Any, *, sniffed: bool = True) -> Kind | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from dlt_bunce.model import REJECT_CODES
+from dlt_bunce.reject_codes import REJECT_CODES
 from dlt_bunce.store.database import Database, utc_now
 from dlt_bunce.store.dead_letter_query import Selection, pages
 from dlt_bunce.store.statements import ACCEPTED_SINCE

@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from dlt_bunce.model import REJECT_CODES
+from dlt_bunce.reject_codes import REJECT_CODES
 
 _NONE = "\N{EN DASH}"
 

@@ -12,8 +12,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from dlt_bunce.model import REJECT_CODES
 from dlt_bunce.records.schema import FIELDS
+from dlt_bunce.reject_codes import REJECT_CODES
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.dead_letter_query import (
     STATUSES,

@@ -12,8 +12,8 @@ import click
 
 from dlt_bunce.cli import options
 from dlt_bunce.errors import UsageError
-from dlt_bunce.model import REJECT_CODES
 from dlt_bunce.records.schema import FIELDS
+from dlt_bunce.reject_codes import REJECT_CODES
 
 if TYPE_CHECKING:
     from dlt_bunce.store.dead_letter_query import Selection

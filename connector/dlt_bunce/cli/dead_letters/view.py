@@ -13,7 +13,7 @@ from dlt_bunce.cli import options, output
 from dlt_bunce.cli.dead_letters.filters import LetterId, filters, store_of
 from dlt_bunce.cli.failures import reported
 from dlt_bunce.errors import UsageError
-from dlt_bunce.model import REJECT_CODES
+from dlt_bunce.reject_codes import REJECT_CODES
 
 if TYPE_CHECKING:
     from dlt_bunce.store.dead_letter_query import Grouping, Selection

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from .harness import ProcessPool, process_pool
+from .scenario import ProcessPool, process_pool
 
 
 @pytest.fixture(scope="session")

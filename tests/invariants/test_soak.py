@@ -14,7 +14,7 @@ import pytest
 from dlt_bunce.emulator import Behavior, Emulator, Fault
 from dlt_bunce.emulator.behavior import FaultKind
 
-from .harness import REFUSED, ProcessPool, Scenario, person
+from .scenario import REFUSED, ProcessPool, Scenario, person
 
 KILLS = int(os.environ.get("DLT_BUNCE_TEST_SOAK_KILLS", "12"))
 """How many loads are killed in all, a quarter of them in each history."""

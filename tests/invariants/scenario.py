@@ -30,7 +30,7 @@ class ProcessPool:
 
     def __init__(self) -> None:
         self._program = subprocess.Popen(
-            [sys.executable, "-m", "tests.crashes.process_pool"],
+            [sys.executable, "-m", "tests.invariants.process_pool"],
             cwd=Path(__file__).parents[2],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -10,7 +10,7 @@ import pytest
 
 from dlt_bunce.emulator import Behavior, Emulator
 
-from .harness import REFUSED, ProcessPool, Scenario, person
+from .scenario import REFUSED, ProcessPool, Scenario, person
 
 
 @pytest.fixture

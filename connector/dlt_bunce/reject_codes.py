@@ -1,0 +1,140 @@
+"""Why rows become dead letters: a closed list of codes, each with its remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class RejectCode:
+    """Reason why a row became a dead letter.
+
+    `field` is the Bunce field at fault, or None if Bunce did not name one; `stage` is `normalize`
+    for a row that was rejected before it was sent, `api` for one that Bunce refused.
+    """
+
+    code: str
+    field: str | None
+    stage: Literal["normalize", "api"]
+    meaning: str
+    remedy: str
+
+
+def _codes(*codes: RejectCode) -> Mapping[str, RejectCode]:
+    return MappingProxyType({code.code: code for code in codes})
+
+
+def _missing(name: str) -> RejectCode:
+    return RejectCode(
+        f"missing_{name}",
+        name,
+        "normalize",
+        f"{name} is null or blank, but Bunce requires it",
+        f"fill in {name} at the source, or set a value under [destination.bunce.defaults]",
+    )
+
+
+REJECT_CODES: Mapping[str, RejectCode] = _codes(
+    RejectCode(
+        "missing_customer_id",
+        "customer_id",
+        "normalize",
+        "customer_id is null or blank",
+        "give the row a stable id at the source; dlt-bunce never generates one, because Bunce "
+        "would create a second customer",
+    ),
+    RejectCode(
+        "invalid_customer_id",
+        "customer_id",
+        "normalize",
+        "customer_id is not text, an integer, or a UUID, or contains control characters",
+        "read the id as text or as an integer; a float above 2^53 has already lost digits",
+    ),
+    _missing("email"),
+    RejectCode(
+        "invalid_email",
+        "email",
+        "normalize",
+        "email is not a valid address",
+        "correct the address at the source",
+    ),
+    _missing("first_name"),
+    RejectCode(
+        "invalid_first_name",
+        "first_name",
+        "normalize",
+        "first_name is not text, or is longer than 255 characters",
+        "correct the name at the source",
+    ),
+    _missing("last_name"),
+    RejectCode(
+        "invalid_last_name",
+        "last_name",
+        "normalize",
+        "last_name is not text, or is longer than 255 characters",
+        "correct the name at the source",
+    ),
+    _missing("phone_no"),
+    RejectCode(
+        "invalid_phone_no",
+        "phone_no",
+        "normalize",
+        "phone_no is not an international number of 7 to 15 digits",
+        "write it with + and the country code, or set default_region (such as NG) for national "
+        "numbers",
+    ),
+    RejectCode(
+        "invalid_devices",
+        "devices",
+        "normalize",
+        "devices is not a list of objects with device_type and device_token, or is not JSON",
+        "provide a list of structs or JSON text; the output of Python's str() is not JSON",
+    ),
+    RejectCode(
+        "email_taken",
+        "email",
+        "api",
+        "the email belongs to another customer in Bunce",
+        "change the email of one of the two customers, then replay or load again",
+    ),
+    RejectCode(
+        "already_taken",
+        None,
+        "api",
+        "Bunce says a value is already taken, but offers no lookup to find the other customer",
+        "find the other customer in Bunce's dashboard, correct one of the two, then replay",
+    ),
+    RejectCode(
+        "email_not_updated",
+        "email",
+        "api",
+        "Bunce updated the customer but kept the email it had, as it always does with a valid one",
+        "change the email in Bunce's dashboard, or change it back at the source; the rest of the "
+        "row was updated",
+    ),
+    RejectCode(
+        "unconfirmed",
+        None,
+        "api",
+        "Bunce does not return the customer and gives no reason",
+        "search for the customer in Bunce's dashboard; replay if it is missing",
+    ),
+    RejectCode(
+        "undeliverable",
+        None,
+        "api",
+        "every request with this row failed, even without other rows, while others got through",
+        "look for what a firewall or the server could stumble over in the row; it is sent again "
+        "once it changes, or by a replay",
+    ),
+    RejectCode(
+        "refused",
+        None,
+        "api",
+        "Bunce refused the row; the message gives the reason",
+        "correct the field named in the message, then load again or replay",
+    ),
+)

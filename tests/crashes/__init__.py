@@ -1,1 +1,0 @@
-"""Loads that are killed, and what the next ones make of it."""
