@@ -76,10 +76,11 @@ def test_no_file_is_missed_however_they_move() -> None:
 
     def move() -> None:
         while not stop.is_set():
-            for name in names:
-                (NEW / name).rename(STARTED / name)
-            for name in names:
-                (STARTED / name).rename(NEW / name)
+            for before, after in ((NEW, STARTED), (STARTED, NEW)):
+                for name in names:
+                    (before / name).rename(after / name)
+                    # in memory a file would go there and back while a folder is listed once
+                    stop.wait(0.001)
 
     mover = threading.Thread(target=move)
     mover.start()

@@ -74,6 +74,14 @@ def figures(process: subprocess.Popen[str]) -> Any:
     return json.loads(out)
 
 
+def wait_for_the_pipeline() -> None:
+    """Until dlt has made its folder: it cannot make one twice at the same moment."""
+    until = time.monotonic() + 60
+    while not Path("p/same/state.json").exists():
+        assert time.monotonic() < until
+        time.sleep(0.005)
+
+
 def wait_for_requests(emulator: Emulator, count: int) -> None:
     """Until so many requests have come."""
     until = time.monotonic() + 60
@@ -89,6 +97,7 @@ def test_each_of_two_runs_in_one_folder_brings_its_own_rows(
 ) -> None:
     emulator.behavior = Behavior(rate_limit=0, latency_ms=200)
     first = start(how, 0)
+    wait_for_the_pipeline()
     wait_for_requests(emulator, requests)
     second = start(how, ROWS)
 
@@ -104,9 +113,11 @@ def test_the_same_rows_started_twice_are_sent_once(
     emulator: Emulator, how: str, start: Start
 ) -> None:
     emulator.behavior = Behavior(rate_limit=0, latency_ms=200)
-    both = [start(how, 0), start(how, 0)]
+    first = start(how, 0)
+    wait_for_the_pipeline()
+    second = start(how, 0)
 
-    found = [figures(process)["fates"] for process in both]
+    found = [figures(process)["fates"] for process in (first, second)]
 
     assert sorted(fates["created"] for fates in found) == [0, ROWS]
     assert sorted(fates["unchanged"] for fates in found) == [0, ROWS]
