@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 from collections.abc import Iterator
@@ -27,6 +28,14 @@ keep_in_memory()
 # how long an example takes says more about the machine than about the code
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what is imported: it lives as long as the process."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
+
 
 _PREFIXES = ("DESTINATION__", "SOURCES__", "BUNCE", "DLT_", "RUNTIME__", "LOAD__", "AWS_", "PG")
 
