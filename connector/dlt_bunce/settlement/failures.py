@@ -193,8 +193,9 @@ class Failures(Resolution):
             self.calls += 1
             answer = yield Send(alone.verb, alone.rows)
             if isinstance(answer, Failure):
-                failure = answer
-                self._with_failure(alone, failure)
+                self._with_failure(alone, answer)
+                # one row may be turned away for itself
+                failure = failure if isinstance(failure, Indeterminate) else answer
             else:
                 following += yield from self._answered(alone, answer)
             if self.stop is not None or self._gets_through(item):
