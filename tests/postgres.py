@@ -13,10 +13,12 @@ import adbc_driver_postgresql.dbapi as driver
 from tests.temporary import folder_of_servers
 
 _numbers = itertools.count()
+# the driver's first query of each connection is one that Postgres compiles
 _NOT_DURABLE = """
 fsync = off
 full_page_writes = off
 synchronous_commit = off
+jit = off
 """
 
 

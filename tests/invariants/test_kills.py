@@ -14,6 +14,7 @@ from dlt_bunce.emulator.behavior import FaultKind
 
 from .scenario import REFUSED, ProcessPool, Scenario, people, person
 
+OF_ANY_STORE = {"before commit", "before request", "after request"}
 CALM = Behavior(rate_limit=0, refused_email_domain=REFUSED)
 
 
@@ -41,8 +42,12 @@ def edit(world: Scenario, version: int) -> None:
 def test_a_load_that_is_killed_at_any_boundary_is_completed_by_the_next(world: Scenario) -> None:
     assert world.load() == 0, world.output()
     world.check()
-    boundaries = [(name, n) for name, times in world.passed.items() for n in range(1, times + 1)]
-    assert {"before commit", "after request", "after completion"} < {n for n, _ in boundaries}
+    passed = dict(world.passed)
+    assert {"before commit", "after request", "after completion"} < passed.keys()
+    if not world.store_url.startswith("sqlite"):
+        # dlt's steps know nothing of the store, and what follows a commit is the next boundary
+        passed = {name: times for name, times in passed.items() if name in OF_ANY_STORE}
+    boundaries = [(name, n) for name, times in passed.items() for n in range(1, times + 1)]
 
     for round_, (name, n) in enumerate(boundaries, 2):
         edit(world, round_)
@@ -83,7 +88,12 @@ def test_after_a_kill_only_what_was_about_to_leave_is_looked_up(world: Scenario)
     assert 1 <= len(indeterminate) <= 6 * 8
 
 
-@pytest.mark.parametrize("n", range(2, 10))
+# which requests a load sends, and when, does not depend on the store
+@pytest.mark.parametrize(
+    ("store", "n"),
+    [("postgres" if n % 2 else "sqlite", n) for n in range(2, 10)],
+    indirect=["store"],
+)
 def test_a_load_killed_while_rows_wait_is_completed_by_the_next(world: Scenario, n: int) -> None:
     # two in each batch of eight are refused: the other six wait for a proof that such counts hold
     world.put(*(person(100 + i, bad="there" if i % 4 == 0 else "") for i in range(32)))
