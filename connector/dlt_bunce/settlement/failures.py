@@ -52,6 +52,7 @@ class Failures(Resolution):
         super().__init__(*args, **kwargs)
         self._unexplained: dict[int, tuple[Verb, str]] = {}
         """Rows rejected alone in words that name no field: operation and code of each."""
+        self._last_kind: Literal["blocked", "outage"] = "outage"
         self._creates_refused: dict[int, Reason] = {}
         """Such rows that an update may yet deliver."""
 
@@ -68,7 +69,8 @@ class Failures(Resolution):
         item = self._with_failure(item, failure)
         others = self._gets_through(item)
         if len(item.rows) == 1:
-            if item.failures >= (_TRIES_ALONE if others else TRIES):
+            alone = others or len(self._rows) > FEW_ROWS
+            if item.failures >= (_TRIES_ALONE if alone else TRIES):
                 return (yield from self._give_up_row(item, failure, others=others))
             return (yield from self._after_a_pause(item))
         # what turns a request away is not just busy; and a part of what failed is tried once
@@ -80,6 +82,7 @@ class Failures(Resolution):
         return [divided] if item.look_up else (yield from self._divide(divided))
 
     def _with_failure(self, item: WorkItem, failure: Failure) -> WorkItem:
+        self._last_kind = _kind(failure)
         answered = (
             self._capabilities.answered[item.verb] if item.answered is None else item.answered
         )
@@ -184,7 +187,7 @@ class Failures(Resolution):
             return halves(item)
         if len(self._rows) <= FEW_ROWS:
             if item.failures and (yield Ping(item.verb)) != Resumed(go_on=True):
-                self.stop = Stop("outage")
+                self.stop = Stop(self._last_kind)
             return halves(replace(item, lone=bool(item.failures)))
         following: Next = []
         failure: Failure | None = None
