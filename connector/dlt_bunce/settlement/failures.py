@@ -189,6 +189,25 @@ class Failures(Resolution):
             if item.failures and (yield Ping(item.verb)) != Resumed(go_on=True):
                 self.stop = Stop(self._last_kind)
             return halves(replace(item, lone=bool(item.failures)))
+        following, failure = yield from self._try_samples(item)
+        queued = {i for other in following for i in other.rows}
+        rows = tuple(i for i in self._left_of(item.rows) if i not in queued)
+        if not rows:
+            return following
+        rest = replace(item, rows=rows)
+        if failure is None:
+            return following + halves(rest)
+        if item.failures < TRIES and not isinstance(failure, Blocked):
+            return following + (yield from self._after_a_pause(rest))
+        if (yield from self._are_lone(rest)):
+            return following + halves(replace(rest, lone=True))
+        self.stop = Stop(_kind(failure), status=failure.status)
+        return following
+
+    def _try_samples(self, item: WorkItem) -> Generator[Step, Answer, tuple[Next, Failure | None]]:
+        """Send up to three rows alone, until a request gets through; return what follows, and the
+        failure if none does.
+        """
         following: Next = []
         failure: Failure | None = None
         for i in samples(item.rows):
@@ -202,17 +221,8 @@ class Failures(Resolution):
             else:
                 following += yield from self._answered(alone, answer)
             if self.stop is not None or self._gets_through(item):
-                break
-        else:
-            if failure is not None and (item.failures >= TRIES or isinstance(failure, Blocked)):
-                if (yield from self._are_lone(item)):
-                    return following + halves(replace(item, lone=True))
-                self.stop = Stop(_kind(failure), status=failure.status)
-            elif failure is not None:
-                return following + (yield from self._after_a_pause(item))
-        queued = {i for other in following for i in other.rows}
-        rest = tuple(i for i in self._left_of(item.rows) if i not in queued)
-        return following + (halves(replace(item, rows=rest)) if rest else [])
+                return following, None
+        return following, failure
 
     def _gets_through(self, item: WorkItem) -> bool:
         """Whether a request like this one got through since the trouble with these rows began."""

@@ -120,7 +120,7 @@ class BatchResolver(Failures):
         rest = [i for i in rows if i not in reasons]
         if not rows or self.stop is not None:
             return following
-        if not reasons and len(rows) == 1:
+        if not reasons and len(item.rows) == 1:
             # an answer all the same: requests get through
             self._capabilities.note_answer(item.verb, accepted=False)
             alone = replace(item, rows=rows)
