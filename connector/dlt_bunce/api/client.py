@@ -30,7 +30,7 @@ _BULK = {"create": ("POST", "/customers/bulk"), "update": ("PUT", "/customers/bu
 _CONNECT_TIMEOUT_S = 10.0
 MAX_ANSWER_BYTES = 32_000_000
 """Bytes of an answer that are read, decompressed: a full page or batch has less than 2 MB."""
-_PIECE_BYTES = 8_192
+_PIECE_BYTES = 65_536
 _LATE = "no answer in time"
 _KEPT_IN_LOGS = re.compile(r"(/v1/customers(?:/bulk(?:-update)?)?)(?:[/?][^\s'\")]*)?")
 

@@ -115,6 +115,8 @@ class Behavior:
     """`texts` name rows by email or id. The others name places in the request: an object with keys
     such as `customers.3.email`, texts with `customers[3]`, objects with an index, or `Row 4: …`.
     """
+    error_words: str = ""
+    """Text of every error of a failed batch, whatever the reason; empty gives the reason."""
     failure_count: bool = True
     """Whether the message says `k out of n customers failed`."""
     count_offset: int = 0

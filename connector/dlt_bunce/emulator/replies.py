@@ -137,6 +137,8 @@ def _with_devices(behavior: Behavior, customer: Customer) -> Customer:
 
 
 def _errors(behavior: Behavior, outcome: Outcome) -> Any:
+    if behavior.error_words:
+        return [behavior.error_words]
     errors = list(zip(outcome.places, outcome.errors, strict=True))
     if behavior.error_form == "texts":
         return _texts(behavior, outcome.errors)

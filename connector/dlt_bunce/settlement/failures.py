@@ -52,6 +52,7 @@ class Failures(Resolution):
         super().__init__(*args, **kwargs)
         self._unexplained: dict[int, tuple[Verb, str]] = {}
         """Rows rejected alone in words that name no field: operation and code of each."""
+        self._last_kind: Literal["blocked", "outage"] = "outage"
         self._creates_refused: dict[int, Reason] = {}
         """Such rows that an update may yet deliver."""
 
@@ -68,7 +69,8 @@ class Failures(Resolution):
         item = self._with_failure(item, failure)
         others = self._gets_through(item)
         if len(item.rows) == 1:
-            if item.failures >= (_TRIES_ALONE if others else TRIES):
+            alone = others or len(self._rows) > FEW_ROWS
+            if item.failures >= (_TRIES_ALONE if alone else TRIES):
                 return (yield from self._give_up_row(item, failure, others=others))
             return (yield from self._after_a_pause(item))
         # what turns a request away is not just busy; and a part of what failed is tried once
@@ -80,6 +82,7 @@ class Failures(Resolution):
         return [divided] if item.look_up else (yield from self._divide(divided))
 
     def _with_failure(self, item: WorkItem, failure: Failure) -> WorkItem:
+        self._last_kind = _kind(failure)
         answered = (
             self._capabilities.answered[item.verb] if item.answered is None else item.answered
         )
@@ -184,8 +187,27 @@ class Failures(Resolution):
             return halves(item)
         if len(self._rows) <= FEW_ROWS:
             if item.failures and (yield Ping(item.verb)) != Resumed(go_on=True):
-                self.stop = Stop("outage")
+                self.stop = Stop(self._last_kind)
             return halves(replace(item, lone=bool(item.failures)))
+        following, failure = yield from self._try_samples(item)
+        queued = {i for other in following for i in other.rows}
+        rows = tuple(i for i in self._left_of(item.rows) if i not in queued)
+        if not rows:
+            return following
+        rest = replace(item, rows=rows)
+        if failure is None:
+            return following + halves(rest)
+        if item.failures < TRIES and not isinstance(failure, Blocked):
+            return following + (yield from self._after_a_pause(rest))
+        if (yield from self._are_lone(rest)):
+            return following + halves(replace(rest, lone=True))
+        self.stop = Stop(_kind(failure), status=failure.status)
+        return following
+
+    def _try_samples(self, item: WorkItem) -> Generator[Step, Answer, tuple[Next, Failure | None]]:
+        """Send up to three rows alone, until a request gets through; return what follows, and the
+        failure if none does.
+        """
         following: Next = []
         failure: Failure | None = None
         for i in samples(item.rows):
@@ -193,22 +215,14 @@ class Failures(Resolution):
             self.calls += 1
             answer = yield Send(alone.verb, alone.rows)
             if isinstance(answer, Failure):
-                failure = answer
-                self._with_failure(alone, failure)
+                self._with_failure(alone, answer)
+                # one row may be turned away for itself
+                failure = failure if isinstance(failure, Indeterminate) else answer
             else:
                 following += yield from self._answered(alone, answer)
             if self.stop is not None or self._gets_through(item):
-                break
-        else:
-            if failure is not None and (item.failures >= TRIES or isinstance(failure, Blocked)):
-                if (yield from self._are_lone(item)):
-                    return following + halves(replace(item, lone=True))
-                self.stop = Stop(_kind(failure), status=failure.status)
-            elif failure is not None:
-                return following + (yield from self._after_a_pause(item))
-        queued = {i for other in following for i in other.rows}
-        rest = tuple(i for i in self._left_of(item.rows) if i not in queued)
-        return following + (halves(replace(item, rows=rest)) if rest else [])
+                return following, None
+        return following, failure
 
     def _gets_through(self, item: WorkItem) -> bool:
         """Whether a request like this one got through since the trouble with these rows began."""

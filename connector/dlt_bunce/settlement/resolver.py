@@ -107,6 +107,7 @@ class BatchResolver(Failures):
 
     def _rejected(self, item: WorkItem, answer: Rejected) -> Steps:
         left_over = [i for i in item.rows if i not in answer.reasons]
+        certain = [i for i in left_over if i not in self._states.indeterminate]
         fresh = self._are_fresh(left_over)
         if answer.positions:
             # before anything else can fail: any of them may exist now
@@ -119,7 +120,7 @@ class BatchResolver(Failures):
         rest = [i for i in rows if i not in reasons]
         if not rows or self.stop is not None:
             return following
-        if not reasons and len(rows) == 1:
+        if not reasons and len(item.rows) == 1:
             # an answer all the same: requests get through
             self._capabilities.note_answer(item.verb, accepted=False)
             alone = replace(item, rows=rows)
@@ -133,7 +134,7 @@ class BatchResolver(Failures):
             rest = []
         # before anything else can fail: these may exist now
         self._states.indeterminate.update(rest)
-        self._states.indeterminate.difference_update(reasons if answer.positions else ())
+        self._states.indeterminate.difference_update(i for i in certain if i in reasons)
         if reasons or answer.positions:
             # and if they are called taken next, then most likely by themselves
             self._states.likely_delivered.update(rest)

@@ -66,13 +66,15 @@ class RowStates:
 
     def settle(self, rows: Iterable[int], result: RowResult) -> None:
         """Give the same result to some rows, each with what Bunce said of it."""
+        if result.code is None:
+            self._results |= dict.fromkeys(rows, result)
+            return
         for i in rows:
             reason = self.reasons.get(i)
-            said = result.code is not None and reason is not None
             self._results[i] = (
-                replace(result, message=reason.text, http_status=reason.status)
-                if said and reason is not None
-                else result
+                result
+                if reason is None
+                else replace(result, message=reason.text, http_status=reason.status)
             )
 
     def reject(self, rows: Iterable[int], code: str) -> None:

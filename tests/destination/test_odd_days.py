@@ -1,0 +1,119 @@
+"""Failures that come together: an outage amid a bad row, a lost update, a pause in between."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from dlt_bunce import run_summary
+from dlt_bunce.emulator import Behavior, Emulator, Fault
+from dlt_bunce.errors import UnavailableError
+from dlt_bunce.model import RunSummary
+
+from .conftest import MakePipeline, customer, letters, refused
+
+CALM = Behavior(rate_limit=0)
+
+
+def load(make: MakePipeline, rows: list[dict[str, Any]], **settings: Any) -> RunSummary:
+    pipeline = make(**settings)
+    table = pa.Table.from_pylist(rows)
+    pipeline.run(table, table_name="customers", write_disposition="merge")
+    return run_summary(pipeline)
+
+
+def test_an_outage_that_begins_while_a_bad_row_is_isolated_blames_nobody(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    rows = [customer(n) for n in range(40)]
+    rows[10]["last_name"] = "<script>"
+    outage = Fault("error_before", on_request=8, until_request=10_000, call="create", status=503)
+    emulator.behavior = replace(CALM, poison_text="<script>", faults=(outage,))
+
+    table = pa.Table.from_pylist(rows)
+    error = refused(make(batch_size=100), table, table_name="customers")
+
+    assert isinstance(error, UnavailableError)
+    assert letters() == []
+    emulator.behavior = replace(CALM, poison_text="<script>")
+    make().run(table, table_name="customers")
+    assert letters("customer_id, code") == [("c10", "undeliverable")]
+    assert len(emulator.customers) == 39
+
+
+@pytest.mark.parametrize("lag", [2.0, 3.0])
+def test_a_customer_sent_earlier_does_not_show_that_a_look_up_is_current(
+    make: MakePipeline, emulator: Emulator, lag: float
+) -> None:
+    faults = (
+        Fault("error_before", on_request=2, until_request=3, call="create"),
+        Fault("drop_after", on_request=4, call="create"),
+    )
+    emulator.behavior = replace(CALM, lookup_lag_seconds=lag, faults=faults)
+
+    summary = load(make, [customer(0), customer(1)], batch_size=1, max_batch_size=1)
+
+    assert (summary.created, summary.rejected) == (2, 0)
+
+
+@pytest.mark.parametrize("failure", ["partial", "atomic"])
+def test_bad_rows_with_the_same_words_for_all_stop_neither_this_load_nor_the_next(
+    make: MakePipeline, emulator: Emulator, failure: str
+) -> None:
+    words = "The record could not be saved"
+    rows = [customer(n) for n in range(20)]
+    for n in (4, 9, 15):
+        rows[n]["email"] = f"c{n}@refused.example"
+    emulator.behavior = replace(
+        CALM,
+        failure=failure,  # type: ignore[arg-type]
+        refused_email_domain="refused.example",
+        error_words=words,
+    )
+
+    first = load(make, rows)
+    second = load(make, [*rows, *(customer(n) for n in range(20, 30))])
+
+    assert (first.created, first.reject_codes) == (17, {"refused": 3})
+    assert (second.created, second.held, second.unchanged) == (10, 3, 17)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"devices": [{"device_type": "ios", "device_token": "token-1"}]},
+        {"first_name": "ADA"},
+        {"phone_no": "+448100000001"},
+    ],
+)
+def test_a_lost_update_is_sent_again_although_what_is_shown_is_much_like_it(
+    make: MakePipeline, emulator: Emulator, changes: dict[str, Any]
+) -> None:
+    load(make, [customer(1)])
+    emulator.behavior = replace(CALM, faults=(Fault("drop_before", on_request=1, call="update"),))
+
+    summary = load(make, [customer(1, **changes)])
+
+    assert summary.updated == 1
+    stored = emulator.customers["c1"]
+    for name, value in changes.items():
+        shown = stored[name]
+        if name == "devices":
+            shown = [{k: d[k] for k in ("device_type", "device_token")} for d in shown]
+        assert shown == value
+
+
+def test_a_pause_asked_for_while_a_bad_row_is_isolated_does_not_stop_the_load(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    rows = [customer(n) for n in range(60)]
+    rows[0]["last_name"] = "<script>"
+    limited = Fault("rate_limited", on_request=5, call="create", seconds=0.1)
+    emulator.behavior = replace(CALM, poison_text="<script>", faults=(limited,))
+
+    summary = load(make, rows)
+
+    assert (summary.created, summary.reject_codes) == (59, {"undeliverable": 1})
