@@ -50,7 +50,7 @@ def read_text(array: pa.Array, *, numbers: bool = False) -> Column:
     column: Column | None = None
     if pa.types.is_null(kind) or (numbers and pa.types.is_integer(kind)):
         column = Column.of(array.cast(pa.string()))
-    elif _is_text(kind):
+    elif is_text(kind):
         column = _trimmed(_decoded(array))
     elif numbers and pa.types.is_decimal(kind):
         column = _whole_decimals(array)
@@ -112,7 +112,8 @@ def _without_nulls(value: object) -> object:
     return value
 
 
-def _is_text(kind: Any) -> bool:
+def is_text(kind: Any) -> bool:
+    """Return whether an Arrow type holds text, or bytes that may be text."""
     return any(
         test(kind)
         for test in (

@@ -43,7 +43,8 @@ class Resolution:
     have created. `probe`: look rows up before they are sent.
 
     With `hold`, rows that are called taken and that no look-up shows are left in `held`, to be
-    looked up later. `stop` says why the load has to end, if it has to.
+    looked up later. With `must_be_shown`, a row that successes pass over while they show others is
+    rejected. `stop` says why the load has to end, if it has to.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Resolution:
         lagging: Iterable[int] = (),
         probe: bool = False,
         hold: bool = False,
+        must_be_shown: bool = False,
     ) -> None:
         self._rows = range(count)
         self._verb: Verb = verb
@@ -74,6 +76,7 @@ class Resolution:
         self._taken_before = list(taken)
         self._probe = probe
         self._hold = hold
+        self._must_be_shown = must_be_shown
         self._is_current = False
         self.held: set[int] = set()
         self.stop: Stop | None = None
@@ -154,6 +157,11 @@ class Resolution:
             return (yield from self._divide(again))
         if not item.silent:
             return [again]
+        if self._must_be_shown and self._capabilities.echoes_rows:
+            if item.attempt == 2:
+                return [again]
+            self._states.reject(item.rows, "unconfirmed")
+            return []
         # where no customer is ever shown, a success is all that such an API says of an update
         if item.attempt == 2 and (item.verb == "create" or self._capabilities.echoes_rows):
             return [again]
