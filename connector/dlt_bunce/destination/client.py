@@ -33,6 +33,7 @@ from dlt_bunce.destination.run_lock import Owner, owner_of
 from dlt_bunce.destination.state import StoredState
 from dlt_bunce.destination.table_checks import GIVEN_UP, refuse_table
 from dlt_bunce.destination.table_mapping import mapping_of
+from dlt_bunce.destination.targets import resolve_targets
 from dlt_bunce.errors import DispositionError, StoreError
 from dlt_bunce.load.rate_limit import SharedRateLimiter, local_rate_limiter
 from dlt_bunce.logs import logger
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
     from dlt.common.runtime.collector_base import Collector
 
 
+VALUE_BATCH_SIZE = 50
+"""Values in the first request of all, as a program that writes them every day sends them."""
 _FRESH_S = 60.0
 """So long after a preflight a run of the same pipeline begins without asking again."""
 
@@ -111,6 +114,7 @@ class BunceClient(JobClientBase, StoredState):
             else:
                 self.preflight()
                 del self.context.checked_at[self._checked_for]
+            resolve_targets(self, customers)
         return tables
 
     def _check_table(self, table: PreparedTableSchema, all_tables: Sequence[str]) -> None:
@@ -193,6 +197,12 @@ class BunceClient(JobClientBase, StoredState):
                 per_second=config.requests_per_minute / 60 or math.inf,
             ),
         )
+
+    def value_throttle(self, account: Account) -> Throttle:
+        """Size and number of batches of attribute values and segment members."""
+        start = account.value_batch_size or VALUE_BATCH_SIZE
+        size = BatchSize(start, max(VALUE_BATCH_SIZE, self.config.max_batch_size))
+        return Throttle(size, self.throttle(account).concurrency)
 
     def take_preflight_traffic(self) -> list[Traffic]:
         """Return what the preflights of this pipeline have sent since the last call."""

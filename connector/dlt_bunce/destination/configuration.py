@@ -98,6 +98,14 @@ class BunceConfiguration(DestinationClientConfiguration):
     """Source column of each field and of `version`; used where no hint names a column."""
     defaults: Optional[dict[str, str]] = None
     """Values for fields that are blank in a row."""
+    attributes: Optional[Union[str, dict[str, str]]] = None
+    """Attribute's name in Bunce of each column that feeds one, or "*" for all unmapped columns."""
+    segments: Optional[dict[str, str]] = None
+    """Name of the manual segment of each boolean column that feeds one."""
+    create_attributes: bool = False
+    """Whether attributes that Bunce does not have are created, with the type of their column."""
+    timezone: Optional[str] = None
+    """Time zone of timestamps in attribute columns that have none, such as "Africa/Lagos"."""
     dead_letter_rows: Literal["full", "keys"] = "full"
     """Whether dead letters keep the full source row (required for replay) or only its key."""
     max_reject_share: Optional[float] = None

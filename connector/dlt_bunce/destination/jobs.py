@@ -20,17 +20,21 @@ from dlt_bunce.errors import (
 from dlt_bunce.load.chunks import Duplicates, Source
 from dlt_bunce.load.load import Load, Settings
 from dlt_bunce.load.progress import Progress
-from dlt_bunce.load.sender import BunceSender
+from dlt_bunce.load.sender import BunceSender, ValueSender
+from dlt_bunce.load.values import ValueDelivery
 from dlt_bunce.logs import logger
 from dlt_bunce.store import dlt_state, runs
-from dlt_bunce.store.accounts import open_account, remember_pace
+from dlt_bunce.store.accounts import open_account, remember_pace, remember_value_batch_size
 from dlt_bunce.store.ledger import Ledger, LoadFile
 
 if TYPE_CHECKING:
     from dlt.common.runtime.collector_base import Collector
 
+    from dlt_bunce.api.client import Session
     from dlt_bunce.destination.client import BunceClient
     from dlt_bunce.destination.run_context import RunContext
+    from dlt_bunce.store.accounts import Account
+    from dlt_bunce.store.database import Database
 
 
 class CustomersJob(RunnableLoadJob):
@@ -90,7 +94,9 @@ class CustomersJob(RunnableLoadJob):
             try:
                 duplicates = self._duplicates(client, settings)
                 sender = BunceSender(session, throttle)
-                counts = Load(source, job, settings, db, sender, duplicates).run()
+                values = self._values(client, account, job, db, session)
+                load = Load(source, job, settings, db, sender, duplicates, values=values)
+                counts = load.run()
             except Exception as error:
                 state = "stopped" if isinstance(error, StoppedError) else "failed"
                 with db.transaction():
@@ -100,8 +106,25 @@ class CustomersJob(RunnableLoadJob):
             remember_pace(
                 db, job.account, batch_size=throttle.size(), concurrency=throttle.concurrency()
             )
+            if values is not None:
+                remember_value_batch_size(db, job.account, values.sender.batch_size())
         log.info("load.finished", **counts)
         return counts
+
+    def _values(
+        self,
+        client: BunceClient,
+        account: Account,
+        job: LoadFile,
+        db: Database,
+        session: Session,
+    ) -> ValueDelivery | None:
+        """Return what delivers the attributes and segments of the table, if it has any."""
+        targets = client.context.targets.get((job.pipeline_name, job.table_name))
+        if targets is None:
+            return None
+        sender = ValueSender(session, client.value_throttle(account))
+        return ValueDelivery(targets, job, db, sender, account.email_key)
 
     def _duplicates(self, client: BunceClient, settings: Settings) -> Duplicates:
         """Return what is shared by all jobs that load files into the table by the same rules."""

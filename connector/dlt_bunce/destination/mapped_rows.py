@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 import dlt
@@ -21,6 +22,7 @@ from dlt.extract.items_transform import ItemTransform
 from dlt_bunce.records.paths import starts_of
 from dlt_bunce.records.plain import plain
 from dlt_bunce.records.schema import ALIASES, FIELDS, PARTS, fold
+from dlt_bunce.records.value_texts import value_text
 
 SHOWN_HINT = "x-bunce-shown"
 """Mapped columns of types other than text that occurred in rows of the latest extraction."""
@@ -29,21 +31,37 @@ _TEXTS = frozenset((*FIELDS, *PARTS)) - {"devices"}
 _NAMES = frozenset(fold(name) for field in _TEXTS for name in (field, *ALIASES[field]))
 _EXACT = 2**53
 """From this value on, a float may have lost digits and is left unchanged."""
+_NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})
 _NOTHING = frozenset({"NAType", "NaTType"})
 
 
 class ColumnKinds:
-    """Columns that are text in Bunce, by mapping or by name; `others` are mapped to other types."""
+    """Columns that are text in Bunce, by mapping or by name; `others` are mapped to other types.
 
-    def __init__(self, mapping: Mapping[str, str]) -> None:
+    `attributes` are columns of attribute values, or "*" for all that are not mapped: they are text
+    as well, but in another form.
+    """
+
+    def __init__(
+        self, mapping: Mapping[str, str], attributes: Mapping[str, str] | str = _NO_ATTRIBUTES
+    ) -> None:
+        self._attributes = attributes
         self._texts = frozenset(c for f, c in mapping.items() if f in _TEXTS)
         # the column at the start of a path keeps its type
         starts = {start for column in mapping.values() for start in starts_of(column)}
         self.others = frozenset(starts) - self._texts
 
+    def is_value(self, name: object) -> bool:
+        """Return whether a column of this name holds attribute values."""
+        if not isinstance(name, str) or name in self._texts or name in self.others:
+            return False
+        if self._attributes == "*":
+            return not name.startswith("_dlt_") and fold(name) not in _NAMES
+        return name in self._attributes
+
     def is_text(self, name: object) -> bool:
         """Return whether a column of this name is declared as text."""
-        if name in self._texts:
+        if name in self._texts or self.is_value(name):
             return True
         return isinstance(name, str) and name not in self.others and fold(name) in _NAMES
 
@@ -51,9 +69,11 @@ class ColumnKinds:
 class MappedRows(ItemTransform[Any]):
     """Transform that declares mapped columns of rows, and casts Arrow tables to types of dlt."""
 
-    def __init__(self, mapping: Mapping[str, str]) -> None:
+    def __init__(
+        self, mapping: Mapping[str, str], attributes: Mapping[str, str] | str = _NO_ATTRIBUTES
+    ) -> None:
         super().__init__(lambda item: item)
-        self._kinds = ColumnKinds(mapping)
+        self._kinds = ColumnKinds(mapping, attributes)
         self._known: set[str] = set()
         self._as_text: set[str] = set()
 
@@ -82,7 +102,7 @@ class MappedRows(ItemTransform[Any]):
 
     def _as_written(self, row: dict[str, Any]) -> dict[str, Any]:
         changed = {
-            name: _plain(value)
+            name: value_text(value) if self._kinds.is_value(name) else _plain(value)
             for name in self._as_text
             if not isinstance(value := row.get(name), str) and value is not None
         }
@@ -114,10 +134,14 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def with_mapped_rows(resource: DltResource, mapping: Mapping[str, str]) -> None:
+def with_mapped_rows(
+    resource: DltResource,
+    mapping: Mapping[str, str],
+    attributes: Mapping[str, str] | str = _NO_ATTRIBUTES,
+) -> None:
     """Add the step to a resource, replacing one from an earlier call."""
     pipe = resource._pipe  # noqa: SLF001, dlt has no public call that removes a step
     for number in reversed(range(len(pipe.steps))):
         if isinstance(pipe.steps[number], MappedRows):
             pipe.remove_step(number)
-    resource.add_step(MappedRows(mapping))
+    resource.add_step(MappedRows(mapping, attributes))

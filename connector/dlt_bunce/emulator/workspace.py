@@ -13,6 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from dlt_bunce.emulator import rules
+from dlt_bunce.emulator.attributes import Attributes
 from dlt_bunce.emulator.rules import REQUIRED, Customer, Row, RowError
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class Workspace:
         self._customers: dict[str, Customer] = {}
         self._holders: dict[str, tuple[str, ...]] = {}
         self._reads = 0
+        self.attributes = Attributes()
         self._unseen: dict[str, tuple[int, float, Customer | None]] = {}
 
     @property

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
+from urllib.parse import quote
 
 from dlt_bunce.api.client import Session
+from dlt_bunce.api.observer import RequestInfo
+from dlt_bunce.api.reply import Reply
 from dlt_bunce.api.throttle import Throttle
-from dlt_bunce.load.dispatch import Batch, Delivered
+from dlt_bunce.load.dispatch import Batch, Delivered, ValueBatch
 from dlt_bunce.model import Traffic, Verb
 from dlt_bunce.settlement.capabilities import ApiCapabilities
+from dlt_bunce.settlement.deliverables import MEMBERS, VALUES
 from dlt_bunce.settlement.settlement import Settlement
 
 
@@ -99,3 +103,62 @@ class BunceSender:
     def take_traffic(self) -> Traffic:
         """Return what went over the wire since the last call."""
         return self.session.take_traffic()
+
+
+class ValueSender(BunceSender):
+    """Sends attribute values and segment members through the same session."""
+
+    def __init__(self, session: Session, throttle: Throttle) -> None:
+        super().__init__(session, throttle)
+        self._by_operation: dict[str, ApiCapabilities] = {}
+
+    def send(self, batch: Batch, *, overwrite: bool, stopped: Callable[[], bool]) -> Delivered:
+        """Settle a batch; nothing more is sent once `stopped()`."""
+        assert isinstance(batch, ValueBatch)  # noqa: S101, nothing else is dispatched to it
+        operation = batch.operation
+        capabilities = self._by_operation.setdefault(operation, ApiCapabilities())
+        with self.throttle.slot() as learner:
+            settlement = Settlement(
+                batch.sent,
+                _ValueCalls(self.session, operation),
+                capabilities,
+                learner,
+                verb="update",
+                overwrite=overwrite,
+                stopped=stopped,
+                deliverable=VALUES if operation == "values" else MEMBERS,
+            )
+            results = settlement.run()
+        return Delivered(batch, results, settlement.calls, settlement.fault)
+
+
+@dataclass(frozen=True)
+class _ValueCalls:
+    """The calls of one operation, as a settlement makes them."""
+
+    session: Session
+    operation: str
+
+    def send(
+        self, verb: Verb, body: bytes, stopped: Callable[[], bool], *, rows: int, attempt: int
+    ) -> Reply | None:
+        """Send one request."""
+        operation, _, segment = self.operation.partition(" ")
+        if operation == "values":
+            method, path = "POST", "/attributes/customers"
+            template = path
+        else:
+            method, path = _METHODS[operation], f"/segments/{quote(segment, safe='')}/customers"
+            template = "/segments/{segment_id}/customers"
+        question = RequestInfo(method, template, "values", rows, attempt)
+        return self.session.deliver(question, path, body, stopped)
+
+    def find(self, customer_ids: Sequence[str]) -> None:
+        """Return None: there is nothing to look up."""
+
+    def pause(self, reply: Reply, attempt: int) -> bool:
+        """Wait before another try."""
+        return self.session.pause(reply, attempt)
+
+
+_METHODS = {"add": "POST", "remove": "DELETE"}

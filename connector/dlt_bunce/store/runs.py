@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from dlt_bunce.model import FATES, RunSummary, Traffic
+from dlt_bunce.store import value_fates
 from dlt_bunce.store.database import Database, utc_now
 from dlt_bunce.store.migrations import FATE_COLUMNS
 
@@ -158,16 +159,18 @@ def finish(
         (run_id, pipeline_name, account, state, now),
     )
     names = ("read", *FATES)
-    sets = ", ".join(f"{name} = ${i + 7}" for i, name in enumerate(names))
+    sets = ", ".join(f"{name} = ${i + 8}" for i, name in enumerate(names))
+    values = value_fates.totals(db, "WHERE run_id = $1", (run_id,))
     warnings = _warnings(db, run_id, totals)
     db.execute(
-        f"UPDATE bunce_runs SET state = $1, ended_at = $2, reject_codes = $3, warnings = $4, "  # noqa: S608
-        f"{sets} WHERE run_id = $5 AND pipeline_name = $6",
+        "UPDATE bunce_runs SET state = $1, ended_at = $2, reject_codes = $3, warnings = $4, "  # noqa: S608
+        f"value_fates = $5, {sets} WHERE run_id = $6 AND pipeline_name = $7",
         (
             state,
             now,
             json.dumps({row["code"]: row["n"] for row in codes}),
             json.dumps(warnings),
+            json.dumps(values) if values else None,
             run_id,
             pipeline_name,
             *(totals[name] for name in names),
@@ -281,5 +284,6 @@ def _summary(row: dict[str, Any]) -> RunSummary:
         seconds=seconds.total_seconds(),
         reject_codes=json.loads(row["reject_codes"] or "{}"),
         warnings=json.loads(row["warnings"] or "{}"),
+        **json.loads(row["value_fates"] or "{}"),
         **{fate: row[fate] for fate in FATES},
     )
