@@ -91,7 +91,12 @@ def _preview(
             with hooked(destination), watched(destination):
                 summary = flush_and_run(
                     pipeline,
-                    bunce_adapter(origin.resource(), **origin.hints),
+                    bunce_adapter(
+                        origin.resource(),
+                        **origin.hints,
+                        attributes=origin.attributes,
+                        segments=origin.segments,
+                    ),
                     write_disposition=origin.disposition,
                 )
         except ThresholdError as error:  # shown among the warnings

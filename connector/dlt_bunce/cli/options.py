@@ -70,6 +70,18 @@ def source_options(function: _F) -> _F:
             metavar="FIELD=COLUMN",
             help="Column for a Bunce field; may be repeated.",
         ),
+        click.option(
+            "--segment",
+            multiple=True,
+            metavar="COLUMN=NAME",
+            help="Manual segment that a boolean column feeds; may be repeated.",
+        ),
+        click.option(
+            "--attribute",
+            multiple=True,
+            metavar="COLUMN=NAME",
+            help="Attribute that a column feeds; may be repeated. '*' takes all other columns.",
+        ),
         click.option("--query", help="Query to run on a database."),
         click.option("--table", help="Table or view of a database, with its schema if needed."),
         click.argument("source"),

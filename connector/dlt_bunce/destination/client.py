@@ -49,8 +49,6 @@ if TYPE_CHECKING:
     from dlt.common.runtime.collector_base import Collector
 
 
-VALUE_BATCH_SIZE = 50
-"""Values in the first request of all, as a program that writes them every day sends them."""
 _FRESH_S = 60.0
 """So long after a preflight a run of the same pipeline begins without asking again."""
 
@@ -197,12 +195,6 @@ class BunceClient(JobClientBase, StoredState):
                 per_second=config.requests_per_minute / 60 or math.inf,
             ),
         )
-
-    def value_throttle(self, account: Account) -> Throttle:
-        """Size and number of batches of attribute values and segment members."""
-        start = account.value_batch_size or VALUE_BATCH_SIZE
-        size = BatchSize(start, max(VALUE_BATCH_SIZE, self.config.max_batch_size))
-        return Throttle(size, self.throttle(account).concurrency)
 
     def take_preflight_traffic(self) -> list[Traffic]:
         """Return what the preflights of this pipeline have sent since the last call."""

@@ -10,6 +10,7 @@ from dlt.common.destination.client import RunnableLoadJob
 from dlt.common.runtime import signals
 
 from dlt_bunce import telemetry
+from dlt_bunce.api.throttle import BatchSize, Throttle
 from dlt_bunce.destination.load_files import files_of_table, load_file
 from dlt_bunce.errors import (
     CredentialsError,
@@ -30,11 +31,13 @@ from dlt_bunce.store.ledger import Ledger, LoadFile
 if TYPE_CHECKING:
     from dlt.common.runtime.collector_base import Collector
 
-    from dlt_bunce.api.client import Session
     from dlt_bunce.destination.client import BunceClient
     from dlt_bunce.destination.run_context import RunContext
     from dlt_bunce.store.accounts import Account
     from dlt_bunce.store.database import Database
+
+VALUE_BATCH_SIZE = 50
+"""Attribute values in the first request of all; the size grows while Bunce answers quickly."""
 
 
 class CustomersJob(RunnableLoadJob):
@@ -94,7 +97,7 @@ class CustomersJob(RunnableLoadJob):
             try:
                 duplicates = self._duplicates(client, settings)
                 sender = BunceSender(session, throttle)
-                values = self._values(client, account, job, db, session)
+                values = self._values(client, account, job, db, sender)
                 load = Load(source, job, settings, db, sender, duplicates, values=values)
                 counts = load.run()
             except Exception as error:
@@ -117,13 +120,16 @@ class CustomersJob(RunnableLoadJob):
         account: Account,
         job: LoadFile,
         db: Database,
-        session: Session,
+        customers: BunceSender,
     ) -> ValueDelivery | None:
         """Return what delivers the attributes and segments of the table, if it has any."""
         targets = client.context.targets.get((job.pipeline_name, job.table_name))
         if targets is None:
             return None
-        sender = ValueSender(session, client.value_throttle(account))
+        most = max(VALUE_BATCH_SIZE, client.config.max_batch_size)
+        size = BatchSize(account.value_batch_size or VALUE_BATCH_SIZE, most)
+        throttle = Throttle(size, customers.throttle.concurrency)
+        sender = ValueSender(customers.session, throttle)
         return ValueDelivery(targets, job, db, sender, account.email_key)
 
     def _duplicates(self, client: BunceClient, settings: Settings) -> Duplicates:

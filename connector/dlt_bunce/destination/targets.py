@@ -30,6 +30,14 @@ if TYPE_CHECKING:
 ALL: Literal["*"] = "*"
 _TYPES = {"bigint": "numeric", "double": "numeric", "decimal": "numeric"}
 _TYPES |= {"timestamp": "timestamp", "date": "timestamp"}
+_NO_MOMENTS = frozenset({"bigint", "double", "decimal", "bool", "time"})
+_MISFITS: Mapping[str, Collection[str]] = {
+    "numeric": frozenset({"timestamp", "date", "time", "bool"}),
+    "timestamp": _NO_MOMENTS,
+    "date": _NO_MOMENTS,
+    "boolean": frozenset({"double", "decimal", "timestamp", "date", "time"}),
+}
+"""Types of columns, by the attribute's type, of which no value can ever fit."""
 _MANUAL = "manual"
 
 
@@ -132,7 +140,9 @@ def _found(
                     f"The segment {name!r} is automatic: Bunce decides who is a member.",
                     remedy="Use a manual segment, or remove it from the segments.",
                 )
-            found.append((column, Known("segments", str(item["id"]), name, "boolean")))
+            known = Known("segments", str(item["id"]), name, "boolean")
+            _refuse_misfit(table, column, known)
+            found.append((column, known))
     return found
 
 
@@ -198,13 +208,11 @@ def _refuse_misfit(table: PreparedTableSchema, column: str, known: Known) -> Non
     """Raise MappingError for a column whose values can never be of the attribute's type."""
     own: Any = table["columns"].get(column, {})
     kind = own.get("data_type")
-    fits = {"numeric": {"timestamp", "date", "time", "bool"}}
-    fits |= dict.fromkeys(("timestamp", "date"), {"bigint", "double", "decimal", "bool", "time"})
-    if kind in fits.get(known.data_type, set()):
+    if kind in _MISFITS.get(known.data_type, ()):
         raise MappingError(
-            f"Column {column!r} is of type {kind}, but the attribute {known.name!r} is "
-            f"{known.data_type}.",
-            remedy="Use another column, convert it at the source, or use another attribute.",
+            f"Column {column!r} is of type {kind}, but {known.name!r} takes {known.data_type} "
+            "values.",
+            remedy="Use another column, or convert it at the source.",
         )
 
 

@@ -113,8 +113,8 @@ class ChangedValues:
 
     `to_send` (TO_SEND) is what differs, `rejected` (values.REJECTED) is what cannot be sent,
     `answered` (values.ANSWERED) is not rejected, or no more. `left` has, for each row, how many of
-    its values are to be sent, and the digest that says that all are written. `settled` (values.PACKED)
-    has the customers with nothing to send.
+    its values are to be sent, and the digest that says that all are written. `settled`
+    (values.PACKED) has the customers with nothing to send.
     """
 
     def __init__(self, found: ChunkValues, rows: pa.Table) -> None:

@@ -140,7 +140,7 @@ class ValueDelivery:
                 by_customer[who].append((slot, digest, WRITTEN if is_written else REJECTED))
                 digests[who] = self._whole(chunk, row, is_written=is_written)
                 if not is_written:
-                    rejected.append(_rejection(target, who, result))
+                    rejected.append(self._rejection(target, who, result))
         traffic = self.sender.take_traffic()
         db, load_file = self.database, self.load_file
         with db.transaction():
@@ -162,6 +162,21 @@ class ValueDelivery:
             return None
         return whole if is_written else None
 
+    def _rejection(self, target: Target, who: str, result: RowResult) -> dict[str, object]:
+        # of all that the other codes may mean, a refusal remains
+        code = result.code if result.code in {"undeliverable", "unconfirmed"} else "refused"
+        # Bunce's words may quote the value
+        keys_only = self.load_file.letter_rows == "keys"
+        return {
+            "customer_id": who,
+            "slot": target.slot,
+            "name": target.name,
+            "column_name": target.column,
+            "code": code,
+            "message": values.meaning(code) if keys_only else result.message,
+            "http_status": result.http_status,
+        }
+
     def counts(self) -> dict[str, dict[str, int]]:
         """Return the file's counts by kind."""
         return value_fates.job_counts(self.database, self.load_file)
@@ -172,17 +187,3 @@ class ValueDelivery:
     @cached_property
     def _by_slot(self) -> Mapping[int, Target]:
         return {target.slot: target for target in self.targets.items}
-
-
-def _rejection(target: Target, customer_id: str, result: RowResult) -> dict[str, object]:
-    # of all that the other codes may mean, a refusal remains
-    code = result.code if result.code in {"undeliverable", "unconfirmed"} else "refused"
-    return {
-        "customer_id": customer_id,
-        "slot": target.slot,
-        "name": target.name,
-        "column_name": target.column,
-        "code": code,
-        "message": result.message,
-        "http_status": result.http_status,
-    }

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
+from dlt_bunce.reject_codes import VALUE_CODES
 from dlt_bunce.store.database import Database, utc_now
 from dlt_bunce.store.load_file import LoadFile
 
@@ -134,6 +135,11 @@ def record_rejected(db: Database, load_file: LoadFile, rejected: pa.Table) -> No
         db.ingest("bunce_rejections", rejected)
         run = (load_file.run_id, load_file.pipeline_name)
         db.execute(_REJECT, (load_file.account, utc_now(), *run))
+
+
+def meaning(code: str) -> str:
+    """Return what a code of VALUE_CODES means, in words without a value."""
+    return VALUE_CODES[code].meaning
 
 
 def forget_rejected(db: Database, account: str, good: pa.Table) -> None:
