@@ -245,12 +245,14 @@ class Settlement:
         match stop.why:
             case "account":
                 noun = self._deliverable.noun
-                return AccountRefusedError(
+                refused = AccountRefusedError(
                     f"Bunce rejects every {noun}, for a reason that concerns none of them (HTTP "
                     f'{stop.status}): "{stop.words[:_MAX_SHOWN]}"',
                     remedy="Settle this with Bunce, then run again: nothing is lost, and no "
-                    f"{noun} was marked as rejected for it.",
+                    f"{noun} stays rejected for it.",
                 )
+                refused.words = stop.words
+                return refused
             case "blocked":
                 return CredentialsError(
                     f"Every request with {self._deliverable.noun}s is turned away (HTTP "
