@@ -56,9 +56,9 @@ def print_summary(summary: RunSummary, title: str = "Run") -> None:
     for kind, counts in (("attributes", summary.attributes), ("segments", summary.segments)):
         if counts:
             table.add_row(f"values of {kind}", f"{counts['read']:,}")
-        for fate, count in counts.items():
-            if count and fate != "read":
-                table.add_row(f"  {fate}", f"{count:,}")
+        for name, values in counts.items():
+            if values and name != "read":
+                table.add_row(f"  {name}", f"{values:,}")
     table.add_row("requests", f"{summary.requests:,} ({summary.bulk_requests:,} bulk)")
     table.add_row("seconds", f"{summary.seconds:.1f}")
     console().print("Dry run: nothing was sent" if summary.state == "dry_run" else title)

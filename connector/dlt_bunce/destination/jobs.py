@@ -12,6 +12,7 @@ from dlt.common.runtime import signals
 from dlt_bunce import telemetry
 from dlt_bunce.api.throttle import BatchSize, Throttle
 from dlt_bunce.destination.load_files import files_of_table, load_file
+from dlt_bunce.destination.targets import targets_for
 from dlt_bunce.errors import (
     CredentialsError,
     RowsDeferredError,
@@ -123,7 +124,7 @@ class CustomersJob(RunnableLoadJob):
         customers: BunceSender,
     ) -> ValueDelivery | None:
         """Return what delivers the attributes and segments of the table, if it has any."""
-        targets = client.context.targets.get((job.pipeline_name, job.table_name))
+        targets = targets_for(client, self._load_table)
         if targets is None:
             return None
         most = max(VALUE_BATCH_SIZE, client.config.max_batch_size)

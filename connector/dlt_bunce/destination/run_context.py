@@ -57,7 +57,7 @@ class RunContext:
     """Hints to use instead of a package's own, by owner, while left-over rows are loaded."""
     stopped: dict[str, BunceError] = field(default_factory=dict)
     """What ended a load, by load id: dlt would try its files again and again in the same run."""
-    targets: dict[tuple[str, str], Targets] = field(default_factory=dict)
+    targets: dict[tuple[str, str], Targets | None] = field(default_factory=dict)
     """Attributes and segments of the tables of a run, by pipeline and table."""
     states: dict[int, bytes] = field(default_factory=dict)
     """dlt's state as a run found it, by thread."""

@@ -81,16 +81,32 @@ def resolve_targets(client: BunceClient, tables: Sequence[PreparedTableSchema]) 
     Raises MappingError for those that Bunce does not have, or that a column does not fit.
     """
     for table in tables:
-        name = table["name"] or ""
-        key = client.pipeline_name, name
-        client.context.targets.pop(key, None)
-        if all(column.startswith("_dlt_") for column in table["columns"]):
-            continue
-        mapping = client.mapping(table, list(table["columns"]))
-        mapped = {*mapping.columns.values(), *([mapping.version] if mapping.version else [])}
-        wanted = wanted_of(table, client.config, mapped)
-        if wanted:
-            client.context.targets[key] = targets_in_bunce(client, table, wanted)
+        client.context.targets.pop(_key(client, table), None)
+        targets_for(client, table)
+
+
+def targets_for(client: BunceClient, table: PreparedTableSchema) -> Targets | None:
+    """Return the attributes and segments that a table feeds, if any.
+
+    They are found once: dlt does not verify a package again that it goes on with.
+    """
+    key, found = _key(client, table), client.context.targets
+    if key not in found:
+        found[key] = _resolved(client, table)
+    return found[key]
+
+
+def _key(client: BunceClient, table: PreparedTableSchema) -> tuple[str, str]:
+    return client.pipeline_name, table["name"] or ""
+
+
+def _resolved(client: BunceClient, table: PreparedTableSchema) -> Targets | None:
+    if all(column.startswith("_dlt_") for column in table["columns"]):
+        return None
+    mapping = client.mapping(table, list(table["columns"]))
+    mapped = {*mapping.columns.values(), *([mapping.version] if mapping.version else [])}
+    wanted = wanted_of(table, client.config, mapped)
+    return targets_in_bunce(client, table, wanted) if wanted else None
 
 
 def targets_in_bunce(client: BunceClient, table: PreparedTableSchema, wanted: Wanted) -> Targets:
