@@ -108,11 +108,22 @@ def a_warehouse(folder: Path, emulator: Emulator) -> None:
         warehouse.execute("CREATE TABLE people AS SELECT * FROM rows")
 
 
+def a_workspace_with_attributes(folder: Path, emulator: Emulator) -> None:
+    """A file with columns for two attributes and a segment, which Bunce has."""
+    emulator.attributes.add("Plan", "text")
+    emulator.attributes.add("Balance", "numeric")
+    emulator.attributes.add_segment("VIP customers")
+    rows = people(*range(8), plan="gold", balance=12.5, is_vip=True)
+    rows[0] |= {"balance": None, "is_vip": False}
+    pq.write_table(pa.Table.from_pylist(rows), folder / "customers.parquet")
+
+
 SETUPS: Mapping[str, Callable[[Path, Emulator], None]] = {
     "tutorial.md": nothing,
     "how-to/look.md": a_changed_file,
     "how-to/dead-letters.md": a_loaded_file,
     "how-to/backfill.md": a_warehouse,
+    "how-to/attributes.md": a_workspace_with_attributes,
     "how-to/erase.md": a_loaded_file,
     "how-to/rotate-the-key.md": a_loaded_file,
     "how-to/move-the-store.md": a_loaded_file,
