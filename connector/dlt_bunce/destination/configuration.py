@@ -73,7 +73,7 @@ class BunceConfiguration(DestinationClientConfiguration):
     batch_size: int = 100
     """Customers in the first request; the size grows while Bunce responds quickly."""
     max_batch_size: int = 1000
-    """Maximum number of customers in a request."""
+    """Maximum number of customers, or of attribute values, in a request."""
     concurrency: int = 4
     """Initial number of batches in flight per load file; increases while throughput improves."""
     max_concurrency: int = 16

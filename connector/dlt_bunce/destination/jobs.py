@@ -127,8 +127,8 @@ class CustomersJob(RunnableLoadJob):
         targets = targets_for(client, self._load_table)
         if targets is None:
             return None
-        most = max(VALUE_BATCH_SIZE, client.config.max_batch_size)
-        size = BatchSize(account.value_batch_size or VALUE_BATCH_SIZE, most)
+        start = account.value_batch_size or VALUE_BATCH_SIZE
+        size = BatchSize(start, client.config.max_batch_size)
         throttle = Throttle(size, customers.throttle.concurrency)
         sender = ValueSender(customers.session, throttle)
         return ValueDelivery(targets, job, db, sender, account.email_key)
