@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from dlt_bunce.cli.printable import echo
 from dlt_bunce.errors import BunceError, ThresholdError, UsageError, bunce_error
 
 EXIT_CODES: Mapping[int, str] = MappingProxyType(
@@ -63,7 +64,7 @@ def reported() -> Iterator[None]:
         if any(isinstance(cause, KeyboardInterrupt) for cause in _chain(error)):
             _stopped()
         line, code = explained(error)
-        click.echo(f"Error: {line}", err=True)
+        echo(f"Error: {line}", err=True)
         sys.exit(code)
 
 
@@ -78,7 +79,7 @@ def _stopped() -> None:
     from dlt_bunce.cli.live_progress import same_command
 
     line = f"Stopped. Settled rows will not be sent again. Resume with: {same_command()}"
-    click.echo(line, err=True)
+    echo(line, err=True)
     sys.exit(1)
 
 

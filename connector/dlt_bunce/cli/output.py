@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dlt_bunce.cli.printable import printable
 from dlt_bunce.model import RunSummary
 from dlt_bunce.reject_codes import REJECT_CODES
 from dlt_bunce.run_warnings import WARNINGS
@@ -22,15 +23,24 @@ _WIDE = 160
 """Width without a terminal: wide enough that no table wraps."""
 
 
+class _Console(Console):
+    """A console that escapes control characters in every string that it is given."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return the text as rich lays it out."""
+        return super().render_str(printable(text), **options)
+
+
 def as_json(value: object) -> None:
     """Print one JSON document on stdout."""
-    click.echo(json.dumps(value, indent=2, default=str))
+    # JSON escapes every other control character by itself
+    click.echo(json.dumps(value, indent=2, default=str).replace("\x7f", "\\u007f"))
 
 
 def console() -> Console:
     """Return a rich console on stdout, which prints plain text when that is not a terminal."""
     terminal = sys.stdout.isatty()
-    return Console(highlight=False, markup=False, width=None if terminal else _WIDE)
+    return _Console(highlight=False, markup=False, emoji=False, width=None if terminal else _WIDE)
 
 
 def duration(seconds: float) -> str:
@@ -72,7 +82,7 @@ def print_codes(codes: Mapping[str, int], title: str) -> None:
         table.add_column(column, justify="right" if column == "rows" else "left")
     for code, count in sorted(codes.items(), key=lambda item: -item[1]):
         known = REJECT_CODES.get(code)
-        table.add_row(code, f"{count:,}", Text(known.remedy) if known else "")
+        table.add_row(code, f"{count:,}", known.remedy if known else "")
     console().print(title)
     console().print(table)
 
@@ -86,7 +96,7 @@ def print_warnings(warnings: Mapping[str, int], title: str = "Warnings") -> None
         table.add_column(column, justify="right" if column == "rows" else "left")
     for code, count in warnings.items():
         known = WARNINGS[code]
-        table.add_row(code, f"{count:,}", Text(known.meaning), Text(known.remedy))
+        table.add_row(code, f"{count:,}", known.meaning, known.remedy)
     console().print(title)
     console().print(table)
 
@@ -104,7 +114,7 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title:
         # ids stay on one line so that they can be copied
         table.add_column(column, no_wrap=column == "id", overflow="fold")
     for row in rows:
-        table.add_row(*("" if row[c] is None else Text(str(row[c])) for c in columns))
+        table.add_row(*("" if row[c] is None else str(row[c]) for c in columns))
     console().print(title)
     console().print(table)
 

@@ -25,7 +25,7 @@ ENDINGS = (".csv", ".csv.gz")
 _SEPARATORS = ",;\t|"
 HEAD_BYTES = 65_536
 """The header must lie within this many bytes."""
-_BLOCK_BYTES = 4_194_304
+MAX_ROW_BYTES = 4_194_304
 """Bytes read at a time; no row may be longer."""
 _VALUE = re.compile(
     r"\S+@\S+\.\S+|[+(]?[0-9][0-9 ().-]{5,}[0-9]|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
@@ -150,7 +150,7 @@ def record_batches(file: IO[bytes], rows: int, name: str) -> Iterator[Any]:
             pa.PythonFile(bytes_read, "r"),
             arrow_csv.ReadOptions(
                 use_threads=False,
-                block_size=_BLOCK_BYTES,
+                block_size=MAX_ROW_BYTES,
                 column_names=numbers,
                 skip_rows_after_names=1,
             ),
@@ -265,6 +265,6 @@ def _unreadable(name: str, arrow_message: str, ragged: list[Any]) -> SourceError
         number = re.search(r"Row #([0-9]+)", arrow_message)
         return _not_utf8(name, f" in row {number[1]}" if number else "")
     return SourceError(
-        f"{name} cannot be read as CSV: a row is longer than {_BLOCK_BYTES:,} bytes.",
+        f"{name} cannot be read as CSV: a row is longer than {MAX_ROW_BYTES:,} bytes.",
         remedy="Check for a quotation mark that is never closed.",
     )

@@ -12,6 +12,7 @@ from click.core import ParameterSource
 from dlt_bunce.cli import options, output
 from dlt_bunce.cli.dead_letters.filters import LetterId, filters, store_of
 from dlt_bunce.cli.failures import reported
+from dlt_bunce.cli.printable import echo
 from dlt_bunce.errors import UsageError
 from dlt_bunce.reject_codes import REJECT_CODES
 
@@ -145,6 +146,6 @@ def show(letter_id: str, store_url: str | None, account: str | None, as_json: bo
             return
         for column, value in letter.items():
             if value is not None:
-                click.echo(f"{column:14} {json.dumps(value, ensure_ascii=False, default=str)}")
+                echo(f"{column:14} {json.dumps(value, ensure_ascii=False, default=str)}")
         if known:
             click.echo(f"{'remedy':14} {known.remedy}")
