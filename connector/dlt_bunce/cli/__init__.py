@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 COMMANDS = {
+    "init": ("init", "Write a pipeline, its settings, and a place for the API key."),
     "check": ("check", "Show what a load would do, without sending or writing anything."),
     "doctor": ("doctor", "Check the API key, host, store, versions, clock, and rate limit."),
     "load": ("load", "Load customers from a file or a database into Bunce."),
@@ -23,6 +24,7 @@ COMMANDS = {
     "ui": ("ui", "Browse runs and dead letters in a web browser; replay or discard."),
     "adopt": ("adopt", "Add customers that already exist in Bunce to the ledger."),
     "erase": ("erase", "Erase customers from the ledger, dead letters, and dlt's folders."),
+    "store": ("store", "Move the store from SQLite to Postgres."),
     "account": ("account", "List the accounts in the store, or switch one to a new API key."),
     "emulator": ("emulator", "Run an emulator of Bunce's API on this machine."),
     "demo": ("demo", "Load 10,000 sample customers into a local emulator, three times."),
