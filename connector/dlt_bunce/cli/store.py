@@ -42,5 +42,7 @@ def move(new_url: str, yes: bool, store_url: str | None, as_json: bool) -> None:
         if as_json:
             output.as_json({"rows": moved.rows, "renamed_to": str(moved.renamed_to)})
             return
-        click.echo(f"Copied {output.counted(sum(moved.rows.values()), 'row')} to Postgres.")
+        customers = output.counted(moved.rows["bunce_customers"], "customer")
+        letters = output.counted(moved.rows["bunce_dead_letters"], "dead letter")
+        click.echo(f"Moved {customers} and {letters} to Postgres.")
         click.echo(f"The SQLite file is now {moved.renamed_to}. Set store_url in every load.")
