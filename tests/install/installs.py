@@ -70,6 +70,7 @@ def build(folder: Path) -> Path:
     tree.mkdir()
     with tarfile.open(fileobj=_committed()) as archive:
         archive.extractall(tree)  # noqa: S202, of our own repository
+    tracked = {PurePosixPath(path.relative_to(tree)) for path in tree.rglob("*") if path.is_file()}
     must(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder / "dist", cwd=tree)
     (source,) = (folder / "dist").glob("*.tar.gz")
     (wheel,) = (folder / "dist").glob("*.whl")
@@ -83,7 +84,6 @@ def build(folder: Path) -> Path:
     must(sys.executable, *words, cwd=again)
     with zipfile.ZipFile(next((folder / "second").glob("*.whl"))) as archive:
         same(installed, {PurePosixPath(name) for name in archive.namelist()}, "from the sdist")
-    tracked = {PurePosixPath(path.relative_to(tree)) for path in tree.rglob("*") if path.is_file()}
     hidden = {path for path in tracked if path.name == ".gitignore" or path.parts[0] == ".github"}
     same(set(), tracked - hidden - sources, "missing from the source distribution")
     package = {p.relative_to("connector") for p in tracked if p.parts[0] == "connector"}
