@@ -10,8 +10,8 @@ from packaging.requirements import Requirement
 from tests.test_structure import SOURCES, imports
 
 ROOT = Path(__file__).parent.parent
-# loaded by another package: by SQLAlchemy, by fsspec, and by starlette for forms
-BY_OTHERS = {"pymysql", "s3fs", "python-multipart"}
+# loaded by another package: by SQLAlchemy and by fsspec
+BY_OTHERS = {"pymysql", "s3fs"}
 # pytest is there where the plugin is used
 NOT_OURS = {"pytest"}
 
