@@ -14,7 +14,7 @@ import click
 
 from dlt_bunce.cli import options, output
 from dlt_bunce.cli.failures import reported
-from dlt_bunce.cli.live_progress import hooked, watched
+from dlt_bunce.cli.live_progress import figures, hooked, watched
 from dlt_bunce.errors import SourceError, ThresholdError
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def command(
                 click.echo(LEFT_BEHIND, err=True)
             over: ThresholdError | None = None
             try:
-                with hooked(destination), watched(destination):
+                with hooked(destination), watched(destination), figures(destination, as_json):
                     summary = flush_and_run(
                         pipeline,
                         bunce_adapter(resource, **hints),

@@ -22,9 +22,28 @@ _WIDE = 160
 """Width without a terminal: wide enough that no table wraps."""
 
 
+_PRINTED = "dlt_bunce.printed_json"
+"""Key in the context of a command that has printed its JSON document."""
+
+
 def as_json(value: object) -> None:
     """Print one JSON document on stdout."""
+    context = click.get_current_context(silent=True)
+    if context is not None:
+        context.meta[_PRINTED] = True
     click.echo(json.dumps(value, indent=2, default=str))
+
+
+def is_wanted_as_json() -> bool:
+    """Return whether the command in progress was called with --json."""
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.params.get("as_json"))
+
+
+def has_printed_json() -> bool:
+    """Return whether the command in progress has printed a JSON document."""
+    context = click.get_current_context(silent=True)
+    return context is not None and _PRINTED in context.meta
 
 
 def console() -> Console:

@@ -33,10 +33,11 @@ from dlt_bunce.destination.mapped_rows import with_mapped_rows
 from dlt_bunce.destination.run_context import Hints
 from dlt_bunce.destination.run_hook import resolve_hook
 from dlt_bunce.destination.run_summary import discarded_rows, runs_of, total
-from dlt_bunce.destination.run_tracker import group_traces, is_stopped, notify
+from dlt_bunce.destination.run_tracker import group_traces, notify
 from dlt_bunce.destination.source_keys import key_of, refuse_part_of_key
 from dlt_bunce.destination.working_dir import mend
 from dlt_bunce.errors import MappingError, StoppedError, bunce_error
+from dlt_bunce.failures import is_stopped
 from dlt_bunce.logs import logger
 from dlt_bunce.model import RunSummary
 

@@ -19,7 +19,7 @@ class TableDescription:
 
 
 _ACCOUNT = "name of the workspace in the store, from the setting `account`"
-_RUN_ID = "dlt's load id; `replay-…` for a replay"
+_RUN_ID = "dlt's load id; `replay-…` for a replay, `attempt-…` if the run failed before it had one"
 _PIPELINE = "name of the dlt pipeline"
 _FATES: dict[str, str] = {
     fate: f"rows: {meaning}" for fate, meaning in FATE_MEANINGS.items() if fate in FATE_COLUMNS
@@ -111,8 +111,9 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "account": _ACCOUNT,
                 "table_name": "name of the table in the pipeline",
                 "disposition": "`append` or `merge`",
-                "state": "`running` (also after the process was killed), `completed`, `failed`, or "
-                "`stopped`",
+                "state": "`running`, `completed`, `failed`, `stopped` by a signal, or "
+                "`interrupted`: its process ended without recording the outcome, which the next "
+                "run records",
                 "read": "rows read",
                 **_FATES,
                 "deferred": f"rows: {FATE_MEANINGS['deferred']}",
@@ -131,7 +132,13 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "next run",
                 "by_name": "fields that were mapped by column name alone, as JSON",
                 "mapping": "source column of each field, as JSON",
-                "started_at": "time of the first job",
+                "error_class": "class of the error that ended the run",
+                "error": "why the run ended, in one line, without customer data",
+                "remedy": "what to do about it",
+                "process": "process id of the run and a digest of its machine",
+                "seen_at": "when the run was last seen in progress",
+                "expected": "rows to load by table, as JSON, where the files say how many",
+                "started_at": "time of the first job, or of a run that failed before it",
                 "ended_at": "when the run completed, failed, or was stopped",
             },
         ),

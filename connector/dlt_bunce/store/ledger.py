@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from dlt_bunce.errors import StoreError
 from dlt_bunce.model import Traffic
-from dlt_bunce.store import runs, statements, verdicts
+from dlt_bunce.store import run_chunks, runs, statements, verdicts
 from dlt_bunce.store.database import Database, utc_now
 from dlt_bunce.store.dead_letters import record_letters, resolve_letters, resolve_nameless
 from dlt_bunce.store.load_file import LoadFile
@@ -125,7 +125,7 @@ class Ledger:
             self._intend(to_send, chunk, now)
             self._resolve(good_again)
             busy = fates["busy"]
-            runs.put_chunk(db, load_file, chunk, read, fates, chunk_warnings)
+            run_chunks.put_chunk(db, load_file, chunk, read, fates, chunk_warnings)
         self._analyze(to_send.num_rows)
         return Claim(to_send, busy)
 
@@ -178,13 +178,14 @@ class Ledger:
                     db.execute(statements.DEFER, (load_file.account, indeterminate))
             for chunk in done:
                 db.execute(statements.ARRIVED, (load_file.claim_id(chunk),))
-            runs.add_fates(db, load_file, settled)
+            run_chunks.add_fates(db, load_file, settled)
             runs.add_traffic(db, load_file, traffic)
 
     def renew(self, chunks: Sequence[int]) -> None:
-        """Extend the lease of chunks that are still being sent."""
+        """Extend the lease of chunks that are still being sent, and mark the run as in progress."""
         until = self._now() + self._lease_ms
         with self._db.transaction():
+            runs.mark_seen(self._db, self._load_file)
             for chunk in chunks:
                 self._db.execute(statements.RENEW, (self._load_file.claim_id(chunk), until))
 

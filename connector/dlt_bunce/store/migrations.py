@@ -227,4 +227,18 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # for dead letters without a customer id: matches the customer once it arrives with an id
         "ALTER TABLE bunce_dead_letters ADD COLUMN email_digest TEXT",
     ),
+    (
+        # why a run failed: the class of the error, one line about it, and the remedy
+        "ALTER TABLE bunce_runs ADD COLUMN error_class TEXT",
+        "ALTER TABLE bunce_runs ADD COLUMN error TEXT",
+        "ALTER TABLE bunce_runs ADD COLUMN remedy TEXT",
+        # process and seen_at tell a run in progress from one whose process was killed
+        "ALTER TABLE bunce_runs ADD COLUMN process TEXT",
+        "ALTER TABLE bunce_runs ADD COLUMN seen_at TEXT",
+        # rows to load by table, as JSON, so that a failed run shows how many wait
+        "ALTER TABLE bunce_runs ADD COLUMN expected TEXT",
+        # the runs of a pipeline since its last completed one
+        """CREATE INDEX bunce_runs_pipeline
+            ON bunce_runs (account, pipeline_name, state, number)""",
+    ),
 )
