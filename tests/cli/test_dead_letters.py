@@ -231,7 +231,7 @@ def test_discarded_letters_are_closed_and_their_rows_held(loaded: Run) -> None:
 
     assert (
         nothing.code,
-        "Pass a filter such as --id or --code, or --all." in nothing.errors,
+        "Pass a filter such as --customer, --id, or --code, or --all." in nothing.errors,
     ) == (2, True)
     assert done.output == "Discarded 1 dead letter.\n"
     assert {"2"} == set(letters(loaded))

@@ -82,6 +82,7 @@ def test_an_api_that_is_down_is_told_with_its_figures_and_forgotten_once_it_is_b
     assert found["runs"][1]["error"].startswith(problem["error"])
 
 
+@pytest.mark.parametrize("store", ["postgres"], indirect=True)
 def test_an_outage_in_the_middle_of_a_load_counts_the_rows_that_wait(
     run: Run, emulator: Emulator, store: str
 ) -> None:

@@ -76,7 +76,7 @@ def print_summary(summary: RunSummary, title: str = "Run") -> None:
     table.add_row("seconds", f"{summary.seconds:.1f}")
     console().print("Dry run: nothing was sent" if summary.state == "dry_run" else title)
     console().print(table)
-    print_codes(summary.reject_codes, "Rejected in this run")
+    print_codes(summary.reject_codes, "Dead letters of this run")
     print_warnings(summary.warnings)
     if summary.flushed is not None:
         print_summary(summary.flushed, "Loaded first: rows left over from an earlier run")
@@ -87,8 +87,8 @@ def print_codes(codes: Mapping[str, int], title: str) -> None:
     if not codes:
         return
     table = Table()
-    for column in ("code", "rows", "remedy"):
-        table.add_column(column, justify="right" if column == "rows" else "left")
+    for column in ("code", "dead letters", "remedy"):
+        table.add_column(column, justify="right" if column == "dead letters" else "left")
     for code, count in sorted(codes.items(), key=lambda item: -item[1]):
         known = REJECT_CODES.get(code)
         table.add_row(code, f"{count:,}", Text(known.remedy) if known else "")

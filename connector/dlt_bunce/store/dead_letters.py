@@ -32,6 +32,7 @@ LETTERS = pa.schema(
         ("email_digest", pa.string()),
         ("version", pa.int64()),
         ("chunk", pa.int64()),
+        ("other_defects", pa.string()),
     ]
 )
 # rows that correct a dead letter: letter_id is the dead letter they correct, own_id the dead letter
@@ -49,9 +50,10 @@ _UPSERT = """
 INSERT INTO bunce_dead_letters AS d
   (id, account, customer_id, code, field, message, stage, http_status, source_row, payload,
    fingerprint, email_digest, version, attempts, first_seen_at, last_seen_at, status, run_id,
-   batch_id, chunk, pipeline_name, table_name, run_number)
+   batch_id, chunk, pipeline_name, table_name, run_number, other_defects)
 SELECT id, $1, customer_id, code, field, message, stage, http_status, source_row, payload,
-  fingerprint, email_digest, version, 1, $2, $2, 'open', $3, batch_id, chunk, $4, $5, $6
+  fingerprint, email_digest, version, 1, $2, $2, 'open', $3, batch_id, chunk, $4, $5, $6,
+  other_defects
 FROM bunce_letters WHERE true ORDER BY id
 ON CONFLICT (id) DO UPDATE SET
   code = excluded.code, field = excluded.field, message = excluded.message,
@@ -60,7 +62,8 @@ ON CONFLICT (id) DO UPDATE SET
   attempts = d.attempts + 1, last_seen_at = excluded.last_seen_at,
   status = 'open', resolved_at = NULL,
   run_id = excluded.run_id, batch_id = excluded.batch_id, chunk = excluded.chunk,
-  pipeline_name = excluded.pipeline_name, table_name = excluded.table_name
+  pipeline_name = excluded.pipeline_name, table_name = excluded.table_name,
+  other_defects = excluded.other_defects
 WHERE d.status NOT IN ('open', 'discarded') OR excluded.stage = 'api'
 """
 

@@ -83,6 +83,8 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "code": "reject code",
                 "field": "the Bunce field at fault, if known",
                 "message": "what is wrong, without values of the row",
+                "other_defects": "the row's further defects, as a JSON list of code, field, and "
+                "message; null if there are none or Bunce rejected it",
                 "stage": "`normalize` if stopped before sending, `api` if rejected by Bunce",
                 "http_status": "HTTP status of Bunce's response",
                 "source_row": 'the row as read, as JSON; null if `dead_letter_rows = "keys"`',

@@ -241,4 +241,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """CREATE INDEX bunce_runs_pipeline
             ON bunce_runs (account, pipeline_name, state, number)""",
     ),
+    (
+        # the defects of a row after the first, as JSON
+        "ALTER TABLE bunce_dead_letters ADD COLUMN other_defects TEXT",
+        # open dead letters by code, for dashboards; counts only
+        """CREATE VIEW bunce_open_dead_letters AS
+            SELECT account, pipeline_name, table_name, code, field, COUNT(*) AS dead_letters,
+              MIN(first_seen_at) AS first_seen_at, MAX(last_seen_at) AS last_seen_at
+            FROM bunce_dead_letters WHERE status = 'open'
+            GROUP BY account, pipeline_name, table_name, code, field""",
+    ),
 )
