@@ -19,6 +19,12 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 NO_TERMINAL = "Cannot prompt for confirmation: stdin is not a terminal."
 
 
+def can_ask() -> bool:
+    """Return whether there is somebody at a terminal to answer a question."""
+    # without a terminal, stdin may be closed or missing
+    return sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty()
+
+
 def store_options(function: _F) -> _F:
     """Add --store-url, --account, and --json."""
     for option in (
@@ -148,7 +154,7 @@ def destination(*, ask: bool = True, **settings: Any) -> bunce:
     key: Any = dlt.secrets.get("destination.bunce.credentials.api_key") or dlt.secrets.get(
         "destination.bunce.credentials"
     )
-    if not key and ask and sys.stdin.isatty():
+    if not key and ask and can_ask():
         settings["credentials"] = click.prompt("Bunce API key", hide_input=True, err=True)
     return bunce(**{name: value for name, value in settings.items() if value is not None})
 

@@ -14,6 +14,7 @@ from dlt.common.configuration.container import Container
 from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.common.destination.client import JobClientBase, LoadJob
 from dlt.common.destination.typing import PreparedTableSchema
+from dlt.common.json import json
 from dlt.common.pipeline import PipelineContext
 from dlt.common.runtime.collector import NULL_COLLECTOR
 from dlt.common.schema import Schema, TSchemaTables
@@ -275,7 +276,7 @@ class BunceClient(JobClientBase, StoredState):
                 "schema_name": self.schema.name,
                 "version": self.schema.version,
                 "engine_version": self.schema.ENGINE_VERSION,
-                "schema": _schema_text(self.schema),
+                "schema": json.dumps(self.schema.to_dict()),
             }
             with self.database() as db:
                 dlt_state.put_schema(db, row)
@@ -295,9 +296,3 @@ class BunceClient(JobClientBase, StoredState):
 
 def _is_dlt(table_name: str) -> bool:
     return table_name.startswith("_dlt_")
-
-
-def _schema_text(schema: Schema) -> str:
-    from dlt.common.json import json
-
-    return json.dumps(schema.to_dict())

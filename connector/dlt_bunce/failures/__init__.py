@@ -1,47 +1,40 @@
 """Why something failed, in one line with a remedy, whoever raised the error.
 
 Messages of this package's errors are shown whole. Those of other libraries may hold values of rows
-or secrets, so each kind that is known is translated, and of any other only the type is shown.
+or secrets, so each kind that is known is translated, and of any other only the type and the line of
+code are shown.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dlt_bunce.errors import BunceError, StoppedError, UsageError, bunce_error, inside
+from dlt_bunce.failures.data import data_failure
+from dlt_bunce.failures.databases import database_failure
 from dlt_bunce.failures.known import EXPLAINED
 from dlt_bunce.model import Failure
 
-# source errors whose first line names tables, hosts, and files, never values of rows
-_WRONG = frozenset(
-    {
-        "BinderException",
-        "CatalogException",
-        "InvalidSchemaName",
-        "ParserException",
-        "SyntaxError",
-        "UndefinedColumn",
-        "UndefinedFunction",
-        "UndefinedTable",
-    }
-)
-_BROKEN = frozenset(
-    {
-        "ConnectionException",
-        "DatabaseError",
-        "EndpointConnectionError",
-        "FileNotFoundError",
-        "IOException",
-        "InsufficientPrivilege",
-        "NoCredentialsError",
-        "OperationalError",
-        "PermissionError",
-    }
+_SETTINGS = frozenset(
+    {"ConfigFieldMissingException", "ConfigValueCannotBeCoercedException", "TableIdentifiersFrozen"}
 )
 
 
 def failure_of(error: BaseException) -> Failure:
     """Return why an exception was raised, without customer data or secrets."""
     found = bunce_error(error)
+    if found is None and is_stopped(error):
+        found = StoppedError(
+            "Stopped before everything was loaded.",
+            remedy="The next run loads the rest; settled rows are not sent again.",
+        )
     return _foreign(_chain(error)) if found is None else _ours(found)
+
+
+def known_mistake(error: BaseException) -> Failure | None:
+    """Return what is wrong with the settings, if dlt found that: its own text takes a page."""
+    failure = _foreign(_chain(error))
+    return failure if failure.error_class in _SETTINGS else None
 
 
 def is_stopped(error: BaseException) -> bool:
@@ -62,18 +55,37 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 
 def _foreign(chain: list[BaseException]) -> Failure:
-    """Return the message of the innermost known error; of any other, only the type."""
+    """Return what the innermost known error says; of any other, only the type and the place."""
     for error in reversed(chain):
-        name = type(error).__name__
-        if name in EXPLAINED:
-            return Failure(name, EXPLAINED[name](error), is_usage=True)
-        if name in _WRONG | _BROKEN:
-            first = next(iter(str(error).strip().splitlines()), name)
-            text = f"The source cannot be read: {first}"
-            return Failure(name, text, is_usage=name in _WRONG)
+        known = next((b.__name__ for b in type(error).__mro__ if b.__name__ in EXPLAINED), None)
+        if known is not None:
+            return EXPLAINED[known](error)
+        found = database_failure(error) or data_failure(error)
+        if found is not None:
+            return replace(found, error=f"{_place(chain)}{found.error}")
     name = type(chain[-1]).__name__
     return Failure(
         name,
-        f"Unexpected {name}.",
-        "Run again with RUNTIME__LOG_LEVEL=INFO to see where it was raised.",
+        f"{_place(chain)}Unexpected {name} in {_raised_in(chain[-1])}.",
+        "If it repeats, report it at the project's issue tracker, with this line and the output of "
+        "dlt-bunce doctor.",
     )
+
+
+def _place(chain: list[BaseException]) -> str:
+    """Return what was being read or loaded, if dlt's exceptions say so."""
+    for error in chain:
+        resource = getattr(error, "pipe_name", None)
+        if isinstance(resource, str) and resource:
+            return f"Reading {resource}: "
+    return ""
+
+
+def _raised_in(error: BaseException) -> str:
+    """Return the module and line that raised an exception: the code, never a value."""
+    trace = error.__traceback__
+    if trace is None:
+        return "an unknown place"
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_globals.get('__name__', '?')}, line {trace.tb_lineno}"

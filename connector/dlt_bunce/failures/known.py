@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
+
+from dlt_bunce.model import Failure
 
 BAD_URL = "The source URL cannot be parsed. Use driver://user@host:port/database."
 
@@ -62,18 +65,87 @@ def _no_module(error: Any) -> str:
     )
 
 
-EXPLAINED: dict[str, Any] = {
-    "ConfigFieldMissingException": _missing,
-    "ConfigValueCannotBeCoercedException": lambda error: (
-        f"The setting {error.field_name} is not a valid "
-        f"{getattr(error.hint, '__name__', error.hint)}."
+def _naming(error: Any) -> Failure:
+    return Failure(
+        type(error).__name__,
+        "This pipeline name was used with another destination before, whose schema names columns "
+        "differently.",
+        "Use another name in dlt.pipeline(…), such as one that ends in _to_bunce.",
+        is_usage=True,
+    )
+
+
+def _toml(error: Any) -> Failure:
+    return Failure(
+        type(error).__name__,
+        f"config.toml or secrets.toml in .dlt is not valid TOML ({_line(error)}).",
+        'Fix the syntax: text is quoted, as in api_key = "…".',
+        is_usage=True,
+    )
+
+
+def _line(error: Any) -> str:
+    if not hasattr(error, "line"):
+        return "a key appears twice"
+    return f"line {error.line}, column {error.col}"
+
+
+def _connection(error: Any) -> Failure:
+    # its text holds the URL, and so perhaps a password
+    return Failure(
+        type(error).__name__,
+        f"A connection failed: {type(error).__name__}.",
+        "Check the location, the network, and the proxy, then run the same command again.",
+    )
+
+
+def _told(tell: Callable[[Any], str]) -> Callable[[Any], Failure]:
+    return lambda error: Failure(type(error).__name__, tell(error), is_usage=True)
+
+
+def _packages(error: Any) -> Failure:
+    names = [re.sub("^s3fs.*", "dlt-bunce[s3]", name) for name in error.dependencies]
+    quoted = " ".join(f"'{name}'" for name in names)
+    return Failure(
+        type(error).__name__,
+        f"The source needs packages that are not installed: {', '.join(error.dependencies)}.",
+        f"Install them with: pip install {quoted}",
+        is_usage=True,
+    )
+
+
+def _unavailable(error: Any) -> Failure:
+    return Failure(
+        type(error).__name__,
+        f"The source cannot be reached: {str(error).strip().splitlines()[0]}",
+        "Check the location, its endpoint, and the network, then run the same command again.",
+    )
+
+
+EXPLAINED: dict[str, Callable[[Any], Failure]] = {
+    "ConfigFieldMissingException": _told(_missing),
+    "ConfigValueCannotBeCoercedException": _told(
+        lambda error: (
+            f"The setting {error.field_name} is not a valid "
+            f"{getattr(error.hint, '__name__', error.hint)}."
+        )
     ),
-    "ArgumentError": lambda _: BAD_URL,
-    "InvalidConnectionString": lambda _: BAD_URL,
-    "MissingDependencyException": lambda error: (
-        f"The source needs packages that are not installed: {', '.join(error.dependencies)}."
+    "ArgumentError": _told(lambda _: BAD_URL),
+    "InvalidConnectionString": _told(lambda _: BAD_URL),
+    "MissingDependencyException": _told(
+        lambda error: (
+            f"The source needs packages that are not installed: {', '.join(error.dependencies)}."
+        )
     ),
-    "ModuleNotFoundError": _no_module,
-    "NoSuchModuleError": _no_driver,
-    "NoSuchTableError": lambda error: f"Table or view {error} does not exist.",
+    "ModuleNotFoundError": _told(_no_module),
+    "NoSuchModuleError": _told(_no_driver),
+    "NoSuchTableError": _told(lambda error: f"Table or view {error} does not exist."),
+    "NoCredentialsError": _unavailable,
+    "EndpointConnectionError": _unavailable,
+    "SchemaIdentifierNormalizationCollision": _naming,
+    "TableIdentifiersFrozen": _naming,
+    "ParseError": _toml,
+    "KeyAlreadyPresent": _toml,
+    "RequestException": _connection,
 }
+"""What to say, by the name of an exception class or of a base of it."""

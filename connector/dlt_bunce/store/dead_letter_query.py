@@ -16,6 +16,8 @@ from dlt_bunce.store.database import Database
 
 _PAGE = 1_000
 _PORTION = 10_000
+_IDS = 200_000
+"""Ids held in memory at a time: 5 MB."""
 _ID_DIGITS = 24
 _MOST_CUSTOMERS = 10_000
 """Parameters of one statement: SQLite allows 32,766, Postgres 65,535."""
@@ -124,53 +126,63 @@ def _singly(values: Sequence[str]) -> list[tuple[str, ...]]:
 def pages(
     db: Database, account: str, selection: Selection, *, size: int = _PAGE, columns: str = "*"
 ) -> Iterator[list[dict[str, Any]]]:
-    """Yield pages of the selected dead letters by id, an order that no status change disturbs."""
-    for portion in selection.portions():
-        yield from _pages(db, account, portion, size, columns)
+    """Yield pages of the selected dead letters by id, an order that no status change disturbs.
+
+    A dead letter that no longer matches when its page is read is left out.
+    """
+    for table in _tables(db, account, selection, size, columns):
+        yield table.to_pylist()
 
 
-def _pages(
-    db: Database, account: str, selection: Selection, size: int, columns: str
-) -> Iterator[list[dict[str, Any]]]:
-    where, parameters = selection.where(account)
-    after = ""
-    while True:
-        rows = db.rows(
-            f"SELECT {columns} FROM bunce_dead_letters WHERE {where} "  # noqa: S608
-            f"AND id > ${len(parameters) + 1} ORDER BY id LIMIT {int(size)}",
-            (*parameters, after),
-        )
-        if not rows:
-            return
-        yield rows
-        after = rows[-1]["id"]
-
-
-def tables(
-    db: Database, account: str, selection: Selection, *, size: int = _PORTION
-) -> Iterator[pa.Table]:
+def tables(db: Database, account: str, selection: Selection) -> Iterator[pa.Table]:
     """Yield the selected dead letters by id as tables of SCHEMA, an empty one if there are none.
 
     Fifteen times as fast as `pages`, which makes a dict of each.
     """
-    columns, after, empty = ", ".join(SCHEMA.names), "", True
-    for portion in selection.portions():
-        where, parameters = portion.where(account)
-        while True:
-            table = db.query(
-                f"SELECT {columns} FROM bunce_dead_letters WHERE {where} "  # noqa: S608
-                f"AND id > ${len(parameters) + 1} ORDER BY id LIMIT {int(size)}",
-                (*parameters, after),
-                schema=SCHEMA,
-            )
-            if not table.num_rows:
-                break
-            empty = False
-            yield table
-            after = table.column("id")[-1].as_py()
-        after = ""
+    empty = True
+    for table in _tables(db, account, selection, _PORTION, ", ".join(SCHEMA.names)):
+        empty = False
+        yield table.cast(SCHEMA)
     if empty:
         yield SCHEMA.empty_table()
+
+
+def _tables(
+    db: Database, account: str, selection: Selection, size: int, columns: str
+) -> Iterator[pa.Table]:
+    for portion in selection.portions():
+        for ids in _ids(db, account, portion):
+            for start in range(0, len(ids), size):
+                chosen = replace(portion, ids=ids[start : start + size], customer_ids=())
+                where, parameters = chosen.where(account)
+                table = db.query(
+                    f"SELECT {columns} FROM bunce_dead_letters WHERE {where} ORDER BY id",  # noqa: S608
+                    parameters,
+                )
+                if table.num_rows:
+                    yield table
+
+
+def _ids(db: Database, account: str, selection: Selection) -> Iterator[list[str]]:
+    """Yield the ids of the selected dead letters in order.
+
+    Whole rows in this order would take a sort of all that match for every page.
+    """
+    where, parameters = selection.where(account)
+    after = ""
+    while True:
+        ids = db.query(
+            f"SELECT id FROM bunce_dead_letters WHERE {where} "  # noqa: S608
+            f"AND id > ${len(parameters) + 1} ORDER BY id LIMIT {_IDS}",
+            (*parameters, after),
+        ).column("id")
+        if not len(ids):
+            return
+        found: list[str] = ids.to_pylist()
+        yield found
+        if len(found) < _IDS:
+            return
+        after = found[-1]
 
 
 def list_recent(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -49,8 +48,8 @@ def replay_letters(
         from dlt_bunce.operations.replay import replay
 
         mapping = parse_maps(maps)
-        url, name = store_of(selection, store_url, account)
-        _ask_for_all(selection, everything, "replay", url, name)
+        _ask_for_all(selection, everything, "replay", store_url, account)
+        store_of(selection, store_url, account)
         client = options.client(store_url=store_url, account=account)
         replayed = replay(client, selection=selection, mapping=mapping)
         if as_json:
@@ -64,7 +63,9 @@ def replay_letters(
             )
 
 
-def _ask_for_all(selection: Selection, everything: bool, action: str, url: str, name: str) -> None:
+def _ask_for_all(
+    selection: Selection, everything: bool, action: str, store_url: str | None, account: str | None
+) -> None:
     """Ask on a terminal before every open dead letter is chosen; raise UsageError without one."""
     from dlt_bunce.store.database import Database
     from dlt_bunce.store.dead_letter_query import Selection, count
@@ -72,8 +73,9 @@ def _ask_for_all(selection: Selection, everything: bool, action: str, url: str, 
     if selection != Selection() or everything:
         return
     remedy = "Pass a filter such as --customer, --id, or --code, or --all."
-    if not sys.stdin.isatty():
+    if not options.can_ask():
         raise UsageError("No dead letters selected.", remedy=remedy)
+    url, name = options.store_settings(store_url, account)
     with Database(url, read_only=True) as db:
         found = output.counted(count(db, name, selection), "open dead letter")
     question = f"{action.capitalize()} all {found} of account {name}?"
@@ -99,8 +101,8 @@ def discard_letters(
         from dlt_bunce.store.database import Database
         from dlt_bunce.store.dead_letters import discard
 
+        _ask_for_all(selection, everything, "discard", store_url, account)
         url, name = store_of(selection, store_url, account)
-        _ask_for_all(selection, everything, "discard", url, name)
         with Database(url) as db:
             count = discard(db, name, selection)
         if as_json:
@@ -150,7 +152,7 @@ def purge_letters(
         with Database(url, read_only=True):
             pass  # raises if there is no store
         if not yes:
-            if not sys.stdin.isatty():
+            if not options.can_ask():
                 raise UsageError(options.NO_TERMINAL, remedy="Pass --yes.")
             question = (
                 f"Delete every dead letter of account {name} that is {' or '.join(chosen)} and "
