@@ -50,7 +50,7 @@ def _is_untrusted(error: Exception) -> bool:
     return is_tls and "CERTIFICATE_VERIFY_FAILED" in str(error)
 
 
-def refuse_missing_bundle(verify: bool | str) -> None:
+def refuse_missing_bundle(verify: bool | str | None) -> None:
     """Raise ConfigurationError if the file of trusted certificates does not exist."""
     if isinstance(verify, str) and not Path(verify).exists():
         raise ConfigurationError(

@@ -55,7 +55,7 @@ def _memory(_error: Any) -> tuple[str, str, bool]:
 
 def _file(error: Any) -> tuple[str, str, bool]:
     reason = error.strerror or masked(str(error)) or type(error).__name__
-    file = f" ({os.fspath(error.filename)})" if isinstance(error.filename, (str, bytes)) else ""
+    file = f" ({os.fsdecode(error.filename)})" if isinstance(error.filename, (str, bytes)) else ""
     remedy = _SPACE if error.errno == errno.ENOSPC else "Check that it exists and may be used."
     return f"A file cannot be used: {reason}{file}.", remedy, False
 

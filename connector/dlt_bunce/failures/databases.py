@@ -12,8 +12,10 @@ from typing import Any
 from dlt_bunce.failures.masking import masked
 from dlt_bunce.model import Failure
 
-_DRIVERS = ("psycopg", "psycopg2", "sqlite3", "pymysql", "duckdb", "_duckdb", "pyodbc", "oracledb")
-_DRIVERS += ("snowflake", "adbc_driver_manager", "MySQLdb", "pymssql", "google", "databricks")
+_DRIVERS = frozenset(
+    {"MySQLdb", "_duckdb", "adbc_driver_manager", "databricks", "duckdb", "google", "oracledb"}
+    | {"psycopg", "psycopg2", "pymssql", "pymysql", "pyodbc", "snowflake", "sqlite3"}
+)
 _BASES = frozenset({"DatabaseError", "Error", "InterfaceError"})
 _SQLSTATE = re.compile("[0-9A-Z]{5}")
 _QUOTES_VALUES = ("22", "23", "HV")

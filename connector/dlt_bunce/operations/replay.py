@@ -15,12 +15,13 @@ import pyarrow as pa
 from dlt_bunce import telemetry
 from dlt_bunce.destination.client import BunceClient
 from dlt_bunce.destination.run_summary import add_up
-from dlt_bunce.errors import StoreError
+from dlt_bunce.errors import StoreError, UsageError
 from dlt_bunce.failures import failure_of, is_stopped
 from dlt_bunce.load.load import Load, Settings
 from dlt_bunce.load.sender import BunceSender
 from dlt_bunce.model import RunSummary
 from dlt_bunce.records import rows as source_rows
+from dlt_bunce.records.cells import LETTER_ID
 from dlt_bunce.records.mapping import resolve_mapping
 from dlt_bunce.records.paths import column_of_path
 from dlt_bunce.records.prepare import prepare
@@ -101,6 +102,31 @@ def replay(
                 groups[group].run(letters, number)
     summaries = [group.summary for group in groups.values() if group.summary]
     return Replayed(add_up(summaries, "replay"), without_row)
+
+
+def correct(client: BunceClient, letter_id: str, changes: Mapping[str, str | None]) -> RunSummary:
+    """Send the row of an open dead letter with other values in the columns of `changes`.
+
+    The dead letter is resolved if Bunce accepts the row, and superseded if the row becomes another
+    dead letter or Bunce has accepted other content of the customer since. Raises UsageError if it
+    is not open, holds no row, or has no such column.
+    """
+    account = client.preflight()
+    with client.database() as db, _alone(db, account), contextlib.ExitStack() as closing_run:
+        page = next(pages(db, account.name, Selection(ids=[letter_id]), size=1), [])
+        if not page or page[0]["source_row"] is None:
+            raise UsageError(f"No open dead letter {letter_id} holds a row to correct.")
+        row = source_rows.decode(page[0]["source_row"])
+        if unknown := changes.keys() - row.keys():
+            raise UsageError(f"The row has no column {min(unknown)!r}.")
+        changed = source_rows.encode({**row, **changes, LETTER_ID: letter_id})
+        [group] = _grouped(db, account, page, runs.latest_number(db))
+        load_file = _job(client, page[0], f"{runs.REPLAY}{utc_now()}")
+        sent = _Replay(client, account, db, load_file, json.loads(group.mapping), {})
+        closing_run.push(sent.close)
+        sent.run([page[0] | {"source_row": changed}], 0)
+    assert sent.summary is not None  # noqa: S101, closed with the block
+    return sent.summary
 
 
 class _Group(NamedTuple):
@@ -240,6 +266,7 @@ def _job(client: BunceClient, letter: _Letter, run_id: str) -> LoadFile:
         job_id="replay",
         disposition="merge",
         letter_rows=client.config.dead_letter_rows,
+        is_replay=True,
     )
 
 

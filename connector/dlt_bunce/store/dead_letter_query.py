@@ -219,6 +219,20 @@ def list_recent(
     return found[:limit][::-1] if backward else found[:limit]
 
 
+def found_by(db: Database, account: str, text: str, *, limit: int) -> list[dict[str, Any]]:
+    """Return the dead letters, of any status, with an id that begins with `text`, or of the
+    customer with that id, most recently seen first.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    if re.fullmatch(f"[0-9a-f]{{4,{_ID_DIGITS}}}", text.lower()):
+        by_id = Selection(status=None, ids=[text.lower()])
+        found |= {one["id"]: one for one in list_recent(db, account, by_id, limit=limit)}
+    if text:
+        of_customer = Selection(status=None, customer_ids=[text])
+        found |= {one["id"]: one for one in list_recent(db, account, of_customer, limit=limit)}
+    return list(found.values())
+
+
 def count(db: Database, account: str, selection: Selection, *, most: int | None = None) -> int:
     """Count the selected dead letters; with `most`, stop counting there."""
     total = 0

@@ -35,14 +35,6 @@ LETTERS = pa.schema(
         ("other_defects", pa.string()),
     ]
 )
-# rows that correct a dead letter: letter_id is the dead letter they correct, own_id the dead letter
-# that the row would become as it reads now. A row that gave way to another row of its customer has
-# only letter_id.
-CORRECTED = pa.schema(
-    [(name, pa.string()) for name in ("letter_id", "own_id", "customer_id", "fingerprint")]
-    + [("version", pa.int64())]
-)
-
 _PORTION = 10_000
 """Dead letters that one transaction closes."""
 
@@ -87,7 +79,7 @@ _BESIDE = """FROM {n} AS n JOIN bunce_dead_letters AS d
   ON d.account = $2 AND d.customer_id = n.customer_id AND d.status = 'open'"""
 # a later chunk of the same job may have been judged while this chunk's rows were in flight
 _LATER = "d.batch_id = $3 || '.' || d.chunk AND d.chunk > n.chunk"
-_CLOSE = "UPDATE bunce_dead_letters SET status = '{status}', resolved_at = $1 WHERE id IN ({ids})"
+CLOSE = "UPDATE bunce_dead_letters SET status = '{status}', resolved_at = $1 WHERE id IN ({ids})"
 
 
 def letter_id(account: str, customer_id: str | None, fingerprint: str) -> str:
@@ -116,7 +108,12 @@ def record_letters(db: Database, load_file: LoadFile, letters: pa.Table) -> dict
     _ingest(db, unique.values())
     known = db.rows(_KNOWN, (load_file.account,))
     held = {row["id"] for row in known if row["held"]}
-    written = {row["id"] for row in known if row["read_before"] or (row["held"] and row["same"])}
+    may_skip = not load_file.is_replay
+    written = {
+        row["id"]
+        for row in known
+        if row["read_before"] or (may_skip and row["held"] and row["same"])
+    }
     fresh = [row for letter, row in unique.items() if letter not in written]
     if fresh:
         _ingest(db, fresh)
@@ -137,11 +134,11 @@ def _write(db: Database, load_file: LoadFile) -> None:
     beside = _BESIDE.format(n="bunce_letters") + " AND d.id <> n.id"
     older = f"SELECT d.id {beside} WHERE NOT ({_LATER})"
     db.execute(
-        _CLOSE.format(status="superseded", ids=older), (now, load_file.account, load_file.name)
+        CLOSE.format(status="superseded", ids=older), (now, load_file.account, load_file.name)
     )
     # other dead letters still open for these customers come from later rows, so these are older
     db.execute(
-        _CLOSE.format(status="superseded", ids=f"SELECT n.id {beside}") + " AND status = 'open'",
+        CLOSE.format(status="superseded", ids=f"SELECT n.id {beside}") + " AND status = 'open'",
         (now, load_file.account),
     )
     # the last bad row could not be sent at all, so content that Bunce refused earlier is no longer
@@ -189,7 +186,7 @@ def resolve_letters(db: Database, load_file: LoadFile, settled: str) -> None:
     """
     ids = f"SELECT d.id {_BESIDE.format(n=settled)} WHERE NOT ({_LATER})"
     db.execute(
-        _CLOSE.format(status="resolved", ids=ids),
+        CLOSE.format(status="resolved", ids=ids),
         (utc_now(), load_file.account, load_file.name),
     )
     db.execute(
@@ -256,42 +253,3 @@ def close_unseen(db: Database, account: str, seen: Mapping[str, str], status: st
         "(SELECT s.last_seen_at FROM bunce_seen AS s WHERE s.id = bunce_dead_letters.id)",
         (status, utc_now(), account),
     )
-
-
-_DELIVERED = """SELECT n.letter_id FROM bunce_corrected AS n JOIN bunce_customers AS c
-  ON c.account = $2 AND c.customer_id = n.customer_id AND c.fingerprint = n.fingerprint
-  WHERE n.own_id <> n.letter_id"""
-_GAVE_WAY = f"""SELECT n.letter_id FROM bunce_corrected AS n WHERE n.own_id IS NULL
-  UNION SELECT n.letter_id FROM bunce_corrected AS n JOIN bunce_dead_letters AS o
-  ON o.id = n.own_id AND o.status IN ('open', 'discarded', 'superseded')
-  WHERE n.own_id <> n.letter_id
-  UNION SELECT n.letter_id FROM bunce_corrected AS n
-  JOIN bunce_dead_letters AS d ON d.id = n.letter_id AND d.account = $2
-  JOIN bunce_customers AS c ON c.account = $2 AND c.customer_id = n.customer_id
-  WHERE n.own_id <> n.letter_id AND ({ACCEPTED_SINCE} OR n.version < c.version)"""  # noqa: S608
-
-
-def close_corrected(db: Database, account: str, corrected: pa.Table) -> None:
-    """Close the open dead letters that settled rows (CORRECTED) correct.
-
-    A dead letter is resolved if Bunce has accepted the corrected row, and superseded if the row
-    gave way to another row or newer content, or became a dead letter of its own. A row that would
-    become the very dead letter that it corrects leaves it open.
-    """
-    db.ingest("bunce_corrected", corrected)
-    with db.transaction():
-        for status, ids in (("resolved", _DELIVERED), ("superseded", _GAVE_WAY)):
-            db.execute(
-                _CLOSE.format(status=status, ids=ids) + " AND account = $2 AND status = 'open'",
-                (utc_now(), account),
-            )
-        # the row may have been corrected in its id, so that its dead letter has another customer
-        db.execute(
-            "UPDATE bunce_customers SET rejected_fingerprint = NULL WHERE account = $1 "
-            "AND rejected_fingerprint IS NOT NULL AND customer_id IN (SELECT d.customer_id "
-            "FROM bunce_corrected AS n JOIN bunce_dead_letters AS d ON d.id = n.letter_id "
-            "WHERE d.account = $1) AND NOT EXISTS (SELECT 1 FROM bunce_dead_letters AS d "
-            "WHERE d.account = $1 AND d.customer_id = bunce_customers.customer_id "
-            "AND d.status IN ('open', 'discarded'))",
-            (account,),
-        )
