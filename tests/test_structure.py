@@ -23,7 +23,8 @@ ALLOWED: dict[str, set[str]] = {
     "reject_codes": set(),
     "run_warnings": set(),
     "logs": set(),
-    "emulator": set(),
+    "loopback": set(),
+    "emulator": {"loopback"},
     "model": {"errors", "thresholds"},
     "failures": {"errors", "model"},
     "records": {"errors", "model", "reject_codes"},
@@ -47,31 +48,12 @@ ALLOWED: dict[str, set[str]] = {
     "destinations": {"destination"},  # dlt looks for it by this name
     "sources": {"destination", "errors", "load", "records", "store"},
     "erasure": {"destination", "errors", "load", "logs", "records", "store"},
-    "operations": {
-        "api",
-        "destination",
-        "errors",
-        "failures",
-        "load",
-        "logs",
-        "model",
-        "records",
-        "store",
-    }
-    | {"run_warnings", "telemetry"},
-    "workbench": {"destination", "model", "operations", "records", "reject_codes", "store"},
-    "cli": {
-        "destination",
-        "emulator",
-        "erasure",
-        "errors",
-        "failures",
-        "load",
-        "logs",
-        "model",
-        "operations",
-    }
-    | {"records", "reject_codes", "run_warnings", "sources", "store", "workbench"},
+    "operations": {"api", "destination", "errors", "load", "logs", "model", "records", "store"}
+    | {"failures", "run_warnings", "telemetry"},
+    "workbench": {"destination", "loopback", "model", "operations", "records", "reject_codes"}
+    | {"store"},
+    "cli": {"destination", "emulator", "erasure", "errors", "load", "logs", "model", "operations"}
+    | {"failures", "records", "reject_codes", "run_warnings", "sources", "store", "workbench"},
 }
 KNOW_DLT = {"cli", "destination", "erasure", "logs", "operations", "sources"}
 PURE = {"records", "settlement"}
