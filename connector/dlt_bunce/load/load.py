@@ -27,12 +27,8 @@ from dlt_bunce.records.batching import Packer
 from dlt_bunce.records.mapping import FieldMapping
 from dlt_bunce.records.payload import with_payloads
 from dlt_bunce.records.prepare import Rules, detect_bad_mapping
-<<<<<<< HEAD
-from dlt_bunce.store import run_chunks, runs
-=======
 from dlt_bunce.store import dead_letters as stored_letters
-from dlt_bunce.store import runs
->>>>>>> 178307aabb0c81c01f5d6efb30e90f49dcabe5c9
+from dlt_bunce.store import run_chunks, runs
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.ledger import DEFAULT_LEASE_S, Ledger
 from dlt_bunce.store.load_file import LoadFile
@@ -242,14 +238,10 @@ class Load:
     def _check(self) -> dict[str, int]:
         """Return the file's counts, proven to add up; raise what kept rows from being settled."""
         runs.add_traffic(self.database, self.load_file, self.sender.take_traffic())
-<<<<<<< HEAD
-        counts = run_chunks.job_counts(self.database, self.load_file)
-=======
         if isinstance(self._fault, AccountRefusedError):
             # the first of them looked like bad rows
             stored_letters.release_rejected(self.database, self.load_file, self._fault.words)
-        counts = runs.job_counts(self.database, self.load_file)
->>>>>>> 178307aabb0c81c01f5d6efb30e90f49dcabe5c9
+        counts = run_chunks.job_counts(self.database, self.load_file)
         stopped = self._interrupted and (self._cut_short or counts["deferred"] > 0)
         check_counts(counts, self.source.row_count, stopped=stopped, fault=self._fault)
         return counts
