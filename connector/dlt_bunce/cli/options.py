@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
+from dlt_bunce.cli.plain_settings import plain_setting
+
 if TYPE_CHECKING:
     from dlt_bunce.destination.client import BunceClient
     from dlt_bunce.destination.factory import bunce
@@ -94,6 +96,9 @@ def read_config() -> None:
 
 def store_settings(store_url: str | None, account: str | None) -> tuple[str, str]:
     """Return the store URL and the account, as given or else as configured; needs no API key."""
+    url, name = store_url or plain_setting("store_url"), account or plain_setting("account")
+    if url and name:
+        return url, name
     from dlt_bunce.destination import config_file
 
     return config_file.store_settings(store_url, account)
@@ -101,6 +106,9 @@ def store_settings(store_url: str | None, account: str | None) -> tuple[str, str
 
 def requests_per_minute() -> int:
     """Return the configured request budget."""
+    plain = plain_setting("requests_per_minute")
+    if plain is not None and plain.isdecimal():
+        return int(plain)
     import dlt
 
     from dlt_bunce.destination.configuration import BunceConfiguration
