@@ -61,7 +61,7 @@ WHERE d.status NOT IN ('open', 'discarded') OR excluded.stage = 'api'
 
 # The dead letters that exist already: read_before by this job, held since an earlier run, and the
 # same in all that writing them again would change. Writing a held row would rewrite four indexes.
-_KNOWN = f"""
+KNOWN = f"""
 SELECT d.id AS id, d.batch_id = l.batch_id AS read_before,
   d.status IN ('open', 'discarded') AND d.batch_id <> l.batch_id AS held,
   NOT EXISTS (SELECT 1 FROM bunce_dead_letters AS o WHERE o.account = $1
@@ -70,8 +70,7 @@ SELECT d.id AS id, d.batch_id = l.batch_id AS read_before,
     AND c.customer_id = d.customer_id
     AND (c.rejected_fingerprint IS NULL OR c.rejected_fingerprint <> '' OR {ACCEPTED_SINCE}))
   AS same
-FROM bunce_letters AS l JOIN bunce_dead_letters AS d ON d.id = l.id
-WHERE l.stage = 'normalize'
+FROM {{letters}} AS l JOIN bunce_dead_letters AS d ON d.id = l.id
 """  # noqa: S608, constants only
 
 # the open dead letters of the customers in the temporary table n
@@ -106,7 +105,9 @@ def record_letters(db: Database, load_file: LoadFile, letters: pa.Table) -> dict
             row |= {"source_row": None, "payload": None, "message": _meaning(row)}
     unique = {row["id"]: row for row in rows}
     _ingest(db, unique.values())
-    known = db.rows(_KNOWN, (load_file.account,))
+    known = db.rows(
+        KNOWN.format(letters="bunce_letters") + "WHERE l.stage = 'normalize'", (load_file.account,)
+    )
     held = {row["id"] for row in known if row["held"]}
     may_skip = not load_file.is_replay
     written = {
@@ -120,6 +121,30 @@ def record_letters(db: Database, load_file: LoadFile, letters: pa.Table) -> dict
         _write(db, load_file)
     held_rows = sum(row["id"] in held for row in rows)
     return {"rejected": len(rows) - held_rows, "held": held_rows}
+
+
+def held_again(db: Database, load_file: LoadFile, rejected: pa.Table, chunk: int) -> list[bool]:
+    """Return which rows (customer_id, fingerprint) of a chunk are held, with nothing to write.
+
+    For such a row, no dead letter needs to be made.
+    """
+    if load_file.is_replay or not rejected.num_rows:
+        return [False] * rejected.num_rows
+    pairs = zip(
+        rejected.column("customer_id").to_pylist(),
+        rejected.column("fingerprint").to_pylist(),
+        strict=True,
+    )
+    ids = [letter_id(load_file.account, *pair) for pair in pairs]
+    batches = pa.repeat(pa.scalar(load_file.batch_id(chunk)), len(ids))
+    db.ingest("bunce_rejected", pa.table({"id": pa.array(ids, pa.string()), "batch_id": batches}))
+    known = db.rows(
+        f"SELECT id FROM ({KNOWN.format(letters='bunce_rejected')}) AS known "  # noqa: S608
+        "WHERE held AND same",
+        (load_file.account,),
+    )
+    held = {row["id"] for row in known}
+    return [one in held for one in ids]
 
 
 def _write(db: Database, load_file: LoadFile) -> None:

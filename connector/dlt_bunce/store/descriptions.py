@@ -93,8 +93,8 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "version": "version of the content, where a `version` column is mapped",
                 "attempts": "how often it was opened or rejected by Bunce",
                 "first_seen_at": "when it was first rejected",
-                "last_seen_at": "when it was last rejected; a run that only holds the unchanged row "
-                "back counts it as `held`, and changes nothing here",
+                "last_seen_at": "when it was last rejected; a run that only holds the row back "
+                "counts it as `held`, and changes nothing here",
                 "status": "`open`, `resolved`, `superseded`, or `discarded`",
                 "resolved_at": "when it was closed",
                 "run_id": _RUN_ID + ", of the run that last rejected it",
