@@ -147,6 +147,22 @@ def test_a_run_whose_store_failed_is_recorded_by_the_next(run: Run, emulator: Em
     assert states == ["completed", "failed", "completed"]
 
 
+def test_a_file_that_is_missing_tonight_is_a_failed_run(run: Run) -> None:
+    assert run(*LOAD).code == 2
+    write(people(*range(10)))
+    assert run(*LOAD).code == 0
+    Path("customers.parquet").unlink()
+
+    assert run(*LOAD).code == 2
+
+    problem = wrong(run)
+    assert (problem["error_class"], problem["runs"]) == ("SourceError", 1)
+    assert "No file found at customers.parquet." in problem["error"]
+    write(people(*range(10)))
+    assert run(*LOAD).code == 0
+    assert run("status", "--json").json["problems"] == []
+
+
 def test_a_disk_that_fills_up_leaves_a_run_that_has_failed(run: Run, emulator: Emulator) -> None:
     write(people(*range(10)))
     assert run(*LOAD).code == 0
