@@ -12,19 +12,23 @@ from dlt_bunce.model import Failure
 BAD_URL = "The source URL cannot be parsed. Use driver://user@host:port/database."
 
 
-def _missing(error: Any) -> str:
+def _missing(error: Any) -> Failure:
+    found = f"Missing required settings: {', '.join(error.fields)}."
+    remedy = "Set them in config.toml, .dlt/secrets.toml, or the environment."
     if error.spec_name.startswith("Bunce"):
-        return (
-            "No API key is set. Set DESTINATION__BUNCE__CREDENTIALS__API_KEY, or api_key under "
+        found = "No API key is set."
+        remedy = (
+            "Set DESTINATION__BUNCE__CREDENTIALS__API_KEY, or api_key under "
             "[destination.bunce.credentials] in .dlt/secrets.toml."
         )
     if error.spec_name.startswith("Filesystem"):
-        return (
-            "No credentials for the source. Set SOURCES__FILESYSTEM__CREDENTIALS__… (for S3, "
-            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY), or the same names under "
-            "[sources.filesystem.credentials] in .dlt/secrets.toml."
+        found = "No credentials for the source."
+        remedy = (
+            "Set SOURCES__FILESYSTEM__CREDENTIALS__… (for S3, AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY), or the same names under [sources.filesystem.credentials] in "
+            ".dlt/secrets.toml."
         )
-    return f"Missing required settings: {', '.join(error.fields)}."
+    return Failure(type(error).__name__, found, remedy, is_usage=True)
 
 
 def _no_driver(error: Any) -> str:
@@ -123,7 +127,7 @@ def _unavailable(error: Any) -> Failure:
 
 
 EXPLAINED: dict[str, Callable[[Any], Failure]] = {
-    "ConfigFieldMissingException": _told(_missing),
+    "ConfigFieldMissingException": _missing,
     "ConfigValueCannotBeCoercedException": _told(
         lambda error: (
             f"The setting {error.field_name} is not a valid "
