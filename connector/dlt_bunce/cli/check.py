@@ -105,7 +105,7 @@ def _known(
 ) -> tuple[RunSummary | None, ThroughputEstimate]:
     """Return the pipeline's last complete run and the pace to expect of the next one."""
     from dlt_bunce.operations.estimate import ThroughputEstimate
-    from dlt_bunce.store import rate_limits, runs
+    from dlt_bunce.store import history, rate_limits, runs
     from dlt_bunce.store.accounts import known_account
     from dlt_bunce.store.database import Database
 
@@ -122,7 +122,7 @@ def _known(
         account = known_account(db, config.account, config.credentials.api_key, host=config.host)
         share, pause_s = rate_limits.share_of(db, config.budget_scope)
         found = runs.summaries(db, config.account, pipeline_name=pipeline_name)
-        answer_s = runs.mean_answer_s(db, config.account)
+        answer_s = history.mean_answer_s(db, config.account)
     last = next((run for run in found if run.read and run.state == "completed"), None)
     pace = dataclasses.replace(pace, share=share, pause_s=pause_s, answer_s=answer_s)
     if account is not None:

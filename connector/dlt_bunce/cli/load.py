@@ -14,7 +14,8 @@ import click
 
 from dlt_bunce.cli import options, output
 from dlt_bunce.cli.failures import reported
-from dlt_bunce.cli.live_progress import hooked, watched
+from dlt_bunce.cli.live_progress import figures, hooked, watched
+from dlt_bunce.cli.unread_source import unread_source
 from dlt_bunce.errors import SourceError, ThresholdError
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def command(
 
     Example: dlt-bunce load env:CRM_URL --table crm.people --shard 2/8 --shard-key id
     """
-    with reported():
+    with reported(), unread_source(origin, store_url, account):
         import dlt
 
         from dlt_bunce.destination.adapter import bunce_adapter
@@ -154,7 +155,7 @@ def command(
                 click.echo(LEFT_BEHIND, err=True)
             over: ThresholdError | None = None
             try:
-                with hooked(destination), watched(destination):
+                with hooked(destination), watched(destination), figures(destination, as_json):
                     summary = flush_and_run(
                         pipeline,
                         bunce_adapter(resource, **hints),

@@ -22,9 +22,28 @@ _WIDE = 160
 """Width without a terminal: wide enough that no table wraps."""
 
 
+_PRINTED = "dlt_bunce.printed_json"
+"""Key in the context of a command that has printed its JSON document."""
+
+
 def as_json(value: object) -> None:
     """Print one JSON document on stdout."""
+    context = click.get_current_context(silent=True)
+    if context is not None:
+        context.meta[_PRINTED] = True
     click.echo(json.dumps(value, indent=2, default=str))
+
+
+def is_wanted_as_json() -> bool:
+    """Return whether the command in progress was called with --json."""
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.params.get("as_json"))
+
+
+def has_printed_json() -> bool:
+    """Return whether the command in progress has printed a JSON document."""
+    context = click.get_current_context(silent=True)
+    return context is not None and _PRINTED in context.meta
 
 
 def console() -> Console:
@@ -57,7 +76,7 @@ def print_summary(summary: RunSummary, title: str = "Run") -> None:
     table.add_row("seconds", f"{summary.seconds:.1f}")
     console().print("Dry run: nothing was sent" if summary.state == "dry_run" else title)
     console().print(table)
-    print_codes(summary.reject_codes, "Rejected in this run")
+    print_codes(summary.reject_codes, "Dead letters of this run")
     print_warnings(summary.warnings)
     if summary.flushed is not None:
         print_summary(summary.flushed, "Loaded first: rows left over from an earlier run")
@@ -68,8 +87,8 @@ def print_codes(codes: Mapping[str, int], title: str) -> None:
     if not codes:
         return
     table = Table()
-    for column in ("code", "rows", "remedy"):
-        table.add_column(column, justify="right" if column == "rows" else "left")
+    for column in ("code", "dead letters", "remedy"):
+        table.add_column(column, justify="right" if column == "dead letters" else "left")
     for code, count in sorted(codes.items(), key=lambda item: -item[1]):
         known = REJECT_CODES.get(code)
         table.add_row(code, f"{count:,}", Text(known.remedy) if known else "")

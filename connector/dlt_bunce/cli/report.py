@@ -112,7 +112,7 @@ def _print(account: str, runs: Sequence[Run], allowed: int) -> None:
     shown = [fate for fate in FATES if any(run.fates[fate] for run in runs)]
     rows = [_row(run, shown, allowed) for run in runs]
     output.print_rows(rows, tuple(rows[0]), _title(account, len(runs)))
-    output.print_codes(rejects(runs), "Rejected in these runs")
+    output.print_codes(rejects(runs), "Dead letters of these runs")
 
 
 def _title(account: str, runs: int) -> str:

@@ -9,8 +9,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from dlt_bunce.cli.failures import BAD_URL
 from dlt_bunce.errors import MappingError, SourceError
+from dlt_bunce.failures.known import BAD_URL
 
 if TYPE_CHECKING:
     import dlt

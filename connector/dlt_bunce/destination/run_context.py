@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dlt_bunce.load.chunks import Duplicates
     from dlt_bunce.load.dry_run import DryRun, Preview
     from dlt_bunce.load.progress import Progress
-    from dlt_bunce.model import Traffic
+    from dlt_bunce.model import RunSummary, Traffic
 
 Hints = Mapping[str, Mapping[str, str]]
 """Mappings that a run's resources give, by table: field to column."""
@@ -56,6 +56,8 @@ class RunContext:
     """Hints to use instead of a package's own, by owner, while left-over rows are loaded."""
     stopped: dict[str, BunceError] = field(default_factory=dict)
     """What ended a load, by load id: dlt would try its files again and again in the same run."""
+    failures: list[RunSummary] = field(default_factory=list)
+    """What is recorded of failed runs, in the order in which they failed."""
     states: dict[int, bytes] = field(default_factory=dict)
     """dlt's state as a run found it, by thread."""
     _traces: dict[int, list[PipelineTrace]] = field(default_factory=dict)

@@ -68,7 +68,7 @@ def total(client: BunceClient, found: Sequence[RunSummary], pipeline_name: str) 
 def _over_thresholds(
     client: BunceClient, found: Sequence[RunSummary], summary: RunSummary
 ) -> dict[str, str]:
-    from dlt_bunce.store import runs
+    from dlt_bunce.store import history, runs
 
     thresholds = client.config.thresholds
     ids = [run.run_id for run in found if run.run_id and run.state != "dry_run"]
@@ -77,7 +77,9 @@ def _over_thresholds(
     last_read = None
     if thresholds.min_rows_share_of_last is not None and client.database().exists():
         with client.database() as db:
-            last_read = runs.last_read(db, client.config.account, summary.pipeline_name or "", ids)
+            last_read = history.last_read(
+                db, client.config.account, summary.pipeline_name or "", ids
+            )
     return summary.judged(thresholds, last_read)
 
 

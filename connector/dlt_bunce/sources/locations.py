@@ -12,6 +12,17 @@ from dlt_bunce.errors import SourceError
 from dlt_bunce.sources.databases import from_database
 from dlt_bunce.sources.files import columns, from_files
 
+_UNREAD = {
+    "s3a": "Use s3:// for the same bucket.",
+    "s3n": "Use s3:// for the same bucket.",
+    "wasbs": "Use abfss:// or az:// for the same container.",
+    "hdfs": "Copy the files to a disk or to S3, or read the table with a database URL.",
+    "http": "Download the file and load the copy.",
+    "https": "Download the file and load the copy.",
+    "ftp": "Download the file and load the copy.",
+    "sftp": "Download the file and load the copy.",
+}
+"""Schemes that a user may try, and what to do instead."""
 _FILES = ("", "s3", "gs", "gcs", "az", "abfss", "file", "memory")
 
 
@@ -34,6 +45,9 @@ def open_source(
 
 def resolved(location: str) -> str:
     """Return the path or URL itself, which may now contain a password. Raises SourceError."""
+    scheme = location.partition("://")[0] if "://" in location else ""
+    if scheme in _UNREAD:
+        raise SourceError(f"{scheme}:// cannot be read.", remedy=_UNREAD[scheme])
     if location.startswith("env:"):
         name = location.removeprefix("env:")
         location = os.environ.get(name, "")

@@ -29,6 +29,8 @@ def create_app(store: Store, auth: Auth, jobs: BackgroundJobs) -> ASGIApp:
         ("GET", "/letters", views.letters),
         ("GET", "/letters/{letter_id}", views.letter),
         ("POST", "/letters/{letter_id}/values", views.values),
+        ("POST", "/letters/{letter_id}/correct", views.correct),
+        ("POST", "/find", views.find),
         ("POST", "/confirm", views.confirm),
         ("POST", "/act", views.act),
         ("GET", "/orders/{number:int}", views.job),

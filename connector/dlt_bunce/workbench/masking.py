@@ -24,6 +24,8 @@ def shown(letter: Mapping[str, Any], *, values: bool) -> dict[str, Any]:
         "values": values,
         "customer_id": _masked(letter["customer_id"], values=values),
         "message": _masked(letter["message"], values=values or not quotes),
+        # messages of this package contain no values
+        "other_defects": json.loads(letter["other_defects"] or "[]"),
         "row": _pairs(letter["source_row"], values=values),
         "payload": _pairs(letter["payload"], values=values),
     }
@@ -42,4 +44,6 @@ def _pairs(text: str | None, *, values: bool) -> list[tuple[str, str]] | None:
 
 
 def _as_text(value: Any) -> str:
+    if value is None:
+        return ""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -9,10 +9,12 @@ from typing import Any
 
 from dlt_bunce.model import FATES, Fate
 from dlt_bunce.store.history import Run, rejects
+from dlt_bunce.store.runs import REPLAY
 from dlt_bunce.workbench.charts import MAX_BARS, Chart, charts
 from dlt_bunce.workbench.pages import render
 
 _DELIVERED: tuple[Fate, ...] = ("created", "updated", "adopted")
+_FAILED = ("failed", "interrupted")
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,15 @@ class Report:
         return rejects(self.runs)
 
     @property
+    def _latest(self) -> list[Run]:
+        """The newest completed run of each pipeline."""
+        found: dict[str, Run] = {}
+        for run in self.runs:
+            if run.state == "completed" and run.read and not run.run_id.startswith(REPLAY):
+                found.setdefault(run.pipeline_name, run)
+        return list(found.values())
+
+    @property
     def totals(self) -> dict[str, Any]:
         """Totals over the runs; the budget share covers only runs that have ended."""
         runs = self.runs
@@ -52,8 +63,9 @@ class Report:
             "read": sum(run.read for run in runs),
             "delivered": sum(run.fates[fate] for run in runs for fate in _DELIVERED),
             "rejected": sum(run.fates["rejected"] for run in runs),
-            "held": sum(run.fates["held"] for run in runs),
-            "failed": sum(run.state == "failed" for run in runs),
+            # the same rows are held by every run, so those of the latest runs are all of them
+            "held": sum(run.fates["held"] for run in self._latest),
+            "failed": sum(run.state in _FAILED for run in runs),
             "requests": requests,
             "budget_share": used / total_budget if total_budget else None,
             "mean_answer_seconds": sum(r.answer_seconds for r in runs) / requests

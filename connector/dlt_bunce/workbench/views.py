@@ -20,13 +20,21 @@ from dlt_bunce.store.dead_letter_query import (
     Selection,
     count,
     count_by_code,
+    found_by,
     list_recent,
     pages,
 )
 from dlt_bunce.store.history import history
 from dlt_bunce.workbench.auth import Auth, same
-from dlt_bunce.workbench.background_jobs import BackgroundJobs, Figures, discarded, replayed
+from dlt_bunce.workbench.background_jobs import (
+    BackgroundJobs,
+    Figures,
+    corrected,
+    discarded,
+    replayed,
+)
 from dlt_bunce.workbench.bulk_actions import bulk_action_of
+from dlt_bunce.workbench.corrections import changes_of
 from dlt_bunce.workbench.error_page import ErrorPage
 from dlt_bunce.workbench.filters import ANY, check_id, filter_of, key_of, key_text
 from dlt_bunce.workbench.masking import shown
@@ -148,6 +156,40 @@ class Views:
         """Show one dead letter with its values; only the form can request this, not a link."""
         await self._form(request)
         return await self._letter(request, values=True)
+
+    async def correct(self, request: Request) -> Response:
+        """Send the row of a dead letter with the values of the form that differ from its own."""
+        form = await self._form(request)
+        letter_id = check_id(request.path_params["letter_id"])
+        store, changes = self.store, changes_of(form)
+        if not changes:
+            raise ErrorPage(409, "Nothing is changed", "Go back and correct a value.")
+
+        def send() -> Figures:
+            return corrected(store.client(), letter_id, changes)
+
+        job = self.jobs.start("correction", f"/letters/{letter_id}", send)
+        return RedirectResponse(f"/orders/{job.number}", 303)
+
+    async def find(self, request: Request) -> Response:
+        """Find dead letters by their own id or their customer's, which stays out of the URL."""
+        form = await self._form(request)
+        text = str(form.get("id", "")).strip()
+
+        def build() -> Response:
+            with self.store.read() as db:
+                found = found_by(db, self.store.account, text, limit=PAGE)
+            if not found:
+                raise ErrorPage(
+                    404,
+                    "Nothing found",
+                    "No dead letter has this id, and no customer with this id has one.",
+                )
+            if len(found) == 1:
+                return RedirectResponse(f"/letters/{found[0]['id']}", 303)
+            return HTMLResponse(self._page("found.html", "/letters", letters=found))
+
+        return await run_in_threadpool(build)
 
     async def confirm(self, request: Request) -> Response:
         """Show what is about to happen, and to how many dead letters."""
