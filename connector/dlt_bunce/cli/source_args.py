@@ -39,6 +39,14 @@ class Origin:
         hints = parse_maps(self.maps)
         return hints | ({"version": self.version_column} if self.version_column else {})
 
+    @property
+    def label(self) -> str:
+        """What people call the source: the name of its table, or of its file or folder."""
+        if self.table or self.query:
+            return self.table or "query"
+        *folders, last = self.source.rstrip("/").split("/")
+        return "/".join([*folders[-1:], last]) if "*" in last else last
+
     @cached_property
     def columns(self) -> list[str]:
         """The columns of a local file, in order; empty for other sources. Raises SourceError."""

@@ -44,6 +44,8 @@ class RunContext:
     on_wait: list[Report] = field(default_factory=list)
     on_hook_failure: list[Report] = field(default_factory=list)
 
+    source: str | None = None
+    """What a command loads, as people call it; recorded with the run."""
     previews: dict[str, Preview] = field(default_factory=dict)
     """What dry runs would have done, by load id."""
     preflights: dict[str, list[Traffic]] = field(default_factory=dict)

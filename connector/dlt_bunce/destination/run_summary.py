@@ -111,6 +111,7 @@ def add_up(found: list[RunSummary], pipeline_name: str) -> RunSummary:
     return RunSummary(
         run_id=found[0].run_id,
         pipeline_name=pipeline_name,
+        source=found[0].source,
         disposition=found[0].disposition,
         state=found[0].state,
         reject_codes=dict(codes),

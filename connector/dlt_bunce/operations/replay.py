@@ -204,6 +204,7 @@ def _job(client: BunceClient, letter: _Letter, run_id: str) -> LoadFile:
         job_id="replay",
         disposition="merge",
         letter_rows=client.config.dead_letter_rows,
+        source="dead letters",
     )
 
 

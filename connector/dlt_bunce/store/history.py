@@ -15,6 +15,7 @@ from dlt_bunce.store.database import Database
 _COPIED = (
     "run_id",
     "pipeline_name",
+    "source",
     "state",
     "read",
     "requests",
@@ -36,6 +37,7 @@ class Run:
 
     run_id: str
     pipeline_name: str
+    source: str | None
     state: str
     started_at: datetime
     ended_at: datetime | None
@@ -48,6 +50,11 @@ class Run:
     wait_seconds: float
     answer_seconds: float
     slowest_answer_seconds: float
+
+    @property
+    def name(self) -> str:
+        """What the run loaded; the pipeline's name if it was not started by a command."""
+        return self.source or self.pipeline_name
 
     @property
     def seconds(self) -> float | None:
@@ -72,7 +79,16 @@ class Run:
 
     def as_dict(self, requests_per_minute: int) -> dict[str, object]:
         """Return every figure as a plain value, for JSON."""
-        names = ("run_id", "pipeline_name", "state", "started_at", "ended_at", "seconds", "read")
+        names = (
+            "run_id",
+            "pipeline_name",
+            "source",
+            "state",
+            "started_at",
+            "ended_at",
+            "seconds",
+            "read",
+        )
         wire = ("requests", "retries", "bytes_sent", "wait_seconds", "mean_answer_seconds")
         return {
             **{name: _plain(getattr(self, name)) for name in names},

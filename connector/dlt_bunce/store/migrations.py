@@ -227,4 +227,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # for dead letters without a customer id: matches the customer once it arrives with an id
         "ALTER TABLE bunce_dead_letters ADD COLUMN email_digest TEXT",
     ),
+    (
+        # what the run loads, as people call it; null where the pipeline has a name of its own
+        "ALTER TABLE bunce_runs ADD COLUMN source TEXT",
+    ),
 )

@@ -34,8 +34,8 @@ def begin(
     number = latest_number(db) + 1
     db.execute(
         "INSERT INTO bunce_runs (run_id, pipeline_name, account, table_name, disposition, state, "
-        "mapping, started_at, by_name, number) "
-        "VALUES ($1, $2, $3, $4, $5, 'running', $6, $7, $8, $9) "
+        "mapping, started_at, by_name, number, source) "
+        "VALUES ($1, $2, $3, $4, $5, 'running', $6, $7, $8, $9, $10) "
         # a run of several tables has the first by name, whichever of them began
         "ON CONFLICT (run_id, pipeline_name) DO UPDATE SET state = 'running', "
         "mapping = excluded.mapping, by_name = excluded.by_name, ended_at = NULL, "
@@ -53,6 +53,7 @@ def begin(
             utc_now(),
             json.dumps(sorted(by_name)),
             number,
+            load_file.source,
         ),
     )
     return replace(load_file, number=number)
@@ -271,6 +272,7 @@ def _summary(row: dict[str, Any]) -> RunSummary:
     return RunSummary(
         run_id=row["run_id"],
         pipeline_name=row["pipeline_name"],
+        source=row["source"],
         disposition=row["disposition"],
         state=row["state"],
         read=row["read"],
