@@ -38,7 +38,9 @@ ALLOWED: dict[str, set[str]] = {
     "erasure": {"destination", "errors", "load", "logs", "records", "store"},
     "operations": {"api", "destination", "errors", "load", "logs", "model", "records", "store"}
     | {"run_warnings", "telemetry"},
-    "workbench": {"destination", "model", "operations", "records", "reject_codes", "store"},
+    "integrations": {"destination", "errors", "model"},
+    "workbench": {"destination", "model", "operations", "records", "reject_codes", "run_warnings"}
+    | {"store"},
     "cli": {"destination", "emulator", "erasure", "errors", "load", "logs", "model", "operations"}
     | {"records", "reject_codes", "run_warnings", "sources", "store", "workbench"},
 }

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 import yaml
 from tests.pipelines.crm import FILL
+from tests.postgres import PASSWORD, with_login
 
 from dlt_bunce.emulator import Emulator
 
@@ -29,14 +30,16 @@ def environment(
     """The environment variables that the files ask for, and a table to read."""
     with psycopg.connect(postgres_url) as connection:
         connection.execute(FILL)  # type: ignore[arg-type]
+    crm, store = with_login(postgres_url), with_login(postgres_store, password=False)
     return {
         **os.environ,
         "PATH": f"{program_file.parent}:{BIN}:{os.environ['PATH']}",
         "DESTINATION__BUNCE__CREDENTIALS__API_KEY": "sk_test_marked",
         "DESTINATION__BUNCE__BASE_URL": emulator.base_url,
-        "DESTINATION__BUNCE__STORE_URL": postgres_store,
+        "DESTINATION__BUNCE__STORE_URL": store,
+        "PGPASSWORD": PASSWORD,
         "DESTINATION__BUNCE__REQUESTS_PER_MINUTE": "0",
-        "CRM_URL": postgres_url,
+        "CRM_URL": crm,
     }
 
 
@@ -62,7 +65,10 @@ def in_service() -> str:
 def test_cron_and_systemd_load_the_table(
     command: object, environment: dict[str, str], emulator: Emulator
 ) -> None:
-    names = ("DESTINATION__BUNCE__CREDENTIALS__API_KEY", "CRM_URL")
+    names = (
+        *("DESTINATION__BUNCE__CREDENTIALS__API_KEY", "DESTINATION__BUNCE__STORE_URL"),
+        *("PGPASSWORD", "CRM_URL"),
+    )
     lines = [f"{name}={shlex.quote(environment.pop(name))}\n" for name in names]
     Path("bunce.env").write_text("".join(lines))
     text = command()  # type: ignore[operator]

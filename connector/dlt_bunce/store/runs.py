@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from dlt_bunce.model import FATES, RunSummary, Traffic
-from dlt_bunce.store.database import Database, utc_now
+from dlt_bunce.store.database import Database, as_utc, utc_now
 from dlt_bunce.store.migrations import FATE_COLUMNS
 
 if TYPE_CHECKING:
@@ -183,10 +183,14 @@ def summaries(
     *,
     run_ids: Iterable[str] | None = None,
     pipeline_name: str | None = None,
+    since: datetime | None = None,
     limit: int = 20,
 ) -> list[RunSummary]:
-    """Return at most `limit` runs of an account, newest first."""
+    """Return at most `limit` runs of an account, newest first, that began at `since` or later."""
     where, parameters = "account = $1", [account]
+    if since is not None:
+        parameters.append(as_utc(since))
+        where += f" AND started_at >= ${len(parameters)}"
     if pipeline_name is not None:
         parameters.append(pipeline_name)
         where += f" AND pipeline_name = ${len(parameters)}"
