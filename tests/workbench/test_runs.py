@@ -48,11 +48,12 @@ def test_runs_are_one_table_on_pages_that_link_to_each_other(
     _add_runs(loaded.store_url, 27 - 1)
     page = visit.page
     page.goto(at(auth, "/"))
-    newest = page.get_by_role("table", name="Runs, newest first").get_by_role("row").all_inner_texts()
+    rows = page.get_by_role("table", name="Runs, newest first").get_by_role("row")
+    newest = rows.all_inner_texts()
     tables, height = page.get_by_role("table").count(), page.evaluate("document.body.scrollHeight")
     page.get_by_role("link", name="Older").click()
     page.wait_for_url(at(auth, "/?page=2"))
-    oldest = page.get_by_role("table", name="Runs, newest first").get_by_role("row").all_inner_texts()
+    oldest = rows.all_inner_texts()
     page.goto(at(auth, "/?page=0"))
 
     assert "customers.parquet" in newest[1]

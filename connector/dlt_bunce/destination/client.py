@@ -233,7 +233,7 @@ class BunceClient(JobClientBase, StoredState):
     def _report(self, db: Database, load_id: str) -> None:
         account, name = self.config.account, self.pipeline_name
         for run in runs.summaries(db, account, run_ids=[load_id], pipeline_name=name):
-            log_finished(run)
+            log_finished(run, summary_returned=self.context.is_collecting())
             if telemetry.enabled():
                 telemetry.completed(name, account, run.reject_codes, open_by_code(db, account))
 

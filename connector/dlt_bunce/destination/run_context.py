@@ -122,6 +122,10 @@ class RunContext:
         finally:
             del self._traces[thread]
 
+    def is_collecting(self) -> bool:
+        """Return whether this thread is in such a block, whose caller gets a summary."""
+        return threading.get_ident() in self._traces
+
     def collects(self, trace: PipelineTrace) -> bool:
         """Add a trace to those of this thread's block, if it is in one."""
         found = self._traces.get(threading.get_ident())

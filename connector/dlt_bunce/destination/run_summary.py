@@ -104,12 +104,15 @@ def _over_thresholds(
     return summary.judged(thresholds, last_read)
 
 
-def log_finished(summary: RunSummary) -> None:
-    """Log what a run did, in one line; some orchestrators show nothing else of it."""
+def log_finished(summary: RunSummary, *, summary_returned: bool) -> None:
+    """Log what a run did, in one line.
+
+    Of a plain `pipeline.run()`, orchestrators show nothing else, so rejected rows are a warning.
+    """
     fates = {str(fate): count for fate, count in summary.fates.items() if count}
     figures = {"read": summary.read, **fates, "requests": summary.requests}
     log = logger().bind(run=summary.run_id, pipeline=summary.pipeline_name, **figures)
-    if summary.rejected or summary.held:
+    if (summary.rejected or summary.held) and not summary_returned:
         letters = f"dlt-bunce dead-letters list --run {summary.run_id}"
         if not summary.rejected:  # they belong to earlier runs
             letters = "dlt-bunce dead-letters list"
