@@ -72,7 +72,7 @@ def drop_schema(store_url: str) -> None:
 
 def with_login(url: str, *, password: bool = True) -> str:
     """The URL for a role that must log in; without a password, it has to come from PGPASSWORD."""
-    with psycopg.connect(url, autocommit=True) as admin:
+    with psycopg.connect(url.partition("schema=")[0].rstrip("?&"), autocommit=True) as admin:
         known = admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (LOGIN,)).fetchone()
         if not known:
             role = sql.SQL("CREATE ROLE {} LOGIN SUPERUSER PASSWORD {}")

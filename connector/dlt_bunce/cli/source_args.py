@@ -38,7 +38,7 @@ class Origin:
     def location(self) -> str:
         """The source itself. Raises SourceError if it contains a password."""
         try:
-            has_password = "://" in self.source and urlsplit(self.source).password is not None
+            has_password = "://" in self.source and bool(urlsplit(self.source).password)
         except ValueError:  # its text may hold part of the URL, and so of a password
             raise SourceError(BAD_URL) from None
         if has_password:
