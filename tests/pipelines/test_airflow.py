@@ -187,7 +187,7 @@ def test_a_killed_backfill_is_resumed_by_the_next_try(
 def test_the_summary_of_a_failed_plan_says_that_the_plan_failed(
     airflow: Airflow, emulator: Emulator
 ) -> None:
-    conf = '{"table": "public.nowhere"}'
+    conf = '{"key": "nowhere"}'
     process = airflow.start("dags", "test", "bunce_backfill", "2026-11-04", "--conf", conf)
     output, _ = process.communicate(timeout=300)
 

@@ -140,12 +140,12 @@ def test_a_failed_load_is_read_again_although_its_pending_package_is_gone(
     assert 1485 == counts(retried, "bunce_sync")["created"] == len(emulator.customers)
 
 
-def test_a_table_that_does_not_exist_fails_in_one_line_and_is_not_retried(
+def test_a_key_that_does_not_exist_fails_in_one_line_and_is_not_retried(
     execute: Execute, emulator: Emulator
 ) -> None:
     import dagster as dg
 
-    nowhere = {"config": {"table": "public.nowhere"}}
+    nowhere = {"config": {"key": "nowhere"}}
     with pytest.raises(dg.Failure, match="nowhere") as failed:
         execute("bunce_backfill_job", "1/8", raise_on_error=True, bunce_backfill=nowhere)
 
