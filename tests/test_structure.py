@@ -50,8 +50,9 @@ ALLOWED: dict[str, set[str]] = {
     "erasure": {"destination", "errors", "load", "logs", "records", "store"},
     "operations": {"api", "destination", "errors", "load", "logs", "model", "records", "store"}
     | {"failures", "run_warnings", "telemetry"},
+    "integrations": {"destination", "errors", "model"},
     "workbench": {"destination", "loopback", "model", "operations", "records", "reject_codes"}
-    | {"store"},
+    | {"run_warnings", "store"},
     "cli": {"destination", "emulator", "erasure", "errors", "load", "logs", "model", "operations"}
     | {"failures", "records", "reject_codes", "run_warnings", "sources", "store", "workbench"},
 }

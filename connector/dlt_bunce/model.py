@@ -84,7 +84,8 @@ class RunSummary:
 
     `requests` counts every HTTP request of the run, `bulk_requests` those that carried customers;
     `seconds` is wall time from the first job to completion; `reject_codes` counts the rows
-    rejected in this run by code. `over_thresholds` holds the configured thresholds that the run
+    rejected in this run by code. `source` names the file, folder, or table that a command loaded.
+    `over_thresholds` holds the configured thresholds that the run
     violates: the setting's name, and a clause about it. `warnings` counts rows by code of
     WARNINGS; `notes` adds details by code, such as which column a warning is about. `error` is
     why a run failed, in one line that includes the `remedy`; `error_class` is the name of the
@@ -94,6 +95,7 @@ class RunSummary:
 
     run_id: str | None = None
     pipeline_name: str | None = None
+    source: str | None = None
     disposition: str | None = None
     state: str = "completed"
     read: int = 0
@@ -119,6 +121,11 @@ class RunSummary:
     error_class: str | None = None
     remedy: str | None = None
     flushed: RunSummary | None = None
+
+    @property
+    def name(self) -> str | None:
+        """What the run loaded; the pipeline's name if it was not started by a command."""
+        return self.source or self.pipeline_name
 
     @property
     def fates(self) -> dict[Fate, int]:

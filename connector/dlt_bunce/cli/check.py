@@ -144,16 +144,14 @@ def _print(
 ) -> None:
     columns = ("field", "column", "how", "nulls", "values" if show_values else "shapes")
     rows = [
-        column
-        | {"nulls": f"{column['nulls']:,}" if column["nulls"] else None}
-        | {columns[-1]: "   ".join(column["shapes"])}
+        column | {"nulls": column["nulls"] or None} | {columns[-1]: "   ".join(column["shapes"])}
         for column in found["mapping"]
     ]
     output.print_rows(rows, columns, "Mapping")
     if found["unmapped"]:
         output.console().print(f"Unmapped columns: {', '.join(found['unmapped'])}")
     fates = [
-        {"rows": f"{count:,}", "fate": _WILL.get(fate, fate)}
+        {"rows": count, "fate": _WILL.get(fate, fate)}
         for fate, count in summary.fates.items()
         if count
     ]

@@ -131,6 +131,7 @@ def command(
             version_format=origin.date_format,
         )
         store = options.store_settings(store_url, account)
+        destination.run_context.source = f"{origin.label} {part}" if part else origin.label
         name = origin.pipeline_name(*store)
         dry_run = options.is_dry_run(destination)
         with _folder(dry_run) as folder, contextlib.ExitStack() as held:

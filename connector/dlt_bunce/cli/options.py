@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
+from click.shell_completion import CompletionItem
 
 from dlt_bunce.cli.plain_settings import plain_setting
 
@@ -80,10 +81,16 @@ def source_options(function: _F) -> _F:
         ),
         click.option("--query", help="Query to run on a database."),
         click.option("--table", help="Table or view of a database, with its schema if needed."),
-        click.argument("source"),
+        click.argument("source", shell_complete=_complete_files),
     ):
         wrapped = option(wrapped)
     return cast("_F", wrapped)
+
+
+def _complete_files(
+    _context: click.Context, _parameter: click.Parameter, typed: str
+) -> list[CompletionItem]:
+    return [CompletionItem(typed, type="file")]
 
 
 def read_config() -> None:

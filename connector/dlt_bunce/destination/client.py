@@ -32,6 +32,7 @@ from dlt_bunce.destination.jobs import CustomersJob, StateJob
 from dlt_bunce.destination.run_context import RunContext
 from dlt_bunce.destination.run_hook import resolve_hook
 from dlt_bunce.destination.run_lock import Owner, owner_of
+from dlt_bunce.destination.run_summary import log_finished
 from dlt_bunce.destination.state import StoredState
 from dlt_bunce.destination.table_checks import GIVEN_UP, refuse_table
 from dlt_bunce.destination.table_mapping import mapping_of
@@ -233,16 +234,16 @@ class BunceClient(JobClientBase, StoredState):
                 retain(db, account, since=utc_days_ago(self.config.retention_days))
             if warnings:
                 logger().warning("run.warnings", run=load_id, **warnings)
-            if telemetry.enabled():
-                # the load is complete, whether or not there are figures of it
-                with suppress(StoreError):
-                    self._measure(db, load_id)
+            # the load is complete, whether or not there are figures of it
+            with suppress(StoreError):
+                self._report(db, load_id)
 
-    def _measure(self, db: Database, load_id: str) -> None:
+    def _report(self, db: Database, load_id: str) -> None:
         account, name = self.config.account, self.pipeline_name
-        found = runs.summaries(db, account, run_ids=[load_id], pipeline_name=name)
-        for run in found:
-            telemetry.completed(name, account, run.reject_codes, open_by_code(db, account))
+        for run in runs.summaries(db, account, run_ids=[load_id], pipeline_name=name):
+            log_finished(run, summary_returned=self.context.is_collecting())
+            if telemetry.enabled():
+                telemetry.completed(name, account, run.reject_codes, open_by_code(db, account))
 
     # storage, as dlt sees it
 

@@ -54,6 +54,7 @@ class CustomersJob(RunnableLoadJob):
             job_id=self._parsed_file_name.file_id,
             disposition=str(self._load_table["write_disposition"]),
             letter_rows=client.config.dead_letter_rows,
+            source=client.context.source,
             owner=client.owner.name,
         )
         source = load_file(self._file_path)

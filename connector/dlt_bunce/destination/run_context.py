@@ -44,6 +44,8 @@ class RunContext:
     on_wait: list[Report] = field(default_factory=list)
     on_hook_failure: list[Report] = field(default_factory=list)
 
+    source: str | None = None
+    """What a command loads, as people call it; recorded with the run."""
     previews: dict[str, Preview] = field(default_factory=dict)
     """What dry runs would have done, by load id."""
     preflights: dict[str, list[Traffic]] = field(default_factory=dict)
@@ -121,6 +123,10 @@ class RunContext:
             yield found
         finally:
             del self._traces[thread]
+
+    def is_collecting(self) -> bool:
+        """Return whether this thread is in such a block, whose caller gets a summary."""
+        return threading.get_ident() in self._traces
 
     def collects(self, trace: PipelineTrace) -> bool:
         """Add a trace to those of this thread's block, if it is in one."""

@@ -267,6 +267,7 @@ def _job(client: BunceClient, letter: _Letter, run_id: str) -> LoadFile:
         disposition="merge",
         letter_rows=client.config.dead_letter_rows,
         is_replay=True,
+        source="dead letters",
     )
 
 

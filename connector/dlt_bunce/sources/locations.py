@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from typing import Any
-from urllib.parse import urlsplit
 
 from dlt.extract import DltResource
 
@@ -33,8 +32,7 @@ def open_source(
 
     A location is a path, folder, or glob of Parquet or CSV files, s3://…, postgresql://…, mysql://…,
     duckdb:///…, any SQLAlchemy URL, or env:NAME for a URL in an environment variable. Raises
-    SourceError, also for a URL that contains a password, because command-line arguments are visible
-    to everyone on the machine.
+    SourceError.
     """
     location = resolved(location)
     if not holds_files(location):
@@ -44,7 +42,7 @@ def open_source(
 
 
 def resolved(location: str) -> str:
-    """Return the path or URL itself, which may now contain a password. Raises SourceError."""
+    """Return the path or URL itself, which may contain a password. Raises SourceError."""
     scheme = location.partition("://")[0] if "://" in location else ""
     if scheme in _UNREAD:
         raise SourceError(f"{scheme}:// cannot be read.", remedy=_UNREAD[scheme])
@@ -53,12 +51,6 @@ def resolved(location: str) -> str:
         location = os.environ.get(name, "")
         if not location:
             raise SourceError(f"Environment variable {name} is not set.")
-    elif "://" in location and urlsplit(location).password:
-        raise SourceError(
-            "The source URL contains a password, and command-line arguments are visible in the "
-            "process list.",
-            remedy="Put the URL in an environment variable and pass env:NAME instead.",
-        )
     return location
 
 

@@ -131,6 +131,7 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "reject_codes": "rejected rows by reject code, as JSON",
                 "warnings": "rows by warning code, as JSON",
                 "number": "place in the order of runs, independent of clocks",
+                "source": "name of the file, folder, or table that a command loaded, if any",
                 "version_median": "median of the run's first versions, for comparison with the "
                 "next run",
                 "by_name": "fields that were mapped by column name alone, as JSON",

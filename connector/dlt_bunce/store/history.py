@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from dlt_bunce.store.runs import NEWEST, REPLAY, current
 _COPIED = (
     "run_id",
     "pipeline_name",
+    "source",
     "state",
     "read",
     "requests",
@@ -29,6 +30,8 @@ _COPIED = (
     "error_class",
     "error",
     "remedy",
+    "table_name",
+    "disposition",
 )
 """Columns that `Run` takes over unchanged."""
 
@@ -40,11 +43,13 @@ _MINUTE_S = 60.0
 class Run:
     """One run; times are in UTC, `seconds` is wall time.
 
+    `mapping` is field to source column, `warnings` counts rows by code.
     While a run is in progress, `ended_at` and `seconds` are None and its fates are not yet summed.
     """
 
     run_id: str
     pipeline_name: str
+    source: str | None
     state: str
     started_at: datetime
     ended_at: datetime | None
@@ -60,6 +65,19 @@ class Run:
     error_class: str | None = None
     error: str | None = None
     remedy: str | None = None
+    table_name: str | None = None
+    disposition: str | None = None
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    warnings: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """What the run loaded; the pipeline's name if it was not started by a command."""
+        return self.source or self.pipeline_name
+
+    def count(self, fates: Iterable[Fate]) -> int:
+        """Return how many rows have one of these fates."""
+        return sum(self.fates[fate] for fate in fates)
 
     @property
     def seconds(self) -> float | None:
@@ -87,8 +105,17 @@ class Run:
 
     def as_dict(self, requests_per_minute: int) -> dict[str, object]:
         """Return every figure as a plain value, for JSON."""
-        names = ("run_id", "pipeline_name", "state", "started_at", "ended_at", "seconds", "read")
         why = ("error_class", "error", "remedy")
+        names = (
+            "run_id",
+            "pipeline_name",
+            "source",
+            "state",
+            "started_at",
+            "ended_at",
+            "seconds",
+            "read",
+        )
         wire = ("requests", "retries", "bytes_sent", "wait_seconds", "mean_answer_seconds")
         return {
             **{name: _plain(getattr(self, name)) for name in names},
@@ -101,11 +128,12 @@ class Run:
         }
 
 
-def history(db: Database, account: str, *, limit: int) -> list[Run]:
-    """Return at most `limit` runs of an account, newest first."""
+def history(db: Database, account: str, *, limit: int, offset: int = 0) -> list[Run]:
+    """Return at most `limit` runs of an account, newest first, after the newest `offset` runs."""
     rows = db.rows(
         "SELECT * FROM bunce_runs WHERE account = $1 "  # noqa: S608
-        f"ORDER BY started_at DESC, run_id DESC, pipeline_name DESC LIMIT {int(limit)}",
+        "ORDER BY started_at DESC, run_id DESC, pipeline_name DESC "
+        f"LIMIT {int(limit)} OFFSET {int(offset)}",
         (account,),
     )
     return [_run(current(db, row)) for row in rows]
@@ -154,6 +182,20 @@ def last_read(
     return int(rows[0]["read"]) if rows else None
 
 
+def find(db: Database, account: str, run_ids: Iterable[str]) -> list[Run]:
+    """Return the runs of an account with these ids, newest first."""
+    wanted = list(run_ids)
+    if not wanted:
+        return []
+    marks = ", ".join(f"${number + 2}" for number in range(len(wanted)))
+    rows = db.rows(
+        f"SELECT * FROM bunce_runs WHERE account = $1 AND run_id IN ({marks}) "  # noqa: S608
+        "ORDER BY started_at DESC, pipeline_name",
+        (account, *wanted),
+    )
+    return [_run(current(db, row)) for row in rows]
+
+
 def rejects(runs: Iterable[Run]) -> dict[str, int]:
     """Count the rows rejected in all of `runs` by code, largest first."""
     codes: Counter[str] = Counter()
@@ -169,6 +211,8 @@ def _run(row: Mapping[str, Any]) -> Run:
         ended_at=None if ended_at is None else datetime.fromisoformat(ended_at),
         fates={fate: row[fate] for fate in FATES},
         reject_codes=json.loads(row["reject_codes"] or "{}"),
+        mapping=json.loads(row["mapping"] or "{}"),
+        warnings=json.loads(row["warnings"] or "{}"),
         **{name: row[name] for name in _COPIED},
     )
 

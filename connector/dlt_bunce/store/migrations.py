@@ -251,4 +251,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             FROM bunce_dead_letters WHERE status = 'open'
             GROUP BY account, pipeline_name, table_name, code, field""",
     ),
+    (
+        # what the run loads, as people call it; null where the pipeline has a name of its own
+        "ALTER TABLE bunce_runs ADD COLUMN source TEXT",
+    ),
 )

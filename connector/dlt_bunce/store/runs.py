@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from dlt_bunce.model import FATES, Failure, RunSummary, Traffic
-from dlt_bunce.store.database import Database, utc_now
+from dlt_bunce.store.database import Database, as_utc, utc_now
 from dlt_bunce.store.processes import is_gone, this_process
 from dlt_bunce.store.run_chunks import sum_chunks, warnings_of
 
@@ -41,8 +41,8 @@ def begin(
     number, now = latest_number(db) + 1, utc_now()
     db.execute(
         "INSERT INTO bunce_runs (run_id, pipeline_name, account, table_name, disposition, state, "
-        "mapping, started_at, by_name, number, process, seen_at) "
-        "VALUES ($1, $2, $3, $4, $5, 'running', $6, $7, $8, $9, $10, $7) "
+        "mapping, started_at, by_name, number, process, seen_at, source) "
+        "VALUES ($1, $2, $3, $4, $5, 'running', $6, $7, $8, $9, $10, $7, $11) "
         # a run of several tables has the first by name, whichever of them began
         "ON CONFLICT (run_id, pipeline_name) DO UPDATE SET state = 'running', "
         "mapping = excluded.mapping, by_name = excluded.by_name, ended_at = NULL, "
@@ -62,6 +62,7 @@ def begin(
             json.dumps(sorted(by_name)),
             number,
             this_process(),
+            load_file.source,
         ),
     )
     return replace(load_file, number=number)
@@ -172,10 +173,14 @@ def summaries(
     *,
     run_ids: Iterable[str] | None = None,
     pipeline_name: str | None = None,
+    since: datetime | None = None,
     limit: int = 20,
 ) -> list[RunSummary]:
-    """Return at most `limit` runs of an account, newest first."""
+    """Return at most `limit` runs of an account, newest first, that began at `since` or later."""
     where, parameters = "account = $1", [account]
+    if since is not None:
+        parameters.append(as_utc(since))
+        where += f" AND started_at >= ${len(parameters)}"
     if pipeline_name is not None:
         parameters.append(pipeline_name)
         where += f" AND pipeline_name = ${len(parameters)}"
@@ -211,6 +216,7 @@ def _summary(row: dict[str, Any]) -> RunSummary:
     return RunSummary(
         run_id=row["run_id"],
         pipeline_name=row["pipeline_name"],
+        source=row["source"],
         disposition=row["disposition"],
         state=row["state"],
         error=" ".join(filter(None, (row["error"], row["remedy"]))) or None,

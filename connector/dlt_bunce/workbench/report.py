@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from dlt_bunce.model import FATES, Fate
+from dlt_bunce.model import Fate
 from dlt_bunce.store.history import Run, rejects
 from dlt_bunce.store.runs import REPLAY
 from dlt_bunce.workbench.charts import MAX_BARS, Chart, charts
@@ -15,6 +15,14 @@ from dlt_bunce.workbench.pages import render
 
 _DELIVERED: tuple[Fate, ...] = ("created", "updated", "adopted")
 _FAILED = ("failed", "interrupted")
+_COLUMNS: dict[str, tuple[Fate, ...]] = {
+    "Delivered": _DELIVERED,
+    "Unchanged": ("unchanged",),
+    "Rejected": ("rejected",),
+    "Held": ("held",),
+    "Not sent": ("skipped", "superseded"),
+    "Deferred": ("deferred",),
+}
 
 
 @dataclass(frozen=True)
@@ -33,9 +41,13 @@ class Report:
         return charts(self.runs, self.requests_per_minute)
 
     @property
-    def fates(self) -> list[Fate]:
-        """The fates that occur in any of the runs."""
-        return [fate for fate in FATES if any(run.fates[fate] for run in self.runs)]
+    def columns(self) -> dict[str, tuple[Fate, ...]]:
+        """The columns of rows that are not empty: a heading, and the fates to add up."""
+        return {
+            name: fates
+            for name, fates in _COLUMNS.items()
+            if any(run.count(fates) for run in self.runs)
+        }
 
     @property
     def codes(self) -> dict[str, int]:
@@ -61,7 +73,7 @@ class Report:
         used = sum(run.requests for run, budget in zip(runs, budgets, strict=True) if budget)
         return {
             "read": sum(run.read for run in runs),
-            "delivered": sum(run.fates[fate] for run in runs for fate in _DELIVERED),
+            "delivered": sum(run.count(_DELIVERED) for run in runs),
             "rejected": sum(run.fates["rejected"] for run in runs),
             # the same rows are held by every run, so those of the latest runs are all of them
             "held": sum(run.fates["held"] for run in self._latest),

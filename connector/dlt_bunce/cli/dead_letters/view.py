@@ -114,8 +114,7 @@ def group_letters(
             output.as_json(groups)
             return
         columns = (by, "dead_letters", *(("meaning", "remedy") if by == "code" else ()))
-        rows = [group | {"dead_letters": f"{group['dead_letters']:,}"} for group in groups]
-        output.print_rows(rows, columns, f"Dead letters ({selection.status or 'all'}) by {by}")
+        output.print_rows(groups, columns, f"Dead letters ({selection.status or 'all'}) by {by}")
 
 
 @click.command("show")
