@@ -34,7 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "destination": {"api", "errors", "load", "logs", "model", "records", "store", "telemetry"}
     | {"thresholds"},
     "destinations": {"destination"},  # dlt looks for it by this name
-    "sources": {"destination", "errors", "load", "records", "store"},
+    "sources": {"destination", "errors", "load", "logs", "records", "store"},
     "erasure": {"destination", "errors", "load", "logs", "records", "store"},
     "operations": {"api", "destination", "errors", "load", "logs", "model", "records", "store"}
     | {"run_warnings", "telemetry"},

@@ -9,6 +9,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import click
+
 from dlt_bunce.cli.failures import BAD_URL
 from dlt_bunce.errors import MappingError, SourceError
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     import dlt
     from dlt.extract import DltResource
 
-    from dlt_bunce.sources import Shard
+    from dlt_bunce.sources import Reading, Shard
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Origin:
     date_format: str | None = None
     limit: int | None = None
     name: str | None = None
+    encoding: str | None = None
+    sheet: str | None = None
 
     @property
     def hints(self) -> Mapping[str, str]:
@@ -44,7 +48,13 @@ class Origin:
         """The columns of a local file, in order; empty for other sources. Raises SourceError."""
         from dlt_bunce.sources import file_columns
 
-        return file_columns(self.source)
+        return file_columns(self.source, self._reading)
+
+    @property
+    def _reading(self) -> Reading:
+        from dlt_bunce.sources import Reading
+
+        return Reading(self.encoding, self.sheet, note=lambda note: click.echo(note, err=True))
 
     def pipeline_name(self, store_url: str, account: str) -> str:
         """Return the name of the dlt pipeline.
@@ -72,7 +82,9 @@ class Origin:
         from dlt_bunce.sources import limited, open_source
 
         try:
-            resource = open_source(self.source, table=self.table, query=self.query)
+            resource = open_source(
+                self.source, table=self.table, query=self.query, reading=self._reading
+            )
         except ValueError:  # its text may hold part of the URL, and so of a password
             raise SourceError(BAD_URL) from None
         return resource if self.limit is None else limited(resource, self.limit)
@@ -85,7 +97,14 @@ class Origin:
 
         try:
             resource = shard_source(
-                pipeline, self.source, shard, table=self.table, query=self.query, key=key, plan=plan
+                pipeline,
+                self.source,
+                shard,
+                table=self.table,
+                query=self.query,
+                key=key,
+                plan=plan,
+                reading=self._reading,
             )
         except ValueError:
             raise SourceError(BAD_URL) from None
