@@ -61,7 +61,12 @@ _SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
     (b"\x28\xb5\x2f\xfd", "a Zstandard file", "Rename it to end in .zst."),
 )
 _MAGIC: Mapping[Kind, tuple[bytes, ...]] = MappingProxyType(
-    {"parquet": (b"PAR1",), "excel": (b"PK\x03\x04",), "avro": (b"Obj\x01",)}
+    {
+        "parquet": (b"PAR1",),
+        "excel": (b"PK\x03\x04",),
+        "avro": (b"Obj\x01",),
+        "arrow": (b"ARROW1", b"FEA1"),
+    }
 )
 """First bytes that each file of a format has."""
 
