@@ -46,7 +46,7 @@ ALLOWED: dict[str, set[str]] = {
     }
     | {"thresholds"},
     "destinations": {"destination"},  # dlt looks for it by this name
-    "sources": {"destination", "errors", "load", "records", "store"},
+    "sources": {"destination", "errors", "load", "logs", "records", "store"},
     "erasure": {"destination", "errors", "load", "logs", "records", "store"},
     "operations": {"api", "destination", "errors", "load", "logs", "model", "records", "store"}
     | {"failures", "run_warnings", "telemetry"},

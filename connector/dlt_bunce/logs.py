@@ -13,6 +13,7 @@ from typing import Any
 
 EVENTS: Mapping[str, str] = MappingProxyType(
     {
+        "source.read_as": "what was assumed about a file, such as its encoding",
         "load.started": "a file of customers has started to load: table, disposition, job",
         "load.progress": "once a minute: rows, requests, rate, and estimated time remaining",
         "load.mapped": "which source column maps to which field, and how the mapping was chosen",

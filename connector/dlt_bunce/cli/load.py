@@ -84,10 +84,12 @@ def command(
 ) -> None:
     """Load customers from SOURCE into Bunce.
 
-    SOURCE is a file, folder, or glob of Parquet or CSV files, s3://…, postgresql://…, mysql://…,
-    duckdb:///…, any SQLAlchemy URL, or env:NAME for a URL in an environment variable, which is
-    where a password belongs. CSV files (.csv, .csv.gz) are UTF-8 with a header, separated by comma,
-    semicolon, tab, or vertical bar; every column is read as text, and an empty cell as null.
+    SOURCE is a file, folder, or glob of files, s3://…, postgresql://…, mysql://…, duckdb:///…, any
+    SQLAlchemy URL, or env:NAME for a URL in an environment variable, which is where a password
+    belongs. Files are CSV with a header (.csv, .tsv, .txt), Parquet, JSON (.jsonl, .json), Excel
+    (.xlsx), Avro, or Arrow, text also compressed; a Delta or Iceberg table is given by its folder.
+    Every column of a CSV is read as text, and an empty cell as null. A line that cannot be read is
+    the dead letter unreadable_row.
 
     A CSV that `dead-letters export` wrote and a person corrected is loaded like any other. Its
     column dead_letter_id closes exactly the dead letters whose rows are accepted. A row is counted
@@ -96,7 +98,9 @@ def command(
 
     Example: dlt-bunce load 'exports/*.parquet' --map phone_no=msisdn --dry-run
 
-    Example: dlt-bunce load customers.csv
+    Example: dlt-bunce load customers.csv --encoding cp1250
+
+    Example: dlt-bunce load customers.xlsx --sheet Contacts
 
     Example: dlt-bunce load env:CRM_URL --table crm.people --version-column updated_at
 

@@ -79,6 +79,10 @@ def source_options(function: _F) -> _F:
             metavar="FIELD=COLUMN",
             help="Column for a Bunce field; may be repeated.",
         ),
+        click.option("--sheet", help="Sheet of an Excel workbook (default: the first)."),
+        click.option(
+            "--encoding", help="Encoding of text files, such as cp1252 (default: detected)."
+        ),
         click.option("--query", help="Query to run on a database."),
         click.option("--table", help="Table or view of a database, with its schema if needed."),
         click.argument("source", shell_complete=_complete_files),

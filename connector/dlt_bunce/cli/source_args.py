@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
+import click
+
 from dlt_bunce.errors import MappingError, SourceError
 from dlt_bunce.failures.known import BAD_URL
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     import dlt
     from dlt.extract import DltResource
 
-    from dlt_bunce.sources import Shard
+    from dlt_bunce.sources import Reading, Shard
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Origin:
     date_format: str | None = None
     limit: int | None = None
     name: str | None = None
+    encoding: str | None = None
+    sheet: str | None = None
 
     @cached_property
     def location(self) -> str:
@@ -68,7 +72,13 @@ class Origin:
         """The columns of a local file, in order; empty for other sources. Raises SourceError."""
         from dlt_bunce.sources import file_columns
 
-        return file_columns(self.location)
+        return file_columns(self.location, self._reading)
+
+    @property
+    def _reading(self) -> Reading:
+        from dlt_bunce.sources import Reading
+
+        return Reading(self.encoding, self.sheet, note=lambda note: click.echo(note, err=True))
 
     def pipeline_name(self, store_url: str, account: str) -> str:
         """Return the name of the dlt pipeline.
@@ -96,7 +106,9 @@ class Origin:
         from dlt_bunce.sources import limited, open_source
 
         try:
-            resource = open_source(self.location, table=self.table, query=self.query)
+            resource = open_source(
+                self.location, table=self.table, query=self.query, reading=self._reading
+            )
         except ValueError:  # its text may hold part of the URL, and so of a password
             raise SourceError(BAD_URL) from None
         return resource if self.limit is None else limited(resource, self.limit)
@@ -116,6 +128,7 @@ class Origin:
                 query=self.query,
                 key=key,
                 plan=plan,
+                reading=self._reading,
             )
         except ValueError:
             raise SourceError(BAD_URL) from None

@@ -27,6 +27,7 @@ from dlt_bunce.records.plain import rows_of
 from dlt_bunce.records.schema import FIELDS, REQUIRED
 from dlt_bunce.records.source_columns import belonging, contents_of, field_values, versions_of
 from dlt_bunce.records.text import canonical_json
+from dlt_bunce.records.unreadable import CODE, with_unreadable
 from dlt_bunce.reject_codes import REJECT_CODES
 
 ACCEPTED_SCHEMA = pa.schema(
@@ -164,9 +165,9 @@ def detect_bad_mapping(
 ) -> MappingError | None:
     """Return an error if a large enough first chunk has no valid row, all for the same reason."""
     codes = set(prepared.rejected.column("code").to_pylist())
-    if prepared.read < MAPPING_SAMPLE or prepared.accepted.num_rows or len(codes) != 1:
+    if prepared.read < MAPPING_SAMPLE or prepared.accepted.num_rows or len(codes - {CODE}) != 1:
         return None
-    code = REJECT_CODES[codes.pop()]
+    code = REJECT_CODES[(codes - {CODE}).pop()]
     column = mapping.columns.get(code.field or "", "none")
     return MappingError(
         f"All of the first {prepared.read} rows were rejected as {code.code}: the mapping of "
@@ -224,7 +225,7 @@ def _rejected(
         versions.filter(bad),
         other_defects(defects),
     ]
-    return pa.Table.from_arrays(arrays, schema=REJECTED_SCHEMA)
+    return with_unreadable(pa.Table.from_arrays(arrays, schema=REJECTED_SCHEMA), source)
 
 
 def _row_digests(source: pa.Table, rows: pa.Array, columns: Mapping[str, Column]) -> pa.Array:

@@ -9,7 +9,7 @@ from dlt.extract import DltResource
 
 from dlt_bunce.errors import SourceError
 from dlt_bunce.sources.databases import from_database
-from dlt_bunce.sources.files import columns, from_files
+from dlt_bunce.sources.files import Reading, columns, from_files
 
 _UNREAD = {
     "s3a": "Use s3:// for the same bucket.",
@@ -26,19 +26,23 @@ _FILES = ("", "s3", "gs", "gcs", "az", "abfss", "file", "memory")
 
 
 def open_source(
-    location: str, *, table: str | None = None, query: str | None = None
+    location: str,
+    *,
+    table: str | None = None,
+    query: str | None = None,
+    reading: Reading = Reading(),  # noqa: B008, immutable
 ) -> DltResource:
     """Return the resource for a location.
 
-    A location is a path, folder, or glob of Parquet or CSV files, s3://…, postgresql://…, mysql://…,
-    duckdb:///…, any SQLAlchemy URL, or env:NAME for a URL in an environment variable. Raises
-    SourceError.
+    A location is a path, folder, or glob of files (see `from_files`), s3://…, postgresql://…,
+    mysql://…, duckdb:///…, any SQLAlchemy URL, or env:NAME for a URL in an environment variable.
+    `reading` says how to read files. Raises SourceError.
     """
     location = resolved(location)
     if not holds_files(location):
         return from_database(location, table=table, query=query)
     refuse_query(table, query)
-    return from_files(location)
+    return from_files(location, reading=reading)
 
 
 def resolved(location: str) -> str:
@@ -54,10 +58,10 @@ def resolved(location: str) -> str:
     return location
 
 
-def file_columns(location: str) -> list[str]:
+def file_columns(location: str, reading: Reading = Reading()) -> list[str]:  # noqa: B008, immutable
     """Return the columns of the first file of a local location; none for any other location."""
     location = resolved(location)
-    return columns(location) if holds_files(location) else []
+    return columns(location, reading) if holds_files(location) else []
 
 
 def holds_files(location: str) -> bool:
