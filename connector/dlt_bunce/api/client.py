@@ -17,6 +17,7 @@ import requests
 from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 
 from dlt_bunce.api.deadline import DeadlineAdapter, deadline
+from dlt_bunce.api.email_lookup import EmailLookup
 from dlt_bunce.api.lookup import Lookup, Page
 from dlt_bunce.api.observer import UNOBSERVED, Observer, RequestInfo
 from dlt_bunce.api.rate_limit import RateLimiter
@@ -59,6 +60,7 @@ class Session:
         self._traffic = Traffic()
         self._lock = threading.Lock()
         self._lookup = Lookup(self._get)
+        self._email_lookup = EmailLookup(self._lookup.answer)
         self.stopping = threading.Event()
         for name in ("urllib3.connectionpool", "urllib3.connection"):
             logging.getLogger(name).addFilter(_without_ids)
@@ -114,6 +116,13 @@ class Session:
         Raises UnavailableError or CredentialsError when a look-up is not answered.
         """
         return self._lookup.find(customer_ids)
+
+    def find_by_email(self, emails: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+        """Return everybody who has each of `emails`; one that cannot be looked up is left out.
+
+        Raises UnavailableError or CredentialsError when a look-up is not answered.
+        """
+        return self._email_lookup.find(emails, self._lookup.known_email)
 
     def list_customers(self, cursor: str | None) -> Page:
         """Return a page of all customers; `cursor` is that of the page before, None for the first.

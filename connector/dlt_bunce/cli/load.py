@@ -47,6 +47,11 @@ LEFT_BEHIND = "Loading rows left over from an earlier run first."
     help="Count what would be sent, without sending or writing.",
 )
 @click.option(
+    "--on-email-taken",
+    type=click.Choice(["reject", "link"]),
+    help="What to do if Bunce has a row's email under another id (default: as configured).",
+)
+@click.option(
     "--max-reject-share",
     type=click.FloatRange(0, 1),
     help="Exit with 3 if more than this share of rows is rejected or held; the rest are loaded.",
@@ -73,6 +78,7 @@ def command(
     shard_key: str | None,
     plan: str,
     dry_run: bool,
+    on_email_taken: str | None,
     max_reject_share: float | None,
     max_reject_count: int | None,
     min_rows_share_of_last: float | None,
@@ -123,6 +129,7 @@ def command(
             store_url=store_url,
             account=account,
             dry_run=dry_run or None,
+            on_email_taken=on_email_taken,
             max_reject_share=max_reject_share,
             max_reject_count=max_reject_count,
             min_rows_share_of_last=min_rows_share_of_last,

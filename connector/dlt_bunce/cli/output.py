@@ -53,6 +53,8 @@ def print_summary(summary: RunSummary, title: str = "Run") -> None:
     for fate, count in summary.fates.items():
         if count:
             table.add_row(f"  {fate}", f"{count:,}")
+    if summary.linked:
+        table.add_row("linked", f"{summary.linked:,}")
     table.add_row("requests", f"{summary.requests:,} ({summary.bulk_requests:,} bulk)")
     table.add_row("seconds", f"{summary.seconds:.1f}")
     console().print("Dry run: nothing was sent" if summary.state == "dry_run" else title)

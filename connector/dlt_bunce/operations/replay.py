@@ -149,11 +149,8 @@ class _Replay:
         state = "failed"
         try:
             with telemetry.load_span(load_file) as settled, closing(client.session()) as session:
-                settled(
-                    Load(
-                        _Rows(table), load_file, settings, db, BunceSender(session, throttle)
-                    ).run()
-                )
+                sender = BunceSender(session, throttle, client.config.on_email_taken == "link")
+                settled(Load(_Rows(table), load_file, settings, db, sender).run())
             state = "completed"
         finally:
             with db.transaction():

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from dlt_bunce.model import FATES, RunSummary, Traffic
+from dlt_bunce.store import links
 from dlt_bunce.store.database import Database, utc_now
 from dlt_bunce.store.migrations import FATE_COLUMNS
 
@@ -157,7 +158,8 @@ def finish(
         "VALUES ($1, $2, $3, $4, $5) ON CONFLICT (run_id, pipeline_name) DO NOTHING",
         (run_id, pipeline_name, account, state, now),
     )
-    names = ("read", *FATES)
+    totals["linked"] = links.count(db, account, run_id=run_id)
+    names = ("read", *FATES, "linked")
     sets = ", ".join(f"{name} = ${i + 7}" for i, name in enumerate(names))
     warnings = _warnings(db, run_id, totals)
     db.execute(
@@ -278,6 +280,7 @@ def _summary(row: dict[str, Any]) -> RunSummary:
         bulk_requests=row["bulk_requests"],
         lookups=row["lookups"],
         retries=row["retries"],
+        linked=row["linked"],
         seconds=seconds.total_seconds(),
         reject_codes=json.loads(row["reject_codes"] or "{}"),
         warnings=json.loads(row["warnings"] or "{}"),
