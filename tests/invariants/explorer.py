@@ -13,6 +13,8 @@ from dlt_bunce.settlement.capabilities import ApiCapabilities
 from dlt_bunce.settlement.messages import (
     Accepted,
     Answer,
+    FindHolders,
+    Holders,
     Lookup,
     LookupResult,
     Rejected,
@@ -136,7 +138,7 @@ def _requests(step: Step, reading: ApiVariant) -> int:
 
 def _moved(step: Step, todo: Sequence[int]) -> Step:
     """The step in the numbers of the customers."""
-    if not isinstance(step, Send | Lookup):
+    if not isinstance(step, Send | Lookup | FindHolders):
         return step
     return replace(step, rows=tuple(todo[n] for n in step.rows))
 
@@ -144,6 +146,11 @@ def _moved(step: Step, todo: Sequence[int]) -> Step:
 def _moved_back(answer: Answer, todo: Sequence[int]) -> Answer:
     place = {i: n for n, i in enumerate(todo)}
     match answer:
+        case Holders(others, own):
+            return Holders(
+                {place[i]: holders for i, holders in others.items()},
+                {place[i]: match for i, match in own.items()},
+            )
         case Accepted(matches) | LookupResult(dict(matches)):
             return replace(answer, matches={place[i]: match for i, match in matches.items()})
         case Rejected(reasons):

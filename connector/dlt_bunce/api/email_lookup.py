@@ -56,7 +56,9 @@ class EmailLookup:
                     key = email.lower()
                     found[email] = [c for c in page if _email_of(c) == key]
             left = left[len(now) :]
-        return {given: found[asked[given.lower()]] for given in emails if asked[given.lower()] in found}
+        return {
+            given: found[asked[given.lower()]] for given in emails if asked[given.lower()] in found
+        }
 
     def _all_pages(self, emails: Sequence[str]) -> list[Customer] | None:
         """Return all customers with these emails; None if the answer may lack some."""

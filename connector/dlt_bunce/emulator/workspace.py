@@ -77,6 +77,7 @@ class Workspace:
         self._created = 0
         self._customers: dict[str, Customer] = {}
         self._holders: dict[str, tuple[str, ...]] = {}
+        self._made_ids: set[str] = set()
         self._reads = 0
         self._unseen: dict[str, tuple[int, float, Customer | None]] = {}
 
@@ -95,11 +96,15 @@ class Workspace:
         return customer_id in self._customers
 
     def seed(self, customers: Iterable[Row]) -> None:
-        """Store customers as they are, with no rule applied."""
+        """Store customers as they are, with no rule applied; one without an id is given one."""
         with self._lock:
             draft = self._draft()
             for row in customers:
-                draft.put({**self._new_customer(row), **row})
+                made = {**self._new_customer(row), **row}
+                if not made["customer_id"]:
+                    made["customer_id"] = self._uuid()
+                    self._made_ids.add(made["customer_id"])
+                draft.put(made)
             self._keep(draft, lag=0)
 
     def create(self, rows: Sequence[Any], behavior: Behavior) -> Outcome:
@@ -149,11 +154,14 @@ class Workspace:
             if not (behavior.lookup_lag or behavior.lookup_lag_seconds):
                 self._unseen.clear()
             if ids is None and not self._unseen:
-                return list(islice(self._customers.values(), start, start + limit))
-            wanted = self._customers if ids is None else dict.fromkeys(ids)
-            seen = (self._visible(customer_id) for customer_id in wanted)
-            existing = (customer for customer in seen if customer is not None)
-            return list(islice(existing, start, start + limit))
+                existing = iter(self._customers.values())
+            else:
+                wanted = self._customers if ids is None else dict.fromkeys(ids)
+                seen = map(self._visible, wanted)
+                existing = (customer for customer in seen if customer is not None)
+            found = list(islice(existing, start, start + limit))
+            hidden = self._made_ids if behavior.made_ids == "hidden" else ()
+            return [c | {"customer_id": None} if c["customer_id"] in hidden else c for c in found]
 
     def _visible(self, customer_id: str) -> Customer | None:
         due = self._unseen.get(customer_id)
@@ -229,12 +237,15 @@ class Workspace:
     def _devices(self, devices: Sequence[Row]) -> list[Customer]:
         return [
             {
-                "device_id": str(uuid.UUID(int=self._chance.getrandbits(128))),
+                "device_id": self._uuid(),
                 "device_type": device["device_type"],
                 "device_token": device["device_token"],
             }
             for device in devices
         ]
+
+    def _uuid(self) -> str:
+        return str(uuid.UUID(int=self._chance.getrandbits(128)))
 
     def _draft(self) -> _Draft:
         return _Draft(self._customers, self._holders)

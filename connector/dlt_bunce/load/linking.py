@@ -13,9 +13,9 @@ from dlt_bunce.records.batching import pack
 from dlt_bunce.records.fingerprint import email_digests
 from dlt_bunce.records.identities import Identities
 from dlt_bunce.records.payload import with_payloads
+from dlt_bunce.settlement.messages import Reason
 from dlt_bunce.settlement.row_result import RowResult
 from dlt_bunce.settlement.row_state import not_linked
-from dlt_bunce.settlement.messages import Reason
 from dlt_bunce.store.ledger import Ledger
 from dlt_bunce.store.links import CANDIDATES
 
@@ -31,7 +31,12 @@ class Linking:
     """
 
     def __init__(
-        self, ledger: Ledger, identities: Callable[[], Identities], email_key: bytes, *, update: bool
+        self,
+        ledger: Ledger,
+        identities: Callable[[], Identities],
+        email_key: bytes,
+        *,
+        update: bool,
     ) -> None:
         self._ledger = ledger
         self._identities = identities
@@ -74,18 +79,21 @@ class Linking:
         """Whether rows wait to be sent."""
         return bool(self._waiting)
 
-    def _relinked(self, rows: pa.Table, results: list[RowResult], found: Sequence[int]) -> list[int]:
+    def _relinked(
+        self, rows: pa.Table, results: list[RowResult], found: Sequence[int]
+    ) -> list[int]:
         """Link rows, or note in `results` why not; return those that update Bunce's customer."""
         refused = self._refused(rows, results, found)
         again = []
         for i in found:
             why = refused.get(i)
             if why is not None:
-                said = not_linked(
-                    Reason("taken", results[i].message, results[i].http_status), why
-                )
+                said = not_linked(Reason("taken", results[i].message, results[i].http_status), why)
                 results[i] = RowResult(
-                    "rejected", code="email_taken", field="email", message=said.text,
+                    "rejected",
+                    code="email_taken",
+                    field="email",
+                    message=said.text,
                     http_status=said.status,
                 )
             elif self._update and not results[i].content_matches:
@@ -155,7 +163,7 @@ def addressed(rows: pa.Table, verb: str, bunce_ids: Sequence[str | None]) -> pa.
     """Return rows to be sent with `verb`, as these customers of Bunce; nothing is in doubt."""
     changes = {
         "verb": pa.repeat(pa.scalar(verb), len(rows)),
-        "indeterminate": pa.repeat(pa.scalar(False), len(rows)),  # noqa: FBT003, the value itself
+        "indeterminate": pa.repeat(pa.scalar(False), len(rows)),
         "bunce_id": pa.array(bunce_ids, pa.string()),
     }
     for name, values in changes.items():

@@ -121,9 +121,7 @@ def matches(
     }
 
 
-def holders(
-    rows: Mapping[int, Row], found: Mapping[str, Sequence[Mapping[str, Any]]]
-) -> Holders:
+def holders(rows: Mapping[int, Row], found: Mapping[str, Sequence[Mapping[str, Any]]]) -> Holders:
     """Compare rows with the customers `found` by their emails."""
     own: dict[int, Match] = {}
     others: dict[int, dict[str | None, Match]] = {}

@@ -21,23 +21,11 @@ from dlt_bunce.store import links, runs, statements, verdicts
 from dlt_bunce.store.database import Database, utc_now
 from dlt_bunce.store.dead_letters import record_letters, resolve_letters, resolve_nameless
 from dlt_bunce.store.load_file import LoadFile
+from dlt_bunce.store.settled import SETTLED, adopted
 
 DEFAULT_LEASE_S = 180
 """Seconds that a claim protects a row unless it is renewed; a dead worker's rows wait this long."""
 
-# the columns of settle(): one row per customer whose fate is known now
-SETTLED = pa.schema(
-    [
-        ("customer_id", pa.string()),
-        ("fate", pa.string()),
-        ("confirmation", pa.string()),
-        ("fingerprint", pa.string()),
-        ("version", pa.int64()),
-        ("email_digest", pa.string()),
-        ("chunk", pa.int64()),
-        ("indeterminate", pa.int64()),
-    ]
-)
 _ANALYZED_AFTER = 5_000
 """Claims of a job after which the database's statistics are refreshed for the first time."""
 _NOTABLE = pa.schema([("customer_id", pa.string()), ("lost", pa.bool_())])
@@ -109,10 +97,7 @@ class Ledger:
                 "DELETE FROM bunce_leases WHERE claim_batch = $1", (load_file.claim_id(chunk),)
             )
             now = self._now()
-            has_links = links.exist(db, load_file.account) and bool(accepted.num_rows)
-            waiting, ended = (
-                links.give_way(db, load_file.account, now) if has_links else (frozenset(), 0)
-            )
+            waiting, ended = links.give_way(db, load_file.account, accepted, now)
             judged = verdicts.judge(
                 db, load_file, accepted, chunk=chunk, correcting=correcting, now=now
             )
@@ -134,7 +119,7 @@ class Ledger:
             good_again = verdicts.good_again(accepted, judged, chunk, load_file.disposition)
             if not is_alone and (to_send.num_rows or good_again.num_rows or fates["rejected"]):
                 raise DuplicatesUnknown
-            if has_links and load_file.disposition == "append":
+            if load_file.disposition == "append":
                 to_send, linked = verdicts.without_linked(to_send)
                 fates["adopted"] += self._adopt(linked, chunk)
             self._intend(to_send, chunk, now)
@@ -223,9 +208,7 @@ class Ledger:
     def link(self, candidates: pa.Table) -> dict[str, str]:
         """Link customers to ids that Bunce has (CANDIDATES); return why not, by customer."""
         self._index_emails()
-        return links.link(
-            self._db, self._load_file.account, self._load_file.run_id, candidates
-        )
+        return links.link(self._db, self._load_file.account, self._load_file.run_id, candidates)
 
     def end_links(self, customer_ids: Sequence[str]) -> None:
         """End the links of customers that this job has claimed and goes on to create."""
@@ -267,14 +250,9 @@ class Ledger:
         """Settle linked rows whose customer must not be changed; return how many."""
         if not linked.num_rows:
             return 0
-        rows = [
-            {"customer_id": row["customer_id"], "version": row["version"], "fate": "adopted"}
-            | {"confirmation": "lookup", "chunk": chunk, "indeterminate": 0}
-            for row in linked.select(["customer_id", "version"]).to_pylist()
-        ]
-        self._db.ingest("bunce_settled", pa.Table.from_pylist(rows, SETTLED))
+        self._db.ingest("bunce_settled", adopted(linked, chunk))
         self._accept()
-        return linked.num_rows
+        return int(linked.num_rows)
 
     def _accept(self) -> None:
         load_file = self._load_file

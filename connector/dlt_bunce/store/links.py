@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -53,6 +53,10 @@ DELETE FROM bunce_customers WHERE account = $1 AND listed = 1
 _END = """
 UPDATE bunce_links SET status = $2, ended_at = $3 WHERE account = $1 AND status = 'linked'
   AND customer_id IN (SELECT customer_id FROM bunce_unlinked) RETURNING customer_id
+"""
+_ALLOW_AGAIN = """
+UPDATE bunce_links SET status = 'ended' WHERE account = $1 AND status = 'removed'
+  AND customer_id IN (SELECT customer_id FROM bunce_unlinked)
 """
 # what was sent to Bunce's customer is nothing that Bunce has of ours: the next row is new
 _FORGET_DELIVERED = """
@@ -155,16 +159,61 @@ def end(
     return len(ended)
 
 
-def give_way(db: Database, account: str, now: int) -> tuple[set[int], int]:
+def give_way(
+    db: Database, account: str, accepted: pa.Table, now: int
+) -> tuple[Collection[int], int]:
     """End links to customers who turn out to be the source's own, under the id that Bunce has.
 
-    Return the incoming rows that have to wait, because the linked customer is being sent right now,
-    and how many links have ended.
+    `accepted` are the rows in the temporary table `bunce_incoming`. Return those of them that have
+    to wait, because the linked customer is being sent right now, and how many links have ended.
     """
+    if not accepted.num_rows or not exist(db, account):
+        return (), 0
     found = db.rows(_TAKEN_OVER, (account, now))
-    waiting = {int(row["row"]) for row in found if row["live"]}
-    ended = end(db, account, [row["customer_id"] for row in found if not row["live"]])
-    return waiting, ended
+    waiting = [int(row["row"]) for row in found if row["live"]]
+    return waiting, end(db, account, [row["customer_id"] for row in found if not row["live"]])
+
+
+def remove(
+    db: Database, account: str, ids: Sequence[str], *, allow_again: bool = False
+) -> tuple[int, list[str]]:
+    """Remove links, named by either id, inside the caller's transaction.
+
+    Return how many were removed, and the ids that name none. The same two may be linked again only
+    with `allow_again`, which also applies to links that were removed before.
+    """
+    found = [
+        pair
+        for pair in pairs(db, account, ids)
+        if pair["status"] == "linked" or (allow_again and pair["status"] == "removed")
+    ]
+    removed = end(db, account, [pair["customer_id"] for pair in found], status="removed")
+    if allow_again and found:
+        named = pa.array([pair["customer_id"] for pair in found], pa.string())
+        db.ingest("bunce_unlinked", pa.table({"customer_id": named}))
+        db.execute(_ALLOW_AGAIN, (account,))
+    known_ids = {pair[name] for pair in found for name in ("customer_id", "bunce_id")}
+    return removed, [i for i in dict.fromkeys(ids) if i not in known_ids]
+
+
+def pairs(db: Database, account: str, ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Return customer_id and bunce_id of the links, ended ones included, that have one of `ids`."""
+    db.ingest("bunce_asked_links", pa.table({"customer_id": pa.array(ids, pa.string())}))
+    asked = "(SELECT customer_id FROM bunce_asked_links)"
+    return db.rows(
+        "SELECT customer_id, bunce_id, status FROM bunce_links WHERE account = $1 "  # noqa: S608
+        f"AND (customer_id IN {asked} OR bunce_id IN {asked})",
+        (account,),
+    )
+
+
+def linked_ids(db: Database, account: str, ids: Sequence[str]) -> dict[str, str]:
+    """Return all ids that belong to the persons behind `ids` by a link, each with Bunce's id.
+
+    A link that was ended or removed joins different persons.
+    """
+    found = [pair for pair in pairs(db, account, ids) if pair["status"] == "linked"]
+    return {pair[name]: pair["bunce_id"] for pair in found for name in ("customer_id", "bunce_id")}
 
 
 def known(db: Database, account: str, *, ended: bool = False) -> list[dict[str, Any]]:

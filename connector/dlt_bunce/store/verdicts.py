@@ -82,6 +82,8 @@ def with_busy(verdicts: pa.Table, rows: Collection[int]) -> pa.Table:
 
 def without_linked(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
     """Divide rows to send into those that are not linked, and those that are."""
+    if rows.column("bunce_id").null_count == rows.num_rows:
+        return rows, rows.slice(0, 0)
     linked = pc.is_valid(rows.column("bunce_id"))
     return rows.filter(pc.invert(linked)), rows.filter(linked)
 
