@@ -13,8 +13,9 @@ from dlt_bunce.settlement.capabilities import ApiCapabilities
 from dlt_bunce.settlement.resolver import BatchResolver
 from dlt_bunce.settlement.row_result import RowResult
 
-from .api_variants import FAULTS, ApiVariant, Content, CrashError, Customer, Fault, Server
+from .api_variants import ApiVariant
 from .explorer import History, deviations, drive, readings
+from .model_server import FAULTS, Content, CrashError, Customer, Fault, Server
 
 RUNS = 6
 FREQUENT: list[Fault] = ["none"] * 6 + list(FAULTS)
