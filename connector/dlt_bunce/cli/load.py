@@ -46,11 +46,7 @@ LEFT_BEHIND = "Loading rows left over from an earlier run first."
     is_flag=True,
     help="Count what would be sent, without sending or writing.",
 )
-@click.option(
-    "--on-email-taken",
-    type=click.Choice(["reject", "link"]),
-    help="What to do if Bunce has a row's email under another id (default: as configured).",
-)
+@options.link_option
 @click.option(
     "--max-reject-share",
     type=click.FloatRange(0, 1),
