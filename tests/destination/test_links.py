@@ -156,6 +156,8 @@ def test_nobody_is_linked_where_there_is_doubt_who_they_are(
     ("behavior", "why"),
     [
         ({"made_ids": "hidden"}, WHY["hidden"]),
+        ({"email_filter": "ignored"}, WHY["no look-up"]),
+        ({"email_filter": "refused"}, WHY["no look-up"]),
         ({"lookup": "unfiltered"}, None),
         ({"lookup": "absent"}, None),
         ({"lookup": "nested"}, ""),

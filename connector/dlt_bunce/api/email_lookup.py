@@ -26,6 +26,7 @@ class EmailLookup:
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
         self._works = True
+        self._answered = False
         self._most = _MAX_EMAILS
 
     def find(self, emails: Iterable[str], control: str | None) -> dict[str, list[Customer]]:
@@ -51,6 +52,9 @@ class EmailLookup:
             if cut and not alone and self._works:
                 self._most = max(1, len(now) // 2)
                 continue
+            self._answered = self._answered or page is not None
+            # one email is refused, and never was any other answered: this is no filter here
+            self._works = self._works and self._answered
             if page is not None:
                 for email in now:
                     key = email.lower()

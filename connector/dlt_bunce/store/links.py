@@ -216,12 +216,15 @@ def linked_ids(db: Database, account: str, ids: Sequence[str]) -> dict[str, str]
     return {pair[name]: pair["bunce_id"] for pair in found for name in ("customer_id", "bunce_id")}
 
 
-def known(db: Database, account: str, *, ended: bool = False) -> list[dict[str, Any]]:
+def known(
+    db: Database, account: str, *, ended: bool = False, limit: int | None = None
+) -> list[dict[str, Any]]:
     """Return the links of an account, newest first; those that have ended, too, if `ended`."""
     where = "" if ended else " AND status = 'linked'"
+    most = "" if limit is None else f" LIMIT {int(limit)}"
     return db.rows(
         "SELECT customer_id, bunce_id, status, linked_at, ended_at, run_id FROM bunce_links "  # noqa: S608
-        f"WHERE account = $1{where} ORDER BY linked_at DESC, customer_id",
+        f"WHERE account = $1{where} ORDER BY linked_at DESC, customer_id{most}",
         (account,),
     )
 

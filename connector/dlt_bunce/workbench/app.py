@@ -26,6 +26,8 @@ def create_app(store: Store, auth: Auth, jobs: BackgroundJobs) -> ASGIApp:
         ("GET", "/start", views.start),
         ("GET", "/style.css", views.style),
         ("GET", "/", views.runs),
+        ("GET", "/links", views.links),
+        ("POST", "/links", views.link_values),
         ("GET", "/letters", views.letters),
         ("GET", "/letters/{letter_id}", views.letter),
         ("POST", "/letters/{letter_id}/values", views.values),

@@ -29,6 +29,12 @@ def shown(letter: Mapping[str, Any], *, values: bool) -> dict[str, Any]:
     }
 
 
+def shown_link(link: Mapping[str, Any], *, values: bool) -> dict[str, Any]:
+    """Return the link with its ids; without `values` they are masked."""
+    names = ("customer_id", "bunce_id")
+    return {**link, **{name: _masked(link[name], values=values) for name in names}}
+
+
 def _masked(value: Any, *, values: bool) -> Any:
     return value if values or value is None else MASK
 

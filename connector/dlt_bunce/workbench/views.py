@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from dlt_bunce.records.schema import FIELDS
 from dlt_bunce.reject_codes import REJECT_CODES
+from dlt_bunce.store import links
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.dead_letter_query import (
     STATUSES,
@@ -29,7 +30,7 @@ from dlt_bunce.workbench.background_jobs import BackgroundJobs, Figures, discard
 from dlt_bunce.workbench.bulk_actions import bulk_action_of
 from dlt_bunce.workbench.error_page import ErrorPage
 from dlt_bunce.workbench.filters import ANY, check_id, filter_of, key_of, key_text
-from dlt_bunce.workbench.masking import shown
+from dlt_bunce.workbench.masking import shown, shown_link
 from dlt_bunce.workbench.pages import render, style_sheet
 from dlt_bunce.workbench.report import Report
 
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 RUNS = 100
 PAGE = 50
+LINKS = 200
+"""The newest links, ended ones included, that their page shows."""
 COUNTED = 10_000
 """Dead letters counted for a page; if there are more, it shows "10,000+"."""
 _COLUMNS = "id, status, code, field, attempts, last_seen_at, pipeline_name, run_id"
@@ -98,6 +101,15 @@ class Views:
             return self._page("runs.html", "/", report=report)
 
         return HTMLResponse(await run_in_threadpool(build))
+
+    async def links(self, _request: Request) -> Response:
+        """Show the newest links, with their ids masked."""
+        return await self._links(values=False)
+
+    async def link_values(self, request: Request) -> Response:
+        """Show the newest links with their ids; only the form can request this, not a link."""
+        await self._form(request)
+        return await self._links(values=True)
 
     async def letters(self, request: Request) -> Response:
         """Show a page of the dead letters that match the filter, newest first."""
@@ -195,6 +207,17 @@ class Views:
             error=None if raised is None else self.store.explain(raised),
         )
         return HTMLResponse(page)
+
+    async def _links(self, *, values: bool) -> Response:
+        def build() -> str:
+            account = self.store.account
+            with self.store.read() as db:
+                count = links.count(db, account)
+                found = links.known(db, account, ended=True, limit=LINKS)
+            rows = [shown_link(link, values=values) for link in found]
+            return self._page("links.html", "/links", links=rows, count=count, values=values)
+
+        return HTMLResponse(await run_in_threadpool(build))
 
     async def _letter(self, request: Request, *, values: bool) -> Response:
         letter_id = check_id(request.path_params["letter_id"])
