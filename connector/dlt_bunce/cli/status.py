@@ -49,7 +49,7 @@ def command(count: int, store_url: str | None, account: str | None, as_json: boo
             + f"{output.counted(sum(letters.values()), 'open dead letter')}"
         )
         output.print_codes(letters, "Open dead letters")
-        columns = ("run_id", "pipeline_name", "state", "read", *FATES, "requests")
+        columns = ("run_id", "pipeline_name", "state", "read", *FATES, "linked", "requests")
         shown = [
             column
             for column in columns

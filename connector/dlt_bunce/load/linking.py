@@ -52,12 +52,13 @@ class Linking:
 
         Rows that may not be linked are rejected.
         """
-        found = [i for i, result in enumerate(results) if result.holder_id is not None]
-        lost = [i for i, result in enumerate(results) if result.link_lost]
+        deferred = [i for i, result in enumerate(results) if result.fate == "deferred"]
+        found = [i for i in deferred if results[i].holder_id is not None]
+        lost = [i for i in deferred if results[i].link_lost]
         if not found and not lost:
             return rows, results
         results = list(results)
-        again = self._relinked(rows, results, found) + self._unlinked(rows, lost)
+        again = {*self._relinked(rows, results, found), *self._unlinked(rows, lost)}
         rest = [i for i in range(rows.num_rows) if i not in again]
         return rows.take(pa.array(rest, pa.int64())), [results[i] for i in rest]
 
