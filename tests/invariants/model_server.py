@@ -50,7 +50,7 @@ class Customer:
     stranger: Content = "old"
     """What they have, compared with the row."""
     stays: bool = True
-    """Whether they are still there when they are updated."""
+    """Whether they are still there once they are linked."""
 
 
 FULL = "You have reached the maximum number of customers on your plan"
@@ -204,8 +204,6 @@ class Server:
         return MATCHES[self.state[i]]
 
     def _update_stranger(self, i: int) -> Kind | Match | None:
-        if not self.customers[i].stays:
-            self.strangers.pop(i, None)
         if i not in self.strangers and self.reading.unknown_update != "created":
             return "unknown" if self.reading.unknown_update == "refused" else None
         self.strangers[i] = "ours"

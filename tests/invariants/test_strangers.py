@@ -17,7 +17,8 @@ from .api_variants import ApiVariant
 from .explorer import History, deviations, drive, readings
 from .model_server import FAULTS, Content, CrashError, Customer, Fault, Server
 
-RUNS = 6
+RUNS, CALM = 8, 5
+"""Loads, and from which one on they have no accidents."""
 FREQUENT: list[Fault] = ["none"] * 6 + list(FAULTS)
 CONTENTS: tuple[Content, ...] = ("old", "moved", "ours")
 PEOPLE = [
@@ -55,7 +56,7 @@ def play(
                 link=True,
             )
             try:
-                drive(resolver, history, todo, (lambda: "none") if run == RUNS - 1 else choose)
+                drive(resolver, history, todo, (lambda: "none") if run >= CALM else choose)
             except CrashError:
                 indeterminate.update(todo)
                 continue
@@ -76,6 +77,8 @@ def _decide(
         assert i not in linked
         assert history.server.customers[i].strangers == 1
         linked.add(i)
+        if not history.server.customers[i].stays:
+            del history.server.strangers[i]
         if not overwrite or result.content_matches:
             history.results[i] = RowResult(
                 "adopted", "lookup", content_matches=result.content_matches
@@ -88,9 +91,12 @@ def _decide(
 
 
 def wrong(
-    history: History, lost: dict[int, int], *, overwrite: bool, by_email: bool
+    history: History, lost: dict[int, int], *, overwrite: bool, is_told: bool
 ) -> list[tuple[int, str]]:
-    """Strangers who were changed without a link, rows said to be where they are not."""
+    """Strangers who were changed without a link, rows said to be where they are not.
+
+    `is_told`: Bunce names every row that is taken, and shows who has its email.
+    """
     server = history.server
     found = [
         (i, what)
@@ -102,7 +108,7 @@ def wrong(
             found += [
                 (i, what)
                 for what, is_wrong in _faults(
-                    history, i, lost=lost[i], overwrite=overwrite, by_email=by_email
+                    history, i, lost=lost[i], overwrite=overwrite, is_told=is_told
                 ).items()
                 if is_wrong
             ]
@@ -110,7 +116,7 @@ def wrong(
 
 
 def _faults(
-    history: History, i: int, *, lost: int, overwrite: bool, by_email: bool
+    history: History, i: int, *, lost: int, overwrite: bool, is_told: bool
 ) -> dict[str, bool]:
     server, result = history.server, history.results.get(i)
     customer, stranger = server.customers[i], server.strangers.get(i)
@@ -118,14 +124,16 @@ def _faults(
     is_linked, delivered = i in server.linked, result is not None and result.code is None
     known = delivered and result is not None and result.content_matches
     only_one = customer.strangers == 1 and customer.stays and customer.start is None
+    # after three accidents in a row, a row is given up
+    given_up = result is not None and result.code == "undeliverable"
     return {
         "unsettled": result is None,
         "changed without a link": not is_linked and not lost and stranger != kept,
-        "changed under append": not overwrite and stranger != kept,
+        "changed under append": not overwrite and customer.stays and stranger != kept,
         "there twice": is_linked and server.state.get(i) != customer.start,
         "not delivered to whom it is linked to": is_linked and known and stranger != "ours",
         "not delivered": not is_linked and known and server.state.get(i) != "ours",
-        "not linked": by_email and only_one and not is_linked,
+        "not linked": is_told and only_one and not is_linked and not given_up,
     }
 
 
@@ -147,7 +155,8 @@ def test_strangers_are_linked_or_left_alone_under_every_reading_and_accident(
             variant, customers, overwrite=overwrite, choose=lambda: chance.choice(FREQUENT)
         )
 
-        found = wrong(history, lost, overwrite=overwrite, by_email=by_email)
+        is_told = by_email and reading.errors == "all" and not reading.lag
+        found = wrong(history, lost, overwrite=overwrite, is_told=is_told)
         assert found == [], (variant, customers)
         linked += len(history.server.linked)
     assert (linked > 500) is by_email
