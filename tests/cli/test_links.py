@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from dlt_bunce.emulator import Emulator
+from dlt_bunce.emulator import Behavior, Emulator
+from dlt_bunce.store.database import Database
 
 from .conftest import Run, people, write
 
@@ -51,7 +53,8 @@ def test_links_are_shown_and_a_removed_one_does_not_come_back(
     status = run("status")
     removed = run("links", "remove", ids[0], "made-1")
     again = load(run)
-    letters = run("dead-letters", "list", "--json").json
+    with Database("sqlite:///bunce.sqlite") as db:
+        letters = db.rows("SELECT customer_id, message FROM bunce_dead_letters")
     there = dict(emulator.customers)
 
     assert {(link["customer_id"], link["bunce_id"]) for link in shown} == {
@@ -106,3 +109,31 @@ def test_links_stay_through_adopt_and_a_new_key(
     assert rotated.code == 0
     assert (again["unchanged"], again["bulk_requests"]) == (6, 0)
     assert len(run("links", "list", "--json").json) == 4
+
+
+def test_two_processes_that_find_the_same_customers_link_each_to_one_of_theirs(
+    program: Run, emulator: Emulator, store: str
+) -> None:
+    """Each knows its own file only; the store is asked last, by one at a time."""
+    emulator.behavior = Behavior(rate_limit=0, latency_ms=20)
+    seed(emulator, *range(20))
+    for side in ("left", "right"):
+        rows = [row | {"id": f"{side}-{row['id']}"} for row in people(*range(20), last_name=side)]
+        write(rows, f"{side}.parquet")
+
+    def load(side: str) -> Any:
+        done = program("load", f"{side}.parquet", "--on-email-taken", "link", "--json")
+        assert done.code == 0, done.errors
+        return done.json
+
+    with ThreadPoolExecutor(2) as pool:
+        left, right = pool.map(load, ("left", "right"))
+
+    linked = {
+        link["customer_id"]: link["bunce_id"] for link in program("links", "list", "--json").json
+    }
+    there = emulator.customers
+    assert (left["linked"] + right["linked"], left["rejected"] + right["rejected"]) == (20, 20)
+    assert there.keys() == set(linked.values()) == {f"made-{n}" for n in range(20)}
+    for customer_id, bunce_id in linked.items():
+        assert there[bunce_id]["last_name"] == customer_id.partition("-")[0]

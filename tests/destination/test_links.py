@@ -165,7 +165,6 @@ def test_nobody_is_linked_where_there_is_doubt_who_they_are(
         ({"lookup_max_ids": 2, "lookup_overflow": "ignored"}, ""),
         ({"max_per_page": 3}, ""),
         ({"lookup_lag": 1}, ""),
-        ({"errors": "anonymous"}, ""),
     ],
 )
 def test_a_look_up_counts_only_where_it_obeys_its_filter(

@@ -43,12 +43,9 @@ class EmailLookup:
             most = self._most
             now = portion(left, most)
             alone = len(now) == 1
-            known = control is not None and control.lower() in {e.lower() for e in now}
-            ends_with_control = control is not None and not known and not alone
-            page = self._all_pages([*now, *([str(control)] if ends_with_control else [])])
-            cut = page is None or (
-                ends_with_control and str(control).lower() not in map(_email_of, page)
-            )
+            last = [] if control is None or alone else [control.lower()]
+            page = self._all_pages([*(e for e in now if e.lower() not in last), *last])
+            cut = page is None or not set(last) <= set(map(_email_of, page))
             if cut and not alone and self._works:
                 self._most = max(1, len(now) // 2)
                 continue

@@ -114,13 +114,13 @@ class Lookup:
         if self._works:
             return True
         if self._control is None:
-            reply = self.answer("/customers", {"per_page": "20"})
+            reply = self.answer("/customers", {"per_page": str(_PAGE)})
             page = read_page(reply)
             if page is None:
                 self._give_up(reply)
             self.note(reply)
             if self._control is None:
-                if page.customers or page.nameless or page.more:
+                if page.customers or page.more:
                     raise _NoLookupError
                 return False
         self._expect({self._control}, [self._control])

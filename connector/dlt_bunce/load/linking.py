@@ -44,8 +44,8 @@ class Linking:
         self._update = update
         self._waiting: list[pa.Table] = []
         self._since_chunk = 0
-        # links that have failed in this load
-        self._ended: set[str] = set()
+        # links that have failed in this load: our id and Bunce's
+        self._ended: set[tuple[str, str]] = set()
 
     def take(self, rows: pa.Table, results: list[RowResult]) -> tuple[pa.Table, list[RowResult]]:
         """Keep the rows of a batch that are to be sent another way; return the others and results.
@@ -136,7 +136,7 @@ class Linking:
         return refused
 
     def _why_not(self, customer_id: str, email: str, holder_id: str) -> str | None:
-        if customer_id in self._ended:
+        if (customer_id, holder_id) in self._ended:
             return "Bunce shows that customer, but does not know it when it is updated"
         load = self._identities()
         if load.has_id(holder_id):
@@ -151,7 +151,7 @@ class Linking:
             chosen = rows.take(pa.array(lost, pa.int64()))
             ids = chosen.column("customer_id").to_pylist()
             self._ledger.end_links(ids)
-            self._ended.update(ids)
+            self._ended.update(zip(ids, chosen.column("bunce_id").to_pylist(), strict=True))
             logger().warning("links.lost", customers=len(ids))
             self._wait(chosen, "create", [None] * len(ids))
         return list(lost)
