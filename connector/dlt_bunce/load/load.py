@@ -28,7 +28,7 @@ from dlt_bunce.records.batching import Packer
 from dlt_bunce.records.mapping import FieldMapping
 from dlt_bunce.records.prepare import Rules, detect_bad_mapping
 from dlt_bunce.store import dead_letters as stored_letters
-from dlt_bunce.store import runs
+from dlt_bunce.store import run_chunks, runs
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.ledger import DEFAULT_LEASE_S, Ledger
 from dlt_bunce.store.load_file import LoadFile
@@ -254,7 +254,7 @@ class Load:
         if isinstance(self._fault, AccountRefusedError):
             # the first of them looked like bad rows
             stored_letters.release_rejected(self.database, self.load_file, self._fault.words)
-        counts = runs.job_counts(self.database, self.load_file)
+        counts = run_chunks.job_counts(self.database, self.load_file)
         stopped = self._interrupted and (self._cut_short or counts["deferred"] > 0)
         check_counts(counts, self.source.row_count, stopped=stopped, fault=self._fault)
         return counts

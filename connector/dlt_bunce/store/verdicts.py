@@ -68,6 +68,14 @@ def judge(
     return verdicts.set_column(1, _VERDICTS.field("verdict"), judged)
 
 
+def note_met(db: Database, account: str, verdicts: pa.Table, letters: pa.Table) -> None:
+    """Note that the source has rows of customers whom only an adoption had added."""
+    if pc.any(pc.equal(verdicts.column("listed"), 1)).as_py():
+        db.execute(statements.MET.format(rows="bunce_incoming"), (account,))
+    if letters.num_rows:
+        db.execute(statements.MET.format(rows="bunce_letters"), (account,))
+
+
 def with_busy(verdicts: pa.Table, rows: Collection[int]) -> pa.Table:
     """Return the verdicts with these rows, if they would be sent, left for later."""
     if not rows:
