@@ -25,6 +25,7 @@ COMMANDS = {
     "ui": ("ui", "Browse runs and dead letters in a web browser; replay or discard."),
     "adopt": ("adopt", "Add customers that already exist in Bunce to the ledger."),
     "erase": ("erase", "Erase customers from the ledger, dead letters, and dlt's folders."),
+    "links": ("links", "Show or remove links to customers that Bunce has under another id."),
     "account": ("account", "List the accounts in the store, or switch one to a new API key."),
     "emulator": ("emulator", "Run an emulator of Bunce's API on this machine."),
     "demo": ("demo", "Load 10,000 sample customers into a local emulator, three times."),

@@ -117,6 +117,8 @@ def _print(erased: Erased, account: str) -> None:
     )
     for path, count in erased.files.items():
         click.echo(f"  {output.counted(count, 'row')} in {path}")
+    if erased.bunce_ids:
+        click.echo(f"Their ids in Bunce: {', '.join(erased.bunce_ids)}")
     for customer_id in erased.nowhere:
         click.echo(f"Nothing found for {customer_id}.")
     for label, names in (

@@ -39,6 +39,15 @@ def store_options(function: _F) -> _F:
     return function
 
 
+def link_option(function: _F) -> _F:
+    """Add --on-email-taken."""
+    return click.option(
+        "--on-email-taken",
+        type=click.Choice(["reject", "link"]),
+        help="What to do if Bunce has a row's email under another id (default: as configured).",
+    )(function)
+
+
 def source_options(function: _F) -> _F:
     """Add SOURCE and the options to read it, and pass them to the command as one `origin`."""
     from dlt_bunce.cli.source_args import Origin

@@ -73,6 +73,7 @@ def print_summary(summary: RunSummary, title: str = "Run") -> None:
     pairs = [
         ("read", f"{summary.read:,}"),
         *((f"  {fate}", f"{count:,}") for fate, count in summary.fates.items() if count),
+        *([("linked", f"{summary.linked:,}")] if summary.linked else []),
         ("requests", f"{summary.requests:,} ({summary.bulk_requests:,} bulk)"),
         ("seconds", f"{summary.seconds:.1f}"),
     ]

@@ -100,6 +100,8 @@ class BunceConfiguration(DestinationClientConfiguration):
     """Values for fields that are blank in a row."""
     dead_letter_rows: Literal["full", "keys"] = "full"
     """Whether dead letters keep the full source row (required for replay) or only its key."""
+    on_email_taken: Literal["reject", "link"] = "reject"
+    """Whether a row whose email a customer with another id has in Bunce is rejected, or linked."""
     max_reject_share: Optional[float] = None
     """Maximum fraction of rows rejected or held; above it, the run fails after loading."""
     max_reject_count: Optional[int] = None

@@ -92,7 +92,7 @@ class CustomersJob(RunnableLoadJob):
             throttle = client.throttle(account)
             try:
                 duplicates = self._duplicates(client, settings)
-                sender = BunceSender(session, throttle)
+                sender = BunceSender(session, throttle, config.on_email_taken == "link")
                 counts = Load(source, job, settings, db, sender, duplicates).run()
             except Exception as error:
                 state = "stopped" if isinstance(error, StoppedError) else "failed"

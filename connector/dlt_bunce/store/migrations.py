@@ -255,4 +255,23 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # what the run loads, as people call it; null where the pipeline has a name of its own
         "ALTER TABLE bunce_runs ADD COLUMN source TEXT",
     ),
+    (
+        # 1 for a customer that an adoption added and no row of the source has been met of
+        "ALTER TABLE bunce_customers ADD COLUMN listed BIGINT",
+        # customers whom Bunce has under another id, and links that have ended
+        """CREATE TABLE bunce_links (
+            account TEXT NOT NULL,
+            customer_id TEXT NOT NULL,
+            bunce_id TEXT NOT NULL,
+            status TEXT NOT NULL,
+            linked_at TEXT NOT NULL,
+            ended_at TEXT,
+            run_id TEXT,
+            PRIMARY KEY (account, customer_id, bunce_id))""",
+        """CREATE UNIQUE INDEX bunce_links_customer ON bunce_links (account, customer_id)
+            WHERE status = 'linked'""",
+        """CREATE UNIQUE INDEX bunce_links_bunce ON bunce_links (account, bunce_id)
+            WHERE status = 'linked'""",
+        "ALTER TABLE bunce_runs ADD COLUMN linked BIGINT NOT NULL DEFAULT 0",
+    ),
 )
