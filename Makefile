@@ -81,6 +81,9 @@ requirements: $(READY)  ## Pin the newest versions that fit pyproject.toml.
 	@$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.10 --no-header \
 		--no-annotate --all-extras --group dev --group bench --constraint requirements.txt \
 		--upgrade --output-file tests/benchmarks/requirements.txt
+	@$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.13 --no-header \
+		--no-annotate --extra postgres --extra s3 --group image --constraint requirements.txt \
+		--generate-hashes --upgrade --output-file pipelines/deploy/requirements.txt
 
 $(LOWEST)/.ready: pyproject.toml $(READY)
 	@echo "Installing into $(LOWEST) ..."

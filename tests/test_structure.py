@@ -27,24 +27,36 @@ ALLOWED: dict[str, set[str]] = {
     "loopback": set(),
     "emulator": {"loopback"},
     "model": {"errors", "thresholds"},
+    "failures": {"errors", "model"},
     "records": {"errors", "model", "reject_codes"},
     "store": {"errors", "model", "reject_codes"},
     "api": {"errors", "logs", "model"},
     "telemetry": {"api", "logs", "model", "reject_codes"},
     "settlement": {"api", "errors", "logs", "model"},
     "load": {"api", "errors", "logs", "model", "records", "settlement", "store"},
-    "destination": {"api", "errors", "load", "logs", "model", "records", "store", "telemetry"}
+    "destination": {
+        "api",
+        "errors",
+        "failures",
+        "load",
+        "logs",
+        "model",
+        "records",
+        "store",
+        "telemetry",
+    }
     | {"thresholds"},
     "destinations": {"destination"},  # dlt looks for it by this name
-    "sources": {"destination", "errors", "load", "records", "store"},
+    "sources": {"destination", "errors", "load", "logs", "records", "store"},
     "erasure": {"destination", "errors", "load", "logs", "records", "store"},
     "operations": {"api", "destination", "erasure", "errors", "load", "logs", "model", "records"}
-    | {"run_warnings", "store", "telemetry"},
+    | {"failures", "run_warnings", "store", "telemetry"},
     "testing": {"emulator"},
+    "integrations": {"destination", "errors", "model"},
     "workbench": {"destination", "loopback", "model", "operations", "records", "reject_codes"}
-    | {"store"},
+    | {"run_warnings", "store"},
     "cli": {"destination", "emulator", "erasure", "errors", "load", "logs", "model", "operations"}
-    | {"records", "reject_codes", "run_warnings", "sources", "store", "workbench"},
+    | {"failures", "records", "reject_codes", "run_warnings", "sources", "store", "workbench"},
 }
 KNOW_DLT = {"cli", "destination", "erasure", "logs", "operations", "sources"}
 PURE = {"records", "settlement"}

@@ -76,7 +76,7 @@ def _print(found: Check, *, show_values: bool) -> None:
     columns = ("field", "column", "how", "nulls", "values" if show_values else "shapes")
     rows = [
         dataclasses.asdict(column)
-        | {"nulls": f"{column.nulls:,}" if column.nulls else None}
+        | {"nulls": column.nulls or None}
         | {columns[-1]: "   ".join(column.shapes)}
         for column in found.mapping
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,7 +84,7 @@ def command(
         with Database(url, read_only=True):
             pass  # raises if there is no store
         if ids and not yes:
-            if not sys.stdin.isatty():
+            if not options.can_ask():
                 raise UsageError(options.NO_TERMINAL, remedy="Pass --yes.")
             customers = output.counted(len(set(ids)), "customer")
             question = f"Permanently erase {customers} from account {name}?"
@@ -119,6 +118,8 @@ def _print(erased: Erased, account: str) -> None:
     )
     for path, count in erased.files.items():
         echo(f"  {output.counted(count, 'row')} in {path}")
+    if erased.bunce_ids:
+        echo(f"Their ids in Bunce: {', '.join(erased.bunce_ids)}")
     for customer_id in erased.nowhere:
         echo(f"Nothing found for {customer_id}.")
     for label, names in (

@@ -6,7 +6,7 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
-from dlt_bunce.api.pool import is_loopback
+from dlt_bunce.api.connections import is_loopback
 from dlt_bunce.errors import ConfigurationError
 
 LIVE_URL = "https://api.bunce.so/v1"

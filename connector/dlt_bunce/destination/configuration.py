@@ -98,6 +98,8 @@ class BunceConfiguration(DestinationClientConfiguration):
     """Values for fields that are blank in a row."""
     dead_letter_rows: Literal["full", "keys"] = "full"
     """Whether dead letters keep the full source row (required for replay) or only its key."""
+    on_email_taken: Literal["reject", "link"] = "reject"
+    """Whether a row whose email a customer with another id has in Bunce is rejected, or linked."""
     max_reject_share: Optional[float] = None
     """Maximum fraction of rows rejected or held; above it, the run fails after loading."""
     max_reject_count: Optional[int] = None
@@ -124,9 +126,8 @@ class BunceConfiguration(DestinationClientConfiguration):
         Raises ConfigurationError for a key that does not match its host and for invalid numbers.
         """
         self._check_kinds()
-        self.base_url = checked_base_url(
-            self.base_url, self.credentials.api_key or "", self.allow_host
-        )
+        self.credentials.api_key = _clean_key(self.credentials.api_key)
+        self.base_url = checked_base_url(self.base_url, self.credentials.api_key, self.allow_host)
         self._check_numbers()
         check_version_format(self.version_format)
         if self.default_region is not None:
@@ -228,3 +229,14 @@ class BunceConfiguration(DestinationClientConfiguration):
 
     def __str__(self) -> str:
         return str(self.base_url)
+
+
+def _clean_key(api_key: str | None) -> str:
+    """Return the key without the line break that a file or a secret store may end it with."""
+    key = (api_key or "").strip()
+    if re.search(r"[\s\x00-\x1f\x7f]", key):
+        raise ConfigurationError(
+            "The API key contains a character that no key has, such as a blank or a line break.",
+            remedy="Set DESTINATION__BUNCE__CREDENTIALS__API_KEY again, on one line.",
+        )
+    return key

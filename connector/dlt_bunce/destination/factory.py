@@ -52,6 +52,7 @@ class bunce(Destination[BunceConfiguration, "BunceClient"]):  # noqa: N801
         mapping: dict[str, str] | None = None,
         defaults: dict[str, str] | None = None,
         dead_letter_rows: Literal["full", "keys"] | None = None,
+        on_email_taken: Literal["reject", "link"] | None = None,
         max_reject_share: float | None = None,
         max_reject_count: int | None = None,
         min_rows_share_of_last: float | None = None,

@@ -18,7 +18,7 @@ from dlt_bunce.load.dry_run import Preview
 from dlt_bunce.model import RunSummary
 from dlt_bunce.operations import estimate
 from dlt_bunce.operations.flush import flush_and_run
-from dlt_bunce.store import rate_limits, runs
+from dlt_bunce.store import history, rate_limits, runs
 from dlt_bunce.store.accounts import known_account
 from dlt_bunce.store.database import Database
 
@@ -112,7 +112,7 @@ def _expected(
         share, pause_s = rate_limits.share_of(db, config.budget_scope)
         named = pipeline_name is not None
         found = runs.summaries(db, config.account, pipeline_name=pipeline_name) if named else []
-        answer_s = runs.mean_answer_s(db, config.account)
+        answer_s = history.mean_answer_s(db, config.account)
     last = next((run for run in found if run.read and run.state == "completed"), None)
     pace = dataclasses.replace(pace, share=share, pause_s=pause_s, answer_s=answer_s)
     if account is not None:

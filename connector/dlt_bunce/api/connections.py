@@ -1,18 +1,23 @@
-"""The connections to one workspace, and what of the environment applies to them."""
+"""The connections that all threads of a session share, and what may be logged about them."""
 
 from __future__ import annotations
 
 import ipaddress
+import logging
 import os
+import re
 from http.cookiejar import DefaultCookiePolicy
 from urllib.parse import urlsplit
 
 import requests
 
 from dlt_bunce.api.deadline import DeadlineAdapter
+from dlt_bunce.api.faults import refuse_missing_bundle
+
+_KEPT_IN_LOGS = re.compile(r"(/v1/customers(?:/bulk(?:-update)?)?)(?:[/?][^\s'\")]*)?")
 
 
-def pool(base_url: str, api_key: str, concurrency: int) -> requests.Session:
+def connection_pool(base_url: str, api_key: str, concurrency: int) -> requests.Session:
     """Make connections that threads may share: requests leave nothing behind for others."""
     http = requests.Session()
     http.headers.update(
@@ -30,6 +35,7 @@ def pool(base_url: str, api_key: str, concurrency: int) -> requests.Session:
     http.verify = (
         os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or http.verify
     )
+    refuse_missing_bundle(http.verify)
     http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     # retries are ours: urllib3 does not know what was carried out
     adapter = DeadlineAdapter(
@@ -46,3 +52,12 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def without_ids(record: logging.LogRecord) -> bool:
+    """Filter urllib3's log: what follows /customers holds ids and is left out."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(
+            _KEPT_IN_LOGS.sub(r"\1", arg) if isinstance(arg, str) else arg for arg in record.args
+        )
+    return True
