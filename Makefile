@@ -89,7 +89,7 @@ $(LOWEST)/.ready: pyproject.toml $(READY)
 	@echo "Installing into $(LOWEST) ..."
 	@$(BIN)/uv venv --quiet --clear --python $(PYTHON) $(LOWEST)
 	@$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct \
-		--editable '.[duckdb,emulator,mysql,opentelemetry,postgres,report,s3,sql,ui]' --group test
+		--requirements pyproject.toml --all-extras --group test --editable .
 	@touch $@
 
 clean:  ## Remove what these commands have made.

@@ -15,6 +15,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import metadata
 from pathlib import Path, PurePosixPath
 
 from dlt_bunce.emulator import Behavior, Emulator
@@ -36,8 +37,7 @@ FEATURES: dict[str, tuple[set[str], str, str]] = {
     "ui": ({"ui"}, "ui --port 0 --store-url sqlite:///none.sqlite", "No store exists"),
 }
 NAMED = {"store": "postgres"}
-EXTRAS = ["", "duckdb", "emulator", "mysql", "opentelemetry", "postgres", "report", "s3", "sql"]
-EXTRAS += ["ui"]
+EXTRAS = ["", *sorted(metadata("dlt-bunce").get_all("Provides-Extra") or ())]
 
 
 def run(*words: str | Path, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
