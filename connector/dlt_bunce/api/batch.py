@@ -12,7 +12,10 @@ import pyarrow.compute as pc
 
 
 class Row(NamedTuple):
-    """A row to be settled: its fields, `devices` as JSON, and all of them as the JSON to send."""
+    """A row to be settled: its fields, `devices` as JSON, and all of them as the JSON to send.
+
+    `customer_id` is the id to send: `bunce_id` where Bunce has the customer under another id.
+    """
 
     customer_id: str
     email: str
@@ -22,6 +25,7 @@ class Row(NamedTuple):
     devices: str | None
     payload: str
     indeterminate: bool = False
+    bunce_id: str | None = None
 
     @property
     def content(self) -> dict[str, Any]:
@@ -47,7 +51,7 @@ class Rows(Sequence[Row]):
     """
 
     def __init__(self, table: pa.Table) -> None:
-        self._table = table.select(Row._fields)
+        self._table = _as_sent(table.select(Row._fields))
         payloads = self._table.column("payload").combine_chunks()
         joined = pc.binary_join(pa.ListArray.from_arrays([0, len(payloads)], payloads), ",")
         self.body = b"".join((b'{"customers":[', joined[0].as_buffer(), b"]}"))
@@ -72,6 +76,13 @@ class Rows(Sequence[Row]):
     def indeterminate(self) -> list[int]:
         """Those that an earlier request may have delivered."""
         found: list[int] = pc.indices_nonzero(self._table.column("indeterminate")).to_pylist()
+        return found
+
+    @property
+    def linked(self) -> list[int]:
+        """Those that Bunce has under another id."""
+        is_linked = pc.is_valid(self._table.column("bunce_id"))
+        found: list[int] = pc.indices_nonzero(is_linked).to_pylist()
         return found
 
     def are_shown(self, customers: Mapping[str, Mapping[str, Any]]) -> bool:
@@ -121,15 +132,17 @@ class ValueRow(NamedTuple):
 
 
 class ValueRows(Sequence[ValueRow]):
-    """A table with (at least) customer_id, target_id, and payload; `body` is a request with all of
+    """A table with (at least) sent_id, target_id, and payload; `body` is a request with all of
     them, in a list called `key`.
     """
 
     indeterminate: tuple[int, ...] = ()
     """None: what an earlier request may have delivered is sent again."""
+    linked: tuple[int, ...] = ()
+    """None: ids are those that Bunce has."""
 
     def __init__(self, table: pa.Table, key: str) -> None:
-        self._table = table.select(["customer_id", "target_id", "payload"])
+        self._table = table.select(["sent_id", "target_id", "payload"])
         self._key = key
         payloads = self._table.column("payload").combine_chunks()
         joined = pc.binary_join(pa.ListArray.from_arrays([0, len(payloads)], payloads), ",")
@@ -153,8 +166,15 @@ class ValueRows(Sequence[ValueRow]):
 
     @cached_property
     def _made(self) -> list[ValueRow]:
-        columns = (self._table.column(name).to_pylist() for name in ("customer_id", "target_id"))
+        columns = (self._table.column(name).to_pylist() for name in ("sent_id", "target_id"))
         return list(map(ValueRow, *columns))
+
+
+def _as_sent(table: pa.Table) -> pa.Table:
+    bunce_ids = table.column("bunce_id")
+    if bunce_ids.null_count == len(bunce_ids):
+        return table
+    return table.set_column(0, "customer_id", pc.coalesce(bunce_ids, table.column("customer_id")))
 
 
 def _devices(shown: Any) -> list[Any]:

@@ -15,6 +15,7 @@ EXAMPLES: Mapping[str, str] = {
     "segments": '{ is_vip = "VIP customers" }',
     "timezone": '"Africa/Lagos"',
     "account": '"default"',
+    "allow_host": '"bunce-gateway.example.com"',
     "customers_table": '"customers"',
     "dead_letter_rows": '"full"',
     "default_region": '"NG"',

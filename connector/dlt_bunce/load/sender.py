@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from dlt_bunce.api.client import Session
@@ -48,6 +48,8 @@ class BunceSender:
 
     session: Session
     throttle: Throttle
+    link: bool = False
+    """Whether to find the customer who has the email of a row that is called taken."""
     _capabilities: ApiCapabilities = field(default_factory=ApiCapabilities)
     _stop: threading.Event = field(default_factory=threading.Event)
 
@@ -81,6 +83,7 @@ class BunceSender:
                 lagging=sorted(batch.lagging),
                 probe=probe,
                 hold=not batch.last_try,
+                link=self.link,
                 control=batch.control,
                 stopped=stopped,
             )
@@ -155,6 +158,10 @@ class _ValueCalls:
 
     def find(self, customer_ids: Sequence[str]) -> None:
         """Return None: there is nothing to look up."""
+
+    def find_by_email(self, emails: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+        """Return nobody."""
+        return {}
 
     def pause(self, reply: Reply, attempt: int) -> bool:
         """Wait before another try."""

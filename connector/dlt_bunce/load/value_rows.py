@@ -29,6 +29,7 @@ TO_SEND = pa.schema(
         ("row", pa.int64()),
         ("chunk", pa.int64()),
         ("customer_id", pa.string()),
+        ("sent_id", pa.string()),
         ("target_id", pa.string()),
         ("slot", pa.int64()),
         ("digest", pa.binary()),
@@ -109,7 +110,7 @@ class ChunkValues:
 
 
 class ChangedValues:
-    """The rows of a chunk whose values may have to be sent (`rows`: row, packed, state).
+    """The rows of a chunk whose values may have to be sent (`rows`: as of values.changed).
 
     `to_send` (TO_SEND) is what differs, `rejected` (values.REJECTED) is what cannot be sent,
     `answered` (values.ANSWERED) is not rejected, or no more. `left` has, for each row, how many of
@@ -123,6 +124,7 @@ class ChangedValues:
         is_open = pc.equal(self._states, "open")
         self._all_rows = _flat(rows.column("row"))
         self._rows = self._all_rows.filter(is_open)
+        self._sent_ids = _flat(rows.column("sent_id")).filter(is_open)
         self._packed = _flat(rows.column("packed")).filter(is_open)
         accepted = found.incoming
         if len(self._rows) != accepted.num_rows:
@@ -197,6 +199,7 @@ class ChangedValues:
             "rejected": refused.true_count + column.invalid.true_count,
         }
         rows, ids = self._rows.filter(wanted), self._ids.filter(wanted)
+        sent_ids = self._sent_ids.filter(wanted)
         texts = column.texts.filter(wanted)
         number = len(rows)
         return pa.table(
@@ -204,11 +207,12 @@ class ChangedValues:
                 rows,
                 _repeat(self._found.chunk.number, pa.int64(), number),
                 ids,
+                sent_ids,
                 _repeat(target.id, pa.string(), number),
                 _repeat(target.slot, pa.int64(), number),
                 digests.filter(wanted),
                 _verbs(target, texts),
-                _payloads(target, ids, texts),
+                _payloads(target, sent_ids, texts),
             ],
             schema=TO_SEND,
         )

@@ -44,6 +44,7 @@ WHERE i.digest IS NULL OR c.values_digest IS NULL OR c.values_digest <> i.digest
 # refused, and give way where the ledger has a newer version.
 _CHANGED = """
 SELECT i.row AS row, c.packed_values AS packed,
+  COALESCE(l.bunce_id, i.customer_id) AS sent_id,
   CASE
     WHEN c.delivered_at IS NULL THEN 'waiting'
     WHEN c.rejected_fingerprint = i.fingerprint THEN 'waiting'
@@ -52,6 +53,8 @@ SELECT i.row AS row, c.packed_values AS packed,
   END AS state
 FROM bunce_incoming_values AS i
 LEFT JOIN bunce_customers AS c ON c.account = $1 AND c.customer_id = i.customer_id
+LEFT JOIN bunce_links AS l ON l.account = $1 AND l.customer_id = i.customer_id
+  AND l.status = 'linked'
 WHERE i.digest IS NULL OR c.values_digest IS NULL OR c.values_digest <> i.digest
 """
 
@@ -96,7 +99,8 @@ def any_changed(db: Database, account: str, incoming: pa.Table) -> bool:
 
 
 def changed(db: Database, account: str, incoming: pa.Table) -> pa.Table:
-    """Return the rows (INCOMING) whose values differ from the ledger's: row, packed, and state.
+    """Return the rows (INCOMING) whose values differ from the ledger's: row, packed, state, and
+    sent_id, the customer's id in Bunce.
 
     The state is `open` where values may be sent, `waiting` where the customer is not accepted, and
     `superseded` where the ledger has a newer version.
@@ -108,8 +112,9 @@ def changed(db: Database, account: str, incoming: pa.Table) -> pa.Table:
             found.column("row").cast(pa.int64()),
             _binary(found.column("packed")),
             found.column("state").cast(pa.string()),
+            found.column("sent_id").cast(pa.string()),
         ],
-        names=["row", "packed", "state"],
+        names=["row", "packed", "state", "sent_id"],
     ).sort_by("row")
 
 
