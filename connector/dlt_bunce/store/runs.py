@@ -129,11 +129,12 @@ def finish(
     *,
     started_at: str | None = None,
     ended_at: str | None = None,
+    source: str | None = None,
 ) -> dict[str, int]:
     """Sum the chunks into the run's row and close it; return the run's warnings (code to rows).
 
-    The row is written here if no job has written it. Times are those of `utc_now`, and now by
-    default.
+    The row is written here, with its `source`, if no job has written it. Times are those of
+    `utc_now`, and now by default.
     """
     totals = sum_chunks(db, run_id)
     codes = db.rows(
@@ -143,9 +144,10 @@ def finish(
     )
     now = utc_now()
     db.execute(
-        "INSERT INTO bunce_runs (run_id, pipeline_name, account, state, started_at, number) "
-        "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (run_id, pipeline_name) DO NOTHING",
-        (run_id, pipeline_name, account, state, started_at or now, latest_number(db) + 1),
+        "INSERT INTO bunce_runs (run_id, pipeline_name, account, state, started_at, number, "
+        "source) VALUES ($1, $2, $3, $4, $5, $6, $7) "
+        "ON CONFLICT (run_id, pipeline_name) DO NOTHING",
+        (run_id, pipeline_name, account, state, started_at or now, latest_number(db) + 1, source),
     )
     totals["linked"] = links.count(db, account, run_id=run_id)
     names = ("read", *FATES, "linked")
