@@ -71,7 +71,7 @@ def test_links_are_shown_and_a_removed_one_does_not_come_back(
     assert [link["status"] for link in listed].count("removed") == 2
 
     allowed = run("links", "remove", ids[0], "--allow-again")
-    replay = run("dead-letters", "replay", "--on-email-taken", "link", "--json")
+    replay = run("dead-letters", "replay", "--all", "--on-email-taken", "link", "--json")
     unknown = run("links", "remove", "nobody")
 
     assert allowed.code == 0

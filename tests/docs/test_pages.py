@@ -127,6 +127,7 @@ SETUPS: Mapping[str, Callable[[Path, Emulator], None]] = {
     "how-to/move-the-store.md": a_loaded_file,
     "how-to/recover-a-lost-store.md": a_lost_store,
     "how-to/upgrade.md": a_loaded_file,
+    "how-to/from-a-script.md": nothing,
 }
 
 RECORD = "DLT_BUNCE_TEST_RECORD_PAGES" in os.environ

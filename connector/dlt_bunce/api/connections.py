@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import os
 import re
 from http.cookiejar import DefaultCookiePolicy
+from urllib.parse import urlsplit
 
 import requests
 
@@ -27,7 +29,9 @@ def connection_pool(base_url: str, api_key: str, concurrency: int) -> requests.S
     )
     # .netrc would send its password along; of the environment, only proxies and certificates count
     http.trust_env = False
-    http.proxies.update(requests.utils.get_environ_proxies(base_url))
+    if not is_loopback(urlsplit(base_url).hostname or ""):
+        # a proxy would get the key and the rows in clear, and reach a host of its own
+        http.proxies.update(requests.utils.get_environ_proxies(base_url))
     http.verify = (
         os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or http.verify
     )
@@ -40,6 +44,14 @@ def connection_pool(base_url: str, api_key: str, concurrency: int) -> requests.S
     for scheme in ("https://", "http://"):
         http.mount(scheme, adapter)
     return http
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host name or address is this machine's loopback interface."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def without_ids(record: logging.LogRecord) -> bool:

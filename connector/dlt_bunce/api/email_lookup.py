@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dlt_bunce.api.lookup import TOO_MANY, Customer, customers_of, fits_a_list, portion, read_page
@@ -29,7 +29,7 @@ class EmailLookup:
         self._answered = False
         self._most = _MAX_EMAILS
 
-    def find(self, emails: Iterable[str], control: str | None) -> dict[str, list[Customer]]:
+    def find(self, emails: Sequence[str], control: str | None) -> dict[str, list[Customer]]:
         """Return everybody who has each of `emails`; one that cannot be looked up is left out.
 
         `control` is the email of some customer who exists. Case makes no difference. Raises what
@@ -43,9 +43,10 @@ class EmailLookup:
             most = self._most
             now = portion(left, most)
             alone = len(now) == 1
-            last = [] if control is None or alone else [control.lower()]
-            page = self._all_pages([*(e for e in now if e.lower() not in last), *last])
-            cut = page is None or not set(last) <= set(map(_email_of, page))
+            last = [] if control is None or alone else [control]
+            others = (email for email in now if alone or email.lower() != str(control).lower())
+            page = self._all_pages([*others, *last])
+            cut = page is None or not {e.lower() for e in last} <= set(map(_email_of, page))
             if cut and not alone and self._works:
                 self._most = max(1, len(now) // 2)
                 continue

@@ -43,6 +43,7 @@ class bunce(Destination[BunceConfiguration, "BunceClient"]):  # noqa: N801
         requests_per_minute: int | None = None,
         egress: str | None = None,
         timeout_s: float | None = None,
+        allow_host: str | None = None,
         default_region: str | None = None,
         lowercase_email: bool | None = None,
         devices: Literal["lenient", "strict"] | None = None,
