@@ -287,5 +287,5 @@ def test_a_folder_has_one_format_and_what_may_be_something_else_is_not_data() ->
 
 
 def test_web_addresses_say_what_to_do() -> None:
-    with pytest.raises(SourceError, match="Web addresses are not read"):
+    with pytest.raises(SourceError, match=r"https:.*Download the file"):
         open_source("https://example.com/people.csv")

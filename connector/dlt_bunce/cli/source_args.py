@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from dlt_bunce.cli.failures import BAD_URL
 from dlt_bunce.errors import MappingError, SourceError
+from dlt_bunce.failures.known import BAD_URL
 
 if TYPE_CHECKING:
     import dlt
@@ -37,18 +37,39 @@ class Origin:
     encoding: str | None = None
     sheet: str | None = None
 
+    @cached_property
+    def location(self) -> str:
+        """The source itself. Raises SourceError if it contains a password."""
+        from dlt_bunce.sources.locations import has_password
+
+        if has_password(self.source):
+            raise SourceError(
+                "The source URL contains a password, and command-line arguments are visible in the "
+                "process list.",
+                remedy="Put the URL in an environment variable and pass env:NAME instead.",
+            )
+        return self.source
+
     @property
     def hints(self) -> Mapping[str, str]:
         """Field (or "version") to column. Raises MappingError."""
         hints = parse_maps(self.maps)
         return hints | ({"version": self.version_column} if self.version_column else {})
 
+    @property
+    def label(self) -> str:
+        """What people call the source: the name of its table, or of its file or folder."""
+        if self.table or self.query:
+            return self.table or "query"
+        *folders, last = self.source.rstrip("/").split("/")
+        return "/".join([*folders[-1:], last]) if "*" in last else last
+
     @cached_property
     def columns(self) -> list[str]:
         """The columns of a local file, in order; empty for other sources. Raises SourceError."""
         from dlt_bunce.sources import file_columns
 
-        return file_columns(self.source, self._reading)
+        return file_columns(self.location, self._reading)
 
     @property
     def _reading(self) -> Reading:
@@ -83,7 +104,7 @@ class Origin:
 
         try:
             resource = open_source(
-                self.source, table=self.table, query=self.query, reading=self._reading
+                self.location, table=self.table, query=self.query, reading=self._reading
             )
         except ValueError:  # its text may hold part of the URL, and so of a password
             raise SourceError(BAD_URL) from None
@@ -98,7 +119,7 @@ class Origin:
         try:
             resource = shard_source(
                 pipeline,
-                self.source,
+                self.location,
                 shard,
                 table=self.table,
                 query=self.query,

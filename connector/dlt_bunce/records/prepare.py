@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from dlt_bunce.errors import ConfigurationError, MappingError
 from dlt_bunce.records.cells import LETTER_ID
 from dlt_bunce.records.column import Column, any_true, none_of
+from dlt_bunce.records.defects import Defects, other_defects
 from dlt_bunce.records.devices import parse_devices
 from dlt_bunce.records.duplicates import DUPLICATES, marked
 from dlt_bunce.records.emails import parse_emails
@@ -39,6 +40,7 @@ REJECTED_SCHEMA = pa.schema(
     + [(name, pa.string()) for name in ("customer_id", "code", "field", "message", "fingerprint")]
     + [("email", pa.string())]
     + [("version", pa.int64())]
+    + [("other_defects", pa.string())]
 )
 
 NOTES: Mapping[str, Sequence[str]] = {
@@ -73,7 +75,8 @@ class Prepared:
 
     `accepted`: row (index into the source), the six fields, fingerprint, version.
     `rejected`: row, customer_id (null if unusable), code, field, message, fingerprint, email (null
-    if unusable), version. The fingerprint of a row without an id covers all its columns.
+    if unusable), version, other_defects (JSON, null if there is one defect only). The fingerprint
+    of a row without an id covers all its columns.
     `warnings`: number of rows, whatever their fate, by code of WARNINGS.
     """
 
@@ -198,12 +201,14 @@ def _rejected(
         return REJECTED_SCHEMA.empty_table()
     nothing = pa.nulls(bad.true_count, pa.string())
     code, at_fault, message = nothing, nothing, nothing
+    defects: list[Defects] = []
     # from the last field to the first, so that the first failing field is the one reported
     for name in reversed(FIELDS):
         column = filled[name].filter(bad)
         refused = _refused(name, column)
         kind = pc.if_else(column.invalid, f"invalid_{name}", f"missing_{name}")
         reason = pc.coalesce(column.reason, pa.scalar(_missing_reason(name, mapping)))
+        defects.insert(0, Defects(name, refused, kind, reason))
         code = pc.if_else(refused, kind, code)
         at_fault = pc.if_else(refused, name, at_fault)
         message = pc.if_else(refused, reason, message)
@@ -218,6 +223,7 @@ def _rejected(
         ),
         parsed["email"].values.filter(bad),
         versions.filter(bad),
+        other_defects(defects),
     ]
     return with_unreadable(pa.Table.from_arrays(arrays, schema=REJECTED_SCHEMA), source)
 
