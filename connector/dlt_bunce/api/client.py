@@ -58,7 +58,7 @@ class Session:
         self._http = _pool(base_url, api_key, concurrency)
         self._traffic = Traffic()
         self._lock = threading.Lock()
-        self._lookup = Lookup(self._get)
+        self._lookup = Lookup(self.get)
         self.stopping = threading.Event()
         for name in ("urllib3.connectionpool", "urllib3.connection"):
             logging.getLogger(name).addFilter(_without_ids)
@@ -94,7 +94,7 @@ class Session:
 
         Raises CredentialsError when the key is refused, UnavailableError when nobody answers.
         """
-        reply = self._get("/customers", {"per_page": "1"})
+        reply = self.get("/customers", {"per_page": "1"})
         if reply.status in (401, 403):
             raise CredentialsError(
                 f"Bunce at {self.base_url} refuses the API key (HTTP {reply.status}).",
@@ -152,7 +152,8 @@ class Session:
             self._observer.waited(wait, "retry")
         return not self.stopping.is_set()
 
-    def _get(self, path: str, query: Mapping[str, str]) -> Reply:
+    def get(self, path: str, query: Mapping[str, str]) -> Reply:
+        """Return the answer to a GET, which is tried again while there is none for good."""
         attempt = 1
         template = path if path == "/customers" else "/customers/{customer_id}"
         while True:

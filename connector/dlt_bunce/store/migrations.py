@@ -227,4 +227,15 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # for dead letters without a customer id: matches the customer once it arrives with an id
         "ALTER TABLE bunce_dead_letters ADD COLUMN email_digest TEXT",
     ),
+    (
+        # what the last probe of an account found; contradicted: what a load found otherwise since
+        """CREATE TABLE bunce_probes (
+            account TEXT NOT NULL PRIMARY KEY,
+            host TEXT NOT NULL,
+            probed_at TEXT NOT NULL,
+            answers TEXT NOT NULL,
+            figures TEXT NOT NULL,
+            report TEXT NOT NULL,
+            contradicted TEXT)""",
+    ),
 )
