@@ -18,7 +18,7 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "load.mapped": "which source column maps to which field, and how the mapping was chosen",
         "load.finished": "a file is settled: its row counts by fate",
         "load.waiting": "another run has claimed some of the rows; waiting until its lease ends",
-        "probe.finished": "a probe has ended: requests sent, and test customers it may have created",
+        "probe.finished": "a probe ended: requests sent, test customers that may have been created",
         "probe.cut_short": "a probe has used up its requests; questions that are left are unknown",
         "run.waiting": "another run holds the working folder; waiting for up to at_most_s",
         "package.given_up": "a package failed before any of its rows was sent, because of a "

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from dlt_bunce.destination.configuration import BunceConfiguration
     from dlt_bunce.probe.report import ProbeReport
 
+_SHOWN = 60
+"""Characters of the evidence in the table."""
 _PREFIX = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38}[A-Za-z0-9])?")
 
 
@@ -124,11 +126,13 @@ def _confirm(config: BunceConfiguration, max_batch: int, *, live: bool, prefix: 
 
 
 def _print(report: ProbeReport, file: Path | None) -> None:
+    from dlt_bunce.probe.questions import QUESTIONS
+
     rows = [
         {
-            "question": finding.question,
+            "question": QUESTIONS[finding.question].title,
             "answer": finding.answer,
-            "evidence": finding.evidence,
+            "evidence": _shortened(finding.evidence),
             "what it means for loads": finding.meaning,
         }
         for finding in report.findings
@@ -145,3 +149,8 @@ def _print(report: ProbeReport, file: Path | None) -> None:
 
 def _is_local(config: BunceConfiguration) -> bool:
     return config.host.split(":")[0] in {"localhost", "127.0.0.1"}
+
+
+def _shortened(text: str) -> str:
+    """Return as much of the evidence as fits a table; the report has all of it."""
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

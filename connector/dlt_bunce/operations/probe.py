@@ -19,10 +19,10 @@ from dlt_bunce.errors import (
     UnavailableError,
 )
 from dlt_bunce.logs import logger
+from dlt_bunce.probe.creating import NoCustomerError
 from dlt_bunce.probe.customers import MarkedCustomers
 from dlt_bunce.probe.inquiry import Inquiry, RefusedAccountError
 from dlt_bunce.probe.plan import ask_everything, max_requests
-from dlt_bunce.probe.creating import NoCustomerError
 from dlt_bunce.probe.report import ProbeReport, all_questions
 from dlt_bunce.probe.steps import Bulk, Get, Step, Wait
 from dlt_bunce.store.database import utc_now

@@ -25,8 +25,9 @@ class NoCustomerError(Exception):
 
 def create_base(inquiry: Inquiry) -> Asking[None]:
     """Create the customers that the other questions are about. Raises NoCustomerError."""
-    outcome = yield from _first(inquiry)
-    inquiry.base = list(outcome.sent)
+    first = yield from _first(inquiry)
+    inquiry.base = list(first.sent)
+    _note_success(inquiry, first)
     while inquiry.rows > 1:
         outcome = yield from inquiry.send("create", inquiry.customers.several(inquiry.rows))
         if not isinstance(outcome.read, TooLarge):
@@ -34,7 +35,7 @@ def create_base(inquiry: Inquiry) -> Asking[None]:
         _too_large(inquiry, outcome)
     if inquiry.rows > 1 and outcome.is_accepted:
         inquiry.base += outcome.sent
-    _note_success(inquiry, outcome)
+        _note_success(inquiry, outcome)
 
 
 def send_nobody(inquiry: Inquiry) -> Asking[None]:
@@ -43,6 +44,15 @@ def send_nobody(inquiry: Inquiry) -> Asking[None]:
     if reply.arrival == "answered" and reply.status < 500:
         well = reply.is_well and reply.flag is not False
         inquiry.note("empty_batch", "accepted" if well else "refused", reply)
+
+
+def note_size(inquiry: Inquiry, outcome: Outcome) -> None:
+    """Note a batch that was accepted as the largest so far, and how long it took."""
+    size, seconds = len(outcome.sent), outcome.reply.seconds
+    told = f"{size} in {seconds:.2f} s"
+    inquiry.note("largest_batch", str(size), told)
+    inquiry.note("row_time", f"{1000 * seconds / size:.1f} ms", told)
+    inquiry.figures |= {"largest_batch": size, "seconds_per_row": seconds / size}
 
 
 def flag_of(reply: Reply) -> str:
@@ -71,8 +81,7 @@ def _too_large(inquiry: Inquiry, outcome: Outcome) -> None:
 
 
 def _note_success(inquiry: Inquiry, outcome: Outcome) -> None:
-    if not outcome.is_accepted:
-        return
+    note_size(inquiry, outcome)
     inquiry.note("create_status", str(outcome.reply.status), outcome)
     inquiry.note("success_flag", flag_of(outcome.reply), outcome)
     sent = [customer["customer_id"] for customer in outcome.sent]

@@ -21,6 +21,8 @@ from dlt_bunce.settlement.capabilities import is_about_the_account
 from dlt_bunce.settlement.messages import Accepted, Rejected
 
 _TYPES = {"indeterminate": pa.bool_()}
+ROWS = 24
+"""Customers in a test batch."""
 _MAX_PAGES = 3
 _MAX_LISTS = 3
 """Requests that a look-up of many ids may take; the others are not looked up."""
@@ -76,7 +78,7 @@ class Inquiry:
 
     customers: MarkedCustomers
     max_batch: int
-    rows: int = 24
+    rows: int = ROWS
     base: list[Customer] = field(default_factory=list)
     lists: bool = False
     paths: bool = False
@@ -117,23 +119,27 @@ class Inquiry:
     def find(self, ids: Sequence[str]) -> Asking[dict[str, Customer | None]]:
         """Look up customers: what is known of each, None for one that is not there.
 
-        An id that is not in the result was not looked up.
+        An id that is not in the result was not looked up, as one that would not survive a list.
         """
+        ids = [customer_id for customer_id in ids if "," not in customer_id]
         if not ids or not (self.lists or self.paths):
             return {}
-        for seconds in self.lag[:-1]:
-            yield Wait(seconds)
-            yield from self._some(ids)
-        yield Wait(self.lag[-1])
+        yield from self.outwait_lag()
         found: dict[str, Customer | None] = {}
         for _ in range(_MAX_LISTS):
-            left = ids[len(found) :]
-            some = (yield from self._some(left)) if left else None
-            if some is None:
+            left = [customer_id for customer_id in ids if customer_id not in found]
+            some = (yield from self._some(left)) if left else {}
+            if not some:
                 break
-            asked = left[: self.max_ids] if self.lists else left[:1]
-            found |= {customer_id: some.get(customer_id) for customer_id in asked}
+            found |= some
         return found
+
+    def outwait_lag(self) -> Asking[None]:
+        """Wait, with as many look-ups in between, as it took until one saw a write."""
+        for seconds in self.lag[:-1]:
+            yield Wait(seconds)
+            yield from self._some([self.base[0]["customer_id"]])
+        yield Wait(self.lag[-1])
 
     def content(self, outcome: Outcome, customer_id: str) -> Asking[Customer | None]:
         """Return a customer after a request: as looked up, or else as the reply shows it."""
@@ -159,13 +165,19 @@ class Inquiry:
         assert page is not None  # noqa: S101
         return first, Page(customers, page.cursor, page.more)
 
-    def _some(self, ids: Sequence[str]) -> Asking[dict[str, Customer] | None]:
-        """Look up the first of the ids, as many as one request takes."""
-        if self.lists:
-            _, page = yield from self.listed("customer_ids", ids[: self.max_ids])
-            return None if page is None else page.customers
-        reply = yield Get(customer_id=ids[0])
-        return by_id(customers_of(reply.document or {})) if reply.is_well else {}
+    def _some(self, ids: Sequence[str]) -> Asking[dict[str, Customer | None]]:
+        """Look up the first of the ids, as many as one request tells of."""
+        if not self.lists:
+            reply = yield Get(customer_id=ids[0])
+            shown = by_id(customers_of(reply.document or {})) if reply.is_well else {}
+            return {ids[0]: shown.get(ids[0])}
+        asked = ids[: self.max_ids]
+        _, page = yield from self.listed("customer_ids", asked)
+        if page is None:
+            return {}
+        # on pages that were not all read, nobody is known to be absent
+        told = list(page.customers) if page.more else asked
+        return {customer_id: page.customers.get(customer_id) for customer_id in told}
 
 
 def is_too_many(reply: Reply) -> bool:

@@ -33,6 +33,7 @@ def widen(inquiry: Inquiry, ids: Sequence[str]) -> Asking[None]:
     """Ask for as many of the ids, all of which exist, as fit one request."""
     if inquiry.lists and inquiry.answer("lookup_overflow") == "not met":
         known = inquiry.max_ids
+        yield from inquiry.outwait_lag()
         yield from _try_many(inquiry, _that_fit(ids))
         inquiry.max_ids = max(known, inquiry.max_ids)
 
@@ -70,8 +71,8 @@ def _judge_list(inquiry: Inquiry, newest: str, reply: Reply, page: Page) -> Aski
         return
     if page.customers.keys() == {newest}:
         nobody = inquiry.customers.one()["customer_id"]
-        reply, page = yield from _list(inquiry, "customer_ids", nobody)
-        inquiry.lists = page is not None and not page.customers
+        reply, others = yield from _list(inquiry, "customer_ids", nobody)
+        inquiry.lists = others is not None and not others.customers
     works = inquiry.lists
     inquiry.note("lookup_by_id", "works" if works else "filter ignored", reply)
     if works:
@@ -112,14 +113,16 @@ def _try_many(inquiry: Inquiry, ids: Sequence[str]) -> Asking[None]:
     most, overflow, evidence = len(ids), "not met", ""
     while most > 1:
         reply, page = yield from inquiry.listed("customer_ids", ids[:most])
-        if page is not None and page.customers.keys() >= set(ids[:most]):
+        seen = 0 if page is None else len(page.customers)
+        if seen == most:
             evidence = f"{most} of {most} found"
             break
         if page is None and not is_too_many(reply):
             return
-        overflow = "refused" if page is None else "cut"
-        seen = 0 if page is None else len(page.customers)
-        inquiry.note("lookup_overflow", overflow, f"HTTP {reply.status}, {seen} of {most} found")
+        if page is None or not page.more:
+            overflow = "refused" if page is None else "cut"
+            told = f"HTTP {reply.status}, {seen} of {most} found"
+            inquiry.note("lookup_overflow", overflow, told)
         most = min(most // 2, seen or most)
     inquiry.max_ids = max(1, most)
     inquiry.note("lookup_ids", "all asked" if overflow == "not met" else str(most), evidence)

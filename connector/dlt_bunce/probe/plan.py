@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from dlt_bunce.probe import creating, looking_up, repeating
-from dlt_bunce.probe.inquiry import Inquiry
+from dlt_bunce.probe import creating, failing, forms, looking_up, repeating, sizes, updating
+from dlt_bunce.probe.inquiry import ROWS, Inquiry
 from dlt_bunce.probe.steps import Asking
 
+_REQUESTS = 140
+"""Requests that all questions but the sizes of batches take at most, retries included."""
+_CUSTOMERS = 8 * ROWS + 80
+"""Customers that they create at most."""
 
-MAX_REQUESTS = 150
-"""Requests that a probe sends at most, with its retries."""
 
-
-def max_requests(_max_batch: int) -> int:
+def max_requests(max_batch: int) -> int:
     """Return how many requests a probe sends at most."""
-    return MAX_REQUESTS
+    return _REQUESTS + len(sizes.sizes(max_batch))
 
 
 def max_customers(max_batch: int) -> int:
     """Return how many test customers a probe creates at most."""
-    return 100
+    return _CUSTOMERS + sum(sizes.sizes(max_batch))
 
 
 def ask_everything(inquiry: Inquiry) -> Asking[None]:
@@ -30,4 +31,12 @@ def ask_everything(inquiry: Inquiry) -> Asking[None]:
     yield from repeating.repeat_email(inquiry)
     yield from repeating.repeat_id_in_batch(inquiry)
     yield from repeating.repeat_email_in_batch(inquiry)
+    yield from failing.fail_rows(inquiry)
+    yield from updating.update_one_field(inquiry)
+    yield from updating.update_unknown(inquiry)
+    yield from updating.update_email(inquiry)
+    yield from updating.update_null(inquiry)
+    yield from forms.try_forms(inquiry)
+    ids = yield from sizes.grow_batches(inquiry)
+    yield from looking_up.widen(inquiry, ids)
     yield from looking_up.try_pages(inquiry)

@@ -26,8 +26,10 @@ class Question:
         """Return what an answer means for loads. Raises KeyError for one that cannot be given."""
         if answer == UNKNOWN:
             return "loads find out by themselves"
-        return self.meanings[answer] if answer in self.meanings or not self.otherwise else (
-            self.otherwise
+        return (
+            self.meanings[answer]
+            if answer in self.meanings or not self.otherwise
+            else (self.otherwise)
         )
 
 

@@ -32,7 +32,7 @@ def repeat_email(inquiry: Inquiry) -> Asking[None]:
 
 def repeat_id_in_batch(inquiry: Inquiry) -> Asking[None]:
     """Create a customer twice in one request, with two names."""
-    if inquiry.rows < 2:  # noqa: PLR2004
+    if inquiry.rows < 2:
         return
     first = inquiry.customers.one()
     second = first | {"first_name": CHANGED_NAME}
@@ -49,7 +49,7 @@ def repeat_id_in_batch(inquiry: Inquiry) -> Asking[None]:
 
 def repeat_email_in_batch(inquiry: Inquiry) -> Asking[None]:
     """Create two customers with one new email in one request."""
-    if inquiry.rows < 2:  # noqa: PLR2004
+    if inquiry.rows < 2:
         return
     first = inquiry.customers.one()
     second = inquiry.customers.one(email=first["email"])

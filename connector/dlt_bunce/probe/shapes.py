@@ -16,8 +16,7 @@ _MAX_TEXT = 120
 _MAX_KEYS = 12
 _MAX_DEPTH = 5
 _SHORT_NUMBER = 3
-_WORDS = frozenset(
-    """
+_USUAL = """
     a account active address allowed already an and any api are array as at attribute attributes
     bad batch be been before body bulk by bytes cannot change changed character characters conflict
     contain count country create created creating customer customers data database date deleted
@@ -33,8 +32,8 @@ _WORDS = frozenset(
     validation value values was were went while with workspace wrong you your zero
     customer_id customer_ids device_id device_type device_token email_address first_name last_name
     per_page phone_no
-    """.split()
-)
+    """
+_WORDS = frozenset(_USUAL.split())
 _EMAIL = re.compile(r"[^\s\"'`<>(),;]+@[^\s\"'`<>(),;]+")
 _KEY = re.compile(r"[A-Za-z_][A-Za-z_]{0,39}")
 _PART = re.compile(r"<(?:id|email|phone)>|[^\W\d]+|\d+")
@@ -42,6 +41,8 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _TOLD = frozenset({"message", "errors", "error", "detail", "details"})
 """Keys below which texts are messages."""
+
+_LATE = {"data": 1, "meta": 2}
 
 
 class Shapes:
@@ -75,7 +76,7 @@ class Shapes:
         if isinstance(value, list):
             if not value:
                 return "[]"
-            return f"[{len(value)} × {self._shape(value[0], told=told, depth=depth + 1)}]"
+            return f"[{len(value)} x {self._shape(value[0], told=told, depth=depth + 1)}]"
         if isinstance(value, str):
             return f'"{self.words(value)}"' if told else self._kind(value)
         if isinstance(value, bool) or value is None:
@@ -83,7 +84,9 @@ class Shapes:
         return "number"
 
     def _members(self, value: Mapping[str, Any], told: bool, depth: int) -> Iterator[str]:
-        for number, (key, member) in enumerate(value.items()):
+        # what an answer says first, then what it shows
+        members = sorted(value.items(), key=lambda member: _LATE.get(member[0], 0))
+        for number, (key, member) in enumerate(members):
             if number == _MAX_KEYS:
                 yield "…"
                 return
