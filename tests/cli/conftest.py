@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import click.testing
@@ -42,6 +46,7 @@ class Done:
 
 
 Run = Callable[..., Done]
+Terminal = Callable[..., str]
 
 
 @pytest.fixture
@@ -78,6 +83,42 @@ def program(run: Run, program_file: Path) -> Run:
         return Done(done.stdout, done.stderr, done.returncode)
 
     return run_program
+
+
+@pytest.fixture
+def on_a_terminal(program_file: Path) -> Terminal:
+    """Run the command on a terminal, answer what is asked, and return what is seen."""
+    return partial(_run, program_file)
+
+
+def _run(
+    program: Path, *words: str, answers: Mapping[str, str] = MappingProxyType({}), code: int = 0
+) -> str:
+    ours, theirs = pty.openpty()
+    waiting = dict(answers)
+    with subprocess.Popen(
+        [program, *words],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,  # a prompt must not reach the terminal that the tests run on
+    ) as running:
+        os.close(theirs)
+        shown = b""
+        while part := _read(ours):
+            shown += part
+            for asked in [asked for asked in waiting if asked.encode() in shown]:
+                os.write(ours, waiting.pop(asked).encode())
+        os.close(ours)
+        assert running.wait(30) == code, shown.decode()
+    return shown.decode()
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 4096)
+    except OSError:  # Linux says so when the other side has closed
+        return b""
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

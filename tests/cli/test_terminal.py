@@ -2,55 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import subprocess
-from collections.abc import Callable, Mapping
-from functools import partial
-from pathlib import Path
-from types import MappingProxyType
-
 import pytest
 
 from dlt_bunce.emulator import Behavior, Emulator
 
-from .conftest import Run, people, write
-
-Terminal = Callable[..., str]
-
-
-@pytest.fixture
-def on_a_terminal(program_file: Path) -> Terminal:
-    """Run the command on a terminal, answer what is asked, and return what is seen."""
-    return partial(_run, program_file)
-
-
-def _run(program: Path, *words: str, answers: Mapping[str, str] = MappingProxyType({})) -> str:
-    ours, theirs = pty.openpty()
-    waiting = dict(answers)
-    with subprocess.Popen(
-        [program, *words],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,  # a prompt must not reach the terminal that the tests run on
-    ) as running:
-        os.close(theirs)
-        shown = b""
-        while part := _read(ours):
-            shown += part
-            for asked in [asked for asked in waiting if asked.encode() in shown]:
-                os.write(ours, waiting.pop(asked).encode())
-        os.close(ours)
-        assert running.wait(30) == 0, shown.decode()
-    return shown.decode()
-
-
-def _read(terminal: int) -> bytes:
-    try:
-        return os.read(terminal, 4096)
-    except OSError:  # Linux says so when the other side has closed
-        return b""
+from .conftest import Run, Terminal, people, write
 
 
 @pytest.mark.usefixtures("run")

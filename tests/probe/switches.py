@@ -195,3 +195,23 @@ NOT_TOLD = {
     "suspended",
 }
 """Switches that a probe does not ask about, or that end it."""
+
+_FEWER = {"lookup_ids": {"all asked", "3", "17", "37", "38", "43"}, "lookup_overflow": {"not met"}}
+_SMALLER = {
+    "largest_batch": {"24", "50"},
+    "larger_batch": {"HTTP 413 at 50", "HTTP 413 at 100", "HTTP 422 at 50"},
+}
+
+HIDES: dict[tuple[str, ...], dict[str, set[str]]] = {
+    # one text for all errors is written in no other form; forms with positions list a row once
+    ("error_words", "error_form"): {"errors_form": {"texts"}},
+    ("errors", "error_form"): {"errors_list": {"all"}},
+    # with fewer customers or smaller pages, look-ups are tried with other numbers of ids
+    ("max_batch", "lookup_max_ids"): _FEWER,
+    ("max_body_bytes", "lookup_max_ids"): _FEWER,
+    ("max_per_page", "lookup_max_ids"): _FEWER,
+    ("id_pattern", "lookup_max_ids"): _FEWER,
+    # a limit in bytes is another number of customers when ids are shorter
+    ("max_body_bytes",): _SMALLER,
+}
+"""Switches that change what can be seen of others, and the answers that are right then as well."""

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import random
-import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import quote
 
 import requests
 from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 
-from dlt_bunce.api.deadline import DeadlineAdapter, deadline
+from dlt_bunce.api.connections import connection_pool
+from dlt_bunce.api.deadline import deadline
 from dlt_bunce.api.lookup import Lookup, Page
 from dlt_bunce.api.observer import UNOBSERVED, Observer, RequestInfo
 from dlt_bunce.api.rate_limit import RateLimiter
@@ -32,7 +29,6 @@ MAX_ANSWER_BYTES = 32_000_000
 """Bytes of an answer that are read, decompressed: a full page or batch has less than 2 MB."""
 _PIECE_BYTES = 65_536
 _LATE = "no answer in time"
-_KEPT_IN_LOGS = re.compile(r"(/v1/customers(?:/bulk(?:-update)?)?)(?:[/?][^\s'\")]*)?")
 
 
 class Session:
@@ -48,20 +44,20 @@ class Session:
         concurrency: int = 4,
         retry: RetryPolicy | None = None,
         observer: Observer = UNOBSERVED,
+        lookup_ids: int | None = None,
     ) -> None:
+        """`lookup_ids`: how many ids a look-up is known to take, None if nothing is known."""
         self.base_url = base_url
         self._observer = observer
         self._pace = pace
         self._timeout = (min(_CONNECT_TIMEOUT_S, timeout_s), timeout_s)
         self._deadline_s = sum(self._timeout)
         self._retry = retry or RetryPolicy()
-        self._http = _pool(base_url, api_key, concurrency)
+        self._http = connection_pool(base_url, api_key, concurrency)
         self._traffic = Traffic()
         self._lock = threading.Lock()
-        self._lookup = Lookup(self.get)
+        self._lookup = Lookup(self.get, lookup_ids)
         self.stopping = threading.Event()
-        for name in ("urllib3.connectionpool", "urllib3.connection"):
-            logging.getLogger(name).addFilter(_without_ids)
 
     def close(self) -> None:
         """Close the pool, and what the rate limiter holds."""
@@ -236,41 +232,6 @@ class Session:
             traffic.wait_seconds += waited
             traffic.answer_seconds += reply.seconds
             traffic.slowest_answer_seconds = max(traffic.slowest_answer_seconds, reply.seconds)
-
-
-def _pool(base_url: str, api_key: str, concurrency: int) -> requests.Session:
-    """Make connections that threads may share: requests leave nothing behind for others."""
-    http = requests.Session()
-    http.headers.update(
-        {
-            "X-Authorization": api_key.encode(),
-            "Accept": "application/json",
-            "User-Agent": "dlt-bunce",
-        }
-    )
-    # .netrc would send its password along; of the environment, only proxies and certificates count
-    http.trust_env = False
-    http.proxies.update(requests.utils.get_environ_proxies(base_url))
-    http.verify = (
-        os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or http.verify
-    )
-    http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    # retries are ours: urllib3 does not know what was carried out
-    adapter = DeadlineAdapter(
-        pool_connections=1, pool_maxsize=concurrency, max_retries=0, pool_block=True
-    )
-    for scheme in ("https://", "http://"):
-        http.mount(scheme, adapter)
-    return http
-
-
-def _without_ids(record: logging.LogRecord) -> bool:
-    """Filter urllib3's log: what follows /customers holds ids and is left out."""
-    if isinstance(record.args, tuple):
-        record.args = tuple(
-            _KEPT_IN_LOGS.sub(r"\1", arg) if isinstance(arg, str) else arg for arg in record.args
-        )
-    return True
 
 
 def _content(response: requests.Response) -> bytes | None:

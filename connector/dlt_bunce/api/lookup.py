@@ -50,15 +50,16 @@ class Lookup:
     customer, an id that cannot exist shows once whether the filter is obeyed.
     """
 
-    def __init__(self, get: Get) -> None:
+    def __init__(self, get: Get, max_ids: int | None = None) -> None:
+        """`max_ids`: how many ids a look-up is known to take where more are refused or ignored."""
         self._get = get
         self._works: bool | None = None
         self._works_by_path = False
         self._control: str | None = None
         self._others_exist = False
-        self._most = MAX_IDS
+        self._most = min(max_ids or MAX_IDS, MAX_IDS)
         self._largest_answered = 0
-        self._widens = True
+        self._widens = max_ids is None
 
     def note(self, reply: Reply) -> None:
         """Take a control id from any listing."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dlt_bunce.destination.configuration import BunceConfiguration
     from dlt_bunce.model import RunSummary
     from dlt_bunce.operations.estimate import ThroughputEstimate
+    from dlt_bunce.store.probes import Probed
 
 _WILL = {"created": "create", "updated": "update", "skipped": "skip", "deferred": "leave for later"}
 
@@ -43,7 +44,7 @@ def command(
         from dlt_bunce.operations import estimate as forecast
 
         config, preview = _preview(origin, store_url, account)
-        last, pace = _known(config, origin.pipeline_name(config.store_url, config.account))
+        last, pace, probed = _known(config, origin.pipeline_name(config.store_url, config.account))
         found = {
             "mapping": [
                 dataclasses.asdict(column)
@@ -57,7 +58,7 @@ def command(
             "warnings": [
                 dataclasses.asdict(warning)
                 for warning in forecast.warnings(
-                    preview, default_region=config.default_region, last=last
+                    preview, default_region=config.default_region, last=last, probed=probed
                 )
             ],
         }
@@ -102,12 +103,16 @@ def _preview(
 
 def _known(
     config: BunceConfiguration, pipeline_name: str
-) -> tuple[RunSummary | None, ThroughputEstimate]:
-    """Return the pipeline's last complete run and the pace to expect of the next one."""
+) -> tuple[RunSummary | None, ThroughputEstimate, Probed | None]:
+    """Return the pipeline's last complete run, the pace to expect of the next one, and the probe
+    that it starts from.
+    """
+    from dlt_bunce.load.probed import batch_sizes, in_force
     from dlt_bunce.operations.estimate import ThroughputEstimate
     from dlt_bunce.store import rate_limits, runs
     from dlt_bunce.store.accounts import known_account
     from dlt_bunce.store.database import Database
+    from dlt_bunce.store.probes import latest_probe
 
     pace = ThroughputEstimate(
         config.batch_size,
@@ -117,21 +122,27 @@ def _known(
     )
     database = Database(config.store_url, read_only=True)
     if not database.exists():
-        return None, pace
+        return None, pace, None
     with database as db:
         account = known_account(db, config.account, config.credentials.api_key, host=config.host)
         share, pause_s = rate_limits.share_of(db, config.budget_scope)
         found = runs.summaries(db, config.account, pipeline_name=pipeline_name)
         answer_s = runs.mean_answer_s(db, config.account)
+        probed = in_force(latest_probe(db, config.account, host=config.host))
     last = next((run for run in found if run.read and run.state == "completed"), None)
-    pace = dataclasses.replace(pace, share=share, pause_s=pause_s, answer_s=answer_s)
-    if account is not None:
-        pace = dataclasses.replace(
-            pace,
-            batch_size=account.batch_size or config.batch_size,
-            concurrency=account.concurrency or config.concurrency,
-        )
-    return last, pace
+    size, largest = batch_sizes(account.batch_size if account else None, probed, config)
+    if answer_s is None and probed is not None and "seconds_per_row" in probed.figures:
+        answer_s = size * probed.figures["seconds_per_row"]
+    pace = dataclasses.replace(
+        pace,
+        batch_size=size,
+        max_batch_size=largest,
+        concurrency=(account.concurrency if account else None) or config.concurrency,
+        share=share,
+        pause_s=pause_s,
+        answer_s=answer_s,
+    )
+    return last, pace, probed
 
 
 def _print(

@@ -143,8 +143,9 @@ def _note_answer(inquiry: Inquiry, failure: Failure) -> None:
     outcome = failure.outcome
     inquiry.note("failure_status", str(outcome.reply.status), outcome)
     inquiry.note("failure_flag", flag_of(outcome.reply), outcome)
-    shown = bool(outcome.shown)
-    inquiry.note("failure_shows", "created" if shown else "none", f"{len(outcome.shown)} shown")
+    if outcome.shown or "data" not in outcome.document:
+        shown = "created" if outcome.shown else "none"
+        inquiry.note("failure_shows", shown, f"{len(outcome.shown)} shown")
     right = (len(failure.bad), len(failure.rows))
     verdict = "none" if failure.count is None else "right" if failure.count == right else "wrong"
     inquiry.note("failure_count", verdict, outcome)
@@ -178,7 +179,8 @@ def _name(failure: Failure, texts: Sequence[str]) -> str | None:
         parities = {position % 2 for position in read.positions}
         return None if len(parities) > 1 else f"position from {1 - parities.pop()}"
     if not read.reasons:
-        return "nothing"
+        # a row without a field is named by none of its values more often than others
+        return None if failure.sort == "missing" else "nothing"
     if not failure.bad.issuperset(read.reasons):
         return None
     row = failure.rows[next(iter(read.reasons))]

@@ -20,7 +20,7 @@ from dlt_bunce.settlement import replies
 from dlt_bunce.settlement.capabilities import is_about_the_account
 from dlt_bunce.settlement.messages import Accepted, Rejected
 
-_TYPES = {"indeterminate": pa.bool_()}
+REQUIRED = ("customer_id", "email", "first_name", "last_name", "phone_no")
 ROWS = 24
 """Customers in a test batch."""
 _MAX_PAGES = 3
@@ -110,8 +110,7 @@ class Inquiry:
     def send(self, verb: Verb, customers: Sequence[Customer]) -> Asking[Outcome]:
         """Send one bulk request. Raises RefusedAccountError."""
         reply = yield Bulk(verb, customers)
-        rows = Rows(pa.table({n: pa.array(_column(n, customers), _type(n)) for n in Row._fields}))
-        read = replies.read(reply, rows, range(len(customers)), verb)
+        read = replies.read(reply, _rows_of(customers), range(len(customers)), verb)
         if isinstance(read, Rejected) and is_about_the_account(read.words):
             raise RefusedAccountError(reply)
         return Outcome(customers, reply, read)
@@ -190,13 +189,13 @@ def by_id(customers: Sequence[Customer]) -> dict[str, Customer]:
     return {str(customer.get("customer_id")): customer for customer in customers}
 
 
-def _type(name: str) -> pa.DataType:
-    return _TYPES.get(name, pa.string())
-
-
-def _column(name: str, customers: Sequence[Customer]) -> list[Any]:
-    if name == "indeterminate":
-        return [False] * len(customers)
-    if name in {"devices", "payload"}:
-        return ["{}" if name == "payload" else None] * len(customers)
-    return [customer.get(name) or "" for customer in customers]
+def _rows_of(customers: Sequence[Customer]) -> Rows:
+    """Return the customers as a load would send them, for reading what is said of them."""
+    columns = {name: pa.nulls(len(customers), pa.string()) for name in Row._fields}
+    columns |= {
+        name: pa.array([str(customer.get(name) or "") for customer in customers], pa.string())
+        for name in REQUIRED
+    }
+    columns |= {"payload": pa.array(["{}"] * len(customers), pa.string())}
+    columns |= {"indeterminate": pa.array([False] * len(customers), pa.bool_())}
+    return Rows(pa.table(columns))
