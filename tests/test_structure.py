@@ -30,20 +30,21 @@ ALLOWED: dict[str, set[str]] = {
     "api": {"errors", "logs", "model"},
     "telemetry": {"api", "logs", "model", "reject_codes"},
     "settlement": {"api", "errors", "logs", "model"},
+    "probe": {"api", "model", "settlement"},
     "load": {"api", "errors", "logs", "model", "records", "settlement", "store"},
     "destination": {"api", "errors", "load", "logs", "model", "records", "store", "telemetry"}
     | {"thresholds"},
     "destinations": {"destination"},  # dlt looks for it by this name
     "sources": {"destination", "errors", "load", "records", "store"},
     "erasure": {"destination", "errors", "load", "logs", "records", "store"},
-    "operations": {"api", "destination", "errors", "load", "logs", "model", "records", "store"}
-    | {"run_warnings", "telemetry"},
+    "operations": {"api", "destination", "errors", "load", "logs", "model", "probe", "records"}
+    | {"run_warnings", "store", "telemetry"},
     "workbench": {"destination", "model", "operations", "records", "reject_codes", "store"},
     "cli": {"destination", "emulator", "erasure", "errors", "load", "logs", "model", "operations"}
-    | {"records", "reject_codes", "run_warnings", "sources", "store", "workbench"},
+    | {"probe", "records", "reject_codes", "run_warnings", "sources", "store", "workbench"},
 }
 KNOW_DLT = {"cli", "destination", "erasure", "logs", "operations", "sources"}
-PURE = {"records", "settlement"}
+PURE = {"probe", "records", "settlement"}
 # where what is pure meets the wire
 WIRE = "settlement.settlement"
 OUTSIDE = {"asyncio", "datetime.now", "http", "logging", "os", "pathlib", "requests", "socket"}

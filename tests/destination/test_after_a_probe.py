@@ -135,11 +135,8 @@ def test_good_rows_of_a_failed_batch_are_sent_again_at_once_where_none_is_create
         ({"failure": "atomic"}, {"failure": "partial"}),
         ({}, {"lookup": "absent"}),
         ({}, {"count_offset": -1}),
-        ({}, {"errors": "first"}),
         ({}, {"max_batch": 9, "lookup_max_ids": 3}),
         ({"lookup_max_ids": 10}, {"lookup": "unfiltered"}),
-        ({"error_form": "dotted"}, {"error_form": "row"}),
-        ({"repeated_id": "overwritten"}, {"failure": "atomic", "errors": "anonymous"}),
     ],
     ids=str,
 )

@@ -148,7 +148,8 @@ def _note_answer(inquiry: Inquiry, failure: Failure) -> None:
         inquiry.note("failure_shows", shown, f"{len(outcome.shown)} shown")
     right = (len(failure.bad), len(failure.rows))
     verdict = "none" if failure.count is None else "right" if failure.count == right else "wrong"
-    inquiry.note("failure_count", verdict, outcome)
+    message = inquiry.shapes.words(str(outcome.document.get("message") or ""))
+    inquiry.note("failure_count", verdict, f'"{message}"')
 
 
 def _note_errors(inquiry: Inquiry, failure: Failure) -> None:
@@ -169,7 +170,7 @@ def _note_errors(inquiry: Inquiry, failure: Failure) -> None:
     inquiry.note("errors_list", listed, told)
     name = _name(failure, texts)
     if name is not None:
-        inquiry.note("errors_name", name, outcome)
+        inquiry.note("errors_name", name, f'"{inquiry.shapes.words(texts[0])}"' if texts else "")
 
 
 def _name(failure: Failure, texts: Sequence[str]) -> str | None:

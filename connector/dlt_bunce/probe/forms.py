@@ -34,16 +34,18 @@ def _note_accepted(
     inquiry: Inquiry, forms: Mapping[str, Customer], outcome: Outcome
 ) -> Asking[None]:
     found = yield from inquiry.find([str(row["customer_id"]) for row in forms.values()])
+    told = f"HTTP {outcome.reply.status}"
     for question, row in forms.items():
         field = _FIELDS[question.partition("_")[0]]
         customer_id = str(row["customer_id"])
         content = found.get(customer_id) or outcome.shown.get(customer_id)
         if customer_id in found and content is None:
             # it was accepted, and is there under no such id
-            inquiry.note(question, "changed", outcome)
+            inquiry.note(question, "changed", f"{told}, and not found under this id")
             continue
         same = content is None or content.get(field) in (None, row[field])
-        inquiry.note(question, "accepted" if same else "changed", outcome)
+        shown = "nowhere" if content is None else "as sent" if same else "in another form"
+        inquiry.note(question, "accepted" if same else "changed", f"{told}, shown {shown}")
 
 
 _FIELDS = {"phone": "phone_no", "id": "customer_id", "name": "last_name", "email": "email"}

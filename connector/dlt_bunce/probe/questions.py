@@ -142,9 +142,9 @@ _ALL = (
     ),
     Question(
         "counts",
-        "Whether all rows that it leaves over exist",
+        "Whether that count can be believed",
         {
-            "verified": "believed once a look-up of the run agrees",
+            "verified": "believed once a load has a proof of its own",
             "contradicted": "never believed",
         },
     ),
