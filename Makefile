@@ -44,7 +44,7 @@ mysql:
 	} >/dev/null || { echo "The tests need MariaDB: apt-get install mariadb-server" >&2; exit 1; }
 
 explore: $(READY)  ## Settle against every reading of the API for ten minutes more.
-	@DLT_BUNCE_TEST_EXPLORE_SECONDS=600 $(BIN)/python -m pytest -s tests/invariants/test_resolver.py
+	@DLT_BUNCE_TEST_EXPLORE_SECONDS=600 $(BIN)/python -m pytest -s tests/invariants/test_resolver.py tests/invariants/test_bad_days.py
 
 soak: $(READY)  ## Kill 200 loads at random moments, and reconcile after each history.
 	@DLT_BUNCE_TEST_SOAK_KILLS=200 $(BIN)/python -m pytest -s tests/invariants/test_soak.py
@@ -73,6 +73,9 @@ requirements: $(READY)  ## Pin the newest versions that fit pyproject.toml.
 	@$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.10 --no-header \
 		--no-annotate --all-extras --group dev --group bench --constraint requirements.txt \
 		--upgrade --output-file tests/benchmarks/requirements.txt
+	@$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.13 --no-header \
+		--no-annotate --extra postgres --extra s3 --group image --constraint requirements.txt \
+		--generate-hashes --upgrade --output-file pipelines/deploy/requirements.txt
 
 clean:  ## Remove what these commands have made.
 	@rm -rf $(VENV) $(BENCH) demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -23,8 +23,10 @@ ALLOWED: dict[str, set[str]] = {
     "reject_codes": set(),
     "run_warnings": set(),
     "logs": set(),
-    "emulator": set(),
+    "loopback": set(),
+    "emulator": {"loopback"},
     "model": {"errors", "thresholds"},
+    "failures": {"errors", "model"},
     "records": {"errors", "model", "reject_codes"},
     "store": {"errors", "model", "reject_codes"},
     "api": {"errors", "logs", "model"},
@@ -32,16 +34,37 @@ ALLOWED: dict[str, set[str]] = {
     "settlement": {"api", "errors", "logs", "model"},
     "probe": {"api", "model", "settlement"},
     "load": {"api", "errors", "logs", "model", "records", "settlement", "store"},
-    "destination": {"api", "errors", "load", "logs", "model", "records", "store", "telemetry"}
+    "destination": {
+        "api",
+        "errors",
+        "failures",
+        "load",
+        "logs",
+        "model",
+        "records",
+        "store",
+        "telemetry",
+    }
     | {"thresholds"},
     "destinations": {"destination"},  # dlt looks for it by this name
-    "sources": {"destination", "errors", "load", "records", "store"},
+    "sources": {"destination", "errors", "load", "logs", "records", "store"},
     "erasure": {"destination", "errors", "load", "logs", "records", "store"},
-    "operations": {"api", "destination", "errors", "load", "logs", "model", "probe", "records"}
-    | {"run_warnings", "store", "telemetry"},
-    "workbench": {"destination", "model", "operations", "records", "reject_codes", "store"},
+    "operations": {"api", "destination", "errors", "load", "logs", "model", "records", "store"}
+    | {"failures", "probe", "run_warnings", "telemetry"},
+    "integrations": {"destination", "errors", "model"},
+    "workbench": {"destination", "loopback", "model", "operations", "records", "reject_codes"}
+    | {"run_warnings", "store"},
     "cli": {"destination", "emulator", "erasure", "errors", "load", "logs", "model", "operations"}
-    | {"probe", "records", "reject_codes", "run_warnings", "sources", "store", "workbench"},
+    | {
+        "failures",
+        "probe",
+        "records",
+        "reject_codes",
+        "run_warnings",
+        "sources",
+        "store",
+        "workbench",
+    },
 }
 KNOW_DLT = {"cli", "destination", "erasure", "logs", "operations", "sources"}
 PURE = {"probe", "records", "settlement"}

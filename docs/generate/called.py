@@ -17,6 +17,29 @@ from dlt_bunce.cli.failures import EXIT_CODES
 from docs.generate.markdown import code, page, sentence, table
 
 _WIDTH = 100
+_COMPLETE = "_DLT_BUNCE_COMPLETE"
+_TERMINAL = (
+    "## Output",
+    """Tables fit the terminal: sentences wrap between words, numbers and ids never do, and columns
+that are empty in all rows are left out. Where a table does not fit, each row is printed as a
+record, one value per line. In a pipe or a file, each row stays on one line. `NO_COLOR=1`
+turns colors off, and `LC_ALL=C` draws tables in ASCII. With `--json`, each document is one
+line, so the output of several commands can be appended to one file. Times are UTC.""",
+    "## Completion",
+    "To complete commands, options, and files with Tab, add a line to the shell's startup file:",
+    table(
+        ("shell", "file", "line"),
+        [
+            ["bash", code("~/.bashrc"), code(f'eval "$({_COMPLETE}=bash_source dlt-bunce)"')],
+            ["zsh", code("~/.zshrc"), code(f'eval "$({_COMPLETE}=zsh_source dlt-bunce)"')],
+            [
+                "fish",
+                code("~/.config/fish/completions/dlt-bunce.fish"),
+                code(f"{_COMPLETE}=fish_source dlt-bunce | source"),
+            ],
+        ],
+    ),
+)
 
 
 def _commands(command: click.Command, context: click.Context) -> Iterable[tuple[str, str]]:
@@ -37,7 +60,7 @@ def command_line() -> str:
     parts: list[str] = []
     for path, text in _commands(main, context):
         parts += [f"## {path}", f"```text\n{text}\n```"]
-    return page("Command line", "The `--help` text of each command.", *parts)
+    return page("Command line", "The `--help` text of each command.", *_TERMINAL, *parts)
 
 
 def exit_codes() -> str:

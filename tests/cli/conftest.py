@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import click.testing
@@ -26,6 +23,8 @@ import pytest
 
 from dlt_bunce.cli import main
 from dlt_bunce.emulator import Emulator
+
+from .terminal import Terminal, run_on_terminal
 
 PROGRAM = Path(sys.executable).with_name("dlt-bunce")
 """The command as it is installed."""
@@ -46,7 +45,6 @@ class Done:
 
 
 Run = Callable[..., Done]
-Terminal = Callable[..., str]
 
 
 @pytest.fixture
@@ -87,38 +85,8 @@ def program(run: Run, program_file: Path) -> Run:
 
 @pytest.fixture
 def on_a_terminal(program_file: Path) -> Terminal:
-    """Run the command on a terminal, answer what is asked, and return what is seen."""
-    return partial(_run, program_file)
-
-
-def _run(
-    program: Path, *words: str, answers: Mapping[str, str] = MappingProxyType({}), code: int = 0
-) -> str:
-    ours, theirs = pty.openpty()
-    waiting = dict(answers)
-    with subprocess.Popen(
-        [program, *words],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,  # a prompt must not reach the terminal that the tests run on
-    ) as running:
-        os.close(theirs)
-        shown = b""
-        while part := _read(ours):
-            shown += part
-            for asked in [asked for asked in waiting if asked.encode() in shown]:
-                os.write(ours, waiting.pop(asked).encode())
-        os.close(ours)
-        assert running.wait(30) == code, shown.decode()
-    return shown.decode()
-
-
-def _read(terminal: int) -> bytes:
-    try:
-        return os.read(terminal, 4096)
-    except OSError:  # Linux says so when the other side has closed
-        return b""
+    """Runs `dlt-bunce` on a terminal; see `run_on_terminal`."""
+    return partial(run_on_terminal, program_file)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -12,7 +12,8 @@ import pytest
 from dlt_bunce.emulator import Behavior, Emulator, Fault
 from dlt_bunce.probe.plan import max_customers, max_requests
 
-from .conftest import Run, Terminal, people, write
+from .conftest import Run, people, write
+from .terminal import Terminal
 
 KEY = "DESTINATION__BUNCE__CREDENTIALS__API_KEY"
 SMALL = ("--max-batch", "20")

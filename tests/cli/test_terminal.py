@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from dlt_bunce.emulator import Behavior, Emulator
 
-from .conftest import Run, Terminal, people, write
+from .conftest import Run, people, write
+from .terminal import Terminal
 
 
 @pytest.mark.usefixtures("run")
@@ -56,3 +61,26 @@ def test_a_terminal_shows_rows_requests_and_rate(
     assert "of 200 rows" in shown
     assert "rows/s" in shown
     assert "requests" in shown
+
+
+def test_bash_completes_commands_and_files_as_documented(program: Run, program_file: Path) -> None:
+    assert program("--version").code == 0
+    page = Path(__file__).parents[2] / "docs" / "reference" / "command-line.md"
+    found = re.search(r"`(eval .*bash_source dlt-bunce.*?)`", page.read_text("utf-8"))
+    assert found
+    complete = f"""
+        PATH="{program_file.parent}:$PATH"
+        {found[1]}
+        compopt() {{ echo "compopt $@"; }}  # works only while bash completes
+        tab() {{
+            COMP_WORDS=(dlt-bunce $1) COMP_CWORD=$2 COMPREPLY=()
+            _dlt_bunce_completion dlt-bunce
+            echo "${{COMPREPLY[@]}}"
+        }}
+        tab stat 1; tab "dead-letters re" 2; tab "load cust" 2
+    """
+
+    shown = subprocess.run(["bash", "-c", complete], capture_output=True, text=True, check=True)
+
+    assert shown.stdout.splitlines() == ["status", "replay", "compopt -o default", ""]
+    assert shown.stderr == ""

@@ -71,7 +71,8 @@ def invent(store_url: str, *, runs: int = 30, seed: int = 3) -> None:
         rows.append(
             {
                 "run_id": run_id,
-                "pipeline_name": "crm_to_bunce",
+                "pipeline_name": "bunce_load_e8e0ecaa86_63412d",
+                "source": "crm_export.csv",
                 "account": "default",
                 "table_name": "customers",
                 "disposition": "merge",

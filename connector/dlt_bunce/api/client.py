@@ -10,16 +10,17 @@ from typing import Any
 from urllib.parse import quote
 
 import requests
-from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
+from urllib3.exceptions import HTTPError
 
 from dlt_bunce.api.connections import connection_pool
 from dlt_bunce.api.deadline import deadline
+from dlt_bunce.api.faults import LATE, never_left, reason_of
 from dlt_bunce.api.lookup import Lookup, Page
 from dlt_bunce.api.observer import UNOBSERVED, Observer, RequestInfo
 from dlt_bunce.api.rate_limit import RateLimiter
-from dlt_bunce.api.reply import Reply
+from dlt_bunce.api.reply import REDIRECTS, Reply
 from dlt_bunce.api.retry import MAX_WAIT_S, RetryPolicy, asked_wait_s, too_long_a_wait
-from dlt_bunce.errors import CredentialsError, UnavailableError
+from dlt_bunce.errors import ConfigurationError, CredentialsError, UnavailableError
 from dlt_bunce.logs import logger
 from dlt_bunce.model import Traffic, Verb
 
@@ -28,7 +29,7 @@ _CONNECT_TIMEOUT_S = 10.0
 MAX_ANSWER_BYTES = 32_000_000
 """Bytes of an answer that are read, decompressed: a full page or batch has less than 2 MB."""
 _PIECE_BYTES = 65_536
-_LATE = "no answer in time"
+_SEE_OTHER = 303
 
 
 class Session:
@@ -96,7 +97,12 @@ class Session:
                 f"Bunce at {self.base_url} refuses the API key (HTTP {reply.status}).",
                 remedy="Set DESTINATION__BUNCE__CREDENTIALS__API_KEY to a key of that workspace.",
             )
-        if not reply.is_final or 300 <= reply.status < 400:
+        if reply.is_redirect:
+            raise ConfigurationError(
+                f"Bunce at {self.base_url} redirects to another address (HTTP {reply.status}).",
+                remedy="Set base_url to the address that it redirects to; nothing was sent.",
+            )
+        if not reply.is_final or reply.status == _SEE_OTHER:
             raise UnavailableError(
                 f"Bunce at {self.base_url} cannot be used: {reply.describe()}.",
                 remedy="Check base_url and the network; nothing was sent, run again later.",
@@ -204,15 +210,22 @@ class Session:
             except (requests.RequestException, HTTPError, OSError) as error:
                 # the text of these exceptions holds the URL and with it customer ids
                 return Reply(
-                    "not_sent" if _never_left(error) else "lost",
+                    "not_sent" if never_left(error) else "lost",
                     seconds=time.monotonic() - started,
-                    reason=_LATE if end.is_past else _reason(error),
+                    reason=LATE if end.is_past else reason_of(error),
                 )
         if content is None:
             reason = f"an answer of more than {MAX_ANSWER_BYTES:,} bytes"
             return Reply("lost", seconds=time.monotonic() - started, reason=reason)
         if end.is_past:
-            return Reply("lost", seconds=time.monotonic() - started, reason=_LATE)
+            return Reply("lost", seconds=time.monotonic() - started, reason=LATE)
+        if response.status_code in REDIRECTS:
+            return Reply(
+                "not_sent",
+                response.status_code,
+                seconds=time.monotonic() - started,
+                reason=f"a redirect to another address (HTTP {response.status_code})",
+            )
         return Reply(
             "answered",
             response.status_code,
@@ -244,18 +257,3 @@ def _content(response: requests.Response) -> bytes | None:
             if size > MAX_ANSWER_BYTES:
                 return None
     return b"".join(pieces)
-
-
-def _never_left(error: Exception) -> bool:
-    if isinstance(error, requests.ConnectTimeout):
-        return True
-    cause = error.args[0] if error.args else None
-    return isinstance(getattr(cause, "reason", cause), NewConnectionError)
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, requests.Timeout | TimeoutError | ReadTimeoutError):
-        return _LATE
-    if _never_left(error):
-        return "no connection (host unknown, or refused)"
-    return f"connection broken ({type(error).__name__})"

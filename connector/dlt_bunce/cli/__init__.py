@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from dlt_bunce.cli.plain_settings import AIRFLOW_SECRETS
+
 COMMANDS = {
     "check": ("check", "Show what a load would do, without sending or writing anything."),
     "doctor": ("doctor", "Check the API key, host, store, versions, clock, and rate limit."),
@@ -79,3 +81,6 @@ def main() -> None:
     # at its default level dlt prints stack traces of failed jobs; users get one clear line
     os.environ.setdefault("RUNTIME__LOG_LEVEL", "CRITICAL")
     os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
+    if not any(name.startswith("AIRFLOW_CTX_") for name in os.environ):
+        # outside of a task there are no variables to read, and importing Airflow takes seconds
+        os.environ.setdefault(AIRFLOW_SECRETS, "false")

@@ -109,7 +109,7 @@ def _known(
     """
     from dlt_bunce.load.probed import batch_sizes, in_force
     from dlt_bunce.operations.estimate import ThroughputEstimate
-    from dlt_bunce.store import rate_limits, runs
+    from dlt_bunce.store import history, rate_limits, runs
     from dlt_bunce.store.accounts import known_account
     from dlt_bunce.store.database import Database
     from dlt_bunce.store.probes import latest_probe
@@ -127,7 +127,7 @@ def _known(
         account = known_account(db, config.account, config.credentials.api_key, host=config.host)
         share, pause_s = rate_limits.share_of(db, config.budget_scope)
         found = runs.summaries(db, config.account, pipeline_name=pipeline_name)
-        answer_s = runs.mean_answer_s(db, config.account)
+        answer_s = history.mean_answer_s(db, config.account)
         probed = in_force(latest_probe(db, config.account, host=config.host))
     last = next((run for run in found if run.read and run.state == "completed"), None)
     size, largest = batch_sizes(account.batch_size if account else None, probed, config)
@@ -155,16 +155,14 @@ def _print(
 ) -> None:
     columns = ("field", "column", "how", "nulls", "values" if show_values else "shapes")
     rows = [
-        column
-        | {"nulls": f"{column['nulls']:,}" if column["nulls"] else None}
-        | {columns[-1]: "   ".join(column["shapes"])}
+        column | {"nulls": column["nulls"] or None} | {columns[-1]: "   ".join(column["shapes"])}
         for column in found["mapping"]
     ]
     output.print_rows(rows, columns, "Mapping")
     if found["unmapped"]:
         output.console().print(f"Unmapped columns: {', '.join(found['unmapped'])}")
     fates = [
-        {"rows": f"{count:,}", "fate": _WILL.get(fate, fate)}
+        {"rows": count, "fate": _WILL.get(fate, fate)}
         for fate, count in summary.fates.items()
         if count
     ]

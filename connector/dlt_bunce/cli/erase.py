@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -84,7 +83,7 @@ def command(
         with Database(url, read_only=True):
             pass  # raises if there is no store
         if ids and not yes:
-            if not sys.stdin.isatty():
+            if not options.can_ask():
                 raise UsageError(options.NO_TERMINAL, remedy="Pass --yes.")
             customers = output.counted(len(set(ids)), "customer")
             question = f"Permanently erase {customers} from account {name}?"

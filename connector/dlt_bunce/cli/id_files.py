@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
 
 from dlt_bunce.errors import UsageError
-from dlt_bunce.load import parquet
 from dlt_bunce.records.identifiers import parse_identifiers
 from dlt_bunce.records.mapping import column_of
 from dlt_bunce.records.text import flat
-from dlt_bunce.sources import csv_files, file_columns
-
-_ROWS = 10_000
+from dlt_bunce.sources import file_columns, from_files
+from dlt_bunce.sources.formats import kind_of
 
 
 def ids_in(file: Path, column: str | None) -> list[str]:
-    """Return the ids in a file: its lines, or the values of one column of a .csv or .parquet.
+    """Return the ids in a file: its lines, or the values of one column of a table.
 
     The column is `column`, or else the one whose name maps to customer_id. Raises UsageError for a
     file that cannot be read, and for a table without such a column.
     """
-    is_csv = csv_files.is_csv(file.name)
-    if not is_csv and file.suffix.lower() != ".parquet":
+    if kind_of(file.name) is None or file.suffix.lower() == ".txt":
         try:
             lines = file.read_text("utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
@@ -39,15 +32,7 @@ def ids_in(file: Path, column: str | None) -> list[str]:
             remedy="Name the column with --map customer_id=COLUMN.",
         )
     found: list[str] = []
-    for batch in _batches(file, is_csv=is_csv):
-        values = parse_identifiers(flat(pa.Table.from_batches([batch]).column(column))).values
+    for table in from_files(str(file)):
+        values = parse_identifiers(flat(table.column(column))).values
         found += values.drop_null().to_pylist()
     return found
-
-
-def _batches(file: Path, *, is_csv: bool) -> Iterator[Any]:
-    if not is_csv:
-        yield from parquet.record_batches(str(file), _ROWS)
-        return
-    with file.open("rb") as opened:
-        yield from csv_files.record_batches(opened, _ROWS, file.name)

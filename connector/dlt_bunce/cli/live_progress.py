@@ -52,6 +52,17 @@ def watched(destination: bunce) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def figures(destination: bunce, as_json: bool) -> Iterator[None]:
+    """Print the figures of a run that fails in the block, if JSON is wanted."""
+    try:
+        yield
+    except BaseException:
+        if as_json and (failed := destination.run_context.failures):
+            output.as_json(failed[-1].as_dict())
+        raise
+
+
+@contextlib.contextmanager
 def hooked(destination: bunce) -> Iterator[None]:
     """Find functions for on_run_end in the working directory, and print their failures."""
 

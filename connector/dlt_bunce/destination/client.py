@@ -14,6 +14,7 @@ from dlt.common.configuration.container import Container
 from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.common.destination.client import JobClientBase, LoadJob
 from dlt.common.destination.typing import PreparedTableSchema
+from dlt.common.json import json
 from dlt.common.pipeline import PipelineContext
 from dlt.common.runtime.collector import NULL_COLLECTOR
 from dlt.common.schema import Schema, TSchemaTables
@@ -23,18 +24,19 @@ from typing_extensions import Self
 from dlt_bunce import telemetry
 from dlt_bunce.api.client import Session
 from dlt_bunce.api.rate_limit import RateLimiter
-from dlt_bunce.api.throttle import BatchSize, Concurrency, Throttle
 from dlt_bunce.destination.adapter import REPLACE_REFUSED, REPLACE_REMEDY
 from dlt_bunce.destination.configuration import BunceConfiguration
+from dlt_bunce.destination.failed_runs import record_noted
 from dlt_bunce.destination.jobs import CustomersJob, StateJob
 from dlt_bunce.destination.run_context import RunContext
 from dlt_bunce.destination.run_hook import resolve_hook
 from dlt_bunce.destination.run_lock import Owner, owner_of
+from dlt_bunce.destination.run_summary import log_finished
 from dlt_bunce.destination.state import StoredState
 from dlt_bunce.destination.table_checks import GIVEN_UP, refuse_table
 from dlt_bunce.destination.table_mapping import mapping_of
 from dlt_bunce.errors import DispositionError, StoreError
-from dlt_bunce.load.probed import batch_sizes, lookup_ids
+from dlt_bunce.load.probed import lookup_ids
 from dlt_bunce.load.rate_limit import SharedRateLimiter, local_rate_limiter
 from dlt_bunce.logs import logger
 from dlt_bunce.model import Traffic
@@ -89,6 +91,7 @@ class BunceClient(JobClientBase, StoredState):
         with self.database() as db:
             if self.owner.is_run:
                 self.context.stores[self.owner.name] = db.store_id
+                record_noted(db, self.config.account, self.working_dir)
             return open_account(
                 db, self.config.account, self.config.credentials.api_key, host=self.config.host
             )
@@ -104,7 +107,7 @@ class BunceClient(JobClientBase, StoredState):
         resolve_hook(self.config.on_run_end)
         customers = [table for table in tables if not _is_dlt(table["name"] or "")]
         for table in customers:
-            self._check_table(table, [one["name"] or "" for one in customers])
+            self._check_table(table, [other["name"] or "" for other in customers])
         if customers and not self.config.dry_run:
             # flush_and_run() has asked already: once is enough for a run
             checked_at = self.context.checked_at.pop(self._checked_for, -math.inf)
@@ -146,16 +149,21 @@ class BunceClient(JobClientBase, StoredState):
     @property
     def owner(self) -> Owner:
         """Who claims rows: the run that holds the pipeline's working folder."""
+        return owner_of(self.working_dir)
+
+    @property
+    def working_dir(self) -> Path:
+        """Working folder of the pipeline that is loading; the current folder outside of one."""
         context = Container()[PipelineContext]
         pipeline = context.pipeline() if context.is_active() else None
-        return owner_of(Path(getattr(pipeline, "working_dir", "")))
+        # dlt promises no more of a pipeline than its name
+        return Path(getattr(pipeline, "working_dir", ""))
 
     @property
     def collector(self) -> Collector:
         """The pipeline's progress, as chosen by dlt's `progress=`."""
         context = Container()[PipelineContext]
         pipeline = context.pipeline() if context.is_active() else None
-        # dlt promises no more of a pipeline than its name
         return getattr(pipeline, "collector", NULL_COLLECTOR)
 
     def database(self) -> Database:
@@ -183,18 +191,6 @@ class BunceClient(JobClientBase, StoredState):
             concurrency=config.most_concurrency,
             observer=telemetry.request_observer(config.base_url, self.pipeline_name),
             lookup_ids=lookup_ids(probed),
-        )
-
-    def throttle(self, account: Account, probed: Probed | None = None) -> Throttle:
-        """Size and number of batches: as learned of this workspace, or as configured."""
-        config = self.config
-        return Throttle(
-            BatchSize(*batch_sizes(account.batch_size, probed, config)),
-            Concurrency(
-                account.concurrency or config.concurrency,
-                config.most_concurrency,
-                per_second=config.requests_per_minute / 60 or math.inf,
-            ),
         )
 
     def take_preflight_traffic(self) -> list[Traffic]:
@@ -228,16 +224,16 @@ class BunceClient(JobClientBase, StoredState):
                 retain(db, account, since=utc_days_ago(self.config.retention_days))
             if warnings:
                 logger().warning("run.warnings", run=load_id, **warnings)
-            if telemetry.enabled():
-                # the load is complete, whether or not there are figures of it
-                with suppress(StoreError):
-                    self._measure(db, load_id)
+            # the load is complete, whether or not there are figures of it
+            with suppress(StoreError):
+                self._report(db, load_id)
 
-    def _measure(self, db: Database, load_id: str) -> None:
+    def _report(self, db: Database, load_id: str) -> None:
         account, name = self.config.account, self.pipeline_name
-        found = runs.summaries(db, account, run_ids=[load_id], pipeline_name=name)
-        for run in found:
-            telemetry.completed(name, account, run.reject_codes, open_by_code(db, account))
+        for run in runs.summaries(db, account, run_ids=[load_id], pipeline_name=name):
+            log_finished(run, summary_returned=self.context.is_collecting())
+            if telemetry.enabled():
+                telemetry.completed(name, account, run.reject_codes, open_by_code(db, account))
 
     # storage, as dlt sees it
 
@@ -271,7 +267,7 @@ class BunceClient(JobClientBase, StoredState):
                 "schema_name": self.schema.name,
                 "version": self.schema.version,
                 "engine_version": self.schema.ENGINE_VERSION,
-                "schema": _schema_text(self.schema),
+                "schema": json.dumps(self.schema.to_dict()),
             }
             with self.database() as db:
                 dlt_state.put_schema(db, row)
@@ -291,9 +287,3 @@ class BunceClient(JobClientBase, StoredState):
 
 def _is_dlt(table_name: str) -> bool:
     return table_name.startswith("_dlt_")
-
-
-def _schema_text(schema: Schema) -> str:
-    from dlt.common.json import json
-
-    return json.dumps(schema.to_dict())

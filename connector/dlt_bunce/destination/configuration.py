@@ -126,6 +126,7 @@ class BunceConfiguration(DestinationClientConfiguration):
         Raises ConfigurationError for a key that does not match its host and for invalid numbers.
         """
         self._check_kinds()
+        self.credentials.api_key = _clean_key(self.credentials.api_key)
         self.base_url = _base_url(self.base_url, self.credentials.api_key or "")
         self._check_numbers()
         check_version_format(self.version_format)
@@ -228,6 +229,17 @@ class BunceConfiguration(DestinationClientConfiguration):
 
     def __str__(self) -> str:
         return str(self.base_url)
+
+
+def _clean_key(api_key: str | None) -> str:
+    """Return the key without the line break that a file or a secret store may end it with."""
+    key = (api_key or "").strip()
+    if re.search(r"[\s\x00-\x1f\x7f]", key):
+        raise ConfigurationError(
+            "The API key contains a character that no key has, such as a blank or a line break.",
+            remedy="Set DESTINATION__BUNCE__CREDENTIALS__API_KEY again, on one line.",
+        )
+    return key
 
 
 def _base_url(base_url: Union[str, None], api_key: str) -> str:

@@ -10,16 +10,17 @@ from dlt.common.destination.client import RunnableLoadJob
 from dlt.common.runtime import signals
 
 from dlt_bunce import telemetry
-from dlt_bunce.destination.load_files import files_of_table, load_file
+from dlt_bunce.destination.load_files import files_of_table, load_file, rows_of_table
 from dlt_bunce.errors import (
     CredentialsError,
     RowsDeferredError,
     StoppedError,
     UnavailableError,
 )
+from dlt_bunce.failures import failure_of
 from dlt_bunce.load.chunks import Duplicates, Source
 from dlt_bunce.load.load import Load, Settings
-from dlt_bunce.load.probed import capabilities_from, contradictions, in_force
+from dlt_bunce.load.probed import capabilities_from, contradictions, in_force, throttle_for
 from dlt_bunce.load.progress import Progress
 from dlt_bunce.load.sender import BunceSender
 from dlt_bunce.logs import logger
@@ -55,6 +56,7 @@ class CustomersJob(RunnableLoadJob):
             job_id=self._parsed_file_name.file_id,
             disposition=str(self._load_table["write_disposition"]),
             letter_rows=client.config.dead_letter_rows,
+            source=client.context.source,
             owner=client.owner.name,
         )
         source = load_file(self._file_path)
@@ -86,11 +88,12 @@ class CustomersJob(RunnableLoadJob):
             session = opened.enter_context(closing(client.session(probed)))
             settings = self._settings(client, account.email_key)
             job = runs.begin(db, job, settings.mapping.recorded, settings.mapping.by_name)
+            runs.expect(db, job, lambda: rows_of_table(self._file_path))
             for traffic in client.take_preflight_traffic():
                 runs.add_traffic(db, job, traffic)
             log.info("load.mapped", columns=dict(settings.mapping.columns))
             Ledger(db, job).end_claims_of(client.owner.ended)
-            throttle, known = client.throttle(account, probed), capabilities_from(probed)
+            throttle, known = throttle_for(account, probed, config), capabilities_from(probed)
             try:
                 duplicates = self._duplicates(client, settings)
                 sender = BunceSender(session, throttle, known)
@@ -98,7 +101,8 @@ class CustomersJob(RunnableLoadJob):
             except Exception as error:
                 state = "stopped" if isinstance(error, StoppedError) else "failed"
                 with db.transaction():
-                    runs.finish(db, job.run_id, job.pipeline_name, job.account, state)
+                    why = failure_of(error)
+                    runs.finish(db, job.run_id, job.pipeline_name, job.account, state, why)
                 log.warning("load.stopped", error=type(error).__name__)
                 raise
             remember_pace(

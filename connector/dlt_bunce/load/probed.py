@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta, timezone
 from typing import Protocol
 
-from dlt_bunce.api.throttle import TARGET_S
+from dlt_bunce.api.throttle import TARGET_S, BatchSize, Concurrency, Throttle
 from dlt_bunce.settlement.capabilities import ApiCapabilities, Counts
+from dlt_bunce.store.accounts import Account
 from dlt_bunce.store.probes import Probed
 
 MAX_AGE = timedelta(days=30)
@@ -14,10 +16,16 @@ MAX_AGE = timedelta(days=30)
 
 
 class Sizes(Protocol):
-    """The configured sizes of batches."""
+    """The configured sizes and numbers of batches."""
 
     batch_size: int
     max_batch_size: int
+    concurrency: int
+    requests_per_minute: int
+
+    @property
+    def most_concurrency(self) -> int:
+        """Batches that may ever be in flight."""
 
 
 def age_of(probed: Probed, now: datetime | None = None) -> timedelta:
@@ -61,6 +69,18 @@ def batch_sizes(remembered: int | None, probed: Probed | None, config: Sizes) ->
     if accepted is not None:
         accepted = max(1, min(accepted, int(TARGET_S / max(figures["seconds_per_row"], 0.001))))
     return min(largest, remembered or accepted or config.batch_size), largest
+
+
+def throttle_for(account: Account, probed: Probed | None, config: Sizes) -> Throttle:
+    """Return size and number of batches: as loads have learned, as probed, or as configured."""
+    return Throttle(
+        BatchSize(*batch_sizes(account.batch_size, probed, config)),
+        Concurrency(
+            account.concurrency or config.concurrency,
+            config.most_concurrency,
+            per_second=config.requests_per_minute / 60 or math.inf,
+        ),
+    )
 
 
 def lookup_ids(probed: Probed | None) -> int | None:

@@ -17,6 +17,7 @@ from dlt_bunce.api.retry import seconds_from_now
 from dlt_bunce.destination.client import BunceClient
 from dlt_bunce.errors import BunceError
 from dlt_bunce.load.probed import age_of, in_force
+from dlt_bunce.model import Failure
 from dlt_bunce.store import rate_limits
 from dlt_bunce.store.accounts import known_account
 from dlt_bunce.store.database import Database
@@ -46,8 +47,17 @@ def diagnose(client: BunceClient) -> Iterator[Finding]:
     """
     yield from versions()
     yield from _checked("key", lambda: _host(client))
-    yield from _checked("store", lambda: _store(client))
+    config = client.config
+    key = config.credentials.api_key, config.host
+    yield from _checked("store", lambda: _store(config.store_url, config.account, key))
     yield from _checked("budget", lambda: _budget(client))
+
+
+def without_client(failure: Failure, store_url: str, account: str) -> Iterator[Finding]:
+    """Check what needs neither key nor host, after the `failure` to read the settings."""
+    yield from versions()
+    yield Finding("key", "failed", failure.error, failure.remedy)
+    yield from _checked("store", lambda: _store(store_url, account))
 
 
 def versions() -> Iterator[Finding]:
@@ -98,10 +108,10 @@ def _clock(whose: str, skew_s: float) -> Finding:
     return Finding("clock", "warning", detail, "Synchronize this machine's clock with NTP.")
 
 
-def _store(client: BunceClient) -> Iterator[Finding]:
-    config = client.config
-    database = Database(config.store_url, read_only=True)
-    folder = _folder(config.store_url)
+def _store(store_url: str, account: str, key: tuple[str, str] | None = None) -> Iterator[Finding]:
+    """Check the store; with `key` (the API key and its host), also whose ledger it is."""
+    database = Database(store_url, read_only=True)
+    folder = _folder(store_url)
     if not database.exists():
         if folder is not None and not os.access(folder, os.W_OK):
             detail = f"does not exist yet, and {folder} is not writable"
@@ -111,16 +121,17 @@ def _store(client: BunceClient) -> Iterator[Finding]:
             yield Finding("store", "ok", "does not exist yet; the first load creates it")
     else:
         with database as db:
-            known = known_account(db, config.account, config.credentials.api_key, host=config.host)
+            known = key is None or known_account(db, account, key[0], host=key[1])
             delivered = db.rows(
                 "SELECT COUNT(delivered_at) AS n FROM bunce_customers WHERE account = $1",
-                (config.account,),
+                (account,),
             )[0]["n"]
-            probed = latest_probe(db, config.account, host=config.host)
+            probed = None if key is None else latest_probe(db, account, host=key[1])
             skew_s = time.time() - db.rows(f"SELECT {db.now} AS now")[0]["now"] / 1000
-        account = f"account {config.account!r}" + ("" if known else " (not used before)")
-        yield Finding("store", "ok", f"{account}, customers delivered: {delivered:,}")
-        yield _probe(probed)
+        shown = f"account {account!r}" + ("" if known else " (not used before)")
+        yield Finding("store", "ok", f"{shown}, customers delivered: {delivered:,}")
+        if key is not None:
+            yield _probe(probed)
         if folder is None:
             yield _clock("the store's", skew_s)
     if folder is not None:

@@ -15,6 +15,7 @@ from dlt_bunce.model import RunSummary
 from dlt_bunce.records.mapping import VERSION, FieldMapping
 from dlt_bunce.records.source_columns import belonging, values_of
 from dlt_bunce.records.text import shapes
+from dlt_bunce.records.unreadable import is_unreadable_column
 from dlt_bunce.run_warnings import WARNINGS
 from dlt_bunce.store.probes import Probed
 
@@ -110,7 +111,11 @@ def unmapped(preview: Preview) -> list[str]:
     """Return the source columns that feed no field."""
     if preview.mapping is None:
         return []
-    own = [name for name in preview.sample.column_names if not name.startswith("_dlt_")]
+    own = [
+        field.name
+        for field in preview.sample.schema
+        if not field.name.startswith("_dlt_") and not is_unreadable_column(field.name, field.type)
+    ]
     used = belonging(own, [*preview.mapping.recorded.values()])
     return [name for name in own if name not in used]
 

@@ -27,11 +27,11 @@ _USUAL = """
     minimum missing more most must name no not null number numeric object of on one only or other
     out page parameter partial payload permission phone plan please position present provided
     reached read record records refused rejected replace request requests required retrieved row
-    rows saved server short size some something status string success successfully taken than that the
+    rows saved server short size some something status string success successfully than that the
     these this to token too type unique unknown update updated updating upgrade use used user valid
     validation value values was were went while with workspace wrong you your zero
     customer_id customer_ids device_id device_type device_token email_address first_name last_name
-    per_page phone_no
+    per_page phone_no taken
     """
 _WORDS = frozenset(_USUAL.split())
 _EMAIL = re.compile(r"[^\s\"'`<>(),;]+@[^\s\"'`<>(),;]+")

@@ -4,54 +4,64 @@ from __future__ import annotations
 
 import os
 from typing import Any
-from urllib.parse import urlsplit
 
 from dlt.extract import DltResource
 
 from dlt_bunce.errors import SourceError
 from dlt_bunce.sources.databases import from_database
-from dlt_bunce.sources.files import columns, from_files
+from dlt_bunce.sources.files import Reading, columns, from_files
 
+_UNREAD = {
+    "s3a": "Use s3:// for the same bucket.",
+    "s3n": "Use s3:// for the same bucket.",
+    "wasbs": "Use abfss:// or az:// for the same container.",
+    "hdfs": "Copy the files to a disk or to S3, or read the table with a database URL.",
+    "http": "Download the file and load the copy.",
+    "https": "Download the file and load the copy.",
+    "ftp": "Download the file and load the copy.",
+    "sftp": "Download the file and load the copy.",
+}
+"""Schemes that a user may try, and what to do instead."""
 _FILES = ("", "s3", "gs", "gcs", "az", "abfss", "file", "memory")
 
 
 def open_source(
-    location: str, *, table: str | None = None, query: str | None = None
+    location: str,
+    *,
+    table: str | None = None,
+    query: str | None = None,
+    reading: Reading = Reading(),  # noqa: B008, immutable
 ) -> DltResource:
     """Return the resource for a location.
 
-    A location is a path, folder, or glob of Parquet or CSV files, s3://…, postgresql://…, mysql://…,
-    duckdb:///…, any SQLAlchemy URL, or env:NAME for a URL in an environment variable. Raises
-    SourceError, also for a URL that contains a password, because command-line arguments are visible
-    to everyone on the machine.
+    A location is a path, folder, or glob of files (see `from_files`), s3://…, postgresql://…,
+    mysql://…, duckdb:///…, any SQLAlchemy URL, or env:NAME for a URL in an environment variable.
+    `reading` says how to read files. Raises SourceError.
     """
     location = resolved(location)
     if not holds_files(location):
         return from_database(location, table=table, query=query)
     refuse_query(table, query)
-    return from_files(location)
+    return from_files(location, reading=reading)
 
 
 def resolved(location: str) -> str:
-    """Return the path or URL itself, which may now contain a password. Raises SourceError."""
+    """Return the path or URL itself, which may contain a password. Raises SourceError."""
+    scheme = location.partition("://")[0] if "://" in location else ""
+    if scheme in _UNREAD:
+        raise SourceError(f"{scheme}:// cannot be read.", remedy=_UNREAD[scheme])
     if location.startswith("env:"):
         name = location.removeprefix("env:")
         location = os.environ.get(name, "")
         if not location:
             raise SourceError(f"Environment variable {name} is not set.")
-    elif "://" in location and urlsplit(location).password:
-        raise SourceError(
-            "The source URL contains a password, and command-line arguments are visible in the "
-            "process list.",
-            remedy="Put the URL in an environment variable and pass env:NAME instead.",
-        )
     return location
 
 
-def file_columns(location: str) -> list[str]:
+def file_columns(location: str, reading: Reading = Reading()) -> list[str]:  # noqa: B008, immutable
     """Return the columns of the first file of a local location; none for any other location."""
     location = resolved(location)
-    return columns(location) if holds_files(location) else []
+    return columns(location, reading) if holds_files(location) else []
 
 
 def holds_files(location: str) -> bool:

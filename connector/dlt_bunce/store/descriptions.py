@@ -19,7 +19,7 @@ class TableDescription:
 
 
 _ACCOUNT = "name of the workspace in the store, from the setting `account`"
-_RUN_ID = "dlt's load id; `replay-…` for a replay"
+_RUN_ID = "dlt's load id; `replay-…` for a replay, `attempt-…` if the run failed before it had one"
 _PIPELINE = "name of the dlt pipeline"
 _FATES: dict[str, str] = {
     fate: f"rows: {meaning}" for fate, meaning in FATE_MEANINGS.items() if fate in FATE_COLUMNS
@@ -83,6 +83,8 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "code": "reject code",
                 "field": "the Bunce field at fault, if known",
                 "message": "what is wrong, without values of the row",
+                "other_defects": "the row's further defects, as a JSON list of code, field, and "
+                "message; null if there are none or Bunce rejected it",
                 "stage": "`normalize` if stopped before sending, `api` if rejected by Bunce",
                 "http_status": "HTTP status of Bunce's response",
                 "source_row": 'the row as read, as JSON; null if `dead_letter_rows = "keys"`',
@@ -91,15 +93,16 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "version": "version of the content, where a `version` column is mapped",
                 "attempts": "how often it was opened or rejected by Bunce",
                 "first_seen_at": "when it was first rejected",
-                "last_seen_at": "when it was last rejected",
+                "last_seen_at": "when it was last rejected; a run that only holds the row back "
+                "counts it as `held`, and changes nothing here",
                 "status": "`open`, `resolved`, `superseded`, or `discarded`",
                 "resolved_at": "when it was closed",
-                "run_id": _RUN_ID + ", of the run that last saw it",
+                "run_id": _RUN_ID + ", of the run that last rejected it",
                 "batch_id": "load file and chunk that it came from",
                 "pipeline_name": _PIPELINE,
                 "table_name": "name of the table in the pipeline",
                 "chunk": "chunk of the load file",
-                "run_number": "number of the run that last saw it, in the order of runs",
+                "run_number": "number of the run that last rejected it, in the order of runs",
                 "email_digest": "keyed digest of the email, for a row without an id",
             },
         ),
@@ -111,8 +114,9 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "account": _ACCOUNT,
                 "table_name": "name of the table in the pipeline",
                 "disposition": "`append` or `merge`",
-                "state": "`running` (also after the process was killed), `completed`, `failed`, or "
-                "`stopped`",
+                "state": "`running`, `completed`, `failed`, `stopped` by a signal, or "
+                "`interrupted`: its process ended without recording the outcome, which the next "
+                "run records",
                 "read": "rows read",
                 **_FATES,
                 "deferred": f"rows: {FATE_MEANINGS['deferred']}",
@@ -127,11 +131,18 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "reject_codes": "rejected rows by reject code, as JSON",
                 "warnings": "rows by warning code, as JSON",
                 "number": "place in the order of runs, independent of clocks",
+                "source": "name of the file, folder, or table that a command loaded, if any",
                 "version_median": "median of the run's first versions, for comparison with the "
                 "next run",
                 "by_name": "fields that were mapped by column name alone, as JSON",
                 "mapping": "source column of each field, as JSON",
-                "started_at": "time of the first job",
+                "error_class": "class of the error that ended the run",
+                "error": "why the run ended, in one line, without customer data",
+                "remedy": "what to do about it",
+                "process": "process id of the run and a digest of its machine",
+                "seen_at": "when the run was last seen in progress",
+                "expected": "rows to load by table, as JSON, where the files say how many",
+                "started_at": "time of the first job, or of a run that failed before it",
                 "ended_at": "when the run completed, failed, or was stopped",
             },
         ),
@@ -217,7 +228,7 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "version": "version of the state",
                 "engine_version": "version of the state's format",
                 "state": "the state, compressed by dlt",
-                "created_at": "when dlt created it",
+                "created_at": "when dlt created it, as dlt writes it: with a blank instead of T",
                 "version_hash": "hash of the state",
                 "account": _ACCOUNT,
             },

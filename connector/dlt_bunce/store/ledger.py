@@ -17,9 +17,14 @@ import pyarrow.compute as pc
 
 from dlt_bunce.errors import StoreError
 from dlt_bunce.model import Traffic
-from dlt_bunce.store import runs, statements, verdicts
+from dlt_bunce.store import run_chunks, runs, statements, verdicts
 from dlt_bunce.store.database import Database, utc_now
-from dlt_bunce.store.dead_letters import record_letters, resolve_letters, resolve_nameless
+from dlt_bunce.store.dead_letters import (
+    held_again,
+    record_letters,
+    resolve_letters,
+    resolve_nameless,
+)
 from dlt_bunce.store.load_file import LoadFile
 
 DEFAULT_LEASE_S = 180
@@ -88,6 +93,7 @@ class Ledger:
         chunk: int,
         read: int,
         superseded: int,
+        held: int = 0,
         correcting: pa.Table | None = None,
         warnings: Mapping[str, int] | None = None,
         is_alone: bool = True,
@@ -95,9 +101,10 @@ class Ledger:
         """Count a chunk, record its `letters`, and commit the intent to send what must be sent.
 
         `accepted`, `superseded`, and `warnings` are as in records.Prepared; `letters` has the
-        LETTERS columns. `correcting` (row, customer_id, letter_id) lists accepted rows that correct
-        a dead letter; such a row is superseded if Bunce has accepted other content for its customer
-        since. Raises DuplicatesUnknown if not `is_alone` and the chunk has an effect.
+        LETTERS columns, without the rows that `held_again` found, which `held` counts.
+        `correcting` (row, customer_id, letter_id) lists accepted rows that correct a dead letter;
+        such a row is superseded if Bunce has accepted other content for its customer since. Raises
+        DuplicatesUnknown if not `is_alone` and the chunk has an effect.
         """
         load_file, db = self._load_file, self._db
         verdicts.ingest(db, accepted, correcting)
@@ -116,6 +123,7 @@ class Ledger:
             chunk_warnings = {**(warnings or {}), "mostly_superseded": fates["superseded"]}
             fates["superseded"] += superseded
             fates.update(record_letters(db, load_file, letters))
+            fates["held"] += held
             if load_file.disposition == "append":
                 fates["skipped"] += fates.pop("changed", 0)
             to_send = verdicts.to_send(accepted, judged, load_file.disposition)
@@ -125,7 +133,7 @@ class Ledger:
             self._intend(to_send, chunk, now)
             self._resolve(good_again)
             busy = fates["busy"]
-            runs.put_chunk(db, load_file, chunk, read, fates, chunk_warnings)
+            run_chunks.put_chunk(db, load_file, chunk, read, fates, chunk_warnings)
         self._analyze(to_send.num_rows)
         return Claim(to_send, busy)
 
@@ -178,13 +186,18 @@ class Ledger:
                     db.execute(statements.DEFER, (load_file.account, indeterminate))
             for chunk in done:
                 db.execute(statements.ARRIVED, (load_file.claim_id(chunk),))
-            runs.add_fates(db, load_file, settled)
+            run_chunks.add_fates(db, load_file, settled)
             runs.add_traffic(db, load_file, traffic)
 
+    def held_again(self, rejected: pa.Table, chunk: int) -> list[bool]:
+        """Return which rejected rows are held as before, so that they need no dead letter."""
+        return held_again(self._db, self._load_file, rejected, chunk)
+
     def renew(self, chunks: Sequence[int]) -> None:
-        """Extend the lease of chunks that are still being sent."""
+        """Extend the lease of chunks that are still being sent, and mark the run as in progress."""
         until = self._now() + self._lease_ms
         with self._db.transaction():
+            runs.mark_seen(self._db, self._load_file)
             for chunk in chunks:
                 self._db.execute(statements.RENEW, (self._load_file.claim_id(chunk), until))
 
