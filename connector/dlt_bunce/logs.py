@@ -54,6 +54,8 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "batch.halved": "Bunce refused a batch without naming a row, so it is sent in two halves",
         "request.done": "a request was answered or failed",
         "request.retry": "a request will be retried after a wait",
+        "links.made": "customers were linked to ids that Bunce has, and others refused to be",
+        "links.lost": "Bunce does not know linked customers any more; their links have ended",
         "lookup.unsupported": "Bunce offers no lookup of customers by id",
     }
 )

@@ -83,6 +83,7 @@ class RunSummary:
     """Row counts of one run by fate, with its traffic and duration.
 
     `requests` counts every HTTP request of the run, `bulk_requests` those that carried customers;
+    `linked` counts customers that were found in Bunce under another id and linked to it;
     `seconds` is wall time from the first job to completion; `reject_codes` counts the rows
     rejected in this run by code. `source` names the file, folder, or table that a command loaded.
     `over_thresholds` holds the configured thresholds that the run
@@ -112,6 +113,7 @@ class RunSummary:
     bulk_requests: int = 0
     lookups: int = 0
     retries: int = 0
+    linked: int = 0
     seconds: float = 0.0
     reject_codes: Mapping[str, int] = field(default_factory=dict)
     over_thresholds: Mapping[str, str] = field(default_factory=dict)

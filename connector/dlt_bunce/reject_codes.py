@@ -107,7 +107,8 @@ REJECT_CODES: Mapping[str, RejectCode] = _codes(
         "email",
         "api",
         "the email belongs to another customer in Bunce",
-        "change the email of one of the two customers, then replay or load again",
+        "change the email of one of the two customers, then replay or load again; if they are one "
+        'person under two ids, replay with on_email_taken = "link"',
     ),
     RejectCode(
         "already_taken",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import textwrap
 from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import click
 
 import dlt_bunce
-from dlt_bunce import errors, sources
+from dlt_bunce import errors, sources, testing
 from dlt_bunce.cli import main
 from dlt_bunce.cli.failures import EXIT_CODES
 from docs.generate.markdown import code, page, sentence, table
@@ -76,8 +77,9 @@ def exit_codes() -> str:
         table(("code", "meaning"), rows),
         "## Errors",
         "In Python, every exception that dlt-bunce raises deliberately is a subclass of "
-        "`BunceError` in `dlt_bunce.errors`. `flush_and_run` raises it without dlt's wrapper. Its "
-        "attribute `remedy` holds the remedy, if there is a single known one.",
+        "`BunceError`; all of them can be imported from `dlt_bunce`. `flush_and_run` raises it "
+        "without dlt's wrapper. Its attribute `remedy` holds the remedy, if there is a single "
+        "known one.",
         table(
             ("error", "base class", "meaning"),
             [
@@ -91,6 +93,7 @@ def exit_codes() -> str:
 def python_api() -> str:
     """Return the page of all names in `dlt_bunce.__all__` and `dlt_bunce.sources.__all__`."""
     parts = _public(dlt_bunce, "##")
+    parts += ["## Testing", *_plugin(inspect.cleandoc(testing.__doc__ or ""))]
     parts += ["## Sources", inspect.cleandoc(sources.__doc__ or ""), *_public(sources, "###")]
     return page(
         "Python",
@@ -100,11 +103,22 @@ def python_api() -> str:
     )
 
 
+def _plugin(text: str) -> Iterable[str]:
+    """Yield the paragraphs of a docstring, with its indented ones as code."""
+    for paragraph in text.split("\n\n"):
+        if paragraph.startswith("    "):
+            yield f"```python\n{textwrap.dedent(paragraph)}\n```"
+        else:
+            yield paragraph
+
+
 def _public(module: ModuleType, level: str) -> list[str]:
     """Return a section for each name in `__all__`, with headings of the given level."""
     parts: list[str] = []
     for name in module.__all__:
         thing = getattr(module, name)
+        if name != "BunceError" and hasattr(errors, name):
+            continue  # on the page of errors
         parts.append(f"{level} {name}")
         if not (inspect.isclass(thing) and issubclass(thing, Exception)):
             parts.append(f"```python\n{_signature(name, thing)}\n```")

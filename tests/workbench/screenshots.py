@@ -154,7 +154,8 @@ def main(images: Path) -> None:
             letter = f"{letters}/{taken['id']}"
             _picture(browser, [auth.address, letter], images / "workbench-dark.png", scheme="dark")
         _picture(browser, [report.as_uri()], images / "report-light.png", height=1000)
-        _picture(browser, [report.as_uri()], images / "report-narrow.png", width=360, height=760)
+        charts = f"{report.as_uri()}#charts-heading"
+        _picture(browser, [charts], images / "report-narrow.png", width=360, height=760)
 
 
 def _picture(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 import time
@@ -12,8 +13,9 @@ from urllib.parse import quote
 import requests
 from urllib3.exceptions import HTTPError
 
-from dlt_bunce.api.connections import connection_pool
+from dlt_bunce.api.connections import connection_pool, without_ids
 from dlt_bunce.api.deadline import deadline
+from dlt_bunce.api.email_lookup import EmailLookup
 from dlt_bunce.api.faults import LATE, never_left, reason_of
 from dlt_bunce.api.lookup import Lookup, Page
 from dlt_bunce.api.observer import UNOBSERVED, Observer, RequestInfo
@@ -58,7 +60,10 @@ class Session:
         self._traffic = Traffic()
         self._lock = threading.Lock()
         self._lookup = Lookup(self.get, lookup_ids)
+        self._email_lookup = EmailLookup(self._lookup.answer)
         self.stopping = threading.Event()
+        for name in ("urllib3.connectionpool", "urllib3.connection"):
+            logging.getLogger(name).addFilter(without_ids)
 
     def close(self) -> None:
         """Close the pool, and what the rate limiter holds."""
@@ -116,6 +121,13 @@ class Session:
         Raises UnavailableError or CredentialsError when a look-up is not answered.
         """
         return self._lookup.find(customer_ids)
+
+    def find_by_email(self, emails: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+        """Return everybody who has each of `emails`; one that cannot be looked up is left out.
+
+        Raises UnavailableError or CredentialsError when a look-up is not answered.
+        """
+        return self._email_lookup.find(emails, self._lookup.known_email)
 
     def list_customers(self, cursor: str | None) -> Page:
         """Return a page of all customers; `cursor` is that of the page before, None for the first.

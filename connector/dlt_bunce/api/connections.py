@@ -1,11 +1,13 @@
-"""Connections to Bunce: what they send along, what they trust, and what their logs leave out."""
+"""The connections that all threads of a session share, and what may be logged about them."""
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import os
 import re
 from http.cookiejar import DefaultCookiePolicy
+from urllib.parse import urlsplit
 
 import requests
 
@@ -17,8 +19,6 @@ _KEPT_IN_LOGS = re.compile(r"(/v1/customers(?:/bulk(?:-update)?)?)(?:[/?][^\s'\"
 
 def connection_pool(base_url: str, api_key: str, concurrency: int) -> requests.Session:
     """Make connections that threads may share: requests leave nothing behind for others."""
-    for name in ("urllib3.connectionpool", "urllib3.connection"):
-        logging.getLogger(name).addFilter(_without_ids)
     http = requests.Session()
     http.headers.update(
         {
@@ -29,7 +29,9 @@ def connection_pool(base_url: str, api_key: str, concurrency: int) -> requests.S
     )
     # .netrc would send its password along; of the environment, only proxies and certificates count
     http.trust_env = False
-    http.proxies.update(requests.utils.get_environ_proxies(base_url))
+    if not is_loopback(urlsplit(base_url).hostname or ""):
+        # a proxy would get the key and the rows in clear, and reach a host of its own
+        http.proxies.update(requests.utils.get_environ_proxies(base_url))
     http.verify = (
         os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or http.verify
     )
@@ -44,7 +46,15 @@ def connection_pool(base_url: str, api_key: str, concurrency: int) -> requests.S
     return http
 
 
-def _without_ids(record: logging.LogRecord) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether a host name or address is this machine's loopback interface."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def without_ids(record: logging.LogRecord) -> bool:
     """Filter urllib3's log: what follows /customers holds ids and is left out."""
     if isinstance(record.args, tuple):
         record.args = tuple(

@@ -10,6 +10,7 @@ from types import MappingProxyType
 import click
 
 from dlt_bunce.cli import output
+from dlt_bunce.cli.printable import echo
 from dlt_bunce.errors import ThresholdError, bunce_error
 from dlt_bunce.failures import failure_of, is_stopped
 
@@ -45,7 +46,7 @@ def reported() -> Iterator[None]:
                 {"state": "failed", "error": str(failure), "error_class": failure.error_class}
                 | {"remedy": failure.remedy}
             )
-        click.echo(f"Error: {line}", err=True)
+        echo(f"Error: {line}", err=True)
         sys.exit(code)
 
 
@@ -61,5 +62,5 @@ def _stopped() -> None:
     from dlt_bunce.cli.live_progress import same_command
 
     line = f"Stopped. Settled rows will not be sent again. Resume with: {same_command()}"
-    click.echo(line, err=True)
+    echo(line, err=True)
     sys.exit(1)

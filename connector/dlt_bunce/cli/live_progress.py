@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dlt_bunce.cli import output
+from dlt_bunce.cli.printable import echo
 
 if TYPE_CHECKING:
     from dlt_bunce.destination.factory import bunce
@@ -67,7 +68,7 @@ def hooked(destination: bunce) -> Iterator[None]:
     """Find functions for on_run_end in the working directory, and print their failures."""
 
     def warn(line: str) -> None:
-        click.echo(f"Warning: {line}", err=True)
+        echo(f"Warning: {line}", err=True)
 
     here = str(Path.cwd())
     sys.path.append(here)

@@ -47,6 +47,7 @@ LEFT_BEHIND = "Loading rows left over from an earlier run first."
     is_flag=True,
     help="Count what would be sent, without sending or writing.",
 )
+@options.link_option
 @click.option(
     "--max-reject-share",
     type=click.FloatRange(0, 1),
@@ -74,6 +75,7 @@ def command(
     shard_key: str | None,
     plan: str,
     dry_run: bool,
+    on_email_taken: str | None,
     max_reject_share: float | None,
     max_reject_count: int | None,
     min_rows_share_of_last: float | None,
@@ -128,6 +130,7 @@ def command(
             store_url=store_url,
             account=account,
             dry_run=dry_run or None,
+            on_email_taken=on_email_taken,
             max_reject_share=max_reject_share,
             max_reject_count=max_reject_count,
             min_rows_share_of_last=min_rows_share_of_last,

@@ -12,6 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from dlt_bunce.cli.plain_settings import plain_setting
+from dlt_bunce.cli.printable import echo
 
 if TYPE_CHECKING:
     from dlt_bunce.destination.client import BunceClient
@@ -37,6 +38,15 @@ def store_options(function: _F) -> _F:
     ):
         function = option(function)
     return function
+
+
+def link_option(function: _F) -> _F:
+    """Add --on-email-taken."""
+    return click.option(
+        "--on-email-taken",
+        type=click.Choice(["reject", "link"]),
+        help="What to do if Bunce has a row's email under another id (default: as configured).",
+    )(function)
 
 
 def source_options(function: _F) -> _F:
@@ -151,7 +161,7 @@ def wait_for_run() -> float:
 
 def report_waiting(sentence: str) -> None:
     """Print a line when a command has to wait for another run."""
-    click.echo(sentence, err=True)
+    echo(sentence, err=True)
 
 
 def exit_if_remains(remains: str | None) -> None:

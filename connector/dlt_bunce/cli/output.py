@@ -40,7 +40,8 @@ def as_json(value: object) -> None:
     context = click.get_current_context(silent=True)
     if context is not None:
         context.meta[_PRINTED] = True
-    click.echo(json.dumps(value, default=str))
+    # JSON escapes every other control character by itself
+    click.echo(json.dumps(value, default=str).replace("\x7f", "\\u007f"))
 
 
 def is_wanted_as_json() -> bool:
@@ -73,6 +74,7 @@ def print_summary(summary: RunSummary, title: str = "Run") -> None:
     pairs = [
         ("read", f"{summary.read:,}"),
         *((f"  {fate}", f"{count:,}") for fate, count in summary.fates.items() if count),
+        *([("linked", f"{summary.linked:,}")] if summary.linked else []),
         ("requests", f"{summary.requests:,} ({summary.bulk_requests:,} bulk)"),
         ("seconds", f"{summary.seconds:.1f}"),
     ]

@@ -8,7 +8,6 @@ from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import urlsplit
 
 import click
 
@@ -41,11 +40,9 @@ class Origin:
     @cached_property
     def location(self) -> str:
         """The source itself. Raises SourceError if it contains a password."""
-        try:
-            has_password = "://" in self.source and bool(urlsplit(self.source).password)
-        except ValueError:  # its text may hold part of the URL, and so of a password
-            raise SourceError(BAD_URL) from None
-        if has_password:
+        from dlt_bunce.sources.locations import has_password
+
+        if has_password(self.source):
             raise SourceError(
                 "The source URL contains a password, and command-line arguments are visible in the "
                 "process list.",

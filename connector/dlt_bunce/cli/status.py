@@ -32,7 +32,7 @@ def command(count: int, store_url: str | None, account: str | None, as_json: boo
     process ended without recording the outcome.
     """
     with reported():
-        from dlt_bunce.store import runs
+        from dlt_bunce.store import links, runs
         from dlt_bunce.store.accounts import refuse_unknown_account
         from dlt_bunce.store.database import Database
         from dlt_bunce.store.dead_letter_query import open_by_code
@@ -43,13 +43,14 @@ def command(count: int, store_url: str | None, account: str | None, as_json: boo
         with Database(store_url, read_only=True) as db:
             refuse_unknown_account(db, account)
             ledger = db.rows(COUNT_CUSTOMERS, (account,))[0]
+            linked = links.count(db, account)
             letters = open_by_code(db, account)
             found = runs.summaries(db, account, limit=count)
             wrong = problems(db, account)
         if as_json:
             output.as_json(
                 {"account": account, "problems": [problem.as_dict() for problem in wrong]}
-                | {"ledger": ledger, "open_dead_letters": letters}
+                | {"ledger": {**ledger, "linked": linked}, "open_dead_letters": letters}
                 | {"runs": [run.as_dict() for run in found]}
             )
             return
@@ -58,10 +59,11 @@ def command(count: int, store_url: str | None, account: str | None, as_json: boo
         output.console().print(
             f"Account {account}: {output.counted(ledger['delivered'], 'customer')} delivered, "
             f"{ledger['indeterminate']:,} indeterminate, "
-            f"{output.counted(sum(letters.values()), 'open dead letter')}"
+            + (f"{linked:,} linked, " if linked else "")
+            + f"{output.counted(sum(letters.values()), 'open dead letter')}"
         )
         output.print_codes(letters, "Open dead letters")
-        columns = ("run_id", "name", "state", "read", *FATES, "requests")
+        columns = ("run_id", "name", "state", "read", *FATES, "linked", "requests")
         shown = [
             column
             for column in columns

@@ -16,6 +16,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dlt_bunce.cli.printable import printable
+
 _PIPED = 160
 """Width without a terminal at which sentences wrap; rows always stay on one table line."""
 _SENTENCES = {"detail", "error", "meaning", "message", "reason", "remedy", "shapes", "values"}
@@ -25,9 +27,17 @@ _FIGURE = re.compile(r"[\d,.]+ ?(%|s)")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 
 
+class _Console(Console):
+    """A console that escapes control characters in every string that it is given."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return the text as rich lays it out."""
+        return super().render_str(printable(text), **options)
+
+
 def console() -> Console:
     """Return a rich console on stdout, which prints plain text when that is not a terminal."""
-    return Console(highlight=False, markup=False, width=_width())
+    return _Console(highlight=False, markup=False, emoji=False, width=_width())
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str) -> None:
@@ -83,7 +93,7 @@ def print_pairs(pairs: Sequence[tuple[str, str]], title: str) -> None:
     """Print names and values as a table without a header."""
     table = Table(show_header=False, box=_box())
     for pair in pairs:
-        table.add_row(*map(Text, pair))
+        table.add_row(*map(Text, map(printable, pair)))
     target = console()
     target.print(title)
     target.print(table)
@@ -99,7 +109,7 @@ def _text(value: object) -> str:
         return ""
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
-    text = str(value)
+    text = printable(str(value))
     return short_time(text) if _TIME.match(text) else text
 
 

@@ -96,7 +96,8 @@ class CustomersJob(RunnableLoadJob):
             throttle, known = throttle_for(account, probed, config), capabilities_from(probed)
             try:
                 duplicates = self._duplicates(client, settings)
-                sender = BunceSender(session, throttle, known)
+                link = config.on_email_taken == "link"
+                sender = BunceSender(session, throttle, link, known)
                 counts = Load(source, job, settings, db, sender, duplicates).run()
             except Exception as error:
                 state = "stopped" if isinstance(error, StoppedError) else "failed"

@@ -149,7 +149,16 @@ def add_up(found: list[RunSummary], pipeline_name: str) -> RunSummary:
     for run in found:
         codes.update(run.reject_codes)
         warnings.update(run.warnings)
-    numbers = ("read", *FATES, "requests", "bulk_requests", "lookups", "retries", "seconds")
+    numbers = (
+        "read",
+        *FATES,
+        "requests",
+        "bulk_requests",
+        "lookups",
+        "retries",
+        "linked",
+        "seconds",
+    )
     return RunSummary(
         run_id=found[0].run_id,
         pipeline_name=pipeline_name,

@@ -15,6 +15,7 @@ from dlt_bunce.records.fingerprint import email_digests
 from dlt_bunce.records.identifiers import parse_identifiers
 from dlt_bunce.records.source_columns import values_of
 from dlt_bunce.records.text import flat
+from dlt_bunce.records.unreadable import lines_of, text_of
 
 _EMAIL = re.compile(r"[^\s\"'<>,;:()\[\]\\]+@[^\s\"'<>,;:()\[\]\\]+")
 _PHONE = re.compile(r"\+?\d[\d\s().\-/]{5,}\d")
@@ -62,6 +63,8 @@ class Persons:
         """Return a mask of the rows that are theirs; `columns` maps fields to columns."""
         ids = parse_identifiers(values_of(table, columns.get("customer_id"))).values
         theirs = pc.is_in(ids, pa.array(self.ids, pa.string()))
+        if (lines := lines_of(table)) is not None:
+            theirs = pc.or_(theirs, pa.array(self.share(text_of(lines).to_pylist())))
         if not self.emails:
             return theirs
         digests = pa.array(self._email_digests(values_of(table, columns.get("email"))), pa.string())

@@ -44,6 +44,8 @@ class BunceSender:
 
     session: Session
     throttle: Throttle
+    link: bool = False
+    """Whether to find the customer who has the email of a row that is called taken."""
     capabilities: ApiCapabilities = field(default_factory=ApiCapabilities)
     """What is known of the API, before the first batch and as the load learns."""
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -78,6 +80,7 @@ class BunceSender:
                 lagging=sorted(batch.lagging),
                 probe=probe,
                 hold=not batch.last_try,
+                link=self.link,
                 control=batch.control,
                 stopped=stopped,
             )

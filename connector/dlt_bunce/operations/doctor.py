@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -28,6 +29,9 @@ _SKEW_S = 30.0
 """A larger clock difference may end leases early when loads share a store."""
 _ROOM_BYTES = 1_000_000_000
 """A load of a few million customers may fill up less free space than this."""
+_SQLITE = "sqlite:///"
+_SIDE_FILES = ("-wal", "-shm")
+"""What SQLite creates beside a store, with the store's mode; rows may be in them."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,7 @@ def _store(store_url: str, account: str, key: tuple[str, str] | None = None) -> 
         if folder is None:
             yield _clock("the store's", skew_s)
     if folder is not None:
+        yield from _permissions(store_url)
         free = shutil.disk_usage(folder).free
         state: State = "ok" if free >= _ROOM_BYTES else "warning"
         advice = None if state == "ok" else "Free up disk space, or move the store."
@@ -154,12 +159,22 @@ def _probe(probed: Probed | None) -> Finding:
     return Finding("probe", "ok", f"{detail}; loads start from it")
 
 
+def _permissions(store_url: str) -> Iterator[Finding]:
+    """Report files of an embedded store that other users of the machine may read."""
+    path = Path(store_url.removeprefix(_SQLITE))
+    files = [path, *(path.with_name(f"{path.name}{end}") for end in _SIDE_FILES)]
+    wide = [file for file in files if file.exists() and file.stat().st_mode & 0o077]
+    if wide and os.name == "posix":
+        names = ", ".join(file.name for file in wide)
+        remedy = f"chmod 600 {' '.join(shlex.quote(str(file)) for file in wide)}"
+        yield Finding("permissions", "warning", f"other users may read {names}", remedy)
+
+
 def _folder(store_url: str) -> Path | None:
     """Return the nearest existing folder above an embedded store, or None for a server."""
-    prefix = "sqlite:///"
-    if not store_url.startswith(prefix):
+    if not store_url.startswith(_SQLITE):
         return None
-    folder = Path(store_url[len(prefix) :]).absolute().parent
+    folder = Path(store_url.removeprefix(_SQLITE)).absolute().parent
     while not folder.exists():
         folder = folder.parent
     return folder

@@ -221,7 +221,7 @@ class _Replay:
         load_file = replace(self.load_file, job_id=f"replay{page}")
         throttle = throttle_for(self.account, None, client.config)
         with telemetry.load_span(load_file) as settled, closing(client.session()) as session:
-            sender = BunceSender(session, throttle)
+            sender = BunceSender(session, throttle, client.config.on_email_taken == "link")
             settled(Load(_Rows(table), load_file, settings, db, sender).run())
 
     def _settings(self, columns: Sequence[str]) -> Settings:

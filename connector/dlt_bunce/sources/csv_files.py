@@ -20,7 +20,7 @@ from dlt_bunce.sources.unreadable_lines import Part, with_lines
 
 HEAD_BYTES = 65_536
 """The header must lie within this many bytes."""
-_BLOCK_BYTES = 4_194_304
+MAX_ROW_BYTES = 4_194_304
 """Bytes read at a time; no row may be longer."""
 _ESCAPED = re.compile(rb'(?:^|[\n,;\t|])"[^"\n]*\\"[^"\r\n,;\t|]')
 """A quoted cell whose first inner quotation mark is escaped by a backslash."""
@@ -78,7 +78,7 @@ def _parts(read: Header, text: _Text, name: str) -> Iterator[Part]:
             pa.PythonFile(text, "r"),
             arrow_csv.ReadOptions(
                 use_threads=False,
-                block_size=_BLOCK_BYTES,
+                block_size=MAX_ROW_BYTES,
                 column_names=numbers,
                 skip_rows_after_names=1,
             ),
@@ -105,7 +105,7 @@ def _parts(read: Header, text: _Text, name: str) -> Iterator[Part]:
         if text.escaped:
             raise _escaped(name) from None
         raise SourceError(
-            f"{name} cannot be read as CSV: a row is longer than {_BLOCK_BYTES:,} bytes.",
+            f"{name} cannot be read as CSV: a row is longer than {MAX_ROW_BYTES:,} bytes.",
             remedy="Check for a quotation mark that is never closed.",
         ) from None
     if text.quotes % 2 and any((cell or "").endswith("\n") for cell in last):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from dlt.extract import DltResource
 
@@ -23,6 +25,8 @@ _UNREAD = {
 }
 """Schemes that a user may try, and what to do instead."""
 _FILES = ("", "s3", "gs", "gcs", "az", "abfss", "file", "memory")
+_SECRET = re.compile("password|passwd|passphrase|pwd|secret|token", re.IGNORECASE)
+"""Parameters of URLs that hold secrets; passfile, for one, does not."""
 
 
 def open_source(
@@ -55,7 +59,53 @@ def resolved(location: str) -> str:
         location = os.environ.get(name, "")
         if not location:
             raise SourceError(f"Environment variable {name} is not set.")
+        if "://" not in location:
+            # its content may be any secret, so it must not be looked for as a file and named
+            raise SourceError(
+                f"Environment variable {name} does not hold a URL.",
+                remedy="Set it to a URL such as postgresql://user:password@host/database, or pass "
+                "a path as it is, without env:.",
+            )
+    _refuse_unescaped(location)
     return location
+
+
+def has_password(location: str) -> bool:
+    """Return whether a location, if it is a URL, contains a password. Raises SourceError."""
+    parts = _parts(location)
+    if parts is None:
+        return False
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    return bool(parts.password) or any(
+        _SECRET.search(name) or "pwd=" in value.lower() for name, value in query
+    )
+
+
+def _refuse_unescaped(location: str) -> None:
+    """Raise SourceError for a database URL whose password ends before its end: drivers would take
+    the rest of it for a host or a database, and name it in their errors.
+    """
+    parts = _parts(location)
+    if parts is None or holds_files(location) or not parts.netloc:
+        return
+    if parts.netloc.count("@") > 1 or "@" in parts.path or "@" in parts.fragment:
+        raise SourceError(
+            "The source URL has more than one @, or a / or # before it.",
+            remedy="In a user name and a password, write %40 for @, %2F for /, %23 for #, and %3A "
+            "for a colon.",
+        )
+
+
+def _parts(location: str) -> SplitResult | None:
+    """Return the parts of a URL, or None for a path. Raises SourceError."""
+    if "://" not in location:
+        return None
+    try:
+        return urlsplit(location)
+    except ValueError:  # its text may hold part of a password
+        raise SourceError(
+            "The source URL cannot be parsed.", remedy="Use driver://user@host:port/database."
+        ) from None
 
 
 def file_columns(location: str, reading: Reading = Reading()) -> list[str]:  # noqa: B008, immutable

@@ -72,6 +72,20 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "lease_until": "until when no other run may take it over, in milliseconds since "
                 "1970",
                 "run_number": "number of the run in which Bunce accepted it, in the order of runs",
+                "listed": "1 if only `adopt` has found the customer, and no load has read it yet",
+            },
+        ),
+        "bunce_links": TableDescription(
+            "Customers that Bunce has under another id: updates of `customer_id` go to `bunce_id`.",
+            {
+                "account": _ACCOUNT,
+                "customer_id": "the customer's id in the source",
+                "bunce_id": "the customer's id in Bunce",
+                "status": "`linked`; `ended` if the link proved wrong; `removed` if a person "
+                "removed it, after which these two are never linked again",
+                "linked_at": "when the link was made",
+                "ended_at": "when it ended or was removed",
+                "run_id": _RUN_ID + ", of the run that made it",
             },
         ),
         "bunce_dead_letters": TableDescription(
@@ -130,6 +144,7 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "slowest_answer_seconds": "seconds that the slowest response took",
                 "reject_codes": "rejected rows by reject code, as JSON",
                 "warnings": "rows by warning code, as JSON",
+                "linked": "customers that were linked to an id that Bunce already had",
                 "number": "place in the order of runs, independent of clocks",
                 "source": "name of the file, folder, or table that a command loaded, if any",
                 "version_median": "median of the run's first versions, for comparison with the "

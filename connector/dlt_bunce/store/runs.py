@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from dlt_bunce.model import FATES, Failure, RunSummary, Traffic
+from dlt_bunce.store import links
 from dlt_bunce.store.database import Database, as_utc, utc_now
 from dlt_bunce.store.processes import is_gone, this_process
 from dlt_bunce.store.run_chunks import sum_chunks, warnings_of
@@ -146,7 +147,8 @@ def finish(
         "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (run_id, pipeline_name) DO NOTHING",
         (run_id, pipeline_name, account, state, started_at or now, latest_number(db) + 1),
     )
-    names = ("read", *FATES)
+    totals["linked"] = links.count(db, account, run_id=run_id)
+    names = ("read", *FATES, "linked")
     sets = ", ".join(f"{name} = ${i + 10}" for i, name in enumerate(names))
     warnings = warnings_of(db, run_id, totals)
     db.execute(
@@ -227,6 +229,7 @@ def _summary(row: dict[str, Any]) -> RunSummary:
         bulk_requests=row["bulk_requests"],
         lookups=row["lookups"],
         retries=row["retries"],
+        linked=row["linked"],
         seconds=seconds.total_seconds(),
         reject_codes=json.loads(row["reject_codes"] or "{}"),
         warnings=json.loads(row["warnings"] or "{}"),

@@ -27,6 +27,8 @@ def create_app(store: Store, auth: Auth, jobs: BackgroundJobs) -> ASGIApp:
         ("GET", "/style.css", views.style),
         ("GET", "/", views.runs),
         ("GET", "/runs/{run_id}", views.run),
+        ("GET", "/links", views.links),
+        ("POST", "/links", views.link_values),
         ("GET", "/letters", views.letters),
         ("GET", "/letters/{letter_id}", views.letter),
         ("POST", "/letters/values", views.letters_with_values),

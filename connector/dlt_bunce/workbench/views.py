@@ -37,6 +37,7 @@ from dlt_bunce.workbench.bulk_actions import bulk_action_of
 from dlt_bunce.workbench.corrections import changes_of
 from dlt_bunce.workbench.error_page import ErrorPage
 from dlt_bunce.workbench.filters import ANY, Given, check_id, filter_of, key_of, key_text
+from dlt_bunce.workbench.link_page import links_shown
 from dlt_bunce.workbench.masking import LISTED, listed, shown
 from dlt_bunce.workbench.pages import render, style_sheet
 from dlt_bunce.workbench.report import Report
@@ -113,6 +114,15 @@ class Views:
             )
 
         return HTMLResponse(await run_in_threadpool(build))
+
+    async def links(self, _request: Request) -> Response:
+        """Show the newest links, with their ids masked."""
+        return await self._links(values=False)
+
+    async def link_values(self, request: Request) -> Response:
+        """Show the newest links with their ids; only the form can request this, not a link."""
+        await self._form(request)
+        return await self._links(values=True)
 
     async def run(self, request: Request) -> Response:
         """Show everything that is recorded about one run."""
@@ -269,6 +279,13 @@ class Views:
             error=None if raised is None else self.store.explain(raised),
         )
         return HTMLResponse(page)
+
+    async def _links(self, *, values: bool) -> Response:
+        def build() -> str:
+            found = links_shown(self.store.url, self.store.account, values=values)
+            return self._page("links.html", "/links", **found)
+
+        return HTMLResponse(await run_in_threadpool(build))
 
     async def _letter(self, request: Request, *, values: bool) -> Response:
         letter_id = check_id(request.path_params["letter_id"])

@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     help="Column for a Bunce field; may be repeated.",
 )
 @click.option("--all", "everything", is_flag=True, help="Replay every open dead letter.")
+@options.link_option
 @options.store_options
 def replay_letters(
     selection: Selection,
     maps: tuple[str, ...],
+    on_email_taken: str | None,
     everything: bool,
     store_url: str | None,
     account: str | None,
@@ -50,7 +52,7 @@ def replay_letters(
         mapping = parse_maps(maps)
         _ask_for_all(selection, everything, "replay", store_url, account)
         store_of(selection, store_url, account)
-        client = options.client(store_url=store_url, account=account)
+        client = options.client(store_url=store_url, account=account, on_email_taken=on_email_taken)
         replayed = replay(client, selection=selection, mapping=mapping)
         if as_json:
             output.as_json(replayed.summary.as_dict() | {"without_row": replayed.without_row})

@@ -12,6 +12,7 @@ from click.core import ParameterSource
 from dlt_bunce.cli import options, output
 from dlt_bunce.cli.dead_letters.filters import filters, store_of
 from dlt_bunce.cli.failures import reported
+from dlt_bunce.cli.printable import echo
 from dlt_bunce.reject_codes import REJECT_CODES
 
 if TYPE_CHECKING:
@@ -164,6 +165,6 @@ def show(
 def _print_letter(letter: dict[str, Any]) -> None:
     for column, value in letter.items():
         if value is not None and column != "remedy":
-            click.echo(f"{column:14} {json.dumps(value, ensure_ascii=False, default=str)}")
+            echo(f"{column:14} {json.dumps(value, ensure_ascii=False, default=str)}")
     if letter["remedy"]:
         click.echo(f"{'remedy':14} {letter['remedy']}")
