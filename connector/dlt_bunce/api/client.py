@@ -47,7 +47,9 @@ class Session:
         concurrency: int = 4,
         retry: RetryPolicy | None = None,
         observer: Observer = UNOBSERVED,
+        lookup_ids: int | None = None,
     ) -> None:
+        """`lookup_ids`: how many ids a look-up is known to take, None if nothing is known."""
         self.base_url = base_url
         self._observer = observer
         self._pace = pace
@@ -57,7 +59,7 @@ class Session:
         self._http = connection_pool(base_url, api_key, concurrency)
         self._traffic = Traffic()
         self._lock = threading.Lock()
-        self._lookup = Lookup(self.get)
+        self._lookup = Lookup(self.get, lookup_ids)
         self._email_lookup = EmailLookup(self._lookup.answer)
         self.stopping = threading.Event()
         for name in ("urllib3.connectionpool", "urllib3.connection"):
@@ -170,7 +172,7 @@ class Session:
         return not self.stopping.is_set()
 
     def get(self, path: str, query: Mapping[str, str]) -> Reply:
-        """One GET, tried again until it is answered or given up."""
+        """Return the answer to a GET, which is tried again while there is none for good."""
         attempt = 1
         is_customer = path.startswith("/customers/")
         template = "/customers/{customer_id}" if is_customer else path

@@ -50,7 +50,8 @@ class BunceSender:
     throttle: Throttle
     link: bool = False
     """Whether to find the customer who has the email of a row that is called taken."""
-    _capabilities: ApiCapabilities = field(default_factory=ApiCapabilities)
+    capabilities: ApiCapabilities = field(default_factory=ApiCapabilities)
+    """What is known of the API, before the first batch and as the load learns."""
     _stop: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -71,11 +72,11 @@ class BunceSender:
         # a row that is called taken was sent as a create, whatever it began as
         verb: Verb = "create" if batch.taken else batch.rows.column("verb")[0].as_py()
         is_new = verb == "create" and not batch.taken
-        with self._capabilities.turn(alone=is_new) as probe, self.throttle.slot() as learner:
+        with self.capabilities.turn(alone=is_new) as probe, self.throttle.slot() as learner:
             settlement = Settlement(
                 batch.sent,
                 self.session,
-                self._capabilities,
+                self.capabilities,
                 learner,
                 verb=verb,
                 overwrite=overwrite,

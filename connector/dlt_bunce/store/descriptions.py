@@ -262,6 +262,19 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "listed": "customers listed so far",
             },
         ),
+        "bunce_probes": TableDescription(
+            "What the last `dlt-bunce probe` of each account found. It contains no value of a "
+            "customer.",
+            {
+                "account": _ACCOUNT,
+                "host": "host that was probed; at another host nothing of it is used",
+                "probed_at": "when the probe ended",
+                "answers": "answer to each question, as JSON",
+                "figures": "numbers that loads start from, as JSON",
+                "report": "the whole report, as JSON",
+                "contradicted": "what a load has found to be otherwise since, as JSON",
+            },
+        ),
         "bunce_shard_plans": TableDescription(
             "Where the shards of a source begin, shared by all processes that load one.",
             {

@@ -319,4 +319,15 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # fates of values by kind, as JSON; null for a run without any
         "ALTER TABLE bunce_runs ADD COLUMN value_fates TEXT",
     ),
+    (
+        # what the last probe of an account found; contradicted: what a load found otherwise since
+        """CREATE TABLE bunce_probes (
+            account TEXT NOT NULL PRIMARY KEY,
+            host TEXT NOT NULL,
+            probed_at TEXT NOT NULL,
+            answers TEXT NOT NULL,
+            figures TEXT NOT NULL,
+            report TEXT NOT NULL,
+            contradicted TEXT)""",
+    ),
 )
