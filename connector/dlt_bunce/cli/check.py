@@ -82,7 +82,7 @@ def _preview(
     from dlt_bunce.operations.flush import flush_and_run
 
     destination = options.destination(
-        store_url=store_url, account=account, dry_run=True, version_format=origin.date_format
+        store_url=store_url, account=account, dry_run=True, **origin.settings
     )
     with tempfile.TemporaryDirectory(prefix="dlt-bunce-") as folder:
         pipeline = dlt.pipeline("bunce_check", pipelines_dir=folder, destination=destination)

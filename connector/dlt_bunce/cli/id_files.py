@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +11,22 @@ import pyarrow as pa
 
 from dlt_bunce.errors import UsageError
 from dlt_bunce.load import parquet
+from dlt_bunce.records.fields import first_filled
 from dlt_bunce.records.identifiers import parse_identifiers
-from dlt_bunce.records.mapping import column_of
-from dlt_bunce.records.text import flat
+from dlt_bunce.records.matching import as_spelled, columns_of
+from dlt_bunce.records.schema import ColumnNames, names_of
+from dlt_bunce.records.source_columns import values_of
+from dlt_bunce.records.spreadsheet_traces import DEFAULT_TRACES
 from dlt_bunce.sources import csv_files, file_columns
 
 _ROWS = 10_000
 
 
-def ids_in(file: Path, column: str | None) -> list[str]:
-    """Return the ids in a file: its lines, or the values of one column of a .csv or .parquet.
+def ids_in(file: Path, columns: ColumnNames | None) -> list[str]:
+    """Return the ids in a file: its lines, or the values of a column of a .csv or .parquet.
 
-    The column is `column`, or else the one whose name maps to customer_id. Raises UsageError for a
-    file that cannot be read, and for a table without such a column.
+    `columns` are tried in order for each row; without them, those whose names map to customer_id.
+    Raises UsageError for a file that cannot be read, and for a table without such a column.
     """
     is_csv = csv_files.is_csv(file.name)
     if not is_csv and file.suffix.lower() != ".parquet":
@@ -32,16 +36,20 @@ def ids_in(file: Path, column: str | None) -> list[str]:
             raise UsageError(f"{file} cannot be read: {type(error).__name__}.") from None
         return [line.strip() for line in lines if line.strip()]
     names = file_columns(str(file))
-    column = column or column_of("customer_id", names)
-    if column not in names:
+    given = names_of(columns or ())
+    own = [as_spelled(column, names) for column in given] or columns_of("customer_id", names)
+    found_in = [column for column in own if column is not None]
+    if not found_in or len(found_in) < len(given):
         raise UsageError(
             f"No column of {file} maps to customer_id. Its columns are: {', '.join(names)}.",
             remedy="Name the column with --map customer_id=COLUMN.",
         )
     found: list[str] = []
     for batch in _batches(file, is_csv=is_csv):
-        values = parse_identifiers(flat(pa.Table.from_batches([batch]).column(column))).values
-        found += values.drop_null().to_pylist()
+        table = pa.Table.from_batches([batch])
+        arrays = [values_of(table, column) for column in found_in]
+        parsed = first_filled(arrays, partial(parse_identifiers, traces=DEFAULT_TRACES))
+        found += parsed.values.drop_null().to_pylist()
     return found
 
 

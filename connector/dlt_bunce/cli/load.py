@@ -127,7 +127,7 @@ def command(
             max_reject_count=max_reject_count,
             min_rows_share_of_last=min_rows_share_of_last,
             min_rows=min_rows,
-            version_format=origin.date_format,
+            **origin.settings,
         )
         store = options.store_settings(store_url, account)
         name = origin.pipeline_name(*store)

@@ -145,7 +145,7 @@ class DryRun:
 
     def _look_at(self, chunk: Chunk, settings: Settings) -> None:
         table = chunk.table
-        for column in settings.mapping.columns.values():
+        for column in settings.mapping.source_columns:
             self._nulls[column] += values_of(table, column).null_count
         if chunk.number == 0:
             fault = detect_bad_mapping(chunk.prepared, table, settings.mapping)

@@ -26,7 +26,8 @@ from dlt_bunce.logs import logger
 from dlt_bunce.records.batching import Packer
 from dlt_bunce.records.mapping import FieldMapping
 from dlt_bunce.records.payload import with_payloads
-from dlt_bunce.records.prepare import Rules, detect_bad_mapping
+from dlt_bunce.records.prepare import detect_bad_mapping
+from dlt_bunce.records.rules import Rules
 from dlt_bunce.store import runs
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.ledger import DEFAULT_LEASE_S, Ledger

@@ -110,7 +110,8 @@ def unmapped(preview: Preview) -> list[str]:
     if preview.mapping is None:
         return []
     own = [name for name in preview.sample.column_names if not name.startswith("_dlt_")]
-    used = belonging(own, [*preview.mapping.recorded.values()])
+    version = [preview.mapping.version] if preview.mapping.version else []
+    used = belonging(own, [*preview.mapping.source_columns, *version])
     return [name for name in own if name not in used]
 
 

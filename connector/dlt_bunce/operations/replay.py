@@ -20,8 +20,9 @@ from dlt_bunce.load.sender import BunceSender
 from dlt_bunce.model import RunSummary
 from dlt_bunce.records import rows as source_rows
 from dlt_bunce.records.mapping import resolve_mapping
-from dlt_bunce.records.paths import column_of_path
+from dlt_bunce.records.matching import as_spelled
 from dlt_bunce.records.prepare import prepare
+from dlt_bunce.records.schema import ColumnNames, listed, names_of
 from dlt_bunce.store import dead_letters, mappings, runs
 from dlt_bunce.store.accounts import Account
 from dlt_bunce.store.database import Database, utc_now
@@ -68,7 +69,7 @@ def replay(
     client: BunceClient,
     *,
     selection: Selection | None = None,
-    mapping: Mapping[str, str] | None = None,
+    mapping: Mapping[str, ColumnNames] | None = None,
     portion: int = PORTION,
 ) -> Replayed:
     """Load the stored rows of open dead letters again, and resolve those that are accepted.
@@ -110,7 +111,7 @@ class _Replay:
     account: Account
     database: Database
     load_file: LoadFile
-    mapping: Mapping[str, str]
+    mapping: Mapping[str, ColumnNames]
 
     def run(self, letters: list[_Letter]) -> RunSummary:
         """Send the rows that nothing newer has overtaken, then close the settled dead letters."""
@@ -163,7 +164,7 @@ class _Replay:
     def _settings(self, letter: _Letter, columns: Sequence[str]) -> Settings:
         config = self.client.config
         then = mappings.mapping_of(self.database, letter["run_id"], letter["pipeline_name"])
-        configured = {**then, **(config.mapping or {})}
+        configured: dict[str, ColumnNames] = {**then, **(config.mapping or {})}
         return Settings(
             mapping=resolve_mapping(
                 columns,
@@ -190,9 +191,13 @@ class _Replay:
         return {row["n"] for row in rows}
 
 
-def _present(mapping: Mapping[str, str], columns: Sequence[str]) -> dict[str, str]:
+def _present(mapping: Mapping[str, ColumnNames], columns: Sequence[str]) -> dict[str, ColumnNames]:
     """Return the part of a mapping whose columns exist."""
-    return {f: column for f, column in mapping.items() if column_of_path(column, columns)}
+    present = {
+        name: [column for column in names_of(given) if as_spelled(column, columns)]
+        for name, given in mapping.items()
+    }
+    return {name: listed(found) for name, found in present.items() if found}
 
 
 def _job(client: BunceClient, letter: _Letter, run_id: str) -> LoadFile:

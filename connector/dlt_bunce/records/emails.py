@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlt_bunce.records.column import Column, any_true
+from dlt_bunce.records.spreadsheet_traces import Traces
 from dlt_bunce.records.text import characters, read_text, without_invisible
 
 _LONGEST_LOCAL = 64
@@ -23,13 +24,15 @@ _NAMED = re.compile(r"[^<>]*<([^<>]*)>[.,;]?")
 _TOP_LEVEL = re.compile(r"\.[a-z0-9-]*[a-z]$")
 
 
-def parse_emails(array: pa.Array, *, lowercase: bool = True) -> Column:
+def parse_emails(
+    array: pa.Array, *, lowercase: bool = True, traces: Traces | None = None
+) -> Column:
     """Parse addresses by syntax alone, without DNS; test domains such as example.com are valid.
 
     The canonical form has a lowercase ASCII domain (internationalized domains become Punycode, in
     whichever form they are given) and a lowercase local part unless `lowercase` is off.
     """
-    column = read_text(array)
+    column = read_text(array, traces=traces)
     if lowercase:
         column = column.with_values(pc.ascii_lower(column.values))
     plain = pc.and_(

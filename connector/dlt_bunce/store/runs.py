@@ -24,7 +24,7 @@ REPLAY = "replay-"
 
 
 def begin(
-    db: Database, load_file: LoadFile, mapping: Mapping[str, str], by_name: Sequence[str] = ()
+    db: Database, load_file: LoadFile, mapping: Mapping[str, Any], by_name: Sequence[str] = ()
 ) -> LoadFile:
     """Write the run's row, or mark it as running again; return the load file with its run number.
 
