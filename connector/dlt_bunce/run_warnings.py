@@ -62,6 +62,12 @@ WARNINGS: Mapping[str, RunWarning] = _warnings(
         "read the source in its own encoding; to decode entities, set unescape_html = true",
     ),
     RunWarning(
+        "placeholders_blank",
+        "a name, an email, a phone number, or an id was a word for nothing, such as NULL, N/A, or "
+        "-; it was treated as blank",
+        "correct it at the source; to send such values as they are, set blank_placeholders = false",
+    ),
+    RunWarning(
         "phones_shortened",
         "a phone number was followed by other text, such as a second number, a counter, or an "
         "extension; that text was left out",

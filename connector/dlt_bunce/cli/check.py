@@ -49,7 +49,12 @@ def command(
                 dataclasses.asdict(column)
                 for column in forecast.mapped(preview, show_values=show_values)
             ],
+            "export": None if preview.mapping is None else preview.mapping.export,
             "unmapped": forecast.unmapped(preview),
+            "rejected": [
+                dataclasses.asdict(found)
+                for found in forecast.rejected(preview, show_values=show_values)
+            ],
             "summary": preview.summary.as_dict(),
             "cost": dataclasses.asdict(forecast.cost(preview, pace)),
             "base_url": config.base_url,
@@ -145,11 +150,16 @@ def _print(
     columns = ("field", "column", "how", "nulls", "values" if show_values else "shapes")
     rows = [
         column
+        | {"column": ", else ".join([column["column"], *column["fallbacks"]])}
         | {"nulls": f"{column['nulls']:,}" if column["nulls"] else None}
         | {columns[-1]: "   ".join(column["shapes"])}
+        if column["column"]
+        else column | {"nulls": None, columns[-1]: ""}
         for column in found["mapping"]
     ]
     output.print_rows(rows, columns, "Mapping")
+    if found["export"]:
+        output.console().print(f"Recognized by its columns: {found['export']}")
     if found["unmapped"]:
         output.console().print(f"Unmapped columns: {', '.join(found['unmapped'])}")
     fates = [
@@ -158,7 +168,13 @@ def _print(
         if count
     ]
     output.print_rows(fates, ("fate", "rows"), output.counted(summary.read, "row"))
-    output.print_codes(summary.reject_codes, "Would be rejected")
+    if found["rejected"]:
+        rejects = [
+            reject | {"rows": f"{reject['rows']:,}", columns[-1]: "   ".join(reject["shapes"])}
+            for reject in found["rejected"]
+        ]
+        title = "Would be rejected, or were before" if summary.held else "Would be rejected"
+        output.print_rows(rejects, ("code", "rows", "cause", columns[-1], "remedy"), title)
     cost = found["cost"]
     console = output.console()
     console.print(f"Bunce: {config.base_url} ({config.mode})")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import re
+import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 import click
 
-from dlt_bunce.errors import BunceError, ThresholdError, UsageError, bunce_error
+from dlt_bunce.errors import BunceError, MappingError, ThresholdError, UsageError, bunce_error
 
 EXIT_CODES: Mapping[int, str] = MappingProxyType(
     {
@@ -20,6 +22,7 @@ EXIT_CODES: Mapping[int, str] = MappingProxyType(
         3: "loaded, but over a threshold, such as `max_reject_share`",
     }
 )
+_HAS_PASSWORD = re.compile(r"://[^/@]*:[^/@]*@")
 BAD_URL = "The source URL cannot be parsed. Use driver://user@host:port/database."
 
 # source errors whose first line names tables, hosts, and files, never values of rows
@@ -90,9 +93,31 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 
 def _ours(error: BunceError) -> tuple[str, int]:
+    if isinstance(error, MappingError) and error.suggested:
+        words = [error.message, f"Try: {_command_with(error.suggested)}", error.unresolved]
+        return " ".join(filter(None, words)), 2
     if isinstance(error, ThresholdError):
         return str(error), 3
     return str(error), 2 if isinstance(error, UsageError) else 1
+
+
+def _command_with(suggested: Sequence[str]) -> str:
+    """Return the command as it was called, with these options instead of others for their fields.
+
+    An address that may hold a password is left out.
+    """
+    from dlt_bunce.cli.live_progress import words_of_command
+
+    given = words_of_command() or ["dlt-bunce", "check", "SOURCE"]
+    fields = {word.partition("=")[0] for word in suggested if not word.startswith("--")}
+    kept: list[str] = []
+    for word in given:
+        value = word.removeprefix("--map=")
+        if value.partition("=")[0] in fields and (value != word or kept[-1:] == ["--map"]):
+            kept = kept if value != word else kept[:-1]
+        else:
+            kept.append("SOURCE" if _HAS_PASSWORD.search(word) else word)
+    return shlex.join([*kept, *suggested])
 
 
 def _foreign(chain: list[BaseException]) -> tuple[str, int]:

@@ -179,10 +179,10 @@ class Load:
 
     def _claim(self, chunk: Chunk) -> pa.Table:
         """Count the chunk, record its rejects, and claim what must be sent."""
-        self.settings.on_chunk(chunk)
         if chunk.number == 0 and self.settings.check_mapping:
             check_versions(self.database, self.load_file, self.settings.mapping, chunk.prepared)
         chunk, claim = claiming.claim(self._ledger, self._chunks, chunk, self.settings.email_key)
+        self.settings.on_chunk(chunk)
         self._corrects |= corrections.are_in(chunk.table)
         number, read, to_send, busy = chunk.number, chunk.table.num_rows, claim.to_send, claim.busy
         wanted = to_send.num_rows

@@ -16,12 +16,13 @@ from dlt_bunce.records.schema import fold
 class Export:
     """An export: `marks` are columns that only it has, `columns` those of each field, in order.
 
-    Columns that a table does not have are skipped.
+    Columns that a table does not have are skipped. One that `is_general` gives way to any other.
     """
 
     name: str
     marks: tuple[str, ...]
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    is_general: bool = False
 
     def has_made(self, folded: Mapping[str, str]) -> bool:
         """Return whether a table with these columns (by folded name) is such an export."""
@@ -34,6 +35,12 @@ class Export:
             for name, columns in self.columns.items()
         }
         return {name: columns for name, columns in present.items() if columns}
+
+
+def _list(language: str, names: tuple[str, str], phones: tuple[str, ...]) -> Export:
+    """Return a list whose columns are named in a language."""
+    columns = {"first_name": names[:1], "last_name": names[1:], "phone_no": phones}
+    return Export(f"a list in {language}", names, columns, is_general=True)
 
 
 EXPORTS: tuple[Export, ...] = (
@@ -184,21 +191,27 @@ EXPORTS: tuple[Export, ...] = (
     ),
     Export(
         "Odoo",
-        ("External ID", "Display Name", "Mobile"),
+        ("External ID", "Email", "Mobile"),
         {
             "customer_id": ("External ID",),
-            "full_name": ("Display Name",),
+            "full_name": ("Complete Name", "Display Name", "Name"),
             "phone_no": ("Mobile", "Phone"),
         },
     ),
     Export(
+        "Squarespace",
+        ("Email", "Billing Phone Number", "Shipping Phone Number"),
+        {"phone_no": ("Billing Phone Number", "Shipping Phone Number")},
+    ),
+    Export(
         "Wix",
-        ("Contact ID", "Email 1", "Phone 1"),
-        {
-            "customer_id": ("Contact ID",),
-            "email": ("Email 1", "Email 2"),
-            "phone_no": ("Phone 1", "Phone 2"),
-        },
+        ("Email 1", "Phone 1", "Labels"),
+        {"email": ("Email 1", "Email 2"), "phone_no": ("Phone 1", "Phone 2")},
+    ),
+    Export(
+        "PrestaShop",
+        ("id_customer", "firstname", "lastname"),
+        {"customer_id": ("id_customer",), "phone_no": ("phone_mobile", "phone")},
     ),
     Export(
         "Auth0",
@@ -211,20 +224,22 @@ EXPORTS: tuple[Export, ...] = (
         {"phone_no": ("Phone - mobile", "Phone - home", "Phone - work")},
     ),
     Export(
-        "an Italian or Portuguese list",
-        ("Nome", "Cognome"),
-        {"first_name": ("Nome",)},
+        "HubSpot in a warehouse",
+        ("property_email", "property_firstname", "property_lastname"),
+        {"customer_id": ("id",), "phone_no": ("property_mobilephone", "property_phone")},
     ),
     Export(
-        "an Italian or Portuguese list",
-        ("Nome", "Sobrenome"),
-        {"first_name": ("Nome",)},
+        "Eventbrite",
+        ("Order #", "Attendee #", "Ticket Type"),
+        {"phone_no": ("Cell Phone", "Home Phone", "Work Phone")},
     ),
-    Export(
-        "an Italian or Portuguese list",
-        ("Nome", "Apelido"),
-        {"first_name": ("Nome",)},
-    ),
+    _list("German", ("Vorname", "Nachname"), phones=("Mobil", "Mobilnummer", "Handy", "Telefon")),
+    _list("French", ("Pr\u00e9nom", "Nom"), phones=("Portable", "Mobile", "T\u00e9l\u00e9phone")),
+    _list("Spanish", ("Nombre", "Apellidos"), phones=("M\u00f3vil", "Celular", "Tel\u00e9fono")),
+    _list("Portuguese", ("Nome", "Sobrenome"), phones=("Celular", "Telem\u00f3vel", "Telefone")),
+    _list("Portuguese", ("Nome", "Apelido"), phones=("Telem\u00f3vel", "Celular", "Telefone")),
+    _list("Italian", ("Nome", "Cognome"), phones=("Cellulare", "Telefono")),
+    _list("Dutch", ("Voornaam", "Achternaam"), phones=("Mobiel", "Telefoonnummer", "Telefoon")),
 )
 
 
@@ -234,6 +249,8 @@ def recognized(columns: Sequence[str]) -> Export | None:
     if len(folded) < len(columns):
         folded = {name: column for name, column in folded.items() if _is_unique(name, columns)}
     found = [export for export in EXPORTS if export.has_made(folded)]
+    # a program's export may have the columns of a language
+    found = [export for export in found if not export.is_general] or found
     return found[0] if len({export.name for export in found}) == 1 else None
 
 

@@ -254,16 +254,15 @@ def _refuse_missing(
     missing = [name for name in REQUIRED if name not in how]
     if missing:
         likely = guess(missing, columns, chosen)
-        remedies = (
-            instructions(likely.columns, likely.defaults),
-            nothing_like(likely.unknown),
-        )
+        unresolved = nothing_like(likely.unknown)
+        remedies = (instructions(likely.columns, likely.defaults), unresolved)
         raise MappingError(
             f"No column or default for the required field{'s' if len(missing) > 1 else ''} "
             f"{', '.join(missing)}.",
             columns=columns,
             remedy=" ".join(filter(None, remedies)),
             suggested=options(likely.columns, likely.defaults),
+            unresolved=unresolved,
         )
 
 
