@@ -136,8 +136,7 @@ def columns() -> str:
                 ],
                 ['`="00123"`', "`00123`", "`unquote_cells = false`"],
                 [
-                    f"{', '.join(map(code, PLACEHOLDERS))} as a whole id, name, email, or phone "
-                    "number, in this case",
+                    f"{', '.join(map(code, PLACEHOLDERS))}: a whole id, name, email, or phone",
                     "blank, counted as `placeholders_blank`; a default applies",
                     "`blank_placeholders = false`",
                 ],

@@ -84,7 +84,7 @@ class CustomersJob(RunnableLoadJob):
             job = runs.begin(db, job, settings.mapping.recorded, settings.mapping.by_name)
             for traffic in client.take_preflight_traffic():
                 runs.add_traffic(db, job, traffic)
-            log.info("load.mapped", columns=dict(settings.mapping.columns))
+            log.info("load.mapped", columns=settings.mapping.recorded)
             Ledger(db, job).end_claims_of(client.owner.ended)
             throttle = client.throttle(account)
             try:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from dlt_bunce.api.throttle import BatchSize
 from dlt_bunce.load.dry_run import Preview
 from dlt_bunce.model import RunSummary
+from dlt_bunce.records.causes import NO_COUNTRY
 from dlt_bunce.records.mapping import VERSION, FieldMapping
 from dlt_bunce.records.source_columns import belonging, values_of
 from dlt_bunce.records.text import shapes
@@ -178,7 +179,7 @@ def warnings(
                 "To be sure, run dlt-bunce adopt first.",
             )
         )
-    phones = summary.reject_codes.get("invalid_phone_no", 0)
+    phones = sum(found.rows for found in preview.rejects if found.cause == NO_COUNTRY)
     if default_region is None and phones and phones >= _MANY * summary.read:
         found.append(
             Warned(

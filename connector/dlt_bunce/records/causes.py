@@ -22,6 +22,7 @@ EXAMPLES = 3
 _MAX_SHAPES = 1_000
 _LONGEST = 40
 _OTHER = "other"
+NO_COUNTRY = "no country code"
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ CAUSES: Mapping[str, Sequence[Cause]] = MappingProxyType(
             ),
             _cause("more than 15 digits", r"(?:[0-9][^0-9]*){16,}", "keep one number in each cell"),
             _cause(
-                "no country code",
+                NO_COUNTRY,
                 r"^\s*[^+\s]",
                 "if all are of one country, name it: --default-region NG, or default_region in the "
                 "configuration; else write them with + and the country code",

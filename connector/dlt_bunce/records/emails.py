@@ -32,17 +32,24 @@ def parse_emails(
     The canonical form has a lowercase ASCII domain (internationalized domains become Punycode, in
     whichever form they are given) and a lowercase local part unless `lowercase` is off.
     """
-    column = read_text(array, traces=traces)
-    if lowercase:
-        column = column.with_values(pc.ascii_lower(column.values))
-    plain = pc.and_(
-        pc.match_substring_regex(column.values, _PLAIN),
-        pc.less_equal(pc.binary_length(column.values), _PLAIN_LENGTH),
-    )
-    dashes = pc.match_substring(column.values, "--")
-    if any_true(dashes):
-        plain = pc.and_not(plain, dashes)
+    read = read_text(array)
+    column = read.with_values(pc.ascii_lower(read.values)) if lowercase else read
+    plain = _is_plain(column.values)
+    if traces is not None and any_true(pc.invert(plain)):  # plain addresses have no traces
+        column = traces.removed(read)
+        if lowercase:
+            column = column.with_values(pc.ascii_lower(column.values))
+        plain = _is_plain(column.values)
     return column.judge(plain, lambda text: _parse(text.lower() if lowercase else text))
+
+
+def _is_plain(values: pa.Array) -> pa.Array:
+    plain = pc.and_(
+        pc.match_substring_regex(values, _PLAIN),
+        pc.less_equal(pc.binary_length(values), _PLAIN_LENGTH),
+    )
+    dashes = pc.match_substring(values, "--")
+    return pc.and_not(plain, dashes) if any_true(dashes) else plain
 
 
 def _bare(text: str) -> str:

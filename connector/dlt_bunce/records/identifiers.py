@@ -18,7 +18,7 @@ _PLAIN = rf"^[!-~]{{1,{LONGEST}}}$"
 _USUAL = rf"^[0-9A-DF-Za-z_:@/-]{{1,{LONGEST}}}$"
 _POINT_ZERO = r"[+-]?[0-9]+\.0+"
 # how spreadsheets write long numbers and failed formulas
-_ROUNDED = r"[0-9]+(?:\.[0-9]+)?E[+-]?[0-9]+"
+_ROUNDED = r"[0-9]+(?:[.,][0-9]+)?E[+-]?[0-9]+"
 _ERROR = r"#(?:N/A|REF!|VALUE!|DIV/0!|NAME\?|NULL!|NUM!|SPILL!|CALC!|GETTING_DATA)"
 _ODD = rf"^(?:{_POINT_ZERO}|{_ROUNDED}|{_ERROR})$"
 

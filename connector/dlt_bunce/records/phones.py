@@ -52,8 +52,11 @@ def parse_phones(
     Without one it is invalid, because a guessed country could reach a stranger. Raises
     ConfigurationError for a region that does not exist.
     """
-    column = read_text(array, numbers=True, traces=traces)
+    column = read_text(array, numbers=True)
     plain = pc.match_substring_regex(column.values, _E164)
+    if traces is not None and any_true(pc.invert(plain)):  # plain numbers have no traces
+        column = traces.removed(column)
+        plain = pc.match_substring_regex(column.values, _E164)
     values, international = column.values, plain
     region = _checked_region(default_region)
     if any_true(pc.invert(plain)):

@@ -13,16 +13,16 @@ from dlt_bunce.errors import MappingError
 from dlt_bunce.records.cells import LETTER_ID
 from dlt_bunce.records.column import Column, any_true, none_of
 from dlt_bunce.records.duplicates import DUPLICATES, marked
-from dlt_bunce.records.fields import Parser, identifiers, read_field, split_names
+from dlt_bunce.records.fields import Parser, first_filled, identifiers, read_field, split_names
 from dlt_bunce.records.fingerprint import fingerprint, text_digests
 from dlt_bunce.records.mapping import FieldMapping
-from dlt_bunce.records.newest_version import newest, repeated, undecided
+from dlt_bunce.records.newest_version import newest, repeated, undecided, with_many
 from dlt_bunce.records.payload import payloads
 from dlt_bunce.records.plain import rows_of
 from dlt_bunce.records.rules import Rules, canonical_defaults, parsers_of
 from dlt_bunce.records.schema import FIELDS, FULL_NAME, NAMES, REQUIRED
-from dlt_bunce.records.source_columns import belonging, contents_of, versions_of
-from dlt_bunce.records.text import canonical_json
+from dlt_bunce.records.source_columns import belonging, contents_of, field_values, versions_of
+from dlt_bunce.records.text import canonical_json, read_text
 from dlt_bunce.reject_codes import REJECT_CODES
 
 ACCEPTED_SCHEMA = pa.schema(
@@ -43,6 +43,8 @@ NOTES: Mapping[str, Sequence[str]] = {
     "phones_shortened": ["phone_no"],
 }
 """For each warning, the fields whose noted values it counts."""
+SHARED_BY = 5
+"""An id that has so many emails within a chunk is not that of one person."""
 MAPPING_SAMPLE = 1_000
 """If this many first rows are all rejected for one reason, the mapping is wrong, not the rows."""
 
@@ -81,6 +83,7 @@ def prepare(
     versions, unreadable = versions_of(source, mapping, rules.version_format)
     if duplicates is None:
         duplicates = _duplicates(source, mapping, ids.values, versions)
+    shared = _sharing_an_id(source, mapping, ids.values) if duplicates.num_rows else 0
     given_way = duplicates.filter(duplicates.column("gives_way")).column("row").combine_chunks()
     if len(given_way):
         kept = pc.invert(pc.is_in(rows, value_set=given_way))
@@ -110,6 +113,7 @@ def prepare(
                 ),
                 ("placeholders_blank", _count_rows(c.blanked for c in parsed.values())),
                 ("versions_unreadable", unreadable),
+                ("ids_shared", shared),
                 ("ids_repeated", duplicates.num_rows - len(given_way)),
             )
             if count
@@ -128,6 +132,12 @@ def _validated(part: Column, parse: Parser) -> Column:
     parsed = parse(part.values)
     parsed = replace(parsed, raw=pc.coalesce(parsed.raw, part.raw), blanked=part.blanked)
     return parsed.refuse(part.invalid, part.reason)
+
+
+def _sharing_an_id(source: pa.Table, mapping: FieldMapping, ids: pa.Array) -> int:
+    """Return the number of rows whose id has more emails than one person is likely to have."""
+    emails = first_filled(field_values(source, mapping, "email"), read_text).values
+    return with_many(ids, pc.ascii_lower(emails), SHARED_BY)
 
 
 def _duplicates(
@@ -155,10 +165,12 @@ def detect_bad_mapping(
     if prepared.read < MAPPING_SAMPLE or prepared.accepted.num_rows or len(codes) != 1:
         return None
     code = REJECT_CODES[codes.pop()]
-    column = mapping.columns.get(code.field or "", "none")
+    columns = mapping.columns_of(code.field or "")
+    columns += mapping.columns_of(FULL_NAME) if code.field in NAMES else ()
+    named = " and ".join(map(repr, columns)) or "'none'"
     return MappingError(
         f"All of the first {prepared.read} rows were rejected as {code.code}: the mapping of "
-        f"{code.field} (column {column!r}) looks wrong. Nothing was sent.",
+        f"{code.field} (column {named}) looks wrong. Nothing was sent.",
         columns=[name for name in table.column_names if not name.startswith("_dlt_")],
         remedy=f'Set {code.field} = "…" under [destination.bunce.mapping], or {code.remedy}.',
     )

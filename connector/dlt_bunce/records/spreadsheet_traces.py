@@ -32,7 +32,6 @@ PLACEHOLDERS = (
 names.
 """
 _PLACEHOLDERS = pa.array(PLACEHOLDERS)
-_LONGEST = max(len(text.encode()) for text in PLACEHOLDERS)
 # an apostrophe that keeps digits as text, and a formula that returns text
 _MARKED = r"""^(?:'([+0-9].*)|="([^"]*)")$"""
 
@@ -53,7 +52,7 @@ class Traces:
             empty = pc.equal(pc.binary_length(bare), 0)
             bare = pc.if_else(empty, pa.scalar(None, pa.string()), bare)
             column = column.with_values(values := pc.replace_with_mask(values, starts, bare))
-        if self.placeholders and any_true(words := _placeholders(values)):
+        if self.placeholders and any_true(words := pc.is_in(values, _PLACEHOLDERS)):
             blank = pc.if_else(words, pa.scalar(None, pa.string()), values)
             raw = pc.if_else(words, pa.scalar(None, pa.string()), column.raw)
             column = replace(column, values=blank, raw=raw, blanked=words)
@@ -67,11 +66,3 @@ NO_TRACES = Traces(marks=False, placeholders=False)
 def _starts(values: pa.Array) -> pa.Array:
     marked = pc.or_(pc.starts_with(values, "'"), pc.starts_with(values, '="'))
     return pc.fill_null(marked, False)
-
-
-def _placeholders(values: pa.Array) -> pa.Array:
-    short = pc.fill_null(pc.less_equal(pc.binary_length(values), _LONGEST), False)
-    if not any_true(short):
-        return short
-    found = pc.is_in(values.filter(short), _PLACEHOLDERS)
-    return pc.replace_with_mask(short, short, found)
