@@ -261,3 +261,26 @@ def test_rows_whose_id_is_in_the_second_column_are_erased(run: Run, emulator: Em
     # the third person has the id 3, and the second one's other number is nobody's id
     assert done["package_rows"] == 2
     assert flush(waiting).read == 2
+
+
+def test_ids_that_a_spreadsheet_rounded_load_nobody(run: Run, emulator: Emulator) -> None:
+    header = "id,email,first_name,last_name,phone"
+    lines = [f"c{n}@example.com,Ada,Obi,+23481{n:08d}" for n in range(1_000)]
+    Path("rounded.csv").write_text(
+        "\n".join([header, *(f"1.7000{n % 2}E+12,{line}" for n, line in enumerate(lines))])
+    )
+    Path("one.csv").write_text("\n".join([header, *(f"7,{line}" for line in lines)]))
+
+    done = run("load", "rounded.csv")
+    found = run("check", "rounded.csv", "--json").json
+    shared = run("check", "one.csv", "--json").json["warnings"]
+
+    assert done.code == 2
+    assert "All of the first 1000 rows were rejected as invalid_customer_id" in done.errors
+    assert emulator.customers == {}
+    [reject] = found["rejected"]
+    assert (reject["cause"], reject["rows"]) == ("rounded by a spreadsheet", 1_000)
+    assert {"ids_shared", "ids_repeated"} == {warning["code"] for warning in shared}
+    assert "1,000 rows: rows share an id" in next(
+        warning["text"] for warning in shared if warning["code"] == "ids_shared"
+    )
