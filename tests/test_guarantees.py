@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from .invariants.explorer import HONEST as OF_THE_MODEL
 from .invariants.test_matrix import HONEST as OF_THE_MATRIX
-from .invariants.test_resolver import HONEST as OF_THE_MODEL
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "docs" / "guarantees.md").read_text("utf-8")

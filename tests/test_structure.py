@@ -23,7 +23,8 @@ ALLOWED: dict[str, set[str]] = {
     "reject_codes": set(),
     "run_warnings": set(),
     "logs": set(),
-    "emulator": set(),
+    "loopback": set(),
+    "emulator": {"loopback"},
     "model": {"errors", "thresholds"},
     "records": {"errors", "model", "reject_codes"},
     "store": {"errors", "model", "reject_codes"},
@@ -38,7 +39,8 @@ ALLOWED: dict[str, set[str]] = {
     "erasure": {"destination", "errors", "load", "logs", "records", "store"},
     "operations": {"api", "destination", "errors", "load", "logs", "model", "records", "store"}
     | {"run_warnings", "telemetry"},
-    "workbench": {"destination", "model", "operations", "records", "reject_codes", "store"},
+    "workbench": {"destination", "loopback", "model", "operations", "records", "reject_codes"}
+    | {"store"},
     "cli": {"destination", "emulator", "erasure", "errors", "load", "logs", "model", "operations"}
     | {"records", "reject_codes", "run_warnings", "sources", "store", "workbench"},
 }

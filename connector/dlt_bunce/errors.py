@@ -123,8 +123,10 @@ class UnavailableError(BunceError):
 
 class AccountRefusedError(UnavailableError):
     """Rejection of every customer for a reason that concerns none of them: a plan's limit, a
-    suspended account, maintenance.
+    suspended account, maintenance. `words` is what Bunce said.
     """
+
+    words = ""
 
 
 class RowsDeferredError(UnavailableError):

@@ -12,7 +12,7 @@ def test_the_same_arguments_give_the_same_customers() -> None:
     assert sample(2_000)[0].equals(sample(2_000)[0])
 
 
-def test_about_three_percent_are_defective_as_announced() -> None:
+def test_about_three_percent_are_defective() -> None:
     table, expected = sample(10_000)
 
     prepared = prepare(table, resolve_mapping(table.column_names), Rules(strict_devices=True))

@@ -10,7 +10,7 @@ import pytest
 
 from dlt_bunce import run_summary
 from dlt_bunce.emulator import Behavior, Emulator, Fault
-from dlt_bunce.errors import UnavailableError
+from dlt_bunce.errors import AccountRefusedError, UnavailableError
 from dlt_bunce.model import RunSummary
 
 from .conftest import MakePipeline, customer, letters, refused
@@ -117,3 +117,23 @@ def test_a_pause_asked_for_while_a_bad_row_is_isolated_does_not_stop_the_load(
     summary = load(make, rows)
 
     assert (summary.created, summary.reject_codes) == (59, {"undeliverable": 1})
+
+
+def test_whoever_looked_bad_before_a_full_account_showed_itself_arrives_once_there_is_room(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    full = replace(CALM, max_customers=4, repeated_id="overwritten", lookup="absent")
+    emulator.seed([customer(n) for n in range(4)])
+    emulator.behavior = full
+    rows = pa.Table.from_pylist([customer(n) for n in (5, 0, 1, 2, 3, 6, 7, 8, 9, 10)])
+
+    error = refused(make(batch_size=2, max_batch_size=2), rows, table_name="customers")
+
+    assert isinstance(error, AccountRefusedError)
+    assert letters("customer_id, status") == [("c5", "open")]
+    emulator.behavior = replace(full, max_customers=0)
+    pipeline = make()
+    pipeline.run(rows, table_name="customers")
+    assert run_summary(pipeline).held == 0
+    assert emulator.customers.keys() == {f"c{n}" for n in (0, 1, 2, 3, 5, 6, 7, 8, 9, 10)}
+    assert letters("customer_id, status") == [("c5", "resolved")]

@@ -1,38 +1,16 @@
-"""A model of Bunce's bulk calls, under every reading that the documentation leaves open."""
+"""Every way in which the questions that Bunce's documentation leaves open may be answered."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+import itertools
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from dlt_bunce.settlement.messages import (
-    Accepted,
-    Answer,
-    Blocked,
-    Indeterminate,
-    Kind,
-    Lookup,
-    LookupResult,
-    Match,
-    Pause,
-    Ping,
-    Reason,
-    Rejected,
-    Resumed,
-    Send,
-    Step,
-    TooLarge,
-)
+from dlt_bunce.emulator import Behavior
 
-Content = Literal["ours", "moved", "old"]
-"""What Bunce has of a customer: our row; our row but for the email; something else."""
-
-MATCHES: dict[Content, Match] = {
-    "ours": Match(email=True, rest=True),
-    "moved": Match(email=False, rest=True),
-    "old": Match(email=True, rest=False),
-}
+from .customers import KINDS, REFUSED
 
 
 @dataclass(frozen=True)
@@ -65,155 +43,100 @@ class ApiVariant:
     """Whether nothing gets through."""
 
 
+LIMIT = 10
+"""Rows a batch may have where there is a limit: batches of 30 are halved to 7."""
+
+# what an answer means: the full product of these is tried
+FAILURES = ("partial", "atomic")
+ERRORS = ("all", "first", "twice", "anonymous")
+COUNTS: dict[str, dict[str, Any]] = {
+    "true count": {},
+    "no count": {"failure_count": False},
+    "count too high": {"count_offset": 1},
+    "count too low": {"count_offset": -1},
+}
+LOOK_UPS: dict[str, dict[str, Any]] = {
+    "look-up": {},
+    "nested": {"lookup": "nested"},
+    "20 ids": {"lookup_max_ids": 20},
+    "100 ids": {"lookup_max_ids": 100},
+    "lagging": {"lookup_lag": 1},
+    "no look-up": {"lookup": "absent"},
+}
+REPEATED = ("refused", "overwritten", "ignored")
+EMAILS = ("unique", "shared")
+# how it is said: every pair of these with each other and with the above is tried
+STATUSES = (200, 207, 400, 409, 422)
+FLAGS = ("documented", "success", "status", "absent")
+LIMITS = (0, 413, 422, 400)
+ECHOES: dict[str, dict[str, Any]] = {
+    "whole": {},
+    "missing rows": {"drop_echo_every": 4},
+    "reordered": {"reorder_echo": True},
+    "unknown fields": {"unknown_fields": True},
+}
+DISPOSITIONS = ("append", "merge")
+BEHAVIORS = (
+    Behavior(),
+    Behavior(failure="atomic"),
+    Behavior(failure="atomic", errors="anonymous", failure_status=200),
+    Behavior(errors="first", lookup_lag=1),
+    Behavior(errors="anonymous", repeated_id="overwritten", flag="absent"),
+    Behavior(max_batch=2, drop_echo_every=3, failure_status=409),
+)
+"""Those that random histories are played under."""
+
+
 @dataclass(frozen=True)
-class Customer:
-    """A row to be loaded: whether it is acceptable, and what Bunce has of it beforehand."""
+class HttpVariant:
+    """One way in which the emulator may answer, by the names above."""
 
-    kind: Literal["good", "bad", "taken", "poison"]
-    start: Content | None = None
+    failure: str
+    errors: str
+    count: str
+    look_up: str
+    repeated: str
+    emails: str
+    status: int
+    flag: str
+    limit: int
+    echo: str
+    disposition: str
+
+    @property
+    def behavior(self) -> Behavior:
+        """The emulator's switches."""
+        limit = {"max_batch": LIMIT, "too_large_status": self.limit} if self.limit else {}
+        return Behavior(
+            rate_limit=0,
+            refused_email_domain=REFUSED,
+            failure=self.failure,  # type: ignore[arg-type]
+            errors=self.errors,  # type: ignore[arg-type]
+            repeated_id=self.repeated,  # type: ignore[arg-type]
+            emails=self.emails,  # type: ignore[arg-type]
+            failure_status=self.status,
+            flag=self.flag,  # type: ignore[arg-type]
+            **COUNTS[self.count],
+            **LOOK_UPS[self.look_up],
+            **ECHOES[self.echo],
+            **limit,
+        )
+
+    @property
+    def has_look_up(self) -> bool:
+        """Whether customers can be looked up."""
+        return self.look_up != "no look-up"
+
+    @property
+    def refused(self) -> int:
+        """Rows that are refused when they are sent for the first time."""
+        known = KINDS["same"] + KINDS["other"] if self.repeated == "refused" else 0
+        return KINDS["bad"] + known + (KINDS["borrower"] if self.emails == "unique" else 0)
 
 
-FULL = "You have reached the maximum number of customers on your plan"
-MAX_TRIES = 5
-
-Fault = Literal["none", "before", "after", "midway", "crash_before", "crash_after"]
-FAULTS: tuple[Fault, ...] = ("none", "before", "after", "midway", "crash_before", "crash_after")
-
-
-class CrashError(Exception):
-    """The client's process ends here."""
-
-
-@dataclass
-class Server:
-    """Answers a machine's steps; `state` is what Bunce has."""
-
-    reading: ApiVariant
-    customers: Sequence[Customer]
-    state: dict[int, Content] = field(default_factory=dict)
-    sends: int = 0
-    times_sent: dict[int, int] = field(default_factory=dict)
-    _unseen: dict[int, tuple[Content | None, int]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.state = {i: c.start for i, c in enumerate(self.customers) if c.start}
-
-    def answer(self, step: Step, fault: Fault = "none") -> Answer:
-        """Carry a step out. Raises CrashError."""
-        match step:
-            case Lookup():
-                return self._find(step.rows)
-            case Pause():
-                return Resumed(step.tries < MAX_TRIES)
-            case Ping():
-                return Resumed(self.reading.outage == "none")
-        self.sends += 1
-        for i in step.rows:
-            self.times_sent[i] = self.times_sent.get(i, 0) + 1
-        if fault == "crash_before":
-            raise CrashError
-        if self.reading.outage == "blocked":
-            return Blocked(403)
-        if fault == "before" or self.reading.outage == "lost":
-            return Indeterminate()
-        if fault == "midway":
-            self._apply(Send(step.verb, step.rows[: len(step.rows) // 2]))
-            return Indeterminate()
-        answer = self._apply(step)
-        if fault == "crash_after":
-            raise CrashError
-        return Indeterminate() if fault == "after" else answer
-
-    def _find(self, rows: Sequence[int]) -> Answer:
-        if not self.reading.look_up:
-            return LookupResult(None)
-        seen: dict[int, Match] = {}
-        for i in rows:
-            content = self.state.get(i)
-            if i in self._unseen:
-                before, reads = self._unseen.pop(i)
-                content = before
-                if reads > 1:
-                    self._unseen[i] = (before, reads - 1)
-            if content is not None:
-                seen[i] = MATCHES[content]
-        return LookupResult(seen)
-
-    def _apply(self, step: Send) -> Answer:
-        if len(step.rows) > self.reading.largest:
-            return TooLarge()
-        poisoned = [i for i in step.rows if self.customers[i].kind == "poison"]
-        if poisoned and self.reading.poison == "blocked":
-            return Blocked(403)
-        if poisoned:
-            if self.reading.poison == "midway":
-                self._apply(Send(step.verb, step.rows[: step.rows.index(poisoned[0])]))
-            return Indeterminate("HTTP 500", 500)
-        if self._is_full(step):
-            return Rejected(words=FULL, status=402)
-        before = dict(self.state)
-        shown, failed = self._every_row(step)
-        if failed and self.reading.failure == "atomic":
-            self.state = dict(before)
-        for i in step.rows:
-            if self.reading.lag and self.state.get(i) != before.get(i):
-                self._unseen[i] = (before.get(i), self.reading.lag)
-        if failed:
-            return self._refusal(step, failed)
-        hidden = {"nobody": 0, "first": 1, "everybody": len(step.rows)}[self.reading.silent]
-        return Accepted({i: match for i, match in shown.items() if i not in step.rows[:hidden]})
-
-    def _is_full(self, step: Send) -> bool:
-        room = self.reading.room
-        new = sum(i not in self.state for i in step.rows)
-        return room is not None and step.verb == "create" and len(self.state) + new > room
-
-    def _every_row(self, step: Send) -> tuple[dict[int, Match], dict[int, Kind]]:
-        shown: dict[int, Match] = {}
-        failed: dict[int, Kind] = {}
-        for i in step.rows:
-            outcome = self._row(step, i)
-            if isinstance(outcome, Match):
-                shown[i] = outcome
-            elif outcome is not None:
-                failed[i] = outcome
-                if self.reading.failure == "prefix":
-                    break
-        return shown, failed
-
-    def _row(self, step: Send, i: int) -> Kind | Match | None:
-        """What becomes of one row: the reason of its refusal, what is shown, or nothing."""
-        reading, customer, known = self.reading, self.customers[i], self.state.get(i)
-        if customer.kind == "bad":
-            return "bad"
-        if step.verb == "update" and known is None and reading.unknown_update != "created":
-            return "unknown" if reading.unknown_update == "refused" else None
-        if known is not None and step.verb == "create":
-            if reading.repeated == "refused":
-                return "taken"
-            if reading.repeated == "ignored":
-                return MATCHES[known]
-        if customer.kind == "taken":
-            return "taken"
-        stays = step.verb == "update" and known == "moved" and reading.email_update == "ignored"
-        self.state[i] = "moved" if stays else "ours"
-        return MATCHES[self.state[i]]
-
-    def _refusal(self, step: Send, failed: dict[int, Kind]) -> Answer:
-        reading = self.reading
-        named = dict(failed)
-        if reading.errors == "first":
-            named = dict([next(iter(failed.items()))])
-        elif reading.errors == "three":
-            named = dict(list(failed.items())[:3])
-        elif reading.errors == "mute" or (reading.errors == "anonymous" and len(step.rows) > 1):
-            named = {}
-        told = {"true": len(failed), "more": len(failed) + 1, "less": len(failed) - 1}
-        count = told.get(reading.count, len(named) if reading.count == "listed" else None)
-        reasons = {i: Reason(kind, f"{kind} row", 422) for i, kind in named.items()}
-        counted = bool(named) and count == len(named)
-        if reading.named == "ids" or len(step.rows) == 1:
-            return Rejected(reasons, counted=counted, status=422)
-        first = 0 if reading.named == "from_0" else 1
-        places = {step.rows.index(i) + first: reason for i, reason in reasons.items()}
-        return Rejected({}, counted=counted, positions=places, status=422)
+def http_variants(failure: str, errors: str) -> Iterator[HttpVariant]:
+    """Yield every combination of what an answer means, each said in a way of its own."""
+    for meaning in itertools.product(COUNTS, LOOK_UPS, REPEATED, EMAILS):
+        chance = random.Random("/".join((failure, errors, *meaning)))
+        said = [chance.choice(list(ways)) for ways in (STATUSES, FLAGS, LIMITS, ECHOES)]
+        yield HttpVariant(failure, errors, *meaning, *said, chance.choice(DISPOSITIONS))  # type: ignore[call-arg, arg-type]

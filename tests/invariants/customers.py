@@ -14,6 +14,7 @@ Kind = Literal["new", "bad", "borrower", "same", "other"]
 content; there beforehand with other content."""
 KINDS: dict[Kind, int] = {"new": 52, "bad": 3, "borrower": 1, "same": 2, "other": 2}
 REFUSED = "refused.example"
+"""Bunce refuses emails of this domain."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,8 @@ class Population:
     def row(self, key: str) -> dict[str, Any]:
         """A row of the source."""
         kind = self.kinds[key]
-        email = f"{key}@example.com"
-        if kind == "bad":
-            email = f"{key}@{REFUSED}"
-        elif kind == "borrower":
-            email = "somebody@example.com"
-        return _customer(key, email, "Ada")
+        row = person(int(key[1:]), bad="there" if kind == "bad" else "")
+        return row | {"email": "somebody@example.com"} if kind == "borrower" else row
 
     def beforehand(self) -> list[dict[str, Any]]:
         """What Bunce has before the load."""
@@ -54,7 +51,8 @@ class Population:
         for key, kind in self.kinds.items():
             if kind == "other":
                 there.append(self.row(key) | {"first_name": "Zoe"})
-        return [*there, _customer("somebody", "somebody@example.com", "Eve")]
+        somebody = {"customer_id": "somebody", "email": "somebody@example.com", "first_name": "Eve"}
+        return [*there, person(0) | somebody]
 
     def deviations(
         self,
@@ -78,17 +76,25 @@ class Population:
                     yield f"{kind} is {said}"
                 continue
             kept = kind == "other" and not overwrite and has is not None
-            ours = has is not None and has["first_name"] == "Ada"
+            ours = has is not None and has["first_name"] == "Ada 0"
             if code is not None or key not in delivered or not (ours or kept):
                 yield f"{kind} is {said}"
 
 
-def _customer(key: str, email: str, first_name: str) -> dict[str, Any]:
-    number = 0 if key == "somebody" else int(key[1:]) + 1
+def person(number: int, version: int = 0, *, bad: str = "") -> dict[str, Any]:
+    """A customer; `bad` is "here" (rejected before sending) or "there" (refused by Bunce)."""
+    email = {"": f"c{number}@example.com", "here": "nobody", "there": f"c{number}@{REFUSED}"}[bad]
     return {
-        "customer_id": key,
+        "customer_id": f"c{number}",
         "email": email,
-        "first_name": first_name,
+        "first_name": f"Ada {version}",
         "last_name": "Obi",
         "phone_no": f"+23481{number:08d}",
+        "updated_at": version,
     }
+
+
+def people(count: int, chance: random.Random) -> list[dict[str, Any]]:
+    """Customers, some of them bad."""
+    kinds = chance.choices(["", "here", "there"], weights=[20, 1, 1], k=count)
+    return [person(n, bad=kind) for n, kind in enumerate(kinds)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import get_args, get_type_hints
@@ -22,10 +23,29 @@ from dlt_bunce.settlement.messages import (
 from dlt_bunce.settlement.resolver import BatchResolver
 from dlt_bunce.settlement.row_result import RowResult
 
-from .api_variants import FAULTS, ApiVariant, CrashError, Customer, Fault, Server
+from .api_variants import ApiVariant
+from .model_server import FAULTS, CrashError, Customer, Fault, Server
 
 IDS = 99
 """Customers that one look-up asks for."""
+
+SECONDS = float(os.environ.get("DLT_BUNCE_TEST_EXPLORE_SECONDS", "0"))
+"""How long to explore beyond what every run of the tests does."""
+
+# Without a look-up nobody can know these; each is what we say, and what may be true instead.
+HONEST = {
+    # refused as taken after a request whose answer was lost: by ourselves, most likely
+    "lost: created by conflict",
+    # Bunce says success and does not show the customer: an id that it ignores looks the same
+    "lost: created by response",
+    "lost: updated by response",
+    # a good row, refused for an email or id that it has itself, or with no reason at all
+    "blamed as already_taken",
+    "blamed as unconfirmed",
+    "delivered, and blamed as already_taken",
+    "delivered, and blamed as unconfirmed",
+    "delivered, and blamed as refused",
+}
 
 Choose = Callable[[], Fault]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import subprocess
 import sys
 from collections import Counter
@@ -21,8 +20,7 @@ from dlt_bunce.emulator import Emulator
 from dlt_bunce.errors import StoreError
 from dlt_bunce.store.database import Database
 
-REFUSED = "refused.example"
-"""Bunce refuses emails of this domain."""
+from .customers import REFUSED
 
 
 class ProcessPool:
@@ -228,22 +226,3 @@ def fault_of(row: dict[str, Any]) -> str | None:
     if "@" not in row["email"]:
         return "invalid_email"
     return "refused" if row["email"].endswith(REFUSED) else None
-
-
-def person(number: int, version: int = 0, *, bad: str = "") -> dict[str, Any]:
-    """A customer; `bad` is "here" (rejected before sending) or "there" (refused by Bunce)."""
-    email = {"": f"c{number}@example.com", "here": "nobody", "there": f"c{number}@{REFUSED}"}[bad]
-    return {
-        "customer_id": f"c{number}",
-        "email": email,
-        "first_name": f"Ada {version}",
-        "last_name": "Obi",
-        "phone_no": f"+23481{number:08d}",
-        "updated_at": version,
-    }
-
-
-def people(count: int, chance: random.Random) -> list[dict[str, Any]]:
-    """Customers, some of them bad."""
-    kinds = chance.choices(["", "here", "there"], weights=[20, 1, 1], k=count)
-    return [person(n, bad=kind) for n, kind in enumerate(kinds)]

@@ -10,7 +10,8 @@ import pytest
 
 from dlt_bunce.emulator import Behavior, Emulator
 
-from .scenario import REFUSED, ProcessPool, Scenario, person
+from .customers import REFUSED, person
+from .scenario import ProcessPool, Scenario
 
 
 @pytest.fixture

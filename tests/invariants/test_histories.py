@@ -34,9 +34,11 @@ from dlt_bunce.store import runs
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.ledger import LoadFile
 
+from .api_variants import BEHAVIORS
+from .customers import REFUSED, person
+
 HISTORIES = int(os.environ.get("DLT_BUNCE_TEST_HISTORIES", "30"))
 FIELDS = ("customer_id", "email", "first_name", "last_name", "phone_no")
-REFUSED = "refused.example"
 KINDS = ("good", "good", "good", "bad here", "bad there")
 FAULTS: tuple[FaultKind, ...] = (
     "drop_after",
@@ -49,15 +51,6 @@ FAULTS: tuple[FaultKind, ...] = (
 )
 # rows a chunk, rows a batch, and batches in flight: all announced at once, or a few at a time
 SHAPES = [(4, 3, 2), (12, 1, 1)]
-READINGS = (
-    Behavior(),
-    Behavior(failure="atomic"),
-    Behavior(failure="atomic", errors="anonymous", failure_status=200),
-    Behavior(errors="first", lookup_lag=1),
-    Behavior(errors="anonymous", repeated_id="overwritten", flag="absent"),
-    Behavior(max_batch=2, drop_echo_every=3, failure_status=409),
-)
-
 Kill = tuple[Literal["before", "after"], Literal["request", "commit"], int]
 
 
@@ -120,15 +113,9 @@ class Row:
 
     def values(self, key: str) -> tuple[str, ...]:
         """Its columns."""
-        email = {"good": f"{key}@example.com", "bad here": "nobody"}.get(self.kind)
-        number = int(key[1:])
-        return (
-            key,
-            email or f"{key}@{REFUSED}",
-            f"Ada {self.version}",
-            "Obi",
-            f"+234810{number:07d}",
-        )
+        bad = {"good": "", "bad here": "here", "bad there": "there"}[self.kind]
+        row = person(int(key[1:]), self.version, bad=bad)
+        return tuple(row[name] for name in FIELDS)
 
 
 @dataclass(frozen=True)
@@ -152,7 +139,7 @@ class Histories(RuleBasedStateMachine):
 
     emulator: Emulator
 
-    @initialize(reading=st.sampled_from(READINGS), shape=st.sampled_from(SHAPES))
+    @initialize(reading=st.sampled_from(BEHAVIORS), shape=st.sampled_from(SHAPES))
     def begin(self, reading: Behavior, shape: tuple[int, int, int]) -> None:
         self.shape = shape
         self.folder = tempfile.TemporaryDirectory()

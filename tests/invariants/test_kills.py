@@ -12,7 +12,8 @@ import pytest
 from dlt_bunce.emulator import Behavior, Emulator, Fault
 from dlt_bunce.emulator.behavior import FaultKind
 
-from .scenario import REFUSED, ProcessPool, Scenario, people, person
+from .customers import REFUSED, people, person
+from .scenario import ProcessPool, Scenario
 
 OF_ANY_STORE = {"before commit", "before request", "after request"}
 CALM = Behavior(rate_limit=0, refused_email_domain=REFUSED)

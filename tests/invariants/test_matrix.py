@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import itertools
 import math
-import random
 import statistics
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from dlt_bunce.api.client import Session
 from dlt_bunce.api.rate_limit import TokenBucket
 from dlt_bunce.api.throttle import BatchSize, Concurrency, Throttle
-from dlt_bunce.emulator import Behavior, Emulator
+from dlt_bunce.emulator import Emulator
 from dlt_bunce.errors import RowsDeferredError
 from dlt_bunce.load.load import Load, Settings
 from dlt_bunce.load.pending_lookups import PATIENCE_S
@@ -29,45 +27,12 @@ from dlt_bunce.store import runs
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.ledger import LoadFile
 
-from .customers import KINDS, REFUSED, Population
+from .api_variants import ERRORS, FAILURES, HttpVariant, http_variants
+from .customers import Population
 
 CROWD = Population.mixed()
 BATCH = 30
 MAX_LOADS = 4
-LIMIT = 10
-"""Rows a batch may have where there is a limit: batches of 30 are halved to 7."""
-
-# what an answer means: the full product of these is tried
-FAILURES = ("partial", "atomic")
-ERRORS = ("all", "first", "twice", "anonymous")
-COUNTS: dict[str, dict[str, Any]] = {
-    "true count": {},
-    "no count": {"failure_count": False},
-    "count too high": {"count_offset": 1},
-    "count too low": {"count_offset": -1},
-}
-LOOK_UPS: dict[str, dict[str, Any]] = {
-    "look-up": {},
-    "nested": {"lookup": "nested"},
-    "20 ids": {"lookup_max_ids": 20},
-    "100 ids": {"lookup_max_ids": 100},
-    "lagging": {"lookup_lag": 1},
-    "no look-up": {"lookup": "absent"},
-}
-REPEATED = ("refused", "overwritten", "ignored")
-EMAILS = ("unique", "shared")
-# how it is said: every pair of these with each other and with the above is tried
-STATUSES = (200, 207, 400, 409, 422)
-FLAGS = ("documented", "success", "status", "absent")
-LIMITS = (0, 413, 422, 400)
-ECHOES: dict[str, dict[str, Any]] = {
-    "whole": {},
-    "missing rows": {"drop_echo_every": 4},
-    "reordered": {"reorder_echo": True},
-    "unknown fields": {"unknown_fields": True},
-}
-DISPOSITIONS = ("append", "merge")
-
 # Without a look-up nobody can know these; each is what we say instead of the truth.
 HONEST = {
     # taken, after a request of which nobody knows what it did: by ourselves, most likely
@@ -84,61 +49,6 @@ HONEST = {
 
 
 @dataclass(frozen=True)
-class ApiVariant:
-    """One reading of the API, by the names above."""
-
-    failure: str
-    errors: str
-    count: str
-    look_up: str
-    repeated: str
-    emails: str
-    status: int
-    flag: str
-    limit: int
-    echo: str
-    disposition: str
-
-    @property
-    def behavior(self) -> Behavior:
-        """The emulator's switches."""
-        limit = {"max_batch": LIMIT, "too_large_status": self.limit} if self.limit else {}
-        return Behavior(
-            rate_limit=0,
-            refused_email_domain=REFUSED,
-            failure=self.failure,  # type: ignore[arg-type]
-            errors=self.errors,  # type: ignore[arg-type]
-            repeated_id=self.repeated,  # type: ignore[arg-type]
-            emails=self.emails,  # type: ignore[arg-type]
-            failure_status=self.status,
-            flag=self.flag,  # type: ignore[arg-type]
-            **COUNTS[self.count],
-            **LOOK_UPS[self.look_up],
-            **ECHOES[self.echo],
-            **limit,
-        )
-
-    @property
-    def has_look_up(self) -> bool:
-        """Whether customers can be looked up."""
-        return self.look_up != "no look-up"
-
-    @property
-    def refused(self) -> int:
-        """Rows that are refused when they are sent for the first time."""
-        known = KINDS["same"] + KINDS["other"] if self.repeated == "refused" else 0
-        return KINDS["bad"] + known + (KINDS["borrower"] if self.emails == "unique" else 0)
-
-
-def readings(failure: str, errors: str) -> Iterator[ApiVariant]:
-    """Every combination of what an answer means, each said in a way of its own."""
-    for meaning in itertools.product(COUNTS, LOOK_UPS, REPEATED, EMAILS):
-        chance = random.Random("/".join((failure, errors, *meaning)))
-        said = [chance.choice(list(ways)) for ways in (STATUSES, FLAGS, LIMITS, ECHOES)]
-        yield ApiVariant(failure, errors, *meaning, *said, chance.choice(DISPOSITIONS))  # type: ignore[call-arg, arg-type]
-
-
-@dataclass(frozen=True)
 class Taken:
     """What it took to settle everybody: `loads` counts those that left rows for the next one."""
 
@@ -147,7 +57,7 @@ class Taken:
     loads: int
 
 
-def load(reading: ApiVariant, emulator: Emulator, db: Database, load_file: LoadFile) -> Taken:
+def load(variant: HttpVariant, emulator: Emulator, db: Database, load_file: LoadFile) -> Taken:
     """Loads the customers, again while rows are deferred."""
     start = len(emulator.requests)
     settings = Settings(
@@ -163,29 +73,29 @@ def load(reading: ApiVariant, emulator: Emulator, db: Database, load_file: LoadF
                 continue
         calls = Counter(record.call for record in emulator.requests[start:])
         return Taken(calls["create"] + calls["update"], calls["lookup"], number)
-    raise AssertionError(f"not settled in {MAX_LOADS} loads: {reading}")
+    raise AssertionError(f"not settled in {MAX_LOADS} loads: {variant}")
 
 
-def bound(reading: ApiVariant) -> Taken:
+def bound(variant: HttpVariant) -> Taken:
     """What settling the customers may take at most."""
     rows, batches = CROWD.row_count, math.ceil(CROWD.row_count / BATCH)
     # 30 rows are halved to 15, and those to 8 and 7
-    parts, plain = (batches * 4, batches * 7) if reading.limit else (batches, batches)
+    parts, plain = (batches * 4, batches * 7) if variant.limit else (batches, batches)
     bulk: float = plain + 5 * parts
-    if reading.errors in {"first", "anonymous"}:
-        bulk = plain + 2 * parts + 2 * reading.refused * math.log2(BATCH)
-        if reading.failure == "partial" and not reading.has_look_up:
+    if variant.errors in {"first", "anonymous"}:
+        bulk = plain + 2 * parts + 2 * variant.refused * math.log2(BATCH)
+        if variant.failure == "partial" and not variant.has_look_up:
             # nothing tells who arrived: row by row, in both lanes
             bulk = 4 * rows
-    if not reading.has_look_up:
+    if not variant.has_look_up:
         return Taken(math.ceil(bulk), 2 * MAX_LOADS, MAX_LOADS)
     look_ups = 8 * parts
-    if reading.echo == "missing rows":
+    if variant.echo == "missing rows":
         # whoever is not shown is looked up, twice
         look_ups += 2 * math.ceil(bulk)
-    if reading.look_up == "20 ids":
+    if variant.look_up == "20 ids":
         look_ups *= 2
-    if reading.errors in {"first", "anonymous"} and reading.emails == "unique":
+    if variant.errors in {"first", "anonymous"} and variant.emails == "unique":
         # whoever is called taken after a rejection that named others may be there, and lag behind:
         # looked for with patience, and left to the next load
         return Taken(math.ceil(bulk), 2 * look_ups + 2 * len(PATIENCE_S), 2)
@@ -194,31 +104,31 @@ def bound(reading: ApiVariant) -> Taken:
 
 @pytest.mark.parametrize("errors", ERRORS)
 @pytest.mark.parametrize("failure", FAILURES)
-def test_every_reading_ends_in_the_same_state(
+def test_every_variant_ends_in_the_same_state(
     tmp_path: Path, emulator: Emulator, failure: str, errors: str
 ) -> None:
     effort = {True: Effort(), False: Effort()}
     guesses: Counter[str] = Counter()
     with Database(f"sqlite:///{tmp_path / 'bunce.sqlite'}") as db:
-        for number, reading in enumerate(readings(failure, errors)):
+        for number, variant in enumerate(http_variants(failure, errors)):
             emulator.reset()
             emulator.seed(CROWD.beforehand())
-            emulator.behavior = reading.behavior
+            emulator.behavior = variant.behavior
             load_file = LoadFile(
-                f"a{number}", f"run{number}", "crm", "customers", "1", reading.disposition
+                f"a{number}", f"run{number}", "crm", "customers", "1", variant.disposition
             )
 
-            taken = load(reading, emulator, db, load_file)
+            taken = load(variant, emulator, db, load_file)
 
-            wrong = set(deviations(reading, emulator, db, load_file))
-            assert wrong <= (set() if reading.has_look_up else HONEST), reading
-            most = bound(reading)
-            assert taken.bulk <= most.bulk, (taken, most, reading)
-            assert taken.look_ups <= most.look_ups, (taken, most, reading)
-            assert taken.loads <= most.loads, (taken, most, reading)
-            again = load(reading, emulator, db, replace(load_file, run_id=f"again{number}"))
-            assert again.bulk == 0, reading
-            effort[reading.has_look_up].add(taken, most)
+            wrong = set(deviations(variant, emulator, db, load_file))
+            assert wrong <= (set() if variant.has_look_up else HONEST), variant
+            most = bound(variant)
+            assert taken.bulk <= most.bulk, (taken, most, variant)
+            assert taken.look_ups <= most.look_ups, (taken, most, variant)
+            assert taken.loads <= most.loads, (taken, most, variant)
+            again = load(variant, emulator, db, replace(load_file, run_id=f"again{number}"))
+            assert again.bulk == 0, variant
+            effort[variant.has_look_up].add(taken, most)
             guesses.update(wrong)
     for has_look_up, what in effort.items():
         print(f"\n{failure}, {errors}, look-up {has_look_up}: {what}", end="")
@@ -226,7 +136,7 @@ def test_every_reading_ends_in_the_same_state(
 
 
 def deviations(
-    reading: ApiVariant, emulator: Emulator, db: Database, load_file: LoadFile
+    variant: HttpVariant, emulator: Emulator, db: Database, load_file: LoadFile
 ) -> Iterator[str]:
     """How the final state differs from what must be."""
     letters = db.rows(
@@ -242,26 +152,26 @@ def deviations(
         emulator.customers,
         {row["customer_id"]: row["code"] for row in letters},
         {row["customer_id"]: row["confirmation"] for row in delivered},
-        shared=reading.emails == "shared",
-        overwrite=reading.disposition == "merge",
+        shared=variant.emails == "shared",
+        overwrite=variant.disposition == "merge",
     )
 
 
 @dataclass
 class Effort:
-    """Requests of a group of readings, and how much of its bound each took."""
+    """Requests of a group of variants, and how much of its bound each took."""
 
     requests: list[int] = field(default_factory=list)
     shares: list[float] = field(default_factory=list)
 
     def add(self, taken: Taken, most: Taken) -> None:
-        """Takes a reading's."""
+        """Takes a variant's."""
         self.requests.append(taken.bulk + taken.look_ups)
         self.shares.append(taken.bulk / most.bulk)
 
     def __str__(self) -> str:
         return (
-            f"{len(self.requests)} readings, {statistics.median(self.requests):.0f} requests for "
+            f"{len(self.requests)} variants, {statistics.median(self.requests):.0f} requests for "
             f"{CROWD.row_count} rows, {max(self.requests)} at most, bulk requests up to "
             f"{max(self.shares):.0%} of their bound"
         )
@@ -269,11 +179,11 @@ class Effort:
 
 def test_every_pair_of_ways_is_tried() -> None:
     everything = [
-        reading for way in itertools.product(FAILURES, ERRORS) for reading in readings(*way)
+        variant for way in itertools.product(FAILURES, ERRORS) for variant in http_variants(*way)
     ]
-    ways = [astuple(reading) for reading in everything]
-    for one, other in itertools.combinations(range(len(ways[0])), 2):
-        pairs = {(way[one], way[other]) for way in ways}
-        assert len({way[one] for way in ways}) * len({way[other] for way in ways}) == len(pairs)
-    print(f"\n{len(ways)} readings")
+    ways = [astuple(variant) for variant in everything]
+    for first, second in itertools.combinations(range(len(ways[0])), 2):
+        pairs = {(way[first], way[second]) for way in ways}
+        assert len({way[first] for way in ways}) * len({way[second] for way in ways}) == len(pairs)
+    print(f"\n{len(ways)} variants")
     assert len(set(ways)) == 1_152

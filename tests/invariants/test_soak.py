@@ -14,7 +14,8 @@ import pytest
 from dlt_bunce.emulator import Behavior, Emulator, Fault
 from dlt_bunce.emulator.behavior import FaultKind
 
-from .scenario import REFUSED, ProcessPool, Scenario, person
+from .customers import REFUSED, person
+from .scenario import ProcessPool, Scenario
 
 KILLS = int(os.environ.get("DLT_BUNCE_TEST_SOAK_KILLS", "12"))
 """How many loads are killed in all, a quarter of them in each history."""

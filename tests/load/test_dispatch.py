@@ -32,7 +32,7 @@ def delivered(sent: Batch) -> Delivered:
 
 
 def ids(groups: Iterable[Sequence[Delivered]]) -> list[str]:
-    rows = [one.batch.rows for group in groups for one in group]
+    rows = [delivered.batch.rows for group in groups for delivered in group]
     return [key for table in rows for key in table.column("customer_id").to_pylist()]
 
 

@@ -106,6 +106,6 @@ def test_hostile_answers_are_read_in_no_time_and_can_be_written_down(body: Any) 
 
     # some take 10 ms; where an expression runs wild, it takes minutes
     assert time.process_time() - started < 5
-    for one in (answer, alone):
-        assert isinstance(one, Rejected | Indeterminate)
-        repr(one).encode()
+    for found in (answer, alone):
+        assert isinstance(found, Rejected | Indeterminate)
+        repr(found).encode()

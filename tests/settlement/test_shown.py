@@ -43,9 +43,9 @@ ROWS = [row(1), row(2, devices=[DEVICE]), row(3, devices=[DEVICE, {**DEVICE, "de
 def answer(rows: list[Row], **changes: Any) -> Answer:
     """What Bunce documents as the answer to these rows."""
     data = []
-    for one in rows:
-        devices = [{"device_id": "x", **device} for device in one.content.get("devices", [])]
-        data.append({**one.content, "customer_created_at": "2026-11-25", "devices": devices})
+    for row in rows:
+        devices = [{"device_id": "x", **device} for device in row.content.get("devices", [])]
+        data.append({**row.content, "customer_created_at": "2026-11-25", "devices": devices})
     return {"data": data, "message": "Customers created successfully", "success": True} | changes
 
 

@@ -20,7 +20,7 @@ from dlt_bunce.settlement.work_item import BatchRejection
 REJECTION = BatchRejection(2, 10, "bad", counted=True)
 
 
-def test_a_batch_that_is_stopped_while_it_waits_is_not_sent_and_not_in_doubt(
+def test_a_batch_that_is_stopped_while_it_waits_is_neither_sent_nor_indeterminate(
     emulator: Emulator,
 ) -> None:
     waits: list[float] = []

@@ -151,7 +151,7 @@ def test_rows_are_settled_when_others_of_the_chunk_were_lost(
     assert first.letters() == {"b1": "open"}
 
 
-def test_only_the_announced_rows_of_a_dead_load_are_indeterminate(
+def test_only_rows_marked_in_flight_by_a_dead_load_are_indeterminate(
     ledger_helper: Make, clock: Any
 ) -> None:
     first, second, third = ledger_helper(), ledger_helper("second"), ledger_helper("third")
@@ -195,7 +195,7 @@ def test_nothing_is_kept_of_a_chunk_that_is_done(ledger_helper: Make) -> None:
     [([("b", "bad")], "second", 0), ([], "first", 1)],
     ids=["other-rules", "smaller-chunks"],
 )
-def test_rows_that_an_earlier_try_announced_stay_indeterminate_when_the_next_claims_fewer(
+def test_rows_that_an_earlier_try_marked_in_flight_stay_indeterminate_when_the_next_claims_fewer(
     ledger_helper: Make, clock: Any, bad: list[tuple[str, str]], later: str, chunk: int
 ) -> None:
     first = ledger_helper("first")

@@ -8,17 +8,17 @@ from contextlib import contextmanager
 
 from dlt_bunce.cli import options
 from dlt_bunce.cli.failures import explained
+from dlt_bunce.loopback import http_server, listen
 from dlt_bunce.workbench.app import create_app
 from dlt_bunce.workbench.auth import Auth
 from dlt_bunce.workbench.background_jobs import BackgroundJobs
-from dlt_bunce.workbench.server import listen, server
 from dlt_bunce.workbench.views import Store
 
 
 @contextmanager
 def workbench(store_url: str, account: str = "default", port: int = 0) -> Iterator[Auth]:
     """Serve the workbench for the block; yields its auth."""
-    listener = listen(port)
+    listener = listen("127.0.0.1", port)
     auth = Auth(listener.getsockname()[1])
     store = Store(
         store_url,
@@ -27,7 +27,7 @@ def workbench(store_url: str, account: str = "default", port: int = 0) -> Iterat
         client=lambda: options.client(ask=False, store_url=store_url, account=account),
         explain=lambda error: explained(error)[0],
     )
-    running = server(create_app(store, auth, BackgroundJobs()))
+    running = http_server(create_app(store, auth, BackgroundJobs()))
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:

@@ -102,7 +102,7 @@ class BunceClient(JobClientBase, StoredState):
         resolve_hook(self.config.on_run_end)
         customers = [table for table in tables if not _is_dlt(table["name"] or "")]
         for table in customers:
-            self._check_table(table, [one["name"] or "" for one in customers])
+            self._check_table(table, [other["name"] or "" for other in customers])
         if customers and not self.config.dry_run:
             # flush_and_run() has asked already: once is enough for a run
             checked_at = self.context.checked_at.pop(self._checked_for, -math.inf)

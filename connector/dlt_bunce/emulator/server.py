@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import logging
-import socket
 import threading
 from collections.abc import Callable, Iterable
 from types import TracebackType
@@ -16,6 +14,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from dlt_bunce.emulator.app import ABORT, create_app
 from dlt_bunce.emulator.behavior import Behavior
+from dlt_bunce.loopback import http_server, listen
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -42,9 +41,9 @@ class Emulator:
 
     def __enter__(self) -> Self:
         """Start listening for requests."""
-        listener = _listen("127.0.0.1", self._port)
+        listener = listen("127.0.0.1", self._port)
         self._port = listener.getsockname()[1]
-        self._server = _server(self._app)
+        self._server = http_server(self._app, _Protocol, server_header=True)
         self._thread = threading.Thread(
             target=self._server.run,
             kwargs={"sockets": [listener]},
@@ -131,12 +130,12 @@ def serve(
         raise ValueError(
             f"{host} is reachable from other machines; use 127.0.0.1, or pass allow_remote=True"
         )
-    listener = _listen(host, port)
+    listener = listen(host, port)
     if on_ready is not None:
         shown = f"[{host}]" if ":" in host else host
         on_ready(f"http://{shown}:{listener.getsockname()[1]}/v1")
     try:
-        _server(create_app(behavior)).run(sockets=[listener])
+        http_server(create_app(behavior), _Protocol, server_header=True).run(sockets=[listener])
     except KeyboardInterrupt:
         return
 
@@ -153,38 +152,6 @@ class _Protocol(H11Protocol):
             await app(scope, receive, send)
 
         self.app = with_abort
-
-
-def _server(app: ASGIApp) -> uvicorn.Server:
-    config = uvicorn.Config(
-        app,
-        http=_Protocol,
-        ws="none",
-        loop="asyncio",
-        lifespan="off",
-        log_config=None,
-        # dropped and truncated responses are intended; uvicorn would log each as an error
-        log_level=logging.CRITICAL,
-        access_log=False,
-        timeout_keep_alive=60,
-        timeout_graceful_shutdown=1,
-    )
-    return uvicorn.Server(config)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio disables Nagle's algorithm only if the protocol is given; otherwise every response
-    # waits 40 ms for the client's acknowledgment
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(512)
-    except OSError:
-        listener.close()
-        raise
-    return listener
 
 
 def _is_loopback(host: str) -> bool:

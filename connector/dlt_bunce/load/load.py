@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dlt_bunce.errors import BunceError
+from dlt_bunce.errors import AccountRefusedError, BunceError
 from dlt_bunce.load import claiming, corrections, dead_letters
 from dlt_bunce.load.chunks import CHUNK_ROWS, Chunk, Chunks, Duplicates, Source
 from dlt_bunce.load.conservation import check_counts
@@ -28,6 +28,7 @@ from dlt_bunce.records.mapping import FieldMapping
 from dlt_bunce.records.payload import with_payloads
 from dlt_bunce.records.prepare import detect_bad_mapping
 from dlt_bunce.records.rules import Rules
+from dlt_bunce.store import dead_letters as stored_letters
 from dlt_bunce.store import runs
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.ledger import DEFAULT_LEASE_S, Ledger
@@ -238,6 +239,9 @@ class Load:
     def _check(self) -> dict[str, int]:
         """Return the file's counts, proven to add up; raise what kept rows from being settled."""
         runs.add_traffic(self.database, self.load_file, self.sender.take_traffic())
+        if isinstance(self._fault, AccountRefusedError):
+            # the first of them looked like bad rows
+            stored_letters.release_rejected(self.database, self.load_file, self._fault.words)
         counts = runs.job_counts(self.database, self.load_file)
         stopped = self._interrupted and (self._cut_short or counts["deferred"] > 0)
         check_counts(counts, self.source.row_count, stopped=stopped, fault=self._fault)

@@ -14,7 +14,16 @@ from dataclasses import replace
 
 from dlt_bunce.model import Verb
 from dlt_bunce.settlement.failures import Failure, Failures
-from dlt_bunce.settlement.messages import Accepted, Answer, Reason, Rejected, Send, Step, TooLarge
+from dlt_bunce.settlement.messages import (
+    Accepted,
+    Answer,
+    Kind,
+    Reason,
+    Rejected,
+    Send,
+    Step,
+    TooLarge,
+)
 from dlt_bunce.settlement.resolution import Next, Steps, Stop
 from dlt_bunce.settlement.row_result import RowResult
 from dlt_bunce.settlement.row_state import same
@@ -197,13 +206,26 @@ class BatchResolver(Failures):
                 left += yield from self._work_off(
                     [WorkItem((i,), item.verb, look_up=True, suspect=True)]
                 )
-            bad = [first for first, i in rows.items() if self._is_bad(i)]
-            if len(bad) == 1:
-                (self._capabilities.first_index,) = bad
+            kind = answer.positions[position].kind
+            named = [first for first, i in rows.items() if not self._is_cleared(i, kind)]
+            if len(named) == 1 and self._is_rejected_for(rows[named[0]], kind):
+                (self._capabilities.first_index,) = named
         return left
 
-    def _is_bad(self, i: int) -> bool:
-        return i in self.held or self._states.is_rejected(i)
+    def _is_cleared(self, i: int, kind: Kind) -> bool:
+        """Whether a rejection of this kind cannot have been about the row."""
+        result = self._states.results[i]
+        if kind == "taken":
+            # one that a look-up finds may have existed all along
+            return result.confirmation == "response" and i not in self._states.switched
+        return result.fate not in {"rejected", "deferred"}
+
+    def _is_rejected_for(self, i: int, kind: Kind) -> bool:
+        reason = self._states.reasons.get(i)
+        if not (i in self.held or self._states.is_rejected(i)) or reason is None:
+            return False
+        # what was switched had been called taken first
+        return reason.kind == kind or (kind == "taken" and i in self._states.switched)
 
     def _by_position(self, item: WorkItem, answer: Rejected) -> Mapping[int, Reason]:
         first = self._capabilities.first_index

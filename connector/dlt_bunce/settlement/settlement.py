@@ -239,12 +239,14 @@ class Settlement:
     def _fault(self, stop: Stop) -> BunceError:
         match stop.why:
             case "account":
-                return AccountRefusedError(
+                refused = AccountRefusedError(
                     "Bunce rejects every customer, for a reason that concerns none of them (HTTP "
                     f'{stop.status}): "{stop.words[:_MAX_SHOWN]}"',
                     remedy="Settle this with Bunce, then run again: nothing is lost, and no "
-                    "customer was marked as rejected for it.",
+                    "customer stays rejected for it.",
                 )
+                refused.words = stop.words
+                return refused
             case "blocked":
                 return CredentialsError(
                     f"Every request with customers is turned away (HTTP {stop.status}), by Bunce "

@@ -233,6 +233,18 @@ def release(db: Database, account: str, ids: Sequence[str]) -> None:
     )
 
 
+def release_rejected(db: Database, load_file: LoadFile, words: str) -> None:
+    """Let rows that this load saw rejected in these words be sent again by the next one."""
+    with db.transaction():
+        found = db.rows(
+            # what Bunce said of an unconfirmed row is not kept
+            "SELECT id FROM bunce_dead_letters WHERE account = $1 AND run_id = $2 "
+            "AND status = 'open' AND stage = 'api' AND (message = $3 OR code = 'unconfirmed')",
+            (load_file.account, load_file.run_id, words),
+        )
+        release(db, load_file.account, [letter["id"] for letter in found])
+
+
 def close_unseen(db: Database, account: str, seen: Mapping[str, str], status: str) -> None:
     """Close the dead letters in `seen` (id to last_seen_at) that have not been seen again since."""
     ids, times = pa.array(seen.keys(), pa.string()), pa.array(seen.values(), pa.string())
