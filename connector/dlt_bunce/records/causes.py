@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -123,8 +123,19 @@ class RejectCounts:
         """Count the rejected rows (REJECTED_SCHEMA) of a table."""
         for code in pc.unique(rejected.column("code")).to_pylist():
             rows = rejected.filter(pc.equal(rejected.column("code"), code)).column("row")
-            for text, count in _texts(table.take(rows), mapping, code):
-                self._count(code, text, count, mapping)
+            counts = pc.value_counts(_texts(table.take(rows), mapping, code))
+            texts = counts.field("values")
+            short = pc.utf8_slice_codeunits(texts, 0, _LONGEST)
+            for text, example, shape, count in zip(
+                texts.to_pylist(),
+                short.to_pylist(),
+                shapes(short).to_pylist(),
+                counts.field("counts").to_pylist(),
+                strict=True,
+            ):
+                cause, remedy = cause_of(code, text, mapping)
+                self._remedies[code, cause] = remedy
+                self._count((code, cause), example, shape, count)
 
     def found(self) -> list[Rejects]:
         """Return what was counted, the commonest first."""
@@ -142,20 +153,17 @@ class RejectCounts:
             for (code, cause), rows in self._rows.most_common()
         ]
 
-    def _count(self, code: str, text: str | None, count: int, mapping: FieldMapping) -> None:
-        cause, remedy = cause_of(code, text, mapping)
-        key = code, cause
+    def _count(
+        self, key: tuple[str, str], example: str | None, shape: str | None, count: int
+    ) -> None:
         self._rows[key] += count
-        self._remedies[key] = remedy
         seen = self._shapes.setdefault(key, Counter())
         values = self._values.setdefault(key, {})
-        if text is None:
+        if example is None or shape is None:
             return
-        text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\u2026"
-        shape = shapes(pa.array([text]))[0].as_py()
         if shape in seen or len(seen) < _MAX_SHAPES:
             seen[shape] += count
-            values.setdefault(shape, text)
+            values.setdefault(shape, example)
 
 
 def cause_of(code: str, text: str | None, mapping: FieldMapping) -> tuple[str, str]:
@@ -186,16 +194,14 @@ def _missing(name: str, text: str | None, mapping: FieldMapping) -> tuple[str, s
     return _OTHER, remedy
 
 
-def _texts(rows: pa.Table, mapping: FieldMapping, code: str) -> Iterator[tuple[str | None, int]]:
-    """Yield the distinct values of the field at fault, as text, with their numbers."""
+def _texts(rows: pa.Table, mapping: FieldMapping, code: str) -> pa.Array:
+    """Return the values of the field at fault as text, null where it is blank."""
     name = REJECT_CODES[code].field or ""
     columns = mapping.columns_of(name)
     if name in NAMES:
         columns += mapping.columns_of(FULL_NAME)
     arrays = [values_of(rows, c) for c in columns if belonging(rows.column_names, [c])]
-    texts = pc.coalesce(*map(_as_text, arrays)) if arrays else pa.nulls(rows.num_rows, pa.string())
-    for entry in pc.value_counts(texts).to_pylist():
-        yield entry["values"], entry["counts"]
+    return pc.coalesce(*map(_as_text, arrays)) if arrays else pa.nulls(rows.num_rows, pa.string())
 
 
 def _as_text(array: pa.Array) -> pa.Array:
