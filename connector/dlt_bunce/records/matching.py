@@ -36,7 +36,8 @@ def match(
     if export is not None:
         known = export.found({fold(column): column for column in columns}).get(field)
         if known:
-            return known, "export"
+            # two ids are not of one kind: another number may be another person's
+            return known[:1] if field == "customer_id" else known, "export"
     for names in (ALIASES[field], EXPORT_ALIASES.get(field, ())):
         aliases = {fold(alias) for alias in names}
         candidates = [c for c in columns if fold(c) in aliases]
