@@ -156,7 +156,8 @@ def columns() -> str:
         "## Known exports",
         "A table is recognized as one of these exports if it has all of the marks. Of several "
         "columns for a field, the first that is filled in a row counts; of several ids, the first "
-        "that the table has. A table that could be two of them is recognized as neither; a list in a language gives way to a program's export.",
+        "that the table has. A table that could be two of them is recognized as neither; a list in "
+        "a language gives way to a program's export.",
         table(
             ("export", "marks", "columns"),
             [[e.name, ", ".join(map(code, e.marks)), _columns_of(e)] for e in EXPORTS],
