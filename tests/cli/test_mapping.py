@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from pathlib import Path
 from typing import Any
 
 import dlt
-import psycopg
 import pyarrow as pa
 import pytest
 
@@ -123,8 +121,8 @@ def test_what_is_removed_from_cells_is_kept_on_request(
 
     found = run("load", "leads.csv", *OPTIONS, *DEFAULTS, "--json").json
 
-    # N/A is filled, so no other phone stands in; an apostrophe and whatsapp: make no number
-    assert found["reject_codes"] == {"invalid_phone_no": 4}
+    # N/A is filled, so no other phone stands in; whatsapp: makes no number
+    assert found["reject_codes"] == {"invalid_phone_no": 3}
 
 
 def test_check_shows_causes_with_shapes_and_values_only_when_asked(run: Run) -> None:
@@ -190,19 +188,6 @@ def test_an_error_ends_with_the_whole_command_ready_to_paste(
     assert program(*shlex.split(whole)[1:]).code == 0
 
 
-def test_an_error_does_not_repeat_a_password(program: Run, postgres_url: str) -> None:
-    url = re.sub(r"://([^:@/]+)@", r"://\1:marked-secret@", postgres_url)
-    assert "marked-secret" in url
-    with psycopg.connect(postgres_url) as link:
-        link.execute("CREATE TABLE leads (ref_no TEXT, email TEXT, phone TEXT, name TEXT)")
-
-    done = program("check", url, "--table", "public.leads")
-
-    assert done.code == 2
-    assert "dlt-bunce check SOURCE --table public.leads --map customer_id=ref_no" in done.errors
-    assert "marked-secret" not in done.errors
-
-
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -250,13 +235,16 @@ def test_rows_whose_id_is_in_the_second_column_are_erased(run: Run, emulator: Em
         {**row, "Old Ref": f"'{n}", "Lead Ref": None if n % 2 else row["Lead Ref"]}
         for n, row in enumerate(rows(), start=1)
     ]
+    load_by_adapter([{**rows()[0], "Lead Ref": "Z-9"}])
     mapping = {**MAPPING, "customer_id": ["Lead Ref", "Old Ref"]}
     customers = bunce_adapter(dlt.resource(people, name="customers"), **mapping)
     waiting = dlt.pipeline("leads", destination=bunce())
     waiting.extract(customers)
     waiting.normalize()
 
-    done = run("erase", "1", "A-2", "--yes", "--json").json
+    erased = run("erase", "1", "A-2", "--yes", "--json")
+    assert erased.code == 0, erased.errors
+    done = erased.json
 
     # the third person has the id 3, and the second one's other number is nobody's id
     assert done["package_rows"] == 2

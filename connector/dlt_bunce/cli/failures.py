@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +21,6 @@ EXIT_CODES: Mapping[int, str] = MappingProxyType(
         3: "loaded, but over a threshold, such as `max_reject_share`",
     }
 )
-_HAS_PASSWORD = re.compile(r"://[^/@]*:[^/@]*@")
 BAD_URL = "The source URL cannot be parsed. Use driver://user@host:port/database."
 
 # source errors whose first line names tables, hosts, and files, never values of rows
@@ -102,10 +100,7 @@ def _ours(error: BunceError) -> tuple[str, int]:
 
 
 def _command_with(suggested: Sequence[str]) -> str:
-    """Return the command as it was called, with these options instead of others for their fields.
-
-    An address that may hold a password is left out.
-    """
+    """Return the command as it was called, with these options for their fields."""
     from dlt_bunce.cli.live_progress import words_of_command
 
     given = words_of_command() or ["dlt-bunce", "check", "SOURCE"]
@@ -116,7 +111,7 @@ def _command_with(suggested: Sequence[str]) -> str:
         if value.partition("=")[0] in fields and (value != word or kept[-1:] == ["--map"]):
             kept = kept if value != word else kept[:-1]
         else:
-            kept.append("SOURCE" if _HAS_PASSWORD.search(word) else word)
+            kept.append(word)
     return shlex.join([*kept, *suggested])
 
 

@@ -201,7 +201,13 @@ def _texts(rows: pa.Table, mapping: FieldMapping, code: str) -> pa.Array:
     if name in NAMES:
         columns += mapping.columns_of(FULL_NAME)
     arrays = [values_of(rows, c) for c in columns if belonging(rows.column_names, [c])]
-    return pc.coalesce(*map(_as_text, arrays)) if arrays else pa.nulls(rows.num_rows, pa.string())
+    if not arrays:
+        return pa.nulls(rows.num_rows, pa.string())
+    texts = [_as_text(array) for array in arrays]
+    # a word for nothing is shown only where no column has anything else
+    words = [pc.match_substring_regex(text, rf"^\s*(?:{_WORDS})\s*$") for text in texts]
+    filled = [pc.if_else(word, None, text) for text, word in zip(texts, words, strict=True)]
+    return pc.coalesce(*filled, *texts)
 
 
 def _as_text(array: pa.Array) -> pa.Array:
