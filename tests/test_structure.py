@@ -38,7 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     "sources": {"destination", "errors", "load", "records", "store"},
     "erasure": {"destination", "errors", "load", "logs", "records", "store"},
     "operations": {"api", "destination", "errors", "load", "logs", "model", "records", "store"}
-    | {"run_warnings", "telemetry"},
+    | {"reject_codes", "run_warnings", "telemetry"},
     "workbench": {"destination", "loopback", "model", "operations", "records", "reject_codes"}
     | {"store"},
     "cli": {"destination", "emulator", "erasure", "errors", "load", "logs", "model", "operations"}

@@ -137,9 +137,9 @@ def nothing_like(fields: Collection[str]) -> str:
         return ""
     named = " or ".join(fields)
     return (
-        f"No column looks like {named}: name the one that holds it with --map FIELD=COLUMN, or "
-        "give all rows without one the same value with --default FIELD=VALUE "
-        "([destination.bunce.defaults] in the configuration)."
+        f"No column looks like {named}: name the one that holds it with --map FIELD=COLUMN "
+        "([destination.bunce.mapping] in the configuration), or give all rows without one the same "
+        "value with --default FIELD=VALUE ([destination.bunce.defaults])."
     )
 
 
