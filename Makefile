@@ -6,8 +6,10 @@ READY := $(VENV)/.ready
 # with more packages than the tests have, so that these start as their users' programs do
 BENCH := .venv-bench
 BENCH_READY := $(BENCH)/.ready
+# with the lowest version of each dependency that pyproject.toml names
+LOWEST := build/lowest
 
-.PHONY: help demo browser pooler mysql test test-pythons check explore soak guard bench pace docs requirements clean
+.PHONY: help demo browser pooler mysql test test-pythons test-lowest test-install check explore soak guard bench pace docs requirements clean
 .DEFAULT_GOAL := help
 
 help:  ## Show these commands.
@@ -21,6 +23,13 @@ test: $(READY) browser pooler mysql  ## Run every test, with a real Postgres, S3
 
 test-pythons:  ## Install and load with each claimed Python that this machine has.
 	@tests/pythons/run.sh
+
+test-lowest: $(LOWEST)/.ready browser pooler mysql  ## Run the tests with the lowest claimed versions, without orchestrators.
+	@$(LOWEST)/bin/python -m pytest -n 4 --dist worksteal --ignore=tests/pipelines --ignore=tests/docs/test_site.py \
+		-W default::DeprecationWarning -W default::PendingDeprecationWarning
+
+test-install: $(READY)  ## Build the distributions; install the wheel with each extra alone.
+	@$(BIN)/python tests/install/installs.py
 
 # the workbench is tested in a real browser, which pip does not bring
 browser:
@@ -67,12 +76,21 @@ docs: $(READY)  ## Build the documents as a site, in build/docs.
 	@$(BIN)/python -m sphinx -W -n --keep-going -q docs build/docs
 
 requirements: $(READY)  ## Pin the newest versions that fit pyproject.toml.
-	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.10 --no-header \
 		--no-annotate --all-extras --group dev --upgrade --output-file requirements.txt
 	@$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.10 --no-header \
 		--no-annotate --all-extras --group dev --group bench --constraint requirements.txt \
 		--upgrade --output-file tests/benchmarks/requirements.txt
+	@$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.13 --no-header \
+		--no-annotate --extra postgres --extra s3 --group image --constraint requirements.txt \
+		--generate-hashes --upgrade --output-file pipelines/deploy/requirements.txt
+
+$(LOWEST)/.ready: pyproject.toml $(READY)
+	@echo "Installing into $(LOWEST) ..."
+	@$(BIN)/uv venv --quiet --clear --python $(PYTHON) $(LOWEST)
+	@$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct \
+		--requirements pyproject.toml --all-extras --group test --editable .
+	@touch $@
 
 clean:  ## Remove what these commands have made.
 	@rm -rf $(VENV) $(BENCH) demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -14,11 +14,9 @@ task was sending stay claimed for up to three minutes, and its retry waits for t
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from airflow.sdk import CronDataIntervalTimetable, Param, dag, get_current_context, task
 
@@ -65,6 +63,7 @@ def bunce_sync() -> None:
     def load() -> dict[str, object]:
         """Load the rows of the interval and of the overlap before it; return the run's counts."""
         from dlt_bunce import bunce_adapter
+        from dlt_bunce.integrations.airflow import connection_url, no_useless_retries
         from dlt_bunce.operations.flush import run_folder
         from dlt_bunce.sources import Range, from_database
 
@@ -72,9 +71,9 @@ def bunce_sync() -> None:
         params = context["params"]
         start: Any = context["data_interval_start"]
         overlap = timedelta(minutes=params["overlap_minutes"])
-        with _no_useless_retries():
+        with no_useless_retries():
             changed = Range(params["updated_at"], start - overlap, context["data_interval_end"])
-            rows = from_database(_url("crm"), table=params["table"], ranges=[changed])
+            rows = from_database(connection_url("crm"), table=params["table"], ranges=[changed])
             rows = bunce_adapter(rows, version=params["updated_at"])
             with run_folder() as folder:
                 summary = _load(_pipeline("bunce_sync", folder), rows)
@@ -104,32 +103,37 @@ def bunce_backfill() -> None:
     @task
     def plan() -> list[str]:
         """Plan which rows belong to which shard; return the names of the shards."""
+        from dlt_bunce.integrations.airflow import connection_url, no_useless_retries
         from dlt_bunce.operations.flush import run_folder
         from dlt_bunce.sources import plan_shards
 
-        with _no_useless_retries(), run_folder() as folder:
+        with no_useless_retries(), run_folder() as folder:
             pipeline = _pipeline("bunce_backfill", folder)
-            return plan_shards(pipeline, _url("crm"), _params()["shards"], **_table())
+            return plan_shards(pipeline, connection_url("crm"), _params()["shards"], **_table())
 
     @task(max_active_tis_per_dag=WORKERS)
     def shard(name: str) -> dict[str, object]:
         """Load one shard; return its counts."""
         from dlt_bunce import bunce_adapter
+        from dlt_bunce.integrations.airflow import connection_url, no_useless_retries
         from dlt_bunce.operations.flush import run_folder
         from dlt_bunce.sources import Shard, shard_source
 
-        with _no_useless_retries(), run_folder() as folder:
+        with no_useless_retries(), run_folder() as folder:
             pipeline = _pipeline(Shard.parse(name).pipeline_name("bunce_backfill"), folder)
-            rows = shard_source(pipeline, _url("crm"), name, **_table())
+            rows = shard_source(pipeline, connection_url("crm"), name, **_table())
             rows = bunce_adapter(rows, version=_params()["version"])
             return _load(pipeline, rows).as_dict()
 
     @task(trigger_rule="all_done", retries=0)
-    def summary(planned: list[str], loaded: Sequence[dict[str, Any]]) -> dict[str, object]:
+    def summary(planned: list[str] | None, loaded: Sequence[dict[str, Any]]) -> dict[str, object]:
         """Return the total counts; fail if a shard failed or too many rows were rejected."""
         from dlt_bunce import RunSummary
         from dlt_bunce.destination.run_summary import add_up
+        from dlt_bunce.integrations.airflow import no_useless_retries
 
+        if planned is None:
+            raise RuntimeError("The plan failed, so no shard was loaded. Clear its task to retry.")
         counts = list(loaded)
         total = add_up([RunSummary(**values) for values in counts], "bunce_backfill")
         get_current_context()["ti"].xcom_push("return_value", total.as_dict())
@@ -138,7 +142,7 @@ def bunce_backfill() -> None:
             raise RuntimeError(
                 f"{missing} of {len(planned)} shards failed. Clear their tasks to retry."
             )
-        with _no_useless_retries():
+        with no_useless_retries():
             total.raise_if_rejected(share=_params()["max_reject_share"])
         return total.as_dict()
 
@@ -167,32 +171,17 @@ def _pipeline(name: str, folder: str) -> dlt.Pipeline:
 
     from dlt_bunce import bunce
     from dlt_bunce.destination.config_file import use_config
+    from dlt_bunce.integrations.airflow import store_url
 
     use_config(__file__)
-    api, store = _connection("bunce"), _connection("bunce_store")
+    api = _connection("bunce")
     settings: dict[str, Any] = {}
     if api is not None:
         settings = {"credentials": api.password}
         settings |= api.extra_dejson  # such as base_url or account
-    if store is not None:
-        settings["store_url"] = _without_password(store)
+    if _connection("bunce_store") is not None:
+        settings["store_url"] = store_url("bunce_store")
     return dlt.pipeline(name, pipelines_dir=folder, destination=bunce(**settings))
-
-
-def _without_password(connection: Any) -> str:
-    """Return the store's URL; the password goes into PGPASSWORD, as dlt's trace keeps settings."""
-    if connection.password:
-        os.environ["PGPASSWORD"] = connection.password
-    parts = urlsplit(str(connection.get_uri()))
-    user, _, host = parts.netloc.rpartition("@")
-    name = user.partition(":")[0]
-    return parts._replace(netloc=f"{name}@{host}" if name else host).geturl()
-
-
-def _url(name: str) -> str:
-    from airflow.sdk import Connection
-
-    return str(Connection.get(name).get_uri())
 
 
 def _connection(name: str) -> Any:
@@ -213,19 +202,6 @@ def _table() -> dict[str, Any]:
     """Return the sharding arguments; the plan is named for the run, so a cleared task finds it."""
     params, run_id = _params(), get_current_context()["run_id"]
     return {"table": params["table"], "key": params["key"], "plan": run_id}
-
-
-@contextmanager
-def _no_useless_retries() -> Iterator[None]:
-    """Fail a task without retries for wrong settings, a refused key, or an exceeded threshold."""
-    from airflow.sdk.exceptions import AirflowFailException
-
-    from dlt_bunce.errors import CredentialsError, ThresholdError, UsageError
-
-    try:
-        yield
-    except (UsageError, CredentialsError, ThresholdError) as error:
-        raise AirflowFailException(str(error)) from error
 
 
 bunce_sync()

@@ -22,13 +22,8 @@ import dlt
 
 from dlt_bunce import RunSummary, bunce, bunce_adapter, flush_and_run
 from dlt_bunce.destination.config_file import use_config
-from dlt_bunce.errors import (
-    BunceError,
-    CredentialsError,
-    RejectThresholdError,
-    ThresholdError,
-    UsageError,
-)
+from dlt_bunce.errors import RejectThresholdError, ThresholdError
+from dlt_bunce.integrations.dagster import metadata_of, no_useless_retries
 from dlt_bunce.model import FATES
 from dlt_bunce.operations.flush import run_folder
 from dlt_bunce.sources import Range, Shard, from_database, shard_source
@@ -109,9 +104,9 @@ def sync(
     days = context.partition_time_window
     start = days.start - timedelta(minutes=config.overlap_minutes)
     changed = Range(config.updated_at, start, days.end)
-    rows = from_database(bunce.source_url, table=config.table, ranges=[changed])
-    adapted = bunce_adapter(rows.with_name("customers"), version=config.updated_at)
-    with run_folder() as folder:
+    with no_useless_retries(), run_folder() as folder:
+        rows = from_database(bunce.source_url, table=config.table, ranges=[changed])
+        adapted = bunce_adapter(rows.with_name("customers"), version=config.updated_at)
         yield _run(SYNC, bunce.pipeline("bunce_sync", folder), adapted)
 
 
@@ -122,7 +117,7 @@ def backfill(
     """Load one shard of a whole table."""
     shard = Shard.parse(context.partition_key)
     plan = config.plan or context.run.tags.get("dagster/backfill", "default")
-    with run_folder() as folder:
+    with no_useless_retries(), run_folder() as folder:
         pipeline = bunce.pipeline(shard.pipeline_name("bunce_backfill"), folder)
         rows = shard_source(
             pipeline, bunce.source_url, shard, table=config.table, key=config.key, plan=plan
@@ -136,33 +131,12 @@ def _run(key: dg.AssetKey, pipeline: dlt.Pipeline, rows: Any) -> dg.MaterializeR
         summary = flush_and_run(pipeline, rows)
     except ThresholdError as error:
         summary = error.summary  # all rows are loaded; an asset check reports it
-    except BunceError as error:
-        # retrying does not help with wrong settings or a refused API key
-        permanent = isinstance(error, (UsageError, CredentialsError))
-        raise dg.Failure(str(error), allow_retries=not permanent) from error
     trace: Any = pipeline.last_trace
     normalized = trace.last_normalize_info
     counts = normalized.row_counts if normalized else {}
     loaded = sum(rows for table, rows in counts.items() if not table.startswith("_dlt_"))
-    metadata = {"rows_loaded": loaded, **_metadata(summary)}
+    metadata = {"rows_loaded": loaded, **metadata_of(summary)}
     return dg.MaterializeResult(asset_key=key, metadata=metadata)
-
-
-def _metadata(summary: RunSummary) -> dict[str, Any]:
-    codes = [dg.TableRecord({"code": c, "rows": n}) for c, n in summary.reject_codes.items()]
-    columns = [dg.TableColumn("code", "string"), dg.TableColumn("rows", "int")]
-    options = " ".join(f"--code {code}" for code in summary.reject_codes)
-    letters = f"`dlt-bunce dead-letters list {options}`" if options else "none"
-    return {
-        "read": summary.read,
-        **{str(fate): count for fate, count in summary.fates.items()},
-        "requests": summary.requests,
-        "seconds": round(summary.seconds, 1),
-        "reject_codes": dg.MetadataValue.table(codes, dg.TableSchema(columns)),
-        "dead_letters": dg.MetadataValue.md(letters),
-        "over_thresholds": dg.MetadataValue.json(dict(summary.over_thresholds)),
-        "run_id": summary.run_id or "nothing to load",
-    }
 
 
 def checks_of(key: dg.AssetKey, name: str) -> list[dg.AssetChecksDefinition]:

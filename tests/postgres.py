@@ -8,12 +8,18 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote, urlsplit
 
 import adbc_driver_postgresql.dbapi as driver
+import psycopg
+from psycopg import sql
 from tests.temporary import folder_of_servers
 
 _numbers = itertools.count()
 # the driver's first query of each connection is one that Postgres compiles
+LOGIN, PASSWORD = "bunce_login", "marked p@ss:w/rd%1"
+"""A role that must give its password, unlike those that the server's own tests use."""
+_ASKS_FOR_PASSWORD = f"local all {LOGIN} scram-sha-256\nhost all {LOGIN} all scram-sha-256\n"
 _NOT_DURABLE = """
 fsync = off
 full_page_writes = off
@@ -40,6 +46,8 @@ def postgres(*, durable: bool = True) -> Iterator[str]:
         if not durable:
             with (data / "postgresql.conf").open("a") as settings:
                 settings.write(_NOT_DURABLE)
+        rules = data / "pg_hba.conf"
+        rules.write_text(_ASKS_FOR_PASSWORD + rules.read_text())
         server.start()
         try:
             yield server.get_uri()
@@ -60,3 +68,16 @@ def drop_schema(store_url: str) -> None:
     with connection, connection.cursor() as cursor:
         cursor.execute("SET client_min_messages = warning")
         cursor.execute(f'DROP SCHEMA IF EXISTS "{name}" CASCADE')
+
+
+def with_login(url: str, *, password: bool = True) -> str:
+    """The URL for a role that must log in; without a password, it has to come from PGPASSWORD."""
+    with psycopg.connect(url.partition("schema=")[0].rstrip("?&"), autocommit=True) as admin:
+        known = admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (LOGIN,)).fetchone()
+        if not known:
+            role = sql.SQL("CREATE ROLE {} LOGIN SUPERUSER PASSWORD {}")
+            admin.execute(role.format(sql.Identifier(LOGIN), sql.Literal(PASSWORD)))
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    user = f"{LOGIN}:{quote(PASSWORD, safe='')}" if password else LOGIN
+    return parts._replace(netloc=f"{user}@{host}").geturl()

@@ -47,6 +47,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "a wrong mapping": {"mapping": {"email": "nowhere"}},
     "a contradicting key": {"base_url": "https://api.bunce.so/v1"},
     "a broken store": {"store_url": "sqlite:///broken.sqlite"},
+    "customers under another id": {"on_email_taken": "link"},
 }
 
 
@@ -86,6 +87,7 @@ def test_no_failing_path_tells_a_value(
     case: str, emulator: Emulator, everything_said: list[str]
 ) -> None:
     emulator.behavior = BEHAVIORS.get(case, Behavior(rate_limit=0))
+    emulator.seed([marked(2, customer_id="made-2", devices=[])])
     Path("broken.sqlite").write_text("this is no database " * 100)
     settings = {
         "credentials": "sk_test_marked",

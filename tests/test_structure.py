@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import dlt_bunce
+from dlt_bunce import errors
 
 PACKAGE = Path(dlt_bunce.__file__).parent
 ROOT = PACKAGE.parent.parent
@@ -26,23 +27,36 @@ ALLOWED: dict[str, set[str]] = {
     "loopback": set(),
     "emulator": {"loopback"},
     "model": {"errors", "thresholds"},
+    "failures": {"errors", "model"},
     "records": {"errors", "model", "reject_codes"},
     "store": {"errors", "model", "reject_codes"},
     "api": {"errors", "logs", "model"},
     "telemetry": {"api", "logs", "model", "reject_codes"},
     "settlement": {"api", "errors", "logs", "model"},
     "load": {"api", "errors", "logs", "model", "records", "settlement", "store"},
-    "destination": {"api", "errors", "load", "logs", "model", "records", "store", "telemetry"}
+    "destination": {
+        "api",
+        "errors",
+        "failures",
+        "load",
+        "logs",
+        "model",
+        "records",
+        "store",
+        "telemetry",
+    }
     | {"thresholds"},
     "destinations": {"destination"},  # dlt looks for it by this name
-    "sources": {"destination", "errors", "load", "records", "store"},
+    "sources": {"destination", "errors", "load", "logs", "records", "store"},
     "erasure": {"destination", "errors", "load", "logs", "records", "store"},
-    "operations": {"api", "destination", "errors", "load", "logs", "model", "records", "store"}
-    | {"reject_codes", "run_warnings", "telemetry"},
+    "operations": {"api", "destination", "erasure", "errors", "load", "logs", "model", "records"}
+    | {"failures", "reject_codes", "run_warnings", "store", "telemetry"},
+    "testing": {"emulator"},
+    "integrations": {"destination", "errors", "model"},
     "workbench": {"destination", "loopback", "model", "operations", "records", "reject_codes"}
-    | {"store"},
+    | {"run_warnings", "store"},
     "cli": {"destination", "emulator", "erasure", "errors", "load", "logs", "model", "operations"}
-    | {"records", "reject_codes", "run_warnings", "sources", "store", "workbench"},
+    | {"failures", "records", "reject_codes", "run_warnings", "sources", "store", "workbench"},
 }
 KNOW_DLT = {"cli", "destination", "erasure", "logs", "operations", "sources"}
 PURE = {"records", "settlement"}
@@ -150,17 +164,48 @@ def test_every_folder_is_told_to_whoever_contributes() -> None:
 
 def test_the_public_names() -> None:
     expected = [
+        "AccountError",
+        "AccountRefusedError",
         "BunceError",
+        "ConfigurationError",
+        "ConservationError",
+        "CredentialsError",
+        "DispositionError",
+        "ListingError",
+        "MappingError",
+        "RejectThresholdError",
+        "RowsDeferredError",
+        "RunInProgressError",
         "RunSummary",
+        "Selection",
+        "SourceError",
+        "Status",
+        "StoppedError",
+        "StoreError",
+        "ThresholdError",
+        "TooFewRowsError",
+        "UnavailableError",
+        "UnknownTableError",
+        "UsageError",
+        "adopt",
         "bunce",
         "bunce_adapter",
+        "check",
         "dead_letters",
+        "discard",
+        "erase",
         "flush_and_run",
+        "replay",
         "run_summary",
+        "status",
     ]
 
     assert expected == dlt_bunce.__all__ == sorted(dlt_bunce.__all__)
     assert all(getattr(dlt_bunce, name) is not None for name in expected)
+    defined = {name for name, cls in vars(errors).items() if isinstance(cls, type)}
+    assert {name for name in defined if issubclass(getattr(errors, name), errors.BunceError)} <= {
+        *expected
+    }
     with pytest.raises(AttributeError, match="nothing"):
         dlt_bunce.nothing  # noqa: B018
 

@@ -28,9 +28,12 @@ Messages name columns, tables, settings, and hosts, never customer data or secre
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, cast
 
 from typing_extensions import Self
+
+if TYPE_CHECKING:
+    from dlt_bunce.model import RunSummary
 
 
 class BunceError(Exception):
@@ -155,7 +158,7 @@ class ThresholdError(BunceError):
     `summary` is the RunSummary. The next run is judged by its own counts alone.
     """
 
-    def __init__(self, message: str, *, summary: Any = None, remedy: str | None = None) -> None:
+    def __init__(self, message: str, *, summary: RunSummary, remedy: str | None = None) -> None:
         self.summary = summary
         super().__init__(message, remedy=remedy)
 

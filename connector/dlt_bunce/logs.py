@@ -13,6 +13,7 @@ from typing import Any
 
 EVENTS: Mapping[str, str] = MappingProxyType(
     {
+        "source.read_as": "what was assumed about a file, such as its encoding",
         "load.started": "a file of customers has started to load: table, disposition, job",
         "load.progress": "once a minute: rows, requests, rate, and estimated time remaining",
         "load.mapped": "which source column maps to which field, and how the mapping was chosen",
@@ -29,6 +30,8 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "budget.brought_back": "the next request was scheduled later than possible because a "
         "clock was wrong; it is now due immediately",
         "load.stopped": "a file could not be finished; dlt keeps its rows for the next run",
+        "run.finished": "a run is loaded: its row counts by fate; at level WARNING, with the "
+        "command that lists them, if rows of a plain pipeline.run() were rejected or held",
         "run.warnings": "a run was loaded with warnings: row counts by warning code",
         "run.over_threshold": "a run was loaded and recorded, but is outside a threshold",
         "telemetry.unsupported": "OpenTelemetry's API is too old for metrics; telemetry is off",
@@ -48,6 +51,8 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "batch.halved": "Bunce refused a batch without naming a row, so it is sent in two halves",
         "request.done": "a request was answered or failed",
         "request.retry": "a request will be retried after a wait",
+        "links.made": "customers were linked to ids that Bunce has, and others refused to be",
+        "links.lost": "Bunce does not know linked customers any more; their links have ended",
         "lookup.unsupported": "Bunce offers no lookup of customers by id",
     }
 )

@@ -46,6 +46,24 @@ FATE_MEANINGS: Mapping[Fate, str] = MappingProxyType(
 FATES: tuple[Fate, ...] = tuple(FATE_MEANINGS)
 
 
+@dataclass(frozen=True)
+class Failure:
+    """Why a run failed: the class of the error, one line about it, and the remedy, if known.
+
+    None of them holds customer data or a secret. `is_usage` is true if the caller must change
+    something before trying again.
+    """
+
+    error_class: str
+    error: str
+    remedy: str | None = None
+    is_usage: bool = False
+
+    def __str__(self) -> str:
+        """Return one line: what happened, and the remedy."""
+        return " ".join(" ".join(filter(None, (self.error, self.remedy))).split())
+
+
 @dataclass
 class Traffic:
     """HTTP traffic since it was last saved to the store."""
@@ -65,16 +83,20 @@ class RunSummary:
     """Row counts of one run by fate, with its traffic and duration.
 
     `requests` counts every HTTP request of the run, `bulk_requests` those that carried customers;
+    `linked` counts customers that were found in Bunce under another id and linked to it;
     `seconds` is wall time from the first job to completion; `reject_codes` counts the rows
-    rejected in this run by code. `over_thresholds` holds the configured thresholds that the run
+    rejected in this run by code. `source` names the file, folder, or table that a command loaded.
+    `over_thresholds` holds the configured thresholds that the run
     violates: the setting's name, and a clause about it. `warnings` counts rows by code of
     WARNINGS; `notes` adds details by code, such as which column a warning is about. `error` is
-    why a run failed, if known. `flushed` summarizes the rows left over from earlier runs, which
+    why a run failed, in one line that includes the `remedy`; `error_class` is the name of the
+    exception. `flushed` summarizes the rows left over from earlier runs, which
     were loaded first and are not counted here.
     """
 
     run_id: str | None = None
     pipeline_name: str | None = None
+    source: str | None = None
     disposition: str | None = None
     state: str = "completed"
     read: int = 0
@@ -91,13 +113,21 @@ class RunSummary:
     bulk_requests: int = 0
     lookups: int = 0
     retries: int = 0
+    linked: int = 0
     seconds: float = 0.0
     reject_codes: Mapping[str, int] = field(default_factory=dict)
     over_thresholds: Mapping[str, str] = field(default_factory=dict)
     warnings: Mapping[str, int] = field(default_factory=dict)
     notes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     error: str | None = None
+    error_class: str | None = None
+    remedy: str | None = None
     flushed: RunSummary | None = None
+
+    @property
+    def name(self) -> str | None:
+        """What the run loaded; the pipeline's name if it was not started by a command."""
+        return self.source or self.pipeline_name
 
     @property
     def fates(self) -> dict[Fate, int]:

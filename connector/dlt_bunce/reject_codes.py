@@ -39,6 +39,15 @@ def _missing(name: str) -> RejectCode:
 
 REJECT_CODES: Mapping[str, RejectCode] = _codes(
     RejectCode(
+        "unreadable_row",
+        None,
+        "normalize",
+        "a line of the file has too many or too few cells, bytes of another encoding, or is no "
+        "JSON object; the message gives the reason, and the row's `unreadable_line` the text",
+        "correct the line in the file and load it again; the dead letter is resolved when Bunce "
+        "accepts a row with the line's email",
+    ),
+    RejectCode(
         "missing_customer_id",
         "customer_id",
         "normalize",
@@ -98,7 +107,8 @@ REJECT_CODES: Mapping[str, RejectCode] = _codes(
         "email",
         "api",
         "the email belongs to another customer in Bunce",
-        "change the email of one of the two customers, then replay or load again",
+        "change the email of one of the two customers, then replay or load again; if they are one "
+        'person under two ids, replay with on_email_taken = "link"',
     ),
     RejectCode(
         "already_taken",

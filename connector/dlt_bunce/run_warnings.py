@@ -81,6 +81,12 @@ WARNINGS: Mapping[str, RunWarning] = _warnings(
         "if another number was meant, keep one number per cell at the source",
     ),
     RunWarning(
+        "links_ended",
+        "the source has a row with the id of a customer in Bunce that another of its customers was "
+        "linked to; the link was ended, and that customer is sent again when its row is next read",
+        "find out whether the two rows are one person: dlt-bunce links list --ended shows them",
+    ),
+    RunWarning(
         "mostly_superseded",
         "more than half of the rows are older than the ledger's version of them",
         "compare the version column with the last run's; if its values started over, run dlt-bunce "

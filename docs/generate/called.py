@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import textwrap
 from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
@@ -11,12 +12,35 @@ from typing import Any
 import click
 
 import dlt_bunce
-from dlt_bunce import errors, sources
+from dlt_bunce import errors, sources, testing
 from dlt_bunce.cli import main
 from dlt_bunce.cli.failures import EXIT_CODES
 from docs.generate.markdown import code, page, sentence, table
 
 _WIDTH = 100
+_COMPLETE = "_DLT_BUNCE_COMPLETE"
+_TERMINAL = (
+    "## Output",
+    """Tables fit the terminal: sentences wrap between words, numbers and ids never do, and columns
+that are empty in all rows are left out. Where a table does not fit, each row is printed as a
+record, one value per line. In a pipe or a file, each row stays on one line. `NO_COLOR=1`
+turns colors off, and `LC_ALL=C` draws tables in ASCII. With `--json`, each document is one
+line, so the output of several commands can be appended to one file. Times are UTC.""",
+    "## Completion",
+    "To complete commands, options, and files with Tab, add a line to the shell's startup file:",
+    table(
+        ("shell", "file", "line"),
+        [
+            ["bash", code("~/.bashrc"), code(f'eval "$({_COMPLETE}=bash_source dlt-bunce)"')],
+            ["zsh", code("~/.zshrc"), code(f'eval "$({_COMPLETE}=zsh_source dlt-bunce)"')],
+            [
+                "fish",
+                code("~/.config/fish/completions/dlt-bunce.fish"),
+                code(f"{_COMPLETE}=fish_source dlt-bunce | source"),
+            ],
+        ],
+    ),
+)
 
 
 def _commands(command: click.Command, context: click.Context) -> Iterable[tuple[str, str]]:
@@ -37,7 +61,7 @@ def command_line() -> str:
     parts: list[str] = []
     for path, text in _commands(main, context):
         parts += [f"## {path}", f"```text\n{text}\n```"]
-    return page("Command line", "The `--help` text of each command.", *parts)
+    return page("Command line", "The `--help` text of each command.", *_TERMINAL, *parts)
 
 
 def exit_codes() -> str:
@@ -53,8 +77,9 @@ def exit_codes() -> str:
         table(("code", "meaning"), rows),
         "## Errors",
         "In Python, every exception that dlt-bunce raises deliberately is a subclass of "
-        "`BunceError` in `dlt_bunce.errors`. `flush_and_run` raises it without dlt's wrapper. Its "
-        "attribute `remedy` holds the remedy, if there is a single known one.",
+        "`BunceError`; all of them can be imported from `dlt_bunce`. `flush_and_run` raises it "
+        "without dlt's wrapper. Its attribute `remedy` holds the remedy, if there is a single "
+        "known one.",
         table(
             ("error", "base class", "meaning"),
             [
@@ -68,6 +93,7 @@ def exit_codes() -> str:
 def python_api() -> str:
     """Return the page of all names in `dlt_bunce.__all__` and `dlt_bunce.sources.__all__`."""
     parts = _public(dlt_bunce, "##")
+    parts += ["## Testing", *_plugin(inspect.cleandoc(testing.__doc__ or ""))]
     parts += ["## Sources", inspect.cleandoc(sources.__doc__ or ""), *_public(sources, "###")]
     return page(
         "Python",
@@ -77,11 +103,22 @@ def python_api() -> str:
     )
 
 
+def _plugin(text: str) -> Iterable[str]:
+    """Yield the paragraphs of a docstring, with its indented ones as code."""
+    for paragraph in text.split("\n\n"):
+        if paragraph.startswith("    "):
+            yield f"```python\n{textwrap.dedent(paragraph)}\n```"
+        else:
+            yield paragraph
+
+
 def _public(module: ModuleType, level: str) -> list[str]:
     """Return a section for each name in `__all__`, with headings of the given level."""
     parts: list[str] = []
     for name in module.__all__:
         thing = getattr(module, name)
+        if name != "BunceError" and hasattr(errors, name):
+            continue  # on the page of errors
         parts.append(f"{level} {name}")
         if not (inspect.isclass(thing) and issubclass(thing, Exception)):
             parts.append(f"```python\n{_signature(name, thing)}\n```")

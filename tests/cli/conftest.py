@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ import pytest
 
 from dlt_bunce.cli import main
 from dlt_bunce.emulator import Emulator
+
+from .terminal import Terminal, run_on_terminal
 
 PROGRAM = Path(sys.executable).with_name("dlt-bunce")
 """The command as it is installed."""
@@ -78,6 +81,12 @@ def program(run: Run, program_file: Path) -> Run:
         return Done(done.stdout, done.stderr, done.returncode)
 
     return run_program
+
+
+@pytest.fixture
+def on_a_terminal(program_file: Path) -> Terminal:
+    """Runs `dlt-bunce` on a terminal; see `run_on_terminal`."""
+    return partial(run_on_terminal, program_file)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

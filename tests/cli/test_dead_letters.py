@@ -202,8 +202,8 @@ def test_replay_sends_what_passes_today_and_leaves_the_rest_open(
 ) -> None:
     emulator.seed([emulator.customers["1"] | {"email": "moved@example.com"}])  # frees c1@…
 
-    done = loaded("dead-letters", "replay", "--json").json
-    shown = loaded("dead-letters", "replay")
+    done = loaded("dead-letters", "replay", "--all", "--json").json
+    shown = loaded("dead-letters", "replay", "--all")
 
     assert (done["read"], done["created"], done["held"]) == (2, 1, 1)
     assert {"2"} == set(letters(loaded))
@@ -231,7 +231,7 @@ def test_discarded_letters_are_closed_and_their_rows_held(loaded: Run) -> None:
 
     assert (
         nothing.code,
-        "Pass a filter such as --id or --code, or --all." in nothing.errors,
+        "Pass a filter such as --customer, --id, or --code, or --all." in nothing.errors,
     ) == (2, True)
     assert done.output == "Discarded 1 dead letter.\n"
     assert {"2"} == set(letters(loaded))

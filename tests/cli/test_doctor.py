@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from pathlib import Path
+
 import pytest
 
 from dlt_bunce.emulator import Behavior, Emulator, Fault
@@ -54,6 +57,32 @@ def test_the_key_of_another_workspace_fails(run: Run, monkeypatch: pytest.Monkey
 
 def test_a_store_that_cannot_be_used_fails(run: Run) -> None:
     assert states(run, "--store-url", "postgresql://u@127.0.0.1:9/d")["store"] == "failed"
+
+
+def test_a_store_that_other_users_may_read_is_told_with_its_remedy(run: Run) -> None:
+    write(people(1))
+    run("load", "customers.parquet", "--store-url", "sqlite:///my stores/bunce.sqlite")
+    store = Path("my stores/bunce.sqlite")
+    there = ("doctor", "--store-url", f"sqlite:///{store}")
+    assert "permissions" not in states(run, *there[1:])
+
+    with sqlite3.connect(store) as reader:
+        reader.execute("SELECT COUNT(*) FROM bunce_customers").fetchall()
+        store.chmod(0o640)
+        Path(f"{store}-wal").chmod(0o604)
+        told = [check for check in run(*there, "--json").json if check["what"] == "permissions"]
+    reader.close()
+
+    assert told == [
+        {
+            "what": "permissions",
+            "state": "warning",
+            "said": "other users may read bunce.sqlite, bunce.sqlite-wal",
+            "remedy": "chmod 600 'my stores/bunce.sqlite' 'my stores/bunce.sqlite-wal'",
+        }
+    ]
+    store.chmod(0o600)
+    assert "permissions" not in states(run, *there[1:])
 
 
 def test_a_budget_that_somebody_else_uses_up_is_told(

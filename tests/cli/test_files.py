@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import sqlite3
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def test_no_file_is_no_success(run: Run, emulator: Emulator, source: str) -> Non
     done = run("load", source)
 
     assert done.code == 2
-    assert re.search("No (file|Parquet or CSV file) ", done.errors)
+    assert re.search("No (customer )?file ", done.errors)
     assert ("_SUCCESS, notes.txt" in done.errors) is (source in {"lake", "lake/"})
 
 
@@ -150,23 +151,32 @@ def test_a_remote_folder_needs_no_slash_and_its_files_no_ending(
 
 
 @pytest.mark.parametrize(
-    ("marker", "kind"),
+    ("marker", "kind", "library", "extra"),
     [
-        ("_delta_log/00000000000000000000.json", "a Delta table"),
-        ("metadata/v1.metadata.json", "an Iceberg table"),
+        ("_delta_log/00000000000000000000.json", "a Delta table", "deltalake", "delta"),
+        ("metadata/v1.metadata.json", "an Iceberg table", "pyiceberg", "iceberg"),
     ],
 )
 def test_tables_whose_files_hold_deleted_rows_are_refused_by_name(
-    run: Run, emulator: Emulator, marker: str, kind: str
+    run: Run,
+    emulator: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
+    marker: str,
+    kind: str,
+    library: str,
+    extra: str,
 ) -> None:
     Path("lake", marker).parent.mkdir(parents=True)
     Path("lake", marker).write_text("{}")
     write(people(1), "lake/part-0.parquet")
+    for module in (library, "pyiceberg.table"):
+        monkeypatch.setitem(sys.modules, module, None)  # as if it were not installed
 
-    result = run("load", "lake")
+    missing, part = run("load", "lake"), run("load", "lake/*.parquet")
 
-    assert result.code == 2
-    assert (
-        f"lake is {kind}: its Parquet files also contain rows that were deleted." in result.errors
-    )
+    deleted = "its Parquet files also contain rows that were deleted."
+    assert (missing.code, part.code) == (2, 2)
+    assert f"lake is {kind}; {deleted} To read it, run pip install" in missing.errors
+    assert f"'dlt-bunce[{extra}]'" in missing.errors
+    assert f"lake/*.parquet is a part of {kind}: {deleted} Load the whole" in part.errors
     assert emulator.customers == {}

@@ -19,7 +19,12 @@ def test_status_shows_ledger_letters_and_last_runs(run: Run) -> None:
     found = run("status", "--runs", "2", "--json").json
     shown = run("status").output
 
-    assert found["ledger"] == {"customers": 2, "delivered": 2, "indeterminate": 0}
+    assert found["ledger"] == {
+        "customers": 2,
+        "delivered": 2,
+        "indeterminate": 0,
+        "linked": 0,
+    }
     assert found["open_dead_letters"] == {"invalid_phone_no": 1}
     assert [run["bulk_requests"] for run in found["runs"]] == [0, 0], "newest first"
     assert "Account default: 2 customers delivered, 0 indeterminate, 1 open dead letter" in shown

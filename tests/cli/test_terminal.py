@@ -2,55 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import pty
+import re
 import subprocess
-from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 
 import pytest
 
 from dlt_bunce.emulator import Behavior, Emulator
 
 from .conftest import Run, people, write
-
-Terminal = Callable[..., str]
-
-
-@pytest.fixture
-def on_a_terminal(program_file: Path) -> Terminal:
-    """Run the command on a terminal, answer what is asked, and return what is seen."""
-    return partial(_run, program_file)
-
-
-def _run(program: Path, *words: str, answers: Mapping[str, str] = MappingProxyType({})) -> str:
-    ours, theirs = pty.openpty()
-    waiting = dict(answers)
-    with subprocess.Popen(
-        [program, *words],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,  # a prompt must not reach the terminal that the tests run on
-    ) as running:
-        os.close(theirs)
-        shown = b""
-        while part := _read(ours):
-            shown += part
-            for asked in [asked for asked in waiting if asked.encode() in shown]:
-                os.write(ours, waiting.pop(asked).encode())
-        os.close(ours)
-        assert running.wait(30) == 0, shown.decode()
-    return shown.decode()
-
-
-def _read(terminal: int) -> bytes:
-    try:
-        return os.read(terminal, 4096)
-    except OSError:  # Linux says so when the other side has closed
-        return b""
+from .terminal import Terminal
 
 
 @pytest.mark.usefixtures("run")
@@ -100,3 +61,26 @@ def test_a_terminal_shows_rows_requests_and_rate(
     assert "of 200 rows" in shown
     assert "rows/s" in shown
     assert "requests" in shown
+
+
+def test_bash_completes_commands_and_files_as_documented(program: Run, program_file: Path) -> None:
+    assert program("--version").code == 0
+    page = Path(__file__).parents[2] / "docs" / "reference" / "command-line.md"
+    found = re.search(r"`(eval .*bash_source dlt-bunce.*?)`", page.read_text("utf-8"))
+    assert found
+    complete = f"""
+        PATH="{program_file.parent}:$PATH"
+        {found[1]}
+        compopt() {{ echo "compopt $@"; }}  # works only while bash completes
+        tab() {{
+            COMP_WORDS=(dlt-bunce $1) COMP_CWORD=$2 COMPREPLY=()
+            _dlt_bunce_completion dlt-bunce
+            echo "${{COMPREPLY[@]}}"
+        }}
+        tab stat 1; tab "dead-letters re" 2; tab "load cust" 2
+    """
+
+    shown = subprocess.run(["bash", "-c", complete], capture_output=True, text=True, check=True)
+
+    assert shown.stdout.splitlines() == ["status", "replay", "compopt -o default", ""]
+    assert shown.stderr == ""

@@ -47,7 +47,15 @@ def test_the_store_is_for_its_user_alone(make: MakePipeline, emulator: Emulator)
     pipeline = make(store_url="sqlite:///deep/er/bunce.sqlite")
     flush_and_run(pipeline, dlt.resource([customer(1, phone_no="bad")], name="customers"))
 
-    assert {0o600} == {file.stat().st_mode & 0o777 for file in Path("deep/er").iterdir()}
+    def modes() -> dict[str, int]:
+        return {file.name: file.stat().st_mode & 0o777 for file in Path("deep/er").iterdir()}
+
+    assert {0o600} == {*modes().values()}
+    with Database("sqlite:///deep/er/bunce.sqlite") as db, db.alone("replay"):
+        db.execute("DELETE FROM bunce_dead_letters")
+        open_now = modes()
+    assert {"bunce.sqlite", "bunce.sqlite-wal", "bunce.sqlite-shm"} < {*open_now}
+    assert {0o600} == {*open_now.values()}
 
 
 @pytest.mark.parametrize("days", [None, 30])

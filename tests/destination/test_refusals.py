@@ -122,6 +122,15 @@ def test_a_refused_key_stops_the_run_before_loading(make: MakePipeline, emulator
         ("x", None),
         ("sk_test_x", "http://bunce.example/v1"),
         ("sk_test_x", "https://sandbox.api.bunce.so"),
+        # neither a look-alike of a Bunce host nor of loopback gets the key
+        ("sk_live_x", "https://api.bunce.so./v1"),
+        ("sk_live_x", "https://@api.bunce.so/v1"),
+        ("sk_live_x", "https://api.bunce.so/#/v1"),
+        ("sk_live_x", "https://api.bunce.so/?/v1"),
+        ("sk_live_x", "https://api.bunce.so:none/v1"),
+        ("sk_live_x", "http://127.999.0.1/v1"),
+        ("sk_live_x", "http://2130706433/v1"),
+        ("sk_live_x", "https://gateway.example/v1"),
     ],
 )
 def test_a_key_that_contradicts_its_host_is_refused(
@@ -140,6 +149,19 @@ def test_the_host_follows_from_the_key(key: str, host: str) -> None:
     config = bunce(credentials=key).configuration(bunce.spec())
 
     assert f"https://{host}/v1" == config.base_url
+
+
+def test_a_live_key_goes_to_another_host_only_where_that_is_allowed() -> None:
+    def base_url(url: str, allow_host: str | None = None) -> str | None:
+        destination = bunce("sk_live_x", url, allow_host=allow_host)
+        return destination.configuration(destination.spec()).base_url
+
+    gateway, here = "https://gateway.example/v1", "http://[::1]:8/v1"
+    with pytest.raises(ConfigurationError, match='set allow_host = "gateway'):
+        base_url(gateway, "other.example")
+
+    assert gateway == base_url(gateway, "gateway.example")
+    assert here == base_url(here)
 
 
 def test_the_key_is_never_shown(make: MakePipeline) -> None:

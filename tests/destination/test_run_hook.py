@@ -110,9 +110,10 @@ def test_a_run_that_fails_before_a_row_is_sent_is_told_too(
     with pytest.raises((CredentialsError, PipelineStepFailed)):
         run(pipeline, ROWS)
 
-    _, summary = told
+    first, summary = told
     # and not with the figures of the run before
-    assert (summary.state, summary.run_id, summary.read) == ("failed", None, 0)
+    assert (summary.state, summary.read, summary.error_class) == ("failed", 0, "CredentialsError")
+    assert first.run_id != summary.run_id
     assert "refuses the API key" in str(summary.error)
 
 

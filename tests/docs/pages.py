@@ -29,6 +29,7 @@ _ADDRESS = "127.0.0.1:8765"
 _VOLATILE = {
     r"\b1[78]\d{8}\.\d+(\.[0-9a-f]{10})?": "LOAD-ID",
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\.\d+(?:\+00:00|Z)?": "TIME",
+    r"\d{4}-\d\d-\d\d \d\d:\d\d": "TIME",
     r"127\.0\.0\.1:\d+": "ADDRESS",
     r"(seconds\W+)[\d.]+": r"\1N",
     r"\bbunce_load_[0-9a-f]{10}(_[0-9a-f]{6})?\b": "PIPELINE",

@@ -115,17 +115,27 @@ def a_warehouse(folder: Path, emulator: Emulator) -> None:
         warehouse.execute("CREATE TABLE people AS SELECT * FROM rows")
 
 
+def strangers(folder: Path, emulator: Emulator) -> None:
+    """Bunce has some customers of the file under ids of its own."""
+    a_file(folder, emulator)
+    load(emulator, people(7), folder / "bunce.sqlite")
+    there = people(0, 1, 2, 3, first_name="Old")
+    emulator.seed({**row, "customer_id": f"made-{row['id']}", "phone_no": ""} for row in there)
+
+
 SETUPS: Mapping[str, Callable[[Path, Emulator], None]] = {
     "tutorial.md": nothing,
     "how-to/look.md": a_changed_file,
     "how-to/dead-letters.md": a_loaded_file,
     "how-to/backfill.md": a_warehouse,
     "how-to/crm-exports.md": exports,
+    "how-to/link-customers.md": strangers,
     "how-to/erase.md": a_loaded_file,
     "how-to/rotate-the-key.md": a_loaded_file,
     "how-to/move-the-store.md": a_loaded_file,
     "how-to/recover-a-lost-store.md": a_lost_store,
     "how-to/upgrade.md": a_loaded_file,
+    "how-to/from-a-script.md": nothing,
 }
 
 RECORD = "DLT_BUNCE_TEST_RECORD_PAGES" in os.environ

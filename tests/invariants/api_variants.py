@@ -41,6 +41,8 @@ class ApiVariant:
     """New customers that the account has room for; then all are rejected in the same words."""
     outage: Literal["none", "blocked", "lost"] = "none"
     """Whether nothing gets through."""
+    by_email: bool = True
+    """Whether customers can be looked up by email."""
 
 
 LIMIT = 10

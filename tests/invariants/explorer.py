@@ -14,6 +14,8 @@ from dlt_bunce.settlement.capabilities import ApiCapabilities
 from dlt_bunce.settlement.messages import (
     Accepted,
     Answer,
+    FindHolders,
+    Holders,
     Lookup,
     LookupResult,
     Rejected,
@@ -156,7 +158,7 @@ def _requests(step: Step, reading: ApiVariant) -> int:
 
 def _moved(step: Step, todo: Sequence[int]) -> Step:
     """The step in the numbers of the customers."""
-    if not isinstance(step, Send | Lookup):
+    if not isinstance(step, Send | Lookup | FindHolders):
         return step
     return replace(step, rows=tuple(todo[n] for n in step.rows))
 
@@ -164,6 +166,11 @@ def _moved(step: Step, todo: Sequence[int]) -> Step:
 def _moved_back(answer: Answer, todo: Sequence[int]) -> Answer:
     place = {i: n for n, i in enumerate(todo)}
     match answer:
+        case Holders(others, own):
+            return Holders(
+                {place[i]: holders for i, holders in others.items()},
+                {place[i]: match for i, match in own.items()},
+            )
         case Accepted(matches) | LookupResult(dict(matches)):
             return replace(answer, matches={place[i]: match for i, match in matches.items()})
         case Rejected(reasons):
@@ -210,7 +217,7 @@ def readings() -> Iterator[ApiVariant]:
     names = {
         f.name: get_args(get_type_hints(ApiVariant)[f.name])
         for f in fields(ApiVariant)
-        if f.name not in {"poison", "named", "room", "outage"}
+        if f.name not in {"poison", "named", "room", "outage", "by_email"}
     }
     options = names | {"look_up": (True, False), "lag": (0, 1), "largest": (1_000, 2)}
     for values in itertools.product(*options.values()):

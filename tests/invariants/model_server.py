@@ -10,6 +10,8 @@ from dlt_bunce.settlement.messages import (
     Accepted,
     Answer,
     Blocked,
+    FindHolders,
+    Holders,
     Indeterminate,
     Kind,
     Lookup,
@@ -43,6 +45,12 @@ class Customer:
 
     kind: Literal["good", "bad", "taken", "poison"]
     start: Content | None = None
+    strangers: int = 1
+    """Customers of other channels who have the email of a `taken` row."""
+    stranger: Content = "old"
+    """What they have, compared with the row."""
+    stays: bool = True
+    """Whether they are still there once they are linked."""
 
 
 FULL = "You have reached the maximum number of customers on your plan"
@@ -63,22 +71,33 @@ class Server:
     reading: ApiVariant
     customers: Sequence[Customer]
     state: dict[int, Content] = field(default_factory=dict)
+    linked: set[int] = field(default_factory=set)
+    """Rows that are sent as the stranger who has their email."""
+    strangers: dict[int, Content] = field(default_factory=dict)
     sends: int = 0
     times_sent: dict[int, int] = field(default_factory=dict)
     _unseen: dict[int, tuple[Content | None, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.state = {i: c.start for i, c in enumerate(self.customers) if c.start}
+        everybody = enumerate(self.customers)
+        self.strangers = {i: c.stranger for i, c in everybody if c.kind == "taken" and c.strangers}
 
     def answer(self, step: Step, fault: Fault = "none") -> Answer:
         """Carry a step out. Raises CrashError."""
+        if isinstance(step, Send):
+            return self._send(step, fault)
         match step:
             case Lookup():
                 return self._find(step.rows)
+            case FindHolders():
+                return self._find_holders(step.rows)
             case Pause():
                 return Resumed(step.tries < MAX_TRIES)
             case Ping():
                 return Resumed(self.reading.outage == "none")
+
+    def _send(self, step: Send, fault: Fault) -> Answer:
         self.sends += 1
         for i in step.rows:
             self.times_sent[i] = self.times_sent.get(i, 0) + 1
@@ -101,7 +120,7 @@ class Server:
             return LookupResult(None)
         seen: dict[int, Match] = {}
         for i in rows:
-            content = self.state.get(i)
+            content = self.strangers.get(i) if i in self.linked else self.state.get(i)
             if i in self._unseen:
                 before, reads = self._unseen.pop(i)
                 content = before
@@ -110,6 +129,17 @@ class Server:
             if content is not None:
                 seen[i] = MATCHES[content]
         return LookupResult(seen)
+
+    def _find_holders(self, rows: Sequence[int]) -> Answer:
+        if not self.reading.by_email:
+            return Holders({})
+        others: dict[int, dict[str | None, Match]] = {i: {} for i in rows}
+        for i in rows:
+            if i in self.strangers:
+                count = self.customers[i].strangers
+                others[i] = {f"b{i}-{n}": MATCHES[self.strangers[i]] for n in range(count)}
+        own = {i: MATCHES[self.state[i]] for i in rows if i in self.state}
+        return Holders(others, own)
 
     def _apply(self, step: Send) -> Answer:
         if len(step.rows) > self.reading.largest:
@@ -123,10 +153,10 @@ class Server:
             return Indeterminate("HTTP 500", 500)
         if self._is_full(step):
             return Rejected(words=FULL, status=402)
-        before = dict(self.state)
+        before, strangers = dict(self.state), dict(self.strangers)
         shown, failed = self._every_row(step)
         if failed and self.reading.failure == "atomic":
-            self.state = dict(before)
+            self.state, self.strangers = dict(before), strangers
         for i in step.rows:
             if self.reading.lag and self.state.get(i) != before.get(i):
                 self._unseen[i] = (before.get(i), self.reading.lag)
@@ -158,6 +188,8 @@ class Server:
         reading, customer, known = self.reading, self.customers[i], self.state.get(i)
         if customer.kind == "bad":
             return "bad"
+        if i in self.linked:
+            return self._update_stranger(i)
         if step.verb == "update" and known is None and reading.unknown_update != "created":
             return "unknown" if reading.unknown_update == "refused" else None
         if known is not None and step.verb == "create":
@@ -165,11 +197,17 @@ class Server:
                 return "taken"
             if reading.repeated == "ignored":
                 return MATCHES[known]
-        if customer.kind == "taken":
+        if customer.kind == "taken" and (i in self.strangers or not customer.strangers):
             return "taken"
         stays = step.verb == "update" and known == "moved" and reading.email_update == "ignored"
         self.state[i] = "moved" if stays else "ours"
         return MATCHES[self.state[i]]
+
+    def _update_stranger(self, i: int) -> Kind | Match | None:
+        if i not in self.strangers and self.reading.unknown_update != "created":
+            return "unknown" if self.reading.unknown_update == "refused" else None
+        self.strangers[i] = "ours"
+        return MATCHES["ours"]
 
     def _refusal(self, step: Send, failed: dict[int, Kind]) -> Answer:
         reading = self.reading

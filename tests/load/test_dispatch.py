@@ -20,6 +20,7 @@ def batch(*numbers: int, email: str = "") -> Batch:
         "email": [email or f"c{n}@example.com" for n in numbers],
         "payload": ["{}"] * len(numbers),
         "indeterminate": [False] * len(numbers),
+        "bunce_id": pa.nulls(len(numbers), pa.string()),
     }
     return Batch(
         pa.table(rows | {name: pa.array(["x"] * len(numbers), pa.string()) for name in texts})

@@ -25,6 +25,7 @@ def batch(chunk: int, first: int, rows: int, *, doubted: bool = False) -> pa.Tab
             "payload": ["{}"] * rows,
             "verb": ["create"] * rows,
             "indeterminate": [doubted] * rows,
+            "bunce_id": pa.nulls(rows, pa.string()),
             "chunk": pa.array([chunk] * rows, pa.int64()),
         }
     )

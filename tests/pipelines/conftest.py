@@ -9,12 +9,15 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import psycopg
 import pytest
 from tests.forks import Forks, forks
 from tests.pipelines.airflow import Airflow
 from tests.pipelines.crm import FILL
+from tests.postgres import LOGIN, PASSWORD, with_login
 
 from dlt_bunce.emulator import Emulator
 
@@ -92,12 +95,27 @@ def airflow(
     with psycopg.connect(postgres_url) as connection:
         connection.execute(FILL)  # type: ignore[arg-type]
     bunce = {"base_url": emulator.base_url, "requests_per_minute": 0}
-    # the server accepts any password; dlt must receive the store's URL without it
-    store = postgres_store.replace("postgres:@", "postgres:marked@")
-    assert "marked" in store
     return Airflow(
         _home,
-        {"bunce": {"conn_type": "generic", "password": "sk_test_marked", "extra": bunce}},
-        {"AIRFLOW_CONN_CRM": postgres_url, "AIRFLOW_CONN_BUNCE_STORE": store},
-        _airflow_forks,
+        {
+            "bunce": {"conn_type": "generic", "password": "sk_test_marked", "extra": bunce},
+            "crm": as_connection(postgres_url),
+            "bunce_store": as_connection(postgres_store),
+        },
+        forks=_airflow_forks,
     )
+
+
+def as_connection(url: str) -> dict[str, Any]:
+    """Return a Postgres URL as Airflow's form saves it, for a role with a password."""
+    parts = urlsplit(with_login(url))
+    extra = {"connect_timeout": 30, **dict(parse_qsl(parts.query))}
+    return {
+        "conn_type": "postgres",
+        "host": parts.hostname,
+        "port": parts.port,
+        "login": LOGIN,
+        "password": PASSWORD,
+        "schema": parts.path.lstrip("/"),
+        "extra": extra,
+    }

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from tests.claims import expire_claims
 from tests.pipelines.airflow import ROOT, Airflow
+from tests.postgres import PASSWORD
 
 from dlt_bunce.emulator import Behavior, Emulator
 
@@ -40,9 +41,11 @@ print(json.dumps(runs, default=str))
 """
 
 
-def run(airflow: Airflow, dag: str, *days: str, **conf: Any) -> list[dict[str, Any]]:
+def run(
+    airflow: Airflow, dag: str, *days: str, dags: Path = ROOT / "pipelines", **conf: Any
+) -> list[dict[str, Any]]:
     """Run a DAG for each day; return the state, task states, and task results of each run."""
-    found = airflow.python(TEST.format(dags=str(ROOT / "pipelines"), dag=dag, days=days, conf=conf))
+    found = airflow.python(TEST.format(dags=str(dags), dag=dag, days=days, conf=conf))
     assert isinstance(found, list)
     return found
 
@@ -179,6 +182,20 @@ def test_a_killed_backfill_is_resumed_by_the_next_try(
     assert len(emulator.customers) == 4276
     # a batch in flight when the process died is looked up, not sent again
     assert {1} == set(emulator.times_sent.values())
+
+
+def test_the_summary_of_a_failed_plan_says_that_the_plan_failed(
+    airflow: Airflow, emulator: Emulator
+) -> None:
+    conf = '{"key": "nowhere"}'
+    process = airflow.start("dags", "test", "bunce_backfill", "2026-11-04", "--conf", conf)
+    output, _ = process.communicate(timeout=300)
+
+    assert process.returncode != 0
+    assert "The plan failed, so no shard was loaded." in output
+    assert "TypeError" not in output
+    assert PASSWORD not in output
+    assert emulator.customers == {}
 
 
 def test_a_failed_shard_fails_the_run(airflow: Airflow, emulator: Emulator) -> None:

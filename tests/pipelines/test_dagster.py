@@ -17,6 +17,7 @@ from typing import Any
 import psycopg
 import pytest
 from tests.pipelines.crm import FILL
+from tests.postgres import PASSWORD, with_login
 
 from dlt_bunce.emulator import Behavior, Emulator
 
@@ -48,15 +49,21 @@ def crm(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """A database with three days of customers, one per minute."""
     with psycopg.connect(postgres_url) as connection:
         connection.execute(FILL)  # type: ignore[arg-type]
-    monkeypatch.setenv("CRM_URL", postgres_url)
+    crm = with_login(postgres_url)
+    monkeypatch.setenv("CRM_URL", crm)
     monkeypatch.setenv("DESTINATION__BUNCE__REQUESTS_PER_MINUTE", "0")
-    return postgres_url
+    return crm
 
 
 @pytest.fixture
-def execute(
-    module: ModuleType, emulator: Emulator, crm: str, postgres_store: str
-) -> Iterator[Execute]:
+def store(postgres_store: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A store whose role has a password, which the environment holds."""
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    return with_login(postgres_store, password=False)
+
+
+@pytest.fixture
+def execute(module: ModuleType, emulator: Emulator, crm: str, store: str) -> Iterator[Execute]:
     """Run a job for one partition, in a Dagster instance that lasts for the test."""
     import dagster as dg
 
@@ -69,7 +76,7 @@ def execute(
                 source_url=crm,
                 api_key="sk_test_marked",
                 base_url=emulator.base_url,
-                store_url=postgres_store,
+                store_url=store,
             )
             return module.defs.resolve_job_def(job).execute_in_process(
                 partition_key=partition,
@@ -133,6 +140,19 @@ def test_a_failed_load_is_read_again_although_its_pending_package_is_gone(
     assert 1485 == counts(retried, "bunce_sync")["created"] == len(emulator.customers)
 
 
+def test_a_key_that_does_not_exist_fails_in_one_line_and_is_not_retried(
+    execute: Execute, emulator: Emulator
+) -> None:
+    import dagster as dg
+
+    nowhere = {"config": {"key": "nowhere"}}
+    with pytest.raises(dg.Failure, match="nowhere") as failed:
+        execute("bunce_backfill_job", "1/8", raise_on_error=True, bunce_backfill=nowhere)
+
+    assert not failed.value.allow_retries
+    assert emulator.customers == {}
+
+
 def test_the_shards_add_up_to_the_table(
     execute: Execute, emulator: Emulator, module: ModuleType
 ) -> None:
@@ -186,7 +206,7 @@ def test_a_configured_threshold_fails_a_run_after_everything_is_loaded(
 
 
 def test_conservation_compares_with_the_rows_that_dlt_passed_on_in_the_same_run(
-    module: ModuleType, crm: str, postgres_store: str
+    module: ModuleType, crm: str, store: str
 ) -> None:
     import dagster as dg
 
@@ -200,7 +220,7 @@ def test_conservation_compares_with_the_rows_that_dlt_passed_on_in_the_same_run(
         event = dg.AssetMaterialization(module.SYNC, metadata=of_another_run)
         context.instance.report_runless_asset_event(event)
 
-    bunce = module.Bunce(source_url=crm, api_key="sk_test_x", store_url=postgres_store)
+    bunce = module.Bunce(source_url=crm, api_key="sk_test_x", store_url=store)
     with dg.DagsterInstance.ephemeral() as instance:
         result = dg.materialize(
             [lossy, *module.checks_of(module.SYNC, "sync")],
@@ -233,12 +253,12 @@ def test_the_schedule_requests_yesterday(module: ModuleType) -> None:
 
 
 def test_three_partitions_at_once_are_each_well_at_the_first_try(
-    emulator: Emulator, crm: str, postgres_store: str, tmp_path: Path
+    emulator: Emulator, crm: str, store: str, tmp_path: Path
 ) -> None:
     environment = {
         "DESTINATION__BUNCE__CREDENTIALS__API_KEY": "sk_test_marked",
         "DESTINATION__BUNCE__BASE_URL": emulator.base_url,
-        "DESTINATION__BUNCE__STORE_URL": postgres_store,
+        "DESTINATION__BUNCE__STORE_URL": store,
     }
     # a home for each: Dagster cannot create the same database three times at once
     homes = [tmp_path / str(number) for number in range(3)]
@@ -271,13 +291,13 @@ def test_three_partitions_at_once_are_each_well_at_the_first_try(
 
 
 def test_the_command_line_runs_a_shard_in_its_own_process(
-    emulator: Emulator, crm: str, postgres_store: str, tmp_path: Path
+    emulator: Emulator, crm: str, store: str, tmp_path: Path
 ) -> None:
     environment = {
         "DAGSTER_HOME": str(tmp_path),
         "DESTINATION__BUNCE__CREDENTIALS__API_KEY": "sk_test_marked",
         "DESTINATION__BUNCE__BASE_URL": emulator.base_url,
-        "DESTINATION__BUNCE__STORE_URL": postgres_store,
+        "DESTINATION__BUNCE__STORE_URL": store,
     }
     (tmp_path / "dagster.yaml").write_text(json.dumps({"telemetry": {"enabled": False}}))
 

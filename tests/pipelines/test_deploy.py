@@ -5,15 +5,20 @@ from __future__ import annotations
 import configparser
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import psycopg
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from tests.pipelines.crm import FILL
+from tests.postgres import PASSWORD, with_login
 
 from dlt_bunce.emulator import Emulator
 
@@ -29,14 +34,16 @@ def environment(
     """The environment variables that the files ask for, and a table to read."""
     with psycopg.connect(postgres_url) as connection:
         connection.execute(FILL)  # type: ignore[arg-type]
+    crm, store = with_login(postgres_url), with_login(postgres_store, password=False)
     return {
         **os.environ,
         "PATH": f"{program_file.parent}:{BIN}:{os.environ['PATH']}",
         "DESTINATION__BUNCE__CREDENTIALS__API_KEY": "sk_test_marked",
         "DESTINATION__BUNCE__BASE_URL": emulator.base_url,
-        "DESTINATION__BUNCE__STORE_URL": postgres_store,
+        "DESTINATION__BUNCE__STORE_URL": store,
+        "PGPASSWORD": PASSWORD,
         "DESTINATION__BUNCE__REQUESTS_PER_MINUTE": "0",
-        "CRM_URL": postgres_url,
+        "CRM_URL": crm,
     }
 
 
@@ -62,7 +69,10 @@ def in_service() -> str:
 def test_cron_and_systemd_load_the_table(
     command: object, environment: dict[str, str], emulator: Emulator
 ) -> None:
-    names = ("DESTINATION__BUNCE__CREDENTIALS__API_KEY", "CRM_URL")
+    names = (
+        *("DESTINATION__BUNCE__CREDENTIALS__API_KEY", "DESTINATION__BUNCE__STORE_URL"),
+        *("PGPASSWORD", "CRM_URL"),
+    )
     lines = [f"{name}={shlex.quote(environment.pop(name))}\n" for name in names]
     Path("bunce.env").write_text("".join(lines))
     text = command()  # type: ignore[operator]
@@ -137,9 +147,43 @@ def test_dagster_accepts_its_settings(tmp_path: Path) -> None:
     assert "max_retries: 3" in result.stdout
 
 
-def test_the_image_copies_files_that_exist() -> None:
+def test_the_image_installs_the_pinned_set_with_hashes() -> None:
     lines = (DEPLOY / "Dockerfile").read_text().splitlines()
     copied = [name for line in lines if line.startswith("COPY") for name in line.split()[1:-1]]
+    installs = [line for line in lines if line.startswith("RUN pip install")]
+    pinned = pins(DEPLOY / "requirements.txt")
+    everything = pins(ROOT / "requirements.txt")
 
-    assert copied
+    assert "pipelines/deploy/requirements.txt" in copied
     assert all((ROOT / name).exists() for name in copied)
+    assert ["--require-hashes" in line or "--no-deps" in line for line in installs] == [True, True]
+    assert {name: everything[name] & versions for name, versions in pinned.items()} == pinned
+    assert needed("dlt-bunce", {"postgres", "s3"}) - pinned.keys() == {"dlt-bunce"}
+    for requirement in (DEPLOY / "requirements.txt").read_text().replace("\\\n", "").splitlines():
+        assert "--hash=sha256:" in requirement
+
+
+def pins(file: Path) -> dict[str, set[str]]:
+    """Return the pinned versions of each package; markers may choose among several."""
+    found: dict[str, set[str]] = {}
+    for name, version in re.findall(r"^([\w.-]+)==([\w.+!]+)", file.read_text(), re.MULTILINE):
+        found.setdefault(name, set()).add(version)
+    return found
+
+
+def needed(name: str, extras: set[str]) -> set[str]:
+    """Return the names of a package and of everything that it installs on the image."""
+    found: set[str] = set()
+    waiting = [(name, frozenset(extras))]
+    image = {"python_version": "3.13", "python_full_version": "3.13.0", "sys_platform": "linux"}
+    while waiting:
+        package, chosen = waiting.pop()
+        found.add(canonicalize_name(package))
+        for text in metadata.requires(package) or ():
+            requirement = Requirement(text)
+            marked = requirement.marker is None or any(
+                requirement.marker.evaluate({**image, "extra": extra}) for extra in (*chosen, "")
+            )
+            if marked and canonicalize_name(requirement.name) not in found:
+                waiting.append((requirement.name, frozenset(requirement.extras)))
+    return found

@@ -91,7 +91,7 @@ def test_numbers_are_no_addresses(kind: object) -> None:
 def test_a_reason_tells_shapes_and_never_the_value() -> None:
     column = parse_emails(pa.array(["secret@b@c.example"]))
 
-    assert column.reason.to_pylist() == ["18 characters, 2 @"]
+    assert column.reason.to_pylist() == ["more than one @"]
 
 
 label = st.text("abz09-", min_size=1, max_size=8)

@@ -138,7 +138,7 @@ def test_a_reason_tells_shapes_and_never_the_value() -> None:
 
     assert column.reason.to_pylist() == [
         "no country code and no default_region: 11 characters, 11 digits, 0 letters",
-        "6 characters, 0 digits, 6 letters",
+        "no digits: 6 characters, 0 digits, 6 letters",
     ]
 
 

@@ -87,12 +87,18 @@ def test_shapes_that_spreadsheets_and_programs_write(
         (b"", "some.csv is empty"),
         (b"\xef\xbb\xbf\r\n", "some.csv is empty"),
         (b"id,id\n", "Column 'id' appears 2 times"),
-        (b"id,n\n1,marked\n1,marked,3\n", r"Row 3 of some.csv has 3 cells, but the header has 2"),
-        (b"id,n\n1,marked\n1\n", r"Row 3 of some.csv has 1 cells, but the header has 2"),
-        (b"id,n\n1,marked\xe9\n", "is not UTF-8 text in row 2. Save it as CSV UTF-8"),
-        ("id,n\n1,é\n".encode("utf-16"), "is not UTF-8 text"),
+        (
+            b"id,n\n1,marked,3\n",
+            "first 1 rows of some.csv .* row 2: it has 3 cells",
+        ),
+        (
+            b"id,n\n1,marked\n" + b"1\n" * 5,
+            "5 of the first 6 rows .* is row 3: it has 1",
+        ),
+        (b"id,n\n1,marked\xa3\n", "is not UTF-8, and its encoding cannot be told. Pass it"),
+        (b"id,\xa3\n1,marked\n", "The header of some.csv|encoding cannot be told"),
         ("id,n\n1,é\n".encode("utf-16-le"), "is not UTF-8 text"),
-        (b'id,n\n1,"marked\n2,marked\n', "is never closed"),
+        (b'id,n\n1,"marked\n2,marked\n', "in the last rows of some.csv is never closed"),
         (b"id,n\n1," + b"marked" * 2_000_000 + b"\n", "a row is longer than 4,194,304 bytes"),
     ],
 )

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from dlt_bunce.model import Traffic
-from dlt_bunce.store import runs
+from dlt_bunce.store import run_chunks, runs
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.dead_letters import LETTERS
 from dlt_bunce.store.ledger import SETTLED, Ledger
@@ -127,7 +127,7 @@ class LedgerHelper:
 
     def counts(self) -> dict[str, int]:
         """Return the job's counts, without zeros."""
-        return {name: n for name, n in runs.job_counts(self.db, self.load_file).items() if n}
+        return {name: n for name, n in run_chunks.job_counts(self.db, self.load_file).items() if n}
 
     def letters(self) -> dict[str, str]:
         """Return the status of each dead letter, by fingerprint."""

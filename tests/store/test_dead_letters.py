@@ -226,7 +226,7 @@ def test_letters_not_seen_again_since_are_closed(ledger_helper: Make) -> None:
     first = ledger_helper()
     first.claim(bad=[BAD, ("x", "x1")])
     seen = times(first.db)
-    ledger_helper("second").claim(bad=[("x", "x1")])
+    ledger_helper("second", is_replay=True).claim(bad=[("x", "x1")])
 
     dead_letters.close_unseen(first.db, "default", seen, "resolved")
 

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from dlt_bunce.store import dead_letters
+from dlt_bunce.store import corrections, dead_letters
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.load_file import LoadFile
 
@@ -103,8 +103,8 @@ def test_letters_are_closed_by_key(db: Explained) -> None:
 
     dead_letters.release(db, "default", [corrected_id])
     dead_letters.close_unseen(db, "default", {corrected_id: "2020-01-01"}, "resolved")
-    table = pa.Table.from_pylist([corrected | {"version": 1}], dead_letters.CORRECTED)
-    dead_letters.close_corrected(db, "default", table)
+    table = pa.Table.from_pylist([corrected | {"version": 1}], corrections.CORRECTED)
+    corrections.close_corrected(db, "default", table)
     dead_letters.set_status(db, "default", [discarded_id], "discarded")
 
     assert len(db.plans) >= 7

@@ -121,6 +121,7 @@ def test_a_role_needs_only_the_documented_privileges(postgres_store: str, role: 
     with Database(postgres_store):
         pass
     second = refused(theirs)
+    database = urlsplit(postgres_store).path.lstrip("/")
     with admin(postgres_store) as conn:
         conn.execute(f"GRANT USAGE ON SCHEMA {schema} TO {role}")  # type: ignore[arg-type]
         conn.execute(
@@ -136,10 +137,40 @@ def test_a_role_needs_only_the_documented_privileges(postgres_store: str, role: 
         ledger = Ledger(db, LoadFile("a", "run", "crm", "customers", "job", "merge"))
         assert set() == ledger.emails_of_others({"1": "digest"})
 
-    for error in (first, second):
+    for error, grant in (
+        (first, f'GRANT CREATE ON DATABASE "{database}" TO'),
+        (second, f'GRANT USAGE, CREATE ON SCHEMA "{schema}" TO'),
+    ):
         assert "a privilege is missing" in error.message
-        assert error.remedy is not None
-        assert "Grant the role USAGE" in error.remedy
+        assert grant in (error.remedy or "")
+
+
+def test_each_missing_privilege_is_named_by_the_statement_that_grants_it(
+    postgres_url: str, role: str
+) -> None:
+    theirs = urlsplit(f"{postgres_url}&schema=bunce")._replace(netloc=f"{role}@").geturl()
+    database = urlsplit(postgres_url).path.lstrip("/")
+
+    def remedy() -> str:
+        with pytest.raises(StoreError) as failure, Database(theirs) as db:
+            db.ingest("bunce_own", pa.table({"a": [1]}))
+        assert "a privilege is missing" in failure.value.message
+        return failure.value.remedy or ""
+
+    with Database(f"{postgres_url}&schema=bunce"), psycopg.connect(postgres_url) as conn:
+        conn.autocommit = True
+        conn.execute(f"GRANT USAGE ON SCHEMA bunce TO {role}")  # type: ignore[arg-type]
+        tables = remedy()
+        conn.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA bunce TO {role}")  # type: ignore[arg-type]
+        conn.execute(f'REVOKE TEMPORARY, CONNECT ON DATABASE "{database}" FROM PUBLIC')  # type: ignore[arg-type]
+        connect = remedy()
+        conn.execute(f'GRANT CONNECT ON DATABASE "{database}" TO {role}')  # type: ignore[arg-type]
+        temporary = remedy()
+        conn.execute(f"DROP OWNED BY {role}")  # type: ignore[arg-type]
+
+    assert 'GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA "bunce"' in tables
+    assert f'GRANT CONNECT ON DATABASE "{database}"' in connect
+    assert f'GRANT TEMPORARY ON DATABASE "{database}"' in temporary
 
 
 def test_a_transaction_waits_for_the_one_before_but_not_forever(postgres_store: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dlt_bunce.model import FATES, Traffic
-from dlt_bunce.store import mappings, runs
+from dlt_bunce.store import mappings, run_chunks, runs
 from dlt_bunce.store.database import Database
 
 Make = Callable[..., Any]
@@ -23,11 +23,11 @@ def finish(ledger_helper: Any, state: str = "completed") -> None:
 
 def test_counts_of_a_chunk_are_replaced_whole_when_it_is_read_again(ledger_helper: Make) -> None:
     first = ledger_helper()
-    runs.put_chunk(first.db, first.load_file, 0, 10, {"created": 3, "held": 7}, {"odd": 2})
-    runs.put_chunk(
+    run_chunks.put_chunk(first.db, first.load_file, 0, 10, {"created": 3, "held": 7}, {"odd": 2})
+    run_chunks.put_chunk(
         first.db, first.load_file, 1, 5, {"unchanged": 5}, {"odd": 1, "mostly_superseded": 5}
     )
-    runs.put_chunk(first.db, first.load_file, 0, 9, {"created": 4}, {"odd": 4})
+    run_chunks.put_chunk(first.db, first.load_file, 0, 9, {"created": 4}, {"odd": 4})
 
     assert first.counts() == {"read": 14, "created": 4, "unchanged": 5, "deferred": 5}
     # five of fourteen rows are not most of them

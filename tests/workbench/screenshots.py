@@ -71,7 +71,8 @@ def invent(store_url: str, *, runs: int = 30, seed: int = 3) -> None:
         rows.append(
             {
                 "run_id": run_id,
-                "pipeline_name": "crm_to_bunce",
+                "pipeline_name": "bunce_load_e8e0ecaa86_63412d",
+                "source": "crm_export.csv",
                 "account": "default",
                 "table_name": "customers",
                 "disposition": "merge",
@@ -153,7 +154,8 @@ def main(images: Path) -> None:
             letter = f"{letters}/{taken['id']}"
             _picture(browser, [auth.address, letter], images / "workbench-dark.png", scheme="dark")
         _picture(browser, [report.as_uri()], images / "report-light.png", height=1000)
-        _picture(browser, [report.as_uri()], images / "report-narrow.png", width=360, height=760)
+        charts = f"{report.as_uri()}#charts-heading"
+        _picture(browser, [charts], images / "report-narrow.png", width=360, height=760)
 
 
 def _picture(

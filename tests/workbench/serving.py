@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from dlt_bunce.cli import options
 from dlt_bunce.cli.failures import explained
@@ -16,10 +17,14 @@ from dlt_bunce.workbench.views import Store
 
 
 @contextmanager
-def workbench(store_url: str, account: str = "default", port: int = 0) -> Iterator[Auth]:
+def workbench(
+    store_url: str, account: str = "default", port: int = 0, users: frozenset[int] | None = None
+) -> Iterator[Auth]:
     """Serve the workbench for the block; yields its auth."""
     listener = listen("127.0.0.1", port)
     auth = Auth(listener.getsockname()[1])
+    if users is not None:
+        auth = replace(auth, users=users)
     store = Store(
         store_url,
         account,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import signal
 import stat
 import subprocess
@@ -16,6 +17,7 @@ from tests.cli.conftest import PROGRAM
 
 from dlt_bunce.emulator import Behavior, Emulator, Fault
 from dlt_bunce.workbench.auth import Auth
+from dlt_bunce.workbench.peer import own_users
 
 from .conftest import SECRETS, Loaded, Run, Visit
 from .serving import workbench
@@ -72,6 +74,20 @@ def test_requests_without_the_session_cookie_are_refused(auth: Auth, cookie: str
 
     assert [status for status, _, _ in answers] == [403, 403, 403]
     assert not any("invalid_phone_no" in body for _, _, body in answers)
+
+
+def test_a_cookie_that_another_user_got_hold_of_is_worth_nothing(
+    auth: Auth, store_url: str
+) -> None:
+    # the kernel says whose a connection is: this process's user is another one to this server
+    with workbench(store_url, users=frozenset({os.getuid() + 1})) as theirs:
+        answers = [ask(theirs, "GET", path) for path in ("/", "/letters", "/start?token=x")]
+    sudo = frozenset({os.getuid() + 1, os.getuid()})
+    with workbench(store_url, users=sudo) as ours:
+        assert ask(ours, "GET", "/letters")[0] == 200
+
+    assert [(status, "Another user" in body) for status, _, body in answers] == [(403, True)] * 3
+    assert own_users() == auth.users == frozenset({os.getuid()})
 
 
 @pytest.mark.parametrize("token", ["", "guess", "ü"])

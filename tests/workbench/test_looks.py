@@ -22,7 +22,12 @@ def _walk(visit: Visit, auth: Auth, loaded: Loaded, check: Callable[[str], None]
     """Open every kind of page and check it."""
     page, letter = visit.page, loaded.letters()["3"]
     check("runs")
-    for path in ("/letters", "/letters?code=refused&status=any", f"/letters/{letter['id']}"):
+    for path in (
+        f"/runs/{letter['run_id']}",
+        "/letters",
+        "/letters?code=refused&status=any",
+        f"/letters/{letter['id']}",
+    ):
         page.goto(at(auth, path))
         check(path)
     visit.press("Show values")

@@ -203,3 +203,31 @@ def test_an_unusable_store_is_reported_with_its_remedy(
 
     assert "Upgrade with: pip install --upgrade dlt-bunce" in visit.text()
     assert "Traceback" not in visit.text()
+
+
+def test_a_customer_s_dead_letter_is_found_corrected_and_sent_alone(
+    visit: Visit, auth: Auth, loaded: Loaded, emulator: Emulator
+) -> None:
+    page = visit.page
+    page.goto(at(auth, "/letters"))
+    page.get_by_label("Dead letter or customer id").fill("2")
+    visit.press("Find")
+    visit.press("Show values")
+    form = page.get_by_role("form", name="Correct and send")
+    form.get_by_label("mobile").fill("+2348100000002")
+    visit.press("Send")
+    page.get_by_role("heading", name="correction finished").wait_for()
+
+    assert "Created\t1" in page.get_by_role("table").inner_text()
+    assert emulator.customers["2"]["phone_no"] == "+2348100000002"
+    assert loaded.statuses() == {"2": "resolved", "3": "open", "4": "open", "5": "open"}
+    assert [url for url in visit.requests if "id=" in url] == []
+    assert visit.errors == []
+
+
+def test_an_id_that_nobody_has_is_told(visit: Visit, auth: Auth, loaded: Loaded) -> None:
+    visit.page.goto(at(auth, "/letters"))
+    visit.page.get_by_label("Dead letter or customer id").fill("nobody")
+    visit.press("Find")
+
+    assert "Nothing found" in visit.text()

@@ -12,7 +12,10 @@ import pyarrow.compute as pc
 
 
 class Row(NamedTuple):
-    """A row to be settled: its fields, `devices` as JSON, and all of them as the JSON to send."""
+    """A row to be settled: its fields, `devices` as JSON, and all of them as the JSON to send.
+
+    `customer_id` is the id to send: `bunce_id` where Bunce has the customer under another id.
+    """
 
     customer_id: str
     email: str
@@ -22,6 +25,7 @@ class Row(NamedTuple):
     devices: str | None
     payload: str
     indeterminate: bool = False
+    bunce_id: str | None = None
 
     @property
     def content(self) -> dict[str, Any]:
@@ -47,7 +51,7 @@ class Rows(Sequence[Row]):
     """
 
     def __init__(self, table: pa.Table) -> None:
-        self._table = table.select(Row._fields)
+        self._table = _as_sent(table.select(Row._fields))
         payloads = self._table.column("payload").combine_chunks()
         joined = pc.binary_join(pa.ListArray.from_arrays([0, len(payloads)], payloads), ",")
         self.body = b"".join((b'{"customers":[', joined[0].as_buffer(), b"]}"))
@@ -74,6 +78,13 @@ class Rows(Sequence[Row]):
         found: list[int] = pc.indices_nonzero(self._table.column("indeterminate")).to_pylist()
         return found
 
+    @property
+    def linked(self) -> list[int]:
+        """Those that Bunce has under another id."""
+        is_linked = pc.is_valid(self._table.column("bunce_id"))
+        found: list[int] = pc.indices_nonzero(is_linked).to_pylist()
+        return found
+
     def are_shown(self, customers: Mapping[str, Mapping[str, Any]]) -> bool:
         """Whether `customers` (by id) has every row just as it was sent.
 
@@ -95,6 +106,13 @@ class Rows(Sequence[Row]):
     @cached_property
     def _made(self) -> list[Row]:
         return list(map(Row, *(column.to_pylist() for column in self._table.columns)))
+
+
+def _as_sent(table: pa.Table) -> pa.Table:
+    bunce_ids = table.column("bunce_id")
+    if bunce_ids.null_count == len(bunce_ids):
+        return table
+    return table.set_column(0, "customer_id", pc.coalesce(bunce_ids, table.column("customer_id")))
 
 
 def _devices(shown: Any) -> list[Any]:

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import logging
-import os
 import random
-import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import quote
 
 import requests
-from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
+from urllib3.exceptions import HTTPError
 
-from dlt_bunce.api.deadline import DeadlineAdapter, deadline
+from dlt_bunce.api.connections import connection_pool, without_ids
+from dlt_bunce.api.deadline import deadline
+from dlt_bunce.api.email_lookup import EmailLookup
+from dlt_bunce.api.faults import LATE, never_left, reason_of
 from dlt_bunce.api.lookup import Lookup, Page
 from dlt_bunce.api.observer import UNOBSERVED, Observer, RequestInfo
 from dlt_bunce.api.rate_limit import RateLimiter
-from dlt_bunce.api.reply import Reply
+from dlt_bunce.api.reply import REDIRECTS, Reply
 from dlt_bunce.api.retry import MAX_WAIT_S, RetryPolicy, asked_wait_s, too_long_a_wait
-from dlt_bunce.errors import CredentialsError, UnavailableError
+from dlt_bunce.errors import ConfigurationError, CredentialsError, UnavailableError
 from dlt_bunce.logs import logger
 from dlt_bunce.model import Traffic, Verb
 
@@ -31,8 +31,7 @@ _CONNECT_TIMEOUT_S = 10.0
 MAX_ANSWER_BYTES = 32_000_000
 """Bytes of an answer that are read, decompressed: a full page or batch has less than 2 MB."""
 _PIECE_BYTES = 65_536
-_LATE = "no answer in time"
-_KEPT_IN_LOGS = re.compile(r"(/v1/customers(?:/bulk(?:-update)?)?)(?:[/?][^\s'\")]*)?")
+_SEE_OTHER = 303
 
 
 class Session:
@@ -55,13 +54,14 @@ class Session:
         self._timeout = (min(_CONNECT_TIMEOUT_S, timeout_s), timeout_s)
         self._deadline_s = sum(self._timeout)
         self._retry = retry or RetryPolicy()
-        self._http = _pool(base_url, api_key, concurrency)
+        self._http = connection_pool(base_url, api_key, concurrency)
         self._traffic = Traffic()
         self._lock = threading.Lock()
         self._lookup = Lookup(self._get)
+        self._email_lookup = EmailLookup(self._lookup.answer)
         self.stopping = threading.Event()
         for name in ("urllib3.connectionpool", "urllib3.connection"):
-            logging.getLogger(name).addFilter(_without_ids)
+            logging.getLogger(name).addFilter(without_ids)
 
     def close(self) -> None:
         """Close the pool, and what the rate limiter holds."""
@@ -100,7 +100,12 @@ class Session:
                 f"Bunce at {self.base_url} refuses the API key (HTTP {reply.status}).",
                 remedy="Set DESTINATION__BUNCE__CREDENTIALS__API_KEY to a key of that workspace.",
             )
-        if not reply.is_final or 300 <= reply.status < 400:
+        if reply.is_redirect:
+            raise ConfigurationError(
+                f"Bunce at {self.base_url} redirects to another address (HTTP {reply.status}).",
+                remedy="Set base_url to the address that it redirects to; nothing was sent.",
+            )
+        if not reply.is_final or reply.status == _SEE_OTHER:
             raise UnavailableError(
                 f"Bunce at {self.base_url} cannot be used: {reply.describe()}.",
                 remedy="Check base_url and the network; nothing was sent, run again later.",
@@ -114,6 +119,13 @@ class Session:
         Raises UnavailableError or CredentialsError when a look-up is not answered.
         """
         return self._lookup.find(customer_ids)
+
+    def find_by_email(self, emails: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+        """Return everybody who has each of `emails`; one that cannot be looked up is left out.
+
+        Raises UnavailableError or CredentialsError when a look-up is not answered.
+        """
+        return self._email_lookup.find(emails, self._lookup.known_email)
 
     def list_customers(self, cursor: str | None) -> Page:
         """Return a page of all customers; `cursor` is that of the page before, None for the first.
@@ -207,15 +219,22 @@ class Session:
             except (requests.RequestException, HTTPError, OSError) as error:
                 # the text of these exceptions holds the URL and with it customer ids
                 return Reply(
-                    "not_sent" if _never_left(error) else "lost",
+                    "not_sent" if never_left(error) else "lost",
                     seconds=time.monotonic() - started,
-                    reason=_LATE if end.is_past else _reason(error),
+                    reason=LATE if end.is_past else reason_of(error),
                 )
         if content is None:
             reason = f"an answer of more than {MAX_ANSWER_BYTES:,} bytes"
             return Reply("lost", seconds=time.monotonic() - started, reason=reason)
         if end.is_past:
-            return Reply("lost", seconds=time.monotonic() - started, reason=_LATE)
+            return Reply("lost", seconds=time.monotonic() - started, reason=LATE)
+        if response.status_code in REDIRECTS:
+            return Reply(
+                "not_sent",
+                response.status_code,
+                seconds=time.monotonic() - started,
+                reason=f"a redirect to another address (HTTP {response.status_code})",
+            )
         return Reply(
             "answered",
             response.status_code,
@@ -237,41 +256,6 @@ class Session:
             traffic.slowest_answer_seconds = max(traffic.slowest_answer_seconds, reply.seconds)
 
 
-def _pool(base_url: str, api_key: str, concurrency: int) -> requests.Session:
-    """Make connections that threads may share: requests leave nothing behind for others."""
-    http = requests.Session()
-    http.headers.update(
-        {
-            "X-Authorization": api_key.encode(),
-            "Accept": "application/json",
-            "User-Agent": "dlt-bunce",
-        }
-    )
-    # .netrc would send its password along; of the environment, only proxies and certificates count
-    http.trust_env = False
-    http.proxies.update(requests.utils.get_environ_proxies(base_url))
-    http.verify = (
-        os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or http.verify
-    )
-    http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    # retries are ours: urllib3 does not know what was carried out
-    adapter = DeadlineAdapter(
-        pool_connections=1, pool_maxsize=concurrency, max_retries=0, pool_block=True
-    )
-    for scheme in ("https://", "http://"):
-        http.mount(scheme, adapter)
-    return http
-
-
-def _without_ids(record: logging.LogRecord) -> bool:
-    """Filter urllib3's log: what follows /customers holds ids and is left out."""
-    if isinstance(record.args, tuple):
-        record.args = tuple(
-            _KEPT_IN_LOGS.sub(r"\1", arg) if isinstance(arg, str) else arg for arg in record.args
-        )
-    return True
-
-
 def _content(response: requests.Response) -> bytes | None:
     """Return the body, decompressed; None when it is larger than any answer should be."""
     pieces, size = [], 0
@@ -282,18 +266,3 @@ def _content(response: requests.Response) -> bytes | None:
             if size > MAX_ANSWER_BYTES:
                 return None
     return b"".join(pieces)
-
-
-def _never_left(error: Exception) -> bool:
-    if isinstance(error, requests.ConnectTimeout):
-        return True
-    cause = error.args[0] if error.args else None
-    return isinstance(getattr(cause, "reason", cause), NewConnectionError)
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, requests.Timeout | TimeoutError | ReadTimeoutError):
-        return _LATE
-    if _never_left(error):
-        return "no connection (host unknown, or refused)"
-    return f"connection broken ({type(error).__name__})"

@@ -19,7 +19,7 @@ MAX_CHARACTERS = 4_000
 """Common proxies refuse URLs above 8 KB."""
 _MAX_PAGES = 50
 _PAGE = 100
-_TOO_MANY = frozenset({400, 413, 414, 422, 431})
+TOO_MANY = frozenset({400, 413, 414, 422, 431})
 """What a server may answer to more ids than it takes."""
 
 _NOBODY = "no-such-customer-"
@@ -34,11 +34,15 @@ class _NoLookupError(Exception):
 
 @dataclass(frozen=True)
 class Page:
-    """A page of a listing; `more` is what it says of a next page, None when it says nothing."""
+    """A page of a listing; `more` is what it says of a next page, None when it says nothing.
+
+    `nameless` counts customers that are shown without an id.
+    """
 
     customers: dict[str, Customer]
     cursor: str | None
     more: bool | None
+    nameless: int = 0
 
 
 class Lookup:
@@ -55,6 +59,8 @@ class Lookup:
         self._works: bool | None = None
         self._works_by_path = False
         self._control: str | None = None
+        self.known_email: str | None = None
+        """Email of a customer known to exist, once any listing has shown one."""
         self._others_exist = False
         self._most = MAX_IDS
         self._largest_answered = 0
@@ -64,15 +70,18 @@ class Lookup:
         """Take a control id from any listing."""
         page = read_page(reply)
         if page is not None:
-            self._others_exist = self._others_exist or bool(page.more) or len(page.customers) > 1
-        for customer_id in page.customers if page else ():
-            if self._control is None and _fits_a_list(customer_id):
+            count = len(page.customers) + page.nameless
+            self._others_exist = self._others_exist or bool(page.more) or count > 1
+        for customer_id, customer in page.customers.items() if page else ():
+            if self._control is None and fits_a_list(customer_id):
                 self._control = customer_id
+            if self.known_email is None and fits_a_list(str(customer.get("email") or "")):
+                self.known_email = str(customer["email"])
 
     def page(self, cursor: str | None) -> Page:
         """Return a page of the listing of all customers. Raises ListingError when this is none."""
         query = {"per_page": str(_PAGE)} | ({"cursor": cursor} if cursor else {})
-        page = read_page(self._answer("/customers", query))
+        page = read_page(self.answer("/customers", query))
         unsure = page is not None and page.more is None and len(page.customers) >= _PAGE
         if page is None or unsure or (page.more and page.cursor is None):
             raise ListingError(
@@ -92,9 +101,9 @@ class Lookup:
         try:
             if not self._is_anybody_there():
                 return {}
-            found = self._by_list([i for i in ids if _fits_a_list(i)])
+            found = self._by_list([i for i in ids if fits_a_list(i)])
             for customer_id in ids:
-                if not _fits_a_list(customer_id):
+                if not fits_a_list(customer_id):
                     found |= self._by_path(customer_id)
         except _NoLookupError:
             return None
@@ -105,7 +114,7 @@ class Lookup:
         if self._works:
             return True
         if self._control is None:
-            reply = self._answer("/customers", {"per_page": "20"})
+            reply = self.answer("/customers", {"per_page": str(_PAGE)})
             page = read_page(reply)
             if page is None:
                 self._give_up(reply)
@@ -122,9 +131,9 @@ class Lookup:
 
     def _expect(self, customers: set[str], ids: Sequence[str]) -> None:
         """Look up ids of which it is known which exist."""
-        reply = self._answer("/customers", _query(ids))
+        reply = self.answer("/customers", _query(ids))
         page = read_page(reply)
-        if page is None or set(page.customers) != customers:
+        if page is None or page.nameless or set(page.customers) != customers:
             self._give_up(reply)
 
     def _by_list(self, ids: Sequence[str]) -> dict[str, Customer]:
@@ -134,9 +143,9 @@ class Lookup:
             control = str(self._control)
             # other threads change it meanwhile
             most = self._most
-            portion = _portion(left, max(1, most - 1))
+            part = portion(left, max(1, most - 1))
             alone = most == 1
-            asked = portion if alone else [*(i for i in portion if i != control), control]
+            asked = part if alone else [*(i for i in part if i != control), control]
             page = self._list(asked)
             self._widens = self._widens and page is not None
             if page is None and len(asked) > 1:
@@ -145,7 +154,7 @@ class Lookup:
             if page is None:
                 # refused alone: it is this id, not the number of ids
                 self._most = self._largest_answered or MAX_IDS
-                found |= self._by_path(portion[0])
+                found |= self._by_path(part[0])
                 left = left[1:]
                 continue
             new = page.customers.keys() & set(left)
@@ -154,8 +163,8 @@ class Lookup:
             ended = page.more is False or (page.more is None and only_control)
             if alone or (ended and control in page.customers):
                 self._largest_answered = max(self._largest_answered, len(asked))
-                left = left[len(portion) :]
-                if self._widens and len(portion) == most - 1:
+                left = left[len(part) :]
+                if self._widens and len(part) == most - 1:
                     self._most *= 2
             else:
                 left = [i for i in left if i not in new]
@@ -169,12 +178,12 @@ class Lookup:
         found: dict[str, Customer] = {}
         query = _query(ids)
         for _ in range(_MAX_PAGES):
-            reply = self._answer("/customers", query)
-            if reply.status in _TOO_MANY:
+            reply = self.answer("/customers", query)
+            if reply.status in TOO_MANY:
                 return None
             page = read_page(reply)
             # customers nobody asked for: the filter is not known there, absence means nothing
-            if page is None or not page.customers.keys() <= set(ids):
+            if page is None or page.nameless or not page.customers.keys() <= set(ids):
                 self._give_up(reply)
             grown = len(found)
             found |= page.customers
@@ -197,7 +206,7 @@ class Lookup:
         if not customer_id.strip("."):
             # a segment of dots is folded away on its way
             raise _NoLookupError
-        reply = self._answer("/customers/" + quote(customer_id, safe=""), {})
+        reply = self.answer("/customers/" + quote(customer_id, safe=""), {})
         if reply.status == 404:
             return {}
         customers = customers_of(reply.document or {})
@@ -207,7 +216,8 @@ class Lookup:
             raise _NoLookupError
         return {customer_id: customers[0]}
 
-    def _answer(self, path: str, query: Mapping[str, str]) -> Reply:
+    def answer(self, path: str, query: Mapping[str, str]) -> Reply:
+        """Return a final reply. Raises UnavailableError or CredentialsError."""
         reply = self._get(path, query)
         if reply.arrival == "answered" and reply.status in (401, 403):
             raise CredentialsError(
@@ -248,8 +258,16 @@ def read_page(reply: Reply) -> Page | None:
     meta = meta if isinstance(meta, dict) else {}
     cursor, more = meta.get("next_page_cursor"), meta.get("has_next_page")
     more = more if isinstance(more, bool) else (True if cursor else None)
-    customers = {str(customer.get("customer_id")): customer for customer in customers_of(document)}
-    return Page(customers, str(cursor) if cursor and more else None, more)
+    shown = customers_of(document)
+    named = {found: customer for customer in shown if (found := id_of(customer)) is not None}
+    nameless = sum(id_of(customer) is None for customer in shown)
+    return Page(named, str(cursor) if cursor and more else None, more, nameless)
+
+
+def id_of(customer: Mapping[str, Any]) -> str | None:
+    """Return a customer's id; None where it is shown without one."""
+    customer_id = customer.get("customer_id")
+    return None if customer_id is None or customer_id == "" else str(customer_id)
 
 
 def _query(ids: Sequence[str]) -> dict[str, str]:
@@ -257,12 +275,12 @@ def _query(ids: Sequence[str]) -> dict[str, str]:
     return {"customer_ids": ",".join(ids), "per_page": str(len(ids) + 1)}
 
 
-def _fits_a_list(customer_id: str) -> bool:
+def fits_a_list(customer_id: str) -> bool:
     """Whether an id survives being joined by commas, split, and perhaps trimmed."""
     return "," not in customer_id and customer_id == customer_id.strip() != ""
 
 
-def _portion(ids: Sequence[str], most: int) -> list[str]:
+def portion(ids: Sequence[str], most: int) -> list[str]:
     """As many of the first ids as fit one URL, at least one."""
     size = 0
     for number, customer_id in enumerate(ids[:most]):

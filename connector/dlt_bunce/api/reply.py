@@ -12,6 +12,10 @@ Arrival = Literal["answered", "not_sent", "lost"]
 lost: it may have been carried out, but no answer came (time-out, dropped connection)."""
 
 
+REDIRECTS = frozenset({301, 302, 307, 308})
+"""Statuses of a request that was not carried out: another address would do it."""
+
+
 @dataclass(frozen=True)
 class Reply:
     """`seconds` is how long the answer took; `reason` names the fault without any content; `date`
@@ -55,6 +59,11 @@ class Reply:
         return self.arrival == "answered" and (
             (self.status != 429 and self.status < 500) or self.status == 501
         )
+
+    @property
+    def is_redirect(self) -> bool:
+        """Whether the host answered only that another address is meant."""
+        return self.status in REDIRECTS
 
     def describe(self) -> str:
         """For logs and errors: the status or the fault, never the body."""

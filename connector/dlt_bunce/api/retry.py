@@ -33,7 +33,7 @@ class RetryPolicy:
         What the server asks for outranks our own guess.
         """
         asked = asked_wait_s(reply, now)
-        if attempt >= self.attempts or asked > MAX_WAIT_S:
+        if attempt >= self.attempts or asked > MAX_WAIT_S or reply.is_redirect:
             return None
         if reply.status == 429 and (attempt > 1 or not asked):
             # the unit of Retry-After is nowhere stated, and clocks differ: once it was too short

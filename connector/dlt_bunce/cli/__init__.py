@@ -10,7 +10,10 @@ from typing import Any
 
 import click
 
+from dlt_bunce.cli.plain_settings import AIRFLOW_SECRETS
+
 COMMANDS = {
+    "init": ("init", "Write a pipeline, its settings, and a place for the API key."),
     "check": ("check", "Show what a load would do, without sending or writing anything."),
     "doctor": ("doctor", "Check the API key, host, store, versions, clock, and rate limit."),
     "load": ("load", "Load customers from a file or a database into Bunce."),
@@ -23,6 +26,8 @@ COMMANDS = {
     "ui": ("ui", "Browse runs and dead letters in a web browser; replay or discard."),
     "adopt": ("adopt", "Add customers that already exist in Bunce to the ledger."),
     "erase": ("erase", "Erase customers from the ledger, dead letters, and dlt's folders."),
+    "store": ("store", "Move the store from SQLite to Postgres."),
+    "links": ("links", "Show or remove links to customers that Bunce has under another id."),
     "account": ("account", "List the accounts in the store, or switch one to a new API key."),
     "emulator": ("emulator", "Run an emulator of Bunce's API on this machine."),
     "demo": ("demo", "Load 10,000 sample customers into a local emulator, three times."),
@@ -78,3 +83,6 @@ def main() -> None:
     # at its default level dlt prints stack traces of failed jobs; users get one clear line
     os.environ.setdefault("RUNTIME__LOG_LEVEL", "CRITICAL")
     os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
+    if not any(name.startswith("AIRFLOW_CTX_") for name in os.environ):
+        # outside of a task there are no variables to read, and importing Airflow takes seconds
+        os.environ.setdefault(AIRFLOW_SECRETS, "false")

@@ -8,6 +8,7 @@ import click
 
 from dlt_bunce.cli import options, output
 from dlt_bunce.cli.failures import reported
+from dlt_bunce.failures import failure_of
 
 
 @click.command("doctor")
@@ -21,10 +22,16 @@ def command(store_url: str | None, account: str | None, as_json: bool) -> None:
     Example: dlt-bunce doctor --json
     """
     with reported():
-        from dlt_bunce.operations.doctor import diagnose
+        from dlt_bunce.operations.doctor import diagnose, without_client
 
-        client = options.client(store_url=store_url, account=account)
-        findings = list(diagnose(client))
+        try:
+            client = options.client(ask=not as_json, store_url=store_url, account=account)
+        except Exception as error:  # noqa: BLE001, without settings the other checks still count
+            findings = list(
+                without_client(failure_of(error), *options.store_settings(store_url, account))
+            )
+        else:
+            findings = list(diagnose(client))
         if as_json:
             output.as_json(
                 [

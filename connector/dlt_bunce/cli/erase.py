@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import click
 
 from dlt_bunce.cli import options, output
 from dlt_bunce.cli.failures import reported
+from dlt_bunce.cli.printable import echo
 from dlt_bunce.errors import UsageError
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def command(
         with Database(url, read_only=True):
             pass  # raises if there is no store
         if ids and not yes:
-            if not sys.stdin.isatty():
+            if not options.can_ask():
                 raise UsageError(options.NO_TERMINAL, remedy="Pass --yes.")
             customers = output.counted(len(set(ids)), "customer")
             question = f"Permanently erase {customers} from account {name}?"
@@ -112,14 +112,16 @@ def _print(erased: Erased, account: str) -> None:
     customers = output.counted(erased.ledger, "customer")
     letters = output.counted(erased.dead_letters, "dead letter")
     rows = output.counted(erased.package_rows, "row")
-    click.echo(
+    echo(
         f"Erased from account {account}: {customers} in the ledger, {letters}, and {rows} in "
         "dlt's folders."
     )
     for path, count in erased.files.items():
-        click.echo(f"  {output.counted(count, 'row')} in {path}")
+        echo(f"  {output.counted(count, 'row')} in {path}")
+    if erased.bunce_ids:
+        echo(f"Their ids in Bunce: {', '.join(erased.bunce_ids)}")
     for customer_id in erased.nowhere:
-        click.echo(f"Nothing found for {customer_id}.")
+        echo(f"Nothing found for {customer_id}.")
     for label, names in (
         (
             "Kept dead letters of other customers that share an email or phone number",
@@ -129,8 +131,8 @@ def _print(erased: Erased, account: str) -> None:
         ("Not searched, because their customers cannot be identified", erased.not_searched),
     ):
         if names:
-            click.echo(f"{label}: {', '.join(names)}")
-    click.echo(_BUNCE_HOLDS)
+            echo(f"{label}: {', '.join(names)}")
+    echo(_BUNCE_HOLDS)
 
 
 def _ids_in(file: Path, maps: Mapping[str, Any]) -> Sequence[str]:

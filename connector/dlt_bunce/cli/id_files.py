@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
 
 from dlt_bunce.errors import UsageError
-from dlt_bunce.load import parquet
 from dlt_bunce.records.fields import first_filled
 from dlt_bunce.records.identifiers import parse_identifiers
 from dlt_bunce.records.matching import as_spelled, columns_of
 from dlt_bunce.records.schema import ColumnNames, names_of
 from dlt_bunce.records.source_columns import values_of
 from dlt_bunce.records.spreadsheet_traces import DEFAULT_TRACES
-from dlt_bunce.sources import csv_files, file_columns
-
-_ROWS = 10_000
+from dlt_bunce.sources import file_columns, from_files
+from dlt_bunce.sources.formats import kind_of
 
 
 def ids_in(file: Path, columns: ColumnNames | None) -> list[str]:
-    """Return the ids in a file: its lines, or the values of a column of a .csv or .parquet.
+    """Return the ids in a file: its lines, or the values of a column of a table.
 
     `columns` are tried in order for each row; without them, those whose names map to customer_id.
     Raises UsageError for a file that cannot be read, and for a table without such a column.
     """
-    is_csv = csv_files.is_csv(file.name)
-    if not is_csv and file.suffix.lower() != ".parquet":
+    if kind_of(file.name) is None or file.suffix.lower() == ".txt":
         try:
             lines = file.read_text("utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
@@ -45,17 +38,8 @@ def ids_in(file: Path, columns: ColumnNames | None) -> list[str]:
             remedy="Name the column with --map customer_id=COLUMN.",
         )
     found: list[str] = []
-    for batch in _batches(file, is_csv=is_csv):
-        table = pa.Table.from_batches([batch])
+    for table in from_files(str(file)):
         arrays = [values_of(table, column) for column in found_in]
         parsed = first_filled(arrays, partial(parse_identifiers, traces=DEFAULT_TRACES))
         found += parsed.values.drop_null().to_pylist()
     return found
-
-
-def _batches(file: Path, *, is_csv: bool) -> Iterator[Any]:
-    if not is_csv:
-        yield from parquet.record_batches(str(file), _ROWS)
-        return
-    with file.open("rb") as opened:
-        yield from csv_files.record_batches(opened, _ROWS, file.name)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dlt_bunce.cli import output
+from dlt_bunce.cli.printable import echo
 
 if TYPE_CHECKING:
     from dlt_bunce.destination.factory import bunce
@@ -52,11 +53,22 @@ def watched(destination: bunce) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def figures(destination: bunce, as_json: bool) -> Iterator[None]:
+    """Print the figures of a run that fails in the block, if JSON is wanted."""
+    try:
+        yield
+    except BaseException:
+        if as_json and (failed := destination.run_context.failures):
+            output.as_json(failed[-1].as_dict())
+        raise
+
+
+@contextlib.contextmanager
 def hooked(destination: bunce) -> Iterator[None]:
     """Find functions for on_run_end in the working directory, and print their failures."""
 
     def warn(line: str) -> None:
-        click.echo(f"Warning: {line}", err=True)
+        echo(f"Warning: {line}", err=True)
 
     here = str(Path.cwd())
     sys.path.append(here)

@@ -14,7 +14,8 @@ import click
 
 from dlt_bunce.cli import options, output
 from dlt_bunce.cli.failures import reported
-from dlt_bunce.cli.live_progress import hooked, watched
+from dlt_bunce.cli.live_progress import figures, hooked, watched
+from dlt_bunce.cli.unread_source import unread_source
 from dlt_bunce.errors import SourceError, ThresholdError
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ LEFT_BEHIND = "Loading rows left over from an earlier run first."
     is_flag=True,
     help="Count what would be sent, without sending or writing.",
 )
+@options.link_option
 @click.option(
     "--max-reject-share",
     type=click.FloatRange(0, 1),
@@ -73,6 +75,7 @@ def command(
     shard_key: str | None,
     plan: str,
     dry_run: bool,
+    on_email_taken: str | None,
     max_reject_share: float | None,
     max_reject_count: int | None,
     min_rows_share_of_last: float | None,
@@ -83,10 +86,12 @@ def command(
 ) -> None:
     """Load customers from SOURCE into Bunce.
 
-    SOURCE is a file, folder, or glob of Parquet or CSV files, s3://…, postgresql://…, mysql://…,
-    duckdb:///…, any SQLAlchemy URL, or env:NAME for a URL in an environment variable, which is
-    where a password belongs. CSV files (.csv, .csv.gz) are UTF-8 with a header, separated by comma,
-    semicolon, tab, or vertical bar; every column is read as text, and an empty cell as null.
+    SOURCE is a file, folder, or glob of files, s3://…, postgresql://…, mysql://…, duckdb:///…, any
+    SQLAlchemy URL, or env:NAME for a URL in an environment variable, which is where a password
+    belongs. Files are CSV with a header (.csv, .tsv, .txt), Parquet, JSON (.jsonl, .json), Excel
+    (.xlsx), Avro, or Arrow, text also compressed; a Delta or Iceberg table is given by its folder.
+    Every column of a CSV is read as text, and an empty cell as null. A line that cannot be read is
+    the dead letter unreadable_row.
 
     A CSV that `dead-letters export` wrote and a person corrected is loaded like any other. Its
     column dead_letter_id closes exactly the dead letters whose rows are accepted. A row is counted
@@ -95,13 +100,15 @@ def command(
 
     Example: dlt-bunce load 'exports/*.parquet' --map phone_no=msisdn --dry-run
 
-    Example: dlt-bunce load customers.csv
+    Example: dlt-bunce load customers.csv --encoding cp1250
+
+    Example: dlt-bunce load customers.xlsx --sheet Contacts
 
     Example: dlt-bunce load env:CRM_URL --table crm.people --version-column updated_at
 
     Example: dlt-bunce load env:CRM_URL --table crm.people --shard 2/8 --shard-key id
     """
-    with reported():
+    with reported(), unread_source(origin, store_url, account):
         import dlt
 
         from dlt_bunce.destination.adapter import bunce_adapter
@@ -123,6 +130,7 @@ def command(
             store_url=store_url,
             account=account,
             dry_run=dry_run or None,
+            on_email_taken=on_email_taken,
             max_reject_share=max_reject_share,
             max_reject_count=max_reject_count,
             min_rows_share_of_last=min_rows_share_of_last,
@@ -130,6 +138,7 @@ def command(
             **origin.settings,
         )
         store = options.store_settings(store_url, account)
+        destination.run_context.source = f"{origin.label} {part}" if part else origin.label
         name = origin.pipeline_name(*store)
         dry_run = options.is_dry_run(destination)
         with _folder(dry_run) as folder, contextlib.ExitStack() as held:
@@ -154,7 +163,7 @@ def command(
                 click.echo(LEFT_BEHIND, err=True)
             over: ThresholdError | None = None
             try:
-                with hooked(destination), watched(destination):
+                with hooked(destination), watched(destination), figures(destination, as_json):
                     summary = flush_and_run(
                         pipeline,
                         bunce_adapter(resource, **hints),

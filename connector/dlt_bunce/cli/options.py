@@ -9,6 +9,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
+from click.shell_completion import CompletionItem
+
+from dlt_bunce.cli.plain_settings import plain_setting
 
 if TYPE_CHECKING:
     from dlt_bunce.destination.client import BunceClient
@@ -20,6 +23,12 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 NO_TERMINAL = "Cannot prompt for confirmation: stdin is not a terminal."
 
 
+def can_ask() -> bool:
+    """Return whether there is somebody at a terminal to answer a question."""
+    # without a terminal, stdin may be closed or missing
+    return sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty()
+
+
 def store_options(function: _F) -> _F:
     """Add --store-url, --account, and --json."""
     for option in (
@@ -29,6 +38,15 @@ def store_options(function: _F) -> _F:
     ):
         function = option(function)
     return function
+
+
+def link_option(function: _F) -> _F:
+    """Add --on-email-taken."""
+    return click.option(
+        "--on-email-taken",
+        type=click.Choice(["reject", "link"]),
+        help="What to do if Bunce has a row's email under another id (default: as configured).",
+    )(function)
 
 
 def source_options(function: _F) -> _F:
@@ -83,12 +101,22 @@ def source_options(function: _F) -> _F:
             metavar="FIELD=VALUE",
             help="Value for rows in which a field is blank; may be repeated.",
         ),
+        click.option("--sheet", help="Sheet of an Excel workbook (default: the first)."),
+        click.option(
+            "--encoding", help="Encoding of text files, such as cp1252 (default: detected)."
+        ),
         click.option("--query", help="Query to run on a database."),
         click.option("--table", help="Table or view of a database, with its schema if needed."),
-        click.argument("source"),
+        click.argument("source", shell_complete=_complete_files),
     ):
         wrapped = option(wrapped)
     return cast("_F", wrapped)
+
+
+def _complete_files(
+    _context: click.Context, _parameter: click.Parameter, typed: str
+) -> list[CompletionItem]:
+    return [CompletionItem(typed, type="file")]
 
 
 def read_config() -> None:
@@ -101,6 +129,9 @@ def read_config() -> None:
 
 def store_settings(store_url: str | None, account: str | None) -> tuple[str, str]:
     """Return the store URL and the account, as given or else as configured; needs no API key."""
+    url, name = store_url or plain_setting("store_url"), account or plain_setting("account")
+    if url and name:
+        return url, name
     from dlt_bunce.destination import config_file
 
     return config_file.store_settings(store_url, account)
@@ -108,6 +139,9 @@ def store_settings(store_url: str | None, account: str | None) -> tuple[str, str
 
 def requests_per_minute() -> int:
     """Return the configured request budget."""
+    plain = plain_setting("requests_per_minute")
+    if plain is not None and plain.isdecimal():
+        return int(plain)
     import dlt
 
     from dlt_bunce.destination.configuration import BunceConfiguration
@@ -160,7 +194,7 @@ def destination(*, ask: bool = True, **settings: Any) -> bunce:
     key: Any = dlt.secrets.get("destination.bunce.credentials.api_key") or dlt.secrets.get(
         "destination.bunce.credentials"
     )
-    if not key and ask and sys.stdin.isatty():
+    if not key and ask and can_ask():
         settings["credentials"] = click.prompt("Bunce API key", hide_input=True, err=True)
     return bunce(**{name: value for name, value in settings.items() if value is not None})
 

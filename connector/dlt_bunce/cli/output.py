@@ -7,30 +7,53 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
+from dlt_bunce.cli.tables import console, print_pairs, print_rows
 from dlt_bunce.model import RunSummary
 from dlt_bunce.reject_codes import REJECT_CODES
 from dlt_bunce.run_warnings import WARNINGS
 
-_WIDE = 160
-"""Width without a terminal: wide enough that no table wraps."""
+__all__ = [
+    "as_json",
+    "console",
+    "counted",
+    "counting",
+    "duration",
+    "print_codes",
+    "print_notes",
+    "print_pairs",
+    "print_rows",
+    "print_summary",
+    "print_warnings",
+]
+
+
+_PRINTED = "dlt_bunce.printed_json"
+"""Key in the context of a command that has printed its JSON document."""
 
 
 def as_json(value: object) -> None:
-    """Print one JSON document on stdout."""
-    click.echo(json.dumps(value, indent=2, default=str))
+    """Print a JSON document on one line of stdout, so that outputs can be appended to a file."""
+    context = click.get_current_context(silent=True)
+    if context is not None:
+        context.meta[_PRINTED] = True
+    # JSON escapes every other control character by itself
+    click.echo(json.dumps(value, default=str).replace("\x7f", "\\u007f"))
 
 
-def console() -> Console:
-    """Return a rich console on stdout, which prints plain text when that is not a terminal."""
-    terminal = sys.stdout.isatty()
-    return Console(highlight=False, markup=False, width=None if terminal else _WIDE)
+def is_wanted_as_json() -> bool:
+    """Return whether the command in progress was called with --json."""
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.params.get("as_json"))
+
+
+def has_printed_json() -> bool:
+    """Return whether the command in progress has printed a JSON document."""
+    context = click.get_current_context(silent=True)
+    return context is not None and _PRINTED in context.meta
 
 
 def duration(seconds: float) -> str:
@@ -48,16 +71,15 @@ def counted(count: int, noun: str) -> str:
 
 def print_summary(summary: RunSummary, title: str = "Run") -> None:
     """Print fates, requests, and rejects with their remedies."""
-    table = Table(show_header=False)
-    table.add_row("read", f"{summary.read:,}")
-    for fate, count in summary.fates.items():
-        if count:
-            table.add_row(f"  {fate}", f"{count:,}")
-    table.add_row("requests", f"{summary.requests:,} ({summary.bulk_requests:,} bulk)")
-    table.add_row("seconds", f"{summary.seconds:.1f}")
-    console().print("Dry run: nothing was sent" if summary.state == "dry_run" else title)
-    console().print(table)
-    print_codes(summary.reject_codes, "Rejected in this run")
+    pairs = [
+        ("read", f"{summary.read:,}"),
+        *((f"  {fate}", f"{count:,}") for fate, count in summary.fates.items() if count),
+        *([("linked", f"{summary.linked:,}")] if summary.linked else []),
+        ("requests", f"{summary.requests:,} ({summary.bulk_requests:,} bulk)"),
+        ("seconds", f"{summary.seconds:.1f}"),
+    ]
+    print_pairs(pairs, "Dry run: nothing was sent" if summary.state == "dry_run" else title)
+    print_codes(summary.reject_codes, "Dead letters of this run")
     print_warnings(summary.warnings)
     if summary.flushed is not None:
         print_summary(summary.flushed, "Loaded first: rows left over from an earlier run")
@@ -65,48 +87,30 @@ def print_summary(summary: RunSummary, title: str = "Run") -> None:
 
 def print_codes(codes: Mapping[str, int], title: str) -> None:
     """Print dead letters by code, each with its remedy."""
-    if not codes:
-        return
-    table = Table()
-    for column in ("code", "rows", "remedy"):
-        table.add_column(column, justify="right" if column == "rows" else "left")
-    for code, count in sorted(codes.items(), key=lambda item: -item[1]):
-        known = REJECT_CODES.get(code)
-        table.add_row(code, f"{count:,}", Text(known.remedy) if known else "")
-    console().print(title)
-    console().print(table)
+    rows = [
+        {"code": code, "dead letters": count, "remedy": known.remedy if known else None}
+        for code, count in sorted(codes.items(), key=lambda item: -item[1])
+        for known in (REJECT_CODES.get(code),)
+    ]
+    if rows:
+        print_rows(rows, ("code", "dead letters", "remedy"), title)
 
 
 def print_warnings(warnings: Mapping[str, int], title: str = "Warnings") -> None:
     """Print the warnings of a run by code, each with its meaning and remedy."""
-    if not warnings:
-        return
-    table = Table()
-    for column in ("code", "rows", "meaning", "remedy"):
-        table.add_column(column, justify="right" if column == "rows" else "left")
-    for code, count in warnings.items():
-        known = WARNINGS[code]
-        table.add_row(code, f"{count:,}", Text(known.meaning), Text(known.remedy))
-    console().print(title)
-    console().print(table)
+    rows = [
+        {"code": code, "rows": count, "meaning": known.meaning, "remedy": known.remedy}
+        for code, count in warnings.items()
+        for known in (WARNINGS[code],)
+    ]
+    if rows:
+        print_rows(rows, ("code", "rows", "meaning", "remedy"), title)
 
 
 def print_notes(notes: Mapping[str, Sequence[str]]) -> None:
     """Print the notes of a summary."""
     for note in chain.from_iterable(notes.values()):
         console().print(f"Warning: {note}", markup=False)
-
-
-def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str) -> None:
-    """Print rows as a table with the given columns."""
-    table = Table()
-    for column in columns:
-        # ids stay on one line so that they can be copied
-        table.add_column(column, no_wrap=column == "id", overflow="fold")
-    for row in rows:
-        table.add_row(*("" if row[c] is None else Text(str(row[c])) for c in columns))
-    console().print(title)
-    console().print(table)
 
 
 @contextlib.contextmanager

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dlt_bunce.cli import options, output
 from dlt_bunce.cli.failures import reported
 from dlt_bunce.errors import ConfigurationError, UsageError
-from dlt_bunce.model import FATES
+from dlt_bunce.model import FATES, Fate
 
 if TYPE_CHECKING:
     from dlt_bunce.store.history import Run
@@ -112,25 +112,25 @@ def _print(account: str, runs: Sequence[Run], allowed: int) -> None:
     shown = [fate for fate in FATES if any(run.fates[fate] for run in runs)]
     rows = [_row(run, shown, allowed) for run in runs]
     output.print_rows(rows, tuple(rows[0]), _title(account, len(runs)))
-    output.print_codes(rejects(runs), "Rejected in these runs")
+    output.print_codes(rejects(runs), "Dead letters of these runs")
 
 
 def _title(account: str, runs: int) -> str:
     return f"Account {account}: latest {output.counted(runs, 'run')}"
 
 
-def _row(run: Run, fates: Sequence[str], allowed: int) -> dict[str, str]:
+def _row(run: Run, fates: Sequence[Fate], allowed: int) -> dict[str, Any]:
     used = run.budget_share(allowed)
     return {
         "started (UTC)": f"{run.started_at:%Y-%m-%d %H:%M}",
-        "pipeline": run.pipeline_name,
+        "source": run.name,
         "state": run.state,
-        "read": f"{run.read:,}",
-        **{fate: f"{run.fates[fate]:,}" for fate in fates},  # type: ignore[index]
-        "requests": f"{run.requests:,}",
-        "budget used": "" if used is None else f"{used:.0%}",
-        "mean response": _seconds(run.mean_answer_seconds),
-        "slowest response": _seconds(run.slowest_answer_seconds or None),
+        "read": run.read,
+        **{str(fate): run.fates[fate] for fate in fates},
+        "requests": run.requests,
+        "budget": "" if used is None else f"{used:.0%}",
+        "mean": _seconds(run.mean_answer_seconds),
+        "slowest": _seconds(run.slowest_answer_seconds or None),
     }
 
 

@@ -9,8 +9,10 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from dlt_bunce.cli.failures import BAD_URL
+import click
+
 from dlt_bunce.errors import ConfigurationError, MappingError, SourceError
+from dlt_bunce.failures.known import BAD_URL
 from dlt_bunce.records.mapping import VERSION
 from dlt_bunce.records.schema import FIELDS, MAPPABLE, ColumnNames, listed, names_of
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     import dlt
     from dlt.extract import DltResource
 
-    from dlt_bunce.sources import Shard
+    from dlt_bunce.sources import Reading, Shard
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,21 @@ class Origin:
     default_region: str | None = None
     limit: int | None = None
     name: str | None = None
+    encoding: str | None = None
+    sheet: str | None = None
+
+    @cached_property
+    def location(self) -> str:
+        """The source itself. Raises SourceError if it contains a password."""
+        from dlt_bunce.sources.locations import has_password
+
+        if has_password(self.source):
+            raise SourceError(
+                "The source URL contains a password, and command-line arguments are visible in the "
+                "process list.",
+                remedy="Put the URL in an environment variable and pass env:NAME instead.",
+            )
+        return self.source
 
     @property
     def hints(self) -> Mapping[str, Any]:
@@ -53,12 +70,26 @@ class Origin:
         }
         return {name: value for name, value in given.items() if value}
 
+    @property
+    def label(self) -> str:
+        """What people call the source: the name of its table, or of its file or folder."""
+        if self.table or self.query:
+            return self.table or "query"
+        *folders, last = self.source.rstrip("/").split("/")
+        return "/".join([*folders[-1:], last]) if "*" in last else last
+
     @cached_property
     def columns(self) -> list[str]:
         """The columns of a local file, in order; empty for other sources. Raises SourceError."""
         from dlt_bunce.sources import file_columns
 
-        return file_columns(self.source)
+        return file_columns(self.location, self._reading)
+
+    @property
+    def _reading(self) -> Reading:
+        from dlt_bunce.sources import Reading
+
+        return Reading(self.encoding, self.sheet, note=lambda note: click.echo(note, err=True))
 
     def pipeline_name(self, store_url: str, account: str) -> str:
         """Return the name of the dlt pipeline.
@@ -90,7 +121,9 @@ class Origin:
         from dlt_bunce.sources import limited, open_source
 
         try:
-            resource = open_source(self.source, table=self.table, query=self.query)
+            resource = open_source(
+                self.location, table=self.table, query=self.query, reading=self._reading
+            )
         except ValueError:  # its text may hold part of the URL, and so of a password
             raise SourceError(BAD_URL) from None
         return resource if self.limit is None else limited(resource, self.limit)
@@ -103,7 +136,14 @@ class Origin:
 
         try:
             resource = shard_source(
-                pipeline, self.source, shard, table=self.table, query=self.query, key=key, plan=plan
+                pipeline,
+                self.location,
+                shard,
+                table=self.table,
+                query=self.query,
+                key=key,
+                plan=plan,
+                reading=self._reading,
             )
         except ValueError:
             raise SourceError(BAD_URL) from None

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import TYPE_CHECKING
+
 import click
 
 from dlt_bunce.cli import options, output
 from dlt_bunce.cli.failures import reported
 from dlt_bunce.model import FATES
+
+if TYPE_CHECKING:
+    from dlt_bunce.store.failures import Problem
 
 
 @click.command("status")
@@ -20,33 +26,44 @@ from dlt_bunce.model import FATES
 )
 @options.store_options
 def command(count: int, store_url: str | None, account: str | None, as_json: bool) -> None:
-    """Show the ledger, open dead letters by code, and the latest runs."""
+    """Show what is wrong, the ledger, open dead letters by code, and the latest runs.
+
+    A pipeline is wrong while its latest run has failed, was stopped, or was interrupted: its
+    process ended without recording the outcome.
+    """
     with reported():
-        from dlt_bunce.store import runs
+        from dlt_bunce.store import links, runs
         from dlt_bunce.store.accounts import refuse_unknown_account
         from dlt_bunce.store.database import Database
         from dlt_bunce.store.dead_letter_query import open_by_code
+        from dlt_bunce.store.failures import problems
         from dlt_bunce.store.statements import COUNT_CUSTOMERS
 
         store_url, account = options.store_settings(store_url, account)
         with Database(store_url, read_only=True) as db:
             refuse_unknown_account(db, account)
             ledger = db.rows(COUNT_CUSTOMERS, (account,))[0]
+            linked = links.count(db, account)
             letters = open_by_code(db, account)
             found = runs.summaries(db, account, limit=count)
+            wrong = problems(db, account)
         if as_json:
             output.as_json(
-                {"account": account, "ledger": ledger, "open_dead_letters": letters}
+                {"account": account, "problems": [problem.as_dict() for problem in wrong]}
+                | {"ledger": {**ledger, "linked": linked}, "open_dead_letters": letters}
                 | {"runs": [run.as_dict() for run in found]}
             )
             return
+        for problem in wrong:
+            _print_problem(problem)
         output.console().print(
             f"Account {account}: {output.counted(ledger['delivered'], 'customer')} delivered, "
             f"{ledger['indeterminate']:,} indeterminate, "
-            f"{output.counted(sum(letters.values()), 'open dead letter')}"
+            + (f"{linked:,} linked, " if linked else "")
+            + f"{output.counted(sum(letters.values()), 'open dead letter')}"
         )
         output.print_codes(letters, "Open dead letters")
-        columns = ("run_id", "pipeline_name", "state", "read", *FATES, "requests")
+        columns = ("run_id", "name", "state", "read", *FATES, "linked", "requests")
         shown = [
             column
             for column in columns
@@ -58,3 +75,25 @@ def command(count: int, store_url: str | None, account: str | None, as_json: boo
         output.print_rows(rows, shown, "Latest runs")
         if found:
             output.print_warnings(found[0].warnings, "Warnings from the latest run")
+
+
+def _print_problem(problem: Problem) -> None:
+    """Print what is wrong with a pipeline, since when, how many rows wait, and what to do."""
+    since = f"{datetime.fromisoformat(problem.since):%Y-%m-%d %H:%M} UTC"
+    waiting = (
+        "No rows were read, so how many wait is unknown"
+        if problem.waiting is None
+        else f"{output.counted(problem.waiting, 'row')} not loaded yet"
+    )
+    what = (
+        f"Pipeline {problem.pipeline_name}: {output.counted(problem.runs, 'run')} since {since} "
+        f"did not complete. {waiting}."
+    )
+    lines = [
+        what,
+        f"  Reason: {problem.error or 'unknown'}",
+        f"  Remedy: {problem.remedy}" if problem.remedy else "",
+        "  Another run is in progress." if problem.state == "running" else "",
+    ]
+    for line in filter(None, lines):
+        output.console().print(line, soft_wrap=True)

@@ -14,6 +14,7 @@ from dlt.common.configuration.container import Container
 from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.common.destination.client import JobClientBase, LoadJob
 from dlt.common.destination.typing import PreparedTableSchema
+from dlt.common.json import json
 from dlt.common.pipeline import PipelineContext
 from dlt.common.runtime.collector import NULL_COLLECTOR
 from dlt.common.schema import Schema, TSchemaTables
@@ -26,10 +27,12 @@ from dlt_bunce.api.rate_limit import RateLimiter
 from dlt_bunce.api.throttle import BatchSize, Concurrency, Throttle
 from dlt_bunce.destination.adapter import REPLACE_REFUSED, REPLACE_REMEDY
 from dlt_bunce.destination.configuration import BunceConfiguration
+from dlt_bunce.destination.failed_runs import record_noted
 from dlt_bunce.destination.jobs import CustomersJob, StateJob
 from dlt_bunce.destination.run_context import RunContext
 from dlt_bunce.destination.run_hook import resolve_hook
 from dlt_bunce.destination.run_lock import Owner, owner_of
+from dlt_bunce.destination.run_summary import log_finished
 from dlt_bunce.destination.state import StoredState
 from dlt_bunce.destination.table_checks import GIVEN_UP, refuse_table
 from dlt_bunce.destination.table_mapping import mapping_of
@@ -87,6 +90,7 @@ class BunceClient(JobClientBase, StoredState):
         with self.database() as db:
             if self.owner.is_run:
                 self.context.stores[self.owner.name] = db.store_id
+                record_noted(db, self.config.account, self.working_dir)
             return open_account(
                 db, self.config.account, self.config.credentials.api_key, host=self.config.host
             )
@@ -144,16 +148,21 @@ class BunceClient(JobClientBase, StoredState):
     @property
     def owner(self) -> Owner:
         """Who claims rows: the run that holds the pipeline's working folder."""
+        return owner_of(self.working_dir)
+
+    @property
+    def working_dir(self) -> Path:
+        """Working folder of the pipeline that is loading; the current folder outside of one."""
         context = Container()[PipelineContext]
         pipeline = context.pipeline() if context.is_active() else None
-        return owner_of(Path(getattr(pipeline, "working_dir", "")))
+        # dlt promises no more of a pipeline than its name
+        return Path(getattr(pipeline, "working_dir", ""))
 
     @property
     def collector(self) -> Collector:
         """The pipeline's progress, as chosen by dlt's `progress=`."""
         context = Container()[PipelineContext]
         pipeline = context.pipeline() if context.is_active() else None
-        # dlt promises no more of a pipeline than its name
         return getattr(pipeline, "collector", NULL_COLLECTOR)
 
     def database(self) -> Database:
@@ -225,16 +234,16 @@ class BunceClient(JobClientBase, StoredState):
                 retain(db, account, since=utc_days_ago(self.config.retention_days))
             if warnings:
                 logger().warning("run.warnings", run=load_id, **warnings)
-            if telemetry.enabled():
-                # the load is complete, whether or not there are figures of it
-                with suppress(StoreError):
-                    self._measure(db, load_id)
+            # the load is complete, whether or not there are figures of it
+            with suppress(StoreError):
+                self._report(db, load_id)
 
-    def _measure(self, db: Database, load_id: str) -> None:
+    def _report(self, db: Database, load_id: str) -> None:
         account, name = self.config.account, self.pipeline_name
-        found = runs.summaries(db, account, run_ids=[load_id], pipeline_name=name)
-        for run in found:
-            telemetry.completed(name, account, run.reject_codes, open_by_code(db, account))
+        for run in runs.summaries(db, account, run_ids=[load_id], pipeline_name=name):
+            log_finished(run, summary_returned=self.context.is_collecting())
+            if telemetry.enabled():
+                telemetry.completed(name, account, run.reject_codes, open_by_code(db, account))
 
     # storage, as dlt sees it
 
@@ -268,7 +277,7 @@ class BunceClient(JobClientBase, StoredState):
                 "schema_name": self.schema.name,
                 "version": self.schema.version,
                 "engine_version": self.schema.ENGINE_VERSION,
-                "schema": _schema_text(self.schema),
+                "schema": json.dumps(self.schema.to_dict()),
             }
             with self.database() as db:
                 dlt_state.put_schema(db, row)
@@ -288,9 +297,3 @@ class BunceClient(JobClientBase, StoredState):
 
 def _is_dlt(table_name: str) -> bool:
     return table_name.startswith("_dlt_")
-
-
-def _schema_text(schema: Schema) -> str:
-    from dlt.common.json import json
-
-    return json.dumps(schema.to_dict())

@@ -20,6 +20,7 @@ from dlt.common.configuration.specs import CredentialsConfiguration
 from dlt.common.destination.client import DestinationClientConfiguration
 from dlt.common.typing import TSecretStrValue
 
+from dlt_bunce.destination.base_url import KEY_HOSTS, checked_base_url
 from dlt_bunce.destination.configuration_checks import (
     check_kind,
     check_version_format,
@@ -31,11 +32,6 @@ from dlt_bunce.thresholds import Thresholds
 
 if TYPE_CHECKING:
     from dlt_bunce.records.rules import Rules
-
-LIVE_URL = "https://api.bunce.so/v1"
-SANDBOX_URL = "https://sandbox.api.bunce.so/v1"
-_KEY_HOSTS = {"sk_live_": LIVE_URL, "sk_test_": SANDBOX_URL}
-_LOOPBACK = re.compile(r"localhost|127(?:\.\d{1,3}){3}|::1")
 
 
 @configspec
@@ -64,6 +60,8 @@ class BunceConfiguration(DestinationClientConfiguration):
     credentials: BunceCredentials = None  # type: ignore[assignment]
     base_url: Optional[str] = None
     """URL of Bunce's API, ending in /v1; by default derived from the prefix of the API key."""
+    allow_host: Optional[str] = None
+    """Host other than Bunce's that may receive a live API key, such as a gateway of your own."""
     store_url: str = "sqlite:///bunce.sqlite"
     """Database of the ledger and dead letters; file paths are relative to the working directory."""
     account: str = "default"
@@ -108,6 +106,8 @@ class BunceConfiguration(DestinationClientConfiguration):
     """Values for fields that are blank in a row."""
     dead_letter_rows: Literal["full", "keys"] = "full"
     """Whether dead letters keep the full source row (required for replay) or only its key."""
+    on_email_taken: Literal["reject", "link"] = "reject"
+    """Whether a row whose email a customer with another id has in Bunce is rejected, or linked."""
     max_reject_share: Optional[float] = None
     """Maximum fraction of rows rejected or held; above it, the run fails after loading."""
     max_reject_count: Optional[int] = None
@@ -134,7 +134,8 @@ class BunceConfiguration(DestinationClientConfiguration):
         Raises ConfigurationError for a key that does not match its host and for invalid numbers.
         """
         self._check_kinds()
-        self.base_url = _base_url(self.base_url, self.credentials.api_key or "")
+        self.credentials.api_key = _clean_key(self.credentials.api_key)
+        self.base_url = checked_base_url(self.base_url, self.credentials.api_key, self.allow_host)
         self._check_numbers()
         check_version_format(self.version_format)
         if self.default_region is not None:
@@ -214,7 +215,7 @@ class BunceConfiguration(DestinationClientConfiguration):
     @property
     def mode(self) -> str:
         """`live` or `sandbox`, from the key's prefix; otherwise `unknown`, as with an emulator."""
-        prefix = next((p for p in _KEY_HOSTS if (self.credentials.api_key or "").startswith(p)), "")
+        prefix = next((p for p in KEY_HOSTS if (self.credentials.api_key or "").startswith(p)), "")
         return {"sk_live_": "live", "sk_test_": "sandbox"}.get(prefix, "unknown")
 
     @property
@@ -243,38 +244,12 @@ class BunceConfiguration(DestinationClientConfiguration):
         return str(self.base_url)
 
 
-def _base_url(base_url: Union[str, None], api_key: str) -> str:
-    prefix = next((p for p in _KEY_HOSTS if api_key.startswith(p)), None)
-    if base_url is None:
-        if prefix is None:
-            raise ConfigurationError(
-                "The API key starts with neither sk_live_ nor sk_test_, so its host is unknown.",
-                remedy="Check DESTINATION__BUNCE__CREDENTIALS__API_KEY, or set base_url.",
-            )
-        return _KEY_HOSTS[prefix]
-    url = base_url.rstrip("/")
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if parts.scheme not in ("http", "https") or not host or parts.username or parts.query:
+def _clean_key(api_key: str | None) -> str:
+    """Return the key without the line break that a file or a secret store may end it with."""
+    key = (api_key or "").strip()
+    if re.search(r"[\s\x00-\x1f\x7f]", key):
         raise ConfigurationError(
-            "base_url is not a plain http(s) URL.",
-            remedy=f'For example, set base_url = "{SANDBOX_URL}".',
+            "The API key contains a character that no key has, such as a blank or a line break.",
+            remedy="Set DESTINATION__BUNCE__CREDENTIALS__API_KEY again, on one line.",
         )
-    if not url.endswith("/v1"):
-        raise ConfigurationError(
-            f"base_url {host!r} does not end in /v1.", remedy=f'Set base_url = "{url}/v1".'
-        )
-    if _LOOPBACK.fullmatch(host):
-        return url
-    if parts.scheme != "https":
-        raise ConfigurationError(
-            f"base_url would send the API key to {host} unencrypted.", remedy="Use an https URL."
-        )
-    for required, key_url in _KEY_HOSTS.items():
-        if host == urlsplit(key_url).hostname and prefix != required:
-            raise ConfigurationError(
-                f"The host {host} requires an API key that starts with {required}.",
-                remedy=f"Use such a key, or remove base_url: {LIVE_URL} is for sk_live_ keys, "
-                f"{SANDBOX_URL} for sk_test_ keys.",
-            )
-    return url
+    return key

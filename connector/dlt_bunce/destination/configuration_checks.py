@@ -12,6 +12,7 @@ from dlt_bunce.errors import ConfigurationError
 
 EXAMPLES: Mapping[str, str] = {
     "account": '"default"',
+    "allow_host": '"bunce-gateway.example.com"',
     "customers_table": '"customers"',
     "dead_letter_rows": '"full"',
     "default_region": '"NG"',

@@ -10,13 +10,14 @@ from dlt.common.destination.client import RunnableLoadJob
 from dlt.common.runtime import signals
 
 from dlt_bunce import telemetry
-from dlt_bunce.destination.load_files import files_of_table, load_file
+from dlt_bunce.destination.load_files import files_of_table, load_file, rows_of_table
 from dlt_bunce.errors import (
     CredentialsError,
     RowsDeferredError,
     StoppedError,
     UnavailableError,
 )
+from dlt_bunce.failures import failure_of
 from dlt_bunce.load.chunks import Duplicates, Source
 from dlt_bunce.load.load import Load, Settings
 from dlt_bunce.load.progress import Progress
@@ -53,6 +54,7 @@ class CustomersJob(RunnableLoadJob):
             job_id=self._parsed_file_name.file_id,
             disposition=str(self._load_table["write_disposition"]),
             letter_rows=client.config.dead_letter_rows,
+            source=client.context.source,
             owner=client.owner.name,
         )
         source = load_file(self._file_path)
@@ -82,6 +84,7 @@ class CustomersJob(RunnableLoadJob):
             account = open_account(db, config.account, config.credentials.api_key, host=config.host)
             settings = self._settings(client, account.email_key)
             job = runs.begin(db, job, settings.mapping.recorded, settings.mapping.by_name)
+            runs.expect(db, job, lambda: rows_of_table(self._file_path))
             for traffic in client.take_preflight_traffic():
                 runs.add_traffic(db, job, traffic)
             log.info("load.mapped", columns=settings.mapping.recorded)
@@ -89,12 +92,13 @@ class CustomersJob(RunnableLoadJob):
             throttle = client.throttle(account)
             try:
                 duplicates = self._duplicates(client, settings)
-                sender = BunceSender(session, throttle)
+                sender = BunceSender(session, throttle, config.on_email_taken == "link")
                 counts = Load(source, job, settings, db, sender, duplicates).run()
             except Exception as error:
                 state = "stopped" if isinstance(error, StoppedError) else "failed"
                 with db.transaction():
-                    runs.finish(db, job.run_id, job.pipeline_name, job.account, state)
+                    why = failure_of(error)
+                    runs.finish(db, job.run_id, job.pipeline_name, job.account, state, why)
                 log.warning("load.stopped", error=type(error).__name__)
                 raise
             remember_pace(

@@ -21,7 +21,7 @@ from dlt_bunce.destination.adapter import MAPPING_HINT
 from dlt_bunce.destination.data_at_rest import given_up_folder, mappings_of
 from dlt_bunce.errors import BunceError, ConfigurationError, UsageError, bunce_error
 from dlt_bunce.logs import logger
-from dlt_bunce.store import runs
+from dlt_bunce.store import run_chunks
 
 if TYPE_CHECKING:
     from dlt import Pipeline
@@ -119,7 +119,7 @@ def _is_recorded(pipeline: Pipeline, load_id: str) -> bool:
         if not database.exists():
             return False
         with database as db:
-            return runs.is_begun(db, load_id)
+            return run_chunks.is_begun(db, load_id)
     except BunceError as error:
         logger().warning("package.kept", load_id=load_id, error=str(error))
         return True

@@ -57,6 +57,11 @@ def files_of_table(path: str) -> Mapping[str, Source]:
     return found
 
 
+def rows_of_table(path: str) -> int:
+    """Return how many rows these files hold, not counting those that do not say."""
+    return sum(source.row_count or 0 for source in files_of_table(path).values())
+
+
 @dataclass(frozen=True)
 class _Place:
     """A file of a package by its name, whose last part is dlt's retry count."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dlt_bunce.load.chunks import Duplicates
     from dlt_bunce.load.dry_run import DryRun, Preview
     from dlt_bunce.load.progress import Progress
-    from dlt_bunce.model import Traffic
+    from dlt_bunce.model import RunSummary, Traffic
 
 Hints = Mapping[str, Mapping[str, ColumnNames]]
 """Mappings that a run's resources give, by table: field to column."""
@@ -45,6 +45,8 @@ class RunContext:
     on_wait: list[Report] = field(default_factory=list)
     on_hook_failure: list[Report] = field(default_factory=list)
 
+    source: str | None = None
+    """What a command loads, as people call it; recorded with the run."""
     previews: dict[str, Preview] = field(default_factory=dict)
     """What dry runs would have done, by load id."""
     preflights: dict[str, list[Traffic]] = field(default_factory=dict)
@@ -57,6 +59,8 @@ class RunContext:
     """Hints to use instead of a package's own, by owner, while left-over rows are loaded."""
     stopped: dict[str, BunceError] = field(default_factory=dict)
     """What ended a load, by load id: dlt would try its files again and again in the same run."""
+    failures: list[RunSummary] = field(default_factory=list)
+    """What is recorded of failed runs, in the order in which they failed."""
     states: dict[int, bytes] = field(default_factory=dict)
     """dlt's state as a run found it, by thread."""
     _traces: dict[int, list[PipelineTrace]] = field(default_factory=dict)
@@ -120,6 +124,10 @@ class RunContext:
             yield found
         finally:
             del self._traces[thread]
+
+    def is_collecting(self) -> bool:
+        """Return whether this thread is in such a block, whose caller gets a summary."""
+        return threading.get_ident() in self._traces
 
     def collects(self, trace: PipelineTrace) -> bool:
         """Add a trace to those of this thread's block, if it is in one."""

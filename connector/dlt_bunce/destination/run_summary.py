@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from dlt_bunce.logs import logger
 from dlt_bunce.model import FATES, RunSummary
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from dlt import Pipeline
     from dlt.pipeline.trace import PipelineTrace
 
@@ -28,6 +31,26 @@ def run_summary(pipeline: Pipeline) -> RunSummary:
 
     client, name = client_of(pipeline), pipeline.pipeline_name
     return total(client, runs_of(client, name, pipeline.last_trace), name)
+
+
+def summary_since(client: BunceClient, pipeline_name: str, moment: datetime) -> RunSummary:
+    """Return one summary of all runs of a pipeline that began at `moment` or later, in any process.
+
+    Raises ConservationError if the fates do not add up to the rows read.
+    """
+    from dlt_bunce.store import runs
+
+    found: list[RunSummary] = []
+    if client.database().exists():
+        with client.database() as db:
+            found = runs.summaries(
+                db,
+                client.config.account,
+                pipeline_name=pipeline_name,
+                since=moment,
+                limit=1_000,
+            )
+    return total(client, found, pipeline_name)
 
 
 def runs_of(
@@ -68,7 +91,7 @@ def total(client: BunceClient, found: Sequence[RunSummary], pipeline_name: str) 
 def _over_thresholds(
     client: BunceClient, found: Sequence[RunSummary], summary: RunSummary
 ) -> dict[str, str]:
-    from dlt_bunce.store import runs
+    from dlt_bunce.store import history, runs
 
     thresholds = client.config.thresholds
     ids = [run.run_id for run in found if run.run_id and run.state != "dry_run"]
@@ -77,8 +100,27 @@ def _over_thresholds(
     last_read = None
     if thresholds.min_rows_share_of_last is not None and client.database().exists():
         with client.database() as db:
-            last_read = runs.last_read(db, client.config.account, summary.pipeline_name or "", ids)
+            last_read = history.last_read(
+                db, client.config.account, summary.pipeline_name or "", ids
+            )
     return summary.judged(thresholds, last_read)
+
+
+def log_finished(summary: RunSummary, *, summary_returned: bool) -> None:
+    """Log what a run did, in one line.
+
+    Of a plain `pipeline.run()`, orchestrators show nothing else, so rejected rows are a warning.
+    """
+    fates = {str(fate): count for fate, count in summary.fates.items() if count}
+    figures = {"read": summary.read, **fates, "requests": summary.requests}
+    log = logger().bind(run=summary.run_id, pipeline=summary.pipeline_name, **figures)
+    if (summary.rejected or summary.held) and not summary_returned:
+        letters = f"dlt-bunce dead-letters list --run {summary.run_id}"
+        if not summary.rejected:  # they belong to earlier runs
+            letters = "dlt-bunce dead-letters list"
+        log.warning("run.finished", reject_codes=dict(summary.reject_codes), dead_letters=letters)
+    else:
+        log.info("run.finished")
 
 
 def discarded_rows(trace: PipelineTrace | None) -> int:
@@ -107,10 +149,20 @@ def add_up(found: list[RunSummary], pipeline_name: str) -> RunSummary:
     for run in found:
         codes.update(run.reject_codes)
         warnings.update(run.warnings)
-    numbers = ("read", *FATES, "requests", "bulk_requests", "lookups", "retries", "seconds")
+    numbers = (
+        "read",
+        *FATES,
+        "requests",
+        "bulk_requests",
+        "lookups",
+        "retries",
+        "linked",
+        "seconds",
+    )
     return RunSummary(
         run_id=found[0].run_id,
         pipeline_name=pipeline_name,
+        source=found[0].source,
         disposition=found[0].disposition,
         state=found[0].state,
         reject_codes=dict(codes),

@@ -1,4 +1,4 @@
-"""Notification at the end of a run: `on_run_end`, and a log event for thresholds exceeded.
+"""The end of a run: failures recorded, `on_run_end`, and a log event for thresholds exceeded.
 
 dlt ends its trace of every `pipeline.run()` in one place, whether or not the run failed, once
 everything is recorded. `flush_and_run` is one run, however many runs of dlt it takes.
@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from datetime import timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.pipeline import trace as dlt_trace
 from dlt.pipeline.trace import PipelineTrace
 
-from dlt_bunce.destination import data_at_rest, folder_locks
+from dlt_bunce.destination import data_at_rest, failed_runs, folder_locks
 from dlt_bunce.destination import run_hook as hooks
 from dlt_bunce.destination.access import client_of, context_of, is_bunce
 from dlt_bunce.destination.left_overs import (
@@ -28,9 +29,11 @@ from dlt_bunce.destination.left_overs import (
 )
 from dlt_bunce.destination.plain_runs import declare_texts
 from dlt_bunce.destination.run_summary import add_up, runs_of, total
-from dlt_bunce.errors import BunceError, StoppedError, bunce_error, inside
+from dlt_bunce.errors import BunceError
+from dlt_bunce.failures import failure_of, is_stopped
 from dlt_bunce.logs import logger
 from dlt_bunce.model import RunSummary
+from dlt_bunce.store.database import utc_now
 from dlt_bunce.thresholds import Thresholds
 
 if TYPE_CHECKING:
@@ -43,14 +46,15 @@ if TYPE_CHECKING:
 def group_traces(pipeline: Pipeline) -> Iterator[None]:
     """Treat all of dlt's runs in the block as one.
 
-    The caller notifies when they succeed. If an exception leaves the block, the failure is notified
-    here.
+    The caller notifies when they succeed. If an exception leaves the block, the failure is recorded
+    and notified here.
     """
+    started_at = utc_now()
     with context_of(pipeline).traces() as traces:
         try:
             yield
         except BaseException as error:
-            notify_failed(pipeline, error, traces)
+            notify_failed(pipeline, error, traces, started_at)
             raise
 
 
@@ -62,29 +66,49 @@ def notify(client: BunceClient, summary: RunSummary) -> None:
 
 
 def notify_failed(
-    pipeline: Pipeline, error: BaseException, traces: Sequence[PipelineTrace]
+    pipeline: Pipeline,
+    error: BaseException,
+    traces: Sequence[PipelineTrace],
+    started_at: str | None = None,
 ) -> None:
-    """Call the hook with the recorded figures of a failed run, and the reason it failed."""
+    """Record why a run failed, and call the hook with its figures and the reason.
+
+    The run began at `started_at` (as of `utc_now`), by default with its first trace.
+    """
     try:
         client = client_of(pipeline)
-        hook = hooks.resolve_hook(client.config.on_run_end)
     except Exception:  # noqa: BLE001
-        return  # unreadable settings, on_run_end included, are why the run failed
-    if hook is None or client.config.dry_run:
+        return  # unreadable settings are why the run failed, and say where the store is
+    if client.config.dry_run:
         return
-    name = pipeline.pipeline_name
+    name, failure = pipeline.pipeline_name, failure_of(error)
+    state = "stopped" if is_stopped(error) else "failed"
+    folder = Path(pipeline.working_dir)
+    failed_runs.record(client, folder, error, state, started_at or _began(traces))
     found: list[RunSummary] = []
     with suppress(BunceError):  # an unreadable store may be why, too
         for trace in reversed(traces):
             found += runs_of(client, name, trace)
-    summary = add_up(found, name)
-    state = "stopped" if is_stopped(error) else "failed"
-    notify(client, replace(summary, state=state, error=_reason(error)))
+    summary = replace(
+        add_up(found, name),
+        state=state,
+        error=str(failure),
+        error_class=failure.error_class,
+        remedy=failure.remedy,
+    )
+    client.context.failures.append(summary)
+    try:
+        hook = hooks.resolve_hook(client.config.on_run_end)
+    except BunceError:
+        return  # on_run_end itself is why the run failed
+    if hook is not None:
+        hooks.call(hook, summary, client.context.on_hook_failure)
 
 
-def is_stopped(error: BaseException) -> bool:
-    """Return whether a run was ended early by SIGINT or SIGTERM."""
-    return any(isinstance(cause, StoppedError | KeyboardInterrupt) for cause in inside(error))
+def _began(traces: Sequence[PipelineTrace]) -> str:
+    if not traces:
+        return utc_now()
+    return traces[0].started_at.astimezone(timezone.utc).isoformat(timespec="microseconds")
 
 
 class _Tracker:
@@ -173,16 +197,6 @@ def _notify_ended(pipeline: Pipeline, trace: PipelineTrace) -> None:
         # an error raised here would make dlt load the package again and again
         logger().warning("run.over_threshold", run=summary.run_id, **summary.over_thresholds)
     notify(client, summary)
-
-
-def _reason(error: BaseException) -> str:
-    """Return the text of a BunceError, but only the type of others: their text may hold values."""
-    found = bunce_error(error)
-    if found is not None:
-        return str(found)
-    while (cause := error.__cause__ or error.__context__) is not None:
-        error = cause
-    return type(error).__name__
 
 
 _tracker = _Tracker()

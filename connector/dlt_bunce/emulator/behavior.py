@@ -181,6 +181,10 @@ class Behavior:
     """Seconds until a look-up sees a write."""
     lookup_lag: int = 0
     """Number of lookups before a write becomes visible."""
+    email_filter: Literal["obeyed", "ignored", "refused"] = "obeyed"
+    """What a look-up with `emails` does: filter, list everybody, or respond with 422."""
+    made_ids: Literal["shown", "hidden"] = "shown"
+    """Whether look-ups show the ids of customers that were seeded without one, or null."""
     default_per_page: int = 20
     """Page size if the request has none."""
     max_per_page: int = 100

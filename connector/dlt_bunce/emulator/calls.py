@@ -75,8 +75,12 @@ def read_page(workspace: Workspace, behavior: Behavior, query: Mapping[str, str]
         if behavior.lookup_overflow == "refused":
             return replies.failure(behavior, 422, f"No more than {limit} values may be requested")
         ids, emails = (None if ids is None else ids[:limit]), emails[:limit]
+    if emails and behavior.email_filter == "refused":
+        return replies.failure(behavior, 422, "emails is not a valid filter")
     if behavior.lookup == "unfiltered":
-        ids, emails = None, []
+        ids = None
+    if behavior.lookup == "unfiltered" or behavior.email_filter == "ignored":
+        emails = []
     try:
         wanted = int(query.get("per_page") or behavior.default_per_page)
         start = _offset(query.get("cursor"))

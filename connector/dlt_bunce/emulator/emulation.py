@@ -57,7 +57,7 @@ class Emulation:
             return behavior, matched
 
     def seed(self, customers: Iterable[Row]) -> None:
-        """Store customers as they are, with no rule applied."""
+        """Store customers as they are, with no rule applied; one without an id is given one."""
         self.workspace.seed(customers)
 
     def stats(self) -> dict[str, Any]:

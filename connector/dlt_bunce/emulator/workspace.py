@@ -13,6 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from dlt_bunce.emulator import rules
+from dlt_bunce.emulator.draft import Draft, email_key
 from dlt_bunce.emulator.rules import REQUIRED, Customer, Row, RowError
 
 if TYPE_CHECKING:
@@ -37,36 +38,6 @@ class Outcome:
     """Rows in the batch."""
 
 
-class _Draft:
-    """Changes of one batch, visible to its later rows and kept only if the batch is saved."""
-
-    def __init__(self, stored: dict[str, Customer], holders: dict[str, tuple[str, ...]]) -> None:
-        self._stored = stored
-        self._holders = holders
-        self.customers: dict[str, Customer] = {}
-        self.holders: dict[str, tuple[str, ...]] = {}
-
-    def get(self, customer_id: str) -> Customer | None:
-        return self.customers.get(customer_id) or self._stored.get(customer_id)
-
-    def holders_of(self, email: str) -> tuple[str, ...]:
-        if email in self.holders:
-            return self.holders[email]
-        return self._holders.get(email, ())
-
-    def put(self, customer: Customer) -> None:
-        customer_id = customer["customer_id"]
-        email = _key(customer["email"])
-        before = self.get(customer_id)
-        if before is not None and _key(before["email"]) != email:
-            old = _key(before["email"])
-            self.holders[old] = tuple(i for i in self.holders_of(old) if i != customer_id)
-        others = self.holders_of(email)
-        if customer_id not in others:
-            self.holders[email] = (*others, customer_id)
-        self.customers[customer_id] = customer
-
-
 class Workspace:
     """Customers in memory; every method is thread-safe."""
 
@@ -77,6 +48,7 @@ class Workspace:
         self._created = 0
         self._customers: dict[str, Customer] = {}
         self._holders: dict[str, tuple[str, ...]] = {}
+        self._made_ids: set[str] = set()
         self._reads = 0
         self._unseen: dict[str, tuple[int, float, Customer | None]] = {}
 
@@ -95,11 +67,15 @@ class Workspace:
         return customer_id in self._customers
 
     def seed(self, customers: Iterable[Row]) -> None:
-        """Store customers as they are, with no rule applied."""
+        """Store customers as they are, with no rule applied; one without an id is given one."""
         with self._lock:
             draft = self._draft()
             for row in customers:
-                draft.put({**self._new_customer(row), **row})
+                made = {**self._new_customer(row), **row}
+                if not made["customer_id"]:
+                    made["customer_id"] = self._uuid()
+                    self._made_ids.add(made["customer_id"])
+                draft.put(made)
             self._keep(draft, lag=0)
 
     def create(self, rows: Sequence[Any], behavior: Behavior) -> Outcome:
@@ -144,16 +120,19 @@ class Workspace:
         with self._lock:
             self._reads += 1
             if emails:
-                held = [self._holders.get(_key(email), ()) for email in emails]
+                held = [self._holders.get(email_key(email), ()) for email in emails]
                 ids = [customer_id for holders in held for customer_id in holders]
             if not (behavior.lookup_lag or behavior.lookup_lag_seconds):
                 self._unseen.clear()
             if ids is None and not self._unseen:
-                return list(islice(self._customers.values(), start, start + limit))
-            wanted = self._customers if ids is None else dict.fromkeys(ids)
-            seen = (self._visible(customer_id) for customer_id in wanted)
-            existing = (customer for customer in seen if customer is not None)
-            return list(islice(existing, start, start + limit))
+                existing = iter(self._customers.values())
+            else:
+                wanted = self._customers if ids is None else dict.fromkeys(ids)
+                seen = map(self._visible, wanted)
+                existing = (customer for customer in seen if customer is not None)
+            found = list(islice(existing, start, start + limit))
+            hidden = self._made_ids if behavior.made_ids == "hidden" else ()
+            return [c | {"customer_id": None} if c["customer_id"] in hidden else c for c in found]
 
     def _visible(self, customer_id: str) -> Customer | None:
         due = self._unseen.get(customer_id)
@@ -164,7 +143,7 @@ class Workspace:
             del self._unseen[customer_id]
         return self._customers.get(customer_id)
 
-    def _create(self, row: Any, draft: _Draft, behavior: Behavior) -> Customer | RowError | None:
+    def _create(self, row: Any, draft: Draft, behavior: Behavior) -> Customer | RowError | None:
         if not isinstance(row, dict):
             return rules.missing("customer_id", "")
         error = rules.first_error(row, REQUIRED, behavior)
@@ -186,7 +165,7 @@ class Workspace:
         return customer
 
     def _update(
-        self, row: Any, draft: _Draft, behavior: Behavior, *, guarded: bool
+        self, row: Any, draft: Draft, behavior: Behavior, *, guarded: bool
     ) -> Customer | RowError | None:
         if not isinstance(row, dict):
             return rules.missing("customer_id", "")
@@ -229,17 +208,20 @@ class Workspace:
     def _devices(self, devices: Sequence[Row]) -> list[Customer]:
         return [
             {
-                "device_id": str(uuid.UUID(int=self._chance.getrandbits(128))),
+                "device_id": self._uuid(),
                 "device_type": device["device_type"],
                 "device_token": device["device_token"],
             }
             for device in devices
         ]
 
-    def _draft(self) -> _Draft:
-        return _Draft(self._customers, self._holders)
+    def _uuid(self) -> str:
+        return str(uuid.UUID(int=self._chance.getrandbits(128)))
 
-    def _settle(self, draft: _Draft, outcome: Outcome, behavior: Behavior) -> None:
+    def _draft(self) -> Draft:
+        return Draft(self._customers, self._holders)
+
+    def _settle(self, draft: Draft, outcome: Outcome, behavior: Behavior) -> None:
         request_fails = behavior.shape_errors == "request" and any(
             error.shape for error in outcome.errors
         )
@@ -248,7 +230,7 @@ class Workspace:
             return
         self._keep(draft, lag=behavior.lookup_lag, lag_s=behavior.lookup_lag_seconds)
 
-    def _keep(self, draft: _Draft, lag: int, lag_s: float = 0.0) -> None:
+    def _keep(self, draft: Draft, lag: int, lag_s: float = 0.0) -> None:
         if lag or lag_s:
             for customer_id in draft.customers:
                 shown = self._customers.get(customer_id)
@@ -256,10 +238,6 @@ class Workspace:
                 self._unseen[customer_id] = (self._reads + lag, due, shown)
         self._customers.update(draft.customers)
         self._holders.update(draft.holders)
-
-
-def _key(email: object) -> str:
-    return str(email or "").lower()
 
 
 def _record(outcome: Outcome, place: int, result: Customer | RowError | None) -> None:
@@ -270,14 +248,14 @@ def _record(outcome: Outcome, place: int, result: Customer | RowError | None) ->
         outcome.saved.append(result)
 
 
-def _is_taken(email: str, customer_id: str, draft: _Draft, behavior: Behavior) -> bool:
+def _is_taken(email: str, customer_id: str, draft: Draft, behavior: Behavior) -> bool:
     if behavior.emails == "shared":
         return False
-    return any(holder != customer_id for holder in draft.holders_of(_key(email)))
+    return any(holder != customer_id for holder in draft.holders_of(email_key(email)))
 
 
 def _settle_email(
-    given: Customer, known: Customer, draft: _Draft, behavior: Behavior, *, guarded: bool
+    given: Customer, known: Customer, draft: Draft, behavior: Behavior, *, guarded: bool
 ) -> RowError | None:
     """Check the email of an update; one that is silently skipped is removed from `given`."""
     if "email" not in given:

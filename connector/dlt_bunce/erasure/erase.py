@@ -13,7 +13,7 @@ from dlt_bunce.erasure import folders, letters
 from dlt_bunce.erasure.person import Persons, canonical_ids
 from dlt_bunce.logs import logger
 from dlt_bunce.records.schema import ColumnNames
-from dlt_bunce.store import erasure
+from dlt_bunce.store import erasure, links
 from dlt_bunce.store.accounts import refuse_unknown_account
 from dlt_bunce.store.database import Database
 
@@ -45,7 +45,8 @@ class Request:
 class Erased:
     """The number of rows removed from each place.
 
-    `nowhere`: ids that were not found. `related`: ids of dead letters of other customers that share
+    `nowhere`: ids that were not found. `bunce_ids`: ids in Bunce of customers that were linked.
+    `related`: ids of dead letters of other customers that share
     an email or phone and were kept. `running`: pipelines with a run that may still be active on
     another machine. `not_searched`: folders that may or may not belong to the account. `remains`:
     why deleted bytes may still be in the database's files.
@@ -56,6 +57,7 @@ class Erased:
     package_rows: int
     files: Mapping[str, int]
     nowhere: Sequence[str]
+    bunce_ids: Sequence[str]
     related: Sequence[str]
     running: Sequence[str]
     not_searched: Sequence[str]
@@ -83,6 +85,8 @@ def erase(request: Request) -> Erased:
             owner = held.enter_context(run_lock(folder, request.wait_s, request.on_wait))
             erasure.end_claims_of(db, owner.ended)
         erasure.refuse_while_sending(db, account)
+        linked = links.linked_ids(db, account, ids)
+        ids = sorted({*ids, *linked})
         known = erasure.known(db, account, ids)
         persons = Persons(ids, erasure.email_key(db, account))
         persons.emails |= {digest for digest in known.values() if digest}
@@ -92,7 +96,7 @@ def erase(request: Request) -> Erased:
         removed = erasure.erase(db, account, ids, letter_ids)
         counts = {str(file.path): file.remove(persons) for file in files}
         remains = db.overwrite(*erasure.PERSONAL)
-        found_ids = set(known).union(*(file.ids for file in files))
+        found_ids = {*known, *linked}.union(*(file.ids for file in files))
         since = datetime.now(timezone.utc) - _LONGEST_RUN
         ended = {folder.name for folder in found.folders}
         running = erasure.unfinished(db, account, since.isoformat(timespec="microseconds"))
@@ -108,6 +112,7 @@ def erase(request: Request) -> Erased:
         sum(counts.values()),
         counts,
         [customer_id for customer_id in ids if customer_id not in found_ids],
+        sorted(set(linked.values())),
         [] if request.related else chosen.related,
         [name for name in running if name not in ended],
         [str(folder) for folder in found.unclear],

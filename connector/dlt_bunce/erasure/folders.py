@@ -15,7 +15,7 @@ from dlt_bunce.erasure.files import RowsFile
 from dlt_bunce.erasure.person import Persons
 from dlt_bunce.errors import UsageError
 from dlt_bunce.records.schema import ColumnNames
-from dlt_bunce.store import runs
+from dlt_bunce.store import run_chunks
 from dlt_bunce.store.database import Database
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def rows_of(
             if file is None:
                 continue
             to_load = package.parent == folder / "load" / "normalized"
-            if to_load and path.parent.name in _TO_LOAD and runs.is_begun(db, package.name):
+            if to_load and path.parent.name in _TO_LOAD and run_chunks.is_begun(db, package.name):
                 raise UsageError(
                     f"Package {package.name} of pipeline {folder.name!r} contains rows of these "
                     "customers and is partly loaded; removing them now would make its row counts "

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlt_bunce.records.duplicates import find_duplicates
+from dlt_bunce.records.identities import Identities, read_identities
 from dlt_bunce.records.mapping import FieldMapping
 from dlt_bunce.records.prepare import Prepared, prepare
 from dlt_bunce.records.rules import Rules
@@ -58,6 +59,7 @@ class Duplicates:
         self._starts = {name: number * _FILE_ROWS for number, name in enumerate(sources)}
         self._lock = threading.Lock()
         self._found: pa.Table = None
+        self._identities: Identities | None = None
 
     def among(self, name: str, first_row: int, rows: int) -> pa.Table:
         """Those (DUPLICATES) of so many rows of a file, counted from the first of these."""
@@ -72,11 +74,20 @@ class Duplicates:
         found = self._found.slice(first, end - first).combine_chunks()
         return found.set_column(0, "row", pc.subtract(found.column("row"), start))
 
+    def identities(self) -> Identities:
+        """Return who is in the load: read when it is first asked for, once for all files."""
+        with self._lock:
+            if self._identities is None:
+                self._identities = read_identities(self._read, self._row_count(), self.mapping)
+        return self._identities
+
+    def _row_count(self) -> int:
+        return sum(self._rows_of(source) for source in self.sources.values())
+
     def _find(self) -> pa.Table:
-        rows = sum(self._rows_of(source) for source in self.sources.values())
         return find_duplicates(
             self._read,
-            rows,
+            self._row_count(),
             self.mapping,
             self.rules.version_format,
             traces=self.rules.traces,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from dlt_bunce.load import corrections, dead_letters
 from dlt_bunce.load.chunks import Chunk, Chunks
 from dlt_bunce.load.version_check import warnings_of
@@ -23,12 +26,15 @@ def claim(ledger: Ledger, chunks: Chunks, chunk: Chunk, email_key: bytes) -> tup
 
 def _claimed(ledger: Ledger, chunk: Chunk, email_key: bytes) -> Claim:
     prepared, number, table = chunk.prepared, chunk.number, chunk.table
+    held = pa.array(ledger.held_again(prepared.rejected, number), pa.bool_())
+    rejected = prepared.rejected.filter(pc.invert(held))
     return ledger.claim(
         prepared.accepted,
-        dead_letters.of_rejected(number, table, prepared.rejected, email_key),
+        dead_letters.of_rejected(number, table, rejected, email_key),
         chunk=number,
         read=prepared.read,
         superseded=prepared.superseded,
+        held=held.true_count,
         correcting=corrections.named(table, prepared.accepted),
         warnings=warnings_of(prepared),
         is_alone=chunk.is_alone,

@@ -11,8 +11,9 @@ import pyarrow.compute as pc
 from dlt_bunce.records.cells import LETTER_ID
 from dlt_bunce.records.prepare import Prepared
 from dlt_bunce.records.text import flat
+from dlt_bunce.store.corrections import CORRECTED, close_corrected
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.dead_letters import CORRECTED, close_corrected, letter_id
+from dlt_bunce.store.dead_letters import letter_id
 from dlt_bunce.store.ledger import LoadFile
 
 

@@ -17,6 +17,7 @@ from dlt_bunce.settlement.row_result import RowResult
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+MAX_BATCH_BYTES = 4_000_000
 _MIN_PREFETCHED = 4
 """Batches queued however few are in flight: the store may be slower than Bunce."""
 _T = TypeVar("_T")

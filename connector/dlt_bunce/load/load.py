@@ -15,9 +15,10 @@ from dlt_bunce.errors import AccountRefusedError, BunceError
 from dlt_bunce.load import claiming, corrections, dead_letters
 from dlt_bunce.load.chunks import CHUNK_ROWS, Chunk, Chunks, Duplicates, Source
 from dlt_bunce.load.conservation import check_counts
-from dlt_bunce.load.dispatch import Batch, Delivered, Dispatcher, prefetch
+from dlt_bunce.load.dispatch import MAX_BATCH_BYTES, Batch, Delivered, Dispatcher, prefetch
 from dlt_bunce.load.in_flight import InFlightChunks
 from dlt_bunce.load.lease import Lease, waits
+from dlt_bunce.load.linking import Linking, with_sent_payloads
 from dlt_bunce.load.pending_lookups import MAX_PENDING_S, PATIENCE_S, PendingLookups
 from dlt_bunce.load.progress import Meter, Progress, watch
 from dlt_bunce.load.sender import Sender
@@ -25,16 +26,14 @@ from dlt_bunce.load.version_check import check_versions
 from dlt_bunce.logs import logger
 from dlt_bunce.records.batching import Packer
 from dlt_bunce.records.mapping import FieldMapping
-from dlt_bunce.records.payload import with_payloads
 from dlt_bunce.records.prepare import detect_bad_mapping
 from dlt_bunce.records.rules import Rules
 from dlt_bunce.store import dead_letters as stored_letters
-from dlt_bunce.store import runs
+from dlt_bunce.store import run_chunks, runs
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.ledger import DEFAULT_LEASE_S, Ledger
 from dlt_bunce.store.load_file import LoadFile
 
-MAX_BATCH_BYTES = 4_000_000
 _QUIET_WAITS = 4
 """After so many waits for another run, a load logs that it is waiting."""
 
@@ -87,6 +86,12 @@ class Load:
         lease_s = settings.lease_s
         self._ledger = self.ledger or Ledger(self.database, self.load_file, lease_s=lease_s)
         self._pending = PendingLookups(max_wait_s=min(MAX_PENDING_S, lease_s / 3))
+        self._linking = Linking(
+            self._ledger,
+            self.duplicates.identities,
+            settings.email_key,
+            update=self.load_file.disposition == "merge",
+        )
         self._lease = Lease(self.database, self.load_file, self._in_flight.chunks, lease_s=lease_s)
         self._meter = Meter(name, self.source.row_count, seconds_per_row=self._min_seconds_per_row)
 
@@ -129,10 +134,17 @@ class Load:
                 self._dispatch(dispatcher, self._pending.due(chunk.number))
             self._settle_all(dispatcher.settled())
             self._dispatch(dispatcher, self._pending.due(chunk.number))
+            self._dispatch(dispatcher, self._linking.due(chunk.number, self.sender.batch_size()))
         self._dispatch(dispatcher, map(Batch, packer.rest()))
         self._settle_all(dispatcher.drain())
-        self._dispatch(dispatcher, self._pending.rest())
-        self._settle_all(dispatcher.drain())
+        self._settle_waiting(dispatcher)
+
+    def _settle_waiting(self, dispatcher: Dispatcher) -> None:
+        """Settle rows that are sent or looked up a second time, until none is left."""
+        while self._pending.has_taken or self._linking.is_waiting:
+            self._dispatch(dispatcher, self._pending.rest())
+            self._dispatch(dispatcher, self._linking.rest(self.sender.batch_size()))
+            self._settle_all(dispatcher.drain())
 
     def _look_up_lagging(self, dispatcher: Dispatcher) -> None:
         """Look again for customers whom this run may have created, with patience."""
@@ -144,6 +156,7 @@ class Load:
             last_try = number == len(waits_s) or self._stop.is_set()
             self._dispatch(dispatcher, self._pending.lagging(last_try=last_try))
             self._settle_all(dispatcher.drain())
+            self._settle_waiting(dispatcher)
 
     def _dispatcher(self) -> Dispatcher:
         return Dispatcher(
@@ -195,7 +208,7 @@ class Load:
             self._count(settled=read - wanted - busy, to_send=wanted)
         self._in_flight.add(number, chunk.table, wanted)
         numbers = pa.repeat(pa.scalar(number, pa.int64()), wanted)
-        return with_payloads(to_send).append_column("chunk", numbers)
+        return with_sent_payloads(to_send).append_column("chunk", numbers)
 
     def _send(self, batch: Batch) -> Delivered:
         delivered = self.sender.send(
@@ -217,7 +230,7 @@ class Load:
         key = self.settings.email_key
         for delivered in group:
             self._fault = self._fault or delivered.fault
-            rows, results = self._pending.take(delivered)
+            rows, results = self._linking.take(*self._pending.take(delivered))
             results = dead_letters.with_known_emails(self._ledger, rows, results, key)
             settled.append(dead_letters.settled(rows, results, key))
             letters.append(dead_letters.of_results(rows, results, self._in_flight.tables))
@@ -242,7 +255,7 @@ class Load:
         if isinstance(self._fault, AccountRefusedError):
             # the first of them looked like bad rows
             stored_letters.release_rejected(self.database, self.load_file, self._fault.words)
-        counts = runs.job_counts(self.database, self.load_file)
+        counts = run_chunks.job_counts(self.database, self.load_file)
         stopped = self._interrupted and (self._cut_short or counts["deferred"] > 0)
         check_counts(counts, self.source.row_count, stopped=stopped, fault=self._fault)
         return counts

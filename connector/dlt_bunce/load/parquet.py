@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import IO, Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
-
-from dlt_bunce.errors import SourceError
 
 _BUFFER_BYTES = 1_048_576
 """Bytes of each column that are read at a time."""
@@ -32,17 +28,3 @@ def record_batches(
             columns=columns and list(columns(parquet.schema_arrow.names)),
             use_threads=False,
         )
-
-
-def schema(file: Path | IO[bytes], name: str) -> pa.Schema:
-    """Return the schema of a file called `name`. Raises SourceError for one that is not Parquet."""
-    try:
-        return pq.read_schema(file)
-    except (pa.ArrowInvalid, OSError) as error:
-        # what Arrow says of a footer quotes no value
-        reason = str(error).splitlines()[0].rstrip(".")[:200] if str(error) else "no reason given"
-        raise SourceError(
-            f"{name} cannot be read as Parquet: {reason}.",
-            remedy="If the file is damaged or incomplete, write it again; load other formats with "
-            "a dlt source of your own.",
-        ) from None

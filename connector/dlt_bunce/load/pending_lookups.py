@@ -95,6 +95,11 @@ class PendingLookups:
         yield from self._batches(rows, last_try=last_try, control=control if is_later else None)
 
     @property
+    def has_taken(self) -> bool:
+        """Whether rows wait that need not wait for the end of the load."""
+        return bool(self._taken)
+
+    @property
     def has_lagging(self) -> bool:
         """Whether rows wait that a look-up may have missed."""
         return bool(self._lagging)

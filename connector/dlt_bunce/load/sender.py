@@ -44,6 +44,8 @@ class BunceSender:
 
     session: Session
     throttle: Throttle
+    link: bool = False
+    """Whether to find the customer who has the email of a row that is called taken."""
     _capabilities: ApiCapabilities = field(default_factory=ApiCapabilities)
     _stop: threading.Event = field(default_factory=threading.Event)
 
@@ -77,6 +79,7 @@ class BunceSender:
                 lagging=sorted(batch.lagging),
                 probe=probe,
                 hold=not batch.last_try,
+                link=self.link,
                 control=batch.control,
                 stopped=stopped,
             )

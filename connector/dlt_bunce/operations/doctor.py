@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from typing import Literal
 from dlt_bunce.api.retry import seconds_from_now
 from dlt_bunce.destination.client import BunceClient
 from dlt_bunce.errors import BunceError
+from dlt_bunce.model import Failure
 from dlt_bunce.store import rate_limits
 from dlt_bunce.store.accounts import known_account
 from dlt_bunce.store.database import Database
@@ -25,6 +27,9 @@ _SKEW_S = 30.0
 """A larger clock difference may end leases early when loads share a store."""
 _ROOM_BYTES = 1_000_000_000
 """A load of a few million customers may fill up less free space than this."""
+_SQLITE = "sqlite:///"
+_SIDE_FILES = ("-wal", "-shm")
+"""What SQLite creates beside a store, with the store's mode; rows may be in them."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +49,17 @@ def diagnose(client: BunceClient) -> Iterator[Finding]:
     """
     yield from versions()
     yield from _checked("key", lambda: _host(client))
-    yield from _checked("store", lambda: _store(client))
+    config = client.config
+    key = config.credentials.api_key, config.host
+    yield from _checked("store", lambda: _store(config.store_url, config.account, key))
     yield from _checked("budget", lambda: _budget(client))
+
+
+def without_client(failure: Failure, store_url: str, account: str) -> Iterator[Finding]:
+    """Check what needs neither key nor host, after the `failure` to read the settings."""
+    yield from versions()
+    yield Finding("key", "failed", failure.error, failure.remedy)
+    yield from _checked("store", lambda: _store(store_url, account))
 
 
 def versions() -> Iterator[Finding]:
@@ -96,10 +110,10 @@ def _clock(whose: str, skew_s: float) -> Finding:
     return Finding("clock", "warning", detail, "Synchronize this machine's clock with NTP.")
 
 
-def _store(client: BunceClient) -> Iterator[Finding]:
-    config = client.config
-    database = Database(config.store_url, read_only=True)
-    folder = _folder(config.store_url)
+def _store(store_url: str, account: str, key: tuple[str, str] | None = None) -> Iterator[Finding]:
+    """Check the store; with `key` (the API key and its host), also whose ledger it is."""
+    database = Database(store_url, read_only=True)
+    folder = _folder(store_url)
     if not database.exists():
         if folder is not None and not os.access(folder, os.W_OK):
             detail = f"does not exist yet, and {folder} is not writable"
@@ -109,29 +123,40 @@ def _store(client: BunceClient) -> Iterator[Finding]:
             yield Finding("store", "ok", "does not exist yet; the first load creates it")
     else:
         with database as db:
-            known = known_account(db, config.account, config.credentials.api_key, host=config.host)
+            known = key is None or known_account(db, account, key[0], host=key[1])
             delivered = db.rows(
                 "SELECT COUNT(delivered_at) AS n FROM bunce_customers WHERE account = $1",
-                (config.account,),
+                (account,),
             )[0]["n"]
             skew_s = time.time() - db.rows(f"SELECT {db.now} AS now")[0]["now"] / 1000
-        account = f"account {config.account!r}" + ("" if known else " (not used before)")
-        yield Finding("store", "ok", f"{account}, customers delivered: {delivered:,}")
+        shown = f"account {account!r}" + ("" if known else " (not used before)")
+        yield Finding("store", "ok", f"{shown}, customers delivered: {delivered:,}")
         if folder is None:
             yield _clock("the store's", skew_s)
     if folder is not None:
+        yield from _permissions(store_url)
         free = shutil.disk_usage(folder).free
         state: State = "ok" if free >= _ROOM_BYTES else "warning"
         advice = None if state == "ok" else "Free up disk space, or move the store."
         yield Finding("disk", state, f"{free / 1e9:.1f} GB free on the store's disk", advice)
 
 
+def _permissions(store_url: str) -> Iterator[Finding]:
+    """Report files of an embedded store that other users of the machine may read."""
+    path = Path(store_url.removeprefix(_SQLITE))
+    files = [path, *(path.with_name(f"{path.name}{end}") for end in _SIDE_FILES)]
+    wide = [file for file in files if file.exists() and file.stat().st_mode & 0o077]
+    if wide and os.name == "posix":
+        names = ", ".join(file.name for file in wide)
+        remedy = f"chmod 600 {' '.join(shlex.quote(str(file)) for file in wide)}"
+        yield Finding("permissions", "warning", f"other users may read {names}", remedy)
+
+
 def _folder(store_url: str) -> Path | None:
     """Return the nearest existing folder above an embedded store, or None for a server."""
-    prefix = "sqlite:///"
-    if not store_url.startswith(prefix):
+    if not store_url.startswith(_SQLITE):
         return None
-    folder = Path(store_url[len(prefix) :]).absolute().parent
+    folder = Path(store_url.removeprefix(_SQLITE)).absolute().parent
     while not folder.exists():
         folder = folder.parent
     return folder

@@ -16,6 +16,7 @@ from dlt_bunce.records.causes import NO_COUNTRY
 from dlt_bunce.records.mapping import VERSION, FieldMapping
 from dlt_bunce.records.source_columns import belonging, values_of
 from dlt_bunce.records.text import shapes
+from dlt_bunce.records.unreadable import is_unreadable_column
 from dlt_bunce.reject_codes import REJECT_CODES
 from dlt_bunce.run_warnings import WARNINGS
 
@@ -151,7 +152,11 @@ def unmapped(preview: Preview) -> list[str]:
     """Return the source columns that feed no field."""
     if preview.mapping is None:
         return []
-    own = [name for name in preview.sample.column_names if not name.startswith("_dlt_")]
+    own = [
+        field.name
+        for field in preview.sample.schema
+        if not field.name.startswith("_dlt_") and not is_unreadable_column(field.name, field.type)
+    ]
     version = [preview.mapping.version] if preview.mapping.version else []
     used = belonging(own, [*preview.mapping.source_columns, *version])
     return [name for name in own if name not in used]

@@ -33,10 +33,17 @@ from dlt_bunce.destination.mapped_rows import with_mapped_rows
 from dlt_bunce.destination.run_context import Hints
 from dlt_bunce.destination.run_hook import resolve_hook
 from dlt_bunce.destination.run_summary import discarded_rows, runs_of, total
-from dlt_bunce.destination.run_tracker import group_traces, is_stopped, notify
+from dlt_bunce.destination.run_tracker import group_traces, notify
 from dlt_bunce.destination.source_keys import key_of, refuse_part_of_key
 from dlt_bunce.destination.working_dir import mend
-from dlt_bunce.errors import MappingError, StoppedError, bunce_error
+from dlt_bunce.errors import (
+    BunceError,
+    ConfigurationError,
+    MappingError,
+    StoppedError,
+    bunce_error,
+)
+from dlt_bunce.failures import is_stopped, known_mistake
 from dlt_bunce.logs import logger
 from dlt_bunce.model import RunSummary
 from dlt_bunce.records.schema import ColumnNames
@@ -167,12 +174,14 @@ def _own_errors() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        cause = bunce_error(error)
+        cause: BunceError | None = bunce_error(error)
         if cause is None and is_stopped(error):
             cause = StoppedError(
                 "Stopped before everything was loaded.",
                 remedy="The next run loads the rest; settled rows are not sent again.",
             )
+        if cause is None and (known := known_mistake(error)):
+            cause = ConfigurationError(known.error, remedy=known.remedy)
         if cause is None:
             raise
         raise cause from None

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from dlt_bunce import telemetry
 from dlt_bunce.destination.client import BunceClient
 from dlt_bunce.destination.run_summary import add_up
-from dlt_bunce.errors import StoreError
+from dlt_bunce.errors import StoreError, UsageError
+from dlt_bunce.failures import failure_of, is_stopped
 from dlt_bunce.load.load import Load, Settings
 from dlt_bunce.load.sender import BunceSender
 from dlt_bunce.model import RunSummary
 from dlt_bunce.records import rows as source_rows
+from dlt_bunce.records.cells import LETTER_ID
 from dlt_bunce.records.mapping import resolve_mapping
 from dlt_bunce.records.matching import as_spelled
 from dlt_bunce.records.prepare import prepare
@@ -83,48 +86,102 @@ def replay(
     """
     account = client.preflight()
     started = utc_now()
-    found: list[RunSummary] = []
+    groups: dict[_Group, _Replay] = {}
     without_row = 0
-    with client.database() as db, _alone(db, account):
+    with client.database() as db, _alone(db, account), contextlib.ExitStack() as closing_runs:
         before = runs.latest_number(db)
         chosen = replace(selection or Selection(), status="open")
-        for page in pages(db, account.name, chosen, size=portion):
-            groups: dict[tuple[str, str], list[_Letter]] = defaultdict(list)
-            for letter in page:
-                if letter["source_row"] is None:
-                    without_row += 1
-                elif (
-                    letter["run_number"] or 0
-                ) <= before:  # otherwise this replay has just written it
-                    groups[letter["run_id"], letter["pipeline_name"]].append(letter)
-            for letters in groups.values():
-                load_file = _job(client, letters[0], f"{runs.REPLAY}{started}-{len(found)}")
-                found.append(_Replay(client, account, db, load_file, mapping or {}).run(letters))
-    return Replayed(add_up(found[::-1], "replay"), without_row)
+        for number, page in enumerate(pages(db, account.name, chosen, size=portion)):
+            without_row += sum(letter["source_row"] is None for letter in page)
+            for group, letters in _grouped(db, account, page, before).items():
+                if group not in groups:
+                    suffix = f"-{len(groups)}" if groups else ""
+                    load_file = _job(client, letters[0], f"{runs.REPLAY}{started}{suffix}")
+                    then = json.loads(group.mapping)
+                    groups[group] = _Replay(client, account, db, load_file, then, mapping or {})
+                    closing_runs.push(groups[group].close)
+                groups[group].run(letters, number)
+    summaries = [group.summary for group in groups.values() if group.summary]
+    return Replayed(add_up(summaries, "replay"), without_row)
 
 
-@dataclass(frozen=True)
+def correct(client: BunceClient, letter_id: str, changes: Mapping[str, str | None]) -> RunSummary:
+    """Send the row of an open dead letter with other values in the columns of `changes`.
+
+    The dead letter is resolved if Bunce accepts the row, and superseded if the row becomes another
+    dead letter or Bunce has accepted other content of the customer since. Raises UsageError if it
+    is not open, holds no row, or has no such column.
+    """
+    account = client.preflight()
+    with client.database() as db, _alone(db, account), contextlib.ExitStack() as closing_run:
+        page = next(pages(db, account.name, Selection(ids=[letter_id]), size=1), [])
+        if not page or page[0]["source_row"] is None:
+            raise UsageError(f"No open dead letter {letter_id} holds a row to correct.")
+        row = source_rows.decode(page[0]["source_row"])
+        if unknown := changes.keys() - row.keys():
+            raise UsageError(f"The row has no column {min(unknown)!r}.")
+        changed = source_rows.encode({**row, **changes, LETTER_ID: letter_id})
+        [group] = _grouped(db, account, page, runs.latest_number(db))
+        load_file = _job(client, page[0], f"{runs.REPLAY}{utc_now()}")
+        sent = _Replay(client, account, db, load_file, json.loads(group.mapping), {})
+        closing_run.push(sent.close)
+        sent.run([page[0] | {"source_row": changed}], 0)
+    assert sent.summary is not None  # noqa: S101, closed with the block
+    return sent.summary
+
+
+class _Group(NamedTuple):
+    """Dead letters that one run can send: those of a table whose runs mapped columns alike."""
+
+    pipeline_name: str
+    table_name: str
+    mapping: str
+
+
+def _grouped(
+    db: Database, account: Account, page: Sequence[_Letter], before: int
+) -> dict[_Group, list[_Letter]]:
+    """Group the dead letters that hold a row and that this replay has not just written."""
+    sendable = [
+        letter
+        for letter in page
+        if letter["source_row"] is not None and (letter["run_number"] or 0) <= before
+    ]
+    used = mappings.of_runs(db, account.name, (letter["run_id"] for letter in sendable))
+    groups: dict[_Group, list[_Letter]] = defaultdict(list)
+    for letter in sendable:
+        name = letter["pipeline_name"]
+        mapping = used.get((letter["run_id"], name), "{}")
+        groups[_Group(name, letter["table_name"], mapping)].append(letter)
+    return groups
+
+
+@dataclass
 class _Replay:
-    """A portion of the dead letters of one run."""
+    """The run that sends the dead letters of a group, page by page."""
 
     client: BunceClient
     account: Account
     database: Database
     load_file: LoadFile
+    then: Mapping[str, ColumnNames]
     mapping: Mapping[str, ColumnNames]
+    overtaken: int = 0
+    begun: bool = False
+    summary: RunSummary | None = None
 
-    def run(self, letters: list[_Letter]) -> RunSummary:
+    def run(self, letters: list[_Letter], page: int) -> None:
         """Send the rows that nothing newer has overtaken, then close the settled dead letters."""
         db, load_file = self.database, self.load_file
         table = source_rows.arrow_table(
             [source_rows.decode(letter["source_row"]) for letter in letters]
         )
-        settings = self._settings(letters[0], table.column_names)
+        settings = self._settings(table.column_names)
         ids = [letter["id"] for letter in letters]
         dead_letters.release(db, load_file.account, ids)
         overtaken = {row["id"] for row in db.rows(_ACCEPTED_SINCE)}
         to_send = table.filter(pa.array([letter_id not in overtaken for letter_id in ids]))
-        summary = self._load(to_send, settings)
+        self._load(to_send, settings, page)
         known = self._delivered(table, settings)
         for status, accepted in (("resolved", True), ("superseded", False)):
             seen = {
@@ -133,38 +190,43 @@ class _Replay:
                 if (row in known) is accepted
             }
             dead_letters.close_unseen(db, load_file.account, seen, status)
-        return replace(
-            summary,
-            read=summary.read + len(overtaken),
-            superseded=summary.superseded + len(overtaken),
+        self.overtaken += len(overtaken)
+
+    def close(self, _type: object, error: BaseException | None, _trace: object) -> None:
+        """Close the run, with the error that ended it, if any, and sum it up."""
+        db, file = self.database, self.load_file
+        found = RunSummary(run_id=file.run_id, pipeline_name=file.pipeline_name)
+        if self.begun:
+            failure = None if error is None else failure_of(error)
+            state = "completed" if error is None else "stopped" if is_stopped(error) else "failed"
+            names = (file.run_id, file.pipeline_name, file.account)
+            with db.transaction():
+                runs.finish(db, *names, state, failure)
+            found = runs.summaries(db, file.account, run_ids=[file.run_id])[0]
+        self.summary = replace(
+            found, read=found.read + self.overtaken, superseded=found.superseded + self.overtaken
         )
 
-    def _load(self, table: pa.Table, settings: Settings) -> RunSummary:
-        client, db, load_file = self.client, self.database, self.load_file
+    def _load(self, table: pa.Table, settings: Settings, page: int) -> None:
+        client, db = self.client, self.database
         if not table.num_rows:
-            return RunSummary(run_id=load_file.run_id, pipeline_name=load_file.pipeline_name)
-        load_file = runs.begin(db, load_file, settings.mapping.recorded)
-        for traffic in client.take_preflight_traffic():
-            runs.add_traffic(db, load_file, traffic)
+            return
+        if not self.begun:
+            self.load_file, self.begun = (
+                runs.begin(db, self.load_file, settings.mapping.recorded),
+                True,
+            )
+            for traffic in client.take_preflight_traffic():
+                runs.add_traffic(db, self.load_file, traffic)
+        load_file = replace(self.load_file, job_id=f"replay{page}")
         throttle = client.throttle(self.account)
-        state = "failed"
-        try:
-            with telemetry.load_span(load_file) as settled, closing(client.session()) as session:
-                settled(
-                    Load(
-                        _Rows(table), load_file, settings, db, BunceSender(session, throttle)
-                    ).run()
-                )
-            state = "completed"
-        finally:
-            with db.transaction():
-                runs.finish(db, load_file.run_id, load_file.pipeline_name, load_file.account, state)
-        return runs.summaries(db, load_file.account, run_ids=[load_file.run_id])[0]
+        with telemetry.load_span(load_file) as settled, closing(client.session()) as session:
+            sender = BunceSender(session, throttle, client.config.on_email_taken == "link")
+            settled(Load(_Rows(table), load_file, settings, db, sender).run())
 
-    def _settings(self, letter: _Letter, columns: Sequence[str]) -> Settings:
+    def _settings(self, columns: Sequence[str]) -> Settings:
         config = self.client.config
-        then = mappings.mapping_of(self.database, letter["run_id"], letter["pipeline_name"])
-        configured: dict[str, ColumnNames] = {**then, **(config.mapping or {})}
+        configured: dict[str, ColumnNames] = {**self.then, **(config.mapping or {})}
         return Settings(
             mapping=resolve_mapping(
                 columns,
@@ -193,10 +255,7 @@ class _Replay:
 
 def _present(mapping: Mapping[str, ColumnNames], columns: Sequence[str]) -> dict[str, ColumnNames]:
     """Return the part of a mapping whose columns exist."""
-    present = {
-        name: [column for column in names_of(given) if as_spelled(column, columns)]
-        for name, given in mapping.items()
-    }
+    present = {n: [c for c in names_of(g) if as_spelled(c, columns)] for n, g in mapping.items()}
     return {name: listed(found) for name, found in present.items() if found}
 
 
@@ -209,6 +268,8 @@ def _job(client: BunceClient, letter: _Letter, run_id: str) -> LoadFile:
         job_id="replay",
         disposition="merge",
         letter_rows=client.config.dead_letter_rows,
+        is_replay=True,
+        source="dead letters",
     )
 
 

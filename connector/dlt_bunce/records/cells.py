@@ -17,6 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import simplejson
 
+from dlt_bunce.records.unreadable import CODE
+
 PREFIX = "dead_letter_"
 """Prefix of columns that describe the dead letter; they are not part of its row."""
 LETTER_ID = f"{PREFIX}id"
@@ -86,6 +88,8 @@ def _text(value: Any, code: str, field: str | None) -> str | None:
         )
     if isinstance(value, Decimal):
         return _whole_number(value) or str(value)
+    if code == CODE and isinstance(value, dict) and "text" in value:
+        return str(value["text"])  # of an unreadable line, what a person has to correct
     return simplejson.dumps(value, use_decimal=True, ensure_ascii=False)
 
 

@@ -67,7 +67,7 @@ def _parse(text: str) -> tuple[str | None, str | None]:
     text = _bare(text)
     if not text:
         return None, None
-    refusal = (None, f"{characters(len(text))}, {text.count('@')} @")
+    refusal = (None, _reason(text))
     try:
         address = validate_email(text, check_deliverability=False, globally_deliverable=False)
     except (EmailNotValidError, ValueError):
@@ -76,3 +76,22 @@ def _parse(text: str) -> tuple[str | None, str | None]:
     if not _TOP_LEVEL.search(domain) or len(address.local_part.encode()) > _LONGEST_LOCAL:
         return refusal
     return f"{address.local_part}@{domain}", None
+
+
+def _reason(text: str) -> str:
+    """Return what is wrong with an address, without any part of it."""
+    local, at, domain = text.rpartition("@")
+    reasons = {
+        "no @": not at,
+        "more than one @": "@" in local,
+        "nothing before the @": at and not local,
+        "nothing after the @": at and not domain,
+        "white space within the address": re.search(r"\s", text),
+        "two dots in a row": ".." in text,
+        "the domain has no dot": "." not in domain.strip("."),
+        f"more than {_LONGEST_LOCAL} characters before the @": len(local.encode()) > _LONGEST_LOCAL,
+        "the part before the @ begins or ends with a dot": local[:1] == "." or local[-1:] == ".",
+        "the domain does not end in letters": not _TOP_LEVEL.search(domain.lower()),
+    }
+    found = next((reason for reason, applies in reasons.items() if applies), None)
+    return found or f"not the syntax of an address: {characters(len(text))}"

@@ -97,7 +97,7 @@ def _parse(text: str, region: str | None) -> tuple[str | None, str | None, bool]
     if not compact:
         return None, None, False
     if not re.search(r"[0-9]", compact):
-        return None, _shape(compact), False
+        return None, f"no digits: {_shape(compact)}", False
     if _ROUNDED.fullmatch(number.strip()):
         return None, "a rounded number, such as 2.34803E+12", False
     if not compact.startswith("+") and region is None:
@@ -109,7 +109,7 @@ def _parse(text: str, region: str | None) -> tuple[str | None, str | None, bool]
     # a range missing from the plan is valid, unless it may include digits that do not belong to it
     if re.fullmatch(_E164, compact) and _is_possible(compact) and not _APART.search(number):
         return compact, None, False
-    return None, _shape(compact), False
+    return None, _reason(compact, region), False
 
 
 def _parts(number: str) -> Iterator[str]:
@@ -217,6 +217,27 @@ def _ascii_digits(text: str) -> str:
         for c in wide
         if unicodedata.category(c) != "Cf"
     )
+
+
+def _reason(compact: str, region: str | None) -> str:
+    """Return what is wrong with a number, without any part of it."""
+    import phonenumbers
+
+    shape = _shape(compact)
+    if re.search(r"[^\W\d_]", compact):
+        return f"letters within the number: {shape}"
+    if compact.count("+") > 1:
+        return f"more than one +: {shape}"
+    try:
+        parsed = phonenumbers.parse(compact, region)
+    except phonenumbers.NumberParseException:
+        return f"not a phone number: {shape}"
+    length = phonenumbers.is_possible_number_with_reason(parsed)
+    if length == phonenumbers.ValidationResult.TOO_SHORT:
+        return f"too short for its country: {shape}"
+    if length == phonenumbers.ValidationResult.TOO_LONG:
+        return f"too long for its country: {shape}"
+    return f"no such number in its country's numbering plan: {shape}"
 
 
 def _shape(text: str) -> str:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from dlt_bunce.errors import MappingError
 from dlt_bunce.records.cells import LETTER_ID
 from dlt_bunce.records.column import Column, any_true, none_of
+from dlt_bunce.records.defects import Defects, other_defects
 from dlt_bunce.records.duplicates import DUPLICATES, marked
 from dlt_bunce.records.fields import Parser, first_filled, identifiers, read_field, split_names
 from dlt_bunce.records.fingerprint import fingerprint, text_digests
@@ -23,6 +24,7 @@ from dlt_bunce.records.rules import Rules, canonical_defaults, parsers_of
 from dlt_bunce.records.schema import FIELDS, FULL_NAME, NAMES, REQUIRED
 from dlt_bunce.records.source_columns import belonging, contents_of, field_values, versions_of
 from dlt_bunce.records.text import canonical_json, read_text
+from dlt_bunce.records.unreadable import CODE, with_unreadable
 from dlt_bunce.reject_codes import REJECT_CODES
 
 ACCEPTED_SCHEMA = pa.schema(
@@ -35,6 +37,7 @@ REJECTED_SCHEMA = pa.schema(
     + [(name, pa.string()) for name in ("customer_id", "code", "field", "message", "fingerprint")]
     + [("email", pa.string())]
     + [("version", pa.int64())]
+    + [("other_defects", pa.string())]
 )
 
 NOTES: Mapping[str, Sequence[str]] = {
@@ -55,7 +58,8 @@ class Prepared:
 
     `accepted`: row (index into the source), the six fields, fingerprint, version.
     `rejected`: row, customer_id (null if unusable), code, field, message, fingerprint, email (null
-    if unusable), version. The fingerprint of a row without an id covers all its columns.
+    if unusable), version, other_defects (JSON, null if there is one defect only). The fingerprint
+    of a row without an id covers all its columns.
     `warnings`: number of rows, whatever their fate, by code of WARNINGS.
     """
 
@@ -162,9 +166,9 @@ def detect_bad_mapping(
 ) -> MappingError | None:
     """Return an error if a large enough first chunk has no valid row, all for the same reason."""
     codes = set(prepared.rejected.column("code").to_pylist())
-    if prepared.read < MAPPING_SAMPLE or prepared.accepted.num_rows or len(codes) != 1:
+    if prepared.read < MAPPING_SAMPLE or prepared.accepted.num_rows or len(codes - {CODE}) != 1:
         return None
-    code = REJECT_CODES[codes.pop()]
+    code = REJECT_CODES[(codes - {CODE}).pop()]
     columns = mapping.columns_of(code.field or "")
     columns += mapping.columns_of(FULL_NAME) if code.field in NAMES else ()
     named = " and ".join(map(repr, columns)) or "'none'"
@@ -200,12 +204,14 @@ def _rejected(
         return REJECTED_SCHEMA.empty_table()
     nothing = pa.nulls(bad.true_count, pa.string())
     code, at_fault, message = nothing, nothing, nothing
+    defects: list[Defects] = []
     # from the last field to the first, so that the first failing field is the one reported
     for name in reversed(FIELDS):
         column = filled[name].filter(bad)
         refused = _refused(name, column)
         kind = pc.if_else(column.invalid, f"invalid_{name}", f"missing_{name}")
         reason = pc.coalesce(column.reason, pa.scalar(_missing_reason(name, mapping)))
+        defects.insert(0, Defects(name, refused, kind, reason))
         code = pc.if_else(refused, kind, code)
         at_fault = pc.if_else(refused, name, at_fault)
         message = pc.if_else(refused, reason, message)
@@ -220,8 +226,9 @@ def _rejected(
         ),
         parsed["email"].values.filter(bad),
         versions.filter(bad),
+        other_defects(defects),
     ]
-    return pa.Table.from_arrays(arrays, schema=REJECTED_SCHEMA)
+    return with_unreadable(pa.Table.from_arrays(arrays, schema=REJECTED_SCHEMA), source)
 
 
 def _row_digests(source: pa.Table, rows: pa.Array, columns: Mapping[str, Column]) -> pa.Array:

@@ -49,20 +49,23 @@ def arrow_tables(
     parts: Iterable[Sequence[Sequence[Any]]],
     kinds: Mapping[str, pa.DataType] = MappingProxyType({}),
 ) -> Iterator[pa.Table]:
-    """Yield parts of a database result as tables in which each column keeps one type.
-
-    The type is that in `kinds`, or else that of the first part. Columns that are entirely null in
-    the first part become text, decimals keep at least nine digits after the point, objects and
-    lists become JSON text. A later value that does not fit becomes text in a variant column, as in
-    dlt.
-    """
+    """Yield parts of a database result as tables, as `typed_table` makes them."""
     known = dict(kinds)
     for part in parts:
-        columns = dict(zip(names, zip(*part, strict=True), strict=True))
-        table: dict[str, pa.Array] = {}
-        for name, values in columns.items():
-            table |= _typed_columns(name, values, known)
-        yield pa.table(table)
+        yield typed_table(dict(zip(names, zip(*part, strict=True), strict=True)), known)
+
+
+def typed_table(columns: Mapping[str, Sequence[Any]], kinds: dict[str, pa.DataType]) -> pa.Table:
+    """Return columns of Python values as a table in which each has its type of `kinds`.
+
+    A column that is not in `kinds` gets the type of its values, and is added: text if all are null;
+    decimals keep at least nine digits after the point, objects and lists become JSON text. A value
+    that does not fit becomes text in a variant column, as in dlt.
+    """
+    table: dict[str, pa.Array] = {}
+    for name, values in columns.items():
+        table |= _typed_columns(name, values, kinds)
+    return pa.table(table)
 
 
 def _typed_columns(

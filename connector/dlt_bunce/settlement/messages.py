@@ -50,6 +50,13 @@ class Lookup:
 
 
 @dataclass(frozen=True)
+class FindHolders:
+    """A look-up of the customers who have the emails of these rows."""
+
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Pause:
     """A wait before the same rows are tried again, after so many tries."""
 
@@ -124,11 +131,22 @@ class LookupResult:
 
 
 @dataclass(frozen=True)
+class Holders:
+    """Who has the emails of rows: `others`, by id, None for a customer who is shown without one.
+
+    A row is missing where that cannot be looked up. `own` are rows whose own customer has it.
+    """
+
+    others: Mapping[int, Mapping[str | None, Match]]
+    own: Mapping[int, Match] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Resumed:
     """Whether to go on after a pause or a ping."""
 
     go_on: bool
 
 
-Step = Send | Lookup | Pause | Ping
-Answer = Accepted | Rejected | TooLarge | Blocked | Indeterminate | LookupResult | Resumed
+Step = Send | Lookup | FindHolders | Pause | Ping
+Answer = Accepted | Rejected | TooLarge | Blocked | Indeterminate | LookupResult | Holders | Resumed

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dlt_bunce.api.batch import Rows
-from dlt_bunce.api.lookup import customers_of
+from dlt_bunce.api.batch import Row, Rows
+from dlt_bunce.api.lookup import customers_of, id_of
 from dlt_bunce.api.reply import Reply
 from dlt_bunce.model import Verb
 from dlt_bunce.settlement.capabilities import is_about_the_account
@@ -17,6 +17,7 @@ from dlt_bunce.settlement.error_attribution import attribute
 from dlt_bunce.settlement.messages import (
     Accepted,
     Blocked,
+    Holders,
     Indeterminate,
     Kind,
     Match,
@@ -118,6 +119,23 @@ def matches(
         for i, row in zip(rows, sent, strict=True)
         if row.customer_id in customers
     }
+
+
+def holders(rows: Mapping[int, Row], found: Mapping[str, Sequence[Mapping[str, Any]]]) -> Holders:
+    """Compare rows with the customers `found` by their emails."""
+    own: dict[int, Match] = {}
+    others: dict[int, dict[str | None, Match]] = {}
+    for i, row in rows.items():
+        if row.email not in found:
+            continue
+        others[i] = {}
+        for customer in found[row.email]:
+            customer_id = id_of(customer)
+            if customer_id == row.customer_id:
+                own[i] = compare(row.content, customer)
+            else:
+                others[i][customer_id] = compare(row.content, customer)
+    return Holders(others, own)
 
 
 def gets_through(reply: Reply) -> bool:

@@ -10,9 +10,18 @@ from typing import Literal
 
 from dlt_bunce.model import Verb
 from dlt_bunce.settlement.capabilities import ApiCapabilities
-from dlt_bunce.settlement.messages import Answer, Lookup, LookupResult, Match, Reason, Step
+from dlt_bunce.settlement.messages import (
+    Answer,
+    FindHolders,
+    Holders,
+    Lookup,
+    LookupResult,
+    Match,
+    Reason,
+    Step,
+)
 from dlt_bunce.settlement.row_result import RowResult
-from dlt_bunce.settlement.row_state import RowStates, is_sure, same
+from dlt_bunce.settlement.row_state import RowStates, is_sure, not_linked, same
 from dlt_bunce.settlement.work_item import WorkItem, joined
 
 NO_REASONS: Mapping[int, Reason] = MappingProxyType({})
@@ -42,6 +51,9 @@ class Resolution:
     earlier request called taken, and its reasons; `lagging` are those of them that this run may
     have created. `probe`: look rows up before they are sent.
 
+    `linked`: rows that are sent as a customer whom Bunce has under another id. `link`: look for
+    the customer who has the email of a row that is called taken.
+
     With `hold`, rows that are called taken and that no look-up shows are left in `held`, to be
     looked up later. `stop` says why the load has to end, if it has to.
     """
@@ -56,8 +68,10 @@ class Resolution:
         indeterminate: Iterable[int] = (),
         taken: Mapping[int, Reason] = NO_REASONS,
         lagging: Iterable[int] = (),
+        linked: Iterable[int] = (),
         probe: bool = False,
         hold: bool = False,
+        link: bool = False,
     ) -> None:
         self._rows = range(count)
         self._verb: Verb = verb
@@ -69,11 +83,13 @@ class Resolution:
             overwrite=overwrite,
             indeterminate=indeterminate,
             lagging=lagging,
+            linked=linked,
             reasons=taken,
         )
         self._taken_before = list(taken)
         self._probe = probe
         self._hold = hold
+        self._link = link
         self._is_current = False
         self.held: set[int] = set()
         self.stop: Stop | None = None
@@ -176,6 +192,7 @@ class Resolution:
         again = bool(taken) and list(taken) == self._taken_before
         found = yield from (self._found(taken) if again else self._find(taken))
         following: Next = []
+        strangers: list[int] = []
         for i in taken:
             maybe_ours = i in states.indeterminate
             if found is not None and i in found:
@@ -183,7 +200,7 @@ class Resolution:
             elif found is not None and maybe_ours and not self._is_gone(i):
                 self.held.add(i)
             elif found is not None or (i in states.unknown and not maybe_ours):
-                states.reject([i], "email_taken")
+                strangers.append(i)
             elif self._overwrite and i not in states.switched:
                 # an update tells whether it is the customer that exists
                 following += states.switch([i], "create")
@@ -191,7 +208,42 @@ class Resolution:
                 states.settle([i], RowResult("created", "conflict"))
             else:
                 states.reject([i], "already_taken")
+        if strangers and self._link:
+            following += yield from self._find_holders(strangers)
+        else:
+            states.reject(strangers, "email_taken")
         return joined(following)
+
+    def _find_holders(self, rows: Sequence[int]) -> Steps:
+        """Find the one customer who has the email of each row, whom the row may be linked to."""
+        self.calls += 1
+        answer = yield FindHolders(tuple(rows))
+        if not isinstance(answer, Holders):
+            raise TypeError(answer)
+        states = self._states
+        following: Next = []
+        for i in rows:
+            holders = answer.others.get(i)
+            ids = [holder_id for holder_id in holders or () if holder_id is not None]
+            if i in answer.own:
+                # not shown by its id yet
+                following += states.mark_found(i, answer.own[i])
+            elif holders and len(holders) == len(ids) == 1:
+                states.settle([i], self._candidate(i, ids[0], holders[ids[0]]))
+            else:
+                states.reasons[i] = not_linked(states.reasons.get(i), _why(holders))
+                states.reject([i], "email_taken")
+        return following
+
+    def _candidate(self, i: int, holder_id: str, match: Match) -> RowResult:
+        said = self._states.reasons.get(i) or Reason("taken")
+        return RowResult(
+            "deferred",
+            message=said.text,
+            http_status=said.status,
+            content_matches=same(match),
+            holder_id=holder_id,
+        )
 
     def _is_gone(self, i: int) -> bool:
         """Whether a look-up that does not show a row means that the customer does not exist: what
@@ -219,3 +271,13 @@ class Resolution:
             raise TypeError(answer)
         self._is_current = answer.is_current
         return None if answer.matches is None else dict(answer.matches)
+
+
+def _why(holders: Mapping[str | None, Match] | None) -> str:
+    if holders is None:
+        return "customers cannot be looked up by this email"
+    if not holders:
+        return "a look-up shows no customer with this email"
+    if len(holders) > 1:
+        return "several customers in Bunce have this email"
+    return "the customer in Bunce has no id"

@@ -26,6 +26,7 @@ class RowStates:
         overwrite: bool,
         indeterminate: Iterable[int] = (),
         lagging: Iterable[int] = (),
+        linked: Iterable[int] = (),
         reasons: Mapping[int, Reason] = _NO_REASON,
     ) -> None:
         self._count = count
@@ -46,6 +47,7 @@ class RowStates:
         """Rows that have changed to the other operation."""
         self.unknown: set[int] = set()
         """Rows to be updated whose customer does not exist."""
+        self._linked = frozenset(linked)
 
     @property
     def results(self) -> list[RowResult]:
@@ -107,14 +109,25 @@ class RowStates:
         """Handle updates of customers that do not exist: no request has delivered them."""
         self.unknown.update(rows)
         self.indeterminate.difference_update(rows)
-        return self.switch(rows, "update")
+        self.settle(self._linked.intersection(rows), RowResult("deferred", link_lost=True))
+        return self.switch([i for i in rows if i not in self._linked], "update")
 
     def switch(self, rows: list[int], verb: Verb) -> list[WorkItem]:
-        """Change rows to the other operation, once; a row that neither takes is refused."""
-        self.reject([i for i in rows if i in self.switched], "refused")
-        fresh = tuple(i for i in rows if i not in self.switched)
+        """Change rows to the other operation, once; a row that neither takes is refused.
+
+        A linked row is refused at once: it would create a customer under an id that Bunce made.
+        """
+        final = self.switched | self._linked
+        self.reject([i for i in rows if i in final], "refused")
+        fresh = tuple(i for i in rows if i not in final)
         self.switched.update(fresh)
         return [WorkItem(fresh, "update" if verb == "create" else "create")] if fresh else []
+
+
+def not_linked(reason: Reason | None, why: str) -> Reason:
+    """Return what Bunce said of a row, and why the row is not linked to who has its email."""
+    said = reason or Reason("taken")
+    return said._replace(text=f"{said.text}; not linked: {why}".removeprefix("; "))
 
 
 def is_sure(match: Match) -> bool:

@@ -21,6 +21,8 @@ from dlt_bunce.settlement.messages import (
     Accepted,
     Answer,
     Blocked,
+    FindHolders,
+    Holders,
     Indeterminate,
     Lookup,
     LookupResult,
@@ -61,6 +63,9 @@ class Api(Protocol):
     def find(self, customer_ids: Sequence[str]) -> dict[str, dict[str, Any]] | None:
         """Return customers by id; None where customers cannot be looked up."""
 
+    def find_by_email(self, emails: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+        """Return everybody who has each email; one that cannot be looked up is left out."""
+
     def pause(self, reply: Reply, attempt: int) -> bool:
         """Wait before another try; return False to give up."""
 
@@ -68,7 +73,7 @@ class Api(Protocol):
 class Settlement:
     """Works off one batch. `run()` returns a result for every row, in their order.
 
-    See BatchResolver for `taken`, `lagging`, `probe`, and `hold`; `held` and `lagging` tell
+    See BatchResolver for `taken`, `lagging`, `probe`, `hold`, and `link`; `held` and `lagging` tell
     afterwards which rows are not settled but left to be looked up later. `control` is a
     customer who was created after all of the rows were sent: a look-up that shows it, with the
     content that was sent, is current.
@@ -87,6 +92,7 @@ class Settlement:
         lagging: Sequence[int] = (),
         probe: bool = False,
         hold: bool = False,
+        link: bool = False,
         control: Row | None = None,
         stopped: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -103,8 +109,10 @@ class Settlement:
             indeterminate=rows.indeterminate,
             taken=taken,
             lagging=lagging,
+            linked=rows.linked,
             probe=probe,
             hold=hold,
+            link=link,
         )
         self._control = control
         self.held_at = 0.0
@@ -161,6 +169,8 @@ class Settlement:
                 return self._send(step)
             case Lookup():
                 return self._look_up(step)
+            case FindHolders():
+                return self._find_holders(step)
             case Pause():
                 return Resumed(self._api.pause(self._last, step.tries))
             case Ping():
@@ -179,6 +189,11 @@ class Settlement:
         return LookupResult(
             replies.matches(sent, step.rows, found), is_current=self._is_current(found)
         )
+
+    def _find_holders(self, step: FindHolders) -> Holders:
+        rows = {i: self._rows[i] for i in step.rows}
+        found = self._api.find_by_email([row.email for row in rows.values()])
+        return replies.holders(rows, found)
 
     def _is_current(self, found: Mapping[str, Mapping[str, Any]]) -> bool:
         control = self._control

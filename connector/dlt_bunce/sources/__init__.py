@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dlt_bunce.sources.databases import from_database
 from dlt_bunce.sources.duckdb_files import from_duckdb
-from dlt_bunce.sources.files import from_csv, from_parquet
+from dlt_bunce.sources.files import Reading, from_csv, from_files, from_parquet
 from dlt_bunce.sources.locations import file_columns, limited, open_source
 from dlt_bunce.sources.ranges import Range
 from dlt_bunce.sources.shards import Shard, plan_shards, shard_source
@@ -19,11 +19,13 @@ from dlt_bunce.sources.sql import from_sql
 
 __all__ = [
     "Range",
+    "Reading",
     "Shard",
     "file_columns",
     "from_csv",
     "from_database",
     "from_duckdb",
+    "from_files",
     "from_parquet",
     "from_sql",
     "limited",

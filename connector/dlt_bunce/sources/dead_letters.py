@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 import dlt
+import pyarrow as pa
 
 
 @dlt.resource(name="dead_letters", primary_key="id", write_disposition="merge")
@@ -14,20 +14,30 @@ def dead_letters(
     store_url: str | None = None,
     account: str | None = None,
     status: str | None = None,
-) -> Iterator[list[dict[str, Any]]]:
-    """Yield the dead letters of an account, or those of one `status`, in pages of dicts.
+) -> Iterator[pa.Table]:
+    """Yield the dead letters of an account, or those of one `status`, as Arrow tables.
 
     `store_url` and `account` default to the settings, as for every load.
 
-    The columns are those of the table bunce_dead_letters; `source_row` and `payload` are JSON text.
+    The columns are those of the table bunce_dead_letters, each with its type even if it is empty;
+    `source_row`, `payload`, and `other_defects` are JSON text.
     """
     from dlt_bunce.destination.config_file import store_settings
     from dlt_bunce.store.database import Database
-    from dlt_bunce.store.dead_letter_query import Selection, pages
+    from dlt_bunce.store.dead_letter_query import Selection, tables
 
     store_url, account = store_settings(store_url, account)
     with Database(store_url, read_only=True) as db:
-        yield from pages(db, account, Selection(status=status))
+        for table in tables(db, account, Selection(status=status)):
+            yield table.cast(_with_times(table.schema))
+
+
+def _with_times(schema: pa.Schema) -> pa.Schema:
+    """Return the schema with timestamps for what the store keeps as text."""
+    moment = pa.timestamp("us", tz="UTC")
+    return pa.schema(
+        [field.with_type(moment) if field.name.endswith("_at") else field for field in schema]
+    )
 
 
 def count_open(pipeline: dlt.Pipeline, *, before: datetime | None = None) -> dict[str, int]:

@@ -3,7 +3,8 @@
 The bounds of the shards are stored once per plan, so no row can fall between two shards, whenever
 each of them starts, is repeated, or moves to another machine, and even if the source grows
 meanwhile. The shards of a table are ranges of its key; the first and the last are open. For files,
-every row group (or a CSV file as a whole) belongs to one shard by the file's number in the plan.
+every row group (or a file of another format as a whole)
+belongs to one shard by the file's number in the plan.
 """
 
 from __future__ import annotations
@@ -92,6 +93,7 @@ def shard_source(
     query: str | None = None,
     key: str | None = None,
     plan: str = "default",
+    reading: files.Reading = files.Reading(),  # noqa: B008, immutable
 ) -> DltResource:
     """Read the rows of one shard, such as 2/8, of a location that `open_source` supports.
 
@@ -105,7 +107,9 @@ def shard_source(
     split = _Split.of_source(location, shard.of, table=table, query=query, key=key)
     planned = _planned(pipeline, split, plan)
     if split.key is None:
-        return files.from_files(split.location, row_groups=_row_groups(shard, planned))
+        return files.from_files(
+            split.location, row_groups=_row_groups(shard, planned), reading=reading
+        )
     if shard.number > len(planned) + 1:
         return dlt.resource([], name=TABLE)
     edges = [None, *planned, None]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from dlt.extract import DltResource
 
+from dlt_bunce.errors import SourceError
 from dlt_bunce.records.plain import refuse_twice
 from dlt_bunce.records.rows import arrow_tables
 from dlt_bunce.sources.ranges import Query, Range, since
@@ -36,6 +38,7 @@ def from_sql(
 
     selection = Query(table, query)
     address = sa.make_url(with_driver(url))
+    _refuse_missing_file(address)
     name = resource_name(TABLE, address.host, address.database, table, query, incremental)
     if table is not None:
         return _from_table(address, table, incremental, ranges, name)
@@ -76,6 +79,15 @@ def _from_table(
     if key := [column.name for column in reflected.primary_key]:
         customers.apply_hints(primary_key=key)
     return customers
+
+
+def _refuse_missing_file(address: sa.URL) -> None:
+    """Raise SourceError for an SQLite file that does not exist: the driver would create it."""
+    database = address.database or ""
+    if address.get_backend_name() != "sqlite" or database.startswith(("file:", ":memory:")):
+        return
+    if database and not Path(database).is_file():
+        raise SourceError(f"SQLite file {database} does not exist.", remedy="Check the path.")
 
 
 def reflect(link: sa.Connection, table: str) -> sa.Table:

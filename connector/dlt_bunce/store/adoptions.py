@@ -16,21 +16,25 @@ ADOPTED = pa.schema(
     ]
 )
 
-_KNOWN = """
-SELECT COUNT(*) AS n FROM bunce_adopted AS i
-JOIN bunce_customers AS c ON c.account = $1 AND c.customer_id = i.customer_id
-"""
+# a customer that one of ours is linked to is in the ledger under our id
+_IS_LINKED = """EXISTS (SELECT 1 FROM bunce_links AS l WHERE l.account = $1
+  AND l.bunce_id = i.customer_id AND l.status = 'linked')"""
+
+_KNOWN = f"""
+SELECT COUNT(*) AS n FROM bunce_adopted AS i WHERE {_IS_LINKED} OR EXISTS (
+  SELECT 1 FROM bunce_customers AS c WHERE c.account = $1 AND c.customer_id = i.customer_id)
+"""  # noqa: S608, constants only
 
 # customers already in the ledger are left alone: the ledger knows what was sent, the listing only
 # what Bunce stored
-_ADOPT = """
+_ADOPT = f"""
 INSERT INTO bunce_customers
   (account, customer_id, fingerprint, confirmation, email_digest, delivered_at, fate,
-   run_number)
-SELECT $1, customer_id, fingerprint, 'lookup', email_digest, $2, 'adopted', $3
-FROM bunce_adopted WHERE true ORDER BY customer_id
+   run_number, listed)
+SELECT $1, customer_id, fingerprint, 'lookup', email_digest, $2, 'adopted', $3, 1
+FROM bunce_adopted AS i WHERE NOT {_IS_LINKED} ORDER BY customer_id
 ON CONFLICT (account, customer_id) DO NOTHING
-"""
+"""  # noqa: S608, constants only
 
 
 def position(db: Database, account: str) -> tuple[str | None, int]:

@@ -28,6 +28,11 @@ def utc_now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="microseconds")
 
 
+def as_utc(moment: datetime) -> str:
+    """Return a time with an offset in the format of `utc_now`."""
+    return moment.astimezone(timezone.utc).isoformat(timespec="microseconds")
+
+
 def utc_days_ago(days: int) -> str:
     """Return the time `days` days ago, in the format of `utc_now`."""
     moment = datetime.now(timezone.utc) - timedelta(days=days)

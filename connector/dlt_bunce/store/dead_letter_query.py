@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from itertools import product
 from typing import Any, Literal
 
+import pyarrow as pa
+
 from dlt_bunce.store.database import Database
 
 _PAGE = 1_000
+_PORTION = 10_000
+_IDS = 200_000
+"""Ids held in memory at a time: 5 MB."""
 _ID_DIGITS = 24
+_MOST_CUSTOMERS = 10_000
+"""Parameters of one statement: SQLite allows 32,766, Postgres 65,535."""
 STATUSES = ("open", "resolved", "superseded", "discarded")
+_TEXTS = "id account customer_id code field message other_defects stage source_row payload"
+_TEXTS += " fingerprint email_digest first_seen_at last_seen_at status resolved_at run_id batch_id"
+_TEXTS += " pipeline_name table_name"
+_NUMBERS = "http_status version attempts chunk run_number"
+SCHEMA = pa.schema(
+    [(name, pa.string()) for name in _TEXTS.split()]
+    + [(name, pa.int64()) for name in _NUMBERS.split()]
+)
+"""Every column of a dead letter, with its type: those of bunce_dead_letters."""
 Key = tuple[str, str]
 """A dead letter's place in time order: its (last_seen_at, id)."""
 Grouping = Literal["code", "field", "run_id", "pipeline_name", "status"]
@@ -24,10 +41,10 @@ Grouping = Literal["code", "field", "run_id", "pipeline_name", "status"]
 class Selection:
     """A filter on dead letters.
 
-    A dead letter must match every filter that is set; with several codes, fields, runs, or ids, it
-    must match one of each. `status=None` matches any status. An id may be given as a prefix.
-    `since` is inclusive and `until` exclusive; both compare with the time a dead letter was last
-    seen.
+    A dead letter must match every filter that is set; with several codes, fields, runs, customers,
+    or ids, it must match one of each. `status=None` matches any status. An id may be given as a
+    prefix. `since` is inclusive and `until` exclusive; both compare with the time a dead letter was
+    last seen.
     """
 
     status: str | None = "open"
@@ -35,6 +52,7 @@ class Selection:
     fields: Sequence[str] = ()
     run_ids: Sequence[str] = ()
     ids: Sequence[str] = ()
+    customer_ids: Sequence[str] = ()
     since: datetime | None = None
     until: datetime | None = None
 
@@ -52,6 +70,7 @@ class Selection:
             ("code", self.codes),
             ("field", self.fields),
             ("run_id", self.run_ids),
+            ("customer_id", self.customer_ids),
         ):
             if values:
                 terms.append(f"{column} IN ({', '.join(mark(value) for value in values)})")
@@ -81,14 +100,23 @@ class Selection:
         An index returns the dead letters of each part in time order.
         """
         return [
-            replace(self, status=status, codes=codes, fields=fields, run_ids=run_ids)
+            replace(portion, status=status, codes=codes, fields=fields, run_ids=run_ids)
             for status, codes, fields, run_ids in product(
                 STATUSES if self.status is None else (self.status,),
                 _singly(self.codes),
                 _singly(self.fields),
                 _singly(self.run_ids),
             )
+            for portion in self.portions()
         ]
+
+    def portions(self) -> list[Selection]:
+        """Split into selections with as many customers as one statement can take."""
+        ids = list(dict.fromkeys(self.customer_ids))
+        if len(ids) <= _MOST_CUSTOMERS:
+            return [self]
+        starts = range(0, len(ids), _MOST_CUSTOMERS)
+        return [replace(self, customer_ids=ids[n : n + _MOST_CUSTOMERS]) for n in starts]
 
 
 def _singly(values: Sequence[str]) -> list[tuple[str, ...]]:
@@ -98,19 +126,63 @@ def _singly(values: Sequence[str]) -> list[tuple[str, ...]]:
 def pages(
     db: Database, account: str, selection: Selection, *, size: int = _PAGE, columns: str = "*"
 ) -> Iterator[list[dict[str, Any]]]:
-    """Yield pages of the selected dead letters by id, an order that no status change disturbs."""
+    """Yield pages of the selected dead letters by id, an order that no status change disturbs.
+
+    A dead letter that no longer matches when its page is read is left out.
+    """
+    for table in _tables(db, account, selection, size, columns):
+        yield table.to_pylist()
+
+
+def tables(db: Database, account: str, selection: Selection) -> Iterator[pa.Table]:
+    """Yield the selected dead letters by id as tables of SCHEMA, an empty one if there are none.
+
+    Fifteen times as fast as `pages`, which makes a dict of each.
+    """
+    empty = True
+    for table in _tables(db, account, selection, _PORTION, ", ".join(SCHEMA.names)):
+        empty = False
+        yield table.cast(SCHEMA)
+    if empty:
+        yield SCHEMA.empty_table()
+
+
+def _tables(
+    db: Database, account: str, selection: Selection, size: int, columns: str
+) -> Iterator[pa.Table]:
+    for portion in selection.portions():
+        for ids in _ids(db, account, portion):
+            for start in range(0, len(ids), size):
+                chosen = replace(portion, ids=ids[start : start + size], customer_ids=())
+                where, parameters = chosen.where(account)
+                table = db.query(
+                    f"SELECT {columns} FROM bunce_dead_letters WHERE {where} ORDER BY id",  # noqa: S608
+                    parameters,
+                )
+                if table.num_rows:
+                    yield table
+
+
+def _ids(db: Database, account: str, selection: Selection) -> Iterator[list[str]]:
+    """Yield the ids of the selected dead letters in order.
+
+    Whole rows in this order would take a sort of all that match for every page.
+    """
     where, parameters = selection.where(account)
     after = ""
     while True:
-        rows = db.rows(
-            f"SELECT {columns} FROM bunce_dead_letters WHERE {where} "  # noqa: S608
-            f"AND id > ${len(parameters) + 1} ORDER BY id LIMIT {int(size)}",
+        ids = db.query(
+            f"SELECT id FROM bunce_dead_letters WHERE {where} "  # noqa: S608
+            f"AND id > ${len(parameters) + 1} ORDER BY id LIMIT {_IDS}",
             (*parameters, after),
-        )
-        if not rows:
+        ).column("id")
+        if not len(ids):
             return
-        yield rows
-        after = rows[-1]["id"]
+        found: list[str] = ids.to_pylist()
+        yield found
+        if len(found) < _IDS:
+            return
+        after = found[-1]
 
 
 def list_recent(
@@ -147,6 +219,20 @@ def list_recent(
     return found[:limit][::-1] if backward else found[:limit]
 
 
+def found_by(db: Database, account: str, text: str, *, limit: int) -> list[dict[str, Any]]:
+    """Return the dead letters, of any status, with an id that begins with `text`, or of the
+    customer with that id, most recently seen first.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    if re.fullmatch(f"[0-9a-f]{{4,{_ID_DIGITS}}}", text.lower()):
+        by_id = Selection(status=None, ids=[text.lower()])
+        found |= {one["id"]: one for one in list_recent(db, account, by_id, limit=limit)}
+    if text:
+        of_customer = Selection(status=None, customer_ids=[text])
+        found |= {one["id"]: one for one in list_recent(db, account, of_customer, limit=limit)}
+    return list(found.values())
+
+
 def count(db: Database, account: str, selection: Selection, *, most: int | None = None) -> int:
     """Count the selected dead letters; with `most`, stop counting there."""
     total = 0
@@ -180,13 +266,16 @@ def count_by(db: Database, account: str, selection: Selection, by: Grouping) -> 
 
     Dead letters without a value count under "".
     """
-    where, parameters = selection.where(account)
-    rows = db.rows(
-        f"SELECT COALESCE({by}, '') AS value, COUNT(*) AS n FROM bunce_dead_letters "  # noqa: S608
-        f"WHERE {where} GROUP BY {by} ORDER BY n DESC, value",
-        parameters,
-    )
-    return {row["value"]: row["n"] for row in rows}
+    counts: Counter[str] = Counter()
+    for portion in selection.portions():
+        where, parameters = portion.where(account)
+        rows = db.rows(
+            f"SELECT COALESCE({by}, '') AS value, COUNT(*) AS n FROM bunce_dead_letters "  # noqa: S608
+            f"WHERE {where} GROUP BY {by}",
+            parameters,
+        )
+        counts.update({row["value"]: row["n"] for row in rows})
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def open_by_code(db: Database, account: str, *, before: datetime | None = None) -> dict[str, int]:

@@ -32,16 +32,9 @@ LETTERS = pa.schema(
         ("email_digest", pa.string()),
         ("version", pa.int64()),
         ("chunk", pa.int64()),
+        ("other_defects", pa.string()),
     ]
 )
-# rows that correct a dead letter: letter_id is the dead letter they correct, own_id the dead letter
-# that the row would become as it reads now. A row that gave way to another row of its customer has
-# only letter_id.
-CORRECTED = pa.schema(
-    [(name, pa.string()) for name in ("letter_id", "own_id", "customer_id", "fingerprint")]
-    + [("version", pa.int64())]
-)
-
 _PORTION = 10_000
 """Dead letters that one transaction closes."""
 
@@ -49,9 +42,10 @@ _UPSERT = """
 INSERT INTO bunce_dead_letters AS d
   (id, account, customer_id, code, field, message, stage, http_status, source_row, payload,
    fingerprint, email_digest, version, attempts, first_seen_at, last_seen_at, status, run_id,
-   batch_id, chunk, pipeline_name, table_name, run_number)
+   batch_id, chunk, pipeline_name, table_name, run_number, other_defects)
 SELECT id, $1, customer_id, code, field, message, stage, http_status, source_row, payload,
-  fingerprint, email_digest, version, 1, $2, $2, 'open', $3, batch_id, chunk, $4, $5, $6
+  fingerprint, email_digest, version, 1, $2, $2, 'open', $3, batch_id, chunk, $4, $5, $6,
+  other_defects
 FROM bunce_letters WHERE true ORDER BY id
 ON CONFLICT (id) DO UPDATE SET
   code = excluded.code, field = excluded.field, message = excluded.message,
@@ -60,16 +54,31 @@ ON CONFLICT (id) DO UPDATE SET
   attempts = d.attempts + 1, last_seen_at = excluded.last_seen_at,
   status = 'open', resolved_at = NULL,
   run_id = excluded.run_id, batch_id = excluded.batch_id, chunk = excluded.chunk,
-  pipeline_name = excluded.pipeline_name, table_name = excluded.table_name
+  pipeline_name = excluded.pipeline_name, table_name = excluded.table_name,
+  other_defects = excluded.other_defects
 WHERE d.status NOT IN ('open', 'discarded') OR excluded.stage = 'api'
 """
+
+# The dead letters that exist already: read_before by this job, held since an earlier run, and the
+# same in all that writing them again would change. Writing a held row would rewrite four indexes.
+KNOWN = f"""
+SELECT d.id AS id, d.batch_id = l.batch_id AS read_before,
+  d.status IN ('open', 'discarded') AND d.batch_id <> l.batch_id AS held,
+  NOT EXISTS (SELECT 1 FROM bunce_dead_letters AS o WHERE o.account = $1
+    AND o.customer_id = d.customer_id AND o.status = 'open' AND o.id <> d.id)
+  AND NOT EXISTS (SELECT 1 FROM bunce_customers AS c WHERE c.account = $1
+    AND c.customer_id = d.customer_id
+    AND (c.rejected_fingerprint IS NULL OR c.rejected_fingerprint <> '' OR {ACCEPTED_SINCE}))
+  AS same
+FROM {{letters}} AS l JOIN bunce_dead_letters AS d ON d.id = l.id
+"""  # noqa: S608, constants only
 
 # the open dead letters of the customers in the temporary table n
 _BESIDE = """FROM {n} AS n JOIN bunce_dead_letters AS d
   ON d.account = $2 AND d.customer_id = n.customer_id AND d.status = 'open'"""
 # a later chunk of the same job may have been judged while this chunk's rows were in flight
 _LATER = "d.batch_id = $3 || '.' || d.chunk AND d.chunk > n.chunk"
-_CLOSE = "UPDATE bunce_dead_letters SET status = '{status}', resolved_at = $1 WHERE id IN ({ids})"
+CLOSE = "UPDATE bunce_dead_letters SET status = '{status}', resolved_at = $1 WHERE id IN ({ids})"
 
 
 def letter_id(account: str, customer_id: str | None, fingerprint: str) -> str:
@@ -82,9 +91,9 @@ def record_letters(db: Database, load_file: LoadFile, letters: pa.Table) -> dict
     """Write dead letters inside the caller's transaction.
 
     Returns how many rows count as `rejected` and how many as `held` (the same bad row has been open
-    or discarded since an earlier run). Of a customer's dead letters only the one for the last row
-    stays open; the others become `superseded`. Reading a chunk again does not change the status of
-    its dead letters.
+    or discarded since an earlier run); a held row writes nothing. Of a customer's dead letters only
+    the one for the last row stays open; the others become `superseded`. Reading a chunk again does
+    not change the status of its dead letters.
     """
     if not letters.num_rows:
         return {}
@@ -97,19 +106,45 @@ def record_letters(db: Database, load_file: LoadFile, letters: pa.Table) -> dict
     unique = {row["id"]: row for row in rows}
     _ingest(db, unique.values())
     known = db.rows(
-        "SELECT d.id AS id, d.batch_id = l.batch_id AS read_before, "
-        "d.status IN ('open', 'discarded') AND d.batch_id <> l.batch_id AS held "
-        "FROM bunce_letters AS l JOIN bunce_dead_letters AS d ON d.id = l.id "
-        "WHERE l.stage = 'normalize'"
+        KNOWN.format(letters="bunce_letters") + "WHERE l.stage = 'normalize'", (load_file.account,)
     )
     held = {row["id"] for row in known if row["held"]}
-    read_before = {row["id"] for row in known if row["read_before"]}
-    fresh = [row for letter, row in unique.items() if letter not in read_before]
+    may_skip = not load_file.is_replay
+    written = {
+        row["id"]
+        for row in known
+        if row["read_before"] or (may_skip and row["held"] and row["same"])
+    }
+    fresh = [row for letter, row in unique.items() if letter not in written]
     if fresh:
         _ingest(db, fresh)
         _write(db, load_file)
     held_rows = sum(row["id"] in held for row in rows)
     return {"rejected": len(rows) - held_rows, "held": held_rows}
+
+
+def held_again(db: Database, load_file: LoadFile, rejected: pa.Table, chunk: int) -> list[bool]:
+    """Return which rows (customer_id, fingerprint) of a chunk are held, with nothing to write.
+
+    For such a row, no dead letter needs to be made.
+    """
+    if load_file.is_replay or not rejected.num_rows:
+        return [False] * rejected.num_rows
+    pairs = zip(
+        rejected.column("customer_id").to_pylist(),
+        rejected.column("fingerprint").to_pylist(),
+        strict=True,
+    )
+    ids = [letter_id(load_file.account, *pair) for pair in pairs]
+    batches = pa.repeat(pa.scalar(load_file.batch_id(chunk)), len(ids))
+    db.ingest("bunce_rejected", pa.table({"id": pa.array(ids, pa.string()), "batch_id": batches}))
+    known = db.rows(
+        f"SELECT id FROM ({KNOWN.format(letters='bunce_rejected')}) AS known "  # noqa: S608
+        "WHERE held AND same",
+        (load_file.account,),
+    )
+    held = {row["id"] for row in known}
+    return [one in held for one in ids]
 
 
 def _write(db: Database, load_file: LoadFile) -> None:
@@ -124,11 +159,11 @@ def _write(db: Database, load_file: LoadFile) -> None:
     beside = _BESIDE.format(n="bunce_letters") + " AND d.id <> n.id"
     older = f"SELECT d.id {beside} WHERE NOT ({_LATER})"
     db.execute(
-        _CLOSE.format(status="superseded", ids=older), (now, load_file.account, load_file.name)
+        CLOSE.format(status="superseded", ids=older), (now, load_file.account, load_file.name)
     )
     # other dead letters still open for these customers come from later rows, so these are older
     db.execute(
-        _CLOSE.format(status="superseded", ids=f"SELECT n.id {beside}") + " AND status = 'open'",
+        CLOSE.format(status="superseded", ids=f"SELECT n.id {beside}") + " AND status = 'open'",
         (now, load_file.account),
     )
     # the last bad row could not be sent at all, so content that Bunce refused earlier is no longer
@@ -176,7 +211,7 @@ def resolve_letters(db: Database, load_file: LoadFile, settled: str) -> None:
     """
     ids = f"SELECT d.id {_BESIDE.format(n=settled)} WHERE NOT ({_LATER})"
     db.execute(
-        _CLOSE.format(status="resolved", ids=ids),
+        CLOSE.format(status="resolved", ids=ids),
         (utc_now(), load_file.account, load_file.name),
     )
     db.execute(
@@ -255,42 +290,3 @@ def close_unseen(db: Database, account: str, seen: Mapping[str, str], status: st
         "(SELECT s.last_seen_at FROM bunce_seen AS s WHERE s.id = bunce_dead_letters.id)",
         (status, utc_now(), account),
     )
-
-
-_DELIVERED = """SELECT n.letter_id FROM bunce_corrected AS n JOIN bunce_customers AS c
-  ON c.account = $2 AND c.customer_id = n.customer_id AND c.fingerprint = n.fingerprint
-  WHERE n.own_id <> n.letter_id"""
-_GAVE_WAY = f"""SELECT n.letter_id FROM bunce_corrected AS n WHERE n.own_id IS NULL
-  UNION SELECT n.letter_id FROM bunce_corrected AS n JOIN bunce_dead_letters AS o
-  ON o.id = n.own_id AND o.status IN ('open', 'discarded', 'superseded')
-  WHERE n.own_id <> n.letter_id
-  UNION SELECT n.letter_id FROM bunce_corrected AS n
-  JOIN bunce_dead_letters AS d ON d.id = n.letter_id AND d.account = $2
-  JOIN bunce_customers AS c ON c.account = $2 AND c.customer_id = n.customer_id
-  WHERE n.own_id <> n.letter_id AND ({ACCEPTED_SINCE} OR n.version < c.version)"""  # noqa: S608
-
-
-def close_corrected(db: Database, account: str, corrected: pa.Table) -> None:
-    """Close the open dead letters that settled rows (CORRECTED) correct.
-
-    A dead letter is resolved if Bunce has accepted the corrected row, and superseded if the row
-    gave way to another row or newer content, or became a dead letter of its own. A row that would
-    become the very dead letter that it corrects leaves it open.
-    """
-    db.ingest("bunce_corrected", corrected)
-    with db.transaction():
-        for status, ids in (("resolved", _DELIVERED), ("superseded", _GAVE_WAY)):
-            db.execute(
-                _CLOSE.format(status=status, ids=ids) + " AND account = $2 AND status = 'open'",
-                (utc_now(), account),
-            )
-        # the row may have been corrected in its id, so that its dead letter has another customer
-        db.execute(
-            "UPDATE bunce_customers SET rejected_fingerprint = NULL WHERE account = $1 "
-            "AND rejected_fingerprint IS NOT NULL AND customer_id IN (SELECT d.customer_id "
-            "FROM bunce_corrected AS n JOIN bunce_dead_letters AS d ON d.id = n.letter_id "
-            "WHERE d.account = $1) AND NOT EXISTS (SELECT 1 FROM bunce_dead_letters AS d "
-            "WHERE d.account = $1 AND d.customer_id = bunce_customers.customer_id "
-            "AND d.status IN ('open', 'discarded'))",
-            (account,),
-        )

@@ -19,7 +19,7 @@ class TableDescription:
 
 
 _ACCOUNT = "name of the workspace in the store, from the setting `account`"
-_RUN_ID = "dlt's load id; `replay-…` for a replay"
+_RUN_ID = "dlt's load id; `replay-…` for a replay, `attempt-…` if the run failed before it had one"
 _PIPELINE = "name of the dlt pipeline"
 _FATES: dict[str, str] = {
     fate: f"rows: {meaning}" for fate, meaning in FATE_MEANINGS.items() if fate in FATE_COLUMNS
@@ -72,6 +72,20 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "lease_until": "until when no other run may take it over, in milliseconds since "
                 "1970",
                 "run_number": "number of the run in which Bunce accepted it, in the order of runs",
+                "listed": "1 if only `adopt` has found the customer, and no load has read it yet",
+            },
+        ),
+        "bunce_links": TableDescription(
+            "Customers that Bunce has under another id: updates of `customer_id` go to `bunce_id`.",
+            {
+                "account": _ACCOUNT,
+                "customer_id": "the customer's id in the source",
+                "bunce_id": "the customer's id in Bunce",
+                "status": "`linked`; `ended` if the link proved wrong; `removed` if a person "
+                "removed it, after which these two are never linked again",
+                "linked_at": "when the link was made",
+                "ended_at": "when it ended or was removed",
+                "run_id": _RUN_ID + ", of the run that made it",
             },
         ),
         "bunce_dead_letters": TableDescription(
@@ -83,6 +97,8 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "code": "reject code",
                 "field": "the Bunce field at fault, if known",
                 "message": "what is wrong, without values of the row",
+                "other_defects": "the row's further defects, as a JSON list of code, field, and "
+                "message; null if there are none or Bunce rejected it",
                 "stage": "`normalize` if stopped before sending, `api` if rejected by Bunce",
                 "http_status": "HTTP status of Bunce's response",
                 "source_row": 'the row as read, as JSON; null if `dead_letter_rows = "keys"`',
@@ -91,15 +107,16 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "version": "version of the content, where a `version` column is mapped",
                 "attempts": "how often it was opened or rejected by Bunce",
                 "first_seen_at": "when it was first rejected",
-                "last_seen_at": "when it was last rejected",
+                "last_seen_at": "when it was last rejected; a run that only holds the row back "
+                "counts it as `held`, and changes nothing here",
                 "status": "`open`, `resolved`, `superseded`, or `discarded`",
                 "resolved_at": "when it was closed",
-                "run_id": _RUN_ID + ", of the run that last saw it",
+                "run_id": _RUN_ID + ", of the run that last rejected it",
                 "batch_id": "load file and chunk that it came from",
                 "pipeline_name": _PIPELINE,
                 "table_name": "name of the table in the pipeline",
                 "chunk": "chunk of the load file",
-                "run_number": "number of the run that last saw it, in the order of runs",
+                "run_number": "number of the run that last rejected it, in the order of runs",
                 "email_digest": "keyed digest of the email, for a row without an id",
             },
         ),
@@ -111,8 +128,9 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "account": _ACCOUNT,
                 "table_name": "name of the table in the pipeline",
                 "disposition": "`append` or `merge`",
-                "state": "`running` (also after the process was killed), `completed`, `failed`, or "
-                "`stopped`",
+                "state": "`running`, `completed`, `failed`, `stopped` by a signal, or "
+                "`interrupted`: its process ended without recording the outcome, which the next "
+                "run records",
                 "read": "rows read",
                 **_FATES,
                 "deferred": f"rows: {FATE_MEANINGS['deferred']}",
@@ -126,12 +144,20 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "slowest_answer_seconds": "seconds that the slowest response took",
                 "reject_codes": "rejected rows by reject code, as JSON",
                 "warnings": "rows by warning code, as JSON",
+                "linked": "customers that were linked to an id that Bunce already had",
                 "number": "place in the order of runs, independent of clocks",
+                "source": "name of the file, folder, or table that a command loaded, if any",
                 "version_median": "median of the run's first versions, for comparison with the "
                 "next run",
                 "by_name": "fields that were mapped by column name alone, as JSON",
                 "mapping": "source column of each field, as JSON",
-                "started_at": "time of the first job",
+                "error_class": "class of the error that ended the run",
+                "error": "why the run ended, in one line, without customer data",
+                "remedy": "what to do about it",
+                "process": "process id of the run and a digest of its machine",
+                "seen_at": "when the run was last seen in progress",
+                "expected": "rows to load by table, as JSON, where the files say how many",
+                "started_at": "time of the first job, or of a run that failed before it",
                 "ended_at": "when the run completed, failed, or was stopped",
             },
         ),
@@ -204,7 +230,7 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "version": "version of the state",
                 "engine_version": "version of the state's format",
                 "state": "the state, compressed by dlt",
-                "created_at": "when dlt created it",
+                "created_at": "when dlt created it, as dlt writes it: with a blank instead of T",
                 "version_hash": "hash of the state",
                 "account": _ACCOUNT,
             },

@@ -19,7 +19,7 @@ _LETTERS = pa.schema(
     ]
 )
 _COLUMNS = ", ".join(f"d.{name} AS {name}" for name in _LETTERS.names)
-PERSONAL = ("bunce_customers", "bunce_dead_letters")
+PERSONAL = ("bunce_customers", "bunce_dead_letters", "bunce_links")
 """The tables that contain a customer's id or row."""
 
 _LIVE = f"""
@@ -30,6 +30,11 @@ _LETTERS_OF = """
 DELETE FROM bunce_dead_letters WHERE account = $1 AND (
   customer_id IN (SELECT customer_id FROM bunce_erased)
   OR id IN (SELECT id FROM bunce_erased_letters)) RETURNING id
+"""
+_LINKS_OF = """
+DELETE FROM bunce_links WHERE account = $1 AND (
+  customer_id IN (SELECT customer_id FROM bunce_erased)
+  OR bunce_id IN (SELECT customer_id FROM bunce_erased))
 """
 _CUSTOMERS_OF = """
 DELETE FROM bunce_customers WHERE account = $1
@@ -117,6 +122,7 @@ def erase(db: Database, account: str, ids: Sequence[str], letters: Sequence[str]
     db.ingest("bunce_erased_letters", pa.table({"id": pa.array(letters, pa.string())}))
     with db.transaction():
         refuse_while_sending(db, account)
+        db.execute(_LINKS_OF, (account,))
         dead_letters = len(db.rows(_LETTERS_OF, (account,)))
         return Removed(len(db.rows(_CUSTOMERS_OF, (account,))), dead_letters)
 

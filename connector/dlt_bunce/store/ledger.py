@@ -17,27 +17,20 @@ import pyarrow.compute as pc
 
 from dlt_bunce.errors import StoreError
 from dlt_bunce.model import Traffic
-from dlt_bunce.store import runs, statements, verdicts
+from dlt_bunce.store import links, run_chunks, runs, statements, verdicts
 from dlt_bunce.store.database import Database, utc_now
-from dlt_bunce.store.dead_letters import record_letters, resolve_letters, resolve_nameless
+from dlt_bunce.store.dead_letters import (
+    held_again,
+    record_letters,
+    resolve_letters,
+    resolve_nameless,
+)
 from dlt_bunce.store.load_file import LoadFile
+from dlt_bunce.store.settled import SETTLED, adopted
 
 DEFAULT_LEASE_S = 180
 """Seconds that a claim protects a row unless it is renewed; a dead worker's rows wait this long."""
 
-# the columns of settle(): one row per customer whose fate is known now
-SETTLED = pa.schema(
-    [
-        ("customer_id", pa.string()),
-        ("fate", pa.string()),
-        ("confirmation", pa.string()),
-        ("fingerprint", pa.string()),
-        ("version", pa.int64()),
-        ("email_digest", pa.string()),
-        ("chunk", pa.int64()),
-        ("indeterminate", pa.int64()),
-    ]
-)
 _ANALYZED_AFTER = 5_000
 """Claims of a job after which the database's statistics are refreshed for the first time."""
 _NOTABLE = pa.schema([("customer_id", pa.string()), ("lost", pa.bool_())])
@@ -49,8 +42,9 @@ class Claim:
     """The rows of a chunk that this job has claimed and must send.
 
     `to_send` has the accepted columns plus `verb` (create, or update for a customer whose content
-    has changed) and `indeterminate` (bool: an earlier request may have delivered the row); `busy`
-    counts rows that another live run is sending.
+    has changed), `indeterminate` (bool: an earlier request may have delivered the row), and
+    `bunce_id` (the id in Bunce, for a customer that is linked); `busy` counts rows that another
+    live run is sending.
     """
 
     to_send: pa.Table
@@ -88,6 +82,7 @@ class Ledger:
         chunk: int,
         read: int,
         superseded: int,
+        held: int = 0,
         correcting: pa.Table | None = None,
         warnings: Mapping[str, int] | None = None,
         is_alone: bool = True,
@@ -95,9 +90,10 @@ class Ledger:
         """Count a chunk, record its `letters`, and commit the intent to send what must be sent.
 
         `accepted`, `superseded`, and `warnings` are as in records.Prepared; `letters` has the
-        LETTERS columns. `correcting` (row, customer_id, letter_id) lists accepted rows that correct
-        a dead letter; such a row is superseded if Bunce has accepted other content for its customer
-        since. Raises DuplicatesUnknown if not `is_alone` and the chunk has an effect.
+        LETTERS columns, without the rows that `held_again` found, which `held` counts.
+        `correcting` (row, customer_id, letter_id) lists accepted rows that correct a dead letter;
+        such a row is superseded if Bunce has accepted other content for its customer since. Raises
+        DuplicatesUnknown if not `is_alone` and the chunk has an effect.
         """
         load_file, db = self._load_file, self._db
         verdicts.ingest(db, accepted, correcting)
@@ -108,24 +104,36 @@ class Ledger:
                 "DELETE FROM bunce_leases WHERE claim_batch = $1", (load_file.claim_id(chunk),)
             )
             now = self._now()
+            waiting, ended = links.give_way(db, load_file.account, accepted, now)
             judged = verdicts.judge(
                 db, load_file, accepted, chunk=chunk, correcting=correcting, now=now
             )
+            judged = verdicts.with_busy(judged, waiting)
             fates = Counter(judged.column("verdict").to_pylist())
             fates["unchanged"] += accepted.num_rows - judged.num_rows
-            chunk_warnings = {**(warnings or {}), "mostly_superseded": fates["superseded"]}
+            chunk_warnings = {
+                **(warnings or {}),
+                "mostly_superseded": fates["superseded"],
+                "links_ended": ended,
+            }
             fates["superseded"] += superseded
             fates.update(record_letters(db, load_file, letters))
+            verdicts.note_met(db, load_file.account, judged, letters)
+            fates["held"] += held
             if load_file.disposition == "append":
                 fates["skipped"] += fates.pop("changed", 0)
             to_send = verdicts.to_send(accepted, judged, load_file.disposition)
+            to_send = links.with_bunce_ids(db, load_file.account, to_send)
             good_again = verdicts.good_again(accepted, judged, chunk, load_file.disposition)
             if not is_alone and (to_send.num_rows or good_again.num_rows or fates["rejected"]):
                 raise DuplicatesUnknown
+            if load_file.disposition == "append":
+                to_send, linked = verdicts.without_linked(to_send)
+                fates["adopted"] += self._adopt(linked, chunk)
             self._intend(to_send, chunk, now)
             self._resolve(good_again)
             busy = fates["busy"]
-            runs.put_chunk(db, load_file, chunk, read, fates, chunk_warnings)
+            run_chunks.put_chunk(db, load_file, chunk, read, fates, chunk_warnings)
         self._analyze(to_send.num_rows)
         return Claim(to_send, busy)
 
@@ -161,10 +169,7 @@ class Ledger:
                 db.ingest("bunce_settled", settled)
             present = set(settled.column("fate").to_pylist())
             if present & set(_ACCEPTED.to_pylist()):
-                db.execute(
-                    statements.ACCEPT,
-                    (load_file.account, utc_now(), load_file.name, load_file.number),
-                )
+                self._accept()
                 resolve_nameless(db, load_file.account)
                 accepted = settled.filter(pc.is_in(settled.column("fate"), _ACCEPTED))
                 self._resolve(accepted.filter(_shared(accepted, notable)))
@@ -178,13 +183,18 @@ class Ledger:
                     db.execute(statements.DEFER, (load_file.account, indeterminate))
             for chunk in done:
                 db.execute(statements.ARRIVED, (load_file.claim_id(chunk),))
-            runs.add_fates(db, load_file, settled)
+            run_chunks.add_fates(db, load_file, settled)
             runs.add_traffic(db, load_file, traffic)
 
+    def held_again(self, rejected: pa.Table, chunk: int) -> list[bool]:
+        """Return which rejected rows are held as before, so that they need no dead letter."""
+        return held_again(self._db, self._load_file, rejected, chunk)
+
     def renew(self, chunks: Sequence[int]) -> None:
-        """Extend the lease of chunks that are still being sent."""
+        """Extend the lease of chunks that are still being sent, and mark the run as in progress."""
         until = self._now() + self._lease_ms
         with self._db.transaction():
+            runs.mark_seen(self._db, self._load_file)
             for chunk in chunks:
                 self._db.execute(statements.RENEW, (self._load_file.claim_id(chunk), until))
 
@@ -208,6 +218,16 @@ class Ledger:
             for owner in owners:
                 self._db.execute(statements.END_CLAIMS, (owner,))
 
+    def link(self, candidates: pa.Table) -> dict[str, str]:
+        """Link customers to ids that Bunce has (CANDIDATES); return why not, by customer."""
+        self._index_emails()
+        return links.link(self._db, self._load_file.account, self._load_file.run_id, candidates)
+
+    def end_links(self, customer_ids: Sequence[str]) -> None:
+        """End the links of customers that this job has claimed and goes on to create."""
+        with self._db.transaction():
+            links.end(self._db, self._load_file.account, customer_ids, keep_claims=True)
+
     def emails_of_others(self, digests: dict[str, str]) -> set[str]:
         """Return the customers in `digests` whose email was delivered under another id.
 
@@ -215,16 +235,35 @@ class Ledger:
         """
         if not digests:
             return set()
-        if not self._emails_indexed:
-            # only needed where Bunce offers no lookup; a role that may not create an index reads
-            # the ledger instead
-            with contextlib.suppress(StoreError):
-                self._db.execute(statements.INDEX_EMAILS)
-            self._emails_indexed = True
+        self._index_emails()
         table = pa.table({"customer_id": list(digests), "email_digest": list(digests.values())})
         self._db.ingest("bunce_emails", table)
         found = self._db.query(statements.EMAILS_OF_OTHERS, (self._load_file.account,))
         return set(found.column("customer_id").to_pylist())
+
+    def _index_emails(self) -> None:
+        """Index the email digests, which few loads need.
+
+        A role that may not create an index reads the ledger instead.
+        """
+        if not self._emails_indexed:
+            with contextlib.suppress(StoreError):
+                self._db.execute(statements.INDEX_EMAILS)
+            self._emails_indexed = True
+
+    def _adopt(self, linked: pa.Table, chunk: int) -> int:
+        """Settle linked rows whose customer must not be changed; return how many."""
+        if not linked.num_rows:
+            return 0
+        self._db.ingest("bunce_settled", adopted(linked, chunk))
+        self._accept()
+        return int(linked.num_rows)
+
+    def _accept(self) -> None:
+        load_file = self._load_file
+        self._db.execute(
+            statements.ACCEPT, (load_file.account, utc_now(), load_file.name, load_file.number)
+        )
 
     def _intend(self, rows: pa.Table, chunk: int, now: int) -> None:
         if not rows.num_rows:

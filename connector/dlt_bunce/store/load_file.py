@@ -19,6 +19,10 @@ class LoadFile:
     letter_rows: str = "full"
     number: int = 0
     """The run's place in the order of runs, as assigned by `runs.begin`."""
+    is_replay: bool = False
+    """Whether its rows are dead letters: one that stays bad counts as seen again."""
+    source: str | None = None
+    """What is loaded, as people call it: the name of a file, folder, or table."""
     owner: str = field(default_factory=lambda: secrets.token_hex(8))
     """Who loads it (random): two folders may contain the same file, and both may be loaded."""
 

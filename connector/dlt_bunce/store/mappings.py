@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+
+import pyarrow as pa
 
 from dlt_bunce.store.database import Database
 
@@ -35,3 +38,15 @@ def mapping_of(db: Database, run_id: str, pipeline_name: str) -> dict[str, str |
     )
     mapping: dict[str, str | list[str]] = json.loads((rows[0]["mapping"] if rows else None) or "{}")
     return mapping
+
+
+def of_runs(db: Database, account: str, run_ids: Iterable[str]) -> dict[tuple[str, str], str]:
+    """Return the mappings that runs used, as JSON text by run id and pipeline name."""
+    table = pa.table({"run_id": pa.array(sorted(set(run_ids)), pa.string())})
+    db.ingest("bunce_chosen_runs", table)
+    rows = db.rows(
+        "SELECT run_id, pipeline_name, mapping FROM bunce_runs WHERE account = $1 "
+        "AND run_id IN (SELECT run_id FROM bunce_chosen_runs)",
+        (account,),
+    )
+    return {(row["run_id"], row["pipeline_name"]): row["mapping"] or "{}" for row in rows}

@@ -227,4 +227,51 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # for dead letters without a customer id: matches the customer once it arrives with an id
         "ALTER TABLE bunce_dead_letters ADD COLUMN email_digest TEXT",
     ),
+    (
+        # why a run failed: the class of the error, one line about it, and the remedy
+        "ALTER TABLE bunce_runs ADD COLUMN error_class TEXT",
+        "ALTER TABLE bunce_runs ADD COLUMN error TEXT",
+        "ALTER TABLE bunce_runs ADD COLUMN remedy TEXT",
+        # process and seen_at tell a run in progress from one whose process was killed
+        "ALTER TABLE bunce_runs ADD COLUMN process TEXT",
+        "ALTER TABLE bunce_runs ADD COLUMN seen_at TEXT",
+        # rows to load by table, as JSON, so that a failed run shows how many wait
+        "ALTER TABLE bunce_runs ADD COLUMN expected TEXT",
+        # the runs of a pipeline since its last completed one
+        """CREATE INDEX bunce_runs_pipeline
+            ON bunce_runs (account, pipeline_name, state, number)""",
+    ),
+    (
+        # the defects of a row after the first, as JSON
+        "ALTER TABLE bunce_dead_letters ADD COLUMN other_defects TEXT",
+        # open dead letters by code, for dashboards; counts only
+        """CREATE VIEW bunce_open_dead_letters AS
+            SELECT account, pipeline_name, table_name, code, field, COUNT(*) AS dead_letters,
+              MIN(first_seen_at) AS first_seen_at, MAX(last_seen_at) AS last_seen_at
+            FROM bunce_dead_letters WHERE status = 'open'
+            GROUP BY account, pipeline_name, table_name, code, field""",
+    ),
+    (
+        # what the run loads, as people call it; null where the pipeline has a name of its own
+        "ALTER TABLE bunce_runs ADD COLUMN source TEXT",
+    ),
+    (
+        # 1 for a customer that an adoption added and no row of the source has been met of
+        "ALTER TABLE bunce_customers ADD COLUMN listed BIGINT",
+        # customers whom Bunce has under another id, and links that have ended
+        """CREATE TABLE bunce_links (
+            account TEXT NOT NULL,
+            customer_id TEXT NOT NULL,
+            bunce_id TEXT NOT NULL,
+            status TEXT NOT NULL,
+            linked_at TEXT NOT NULL,
+            ended_at TEXT,
+            run_id TEXT,
+            PRIMARY KEY (account, customer_id, bunce_id))""",
+        """CREATE UNIQUE INDEX bunce_links_customer ON bunce_links (account, customer_id)
+            WHERE status = 'linked'""",
+        """CREATE UNIQUE INDEX bunce_links_bunce ON bunce_links (account, bunce_id)
+            WHERE status = 'linked'""",
+        "ALTER TABLE bunce_runs ADD COLUMN linked BIGINT NOT NULL DEFAULT 0",
+    ),
 )

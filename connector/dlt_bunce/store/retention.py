@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pyarrow as pa
+
 from dlt_bunce.store.database import Database
 
 CLOSED = ("resolved", "superseded", "discarded")
+_PORTION = 10_000
+"""Dead letters that one transaction deletes."""
 _NEVER = "9999"
 """Text that sorts after every timestamp."""
 _WHEN = "CASE WHEN status = 'open' THEN last_seen_at ELSE resolved_at END"
@@ -15,7 +19,7 @@ _WHEN = "CASE WHEN status = 'open' THEN last_seen_at ELSE resolved_at END"
 # is compared with it; the run of a dead letter stays because replays need its mapping; a run that
 # has not completed may still have files in a pipeline folder.
 _OLD_RUNS = """
-account = $1 AND state = 'completed' AND ended_at < $2
+account = $1 AND (state = 'completed' OR run_id LIKE 'attempt-%') AND ended_at < $2
   AND EXISTS (SELECT 1 FROM bunce_runs AS n WHERE n.account = $1 AND n.state = 'completed'
     AND n.pipeline_name = bunce_runs.pipeline_name AND n.number > bunce_runs.number
     AND COALESCE(n.table_name, '') = COALESCE(bunce_runs.table_name, '') AND n.read > 0)
@@ -30,23 +34,36 @@ def purge(
     """Delete dead letters that were closed (or, if open, last seen) before a time; return how many.
 
     `before` is ISO-8601 text in UTC; only dead letters with one of `statuses` are deleted. A row is
-    forgotten along with its dead letter: if it is read again, it is sent or rejected again.
+    forgotten along with its dead letter: if it is read again, it is sent or rejected again. Takes
+    one transaction for every 10,000, so that no load waits long; run it again if it is interrupted.
     """
+    total = 0
+    while ids := _portion(db, account, before, statuses):
+        db.ingest("bunce_chosen", pa.table({"id": pa.array(ids, pa.string())}))
+        with db.transaction():
+            db.execute(
+                "UPDATE bunce_customers SET rejected_fingerprint = NULL WHERE account = $1 "
+                "AND (customer_id, rejected_fingerprint) IN (SELECT customer_id, fingerprint "
+                "FROM bunce_dead_letters WHERE status IN ('open', 'discarded') "
+                "AND id IN (SELECT id FROM bunce_chosen))",
+                (account,),
+            )
+            purged = db.rows(
+                "DELETE FROM bunce_dead_letters WHERE id IN (SELECT id FROM bunce_chosen) "
+                "RETURNING id"
+            )
+        total += len(purged)
+    return total
+
+
+def _portion(db: Database, account: str, before: str, statuses: Sequence[str]) -> list[str]:
     marks = ", ".join(f"${number + 3}" for number in range(len(statuses)))
-    where = f"account = $1 AND status IN ({marks}) AND {_WHEN} < $2"
-    parameters = (account, before, *statuses)
-    with db.transaction():
-        db.execute(
-            "UPDATE bunce_customers SET rejected_fingerprint = NULL WHERE account = $1 "  # noqa: S608
-            "AND (customer_id, rejected_fingerprint) IN (SELECT customer_id, fingerprint "
-            f"FROM bunce_dead_letters WHERE {where} AND status IN ('open', 'discarded'))",
-            parameters,
-        )
-        purged = db.rows(
-            f"DELETE FROM bunce_dead_letters WHERE {where} RETURNING id",  # noqa: S608
-            parameters,
-        )
-    return len(purged)
+    rows = db.rows(
+        f"SELECT id FROM bunce_dead_letters WHERE account = $1 AND status IN ({marks}) "  # noqa: S608
+        f"AND {_WHEN} < $2 LIMIT {_PORTION}",
+        (account, before, *statuses),
+    )
+    return [row["id"] for row in rows]
 
 
 def retain(db: Database, account: str, *, since: str) -> None:

@@ -1,26 +1,34 @@
-"""Counts of runs: kept per chunk during a run, then summed into one row per run."""
+"""One row per run: begun by its first job, and closed with the sums of its chunks."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from dlt_bunce.model import FATES, RunSummary, Traffic
-from dlt_bunce.store.database import Database, utc_now
-from dlt_bunce.store.migrations import FATE_COLUMNS
+from dlt_bunce.model import FATES, Failure, RunSummary, Traffic
+from dlt_bunce.store import links
+from dlt_bunce.store.database import Database, as_utc, utc_now
+from dlt_bunce.store.processes import is_gone, this_process
+from dlt_bunce.store.run_chunks import sum_chunks, warnings_of
 
 if TYPE_CHECKING:
     from dlt_bunce.store.load_file import LoadFile
 
-_NEWEST = "COALESCE(number, 0) DESC, started_at DESC"
+NEWEST = "COALESCE(number, 0) DESC, started_at DESC"
 REPLAY = "replay-"
 """The prefix of the run ids of replays."""
+PROCESS_ENDED = Failure(
+    "ProcessEnded",
+    "The process ended without recording the outcome: it was killed, ran out of memory, or lost "
+    "the store.",
+    "Run the same command again; settled rows will not be sent again.",
+)
+"""Why a run is `interrupted`."""
 
 
 def begin(
@@ -31,18 +39,19 @@ def begin(
     `mapping` (field to source column) is stored for replays of the run's dead letters and for
     comparison with the next run; `by_name` lists the fields that were mapped by column name alone.
     """
-    number = latest_number(db) + 1
+    number, now = latest_number(db) + 1, utc_now()
     db.execute(
         "INSERT INTO bunce_runs (run_id, pipeline_name, account, table_name, disposition, state, "
-        "mapping, started_at, by_name, number) "
-        "VALUES ($1, $2, $3, $4, $5, 'running', $6, $7, $8, $9) "
+        "mapping, started_at, by_name, number, process, seen_at, source) "
+        "VALUES ($1, $2, $3, $4, $5, 'running', $6, $7, $8, $9, $10, $7, $11) "
         # a run of several tables has the first by name, whichever of them began
         "ON CONFLICT (run_id, pipeline_name) DO UPDATE SET state = 'running', "
         "mapping = excluded.mapping, by_name = excluded.by_name, ended_at = NULL, "
-        "number = excluded.number, "
+        "number = excluded.number, process = excluded.process, seen_at = excluded.seen_at, "
+        "disposition = excluded.disposition, error_class = NULL, error = NULL, remedy = NULL, "
         "table_name = CASE "
-        "WHEN excluded.table_name < bunce_runs.table_name THEN excluded.table_name "
-        "ELSE bunce_runs.table_name END",
+        "WHEN bunce_runs.table_name < excluded.table_name THEN bunce_runs.table_name "
+        "ELSE excluded.table_name END",
         (
             load_file.run_id,
             load_file.pipeline_name,
@@ -50,64 +59,41 @@ def begin(
             load_file.table_name,
             load_file.disposition,
             json.dumps(dict(mapping)),
-            utc_now(),
+            now,
             json.dumps(sorted(by_name)),
             number,
+            this_process(),
+            load_file.source,
         ),
     )
     return replace(load_file, number=number)
 
 
+def expect(db: Database, load_file: LoadFile, rows: Callable[[], int]) -> None:
+    """Record once how many rows the run's files of a table hold; `rows` counts them."""
+    chosen = "WHERE run_id = $1 AND pipeline_name = $2"
+    run = load_file.run_id, load_file.pipeline_name
+    stored = db.rows(f"SELECT expected FROM bunce_runs {chosen}", run)[0]["expected"]  # noqa: S608
+    if load_file.table_name in json.loads(stored or "{}"):
+        return
+    count = rows()
+    with db.transaction():
+        stored = db.rows(f"SELECT expected FROM bunce_runs {chosen}", run)[0]["expected"]  # noqa: S608
+        expected = json.loads(stored or "{}") | {load_file.table_name: count}
+        db.execute(f"UPDATE bunce_runs SET expected = $3 {chosen}", (*run, json.dumps(expected)))  # noqa: S608
+
+
+def mark_seen(db: Database, load_file: LoadFile) -> None:
+    """Record that the run's process is alive."""
+    db.execute(
+        "UPDATE bunce_runs SET seen_at = $1 WHERE run_id = $2 AND pipeline_name = $3",
+        (utc_now(), load_file.run_id, load_file.pipeline_name),
+    )
+
+
 def latest_number(db: Database) -> int:
     """Return the number of the run that began last."""
     return int(db.rows("SELECT COALESCE(MAX(number), 0) AS n FROM bunce_runs")[0]["n"])
-
-
-def is_begun(db: Database, run_id: str) -> bool:
-    """Return whether a run has claimed rows: only then can it have sent any."""
-    rows = db.rows("SELECT 1 AS n FROM bunce_run_chunks WHERE run_id = $1 LIMIT 1", (run_id,))
-    return bool(rows)
-
-
-def put_chunk(
-    db: Database,
-    load_file: LoadFile,
-    chunk: int,
-    read: int,
-    fates: Mapping[str, int],
-    warnings: Mapping[str, int],
-) -> None:
-    """Write a chunk's counts as known when it was read, replacing those of an earlier try."""
-    columns = ", ".join(FATE_COLUMNS)
-    marks = ", ".join(f"${i + 6}" for i in range(len(FATE_COLUMNS)))
-    updates = ", ".join(f"{c} = excluded.{c}" for c in ("read", "warnings", *FATE_COLUMNS))
-    db.execute(
-        f"INSERT INTO bunce_run_chunks (run_id, job, chunk, read, warnings, {columns}) "  # noqa: S608
-        f"VALUES ($1, $2, $3, $4, $5, {marks}) "
-        f"ON CONFLICT (run_id, job, chunk) DO UPDATE SET {updates}",
-        (
-            load_file.run_id,
-            load_file.job_id,
-            chunk,
-            read,
-            json.dumps(found) if (found := {c: n for c, n in warnings.items() if n}) else None,
-            *(fates.get(f, 0) for f in FATE_COLUMNS),
-        ),
-    )
-
-
-def add_fates(db: Database, load_file: LoadFile, settled: pa.Table) -> None:
-    """Add the fates of settled rows to the counts of their chunks; the rest stay deferred."""
-    pairs = zip(
-        settled.column("chunk").to_pylist(), settled.column("fate").to_pylist(), strict=True
-    )
-    for (chunk, fate), count in Counter(pairs).items():
-        if fate in FATE_COLUMNS:
-            db.execute(
-                f"UPDATE bunce_run_chunks SET {fate} = {fate} + $1 "  # noqa: S608
-                "WHERE run_id = $2 AND job = $3 AND chunk = $4",
-                (count, load_file.run_id, load_file.job_id, chunk),
-            )
 
 
 def add_traffic(db: Database, load_file: LoadFile, traffic: Traffic) -> None:
@@ -133,19 +119,23 @@ def add_traffic(db: Database, load_file: LoadFile, traffic: Traffic) -> None:
     )
 
 
-def job_counts(db: Database, load_file: LoadFile) -> dict[str, int]:
-    """Return the summed counts of a job's chunks: `read` and every fate, including `deferred`."""
-    return _sum(db, "WHERE run_id = $1 AND job = $2", (load_file.run_id, load_file.job_id))
-
-
 def finish(
-    db: Database, run_id: str, pipeline_name: str, account: str, state: str
+    db: Database,
+    run_id: str,
+    pipeline_name: str,
+    account: str,
+    state: str,
+    failure: Failure | None = None,
+    *,
+    started_at: str | None = None,
+    ended_at: str | None = None,
 ) -> dict[str, int]:
     """Sum the chunks into the run's row and close it; return the run's warnings (code to rows).
 
-    The row is written here if no job has written it.
+    The row is written here if no job has written it. Times are those of `utc_now`, and now by
+    default.
     """
-    totals = _sum(db, "WHERE run_id = $1", (run_id,))
+    totals = sum_chunks(db, run_id)
     codes = db.rows(
         "SELECT code, COUNT(*) AS n FROM bunce_dead_letters WHERE run_id = $1 AND account = $2 "
         "GROUP BY code ORDER BY code",
@@ -153,23 +143,26 @@ def finish(
     )
     now = utc_now()
     db.execute(
-        "INSERT INTO bunce_runs (run_id, pipeline_name, account, state, started_at) "
-        "VALUES ($1, $2, $3, $4, $5) ON CONFLICT (run_id, pipeline_name) DO NOTHING",
-        (run_id, pipeline_name, account, state, now),
+        "INSERT INTO bunce_runs (run_id, pipeline_name, account, state, started_at, number) "
+        "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (run_id, pipeline_name) DO NOTHING",
+        (run_id, pipeline_name, account, state, started_at or now, latest_number(db) + 1),
     )
-    names = ("read", *FATES)
-    sets = ", ".join(f"{name} = ${i + 7}" for i, name in enumerate(names))
-    warnings = _warnings(db, run_id, totals)
+    totals["linked"] = links.count(db, account, run_id=run_id)
+    names = ("read", *FATES, "linked")
+    sets = ", ".join(f"{name} = ${i + 10}" for i, name in enumerate(names))
+    warnings = warnings_of(db, run_id, totals)
     db.execute(
         f"UPDATE bunce_runs SET state = $1, ended_at = $2, reject_codes = $3, warnings = $4, "  # noqa: S608
-        f"{sets} WHERE run_id = $5 AND pipeline_name = $6",
+        f"error_class = $7, error = $8, remedy = $9, {sets} "
+        "WHERE run_id = $5 AND pipeline_name = $6",
         (
             state,
-            now,
+            ended_at or now,
             json.dumps({row["code"]: row["n"] for row in codes}),
             json.dumps(warnings),
             run_id,
             pipeline_name,
+            *((failure.error_class, failure.error, failure.remedy) if failure else (None,) * 3),
             *(totals[name] for name in names),
         ),
     )
@@ -182,10 +175,14 @@ def summaries(
     *,
     run_ids: Iterable[str] | None = None,
     pipeline_name: str | None = None,
+    since: datetime | None = None,
     limit: int = 20,
 ) -> list[RunSummary]:
-    """Return at most `limit` runs of an account, newest first."""
+    """Return at most `limit` runs of an account, newest first, that began at `since` or later."""
     where, parameters = "account = $1", [account]
+    if since is not None:
+        parameters.append(as_utc(since))
+        where += f" AND started_at >= ${len(parameters)}"
     if pipeline_name is not None:
         parameters.append(pipeline_name)
         where += f" AND pipeline_name = ${len(parameters)}"
@@ -194,75 +191,25 @@ def summaries(
         where += " AND run_id IN (SELECT run_id FROM bunce_chosen_runs)"
     rows = db.rows(
         f"SELECT * FROM bunce_runs WHERE {where} "  # noqa: S608
-        f"ORDER BY {_NEWEST}, run_id DESC LIMIT {int(limit)}",
+        f"ORDER BY {NEWEST}, run_id DESC LIMIT {int(limit)}",
         parameters,
     )
-    return [_summary(row) for row in rows]
+    return [_summary(current(db, row)) for row in rows]
 
 
-def mean_answer_s(db: Database, account: str) -> float | None:
-    """Return the mean response time in seconds of the last run that sent customers."""
-    rows = db.rows(
-        "SELECT answer_seconds / requests AS mean FROM bunce_runs "  # noqa: S608
-        f"WHERE account = $1 AND bulk_requests > 0 ORDER BY {_NEWEST} LIMIT 1",
-        (account,),
-    )
-    return float(rows[0]["mean"]) if rows else None
+def current(db: Database, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the row of a run with its counts so far, and as `interrupted` if its process is gone.
 
-
-def last_read(
-    db: Database, account: str, pipeline_name: str, run_ids: Sequence[str] = ()
-) -> int | None:
-    """Return how many rows the last completed run read, not counting replays and empty runs.
-
-    With `run_ids`, the run must be older than all of them, and of the same table as the newest of
-    them. Returns None if there is no such run.
+    The row of a run that has ended is returned unchanged.
     """
-    where = (
-        "account = $1 AND pipeline_name = $2 AND state = 'completed' AND read > 0 "
-        "AND run_id NOT LIKE $3"
-    )
-    if run_ids:
-        db.ingest("bunce_chosen_runs", pa.table({"run_id": pa.array(run_ids, pa.string())}))
-        ours = (
-            "FROM bunce_runs WHERE account = $1 AND pipeline_name = $2 "
-            "AND run_id IN (SELECT run_id FROM bunce_chosen_runs)"
-        )
-        where += (
-            " AND (COALESCE(number, 0), started_at) < "
-            f"(SELECT COALESCE(number, 0), started_at {ours} ORDER BY 1, 2 LIMIT 1)"
-            # a run that read nothing may have no table
-            f" AND table_name = COALESCE((SELECT table_name {ours} AND table_name IS NOT NULL "
-            f"ORDER BY {_NEWEST} LIMIT 1), table_name)"
-        )
-    rows = db.rows(
-        f"SELECT read FROM bunce_runs WHERE {where} "  # noqa: S608
-        f"ORDER BY {_NEWEST}, run_id DESC LIMIT 1",
-        (account, pipeline_name, f"{REPLAY}%"),
-    )
-    return int(rows[0]["read"]) if rows else None
-
-
-def _warnings(db: Database, run_id: str, totals: Mapping[str, int]) -> dict[str, int]:
-    rows = db.rows(
-        "SELECT warnings FROM bunce_run_chunks WHERE run_id = $1 AND warnings IS NOT NULL",
-        (run_id,),
-    )
-    found: Counter[str] = Counter()
-    for row in rows:
-        found.update(json.loads(row["warnings"]))
-    found["skipped_changes"] = totals["skipped"]
-    if found["mostly_superseded"] <= totals["read"] / 2:
-        del found["mostly_superseded"]
-    return {code: count for code, count in sorted(found.items()) if count}
-
-
-def _sum(db: Database, where: str, parameters: tuple[object, ...]) -> dict[str, int]:
-    sums = ", ".join(f"CAST(SUM({c}) AS BIGINT) AS {c}" for c in ("read", *FATE_COLUMNS))
-    row = db.rows(f"SELECT {sums} FROM bunce_run_chunks {where}", parameters)[0]  # noqa: S608
-    counts = {name: int(row[name] or 0) for name in ("read", *FATE_COLUMNS)}
-    counts["deferred"] = counts["read"] - sum(counts[fate] for fate in FATE_COLUMNS)
-    return counts
+    if row["state"] != "running":
+        return dict(row)
+    counts = sum_chunks(db, row["run_id"])
+    if not is_gone(row["process"], row["seen_at"]):
+        return {**row, **counts}
+    ended = {"state": "interrupted", "ended_at": row["seen_at"] or row["started_at"]}
+    why = {name: getattr(PROCESS_ENDED, name) for name in ("error_class", "error", "remedy")}
+    return {**row, **counts, **ended, **why}
 
 
 def _summary(row: dict[str, Any]) -> RunSummary:
@@ -271,13 +218,18 @@ def _summary(row: dict[str, Any]) -> RunSummary:
     return RunSummary(
         run_id=row["run_id"],
         pipeline_name=row["pipeline_name"],
+        source=row["source"],
         disposition=row["disposition"],
         state=row["state"],
+        error=" ".join(filter(None, (row["error"], row["remedy"]))) or None,
+        error_class=row["error_class"],
+        remedy=row["remedy"],
         read=row["read"],
         requests=row["requests"],
         bulk_requests=row["bulk_requests"],
         lookups=row["lookups"],
         retries=row["retries"],
+        linked=row["linked"],
         seconds=seconds.total_seconds(),
         reject_codes=json.loads(row["reject_codes"] or "{}"),
         warnings=json.loads(row["warnings"] or "{}"),

@@ -41,12 +41,19 @@ SELECT i.row AS row,
     ELSE 'changed'
   END AS verdict,
   CASE WHEN {_INDETERMINATE} THEN 1 ELSE 0 END AS indeterminate,
-  CASE WHEN c.rejected_fingerprint IS NOT NULL THEN 1 ELSE 0 END AS had_letter
+  CASE WHEN c.rejected_fingerprint IS NOT NULL THEN 1 ELSE 0 END AS had_letter,
+  CASE WHEN c.listed = 1 THEN 1 ELSE 0 END AS listed
 FROM bunce_incoming AS i
 LEFT JOIN bunce_customers AS c ON c.account = $5 AND c.customer_id = i.customer_id
 WHERE c.fingerprint IS NULL OR c.fingerprint <> i.fingerprint OR c.job = $1
-  OR c.claim_batch IS NOT NULL OR c.rejected_fingerprint IS NOT NULL
+  OR c.claim_batch IS NOT NULL OR c.rejected_fingerprint IS NOT NULL OR c.listed = 1
 """  # noqa: S608, constants only
+
+# Note that a row of the source has been met of customers that an adoption added.
+MET = """
+UPDATE bunce_customers SET listed = NULL WHERE account = $1 AND listed = 1
+  AND customer_id IN (SELECT customer_id FROM {rows})
+"""
 
 # Count an account's customers: all, delivered, and those that may be on the wire.
 COUNT_CUSTOMERS = f"""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -15,6 +17,7 @@ _VERDICTS = pa.schema(
         ("verdict", pa.string()),
         ("indeterminate", pa.int64()),
         ("had_letter", pa.int64()),
+        ("listed", pa.int64()),
     ]
 )
 
@@ -63,6 +66,34 @@ def judge(
     gives_way = pc.and_(sendable, pc.is_in(verdicts.column("row"), late))
     judged = pc.if_else(gives_way, "superseded", given)
     return verdicts.set_column(1, _VERDICTS.field("verdict"), judged)
+
+
+def note_met(db: Database, account: str, verdicts: pa.Table, letters: pa.Table) -> None:
+    """Note that the source has rows of customers whom only an adoption had added."""
+    if pc.any(pc.equal(verdicts.column("listed"), 1)).as_py():
+        db.execute(statements.MET.format(rows="bunce_incoming"), (account,))
+    if letters.num_rows:
+        db.execute(statements.MET.format(rows="bunce_letters"), (account,))
+
+
+def with_busy(verdicts: pa.Table, rows: Collection[int]) -> pa.Table:
+    """Return the verdicts with these rows, if they would be sent, left for later."""
+    if not rows:
+        return verdicts
+    given = verdicts.column("verdict")
+    waiting = pc.and_(
+        pc.is_in(given, pa.array(["new", "changed"])),
+        pc.is_in(verdicts.column("row"), pa.array(sorted(rows), pa.int64())),
+    )
+    return verdicts.set_column(1, _VERDICTS.field("verdict"), pc.if_else(waiting, "busy", given))
+
+
+def without_linked(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Divide rows to send into those that are not linked, and those that are."""
+    if rows.column("bunce_id").null_count == rows.num_rows:
+        return rows, rows.slice(0, 0)
+    linked = pc.is_valid(rows.column("bunce_id"))
+    return rows.filter(pc.invert(linked)), rows.filter(linked)
 
 
 def to_send(accepted: pa.Table, verdicts: pa.Table, disposition: str) -> pa.Table:

@@ -3,8 +3,10 @@
 Listening on loopback keeps other machines out, but not other users of this machine or other sites
 in the same browser. A random token in the sign-in address, replaced by a cookie, keeps the users
 out. SameSite=Strict on the cookie, a second token in every form, and a check of the Host header
-(against DNS rebinding) keep the sites out. It is a token rather than a password so that nobody has
-to choose one, and it expires with the process.
+(against DNS rebinding) keep the sites out. A browser shares cookies between all ports of an
+address, so a server of another user could be given the cookie: on Linux, a connection must also
+come from a process of the user who started the workbench. It is a token rather than a password so
+that nobody has to choose one, and it expires with the process.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dlt_bunce.workbench.error_page import ErrorPage, error_page
+from dlt_bunce.workbench.peer import own_users, user_of
 
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -43,6 +46,7 @@ class Auth:
     start: str = field(default_factory=_token, repr=False)
     session: str = field(default_factory=_token, repr=False)
     form: str = field(default_factory=_token, repr=False)
+    users: frozenset[int] = field(default_factory=own_users)
 
     @property
     def address(self) -> str:
@@ -96,6 +100,12 @@ class Guarded:
         if not self.auth.is_host(headers.get("host", "")):
             return ErrorPage(
                 421, "Wrong host", "This server accepts only 127.0.0.1 and localhost as its host."
+            )
+        client = scope.get("client")
+        user = user_of(client[1], self.auth.port) if client else None
+        if user is not None and self.auth.users and user not in self.auth.users:
+            return ErrorPage(
+                403, "Another user", "The workbench answers only the user who started it."
             )
         if scope["path"] in {"/start", "/style.css"}:
             return None

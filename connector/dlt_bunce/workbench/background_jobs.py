@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -78,6 +78,15 @@ def replayed(client: BunceClient, selection: Selection) -> Figures:
     if result.without_row:
         counts["without a stored row"] = result.without_row
     return counts | {"requests": result.summary.requests}
+
+
+def corrected(client: BunceClient, letter_id: str, changes: Mapping[str, str | None]) -> Figures:
+    """Send the corrected row of a dead letter; return its fate and the number of requests."""
+    from dlt_bunce.operations.replay import correct
+
+    summary = correct(client, letter_id, changes)
+    fates = {str(fate): n for fate, n in summary.fates.items() if n}
+    return fates | {"requests": summary.requests}
 
 
 def discarded(store_url: str, account: str, selection: Selection) -> Figures:

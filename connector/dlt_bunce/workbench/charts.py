@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,10 +14,15 @@ from dlt_bunce.store.history import Run, rejects
 
 MAX_BARS = 40
 """Runs per chart; the bars of more would be too narrow to tell apart."""
+NARROW_BARS = 12
+"""Runs per chart on a phone."""
 _MAX_CODES = 6
 _SVG = "http://www.w3.org/2000/svg"
-_SIZE = (600, 240)
-_LABELS = 6
+_SIZE, _NARROW_SIZE = (600, 240), (320, 220)
+_MARGIN = 44
+"""Half of the longest label, which is centered below the newest bar."""
+_LABEL_WIDTH = 54
+"""Width of a date; a date with a time takes twice as much."""
 _DAYS = 3
 
 Values = Sequence[float | None]
@@ -45,13 +51,16 @@ class Series:
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart with its legend; `svg` is markup that is safe to put into a page."""
+    """A chart with its legend; `svg` is markup that is safe to put into a page, `narrow` the same
+    for phones, with the newest runs only.
+    """
 
     key: str
     title: str
     note: str
     series: Sequence[Series]
     svg: str
+    narrow: str
 
 
 def charts(runs: Sequence[Run], requests_per_minute: int) -> list[Chart]:
@@ -121,41 +130,63 @@ def _drawn(
     stacked: bool = True,
     unit: str = "",
 ) -> Chart:
-    pygal = drawing_library()
-
     def formatted(value: float) -> str:
-        return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:,.2g}"
+        text = f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:,.2g}"
+        return text + unit
 
-    # for runs over several days, the labels omit the time of day
-    over_days = (runs[-1].started_at - runs[0].started_at).days > _DAYS
+    def svg(size: tuple[int, int], most: int, suffix: str) -> str:
+        newest = [Series(line.name, line.color, line.values[-most:]) for line in series]
+        summary = _summary(runs[-most:], newest, formatted)
+        drawing = _svg(size, runs[-most:], newest, formatted, stacked=stacked)
+        return _styled(drawing, key + suffix, title, summary, runs[-most:], newest, size[0])
+
+    wide, narrow = svg(_SIZE, MAX_BARS, ""), svg(_NARROW_SIZE, NARROW_BARS, "-narrow")
+    return Chart(key, title, note, series, wide, narrow)
+
+
+def _svg(
+    size: tuple[int, int],
+    runs: Sequence[Run],
+    series: Sequence[Series],
+    formatted: Callable[[float], str],
+    *,
+    stacked: bool,
+) -> str:
+    pygal = drawing_library()
     kind = pygal.StackedBar if stacked else pygal.Bar
     chart = kind(
         js=[],
         no_prefix=True,
         disable_xml_declaration=True,
-        width=_SIZE[0],
-        height=_SIZE[1],
+        width=size[0],
+        height=size[1],
         margin=8,
-        margin_right=24,
+        margin_right=_MARGIN,
         show_legend=False,
-        show_minor_x_labels=False,
         show_minor_y_labels=False,
         y_labels_major_count=5,
-        x_labels_major_count=min(len(runs), _LABELS if over_days else _LABELS // 2),
         truncate_label=-1,
         zero=0,
         range=None if _any(series) else (0, 1),
-        value_formatter=lambda value: formatted(value) + unit,
+        value_formatter=formatted,
         style=pygal.style.Style(label_font_size=12, major_label_font_size=12),
     )
-    chart.x_labels = [
-        run.started_at.strftime("%d %b" if over_days else "%d %b %H:%M") for run in runs
-    ]
+    # places for now: two runs may have started at the same minute
+    chart.x_labels = [str(place) for place in range(len(runs))]
     for line in series:
         chart.add(line.name, list(line.values))
-    summary = _summary(runs, series, lambda value: formatted(value) + unit)
-    svg = _styled(chart.render(is_unicode=True), key, title, summary, series)
-    return Chart(key, title, note, series, svg)
+    return str(chart.render(is_unicode=True))
+
+
+def _labels(runs: Sequence[Run], width: int) -> dict[str, str]:
+    """Return the labels to show, by place: as many as fit side by side, always the newest run's."""
+    # for runs over several days, the labels omit the time of day
+    over_days = (runs[-1].started_at - runs[0].started_at).days > _DAYS
+    text = "%d %b" if over_days else "%d %b %H:%M"
+    most = (width - 2 * _MARGIN) // (_LABEL_WIDTH if over_days else 2 * _LABEL_WIDTH)
+    step = math.ceil(len(runs) / most)
+    places = range(len(runs) - 1, -1, -step)
+    return {str(place): runs[place].started_at.strftime(text) for place in places}
 
 
 def _any(series: Sequence[Series]) -> bool:
@@ -175,7 +206,15 @@ def _summary(
     )
 
 
-def _styled(text: str, key: str, title: str, summary: str, series: Sequence[Series]) -> str:
+def _styled(
+    text: str,
+    key: str,
+    title: str,
+    summary: str,
+    runs: Sequence[Run],
+    series: Sequence[Series],
+    width: int,
+) -> str:
     """Replace pygal's styles and scripts by classes of the style sheet and a text description."""
     root = ET.fromstring(text)  # noqa: S314, generated by pygal above
     colors = {f"color-{i}": line.color for i, line in enumerate(series)}
@@ -184,7 +223,9 @@ def _styled(text: str, key: str, title: str, summary: str, series: Sequence[Seri
         classes = parent.get("class", "").split()
         name = next((names[css] for css in classes if css in names), None)
         if name is not None:
-            _name_bars(parent, name)
+            _name_bars(parent, name, runs)
+        if classes[:2] == ["axis", "x"]:
+            _label_bars(parent, _labels(runs, width))
         if classes:
             parent.set("class", " ".join(colors.get(css, css) for css in classes))
         for attribute in ("id", "style"):
@@ -214,7 +255,7 @@ def _title(root: ET.Element) -> ET.Element | None:
     )
 
 
-def _name_bars(series: ET.Element, name: str) -> None:
+def _name_bars(series: ET.Element, name: str, runs: Sequence[Run]) -> None:
     """Give each bar a title, which browsers show as a tooltip."""
     for bar in series.iter(f"{{{_SVG}}}g"):
         if bar.get("class") != "bar":
@@ -222,6 +263,16 @@ def _name_bars(series: ET.Element, name: str) -> None:
         texts: Mapping[str, str] = {
             child.get("class", ""): child.text or "" for child in bar if child.tag.endswith("desc")
         }
+        run = runs[int(texts["x_label"])]
         title = ET.Element(f"{{{_SVG}}}title")
-        title.text = f"{texts.get('x_label', '')}: {texts.get('value', '')} {name}"
+        title.text = f"{run.name}, {run.started_at:%d %b %H:%M}: {texts.get('value', '')} {name}"
         bar.insert(0, title)
+
+
+def _label_bars(axis: ET.Element, labels: Mapping[str, str]) -> None:
+    """Replace the places below the bars by labels, where there is one."""
+    for guides in axis:
+        for label in guides.findall(f"{{{_SVG}}}text"):
+            label.text = labels.get(label.text or "")
+            if label.text is None:
+                guides.remove(label)

@@ -13,19 +13,40 @@ _ALWAYS = (
 )  # fmt: skip
 
 
+LISTED = (
+    "id, status, code, field, stage, customer_id, message, attempts, last_seen_at, pipeline_name, "
+    "run_id"
+)
+"""Columns of a dead letter in a list."""
+
+
+def listed(letter: Mapping[str, Any], *, values: bool) -> dict[str, Any]:
+    """Return a dead letter for a list, masked like `shown`."""
+    return dict(letter) | _described(letter, values=values)
+
+
 def shown(letter: Mapping[str, Any], *, values: bool) -> dict[str, Any]:
     """Return the dead letter with its row as pairs of column and value.
 
     Without `values`, everything that may contain customer data is masked here, out of reach of the
     templates: the customer id, the values of the row and of the payload, and Bunce's message.
     """
-    quotes = letter["stage"] == "api"
     return {name: letter[name] for name in _ALWAYS} | {
         "values": values,
-        "customer_id": _masked(letter["customer_id"], values=values),
-        "message": _masked(letter["message"], values=values or not quotes),
+        # messages of this package contain no values
+        "other_defects": json.loads(letter["other_defects"] or "[]"),
+        **_described(letter, values=values),
         "row": _pairs(letter["source_row"], values=values),
         "payload": _pairs(letter["payload"], values=values),
+    }
+
+
+def _described(letter: Mapping[str, Any], *, values: bool) -> dict[str, Any]:
+    """Return who the row is about and what is wrong with it; Bunce's messages quote values."""
+    quotes = letter["stage"] == "api"
+    return {
+        "customer_id": _masked(letter["customer_id"], values=values),
+        "message": _masked(letter["message"], values=values or not quotes),
     }
 
 
@@ -42,4 +63,6 @@ def _pairs(text: str | None, *, values: bool) -> list[tuple[str, str]] | None:
 
 
 def _as_text(value: Any) -> str:
+    if value is None:
+        return ""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

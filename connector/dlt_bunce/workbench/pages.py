@@ -12,7 +12,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from dlt_bunce.model import FATE_MEANINGS
 from dlt_bunce.reject_codes import REJECT_CODES
+from dlt_bunce.run_warnings import WARNINGS
 
 _NONE = "\N{EN DASH}"
 
@@ -46,12 +48,16 @@ def _environment() -> Environment:
     environment.filters |= {
         "amount": amount,
         "duration": duration,
+        "minute": minute,
         "moment": moment,
+        "plain": lambda text: text.replace("`", ""),
         "share": share,
         "size": size,
     }
     environment.globals |= {
+        "fate_meanings": FATE_MEANINGS,
         "reject_codes": REJECT_CODES,
+        "warnings": WARNINGS,
         "style": lambda: Markup(style_sheet()),  # noqa: S704, a file of this package
         "policy": policy_of_file,
     }
@@ -90,6 +96,11 @@ def size(count: int) -> str:
             break
         value /= 1000
     return f"{value:,.0f} {unit}" if value >= 10 or unit == "B" else f"{value:.1f} {unit}"
+
+
+def minute(value: datetime | str) -> str:
+    """Format a time in UTC, to the minute."""
+    return moment(value)[:-3]
 
 
 def moment(value: datetime | str | None) -> str:

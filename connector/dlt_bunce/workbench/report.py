@@ -7,12 +7,22 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from dlt_bunce.model import FATES, Fate
+from dlt_bunce.model import Fate
 from dlt_bunce.store.history import Run, rejects
+from dlt_bunce.store.runs import REPLAY
 from dlt_bunce.workbench.charts import MAX_BARS, Chart, charts
 from dlt_bunce.workbench.pages import render
 
 _DELIVERED: tuple[Fate, ...] = ("created", "updated", "adopted")
+_FAILED = ("failed", "interrupted")
+_COLUMNS: dict[str, tuple[Fate, ...]] = {
+    "Delivered": _DELIVERED,
+    "Unchanged": ("unchanged",),
+    "Rejected": ("rejected",),
+    "Held": ("held",),
+    "Not sent": ("skipped", "superseded"),
+    "Deferred": ("deferred",),
+}
 
 
 @dataclass(frozen=True)
@@ -31,14 +41,27 @@ class Report:
         return charts(self.runs, self.requests_per_minute)
 
     @property
-    def fates(self) -> list[Fate]:
-        """The fates that occur in any of the runs."""
-        return [fate for fate in FATES if any(run.fates[fate] for run in self.runs)]
+    def columns(self) -> dict[str, tuple[Fate, ...]]:
+        """The columns of rows that are not empty: a heading, and the fates to add up."""
+        return {
+            name: fates
+            for name, fates in _COLUMNS.items()
+            if any(run.count(fates) for run in self.runs)
+        }
 
     @property
     def codes(self) -> dict[str, int]:
         """Rows rejected in all runs by code, the most frequent first."""
         return rejects(self.runs)
+
+    @property
+    def _latest(self) -> list[Run]:
+        """The newest completed run of each pipeline."""
+        found: dict[str, Run] = {}
+        for run in self.runs:
+            if run.state == "completed" and run.read and not run.run_id.startswith(REPLAY):
+                found.setdefault(run.pipeline_name, run)
+        return list(found.values())
 
     @property
     def totals(self) -> dict[str, Any]:
@@ -50,10 +73,11 @@ class Report:
         used = sum(run.requests for run, budget in zip(runs, budgets, strict=True) if budget)
         return {
             "read": sum(run.read for run in runs),
-            "delivered": sum(run.fates[fate] for run in runs for fate in _DELIVERED),
+            "delivered": sum(run.count(_DELIVERED) for run in runs),
             "rejected": sum(run.fates["rejected"] for run in runs),
-            "held": sum(run.fates["held"] for run in runs),
-            "failed": sum(run.state == "failed" for run in runs),
+            # the same rows are held by every run, so those of the latest runs are all of them
+            "held": sum(run.fates["held"] for run in self._latest),
+            "failed": sum(run.state in _FAILED for run in runs),
             "requests": requests,
             "budget_share": used / total_budget if total_budget else None,
             "mean_answer_seconds": sum(r.answer_seconds for r in runs) / requests

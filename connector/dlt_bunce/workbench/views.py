@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,16 +20,25 @@ from dlt_bunce.store.dead_letter_query import (
     Selection,
     count,
     count_by_code,
+    found_by,
     list_recent,
     pages,
 )
-from dlt_bunce.store.history import history
+from dlt_bunce.store.history import Run, find, history
 from dlt_bunce.workbench.auth import Auth, same
-from dlt_bunce.workbench.background_jobs import BackgroundJobs, Figures, discarded, replayed
+from dlt_bunce.workbench.background_jobs import (
+    BackgroundJobs,
+    Figures,
+    corrected,
+    discarded,
+    replayed,
+)
 from dlt_bunce.workbench.bulk_actions import bulk_action_of
+from dlt_bunce.workbench.corrections import changes_of
 from dlt_bunce.workbench.error_page import ErrorPage
-from dlt_bunce.workbench.filters import ANY, check_id, filter_of, key_of, key_text
-from dlt_bunce.workbench.masking import shown
+from dlt_bunce.workbench.filters import ANY, Given, check_id, filter_of, key_of, key_text
+from dlt_bunce.workbench.link_page import links_shown
+from dlt_bunce.workbench.masking import LISTED, listed, shown
 from dlt_bunce.workbench.pages import render, style_sheet
 from dlt_bunce.workbench.report import Report
 
@@ -38,11 +47,12 @@ if TYPE_CHECKING:
 
     from dlt_bunce.destination.client import BunceClient
 
-RUNS = 100
+RUNS = 25
+"""Runs on a page."""
+MAX_PAGES = 1_000_000
 PAGE = 50
 COUNTED = 10_000
 """Dead letters counted for a page; if there are more, it shows "10,000+"."""
-_COLUMNS = "id, status, code, field, attempts, last_seen_at, pipeline_name, run_id"
 _WAIT_S = 10.0
 """Seconds that a job's page waits for its end before it reports that the job is running."""
 
@@ -87,23 +97,59 @@ class Views:
         """Return the style sheet."""
         return Response(style_sheet(), media_type="text/css")
 
-    async def runs(self, _request: Request) -> Response:
-        """Show the report, with links to the dead letters."""
+    async def runs(self, request: Request) -> Response:
+        """Show the runs, newest first, with their totals and charts."""
+        page = _page_number(request.query_params.get("page", "1"))
 
         def build() -> str:
-            store = self.store
-            with store.read() as db:
-                found = history(db, store.account, limit=RUNS)
-            report = Report(store.account, found, store.requests_per_minute)
-            return self._page("runs.html", "/", report=report)
+            with self.store.read() as db:
+                offset = (page - 1) * RUNS
+                found = history(db, self.store.account, limit=RUNS + 1, offset=offset)
+            return self._page(
+                "runs.html",
+                "/",
+                report=self._report(found[:RUNS]),
+                page=page,
+                more=len(found) > RUNS,
+            )
 
         return HTMLResponse(await run_in_threadpool(build))
 
+    async def links(self, _request: Request) -> Response:
+        """Show the newest links, with their ids masked."""
+        return await self._links(values=False)
+
+    async def link_values(self, request: Request) -> Response:
+        """Show the newest links with their ids; only the form can request this, not a link."""
+        await self._form(request)
+        return await self._links(values=True)
+
+    async def run(self, request: Request) -> Response:
+        """Show everything that is recorded about one run."""
+
+        def build() -> str:
+            with self.store.read() as db:
+                found = find(db, self.store.account, [request.path_params["run_id"]])
+            if not found:
+                raise ErrorPage(404, "Unknown run", "It may have been purged.")
+            return self._page("run.html", "/", report=self._report(found))
+
+        return HTMLResponse(await run_in_threadpool(build))
+
+    def _report(self, runs: Sequence[Run]) -> Report:
+        return Report(self.store.account, runs, self.store.requests_per_minute)
+
     async def letters(self, request: Request) -> Response:
         """Show a page of the dead letters that match the filter, newest first."""
-        query = request.query_params
-        chosen = filter_of(query)
-        before, after = key_of(query, "before"), key_of(query, "after")
+        return await self._letters(request.query_params, values=False)
+
+    async def letters_with_values(self, request: Request) -> Response:
+        """Show the same page with customer ids and Bunce's messages; only a form can request it."""
+        return await self._letters(await self._form(request), values=True)
+
+    async def _letters(self, given: Given, *, values: bool) -> Response:
+        chosen = filter_of(given)
+        before, after = key_of(given, "before"), key_of(given, "after")
 
         def build() -> str:
             account, selection = self.store.account, chosen.selection
@@ -116,19 +162,23 @@ class Views:
                     before=before,
                     after=after,
                     limit=PAGE + 1,
-                    columns=_COLUMNS,
+                    columns=LISTED,
                 )
                 matching = count(db, account, selection, most=COUNTED + 1)
                 codes = count_by_code(db, account, any_code, REJECT_CODES, most=COUNTED + 1)
-            more = len(found) > PAGE
-            rows = found[-PAGE:] if after else found[:PAGE]
+                more = len(found) > PAGE
+                rows = found[-PAGE:] if after else found[:PAGE]
+                runs = find(db, account, {row["run_id"] for row in rows if row["run_id"]})
             older = bool(rows) and (more or after is not None)
             newer = bool(rows) and (before is not None or (more and after is not None))
             return self._page(
                 "letters.html",
                 "/letters",
                 filter=chosen,
-                letters=rows,
+                letters=[listed(row, values=values) for row in rows],
+                runs={run.run_id: run.name for run in runs},
+                values=values,
+                place={name: given[name] for name in ("before", "after") if name in given},
                 count=matching,
                 counted=COUNTED,
                 codes=codes,
@@ -148,6 +198,40 @@ class Views:
         """Show one dead letter with its values; only the form can request this, not a link."""
         await self._form(request)
         return await self._letter(request, values=True)
+
+    async def correct(self, request: Request) -> Response:
+        """Send the row of a dead letter with the values of the form that differ from its own."""
+        form = await self._form(request)
+        letter_id = check_id(request.path_params["letter_id"])
+        store, changes = self.store, changes_of(form)
+        if not changes:
+            raise ErrorPage(409, "Nothing is changed", "Go back and correct a value.")
+
+        def send() -> Figures:
+            return corrected(store.client(), letter_id, changes)
+
+        job = self.jobs.start("correction", f"/letters/{letter_id}", send)
+        return RedirectResponse(f"/orders/{job.number}", 303)
+
+    async def find(self, request: Request) -> Response:
+        """Find dead letters by their own id or their customer's, which stays out of the URL."""
+        form = await self._form(request)
+        text = str(form.get("id", "")).strip()
+
+        def build() -> Response:
+            with self.store.read() as db:
+                found = found_by(db, self.store.account, text, limit=PAGE)
+            if not found:
+                raise ErrorPage(
+                    404,
+                    "Nothing found",
+                    "No dead letter has this id, and no customer with this id has one.",
+                )
+            if len(found) == 1:
+                return RedirectResponse(f"/letters/{found[0]['id']}", 303)
+            return HTMLResponse(self._page("found.html", "/letters", letters=found))
+
+        return await run_in_threadpool(build)
 
     async def confirm(self, request: Request) -> Response:
         """Show what is about to happen, and to how many dead letters."""
@@ -196,6 +280,13 @@ class Views:
         )
         return HTMLResponse(page)
 
+    async def _links(self, *, values: bool) -> Response:
+        def build() -> str:
+            found = links_shown(self.store.url, self.store.account, values=values)
+            return self._page("links.html", "/links", **found)
+
+        return HTMLResponse(await run_in_threadpool(build))
+
     async def _letter(self, request: Request, *, values: bool) -> Response:
         letter_id = check_id(request.path_params["letter_id"])
 
@@ -229,3 +320,10 @@ class Views:
             running=self.jobs.running,
             **values,
         )
+
+
+def _page_number(text: str) -> int:
+    """Parse the number of a page of runs. Raises ErrorPage."""
+    if not (text.isdecimal() and 0 < int(text) < MAX_PAGES):
+        raise ErrorPage(400, "Unknown page", "Start again from the newest runs.")
+    return int(text)

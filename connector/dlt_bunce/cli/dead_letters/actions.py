@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -27,10 +26,14 @@ if TYPE_CHECKING:
     metavar="FIELD=COLUMN",
     help="Column for a Bunce field; may be repeated.",
 )
+@click.option("--all", "everything", is_flag=True, help="Replay every open dead letter.")
+@options.link_option
 @options.store_options
 def replay_letters(
     selection: Selection,
     maps: tuple[str, ...],
+    on_email_taken: str | None,
+    everything: bool,
     store_url: str | None,
     account: str | None,
     as_json: bool,
@@ -47,8 +50,9 @@ def replay_letters(
         from dlt_bunce.operations.replay import replay
 
         mapping = parse_maps(maps)
+        _ask_for_all(selection, everything, "replay", store_url, account)
         store_of(selection, store_url, account)
-        client = options.client(store_url=store_url, account=account)
+        client = options.client(store_url=store_url, account=account, on_email_taken=on_email_taken)
         replayed = replay(client, selection=selection, mapping=mapping)
         if as_json:
             output.as_json(replayed.summary.as_dict() | {"without_row": replayed.without_row})
@@ -59,6 +63,25 @@ def replay_letters(
                 f"Skipped {output.counted(replayed.without_row, 'dead letter')} without a stored "
                 'row, written with dead_letter_rows = "keys". Load their source again.'
             )
+
+
+def _ask_for_all(
+    selection: Selection, everything: bool, action: str, store_url: str | None, account: str | None
+) -> None:
+    """Ask on a terminal before every open dead letter is chosen; raise UsageError without one."""
+    from dlt_bunce.store.database import Database
+    from dlt_bunce.store.dead_letter_query import Selection, count
+
+    if selection != Selection() or everything:
+        return
+    remedy = "Pass a filter such as --customer, --id, or --code, or --all."
+    if not options.can_ask():
+        raise UsageError("No dead letters selected.", remedy=remedy)
+    url, name = options.store_settings(store_url, account)
+    with Database(url, read_only=True) as db:
+        found = output.counted(count(db, name, selection), "open dead letter")
+    question = f"{action.capitalize()} all {found} of account {name}?"
+    click.confirm(question, abort=True, err=True)
 
 
 @click.command("discard")
@@ -78,14 +101,9 @@ def discard_letters(
     """
     with reported():
         from dlt_bunce.store.database import Database
-        from dlt_bunce.store.dead_letter_query import Selection
         from dlt_bunce.store.dead_letters import discard
 
-        if selection == Selection() and not everything:
-            raise UsageError(
-                "No dead letters selected.",
-                remedy="Pass a filter such as --id or --code, or --all.",
-            )
+        _ask_for_all(selection, everything, "discard", store_url, account)
         url, name = store_of(selection, store_url, account)
         with Database(url) as db:
             count = discard(db, name, selection)
@@ -136,7 +154,7 @@ def purge_letters(
         with Database(url, read_only=True):
             pass  # raises if there is no store
         if not yes:
-            if not sys.stdin.isatty():
+            if not options.can_ask():
                 raise UsageError(options.NO_TERMINAL, remedy="Pass --yes.")
             question = (
                 f"Delete every dead letter of account {name} that is {' or '.join(chosen)} and "

@@ -12,6 +12,7 @@ import click
 from dlt_bunce.cli import options, output
 from dlt_bunce.cli.dead_letters.filters import filters, pages_of, store_of
 from dlt_bunce.cli.failures import reported
+from dlt_bunce.cli.printable import echo
 from dlt_bunce.records.instructions import options as mapping_options
 
 if TYPE_CHECKING:
@@ -74,25 +75,32 @@ def export(
         is_csv = file.suffix.lower() == ".csv"
         load = _load(file, written, store_url, account) if is_csv and written.letters else None
         if as_json:
-            extra = {"load": load, "without_row": written.without_row} if is_csv else {}
+            extra = (
+                {"load": load, "without_row": written.without_row, "too_long": written.too_long}
+                if is_csv
+                else {}
+            )
             output.as_json({"file": str(file), "dead_letters": written.letters} | extra)
             return
         count = output.counted(written.letters, "dead letter")
-        click.echo(f"Wrote {count} to {file}. The file contains personal data.")
+        echo(f"Wrote {count} to {file}. The file contains personal data.")
         if written.without_row:
-            click.echo(
+            echo(
                 f"Left out {output.counted(written.without_row, 'dead letter')} without a stored "
                 'row, written with dead_letter_rows = "keys". Correct them at the source.'
             )
+        if written.too_long:
+            echo(
+                f"Left out {output.counted(written.too_long, 'dead letter')} with a row too long "
+                "for CSV (over 4 MB). Correct them at the source."
+            )
         if written.renamed:
-            click.echo(
+            echo(
                 "The runs mapped columns differently, so the columns are named after Bunce's "
                 "fields. To keep the source's column names, export one run at a time with --run."
             )
         if load:
-            click.echo(
-                f"Correct the cells, save the file as CSV (UTF-8), and load it with:\n  {load}"
-            )
+            echo(f"Correct the cells, save the file as CSV (UTF-8), and load it with:\n  {load}")
 
 
 def _load(file: Path, written: Spreadsheet, store_url: str | None, account: str | None) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from dlt_bunce.cli import options
+from dlt_bunce.cli.failures import reported
 from dlt_bunce.errors import UsageError
 from dlt_bunce.records.schema import FIELDS
 from dlt_bunce.reject_codes import REJECT_CODES
@@ -117,6 +119,14 @@ _FILTERS = (
         help="Only this id or id prefix; may be repeated.",
     ),
 )
+_CUSTOMER = click.option(
+    "--customer",
+    "customers",
+    multiple=True,
+    metavar="ID",
+    help="Only this customer's dead letters; may be repeated. @FILE reads ids from a file: one per "
+    "line, or the customer_id column of a .csv or .parquet.",
+)
 _STATUS = click.option(
     "--status",
     type=click.Choice([*STATUSES, "all"]),
@@ -142,6 +152,7 @@ def filters(*, status: bool) -> Callable[[Callable[..., None]], Callable[..., No
             until: datetime | None,
             run_ids: tuple[str, ...],
             ids: tuple[str, ...],
+            customers: tuple[str, ...],
             status: str = "open",
             **others: Any,
         ) -> None:
@@ -151,22 +162,49 @@ def filters(*, status: bool) -> Callable[[Callable[..., None]], Callable[..., No
                 raise click.UsageError(
                     "--since must be before --until, or no dead letter can match."
                 )
+            with reported():
+                ids_of_customers = customer_ids(customers)
             selection = Selection(
                 status=None if status == "all" else status,
                 codes=codes,
                 fields=fields,
                 run_ids=run_ids,
                 ids=ids,
+                customer_ids=tuple(ids_of_customers),
                 since=since,
                 until=until,
             )
             function(selection=selection, **others)
 
-        for option in reversed((*_FILTERS, _STATUS) if status else _FILTERS):
+        for option in reversed((*_FILTERS, _CUSTOMER, *([_STATUS] if status else []))):
             option(chosen)
         return chosen
 
     return decorate
+
+
+def customer_ids(given: Sequence[str]) -> list[str]:
+    """Return the customer ids of --customer, with those of the files that begin with @.
+
+    Raises UsageError for an empty id, which would otherwise select everything, and for a file
+    without ids.
+    """
+    found: list[str] = []
+    for text in given:
+        ids = _ids_in(Path(text[1:])) if text.startswith("@") else [text.strip()]
+        if not all(ids) or not ids:
+            raise UsageError(
+                f"{text[1:]} contains no customer ids." if ids == [] else "--customer is empty.",
+                remedy="Pass an id, or @FILE with one id per line.",
+            )
+        found += ids
+    return found
+
+
+def _ids_in(file: Path) -> list[str]:
+    from dlt_bunce.cli.id_files import ids_in
+
+    return ids_in(file, None)
 
 
 def store_of(selection: Selection, store_url: str | None, account: str | None) -> tuple[str, str]:

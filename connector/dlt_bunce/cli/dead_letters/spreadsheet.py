@@ -20,6 +20,7 @@ from dlt_bunce.records.cells import LETTER_ID, PREFIX, marked, texts_of
 from dlt_bunce.records.mapping import VERSION, resolve_mapping
 from dlt_bunce.records.schema import FIELDS, ColumnNames, listed, names_of
 from dlt_bunce.reject_codes import REJECT_CODES
+from dlt_bunce.sources.csv_files import MAX_ROW_BYTES
 
 _FRONT = [LETTER_ID, *(PREFIX + name for name in ("code", "field", "message", "remedy"))]
 _ROWS = 1_000
@@ -33,13 +34,15 @@ Mappings = Callable[[str, str], Mapping[str, ColumnNames]]
 class Spreadsheet:
     """What was written.
 
-    `without_row` counts dead letters left out because they hold no row. `mapping` is what `load`
+    `without_row` counts dead letters left out because they hold no row, `too_long` those whose row
+    `load` could not read back from CSV. `mapping` is what `load`
     needs to read the file back: field or "version" to column. `renamed` is true when the runs of
     the dead letters mapped columns differently, so that columns are named after Bunce's fields.
     """
 
     letters: int = 0
     without_row: int = 0
+    too_long: int = 0
     mapping: dict[str, ColumnNames] = field(default_factory=dict)
     renamed: bool = False
 
@@ -67,8 +70,12 @@ def writing(
                     runs[run], columns[run] = dict(mapping_of(*run)), {}
                 fields = {column: names[0] for column, names in _fields(runs[run]).items()}
                 cells = texts_of(letter["source_row"], letter["code"], fields)
+                about = _about(letter)
+                if _bytes_of([*about, *cells.values()]) > MAX_ROW_BYTES:
+                    written.too_long += 1
+                    continue
                 columns[run].update(dict.fromkeys(cells))
-                waiting.write(json.dumps([_about(letter), run, cells]) + "\n")
+                waiting.write(json.dumps([about, run, cells]) + "\n")
                 written.letters += 1
 
         yield put
@@ -90,6 +97,11 @@ def _about(letter: Mapping[str, Any]) -> list[str | None]:
     known = REJECT_CODES.get(letter["code"])
     about = [letter[name] for name in ("id", "code", "field", "message")]
     return [*about, known.remedy if known else None]
+
+
+def _bytes_of(cells: Iterable[str | None]) -> int:
+    """Return how many bytes a row takes in CSV at most: quoted, with a separator and an escape."""
+    return sum(len((cell or "").encode()) + (cell or "").count('"') + 4 for cell in cells)
 
 
 def _rows(

@@ -10,15 +10,16 @@ import click
 from click.core import ParameterSource
 
 from dlt_bunce.cli import options, output
-from dlt_bunce.cli.dead_letters.filters import LetterId, filters, store_of
+from dlt_bunce.cli.dead_letters.filters import filters, store_of
 from dlt_bunce.cli.failures import reported
-from dlt_bunce.errors import UsageError
+from dlt_bunce.cli.printable import echo
 from dlt_bunce.reject_codes import REJECT_CODES
 
 if TYPE_CHECKING:
     from dlt_bunce.store.dead_letter_query import Grouping, Selection
 
 _SHOWN = ("id", "code", "field", "customer_id", "attempts", "last_seen_at", "status")
+_MOST_SHOWN = 50
 _GROUPS: dict[str, Grouping] = {
     "code": "code",
     "field": "field",
@@ -32,14 +33,16 @@ _GROUPS: dict[str, Grouping] = {
 @filters(status=True)
 @click.option(
     "--limit",
-    default=50,
-    show_default=True,
     type=click.IntRange(min=1),
-    help="Maximum number to show.",
+    help="Maximum number to show (default: 50; with --json, all).",
 )
 @options.store_options
 def list_letters(
-    selection: Selection, limit: int, store_url: str | None, account: str | None, as_json: bool
+    selection: Selection,
+    limit: int | None,
+    store_url: str | None,
+    account: str | None,
+    as_json: bool,
 ) -> None:
     """List dead letters, newest first, without the values of their rows.
 
@@ -49,18 +52,21 @@ def list_letters(
     """
     with reported():
         from dlt_bunce.store.database import Database
-        from dlt_bunce.store.dead_letter_query import list_recent
+        from dlt_bunce.store.dead_letter_query import count, list_recent
 
         url, name = store_of(selection, store_url, account)
+        shown = _MOST_SHOWN if limit is None else limit
         with Database(url, read_only=True) as db:
-            found = list_recent(db, name, selection, limit=limit + 1)
-        rows = [{column: letter[column] for column in _SHOWN} for letter in found[:limit]]
+            if as_json and limit is None:
+                shown = count(db, name, selection)
+            found = list_recent(db, name, selection, limit=shown + 1, columns=", ".join(_SHOWN))
+        rows = found[:shown]
         if as_json:
             output.as_json(rows)
             return
         output.print_rows(rows, _SHOWN, f"Dead letters ({selection.status or 'all'})")
-        if len(found) > limit:
-            output.console().print(f"Showing the newest {limit}. Pass --limit to show more.")
+        if len(found) > shown:
+            output.console().print(f"Showing the newest {shown:,}. Pass --limit to show more.")
 
 
 @click.command("group")
@@ -109,42 +115,56 @@ def group_letters(
             output.as_json(groups)
             return
         columns = (by, "dead_letters", *(("meaning", "remedy") if by == "code" else ()))
-        rows = [group | {"dead_letters": f"{group['dead_letters']:,}"} for group in groups]
-        output.print_rows(rows, columns, f"Dead letters ({selection.status or 'all'}) by {by}")
+        output.print_rows(groups, columns, f"Dead letters ({selection.status or 'all'}) by {by}")
 
 
 @click.command("show")
-@click.argument("letter_id", metavar="ID", type=LetterId())
+@click.argument("wanted", metavar="[ID]", required=False)
+@click.option(
+    "--customer",
+    "customers",
+    multiple=True,
+    metavar="ID",
+    help="Show every dead letter of this customer; may be repeated. @FILE reads ids from a file.",
+)
 @options.store_options
-def show(letter_id: str, store_url: str | None, account: str | None, as_json: bool) -> None:
-    """Show one dead letter with its row and Bunce's message.
+def show(
+    wanted: str | None,
+    customers: tuple[str, ...],
+    store_url: str | None,
+    account: str | None,
+    as_json: bool,
+) -> None:
+    """Show dead letters with their rows and Bunce's messages.
 
-    ID may be a prefix of the full id.
+    ID is a dead letter's id, a prefix of it, or a customer's id, which shows all of the customer's
+    dead letters, newest first.
 
     Example: dlt-bunce dead-letters show 7f3c
+
+    Example: dlt-bunce dead-letters show --customer 1001
     """
     with reported():
-        from dlt_bunce.store.database import Database
-        from dlt_bunce.store.dead_letter_query import Selection, list_recent
+        from dlt_bunce.cli.dead_letters.lookup import found_by
 
-        selection = Selection(status=None, ids=[letter_id])
-        url, name = store_of(selection, store_url, account)
-        with Database(url, read_only=True) as db:
-            found = list_recent(db, name, selection, limit=2)
-        if len(found) > 1:
-            raise UsageError(
-                f"More than one dead letter has an id starting with {letter_id!r}.",
-                remedy="Give more of the id.",
-            )
-        letter = found[0]
-        for column in ("source_row", "payload"):
-            letter[column] = json.loads(letter[column]) if letter[column] else None
-        known = REJECT_CODES.get(letter["code"])
+        letters = found_by(wanted, customers, *options.store_settings(store_url, account))
+        for letter in letters:
+            for column in ("source_row", "payload", "other_defects"):
+                letter[column] = json.loads(letter[column]) if letter[column] else None
+            known = REJECT_CODES.get(letter["code"])
+            letter["remedy"] = known.remedy if known else None
         if as_json:
-            output.as_json(letter | {"remedy": known.remedy if known else None})
+            is_one = wanted is not None and letters[0]["id"].startswith(wanted.lower())
+            output.as_json(letters[0] if is_one else letters)
             return
-        for column, value in letter.items():
-            if value is not None:
-                click.echo(f"{column:14} {json.dumps(value, ensure_ascii=False, default=str)}")
-        if known:
-            click.echo(f"{'remedy':14} {known.remedy}")
+        for number, letter in enumerate(letters):
+            click.echo("" if number else None, nl=bool(number))
+            _print_letter(letter)
+
+
+def _print_letter(letter: dict[str, Any]) -> None:
+    for column, value in letter.items():
+        if value is not None and column != "remedy":
+            echo(f"{column:14} {json.dumps(value, ensure_ascii=False, default=str)}")
+    if letter["remedy"]:
+        click.echo(f"{'remedy':14} {letter['remedy']}")

@@ -14,14 +14,7 @@ import pyarrow.parquet as pq
 from dlt_bunce.cli.dead_letters.spreadsheet import Mappings, Spreadsheet, writing
 from dlt_bunce.cli.files import replaced
 from dlt_bunce.errors import UsageError
-
-_TEXTS = "id account customer_id code field message stage source_row payload fingerprint"
-_TEXTS += " first_seen_at last_seen_at status resolved_at run_id batch_id pipeline_name table_name"
-_NUMBERS = "http_status version attempts"
-SCHEMA = pa.schema(
-    [(name, pa.string()) for name in _TEXTS.split()]
-    + [(name, pa.int64()) for name in _NUMBERS.split()]
-)
+from dlt_bunce.store.dead_letter_query import SCHEMA
 
 _Page = list[dict[str, Any]]
 _Put = Callable[[_Page], None]

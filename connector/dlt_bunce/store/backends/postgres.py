@@ -60,7 +60,8 @@ class Postgres:
     def __init__(self, store_url: str, busy_timeout_s: float) -> None:
         parts = urlsplit(store_url)
         query = dict(parse_qsl(parts.query))
-        if parts.password or "password" in query:
+        # a / in a password ends the host before the @
+        if parts.password or "@" in parts.path or {"password", "sslpassword"} & query.keys():
             # dlt stores settings in its trace, and arguments are visible in the process list
             raise ConfigurationError(
                 "store_url contains a password.",
@@ -73,9 +74,10 @@ class Postgres:
                 remedy="Use letters, digits, and _, as in ?schema=bunce.",
             )
         self._url = parts._replace(query=urlencode(query)).geturl()
+        self._database = parts.path.lstrip("/") or "postgres"
         where = parts.hostname or query.get("host", "localhost")
         schema = f", schema {self._schema}" if self._schema else ""
-        self.name = f"{parts.path.lstrip('/') or 'postgres'} on {where}{schema}"
+        self.name = f"{self._database} on {where}{schema}"
         self._busy_timeout_s = busy_timeout_s
 
     def exists(self) -> bool:
@@ -220,16 +222,13 @@ class Postgres:
         """Return the reason and the remedy, without messages in which Postgres may quote values."""
         state = getattr(error, "sqlstate", None) or ""
         text = str(error).splitlines()[0]
-        if "Failed to connect" in text:
+        if "Failed to connect" in text and "permission denied" not in text:
             reason = text.rpartition("failed: ")[2] or text
             if "translate host name" in text:
                 reason = "its host name cannot be resolved"
             return reason, "Check store_url and the network, and make sure the server is running."
-        if state in {"42501", "3F000"}:
-            return "a privilege is missing", (
-                "Grant the role USAGE and CREATE on the schema for the first run, SELECT, INSERT, "
-                "UPDATE, and DELETE on its tables, and TEMPORARY on the database."
-            )
+        if denied := _denied(text, self._schema or "public", self._database):
+            return denied
         if state == "25006":
             return "it is read-only", (
                 "Point store_url at the primary, or turn off default_transaction_read_only."
@@ -246,6 +245,27 @@ class Postgres:
         if state.startswith(_SHOWN) or not state:
             return _message(text), "Run again once the server is back; settled rows are kept."
         return f"SQLSTATE {state}", "Please report this as a bug; the rows of this load are kept."
+
+
+def _denied(text: str, schema: str, database: str) -> tuple[str, str] | None:
+    """Return the missing privilege and the statement that grants it, or None."""
+    found = re.search(
+        r"permission denied (?:for|to) (.+)|no schema has been selected to create in", text
+    )
+    if found is None:
+        return None
+    what = found[1] or ""
+    if what.startswith("create temporary tables"):
+        grant = f'TEMPORARY ON DATABASE "{database}"'
+    elif what.startswith("database"):
+        # connecting is refused before anything else; creating the schema is the first run's part
+        privilege = "CONNECT" if "Failed to connect" in text else "CREATE"
+        grant = f'{privilege} ON DATABASE "{database}"'
+    elif what.startswith(("table", "relation")):
+        grant = f'SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA "{schema}"'
+    else:
+        grant = f'USAGE, CREATE ON SCHEMA "{schema}"'
+    return "a privilege is missing", f"Let an administrator run, with its name: GRANT {grant} TO …"
 
 
 def _message(text: str) -> str:

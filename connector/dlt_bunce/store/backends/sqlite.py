@@ -146,6 +146,7 @@ class Sqlite:
     def alone(self, cursor: Any, name: str) -> Iterator[bool]:
         """Hold a lock on a file beside the store, which ends with the process."""
         path = self.path.with_name(f"{self.path.name}-{name}")
+        path.touch(mode=0o600, exist_ok=True)
         lock = sqlite3.connect(path, timeout=0, isolation_level=None)
         with contextlib.closing(lock):
             try:

@@ -1,0 +1,78 @@
+"""The command `dlt-bunce links`."""
+
+from __future__ import annotations
+
+import click
+
+from dlt_bunce.cli import options, output
+from dlt_bunce.cli.failures import reported
+from dlt_bunce.errors import UsageError
+
+
+@click.group("links")
+def command() -> None:
+    """Show or remove links to customers that Bunce has under another id.
+
+    With on_email_taken = "link", a load links a customer whose email one customer in Bunce has
+    under another id. Updates then go to that customer.
+    """
+
+
+@command.command("list")
+@click.option("--ended", is_flag=True, help="Show links that have ended or were removed, too.")
+@options.store_options
+def list_links(ended: bool, store_url: str | None, account: str | None, as_json: bool) -> None:
+    """List the links, the newest first."""
+    with reported():
+        from dlt_bunce.store import links
+        from dlt_bunce.store.accounts import refuse_unknown_account
+        from dlt_bunce.store.database import Database
+
+        url, name = options.store_settings(store_url, account)
+        with Database(url, read_only=True) as db:
+            refuse_unknown_account(db, name)
+            found = links.known(db, name, ended=ended)
+        if as_json:
+            output.as_json(found)
+            return
+        columns = ["customer_id", "bunce_id", "linked_at"]
+        if ended:
+            columns += ["status", "ended_at"]
+        output.print_rows(found, columns, output.counted(len(found), "link"))
+
+
+@command.command("remove")
+@click.argument("customer_ids", nargs=-1, required=True, metavar="CUSTOMER_ID...")
+@click.option("--allow-again", is_flag=True, help="Let a later load link the same two again.")
+@options.store_options
+def remove(
+    customer_ids: tuple[str, ...],
+    allow_again: bool,
+    store_url: str | None,
+    account: str | None,
+    as_json: bool,
+) -> None:
+    """Remove links, each named by the customer's id in the source or in Bunce.
+
+    Bunce's customer keeps what was sent. The next row of the source's customer is sent under its
+    own id, and the same two are not linked again, unless you pass --allow-again, now or later.
+    """
+    with reported():
+        from dlt_bunce.store import links
+        from dlt_bunce.store.accounts import refuse_unknown_account
+        from dlt_bunce.store.database import Database
+
+        url, name = options.store_settings(store_url, account)
+        with Database(url, read_only=True) as db:
+            refuse_unknown_account(db, name)
+        with Database(url) as db, db.transaction():
+            removed, unknown = links.remove(db, name, customer_ids, allow_again=allow_again)
+        if as_json:
+            output.as_json({"account": name, "removed": removed, "unknown": unknown})
+        else:
+            click.echo(f"Account {name}: removed {output.counted(removed, 'link')}.")
+        if unknown:
+            raise UsageError(
+                f"No link of {', '.join(unknown)}.",
+                remedy="List the links with: dlt-bunce links list",
+            )

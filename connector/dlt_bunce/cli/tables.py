@@ -1,0 +1,136 @@
+"""Lay out rows for a terminal of any width: as a table, or as records if a table would not fit."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import textwrap
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from dlt_bunce.cli.printable import printable
+
+_PIPED = 160
+"""Width without a terminal at which sentences wrap; rows always stay on one table line."""
+_SENTENCES = {"detail", "error", "meaning", "message", "reason", "remedy", "shapes", "values"}
+"""Columns that may wrap between words. Numbers, ids, and names never wrap."""
+_MIN_SENTENCE = 24
+_FIGURE = re.compile(r"[\d,.]+ ?(%|s)")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
+
+
+class _Console(Console):
+    """A console that escapes control characters in every string that it is given."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return the text as rich lays it out."""
+        return super().render_str(printable(text), **options)
+
+
+def console() -> Console:
+    """Return a rich console on stdout, which prints plain text when that is not a terminal."""
+    return _Console(highlight=False, markup=False, emoji=False, width=_width())
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str) -> None:
+    """Print rows under a title, without the columns that are empty in all of them.
+
+    Rows are printed as records, one value per line, where a table would be wider than the
+    terminal.
+    """
+    texts = [{column: _text(row[column]) for column in columns} for row in rows]
+    shown = [c for c in columns if not texts or any(row[c] for row in texts)]
+    widths = {c: max(map(cell_len, (c, *(row[c] for row in texts)))) for c in shown}
+    least = {c: min(widths[c], _MIN_SENTENCE) if c in _SENTENCES else widths[c] for c in shown}
+    narrowest = sum(least.values()) + 3 * len(shown) + 1
+    target = console()
+    target.print(title)
+    if narrowest > target.width and _has_width():
+        _print_records(target, texts, shown)
+        return
+    table = Table(box=_box())
+    for column in shown:
+        table.add_column(
+            column,
+            justify="right" if rows and all(_is_figure(row[column]) for row in rows) else "left",
+            no_wrap=column not in _SENTENCES,
+            min_width=least[column],
+        )
+    for text in texts:
+        table.add_row(*(Text(text[column]) for column in shown))
+    target.width = max(target.width, narrowest)
+    target.print(table)
+
+
+def _print_records(
+    target: Console, texts: Sequence[Mapping[str, str]], columns: Sequence[str]
+) -> None:
+    indent = max(map(cell_len, columns)) + 2
+    for text in texts:
+        target.print()
+        for column in columns:
+            if text[column]:
+                # a longer id or path is left to the terminal, so that it can be copied whole
+                lines = textwrap.wrap(
+                    text[column],
+                    max(target.width - indent, _MIN_SENTENCE),
+                    break_long_words=False,
+                    break_on_hyphens=False,
+                )
+                target.print(f"{column:{indent}}" + f"\n{' ' * indent}".join(lines), soft_wrap=True)
+    target.print()
+
+
+def print_pairs(pairs: Sequence[tuple[str, str]], title: str) -> None:
+    """Print names and values as a table without a header."""
+    table = Table(show_header=False, box=_box())
+    for pair in pairs:
+        table.add_row(*map(Text, map(printable, pair)))
+    target = console()
+    target.print(title)
+    target.print(table)
+
+
+def short_time(value: str | datetime) -> str:
+    """Format a time in UTC to the minute: 2026-11-29 05:01."""
+    return str(value)[:16].replace("T", " ")
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    text = printable(str(value))
+    return short_time(text) if _TIME.match(text) else text
+
+
+def _is_figure(value: object) -> bool:
+    return (
+        value in (None, "") or isinstance(value, int | float) or bool(_FIGURE.fullmatch(str(value)))
+    )
+
+
+def _has_width() -> bool:
+    """Return whether lines have a width; a file or a pipe has none, unless COLUMNS says so."""
+    return sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal()
+
+
+def _width() -> int | None:
+    return None if _has_width() else _PIPED
+
+
+def _box() -> box.Box:
+    """Return the borders of tables: ASCII where the locale has nothing else."""
+    names = (os.environ.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG"))
+    in_ascii = next(filter(None, names), "") in {"C", "POSIX"}
+    encoding = (sys.stdout.encoding or "").lower()
+    return box.ASCII if in_ascii or not encoding.startswith("utf") else box.HEAVY_HEAD

@@ -1,0 +1,84 @@
+"""What Arrow, Python, and the operating system said about data, without the data."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from dlt_bunce.failures.masking import masked
+from dlt_bunce.model import Failure
+
+_CAST = (
+    "Correct the value at the source, or read the column as text: "
+    "CAST(… AS VARCHAR) in a --query, or a string column in the file."
+)
+_ENCODING = (
+    "Save the file as UTF-8. For a database, set the connection's encoding, such as "
+    "?charset=utf8mb4 for MySQL."
+)
+_SPACE = "Free up disk space, then run the same command again; nothing is lost."
+
+
+def data_failure(error: BaseException) -> Failure | None:
+    """Return what a known exception about data or files says; None for any other exception."""
+    names = [base.__name__ for base in type(error).__mro__]
+    for name in names:
+        if name in _TOLD:
+            failure = _TOLD[name](error)
+            return Failure(type(error).__name__, *failure)
+    return None
+
+
+def _arrow(error: Any) -> tuple[str, str, bool]:
+    return f"The rows cannot be converted: {masked(str(error)).rstrip('.')}.", _CAST, True
+
+
+def _unicode(error: Any) -> tuple[str, str, bool]:
+    where = f"the byte at position {error.start} of a value is not {error.encoding}"
+    return f"Text cannot be decoded: {where}.", _ENCODING, True
+
+
+def _number(error: Any) -> tuple[str, str, bool]:
+    return f"A number or date is out of range: {masked(str(error)).rstrip('.')}.", _CAST, True
+
+
+def _memory(_error: Any) -> tuple[str, str, bool]:
+    return (
+        "There is not enough memory.",
+        "Free some, or lower [data_writer] buffer_max_items in config.toml.",
+        False,
+    )
+
+
+def _file(error: Any) -> tuple[str, str, bool]:
+    reason = error.strerror or masked(str(error)) or type(error).__name__
+    file = f" ({os.fsdecode(error.filename)})" if isinstance(error.filename, (str, bytes)) else ""
+    remedy = _SPACE if error.errno == errno.ENOSPC else "Check that it exists and may be used."
+    return f"A file cannot be used: {reason}{file}.", remedy, False
+
+
+def _encoding(error: Any) -> tuple[str, str, bool]:
+    return f"Text contains a character that does not exist in {error.encoding}.", _ENCODING, True
+
+
+_TOLD: Mapping[str, Callable[[Any], tuple[str, str, bool]]] = MappingProxyType(
+    {
+        "ArrowInvalid": _arrow,
+        "ArrowTypeError": _arrow,
+        "ArrowNotImplementedError": _arrow,
+        "ArrowKeyError": _arrow,
+        "ArrowIndexError": _arrow,
+        "ArrowCapacityError": _arrow,
+        "ArrowSerializationError": _arrow,
+        "UnicodeDecodeError": _unicode,
+        "UnicodeEncodeError": _encoding,
+        "OverflowError": _number,
+        "DecimalException": _number,
+        "MemoryError": _memory,
+        "OSError": _file,
+    }
+)
+"""By the name of an exception class or of a base of it: the message, the remedy, is a mistake."""

@@ -1,0 +1,155 @@
+"""Errors of dlt, SQLAlchemy, and drivers by the name of their class, each in words of ours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from dlt_bunce.model import Failure
+
+BAD_URL = "The source URL cannot be parsed. Use driver://user@host:port/database."
+
+
+def _missing(error: Any) -> Failure:
+    found = f"Missing required settings: {', '.join(error.fields)}."
+    remedy = "Set them in config.toml, .dlt/secrets.toml, or the environment."
+    if error.spec_name.startswith("Bunce"):
+        found = "No API key is set."
+        remedy = (
+            "Set DESTINATION__BUNCE__CREDENTIALS__API_KEY, or api_key under "
+            "[destination.bunce.credentials] in .dlt/secrets.toml."
+        )
+    if error.spec_name.startswith("Filesystem"):
+        found = "No credentials for the source."
+        remedy = (
+            "Set SOURCES__FILESYSTEM__CREDENTIALS__… (for S3, AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY), or the same names under [sources.filesystem.credentials] in "
+            ".dlt/secrets.toml."
+        )
+    return Failure(type(error).__name__, found, remedy, is_usage=True)
+
+
+def _no_driver(error: Any) -> str:
+    # SQLAlchemy's text ends in the driver's name, with a dot where the URL has a plus
+    scheme = str(error).rpartition(":")[2].replace(".", "+")
+    return (
+        f"No driver for {scheme}:// is installed. Check the start of the URL, or install the "
+        "driver that SQLAlchemy lists for that database, such as snowflake-sqlalchemy."
+    )
+
+
+_DRIVERS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "MySQLdb": ("dlt-bunce[mysql]", "mysql://"),
+        "cx_Oracle": ("oracledb", "oracle+oracledb://"),
+        "duckdb": ("dlt-bunce[duckdb]", "duckdb:///"),
+        "oracledb": ("oracledb", "oracle+oracledb://"),
+        "psycopg": ("dlt-bunce[postgres]", "postgresql://"),
+        "psycopg2": ("dlt-bunce[postgres]", "postgresql://"),
+        "pymysql": ("dlt-bunce[mysql]", "mysql://"),
+        "pyodbc": ("pyodbc", "mssql+pyodbc://"),
+        "snowflake": ("snowflake-sqlalchemy", "snowflake://"),
+        "sqlalchemy": ("dlt-bunce[sql]", "the same URL"),
+    }
+)
+"""Module to the package to install, and the start of the URL that selects it."""
+
+
+def _no_module(error: Any) -> str:
+    module = str(error.name).split(".", maxsplit=1)[0]
+    needed = f"The Python module {error.name} is required but not installed."
+    if module in _DRIVERS:
+        package, url = _DRIVERS[module]
+        return f"{needed} Install it with pip install '{package}', and use {url}."
+    return (
+        f"{needed} Install the source's driver, or one of dlt-bunce's extras: duckdb, emulator, "
+        "mysql, postgres, report, s3, sql, ui."
+    )
+
+
+def _naming(error: Any) -> Failure:
+    return Failure(
+        type(error).__name__,
+        "This pipeline name was used with another destination before, whose schema names columns "
+        "differently.",
+        "Use another name in dlt.pipeline(…), such as one that ends in _to_bunce.",
+        is_usage=True,
+    )
+
+
+def _toml(error: Any) -> Failure:
+    return Failure(
+        type(error).__name__,
+        f"config.toml or secrets.toml in .dlt is not valid TOML ({_line(error)}).",
+        'Fix the syntax: text is quoted, as in api_key = "…".',
+        is_usage=True,
+    )
+
+
+def _line(error: Any) -> str:
+    if not hasattr(error, "line"):
+        return "a key appears twice"
+    return f"line {error.line}, column {error.col}"
+
+
+def _connection(error: Any) -> Failure:
+    # its text holds the URL, and so perhaps a password
+    return Failure(
+        type(error).__name__,
+        f"A connection failed: {type(error).__name__}.",
+        "Check the location, the network, and the proxy, then run the same command again.",
+    )
+
+
+def _told(tell: Callable[[Any], str]) -> Callable[[Any], Failure]:
+    return lambda error: Failure(type(error).__name__, tell(error), is_usage=True)
+
+
+def _packages(error: Any) -> Failure:
+    names = [re.sub("^s3fs.*", "dlt-bunce[s3]", name) for name in error.dependencies]
+    quoted = " ".join(f"'{name}'" for name in names)
+    return Failure(
+        type(error).__name__,
+        f"The source needs packages that are not installed: {', '.join(error.dependencies)}.",
+        f"Install them with: pip install {quoted}",
+        is_usage=True,
+    )
+
+
+def _unavailable(error: Any) -> Failure:
+    return Failure(
+        type(error).__name__,
+        f"The source cannot be reached: {str(error).strip().splitlines()[0]}",
+        "Check the location, its endpoint, and the network, then run the same command again.",
+    )
+
+
+EXPLAINED: dict[str, Callable[[Any], Failure]] = {
+    "ConfigFieldMissingException": _missing,
+    "ConfigValueCannotBeCoercedException": _told(
+        lambda error: (
+            f"The setting {error.field_name} is not a valid "
+            f"{getattr(error.hint, '__name__', error.hint)}."
+        )
+    ),
+    "ArgumentError": _told(lambda _: BAD_URL),
+    "InvalidConnectionString": _told(lambda _: BAD_URL),
+    "MissingDependencyException": _told(
+        lambda error: (
+            f"The source needs packages that are not installed: {', '.join(error.dependencies)}."
+        )
+    ),
+    "ModuleNotFoundError": _told(_no_module),
+    "NoSuchModuleError": _told(_no_driver),
+    "NoSuchTableError": _told(lambda error: f"Table or view {error} does not exist."),
+    "NoCredentialsError": _unavailable,
+    "EndpointConnectionError": _unavailable,
+    "SchemaIdentifierNormalizationCollision": _naming,
+    "TableIdentifiersFrozen": _naming,
+    "ParseError": _toml,
+    "KeyAlreadyPresent": _toml,
+    "RequestException": _connection,
+}
+"""What to say, by the name of an exception class or of a base of it."""

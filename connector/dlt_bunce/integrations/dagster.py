@@ -1,0 +1,78 @@
+"""For Dagster: the counts of a load as metadata of its assets, and failures worth a retry.
+
+An asset of dagster-dlt is materialized even if rows were rejected, because those are in the
+dead-letter table. `with_counts` adds what the load did to the metadata:
+
+    @dlt_assets(dlt_source=source, dlt_pipeline=pipeline)
+    def customers(context: AssetExecutionContext, dlt: DagsterDltResource):
+        yield from with_counts(dlt.run(context=context), pipeline)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import dagster as dg
+
+from dlt_bunce.errors import BunceError, CredentialsError, UsageError, bunce_error
+from dlt_bunce.model import RunSummary
+
+if TYPE_CHECKING:
+    from dlt import Pipeline
+
+_T = TypeVar("_T")
+
+
+def with_counts(events: Iterable[_T], pipeline: Pipeline) -> Iterator[_T]:
+    """Yield the events of a load, with its counts in the metadata of every materialization.
+
+    `pipeline` is the one that was run. Raises ConservationError.
+    """
+    from dlt_bunce.destination.run_summary import run_summary
+
+    for event in events:
+        if isinstance(event, (dg.MaterializeResult, dg.AssetMaterialization)):
+            found: Any = event
+            metadata = {**(found.metadata or {}), **metadata_of(run_summary(pipeline))}
+            yield found._replace(metadata=metadata)
+        else:
+            yield event
+
+
+def metadata_of(summary: RunSummary) -> dict[str, Any]:
+    """Return the counts of a run as metadata: rows by fate, reject codes, and how to list them."""
+    codes = [dg.TableRecord({"code": c, "rows": n}) for c, n in summary.reject_codes.items()]
+    columns = [dg.TableColumn("code", "string"), dg.TableColumn("rows", "int")]
+    options = " ".join(f"--code {code}" for code in summary.reject_codes)
+    letters = f"`dlt-bunce dead-letters list {options}`" if options else "none"
+    return {
+        "read": summary.read,
+        **{str(fate): count for fate, count in summary.fates.items()},
+        "requests": summary.requests,
+        "seconds": round(summary.seconds, 1),
+        "reject_codes": dg.MetadataValue.table(codes, dg.TableSchema(columns)),
+        "dead_letters": dg.MetadataValue.md(letters),
+        "over_thresholds": dg.MetadataValue.json(dict(summary.over_thresholds)),
+        "run_id": summary.run_id or "nothing to load",
+    }
+
+
+@contextmanager
+def no_useless_retries() -> Iterator[None]:
+    """Fail a step with the error's one line; without retries for wrong settings or a refused key.
+
+    Raises dagster.Failure for every BunceError, also inside an exception of dlt.
+    """
+    try:
+        yield
+    except Exception as error:
+        found = bunce_error(error)
+        if found is None:
+            raise
+        raise dg.Failure(str(found), allow_retries=_can_be_retried(found)) from error
+
+
+def _can_be_retried(error: BunceError) -> bool:
+    return not isinstance(error, UsageError | CredentialsError)

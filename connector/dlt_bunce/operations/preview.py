@@ -1,0 +1,129 @@
+"""What a load would do and cost, and what is likely to go wrong with it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import tempfile
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import dlt
+
+from dlt_bunce.destination.access import client_of
+from dlt_bunce.destination.configuration import BunceConfiguration
+from dlt_bunce.destination.factory import bunce
+from dlt_bunce.errors import ThresholdError
+from dlt_bunce.load.dry_run import Preview
+from dlt_bunce.model import RunSummary
+from dlt_bunce.operations import estimate
+from dlt_bunce.operations.flush import flush_and_run
+from dlt_bunce.store import history, rate_limits, runs
+from dlt_bunce.store.accounts import known_account
+from dlt_bunce.store.database import Database
+
+Around = Callable[[bunce], contextlib.AbstractContextManager[None]]
+"""What surrounds the dry run of a destination, such as a progress bar."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """What a load would do: its mapping, its counts, and its cost at the pace to expect.
+
+    `summary` has the counts of the load that follows, unless Bunce has customers that the ledger
+    does not know. `mode` is `live`, `sandbox`, or `unknown`; `export` names the program that the
+    columns show to be that of the source, if it is known.
+    """
+
+    mapping: Sequence[estimate.MappedColumn]
+    unmapped: Sequence[str]
+    export: str | None
+    rejected: Sequence[estimate.RejectedShapes]
+    summary: RunSummary
+    cost: estimate.Cost
+    base_url: str | None
+    mode: str
+    warnings: Sequence[estimate.Warned]
+    pace: estimate.ThroughputEstimate
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the result as plain values, for JSON."""
+        values = dataclasses.asdict(dataclasses.replace(self, summary=RunSummary()))
+        del values["pace"]
+        return values | {"summary": self.summary.as_dict()}
+
+
+def check(
+    data: Any,
+    destination: bunce | None = None,
+    *,
+    write_disposition: str | None = None,
+    pipeline_name: str | None = None,
+    show_values: bool = False,
+    around: Around = lambda _: contextlib.nullcontext(),
+) -> Check:
+    """Read all of `data`, and compare it with the ledger.
+
+    `pipeline_name` names the runs to compare the number of rows with.
+    """
+    given = destination.config_params if destination is not None else {}
+    config, preview = _dry_run(bunce(**given | {"dry_run": True}), data, write_disposition, around)
+    last, pace = _expected(config, pipeline_name)
+    return Check(
+        list(estimate.mapped(preview, show_values=show_values)),
+        estimate.unmapped(preview),
+        None if preview.mapping is None else preview.mapping.export,
+        estimate.rejected(preview, show_values=show_values),
+        preview.summary,
+        estimate.cost(preview, pace),
+        config.base_url,
+        config.mode,
+        list(estimate.warnings(preview, default_region=config.default_region, last=last)),
+        pace,
+    )
+
+
+def _dry_run(
+    destination: bunce, data: Any, write_disposition: str | None, around: Around
+) -> tuple[BunceConfiguration, Preview]:
+    with tempfile.TemporaryDirectory(prefix="dlt-bunce-") as folder:
+        pipeline = dlt.pipeline("bunce_check", pipelines_dir=folder, destination=destination)
+        config = client_of(pipeline).config
+        given: dict[str, Any] = {"write_disposition": write_disposition}
+        try:
+            with around(destination):
+                summary = flush_and_run(pipeline, data, **given)
+        except ThresholdError as error:  # shown among the warnings
+            summary = error.summary
+        preview = destination.run_context.previews.get(summary.run_id or "") or Preview(summary)
+        return config, dataclasses.replace(preview, summary=summary)
+
+
+def _expected(
+    config: BunceConfiguration, pipeline_name: str | None
+) -> tuple[RunSummary | None, estimate.ThroughputEstimate]:
+    """Return the pipeline's last complete run and the pace to expect of the next one."""
+    pace = estimate.ThroughputEstimate(
+        config.batch_size,
+        config.max_batch_size,
+        config.concurrency,
+        config.requests_per_minute,
+    )
+    database = Database(config.store_url, read_only=True)
+    if not database.exists():
+        return None, pace
+    with database as db:
+        account = known_account(db, config.account, config.credentials.api_key, host=config.host)
+        share, pause_s = rate_limits.share_of(db, config.budget_scope)
+        named = pipeline_name is not None
+        found = runs.summaries(db, config.account, pipeline_name=pipeline_name) if named else []
+        answer_s = history.mean_answer_s(db, config.account)
+    last = next((run for run in found if run.read and run.state == "completed"), None)
+    pace = dataclasses.replace(pace, share=share, pause_s=pause_s, answer_s=answer_s)
+    if account is not None:
+        pace = dataclasses.replace(
+            pace,
+            batch_size=account.batch_size or config.batch_size,
+            concurrency=account.concurrency or config.concurrency,
+        )
+    return last, pace

@@ -1,0 +1,134 @@
+"""Excel workbooks, Avro files, and Arrow files, read a part at a time."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from itertools import islice
+from typing import IO, Any
+
+import pyarrow as pa
+from pyarrow import feather, ipc
+
+from dlt_bunce.errors import SourceError
+from dlt_bunce.records.rows import typed_table
+from dlt_bunce.sources.csv_header import column_names
+
+_EXACT = 2**53
+
+
+def excel_columns(file: IO[bytes], name: str, sheet: str | None = None) -> list[str]:
+    """Return the columns of a sheet. Raises SourceError if it does not begin with a header."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return [column for column in _sheet(file, name, sheet)[0] if column]
+
+
+def excel_tables(
+    file: IO[bytes], rows: int, name: str, kinds: dict[str, pa.DataType], sheet: str | None = None
+) -> Iterator[pa.Table]:
+    """Yield tables of at most `rows` rows of the first sheet, or the named one.
+
+    The first row that is not blank is the header; blank rows are skipped. A cell has the value that
+    the workbook shows for its formula. Raises SourceError.
+    """
+    names, cells = _sheet(file, name, sheet)
+    while part := list(islice(cells, rows)):
+        columns = zip(*(_padded(row, len(names)) for row in part), strict=True)
+        values = {column: list(v) for column, v in zip(names, columns, strict=True) if column}
+        yield typed_table(values, kinds)
+
+
+def _sheet(
+    file: IO[bytes], name: str, sheet: str | None
+) -> tuple[tuple[str, ...], Iterator[tuple[Any, ...]]]:
+    import openpyxl
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about styles and extensions that are not read
+        workbook = openpyxl.load_workbook(file, read_only=True, data_only=True)
+    sheets = [known for known in workbook.worksheets if known.sheet_state == "visible"]
+    chosen = next((s for s in workbook.worksheets if s.title == sheet), None)
+    if sheet is None and sheets:
+        chosen = sheets[0]
+    if chosen is None:
+        titles = ", ".join(repr(known.title) for known in workbook.worksheets)
+        raise SourceError(
+            f"{name} has no sheet {sheet!r}. Its sheets are {titles}.",
+            remedy="Pass one of them with --sheet.",
+        )
+    chosen.reset_dimensions()  # writers may give dimensions that are not true
+    filled = (
+        row
+        for row in chosen.iter_rows(values_only=True)
+        if any(cell is not None and cell != "" for cell in row)
+    )
+    first = next(filled, ())
+    titles_ = ["" if cell is None else str(cell).strip() for cell in first]
+    return column_names(titles_, name), map(_values, filled)
+
+
+def _values(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(map(_value, row))
+
+
+def _value(cell: Any) -> Any:
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < _EXACT:
+        return int(cell)  # a workbook has no whole numbers
+    return None if cell == "" else cell
+
+
+def _padded(row: tuple[Any, ...], length: int) -> tuple[Any, ...]:
+    return (*row[:length], *[None] * (length - len(row)))
+
+
+def avro_columns(file: IO[bytes]) -> list[str]:
+    """Return the fields of an Avro file."""
+    import fastavro
+
+    schema: Any = fastavro.reader(file).writer_schema
+    return [field["name"] for field in schema.get("fields", [])]
+
+
+def avro_tables(
+    file: IO[bytes], rows: int, name: str, kinds: dict[str, pa.DataType]
+) -> Iterator[pa.Table]:
+    """Yield tables of at most `rows` records. Raises SourceError if the file has no records."""
+    import fastavro
+
+    reader = fastavro.reader(file)
+    schema: Any = reader.writer_schema
+    if not isinstance(schema, dict) or schema.get("type") != "record":
+        raise SourceError(
+            f"{name} contains no records.", remedy="Each item of an Avro file must be a record."
+        )
+    names = [field["name"] for field in schema["fields"]]
+    records: Iterator[Any] = iter(reader)
+    while part := list(islice(records, rows)):
+        yield typed_table({column: [r.get(column) for r in part] for column in names}, kinds)
+
+
+def arrow_schema(file: IO[bytes]) -> pa.Schema:
+    """Return the schema of an Arrow file, stream, or Feather file."""
+    return _arrow(file)[0]
+
+
+def arrow_batches(file: IO[bytes], rows: int) -> Iterator[Any]:
+    """Yield record batches of at most `rows` rows."""
+    for batch in _arrow(file)[1]:
+        for start in range(0, batch.num_rows, rows):
+            yield batch.slice(start, rows)
+
+
+def _arrow(file: IO[bytes]) -> tuple[pa.Schema, Iterator[Any]]:
+    head = file.read(6)
+    file.seek(0)
+    if head.startswith(b"FEA1"):
+        table = feather.read_table(file, memory_map=False)
+        return table.schema, iter(table.to_batches())
+    if head == b"ARROW1":
+        reader = ipc.open_file(pa.PythonFile(file, "r"))
+        numbers = range(reader.num_record_batches)
+        return reader.schema, (reader.get_batch(number) for number in numbers)
+    stream = ipc.open_stream(pa.PythonFile(file, "r"))
+    return stream.schema, iter(stream)

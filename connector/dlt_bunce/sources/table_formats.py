@@ -1,0 +1,105 @@
+"""Delta and Iceberg tables: folders whose Parquet files also contain rows that were deleted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from dlt_bunce.errors import SourceError
+from dlt_bunce.sources.formats import NAMES, Kind
+from dlt_bunce.sources.opening import named_errors
+
+
+def table_in(location: str, found: Sequence[Any]) -> Any:
+    """Return the one file of a listing that stands for a Delta or Iceberg table, with its `kind`;
+    None if the location is no such table. Raises SourceError if the tables are in folders of it.
+    """
+    marks = [(file, kind) for file in found if (kind := _kind(str(file["relative_path"])))]
+    if not marks:
+        return None
+    for file, kind in marks:
+        path = str(file["relative_path"])
+        if path.count("/") > 1:
+            table = path.rsplit("/", 2)[0]
+            raise SourceError(
+                f"{location} contains {NAMES[kind]} in {table}: its Parquet files also contain "
+                "rows that were deleted.",
+                remedy="Load each table by its own folder.",
+            )
+    newest, kind = max(marks, key=lambda mark: _version(str(mark[0]["file_name"])))
+    newest["kind"] = kind
+    return newest
+
+
+def refuse_part_of_table(location: str, files: Sequence[Any]) -> None:
+    """Raise SourceError if local Parquet files belong to a Delta or Iceberg table."""
+    local = (
+        {Path(file.local_file_path).parent for file in files if file["kind"] == "parquet"}
+        if ("://" not in location)
+        else set()
+    )
+    for folder in sorted({parent for path in local for parent in (path, *path.parents)}):
+        is_delta = (folder / "_delta_log").is_dir()
+        if is_delta or any((folder / "metadata").glob("*.metadata.json")):
+            kind: Kind = "delta" if is_delta else "iceberg"
+            raise SourceError(
+                f"{location} is a part of {NAMES[kind]}: its Parquet files also contain rows that "
+                "were deleted.",
+                remedy=f"Load the whole table: {folder}.",
+            )
+
+
+def schema(file: Any, location: str) -> pa.Schema:
+    """Return the schema of a table. Raises SourceError, also if its library is not installed."""
+    with named_errors(location, file["kind"]):
+        if file["kind"] == "delta":
+            return _delta(file, location).schema
+        return pa.schema(_iceberg(file).schema().as_arrow())
+
+
+def batches(file: Any, location: str, rows: int) -> Iterator[Any]:
+    """Yield record batches of at most `rows` rows that are in the table now. Raises as `schema`."""
+    with named_errors(location, file["kind"]):
+        found = (
+            _delta(file, location).to_batches(batch_size=rows)
+            if file["kind"] == "delta"
+            else _iceberg(file).scan().to_arrow_batch_reader()
+        )
+        for batch in found:
+            for start in range(0, batch.num_rows, rows):
+                yield batch.slice(start, rows)
+
+
+def _delta(file: Any, location: str) -> Any:
+    import deltalake
+
+    remote = "://" in location
+    options = file.credentials.to_object_store_rs_credentials() if remote else None
+    return deltalake.DeltaTable(location, storage_options=options).to_pyarrow_dataset()
+
+
+def _iceberg(file: Any) -> Any:
+    from pyiceberg.table import StaticTable
+
+    remote = "file" not in file.fsspec.protocol
+    properties = file.credentials.to_pyiceberg_fileio_config() if remote else {}
+    path = file["file_url"] if remote else file.local_file_path
+    return StaticTable.from_metadata(path, properties)
+
+
+def _kind(path: str) -> Kind | None:
+    folder = path.split("/")[:-1]
+    if folder and folder[-1] == "_delta_log" and re.search(r"\.(json|parquet)$", path):
+        return "delta"
+    if folder and folder[-1] == "metadata" and path.endswith(".metadata.json"):
+        return "iceberg"
+    return None
+
+
+def _version(name: str) -> int:
+    found = re.search(r"[0-9]+", name)
+    return int(found[0]) if found else 0

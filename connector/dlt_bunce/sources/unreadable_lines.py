@@ -1,0 +1,81 @@
+"""Lines of a file that cannot be split into columns: rows of their own, unless there are many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from dlt_bunce.errors import SourceError
+from dlt_bunce.records.unreadable import LINE, UNREADABLE
+
+SAMPLE = 1_000
+"""First rows of a file that show whether it is read in the right way."""
+MAX_SHARE = 0.1
+"""With a larger share of unreadable lines among the first rows, the file is refused."""
+MIN_LINES = 5
+"""Fewer unreadable lines do not refuse a file, unless it has no other rows."""
+_MAX_TEXT = 100_000
+"""Characters of a line that are kept."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """An unreadable line: the number of its row, why it cannot be read, and its text."""
+
+    row: int
+    reason: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows that were read, and the lines between them that cannot be read."""
+
+    rows: Any
+    lines: Sequence[Line] = ()
+
+
+def with_lines(parts: Iterator[Part], name: str, remedy: str) -> Iterator[Any]:
+    """Yield the rows of the parts of a file called `name`, and its unreadable lines as rows in
+    which only the column UNREADABLE is filled.
+
+    Raises SourceError, before anything is yielded, if more than MAX_SHARE of the first SAMPLE rows
+    are unreadable.
+    """
+    first: list[Part] = []
+    read = 0
+    for part in parts:
+        first.append(part)
+        read += part.rows.num_rows + len(part.lines)
+        if read >= SAMPLE:
+            break
+    _refuse_many(first, read, name, remedy)
+    for part in (*first, *parts):
+        if part.rows.num_rows:
+            yield part.rows
+        if part.lines:
+            yield _as_rows(part.lines, part.rows.schema, name)
+
+
+def _refuse_many(parts: Sequence[Part], read: int, name: str, remedy: str) -> None:
+    lines = [line for part in parts for line in part.lines]
+    many = len(lines) >= MIN_LINES and len(lines) > MAX_SHARE * read
+    if not many and (not lines or len(lines) < read):
+        return
+    raise SourceError(
+        f"{len(lines):,} of the first {read:,} rows of {name} cannot be read; the first of them is "
+        f"row {lines[0].row}: {lines[0].reason}.",
+        remedy=remedy,
+    )
+
+
+def _as_rows(lines: Sequence[Line], schema: pa.Schema, name: str) -> pa.Table:
+    values = [
+        {"file": name, "row": line.row, "reason": line.reason, "text": line.text[:_MAX_TEXT]}
+        for line in lines
+    ]
+    columns = {field.name: pa.nulls(len(lines), field.type) for field in schema}
+    return pa.table(columns | {UNREADABLE: pa.array(values, LINE)})

@@ -1,0 +1,110 @@
+"""Move a store from SQLite to Postgres."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from dlt_bunce.errors import ConfigurationError, StoreError
+from dlt_bunce.store.database import Database
+from dlt_bunce.store.descriptions import TABLES
+from dlt_bunce.store.erasure import refuse_while_sending
+
+if TYPE_CHECKING:
+    import psycopg
+
+_SQLITE = "sqlite:///"
+_OWN = "bunce_schema"
+"""Each store keeps its own version."""
+
+
+@dataclass(frozen=True)
+class Moved:
+    """Rows copied by table, and what the SQLite file is called now."""
+
+    rows: Mapping[str, int]
+    renamed_to: Path
+
+
+def move(old_url: str, new_url: str) -> Moved:
+    """Copy every table of an SQLite store into an empty store in Postgres, in one transaction, and
+    rename the file.
+
+    Raises ConfigurationError for other kinds of stores, RunInProgressError while a load sends, and
+    StoreError if there is no store to move, or the new one has rows.
+    """
+    if not old_url.startswith(_SQLITE) or not new_url.startswith(("postgresql://", "postgres://")):
+        raise ConfigurationError(
+            "A store is moved from SQLite to Postgres.",
+            remedy='For example: dlt-bunce store move "postgresql://loader@host/crm?schema=bunce"',
+        )
+    with Database(old_url, read_only=True):
+        pass  # raises if there is no store, which opening it for writing would create
+    # both are upgraded to the installed version
+    with Database(old_url) as db:
+        for account in db.rows("SELECT account FROM bunce_accounts"):
+            refuse_while_sending(db, account["account"])
+    with Database(new_url):
+        pass
+    path = Path(old_url.removeprefix(_SQLITE))
+    rows = _copied(path, new_url)
+    renamed = path.with_name(f"{path.stem}.moved{path.suffix}")
+    path.rename(renamed)
+    return Moved(rows, renamed)
+
+
+def _copied(path: Path, new_url: str) -> dict[str, int]:
+    import psycopg
+
+    parts = urlsplit(new_url)
+    query = dict(parse_qsl(parts.query))
+    schema = query.pop("schema", None)
+    new = parts._replace(query=urlencode(query)).geturl()
+    try:
+        with (
+            closing(sqlite3.connect(path, isolation_level=None)) as old,
+            psycopg.connect(new) as to,
+        ):
+            old.execute("BEGIN EXCLUSIVE")  # blocks writes by other loads
+            if schema:
+                to.execute("SELECT set_config('search_path', %s, true)", (f'"{schema}"',))
+            rows = {name: _copy(old, to, name) for name in TABLES.keys() - {_OWN}}
+        # the log's last pages are in the file before it is renamed, and no side file remains
+        with closing(sqlite3.connect(path)) as old:
+            old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except (sqlite3.Error, psycopg.Error) as error:
+        state = getattr(error, "sqlstate", None)
+        # the message may hold a value of a row
+        reason = type(error).__name__ + (f", SQLSTATE {state}" if state else "")
+        raise StoreError(
+            f"The store could not be copied ({reason}); nothing was changed.",
+            remedy="Check both stores with: dlt-bunce status --store-url URL",
+        ) from None
+    return rows
+
+
+def _copy(old: sqlite3.Connection, new: psycopg.Connection[Any], name: str) -> int:
+    from psycopg import sql
+
+    table = sql.Identifier(name)
+    if name == "bunce_store":  # its id goes along
+        new.execute(sql.SQL("DELETE FROM {}").format(table))
+    if new.execute(sql.SQL("SELECT 1 FROM {} LIMIT 1").format(table)).fetchone():
+        raise StoreError(
+            f"{name} in Postgres already has rows; nothing was copied.",
+            remedy="Name an empty schema, or drop this one if an earlier move was interrupted.",
+        )
+    found = old.execute(f'SELECT * FROM "{name}"')  # noqa: S608, names of our own
+    columns = sql.SQL(", ").join(sql.Identifier(column[0]) for column in found.description)
+    count = 0
+    with new.cursor().copy(sql.SQL("COPY {} ({}) FROM STDIN").format(table, columns)) as copy:
+        for row in found:
+            copy.write_row(row)
+            count += 1
+    new.execute(sql.SQL("ANALYZE {}").format(table))
+    return count

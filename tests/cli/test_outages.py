@@ -1,0 +1,190 @@
+"""An outage leaves a trace: every run that began is recorded, and `status` says what is wrong."""
+
+from __future__ import annotations
+
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dlt_bunce.emulator import Behavior, Emulator, Fault
+
+from .conftest import PROGRAM, Run, people, write
+
+LOAD = ("load", "customers.parquet", "--json")
+DOWN = Behavior(faults=(Fault("error_before", probability=1.0, call="any", status=503),))
+
+
+@pytest.fixture(autouse=True)
+def _small_batches(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("MAX_BATCH_SIZE", "10"), ("CONCURRENCY", "2"), ("TIMEOUT_S", "2")):
+        monkeypatch.setenv(f"DESTINATION__BUNCE__{name}", value)
+    # dlt tries a job several times before it gives up
+    monkeypatch.setenv("LOAD__RAISE_ON_MAX_RETRIES", "1")
+
+
+def wrong(run: Run) -> dict[str, Any]:
+    """Return the only problem that `status` reports."""
+    [problem] = run("status", "--json").json["problems"]
+    assert isinstance(problem, dict)
+    return problem
+
+
+def begun(emulator: Emulator, requests: int) -> subprocess.Popen[str]:
+    """Start a load of slow batches; return once Bunce has seen so many requests."""
+    process = subprocess.Popen(
+        [PROGRAM, *LOAD],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until = time.monotonic() + 120
+    while sum(request.method == "POST" for request in emulator.requests) < requests:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    return process
+
+
+def test_an_api_that_is_down_is_told_with_its_figures_and_forgotten_once_it_is_back(
+    run: Run, emulator: Emulator
+) -> None:
+    write(people(*range(30)))
+    emulator.behavior = Behavior(api_keys=("sk_test_other",))
+    assert run(*LOAD).json["error_class"] == "CredentialsError"
+    emulator.behavior = DOWN
+    first = run(*LOAD)
+
+    assert (first.code, first.json["state"], first.json["read"]) == (1, "failed", 0)
+    assert first.json["error"] in first.errors
+    assert first.json["remedy"]
+    problem = wrong(run)
+    assert (problem["runs"], problem["waiting"], problem["state"]) == (2, None, "failed")
+    assert problem["error_class"] == "UnavailableError"
+    assert "503" in problem["error"]
+    said = run("status").output.splitlines()
+    assert ": 2 runs since " in said[0]
+    assert said[1] == f"  Reason: {problem['error']}"
+    assert said[2] == f"  Remedy: {problem['remedy']}"
+
+    emulator.behavior = Behavior()
+    assert run(*LOAD).code == 0
+    found = run("status", "--json").json
+    assert found["problems"] == []
+    states = [shown["state"] for shown in found["runs"]]
+    assert states == ["completed", "failed", "failed"], "newest first"
+    assert found["runs"][1]["error"].startswith(problem["error"])
+
+
+@pytest.mark.parametrize("store", ["postgres"], indirect=True)
+def test_an_outage_in_the_middle_of_a_load_counts_the_rows_that_wait(
+    run: Run, emulator: Emulator, store: str
+) -> None:
+    write(people(*range(100)))
+    emulator.behavior = Behavior(
+        faults=(Fault("error_before", on_request=4, until_request=999, call="any", status=503),)
+    )
+
+    failed = run(*LOAD)
+
+    assert failed.code == 1
+    delivered = len(emulator.customers)
+    assert 0 < delivered < 100
+    figures = failed.json
+    assert (figures["state"], figures["created"]) == ("failed", delivered)
+    problem = wrong(run)
+    assert (problem["waiting"], problem["runs"]) == (100 - delivered, 1)
+    assert f"{100 - delivered} rows not loaded yet." in run("status").output
+    emulator.behavior = Behavior()
+    assert run(*LOAD).code == 0
+    assert run("status", "--json").json["problems"] == []
+    assert {str(n) for n in range(100)} == emulator.customers.keys()
+
+
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT])
+def test_a_killed_and_an_interrupted_load_do_not_stay_running(
+    sign: int, run: Run, emulator: Emulator
+) -> None:
+    write(people(*range(200)))
+    emulator.behavior = Behavior(latency_ms=200)
+    with begun(emulator, 3) as process:
+        assert [run["state"] for run in run("status", "--json").json["runs"]] == ["running"]
+        assert run("status", "--json").json["problems"] == []
+        process.send_signal(sign)
+        output, _ = process.communicate(timeout=120)
+
+    killed = sign == signal.SIGKILL
+    problem = wrong(run)
+    assert problem["state"] == ("interrupted" if killed else "stopped")
+    assert problem["error_class"] == ("ProcessEnded" if killed else "StoppedError")
+    assert 0 < problem["waiting"] <= 200
+    assert killed or '"state": "stopped"' in output
+    emulator.behavior = Behavior()
+    assert run(*LOAD).code == 0
+    assert run("status", "--json").json["problems"] == []
+
+
+def test_a_run_whose_store_failed_is_recorded_by_the_next(run: Run, emulator: Emulator) -> None:
+    write(people(*range(10)))
+    assert run(*LOAD).code == 0
+    write(people(*range(20)))
+    file = Path("bunce.sqlite")
+    content = file.read_bytes()
+    file.write_bytes(b"no database" * 1_000)
+
+    failed = run(*LOAD)
+    file.write_bytes(content)
+
+    assert (failed.code, failed.json["error_class"]) == (1, "StoreError")
+    assert run(*LOAD).code == 0
+    states = [shown["state"] for shown in run("status", "--json").json["runs"]]
+    assert states == ["completed", "failed", "completed"]
+
+
+def test_a_file_that_is_missing_tonight_is_a_failed_run(run: Run) -> None:
+    assert run(*LOAD).code == 2
+    write(people(*range(10)))
+    assert run(*LOAD).code == 0
+    Path("customers.parquet").unlink()
+
+    assert run(*LOAD).code == 2
+
+    problem = wrong(run)
+    assert (problem["error_class"], problem["runs"]) == ("SourceError", 1)
+    assert "No file found at customers.parquet." in problem["error"]
+    write(people(*range(10)))
+    assert run(*LOAD).code == 0
+    assert run("status", "--json").json["problems"] == []
+
+
+def test_a_disk_that_fills_up_leaves_a_run_that_has_failed(run: Run, emulator: Emulator) -> None:
+    write(people(*range(10)))
+    assert run(*LOAD).code == 0
+    write(people(*range(2_000), last_name="Changed"))
+    limit = Path("bunce.sqlite").stat().st_size + 60_000
+
+    program = (
+        "import resource, sys\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\n"
+        "from dlt_bunce.cli import main\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *LOAD], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 1, done.stdout
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != limit
+    assert "is full" in done.stderr or "disk I/O error" in done.stderr
+    problem = wrong(run)
+    assert problem["state"] in {"failed", "interrupted"}
+    assert problem["waiting"]
+    assert run(*LOAD).code == 0
+    found = run("status", "--json").json
+    assert found["problems"] == []

@@ -1,0 +1,76 @@
+"""Commands that only read the store start without dlt and without Airflow."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dlt_bunce.cli import options, plain_settings
+from dlt_bunce.destination import config_file
+from dlt_bunce.destination.configuration import BunceConfiguration
+
+from .conftest import Run, people, write
+
+STORE = "DESTINATION__BUNCE__STORE_URL"
+READING = (
+    "status",
+    "report",
+    "dead-letters list",
+    "dead-letters group",
+    "dead-letters export x.csv",
+)
+
+
+def test_reading_commands_import_neither_dlt_nor_airflow(run: Run, tmp_path: Path) -> None:
+    write(people(1) + people(2, mobile="call me"))
+    assert run("load", "customers.parquet").code == 0
+    program = (
+        "import sys\n"
+        "from dlt_bunce.cli import main\n"
+        "for words in sys.argv[1:]:\n"
+        "    main(words.split(), standalone_mode=False)\n"
+        "print(sorted({name.partition('.')[0] for name in sys.modules} & {'dlt', 'airflow'}))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *READING], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_settings_are_found_where_dlt_finds_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def both() -> list[tuple[str | None, str]]:
+        found = plain_settings.plain_setting("store_url"), plain_settings.plain_setting("account")
+        return list(zip(found, config_file.store_settings(), strict=True))
+
+    def agree() -> bool:
+        return all(plain == of_dlt for plain, of_dlt in both())
+
+    assert agree(), "the defaults"
+    Path("config.toml").write_text('[destination.bunce]\nstore_url = "sqlite:///a.sqlite"\n')
+    assert agree()
+    Path(".dlt").mkdir()
+    Path(".dlt/config.toml").write_text('[destination.bunce]\nstore_url = "sqlite:///b.sqlite"\n')
+    Path(".dlt/secrets.toml").write_text('[destination.bunce]\naccount = "shop"\n')
+    assert plain_settings.plain_setting("account") == "shop"
+    assert plain_settings.plain_setting("store_url") == "sqlite:///b.sqlite"
+    monkeypatch.setenv(STORE, "sqlite:///c.sqlite")
+    assert plain_settings.plain_setting("store_url") == "sqlite:///c.sqlite"
+    assert options.store_settings(None, "given") == ("sqlite:///c.sqlite", "given")
+    monkeypatch.setenv("DESTINATION__BUNCE__STORE_URI", "x")
+    assert plain_settings.plain_setting("store_url") is None, "dlt's way reports the mistake"
+    monkeypatch.delenv("DESTINATION__BUNCE__STORE_URI")
+    monkeypatch.setenv("DLT_CONFIG_FOLDER", ".")
+    assert plain_settings.plain_setting("store_url") is None
+
+
+def test_every_setting_is_known_with_its_default() -> None:
+    names = {n for n in BunceConfiguration.get_resolvable_fields() if not n.startswith("__")}
+    assert names | {"destination_type"} == plain_settings.KNOWN
+    for name, default in plain_settings.DEFAULTS.items():
+        assert str(getattr(BunceConfiguration, name)) == default

@@ -1,0 +1,88 @@
+"""What the command line does, as functions: the same results, and no terminal needed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click.testing
+import dlt
+import pytest
+
+import dlt_bunce
+from dlt_bunce import BunceError, RejectThresholdError, Selection, bunce, bunce_adapter
+from dlt_bunce.cli import main
+from dlt_bunce.emulator import Emulator
+
+
+def customer(number: int, **changes: object) -> dict[str, object]:
+    return {
+        "customer_id": f"c{number}",
+        "email": f"c{number}@example.com",
+        "first_name": "Ada",
+        "last_name": "Obi",
+        "mobile": f"+23481{number:08d}",
+    } | changes
+
+
+@pytest.fixture
+def destination(emulator: Emulator) -> bunce:
+    return bunce("sk_test_marked", emulator.base_url, "sqlite:///a.sqlite", requests_per_minute=0)
+
+
+def test_a_program_checks_loads_corrects_and_erases_without_the_command_line(
+    emulator: Emulator, destination: bunce
+) -> None:
+    rows = [customer(n) for n in range(5)] + [customer(5, mobile="none"), customer(6, email="x")]
+
+    found = dlt_bunce.check(bunce_adapter(rows, phone_no="mobile"), destination=destination)
+    assert (found.summary.created, found.summary.rejected, found.cost.requests) == (5, 2, 2)
+    assert {"phone_no": "mobile"}.items() <= {c.field: c.column for c in found.mapping}.items()
+    assert json.loads(json.dumps(found.as_dict()))["mode"] == "sandbox"
+    assert not Path("a.sqlite").exists()
+    assert emulator.customers == {}
+
+    pipeline = dlt.pipeline("crm", destination=destination)
+    summary = dlt_bunce.flush_and_run(pipeline, bunce_adapter(rows, phone_no="mobile"))
+    with pytest.raises(RejectThresholdError) as failure:
+        summary.raise_if_rejected(count=0)
+    assert failure.value.summary.rejected == 2
+
+    status = dlt_bunce.status(destination=destination)
+    assert (status.account, status.delivered, status.indeterminate) == ("default", 5, 0)
+    assert status.open_dead_letters == {"invalid_email": 1, "invalid_phone_no": 1}
+    assert [run.read for run in status.runs] == [7]
+
+    replayed = dlt_bunce.replay(Selection(codes=["invalid_phone_no"]), destination=destination)
+    assert (replayed.summary.read, replayed.without_row) == (1, 0)
+    assert dlt_bunce.discard(Selection(codes=["invalid_email"]), destination=destination) == 1
+    assert dlt_bunce.erase(["c0", "c5"], destination=destination).nowhere == []
+    assert dlt_bunce.adopt(destination=destination).adopted == 1
+    assert dlt_bunce.status(destination=destination).open_dead_letters == {}
+
+
+def test_without_a_destination_they_use_what_is_configured(
+    emulator: Emulator, destination: bunce, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = dlt.pipeline("crm", destination=destination)
+    dlt_bunce.flush_and_run(pipeline, [customer(1)], table_name="customers")
+    monkeypatch.setenv("DESTINATION__BUNCE__STORE_URL", "sqlite:///a.sqlite")
+
+    told = click.testing.CliRunner().invoke(main, ["status", "--json"])
+
+    status = dlt_bunce.status()
+    assert json.loads(told.output)["ledger"]["delivered"] == status.delivered == 1
+
+
+def test_nothing_is_discarded_by_mistake_and_no_store_is_made(destination: bunce) -> None:
+    with pytest.raises(dlt_bunce.UsageError, match="no filter"):
+        dlt_bunce.discard(Selection(), destination=destination)
+    for function in (
+        lambda: dlt_bunce.discard(Selection(ids=["ab"]), destination=destination),
+        lambda: dlt_bunce.erase(["c1"], destination=destination),
+        lambda: dlt_bunce.status(destination=destination),
+    ):
+        with pytest.raises(BunceError, match="No store exists"):
+            function()
+
+    assert not Path("a.sqlite").exists()

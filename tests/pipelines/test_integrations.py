@@ -1,0 +1,180 @@
+"""What users' own DAGs and assets show of a load: dlt's operators alone show no rejected row."""
+
+# no `from __future__ import annotations`: Dagster evaluates annotations when it decorates
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.pipelines.airflow import Airflow
+from tests.pipelines.test_airflow import run
+
+from dlt_bunce import bunce
+from dlt_bunce.emulator import Emulator
+
+DAG = """
+import pendulum, dlt
+from airflow.sdk import DAG
+from dlt.helpers.airflow_helper import PipelineTasksGroup
+from dlt_bunce import bunce, bunce_adapter
+from dlt_bunce.integrations.airflow import bunce_summary
+
+@dlt.resource(name="customers")
+def customers():
+    for n in range(30):
+        yield {"id": n, "email": "nobody" if n % 10 == 0 else f"c{n}@example.com",
+               "first_name": "Ada", "last_name": "Obi", "phone_no": f"+23481000000{n:02d}"}
+
+@dlt.source
+def crm():
+    return bunce_adapter(customers(), customer_id="id")
+
+for allowed in (3, 2):
+    with DAG(f"crm_{allowed}", schedule=None, start_date=pendulum.datetime(2026, 1, 1)):
+        group = PipelineTasksGroup("crm", use_data_folder=False, wipe_local_data=True)
+        pipeline = dlt.pipeline("crm_to_bunce", destination=bunce())
+        loads = group.add_run(pipeline, crm(), decompose="none", retries=0)
+        loads[-1] >> bunce_summary("crm_to_bunce", max_reject_count=allowed)
+"""
+
+
+@pytest.fixture
+def settings(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings from the environment, as for any dlt pipeline."""
+    monkeypatch.setenv("DESTINATION__BUNCE__CREDENTIALS__API_KEY", "sk_test_marked")
+    monkeypatch.setenv("DESTINATION__BUNCE__BASE_URL", emulator.base_url)
+    monkeypatch.setenv("DESTINATION__BUNCE__REQUESTS_PER_MINUTE", "0")
+    monkeypatch.setenv("DESTINATION__BUNCE__STORE_URL", f"sqlite:///{Path.cwd()}/bunce.sqlite")
+
+
+@pytest.mark.usefixtures("settings")
+def test_a_summary_after_dlts_task_group_shows_and_judges_what_was_rejected(
+    airflow: Airflow, emulator: Emulator, tmp_path: Path
+) -> None:
+    dags = tmp_path / "dags"
+    dags.mkdir()
+    (dags / "crm_dag.py").write_text(DAG)
+    airflow.environment["AIRFLOW__CORE__DAGS_FOLDER"] = str(dags)
+
+    [loaded] = run(airflow, "crm_3", "2026-11-04", dags=dags)
+    # a test run counts as begun at its logical date
+    [again] = run(airflow, "crm_2", datetime.now(timezone.utc).isoformat(), dags=dags)
+
+    assert loaded["state"] == "success", loaded
+    first, second = (result["results"]["bunce_summary -1"] for result in (loaded, again))
+    assert (first["read"], first["created"], first["rejected"]) == (30, 27, 3)
+    assert first["reject_codes"] == {"invalid_email": 3}
+    # this run's own counts, although the task fails
+    assert (second["read"], second["unchanged"], second["held"]) == (30, 27, 3)
+    assert again["tasks"]["bunce_summary -1"] == "failed"
+    assert len(emulator.customers) == 27
+
+
+CONNECTIONS = """
+import json
+from airflow.sdk.definitions.connection import Connection
+from dlt_bunce.errors import ConfigurationError
+from dlt_bunce.integrations import airflow
+shown = [airflow.connection_url("crm"), airflow.store_url("crm")]
+try:
+    airflow.connection_url("odd")
+except ConfigurationError as error:
+    shown.append(str(error))
+import os
+print(json.dumps([*shown, os.environ["PGPASSWORD"]]))
+"""
+
+
+def test_a_connection_with_extras_of_any_type_is_a_url(airflow: Airflow) -> None:
+    extra = {"connect_timeout": 5, "sslmode": "require", "tcp": True, "application_name": "a&b"}
+    airflow.connections["crm"] = {
+        "conn_type": "postgres",
+        "host": "db.example.com",
+        "login": "me@example.com",
+        "password": "p@ss/w:rd",
+        "schema": "crm",
+        "extra": extra,
+    }
+    airflow.connections["odd"] = {"conn_type": "postgres", "host": "h", "extra": {"options": ["a"]}}
+
+    source, store, odd, password = airflow.python(CONNECTIONS)
+
+    query = "connect_timeout=5&sslmode=require&tcp=true&application_name=a%26b"
+    assert source == (f"postgres://me%40example.com:p%40ss%2Fw%3Ard@db.example.com/crm?{query}")
+    assert store == f"postgres://me%40example.com@db.example.com/crm?{query}"
+    assert password == "p@ss/w:rd"
+    assert "The extra 'options' of the connection 'odd' is not a plain value." in odd
+
+
+@pytest.mark.usefixtures("settings")
+@pytest.mark.filterwarnings("default")  # Dagster and dlt trigger warnings
+def test_the_assets_of_dagster_dlt_have_the_counts_as_metadata(emulator: Emulator) -> None:
+    import dagster as dg
+    import dlt
+    from dagster_dlt import DagsterDltResource, dlt_assets
+
+    from dlt_bunce.integrations.dagster import with_counts
+
+    @dlt.resource(name="customers")
+    def customers() -> Iterator[dict[str, Any]]:
+        for n in range(30):
+            email = "nobody" if n % 10 == 0 else f"c{n}@example.com"
+            names = {"first_name": "Ada", "last_name": "Obi"}
+            yield {"id": n, "email": email, "phone_no": f"+23481000000{n:02d}", **names}
+
+    @dlt.source
+    def crm() -> Any:
+        return customers()
+
+    pipeline = dlt.pipeline("crm_to_bunce", destination=bunce())
+
+    @dlt_assets(dlt_source=crm(), dlt_pipeline=pipeline)
+    def assets(context: dg.AssetExecutionContext, dlt: DagsterDltResource) -> Any:
+        yield from with_counts(dlt.run(context=context, write_disposition="merge"), pipeline)
+
+    result = dg.materialize([assets], resources={"dlt": DagsterDltResource()})
+
+    [event] = result.asset_materializations_for_node("assets")
+    found = {name: value.value for name, value in event.metadata.items()}
+    assert (found["read"], found["created"], found["rejected"]) == (30, 27, 3)
+    assert [dict(record.data) for record in found["reject_codes"].records] == [
+        {"code": "invalid_email", "rows": 3}
+    ]
+    assert found["destination_name"] == "bunce", "dagster-dlt's own metadata stays"
+    assert len(emulator.customers) == 27
+
+
+PLAIN = """
+import dlt
+rows = [
+    {"id": n, "email": "nobody" if n % 10 == 0 else f"c{n}@example.com", "first_name": "Ada",
+     "last_name": "Obi", "phone_no": f"+23481000000{n:02d}"}
+    for n in range(30)
+]
+for _ in range(2):
+    pipeline = dlt.pipeline("crm_to_bunce", destination="dlt_bunce.bunce")
+    pipeline.run(rows, table_name="customers", write_disposition="merge")
+"""
+
+
+@pytest.mark.usefixtures("settings")
+def test_a_plain_run_logs_one_line_about_rejected_rows(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RUNTIME__LOG_LEVEL")  # dlt's default
+    done = subprocess.run([sys.executable, "-c", PLAIN], capture_output=True, text=True, check=True)
+
+    events = [json.loads(line) for line in done.stderr.splitlines() if line[:1] == "{"]
+    first, second = (event for event in events if event["event"] == "run.finished")
+    assert (first["level"], first["created"], first["rejected"]) == ("warning", 27, 3)
+    assert first["reject_codes"] == {"invalid_email": 3}
+    assert first["dead_letters"] == f"dlt-bunce dead-letters list --run {first['run']}"
+    assert (second["unchanged"], second["held"]) == (27, 3)
+    assert second["dead_letters"] == "dlt-bunce dead-letters list"
+    assert "example.com" not in done.stderr
+    assert len(emulator.customers) == 27
