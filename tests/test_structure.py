@@ -51,7 +51,7 @@ ALLOWED: dict[str, set[str]] = {
     "sources": {"destination", "errors", "load", "logs", "records", "store"},
     "erasure": {"destination", "errors", "load", "logs", "records", "store"},
     "operations": {"api", "destination", "erasure", "errors", "load", "logs", "model", "records"}
-    | {"failures", "probe", "run_warnings", "store", "telemetry"},
+    | {"failures", "probe", "reject_codes", "run_warnings", "store", "telemetry"},
     "testing": {"emulator"},
     "integrations": {"destination", "errors", "model"},
     "workbench": {"destination", "loopback", "model", "operations", "records", "reject_codes"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
@@ -68,6 +69,12 @@ def load(emulator: Emulator, rows: list[dict[str, Any]], store: Path) -> None:
         ),
     )
     flush_and_run(pipeline, bunce_adapter(pa.Table.from_pylist(rows), version="updated_at"))
+
+
+def exports(folder: Path, emulator: Emulator) -> None:
+    """Exports as programs write them."""
+    for path in (Path(__file__).parent / "exports").glob("*.csv"):
+        shutil.copy(path, folder)
 
 
 def nothing(folder: Path, emulator: Emulator) -> None:
@@ -148,6 +155,7 @@ SETUPS: Mapping[str, Callable[[Path, Emulator], None]] = {
     "how-to/dead-letters.md": a_loaded_file,
     "how-to/backfill.md": a_warehouse,
     "how-to/attributes.md": a_workspace_with_attributes,
+    "how-to/crm-exports.md": exports,
     "how-to/link-customers.md": strangers,
     "how-to/erase.md": a_loaded_file,
     "how-to/rotate-the-key.md": a_loaded_file,

@@ -10,7 +10,8 @@ import pytest
 from dlt_bunce.errors import ConfigurationError
 from dlt_bunce.records.mapping import FieldMapping
 from dlt_bunce.records.payload import with_payloads
-from dlt_bunce.records.prepare import Rules, prepare
+from dlt_bunce.records.prepare import prepare
+from dlt_bunce.records.rules import Rules
 from dlt_bunce.records.schema import FIELDS, REQUIRED
 from dlt_bunce.reject_codes import REJECT_CODES
 

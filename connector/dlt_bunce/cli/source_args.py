@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from dlt_bunce.errors import MappingError, SourceError
+from dlt_bunce.errors import ConfigurationError, MappingError, SourceError
 from dlt_bunce.failures.known import BAD_URL
+from dlt_bunce.records.mapping import VERSION
+from dlt_bunce.records.schema import FIELDS, MAPPABLE, ColumnNames, listed, names_of
 
 if TYPE_CHECKING:
     import dlt
@@ -32,6 +34,8 @@ class Origin:
     disposition: Literal["append", "merge"] = "merge"
     version_column: str | None = None
     date_format: str | None = None
+    defaults: tuple[str, ...] = ()
+    default_region: str | None = None
     limit: int | None = None
     name: str | None = None
     encoding: str | None = None
@@ -66,10 +70,20 @@ class Origin:
         return self.source
 
     @property
-    def hints(self) -> Mapping[str, str]:
-        """Field (or "version") to column. Raises MappingError."""
+    def hints(self) -> Mapping[str, Any]:
+        """Field (or "version") to columns. Raises MappingError."""
         hints = parse_maps(self.maps)
         return hints | ({"version": self.version_column} if self.version_column else {})
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Settings of the destination that the arguments give. Raises ConfigurationError."""
+        given = {
+            "version_format": self.date_format,
+            "default_region": self.default_region,
+            "defaults": parse_defaults(self.defaults),
+        }
+        return {name: value for name, value in given.items() if value}
 
     @property
     def label(self) -> str:
@@ -109,7 +123,11 @@ class Origin:
     def family(self, store_url: str, account: str) -> str:
         """Return the name prefix of all pipelines of this command, whatever the columns."""
         parts = (str(Path.cwd()), self.source, self.table, self.query, store_url, account)
-        mapping = (f"{field}={column}" for field, column in sorted(self.hints.items()))
+        mapping = (
+            f"{field}={column}"
+            for field, columns in sorted(self.hints.items())
+            for column in names_of(columns)
+        )
         key = "\x1f".join(part or "" for part in (*parts, *mapping))
         return f"bunce_load_{_digest(key, 5)}"
 
@@ -165,17 +183,37 @@ def _parse_targets(option: str, given: tuple[str, ...]) -> dict[str, str] | None
     return parsed or None
 
 
-def parse_maps(maps: tuple[str, ...]) -> dict[str, str]:
-    """Parse repeated FIELD=COLUMN into field to column. Raises MappingError."""
-    from dlt_bunce.records.schema import FIELDS, PARTS
+def parse_maps(maps: tuple[str, ...]) -> dict[str, ColumnNames]:
+    """Parse repeated FIELD=COLUMN into field to column, or to columns in the given order.
 
-    parsed: dict[str, str] = {}
+    Raises MappingError.
+    """
+    parsed: dict[str, list[str]] = {}
+    known = [name for name in MAPPABLE if name != VERSION]
     for text in maps:
         field, separator, column = text.partition("=")
-        if not separator or not column or field not in (*FIELDS, *PARTS):
+        if not separator or not column or field not in known:
             raise MappingError(
                 f"--map {text!r} must be FIELD=COLUMN, where FIELD is a Bunce field.",
-                remedy=f"The fields are: {', '.join((*FIELDS, *PARTS))}.",
+                remedy=f"The fields are: {', '.join(known)}.",
             )
-        parsed[field] = column
-    return parsed
+        parsed.setdefault(field, []).append(column)
+    return {field: listed(columns) for field, columns in parsed.items()}
+
+
+def parse_defaults(defaults: tuple[str, ...]) -> dict[str, str]:
+    """Parse repeated FIELD=VALUE, added to the configured defaults. Raises ConfigurationError."""
+    from dlt_bunce.destination.config_file import configured
+
+    parsed: dict[str, str] = {}
+    known = FIELDS[1:]
+    for text in defaults:
+        field, separator, value = text.partition("=")
+        if not separator or not value or field not in known:
+            # the value may be a person's
+            raise ConfigurationError(
+                f"--default {field}=… must be FIELD=VALUE, where FIELD is one of: "
+                f"{', '.join(known)}."
+            )
+        parsed[field] = value
+    return configured("defaults") | parsed if parsed else {}

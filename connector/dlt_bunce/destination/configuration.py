@@ -27,11 +27,11 @@ from dlt_bunce.destination.configuration_checks import (
     refuse_unknown,
 )
 from dlt_bunce.errors import ConfigurationError
-from dlt_bunce.records.schema import FIELDS, MAPPABLE
+from dlt_bunce.records.schema import FIELDS, MAPPABLE, SEVERAL
 from dlt_bunce.thresholds import Thresholds
 
 if TYPE_CHECKING:
-    from dlt_bunce.records.prepare import Rules
+    from dlt_bunce.records.rules import Rules
 
 
 @configspec
@@ -90,10 +90,18 @@ class BunceConfiguration(DestinationClientConfiguration):
     """Whether a device without a type or token is dropped (lenient) or rejects its row (strict)."""
     unescape_html: bool = False
     """Whether HTML entities in names are decoded: O&#39;Brien is sent as O'Brien."""
+    unquote_cells: bool = True
+    """Whether '+234… and ="00123", as spreadsheets write text, are read as +234… and 00123."""
+    blank_placeholders: bool = True
+    """Whether a whole value such as NULL, N/A, nan, None, - or . counts as blank."""
+    trim_phones: bool = True
+    """Whether tel:, whatsapp: and the like before a phone number, and an extension or other text
+    after it, are left out; otherwise the row is rejected."""
     version_format: Optional[str] = None
     """Format of a version column of text, as for strptime: "%d/%m/%Y %H:%M"."""
-    mapping: Optional[dict[str, str]] = None
-    """Source column of each field and of `version`; used where no hint names a column."""
+    mapping: Optional[dict[str, Any]] = None
+    """Source column of each field, of `full_name`, and of `version`, used where no hint names one;
+    of a list of columns, the first that is filled in a row counts."""
     defaults: Optional[dict[str, str]] = None
     """Values for fields that are blank in a row."""
     attributes: Optional[Union[str, dict[str, str]]] = None
@@ -152,7 +160,9 @@ class BunceConfiguration(DestinationClientConfiguration):
         for name, known in (("mapping", MAPPABLE), ("defaults", list(FIELDS))):
             refuse_unknown(getattr(self, name) or {}, known, where=f"in {name}")
             for key, value in (getattr(self, name) or {}).items():
-                check_kind(f"{name}.{key}", str, value)
+                several = name == "mapping" and key in SEVERAL and isinstance(value, list)
+                for one in value if several else [value]:
+                    check_kind(f"{name}.{key}", str, one)
 
     def _check_numbers(self) -> None:
         for name in ("batch_size", "max_batch_size", "concurrency", "max_concurrency", "timeout_s"):
@@ -184,7 +194,7 @@ class BunceConfiguration(DestinationClientConfiguration):
     @property
     def rules(self) -> Rules:
         """Rules for preparing values, as these settings define them."""
-        from dlt_bunce.records.prepare import Rules
+        from dlt_bunce.records.rules import Rules
 
         return Rules(
             default_region=self.default_region,
@@ -193,6 +203,9 @@ class BunceConfiguration(DestinationClientConfiguration):
             unescape_html=self.unescape_html,
             version_format=self.version_format,
             defaults=self.defaults or {},
+            unquote_cells=self.unquote_cells,
+            blank_placeholders=self.blank_placeholders,
+            trim_phones=self.trim_phones,
         )
 
     @property

@@ -99,7 +99,7 @@ class CustomersJob(RunnableLoadJob):
             runs.expect(db, job, lambda: rows_of_table(self._file_path))
             for traffic in client.take_preflight_traffic():
                 runs.add_traffic(db, job, traffic)
-            log.info("load.mapped", columns=dict(settings.mapping.columns))
+            log.info("load.mapped", columns=settings.mapping.recorded)
             Ledger(db, job).end_claims_of(client.owner.ended)
             throttle, known = throttle_for(account, probed, config), capabilities_from(probed)
             try:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlt_bunce.logs import logger
+from dlt_bunce.records.schema import ColumnNames
 
 if TYPE_CHECKING:
     from dlt.pipeline.trace import PipelineTrace
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from dlt_bunce.model import RunSummary, Traffic
     from dlt_bunce.records.targets import Targets
 
-Hints = Mapping[str, Mapping[str, str]]
+Hints = Mapping[str, Mapping[str, ColumnNames]]
 """Mappings that a run's resources give, by table: field to column."""
 Listener = Callable[["Progress"], None]
 Report = Callable[[str], None]

@@ -27,7 +27,8 @@ from dlt_bunce.load.version_check import check_versions
 from dlt_bunce.logs import logger
 from dlt_bunce.records.batching import Packer
 from dlt_bunce.records.mapping import FieldMapping
-from dlt_bunce.records.prepare import Rules, detect_bad_mapping
+from dlt_bunce.records.prepare import detect_bad_mapping
+from dlt_bunce.records.rules import Rules
 from dlt_bunce.store import dead_letters as stored_letters
 from dlt_bunce.store import run_chunks, runs
 from dlt_bunce.store.database import Database
@@ -203,10 +204,10 @@ class Load:
 
     def _claim(self, chunk: Chunk) -> pa.Table:
         """Count the chunk, record its rejects, and claim what must be sent."""
-        self.settings.on_chunk(chunk)
         if chunk.number == 0 and self.settings.check_mapping:
             check_versions(self.database, self.load_file, self.settings.mapping, chunk.prepared)
         chunk, claim = claiming.claim(self._ledger, self._chunks, chunk, self.settings.email_key)
+        self.settings.on_chunk(chunk)
         if self.values is not None:
             self.values.look(chunk)
         self._corrects |= corrections.are_in(chunk.table)

@@ -33,11 +33,14 @@ class Check:
     """What a load would do: its mapping, its counts, and its cost at the pace to expect.
 
     `summary` has the counts of the load that follows, unless Bunce has customers that the ledger
-    does not know. `mode` is `live`, `sandbox`, or `unknown`.
+    does not know. `mode` is `live`, `sandbox`, or `unknown`; `export` names the program that the
+    columns show to be that of the source, if it is known.
     """
 
     mapping: Sequence[estimate.MappedColumn]
     unmapped: Sequence[str]
+    export: str | None
+    rejected: Sequence[estimate.RejectedShapes]
     summary: RunSummary
     cost: estimate.Cost
     base_url: str | None
@@ -72,6 +75,8 @@ def check(
     return Check(
         list(estimate.mapped(preview, show_values=show_values)),
         estimate.unmapped(preview),
+        None if preview.mapping is None else preview.mapping.export,
+        estimate.rejected(preview, show_values=show_values),
         preview.summary,
         estimate.cost(preview, pace),
         config.base_url,

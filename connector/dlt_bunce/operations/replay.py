@@ -24,8 +24,9 @@ from dlt_bunce.model import RunSummary
 from dlt_bunce.records import rows as source_rows
 from dlt_bunce.records.cells import LETTER_ID
 from dlt_bunce.records.mapping import resolve_mapping
-from dlt_bunce.records.paths import column_of_path
+from dlt_bunce.records.matching import as_spelled
 from dlt_bunce.records.prepare import prepare
+from dlt_bunce.records.schema import ColumnNames, listed, names_of
 from dlt_bunce.store import dead_letters, mappings, runs
 from dlt_bunce.store.accounts import Account
 from dlt_bunce.store.database import Database, utc_now
@@ -72,7 +73,7 @@ def replay(
     client: BunceClient,
     *,
     selection: Selection | None = None,
-    mapping: Mapping[str, str] | None = None,
+    mapping: Mapping[str, ColumnNames] | None = None,
     portion: int = PORTION,
 ) -> Replayed:
     """Load the stored rows of open dead letters again, and resolve those that are accepted.
@@ -164,8 +165,8 @@ class _Replay:
     account: Account
     database: Database
     load_file: LoadFile
-    then: Mapping[str, str]
-    mapping: Mapping[str, str]
+    then: Mapping[str, ColumnNames]
+    mapping: Mapping[str, ColumnNames]
     overtaken: int = 0
     begun: bool = False
     summary: RunSummary | None = None
@@ -226,7 +227,7 @@ class _Replay:
 
     def _settings(self, columns: Sequence[str]) -> Settings:
         config = self.client.config
-        configured = {**self.then, **(config.mapping or {})}
+        configured: dict[str, ColumnNames] = {**self.then, **(config.mapping or {})}
         return Settings(
             mapping=resolve_mapping(
                 columns,
@@ -253,9 +254,10 @@ class _Replay:
         return {row["n"] for row in rows}
 
 
-def _present(mapping: Mapping[str, str], columns: Sequence[str]) -> dict[str, str]:
+def _present(mapping: Mapping[str, ColumnNames], columns: Sequence[str]) -> dict[str, ColumnNames]:
     """Return the part of a mapping whose columns exist."""
-    return {f: column for f, column in mapping.items() if column_of_path(column, columns)}
+    present = {n: [c for c in names_of(g) if as_spelled(c, columns)] for n, g in mapping.items()}
+    return {name: listed(found) for name, found in present.items() if found}
 
 
 def _job(client: BunceClient, letter: _Letter, run_id: str) -> LoadFile:

@@ -32,7 +32,7 @@ PROCESS_ENDED = Failure(
 
 
 def begin(
-    db: Database, load_file: LoadFile, mapping: Mapping[str, str], by_name: Sequence[str] = ()
+    db: Database, load_file: LoadFile, mapping: Mapping[str, Any], by_name: Sequence[str] = ()
 ) -> LoadFile:
     """Write the run's row, or mark it as running again; return the load file with its run number.
 
