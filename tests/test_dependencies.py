@@ -12,8 +12,8 @@ from tests.test_structure import SOURCES, imports
 ROOT = Path(__file__).parent.parent
 # loaded by another package: by SQLAlchemy and by fsspec
 BY_OTHERS = {"pymysql", "s3fs"}
-# pytest is there where the plugin is used
-NOT_OURS = {"pytest"}
+# they are there where the plugin and the integrations are used
+NOT_OURS = {"airflow", "dagster", "pytest"}
 
 
 def normal(name: str) -> str:

@@ -108,7 +108,7 @@ def test_an_error_about_data_keeps_what_it_says_and_loses_the_value(
 
 
 def test_settings_that_cannot_be_read_are_told(
-    run: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, program: Run
+    run: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(people(1))
     load = ("load", "customers.parquet")
@@ -124,7 +124,9 @@ def test_settings_that_cannot_be_read_are_told(
         told(run("load", f"{scheme}://host/c.parquet"), 2, f"{scheme}:// cannot be read.")
     Path(".dlt").mkdir()
     Path(".dlt/config.toml").write_text("[runtime\nmarked = 1\n")
-    told(program(*load), 2, "in .dlt is not valid TOML (line 1, column")
+    done = subprocess.run([PROGRAM, *load], capture_output=True, text=True, check=False)
+    started = Done(done.stdout, done.stderr, done.returncode)
+    told(started, 2, "in .dlt is not valid TOML (line 1, column")
 
 
 def test_a_redirect_is_one_request_and_names_the_setting(

@@ -41,8 +41,9 @@ EXTRAS = ["", *sorted(metadata("dlt-bunce").get_all("Provides-Extra") or ())]
 
 
 def run(*words: str | Path, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Runs a program without this one's packages; standard error follows standard output."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    """Runs a program without settings for dlt; standard error goes to standard output."""
+    settings = ("DESTINATION__", "SOURCES__", "DLT_", "RUNTIME__", "AWS_", "PG", "PYTHON")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(settings)}
     return subprocess.run(
         [*words],
         cwd=cwd,

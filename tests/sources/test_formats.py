@@ -82,7 +82,7 @@ def arrow(path: str, *, stream: bool = False) -> None:
 
 def delta(path: str) -> None:
     deltalake.write_deltalake(path, TABLE)
-    gone = pa.Table.from_pylist([ROWS[0] | {"id": 99, "email": "gone@example.com"}])
+    gone = pa.Table.from_pylist([ROWS[0] | {"id": 99, "email": "gone@example.com"}], TABLE.schema)
     deltalake.write_deltalake(path, gone, mode="append")
     deltalake.DeltaTable(path).delete("id = 99")
 
@@ -94,7 +94,7 @@ def iceberg(path: str) -> None:
         "crm.people", TABLE.schema, location=f"file://{Path(path).absolute()}"
     )
     table.append(TABLE)
-    table.append(pa.Table.from_pylist([ROWS[0] | {"id": 99}]))
+    table.append(pa.Table.from_pylist([ROWS[0] | {"id": 99}], TABLE.schema))
     table.delete("id = 99")
     catalog.engine.dispose()
 

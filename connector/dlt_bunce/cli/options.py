@@ -12,6 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from dlt_bunce.cli.plain_settings import plain_setting
+from dlt_bunce.cli.printable import echo
 
 if TYPE_CHECKING:
     from dlt_bunce.destination.client import BunceClient
@@ -172,7 +173,7 @@ def wait_for_run() -> float:
 
 def report_waiting(sentence: str) -> None:
     """Print a line when a command has to wait for another run."""
-    click.echo(sentence, err=True)
+    echo(sentence, err=True)
 
 
 def exit_if_remains(remains: str | None) -> None:

@@ -6,24 +6,15 @@ as much. Whatever is unusual is left to dlt: vaults, profiles, Airflow's variabl
 
 from __future__ import annotations
 
+import ast
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from importlib.resources import files
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
-DEFAULTS: Mapping[str, str] = MappingProxyType(
-    {"store_url": "sqlite:///bunce.sqlite", "account": "default", "requests_per_minute": "500"}
-)
-KNOWN = frozenset(DEFAULTS) | {
-    "base_url", "batch_size", "concurrency", "credentials", "customers_table", "dead_letter_rows",
-    "default_region", "defaults", "destination_type", "devices", "dry_run", "egress",
-    "keep_completed_jobs", "lowercase_email", "mapping", "max_batch_size", "max_concurrency",
-    "max_reject_count", "max_reject_share", "min_rows", "min_rows_share_of_last", "on_run_end",
-    "retention_days", "timeout_s", "unescape_html", "version_format", "wait_for_run",
-}  # fmt: skip
-"""Names of all settings; with any other, dlt is asked, and the mistake is reported."""
 AIRFLOW_SECRETS = "PROVIDERS__ENABLE_AIRFLOW_SECRETS"
 _PREFIX = "DESTINATION__BUNCE__"
 _OTHERS = ("DLT_CONFIG", "DLT_PROJECT", "DLT_PROFILE", "PROVIDERS__", "AIRFLOW_CTX_", "WORKSPACE__")
@@ -35,12 +26,31 @@ def plain_setting(name: str) -> str | None:
     if any(_is_unusual(*variable) for variable in os.environ.items()) or _has_global_files():
         return None
     sections = list(_sections())
-    if any(section is None or section.keys() - KNOWN for section in sections):
+    known = defaults()
+    if any(section is None or section.keys() - known.keys() for section in sections):
         return None
     found = next((section[name] for section in sections if section and name in section), None)
     if found is None:
-        return DEFAULTS[name]
+        return known[name]
     return str(found) if isinstance(found, (str, int)) and not isinstance(found, bool) else None
+
+
+@lru_cache(maxsize=1)
+def defaults() -> Mapping[str, str | None]:
+    """Return every setting with its default, or None where that is not text or a number.
+
+    Read from the source of the configuration, whose import needs dlt.
+    """
+    text = files("dlt_bunce.destination").joinpath("configuration.py").read_text("utf-8")
+    classes = (node for node in ast.parse(text).body if isinstance(node, ast.ClassDef))
+    [settings] = [node for node in classes if node.name == "BunceConfiguration"]
+    found: dict[str, str | None] = {}
+    for node in settings.body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            value = node.value.value if isinstance(node.value, ast.Constant) else None
+            is_plain = isinstance(value, (str, int)) and not isinstance(value, bool)
+            found[node.target.id] = str(value) if is_plain else None
+    return found
 
 
 def _sections() -> Iterator[Mapping[str, Any] | None]:

@@ -19,6 +19,7 @@ from dlt_bunce.records.identifiers import parse_identifiers
 from dlt_bunce.records.source_columns import values_of
 from dlt_bunce.records.spreadsheet_traces import DEFAULT_TRACES, NO_TRACES
 from dlt_bunce.records.text import flat
+from dlt_bunce.records.unreadable import lines_of, text_of
 
 _EMAIL = re.compile(r"[^\s\"'<>,;:()\[\]\\]+@[^\s\"'<>,;:()\[\]\\]+")
 _PHONE = re.compile(r"\+?\d[\d\s().\-/]{5,}\d")
@@ -66,6 +67,8 @@ class Persons:
         """Return a mask of the rows that are theirs; `columns` maps fields to columns."""
         ids = ids_in(table, columns.get("customer_id", ()))
         theirs = reduce(pc.or_, (pc.is_in(i, pa.array(self.ids, pa.string())) for i in ids))
+        if (lines := lines_of(table)) is not None:
+            theirs = pc.or_(theirs, pa.array(self.share(text_of(lines).to_pylist())))
         if not self.emails:
             return theirs
         found = _first(table, columns.get("email", ()), parse_emails).values

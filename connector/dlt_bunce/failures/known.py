@@ -64,8 +64,8 @@ def _no_module(error: Any) -> str:
         package, url = _DRIVERS[module]
         return f"{needed} Install it with pip install '{package}', and use {url}."
     return (
-        f"{needed} Install the source's driver, or one of dlt-bunce's extras: duckdb, emulator, "
-        "mysql, postgres, report, s3, sql, ui."
+        f"{needed} Install the source's driver, or one of dlt-bunce's extras: avro, delta, duckdb, "
+        "emulator, excel, iceberg, mysql, postgres, report, s3, sql, ui."
     )
 
 

@@ -30,6 +30,20 @@ def is_unreadable_column(name: str, kind: Any) -> bool:
     )
 
 
+def lines_of(source: pa.Table) -> pa.Array | None:
+    """Return the unreadable lines (LINE) of a table, null for other rows; None if it has none."""
+    if UNREADABLE not in source.column_names:
+        return None
+    column = flat(source.column(UNREADABLE))
+    is_lines = is_unreadable_column(UNREADABLE, column.type) and column.null_count < len(column)
+    return column if is_lines else None
+
+
+def text_of(lines: pa.Array) -> pa.Array:
+    """Return the texts of lines; empty for null."""
+    return pc.fill_null(pc.struct_field(lines, "text").cast(pa.string()), "")
+
+
 def with_unreadable(rejected: pa.Table, source: pa.Table) -> pa.Table:
     """Return the rejected rows, with the code, reason, and digest of those that are unreadable
     lines of `source`.
@@ -38,15 +52,12 @@ def with_unreadable(rejected: pa.Table, source: pa.Table) -> pa.Table:
     in the file. A line that contains one email address keeps it, since an accepted row with that
     address is the corrected line.
     """
-    if UNREADABLE not in source.column_names or not is_unreadable_column(
-        UNREADABLE, source.schema.field(UNREADABLE).type
-    ):
+    lines = lines_of(source)
+    if lines is None:
         return rejected
-    lines = flat(source.column(UNREADABLE)).take(rejected.column("row").combine_chunks())
+    lines = lines.take(rejected.column("row").combine_chunks())
     unreadable = pc.is_valid(lines)
-    if not unreadable.true_count:
-        return rejected
-    texts = pc.fill_null(pc.struct_field(lines, "text").cast(pa.string()), "")
+    texts = text_of(lines)
     found = pc.struct_field(lines, "reason").cast(pa.string())
     emails = parse_emails(pa.array(map(_only_email, texts.to_pylist()), pa.string())).values
     own = {

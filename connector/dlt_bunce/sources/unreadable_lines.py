@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -53,7 +54,7 @@ def with_lines(parts: Iterator[Part], name: str, remedy: str) -> Iterator[Any]:
         if read >= SAMPLE:
             break
     _refuse_many(first, read, name, remedy)
-    for part in (*first, *parts):
+    for part in chain(first, parts):
         if part.rows.num_rows:
             yield part.rows
         if part.lines:
