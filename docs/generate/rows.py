@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dlt_bunce.model import FATE_MEANINGS
+from dlt_bunce.model import FATE_MEANINGS, VALUE_FATE_MEANINGS
 from dlt_bunce.records.exports import EXPORTS, Export
 from dlt_bunce.records.schema import ALIASES, EXPORT_ALIASES, FIELDS, FULL_NAME, REQUIRED
 from dlt_bunce.records.spreadsheet_traces import PLACEHOLDERS
-from dlt_bunce.reject_codes import REJECT_CODES
+from dlt_bunce.reject_codes import REJECT_CODES, VALUE_CODES
 from dlt_bunce.run_warnings import WARNINGS
 from docs.generate.markdown import code, page, table
 
@@ -24,6 +24,13 @@ def reject_codes() -> str:
                 [code(c.code), code(c.field), code(c.stage), c.meaning, c.remedy]
                 for c in REJECT_CODES.values()
             ],
+        ),
+        "## Values",
+        "An attribute value or segment member that is rejected is listed in the table "
+        "`bunce_rejected_values`. Its row is loaded all the same.",
+        table(
+            ("code", "stage", "meaning", "remedy"),
+            [[code(c.code), code(c.stage), c.meaning, c.remedy] for c in VALUE_CODES.values()],
         ),
     )
 
@@ -49,6 +56,10 @@ def fates() -> str:
         "Fates",
         "Every row read ends in exactly one of these fates. Their sum is `read`, or the run fails.",
         table(("fate", "meaning"), [[code(f), text] for f, text in FATE_MEANINGS.items()]),
+        "## Values",
+        "Every attribute value and segment member of every row read ends in exactly one of these. "
+        "Their sum is the number of values read, or the run fails.",
+        table(("fate", "meaning"), [[code(f), text] for f, text in VALUE_FATE_MEANINGS.items()]),
     )
 
 

@@ -48,7 +48,12 @@ def command(
         destination = options.destination(store_url=store_url, account=account, **origin.settings)
         config = destination.configuration(destination.spec(), accept_partial=True)
         found = preview.check(
-            bunce_adapter(origin.resource(), **origin.hints),
+            bunce_adapter(
+                origin.resource(),
+                **origin.hints,
+                attributes=origin.attributes,
+                segments=origin.segments,
+            ),
             destination,
             write_disposition=origin.disposition,
             pipeline_name=origin.pipeline_name(config.store_url, config.account),

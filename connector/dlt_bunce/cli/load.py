@@ -166,7 +166,12 @@ def command(
                 with hooked(destination), watched(destination), figures(destination, as_json):
                     summary = flush_and_run(
                         pipeline,
-                        bunce_adapter(resource, **hints),
+                        bunce_adapter(
+                            resource,
+                            **hints,
+                            attributes=origin.attributes,
+                            segments=origin.segments,
+                        ),
                         write_disposition=origin.disposition,
                     )
             except ThresholdError as error:  # its summary is shown like any other

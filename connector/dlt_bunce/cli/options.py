@@ -102,6 +102,18 @@ def source_options(function: _F) -> _F:
             metavar="FIELD=VALUE",
             help="Value for rows in which a field is blank; may be repeated.",
         ),
+        click.option(
+            "--segment",
+            multiple=True,
+            metavar="COLUMN=NAME",
+            help="Manual segment that a boolean column feeds; may be repeated.",
+        ),
+        click.option(
+            "--attribute",
+            multiple=True,
+            metavar="COLUMN=NAME",
+            help="Attribute that a column feeds; may be repeated. '*' takes all other columns.",
+        ),
         click.option("--sheet", help="Sheet of an Excel workbook (default: the first)."),
         click.option(
             "--encoding", help="Encoding of text files, such as cp1252 (default: detected)."

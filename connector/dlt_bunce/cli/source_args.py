@@ -41,6 +41,21 @@ class Origin:
     encoding: str | None = None
     sheet: str | None = None
 
+    attribute: tuple[str, ...] = ()
+    segment: tuple[str, ...] = ()
+
+    @property
+    def attributes(self) -> dict[str, str] | Literal["*"] | None:
+        """Column to attribute's name, or "*"; None for what is configured. Raises MappingError."""
+        if "*" in self.attribute:
+            return "*"
+        return _parse_targets("--attribute", self.attribute)
+
+    @property
+    def segments(self) -> dict[str, str] | None:
+        """Column to segment's name; None for what is configured. Raises MappingError."""
+        return _parse_targets("--segment", self.segment)
+
     @cached_property
     def location(self) -> str:
         """The source itself. Raises SourceError if it contains a password."""
@@ -152,6 +167,20 @@ class Origin:
 
 def _digest(text: str, size: int) -> str:
     return blake2b(text.encode(), digest_size=size).hexdigest()
+
+
+def _parse_targets(option: str, given: tuple[str, ...]) -> dict[str, str] | None:
+    """Parse repeated COLUMN=NAME into column to name."""
+    parsed: dict[str, str] = {}
+    for text in given:
+        column, separator, name = text.partition("=")
+        if not separator or not column or not name:
+            raise MappingError(
+                f"{option} {text!r} must be COLUMN=NAME, where NAME is the name in Bunce.",
+                remedy=f"For example: {option} plan=Plan",
+            )
+        parsed[column] = name
+    return parsed or None
 
 
 def parse_maps(maps: tuple[str, ...]) -> dict[str, ColumnNames]:

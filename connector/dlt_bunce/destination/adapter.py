@@ -36,6 +36,8 @@ def bunce_adapter(
     device_type: str | None = None,
     device_token: str | None = None,
     version: str | None = None,
+    attributes: Mapping[str, str] | Literal["*"] | None = None,
+    segments: Mapping[str, str] | None = None,
 ) -> DltResource:
     """Mark `data` as customers and map its columns to Bunce's fields.
 
@@ -47,6 +49,10 @@ def bunce_adapter(
     matched by column name. `version` is a column that increases whenever a row changes, such as
     updated_at: the newest version of a customer wins. This mapping replaces that of an earlier run
     as a whole.
+
+    `attributes` maps columns to the names of attributes (custom fields) in Bunce, and "*" takes
+    every column that is not mapped, under its own name. `segments` maps boolean columns to the
+    names of manual segments: true adds a customer, false removes one that was added.
 
     Rows that are not a dlt resource are merged. A resource keeps its write disposition, which is
     "append" (create only) unless set to "merge": dlt does not distinguish a default from a choice.
@@ -72,14 +78,25 @@ def bunce_adapter(
         resource.apply_hints(write_disposition=chosen)
     refuse_replace(resource.write_disposition)
     resource.apply_hints(additional_table_hints={TABLE_HINT: True})
-    adapt(resource, mapping)
+    adapt(resource, mapping, attributes=attributes, segments=segments)
     return resource
 
 
-def adapt(resource: DltResource, mapping: Mapping[str, ColumnNames]) -> None:
+def adapt(
+    resource: DltResource,
+    mapping: Mapping[str, ColumnNames],
+    *,
+    attributes: Mapping[str, str] | Literal["*"] | None = None,
+    segments: Mapping[str, str] | None = None,
+) -> None:
     """Set the mapping of a resource, replacing any earlier one as a whole."""
-    resource.apply_hints(additional_table_hints={MAPPING_HINT: {"columns": dict(mapping)}})
-    with_mapped_rows(resource, mapping)
+    hint: dict[str, Any] = {"columns": dict(mapping)}
+    if attributes is not None:
+        hint["attributes"] = attributes if isinstance(attributes, str) else dict(attributes)
+    if segments is not None:
+        hint["segments"] = dict(segments)
+    resource.apply_hints(additional_table_hints={MAPPING_HINT: hint})
+    with_mapped_rows(resource, mapping, attributes or {})
 
 
 def is_adapted(resource: DltResource) -> bool:
@@ -96,6 +113,12 @@ def mapping_hint(table: Mapping[str, Any]) -> dict[str, ColumnNames]:
     """Return the mapping in a table's hint, as of its latest extraction."""
     hint: dict[str, dict[str, ColumnNames]] = table.get(MAPPING_HINT) or {}
     return dict(hint.get("columns", {}))
+
+
+def targets_hint(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attributes and segments in a table's hint; a kind that was not given is absent."""
+    hint: dict[str, Any] = table.get(MAPPING_HINT) or {}
+    return {kind: hint[kind] for kind in ("attributes", "segments") if kind in hint}
 
 
 def _table_hints(resource: DltResource) -> Mapping[str, Any]:

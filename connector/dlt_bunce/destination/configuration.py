@@ -71,7 +71,7 @@ class BunceConfiguration(DestinationClientConfiguration):
     batch_size: int = 100
     """Customers in the first request; the size grows while Bunce responds quickly."""
     max_batch_size: int = 1000
-    """Maximum number of customers in a request."""
+    """Maximum number of customers, or of attribute values, in a request."""
     concurrency: int = 4
     """Initial number of batches in flight per load file; increases while throughput improves."""
     max_concurrency: int = 16
@@ -104,6 +104,14 @@ class BunceConfiguration(DestinationClientConfiguration):
     of a list of columns, the first that is filled in a row counts."""
     defaults: Optional[dict[str, str]] = None
     """Values for fields that are blank in a row."""
+    attributes: Optional[Union[str, dict[str, str]]] = None
+    """Attribute's name in Bunce of each column that feeds one, or "*" for all unmapped columns."""
+    segments: Optional[dict[str, str]] = None
+    """Name of the manual segment of each boolean column that feeds one."""
+    create_attributes: bool = False
+    """Whether attributes that Bunce does not have are created, with the type of their column."""
+    timezone: Optional[str] = None
+    """Time zone of timestamps in attribute columns that have none, such as "Africa/Lagos"."""
     dead_letter_rows: Literal["full", "keys"] = "full"
     """Whether dead letters keep the full source row (required for replay) or only its key."""
     on_email_taken: Literal["reject", "link"] = "reject"

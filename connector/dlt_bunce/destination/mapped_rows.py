@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 import dlt
@@ -31,6 +32,7 @@ from dlt_bunce.records.schema import (
     fold,
     names_of,
 )
+from dlt_bunce.records.value_texts import value_text
 
 SHOWN_HINT = "x-bunce-shown"
 """Mapped columns of types other than text that occurred in rows of the latest extraction."""
@@ -50,13 +52,23 @@ _NAMES = frozenset(
 )
 _EXACT = 2**53
 """From this value on, a float may have lost digits and is left unchanged."""
+_NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})
 _NOTHING = frozenset({"NAType", "NaTType"})
 
 
 class ColumnKinds:
-    """Columns that are text in Bunce, by mapping or by name, and columns of other types."""
+    """Columns that are text in Bunce, by mapping or by name, and columns of other types.
 
-    def __init__(self, mapping: Mapping[str, ColumnNames]) -> None:
+    `attributes` are columns of attribute values, or "*" for all that are not mapped: they are text
+    as well, but in another form.
+    """
+
+    def __init__(
+        self,
+        mapping: Mapping[str, ColumnNames],
+        attributes: Mapping[str, str] | str = _NO_ATTRIBUTES,
+    ) -> None:
+        self._attributes = attributes
         texts = [c for f, columns in mapping.items() if f in _TEXTS for c in names_of(columns)]
         self._texts = frozenset(map(fold, texts))
         # the column at the start of a path keeps its type
@@ -68,12 +80,22 @@ class ColumnKinds:
         }
         self._others = frozenset(starts) - self._texts
 
+    def is_value(self, name: object) -> bool:
+        """Return whether a column of this name holds attribute values."""
+        if not isinstance(name, str) or fold(name) in self._texts | self._others:
+            return False
+        if self._attributes == "*":
+            return not name.startswith("_dlt_") and fold(name) not in _NAMES
+        return name in self._attributes
+
     def is_text(self, name: object) -> bool:
         """Return whether a column of this name is declared as text."""
         if not isinstance(name, str):
             return False
         folded = fold(name)
-        return folded in self._texts or (folded not in self._others and folded in _NAMES)
+        if folded in self._texts or self.is_value(name):
+            return True
+        return folded not in self._others and folded in _NAMES
 
     def is_other(self, name: object) -> bool:
         """Return whether a column of this name is mapped and keeps its type."""
@@ -83,9 +105,13 @@ class ColumnKinds:
 class MappedRows(ItemTransform[Any]):
     """Transform that declares mapped columns of rows, and casts Arrow tables to types of dlt."""
 
-    def __init__(self, mapping: Mapping[str, ColumnNames]) -> None:
+    def __init__(
+        self,
+        mapping: Mapping[str, ColumnNames],
+        attributes: Mapping[str, str] | str = _NO_ATTRIBUTES,
+    ) -> None:
         super().__init__(lambda item: item)
-        self._kinds = ColumnKinds(mapping)
+        self._kinds = ColumnKinds(mapping, attributes)
         self._known: set[str] = set()
         self._as_text: set[str] = set()
 
@@ -114,7 +140,7 @@ class MappedRows(ItemTransform[Any]):
 
     def _as_written(self, row: dict[str, Any]) -> dict[str, Any]:
         changed = {
-            name: _plain(value)
+            name: value_text(value) if self._kinds.is_value(name) else _plain(value)
             for name in self._as_text
             if not isinstance(value := row.get(name), str) and value is not None
         }
@@ -146,10 +172,14 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def with_mapped_rows(resource: DltResource, mapping: Mapping[str, ColumnNames]) -> None:
+def with_mapped_rows(
+    resource: DltResource,
+    mapping: Mapping[str, ColumnNames],
+    attributes: Mapping[str, str] | str = _NO_ATTRIBUTES,
+) -> None:
     """Add the step to a resource, replacing one from an earlier call."""
     pipe = resource._pipe  # noqa: SLF001, dlt has no public call that removes a step
     for number in reversed(range(len(pipe.steps))):
         if isinstance(pipe.steps[number], MappedRows):
             pipe.remove_step(number)
-    resource.add_step(MappedRows(mapping))
+    resource.add_step(MappedRows(mapping, attributes))

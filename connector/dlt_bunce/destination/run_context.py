@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dlt_bunce.load.dry_run import DryRun, Preview
     from dlt_bunce.load.progress import Progress
     from dlt_bunce.model import RunSummary, Traffic
+    from dlt_bunce.records.targets import Targets
 
 Hints = Mapping[str, Mapping[str, ColumnNames]]
 """Mappings that a run's resources give, by table: field to column."""
@@ -59,6 +60,8 @@ class RunContext:
     """Hints to use instead of a package's own, by owner, while left-over rows are loaded."""
     stopped: dict[str, BunceError] = field(default_factory=dict)
     """What ended a load, by load id: dlt would try its files again and again in the same run."""
+    targets: dict[tuple[str, str], Targets | None] = field(default_factory=dict)
+    """Attributes and segments of the tables of a run, by pipeline and table."""
     failures: list[RunSummary] = field(default_factory=list)
     """What is recorded of failed runs, in the order in which they failed."""
     states: dict[int, bytes] = field(default_factory=dict)

@@ -19,6 +19,7 @@ from dlt_bunce.records.text import shapes
 from dlt_bunce.records.unreadable import is_unreadable_column
 from dlt_bunce.reject_codes import REJECT_CODES
 from dlt_bunce.run_warnings import WARNINGS
+from dlt_bunce.store.probes import Probed
 
 _MANY = 0.9
 """From this share of the rows on, a mistake lies in the settings and not in the rows."""
@@ -163,9 +164,15 @@ def unmapped(preview: Preview) -> list[str]:
 
 
 def warnings(
-    preview: Preview, *, default_region: str | None, last: RunSummary | None = None
+    preview: Preview,
+    *,
+    default_region: str | None,
+    last: RunSummary | None = None,
+    probed: Probed | None = None,
 ) -> list[Warned]:
-    """Return what to look at before the load; `last` is the pipeline's last run."""
+    """Return what to look at before the load; `last` is the pipeline's last run, `probed` the last
+    probe of the account.
+    """
     summary, mapping = preview.summary, preview.mapping
     if mapping is None:
         text = "The source has no rows."
@@ -176,14 +183,7 @@ def warnings(
         text = f"The load will fail. {fault.message}"
         found.append(Warned("wrong_mapping", text, fault.remedy or ""))
     if summary.disposition == "append" and preview.to_create:
-        found.append(
-            Warned(
-                "append_may_overwrite",
-                f"{preview.to_create:,} customers are not in the ledger. If Bunce has some of them "
-                "and overwrites an id that is created again, append overwrites them.",
-                "To be sure, run dlt-bunce adopt first.",
-            )
-        )
+        found += _of_append(preview.to_create, probed)
     phones = sum(found.rows for found in preview.rejects if found.cause == NO_COUNTRY)
     if default_region is None and phones and phones >= _MANY * summary.read:
         found.append(
@@ -220,6 +220,26 @@ def warnings(
         remedy = " ".join([f"{known.remedy}.", *notes])
         found.append(Warned(code, f"{rows:,} rows: {known.meaning}.", remedy))
     return found
+
+
+def _of_append(to_create: int, probed: Probed | None) -> Iterator[Warned]:
+    """Yield what to know of an append: whether it may overwrite customers that exist."""
+    answer = None if probed is None else probed.answers.get("repeated_id")
+    new = f"{to_create:,} customers are not in the ledger."
+    if probed is not None and answer == "overwritten":
+        yield Warned(
+            "append_overwrites",
+            f"{new} Bunce overwrites an id that is created again (probed on "
+            f"{probed.probed_at[:10]}), so append overwrites those that Bunce has.",
+            "Run dlt-bunce adopt first: it finds them.",
+        )
+    elif answer not in {"refused", "ignored"}:
+        yield Warned(
+            "append_may_overwrite",
+            f"{new} If Bunce has some of them and overwrites an id that is created again, append "
+            "overwrites them.",
+            "To be sure, run dlt-bunce adopt first.",
+        )
 
 
 def _of_columns(preview: Preview, mapping: FieldMapping) -> Iterator[Warned]:

@@ -18,6 +18,7 @@ from dlt_bunce.destination.run_summary import add_up
 from dlt_bunce.errors import StoreError, UsageError
 from dlt_bunce.failures import failure_of, is_stopped
 from dlt_bunce.load.load import Load, Settings
+from dlt_bunce.load.probed import throttle_for
 from dlt_bunce.load.sender import BunceSender
 from dlt_bunce.model import RunSummary
 from dlt_bunce.records import rows as source_rows
@@ -219,7 +220,7 @@ class _Replay:
             for traffic in client.take_preflight_traffic():
                 runs.add_traffic(db, self.load_file, traffic)
         load_file = replace(self.load_file, job_id=f"replay{page}")
-        throttle = client.throttle(self.account)
+        throttle = throttle_for(self.account, None, client.config)
         with telemetry.load_span(load_file) as settled, closing(client.session()) as session:
             sender = BunceSender(session, throttle, client.config.on_email_taken == "link")
             settled(Load(_Rows(table), load_file, settings, db, sender).run())

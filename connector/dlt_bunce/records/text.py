@@ -52,7 +52,7 @@ def read_text(array: pa.Array, *, numbers: bool = False, traces: Traces | None =
     column: Column | None = None
     if pa.types.is_null(kind) or (numbers and pa.types.is_integer(kind)):
         column = Column.of(array.cast(pa.string()))
-    elif _is_text(kind):
+    elif is_text(kind):
         column = _trimmed(_decoded(array))
         column = column if traces is None else traces.removed(column)
     elif numbers and pa.types.is_decimal(kind):
@@ -115,7 +115,8 @@ def _without_nulls(value: object) -> object:
     return value
 
 
-def _is_text(kind: Any) -> bool:
+def is_text(kind: Any) -> bool:
+    """Return whether an Arrow type holds text, or bytes that may be text."""
     return any(
         test(kind)
         for test in (
