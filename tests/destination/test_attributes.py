@@ -261,3 +261,19 @@ def test_values_that_cannot_be_sent_fail_the_run_and_are_sent_by_the_next(
     # those that the first try wrote are counted as written, and were not sent again
     assert fates(done) == {"written": 120}
     assert all(len(emulator.attributes.values_of(f"c{n}")) == 3 for n in range(40))
+
+
+def test_values_of_a_linked_customer_go_to_the_id_that_bunce_has(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    emulator.seed([customer(1, customer_id="made-1")])
+    pipeline = make(on_email_taken="link")
+
+    done = run(pipeline, rich(1, vip=True), rich(2, vip=True), segments={"vip": "VIP"})
+    again = run(pipeline, rich(1, vip=True), rich(2, vip=True), segments={"vip": "VIP"})
+
+    assert (done.linked, fates(done)) == (1, {"written": 6})
+    assert len(emulator.attributes.values_of("made-1")) == 3
+    assert emulator.attributes.members_of("VIP") == {"made-1", "c2"}
+    assert emulator.customers.keys() == {"made-1", "c2"}
+    assert fates(again) == {"unchanged": 6}
