@@ -25,8 +25,6 @@ class Question:
         """Return what an answer means for loads. Raises KeyError for one that cannot be given."""
         if answer == UNKNOWN:
             return "loads find out by themselves"
-        return (
-            self.meanings[answer]
-            if answer in self.meanings or not self.otherwise
-            else (self.otherwise)
-        )
+        if self.otherwise and answer not in self.meanings:
+            return self.otherwise
+        return self.meanings[answer]
