@@ -1,4 +1,4 @@
-"""The questions of a probe, the answers that it can give, and what each means for loads."""
+"""The questions of a probe, in the order of its report, and its findings."""
 
 from __future__ import annotations
 
@@ -6,31 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-UNKNOWN = "unknown"
-"""The answer where nothing that came back decides."""
-_ASKS_ITSELF = "none: a load reads either"
+from dlt_bunce.probe.create_questions import CREATES
+from dlt_bunce.probe.question import ASKS_ITSELF, UNKNOWN, Question
 
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked; `meanings` has what each answer means for loads, and `otherwise` that of
-    answers that are figures.
-    """
-
-    name: str
-    title: str
-    meanings: Mapping[str, str]
-    otherwise: str = ""
-
-    def meaning(self, answer: str) -> str:
-        """Return what an answer means for loads. Raises KeyError for one that cannot be given."""
-        if answer == UNKNOWN:
-            return "loads find out by themselves"
-        return (
-            self.meanings[answer]
-            if answer in self.meanings or not self.otherwise
-            else (self.otherwise)
-        )
+__all__ = ["QUESTIONS", "UNKNOWN", "Finding"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +26,6 @@ class Finding:
         return QUESTIONS[self.question].meaning(self.answer)
 
 
-_FLAG = {"success": _ASKS_ITSELF, "status": _ASKS_ITSELF, "none": "the status and `errors` decide"}
 _REFUSED_FORM = "such rows become dead letters"
 _FORM = {
     "accepted": "such rows arrive",
@@ -55,150 +33,7 @@ _FORM = {
     "changed": "such rows arrive, and Bunce shows them in another form",
 }
 
-_ALL = (
-    # creating
-    Question("create_status", "Status of a create", {}, _ASKS_ITSELF),
-    Question("success_flag", "Flag of a success", _FLAG),
-    Question(
-        "create_shows",
-        "Customers that a create shows",
-        {
-            "all": "a success settles its rows",
-            "some": "rows that are not shown are looked up",
-            "none": "rows are looked up after the first create, then a success is believed",
-        },
-    ),
-    Question(
-        "create_order",
-        "Order in which they are shown",
-        {"as sent": _ASKS_ITSELF, "other": "none: rows are matched by id"},
-    ),
-    Question(
-        "extra_fields",
-        "Undocumented fields in answers",
-        {"none": _ASKS_ITSELF, "some": "none: they are ignored"},
-    ),
-    Question(
-        "empty_batch",
-        "A batch without customers",
-        {
-            "refused": "none: it serves to see whether requests get through",
-            "accepted": "none: it serves to see whether requests get through",
-        },
-    ),
-    # failures
-    Question("failure_status", "Status of a failed batch", {}, _ASKS_ITSELF),
-    Question("failure_flag", "Flag of a failure", _FLAG),
-    Question(
-        "failure_saves",
-        "Good rows of a failed batch",
-        {
-            "created": "only failed rows are left over",
-            "not created": "good rows are sent again, without a look-up first",
-            "some created": "rows that are not named are looked up",
-        },
-    ),
-    Question(
-        "errors_list",
-        "Failed rows that `errors` lists",
-        {
-            "all": "one request names all failed rows",
-            "several times": "one request names all failed rows",
-            "first": "each failed row takes a request of its own",
-            "some": "the rest is sent again until all are named",
-            "one text": "batches are halved until a failed row is alone",
-            "none": "batches are halved until a failed row is alone",
-        },
-    ),
-    Question(
-        "errors_name",
-        "How `errors` name a row",
-        {
-            "email": "failed rows are told apart",
-            "id": "failed rows are told apart",
-            "position from 0": "failed rows are told apart, after two requests in each run",
-            "position from 1": "failed rows are told apart, after two requests in each run",
-            "nothing": "batches are halved until a failed row is alone",
-        },
-    ),
-    Question(
-        "errors_form",
-        "Form of `errors`",
-        {
-            "texts": _ASKS_ITSELF,
-            "object": _ASKS_ITSELF,
-            "objects": _ASKS_ITSELF,
-            "none": "the message decides",
-        },
-    ),
-    Question(
-        "failure_count",
-        "Count of failures in the message",
-        {
-            "right": "it can save look-ups",
-            "wrong": "it is not believed",
-            "none": "rows that are not named are looked up",
-        },
-    ),
-    Question(
-        "counts",
-        "Whether that count can be believed",
-        {
-            "verified": "believed once a load has a proof of its own",
-            "contradicted": "never believed",
-        },
-    ),
-    Question(
-        "failure_shows",
-        "Customers that a failure shows",
-        {"created": "none: they are not relied on", "none": _ASKS_ITSELF},
-    ),
-    Question(
-        "missing_field",
-        "A row without a required field",
-        {
-            "fails its row": "only such a row fails; loads reject it beforehand",
-            "fails the request": "the batch is halved; loads reject such rows beforehand",
-            "accepted": "none: loads reject such rows beforehand",
-        },
-    ),
-    # repeats
-    Question(
-        "repeated_id",
-        "An id that is created again",
-        {
-            "refused": "`append` leaves existing customers alone",
-            "overwritten": "`append` overwrites existing customers: run `dlt-bunce adopt` first",
-            "ignored": "`append` leaves existing customers alone",
-        },
-    ),
-    Question(
-        "repeated_email",
-        "An email that another customer has",
-        {
-            "refused": "the row becomes a dead letter, `email_taken`",
-            "shared": "both customers exist",
-        },
-    ),
-    Question(
-        "repeated_id_in_batch",
-        "An id twice in one batch",
-        {
-            "refused": "none: a load sends an id once",
-            "second refused": "none: a load sends an id once",
-            "first wins": "none: a load sends an id once",
-            "last wins": "none: a load sends an id once",
-        },
-    ),
-    Question(
-        "repeated_email_in_batch",
-        "An email twice in one batch",
-        {
-            "refused": "none: a load sends them in batches of their own",
-            "second refused": "the second row becomes a dead letter",
-            "shared": "both customers exist",
-        },
-    ),
+_OTHERS = (
     # look-ups
     Question(
         "lookup_by_id",
@@ -229,7 +64,7 @@ _ALL = (
     Question(
         "lookup_form",
         "Where `meta` is in a list",
-        {"beside data": _ASKS_ITSELF, "inside data": _ASKS_ITSELF, "none": _ASKS_ITSELF},
+        {"beside data": ASKS_ITSELF, "inside data": ASKS_ITSELF, "none": ASKS_ITSELF},
     ),
     Question(
         "lookup_lag",
@@ -255,8 +90,8 @@ _ALL = (
             "not met": "none",
         },
     ),
-    Question("default_page", "Customers on a page, if not said", {}, _ASKS_ITSELF),
-    Question("largest_page", "Customers on a page, at most", {}, _ASKS_ITSELF),
+    Question("default_page", "Customers on a page, if not said", {}, ASKS_ITSELF),
+    Question("largest_page", "Customers on a page, at most", {}, ASKS_ITSELF),
     Question(
         "shown_devices",
         "Devices of a customer that is shown",
@@ -346,4 +181,6 @@ _ALL = (
     Question("row_time", "Time that a row takes", {}, "`check` estimates with it"),
 )
 
-QUESTIONS: Mapping[str, Question] = MappingProxyType({each.name: each for each in _ALL})
+QUESTIONS: Mapping[str, Question] = MappingProxyType(
+    {question.name: question for question in (*CREATES, *_OTHERS)}
+)
