@@ -17,7 +17,7 @@ BOUNDARIES = ("before commit", "before request", "after request")
 
 
 # append sends nothing to those whom it links, so fewer of its boundaries differ
-@pytest.mark.parametrize(("disposition", "every"), [("merge", 2), ("append", 5)])
+@pytest.mark.parametrize(("disposition", "every"), [("merge", 4), ("append", 6)])
 def test_a_load_that_is_killed_while_it_links_is_completed_by_the_next(
     tmp_path: Path, emulator: Emulator, loads: ProcessPool, disposition: str, every: int
 ) -> None:
