@@ -131,3 +131,16 @@ def test_marks_within_a_cell_are_text(run: Run, emulator: Emulator) -> None:
     Path("people.csv").write_text(text, "utf-8")
 
     assert load(run, Path("people.csv"))["created"] == 2
+
+
+def test_a_row_within_another_is_not_sent(run: Run, emulator: Emulator) -> None:
+    """The quotation mark of the second row closes that of the first."""
+    bad = line(50, name='"Ada') + line(51, name='"Eve"')
+    Path("people.csv").write_text(HEADER + line(1) + line(2) + bad + line(3), "utf-8")
+
+    done = load(run, Path("people.csv"))
+
+    assert (done["created"], done["reject_codes"]) == (3, {"unreadable_row": 1})
+    assert set(emulator.customers) == {"1", "2", "3"}
+    [letter] = letters(run)
+    assert "c51@example.com" in letter["source_row"]

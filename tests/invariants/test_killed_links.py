@@ -26,6 +26,8 @@ def test_a_load_that_is_killed_while_it_links_is_completed_by_the_next(
     world.settings["DESTINATION__BUNCE__CONCURRENCY"] = "1"
     world.settings["DESTINATION__BUNCE__MAX_CONCURRENCY"] = "1"
     world.settings["DESTINATION__BUNCE__ON_EMAIL_TAKEN"] = "link"
+    world.settings["DESTINATION__BUNCE__BATCH_SIZE"] = "3"
+    world.settings["DESTINATION__BUNCE__MAX_BATCH_SIZE"] = "3"
     linked = arrive(world)
     assert world.load() == 0, world.output()
     check(world, linked)
@@ -34,7 +36,7 @@ def test_a_load_that_is_killed_while_it_links_is_completed_by_the_next(
     for name, n in passed[::every]:
         linked |= arrive(world)
         if world.load(kill_at=[name, n]) != 0:
-            assert world.load() == 0, (name, n, world.output())
+            assert world.load(impatient=True) == 0, (name, n, world.output())
         check(world, linked)
     assert world.load() == 0, world.output()
     print(f"\n{len(passed[::every])} of {len(passed)} boundaries under {disposition}")
