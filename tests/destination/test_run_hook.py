@@ -214,8 +214,8 @@ def test_a_hook_that_raises_fails_no_run_and_is_logged_without_its_text(
     pipeline = make(on_run_end=broken)
     run(pipeline, ROWS)
 
-    [event] = warned()
-    assert (event["event"], event["error"]) == ("run.hook_failed", "RuntimeError")
+    [event] = [event for event in warned() if event["event"] == "run.hook_failed"]
+    assert event["error"] == "RuntimeError"
     assert event["hook"].endswith("broken")
     assert "marked" not in str(event)
     assert not pipeline.has_pending_data

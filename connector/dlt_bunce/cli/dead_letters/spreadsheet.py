@@ -16,11 +16,10 @@ import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
 from dlt_bunce.errors import MappingError
-from dlt_bunce.records.cells import LETTER_ID, PREFIX, marked, texts_of
+from dlt_bunce.records.cells import LETTER_ID, MAX_ROW_BYTES, PREFIX, marked, texts_of
 from dlt_bunce.records.mapping import VERSION, resolve_mapping
 from dlt_bunce.records.schema import FIELDS, ColumnNames, listed, names_of
 from dlt_bunce.reject_codes import REJECT_CODES
-from dlt_bunce.sources.csv_files import MAX_ROW_BYTES
 
 _FRONT = [LETTER_ID, *(PREFIX + name for name in ("code", "field", "message", "remedy"))]
 _ROWS = 1_000
