@@ -46,7 +46,7 @@ def command(
 
             from dlt_bunce.workbench.charts import drawing_library
             from dlt_bunce.workbench.server import serve
-            from dlt_bunce.workbench.views import Store
+            from dlt_bunce.workbench.store import Store
 
             drawing_library()
         except ModuleNotFoundError as error:

@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from dlt_bunce.model import FATE_MEANINGS, VALUE_FATE_MEANINGS
-from dlt_bunce.store.migrations import FATE_COLUMNS, VALUE_FATE_COLUMNS
+from dlt_bunce.store.dlt_descriptions import ACCOUNT, DLT_TABLES, PIPELINE, TableDescription
+from dlt_bunce.store.first_tables import FATE_COLUMNS
+from dlt_bunce.store.migrations import VALUE_FATE_COLUMNS
 
-
-@dataclass(frozen=True)
-class TableDescription:
-    """A table's meaning in a sentence or two, and a phrase for each of its columns."""
-
-    meaning: str
-    columns: Mapping[str, str]
-
-
-_ACCOUNT = "name of the workspace in the store, from the setting `account`"
 _RUN_ID = "dlt's load id; `replay-…` for a replay, `attempt-…` if the run failed before it had one"
-_PIPELINE = "name of the dlt pipeline"
 _FATES: dict[str, str] = {
     fate: f"rows: {meaning}" for fate, meaning in FATE_MEANINGS.items() if fate in FATE_COLUMNS
 }
@@ -39,7 +29,7 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
         "bunce_accounts": TableDescription(
             "One row per Bunce workspace: how to recognize it, and which batch settings work best.",
             {
-                "account": _ACCOUNT,
+                "account": ACCOUNT,
                 "adopted_at": "when all of Bunce's customers were adopted into the ledger",
                 "host": "host of the workspace; a different host means a different workspace",
                 "key_salt": "salt of `key_digest`, in hex",
@@ -55,7 +45,7 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
             "The ledger: one row per customer, with what Bunce last accepted. It contains no value "
             "of a customer except the id.",
             {
-                "account": _ACCOUNT,
+                "account": ACCOUNT,
                 "customer_id": "the customer's id, as sent",
                 "fingerprint": "fingerprint of the content that Bunce last accepted",
                 "version": "version of that content, where a `version` column is mapped",
@@ -87,7 +77,7 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
         "bunce_targets": TableDescription(
             "One row per attribute and segment that columns feed.",
             {
-                "account": _ACCOUNT,
+                "account": ACCOUNT,
                 "kind": "`attributes` or `segments`",
                 "id": "its id in Bunce",
                 "slot": "its place in `packed_values` of `bunce_customers`",
@@ -99,7 +89,7 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
             "One row per attribute value or segment member that is rejected now. It goes once the "
             "value is accepted, or blank. It contains no value.",
             {
-                "account": _ACCOUNT,
+                "account": ACCOUNT,
                 "customer_id": "the customer's id, as sent",
                 "slot": "slot of the attribute or segment in `bunce_targets`",
                 "name": "name of the attribute or segment",
@@ -110,13 +100,13 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "first_seen_at": "when it was first rejected",
                 "last_seen_at": "when it was last rejected",
                 "run_id": _RUN_ID,
-                "pipeline_name": _PIPELINE,
+                "pipeline_name": PIPELINE,
             },
         ),
         "bunce_links": TableDescription(
             "Customers that Bunce has under another id: updates of `customer_id` go to `bunce_id`.",
             {
-                "account": _ACCOUNT,
+                "account": ACCOUNT,
                 "customer_id": "the customer's id in the source",
                 "bunce_id": "the customer's id in Bunce",
                 "status": "`linked`; `ended` if the link proved wrong; `removed` if a person "
@@ -130,7 +120,7 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
             "One row per bad row. The only table that contains rows of the source.",
             {
                 "id": "stable id: the same bad row has the same id in every run",
-                "account": _ACCOUNT,
+                "account": ACCOUNT,
                 "customer_id": "the customer's id, if the row has one",
                 "code": "reject code",
                 "field": "the Bunce field at fault, if known",
@@ -151,7 +141,7 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "resolved_at": "when it was closed",
                 "run_id": _RUN_ID + ", of the run that last rejected it",
                 "batch_id": "load file and chunk that it came from",
-                "pipeline_name": _PIPELINE,
+                "pipeline_name": PIPELINE,
                 "table_name": "name of the table in the pipeline",
                 "chunk": "chunk of the load file",
                 "run_number": "number of the run that last rejected it, in the order of runs",
@@ -162,8 +152,8 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
             "One row per run, with its counts. The fates add up to `read`.",
             {
                 "run_id": _RUN_ID,
-                "pipeline_name": _PIPELINE,
-                "account": _ACCOUNT,
+                "pipeline_name": PIPELINE,
+                "account": ACCOUNT,
                 "table_name": "name of the table in the pipeline",
                 "disposition": "`append` or `merge`",
                 "state": "`running`, `completed`, `failed`, `stopped` by a signal, or "
@@ -257,7 +247,7 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
         "bunce_adoptions": TableDescription(
             "Progress of an adoption; its row is deleted when the adoption is complete.",
             {
-                "account": _ACCOUNT,
+                "account": ACCOUNT,
                 "next_cursor": "cursor of the next page of Bunce's customers",
                 "listed": "customers listed so far",
             },
@@ -266,7 +256,7 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
             "What the last `dlt-bunce probe` of each account found. It contains no value of a "
             "customer.",
             {
-                "account": _ACCOUNT,
+                "account": ACCOUNT,
                 "host": "host that was probed; at another host nothing of it is used",
                 "probed_at": "when the probe ended",
                 "answers": "answer to each question, as JSON",
@@ -278,48 +268,14 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
         "bunce_shard_plans": TableDescription(
             "Where the shards of a source begin, shared by all processes that load one.",
             {
-                "account": _ACCOUNT,
+                "account": ACCOUNT,
                 "plan": "name of the plan, `--plan`",
                 "source": "digest of the source",
                 "marks": "bounds of the key ranges, or files in order of their numbers, as JSON",
                 "made_at": "when the plan was made",
             },
         ),
-        "bunce_dlt_state": TableDescription(
-            "dlt's state of each pipeline, incremental cursors included.",
-            {
-                "pipeline_name": _PIPELINE,
-                "load_id": "dlt's load id; the state takes effect once the load is in "
-                "`bunce_dlt_loads`",
-                "version": "version of the state",
-                "engine_version": "version of the state's format",
-                "state": "the state, compressed by dlt",
-                "created_at": "when dlt created it, as dlt writes it: with a blank instead of T",
-                "version_hash": "hash of the state",
-                "account": _ACCOUNT,
-            },
-        ),
-        "bunce_dlt_loads": TableDescription(
-            "Loads that are complete.",
-            {
-                "load_id": "dlt's load id",
-                "schema_name": "name of dlt's schema",
-                "schema_version_hash": "hash of that schema",
-                "inserted_at": "when the load completed",
-                "number": "place in the order in which loads completed",
-            },
-        ),
-        "bunce_dlt_version": TableDescription(
-            "dlt's schemas, from which a new machine restores them.",
-            {
-                "version_hash": "hash of the schema",
-                "schema_name": "name of the schema",
-                "version": "version of the schema",
-                "engine_version": "version of the schema's format",
-                "inserted_at": "when it was stored",
-                "schema_json": "the schema, as JSON",
-            },
-        ),
+        **DLT_TABLES,
         "bunce_schema": TableDescription(
             "One row: how many migrations have been applied to the store.",
             {"version": "number of migrations"},

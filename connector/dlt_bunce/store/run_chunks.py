@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.migrations import FATE_COLUMNS
+from dlt_bunce.store.first_tables import FATE_COLUMNS
 
 if TYPE_CHECKING:
     from dlt_bunce.store.load_file import LoadFile

@@ -14,7 +14,8 @@ from starlette.types import ASGIApp
 from dlt_bunce.workbench.auth import Auth, Guarded
 from dlt_bunce.workbench.background_jobs import BackgroundJobs
 from dlt_bunce.workbench.error_page import ErrorPage, error_page
-from dlt_bunce.workbench.views import Store, Views
+from dlt_bunce.workbench.store import Store
+from dlt_bunce.workbench.views import Views
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 

@@ -21,6 +21,8 @@ _NAMES = ("status", "code", "field", "run", "since", "until")
 _ID = re.compile("[0-9a-f]{24}")
 _KEY = re.compile(r"(\d{4}-\d\d-\d\dT[\d:.]+\+00:00),([0-9a-f]{24})")
 
+MAX_PAGES = 1_000_000
+
 
 @dataclass(frozen=True)
 class Filter:
@@ -111,3 +113,10 @@ def moment(text: str) -> datetime | None:
             400, "Invalid time", "Write times in UTC, such as 2026-11-25T09:30."
         ) from None
     return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
+
+
+def page_number(text: str) -> int:
+    """Parse the number of a page of runs. Raises ErrorPage."""
+    if not (text.isdecimal() and 0 < int(text) < MAX_PAGES):
+        raise ErrorPage(400, "Unknown page", "Start again from the newest runs.")
+    return int(text)

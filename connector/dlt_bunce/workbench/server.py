@@ -9,7 +9,7 @@ from dlt_bunce.loopback import http_server, listen
 from dlt_bunce.workbench.app import create_app
 from dlt_bunce.workbench.auth import Auth
 from dlt_bunce.workbench.background_jobs import BackgroundJobs
-from dlt_bunce.workbench.views import Store
+from dlt_bunce.workbench.store import Store
 
 HOST = "127.0.0.1"
 

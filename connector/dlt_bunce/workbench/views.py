@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,6 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from dlt_bunce.records.schema import FIELDS
 from dlt_bunce.reject_codes import REJECT_CODES
-from dlt_bunce.store.database import Database
 from dlt_bunce.store.dead_letter_query import (
     STATUSES,
     Selection,
@@ -36,43 +35,32 @@ from dlt_bunce.workbench.background_jobs import (
 from dlt_bunce.workbench.bulk_actions import bulk_action_of
 from dlt_bunce.workbench.corrections import changes_of
 from dlt_bunce.workbench.error_page import ErrorPage
-from dlt_bunce.workbench.filters import ANY, Given, check_id, filter_of, key_of, key_text
+from dlt_bunce.workbench.filters import (
+    ANY,
+    Given,
+    check_id,
+    filter_of,
+    key_of,
+    key_text,
+    page_number,
+)
 from dlt_bunce.workbench.link_page import links_shown
 from dlt_bunce.workbench.masking import LISTED, listed, shown
 from dlt_bunce.workbench.pages import render, style_sheet
 from dlt_bunce.workbench.report import Report
+from dlt_bunce.workbench.store import Store
 
 if TYPE_CHECKING:
     from starlette.datastructures import FormData
 
-    from dlt_bunce.destination.client import BunceClient
 
 RUNS = 25
 """Runs on a page."""
-MAX_PAGES = 1_000_000
 PAGE = 50
 COUNTED = 10_000
 """Dead letters counted for a page; if there are more, it shows "10,000+"."""
 _WAIT_S = 10.0
 """Seconds that a job's page waits for its end before it reports that the job is running."""
-
-
-@dataclass(frozen=True)
-class Store:
-    """The store and account that the pages show, with callables that need the configuration.
-
-    `explain` describes an exception in one line, with its remedy and without customer data.
-    """
-
-    url: str
-    account: str
-    requests_per_minute: int
-    client: Callable[[], BunceClient]
-    explain: Callable[[BaseException], str]
-
-    def read(self) -> Database:
-        """Return a read-only connection."""
-        return Database(self.url, read_only=True)
 
 
 @dataclass(frozen=True)
@@ -99,7 +87,7 @@ class Views:
 
     async def runs(self, request: Request) -> Response:
         """Show the runs, newest first, with their totals and charts."""
-        page = _page_number(request.query_params.get("page", "1"))
+        page = page_number(request.query_params.get("page", "1"))
 
         def build() -> str:
             with self.store.read() as db:
@@ -320,10 +308,3 @@ class Views:
             running=self.jobs.running,
             **values,
         )
-
-
-def _page_number(text: str) -> int:
-    """Parse the number of a page of runs. Raises ErrorPage."""
-    if not (text.isdecimal() and 0 < int(text) < MAX_PAGES):
-        raise ErrorPage(400, "Unknown page", "Start again from the newest runs.")
-    return int(text)
