@@ -44,6 +44,7 @@ from dlt_bunce.workbench.filters import (
     key_text,
     page_number,
 )
+from dlt_bunce.workbench.forms import form_of
 from dlt_bunce.workbench.link_page import links_shown
 from dlt_bunce.workbench.masking import LISTED, listed, shown
 from dlt_bunce.workbench.pages import render, style_sheet
@@ -51,7 +52,7 @@ from dlt_bunce.workbench.report import Report
 from dlt_bunce.workbench.store import Store
 
 if TYPE_CHECKING:
-    from starlette.datastructures import FormData
+    pass
 
 
 RUNS = 25
@@ -109,7 +110,7 @@ class Views:
 
     async def link_values(self, request: Request) -> Response:
         """Show the newest links with their ids; only the form can request this, not a link."""
-        await self._form(request)
+        await form_of(request, self.auth)
         return await self._links(values=True)
 
     async def run(self, request: Request) -> Response:
@@ -133,7 +134,7 @@ class Views:
 
     async def letters_with_values(self, request: Request) -> Response:
         """Show the same page with customer ids and Bunce's messages; only a form can request it."""
-        return await self._letters(await self._form(request), values=True)
+        return await self._letters(await form_of(request, self.auth), values=True)
 
     async def _letters(self, given: Given, *, values: bool) -> Response:
         chosen = filter_of(given)
@@ -184,12 +185,12 @@ class Views:
 
     async def values(self, request: Request) -> Response:
         """Show one dead letter with its values; only the form can request this, not a link."""
-        await self._form(request)
+        await form_of(request, self.auth)
         return await self._letter(request, values=True)
 
     async def correct(self, request: Request) -> Response:
         """Send the row of a dead letter with the values of the form that differ from its own."""
-        form = await self._form(request)
+        form = await form_of(request, self.auth)
         letter_id = check_id(request.path_params["letter_id"])
         store, changes = self.store, changes_of(form)
         if not changes:
@@ -203,7 +204,7 @@ class Views:
 
     async def find(self, request: Request) -> Response:
         """Find dead letters by their own id or their customer's, which stays out of the URL."""
-        form = await self._form(request)
+        form = await form_of(request, self.auth)
         text = str(form.get("wanted", "")).strip()
 
         def build() -> Response:
@@ -223,7 +224,7 @@ class Views:
 
     async def confirm(self, request: Request) -> Response:
         """Show what is about to happen, and to how many dead letters."""
-        bulk_action = bulk_action_of(await self._form(request))
+        bulk_action = bulk_action_of(await form_of(request, self.auth))
 
         def build() -> str:
             with self.store.read() as db:
@@ -238,7 +239,7 @@ class Views:
 
     async def act(self, request: Request) -> Response:
         """Start a replay or discard and redirect to its page."""
-        bulk_action = bulk_action_of(await self._form(request))
+        bulk_action = bulk_action_of(await form_of(request, self.auth))
         store, selection = self.store, bulk_action.selection
 
         def replay() -> Figures:
@@ -287,17 +288,6 @@ class Views:
             return self._page("letter.html", "/letters", letter=shown(found[0], values=values))
 
         return HTMLResponse(await run_in_threadpool(build))
-
-    async def _form(self, request: Request) -> FormData:
-        """Return the submitted form. Raises ErrorPage if its token is not this process's."""
-        form = await request.form()
-        if not same(form.get("token"), self.auth.form):
-            raise ErrorPage(
-                403,
-                "Form refused",
-                "The form is from another session. Go back and reload the page.",
-            )
-        return form
 
     def _page(self, template: str, here: str, **values: Any) -> str:
         return render(
