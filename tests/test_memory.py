@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from tests.benchmarks.customers import customers
 
 ROWS = 1_200_000
@@ -24,9 +25,18 @@ print(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1])
 """
 
 
-def peak(file: Path) -> int:
+READ = """
+import re, sys
+from dlt_bunce.sources import from_files
+
+assert sum(table.num_rows for table in from_files(sys.argv[1]))
+print(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1])
+"""
+
+
+def peak(file: Path, program: str = PEAK) -> int:
     """Bytes that extracting a file has taken at most."""
-    command = [sys.executable, "-c", PEAK, str(file), str(file.with_suffix(""))]
+    command = [sys.executable, "-c", program, str(file), str(file.with_suffix(""))]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return int(done.stdout) * 1024
 
@@ -40,3 +50,15 @@ def test_a_large_row_group_is_not_held(tmp_path: Path) -> None:
 
     assert group > 100_000_000
     assert peak(large) - peak(small) < group / 4
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_a_text_file_is_read_a_part_at_a_time(tmp_path: Path, ending: str) -> None:
+    header = "id,email,name\n" if ending == "csv" else ""
+    note = "x" * 1_000
+    lines = {"csv": f"1,a@example.com,{note}\n", "jsonl": f'{{"id": 1, "note": "{note}"}}\n'}
+    small, large = tmp_path / f"small.{ending}", tmp_path / f"large.{ending}"
+    small.write_text(header + lines[ending] * 40_000)
+    large.write_text(header + lines[ending] * 240_000)
+
+    assert peak(large, READ) - peak(small, READ) < 100_000_000

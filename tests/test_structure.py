@@ -33,6 +33,7 @@ ALLOWED: dict[str, set[str]] = {
     "api": {"errors", "logs", "model"},
     "telemetry": {"api", "logs", "model", "reject_codes"},
     "settlement": {"api", "errors", "logs", "model"},
+    "probe": {"api", "model", "settlement"},
     "load": {"api", "errors", "logs", "model", "records", "settlement", "store"},
     "destination": {
         "api",
@@ -50,16 +51,25 @@ ALLOWED: dict[str, set[str]] = {
     "sources": {"destination", "errors", "load", "logs", "records", "store"},
     "erasure": {"destination", "errors", "load", "logs", "records", "store"},
     "operations": {"api", "destination", "erasure", "errors", "load", "logs", "model", "records"}
-    | {"failures", "run_warnings", "store", "telemetry"},
+    | {"failures", "probe", "reject_codes", "run_warnings", "store", "telemetry"},
     "testing": {"emulator"},
     "integrations": {"destination", "errors", "model"},
     "workbench": {"destination", "loopback", "model", "operations", "records", "reject_codes"}
     | {"run_warnings", "store"},
     "cli": {"destination", "emulator", "erasure", "errors", "load", "logs", "model", "operations"}
-    | {"failures", "records", "reject_codes", "run_warnings", "sources", "store", "workbench"},
+    | {
+        "failures",
+        "probe",
+        "records",
+        "reject_codes",
+        "run_warnings",
+        "sources",
+        "store",
+        "workbench",
+    },
 }
 KNOW_DLT = {"cli", "destination", "erasure", "logs", "operations", "sources"}
-PURE = {"records", "settlement"}
+PURE = {"probe", "records", "settlement"}
 # where what is pure meets the wire
 WIRE = "settlement.settlement"
 OUTSIDE = {"asyncio", "datetime.now", "http", "logging", "os", "pathlib", "requests", "socket"}

@@ -73,12 +73,24 @@ class ConfigurationError(UsageError):
 
 
 class MappingError(UsageError):
-    """Source columns that cannot be mapped to Bunce's fields."""
+    """Source columns that cannot be mapped to Bunce's fields.
+
+    `suggested` are the options of `dlt-bunce load` and `check` that are likely to help, as words;
+    `unresolved` is what they leave to the user, as a sentence.
+    """
 
     def __init__(
-        self, message: str, *, columns: Sequence[str] = (), remedy: str | None = None
+        self,
+        message: str,
+        *,
+        columns: Sequence[str] = (),
+        remedy: str | None = None,
+        suggested: Sequence[str] = (),
+        unresolved: str = "",
     ) -> None:
         self.columns = tuple(columns)
+        self.suggested = tuple(suggested)
+        self.unresolved = unresolved
         if columns:
             message = f"{message} Available columns: {', '.join(columns)}."
         super().__init__(message, remedy=remedy)

@@ -18,7 +18,13 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "load.progress": "once a minute: rows, requests, rate, and estimated time remaining",
         "load.mapped": "which source column maps to which field, and how the mapping was chosen",
         "load.finished": "a file is settled: its row counts by fate",
+        "values.started": "customers of a file are settled, and some of its attribute values or "
+        "segment members have changed: the chunks to read again",
+        "attribute.created": "an attribute was created in Bunce, with the type of its column",
         "load.waiting": "another run has claimed some of the rows; waiting until its lease ends",
+        "probe.finished": "a probe ended: requests sent, test customers that may have been created",
+        "probe.contradicted": "a load found another answer to these questions than the probe did",
+        "probe.cut_short": "a probe has used up its requests; questions that are left are unknown",
         "run.waiting": "another run holds the working folder; waiting for up to at_most_s",
         "package.given_up": "a package failed before any of its rows was sent, because of a "
         "mistake in the settings or the source; it was dropped and the incremental cursor "

@@ -44,6 +44,17 @@ FATE_MEANINGS: Mapping[Fate, str] = MappingProxyType(
     }
 )
 FATES: tuple[Fate, ...] = tuple(FATE_MEANINGS)
+VALUE_FATE_MEANINGS: Mapping[str, str] = MappingProxyType(
+    {
+        "written": "Bunce accepted the value",
+        "unchanged": "identical to what Bunce last accepted; not sent",
+        "blank": "null or blank; not sent, since it would erase nothing",
+        "waiting": "its customer is not accepted; sent once the customer is",
+        "superseded": "of a row that is older than another version of the same customer",
+        "rejected": "refused here or by Bunce, and listed in `bunce_rejected_values`",
+        "deferred": "not settled; the run fails and the next run retries it",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -91,7 +102,9 @@ class RunSummary:
     WARNINGS; `notes` adds details by code, such as which column a warning is about. `error` is
     why a run failed, in one line that includes the `remedy`; `error_class` is the name of the
     exception. `flushed` summarizes the rows left over from earlier runs, which
-    were loaded first and are not counted here.
+    were loaded first and are not counted here. `attributes` and `segments` count values by
+    fate, with `read`; empty without any. They count values, not rows, and no value changes what
+    becomes of its row.
     """
 
     run_id: str | None = None
@@ -119,6 +132,8 @@ class RunSummary:
     over_thresholds: Mapping[str, str] = field(default_factory=dict)
     warnings: Mapping[str, int] = field(default_factory=dict)
     notes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    attributes: Mapping[str, int] = field(default_factory=dict)
+    segments: Mapping[str, int] = field(default_factory=dict)
     error: str | None = None
     error_class: str | None = None
     remedy: str | None = None
@@ -141,6 +156,8 @@ class RunSummary:
             "reject_codes": dict(self.reject_codes),
             "over_thresholds": dict(self.over_thresholds),
             "warnings": dict(self.warnings),
+            "attributes": dict(self.attributes),
+            "segments": dict(self.segments),
             "notes": {code: list(sentences) for code, sentences in self.notes.items()},
             "flushed": None if self.flushed is None else self.flushed.as_dict(),
         }
@@ -154,6 +171,14 @@ class RunSummary:
                 remedy="This is a bug in dlt-bunce: please report it with the output of "
                 "`dlt-bunce status --json`. The source is unchanged; load its rows again.",
             )
+        for kind, counts in (("attributes", self.attributes), ("segments", self.segments)):
+            read, counted = counts.get("read", 0), sum(counts.values()) - counts.get("read", 0)
+            if counted != read:
+                raise ConservationError(
+                    f"Run {self.run_id} read {read} values of {kind} but accounts for {counted}.",
+                    remedy="This is a bug in dlt-bunce: please report it with the output of "
+                    "`dlt-bunce status --json`.",
+                )
 
     def raise_if_rejected(self, *, share: float | None = None, count: int | None = None) -> None:
         """Raise RejectThresholdError if more rows were rejected than allowed.

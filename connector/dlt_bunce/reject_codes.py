@@ -148,3 +148,65 @@ REJECT_CODES: Mapping[str, RejectCode] = _codes(
         "correct the field named in the message, then load again or replay",
     ),
 )
+
+VALUE_CODES: Mapping[str, RejectCode] = _codes(
+    RejectCode(
+        "invalid_number",
+        None,
+        "normalize",
+        "the attribute is numeric, but the value is not a number in digits with a decimal point",
+        "correct the value at the source, without separators of thousands or a currency",
+    ),
+    RejectCode(
+        "invalid_timestamp",
+        None,
+        "normalize",
+        "the attribute is a timestamp, but the value is not one in ISO 8601, or has no time zone",
+        'correct it at the source; for timestamps without a time zone, set timezone = "…"; Bunce '
+        "would skip the value without an error",
+    ),
+    RejectCode(
+        "invalid_boolean",
+        None,
+        "normalize",
+        "the column of a segment is neither true nor false",
+        "convert it to a boolean at the source; null leaves the membership as it is",
+    ),
+    RejectCode(
+        "invalid_text",
+        None,
+        "normalize",
+        "the value is not UTF-8 text",
+        "correct the value at the source",
+    ),
+    RejectCode(
+        "too_long",
+        None,
+        "normalize",
+        "the value is longer than 10,000 characters",
+        "shorten the value at the source",
+    ),
+    RejectCode(
+        "unconfirmed",
+        None,
+        "api",
+        "Bunce accepted the request but did not return this value, unlike others",
+        "check the value and its customer in Bunce's dashboard; it is sent again once it changes",
+    ),
+    RejectCode(
+        "undeliverable",
+        None,
+        "api",
+        "every request with this value failed, even without other values, while others got through",
+        "look for what a firewall or the server could stumble over; it is sent again once it "
+        "changes",
+    ),
+    RejectCode(
+        "refused",
+        None,
+        "api",
+        "Bunce refused the value; the message gives the reason",
+        "correct the value at the source; it is sent again once it changes",
+    ),
+)
+"""Why attribute values and segment members are rejected; no value makes its row a dead letter."""

@@ -50,6 +50,13 @@ WARNINGS: Mapping[str, RunWarning] = _warnings(
         "name a column that grows whenever a row changes, such as updated_at, as version",
     ),
     RunWarning(
+        "ids_shared",
+        "rows share an id with rows of at least four other emails: they may be different people, "
+        "of whom only the newest row was loaded",
+        "check that the id column identifies a customer, and that no spreadsheet rounded it; map "
+        "another with --map customer_id=COLUMN",
+    ),
+    RunWarning(
         "devices_left_out",
         "a device has no type or no token, or devices is not a list: those devices were left out, "
         "and the customer was sent",
@@ -60,6 +67,12 @@ WARNINGS: Mapping[str, RunWarning] = _warnings(
         "a name contains the replacement character U+FFFD or an HTML entity such as &#39;; it was "
         "sent unchanged",
         "read the source in its own encoding; to decode entities, set unescape_html = true",
+    ),
+    RunWarning(
+        "placeholders_blank",
+        "a name, an email, a phone number, or an id was a word for nothing, such as NULL, N/A, or "
+        "-; it was treated as blank",
+        "correct it at the source; to send such values as they are, set blank_placeholders = false",
     ),
     RunWarning(
         "phones_shortened",

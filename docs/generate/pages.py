@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from docs.generate import called, emulator, rows, settings, written
+from docs.generate import called, emulator, probe, rows, settings, written
 
 PAGES: Mapping[str, Callable[[], str]] = {
     "settings.md": settings.settings,
@@ -19,6 +19,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "exit-codes.md": called.exit_codes,
     "python.md": called.python_api,
     "emulator.md": emulator.emulator,
+    "probe.md": probe.probe,
 }
 
 

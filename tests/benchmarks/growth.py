@@ -23,7 +23,8 @@ from dlt_bunce.load.load import CHUNK_ROWS
 from dlt_bunce.model import Traffic
 from dlt_bunce.records.fingerprint import text_digests
 from dlt_bunce.records.mapping import FieldMapping
-from dlt_bunce.records.prepare import Rules, prepare
+from dlt_bunce.records.prepare import prepare
+from dlt_bunce.records.rules import Rules
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.dead_letters import LETTERS
 from dlt_bunce.store.ledger import SETTLED, Ledger, LoadFile

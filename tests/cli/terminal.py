@@ -20,9 +20,10 @@ def run_on_terminal(
     *words: str,
     answers: Mapping[str, str] = MappingProxyType({}),
     columns: int = 120,
+    code: int = 0,
     **environment: str,
 ) -> str:
-    """Run a command, which must succeed, answer what is asked, and return what is seen."""
+    """Run a command, which must exit with `code`, answer what is asked, and return what is seen."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     waiting = dict(answers)
@@ -41,7 +42,7 @@ def run_on_terminal(
             for asked in [asked for asked in waiting if asked.encode() in shown]:
                 os.write(ours, waiting.pop(asked).encode())
         os.close(ours)
-        assert running.wait(30) == 0, shown.decode()
+        assert running.wait(30) == code, shown.decode()
     return shown.decode().replace("\r\n", "\n")
 
 

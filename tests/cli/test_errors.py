@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import sqlite3
 from pathlib import Path
 
@@ -60,16 +61,13 @@ WRONG: dict[str, tuple[int, str, str]] = {
     "load sqlite:///s.sqlite --query selec --shard 1/2 --shard-key id": (2, "", "no such table"),
     "load duckdb:///d.duckdb --table nope --shard 1/2 --shard-key id": (2, "", "nope"),
     "load postgresql://u@127.0.0.1:9/d --table t --shard 1/2 --shard-key i": (1, "", "refused"),
-    "load ragged.csv": (2, "", "Row 3 of ragged.csv has 3 cells, but the header has 2"),
-    "load latin.csv": (2, "", "latin.csv is not UTF-8 text. Save it as CSV UTF-8"),
-    "load late.csv": (2, "", "late.csv is not UTF-8 text in row 3. Save it as CSV UTF-8"),
-    "load empty.csv": (2, "", "empty.csv is empty. A CSV file must begin with a header"),
+    "load empty.csv": (2, "", "empty.csv is empty. A file must begin with a header"),
     "load twice.csv": (2, "", "Column 'id' appears 2 times in the header of twice.csv."),
-    "load quote.csv": (2, "", 'A quotation mark (") in quote.csv is never closed.'),
-    "load torn.csv.gz": (2, "", "torn.csv.gz cannot be read (BadGzipFile)."),
+    "load quote.csv": (2, "", 'A quotation mark (") in the last rows of quote.csv is'),
+    "load torn.csv.gz": (2, "", "torn.csv.gz cannot be read as CSV: Compressed file"),
     "load missing.csv": (2, "", "No file found at missing.csv."),
     "load other.csv": (2, "", "No column or default for the required fields customer_id"),
-    "load both": (2, "", "both contains both CSV and Parquet files. Load them separately"),
+    "load both": (2, "", "both contains files of several formats: CSV, Parquet."),
     "load ragged.csv --query q": (2, "", "A table, query, or shard key cannot be used"),
     "load s3://bucket/*.parquet": (2, "", "No credentials for the source."),
     "load c.parquet": (1, f"{URL}=http://127.0.0.1:9/v1", "cannot be used: no connection"),
@@ -107,7 +105,7 @@ WRONG: dict[str, tuple[int, str, str]] = {
     "dead-letters replay --all": (1, "", "No store exists at bunce.sqlite."),
     "dead-letters discard --all": (1, "", "No store exists at bunce.sqlite."),
     "dead-letters purge --yes": (1, "", "No store exists at bunce.sqlite."),
-    "dead-letters list --code nope": (2, "", "'nope' is not one of 'missing_customer_id'"),
+    "dead-letters list --code nope": (2, "", "'nope' is not one of 'unreadable_row'"),
     "dead-letters list --field phone": (2, "", "'phone' is not one of 'customer_id'"),
     "dead-letters list --since yesterday": (2, "", "'yesterday' is not a time. Use 2026-11-01"),
     "dead-letters list --until 99999999999d": (2, "", "'99999999999d' is not a time."),
@@ -137,14 +135,12 @@ def _files() -> None:
     pq.write_table(pa.table({"a": [1]}), "other.parquet")
     row = "marked,Ada\n"
     Path("ragged.csv").write_text(f"id,name\n{row}marked,marked,Ada\n")
-    Path("latin.csv").write_bytes("id,naïve\n".encode("latin-1"))
-    Path("late.csv").write_bytes(f"id,name\n{row}marked,Zoë\n".encode("latin-1"))
     Path("empty.csv").write_text("")
     Path("twice.csv").write_text(f"id;id\n{row}")
     names = "id,email,first_name,last_name,mobile"
     good = "1,marked@example.com,Ada,Obi,+2348100000001"
     Path("quote.csv").write_text(f'{names}\n{good}\n2,m@example.com,Ada,Obi,"marked\n{good}\n')
-    Path("torn.csv.gz").write_text("id,name\n")
+    Path("torn.csv.gz").write_bytes(gzip.compress(b"id,name\n")[:-8])
     Path("other.csv").write_text("a\n1\n")
     write(people(1), "both/a.parquet")
     Path("both/b.csv").write_text("id\n1\n")

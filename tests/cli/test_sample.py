@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dlt_bunce.cli.sample import corrected, sample
 from dlt_bunce.records.mapping import resolve_mapping
-from dlt_bunce.records.prepare import Rules, prepare
+from dlt_bunce.records.prepare import prepare
+from dlt_bunce.records.rules import Rules
 
 
 def test_the_same_arguments_give_the_same_customers() -> None:

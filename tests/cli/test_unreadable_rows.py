@@ -96,7 +96,8 @@ def test_a_letter_can_be_corrected_in_its_export(run: Run, emulator: Emulator) -
     Path("people.csv").write_text(text, "utf-8")
     load(run, Path("people.csv"))
 
-    replayed = run("dead-letters", "replay", "--json")
+    run("dead-letters", "replay")
+    replayed = letters(run)
     run("dead-letters", "export", "bad.csv")
     with Path("bad.csv").open(encoding="utf-8-sig", newline="") as file:
         [row] = csv.DictReader(file)
@@ -108,7 +109,9 @@ def test_a_letter_can_be_corrected_in_its_export(run: Run, emulator: Emulator) -
     done = run("load", "bad.csv", "--json")
 
     assert done.errors == ""
-    assert replayed.json["rejected"] + replayed.json["held"] == 1
+    assert [(letter["code"], letter["status"]) for letter in replayed] == [
+        ("unreadable_row", "open")
+    ]
     assert row["unreadable_line"].strip("'") == line(50, note="x,y").strip()
     assert (done.json["created"], done.json["rejected"]) == (1, 0)
     assert [letter["status"] for letter in letters(run)] == ["resolved"]
@@ -131,3 +134,16 @@ def test_marks_within_a_cell_are_text(run: Run, emulator: Emulator) -> None:
     Path("people.csv").write_text(text, "utf-8")
 
     assert load(run, Path("people.csv"))["created"] == 2
+
+
+def test_a_row_within_another_is_not_sent(run: Run, emulator: Emulator) -> None:
+    """The quotation mark of the second row closes that of the first."""
+    bad = line(50, name='"Ada') + line(51, name='"Eve"')
+    Path("people.csv").write_text(HEADER + line(1) + line(2) + bad + line(3), "utf-8")
+
+    done = load(run, Path("people.csv"))
+
+    assert (done["created"], done["reject_codes"]) == (3, {"unreadable_row": 1})
+    assert set(emulator.customers) == {"1", "2", "3"}
+    [letter] = letters(run)
+    assert "c51@example.com" in letter["source_row"]

@@ -175,7 +175,12 @@ def test_values_stay_as_they_were_written_in_rows_of_any_class_and_without_an_ad
             make(default_region="NG").run(
                 [customer(99, customer_id=0, phone_no=2348031234560)], table_name="customers"
             )
-    values = [(1, 2348031234567), ("007", "+14155552671"), (7, "0803 123 4568"), ("A-3", "none")]
+    values = [
+        (1, 2348031234567),
+        ("007", "+14155552671"),
+        (7, "0803 123 4568"),
+        ("A-3", "no number"),
+    ]
     rows = [BARE[form](customer(n, customer_id=i, phone_no=p)) for n, (i, p) in enumerate(values)]
 
     if how == "plain run":

@@ -136,7 +136,8 @@ def test_what_the_source_raises_is_told_by_its_type_alone(
 
     [summary] = told
     assert state == summary.state
-    assert str(summary.error).startswith((kind.__name__, "Stopped before everything was loaded."))
+    assert summary.error_class == ("ValueError" if state == "failed" else "StoppedError")
+    assert f"Unexpected {kind.__name__} in " in str(summary.error) or state == "stopped"
     assert "marked-value" not in str(summary.error)
 
 
@@ -213,8 +214,8 @@ def test_a_hook_that_raises_fails_no_run_and_is_logged_without_its_text(
     pipeline = make(on_run_end=broken)
     run(pipeline, ROWS)
 
-    [event] = warned()
-    assert (event["event"], event["error"]) == ("run.hook_failed", "RuntimeError")
+    [event] = [event for event in warned() if event["event"] == "run.hook_failed"]
+    assert event["error"] == "RuntimeError"
     assert event["hook"].endswith("broken")
     assert "marked" not in str(event)
     assert not pipeline.has_pending_data

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
@@ -70,6 +71,12 @@ def load(emulator: Emulator, rows: list[dict[str, Any]], store: Path) -> None:
     flush_and_run(pipeline, bunce_adapter(pa.Table.from_pylist(rows), version="updated_at"))
 
 
+def exports(folder: Path, emulator: Emulator) -> None:
+    """Exports as programs write them."""
+    for path in (Path(__file__).parent / "exports").glob("*.csv"):
+        shutil.copy(path, folder)
+
+
 def nothing(folder: Path, emulator: Emulator) -> None:
     """The reader begins with an empty folder."""
 
@@ -108,6 +115,30 @@ def a_warehouse(folder: Path, emulator: Emulator) -> None:
         warehouse.execute("CREATE TABLE people AS SELECT * FROM rows")
 
 
+def a_workspace_with_attributes(folder: Path, emulator: Emulator) -> None:
+    """A file with columns for two attributes and a segment, which Bunce has."""
+    emulator.attributes.add("Plan", "text")
+    emulator.attributes.add("Balance", "numeric")
+    emulator.attributes.add_segment("VIP customers")
+    rows = people(*range(8), plan="gold", balance=12.5, is_vip=True)
+    rows[0] |= {"balance": None, "is_vip": False}
+    pq.write_table(pa.Table.from_pylist(rows), folder / "customers.parquet")
+
+
+def a_warehouse_and_a_workspace(folder: Path, emulator: Emulator) -> None:
+    """The same table, and the first 300 of its customers, whom somebody else put into Bunce."""
+    rows = pa.Table.from_pylist(people(*range(8), *range(9, 1000)) + BAD)
+    with duckdb.connect(folder / "warehouse.duckdb") as warehouse:
+        warehouse.register("rows", rows)
+        warehouse.execute("CREATE TABLE people AS SELECT * FROM rows")
+    fields = ("email", "first_name", "last_name")
+    emulator.seed(
+        {name: row[name] for name in fields}
+        | {"customer_id": str(row["id"]), "phone_no": row["phone"]}
+        for row in people(*range(8), *range(9, 301))
+    )
+
+
 def strangers(folder: Path, emulator: Emulator) -> None:
     """Bunce has some customers of the file under ids of its own."""
     a_file(folder, emulator)
@@ -118,9 +149,13 @@ def strangers(folder: Path, emulator: Emulator) -> None:
 
 SETUPS: Mapping[str, Callable[[Path, Emulator], None]] = {
     "tutorial.md": nothing,
+    "how-to/first-live-load.md": a_warehouse_and_a_workspace,
+    "how-to/report-your-bunce.md": nothing,
     "how-to/look.md": a_changed_file,
     "how-to/dead-letters.md": a_loaded_file,
     "how-to/backfill.md": a_warehouse,
+    "how-to/attributes.md": a_workspace_with_attributes,
+    "how-to/crm-exports.md": exports,
     "how-to/link-customers.md": strangers,
     "how-to/erase.md": a_loaded_file,
     "how-to/rotate-the-key.md": a_loaded_file,

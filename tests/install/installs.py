@@ -33,7 +33,7 @@ FEATURES: dict[str, tuple[set[str], str, str]] = {
     "store": ({"postgres"}, "status --store-url postgresql://u@127.0.0.1:9/d", "127.0.0.1"),
     "report": ({"report", "ui"}, "report --html runs.html --overwrite", "Wrote 1 run"),
     "s3": ({"s3"}, "load s3://bucket/customers.parquet", "redentials"),
-    "sql": ({"sql", "mysql", "postgres"}, "load sqlite:///none.db --table t", "Table or view t"),
+    "sql": ({"sql", "mysql", "postgres"}, "load sqlite:///none.db --table t", "none.db"),
     "ui": ({"ui"}, "ui --port 0 --store-url sqlite:///none.sqlite", "No store exists"),
 }
 NAMED = {"store": "postgres"}
@@ -113,6 +113,7 @@ def install(folder: Path, wheel: Path, extra: str, base_url: str) -> str | None:
     must(uv, "venv", "--quiet", "--python", sys.executable, home / "venv", cwd=home)
     what = f"{wheel}[{extra}]" if extra else str(wheel)
     must(uv, "pip", "install", "--quiet", "--python", home / "venv/bin/python", what, cwd=home)
+    (home / "none.duckdb").write_text("not a database", "utf-8")
     (home / "customers.csv").write_text(ROWS.format(home.name), "utf-8")
 
     def command(text: str) -> subprocess.CompletedProcess[str]:
@@ -130,13 +131,14 @@ def install(folder: Path, wheel: Path, extra: str, base_url: str) -> str | None:
     loaded = command("load customers.csv")
     if loaded.returncode or "created" not in loaded.stdout:
         return f"[{extra}] does not load:\n{loaded.stdout}"
+    wrong = []
     for feature, (extras, text, told) in FEATURES.items():
         done = command(text)
         line = done.stdout.strip()
         wanted = told if extra in extras else f"dlt-bunce[{NAMED.get(feature, feature)}]"
         if wanted not in line or len(line.splitlines()) != 1:
-            return f"[{extra}] {text}: expected one line with {wanted!r}, found:\n{line}"
-    return None
+            wrong.append(f"[{extra}] {text}: expected one line with {wanted!r}, found:\n{line}")
+    return "\n".join(wrong) or None
 
 
 def main() -> None:

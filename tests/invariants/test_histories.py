@@ -29,7 +29,7 @@ from dlt_bunce.load.load import Load, Settings
 from dlt_bunce.load.sender import BunceSender
 from dlt_bunce.model import Verb
 from dlt_bunce.records.mapping import resolve_mapping
-from dlt_bunce.records.prepare import Rules
+from dlt_bunce.records.rules import Rules
 from dlt_bunce.store import runs
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.ledger import LoadFile

@@ -7,7 +7,8 @@ from typing import Any
 import pyarrow as pa
 
 from dlt_bunce.records.mapping import resolve_mapping
-from dlt_bunce.records.prepare import Prepared, Rules, prepare
+from dlt_bunce.records.prepare import Prepared, prepare
+from dlt_bunce.records.rules import Rules
 from dlt_bunce.records.schema import FIELDS
 
 GOOD: dict[str, Any] = {

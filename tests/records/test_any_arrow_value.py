@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dlt_bunce.records.plain import plain, rows_of
@@ -30,6 +30,8 @@ def stored(kind: pa.DataType, *values: object) -> pa.Array:
     return pa.ExtensionArray.from_storage(kind, pa.array(values, kind.storage_type))
 
 
+NO_UTF8 = pa.Array.from_buffers(pa.string(), 2, BROKEN_TEXT)
+
 # two values of each type; the second is the odd one
 LEAVES = [
     pa.nulls(2),
@@ -46,7 +48,7 @@ LEAVES = [
     pa.array(["", "Ọlá\0"]),
     pa.array(["x", None], pa.large_string()),
     pa.array(["x", "a text that is longer than a view"], pa.string_view()),
-    pa.Array.from_buffers(pa.string(), 2, BROKEN_TEXT),
+    NO_UTF8,
     *(pa.array([b"x", NO_TEXT], kind) for kind in (pa.binary(), pa.large_binary())),
     pa.array([b"x", NO_TEXT], pa.binary_view()),
     pa.array([b"xx", NO_TEXT], pa.binary(2)),
@@ -93,6 +95,8 @@ WRAPPINGS: MappingProxyType[str, Callable[[pa.Array], pa.Array]] = MappingProxyT
 def test_every_value_of_every_type_reaches_a_file_and_a_letter(
     leaf: pa.Array, nested: list[str]
 ) -> None:
+    # Arrow validates what it encodes as runs
+    assume(leaf is not NO_UTF8 or "runs" not in nested)
     array = leaf
     for name in nested:
         array = WRAPPINGS[name](array)

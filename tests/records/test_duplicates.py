@@ -17,6 +17,8 @@ from dlt_bunce.records.fingerprint import text_digests
 from dlt_bunce.records.mapping import FieldMapping
 from dlt_bunce.records.source_columns import contents_of
 
+from .conftest import prepared
+
 MAPPING = FieldMapping({"customer_id": "id", "first_name": "name"}, {}, "seen")
 Row = tuple[object, object, object]
 
@@ -80,3 +82,12 @@ def table(rows: list[Row], columns: Collection[str]) -> pa.Table:
         for name, column, kind in zip(("id", "name", "seen"), values, kinds, strict=True)
     }
     return pa.table({name: whole[name] for name in whole if name in columns})
+
+
+def test_an_id_with_the_emails_of_many_people_is_told() -> None:
+    def emails_of(count: int) -> dict[str, int]:
+        rows = [{"email": f"c{n % count}@example.com", "seen": n} for n in range(12)]
+        return dict(prepared(*rows, {"customer_id": "other"}, versioned=True).warnings)
+
+    assert emails_of(5) == {"ids_shared": 12}
+    assert emails_of(4) == {}  # a person who changed the email a few times

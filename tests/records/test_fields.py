@@ -10,7 +10,8 @@ import pytest
 from dlt_bunce.records.fingerprint import fingerprint
 from dlt_bunce.records.mapping import resolve_mapping
 from dlt_bunce.records.payload import with_payloads
-from dlt_bunce.records.prepare import Rules, prepare
+from dlt_bunce.records.prepare import prepare
+from dlt_bunce.records.rules import Rules
 from dlt_bunce.records.schema import FIELDS
 from dlt_bunce.settlement.comparison import compare
 

@@ -144,16 +144,24 @@ def refusal(columns: list[str], **given: dict[str, str]) -> str:
 
 
 def test_a_required_field_without_a_column_is_refused_with_what_to_write() -> None:
-    message = refusal(["id", "email", "first_name", "last_name", "digits", "_dlt_id"])
+    message = refusal(["id", "email", "first_name", "last_name", "Main phone (work)", "_dlt_id"])
 
     assert message == (
         "No column or default for the required field phone_no. "
-        "Available columns: id, email, first_name, last_name, digits. "
-        'Use bunce_adapter(data, phone_no="your_column") in the pipeline, '
-        'phone_no = "your_column" under [destination.bunce.mapping] in the configuration, or '
-        "--map phone_no=your_column on the command line. "
+        "Available columns: id, email, first_name, last_name, Main phone (work). "
+        'Use bunce_adapter(data, phone_no="Main phone (work)") in the pipeline, '
+        'phone_no = "Main phone (work)" under [destination.bunce.mapping] in the configuration, or '
+        "--map 'phone_no=Main phone (work)' on the command line. "
         "To map a value inside a column, use its path, such as properties.email or phones.0."
     )
+
+
+def test_nothing_is_suggested_that_does_not_exist() -> None:
+    message = refusal(["id", "email", "first_name", "last_name", "digits"])
+
+    assert "No column looks like phone_no: name the one that holds it with --map" in message
+    assert "--default FIELD=VALUE" in message
+    assert "your_column" not in message
 
 
 def test_all_missing_fields_are_named_at_once() -> None:
@@ -164,8 +172,9 @@ def test_an_ambiguous_alias_is_refused_with_both_candidates() -> None:
     message = refusal(["id", "email", "first_name", "last_name", "mobile", "phone"])
 
     assert "Several columns match phone_no: 'mobile', 'phone'." in message
-    assert 'bunce_adapter(data, phone_no="mobile")' in message
-    assert 'phone_no = "mobile" under [destination.bunce.mapping]' in message
+    assert 'bunce_adapter(data, phone_no=["mobile", "phone"])' in message
+    assert 'phone_no = ["mobile", "phone"] under [destination.bunce.mapping]' in message
+    assert "--map phone_no=mobile --map phone_no=phone on the command line" in message
 
 
 def test_an_ambiguous_alias_of_an_optional_field_is_refused_too() -> None:
@@ -199,16 +208,25 @@ def test_an_unknown_field_is_refused(origin: str) -> None:
     assert "customer_id, email, first_name, last_name, phone_no, devices" in message
 
 
-def test_an_alias_cannot_claim_a_column_that_is_another_field_already() -> None:
-    message = refusal(
-        ["email", "first_name", "last_name", "mobile"], hints={"customer_id": "mobile"}
+@pytest.mark.parametrize("column", ["mobile", "E-mail Address"])
+def test_a_column_that_is_the_id_on_purpose_may_still_be_found_by_its_name(column: str) -> None:
+    others = {"mobile": "email", "E-mail Address": "phone_no"}[column]
+
+    mapping = resolve_mapping(
+        [others, "first_name", "last_name", column], hints={"customer_id": column}
     )
 
-    assert (
-        "Column 'mobile' is already mapped to customer_id and also matches phone_no by name."
-        in message
-    )
-    assert 'phone_no="mobile"' in message
+    field = "phone_no" if column == "mobile" else "email"
+    assert mapping.shared == {column: ["customer_id", field]}
+
+
+def test_one_column_may_be_given_for_two_fields_in_any_order() -> None:
+    columns = ["key", "first_name", "last_name", "phone_no"]
+    for given in (["customer_id", "email"], ["email", "customer_id"]):
+        for origin in ("hints", "config"):
+            mapping = resolve_mapping(columns, **{origin: dict.fromkeys(given, "key")})
+
+            assert mapping.shared == {"key": ["customer_id", "email"]}
 
 
 def test_a_default_for_the_key_is_refused() -> None:

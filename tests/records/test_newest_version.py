@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlt_bunce.records.prepare import Rules, prepare
+from dlt_bunce.records.prepare import prepare
+from dlt_bunce.records.rules import Rules
 from dlt_bunce.records.schema import FIELDS
 
 from .conftest import BY_SEEN, VERSIONED, assert_balanced, prepared

@@ -10,7 +10,8 @@ import pytest
 from dlt_bunce.errors import ConfigurationError
 from dlt_bunce.records.mapping import FieldMapping
 from dlt_bunce.records.payload import with_payloads
-from dlt_bunce.records.prepare import Rules, prepare
+from dlt_bunce.records.prepare import prepare
+from dlt_bunce.records.rules import Rules
 from dlt_bunce.records.schema import FIELDS, REQUIRED
 from dlt_bunce.reject_codes import REJECT_CODES
 
@@ -84,7 +85,8 @@ def test_what_is_noted_of_names_and_phones_counts_rows() -> None:
 def test_every_code_of_this_stage_can_occur_for_its_field() -> None:
     codes = {code.code for code in REJECT_CODES.values() if code.stage == "normalize"}
 
-    assert codes == {f"missing_{name}" for name in REQUIRED} | {f"invalid_{n}" for n in FIELDS}
+    of_fields = {f"missing_{name}" for name in REQUIRED} | {f"invalid_{n}" for n in FIELDS}
+    assert codes == of_fields | {"unreadable_row"}
 
 
 def test_the_first_failing_field_decides() -> None:

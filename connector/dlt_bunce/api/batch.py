@@ -108,6 +108,68 @@ class Rows(Sequence[Row]):
         return list(map(Row, *(column.to_pylist() for column in self._table.columns)))
 
 
+class ValueRow(NamedTuple):
+    """An attribute value or a segment member: whose it is, and the attribute or segment."""
+
+    customer_id: str
+    target_id: str
+    indeterminate: bool = False
+
+    def __repr__(self) -> str:
+        """Nothing of a customer: it may end up in a message."""
+        return "ValueRow(…)"
+
+    # what an error may call a customer by, besides the id, is not known here
+    @property
+    def email(self) -> str:
+        """Empty."""
+        return ""
+
+    @property
+    def phone_no(self) -> str:
+        """Empty."""
+        return ""
+
+
+class ValueRows(Sequence[ValueRow]):
+    """A table with (at least) sent_id, target_id, and payload; `body` is a request with all of
+    them, in a list called `key`.
+    """
+
+    indeterminate: tuple[int, ...] = ()
+    """None: what an earlier request may have delivered is sent again."""
+    linked: tuple[int, ...] = ()
+    """None: ids are those that Bunce has."""
+
+    def __init__(self, table: pa.Table, key: str) -> None:
+        self._table = table.select(["sent_id", "target_id", "payload"])
+        self._key = key
+        payloads = self._table.column("payload").combine_chunks()
+        joined = pc.binary_join(pa.ListArray.from_arrays([0, len(payloads)], payloads), ",")
+        self.body = b"".join((f'{{"{key}":['.encode(), joined[0].as_buffer(), b"]}"))
+
+    def __len__(self) -> int:
+        return int(self._table.num_rows)
+
+    @overload
+    def __getitem__(self, at: int) -> ValueRow: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[ValueRow]: ...
+    def __getitem__(self, at: int | slice) -> ValueRow | list[ValueRow]:
+        return self._made[at]
+
+    def take(self, chosen: Sequence[int]) -> ValueRows:
+        """Return some of the rows, in that order."""
+        if len(chosen) == len(self) and all(map(int.__eq__, chosen, range(len(self)))):
+            return self
+        return ValueRows(self._table.take(pa.array(chosen, pa.int64())), self._key)
+
+    @cached_property
+    def _made(self) -> list[ValueRow]:
+        columns = (self._table.column(name).to_pylist() for name in ("sent_id", "target_id"))
+        return list(map(ValueRow, *columns))
+
+
 def _as_sent(table: pa.Table) -> pa.Table:
     bunce_ids = table.column("bunce_id")
     if bunce_ids.null_count == len(bunce_ids):

@@ -47,7 +47,9 @@ class Session:
         concurrency: int = 4,
         retry: RetryPolicy | None = None,
         observer: Observer = UNOBSERVED,
+        lookup_ids: int | None = None,
     ) -> None:
+        """`lookup_ids`: how many ids a look-up is known to take, None if nothing is known."""
         self.base_url = base_url
         self._observer = observer
         self._pace = pace
@@ -57,7 +59,7 @@ class Session:
         self._http = connection_pool(base_url, api_key, concurrency)
         self._traffic = Traffic()
         self._lock = threading.Lock()
-        self._lookup = Lookup(self._get)
+        self._lookup = Lookup(self.get, lookup_ids)
         self._email_lookup = EmailLookup(self._lookup.answer)
         self.stopping = threading.Event()
         for name in ("urllib3.connectionpool", "urllib3.connection"):
@@ -83,10 +85,15 @@ class Session:
         None, with nothing sent, where `stopped()` after the wait for its turn.
         """
         method, path = _BULK[verb]
+        return self.deliver(RequestInfo(method, path, "bulk", rows, attempt), path, body, stopped)
+
+    def deliver(
+        self, question: RequestInfo, path: str, body: bytes, stopped: Callable[[], bool]
+    ) -> Reply | None:
+        """One request with a body, as `send`: for values and members, whose paths have ids."""
         waited = self._pace.wait(self.stopping)
         if stopped() or self.stopping.is_set():
             return None
-        question = RequestInfo(method, path, "bulk", rows, attempt)
         return self._send(question, path, waited, body=body)
 
     def check_key(self) -> Reply:
@@ -94,7 +101,7 @@ class Session:
 
         Raises CredentialsError when the key is refused, UnavailableError when nobody answers.
         """
-        reply = self._get("/customers", {"per_page": "1"})
+        reply = self.get("/customers", {"per_page": "1"})
         if reply.status in (401, 403):
             raise CredentialsError(
                 f"Bunce at {self.base_url} refuses the API key (HTTP {reply.status}).",
@@ -164,9 +171,11 @@ class Session:
             self._observer.waited(wait, "retry")
         return not self.stopping.is_set()
 
-    def _get(self, path: str, query: Mapping[str, str]) -> Reply:
+    def get(self, path: str, query: Mapping[str, str]) -> Reply:
+        """Return the answer to a GET, which is tried again while there is none for good."""
         attempt = 1
-        template = path if path == "/customers" else "/customers/{customer_id}"
+        is_customer = path.startswith("/customers/")
+        template = "/customers/{customer_id}" if is_customer else path
         while True:
             waited = self._pace.wait(self.stopping)
             if self.stopping.is_set():

@@ -54,7 +54,8 @@ class Lookup:
     customer, an id that cannot exist shows once whether the filter is obeyed.
     """
 
-    def __init__(self, get: Get) -> None:
+    def __init__(self, get: Get, max_ids: int | None = None) -> None:
+        """`max_ids`: how many ids a look-up is known to take where more are refused or ignored."""
         self._get = get
         self._works: bool | None = None
         self._works_by_path = False
@@ -62,9 +63,9 @@ class Lookup:
         self.known_email: str | None = None
         """Email of a customer known to exist, once any listing has shown one."""
         self._others_exist = False
-        self._most = MAX_IDS
+        self._most = min(max_ids or MAX_IDS, MAX_IDS)
         self._largest_answered = 0
-        self._widens = True
+        self._widens = max_ids is None
 
     def note(self, reply: Reply) -> None:
         """Take a control id from any listing."""

@@ -18,7 +18,7 @@ class RequestInfo:
 
     method: str
     template: str
-    kind: Literal["bulk", "lookup"]
+    kind: Literal["bulk", "lookup", "values"]
     rows: int = 0
     attempt: int = 1
 

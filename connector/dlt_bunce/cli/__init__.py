@@ -16,6 +16,7 @@ COMMANDS = {
     "init": ("init", "Write a pipeline, its settings, and a place for the API key."),
     "check": ("check", "Show what a load would do, without sending or writing anything."),
     "doctor": ("doctor", "Check the API key, host, store, versions, clock, and rate limit."),
+    "probe": ("probe", "Find out with test customers how this Bunce behaves."),
     "load": ("load", "Load customers from a file or a database into Bunce."),
     "status": ("status", "Show the ledger, open dead letters, and the latest runs."),
     "dead-letters": (

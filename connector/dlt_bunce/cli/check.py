@@ -45,12 +45,15 @@ def command(
         from dlt_bunce.destination.adapter import bunce_adapter
         from dlt_bunce.operations import preview
 
-        destination = options.destination(
-            store_url=store_url, account=account, version_format=origin.date_format
-        )
+        destination = options.destination(store_url=store_url, account=account, **origin.settings)
         config = destination.configuration(destination.spec(), accept_partial=True)
         found = preview.check(
-            bunce_adapter(origin.resource(), **origin.hints),
+            bunce_adapter(
+                origin.resource(),
+                **origin.hints,
+                attributes=origin.attributes,
+                segments=origin.segments,
+            ),
             destination,
             write_disposition=origin.disposition,
             pipeline_name=origin.pipeline_name(config.store_url, config.account),
@@ -76,11 +79,14 @@ def _print(found: Check, *, show_values: bool) -> None:
     columns = ("field", "column", "how", "nulls", "values" if show_values else "shapes")
     rows = [
         dataclasses.asdict(column)
+        | {"column": ", else ".join([column.column or "", *column.fallbacks])}
         | {"nulls": column.nulls or None}
         | {columns[-1]: "   ".join(column.shapes)}
         for column in found.mapping
     ]
     output.print_rows(rows, columns, "Mapping")
+    if found.export:
+        output.console().print(f"Recognized by its columns: {found.export}")
     if found.unmapped:
         output.console().print(f"Unmapped columns: {', '.join(found.unmapped)}")
     fates = [
@@ -89,7 +95,13 @@ def _print(found: Check, *, show_values: bool) -> None:
         if count
     ]
     output.print_rows(fates, ("fate", "rows"), output.counted(summary.read, "row"))
-    output.print_codes(summary.reject_codes, "Would be rejected")
+    if found.rejected:
+        rejects = [
+            dataclasses.asdict(reject) | {columns[-1]: "   ".join(reject.shapes)}
+            for reject in found.rejected
+        ]
+        title = "Would be rejected, or were before" if summary.held else "Would be rejected"
+        output.print_rows(rejects, ("code", "rows", "cause", columns[-1], "remedy"), title)
     console = output.console()
     console.print(f"Bunce: {found.base_url} ({found.mode})")
     if found.cost.requests > 1:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -135,7 +135,7 @@ def _print(erased: Erased, account: str) -> None:
     echo(_BUNCE_HOLDS)
 
 
-def _ids_in(file: Path, maps: dict[str, str]) -> Sequence[str]:
+def _ids_in(file: Path, maps: Mapping[str, Any]) -> Sequence[str]:
     """Return the ids in a file. Raises UsageError for one that cannot be read."""
     from dlt_bunce.cli.id_files import ids_in
 

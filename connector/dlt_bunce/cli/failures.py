@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 import click
 
 from dlt_bunce.cli import output
 from dlt_bunce.cli.printable import echo
-from dlt_bunce.errors import ThresholdError, bunce_error
+from dlt_bunce.errors import MappingError, ThresholdError, bunce_error
 from dlt_bunce.failures import failure_of, is_stopped
 
 EXIT_CODES: Mapping[int, str] = MappingProxyType(
@@ -52,10 +53,29 @@ def reported() -> Iterator[None]:
 
 def explained(error: BaseException) -> tuple[str, int]:
     """Return the failure and its remedy in one line, without customer data, and the exit code."""
-    failure = failure_of(error)
-    if isinstance(bunce_error(error), ThresholdError):
+    failure, found = failure_of(error), bunce_error(error)
+    if isinstance(found, ThresholdError):
         return str(failure), 3
+    if isinstance(found, MappingError) and found.suggested:
+        words = [found.message, f"Try: {_command_with(found.suggested)}", found.unresolved]
+        return " ".join(filter(None, words)), 2
     return str(failure), 2 if failure.is_usage else 1
+
+
+def _command_with(suggested: Sequence[str]) -> str:
+    """Return the command as it was called, with these options for their fields."""
+    from dlt_bunce.cli.live_progress import words_of_command
+
+    given = words_of_command() or ["dlt-bunce", "check", "SOURCE"]
+    fields = {word.partition("=")[0] for word in suggested if not word.startswith("--")}
+    kept: list[str] = []
+    for word in given:
+        value = word.removeprefix("--map=")
+        if value.partition("=")[0] in fields and (value != word or kept[-1:] == ["--map"]):
+            kept = kept if value != word else kept[:-1]
+        else:
+            kept.append(word)
+    return shlex.join([*kept, *suggested])
 
 
 def _stopped() -> None:

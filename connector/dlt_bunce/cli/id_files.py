@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from dlt_bunce.errors import UsageError
+from dlt_bunce.records.fields import first_filled
 from dlt_bunce.records.identifiers import parse_identifiers
-from dlt_bunce.records.mapping import column_of
-from dlt_bunce.records.text import flat
+from dlt_bunce.records.matching import as_spelled, columns_of
+from dlt_bunce.records.schema import ColumnNames, names_of
+from dlt_bunce.records.source_columns import values_of
+from dlt_bunce.records.spreadsheet_traces import DEFAULT_TRACES
 from dlt_bunce.sources import file_columns, from_files
 from dlt_bunce.sources.formats import kind_of
 
 
-def ids_in(file: Path, column: str | None) -> list[str]:
-    """Return the ids in a file: its lines, or the values of one column of a table.
+def ids_in(file: Path, columns: ColumnNames | None) -> list[str]:
+    """Return the ids in a file: its lines, or the values of a column of a table.
 
-    The column is `column`, or else the one whose name maps to customer_id. Raises UsageError for a
-    file that cannot be read, and for a table without such a column.
+    `columns` are tried in order for each row; without them, those whose names map to customer_id.
+    Raises UsageError for a file that cannot be read, and for a table without such a column.
     """
     if kind_of(file.name) is None or file.suffix.lower() == ".txt":
         try:
@@ -25,14 +29,17 @@ def ids_in(file: Path, column: str | None) -> list[str]:
             raise UsageError(f"{file} cannot be read: {type(error).__name__}.") from None
         return [line.strip() for line in lines if line.strip()]
     names = file_columns(str(file))
-    column = column or column_of("customer_id", names)
-    if column not in names:
+    given = names_of(columns or ())
+    own = [as_spelled(column, names) for column in given] or columns_of("customer_id", names)
+    found_in = [column for column in own if column is not None]
+    if not found_in or len(found_in) < len(given):
         raise UsageError(
             f"No column of {file} maps to customer_id. Its columns are: {', '.join(names)}.",
             remedy="Name the column with --map customer_id=COLUMN.",
         )
     found: list[str] = []
     for table in from_files(str(file)):
-        values = parse_identifiers(flat(table.column(column))).values
-        found += values.drop_null().to_pylist()
+        arrays = [values_of(table, column) for column in found_in]
+        parsed = first_filled(arrays, partial(parse_identifiers, traces=DEFAULT_TRACES))
+        found += parsed.values.drop_null().to_pylist()
     return found

@@ -83,10 +83,14 @@ def hooked(destination: bunce) -> Iterator[None]:
 
 def same_command() -> str:
     """Return the command as it was called, ready to paste; no argument holds a secret."""
+    words = words_of_command()
+    return shlex.join(words) if words else "the same command"
+
+
+def words_of_command() -> list[str]:
+    """Return the words of the command as it was called; none if another program called it."""
     name = Path(sys.argv[0]).name
-    if not name.startswith("dlt-bunce"):
-        return "the same command"
-    return shlex.join([name, *sys.argv[1:]])
+    return [name, *sys.argv[1:]] if name.startswith("dlt-bunce") else []
 
 
 def _stopped(jobs: list[Progress]) -> str:

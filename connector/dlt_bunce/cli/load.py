@@ -135,7 +135,7 @@ def command(
             max_reject_count=max_reject_count,
             min_rows_share_of_last=min_rows_share_of_last,
             min_rows=min_rows,
-            version_format=origin.date_format,
+            **origin.settings,
         )
         store = options.store_settings(store_url, account)
         destination.run_context.source = f"{origin.label} {part}" if part else origin.label
@@ -166,7 +166,12 @@ def command(
                 with hooked(destination), watched(destination), figures(destination, as_json):
                     summary = flush_and_run(
                         pipeline,
-                        bunce_adapter(resource, **hints),
+                        bunce_adapter(
+                            resource,
+                            **hints,
+                            attributes=origin.attributes,
+                            segments=origin.segments,
+                        ),
                         write_disposition=origin.disposition,
                     )
             except ThresholdError as error:  # its summary is shown like any other

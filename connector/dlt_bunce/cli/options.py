@@ -17,6 +17,7 @@ from dlt_bunce.cli.printable import echo
 if TYPE_CHECKING:
     from dlt_bunce.destination.client import BunceClient
     from dlt_bunce.destination.factory import bunce
+    from dlt_bunce.records.schema import ColumnNames
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -87,7 +88,31 @@ def source_options(function: _F) -> _F:
             "maps",
             multiple=True,
             metavar="FIELD=COLUMN",
-            help="Column for a Bunce field; may be repeated.",
+            help="Column for a Bunce field; of several for one field, the first filled counts.",
+        ),
+        click.option(
+            "--default-region",
+            metavar="CODE",
+            help="Country code of national phone numbers, such as NG.",
+        ),
+        click.option(
+            "--default",
+            "defaults",
+            multiple=True,
+            metavar="FIELD=VALUE",
+            help="Value for rows in which a field is blank; may be repeated.",
+        ),
+        click.option(
+            "--segment",
+            multiple=True,
+            metavar="COLUMN=NAME",
+            help="Manual segment that a boolean column feeds; may be repeated.",
+        ),
+        click.option(
+            "--attribute",
+            multiple=True,
+            metavar="COLUMN=NAME",
+            help="Attribute that a column feeds; may be repeated. '*' takes all other columns.",
         ),
         click.option("--sheet", help="Sheet of an Excel workbook (default: the first)."),
         click.option(
@@ -140,12 +165,11 @@ def requests_per_minute() -> int:
     return int(getattr(BunceConfiguration, name) if given is None else given)
 
 
-def configured_mapping() -> dict[str, str]:
-    """Return field to column, as configured."""
-    import dlt
+def configured_mapping() -> dict[str, ColumnNames]:
+    """Return field to columns, as configured."""
+    from dlt_bunce.destination.config_file import configured
 
-    read_config()
-    return dict(dlt.config.get("destination.bunce.mapping", dict) or {})
+    return configured("mapping")
 
 
 def wait_for_run() -> float:

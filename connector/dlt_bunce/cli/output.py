@@ -69,12 +69,23 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def _values(summary: RunSummary) -> list[tuple[str, str]]:
+    """Return the counts of attribute values and segment members, if there are any."""
+    pairs: list[tuple[str, str]] = []
+    for kind, counts in (("attributes", summary.attributes), ("segments", summary.segments)):
+        if counts:
+            pairs.append((f"values of {kind}", f"{counts['read']:,}"))
+        pairs += [(f"  {name}", f"{n:,}") for name, n in counts.items() if n and name != "read"]
+    return pairs
+
+
 def print_summary(summary: RunSummary, title: str = "Run") -> None:
     """Print fates, requests, and rejects with their remedies."""
     pairs = [
         ("read", f"{summary.read:,}"),
         *((f"  {fate}", f"{count:,}") for fate, count in summary.fates.items() if count),
         *([("linked", f"{summary.linked:,}")] if summary.linked else []),
+        *_values(summary),
         ("requests", f"{summary.requests:,} ({summary.bulk_requests:,} bulk)"),
         ("seconds", f"{summary.seconds:.1f}"),
     ]

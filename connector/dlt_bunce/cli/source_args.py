@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from dlt_bunce.errors import MappingError, SourceError
+from dlt_bunce.errors import ConfigurationError, MappingError, SourceError
 from dlt_bunce.failures.known import BAD_URL
+from dlt_bunce.records.mapping import VERSION
+from dlt_bunce.records.schema import FIELDS, MAPPABLE, ColumnNames, listed, names_of
 
 if TYPE_CHECKING:
     import dlt
@@ -32,10 +34,27 @@ class Origin:
     disposition: Literal["append", "merge"] = "merge"
     version_column: str | None = None
     date_format: str | None = None
+    defaults: tuple[str, ...] = ()
+    default_region: str | None = None
     limit: int | None = None
     name: str | None = None
     encoding: str | None = None
     sheet: str | None = None
+
+    attribute: tuple[str, ...] = ()
+    segment: tuple[str, ...] = ()
+
+    @property
+    def attributes(self) -> dict[str, str] | Literal["*"] | None:
+        """Column to attribute's name, or "*"; None for what is configured. Raises MappingError."""
+        if "*" in self.attribute:
+            return "*"
+        return _parse_targets("--attribute", self.attribute)
+
+    @property
+    def segments(self) -> dict[str, str] | None:
+        """Column to segment's name; None for what is configured. Raises MappingError."""
+        return _parse_targets("--segment", self.segment)
 
     @cached_property
     def location(self) -> str:
@@ -51,10 +70,20 @@ class Origin:
         return self.source
 
     @property
-    def hints(self) -> Mapping[str, str]:
-        """Field (or "version") to column. Raises MappingError."""
+    def hints(self) -> Mapping[str, Any]:
+        """Field (or "version") to columns. Raises MappingError."""
         hints = parse_maps(self.maps)
         return hints | ({"version": self.version_column} if self.version_column else {})
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Settings of the destination that the arguments give. Raises ConfigurationError."""
+        given = {
+            "version_format": self.date_format,
+            "default_region": self.default_region,
+            "defaults": parse_defaults(self.defaults),
+        }
+        return {name: value for name, value in given.items() if value}
 
     @property
     def label(self) -> str:
@@ -94,7 +123,11 @@ class Origin:
     def family(self, store_url: str, account: str) -> str:
         """Return the name prefix of all pipelines of this command, whatever the columns."""
         parts = (str(Path.cwd()), self.source, self.table, self.query, store_url, account)
-        mapping = (f"{field}={column}" for field, column in sorted(self.hints.items()))
+        mapping = (
+            f"{field}={column}"
+            for field, columns in sorted(self.hints.items())
+            for column in names_of(columns)
+        )
         key = "\x1f".join(part or "" for part in (*parts, *mapping))
         return f"bunce_load_{_digest(key, 5)}"
 
@@ -136,17 +169,51 @@ def _digest(text: str, size: int) -> str:
     return blake2b(text.encode(), digest_size=size).hexdigest()
 
 
-def parse_maps(maps: tuple[str, ...]) -> dict[str, str]:
-    """Parse repeated FIELD=COLUMN into field to column. Raises MappingError."""
-    from dlt_bunce.records.schema import FIELDS, PARTS
-
+def _parse_targets(option: str, given: tuple[str, ...]) -> dict[str, str] | None:
+    """Parse repeated COLUMN=NAME into column to name."""
     parsed: dict[str, str] = {}
+    for text in given:
+        column, separator, name = text.partition("=")
+        if not separator or not column or not name:
+            raise MappingError(
+                f"{option} {text!r} must be COLUMN=NAME, where NAME is the name in Bunce.",
+                remedy=f"For example: {option} plan=Plan",
+            )
+        parsed[column] = name
+    return parsed or None
+
+
+def parse_maps(maps: tuple[str, ...]) -> dict[str, ColumnNames]:
+    """Parse repeated FIELD=COLUMN into field to column, or to columns in the given order.
+
+    Raises MappingError.
+    """
+    parsed: dict[str, list[str]] = {}
+    known = [name for name in MAPPABLE if name != VERSION]
     for text in maps:
         field, separator, column = text.partition("=")
-        if not separator or not column or field not in (*FIELDS, *PARTS):
+        if not separator or not column or field not in known:
             raise MappingError(
                 f"--map {text!r} must be FIELD=COLUMN, where FIELD is a Bunce field.",
-                remedy=f"The fields are: {', '.join((*FIELDS, *PARTS))}.",
+                remedy=f"The fields are: {', '.join(known)}.",
             )
-        parsed[field] = column
-    return parsed
+        parsed.setdefault(field, []).append(column)
+    return {field: listed(columns) for field, columns in parsed.items()}
+
+
+def parse_defaults(defaults: tuple[str, ...]) -> dict[str, str]:
+    """Parse repeated FIELD=VALUE, added to the configured defaults. Raises ConfigurationError."""
+    from dlt_bunce.destination.config_file import configured
+
+    parsed: dict[str, str] = {}
+    known = FIELDS[1:]
+    for text in defaults:
+        field, separator, value = text.partition("=")
+        if not separator or not value or field not in known:
+            # the value may be a person's
+            raise ConfigurationError(
+                f"--default {field}=… must be FIELD=VALUE, where FIELD is one of: "
+                f"{', '.join(known)}."
+            )
+        parsed[field] = value
+    return configured("defaults") | parsed if parsed else {}

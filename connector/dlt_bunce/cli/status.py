@@ -85,12 +85,11 @@ def _print_problem(problem: Problem) -> None:
         if problem.waiting is None
         else f"{output.counted(problem.waiting, 'row')} not loaded yet"
     )
-    what = (
-        f"Pipeline {problem.pipeline_name}: {output.counted(problem.runs, 'run')} since {since} "
-        f"did not complete. {waiting}."
-    )
+    name = problem.source or f"Pipeline {problem.pipeline_name}"
+    runs = output.counted(problem.runs, "run")
+    what = f"{name}: {runs} since {since} did not complete. {waiting}."
+    output.console().print(what)
     lines = [
-        what,
         f"  Reason: {problem.error or 'unknown'}",
         f"  Remedy: {problem.remedy}" if problem.remedy else "",
         "  Another run is in progress." if problem.state == "running" else "",

@@ -61,4 +61,5 @@ def _record(
                 state="failed",
                 load_ids=[],
                 started_at=started_at,
+                source=origin.label,
             )

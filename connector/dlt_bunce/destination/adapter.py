@@ -9,7 +9,8 @@ from dlt.destinations.utils import get_resource_for_adapter
 from dlt.extract import DltResource, DltSource
 
 from dlt_bunce.destination.mapped_rows import with_mapped_rows
-from dlt_bunce.errors import DispositionError, MappingError
+from dlt_bunce.errors import DispositionError
+from dlt_bunce.records.schema import ColumnNames, listed, names_of
 
 TABLE_HINT = "x-bunce-customers"
 MAPPING_HINT = "x-bunce-mapping"
@@ -25,29 +26,38 @@ REPLACE_REMEDY = 'Use "merge" (create and update) or "append" (create only).'
 def bunce_adapter(
     data: Any,
     *,
-    customer_id: str | None = None,
-    email: str | None = None,
-    first_name: str | None = None,
-    last_name: str | None = None,
-    phone_no: str | None = None,
+    customer_id: ColumnNames | None = None,
+    email: ColumnNames | None = None,
+    first_name: ColumnNames | None = None,
+    last_name: ColumnNames | None = None,
+    phone_no: ColumnNames | None = None,
+    full_name: ColumnNames | None = None,
     devices: str | None = None,
     device_type: str | None = None,
     device_token: str | None = None,
     version: str | None = None,
+    attributes: Mapping[str, str] | Literal["*"] | None = None,
+    segments: Mapping[str, str] | None = None,
 ) -> DltResource:
     """Mark `data` as customers and map its columns to Bunce's fields.
 
     `data` is anything dlt can load: a resource, a source with one resource, or an iterable of rows.
-    A column may be a path into a nested column, such as properties.email. `device_type` and
-    `device_token` are the columns of a single device per row, for data without a `devices` column.
-    Fields left out are matched by column name. `version` is a column that increases whenever a row
-    changes, such as updated_at: the newest version of a customer wins. This mapping replaces that
-    of an earlier run as a whole.
+    A column may be a path into a nested column, such as properties.email. Of a list of columns, the
+    first that is filled in a row counts. `full_name` is a column with both names, split where a row
+    has no first or last name in a column of its own. `device_type` and `device_token` are the
+    columns of a single device per row, for data without a `devices` column. Fields left out are
+    matched by column name. `version` is a column that increases whenever a row changes, such as
+    updated_at: the newest version of a customer wins. This mapping replaces that of an earlier run
+    as a whole.
+
+    `attributes` maps columns to the names of attributes (custom fields) in Bunce, and "*" takes
+    every column that is not mapped, under its own name. `segments` maps boolean columns to the
+    names of manual segments: true adds a customer, false removes one that was added.
 
     Rows that are not a dlt resource are merged. A resource keeps its write disposition, which is
     "append" (create only) unless set to "merge": dlt does not distinguish a default from a choice.
 
-    Raises MappingError if a column is given for two fields, DispositionError for "replace".
+    Raises DispositionError for "replace".
     """
     columns = {
         "customer_id": customer_id,
@@ -55,36 +65,38 @@ def bunce_adapter(
         "first_name": first_name,
         "last_name": last_name,
         "phone_no": phone_no,
+        "full_name": full_name,
         "devices": devices,
         "device_type": device_type,
         "device_token": device_token,
         "version": version,
     }
-    mapping: dict[str, str] = {}
-    for field, column in columns.items():
-        if column is None:
-            continue
-        if column in mapping.values():
-            mapped = next(name for name, source in mapping.items() if source == column)
-            raise MappingError(
-                f"Column {column!r} is given for both {mapped} and {field}.",
-                remedy="Use a different column for each field.",
-            )
-        mapping[field] = column
+    mapping = {f: listed(names_of(c)) for f, c in columns.items() if c is not None}
     chosen = chosen_by_default(data)
     resource = get_resource_for_adapter(data)
     if chosen is not None:
         resource.apply_hints(write_disposition=chosen)
     refuse_replace(resource.write_disposition)
     resource.apply_hints(additional_table_hints={TABLE_HINT: True})
-    adapt(resource, mapping)
+    adapt(resource, mapping, attributes=attributes, segments=segments)
     return resource
 
 
-def adapt(resource: DltResource, mapping: Mapping[str, str]) -> None:
+def adapt(
+    resource: DltResource,
+    mapping: Mapping[str, ColumnNames],
+    *,
+    attributes: Mapping[str, str] | Literal["*"] | None = None,
+    segments: Mapping[str, str] | None = None,
+) -> None:
     """Set the mapping of a resource, replacing any earlier one as a whole."""
-    resource.apply_hints(additional_table_hints={MAPPING_HINT: {"columns": dict(mapping)}})
-    with_mapped_rows(resource, mapping)
+    hint: dict[str, Any] = {"columns": dict(mapping)}
+    if attributes is not None:
+        hint["attributes"] = attributes if isinstance(attributes, str) else dict(attributes)
+    if segments is not None:
+        hint["segments"] = dict(segments)
+    resource.apply_hints(additional_table_hints={MAPPING_HINT: hint})
+    with_mapped_rows(resource, mapping, attributes or {})
 
 
 def is_adapted(resource: DltResource) -> bool:
@@ -92,15 +104,21 @@ def is_adapted(resource: DltResource) -> bool:
     return MAPPING_HINT in _table_hints(resource)
 
 
-def mapping_given(resource: DltResource) -> dict[str, str]:
+def mapping_given(resource: DltResource) -> dict[str, ColumnNames]:
     """Return the mapping that `adapt` set on the resource."""
     return mapping_hint(_table_hints(resource))
 
 
-def mapping_hint(table: Mapping[str, Any]) -> dict[str, str]:
+def mapping_hint(table: Mapping[str, Any]) -> dict[str, ColumnNames]:
     """Return the mapping in a table's hint, as of its latest extraction."""
-    hint: dict[str, dict[str, str]] = table.get(MAPPING_HINT) or {}
+    hint: dict[str, dict[str, ColumnNames]] = table.get(MAPPING_HINT) or {}
     return dict(hint.get("columns", {}))
+
+
+def targets_hint(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attributes and segments in a table's hint; a kind that was not given is absent."""
+    hint: dict[str, Any] = table.get(MAPPING_HINT) or {}
+    return {kind: hint[kind] for kind in ("attributes", "segments") if kind in hint}
 
 
 def _table_hints(resource: DltResource) -> Mapping[str, Any]:

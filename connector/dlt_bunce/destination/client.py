@@ -24,7 +24,6 @@ from typing_extensions import Self
 from dlt_bunce import telemetry
 from dlt_bunce.api.client import Session
 from dlt_bunce.api.rate_limit import RateLimiter
-from dlt_bunce.api.throttle import BatchSize, Concurrency, Throttle
 from dlt_bunce.destination.adapter import REPLACE_REFUSED, REPLACE_REMEDY
 from dlt_bunce.destination.configuration import BunceConfiguration
 from dlt_bunce.destination.failed_runs import record_noted
@@ -36,7 +35,9 @@ from dlt_bunce.destination.run_summary import log_finished
 from dlt_bunce.destination.state import StoredState
 from dlt_bunce.destination.table_checks import GIVEN_UP, refuse_table
 from dlt_bunce.destination.table_mapping import mapping_of
+from dlt_bunce.destination.targets import resolve_targets
 from dlt_bunce.errors import DispositionError, StoreError
+from dlt_bunce.load.probed import lookup_ids
 from dlt_bunce.load.rate_limit import SharedRateLimiter, local_rate_limiter
 from dlt_bunce.logs import logger
 from dlt_bunce.model import Traffic
@@ -45,6 +46,7 @@ from dlt_bunce.store import dlt_state, mappings, runs
 from dlt_bunce.store.accounts import Account, open_account
 from dlt_bunce.store.database import Database, utc_days_ago
 from dlt_bunce.store.dead_letter_query import open_by_code
+from dlt_bunce.store.probes import Probed
 from dlt_bunce.store.retention import retain
 
 if TYPE_CHECKING:
@@ -115,6 +117,7 @@ class BunceClient(JobClientBase, StoredState):
             else:
                 self.preflight()
                 del self.context.checked_at[self._checked_for]
+            resolve_targets(self, customers)
         return tables
 
     def _check_table(self, table: PreparedTableSchema, all_tables: Sequence[str]) -> None:
@@ -173,7 +176,7 @@ class BunceClient(JobClientBase, StoredState):
             expected=self.context.stores.get(self.owner.name),
         )
 
-    def session(self) -> Session:
+    def session(self, probed: Probed | None = None) -> Session:
         """Return a connection pool to Bunce, within the rate limit of all who share the store."""
         config = self.config
         assert config.base_url is not None  # noqa: S101, derived when the configuration resolves
@@ -189,18 +192,7 @@ class BunceClient(JobClientBase, StoredState):
             timeout_s=config.timeout_s,
             concurrency=config.most_concurrency,
             observer=telemetry.request_observer(config.base_url, self.pipeline_name),
-        )
-
-    def throttle(self, account: Account) -> Throttle:
-        """Size and number of batches: as learned of this workspace, or as configured."""
-        config = self.config
-        return Throttle(
-            BatchSize(account.batch_size or config.batch_size, config.max_batch_size),
-            Concurrency(
-                account.concurrency or config.concurrency,
-                config.most_concurrency,
-                per_second=config.requests_per_minute / 60 or math.inf,
-            ),
+            lookup_ids=lookup_ids(probed),
         )
 
     def take_preflight_traffic(self) -> list[Traffic]:

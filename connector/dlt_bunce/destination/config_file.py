@@ -87,6 +87,13 @@ def setting(name: str) -> str | None:
     return None if value is None else str(value)
 
 
+def configured(name: str) -> dict[str, Any]:
+    """Return a dictionary among the destination's settings, as configured."""
+    use_config()
+    refuse_unknown_settings()
+    return dict(dlt.config.get(f"destination.bunce.{name}", dict) or {})
+
+
 def store_settings(store_url: str | None = None, account: str | None = None) -> tuple[str, str]:
     """Return the store URL and account, as given or as configured; no API key is required."""
     from dlt_bunce.destination.configuration import BunceConfiguration as Defaults

@@ -27,11 +27,11 @@ from dlt_bunce.destination.configuration_checks import (
     refuse_unknown,
 )
 from dlt_bunce.errors import ConfigurationError
-from dlt_bunce.records.schema import FIELDS, MAPPABLE
+from dlt_bunce.records.schema import FIELDS, MAPPABLE, SEVERAL
 from dlt_bunce.thresholds import Thresholds
 
 if TYPE_CHECKING:
-    from dlt_bunce.records.prepare import Rules
+    from dlt_bunce.records.rules import Rules
 
 
 @configspec
@@ -71,7 +71,7 @@ class BunceConfiguration(DestinationClientConfiguration):
     batch_size: int = 100
     """Customers in the first request; the size grows while Bunce responds quickly."""
     max_batch_size: int = 1000
-    """Maximum number of customers in a request."""
+    """Maximum number of customers, or of attribute values, in a request."""
     concurrency: int = 4
     """Initial number of batches in flight per load file; increases while throughput improves."""
     max_concurrency: int = 16
@@ -90,12 +90,28 @@ class BunceConfiguration(DestinationClientConfiguration):
     """Whether a device without a type or token is dropped (lenient) or rejects its row (strict)."""
     unescape_html: bool = False
     """Whether HTML entities in names are decoded: O&#39;Brien is sent as O'Brien."""
+    unquote_cells: bool = True
+    """Whether '+234… and ="00123", as spreadsheets write text, are read as +234… and 00123."""
+    blank_placeholders: bool = True
+    """Whether a whole value such as NULL, N/A, nan, None, - or . counts as blank."""
+    trim_phones: bool = True
+    """Whether tel:, whatsapp: and the like before a phone number, and an extension or other text
+    after it, are left out; otherwise the row is rejected."""
     version_format: Optional[str] = None
     """Format of a version column of text, as for strptime: "%d/%m/%Y %H:%M"."""
-    mapping: Optional[dict[str, str]] = None
-    """Source column of each field and of `version`; used where no hint names a column."""
+    mapping: Optional[dict[str, Any]] = None
+    """Source column of each field, of `full_name`, and of `version`, used where no hint names one;
+    of a list of columns, the first that is filled in a row counts."""
     defaults: Optional[dict[str, str]] = None
     """Values for fields that are blank in a row."""
+    attributes: Optional[Union[str, dict[str, str]]] = None
+    """Attribute's name in Bunce of each column that feeds one, or "*" for all unmapped columns."""
+    segments: Optional[dict[str, str]] = None
+    """Name of the manual segment of each boolean column that feeds one."""
+    create_attributes: bool = False
+    """Whether attributes that Bunce does not have are created, with the type of their column."""
+    timezone: Optional[str] = None
+    """Time zone of timestamps in attribute columns that have none, such as "Africa/Lagos"."""
     dead_letter_rows: Literal["full", "keys"] = "full"
     """Whether dead letters keep the full source row (required for replay) or only its key."""
     on_email_taken: Literal["reject", "link"] = "reject"
@@ -144,7 +160,9 @@ class BunceConfiguration(DestinationClientConfiguration):
         for name, known in (("mapping", MAPPABLE), ("defaults", list(FIELDS))):
             refuse_unknown(getattr(self, name) or {}, known, where=f"in {name}")
             for key, value in (getattr(self, name) or {}).items():
-                check_kind(f"{name}.{key}", str, value)
+                several = name == "mapping" and key in SEVERAL and isinstance(value, list)
+                for one in value if several else [value]:
+                    check_kind(f"{name}.{key}", str, one)
 
     def _check_numbers(self) -> None:
         for name in ("batch_size", "max_batch_size", "concurrency", "max_concurrency", "timeout_s"):
@@ -176,7 +194,7 @@ class BunceConfiguration(DestinationClientConfiguration):
     @property
     def rules(self) -> Rules:
         """Rules for preparing values, as these settings define them."""
-        from dlt_bunce.records.prepare import Rules
+        from dlt_bunce.records.rules import Rules
 
         return Rules(
             default_region=self.default_region,
@@ -185,6 +203,9 @@ class BunceConfiguration(DestinationClientConfiguration):
             unescape_html=self.unescape_html,
             version_format=self.version_format,
             defaults=self.defaults or {},
+            unquote_cells=self.unquote_cells,
+            blank_placeholders=self.blank_placeholders,
+            trim_phones=self.trim_phones,
         )
 
     @property

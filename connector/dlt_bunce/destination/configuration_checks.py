@@ -11,6 +11,9 @@ from typing import Any, Literal, get_args, get_origin
 from dlt_bunce.errors import ConfigurationError
 
 EXAMPLES: Mapping[str, str] = {
+    "attributes": '{ plan = "Plan" }',
+    "segments": '{ is_vip = "VIP customers" }',
+    "timezone": '"Africa/Lagos"',
     "account": '"default"',
     "allow_host": '"bunce-gateway.example.com"',
     "customers_table": '"customers"',
@@ -67,7 +70,7 @@ def refuse_unknown_variables(
                 continue
             name, rest = words[at + 2], words[at + 3 :]
             refuse_unknown([name], known, where=f"environment variable {variable}")
-            if rest and name in {"mapping", "defaults"}:
+            if rest and name in {"mapping", "defaults", "attributes", "segments"}:
                 whole = "__".join(variable.split("__")[: at + 3])
                 raise ConfigurationError(
                     f"The environment variable {variable} has no effect.",

@@ -38,6 +38,7 @@ def record(
         "state": state,
         "load_ids": sorted(set(_load_ids(error))),
         "started_at": started_at,
+        "source": client.context.source,
     }
     try:
         database = client.database()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -10,7 +10,9 @@ from dlt.common.destination.client import RunnableLoadJob
 from dlt.common.runtime import signals
 
 from dlt_bunce import telemetry
+from dlt_bunce.api.throttle import BatchSize, Throttle
 from dlt_bunce.destination.load_files import files_of_table, load_file, rows_of_table
+from dlt_bunce.destination.targets import targets_for
 from dlt_bunce.errors import (
     CredentialsError,
     RowsDeferredError,
@@ -20,18 +22,26 @@ from dlt_bunce.errors import (
 from dlt_bunce.failures import failure_of
 from dlt_bunce.load.chunks import Duplicates, Source
 from dlt_bunce.load.load import Load, Settings
+from dlt_bunce.load.probed import capabilities_from, contradictions, in_force, throttle_for
 from dlt_bunce.load.progress import Progress
-from dlt_bunce.load.sender import BunceSender
+from dlt_bunce.load.sender import BunceSender, ValueSender
+from dlt_bunce.load.values import ValueDelivery
 from dlt_bunce.logs import logger
 from dlt_bunce.store import dlt_state, runs
-from dlt_bunce.store.accounts import open_account, remember_pace
+from dlt_bunce.store.accounts import open_account, remember_pace, remember_value_batch_size
 from dlt_bunce.store.ledger import Ledger, LoadFile
+from dlt_bunce.store.probes import contradict_probe, latest_probe
 
 if TYPE_CHECKING:
     from dlt.common.runtime.collector_base import Collector
 
     from dlt_bunce.destination.client import BunceClient
     from dlt_bunce.destination.run_context import RunContext
+    from dlt_bunce.store.accounts import Account
+    from dlt_bunce.store.database import Database
+
+VALUE_BATCH_SIZE = 50
+"""Attribute values in the first request of all; the size grows while Bunce answers quickly."""
 
 
 class CustomersJob(RunnableLoadJob):
@@ -80,20 +90,25 @@ class CustomersJob(RunnableLoadJob):
         config = client.config
         log = logger().bind(table=job.table_name, job=job.job_id, run=job.run_id)
         log.info("load.started", disposition=job.disposition)
-        with client.database() as db, closing(client.session()) as session:
+        with client.database() as db, ExitStack() as opened:
             account = open_account(db, config.account, config.credentials.api_key, host=config.host)
+            probed = in_force(latest_probe(db, account.name, host=config.host))
+            session = opened.enter_context(closing(client.session(probed)))
             settings = self._settings(client, account.email_key)
             job = runs.begin(db, job, settings.mapping.recorded, settings.mapping.by_name)
             runs.expect(db, job, lambda: rows_of_table(self._file_path))
             for traffic in client.take_preflight_traffic():
                 runs.add_traffic(db, job, traffic)
-            log.info("load.mapped", columns=dict(settings.mapping.columns))
+            log.info("load.mapped", columns=settings.mapping.recorded)
             Ledger(db, job).end_claims_of(client.owner.ended)
-            throttle = client.throttle(account)
+            throttle, known = throttle_for(account, probed, config), capabilities_from(probed)
             try:
                 duplicates = self._duplicates(client, settings)
-                sender = BunceSender(session, throttle, config.on_email_taken == "link")
-                counts = Load(source, job, settings, db, sender, duplicates).run()
+                link = config.on_email_taken == "link"
+                sender = BunceSender(session, throttle, link, known)
+                values = self._values(client, account, job, db, sender)
+                load = Load(source, job, settings, db, sender, duplicates, values=values)
+                counts = load.run()
             except Exception as error:
                 state = "stopped" if isinstance(error, StoppedError) else "failed"
                 with db.transaction():
@@ -104,8 +119,31 @@ class CustomersJob(RunnableLoadJob):
             remember_pace(
                 db, job.account, batch_size=throttle.size(), concurrency=throttle.concurrency()
             )
+            if values is not None:
+                remember_value_batch_size(db, job.account, values.sender.batch_size())
+            if probed is not None and (found := contradictions(probed, known)):
+                log.warning("probe.contradicted", questions=sorted(found))
+                contradict_probe(db, account.name, found)
         log.info("load.finished", **counts)
         return counts
+
+    def _values(
+        self,
+        client: BunceClient,
+        account: Account,
+        job: LoadFile,
+        db: Database,
+        customers: BunceSender,
+    ) -> ValueDelivery | None:
+        """Return what delivers the attributes and segments of the table, if it has any."""
+        targets = targets_for(client, self._load_table)
+        if targets is None:
+            return None
+        start = account.value_batch_size or VALUE_BATCH_SIZE
+        size = BatchSize(start, client.config.max_batch_size)
+        throttle = Throttle(size, customers.throttle.concurrency)
+        sender = ValueSender(customers.session, throttle)
+        return ValueDelivery(targets, job, db, sender, account.email_key)
 
     def _duplicates(self, client: BunceClient, settings: Settings) -> Duplicates:
         """Return what is shared by all jobs that load files into the table by the same rules."""

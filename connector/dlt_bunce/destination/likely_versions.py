@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from dlt_bunce.destination.adapter import TABLE_HINT, mapping_hint
@@ -34,9 +35,10 @@ def likely_versions(schema: Schema, config: BunceConfiguration) -> dict[str, lis
         columns = _likely(table["columns"])
         if columns:
             named = ", ".join(repr(column) for column in columns)
+            first = columns[0]
             found.append(
                 f"Columns of {name!r} that may show which row of an id is newest: {named}. To use "
-                f"one: --version-column {columns[0]}, or bunce_adapter(…, version={columns[0]!r})."
+                f"one: --version-column {quote(first)}, or bunce_adapter(…, version={first!r})."
             )
     return {"ids_repeated": found} if found else {}
 

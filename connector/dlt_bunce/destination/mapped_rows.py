@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 import dlt
@@ -18,42 +19,99 @@ from dlt.common.libs import is_pydantic_model
 from dlt.extract import DltResource
 from dlt.extract.items_transform import ItemTransform
 
+from dlt_bunce.records.exports import EXPORTS
 from dlt_bunce.records.paths import starts_of
 from dlt_bunce.records.plain import plain
-from dlt_bunce.records.schema import ALIASES, FIELDS, PARTS, fold
+from dlt_bunce.records.schema import (
+    ALIASES,
+    EXPORT_ALIASES,
+    FIELDS,
+    FULL_NAME,
+    PARTS,
+    ColumnNames,
+    fold,
+    names_of,
+)
+from dlt_bunce.records.value_texts import value_text
 
 SHOWN_HINT = "x-bunce-shown"
 """Mapped columns of types other than text that occurred in rows of the latest extraction."""
 # devices are nested; a version keeps the type by which it is ordered
-_TEXTS = frozenset((*FIELDS, *PARTS)) - {"devices"}
-_NAMES = frozenset(fold(name) for field in _TEXTS for name in (field, *ALIASES[field]))
+_TEXTS = frozenset((*FIELDS, FULL_NAME, *PARTS)) - {"devices"}
+# not full_name: a column called name may be nested
+_NAMES = frozenset(
+    fold(name)
+    for field in _TEXTS - {FULL_NAME}
+    for name in (field, *ALIASES[field], *EXPORT_ALIASES.get(field, ()))
+) | frozenset(
+    fold(column)
+    for export in EXPORTS
+    for field, columns in export.columns.items()
+    for column in columns
+    if field != FULL_NAME
+)
 _EXACT = 2**53
 """From this value on, a float may have lost digits and is left unchanged."""
+_NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})
 _NOTHING = frozenset({"NAType", "NaTType"})
 
 
 class ColumnKinds:
-    """Columns that are text in Bunce, by mapping or by name; `others` are mapped to other types."""
+    """Columns that are text in Bunce, by mapping or by name, and columns of other types.
 
-    def __init__(self, mapping: Mapping[str, str]) -> None:
-        self._texts = frozenset(c for f, c in mapping.items() if f in _TEXTS)
+    `attributes` are columns of attribute values, or "*" for all that are not mapped: they are text
+    as well, but in another form.
+    """
+
+    def __init__(
+        self,
+        mapping: Mapping[str, ColumnNames],
+        attributes: Mapping[str, str] | str = _NO_ATTRIBUTES,
+    ) -> None:
+        self._attributes = attributes
+        texts = [c for f, columns in mapping.items() if f in _TEXTS for c in names_of(columns)]
+        self._texts = frozenset(map(fold, texts))
         # the column at the start of a path keeps its type
-        starts = {start for column in mapping.values() for start in starts_of(column)}
-        self.others = frozenset(starts) - self._texts
+        starts = {
+            fold(start)
+            for columns in mapping.values()
+            for column in names_of(columns)
+            for start in starts_of(column)
+        }
+        self._others = frozenset(starts) - self._texts
+
+    def is_value(self, name: object) -> bool:
+        """Return whether a column of this name holds attribute values."""
+        if not isinstance(name, str) or fold(name) in self._texts | self._others:
+            return False
+        if self._attributes == "*":
+            return not name.startswith("_dlt_") and fold(name) not in _NAMES
+        return name in self._attributes
 
     def is_text(self, name: object) -> bool:
         """Return whether a column of this name is declared as text."""
-        if name in self._texts:
+        if not isinstance(name, str):
+            return False
+        folded = fold(name)
+        if folded in self._texts or self.is_value(name):
             return True
-        return isinstance(name, str) and name not in self.others and fold(name) in _NAMES
+        return folded not in self._others and folded in _NAMES
+
+    def is_other(self, name: object) -> bool:
+        """Return whether a column of this name is mapped and keeps its type."""
+        return isinstance(name, str) and fold(name) in self._others
 
 
 class MappedRows(ItemTransform[Any]):
     """Transform that declares mapped columns of rows, and casts Arrow tables to types of dlt."""
 
-    def __init__(self, mapping: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        mapping: Mapping[str, ColumnNames],
+        attributes: Mapping[str, str] | str = _NO_ATTRIBUTES,
+    ) -> None:
         super().__init__(lambda item: item)
-        self._kinds = ColumnKinds(mapping)
+        self._kinds = ColumnKinds(mapping, attributes)
         self._known: set[str] = set()
         self._as_text: set[str] = set()
 
@@ -71,18 +129,18 @@ class MappedRows(ItemTransform[Any]):
         self._known |= new
         self._as_text |= texts
         rows = [self._as_written(row) for row in rows]
-        others = new & self._kinds.others
+        others = {name for name in new if self._kinds.is_other(name)}
         if not texts and not others:
             return rows
         columns: Any = {name: {"name": name, "data_type": "text"} for name in sorted(texts)}
         # dlt drops columns that held only nulls so far; these must not count as unknown
-        shown: Any = {SHOWN_HINT: {"columns": sorted(self._known & self._kinds.others)}}
+        shown: Any = {SHOWN_HINT: {"columns": sorted(filter(self._kinds.is_other, self._known))}}
         hints = dlt.mark.make_hints(columns=columns, additional_table_hints=shown)
         return dlt.mark.with_hints(rows, hints)
 
     def _as_written(self, row: dict[str, Any]) -> dict[str, Any]:
         changed = {
-            name: _plain(value)
+            name: value_text(value) if self._kinds.is_value(name) else _plain(value)
             for name in self._as_text
             if not isinstance(value := row.get(name), str) and value is not None
         }
@@ -114,10 +172,14 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def with_mapped_rows(resource: DltResource, mapping: Mapping[str, str]) -> None:
+def with_mapped_rows(
+    resource: DltResource,
+    mapping: Mapping[str, ColumnNames],
+    attributes: Mapping[str, str] | str = _NO_ATTRIBUTES,
+) -> None:
     """Add the step to a resource, replacing one from an earlier call."""
     pipe = resource._pipe  # noqa: SLF001, dlt has no public call that removes a step
     for number in reversed(range(len(pipe.steps))):
         if isinstance(pipe.steps[number], MappedRows):
             pipe.remove_step(number)
-    resource.add_step(MappedRows(mapping))
+    resource.add_step(MappedRows(mapping, attributes))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlt_bunce.logs import logger
+from dlt_bunce.records.schema import ColumnNames
 
 if TYPE_CHECKING:
     from dlt.pipeline.trace import PipelineTrace
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
     from dlt_bunce.load.dry_run import DryRun, Preview
     from dlt_bunce.load.progress import Progress
     from dlt_bunce.model import RunSummary, Traffic
+    from dlt_bunce.records.targets import Targets
 
-Hints = Mapping[str, Mapping[str, str]]
+Hints = Mapping[str, Mapping[str, ColumnNames]]
 """Mappings that a run's resources give, by table: field to column."""
 Listener = Callable[["Progress"], None]
 Report = Callable[[str], None]
@@ -58,6 +60,8 @@ class RunContext:
     """Hints to use instead of a package's own, by owner, while left-over rows are loaded."""
     stopped: dict[str, BunceError] = field(default_factory=dict)
     """What ended a load, by load id: dlt would try its files again and again in the same run."""
+    targets: dict[tuple[str, str], Targets | None] = field(default_factory=dict)
+    """Attributes and segments of the tables of a run, by pipeline and table."""
     failures: list[RunSummary] = field(default_factory=list)
     """What is recorded of failed runs, in the order in which they failed."""
     states: dict[int, bytes] = field(default_factory=dict)

@@ -146,9 +146,13 @@ def add_up(found: list[RunSummary], pipeline_name: str) -> RunSummary:
         return RunSummary(pipeline_name=pipeline_name)
     codes: Counter[str] = Counter()
     warnings: Counter[str] = Counter()
+    attributes: Counter[str] = Counter()
+    segments: Counter[str] = Counter()
     for run in found:
         codes.update(run.reject_codes)
         warnings.update(run.warnings)
+        attributes.update(run.attributes)
+        segments.update(run.segments)
     numbers = (
         "read",
         *FATES,
@@ -167,5 +171,7 @@ def add_up(found: list[RunSummary], pipeline_name: str) -> RunSummary:
         state=found[0].state,
         reject_codes=dict(codes),
         warnings=dict(warnings),
+        attributes=dict(attributes),
+        segments=dict(segments),
         **{name: sum(getattr(run, name) for run in found) for name in numbers},
     )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from dlt_bunce.errors import MappingError
+from dlt_bunce.records.instructions import options
 
 _REMEDY = (
-    "If it does identify a customer, map it explicitly: --map customer_id={column}, or "
+    "If it does identify a customer, map it explicitly: {option}, or "
     "bunce_adapter(…, customer_id={column!r}). For snapshots and histories, load only the current "
     "rows, such as --query 'SELECT … WHERE valid_to IS NULL'. For several tenants, use one account "
     "for each, or combine both columns into one id in a query."
@@ -28,5 +30,5 @@ def refuse_part_of_key(key: Collection[str], column: str | None) -> None:
     raise MappingError(
         f"The source's key is ({', '.join(key)}), but only column {column!r} was matched to "
         "customer_id: rows that share its value would become one customer.",
-        remedy=_REMEDY.format(column=column),
+        remedy=_REMEDY.format(column=column, option=shlex.join(options({"customer_id": column}))),
     )

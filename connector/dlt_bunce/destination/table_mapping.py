@@ -11,13 +11,14 @@ from dlt_bunce.destination.adapter import mapping_hint
 from dlt_bunce.destination.configuration import BunceConfiguration
 from dlt_bunce.destination.mapped_rows import SHOWN_HINT
 from dlt_bunce.records.mapping import FieldMapping, resolve_mapping
+from dlt_bunce.records.schema import ColumnNames
 
 
 def mapping_of(
     table: PreparedTableSchema,
     columns: Sequence[str],
     config: BunceConfiguration,
-    override: Mapping[str, str] | None = None,
+    override: Mapping[str, ColumnNames] | None = None,
 ) -> FieldMapping:
     """Return the mapping by hints (or `override`), then configuration, then names.
 

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
-from dlt_bunce.emulator import calls, replies
+from dlt_bunce.emulator import attributes, calls, replies
 from dlt_bunce.emulator.admin import admin_routes
 from dlt_bunce.emulator.behavior import Behavior, Call, Fault
 from dlt_bunce.emulator.emulation import Emulation
@@ -68,6 +68,7 @@ def create_app(behavior: Behavior | None = None) -> Starlette:
         Route("/customers", _endpoint("lookup", _read_page), methods=["GET"]),
         Route(customer, _endpoint("lookup", _read_one), methods=["GET"]),
         Route(customer, _endpoint("single", _update_one), methods=["PUT"]),
+        *_attribute_routes(),
         Route("/{rest:path}", _endpoint("other", _no_such_call), methods=_METHODS),
     ]
     app = Starlette(
@@ -75,6 +76,40 @@ def create_app(behavior: Behavior | None = None) -> Starlette:
     )
     app.state.emulation = Emulation(behavior)
     return app
+
+
+def _attribute_routes() -> list[Route]:
+    """List the calls for attributes and segments."""
+
+    def members(*, joins: bool) -> Work:
+        def act(workspace: Workspace, behavior: Behavior, request: Request, payload: Any) -> Reply:
+            segment = request.path_params["segment_id"]
+            return attributes.members(workspace, behavior, segment, payload, joins=joins)
+
+        return act
+
+    def listed(kind: str) -> Work:
+        def act(workspace: Workspace, behavior: Behavior, request: Request, _: Any) -> Reply:
+            items = getattr(workspace.attributes, kind)
+            return attributes.listed(items, behavior, request.query_params)
+
+        return act
+
+    def create(workspace: Workspace, behavior: Behavior, _: Request, payload: Any) -> Reply:
+        return attributes.create(workspace, behavior, payload)
+
+    def write(workspace: Workspace, behavior: Behavior, _: Request, payload: Any) -> Reply:
+        return attributes.write(workspace, behavior, payload)
+
+    of_segment = "/segments/{segment_id}/customers"
+    return [
+        Route("/attributes", _endpoint("listing", listed("attributes")), methods=["GET"]),
+        Route("/attributes", _endpoint("listing", create), methods=["POST"]),
+        Route("/attributes/customers", _endpoint("values", write), methods=["POST"]),
+        Route("/segments", _endpoint("listing", listed("segments")), methods=["GET"]),
+        Route(of_segment, _endpoint("members", members(joins=True)), methods=["POST"]),
+        Route(of_segment, _endpoint("members", members(joins=False)), methods=["DELETE"]),
+    ]
 
 
 def _no_such_call(_: Workspace, behavior: Behavior, __: Request, ___: Any) -> Reply:
@@ -205,15 +240,23 @@ def _oversized(behavior: Behavior, body: bytes) -> Reply | None:
 
 
 def _rows_of(call: Call, payload: Any) -> tuple[int, tuple[str, ...]]:
-    rows = payload.get("customers") if isinstance(payload, dict) else None
-    if call not in {"create", "update"} or not isinstance(rows, list):
+    rows = payload.get(_key(payload)) if isinstance(payload, dict) else None
+    if call not in {"create", "update", "values", "members"} or not isinstance(rows, list):
         return 0, ()
-    return len(rows), tuple(str(row.get("customer_id")) for row in rows if isinstance(row, dict))
+    ids = (row.get("customer_id") if isinstance(row, dict) else row for row in rows)
+    return len(rows), tuple(map(str, ids))
+
+
+def _key(payload: dict[str, Any]) -> str:
+    return "attributes" if "attributes" in payload else "customers"
 
 
 def _half(payload: Any) -> Any:
-    rows = payload.get("customers") if isinstance(payload, dict) else None
-    return {"customers": rows[: len(rows) // 2]} if isinstance(rows, list) else payload
+    if not isinstance(payload, dict):
+        return payload
+    key = _key(payload)
+    rows = payload.get(key)
+    return {key: rows[: len(rows) // 2]} if isinstance(rows, list) else payload
 
 
 def _answered(reply: Reply) -> tuple[Response, int]:

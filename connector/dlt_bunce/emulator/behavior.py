@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-Call = Literal["create", "update", "lookup", "single", "other"]
-"""Bulk create, bulk update, both kinds of GET, PUT of one customer, and unknown calls."""
+Call = Literal["create", "update", "lookup", "single", "values", "members", "listing", "other"]
+"""Bulk create, bulk update, both kinds of GET, PUT of one customer, attribute values, segment
+members, listings and creation of attributes and segments, and unknown calls.
+"""
 
 FaultKind = Literal[
     "cut_short",
@@ -57,7 +59,9 @@ class Fault:
     """Number of the last request that fails; 0 means only `on_request`."""
     probability: float = 0.0
     """Fraction of requests that fail, chosen by `Behavior.seed` and the request's number."""
-    call: Literal["bulk", "create", "update", "lookup", "single", "any"] = "bulk"
+    call: Literal[
+        "bulk", "create", "update", "lookup", "single", "values", "members", "listing", "any"
+    ] = "bulk"
     """Calls that count; `bulk` means creates and updates."""
     status: int = 500
     """HTTP status of the `error_*` kinds."""
@@ -189,6 +193,19 @@ class Behavior:
     """Page size if the request has none."""
     max_per_page: int = 100
     """Maximum page size, whatever is requested."""
+
+    value_failure: Literal["partial", "atomic"] = "partial"
+    """Whether a request with a bad attribute value writes the others."""
+    value_errors: Literal["named", "first", "positions", "anonymous"] = "named"
+    """How its errors name values: by customer, only the first one, by position, or not at all."""
+    value_echo: Literal["saved", "sent", "absent"] = "saved"
+    """What a success shows: the values that were written, all that were sent, or none."""
+    unknown_value_customer: Literal["refused", "ignored", "created"] = "refused"
+    """What a value of an unknown customer does."""
+    refused_value: str = ""
+    """A value that every attribute refuses; empty refuses none."""
+    max_values: int = 0
+    """Maximum values, or segment members, in a request; 0 sets no limit."""
 
     rate_limit: int = 500
     """Requests per client in `rate_window_seconds`; 0 turns the limit off."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
     from typing_extensions import Self
 
+    from dlt_bunce.emulator.attributes import Attributes
     from dlt_bunce.emulator.emulation import Emulation
     from dlt_bunce.emulator.rules import Customer, Row
     from dlt_bunce.emulator.traffic import RequestRecord
@@ -89,6 +90,11 @@ class Emulator:
     def customers(self) -> dict[str, Customer]:
         """All customers by id, as a copy."""
         return self._emulation.workspace.customers
+
+    @property
+    def attributes(self) -> Attributes:
+        """Attributes with their values, and segments with their members."""
+        return self._emulation.workspace.attributes
 
     @property
     def requests(self) -> list[RequestRecord]:

@@ -13,6 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from dlt_bunce.emulator import rules
+from dlt_bunce.emulator.attributes import Attributes
 from dlt_bunce.emulator.draft import Draft, email_key
 from dlt_bunce.emulator.rules import REQUIRED, Customer, Row, RowError
 
@@ -50,6 +51,7 @@ class Workspace:
         self._holders: dict[str, tuple[str, ...]] = {}
         self._made_ids: set[str] = set()
         self._reads = 0
+        self.attributes = Attributes()
         self._unseen: dict[str, tuple[int, float, Customer | None]] = {}
 
     @property

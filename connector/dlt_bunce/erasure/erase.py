@@ -12,6 +12,7 @@ from dlt_bunce.destination.run_lock import run_lock
 from dlt_bunce.erasure import folders, letters
 from dlt_bunce.erasure.person import Persons, canonical_ids
 from dlt_bunce.logs import logger
+from dlt_bunce.records.schema import ColumnNames
 from dlt_bunce.store import erasure, links
 from dlt_bunce.store.accounts import refuse_unknown_account
 from dlt_bunce.store.database import Database
@@ -32,8 +33,8 @@ class Request:
     ids: Sequence[str]
     store_url: str
     account: str
-    mapping: Mapping[str, str] = field(default_factory=dict)
-    configured: Mapping[str, str] = field(default_factory=dict)
+    mapping: Mapping[str, ColumnNames] = field(default_factory=dict)
+    configured: Mapping[str, ColumnNames] = field(default_factory=dict)
     related: bool = False
     pipelines_dirs: Sequence[Path] = ()
     wait_s: Callable[[], float] = lambda: 0.0

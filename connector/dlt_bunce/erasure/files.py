@@ -15,14 +15,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from dlt.common.json import json
 
-from dlt_bunce.erasure.person import Persons
+from dlt_bunce.erasure.person import Persons, ids_in
 from dlt_bunce.errors import MappingError, UsageError
 from dlt_bunce.load.parquet import record_batches
-from dlt_bunce.records.identifiers import parse_identifiers
-from dlt_bunce.records.mapping import column_of
-from dlt_bunce.records.paths import column_of_path
+from dlt_bunce.records.matching import as_spelled, columns_of
 from dlt_bunce.records.rows import arrow_table
-from dlt_bunce.records.source_columns import values_of
+from dlt_bunce.records.schema import ColumnNames, names_of
 
 _ROWS = 10_000
 _GZIP = b"\x1f\x8b"
@@ -33,7 +31,7 @@ class RowsFile:
     """A file with rows of the customers to erase; `columns` maps fields to columns."""
 
     path: Path
-    columns: Mapping[str, str]
+    columns: Mapping[str, Sequence[str]]
     ids: set[str] = field(default_factory=set)
 
     @classmethod
@@ -41,8 +39,8 @@ class RowsFile:
         cls,
         path: Path,
         persons: Persons,
-        hints: Mapping[str, str],
-        guesses: Sequence[Mapping[str, str]] = (),
+        hints: Mapping[str, ColumnNames],
+        guesses: Sequence[Mapping[str, ColumnNames]] = (),
     ) -> RowsFile | None:
         """Return the file, or None if it has no row of the customers.
 
@@ -63,8 +61,8 @@ class RowsFile:
                 continue
             rows = table.filter(persons.are_in(table, file.columns))
             has_rows = has_rows or rows.num_rows > 0
-            values = parse_identifiers(values_of(rows, file.columns["customer_id"])).values
-            file.ids |= set(values.drop_null().to_pylist())
+            for ids in ids_in(rows, file.columns["customer_id"]):
+                file.ids |= set(ids.drop_null().to_pylist()) & {*persons.ids}
         return file if has_rows else None
 
     def remove(self, persons: Persons) -> int:
@@ -141,15 +139,20 @@ class RowsFile:
 
 
 def _columns(
-    names: list[str], hints: Mapping[str, str], guesses: Sequence[Mapping[str, str]]
-) -> dict[str, str]:
-    found: dict[str, str] = {}
+    names: list[str],
+    hints: Mapping[str, ColumnNames],
+    guesses: Sequence[Mapping[str, ColumnNames]],
+) -> dict[str, Sequence[str]]:
+    found: dict[str, Sequence[str]] = {}
     for name in ("customer_id", "email"):
-        guessed = (guess[name] for guess in guesses if column_of_path(guess.get(name, ""), names))
+        # an absent column of a hint counts as one without values: rows need not have every column
+        hinted = [as_spelled(c, names) or c for c in names_of(hints.get(name, ()))]
+        given = ([as_spelled(c, names) for c in names_of(guess.get(name, ()))] for guess in guesses)
+        guessed = next((own for columns in given if (own := [c for c in columns if c])), [])
         try:
-            column = hints.get(name) or next(guessed, None) or column_of(name, names)
+            columns = hinted or guessed or columns_of(name, names)
         except MappingError:
             continue  # several columns match
-        if column is not None:
-            found[name] = column
+        if columns:
+            found[name] = columns
     return found

@@ -14,6 +14,7 @@ from dlt_bunce.destination.data_at_rest import GIVEN_UP, belongs_to, given_up_fo
 from dlt_bunce.erasure.files import RowsFile
 from dlt_bunce.erasure.person import Persons
 from dlt_bunce.errors import UsageError
+from dlt_bunce.records.schema import ColumnNames
 from dlt_bunce.store import run_chunks
 from dlt_bunce.store.database import Database
 
@@ -113,7 +114,7 @@ def _files(folder: Path) -> Iterator[tuple[Path, Path]]:
             yield package, path
 
 
-def _hints(package: Path, path: Path) -> dict[str, str]:
+def _hints(package: Path, path: Path) -> dict[str, ColumnNames]:
     """Return the mapping hints that the package stores for the file's table."""
     name = path.name.split(".")[0]
     table: Mapping[str, Any] = {}

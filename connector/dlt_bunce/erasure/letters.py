@@ -9,8 +9,9 @@ from typing import Any
 
 from dlt_bunce.erasure.person import Persons
 from dlt_bunce.errors import MappingError
-from dlt_bunce.records.mapping import column_of
+from dlt_bunce.records.matching import columns_of
 from dlt_bunce.records.rows import arrow_table, decode
+from dlt_bunce.records.schema import ColumnNames, names_of
 from dlt_bunce.records.source_columns import values_of
 from dlt_bunce.store import erasure
 from dlt_bunce.store.database import Database
@@ -93,9 +94,11 @@ def choose(db: Database, account: str, persons: Persons) -> Chosen:
     return chosen
 
 
-def _value(row: Mapping[str, Any], mapping: Mapping[str, str], field_name: str) -> Any:
+def _value(row: Mapping[str, Any], mapping: Mapping[str, ColumnNames], field_name: str) -> Any:
     try:
-        column = mapping.get(field_name) or column_of(field_name, list(row))
+        columns = names_of(mapping.get(field_name, ())) or columns_of(field_name, list(row))
     except MappingError:
         return None
-    return None if column is None else values_of(arrow_table([dict(row)]), column)[0].as_py()
+    table = arrow_table([dict(row)])
+    values = (values_of(table, column)[0].as_py() for column in columns)
+    return next((value for value in values if value is not None), None)

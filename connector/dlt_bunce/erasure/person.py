@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial, reduce
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlt_bunce.errors import UsageError
+from dlt_bunce.records.column import Column
 from dlt_bunce.records.emails import parse_emails
+from dlt_bunce.records.fields import Parser, first_filled
 from dlt_bunce.records.fingerprint import email_digests
 from dlt_bunce.records.identifiers import parse_identifiers
 from dlt_bunce.records.source_columns import values_of
+from dlt_bunce.records.spreadsheet_traces import DEFAULT_TRACES, NO_TRACES
 from dlt_bunce.records.text import flat
 from dlt_bunce.records.unreadable import lines_of, text_of
 
@@ -59,17 +63,18 @@ class Persons:
         digests = self._email_digests(pa.array(texts, pa.string()))
         return {digest for digest in digests if digest is not None}
 
-    def are_in(self, table: pa.Table, columns: Mapping[str, str]) -> pa.Array:
+    def are_in(self, table: pa.Table, columns: Mapping[str, Sequence[str]]) -> pa.Array:
         """Return a mask of the rows that are theirs; `columns` maps fields to columns."""
-        ids = parse_identifiers(values_of(table, columns.get("customer_id"))).values
-        theirs = pc.is_in(ids, pa.array(self.ids, pa.string()))
+        ids = ids_in(table, columns.get("customer_id", ()))
+        theirs = reduce(pc.or_, (pc.is_in(i, pa.array(self.ids, pa.string())) for i in ids))
         if (lines := lines_of(table)) is not None:
             theirs = pc.or_(theirs, pa.array(self.share(text_of(lines).to_pylist())))
         if not self.emails:
             return theirs
-        digests = pa.array(self._email_digests(values_of(table, columns.get("email"))), pa.string())
+        found = _first(table, columns.get("email", ()), parse_emails).values
+        digests = pa.array(email_digests(found, self.email_key), pa.string())
         same = pc.is_in(digests, pa.array(sorted(self.emails), pa.string()))
-        return pc.or_(theirs, pc.and_(pc.is_null(ids), same))
+        return pc.or_(theirs, pc.and_(reduce(pc.and_, map(pc.is_null, ids)), same))
 
     def may_be_in(self, table: pa.Table) -> bool:
         """Return whether any cell of any column is one of their ids or emails."""
@@ -85,6 +90,18 @@ class Persons:
         values = parse_emails(emails).values
         digests: list[str | None] = email_digests(values, self.email_key).to_pylist()
         return digests
+
+
+def ids_in(table: pa.Table, columns: Sequence[str]) -> list[pa.Array]:
+    """Return the ids of the rows, with and without what a load may remove from them."""
+    return [
+        _first(table, columns, partial(parse_identifiers, traces=traces)).values
+        for traces in (DEFAULT_TRACES, NO_TRACES)
+    ]
+
+
+def _first(table: pa.Table, columns: Sequence[str], parse: Parser) -> Column:
+    return first_filled([values_of(table, column) for column in columns or (None,)], parse)
 
 
 def canonical_ids(given: Sequence[str]) -> list[str]:

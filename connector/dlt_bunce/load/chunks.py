@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 from dlt_bunce.records.duplicates import find_duplicates
 from dlt_bunce.records.identities import Identities, read_identities
 from dlt_bunce.records.mapping import FieldMapping
-from dlt_bunce.records.prepare import Prepared, Rules, prepare
+from dlt_bunce.records.prepare import Prepared, prepare
+from dlt_bunce.records.rules import Rules
 from dlt_bunce.records.text import flat
 
 CHUNK_ROWS = 10_000
@@ -89,6 +90,7 @@ class Duplicates:
             self._row_count(),
             self.mapping,
             self.rules.version_format,
+            traces=self.rules.traces,
             # dlt names the files of an extraction by chance, and goes on in the order of names
             in_order=len(self.sources) == 1,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dlt_bunce.errors import BunceError, ConservationError, RowsDeferredError, StoppedError
+from dlt_bunce.records.targets import KINDS, Targets
 
 
 def check_counts(
@@ -34,3 +35,30 @@ def check_counts(
             f"The file holds {expected} rows, but {read} are accounted for.",
             remedy="This is a defect of dlt-bunce, please report it; the rows are kept.",
         )
+
+
+def check_values(
+    found: Mapping[str, Mapping[str, int]], rows: int, targets: Targets, *, stopped: bool
+) -> None:
+    """Raise what kept values of a file's `rows` from being settled, as `check_counts` does."""
+    for kind in KINDS:
+        expected = rows * len(targets.of(kind))
+        counts = found.get(kind, {"read": 0, "deferred": 0})
+        deferred = counts["deferred"]
+        if deferred and stopped:
+            raise StoppedError(
+                f"Stopped: {deferred:,} of {expected:,} values of {kind} are not settled.",
+                remedy="The next run takes up the others; what is settled is not sent again.",
+            )
+        if deferred:
+            raise RowsDeferredError(
+                f"{deferred} of {expected} values of {kind} could not be settled: Bunce names no "
+                "reason within the bound on requests.",
+                remedy="Run again; what is settled is not sent again.",
+            )
+        if counts["read"] != expected:
+            raise ConservationError(
+                f"The file holds {expected} values of {kind}, but {counts['read']} are accounted "
+                "for.",
+                remedy="This is a defect of dlt-bunce, please report it; the rows are kept.",
+            )

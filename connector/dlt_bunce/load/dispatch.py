@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import pyarrow as pa
 
-from dlt_bunce.api.batch import Row, Rows
+from dlt_bunce.api.batch import Row, Rows, ValueRows
 from dlt_bunce.errors import BunceError
 from dlt_bunce.settlement.messages import Reason
 from dlt_bunce.settlement.row_result import RowResult
@@ -36,11 +36,37 @@ class Batch:
     """Whether rows that no look-up shows are not held any longer."""
     control: Row | None = None
     """A customer created after all of the rows were sent."""
-    sent: Rows = field(init=False, repr=False)
+    sent: Rows | ValueRows = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         # made by whoever makes the batch: threads that allocate for Arrow keep memory for it
-        object.__setattr__(self, "sent", Rows(self.rows))
+        object.__setattr__(self, "sent", self._sent())
+
+    def _sent(self) -> Rows | ValueRows:
+        return Rows(self.rows)
+
+    @property
+    def exclusive(self) -> set[str]:
+        """What no two batches in flight may share."""
+        return set(self.rows.column("email").to_pylist())
+
+
+@dataclass(frozen=True, eq=False)
+class ValueBatch(Batch):
+    """Values or segment members: no two rows of a load are of one customer and target."""
+
+    def _sent(self) -> Rows | ValueRows:
+        return ValueRows(self.rows, "attributes" if self.operation == "values" else "customers")
+
+    @property
+    def operation(self) -> str:
+        """What to do with all of them: `values`, or `add` or `remove` with a segment's id."""
+        return str(self.rows.column("verb")[0].as_py())
+
+    @property
+    def exclusive(self) -> set[str]:
+        """Nothing: their order does not matter."""
+        return set()
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +140,7 @@ class Dispatcher:
         """Queue a batch once there is room and no row in flight shares an email with it: who was
         read first gets it. Yield what is settled meanwhile.
         """
-        emails = set(batch.rows.column("email").to_pylist())
+        emails = batch.exclusive
         while len(self._running) >= max(2 * self._in_flight(), _MIN_PREFETCHED):
             yield from self._finished()
         while not self._emails.isdisjoint(emails):

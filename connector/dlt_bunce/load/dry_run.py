@@ -12,7 +12,7 @@ import tempfile
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from dlt_bunce.load.dispatch import Batch, Delivered
 from dlt_bunce.load.load import Load, Settings
 from dlt_bunce.load.version_check import check_versions
 from dlt_bunce.model import RunSummary, Traffic
+from dlt_bunce.records.causes import RejectCounts, Rejects
 from dlt_bunce.records.fingerprint import email_digests
 from dlt_bunce.records.mapping import FieldMapping
 from dlt_bunce.records.prepare import detect_bad_mapping
@@ -45,7 +46,8 @@ class Preview:
     """What a load would do, as far as the ledger and the rules tell.
 
     `sample` are the first rows as read, `nulls` counts null cells by mapped column; `to_create` and
-    `to_update` are customers that would be sent; `fault` is what would stop the load.
+    `to_update` are customers that would be sent; `fault` is what would stop the load; `rejects` are
+    rows that cannot be sent, by cause, with those that were rejected before.
     """
 
     summary: RunSummary
@@ -55,6 +57,7 @@ class Preview:
     to_create: int = 0
     to_update: int = 0
     fault: MappingError | None = None
+    rejects: Sequence[Rejects] = ()
 
 
 class DryRun:
@@ -71,6 +74,7 @@ class DryRun:
         self._mapping: FieldMapping | None = None
         self._sample: pa.Table = None
         self._fault: MappingError | None = None
+        self._rejects = RejectCounts()
         self._load_file: LoadFile | None = None
         self._store_url = ""
 
@@ -141,12 +145,14 @@ class DryRun:
             self._verbs["create"],
             self._verbs["update"],
             self._fault,
+            self._rejects.found(),
         )
 
     def _look_at(self, chunk: Chunk, settings: Settings) -> None:
         table = chunk.table
-        for column in settings.mapping.columns.values():
+        for column in settings.mapping.source_columns:
             self._nulls[column] += values_of(table, column).null_count
+        self._rejects.add(chunk.prepared.rejected, table, settings.mapping)
         if chunk.number == 0:
             fault = detect_bad_mapping(chunk.prepared, table, settings.mapping)
             self._fault = self._fault or fault

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from dlt_bunce.errors import AccountRefusedError, BunceError
 from dlt_bunce.load import claiming, corrections, dead_letters
 from dlt_bunce.load.chunks import CHUNK_ROWS, Chunk, Chunks, Duplicates, Source
-from dlt_bunce.load.conservation import check_counts
+from dlt_bunce.load.conservation import check_counts, check_values
 from dlt_bunce.load.dispatch import MAX_BATCH_BYTES, Batch, Delivered, Dispatcher, prefetch
 from dlt_bunce.load.in_flight import InFlightChunks
 from dlt_bunce.load.lease import Lease, waits
@@ -22,11 +22,13 @@ from dlt_bunce.load.linking import Linking, with_sent_payloads
 from dlt_bunce.load.pending_lookups import MAX_PENDING_S, PATIENCE_S, PendingLookups
 from dlt_bunce.load.progress import Meter, Progress, watch
 from dlt_bunce.load.sender import Sender
+from dlt_bunce.load.values import ValueDelivery
 from dlt_bunce.load.version_check import check_versions
 from dlt_bunce.logs import logger
 from dlt_bunce.records.batching import Packer
 from dlt_bunce.records.mapping import FieldMapping
-from dlt_bunce.records.prepare import Rules, detect_bad_mapping
+from dlt_bunce.records.prepare import detect_bad_mapping
+from dlt_bunce.records.rules import Rules
 from dlt_bunce.store import dead_letters as stored_letters
 from dlt_bunce.store import run_chunks, runs
 from dlt_bunce.store.database import Database
@@ -67,6 +69,7 @@ class Load:
     sender: Sender
     duplicates: Duplicates | None = None
     ledger: Ledger | None = None
+    values: ValueDelivery | None = None
     _stop: threading.Event = field(default_factory=threading.Event)
     _interrupted: bool = False
     _cut_short: bool = False
@@ -103,6 +106,7 @@ class Load:
         """
         with self._lease, self._watched():
             self._load()
+            self._deliver_values()
         counts = self._check()
         if self._corrects:
             self._close_corrected()
@@ -157,6 +161,14 @@ class Load:
             self._settle_all(dispatcher.drain())
             self._settle_waiting(dispatcher)
 
+    def _deliver_values(self) -> None:
+        """Deliver attribute values and segment members, now that it is known who is accepted."""
+        if self.values is not None:
+            fault = self.values.deliver(
+                self._chunks, self._stop, lambda requests: self._count(requests=requests)
+            )
+            self._fault = self._fault or fault
+
     def _dispatcher(self) -> Dispatcher:
         return Dispatcher(
             self._send,
@@ -192,10 +204,12 @@ class Load:
 
     def _claim(self, chunk: Chunk) -> pa.Table:
         """Count the chunk, record its rejects, and claim what must be sent."""
-        self.settings.on_chunk(chunk)
         if chunk.number == 0 and self.settings.check_mapping:
             check_versions(self.database, self.load_file, self.settings.mapping, chunk.prepared)
         chunk, claim = claiming.claim(self._ledger, self._chunks, chunk, self.settings.email_key)
+        self.settings.on_chunk(chunk)
+        if self.values is not None:
+            self.values.look(chunk)
         self._corrects |= corrections.are_in(chunk.table)
         number, read, to_send, busy = chunk.number, chunk.table.num_rows, claim.to_send, claim.busy
         wanted = to_send.num_rows
@@ -257,6 +271,9 @@ class Load:
         counts = run_chunks.job_counts(self.database, self.load_file)
         stopped = self._interrupted and (self._cut_short or counts["deferred"] > 0)
         check_counts(counts, self.source.row_count, stopped=stopped, fault=self._fault)
+        if self.values is not None:
+            found = self.values.counts()
+            check_values(found, counts["read"], self.values.targets, stopped=self._interrupted)
         return counts
 
     def _watched(self) -> AbstractContextManager[None]:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
+from urllib.parse import quote
 
 from dlt_bunce.api.client import Session
+from dlt_bunce.api.observer import RequestInfo
+from dlt_bunce.api.reply import Reply
 from dlt_bunce.api.throttle import Throttle
-from dlt_bunce.load.dispatch import Batch, Delivered
+from dlt_bunce.load.dispatch import Batch, Delivered, ValueBatch
 from dlt_bunce.model import Traffic, Verb
 from dlt_bunce.settlement.capabilities import ApiCapabilities
+from dlt_bunce.settlement.deliverables import MEMBERS, VALUES
 from dlt_bunce.settlement.settlement import Settlement
 
 
@@ -46,7 +50,8 @@ class BunceSender:
     throttle: Throttle
     link: bool = False
     """Whether to find the customer who has the email of a row that is called taken."""
-    _capabilities: ApiCapabilities = field(default_factory=ApiCapabilities)
+    capabilities: ApiCapabilities = field(default_factory=ApiCapabilities)
+    """What is known of the API, before the first batch and as the load learns."""
     _stop: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -67,11 +72,11 @@ class BunceSender:
         # a row that is called taken was sent as a create, whatever it began as
         verb: Verb = "create" if batch.taken else batch.rows.column("verb")[0].as_py()
         is_new = verb == "create" and not batch.taken
-        with self._capabilities.turn(alone=is_new) as probe, self.throttle.slot() as learner:
+        with self.capabilities.turn(alone=is_new) as probe, self.throttle.slot() as learner:
             settlement = Settlement(
                 batch.sent,
                 self.session,
-                self._capabilities,
+                self.capabilities,
                 learner,
                 verb=verb,
                 overwrite=overwrite,
@@ -102,3 +107,66 @@ class BunceSender:
     def take_traffic(self) -> Traffic:
         """Return what went over the wire since the last call."""
         return self.session.take_traffic()
+
+
+class ValueSender(BunceSender):
+    """Sends attribute values and segment members through the same session."""
+
+    def __init__(self, session: Session, throttle: Throttle) -> None:
+        super().__init__(session, throttle)
+        self._by_operation: dict[str, ApiCapabilities] = {}
+
+    def send(self, batch: Batch, *, overwrite: bool, stopped: Callable[[], bool]) -> Delivered:
+        """Settle a batch; nothing more is sent once `stopped()`."""
+        assert isinstance(batch, ValueBatch)  # noqa: S101, nothing else is dispatched to it
+        operation = batch.operation
+        capabilities = self._by_operation.setdefault(operation, ApiCapabilities())
+        with self.throttle.slot() as learner:
+            settlement = Settlement(
+                batch.sent,
+                _ValueCalls(self.session, operation),
+                capabilities,
+                learner,
+                verb="update",
+                overwrite=overwrite,
+                stopped=stopped,
+                deliverable=VALUES if operation == "values" else MEMBERS,
+            )
+            results = settlement.run()
+        return Delivered(batch, results, settlement.calls, settlement.fault)
+
+
+@dataclass(frozen=True)
+class _ValueCalls:
+    """The calls of one operation, as a settlement makes them."""
+
+    session: Session
+    operation: str
+
+    def send(
+        self, verb: Verb, body: bytes, stopped: Callable[[], bool], *, rows: int, attempt: int
+    ) -> Reply | None:
+        """Send one request."""
+        operation, _, segment = self.operation.partition(" ")
+        if operation == "values":
+            method, path = "POST", "/attributes/customers"
+            template = path
+        else:
+            method, path = _METHODS[operation], f"/segments/{quote(segment, safe='')}/customers"
+            template = "/segments/{segment_id}/customers"
+        question = RequestInfo(method, template, "values", rows, attempt)
+        return self.session.deliver(question, path, body, stopped)
+
+    def find(self, customer_ids: Sequence[str]) -> None:
+        """Return None: there is nothing to look up."""
+
+    def find_by_email(self, emails: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+        """Return nobody."""
+        return {}
+
+    def pause(self, reply: Reply, attempt: int) -> bool:
+        """Wait before another try."""
+        return self.session.pause(reply, attempt)
+
+
+_METHODS = {"add": "POST", "remove": "DELETE"}

@@ -17,10 +17,12 @@ from typing import Literal
 from dlt_bunce.api.retry import seconds_from_now
 from dlt_bunce.destination.client import BunceClient
 from dlt_bunce.errors import BunceError
+from dlt_bunce.load.probed import age_of, in_force
 from dlt_bunce.model import Failure
 from dlt_bunce.store import rate_limits
 from dlt_bunce.store.accounts import known_account
 from dlt_bunce.store.database import Database
+from dlt_bunce.store.probes import Probed, latest_probe
 
 State = Literal["ok", "warning", "failed"]
 _SKEW_S = 30.0
@@ -128,9 +130,12 @@ def _store(store_url: str, account: str, key: tuple[str, str] | None = None) -> 
                 "SELECT COUNT(delivered_at) AS n FROM bunce_customers WHERE account = $1",
                 (account,),
             )[0]["n"]
+            probed = None if key is None else latest_probe(db, account, host=key[1])
             skew_s = time.time() - db.rows(f"SELECT {db.now} AS now")[0]["now"] / 1000
         shown = f"account {account!r}" + ("" if known else " (not used before)")
         yield Finding("store", "ok", f"{shown}, customers delivered: {delivered:,}")
+        if key is not None:
+            yield _probe(probed)
         if folder is None:
             yield _clock("the store's", skew_s)
     if folder is not None:
@@ -139,6 +144,19 @@ def _store(store_url: str, account: str, key: tuple[str, str] | None = None) -> 
         state: State = "ok" if free >= _ROOM_BYTES else "warning"
         advice = None if state == "ok" else "Free up disk space, or move the store."
         yield Finding("disk", state, f"{free / 1e9:.1f} GB free on the store's disk", advice)
+
+
+def _probe(probed: Probed | None) -> Finding:
+    if probed is None:
+        return Finding("probe", "ok", "none of this account; loads find out by themselves")
+    days, again = age_of(probed).days, "Run dlt-bunce probe again, with a sandbox key."
+    detail = f"{days} days old"
+    if probed.contradicted:
+        detail += f"; a load has found otherwise: {', '.join(sorted(probed.contradicted))}"
+        return Finding("probe", "warning", detail, again)
+    if in_force(probed) is None:
+        return Finding("probe", "warning", f"{detail}, no longer used", again)
+    return Finding("probe", "ok", f"{detail}; loads start from it")
 
 
 def _permissions(store_url: str) -> Iterator[Finding]:

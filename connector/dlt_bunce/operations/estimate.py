@@ -12,11 +12,14 @@ import pyarrow.compute as pc
 from dlt_bunce.api.throttle import BatchSize
 from dlt_bunce.load.dry_run import Preview
 from dlt_bunce.model import RunSummary
+from dlt_bunce.records.causes import NO_COUNTRY
 from dlt_bunce.records.mapping import VERSION, FieldMapping
 from dlt_bunce.records.source_columns import belonging, values_of
 from dlt_bunce.records.text import shapes
 from dlt_bunce.records.unreadable import is_unreadable_column
+from dlt_bunce.reject_codes import REJECT_CODES
 from dlt_bunce.run_warnings import WARNINGS
+from dlt_bunce.store.probes import Probed
 
 _MANY = 0.9
 """From this share of the rows on, a mistake lies in the settings and not in the rows."""
@@ -62,13 +65,28 @@ class Warned:
 
 @dataclass(frozen=True)
 class MappedColumn:
-    """The source column of a field, how it was found, and what its first values look like."""
+    """The source column of a field, how it was found, and what its first values look like.
+
+    `fallbacks` are the columns for rows in which those before are blank.
+    """
 
     field: str
     column: str | None
+    fallbacks: tuple[str, ...]
     how: str
     nulls: int
     shapes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RejectedShapes:
+    """Rows that would be rejected for one cause, and what the values at fault look like."""
+
+    code: str
+    cause: str
+    rows: int
+    shapes: tuple[str, ...]
+    remedy: str
 
 
 def cost(preview: Preview, pace: ThroughputEstimate) -> Cost:
@@ -102,8 +120,33 @@ def mapped(preview: Preview, *, show_values: bool = False) -> list[MappedColumn]
     for field, how in mapping.how.items():
         column = mapping.version if field == VERSION else mapping.columns.get(field)
         shapes = () if column is None else _examples(preview.sample, column, show_values)
-        found.append(MappedColumn(field, column, how, preview.nulls.get(column or "", 0), shapes))
+        nulls = preview.nulls.get(column or "", 0)
+        fallbacks = mapping.fallbacks.get(field, ())
+        found.append(MappedColumn(field, column, fallbacks, how, nulls, shapes))
     return found
+
+
+def rejected(preview: Preview, *, show_values: bool = False) -> list[RejectedShapes]:
+    """Return what would be rejected, by code and cause, with examples as in `mapped`.
+
+    Codes that only the ledger tells, such as email_taken, have no examples.
+    """
+    shown = [
+        RejectedShapes(
+            found.code,
+            found.cause,
+            found.rows,
+            tuple(found.examples.values() if show_values else found.examples),
+            found.remedy,
+        )
+        for found in preview.rejects
+    ]
+    known = {found.code for found in preview.rejects}
+    return shown + [
+        RejectedShapes(code, REJECT_CODES[code].meaning, rows, (), REJECT_CODES[code].remedy)
+        for code, rows in preview.summary.reject_codes.items()
+        if code not in known
+    ]
 
 
 def unmapped(preview: Preview) -> list[str]:
@@ -115,14 +158,21 @@ def unmapped(preview: Preview) -> list[str]:
         for field in preview.sample.schema
         if not field.name.startswith("_dlt_") and not is_unreadable_column(field.name, field.type)
     ]
-    used = belonging(own, [*preview.mapping.recorded.values()])
+    version = [preview.mapping.version] if preview.mapping.version else []
+    used = belonging(own, [*preview.mapping.source_columns, *version])
     return [name for name in own if name not in used]
 
 
 def warnings(
-    preview: Preview, *, default_region: str | None, last: RunSummary | None = None
+    preview: Preview,
+    *,
+    default_region: str | None,
+    last: RunSummary | None = None,
+    probed: Probed | None = None,
 ) -> list[Warned]:
-    """Return what to look at before the load; `last` is the pipeline's last run."""
+    """Return what to look at before the load; `last` is the pipeline's last run, `probed` the last
+    probe of the account.
+    """
     summary, mapping = preview.summary, preview.mapping
     if mapping is None:
         text = "The source has no rows."
@@ -133,22 +183,15 @@ def warnings(
         text = f"The load will fail. {fault.message}"
         found.append(Warned("wrong_mapping", text, fault.remedy or ""))
     if summary.disposition == "append" and preview.to_create:
-        found.append(
-            Warned(
-                "append_may_overwrite",
-                f"{preview.to_create:,} customers are not in the ledger. If Bunce has some of them "
-                "and overwrites an id that is created again, append overwrites them.",
-                "To be sure, run dlt-bunce adopt first.",
-            )
-        )
-    phones = summary.reject_codes.get("invalid_phone_no", 0)
+        found += _of_append(preview.to_create, probed)
+    phones = sum(found.rows for found in preview.rejects if found.cause == NO_COUNTRY)
     if default_region is None and phones and phones >= _MANY * summary.read:
         found.append(
             Warned(
                 "national_phone_numbers",
                 f"{phones:,} of {summary.read:,} phone numbers are not in international format.",
-                'If they are national numbers, set their country, such as default_region = "NG", '
-                "under [destination.bunce].",
+                "If they are national numbers, name their country, such as --default-region NG, or "
+                'default_region = "NG" under [destination.bunce].',
             )
         )
     if last is not None and summary.read < _FEWER * last.read:
@@ -179,14 +222,46 @@ def warnings(
     return found
 
 
+def _of_append(to_create: int, probed: Probed | None) -> Iterator[Warned]:
+    """Yield what to know of an append: whether it may overwrite customers that exist."""
+    answer = None if probed is None else probed.answers.get("repeated_id")
+    new = f"{to_create:,} customers are not in the ledger."
+    if probed is not None and answer == "overwritten":
+        yield Warned(
+            "append_overwrites",
+            f"{new} Bunce overwrites an id that is created again (probed on "
+            f"{probed.probed_at[:10]}), so append overwrites those that Bunce has.",
+            "Run dlt-bunce adopt first: it finds them.",
+        )
+    elif answer not in {"refused", "ignored"}:
+        yield Warned(
+            "append_may_overwrite",
+            f"{new} If Bunce has some of them and overwrites an id that is created again, append "
+            "overwrites them.",
+            "To be sure, run dlt-bunce adopt first.",
+        )
+
+
 def _of_columns(preview: Preview, mapping: FieldMapping) -> Iterator[Warned]:
-    for field, column in mapping.columns.items():
-        if preview.nulls.get(column, 0) == preview.summary.read:
+    for field in mapping.columns:
+        columns = mapping.columns_of(field)
+        if all(preview.nulls.get(column, 0) == preview.summary.read for column in columns):
+            named = " and ".join(repr(column) for column in columns)
             yield Warned(
                 "empty_column",
-                f"Column {column!r} for {field} is null in every row.",
-                f"Map {field} to another column: --map {field}=your_column.",
+                f"Column {named} for {field} is null in every row.",
+                f"Map {field} to another column: --map {field}=COLUMN.",
             )
+    for column, fields in mapping.shared.items():
+        moves = "customer_id" in fields
+        yield Warned(
+            "shared_column",
+            f"Column {column!r} feeds {' and '.join(fields)}."
+            + (" If it changes for a person, Bunce gets another customer." if moves else ""),
+            "If the source has an id that stays the same, map it: --map customer_id=COLUMN."
+            if moves
+            else "If that is not meant, map another column.",
+        )
 
 
 def _examples(sample: pa.Table, column: str, show_values: bool) -> tuple[str, ...]:

@@ -46,6 +46,7 @@ from dlt_bunce.errors import (
 from dlt_bunce.failures import is_stopped, known_mistake
 from dlt_bunce.logs import logger
 from dlt_bunce.model import RunSummary
+from dlt_bunce.records.schema import ColumnNames
 
 if TYPE_CHECKING:
     from dlt.common.destination import TLoaderFileFormat
@@ -219,7 +220,7 @@ def _adapted(data: Any, client: BunceClient, deleted: DeletedRows) -> tuple[Any,
 
 def _prepare(
     resource: DltResource, client: BunceClient, deleted: DeletedRows
-) -> tuple[str, Mapping[str, str]]:
+) -> tuple[str, Mapping[str, ColumnNames]]:
     if not is_adapted(resource):
         adapt(resource, {})
     hint = mapping_given(resource)
@@ -233,7 +234,7 @@ def _prepare(
 
 
 def _refuse_part_of_key(
-    resource: DltResource, client: BunceClient, given: Mapping[str, str]
+    resource: DltResource, client: BunceClient, given: Mapping[str, ColumnNames]
 ) -> None:
     """Refuse a composite key before a row is read, if the key and the columns are known by then."""
     key = (resource._hints or {}).get("primary_key")  # noqa: SLF001, dlt exposes it for static tables only

@@ -15,12 +15,14 @@ from dlt_bunce.destination.configuration import BunceConfiguration
 from dlt_bunce.destination.factory import bunce
 from dlt_bunce.errors import ThresholdError
 from dlt_bunce.load.dry_run import Preview
+from dlt_bunce.load.probed import batch_sizes, in_force
 from dlt_bunce.model import RunSummary
 from dlt_bunce.operations import estimate
 from dlt_bunce.operations.flush import flush_and_run
 from dlt_bunce.store import history, rate_limits, runs
 from dlt_bunce.store.accounts import known_account
 from dlt_bunce.store.database import Database
+from dlt_bunce.store.probes import Probed, latest_probe
 
 Around = Callable[[bunce], contextlib.AbstractContextManager[None]]
 """What surrounds the dry run of a destination, such as a progress bar."""
@@ -31,11 +33,14 @@ class Check:
     """What a load would do: its mapping, its counts, and its cost at the pace to expect.
 
     `summary` has the counts of the load that follows, unless Bunce has customers that the ledger
-    does not know. `mode` is `live`, `sandbox`, or `unknown`.
+    does not know. `mode` is `live`, `sandbox`, or `unknown`; `export` names the program that the
+    columns show to be that of the source, if it is known.
     """
 
     mapping: Sequence[estimate.MappedColumn]
     unmapped: Sequence[str]
+    export: str | None
+    rejected: Sequence[estimate.RejectedShapes]
     summary: RunSummary
     cost: estimate.Cost
     base_url: str | None
@@ -65,15 +70,18 @@ def check(
     """
     given = destination.config_params if destination is not None else {}
     config, preview = _dry_run(bunce(**given | {"dry_run": True}), data, write_disposition, around)
-    last, pace = _expected(config, pipeline_name)
+    last, pace, probed = _expected(config, pipeline_name)
+    region = config.default_region
     return Check(
         list(estimate.mapped(preview, show_values=show_values)),
         estimate.unmapped(preview),
+        None if preview.mapping is None else preview.mapping.export,
+        estimate.rejected(preview, show_values=show_values),
         preview.summary,
         estimate.cost(preview, pace),
         config.base_url,
         config.mode,
-        list(estimate.warnings(preview, default_region=config.default_region, last=last)),
+        list(estimate.warnings(preview, default_region=region, last=last, probed=probed)),
         pace,
     )
 
@@ -96,8 +104,10 @@ def _dry_run(
 
 def _expected(
     config: BunceConfiguration, pipeline_name: str | None
-) -> tuple[RunSummary | None, estimate.ThroughputEstimate]:
-    """Return the pipeline's last complete run and the pace to expect of the next one."""
+) -> tuple[RunSummary | None, estimate.ThroughputEstimate, Probed | None]:
+    """Return the pipeline's last complete run, the pace to expect of the next one, and the probe
+    that it starts from.
+    """
     pace = estimate.ThroughputEstimate(
         config.batch_size,
         config.max_batch_size,
@@ -106,19 +116,25 @@ def _expected(
     )
     database = Database(config.store_url, read_only=True)
     if not database.exists():
-        return None, pace
+        return None, pace, None
     with database as db:
         account = known_account(db, config.account, config.credentials.api_key, host=config.host)
         share, pause_s = rate_limits.share_of(db, config.budget_scope)
         named = pipeline_name is not None
         found = runs.summaries(db, config.account, pipeline_name=pipeline_name) if named else []
         answer_s = history.mean_answer_s(db, config.account)
+        probed = in_force(latest_probe(db, config.account, host=config.host))
     last = next((run for run in found if run.read and run.state == "completed"), None)
-    pace = dataclasses.replace(pace, share=share, pause_s=pause_s, answer_s=answer_s)
-    if account is not None:
-        pace = dataclasses.replace(
-            pace,
-            batch_size=account.batch_size or config.batch_size,
-            concurrency=account.concurrency or config.concurrency,
-        )
-    return last, pace
+    size, largest = batch_sizes(account.batch_size if account else None, probed, config)
+    if answer_s is None and probed is not None and "seconds_per_row" in probed.figures:
+        answer_s = size * probed.figures["seconds_per_row"]
+    pace = dataclasses.replace(
+        pace,
+        batch_size=size,
+        max_batch_size=largest,
+        concurrency=(account.concurrency if account else None) or config.concurrency,
+        share=share,
+        pause_s=pause_s,
+        answer_s=answer_s,
+    )
+    return last, pace, probed

@@ -18,13 +18,15 @@ from dlt_bunce.destination.run_summary import add_up
 from dlt_bunce.errors import StoreError, UsageError
 from dlt_bunce.failures import failure_of, is_stopped
 from dlt_bunce.load.load import Load, Settings
+from dlt_bunce.load.probed import throttle_for
 from dlt_bunce.load.sender import BunceSender
 from dlt_bunce.model import RunSummary
 from dlt_bunce.records import rows as source_rows
 from dlt_bunce.records.cells import LETTER_ID
 from dlt_bunce.records.mapping import resolve_mapping
-from dlt_bunce.records.paths import column_of_path
+from dlt_bunce.records.matching import as_spelled
 from dlt_bunce.records.prepare import prepare
+from dlt_bunce.records.schema import ColumnNames, listed, names_of
 from dlt_bunce.store import dead_letters, mappings, runs
 from dlt_bunce.store.accounts import Account
 from dlt_bunce.store.database import Database, utc_now
@@ -71,7 +73,7 @@ def replay(
     client: BunceClient,
     *,
     selection: Selection | None = None,
-    mapping: Mapping[str, str] | None = None,
+    mapping: Mapping[str, ColumnNames] | None = None,
     portion: int = PORTION,
 ) -> Replayed:
     """Load the stored rows of open dead letters again, and resolve those that are accepted.
@@ -163,8 +165,8 @@ class _Replay:
     account: Account
     database: Database
     load_file: LoadFile
-    then: Mapping[str, str]
-    mapping: Mapping[str, str]
+    then: Mapping[str, ColumnNames]
+    mapping: Mapping[str, ColumnNames]
     overtaken: int = 0
     begun: bool = False
     summary: RunSummary | None = None
@@ -218,14 +220,14 @@ class _Replay:
             for traffic in client.take_preflight_traffic():
                 runs.add_traffic(db, self.load_file, traffic)
         load_file = replace(self.load_file, job_id=f"replay{page}")
-        throttle = client.throttle(self.account)
+        throttle = throttle_for(self.account, None, client.config)
         with telemetry.load_span(load_file) as settled, closing(client.session()) as session:
             sender = BunceSender(session, throttle, client.config.on_email_taken == "link")
             settled(Load(_Rows(table), load_file, settings, db, sender).run())
 
     def _settings(self, columns: Sequence[str]) -> Settings:
         config = self.client.config
-        configured = {**self.then, **(config.mapping or {})}
+        configured: dict[str, ColumnNames] = {**self.then, **(config.mapping or {})}
         return Settings(
             mapping=resolve_mapping(
                 columns,
@@ -252,9 +254,10 @@ class _Replay:
         return {row["n"] for row in rows}
 
 
-def _present(mapping: Mapping[str, str], columns: Sequence[str]) -> dict[str, str]:
+def _present(mapping: Mapping[str, ColumnNames], columns: Sequence[str]) -> dict[str, ColumnNames]:
     """Return the part of a mapping whose columns exist."""
-    return {f: column for f, column in mapping.items() if column_of_path(column, columns)}
+    present = {n: [c for c in names_of(g) if as_spelled(c, columns)] for n, g in mapping.items()}
+    return {name: listed(found) for name, found in present.items() if found}
 
 
 def _job(client: BunceClient, letter: _Letter, run_id: str) -> LoadFile:

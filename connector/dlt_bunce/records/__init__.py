@@ -3,7 +3,8 @@
 from dlt_bunce.records.batching import pack
 from dlt_bunce.records.fingerprint import email_digests, fingerprint
 from dlt_bunce.records.mapping import FieldMapping, resolve_mapping
-from dlt_bunce.records.prepare import Prepared, Rules, prepare
+from dlt_bunce.records.prepare import Prepared, prepare
+from dlt_bunce.records.rules import Rules
 from dlt_bunce.records.schema import ALIASES, FIELDS, REQUIRED
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,6 +10,8 @@ import pyarrow.compute as pc
 # How many batches' worth of rows to search for rows that do not collide before emitting a short
 # batch. It bounds both the search and the number of rows held back.
 _WINDOW = 4
+UNIQUE = ("email", "customer_id")
+"""Columns of which no batch of customers contains a value twice."""
 
 
 class Packer:
@@ -18,12 +20,15 @@ class Packer:
     All tables must have equal schemas. A batch has at most `size()` rows (called again for each
     batch) and at most `max_bytes` of payload, unless a single row exceeds that. Rows that share an
     email or a customer_id go into different batches, in the order in which they were added. Rows
-    left over from one table wait for the next.
+    left over from one table wait for the next. With `unique` empty, rows may share anything.
     """
 
-    def __init__(self, size: Callable[[], int], max_bytes: int) -> None:
+    def __init__(
+        self, size: Callable[[], int], max_bytes: int, *, unique: Sequence[str] = UNIQUE
+    ) -> None:
         self._size = size
         self._max_bytes = max_bytes
+        self._unique = unique
         self._pools: dict[str, pa.Table] = {}
 
     def add(self, table: pa.Table) -> Iterator[pa.Table]:
@@ -34,12 +39,22 @@ class Packer:
             is_only_verb = len(verbs) == 1
             rows = table if is_only_verb else table.filter(pc.equal(table.column("verb"), verb))
             pool = pa.concat_tables([pools[verb], rows]) if verb in pools else rows
-            pools[verb] = yield from _batches(pool, self._size, self._max_bytes, last=False)
+            pools[verb] = yield from self._batches(pool, last=False)
 
     def rest(self) -> Iterator[pa.Table]:
         """Yield the remaining rows once all tables have been added."""
         for pool in self._pools.values():
-            yield from _batches(pool, self._size, self._max_bytes, last=True)
+            yield from self._batches(pool, last=True)
+
+    def _batches(self, pool: pa.Table, *, last: bool) -> Generator[pa.Table, None, pa.Table]:
+        """Yield batches from a pool and return the rows left over."""
+        while pool.num_rows:
+            limit = max(self._size(), 1)
+            batch, pool = _cut(pool, limit, self._max_bytes, self._unique, last=last)
+            if batch is None:
+                break
+            yield batch
+        return pool
 
 
 def pack(tables: Iterable[pa.Table], size: Callable[[], int], max_bytes: int) -> Iterator[pa.Table]:
@@ -50,20 +65,8 @@ def pack(tables: Iterable[pa.Table], size: Callable[[], int], max_bytes: int) ->
     yield from packer.rest()
 
 
-def _batches(
-    pool: pa.Table, size: Callable[[], int], max_bytes: int, *, last: bool
-) -> Generator[pa.Table, None, pa.Table]:
-    """Yield batches from a pool and return the rows left over."""
-    while pool.num_rows:
-        batch, pool = _cut(pool, max(size(), 1), max_bytes, last=last)
-        if batch is None:
-            break
-        yield batch
-    return pool
-
-
 def _cut(
-    pool: pa.Table, limit: int, max_bytes: int, *, last: bool
+    pool: pa.Table, limit: int, max_bytes: int, unique: Sequence[str], *, last: bool
 ) -> tuple[pa.Table | None, pa.Table]:
     """Return the next batch and the remaining rows; no batch if it is short and more may follow."""
     head = pool.slice(0, limit)
@@ -71,7 +74,7 @@ def _cut(
     if fitting == head.num_rows < limit and not last:
         return None, pool
     head = head.slice(0, fitting)
-    if _is_unique(head, "email") and _is_unique(head, "customer_id"):
+    if all(_is_unique(head, name) for name in unique):
         return head, pool.slice(fitting)
     return _pick(pool, limit, max_bytes, last=last)
 

@@ -21,6 +21,8 @@ from dlt_bunce.records.unreadable import CODE
 
 PREFIX = "dead_letter_"
 """Prefix of columns that describe the dead letter; they are not part of its row."""
+MAX_ROW_BYTES = 4_194_304
+"""Longest row of a CSV file, which is also how much of one is read at a time."""
 LETTER_ID = f"{PREFIX}id"
 
 _MARK = "'"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,6 +18,8 @@ class Column:
     `reason`: string, null unless invalid; describes the shape of a value, never the value itself.
     `raw`: string, the value as the source has it; used for digests only, never in a message.
     `noted`: boolean without nulls, or None: values worth a warning, though they are not invalid.
+    `blanked`: boolean without nulls, or None: values that are missing because they were
+    placeholders.
     """
 
     values: pa.Array
@@ -25,11 +27,17 @@ class Column:
     reason: pa.Array
     raw: pa.Array
     noted: pa.Array | None = None
+    blanked: pa.Array | None = None
 
     @property
     def notes(self) -> int:
         """Number of noted values."""
         return 0 if self.noted is None else int(self.noted.true_count)
+
+    @property
+    def missing(self) -> pa.Array:
+        """Rows without a value that is at fault."""
+        return pc.and_(pc.is_null(self.values), pc.invert(self.invalid))
 
     @classmethod
     def of(cls, values: pa.Array) -> Column:
@@ -51,27 +59,42 @@ class Column:
         mask = pc.fill_null(mask, False)
         if not any_true(mask):
             return self
-        return Column(
+        return replace(
+            self,
             values=pc.if_else(mask, pa.scalar(None, pa.string()), self.values),
             invalid=pc.or_(self.invalid, mask),
             reason=pc.if_else(mask, reasons, self.reason),
-            raw=self.raw,
         )
 
     def with_values(self, values: pa.Array) -> Column:
         """Return a column with the same validation results and more nearly canonical values."""
-        return Column(values, self.invalid, self.reason, self.raw)
+        return replace(self, values=values)
 
     def filter(self, mask: pa.Array) -> Column:
         """Return only the rows of `mask`."""
-        return Column(*(part.filter(mask) for part in self._parts()))
+        parts = (self.values, self.invalid, self.reason, self.raw, self.noted, self.blanked)
+        return Column(*(None if part is None else part.filter(mask) for part in parts))
+
+    def or_else(self, other: Column) -> Column:
+        """Fill missing values, with their validation results, from another column."""
+        missing = self.missing
+        if not any_true(missing):
+            return self
+        noted = None if other.noted is None else pc.and_(missing, other.noted)
+        return Column(
+            values=pc.if_else(missing, other.values, self.values),
+            invalid=pc.if_else(missing, other.invalid, self.invalid),
+            reason=pc.if_else(missing, other.reason, self.reason),
+            raw=pc.if_else(missing, pc.coalesce(other.raw, self.raw), self.raw),
+            noted=_either(self.noted, noted),
+            blanked=_either(self.blanked, other.blanked),
+        )
 
     def or_default(self, default: str | None) -> Column:
         """Fill missing values with a default; invalid values stay invalid."""
         if default is None or not self.values.null_count:
             return self
-        missing = pc.and_(pc.is_null(self.values), pc.invert(self.invalid))
-        return self.with_values(pc.if_else(missing, pa.scalar(default), self.values))
+        return self.with_values(pc.if_else(self.missing, pa.scalar(default), self.values))
 
     def judge(
         self, passes: pa.Array, judgment: Callable[[str], tuple[str | None, str | None]]
@@ -89,15 +112,12 @@ class Column:
         canonical = pa.array([value for value, _ in judged], pa.string()).take(encoded.indices)
         reasons = pa.array([reason for _, reason in judged], pa.string()).take(encoded.indices)
         refused = pc.replace_with_mask(self.invalid, rest, pc.is_valid(reasons))
-        return Column(
+        return replace(
+            self,
             values=pc.replace_with_mask(self.values, rest, canonical),
             invalid=refused,
             reason=pc.replace_with_mask(self.reason, rest, reasons),
-            raw=self.raw,
         )
-
-    def _parts(self) -> tuple[pa.Array, pa.Array, pa.Array, pa.Array]:
-        return self.values, self.invalid, self.reason, self.raw
 
 
 def none_of(length: int) -> pa.Array:
@@ -108,3 +128,9 @@ def none_of(length: int) -> pa.Array:
 def any_true(mask: pa.Array) -> bool:
     """Return whether a boolean array contains at least one true."""
     return bool(mask.true_count)
+
+
+def _either(mask: pa.Array | None, other: pa.Array | None) -> pa.Array | None:
+    if mask is None or other is None:
+        return other if mask is None else mask
+    return pc.or_(mask, other)

@@ -10,11 +10,12 @@ import pyarrow.compute as pc
 from xxhash import xxh3_64_intdigest
 
 from dlt_bunce.records.column import none_of
+from dlt_bunce.records.fields import identifiers
 from dlt_bunce.records.fingerprint import text_digests
-from dlt_bunce.records.identifiers import parse_identifiers
 from dlt_bunce.records.mapping import FieldMapping
 from dlt_bunce.records.newest_version import newest, undecided
-from dlt_bunce.records.source_columns import contents_of, field_values, versions_of
+from dlt_bunce.records.source_columns import contents_of, versions_of
+from dlt_bunce.records.spreadsheet_traces import DEFAULT_TRACES, Traces
 from dlt_bunce.records.text import flat
 
 DUPLICATES = pa.schema([("row", pa.int64()), ("gives_way", pa.bool_())])
@@ -44,6 +45,7 @@ def find_duplicates(
     mapping: FieldMapping,
     date_format: str | None,
     *,
+    traces: Traces = DEFAULT_TRACES,
     in_order: bool = True,
     pass_ids: int = PASS_IDS,
 ) -> pa.Table:
@@ -59,12 +61,12 @@ def find_duplicates(
     order = ["row"] if in_order else ["content", "row"]
     parts = 1 << (max(rows - 1, 0) // pass_ids).bit_length()
     for part in range(parts):
-        hashes = _repeated(read, mapping, part, parts)
+        hashes = _repeated(read, mapping, traces, part, parts)
         if len(hashes):
-            columns = {*mapping.columns.values(), *([mapping.version] if mapping.version else [])}
+            columns = {*mapping.source_columns, *([mapping.version] if mapping.version else [])}
             found += _decided(
                 (
-                    _candidates(first_row, table, mapping, date_format, hashes)
+                    _candidates(first_row, table, mapping, traces, date_format, hashes)
                     for first_row, table in read(columns)
                 ),
                 order,
@@ -72,12 +74,12 @@ def find_duplicates(
     return pa.concat_tables(found).sort_by("row").combine_chunks()
 
 
-def _repeated(read: Read, mapping: FieldMapping, part: int, parts: int) -> pa.Array:
+def _repeated(read: Read, mapping: FieldMapping, traces: Traces, part: int, parts: int) -> pa.Array:
     """Return the hashes of the ids that occur more than once, for one part of the ids."""
     repeated = known = pa.array([], pa.uint64())
     mask = pa.scalar(parts - 1, pa.uint64())
-    tables = (table for _, table in read([mapping.columns["customer_id"]]))
-    hashed = (_hashes(_ids(table, mapping).drop_null()) for table in tables)
+    tables = (table for _, table in read(mapping.columns_of("customer_id")))
+    hashed = (_hashes(identifiers(table, mapping, traces).values.drop_null()) for table in tables)
     wanted = (hashes.filter(pc.equal(pc.bit_wise_and(hashes, mask), part)) for hashes in hashed)
     for portion in _portions(wanted):
         counts = pa.concat_arrays([known, *portion]).value_counts()
@@ -123,10 +125,11 @@ def _candidates(
     first_row: int,
     table: pa.Table,
     mapping: FieldMapping,
+    traces: Traces,
     date_format: str | None,
     hashes: pa.Array,
 ) -> pa.Table:
-    ids = _ids(table, mapping)
+    ids = identifiers(table, mapping, traces).values
     rows = pa.array(range(first_row, first_row + table.num_rows), pa.int64())
     versions, _ = versions_of(table, mapping, date_format)
     among = pc.and_(pc.is_valid(ids), pc.is_in(_hashes(pc.fill_null(ids, "")), hashes))
@@ -139,10 +142,6 @@ def _candidates(
 def marked(rows: pa.Array, *, gives_way: bool) -> pa.Table:
     """Return a DUPLICATES table in which all rows have the same `gives_way`."""
     return pa.table([rows, pa.repeat(pa.scalar(gives_way), len(rows))], schema=DUPLICATES)
-
-
-def _ids(table: pa.Table, mapping: FieldMapping) -> pa.Array:
-    return parse_identifiers(field_values(table, mapping, "customer_id")).values
 
 
 def _hashes(ids: pa.Array) -> pa.Array:

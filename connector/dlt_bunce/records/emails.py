@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlt_bunce.records.column import Column, any_true
+from dlt_bunce.records.spreadsheet_traces import Traces
 from dlt_bunce.records.text import characters, read_text, without_invisible
 
 _LONGEST_LOCAL = 64
@@ -23,23 +24,32 @@ _NAMED = re.compile(r"[^<>]*<([^<>]*)>[.,;]?")
 _TOP_LEVEL = re.compile(r"\.[a-z0-9-]*[a-z]$")
 
 
-def parse_emails(array: pa.Array, *, lowercase: bool = True) -> Column:
+def parse_emails(
+    array: pa.Array, *, lowercase: bool = True, traces: Traces | None = None
+) -> Column:
     """Parse addresses by syntax alone, without DNS; test domains such as example.com are valid.
 
     The canonical form has a lowercase ASCII domain (internationalized domains become Punycode, in
     whichever form they are given) and a lowercase local part unless `lowercase` is off.
     """
-    column = read_text(array)
-    if lowercase:
-        column = column.with_values(pc.ascii_lower(column.values))
-    plain = pc.and_(
-        pc.match_substring_regex(column.values, _PLAIN),
-        pc.less_equal(pc.binary_length(column.values), _PLAIN_LENGTH),
-    )
-    dashes = pc.match_substring(column.values, "--")
-    if any_true(dashes):
-        plain = pc.and_not(plain, dashes)
+    read = read_text(array)
+    column = read.with_values(pc.ascii_lower(read.values)) if lowercase else read
+    plain = _is_plain(column.values)
+    if traces is not None and any_true(pc.invert(plain)):  # plain addresses have no traces
+        column = traces.removed(read)
+        if lowercase:
+            column = column.with_values(pc.ascii_lower(column.values))
+        plain = _is_plain(column.values)
     return column.judge(plain, lambda text: _parse(text.lower() if lowercase else text))
+
+
+def _is_plain(values: pa.Array) -> pa.Array:
+    plain = pc.and_(
+        pc.match_substring_regex(values, _PLAIN),
+        pc.less_equal(pc.binary_length(values), _PLAIN_LENGTH),
+    )
+    dashes = pc.match_substring(values, "--")
+    return pc.and_not(plain, dashes) if any_true(dashes) else plain
 
 
 def _bare(text: str) -> str:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlt_bunce.records.column import Column, any_true
+from dlt_bunce.records.spreadsheet_traces import Traces
 from dlt_bunce.records.text import characters, read_text, without_invisible
 
 LONGEST = 255
@@ -17,12 +18,12 @@ _PLAIN = rf"^[!-~]{{1,{LONGEST}}}$"
 _USUAL = rf"^[0-9A-DF-Za-z_:@/-]{{1,{LONGEST}}}$"
 _POINT_ZERO = r"[+-]?[0-9]+\.0+"
 # how spreadsheets write long numbers and failed formulas
-_ROUNDED = r"[0-9]+(?:\.[0-9]+)?E[+-]?[0-9]+"
+_ROUNDED = r"[0-9]+(?:[.,][0-9]+)?E[+-]?[0-9]+"
 _ERROR = r"#(?:N/A|REF!|VALUE!|DIV/0!|NAME\?|NULL!|NUM!|SPILL!|CALC!|GETTING_DATA)"
 _ODD = rf"^(?:{_POINT_ZERO}|{_ROUNDED}|{_ERROR})$"
 
 
-def parse_identifiers(array: pa.Array) -> Column:
+def parse_identifiers(array: pa.Array, *, traces: Traces | None = None) -> Column:
     """Parse ids as trimmed text of up to 255 characters without control characters.
 
     Integers, whole decimals, and whole floats up to 2^53 are written in plain decimal, UUIDs as
@@ -30,7 +31,7 @@ def parse_identifiers(array: pa.Array) -> Column:
     characters are removed, so ids that look alike are equal. 7.0 becomes 7; a number that a
     spreadsheet rounded (1.7E+12) and a spreadsheet error (#N/A) are invalid.
     """
-    column = read_text(array, numbers=True)
+    column = read_text(array, numbers=True, traces=traces)
     plain = pc.match_substring_regex(column.values, _USUAL)
     if any_true(pc.invert(plain)):
         plain = pc.and_not(

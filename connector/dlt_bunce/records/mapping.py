@@ -3,145 +3,193 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from dlt_bunce.errors import MappingError
-from dlt_bunce.records.paths import HINT, column_of_path
+from dlt_bunce.records.exports import Export, recognized
+from dlt_bunce.records.instructions import (
+    closest,
+    guess,
+    instructions,
+    nothing_like,
+    options,
+)
+from dlt_bunce.records.matching import as_spelled, match
+from dlt_bunce.records.paths import column_of_path
 from dlt_bunce.records.schema import (
-    ALIASES,
-    EXPORT_ALIASES,
     FIELDS,
+    FULL_NAME,
     MAPPABLE,
+    NAMES,
     PARTS,
     REQUIRED,
-    fold,
+    SEVERAL,
+    ColumnNames,
+    listed,
+    names_of,
 )
 
 VERSION = "version"
-_EMPTY: Mapping[str, str] = MappingProxyType({})
+_EMPTY: Mapping[str, ColumnNames] = MappingProxyType({})
+_NO_TEXT: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class FieldMapping:
     """The result of `resolve_mapping`.
 
-    `columns` maps fields to source columns, or to paths within one. `how` tells for each field
-    (including those filled only by a default) and for the version what decided: hint, config, name,
-    alias, or default. `version` is the column that orders versions of a customer, or None.
+    `columns` maps fields to source columns, or to paths within one; `fallbacks` to further columns,
+    for rows in which those before are blank. `how` tells for each field (including those without a
+    column of their own) and for the version what decided: hint, config, name, export, alias,
+    full_name (split from that column), or default. `version` is the column that orders versions of
+    a customer, or None. `export` is the name of the export that the columns were recognized as, if
+    that decided a field.
     """
 
     columns: Mapping[str, str]
     how: Mapping[str, str]
     version: str | None = None
+    fallbacks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    export: str | None = None
+
+    def columns_of(self, name: str) -> tuple[str, ...]:
+        """Return the columns of a field, of which the first that is filled in a row counts."""
+        return (self.columns[name], *self.fallbacks.get(name, ())) if name in self.columns else ()
+
+    @property
+    def source_columns(self) -> list[str]:
+        """All columns that feed a field, once each; without the version."""
+        found = (column for name in self.columns for column in self.columns_of(name))
+        return list(dict.fromkeys(found))
 
     @property
     def by_name(self) -> list[str]:
-        """Fields whose columns were found by name or alias."""
-        return [field for field in self.columns if self.how[field] in {"name", "alias"}]
+        """Fields whose columns were found by their names."""
+        return [f for f in self.columns if self.how[f] in {"name", "export", "alias"}]
 
     @property
-    def recorded(self) -> dict[str, str]:
+    def shared(self) -> dict[str, list[str]]:
+        """Columns that feed several fields, with these."""
+        fields: dict[str, list[str]] = {}
+        for name in self.columns:
+            for column in self.columns_of(name):
+                fields.setdefault(column, []).append(name)
+        return {column: names for column, names in fields.items() if len(names) > 1}
+
+    @property
+    def recorded(self) -> dict[str, ColumnNames]:
         """Columns and version in the format `resolve_mapping` takes as hints or config."""
-        return {**self.columns, **({} if self.version is None else {VERSION: self.version})}
+        columns = {name: listed(self.columns_of(name)) for name in self.columns}
+        return {**columns, **({} if self.version is None else {VERSION: self.version})}
 
 
 def resolve_mapping(
     columns: Sequence[str],
     *,
-    hints: Mapping[str, str] = _EMPTY,
-    config: Mapping[str, str] = _EMPTY,
-    defaults: Mapping[str, str] = _EMPTY,
+    hints: Mapping[str, ColumnNames] = _EMPTY,
+    config: Mapping[str, ColumnNames] = _EMPTY,
+    defaults: Mapping[str, str] = _NO_TEXT,
 ) -> FieldMapping:
-    """Map every field: by hint, else config, else the field's own name, else a known alias.
+    """Map every field: by hint, else config, else its own name, else a known export or alias.
 
-    `hints` and `config` map fields (or "version") to a column, or to a path within one. Raises
-    MappingError, with the existing columns and the line to add, for a required field with neither a
-    column nor a default, a column that does not exist, a field that Bunce does not have, and any
-    ambiguous match. dlt's own columns (`_dlt_…`) are never mapped.
+    `hints` and `config` map fields (or "version") to a column, to a path within one, or to a list
+    of columns of which the first that is filled counts. Case and punctuation of a column's name
+    matter only where two columns differ in nothing else. Raises MappingError, with the existing
+    columns and what to write, for a required field with neither a column nor a default, a column
+    that does not exist, a field that Bunce does not have, and any ambiguous match. dlt's own
+    columns (`_dlt_…`) are never mapped.
     """
     own = tuple(column for column in columns if not column.startswith("_dlt_"))
     _refuse_unknown(own, hints, config, defaults)
-    chosen: dict[str, str] = {}
+    chosen: dict[str, tuple[str, ...]] = {}
     how: dict[str, str] = {}
     for origin, given in (("config", config), ("hint", hints)):
-        for field, column in given.items():
-            _refuse_absent(field, column, own, origin)
-            chosen[field], how[field] = column, origin
-    for field in FIELDS:
-        if field not in chosen and (found := _by_name(field, own)) is not None:
-            chosen[field], how[field] = found
+        for name, wanted in given.items():
+            chosen[name] = _existing(name, names_of(wanted), own, origin)
+            how[name] = origin
+    export = recognized(own)
+    for name in FIELDS:
+        if name not in chosen and (found := match(name, own, export)) is not None:
+            chosen[name], how[name] = found
     _map_device_parts(chosen, how, own)
-    _refuse_shared(chosen, how, own)
-    for field in FIELDS:
-        if field not in chosen and defaults.get(field) is not None:
-            how[field] = "default"
-    _refuse_missing(own, how)
+    _map_full_name(chosen, how, own, export, defaults)
+    for name in FIELDS:
+        if name not in chosen and name not in how and defaults.get(name) is not None:
+            how[name] = "default"
+    _refuse_missing(own, chosen, how)
+    fields = [name for name in (*FIELDS, FULL_NAME, *PARTS) if name in chosen]
     return FieldMapping(
-        columns=MappingProxyType({f: chosen[f] for f in (*FIELDS, *PARTS) if f in chosen}),
-        how=MappingProxyType({field: how[field] for field in MAPPABLE if field in how}),
-        version=chosen.get(VERSION),
+        columns=MappingProxyType({name: chosen[name][0] for name in fields}),
+        how=MappingProxyType({name: how[name] for name in MAPPABLE if name in how}),
+        version=chosen[VERSION][0] if VERSION in chosen else None,
+        fallbacks=MappingProxyType({n: chosen[n][1:] for n in fields if len(chosen[n]) > 1}),
+        export=export.name if export is not None and "export" in how.values() else None,
     )
 
 
 def refuse_other_names(
-    mapping: FieldMapping, before: Mapping[str, str], columns: Sequence[str]
+    mapping: FieldMapping, before: Mapping[str, ColumnNames], columns: Sequence[str]
 ) -> None:
-    """Raise MappingError if a field found by name has another column than `before`.
+    """Raise MappingError if a field found by name has other columns than `before`.
 
     `before` maps fields to columns. A column added at the source must not silently replace the id
     or any other field of every customer.
     """
-    for field in mapping.by_name:
-        old, new = before.get(field), mapping.columns[field]
-        if old not in (None, new):
+    for name in mapping.by_name:
+        old, new = names_of(before.get(name, ())), mapping.columns_of(name)
+        if old and old != new:
             raise MappingError(
-                f"Column {new!r} now matches {field} by name, but earlier runs used {old!r}.",
+                f"{_named(new)} now matches {name} by name, but earlier runs used {_quoted(old)}.",
                 columns=columns,
-                remedy=f"To keep {old}: {_instructions([(field, old)])} To switch to {new}, do the "
-                f'same with "{new}".',
+                remedy=f"To keep {', '.join(old)}: {instructions({name: listed(old)})} To switch "
+                f"to {', '.join(new)}, do the same with {_quoted(new)}.",
             )
 
 
-def column_of(field: str, columns: Sequence[str]) -> str | None:
-    """Return the column that matches a field by name, if any. Raises MappingError for several."""
-    found = _by_name(field, [name for name in columns if not name.startswith("_dlt_")])
-    return None if found is None else found[0]
-
-
-def _by_name(field: str, columns: Sequence[str]) -> tuple[str, str] | None:
-    if field in columns:
-        _refuse_ambiguous(field, [c for c in columns if c == field], columns)
-        return field, "name"
-    wanted = fold(field)
-    same = [c for c in columns if fold(c) == wanted]
-    if same:
-        _refuse_ambiguous(field, same, columns)
-        return same[0], "name"
-    for names in (ALIASES[field], EXPORT_ALIASES.get(field, ())):
-        aliases = {fold(alias) for alias in names}
-        candidates = [c for c in columns if fold(c) in aliases]
-        if candidates:
-            _refuse_ambiguous(field, candidates, columns)
-            return candidates[0], "alias"
-    return None
+def _existing(
+    name: str, wanted: tuple[str, ...], columns: Sequence[str], origin: str
+) -> tuple[str, ...]:
+    if not wanted or (len(wanted) > 1 and name not in SEVERAL):
+        raise MappingError(
+            f"The {origin} maps {name} to {len(wanted)} columns, but it must be one.",
+            columns=columns,
+            remedy=f"Fields that may have several: {', '.join(SEVERAL)}.",
+        )
+    found = []
+    for column in wanted:
+        spelled = as_spelled(column, columns)
+        if spelled is None:
+            count = columns.count(column_of_path(column, columns) or column)
+            problem = f"appears {count} times" if count else "does not exist"
+            close = closest(column, columns)
+            pairs = {} if close is None else {name: close}
+            raise MappingError(
+                f"The {origin} maps {name} to column {column!r}, which {problem}.",
+                columns=columns,
+                remedy=instructions(pairs) or f"Name one of these columns for {name}.",
+                suggested=options(pairs),
+            )
+        found.append(spelled)
+    return tuple(dict.fromkeys(found))
 
 
 def _refuse_unknown(
     columns: Sequence[str],
-    hints: Mapping[str, str],
-    config: Mapping[str, str],
+    hints: Mapping[str, ColumnNames],
+    config: Mapping[str, ColumnNames],
     defaults: Mapping[str, str],
 ) -> None:
     for origin, given in (("hint", hints), ("config", config), ("default", defaults)):
         known = FIELDS if origin == "default" else MAPPABLE
-        for field in given:
-            if field not in known:
+        for name in given:
+            if name not in known:
+                close = closest(name, known)
                 raise MappingError(
-                    f"The {origin} for {field!r} does not name a Bunce field. "
+                    f"The {origin} for {name!r} does not name a Bunce field. "
                     f"The fields are: {', '.join(known)}.",
                     columns=columns,
-                    remedy=_instructions([(FIELDS[0], columns[0] if columns else "your_column")]),
+                    remedy=None if close is None else f"Did you mean {close}?",
                 )
     if defaults.get("customer_id") is not None:
         raise MappingError(
@@ -151,7 +199,9 @@ def _refuse_unknown(
         )
 
 
-def _map_device_parts(chosen: dict[str, str], how: dict[str, str], columns: Sequence[str]) -> None:
+def _map_device_parts(
+    chosen: dict[str, tuple[str, ...]], how: dict[str, str], columns: Sequence[str]
+) -> None:
     """Map device_type and device_token if both exist, unless a column is mapped to `devices`."""
     given = [part for part in PARTS if part in chosen]
     if given and "devices" in chosen:
@@ -159,95 +209,66 @@ def _map_device_parts(chosen: dict[str, str], how: dict[str, str], columns: Sequ
             raise MappingError(
                 f"Both devices and {given[0]} are mapped; only one of them can be.",
                 columns=columns,
-                remedy=_instructions([("devices", chosen["devices"])]),
+                remedy=instructions({"devices": chosen["devices"][0]}),
             )
         del chosen["devices"], how["devices"]
     if "devices" in chosen:
         return
-    found = {part: _by_name(part, columns) for part in PARTS if part not in chosen}
-    matches = {part: match for part, match in found.items() if match is not None}
+    found = {part: match(part, columns) for part in PARTS if part not in chosen}
+    matches = {part: matched for part, matched in found.items() if matched is not None}
     if len(given) + len(matches) == len(PARTS):
-        for part, match in matches.items():
-            chosen[part], how[part] = match
+        for part, matched in matches.items():
+            chosen[part], how[part] = matched
     elif given:
         [missing] = [part for part in PARTS if part not in given]
         raise MappingError(
             f"{given[0]} is mapped but {missing} is not; a device needs both.",
             columns=columns,
-            remedy=_instructions([(given[0], chosen[given[0]]), (missing, "your_column")]),
+            remedy=f"Map {missing} to one of these columns, or neither.",
         )
 
 
-def _refuse_absent(field: str, column: str, columns: Sequence[str], origin: str) -> None:
-    found = columns.count(column_of_path(column, columns) or column)
-    if found == 1:
-        return
-    problem = "does not exist" if not found else f"appears {found} times"
-    raise MappingError(
-        f"The {origin} maps {field} to column {column!r}, which {problem}.",
-        columns=columns,
-        remedy=_instructions([(field, _closest(column, columns))]),
-    )
-
-
-def _refuse_ambiguous(field: str, candidates: Sequence[str], columns: Sequence[str]) -> None:
-    if len(candidates) > 1:
-        named = ", ".join(repr(candidate) for candidate in candidates)
-        raise MappingError(
-            f"Several columns match {field}: {named}.",
-            columns=columns,
-            remedy=_instructions([(field, candidates[0])]),
-        )
-
-
-def _refuse_shared(
-    chosen: Mapping[str, str], how: Mapping[str, str], columns: Sequence[str]
+def _map_full_name(
+    chosen: dict[str, tuple[str, ...]],
+    how: dict[str, str],
+    columns: Sequence[str],
+    export: Export | None,
+    defaults: Mapping[str, str],
 ) -> None:
-    for field in FIELDS:
-        if how.get(field) != "alias":
-            continue
-        sharing = [
-            mapped for mapped in FIELDS if mapped != field and chosen.get(mapped) == chosen[field]
-        ]
-        if sharing:
-            raise MappingError(
-                f"Column {chosen[field]!r} is already mapped to {sharing[0]} and also matches "
-                f"{field} by name.",
-                columns=columns,
-                remedy=_instructions([(field, chosen[field])]),
-            )
+    """Map full_name by name if neither name has a column, and let it feed those without one.
+
+    Two defaults take its place: they were chosen on purpose.
+    """
+    if not any(name in chosen for name in NAMES) and not all(defaults.get(n) for n in NAMES):
+        found = None if FULL_NAME in chosen else match(FULL_NAME, columns, export)
+        if found is not None:
+            chosen[FULL_NAME], how[FULL_NAME] = found
+    if FULL_NAME in chosen:
+        for name in NAMES:
+            how.setdefault(name, FULL_NAME)
 
 
-def _refuse_missing(columns: Sequence[str], how: Mapping[str, str]) -> None:
-    missing = [field for field in REQUIRED if field not in how]
+def _refuse_missing(
+    columns: Sequence[str], chosen: Mapping[str, tuple[str, ...]], how: Mapping[str, str]
+) -> None:
+    missing = [name for name in REQUIRED if name not in how]
     if missing:
+        likely = guess(missing, columns, chosen)
+        unresolved = nothing_like(likely.unknown)
+        remedies = (instructions(likely.columns, likely.defaults), unresolved)
         raise MappingError(
-            f"No column or default for the required {_plural(missing)}.",
+            f"No column or default for the required field{'s' if len(missing) > 1 else ''} "
+            f"{', '.join(missing)}.",
             columns=columns,
-            remedy=_instructions([(field, "your_column") for field in missing]),
+            remedy=" ".join(filter(None, remedies)),
+            suggested=options(likely.columns, likely.defaults),
+            unresolved=unresolved,
         )
 
 
-def _plural(fields: Sequence[str]) -> str:
-    return f"field{'s' if len(fields) > 1 else ''} {', '.join(fields)}"
+def _named(columns: Sequence[str]) -> str:
+    return f"Column{'s' if len(columns) > 1 else ''} {_quoted(columns)}"
 
 
-def _closest(wanted: str, columns: Sequence[str]) -> str:
-    from difflib import get_close_matches
-
-    close = get_close_matches(wanted, columns, n=1)
-    return close[0] if close else "your_column"
-
-
-def _instructions(pairs: Sequence[tuple[str, str]]) -> str:
-    keywords = ", ".join(f'{field}="{column}"' for field, column in pairs)
-    lines = ", ".join(f'{field} = "{column}"' for field, column in pairs)
-    options = " ".join(
-        f"--version-column {column}" if field == VERSION else f"--map {field}={column}"
-        for field, column in pairs
-    )
-    return (
-        f"Use bunce_adapter(data, {keywords}) in the pipeline, {lines} under "
-        f"[destination.bunce.mapping] in the configuration, or {options} on the command line. "
-        f"{HINT}"
-    )
+def _quoted(columns: Sequence[str]) -> str:
+    return ", ".join(repr(column) for column in columns)

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlt_bunce.records.column import Column, any_true, none_of
+from dlt_bunce.records.spreadsheet_traces import Traces
 from dlt_bunce.records.text import characters, read_text
 
 LONGEST = 255
@@ -34,14 +35,14 @@ _VISIBLE_FORMATS = frozenset(
 )
 
 
-def parse_names(array: pa.Array, *, unescape: bool = False) -> Column:
+def parse_names(array: pa.Array, *, unescape: bool = False, traces: Traces | None = None) -> Column:
     """Parse names: NFC, trimmed, white space collapsed to one blank, control characters removed.
 
     Names have up to 255 characters; a name that is empty after cleaning is missing. Numbers are not
     names. HTML entities (O&#39;Brien) are decoded if `unescape` is set and noted otherwise. U+FFFD
     is noted, too: it means that the source was decoded or encoded wrongly.
     """
-    column = read_text(array)
+    column = read_text(array, traces=traces)
     entities = _matches(column.values, "&", _ENTITY)
     if unescape and any_true(entities):
         texts = [html.unescape(text) for text in column.values.filter(entities).to_pylist()]

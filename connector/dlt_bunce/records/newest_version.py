@@ -36,6 +36,14 @@ def repeated(keys: pa.Array) -> pa.Array:
     return pc.and_(pc.is_valid(keys), pc.is_in(keys, repeated_keys))
 
 
+def with_many(keys: pa.Array, values: pa.Array, least: int) -> int:
+    """Return the number of rows whose key has at least so many distinct values."""
+    found = pa.table({"key": keys, "value": values}).filter(pc.is_valid(keys))
+    counts = found.group_by("key").aggregate([("value", "count_distinct"), ("key", "count")])
+    shared = counts.filter(pc.greater_equal(counts["value_count_distinct"], least))
+    return int(pc.sum(shared["key_count"], min_count=0).as_py())
+
+
 def undecided(keys: pa.Array, versions: pa.Array, contents: pa.Array, kept: pa.Array) -> pa.Array:
     """Return a boolean mask of the `kept` rows that won only by their position.
 

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from dlt_bunce.errors import ConfigurationError
 from dlt_bunce.records.column import Column, any_true
 from dlt_bunce.records.phone_plans import fits_its_country, valid_pattern
+from dlt_bunce.records.spreadsheet_traces import Traces
 from dlt_bunce.records.text import characters, read_text
 
 _E164 = r"^\+[1-9][0-9]{6,14}$"
@@ -21,20 +22,31 @@ _SEPARATORS = r"[\s\p{Z}\p{Pd}\p{Cf}\x{2212}.()/]+"
 _POINT_ZERO = r"^(\+?[0-9]{6,})\.0+$"
 # separate digits at the end (a counter, an extension, or part of the number), or two numbers
 _TAIL = r"[^0-9+][0-9]{1,5}[)\s]*$|[/;,|]"
+# what exports and people write before a number
+_PREFIX = r"^(?i:tel|telephone|phone|ph|p|mobile|mob|m|cell|whatsapp|wa|sms)\s*:[\s/]*"
+# a number that a spreadsheet has rounded
+_ROUNDED = re.compile(r"\+?[0-9]+(?:[.,][0-9]+)?[eE]\+?[0-9]+")
 _TRUNK = "0"
 _TRUNK_ZERO = "(0)"
-_BETWEEN = re.compile(r"[/;,|]|\bor\b", re.IGNORECASE)
+_BETWEEN = re.compile(r"[/;,|]|:::|\bor\b", re.IGNORECASE)
 _EXTENSION = re.compile(r"(?:ext?\.?|x|#|;)\s*[0-9]+\s*$", re.IGNORECASE)
 _APART = re.compile(r"[\s()./x\-\u2010-\u2015\u2212]+[0-9]{1,5}[)\s]*$", re.IGNORECASE)
 
 
-def parse_phones(array: pa.Array, *, default_region: str | None = None) -> Column:
+def parse_phones(
+    array: pa.Array,
+    *,
+    default_region: str | None = None,
+    trim: bool = True,
+    traces: Traces | None = None,
+) -> Column:
     """Parse phone numbers: + and 7 to 15 digits, of a length that exists in the country.
 
     A range missing from the numbering plan is valid, since plans grow. Separators are removed, a
     leading 00 becomes +, and a trunk prefix after the country code is removed as `phonenumbers`
     does. Anything separate after the number (a counter, an extension, a second number) is left out
-    and `noted` if the number is valid without it; it is never joined to the number.
+    and `noted` if the number is valid without it; it is never joined to the number. So is a word
+    before it, such as tel: or whatsapp:, which is not noted. Without `trim`, both are invalid.
 
     A national number needs `default_region` (an ISO code such as NG) and must be valid there.
     Without one it is invalid, because a guessed country could reach a stranger. Raises
@@ -42,10 +54,16 @@ def parse_phones(array: pa.Array, *, default_region: str | None = None) -> Colum
     """
     column = read_text(array, numbers=True)
     plain = pc.match_substring_regex(column.values, _E164)
+    if traces is not None and any_true(pc.invert(plain)):  # plain numbers have no traces
+        column = traces.removed(column)
+        plain = pc.match_substring_regex(column.values, _E164)
     values, international = column.values, plain
     region = _checked_region(default_region)
     if any_true(pc.invert(plain)):
-        written = pc.replace_substring_regex(column.values, _POINT_ZERO, r"\1")
+        written = column.values
+        if trim and any_true(pc.match_substring(written, ":")):
+            written = pc.replace_substring_regex(written, _PREFIX, "")
+        written = pc.replace_substring_regex(written, _POINT_ZERO, r"\1")
         keep_separators = pc.or_(
             pc.match_substring(written, _TRUNK_ZERO), pc.match_substring_regex(written, _TAIL)
         )
@@ -60,6 +78,8 @@ def parse_phones(array: pa.Array, *, default_region: str | None = None) -> Colum
 
     def judgment(text: str) -> tuple[str | None, str | None]:
         value, reason, left_out = _parse(text, region)
+        if left_out and not trim:
+            return None, f"text after the number: {_shape(text)}"
         if left_out:
             shortened.add(text)
         return value, reason
@@ -72,12 +92,14 @@ def parse_phones(array: pa.Array, *, default_region: str | None = None) -> Colum
 
 def _parse(text: str, region: str | None) -> tuple[str | None, str | None, bool]:
     """Return the number or the reason why it is invalid, and whether anything was left out."""
-    number = re.sub(r"^\s*tel:\s*", "", _ascii_digits(text), flags=re.IGNORECASE)
+    number = _ascii_digits(text)
     compact = _compact(number)
     if not compact:
         return None, None, False
     if not re.search(r"[0-9]", compact):
         return None, f"no digits: {_shape(compact)}", False
+    if _ROUNDED.fullmatch(number.strip()):
+        return None, "a rounded number, such as 2.34803E+12", False
     if not compact.startswith("+") and region is None:
         return None, f"no country code and no default_region: {_shape(compact)}", False
     for part in _parts(number):
@@ -151,6 +173,7 @@ def usual_nationals(values: pa.Array, region: str) -> pa.Array:
     ):
         return values
     valid = rf"^(?:{valid_pattern(region)})$"
+    general = rf"^(?:{plan.general_desc.national_number_pattern})$"
     lengths = pa.array(plan.general_desc.possible_length, pa.int32())
     national = pc.utf8_slice_codeunits(values, 1)
     try:
@@ -161,6 +184,7 @@ def usual_nationals(values: pa.Array, region: str) -> pa.Array:
                 pc.is_in(pc.utf8_length(national), value_set=lengths),
             ),
         )
+        usual = pc.and_(usual, pc.match_substring_regex(national, general))
         # 0 may also begin the international prefix, or belong to the national number
         ambiguous = pc.or_(
             pc.match_substring_regex(values, rf"^(?:{plan.international_prefix})"),

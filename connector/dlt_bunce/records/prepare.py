@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial, reduce
+from dataclasses import dataclass, field, replace
+from functools import reduce
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dlt_bunce.errors import ConfigurationError, MappingError
+from dlt_bunce.errors import MappingError
 from dlt_bunce.records.cells import LETTER_ID
 from dlt_bunce.records.column import Column, any_true, none_of
 from dlt_bunce.records.defects import Defects, other_defects
-from dlt_bunce.records.devices import parse_devices
 from dlt_bunce.records.duplicates import DUPLICATES, marked
-from dlt_bunce.records.emails import parse_emails
+from dlt_bunce.records.fields import Parser, first_filled, identifiers, read_field, split_names
 from dlt_bunce.records.fingerprint import fingerprint, text_digests
-from dlt_bunce.records.identifiers import parse_identifiers
 from dlt_bunce.records.mapping import FieldMapping
-from dlt_bunce.records.names import parse_names
-from dlt_bunce.records.newest_version import newest, repeated, undecided
+from dlt_bunce.records.newest_version import newest, repeated, undecided, with_many
 from dlt_bunce.records.payload import payloads
-from dlt_bunce.records.phones import parse_phones
 from dlt_bunce.records.plain import rows_of
-from dlt_bunce.records.schema import FIELDS, REQUIRED
+from dlt_bunce.records.rules import Rules, canonical_defaults, parsers_of
+from dlt_bunce.records.schema import FIELDS, FULL_NAME, NAMES, REQUIRED
 from dlt_bunce.records.source_columns import belonging, contents_of, field_values, versions_of
-from dlt_bunce.records.text import canonical_json
+from dlt_bunce.records.text import canonical_json, read_text
 from dlt_bunce.records.unreadable import CODE, with_unreadable
 from dlt_bunce.reject_codes import REJECT_CODES
 
@@ -49,24 +46,10 @@ NOTES: Mapping[str, Sequence[str]] = {
     "phones_shortened": ["phone_no"],
 }
 """For each warning, the fields whose noted values it counts."""
+SHARED_BY = 5
+"""An id that has so many emails within a chunk is not that of one person."""
 MAPPING_SAMPLE = 1_000
 """If this many first rows are all rejected for one reason, the mapping is wrong, not the rows."""
-
-
-@dataclass(frozen=True)
-class Rules:
-    """The configured rules for values.
-
-    `default_region` is the ISO code for national phone numbers; `defaults` maps fields to the value
-    for rows that have none.
-    """
-
-    default_region: str | None = None
-    lowercase_email: bool = True
-    strict_devices: bool = False
-    unescape_html: bool = False
-    version_format: str | None = None
-    defaults: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -97,22 +80,25 @@ def prepare(
     `source`. Raises MappingError for a version column that cannot be ordered and ConfigurationError
     for an invalid default.
     """
-    defaults = _defaults(rules)
+    defaults = canonical_defaults(rules)
     unfiltered = source
     rows = pa.array(range(source.num_rows), pa.int64())
-    ids = parse_identifiers(field_values(source, mapping, "customer_id"))
+    ids = identifiers(source, mapping, rules.traces)
     versions, unreadable = versions_of(source, mapping, rules.version_format)
     if duplicates is None:
         duplicates = _duplicates(source, mapping, ids.values, versions)
+    shared = _sharing_an_id(source, mapping, ids.values) if duplicates.num_rows else 0
     given_way = duplicates.filter(duplicates.column("gives_way")).column("row").combine_chunks()
     if len(given_way):
         kept = pc.invert(pc.is_in(rows, value_set=given_way))
-        source = source.select(belonging(source.column_names, {*mapping.columns.values()}))
+        source = source.select(belonging(source.column_names, mapping.source_columns))
         source, rows, versions = source.filter(kept), rows.filter(kept), versions.filter(kept)
         ids = ids.filter(kept)
     parsed = {"customer_id": ids} | {
-        name: parse(field_values(source, mapping, name)) for name, parse in _parsers(rules).items()
+        name: read_field(source, mapping, name, parse) for name, parse in parsers_of(rules).items()
     }
+    for name, part in split_names(source, mapping, rules.traces).items():
+        parsed[name] = parsed[name].or_else(_validated(part, parsers_of(rules)[name]))
     filled = {name: column.or_default(defaults.get(name)) for name, column in parsed.items()}
     bad = none_of(len(rows))
     for name, column in filled.items():
@@ -126,10 +112,12 @@ def prepare(
             code: count
             for code, count in (
                 *(
-                    (note, _count_noted(parsed[name] for name in names))
+                    (note, _count_rows(parsed[name].noted for name in names))
                     for note, names in NOTES.items()
                 ),
+                ("placeholders_blank", _count_rows(c.blanked for c in parsed.values())),
                 ("versions_unreadable", unreadable),
+                ("ids_shared", shared),
                 ("ids_repeated", duplicates.num_rows - len(given_way)),
             )
             if count
@@ -137,10 +125,23 @@ def prepare(
     )
 
 
-def _count_noted(columns: Iterable[Column]) -> int:
-    """Return the number of rows in which any of the columns is noted."""
-    masks = [column.noted for column in columns if column.noted is not None]
-    return reduce(pc.or_, masks).true_count if masks else 0
+def _count_rows(masks: Iterable[pa.Array | None]) -> int:
+    """Return the number of rows in which any of the masks is true."""
+    present = [mask for mask in masks if mask is not None]
+    return reduce(pc.or_, present).true_count if present else 0
+
+
+def _validated(part: Column, parse: Parser) -> Column:
+    """Return a name that was split from another column, as it would be if it had its own."""
+    parsed = parse(part.values)
+    parsed = replace(parsed, raw=pc.coalesce(parsed.raw, part.raw), blanked=part.blanked)
+    return parsed.refuse(part.invalid, part.reason)
+
+
+def _sharing_an_id(source: pa.Table, mapping: FieldMapping, ids: pa.Array) -> int:
+    """Return the number of rows whose id has more emails than one person is likely to have."""
+    emails = first_filled(field_values(source, mapping, "email"), read_text).values
+    return with_many(ids, pc.ascii_lower(emails), SHARED_BY)
 
 
 def _duplicates(
@@ -168,10 +169,12 @@ def detect_bad_mapping(
     if prepared.read < MAPPING_SAMPLE or prepared.accepted.num_rows or len(codes - {CODE}) != 1:
         return None
     code = REJECT_CODES[(codes - {CODE}).pop()]
-    column = mapping.columns.get(code.field or "", "none")
+    columns = mapping.columns_of(code.field or "")
+    columns += mapping.columns_of(FULL_NAME) if code.field in NAMES else ()
+    named = " and ".join(map(repr, columns)) or "'none'"
     return MappingError(
         f"All of the first {prepared.read} rows were rejected as {code.code}: the mapping of "
-        f"{code.field} (column {column!r}) looks wrong. Nothing was sent.",
+        f"{code.field} (column {named}) looks wrong. Nothing was sent.",
         columns=[name for name in table.column_names if not name.startswith("_dlt_")],
         remedy=f'Set {code.field} = "…" under [destination.bunce.mapping], or {code.remedy}.',
     )
@@ -259,37 +262,13 @@ def _refused(name: str, column: Column) -> pa.Array:
 
 
 def _missing_reason(name: str, mapping: FieldMapping) -> str:
-    column = mapping.columns.get(name)
-    return "no column is mapped" if column is None else f"null or blank in column {column!r}"
-
-
-def _parsers(rules: Rules) -> Mapping[str, partial[Column]]:
-    return {
-        "email": partial(parse_emails, lowercase=rules.lowercase_email),
-        "first_name": partial(parse_names, unescape=rules.unescape_html),
-        "last_name": partial(parse_names, unescape=rules.unescape_html),
-        "phone_no": partial(parse_phones, default_region=rules.default_region),
-        "devices": partial(parse_devices, strict=rules.strict_devices),
-    }
-
-
-def _defaults(rules: Rules) -> dict[str, str]:
-    canonical: dict[str, str] = {}
-    parsers = _parsers(rules)
-    for name, value in rules.defaults.items():
-        if name not in parsers:
-            raise ConfigurationError(
-                f"[destination.bunce.defaults] does not support {name}.",
-                remedy=f"Supported fields: {', '.join(parsers)}.",
-            )
-        # TOML and the environment may give a number for text that looks like one
-        parsed = parsers[name](pa.array([None if value is None else str(value)], pa.string()))
-        if any_true(parsed.invalid):
-            raise ConfigurationError(
-                f"The default for {name} under [destination.bunce.defaults] is invalid: "
-                f"{parsed.reason[0].as_py()}.",
-                remedy="Correct or remove it.",
-            )
-        if parsed.values[0].is_valid:
-            canonical[name] = parsed.values[0].as_py()
-    return canonical
+    columns = mapping.columns_of(name)
+    whole = mapping.columns_of(FULL_NAME) if name in NAMES else ()
+    if not columns and not whole:
+        return "no column is mapped"
+    named = " and ".join(repr(column) for column in columns)
+    parts = [
+        f"null or blank in column{'s' if len(columns) > 1 else ''} {named}" if columns else "",
+        f"no {name} in full name column {whole[0]!r}" if whole else "",
+    ]
+    return ", and ".join(filter(None, parts))

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from dlt_bunce.records.mapping import FieldMapping
 from dlt_bunce.records.paths import at_path, column_of_path, starts_of
-from dlt_bunce.records.schema import FIELDS, PARTS, VARIANT
+from dlt_bunce.records.schema import FIELDS, FULL_NAME, PARTS, VARIANT
 from dlt_bunce.records.text import as_json, flat
 from dlt_bunce.records.versions import read_versions
 
@@ -38,11 +38,11 @@ def values_of(source: pa.Table, column: str | None) -> pa.Array:
     )
 
 
-def field_values(source: pa.Table, mapping: FieldMapping, field: str) -> pa.Array:
-    """Return the source values for a Bunce field."""
+def field_values(source: pa.Table, mapping: FieldMapping, field: str) -> list[pa.Array]:
+    """Return the source values for a field: one array for each of its columns, at least one."""
     if field == "devices" and PARTS[0] in mapping.columns:
-        return _device_lists([values_of(source, mapping.columns[part]) for part in PARTS])
-    return values_of(source, mapping.columns.get(field))
+        return [_device_lists([values_of(source, mapping.columns[part]) for part in PARTS])]
+    return [values_of(source, column) for column in mapping.columns_of(field) or (None,)]
 
 
 def _device_lists(parts: Sequence[pa.Array]) -> pa.Array:
@@ -64,6 +64,7 @@ def versions_of(
 
 def contents_of(source: pa.Table, mapping: FieldMapping) -> pa.Array:
     """Return all fields of each row but its id, joined into one text."""
-    columns = [field_values(source, mapping, field) for field in FIELDS[1:]]
+    fields = (*FIELDS[1:], *([FULL_NAME] if FULL_NAME in mapping.columns else []))
+    columns = [column for name in fields for column in field_values(source, mapping, name)]
     texts = [column if pa.types.is_string(column.type) else as_json(column) for column in columns]
     return pc.binary_join_element_wise(*(pc.fill_null(text, "") for text in texts), "\x1f")

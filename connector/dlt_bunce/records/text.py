@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlt_bunce.records.column import Column, any_true
+from dlt_bunce.records.spreadsheet_traces import Traces
 
 _UUID = "arrow.uuid"
 # the largest whole numbers that a float represents exactly, by bits of its type
@@ -40,18 +41,20 @@ def _unwrapped(array: Any) -> pa.Array:
             return array
 
 
-def read_text(array: pa.Array, *, numbers: bool = False) -> Column:
+def read_text(array: pa.Array, *, numbers: bool = False, traces: Traces | None = None) -> Column:
     """Read a flat array as trimmed text; blank text counts as missing.
 
     Reads text and UTF-8 bytes of any width and, with `numbers`, whole numbers in plain decimal.
-    Anything else is invalid; the reason is its type or the shape of the value.
+    Anything else is invalid; the reason is its type or the shape of the value. `traces` are removed
+    from text.
     """
     kind = array.type
     column: Column | None = None
     if pa.types.is_null(kind) or (numbers and pa.types.is_integer(kind)):
         column = Column.of(array.cast(pa.string()))
-    elif _is_text(kind):
+    elif is_text(kind):
         column = _trimmed(_decoded(array))
+        column = column if traces is None else traces.removed(column)
     elif numbers and pa.types.is_decimal(kind):
         column = _whole_decimals(array)
     elif numbers and pa.types.is_floating(kind):
@@ -112,7 +115,8 @@ def _without_nulls(value: object) -> object:
     return value
 
 
-def _is_text(kind: Any) -> bool:
+def is_text(kind: Any) -> bool:
+    """Return whether an Arrow type holds text, or bytes that may be text."""
     return any(
         test(kind)
         for test in (

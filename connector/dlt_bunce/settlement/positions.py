@@ -9,7 +9,8 @@ from typing import Any
 _MAX_DEPTH = 8
 """Nesting of an error that is looked into: real ones have three levels."""
 _PATH = re.compile(
-    r"\b(?:customers?|data|items|rows?|records?)\s*(?:\.|\[)\s*(\d{1,6})\b", re.IGNORECASE
+    r"\b(?:customers?|attributes?|data|items|rows?|records?)\s*(?:\.|\[)\s*(\d{1,6})\b",
+    re.IGNORECASE,
 )
 _WORDS = re.compile(
     r"\b(?:row|line|item|index|position)\s*(?:no\.?|number|#|at)?\s*(\d{1,6})\b"

@@ -41,10 +41,10 @@ _UNKNOWN = re.compile(
     re.IGNORECASE,
 )
 _TOO_LARGE = re.compile(
-    r"too\s+many\s+(?:customers|items|records|rows)|"
+    r"too\s+many\s+(?:customers|attributes|values|items|records|rows)|"
     r"(?:payload|body|request|batch|entity|content)\b.{0,30}\btoo\s+(?:large|big|long)|"
     r"(?:at\s+most|more\s+than|maximum\s+of|limit\s+of|up\s+to|exceed\w*\b[^.]{0,30}?)\s*\d+\s+"
-    r"(?:customers|items|records|rows|bytes)|maximum\s+batch|batch\s+size",
+    r"(?:customers|attributes|values|items|records|rows|bytes)|maximum\s+batch|batch\s+size",
     re.IGNORECASE,
 )
 _RATE = re.compile(r"maximum\s+request\s+limit|rate\s+limit|too\s+many\s+requests", re.IGNORECASE)
@@ -81,8 +81,20 @@ Reading = Bulk | RateLimited | Unauthorized | NotSent
 
 
 def read(reply: Reply, sent: Rows, rows: Sequence[int], verb: Verb) -> Reading:
-    """Read a reply by the body's flag and the status together, neither of which is documented for
-    every case. `rows` are the numbers of the rows that were `sent`, in their order.
+    """Read a reply to customers. `rows` are the numbers of the rows that were `sent`, in order."""
+    document = judged(reply)
+    if not isinstance(document, dict):
+        return document
+    if is_success(reply, document):
+        shown = {str(customer.get("customer_id")): customer for customer in customers_of(document)}
+        return Accepted(matches(sent, rows, shown))
+    return _rejection(reply, document, sent, rows, verb)
+
+
+def judged(reply: Reply) -> Reading | dict[str, Any]:
+    """Return the body of a reply that is about its rows, or what kept them from being judged.
+
+    The body's flag and the status are read together: neither is documented for every case.
     """
     if reply.arrival == "not_sent":
         return NotSent()
@@ -100,12 +112,36 @@ def read(reply: Reply, sent: Rows, rows: Sequence[int], verb: Verb) -> Reading:
     well = reply.is_well
     if document is None or not (well or 400 <= reply.status < 500):
         return Indeterminate(reply.describe(), reply.status)
-    if well and reply.flag is not False and not document.get("errors"):
-        shown = {str(customer.get("customer_id")): customer for customer in customers_of(document)}
-        return Accepted(matches(sent, rows, shown))
     if reply.flag is True and not well:
         return Indeterminate(reply.describe(), reply.status)
-    return _rejection(reply, document, sent, rows, verb)
+    return document
+
+
+def is_success(reply: Reply, document: Mapping[str, Any]) -> bool:
+    """Whether a judged reply says that all of its rows were taken."""
+    return reply.is_well and reply.flag is not False and not document.get("errors")
+
+
+def told(document: Mapping[str, Any]) -> tuple[list[str], str]:
+    """Return the error texts of a body, and all that it says in one text."""
+    message = _clean(str(document.get("message") or ""))
+    texts = _bounded(texts_in(document.get("errors")) or [message])
+    return texts, " ".join((message, *texts))[:_MAX_TEXT]
+
+
+def not_about_rows(reply: Reply, everything: str, *, rows: int, nobody: bool) -> Reading | None:
+    """Return what a rejection that names no row means for its request, if it is about that.
+
+    `nobody`: it says that a customer does not exist.
+    """
+    if reply.status in _NOT_THE_ROWS and not nobody:
+        return Indeterminate(reply.describe(), reply.status)
+    if _RATE.search(everything):
+        return RateLimited()
+    # "devices must not have more than 5 items" is about a row, not about the batch
+    if rows > 1 and _TOO_LARGE.search(everything) and named_field(everything) is None:
+        return TooLarge(reply.status)
+    return None
 
 
 def matches(
@@ -166,29 +202,23 @@ def is_unknown(text: str) -> bool:
 def _rejection(
     reply: Reply, document: dict[str, Any], sent: Rows, rows: Sequence[int], verb: Verb
 ) -> Reading:
-    message = _clean(str(document.get("message") or ""))
     errors = document.get("errors")
-    texts = _bounded(texts_in(errors) or [message])
+    texts, everything = told(document)
     by_id = _by_id(errors, sent)
     named = attribute(texts, sent) | (by_id or {})
     unclear = bool(named) or by_id is None
-    positions = {} if unclear else _of_several(positions_in(errors), len(sent))
-    everything = " ".join((message, *texts))[:_MAX_TEXT]
+    positions = {} if unclear else of_several(positions_in(errors), len(sent))
     field = named_field(everything)
     if not named and not positions:
         nobody = is_unknown(everything) and "customer" in everything.casefold()
-        if reply.status in _NOT_THE_ROWS and not nobody:
-            return Indeterminate(reply.describe(), reply.status)
-        if _RATE.search(everything):
-            return RateLimited()
-        # "devices must not have more than 5 items" is about a row, not about the batch
-        if len(sent) > 1 and _TOO_LARGE.search(everything) and field is None:
-            return TooLarge(reply.status)
+        request = not_about_rows(reply, everything, rows=len(sent), nobody=nobody)
+        if request is not None:
+            return request
         about_it = field is not None or is_taken(everything) or (verb == "update" and nobody)
         about_it = about_it and not is_about_the_account(everything)
         if len(sent) == 1 and about_it:
             named = {0: "; ".join(texts)}
-    count = _COUNT.search(message)
+    count = _COUNT.search(_clean(str(document.get("message") or "")))
     failed = len(named or positions)
     return Rejected(
         {rows[at]: _reason(text, verb, reply.status) for at, text in named.items()},
@@ -212,7 +242,7 @@ def _by_id(errors: Any, sent: Rows) -> dict[int, str] | None:
     return {places[key]: "; ".join(texts_in(errors[key])) for key in known if key in errors}
 
 
-def _of_several(positions: dict[int, str], rows: int) -> dict[int, str]:
+def of_several(positions: dict[int, str], rows: int) -> dict[int, str]:
     """Positions, unless some of them cannot be: then they are something else, such as lengths."""
     return positions if all(position <= rows for position in positions) else {}
 

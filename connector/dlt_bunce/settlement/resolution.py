@@ -55,7 +55,8 @@ class Resolution:
     the customer who has the email of a row that is called taken.
 
     With `hold`, rows that are called taken and that no look-up shows are left in `held`, to be
-    looked up later. `stop` says why the load has to end, if it has to.
+    looked up later. With `must_be_shown`, a row that successes pass over while they show others is
+    rejected. `stop` says why the load has to end, if it has to.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Resolution:
         linked: Iterable[int] = (),
         probe: bool = False,
         hold: bool = False,
+        must_be_shown: bool = False,
         link: bool = False,
     ) -> None:
         self._rows = range(count)
@@ -89,6 +91,7 @@ class Resolution:
         self._taken_before = list(taken)
         self._probe = probe
         self._hold = hold
+        self._must_be_shown = must_be_shown
         self._link = link
         self._is_current = False
         self.held: set[int] = set()
@@ -170,6 +173,11 @@ class Resolution:
             return (yield from self._divide(again))
         if not item.silent:
             return [again]
+        if self._must_be_shown and self._capabilities.echoes_rows:
+            if item.attempt == 2:
+                return [again]
+            self._states.reject(item.rows, "unconfirmed")
+            return []
         # where no customer is ever shown, a success is all that such an API says of an update
         if item.attempt == 2 and (item.verb == "create" or self._capabilities.echoes_rows):
             return [again]

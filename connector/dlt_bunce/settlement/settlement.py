@@ -8,7 +8,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from dlt_bunce.api.batch import Row, Rows
+from dlt_bunce.api.batch import Row, Rows, ValueRows
 from dlt_bunce.api.reply import Reply
 from dlt_bunce.api.throttle import Learner
 from dlt_bunce.errors import AccountRefusedError, BunceError, CredentialsError, UnavailableError
@@ -17,6 +17,7 @@ from dlt_bunce.model import Verb
 from dlt_bunce.settlement import replies
 from dlt_bunce.settlement.capabilities import ApiCapabilities
 from dlt_bunce.settlement.comparison import compare
+from dlt_bunce.settlement.deliverables import CUSTOMERS, Deliverable
 from dlt_bunce.settlement.messages import (
     Accepted,
     Answer,
@@ -41,17 +42,12 @@ from dlt_bunce.settlement.row_result import RowResult
 __all__ = ["Api", "ApiCapabilities", "RowResult", "Settlement"]
 
 _MAX_SHOWN = 200
-_NOBODY = b'{"customers":[]}'
-_MESSAGES = {
-    "email_not_updated": "Bunce has kept the email it had",
-    "unconfirmed": "Bunce gives no reason and does not show the customer",
-}
 _KEPT = "Run again later: settled rows are not sent again, the others are kept."
 _NO_REASONS: Mapping[int, Reason] = MappingProxyType({})
 
 
 class Api(Protocol):
-    """What a settlement needs of the wire."""
+    """What a settlement needs of the wire, for one deliverable."""
 
     def send(
         self, verb: Verb, body: bytes, stopped: Callable[[], bool], *, rows: int, attempt: int
@@ -81,7 +77,7 @@ class Settlement:
 
     def __init__(
         self,
-        rows: Rows,
+        rows: Rows | ValueRows,
         api: Api,
         capabilities: ApiCapabilities,
         learner: Learner,
@@ -95,12 +91,14 @@ class Settlement:
         link: bool = False,
         control: Row | None = None,
         stopped: Callable[[], bool] = lambda: False,
+        deliverable: Deliverable = CUSTOMERS,
     ) -> None:
         self._rows = rows
         self._api = api
         self._capabilities = capabilities
         self._learner = learner
         self._stopped = stopped
+        self._deliverable = deliverable
         self._resolver = BatchResolver(
             len(rows),
             verb,
@@ -112,6 +110,7 @@ class Settlement:
             linked=rows.linked,
             probe=probe,
             hold=hold,
+            must_be_shown=deliverable.must_be_shown,
             link=link,
         )
         self._control = control
@@ -160,7 +159,7 @@ class Settlement:
         if self._resolver.calls >= self._resolver.max_calls:
             # smaller batches need fewer calls where nothing tells which row arrived
             self._learner.took_many_calls(len(self._rows))
-        return [_explained(result) for result in self._resolver.results]
+        return [self._explained(result) for result in self._resolver.results]
 
     def _answer(self, step: Step) -> Answer | None:
         """Return the answer to a step; None when nothing was carried out and it is time to stop."""
@@ -175,11 +174,17 @@ class Settlement:
                 return Resumed(self._api.pause(self._last, step.tries))
             case Ping():
                 reply = self._api.send(
-                    step.verb, _NOBODY, self._stopped, rows=0, attempt=self._tries + 1
+                    step.verb,
+                    self._deliverable.nothing,
+                    self._stopped,
+                    rows=0,
+                    attempt=self._tries + 1,
                 )
                 return None if reply is None else Resumed(replies.gets_through(reply))
 
     def _look_up(self, step: Lookup) -> LookupResult:
+        if isinstance(self._rows, ValueRows):
+            return LookupResult(None)
         control = [] if self._control is None else [self._control.customer_id]
         ids = [self._rows[i].customer_id for i in step.rows]
         found = self._api.find([*ids, *control])
@@ -191,7 +196,7 @@ class Settlement:
         )
 
     def _find_holders(self, step: FindHolders) -> Holders:
-        rows = {i: self._rows[i] for i in step.rows}
+        rows = {i: row for i in step.rows if isinstance(row := self._rows[i], Row)}
         found = self._api.find_by_email([row.email for row in rows.values()])
         return replies.holders(rows, found)
 
@@ -212,7 +217,7 @@ class Settlement:
             if reply is None:
                 return None
             self._last = reply
-            read = replies.read(reply, sent, step.rows, step.verb)
+            read = self._deliverable.read(reply, sent, step.rows, step.verb)
             if isinstance(read, replies.Unauthorized):
                 raise CredentialsError(
                     f"Bunce did not accept the API key (HTTP {reply.status}).",
@@ -233,7 +238,7 @@ class Settlement:
                 self._learner.too_large(rows)
             case Accepted():
                 self._learner.answered(rows, reply.seconds)
-                if step.verb == "create" and read.matches:
+                if step.verb == "create" and read.matches and isinstance(self._rows, Rows):
                     self.created = started, self._rows[max(read.matches)]
             case Rejected() if self._capabilities.creates_rest and step.verb == "create":
                 # it took what a success takes
@@ -254,18 +259,19 @@ class Settlement:
     def _fault(self, stop: Stop) -> BunceError:
         match stop.why:
             case "account":
+                noun = self._deliverable.noun
                 refused = AccountRefusedError(
-                    "Bunce rejects every customer, for a reason that concerns none of them (HTTP "
+                    f"Bunce rejects every {noun}, for a reason that concerns none of them (HTTP "
                     f'{stop.status}): "{stop.words[:_MAX_SHOWN]}"',
                     remedy="Settle this with Bunce, then run again: nothing is lost, and no "
-                    "customer stays rejected for it.",
+                    f"{noun} stays rejected for it.",
                 )
                 refused.words = stop.words
                 return refused
             case "blocked":
                 return CredentialsError(
-                    f"Every request with customers is turned away (HTTP {stop.status}), by Bunce "
-                    "or by something in front of it, such as a firewall.",
+                    f"Every request with {self._deliverable.noun}s is turned away (HTTP "
+                    f"{stop.status}), by Bunce or by something in front of it, such as a firewall.",
                     remedy="Check that the API key may write and that this machine may send to "
                     "Bunce; then run again, nothing is lost.",
                 )
@@ -273,13 +279,10 @@ class Settlement:
             f"A batch could not be delivered: {self._last.describe()}.", remedy=_KEPT
         )
 
-
-def _explained(result: RowResult) -> RowResult:
-    """Add the field that its message is about to a result that makes a dead letter."""
-    if result.code is None:
-        return result
-    text = _MESSAGES.get(result.code, result.message)
-    name = replies.named_field(text)
-    if result.code in {"email_taken", "email_not_updated"}:
-        name = "email"
-    return replace(result, field=name, message=text)
+    def _explained(self, result: RowResult) -> RowResult:
+        """Add the field that its message is about to a result that makes a dead letter."""
+        if result.code is None:
+            return result
+        deliverable = self._deliverable
+        text = deliverable.messages.get(result.code, result.message)
+        return replace(result, field=deliverable.field_of(result.code, text), message=text)

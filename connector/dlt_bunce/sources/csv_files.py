@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
 from dlt_bunce.errors import SourceError
-from dlt_bunce.records.cells import unmarked
+from dlt_bunce.records.cells import MAX_ROW_BYTES, unmarked
 from dlt_bunce.sources.csv_header import Header, header
 from dlt_bunce.sources.csv_rows import Damage
 from dlt_bunce.sources.encodings import Utf8
@@ -20,8 +20,6 @@ from dlt_bunce.sources.unreadable_lines import Part, with_lines
 
 HEAD_BYTES = 65_536
 """The header must lie within this many bytes."""
-MAX_ROW_BYTES = 4_194_304
-"""Bytes read at a time; no row may be longer."""
 _ESCAPED = re.compile(rb'(?:^|[\n,;\t|])"[^"\n]*\\"[^"\r\n,;\t|]')
 """A quoted cell whose first inner quotation mark is escaped by a backslash."""
 _WRONG_DIALECT = (

@@ -42,9 +42,9 @@ class Damage:
         recovered.
         """
         self._ragged.append(row.number - len(self._ragged))
-        first, *rest = row.text.splitlines()
+        first, *rest = re.split(r"\r\n|\r|\n", row.text)
         rows = self._rows("\n".join(rest)) if first.count('"') % 2 else []
-        complete = [cells for cells in rows if len(cells) == len(self.columns)]
+        complete = [cells for cells in rows if self._is_complete(cells)]
         if not complete:
             reason = f"it has {row.actual_columns} cells, but the header has {row.expected_columns}"
             self._add(row.number, reason, row.text)
@@ -52,10 +52,13 @@ class Damage:
         self._add(row.number, NOT_CLOSED, first)
         self.recovered += complete
         for cells in rows:
-            if cells not in complete:
-                reason = f"it has {len(cells)} cells, but the header has {len(self.columns)}"
-                self._add(row.number, reason, self._text(cells))
+            if not self._is_complete(cells):
+                self._add(row.number, "a row before it is not closed", self._text(cells))
         return "skip"
+
+    def _is_complete(self, cells: Sequence[str]) -> bool:
+        is_text = not re.search(MARK_PATTERN, "".join(cells))
+        return is_text and len(cells) == len(self.columns)
 
     def take(self) -> tuple[list[Line], Any]:
         """Return the damaged lines and the recovered rows since the last call."""
@@ -72,15 +75,18 @@ class Damage:
         """Return a batch without rows that contain other rows or bytes that are not text."""
         damaged: dict[int, str] = {}
         if quoted and 4 <= len(self.columns) <= _MAX_REPEATED:
-            cell = f"[^\\n{re.escape(self.separator)}]*"
-            a_row = f"\\n(?:{cell}{re.escape(self.separator)}){{{len(self.columns) - 1}}}"
-            for number in _matching(batch, a_row):
-                if any(
-                    "@" in (cell or "") for cell in batch.slice(number, 1).to_pylist()[0].values()
-                ):
+            separator = f"\\x{{{ord(self.separator):x}}}"
+            a_row = f"\\n(?:[^\\n{separator}]*{separator}){{{len(self.columns) - 1}}}"
+            # what follows a closing mark is text, up to the mark that would really close the cell
+            half_a_row = f'(?s)\\n.*{separator}.*"\\z'
+            # few columns have line breaks, which are quick to find
+            broken = [c for c in batch.columns if pc.any(pc.match_substring(c, "\n")).as_py()]
+            for number in _matching(broken, f"{a_row}|{half_a_row}"):
+                cells = [cell or "" for cell in batch.slice(number, 1).to_pylist()[0].values()]
+                if any("\n" in cell and ("@" in cell or cell.count('"') % 2) for cell in cells):
                     damaged[number] = NOT_CLOSED
         if marked:
-            damaged |= dict.fromkeys(_matching(batch, MARK_PATTERN), NOT_TEXT)
+            damaged |= dict.fromkeys(_matching(batch.columns, MARK_PATTERN), NOT_TEXT)
         first, self._good = self._good, self._good + batch.num_rows
         if not damaged:
             return batch
@@ -111,8 +117,8 @@ class Damage:
         return out.getvalue()
 
 
-def _matching(batch: Any, pattern: str) -> list[int]:
+def _matching(columns: Sequence[Any], pattern: str) -> list[int]:
     """Return the numbers of the rows in which any cell matches a pattern."""
-    masks = [pc.fill_null(pc.match_substring_regex(c, pattern), False) for c in batch.columns]
-    found: list[int] = pc.indices_nonzero(reduce(pc.or_, masks)).to_pylist()
+    masks = [pc.fill_null(pc.match_substring_regex(c, pattern), False) for c in columns]
+    found: list[int] = pc.indices_nonzero(reduce(pc.or_, masks)).to_pylist() if masks else []
     return found

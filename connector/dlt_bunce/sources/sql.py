@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,9 @@ from dlt_bunce.sources.resources import ROWS, TABLE, check_column, resource, res
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
+
+_EXTRAS = {"mariadb": "mysql", "mysql": "mysql", "postgres": "postgres", "postgresql": "postgres"}
+"""Scheme to the extra with its driver; others need one that the user chooses."""
 
 
 def from_sql(
@@ -34,6 +38,7 @@ def from_sql(
     restrict the rows that any run reads. Values without an Arrow type become text, as Python or the
     database writes them. Raises SourceError if neither or both of `table` and `query` are given.
     """
+    _refuse_without_driver(url)
     import sqlalchemy as sa
 
     selection = Query(table, query)
@@ -175,6 +180,16 @@ def _statement(query: str, ranges: Sequence[Range]) -> sa.Executable:
     inner = statement.columns().subquery("q")
     conditions = [chosen.clause(sa.column(chosen.column)) for chosen in ranges]
     return sa.select(sa.literal_column("*")).select_from(inner).where(*conditions)
+
+
+def _refuse_without_driver(url: str) -> None:
+    """Raise SourceError that names the extra of a database if SQLAlchemy is not installed."""
+    if find_spec("sqlalchemy") is None:
+        scheme = re.split("[+:]", url, maxsplit=1)[0]
+        raise SourceError(
+            f"The packages to read {scheme}:// are not installed.",
+            remedy=f"Install them with: pip install 'dlt-bunce[{_EXTRAS.get(scheme, 'sql')}]'",
+        )
 
 
 def with_driver(url: str) -> str:

@@ -26,6 +26,7 @@ class Account:
     email_key: bytes
     batch_size: int | None
     concurrency: int | None
+    value_batch_size: int | None = None
 
 
 def open_account(
@@ -111,9 +112,15 @@ def remember_pace(db: Database, name: str, *, batch_size: int, concurrency: int)
     )
 
 
+def remember_value_batch_size(db: Database, name: str, size: int) -> None:
+    """Store the number of values in a request that worked, for the next run to start with."""
+    db.execute("UPDATE bunce_accounts SET value_batch_size = $1 WHERE account = $2", (size, name))
+
+
 def _account(row: Mapping[str, Any]) -> Account:
     key = bytes.fromhex(row["email_key"])
-    return Account(row["account"], key, row["batch_size"], row["concurrency"])
+    sizes = row["batch_size"], row["concurrency"], row["value_batch_size"]
+    return Account(row["account"], key, *sizes)
 
 
 def _check_key_and_host(row: Mapping[str, Any], api_key: str, host: str | None) -> None:

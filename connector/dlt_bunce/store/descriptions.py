@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from dlt_bunce.model import FATE_MEANINGS
-from dlt_bunce.store.migrations import FATE_COLUMNS
+from dlt_bunce.model import FATE_MEANINGS, VALUE_FATE_MEANINGS
+from dlt_bunce.store.migrations import FATE_COLUMNS, VALUE_FATE_COLUMNS
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,11 @@ _RUN_ID = "dlt's load id; `replay-…` for a replay, `attempt-…` if the run fa
 _PIPELINE = "name of the dlt pipeline"
 _FATES: dict[str, str] = {
     fate: f"rows: {meaning}" for fate, meaning in FATE_MEANINGS.items() if fate in FATE_COLUMNS
+}
+_VALUE_FATES: dict[str, str] = {
+    fate: f"values: {meaning}"
+    for fate, meaning in VALUE_FATE_MEANINGS.items()
+    if fate in VALUE_FATE_COLUMNS
 }
 
 TABLES: Mapping[str, TableDescription] = MappingProxyType(
@@ -43,6 +48,7 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "batch_size": "batch size that worked best, in customers",
                 "created_at": "time of the first load",
                 "concurrency": "number of batches in flight that worked best",
+                "value_batch_size": "number of attribute values in a request that worked best",
             },
         ),
         "bunce_customers": TableDescription(
@@ -73,6 +79,38 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "1970",
                 "run_number": "number of the run in which Bunce accepted it, in the order of runs",
                 "listed": "1 if only `adopt` has found the customer, and no load has read it yet",
+                "packed_values": "eight bytes for each attribute or segment, by its slot: a digest "
+                "of the value that was sent last, and whether Bunce took it",
+                "values_digest": "digest of all values of the row, once all of them are written",
+            },
+        ),
+        "bunce_targets": TableDescription(
+            "One row per attribute and segment that columns feed.",
+            {
+                "account": _ACCOUNT,
+                "kind": "`attributes` or `segments`",
+                "id": "its id in Bunce",
+                "slot": "its place in `packed_values` of `bunce_customers`",
+                "name": "its name in Bunce",
+                "data_type": "the attribute's type in Bunce; `boolean` for a segment",
+            },
+        ),
+        "bunce_rejected_values": TableDescription(
+            "One row per attribute value or segment member that is rejected now. It goes once the "
+            "value is accepted, or blank. It contains no value.",
+            {
+                "account": _ACCOUNT,
+                "customer_id": "the customer's id, as sent",
+                "slot": "slot of the attribute or segment in `bunce_targets`",
+                "name": "name of the attribute or segment",
+                "column_name": "source column",
+                "code": "reject code of values",
+                "message": "what is wrong: for a value that Bunce refused, in Bunce's words",
+                "http_status": "HTTP status of Bunce's response",
+                "first_seen_at": "when it was first rejected",
+                "last_seen_at": "when it was last rejected",
+                "run_id": _RUN_ID,
+                "pipeline_name": _PIPELINE,
             },
         ),
         "bunce_links": TableDescription(
@@ -159,6 +197,8 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "expected": "rows to load by table, as JSON, where the files say how many",
                 "started_at": "time of the first job, or of a run that failed before it",
                 "ended_at": "when the run completed, failed, or was stopped",
+                "value_fates": "attribute values and segment members by kind and fate, as JSON; "
+                "null without any",
             },
         ),
         "bunce_run_chunks": TableDescription(
@@ -171,6 +211,17 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "read": "rows read",
                 **_FATES,
                 "warnings": "rows by warning code, as JSON",
+            },
+        ),
+        "bunce_run_values": TableDescription(
+            "The counts of attribute values and segment members of a run by chunk of a load file.",
+            {
+                "run_id": _RUN_ID,
+                "job": "load file",
+                "kind": "`attributes` or `segments`",
+                "chunk": "chunk of that file",
+                "read": "values read, blank ones included",
+                **_VALUE_FATES,
             },
         ),
         "bunce_sendings": TableDescription(
@@ -209,6 +260,19 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "account": _ACCOUNT,
                 "next_cursor": "cursor of the next page of Bunce's customers",
                 "listed": "customers listed so far",
+            },
+        ),
+        "bunce_probes": TableDescription(
+            "What the last `dlt-bunce probe` of each account found. It contains no value of a "
+            "customer.",
+            {
+                "account": _ACCOUNT,
+                "host": "host that was probed; at another host nothing of it is used",
+                "probed_at": "when the probe ended",
+                "answers": "answer to each question, as JSON",
+                "figures": "numbers that loads start from, as JSON",
+                "report": "the whole report, as JSON",
+                "contradicted": "what a load has found to be otherwise since, as JSON",
             },
         ),
         "bunce_shard_plans": TableDescription(

@@ -19,7 +19,7 @@ _LETTERS = pa.schema(
     ]
 )
 _COLUMNS = ", ".join(f"d.{name} AS {name}" for name in _LETTERS.names)
-PERSONAL = ("bunce_customers", "bunce_dead_letters", "bunce_links")
+PERSONAL = ("bunce_customers", "bunce_dead_letters", "bunce_links", "bunce_rejected_values")
 """The tables that contain a customer's id or row."""
 
 _LIVE = f"""
@@ -30,6 +30,10 @@ _LETTERS_OF = """
 DELETE FROM bunce_dead_letters WHERE account = $1 AND (
   customer_id IN (SELECT customer_id FROM bunce_erased)
   OR id IN (SELECT id FROM bunce_erased_letters)) RETURNING id
+"""
+_VALUES_OF = """
+DELETE FROM bunce_rejected_values WHERE account = $1
+  AND customer_id IN (SELECT customer_id FROM bunce_erased)
 """
 _LINKS_OF = """
 DELETE FROM bunce_links WHERE account = $1 AND (
@@ -124,6 +128,7 @@ def erase(db: Database, account: str, ids: Sequence[str], letters: Sequence[str]
         refuse_while_sending(db, account)
         db.execute(_LINKS_OF, (account,))
         dead_letters = len(db.rows(_LETTERS_OF, (account,)))
+        db.execute(_VALUES_OF, (account,))
         return Removed(len(db.rows(_CUSTOMERS_OF, (account,))), dead_letters)
 
 

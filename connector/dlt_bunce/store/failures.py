@@ -29,6 +29,7 @@ class Problem:
     """
 
     pipeline_name: str
+    source: str | None
     state: str
     since: str
     runs: int
@@ -51,6 +52,7 @@ def record(
     state: str,
     load_ids: Iterable[str],
     started_at: str,
+    source: str | None = None,
 ) -> None:
     """Close the runs that an error has ended, or write one if it came before the first job.
 
@@ -66,7 +68,16 @@ def record(
         ended = {run for run in ended if not _is_completed(db, run, pipeline_name)}
         ended = ended or {f"{ATTEMPT}{started_at}"}
         for run_id in sorted(ended):
-            runs.finish(db, run_id, pipeline_name, account, state, failure, started_at=started_at)
+            runs.finish(
+                db,
+                run_id,
+                pipeline_name,
+                account,
+                state,
+                failure,
+                started_at=started_at,
+                source=source,
+            )
 
 
 def _is_completed(db: Database, run_id: str, pipeline_name: str) -> bool:
@@ -120,6 +131,7 @@ def problems(db: Database, account: str) -> list[Problem]:
             why = {column: failed[0][column] for column in ("error_class", "error", "remedy")}
             problem = Problem(
                 name,
+                source=streak[0]["source"],
                 state=streak[0]["state"],
                 since=min(row["started_at"] for row in failed),
                 runs=len(failed),

@@ -12,10 +12,10 @@ from dlt_bunce.store.database import Database
 
 def columns_by_name(
     db: Database, account: str, pipeline_name: str, table_name: str
-) -> dict[str, str]:
+) -> dict[str, str | list[str]]:
     """Return what a table's last completed run mapped by column name alone.
 
-    The result maps each such field to its source column.
+    The result maps each such field to its source column, or to several.
     """
     rows = db.rows(
         "SELECT r.mapping AS mapping, r.by_name AS by_name FROM bunce_runs AS r "
@@ -30,13 +30,13 @@ def columns_by_name(
     return {field: mapping[field] for field in json.loads(rows[0]["by_name"])}
 
 
-def mapping_of(db: Database, run_id: str, pipeline_name: str) -> dict[str, str]:
+def mapping_of(db: Database, run_id: str, pipeline_name: str) -> dict[str, str | list[str]]:
     """Return the mapping that a run used; empty if the run is unknown."""
     rows = db.rows(
         "SELECT mapping FROM bunce_runs WHERE run_id = $1 AND pipeline_name = $2",
         (run_id, pipeline_name),
     )
-    mapping: dict[str, str] = json.loads((rows[0]["mapping"] if rows else None) or "{}")
+    mapping: dict[str, str | list[str]] = json.loads((rows[0]["mapping"] if rows else None) or "{}")
     return mapping
 
 

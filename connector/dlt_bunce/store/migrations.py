@@ -16,7 +16,9 @@ FATE_COLUMNS = (
     "superseded",
     "rejected",
 )
+VALUE_FATE_COLUMNS = ("written", "unchanged", "blank", "waiting", "superseded", "rejected")
 _FATES = ", ".join(f"{fate} BIGINT NOT NULL DEFAULT 0" for fate in FATE_COLUMNS)
+_VALUE_FATES = ", ".join(f"{fate} BIGINT NOT NULL DEFAULT 0" for fate in VALUE_FATE_COLUMNS)
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -273,5 +275,59 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """CREATE UNIQUE INDEX bunce_links_bunce ON bunce_links (account, bunce_id)
             WHERE status = 'linked'""",
         "ALTER TABLE bunce_runs ADD COLUMN linked BIGINT NOT NULL DEFAULT 0",
+    ),
+    (
+        # packed_values: eight bytes a slot of bunce_targets, the digest of the value that was sent
+        # last and what became of it; values_digest: of all values of the row, once all are written
+        "ALTER TABLE bunce_customers ADD COLUMN packed_values BYTEA",
+        "ALTER TABLE bunce_customers ADD COLUMN values_digest BYTEA",
+        # attributes and segments, each with its place in packed_values
+        """CREATE TABLE bunce_targets (
+            account TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            id TEXT NOT NULL,
+            slot BIGINT NOT NULL,
+            name TEXT NOT NULL,
+            data_type TEXT NOT NULL,
+            PRIMARY KEY (account, kind, id))""",
+        # what is rejected now: a row goes once its value is written, or blank
+        """CREATE TABLE bunce_rejected_values (
+            account TEXT NOT NULL,
+            customer_id TEXT NOT NULL,
+            slot BIGINT NOT NULL,
+            name TEXT NOT NULL,
+            column_name TEXT NOT NULL,
+            code TEXT NOT NULL,
+            message TEXT NOT NULL,
+            http_status BIGINT,
+            first_seen_at TEXT NOT NULL,
+            last_seen_at TEXT NOT NULL,
+            run_id TEXT NOT NULL,
+            pipeline_name TEXT NOT NULL,
+            PRIMARY KEY (account, customer_id, slot))""",
+        # like bunce_run_chunks, for the values of one kind
+        f"""CREATE TABLE bunce_run_values (
+            run_id TEXT NOT NULL,
+            job TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            chunk BIGINT NOT NULL,
+            read BIGINT NOT NULL,
+            {_VALUE_FATES},
+            PRIMARY KEY (run_id, job, kind, chunk))""",
+        # the number of values in a request that worked best
+        "ALTER TABLE bunce_accounts ADD COLUMN value_batch_size BIGINT",
+        # fates of values by kind, as JSON; null for a run without any
+        "ALTER TABLE bunce_runs ADD COLUMN value_fates TEXT",
+    ),
+    (
+        # what the last probe of an account found; contradicted: what a load found otherwise since
+        """CREATE TABLE bunce_probes (
+            account TEXT NOT NULL PRIMARY KEY,
+            host TEXT NOT NULL,
+            probed_at TEXT NOT NULL,
+            answers TEXT NOT NULL,
+            figures TEXT NOT NULL,
+            report TEXT NOT NULL,
+            contradicted TEXT)""",
     ),
 )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from dlt_bunce.model import FATES, Failure, RunSummary, Traffic
-from dlt_bunce.store import links
+from dlt_bunce.store import links, value_fates
 from dlt_bunce.store.database import Database, as_utc, utc_now
 from dlt_bunce.store.processes import is_gone, this_process
 from dlt_bunce.store.run_chunks import sum_chunks, warnings_of
@@ -32,7 +32,7 @@ PROCESS_ENDED = Failure(
 
 
 def begin(
-    db: Database, load_file: LoadFile, mapping: Mapping[str, str], by_name: Sequence[str] = ()
+    db: Database, load_file: LoadFile, mapping: Mapping[str, Any], by_name: Sequence[str] = ()
 ) -> LoadFile:
     """Write the run's row, or mark it as running again; return the load file with its run number.
 
@@ -129,11 +129,12 @@ def finish(
     *,
     started_at: str | None = None,
     ended_at: str | None = None,
+    source: str | None = None,
 ) -> dict[str, int]:
     """Sum the chunks into the run's row and close it; return the run's warnings (code to rows).
 
-    The row is written here if no job has written it. Times are those of `utc_now`, and now by
-    default.
+    The row is written here, with its `source`, if no job has written it. Times are those of
+    `utc_now`, and now by default.
     """
     totals = sum_chunks(db, run_id)
     codes = db.rows(
@@ -143,17 +144,19 @@ def finish(
     )
     now = utc_now()
     db.execute(
-        "INSERT INTO bunce_runs (run_id, pipeline_name, account, state, started_at, number) "
-        "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (run_id, pipeline_name) DO NOTHING",
-        (run_id, pipeline_name, account, state, started_at or now, latest_number(db) + 1),
+        "INSERT INTO bunce_runs (run_id, pipeline_name, account, state, started_at, number, "
+        "source) VALUES ($1, $2, $3, $4, $5, $6, $7) "
+        "ON CONFLICT (run_id, pipeline_name) DO NOTHING",
+        (run_id, pipeline_name, account, state, started_at or now, latest_number(db) + 1, source),
     )
     totals["linked"] = links.count(db, account, run_id=run_id)
     names = ("read", *FATES, "linked")
-    sets = ", ".join(f"{name} = ${i + 10}" for i, name in enumerate(names))
+    sets = ", ".join(f"{name} = ${i + 11}" for i, name in enumerate(names))
+    values = value_fates.totals(db, "WHERE run_id = $1", (run_id,))
     warnings = warnings_of(db, run_id, totals)
     db.execute(
         f"UPDATE bunce_runs SET state = $1, ended_at = $2, reject_codes = $3, warnings = $4, "  # noqa: S608
-        f"error_class = $7, error = $8, remedy = $9, {sets} "
+        f"error_class = $7, error = $8, remedy = $9, value_fates = $10, {sets} "
         "WHERE run_id = $5 AND pipeline_name = $6",
         (
             state,
@@ -163,6 +166,7 @@ def finish(
             run_id,
             pipeline_name,
             *((failure.error_class, failure.error, failure.remedy) if failure else (None,) * 3),
+            json.dumps(values) if values else None,
             *(totals[name] for name in names),
         ),
     )
@@ -233,5 +237,6 @@ def _summary(row: dict[str, Any]) -> RunSummary:
         seconds=seconds.total_seconds(),
         reject_codes=json.loads(row["reject_codes"] or "{}"),
         warnings=json.loads(row["warnings"] or "{}"),
+        **json.loads(row["value_fates"] or "{}"),
         **{fate: row[fate] for fate in FATES},
     )

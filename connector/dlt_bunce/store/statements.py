@@ -133,7 +133,7 @@ INSERT INTO bunce_leases AS l (claim_batch, lease_until) VALUES ($1, $2)
 ON CONFLICT (claim_batch) DO UPDATE SET lease_until = excluded.lease_until
 """
 
-# Store what Bunce has accepted, and release the claims.
+# Store what Bunce has accepted, and release the claims. A customer who is created has no values.
 ACCEPT = """
 INSERT INTO bunce_customers AS c
   (account, customer_id, fingerprint, version, confirmation, email_digest, delivered_at, fate,
@@ -151,6 +151,8 @@ ON CONFLICT (account, customer_id) DO UPDATE SET
   fate = excluded.fate,
   job = excluded.job,
   chunk = excluded.chunk,
+  packed_values = CASE WHEN excluded.fate = 'created' THEN NULL ELSE c.packed_values END,
+  values_digest = CASE WHEN excluded.fate = 'created' THEN NULL ELSE c.values_digest END,
   claim_fingerprint = NULL,
   claim_batch = NULL,
   claim_row = NULL,

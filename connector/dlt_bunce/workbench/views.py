@@ -216,7 +216,7 @@ class Views:
     async def find(self, request: Request) -> Response:
         """Find dead letters by their own id or their customer's, which stays out of the URL."""
         form = await self._form(request)
-        text = str(form.get("id", "")).strip()
+        text = str(form.get("wanted", "")).strip()
 
         def build() -> Response:
             with self.store.read() as db:

@@ -13,7 +13,7 @@ from dlt_bunce.cli import options, output
 from dlt_bunce.cli.dead_letters.filters import filters, pages_of, store_of
 from dlt_bunce.cli.failures import reported
 from dlt_bunce.cli.printable import echo
-from dlt_bunce.records.mapping import VERSION
+from dlt_bunce.records.instructions import options as mapping_options
 
 if TYPE_CHECKING:
     from dlt_bunce.cli.dead_letters.spreadsheet import Spreadsheet
@@ -106,8 +106,7 @@ def export(
 def _load(file: Path, written: Spreadsheet, store_url: str | None, account: str | None) -> str:
     """Return the command that loads the corrected file."""
     words = ["dlt-bunce", "load", str(file)]
-    for name, column in written.mapping.items():
-        words += ["--version-column", column] if name == VERSION else ["--map", f"{name}={column}"]
+    words += mapping_options(written.mapping)
     words += ["--account", account] if account else []
     # a URL with a password must not end up in a shell's history
     words += ["--store-url", store_url] if store_url and not urlsplit(store_url).password else []

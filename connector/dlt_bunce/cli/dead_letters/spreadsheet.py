@@ -6,9 +6,9 @@ import codecs
 import contextlib
 import json
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,18 +16,17 @@ import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
 from dlt_bunce.errors import MappingError
-from dlt_bunce.records.cells import LETTER_ID, PREFIX, marked, texts_of
+from dlt_bunce.records.cells import LETTER_ID, MAX_ROW_BYTES, PREFIX, marked, texts_of
 from dlt_bunce.records.mapping import VERSION, resolve_mapping
-from dlt_bunce.records.schema import FIELDS
+from dlt_bunce.records.schema import FIELDS, ColumnNames, listed, names_of
 from dlt_bunce.reject_codes import REJECT_CODES
-from dlt_bunce.sources.csv_files import MAX_ROW_BYTES
 
 _FRONT = [LETTER_ID, *(PREFIX + name for name in ("code", "field", "message", "remedy"))]
 _ROWS = 1_000
 _Run = tuple[str, str]
 
-Mappings = Callable[[str, str], Mapping[str, str]]
-"""Return the mapping (field or "version" to column) of a run, by run id and pipeline name."""
+Mappings = Callable[[str, str], Mapping[str, ColumnNames]]
+"""Return the mapping (field or "version" to columns) of a run, by run id and pipeline name."""
 
 
 @dataclass
@@ -43,7 +42,7 @@ class Spreadsheet:
     letters: int = 0
     without_row: int = 0
     too_long: int = 0
-    mapping: dict[str, str] = field(default_factory=dict)
+    mapping: dict[str, ColumnNames] = field(default_factory=dict)
     renamed: bool = False
 
 
@@ -57,7 +56,7 @@ def writing(
     of those are known, the dead letters are buffered in a temporary file.
     """
     with tempfile.TemporaryFile("w+", encoding="utf-8", dir=file.parent) as waiting:
-        runs: dict[_Run, dict[str, str]] = {}
+        runs: dict[_Run, dict[str, ColumnNames]] = {}
         columns: dict[_Run, dict[str, None]] = {}
 
         def put(page: list[dict[str, Any]]) -> None:
@@ -68,7 +67,8 @@ def writing(
                 run = letter["run_id"], letter["pipeline_name"]
                 if run not in runs:
                     runs[run], columns[run] = dict(mapping_of(*run)), {}
-                cells = texts_of(letter["source_row"], letter["code"], _fields(runs[run]))
+                fields = {column: names[0] for column, names in _fields(runs[run]).items()}
+                cells = texts_of(letter["source_row"], letter["code"], fields)
                 about = _about(letter)
                 if _bytes_of([*about, *cells.values()]) > MAX_ROW_BYTES:
                     written.too_long += 1
@@ -81,11 +81,13 @@ def writing(
         agreed = _agreed(runs.values())
         written.renamed = agreed is None
         names = {
-            run: {c: c if agreed is not None else _own_name(c, runs[run]) for c in found}
+            run: {c: [c] if agreed is not None else _own_names(c, runs[run]) for c in found}
             for run, found in columns.items()
         }
-        shown = list(dict.fromkeys(name for own in names.values() for name in own.values()))
-        written.mapping = _explicit(shown, agreed or {}) | _version(runs.values(), shown)
+        own = (name for names_of_run in names.values() for name in names_of_run.values())
+        shown = list(dict.fromkeys(chain.from_iterable(own)))
+        mapping = _numbered(runs.values()) if agreed is None else agreed
+        written.mapping = _explicit(shown, mapping) | _version(runs.values(), shown)
         waiting.seek(0)
         _write(file, shown, _rows(waiting, names), separator)
 
@@ -102,12 +104,12 @@ def _bytes_of(cells: Iterable[str | None]) -> int:
 
 
 def _rows(
-    waiting: IO[str], names: Mapping[_Run, Mapping[str, str]]
+    waiting: IO[str], names: Mapping[_Run, Mapping[str, Sequence[str]]]
 ) -> Iterator[dict[str, str | None]]:
     for line in waiting:
         about, run, cells = json.loads(line)
         own = names[run[0], run[1]]
-        row = {own[column]: text for column, text in cells.items()}
+        row = {name: text for column, text in cells.items() for name in own[column]}
         yield row | dict(zip(_FRONT, about, strict=True))
 
 
@@ -126,42 +128,69 @@ def _write(
                 writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
 
 
-def _fields(mapping: Mapping[str, str]) -> dict[str, str]:
-    """Return column to field."""
-    return {column: name for name, column in mapping.items() if name != VERSION}
+def _fields(mapping: Mapping[str, ColumnNames]) -> dict[str, list[str]]:
+    """Return column to the fields that it feeds; the second column of a field feeds phone_no_2."""
+    fields: dict[str, list[str]] = {}
+    for name, given in mapping.items():
+        for number, column in enumerate(names_of(given) if name != VERSION else (), start=1):
+            fields.setdefault(column, []).append(_numbered_name(name, number))
+    return fields
 
 
-def _agreed(mappings: Iterable[Mapping[str, str]]) -> dict[str, str] | None:
-    """Return field to column, or None when runs disagree about a field or a column."""
-    agreed: dict[str, str] = {}
-    fields: dict[str, str] = {}
+def _numbered_name(name: str, number: int) -> str:
+    return name if number == 1 else f"{name}_{number}"
+
+
+def _numbered(mappings: Iterable[Mapping[str, ColumnNames]]) -> dict[str, ColumnNames]:
+    """Return the mapping of columns that are named after the fields that they feed."""
+    most: dict[str, int] = {}
     for mapping in mappings:
-        for column, name in _fields(mapping).items():
-            if agreed.setdefault(name, column) != column or fields.setdefault(column, name) != name:
+        for name, columns in mapping.items():
+            most[name] = max(most.get(name, 1), len(names_of(columns)))
+    most.pop(VERSION, None)
+    return {
+        name: listed([_numbered_name(name, number) for number in range(1, count + 1)])
+        for name, count in most.items()
+    }
+
+
+def _agreed(mappings: Iterable[Mapping[str, ColumnNames]]) -> dict[str, ColumnNames] | None:
+    """Return field to columns, or None when runs disagree about a field or a column."""
+    agreed: dict[str, ColumnNames] = {}
+    fields: dict[str, list[str]] = {}
+    for mapping in mappings:
+        for name, columns in mapping.items():
+            if name != VERSION and agreed.setdefault(name, columns) != columns:
+                return None
+        for column, names in _fields(mapping).items():
+            if fields.setdefault(column, names) != names:
                 return None
     return agreed
 
 
-def _own_name(column: str, mapping: Mapping[str, str]) -> str:
-    """Return the field that a column feeds, or a name that is no field's for any other column."""
-    name = _fields(mapping).get(column)
-    return name or (f"source_{column}" if column in FIELDS else column)
+def _own_names(column: str, mapping: Mapping[str, ColumnNames]) -> list[str]:
+    """Return the fields that a column feeds, or a name that is no field's for any other column."""
+    names = _fields(mapping).get(column)
+    return names or [f"source_{column}" if column in FIELDS else column]
 
 
-def _version(mappings: Iterable[Mapping[str, str]], columns: list[str]) -> dict[str, str]:
-    found = {mapping[VERSION] for mapping in mappings if VERSION in mapping}
+def _version(
+    mappings: Iterable[Mapping[str, ColumnNames]], columns: list[str]
+) -> dict[str, ColumnNames]:
+    found = {str(mapping[VERSION]) for mapping in mappings if VERSION in mapping}
     return {VERSION: found.pop()} if len(found) == 1 and found <= {*columns} else {}
 
 
-def _explicit(columns: list[str], mapping: Mapping[str, str]) -> dict[str, str]:
+def _explicit(columns: list[str], mapping: Mapping[str, ColumnNames]) -> dict[str, ColumnNames]:
     """Return the part of a mapping that `load` would not infer from the columns' names."""
-    present = {name: column for name, column in mapping.items() if column in columns}
+    found = {n: [c for c in names_of(given) if c in columns] for n, given in mapping.items()}
+    present = {name: listed(shown) for name, shown in found.items() if shown}
     # a field without a column had a default in its run
     defaults = {name: "" for name in FIELDS[1:] if name not in present}
     explicit = dict(present)
     for name in present:
         rest = {field: column for field, column in explicit.items() if field != name}
         with contextlib.suppress(MappingError):
-            if resolve_mapping(columns, config=rest, defaults=defaults).columns == present:
+            if resolve_mapping(columns, config=rest, defaults=defaults).recorded == present:
                 explicit = rest
     return explicit

@@ -1,0 +1,199 @@
+"""Attributes and segments of one emulated workspace, and the calls that write them."""
+
+from __future__ import annotations
+
+import re
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from dlt_bunce.emulator import replies
+from dlt_bunce.emulator.replies import Reply
+
+if TYPE_CHECKING:
+    from dlt_bunce.emulator.behavior import Behavior
+    from dlt_bunce.emulator.workspace import Workspace
+
+DATA_TYPES = ("text", "timestamp", "numeric")
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+
+
+class _Error(NamedTuple):
+    place: int
+    text: str
+    anonymous: str
+
+
+class Attributes:
+    """Attributes with their values by customer, and segments with their members."""
+
+    def __init__(self) -> None:
+        """Start without any."""
+        self._lock = threading.Lock()
+        self.attributes: list[dict[str, str]] = []
+        self.segments: list[dict[str, str]] = []
+        self._values: dict[str, dict[str, str]] = {}
+        self._members: dict[str, set[str]] = {}
+        self.values_received = 0
+        """Values and members received, those sent again included."""
+
+    def add(self, name: str, data_type: str) -> dict[str, str]:
+        """Create an attribute."""
+        attribute = {"id": str(uuid.uuid4()), "name": name, "data_type": data_type}
+        with self._lock:
+            self.attributes.append(attribute)
+        return attribute
+
+    def add_segment(self, name: str, kind: str = "manual") -> dict[str, str]:
+        """Create a segment of type `manual` or `automatic`."""
+        segment = {"id": str(uuid.uuid4()), "name": name, "type": kind}
+        with self._lock:
+            self.segments.append(segment)
+        return segment
+
+    def values_of(self, customer_id: str) -> dict[str, str]:
+        """Return the values of a customer by the attributes' names."""
+        names = {attribute["id"]: attribute["name"] for attribute in self.attributes}
+        with self._lock:
+            return {names[key]: v for key, v in self._values.get(customer_id, {}).items()}
+
+    def members_of(self, name: str) -> set[str]:
+        """Return the members of a segment, by its name."""
+        ids = [segment["id"] for segment in self.segments if segment["name"] == name]
+        with self._lock:
+            return {member for key in ids for member in self._members.get(key, ())}
+
+    def write(
+        self, rows: list[Any], behavior: Behavior, exists: Callable[[str], bool]
+    ) -> tuple[list[Any], list[_Error]]:
+        """Write values; return those written, and the errors of the others."""
+        types = {attribute["id"]: attribute["data_type"] for attribute in self.attributes}
+        written, errors = [], []
+        for place, row in enumerate(rows):
+            customer, key, value = (str(row.get(n)) for n in ("customer_id", "id", "value"))
+            error = _value_error(place, customer, value, types.get(key), behavior)
+            if error is None and not exists(customer):
+                if behavior.unknown_value_customer == "ignored":
+                    continue
+                if behavior.unknown_value_customer == "refused":
+                    text = f"Customer {customer} was not found"
+                    error = _Error(place, text, "A customer was not found")
+            if error is not None:
+                errors.append(error)
+            elif types[key] != "timestamp" or _TIMESTAMP.fullmatch(value):
+                written.append((customer, key, value, row))
+        with self._lock:
+            self.values_received += len(rows)
+            if errors and behavior.value_failure == "atomic":
+                return [], errors
+            for customer, key, value, _ in written:
+                self._values.setdefault(customer, {})[key] = value
+        return [row for *_, row in written], errors
+
+    def join(self, segment_id: str, ids: list[str]) -> None:
+        """Add members to a segment."""
+        with self._lock:
+            self.values_received += len(ids)
+            self._members.setdefault(segment_id, set()).update(ids)
+
+    def leave(self, segment_id: str, ids: list[str]) -> None:
+        """Remove members from a segment."""
+        with self._lock:
+            self.values_received += len(ids)
+            self._members.setdefault(segment_id, set()).difference_update(ids)
+
+
+def _value_error(
+    place: int, customer: str, value: str, data_type: str | None, behavior: Behavior
+) -> _Error | None:
+    if data_type is None:
+        return _Error(place, f"The attribute for {customer} is unknown", "An attribute is unknown")
+    refused = behavior.refused_value and value == behavior.refused_value
+    if refused or (data_type == "numeric" and not _NUMBER.fullmatch(value)):
+        text = f"The value for customer {customer} is invalid"
+        return _Error(place, text, "A value is invalid")
+    return None
+
+
+def listed(items: list[dict[str, str]], behavior: Behavior, query: Mapping[str, str]) -> Reply:
+    """Return a page of attributes, by cursor, or of segments, by page number."""
+    try:
+        size = min(int(query.get("per_page") or behavior.default_per_page), behavior.max_per_page)
+        start = int(query.get("cursor") or (int(query.get("page") or 1) - 1) * size)
+    except ValueError:
+        return replies.failure(behavior, 422, "per_page, page, or cursor is invalid")
+    more = len(items) > start + size
+    cursor = str(start + size) if more else None
+    meta = {"has_next_page": more, "next_page_cursor": cursor, "per_page": size}
+    return replies.success(behavior, "Retrieved", items[start : start + size], meta=meta)
+
+
+def create(workspace: Workspace, behavior: Behavior, payload: Any) -> Reply:
+    """Create an attribute."""
+    name = payload.get("name") if isinstance(payload, dict) else None
+    if not name or payload.get("data_type") not in DATA_TYPES:
+        return replies.failure(behavior, 422, "name and data_type are required")
+    made = workspace.attributes.add(str(name), payload["data_type"])
+    return replies.success(behavior, "Attribute created", made)
+
+
+def write(workspace: Workspace, behavior: Behavior, payload: Any) -> Reply:
+    """Write attribute values."""
+    rows = payload.get("attributes") if isinstance(payload, dict) else None
+    if not isinstance(rows, list) or not rows:
+        return replies.failure(behavior, 422, "attributes is required and must be present")
+    if behavior.max_values and len(rows) > behavior.max_values:
+        text = f"attributes must not have more than {behavior.max_values} items"
+        return replies.failure(behavior, 422, text)
+    if behavior.suspended:
+        return replies.failure(behavior, behavior.account_status, behavior.account_message)
+    if behavior.unknown_value_customer == "created":
+        _create_unknown(workspace, [str(row.get("customer_id")) for row in rows])
+    written, errors = workspace.attributes.write(rows, behavior, workspace.__contains__)
+    if errors:
+        body = {
+            "errors": _errors(behavior, errors),
+            "message": f"{len(errors)} out of {len(rows)} values failed",
+            "status": False,
+        }
+        return replies.plain(behavior.failure_status, body)
+    echo = {"saved": written, "sent": rows, "absent": None}[behavior.value_echo]
+    return replies.success(behavior, "Attributes saved", echo)
+
+
+def members(
+    workspace: Workspace, behavior: Behavior, segment_id: str, payload: Any, *, joins: bool
+) -> Reply:
+    """Add customers to a segment, creating those who do not exist, or remove some."""
+    found = [item for item in workspace.attributes.segments if item["id"] == segment_id]
+    rows = payload.get("customers") if isinstance(payload, dict) else None
+    if not found:
+        return replies.failure(behavior, 404, "Segment not found")
+    if found[0]["type"] != "manual":
+        return replies.failure(behavior, 422, "An automatic segment cannot be changed")
+    if not isinstance(rows, list) or not rows:
+        return replies.failure(behavior, 422, "customers is required and must be present")
+    if behavior.max_values and len(rows) > behavior.max_values:
+        text = f"customers must not have more than {behavior.max_values} items"
+        return replies.failure(behavior, 422, text)
+    if joins:
+        ids = [str(row.get("customer_id")) for row in rows]
+        _create_unknown(workspace, ids)
+        workspace.attributes.join(segment_id, ids)
+    else:
+        workspace.attributes.leave(segment_id, [str(row) for row in rows])
+    return replies.success(behavior, "Segment updated", None)
+
+
+def _create_unknown(workspace: Workspace, ids: list[str]) -> None:
+    workspace.seed({"customer_id": key} for key in dict.fromkeys(ids) if key not in workspace)
+
+
+def _errors(behavior: Behavior, errors: list[_Error]) -> Any:
+    if behavior.value_errors == "positions":
+        return {f"attributes.{error.place}.value": [error.anonymous] for error in errors}
+    if behavior.value_errors == "anonymous":
+        return [error.anonymous for error in errors]
+    return [error.text for error in (errors[:1] if behavior.value_errors == "first" else errors)]

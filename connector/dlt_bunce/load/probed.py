@@ -1,0 +1,101 @@
+"""What a load starts from: the last probe of the account. What loads have found outranks it."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime, timedelta, timezone
+from typing import Protocol
+
+from dlt_bunce.api.throttle import TARGET_S, BatchSize, Concurrency, Throttle
+from dlt_bunce.settlement.capabilities import ApiCapabilities, Counts
+from dlt_bunce.store.accounts import Account
+from dlt_bunce.store.probes import Probed
+
+MAX_AGE = timedelta(days=30)
+"""How long a probe counts: an API may change, and what is believed of it saves look-ups."""
+
+
+class Sizes(Protocol):
+    """The configured sizes and numbers of batches."""
+
+    batch_size: int
+    max_batch_size: int
+    concurrency: int
+    requests_per_minute: int
+
+    @property
+    def most_concurrency(self) -> int:
+        """Batches that may ever be in flight."""
+
+
+def age_of(probed: Probed, now: datetime | None = None) -> timedelta:
+    """Return how long ago a probe was."""
+    return (now or datetime.now(timezone.utc)) - datetime.fromisoformat(probed.probed_at)
+
+
+def in_force(probed: Probed | None, now: datetime | None = None) -> Probed | None:
+    """Return the probe, None if there is none or it is too old."""
+    return probed if probed is not None and age_of(probed, now) <= MAX_AGE else None
+
+
+def capabilities_from(probed: Probed | None) -> ApiCapabilities:
+    """Return what a load may take for known.
+
+    A count is still proven in each load; of the probe it takes how many failures may be named.
+    """
+    known = ApiCapabilities()
+    if probed is None:
+        return known
+    saves = probed.answers.get("failure_saves")
+    if saves == "not created" and "failure_saves" not in probed.contradicted:
+        known.partial_success = False
+    if "counts" in probed.contradicted or probed.answers.get("counts") == "contradicted":
+        known.counts_unreliable = True
+    elif probed.answers.get("counts") == "verified":
+        for sort, (named, rows) in probed.figures.get("counts", {}).items():
+            known.counts[sort] = Counts(checked=frozenset({(named, rows)}))
+    return known
+
+
+def batch_sizes(remembered: int | None, probed: Probed | None, config: Sizes) -> tuple[int, int]:
+    """Return the size of the first batch, and the largest to try.
+
+    `remembered` is the size that an earlier load has reached.
+    """
+    figures = {} if probed is None else probed.figures
+    largest, accepted = config.max_batch_size, figures.get("largest_batch")
+    if accepted is not None and "refused_batch" in figures:
+        largest = min(largest, max(remembered or 1, accepted))
+    if accepted is not None:
+        accepted = max(1, min(accepted, int(TARGET_S / max(figures["seconds_per_row"], 0.001))))
+    return min(largest, remembered or accepted or config.batch_size), largest
+
+
+def throttle_for(account: Account, probed: Probed | None, config: Sizes) -> Throttle:
+    """Return size and number of batches: as loads have learned, as probed, or as configured."""
+    return Throttle(
+        BatchSize(*batch_sizes(account.batch_size, probed, config)),
+        Concurrency(
+            account.concurrency or config.concurrency,
+            config.most_concurrency,
+            per_second=config.requests_per_minute / 60 or math.inf,
+        ),
+    )
+
+
+def lookup_ids(probed: Probed | None) -> int | None:
+    """Return how many ids a look-up takes, None if it is not known to take only few."""
+    return None if probed is None else probed.figures.get("lookup_ids")
+
+
+def contradictions(probed: Probed, known: ApiCapabilities) -> set[str]:
+    """Return the questions to which a load has found another answer than the probe.
+
+    `known` is what the load knew at its end.
+    """
+    answers, found = probed.answers, set()
+    if answers.get("counts") == "verified" and known.counts_unreliable:
+        found.add("counts")
+    if answers.get("failure_saves") == "not created" and known.partial_success is not False:
+        found.add("failure_saves")
+    return found - probed.contradicted

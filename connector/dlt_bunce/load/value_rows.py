@@ -1,0 +1,262 @@
+"""The values of one chunk: what they are, what the ledger has, and what must be sent."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from functools import cached_property
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dlt_bunce.load.chunks import Chunk
+from dlt_bunce.records.payload import json_text
+from dlt_bunce.records.source_columns import values_of
+from dlt_bunce.records.targets import Kind, Target, Targets, value_seed
+from dlt_bunce.records.value_digests import (
+    REJECTED,
+    WRITTEN,
+    packed_digests,
+    row_digests,
+    value_digests,
+)
+from dlt_bunce.records.values import Values, read_values
+from dlt_bunce.store import values
+
+# what a batch of values is made of; `verb` is the operation
+TO_SEND = pa.schema(
+    [
+        ("row", pa.int64()),
+        ("chunk", pa.int64()),
+        ("customer_id", pa.string()),
+        ("sent_id", pa.string()),
+        ("target_id", pa.string()),
+        ("slot", pa.int64()),
+        ("digest", pa.binary()),
+        ("verb", pa.string()),
+        ("payload", pa.string()),
+    ]
+)
+
+
+class ChunkValues:
+    """The values of all rows of a chunk, and its accepted rows as the ledger compares them."""
+
+    def __init__(self, chunk: Chunk, targets: Targets, key: bytes) -> None:
+        self.chunk, self.targets, self.key = chunk, targets, key
+        self.columns = [
+            read_values(values_of(chunk.table, target.column), target.data_type, targets.timezone)
+            for target in targets.items
+        ]
+        self._accepted = chunk.prepared.accepted
+
+    @property
+    def rows(self) -> int:
+        """Rows as read."""
+        return int(self.chunk.table.num_rows)
+
+    def read(self, kind: Kind) -> int:
+        """Return how many values of a kind there are, blank ones included."""
+        return self.rows * len(self.targets.of(kind))
+
+    @cached_property
+    def incoming(self) -> pa.Table:
+        """The accepted rows (INCOMING)."""
+        accepted = self._accepted.select(["row", "customer_id", "fingerprint", "version"])
+        digests = row_digests(self.columns, self.targets.seed(self.key))
+        if accepted.num_rows != self.rows:
+            digests = digests.take(accepted.column("row").combine_chunks())
+        return accepted.append_column("digest", digests).cast(values.INCOMING)
+
+    @cached_property
+    def states(self) -> pa.Array:
+        """What the rows themselves say of their values: `unchanged` until compared, `waiting` with
+        a row that cannot be sent, or `superseded`.
+        """
+        states = pa.repeat(pa.scalar("superseded"), self.rows)
+        for rows, state in (
+            (self._accepted.column("row"), "unchanged"),
+            (self.chunk.prepared.rejected.column("row"), "waiting"),
+        ):
+            if len(rows) == self.rows:
+                return pa.repeat(pa.scalar(state), self.rows)
+            mask = pc.is_in(pa.array(range(self.rows), pa.int64()), value_set=_flat(rows))
+            states = pc.if_else(mask, state, states)
+        return states
+
+    def counts(self, kind: Kind, changes: ChangedValues | None) -> dict[str, int]:
+        """Return the counts of a kind's values by fate; those to be sent have none yet.
+
+        Without `changes`, no value has changed.
+        """
+        counts: Counter[str] = Counter(read=self.read(kind))
+        states = self.states if changes is None else changes.states
+        is_simple = changes is None and bool(pc.all(pc.equal(states, "unchanged")).as_py())
+        for target, column in zip(self.targets.items, self.columns, strict=True):
+            if target.kind != kind:
+                continue
+            blank = pc.and_(pc.is_null(column.texts), pc.invert(column.invalid))
+            counts["blank"] += blank.true_count
+            if is_simple:
+                counts["unchanged"] += self.rows - blank.true_count
+                continue
+            present = states.filter(pc.invert(blank))
+            for found in present.value_counts().to_pylist():
+                if found["values"] != "open":
+                    counts[found["values"]] += found["counts"]
+            if changes is not None:
+                counts.update(changes.fates[target.slot])
+        return dict(counts)
+
+
+class ChangedValues:
+    """The rows of a chunk whose values may have to be sent (`rows`: as of values.changed).
+
+    `to_send` (TO_SEND) is what differs, `rejected` (values.REJECTED) is what cannot be sent,
+    `answered` (values.ANSWERED) is not rejected, or no more. `left` has, for each row, how many of
+    its values are to be sent, and the digest that says that all are written. `settled`
+    (values.PACKED) has the customers with nothing to send.
+    """
+
+    def __init__(self, found: ChunkValues, rows: pa.Table) -> None:
+        self._found = found
+        self._states = rows.column("state").combine_chunks()
+        is_open = pc.equal(self._states, "open")
+        self._all_rows = _flat(rows.column("row"))
+        self._rows = self._all_rows.filter(is_open)
+        self._sent_ids = _flat(rows.column("sent_id")).filter(is_open)
+        self._packed = _flat(rows.column("packed")).filter(is_open)
+        accepted = found.incoming
+        if len(self._rows) != accepted.num_rows:
+            at = pc.index_in(self._rows, value_set=_flat(accepted.column("row")))
+            accepted = accepted.take(at)
+        self._ids = _flat(accepted.column("customer_id"))
+        self._digests = _flat(accepted.column("digest"))
+        self.fates: dict[int, Mapping[str, int]] = {}
+        parts, rejected = [], []
+        self._good: list[tuple[int, pa.Array]] = []
+        self._bad = pa.repeat(pa.scalar(False), len(self._rows))
+        seed = value_seed(found.key)
+        for target, column in zip(found.targets.items, found.columns, strict=True):
+            own = column if len(self._rows) == found.rows else column.take(self._rows)
+            parts.append(self._compared(target, own, seed))
+            rejected.append(self._rejections(target, own))
+        self.to_send = pa.concat_tables(parts).sort_by("row")
+        self.rejected = pa.concat_tables(rejected)
+
+    @property
+    def states(self) -> pa.Array:
+        """The state of each row of the chunk."""
+        if not len(self._all_rows):
+            return self._found.states
+        states = self._found.states
+        mask = pc.is_in(pa.array(range(len(states)), pa.int64()), value_set=self._all_rows)
+        return pc.replace_with_mask(states, mask, self._states)
+
+    @property
+    def answered(self) -> pa.Table:
+        """The customers and slots whose value is good, or blank."""
+        ids = [self._ids.filter(good) for _, good in self._good]
+        slots = [_repeat(slot, pa.int64(), good.true_count) for slot, good in self._good]
+        return pa.table([pa.chunked_array(ids), pa.chunked_array(slots)], schema=values.ANSWERED)
+
+    @property
+    def left(self) -> dict[int, tuple[int, bytes | None]]:
+        """How many values of a row are to be sent, and its digest unless a value is bad."""
+        counts = self.to_send.column("row").value_counts().to_pylist()
+        whole = pc.if_else(self._bad, pa.scalar(None, pa.binary()), self._digests)
+        digests = dict(zip(self._rows.to_pylist(), whole.to_pylist(), strict=True))
+        return {found["values"]: (found["counts"], digests[found["values"]]) for found in counts}
+
+    @property
+    def settled(self) -> pa.Table:
+        """The customers with nothing to send, whose digest is known now."""
+        sent = pc.is_in(self._rows, value_set=_flat(self.to_send.column("row")))
+        whole = pc.if_else(self._bad, pa.scalar(None, pa.binary()), self._digests)
+        rest = pc.invert(sent)
+        ids = self._ids.filter(rest)
+        packed = pa.nulls(len(ids), pa.binary())
+        return pa.table([ids, packed, whole.filter(rest)], schema=values.PACKED)
+
+    def _compared(self, target: Target, column: Values, seed: int) -> pa.Table:
+        """Return what of a target must be sent."""
+        digests = value_digests(column.texts, seed)
+        known, states = packed_digests(self._packed, target.slot)
+        same = pc.equal(known, digests)
+        written = pc.and_(same, pc.equal(states, WRITTEN))
+        refused = pc.and_(same, pc.equal(states, REJECTED))
+        if target.kind == "segments":
+            # who was not added here is not removed here
+            member = pc.and_(pc.greater(pc.binary_length(known), 0), pc.equal(states, WRITTEN))
+            absent = pc.and_(pc.equal(column.texts, "false"), pc.invert(member))
+            written = pc.or_(written, absent)
+        refused, written = pc.fill_null(refused, False), pc.fill_null(written, False)
+        wanted = pc.and_(pc.is_valid(digests), pc.invert(pc.or_(written, refused)))
+        self._bad = pc.or_(self._bad, refused)
+        self._good.append((target.slot, pc.invert(pc.or_(refused, column.invalid))))
+        self.fates[target.slot] = {
+            "unchanged": written.true_count,
+            "rejected": refused.true_count + column.invalid.true_count,
+        }
+        rows, ids = self._rows.filter(wanted), self._ids.filter(wanted)
+        sent_ids = self._sent_ids.filter(wanted)
+        texts = column.texts.filter(wanted)
+        number = len(rows)
+        return pa.table(
+            [
+                rows,
+                _repeat(self._found.chunk.number, pa.int64(), number),
+                ids,
+                sent_ids,
+                _repeat(target.id, pa.string(), number),
+                _repeat(target.slot, pa.int64(), number),
+                digests.filter(wanted),
+                _verbs(target, texts),
+                _payloads(target, sent_ids, texts),
+            ],
+            schema=TO_SEND,
+        )
+
+    def _rejections(self, target: Target, column: Values) -> pa.Table:
+        bad = column.invalid
+        self._bad = pc.or_(self._bad, bad)
+        number = bad.true_count
+        return pa.table(
+            [
+                self._ids.filter(bad),
+                _repeat(target.slot, pa.int64(), number),
+                _repeat(target.name, pa.string(), number),
+                _repeat(target.column, pa.string(), number),
+                column.codes.filter(bad),
+                column.reasons.filter(bad),
+                pa.nulls(number, pa.int64()),
+            ],
+            schema=values.REJECTED,
+        )
+
+
+def _payloads(target: Target, ids: pa.Array, texts: pa.Array) -> pa.Array:
+    """Return the JSON of each value or member."""
+    customers = json_text(ids)
+    if target.kind == "attributes":
+        head = f'{{"id":"{target.id}","customer_id":"'
+        return pc.binary_join_element_wise(
+            head, customers, '","value":"', json_text(texts), '"}', ""
+        )
+    added = pc.binary_join_element_wise('{"customer_id":"', customers, '"}', "")
+    removed = pc.binary_join_element_wise('"', customers, '"', "")
+    return pc.if_else(pc.equal(texts, "true"), added, removed)
+
+
+def _verbs(target: Target, texts: pa.Array) -> pa.Array:
+    if target.kind == "attributes":
+        return _repeat("values", pa.string(), len(texts))
+    return pc.if_else(pc.equal(texts, "true"), f"add {target.id}", f"remove {target.id}")
+
+
+def _repeat(value: object, kind: pa.DataType, number: int) -> pa.Array:
+    return pa.repeat(pa.scalar(value, kind), number)
+
+
+def _flat(column: pa.ChunkedArray) -> pa.Array:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column

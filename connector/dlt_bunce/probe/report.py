@@ -1,0 +1,53 @@
+"""The report of a probe: no key, no id, no value of anybody."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from dlt_bunce.probe.questions import QUESTIONS, UNKNOWN, Finding
+
+FORMAT = 1
+"""Version of the report's form."""
+
+
+@dataclass(frozen=True)
+class ProbeReport:
+    """What a probe found.
+
+    `requests` were sent, and `customers` is how many test customers may have been created.
+    `figures` are the numbers that loads use, by name.
+    """
+
+    host: str
+    mode: str
+    probed_at: str
+    version: str
+    requests: int
+    customers: int
+    findings: Sequence[Finding]
+    figures: Mapping[str, Any]
+
+    @property
+    def answers(self) -> dict[str, str]:
+        """The answer to every question, by its name."""
+        return {finding.question: finding.answer for finding in self.findings}
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report as plain values, to be attached to an issue."""
+        answers = [
+            asdict(finding)
+            | {"title": QUESTIONS[finding.question].title, "meaning": finding.meaning}
+            for finding in self.findings
+        ]
+        given = {name: value for name, value in vars(self).items() if name != "findings"}
+        return {"format": FORMAT, **given, "figures": dict(self.figures), "answers": answers}
+
+
+def all_questions(findings: Mapping[str, Finding]) -> list[Finding]:
+    """Return a finding for each question, in their order; without an answer it is unknown."""
+    return [
+        findings.get(name) or Finding(name, UNKNOWN, "nothing that decides it")
+        for name in QUESTIONS
+    ]

@@ -1,0 +1,47 @@
+"""What a probe asks to be done: requests and waits, each answered before the next one is made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from dlt_bunce.api.reply import Reply
+from dlt_bunce.model import Verb
+
+Customer = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Bulk:
+    """A bulk request with these customers."""
+
+    verb: Verb
+    customers: Sequence[Mapping[str, Any]]
+
+    @property
+    def body(self) -> bytes:
+        """The body to send."""
+        return json.dumps({"customers": list(self.customers)}).encode()
+
+
+@dataclass(frozen=True)
+class Get:
+    """A request that lists customers, or reads the one with this id."""
+
+    query: Mapping[str, str] = field(default_factory=dict)
+    customer_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Wait:
+    """A wait of so many seconds before the next request."""
+
+    seconds: float
+
+
+Step = Bulk | Get | Wait
+_T = TypeVar("_T")
+Asking = Generator[Step, Reply, _T]
+"""Yields steps, is sent the reply to each (for a wait, one that was not sent), returns a result."""

@@ -1,0 +1,75 @@
+"""Digests that tell which values have changed, and how the ledger packs them.
+
+A customer's values are compared twice: one digest of all of them tells whether any has changed,
+which is all that most rows need; then one digest a value tells which. The ledger holds the latter
+in one binary column, eight bytes a slot: seven of the digest, and one for what became of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import repeat
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from xxhash import xxh3_64_digest, xxh3_128_digest
+
+from dlt_bunce.records.values import Values
+
+WIDTH = 8
+"""Bytes of a slot."""
+_DIGEST = WIDTH - 1
+WRITTEN, REJECTED = b"\x01", b"\x02"
+"""The last byte of a slot: Bunce has the value, or has rejected it."""
+_BETWEEN = "\x1f"
+
+
+def row_digests(columns: Sequence[Values], seed: int) -> pa.Array:
+    """Return a 128-bit digest of all values of each row (binary array).
+
+    It is null for a row that must be looked at value by value: one with an invalid value, or with
+    a text that holds what separates the values here.
+    """
+    texts = [pc.fill_null(values.texts, "") for values in columns]
+    joined = pc.binary_join_element_wise(*texts, _BETWEEN)
+    whole = pc.equal(pc.count_substring(joined, _BETWEEN), len(columns) - 1)
+    for values in columns:
+        if values.codes.null_count < len(values.codes):
+            whole = pc.and_(whole, pc.is_null(values.codes))
+    digests = _digests(joined, xxh3_128_digest, seed, 16)
+    if whole.true_count == len(whole):
+        return digests
+    return pc.if_else(whole, digests, pa.scalar(None, pa.binary()))
+
+
+def value_digests(texts: pa.Array, seed: int) -> pa.Array:
+    """Return the digest of each text as the ledger packs it (binary array); null stays null."""
+    digests = _digests(pc.fill_null(texts, ""), xxh3_64_digest, seed, WIDTH)
+    cut = pc.binary_slice(digests, 0, _DIGEST)
+    return pc.if_else(pc.is_valid(texts), cut, pa.scalar(None, pa.binary()))
+
+
+def packed_digests(packed: pa.Array, slot: int) -> tuple[pa.Array, pa.Array]:
+    """Return what the ledger holds in a slot: digests and states, empty where it holds nothing."""
+    start = slot * WIDTH
+    known = pc.fill_null(packed, b"")
+    end = start + _DIGEST
+    return pc.binary_slice(known, start, end), pc.binary_slice(known, end, end + 1)
+
+
+def repacked(packed: bytes | None, values: Iterable[tuple[int, bytes, bytes]]) -> bytes:
+    """Return a customer's packed digests with some values (slot, digest, state) replaced."""
+    found = bytearray(packed or b"")
+    for slot, digest, state in values:
+        start = slot * WIDTH
+        if len(found) < start + WIDTH:
+            found.extend(bytes(start + WIDTH - len(found)))
+        found[start : start + WIDTH] = digest + state
+    return bytes(found)
+
+
+def _digests(texts: pa.Array, digest: object, seed: int, width: int) -> pa.Array:
+    values = texts.cast(pa.binary()).to_pylist()
+    data = pa.py_buffer(b"".join(map(digest, values, repeat(seed))))  # type: ignore[call-overload]
+    fixed = pa.FixedSizeBinaryArray.from_buffers(pa.binary(width), len(values), [None, data])
+    return fixed.cast(pa.binary())

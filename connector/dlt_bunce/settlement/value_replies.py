@@ -1,0 +1,108 @@
+"""What a reply says about each attribute value, or segment member, that was sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dlt_bunce.api.batch import ValueRow, ValueRows
+from dlt_bunce.api.reply import Reply
+from dlt_bunce.model import Verb
+from dlt_bunce.settlement.capabilities import is_about_the_account
+from dlt_bunce.settlement.error_attribution import attribute
+from dlt_bunce.settlement.messages import Accepted, Match, Reason, Rejected
+from dlt_bunce.settlement.positions import positions_in
+from dlt_bunce.settlement.replies import (
+    Reading,
+    is_success,
+    is_unknown,
+    judged,
+    not_about_rows,
+    of_several,
+    told,
+)
+
+_SHOWN = Match(email=True, rest=True)
+_ABOUT_IT = re.compile(
+    r"\b(?:values?|attributes?|attribute_value|timestamps?|numeric|numbers?|dates?|format|invalid|"
+    r"customer_id)\b",
+    re.IGNORECASE,
+)
+_IDS = ("id", "attribute_id")
+
+
+def read(reply: Reply, sent: ValueRows, rows: Sequence[int], _verb: Verb) -> Reading:
+    """Read a reply to values or members; `rows` are the numbers of those `sent`, in order.
+
+    Every row that is named is at fault itself: there is no other operation to try.
+    """
+    document = judged(reply)
+    if not isinstance(document, dict):
+        return document
+    if is_success(reply, document):
+        return Accepted(_shown(document, sent, rows))
+    texts, everything = told(document)
+    named = _named(texts, sent)
+    positions: Mapping[int, str] = {}
+    if not named:
+        positions = of_several(positions_in(document.get("errors")), len(sent))
+    if not named and not positions:
+        nobody = is_unknown(everything)
+        request = not_about_rows(reply, everything, rows=len(sent), nobody=nobody)
+        if request is not None:
+            return request
+        about_it = nobody or _ABOUT_IT.search(everything) is not None
+        if len(sent) == 1 and about_it and not is_about_the_account(everything):
+            named = {0: "; ".join(texts)}
+    return Rejected(
+        {rows[at]: Reason("bad", text, reply.status) for at, text in named.items()},
+        positions={at: Reason("bad", text, reply.status) for at, text in positions.items()},
+        words="" if named or positions else "; ".join(texts),
+        status=reply.status,
+    )
+
+
+def _shown(document: Mapping[str, Any], sent: ValueRows, rows: Sequence[int]) -> dict[int, Match]:
+    """Return the rows that a success shows. Where it shows none of them, it shows something else
+    than values: then its word is all there is.
+    """
+    data = document.get("data")
+    if isinstance(data, dict):
+        data = data.get("data")
+    if not isinstance(data, list):
+        return {}
+    shown = set()
+    for item in data:
+        if isinstance(item, dict):
+            customer = str(item.get("customer_id"))
+            shown |= {(str(item.get(name)), customer) for name in _IDS}
+    return {
+        i: _SHOWN
+        for i, row in zip(rows, sent, strict=True)
+        if (row.target_id, row.customer_id) in shown
+    }
+
+
+def _named(texts: Sequence[str], sent: ValueRows) -> dict[int, str]:
+    """Return the text for each row that one names: by its customer, and by its attribute where the
+    request has several values of the customer. A customer who does not exist takes none of them.
+    """
+    places: dict[str, list[int]] = {}
+    for at, row in enumerate(sent):
+        places.setdefault(row.customer_id, []).append(at)
+    first = [sent[found[0]] for found in places.values()]
+    named: dict[int, list[str]] = {}
+    for text in texts:
+        for number in attribute([text], first):
+            found = places[first[number].customer_id]
+            if len(found) > 1 and not is_unknown(text):
+                found = [at for at in found if _is_meant(text, sent[at])]
+            if len(found) == 1 or is_unknown(text):
+                for at in found:
+                    named.setdefault(at, []).append(text)
+    return {at: "; ".join(dict.fromkeys(said)) for at, said in named.items()}
+
+
+def _is_meant(text: str, row: ValueRow) -> bool:
+    return row.target_id in text

@@ -1,0 +1,36 @@
+"""Attributes and segments of an account, each with its slot in the ledger's packed digests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from dlt_bunce.store.database import Database
+
+
+class Known(NamedTuple):
+    """An attribute or segment as Bunce lists it."""
+
+    kind: str
+    id: str
+    name: str
+    data_type: str
+
+
+def slots_of(db: Database, account: str, targets: Iterable[Known]) -> dict[tuple[str, str], int]:
+    """Return the slot of each target by kind and id; new ones get the next free slots."""
+    with db.transaction():
+        rows = db.rows("SELECT kind, id, slot FROM bunce_targets WHERE account = $1", (account,))
+        slots = {(row["kind"], row["id"]): int(row["slot"]) for row in rows}
+        free = max(slots.values(), default=-1) + 1
+        for target in targets:
+            key = target.kind, target.id
+            if key not in slots:
+                slots[key], free = free, free + 1
+            db.execute(
+                "INSERT INTO bunce_targets (account, kind, id, slot, name, data_type) "
+                "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (account, kind, id) DO UPDATE SET "
+                "name = excluded.name, data_type = excluded.data_type",
+                (account, target.kind, target.id, slots[key], target.name, target.data_type),
+            )
+    return slots

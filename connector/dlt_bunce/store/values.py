@@ -1,0 +1,170 @@
+"""Attribute values and segment members in the ledger: which ones Bunce has, and which it refused.
+
+They need no claims: writing a value twice does no harm, so after a crash whatever is not settled is
+sent again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from dlt_bunce.reject_codes import VALUE_CODES
+from dlt_bunce.store.database import Database, utc_now
+from dlt_bunce.store.load_file import LoadFile
+
+# the rows of a chunk whose values are compared
+INCOMING = pa.schema(
+    [
+        ("row", pa.int64()),
+        ("customer_id", pa.string()),
+        ("fingerprint", pa.string()),
+        ("version", pa.int64()),
+        ("digest", pa.binary()),
+    ]
+)
+# a customer's packed digests as they are to be; `digest` is null unless all values are written
+PACKED = pa.schema([("customer_id", pa.string()), ("packed", pa.binary()), ("digest", pa.binary())])
+# values that were rejected, here or by Bunce
+REJECTED = pa.schema(
+    [("customer_id", pa.string()), ("slot", pa.int64())]
+    + [(name, pa.string()) for name in ("name", "column_name", "code", "message")]
+    + [("http_status", pa.int64())]
+)
+ANSWERED = pa.schema([("customer_id", pa.string()), ("slot", pa.int64())])
+
+_ANY_CHANGED = """
+SELECT 1 AS n FROM bunce_incoming_values AS i
+LEFT JOIN bunce_customers AS c ON c.account = $1 AND c.customer_id = i.customer_id
+WHERE i.digest IS NULL OR c.values_digest IS NULL OR c.values_digest <> i.digest LIMIT 1
+"""
+
+# A customer is there once Bunce has accepted it; the row's own values wait while its content is
+# refused, and give way where the ledger has a newer version.
+_CHANGED = """
+SELECT i.row AS row, c.packed_values AS packed,
+  COALESCE(l.bunce_id, i.customer_id) AS sent_id,
+  CASE
+    WHEN c.delivered_at IS NULL THEN 'waiting'
+    WHEN c.rejected_fingerprint = i.fingerprint THEN 'waiting'
+    WHEN i.version < c.version THEN 'superseded'
+    ELSE 'open'
+  END AS state
+FROM bunce_incoming_values AS i
+LEFT JOIN bunce_customers AS c ON c.account = $1 AND c.customer_id = i.customer_id
+LEFT JOIN bunce_links AS l ON l.account = $1 AND l.customer_id = i.customer_id
+  AND l.status = 'linked'
+WHERE i.digest IS NULL OR c.values_digest IS NULL OR c.values_digest <> i.digest
+"""
+
+_PACKED_NOW = """
+SELECT c.customer_id AS customer_id, c.packed_values AS packed FROM bunce_answered_customers AS a
+JOIN bunce_customers AS c ON c.account = $1 AND c.customer_id = a.customer_id
+"""
+
+# Ordered, as every statement that writes customers is; a customer who was erased stays erased.
+_REPACK = """
+INSERT INTO bunce_customers AS c (account, customer_id, packed_values, values_digest)
+SELECT $1, p.customer_id, p.packed, p.digest FROM bunce_packed AS p
+JOIN bunce_customers AS k ON k.account = $1 AND k.customer_id = p.customer_id
+WHERE true ORDER BY p.customer_id
+ON CONFLICT (account, customer_id) DO UPDATE SET
+  packed_values = COALESCE(excluded.packed_values, c.packed_values),
+  values_digest = excluded.values_digest
+"""
+
+_REJECT = """
+INSERT INTO bunce_rejected_values AS r
+  (account, customer_id, slot, name, column_name, code, message, http_status, first_seen_at,
+   last_seen_at, run_id, pipeline_name)
+SELECT $1, customer_id, slot, name, column_name, code, message, http_status, $2, $2, $3, $4
+FROM bunce_rejections WHERE true ORDER BY customer_id, slot
+ON CONFLICT (account, customer_id, slot) DO UPDATE SET
+  code = excluded.code, message = excluded.message, http_status = excluded.http_status,
+  last_seen_at = excluded.last_seen_at, run_id = excluded.run_id
+"""
+
+_ANSWERED = """
+DELETE FROM bunce_rejected_values WHERE account = $1 AND EXISTS (
+  SELECT 1 FROM bunce_answered AS a WHERE a.customer_id = bunce_rejected_values.customer_id
+  AND a.slot = bunce_rejected_values.slot)
+"""
+
+
+def any_changed(db: Database, account: str, incoming: pa.Table) -> bool:
+    """Return whether a row (INCOMING) has other values than the ledger's."""
+    _ingest(db, incoming)
+    return bool(db.rows(_ANY_CHANGED, (account,)))
+
+
+def changed(db: Database, account: str, incoming: pa.Table) -> pa.Table:
+    """Return the rows (INCOMING) whose values differ from the ledger's: row, packed, state, and
+    sent_id, the customer's id in Bunce.
+
+    The state is `open` where values may be sent, `waiting` where the customer is not accepted, and
+    `superseded` where the ledger has a newer version.
+    """
+    _ingest(db, incoming)
+    found = db.query(_CHANGED, (account,))
+    return pa.table(
+        [
+            found.column("row").cast(pa.int64()),
+            _binary(found.column("packed")),
+            found.column("state").cast(pa.string()),
+            found.column("sent_id").cast(pa.string()),
+        ],
+        names=["row", "packed", "state", "sent_id"],
+    ).sort_by("row")
+
+
+def packed_of(db: Database, account: str, customer_ids: Sequence[str]) -> dict[str, bytes]:
+    """Return the packed digests of customers, by id; inside the caller's transaction."""
+    ids = pa.table({"customer_id": pa.array(customer_ids, pa.string())})
+    db.ingest("bunce_answered_customers", ids)
+    found = db.query(_PACKED_NOW, (account,))
+    ids, packed = found.column("customer_id").to_pylist(), _binary(found.column("packed"))
+    return dict(zip(ids, packed.to_pylist(), strict=True))
+
+
+def repack(db: Database, account: str, packed: pa.Table) -> None:
+    """Write packed digests (PACKED); null leaves the digests as they are."""
+    if packed.num_rows:
+        db.ingest("bunce_packed", packed)
+        db.execute(_REPACK, (account,))
+
+
+def record_rejected(db: Database, load_file: LoadFile, rejected: pa.Table) -> None:
+    """Record rejected values (REJECTED)."""
+    if rejected.num_rows:
+        db.ingest("bunce_rejections", rejected)
+        run = (load_file.run_id, load_file.pipeline_name)
+        db.execute(_REJECT, (load_file.account, utc_now(), *run))
+
+
+def meaning(code: str) -> str:
+    """Return what a code of VALUE_CODES means, in words without a value."""
+    return VALUE_CODES[code].meaning
+
+
+def forget_rejected(db: Database, account: str, good: pa.Table) -> None:
+    """Forget the rejections of values that are `good` (ANSWERED), or blank, by now."""
+    db.ingest("bunce_answered", good)
+    db.execute(_ANSWERED, (account,))
+
+
+def any_rejected(db: Database, account: str) -> bool:
+    """Return whether the account has rejected values."""
+    sql = "SELECT 1 AS n FROM bunce_rejected_values WHERE account = $1 LIMIT 1"
+    return bool(db.rows(sql, (account,)))
+
+
+def _ingest(db: Database, incoming: pa.Table) -> None:
+    db.ingest("bunce_incoming_values", incoming.sort_by("customer_id"))
+
+
+def _binary(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column of bytes; SQLite gives one of nulls another type."""
+    if column.null_count == len(column):
+        return pa.chunked_array([pa.nulls(len(column), pa.binary())])
+    return column.cast(pa.binary())
