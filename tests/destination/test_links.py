@@ -16,6 +16,7 @@ from dlt_bunce.store.database import Database
 
 from .conftest import STORE, MakePipeline, customer, letters, replayed
 
+pytestmark = pytest.mark.usefixtures("impatient")
 N = 1_000
 """Customers whom Bunce has under ids of its own."""
 

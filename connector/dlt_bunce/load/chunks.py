@@ -78,7 +78,8 @@ class Duplicates:
         """Return who is in the load: read when it is first asked for, once for all files."""
         with self._lock:
             if self._identities is None:
-                self._identities = read_identities(self._read, self._row_count(), self.mapping)
+                rows = self._row_count()
+                self._identities = read_identities(self._read, rows, self.mapping, self.rules)
         return self._identities
 
     def _row_count(self) -> int:

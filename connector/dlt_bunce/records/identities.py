@@ -10,10 +10,9 @@ import pyarrow.compute as pc
 from xxhash import xxh3_64_intdigest
 
 from dlt_bunce.records.duplicates import PASS_IDS, Read
-from dlt_bunce.records.emails import parse_emails
-from dlt_bunce.records.identifiers import parse_identifiers
+from dlt_bunce.records.fields import identifiers, read_field
 from dlt_bunce.records.mapping import FieldMapping
-from dlt_bunce.records.source_columns import field_values
+from dlt_bunce.records.rules import Rules, parsers_of
 
 _SORTED_ROWS = 500_000
 """Ids that are sorted together: each lookup searches every such group."""
@@ -45,7 +44,7 @@ class Identities:
 
 
 def read_identities(
-    read: Read, rows: int, mapping: FieldMapping, *, pass_rows: int = PASS_IDS
+    read: Read, rows: int, mapping: FieldMapping, rules: Rules, *, pass_rows: int = PASS_IDS
 ) -> Identities:
     """Read the ids and emails of a load; for `read` and `rows`, see find_duplicates.
 
@@ -53,7 +52,7 @@ def read_identities(
     held at a time: a large load is read several times.
     """
     names = ("customer_id", "email")
-    columns = {mapping.columns[name] for name in names if name in mapping.columns}
+    columns = {column for name in names for column in mapping.columns_of(name)}
     ids: list[memoryview] = []
     shared: set[int] = set()
     parts = 1 << (max(rows - 1, 0) // pass_rows).bit_length()
@@ -61,7 +60,7 @@ def read_identities(
     for part in range(parts):
         kept, unsorted = [_PAIRS.empty_table()], [_PAIRS.empty_table()]
         for _, table in read(columns):
-            pairs = _pairs(table, mapping)
+            pairs = _pairs(table, mapping, rules)
             emails = pairs.column("email")
             kept.append(pairs.filter(pc.equal(pc.bit_wise_and(emails, mask), part)))
             if part == 0:
@@ -74,9 +73,9 @@ def read_identities(
     return Identities(tuple(ids), frozenset(shared))
 
 
-def _pairs(table: pa.Table, mapping: FieldMapping) -> pa.Table:
-    ids = parse_identifiers(field_values(table, mapping, "customer_id")).values
-    emails = parse_emails(field_values(table, mapping, "email")).values
+def _pairs(table: pa.Table, mapping: FieldMapping, rules: Rules) -> pa.Table:
+    ids = identifiers(table, mapping, rules.traces).values
+    emails = read_field(table, mapping, "email", parsers_of(rules)["email"]).values
     named = pc.is_valid(ids)
     arrays = [ids.filter(named), pc.utf8_lower(emails.filter(named))]
     return pa.table([_hashes(array) for array in arrays], schema=_PAIRS)
