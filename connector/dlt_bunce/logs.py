@@ -38,6 +38,8 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "load.stopped": "a file could not be finished; dlt keeps its rows for the next run",
         "run.finished": "a run is loaded: its row counts by fate; at level WARNING, with the "
         "command that lists them, if rows of a plain pipeline.run() were rejected or held",
+        "run.not_recorded": "a run failed and could not be recorded, because of the "
+        "store; the next run records it",
         "run.warnings": "a run was loaded with warnings: row counts by warning code",
         "run.over_threshold": "a run was loaded and recorded, but is outside a threshold",
         "telemetry.unsupported": "OpenTelemetry's API is too old for metrics; telemetry is off",

@@ -77,12 +77,12 @@ def test_files_of_days_are_read_in_the_order_of_the_days(place: Any, location: s
     ("files", "location", "told"),
     [
         ([], "lake/", "No file found"),
-        (["lake/a.json", "lake/b.txt"], "lake/", "It contains: a.json, b.txt."),
-        (["lake/a.json"], "lake", "It contains: a.json."),
+        (["lake/a.yaml", "lake/b.txt"], "lake/", "It contains: a.yaml, b.txt."),
+        (["lake/a.yaml"], "lake", "It contains: a.yaml."),
         (["lake/_SUCCESS", "lake/.x.parquet"], "lake/", "_SUCCESS"),
         (["lake/a.csv"], "lake/*.parquet", "No file found"),
-        (["lake/a.json"], "lake/*", "a.json is neither a .csv file nor Parquet"),
-        (["lake/a.json"], "lake/a.json", "a.json is neither a .csv file nor Parquet"),
+        (["lake/a.yaml"], "lake/*", "a.yaml is neither a .csv file nor Parquet"),
+        (["lake/a.yaml"], "lake/a.yaml", "a.yaml is neither a .csv file nor Parquet"),
         ([f"lake/{n}.log" for n in range(9)], "lake/", "4.log, and 4 more."),
     ],
 )

@@ -190,8 +190,9 @@ def test_a_plain_run_goes_on_and_is_told_by_its_summary(
 
     pipeline.run(some_bad(3, 1), table_name="customers")
 
-    [event] = warned()
-    assert event["event"] == "run.over_threshold"
+    events = {event["event"]: event for event in warned()}
+    assert {"run.over_threshold", "run.finished"} == events.keys()
+    event = events["run.over_threshold"]
     assert event[COUNT] == "1 of 4 rows are rejected (threshold: 0 rows)"
     with pytest.raises(RejectThresholdError):
         run_summary(pipeline).raise_if_over_thresholds()

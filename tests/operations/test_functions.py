@@ -33,7 +33,10 @@ def destination(emulator: Emulator) -> bunce:
 def test_a_program_checks_loads_corrects_and_erases_without_the_command_line(
     emulator: Emulator, destination: bunce
 ) -> None:
-    rows = [customer(n) for n in range(5)] + [customer(5, mobile="none"), customer(6, email="x")]
+    rows = [customer(n) for n in range(5)] + [
+        customer(5, mobile="no number"),
+        customer(6, email="x"),
+    ]
 
     found = dlt_bunce.check(bunce_adapter(rows, phone_no="mobile"), destination=destination)
     assert (found.summary.created, found.summary.rejected, found.cost.requests) == (5, 2, 2)
