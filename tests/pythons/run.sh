@@ -18,13 +18,19 @@ smoke() {
     if ! [ "$venv/.ready" -nt requirements.txt ] || ! [ "$venv/.ready" -nt pyproject.toml ]; then
         rm -rf "$venv" && "$2" -m venv "$venv" || return 1
         "$venv/bin/python" -m pip install -qq --disable-pip-version-check \
-            --constraint requirements.txt "$root[emulator]" setuptools || return 1
+            --constraint requirements.txt "$(echo "$wheels"/*.whl)[emulator]" setuptools || return 1
         "$venv/bin/python" -m pip uninstall -qq --yes dlt-bunce || return 1
         "$venv/bin/python" -m pip install -qq --disable-pip-version-check \
             --no-deps --no-build-isolation -e "$root" || return 1
         touch "$venv/.ready"
     fi
     env -u PYTHONPATH "$venv/bin/python" -W error::DeprecationWarning:dlt_bunce tests/pythons/smoke.py
+}
+
+# built once: two builds at a time would share a folder
+wheels="$root/build/pythons/wheels"
+wheel() {
+    rm -rf "$wheels" && "$1" -m pip wheel -q --disable-pip-version-check --no-deps --wheel-dir "$wheels" "$root"
 }
 
 there=() absent=()
@@ -34,6 +40,7 @@ for version in $claimed; do
 done
 [ ${#absent[@]} = 0 ] || echo "Not on this machine, so not run: Python ${absent[*]}" >&2
 failed=0
+[ ${#there[@]} = 0 ] || wheel "${there[0]#* }" || exit 1
 for ((i = 0; i < ${#there[@]}; i += 2)); do
     pids=()
     for one in "${there[@]:i:2}"; do
