@@ -81,8 +81,8 @@ def test_files_of_days_are_read_in_the_order_of_the_days(place: Any, location: s
         (["lake/a.yaml"], "lake", "It contains: a.yaml."),
         (["lake/_SUCCESS", "lake/.x.parquet"], "lake/", "_SUCCESS"),
         (["lake/a.csv"], "lake/*.parquet", "No file found"),
-        (["lake/a.yaml"], "lake/*", "a.yaml is neither a .csv file nor Parquet"),
-        (["lake/a.yaml"], "lake/a.yaml", "a.yaml is neither a .csv file nor Parquet"),
+        (["lake/a.yaml"], "lake/*", "a.yaml is not known by its name"),
+        (["lake/a.yaml"], "lake/a.yaml", "a.yaml is not known by its name"),
         ([f"lake/{n}.log" for n in range(9)], "lake/", "4.log, and 4 more."),
     ],
 )

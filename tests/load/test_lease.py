@@ -75,7 +75,7 @@ def wait_for_requests(emulator: Emulator, count: int) -> None:
 
 
 def test_a_slow_load_keeps_its_rows_beyond_the_lease(emulator: Emulator) -> None:
-    slow = Fault("hang_before", on_request=2, seconds=10.0)
+    slow = Fault("hang_before", on_request=2, seconds=25.0)
     emulator.behavior = Behavior(rate_limit=0, faults=(slow,))
     counts: dict[str, Mapping[str, int]] = {}
     first = threading.Thread(
