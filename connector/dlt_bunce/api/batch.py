@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class Row(NamedTuple):
@@ -43,34 +46,54 @@ class Row(NamedTuple):
 _TEXTS = Row._fields[:5]
 
 
-class Rows(Sequence[Row]):
-    """A table with (at least) the columns of `Row`; rows become Python objects when one is asked
-    for, which a batch that simply succeeds never needs. `body` is a bulk request with all of them.
+AnyRow = TypeVar("AnyRow", "Row", "ValueRow")
+
+
+class SentRows(Sequence[AnyRow]):
+    """A table whose rows become Python objects when one is asked for, which a batch that simply
+    succeeds never needs. `body` is a request with the `payload` of each, in a list called `key`.
 
     Who makes this allocates for Arrow, and threads that never do keep no memory for it.
     """
 
-    def __init__(self, table: pa.Table) -> None:
-        self._table = _as_sent(table.select(Row._fields))
-        payloads = self._table.column("payload").combine_chunks()
+    def __init__(self, table: pa.Table, key: str) -> None:
+        self._table, self._key = table, key
+        payloads = table.column("payload").combine_chunks()
         joined = pc.binary_join(pa.ListArray.from_arrays([0, len(payloads)], payloads), ",")
-        self.body = b"".join((b'{"customers":[', joined[0].as_buffer(), b"]}"))
+        self.body = b"".join((f'{{"{key}":['.encode(), joined[0].as_buffer(), b"]}"))
 
     def __len__(self) -> int:
         return int(self._table.num_rows)
 
     @overload
-    def __getitem__(self, at: int) -> Row: ...
+    def __getitem__(self, at: int) -> AnyRow: ...
     @overload
-    def __getitem__(self, at: slice) -> list[Row]: ...
-    def __getitem__(self, at: int | slice) -> Row | list[Row]:
+    def __getitem__(self, at: slice) -> list[AnyRow]: ...
+    def __getitem__(self, at: int | slice) -> AnyRow | list[AnyRow]:
         return self._made[at]
 
-    def take(self, chosen: Sequence[int]) -> Rows:
+    def take(self, chosen: Sequence[int]) -> Self:
         """Return some of the rows, in that order."""
         if len(chosen) == len(self) and all(map(int.__eq__, chosen, range(len(self)))):
             return self
-        return Rows(self._table.take(pa.array(chosen, pa.int64())))
+        return self._with(self._table.take(pa.array(chosen, pa.int64())))
+
+    def _with(self, table: pa.Table) -> Self:
+        raise NotImplementedError
+
+    @cached_property
+    def _made(self) -> list[AnyRow]:
+        raise NotImplementedError
+
+
+class Rows(SentRows[Row]):
+    """A table with (at least) the columns of `Row`, as a bulk request."""
+
+    def __init__(self, table: pa.Table) -> None:
+        super().__init__(_as_sent(table.select(Row._fields)), "customers")
+
+    def _with(self, table: pa.Table) -> Self:
+        return type(self)(table)
 
     @property
     def indeterminate(self) -> list[int]:
@@ -131,10 +154,8 @@ class ValueRow(NamedTuple):
         return ""
 
 
-class ValueRows(Sequence[ValueRow]):
-    """A table with (at least) sent_id, target_id, and payload; `body` is a request with all of
-    them, in a list called `key`.
-    """
+class ValueRows(SentRows[ValueRow]):
+    """A table with (at least) sent_id, target_id, and payload, as a request."""
 
     indeterminate: tuple[int, ...] = ()
     """None: what an earlier request may have delivered is sent again."""
@@ -142,27 +163,10 @@ class ValueRows(Sequence[ValueRow]):
     """None: ids are those that Bunce has."""
 
     def __init__(self, table: pa.Table, key: str) -> None:
-        self._table = table.select(["sent_id", "target_id", "payload"])
-        self._key = key
-        payloads = self._table.column("payload").combine_chunks()
-        joined = pc.binary_join(pa.ListArray.from_arrays([0, len(payloads)], payloads), ",")
-        self.body = b"".join((f'{{"{key}":['.encode(), joined[0].as_buffer(), b"]}"))
+        super().__init__(table.select(["sent_id", "target_id", "payload"]), key)
 
-    def __len__(self) -> int:
-        return int(self._table.num_rows)
-
-    @overload
-    def __getitem__(self, at: int) -> ValueRow: ...
-    @overload
-    def __getitem__(self, at: slice) -> list[ValueRow]: ...
-    def __getitem__(self, at: int | slice) -> ValueRow | list[ValueRow]:
-        return self._made[at]
-
-    def take(self, chosen: Sequence[int]) -> ValueRows:
-        """Return some of the rows, in that order."""
-        if len(chosen) == len(self) and all(map(int.__eq__, chosen, range(len(self)))):
-            return self
-        return ValueRows(self._table.take(pa.array(chosen, pa.int64())), self._key)
+    def _with(self, table: pa.Table) -> Self:
+        return type(self)(table, self._key)
 
     @cached_property
     def _made(self) -> list[ValueRow]:
