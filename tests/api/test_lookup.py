@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 from dlt_bunce.api.client import Session
 from dlt_bunce.emulator import Behavior, Emulator
 
@@ -49,3 +51,15 @@ def test_every_look_up_is_counted(emulator: Emulator, session: Session) -> None:
     session.find(IDS)
 
     assert len(emulator.requests) == session.take_traffic().lookups
+
+
+def test_look_ups_at_the_same_time_share_one_proof(emulator: Emulator, session: Session) -> None:
+    emulator.behavior = Behavior(rate_limit=0, latency_ms=50)
+    seed(emulator)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(session.find, ([f"c{n}"] for n in range(1, 9))))
+
+    assert [{f"c{n}"} for n in range(1, 9)] == [set(customers or ()) for customers in found]
+    # one listing shows who is there, and one look-up that the filter is obeyed
+    assert sorted(len(r.customer_ids) for r in emulator.requests)[:2] == [0, 1]
+    assert len(emulator.requests) == 2 + 8

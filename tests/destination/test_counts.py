@@ -30,7 +30,8 @@ def test_one_percent_of_refused_rows_costs_few_requests_more(
 ) -> None:
     emulator.behavior = Behavior(rate_limit=0, refused_email_domain=REFUSED)
     bad = set(Random(7).sample(range(rows), rows // 100))
-    pipeline = make(batch_size=batch, max_batch_size=batch)
+    # the default; where slow answers raise it, more batches are in flight at each larger count
+    pipeline = make(batch_size=batch, max_batch_size=batch, max_concurrency=4)
 
     pipeline.run(pa.Table.from_pylist(people(rows, bad)), table_name="customers")
 
@@ -39,9 +40,8 @@ def test_one_percent_of_refused_rows_costs_few_requests_more(
     assert dict.fromkeys((f"c{n}" for n in range(rows)), 1) == emulator.times_sent
     print(f"\n{rows} rows in batches of {batch}: {summary.requests} requests, ideal {ideal}")
     # the key, what proves that look-ups work, and a few batches before one brings a proof; each
-    # that names more rows than any before is looked up as well; on a busy machine, more batches are
-    # in flight by then
-    assert summary.requests <= 2.2 * ideal + 100
+    # that names more rows than any before is looked up as well
+    assert summary.requests <= 2.2 * ideal + 60
 
 
 @pytest.mark.parametrize("failure", ["partial", "atomic"])
@@ -60,7 +60,7 @@ def test_who_was_read_first_gets_an_email_although_the_row_has_waited(
     assert (summary.read, summary.created, summary.rejected) == (40, 31, 9)
 
 
-@pytest.mark.parametrize(("failure", "times"), [("partial", 1.5), ("atomic", 3.0)])
+@pytest.mark.parametrize(("failure", "times"), [("partial", 1.3), ("atomic", 2.6)])
 def test_batches_grow_although_some_of_their_rows_are_refused(
     make: MakePipeline, emulator: Emulator, failure: str, times: float
 ) -> None:

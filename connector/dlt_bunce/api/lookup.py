@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -58,6 +59,8 @@ class Lookup:
         """`max_ids`: how many ids a look-up is known to take where more are refused or ignored."""
         self._get = get
         self._works: bool | None = None
+        # batches that need it at the same time wait for one proof
+        self._proof = threading.Lock()
         self._works_by_path = False
         self._control: str | None = None
         self.known_email: str | None = None
@@ -114,6 +117,12 @@ class Lookup:
         """Prove once that look-ups work, by a customer known to exist. False: there is none."""
         if self._works:
             return True
+        with self._proof:
+            return self._works or self._prove()
+
+    def _prove(self) -> bool:
+        if self._works is False:
+            raise _NoLookupError
         if self._control is None:
             reply = self.answer("/customers", {"per_page": str(_PAGE)})
             page = read_page(reply)
