@@ -104,7 +104,7 @@ def test_a_version_column_that_is_not_there_is_told_with_its_option(run: Run) ->
     done = run("load", write(people(1)), "--version-column", "udpated_at")
 
     assert done.code == 2
-    assert "--version-column updated_at" in done.errors
+    assert "Try: dlt-bunce check SOURCE --version-column updated_at" in done.errors
 
 
 @pytest.mark.parametrize(

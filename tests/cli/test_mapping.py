@@ -186,6 +186,9 @@ def test_an_error_ends_with_the_whole_command_ready_to_paste(
         "--map 'full_name=Person name'"
     )
     assert program(*shlex.split(whole)[1:]).code == 0
+    mistyped = program(*shlex.split(whole)[1:], "--version-column=Contact e-mail")
+    assert mistyped.errors.endswith("--version-column 'Contact mail'\n")
+    assert "Contact e-mail" not in mistyped.errors.partition("Try: ")[2]
 
 
 @pytest.mark.parametrize(

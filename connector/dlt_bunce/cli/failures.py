@@ -15,6 +15,7 @@ from dlt_bunce.cli.printable import echo
 from dlt_bunce.errors import MappingError, ThresholdError, bunce_error
 from dlt_bunce.failures import failure_of, is_stopped
 
+_SUGGESTED = frozenset({"--default", "--map", "--version-column"})
 EXIT_CODES: Mapping[int, str] = MappingProxyType(
     {
         0: "success: every row has a fate, and rows that could not be loaded are dead letters",
@@ -67,15 +68,25 @@ def _command_with(suggested: Sequence[str]) -> str:
     from dlt_bunce.cli.live_progress import words_of_command
 
     given = words_of_command() or ["dlt-bunce", "check", "SOURCE"]
-    fields = {word.partition("=")[0] for word in suggested if not word.startswith("--")}
-    kept: list[str] = []
-    for word in given:
-        value = word.removeprefix("--map=")
-        if value.partition("=")[0] in fields and (value != word or kept[-1:] == ["--map"]):
-            kept = kept if value != word else kept[:-1]
-        else:
-            kept.append(word)
+    replaced = {option for option, _ in _options(suggested)}
+    kept = [w for option, words in _options(given) if option not in replaced for w in words]
     return shlex.join([*kept, *suggested])
+
+
+def _options(words: Sequence[str]) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yield the words in groups: an option that may be suggested with its value, any other alone.
+
+    Each comes with what it says, such as "--map email" for a column of email.
+    """
+    left = list(words)
+    while left:
+        option, separator, value = left[0].partition("=")
+        taken = 2 if option in _SUGGESTED and not separator and len(left) > 1 else 1
+        value = left[1] if taken == 2 else value
+        field = "" if option == "--version-column" else value.partition("=")[0]
+        about = f"{option} {field}" if option in _SUGGESTED else left[0]
+        yield about, left[:taken]
+        del left[:taken]
 
 
 def _stopped() -> None:
