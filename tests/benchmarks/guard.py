@@ -37,7 +37,7 @@ UNCHANGED = 0.53
 
 
 @click.command()
-@click.option("--rounds", default=3, show_default=True)
+@click.option("--rounds", default=5, show_default=True)
 def main(rounds: int) -> None:
     """Print both ratios; exit with 1 when one is out of bounds."""
     first, unchanged, bare_load = [], [], []

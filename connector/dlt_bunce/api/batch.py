@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
 
 import pyarrow as pa
@@ -44,6 +45,7 @@ class Row(NamedTuple):
 
 
 _TEXTS = Row._fields[:5]
+_texts_of: Callable[[Any], tuple[Any, ...]] = itemgetter(*_TEXTS)
 
 
 AnyRow = TypeVar("AnyRow", "Row", "ValueRow")
@@ -70,6 +72,9 @@ class SentRows(Sequence[AnyRow]):
     @overload
     def __getitem__(self, at: slice) -> list[AnyRow]: ...
     def __getitem__(self, at: int | slice) -> AnyRow | list[AnyRow]:
+        if isinstance(at, int) and "_made" not in self.__dict__:
+            # one row of a batch that simply succeeded, say: the others are never needed
+            return self._objects(self._table.slice(range(len(self))[at], 1))[0]
         return self._made[at]
 
     def take(self, chosen: Sequence[int]) -> Self:
@@ -83,6 +88,10 @@ class SentRows(Sequence[AnyRow]):
 
     @cached_property
     def _made(self) -> list[AnyRow]:
+        return self._objects(self._table)
+
+    @staticmethod
+    def _objects(table: pa.Table) -> list[AnyRow]:
         raise NotImplementedError
 
 
@@ -115,20 +124,22 @@ class Rows(SentRows[Row]):
         """
         texts = [self._table.column(name).to_pylist() for name in _TEXTS]
         shown = list(map(customers.get, texts[0]))
-        if None in shown:
-            return False
-        for name, sent in zip(_TEXTS, texts, strict=True):
-            if sent != [customer.get(name) for customer in shown]:  # type: ignore[union-attr]
+        try:
+            if list(map(_texts_of, shown)) != list(zip(*texts, strict=True)):
                 return False
+        except (TypeError, KeyError):
+            # a customer, or a field of one, is not shown
+            return False
         devices = self._table.column("devices").to_pylist()
+        sent_devices = json.loads(f"[{','.join(sent or 'null' for sent in devices)}]")
         return all(
-            sent is None or json.loads(sent) == _devices(customer.get("devices"))  # type: ignore[union-attr]
-            for sent, customer in zip(devices, shown, strict=True)
+            sent is None or sent == (found := customer.get("devices")) or sent == _devices(found)  # type: ignore[union-attr]
+            for sent, customer in zip(sent_devices, shown, strict=True)
         )
 
-    @cached_property
-    def _made(self) -> list[Row]:
-        return list(map(Row, *(column.to_pylist() for column in self._table.columns)))
+    @staticmethod
+    def _objects(table: pa.Table) -> list[Row]:
+        return list(map(Row, *(column.to_pylist() for column in table.columns)))
 
 
 class ValueRow(NamedTuple):
@@ -168,9 +179,9 @@ class ValueRows(SentRows[ValueRow]):
     def _with(self, table: pa.Table) -> Self:
         return type(self)(table, self._key)
 
-    @cached_property
-    def _made(self) -> list[ValueRow]:
-        columns = (self._table.column(name).to_pylist() for name in ("sent_id", "target_id"))
+    @staticmethod
+    def _objects(table: pa.Table) -> list[ValueRow]:
+        columns = (table.column(name).to_pylist() for name in ("sent_id", "target_id"))
         return list(map(ValueRow, *columns))
 
 

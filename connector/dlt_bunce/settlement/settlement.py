@@ -159,7 +159,10 @@ class Settlement:
         if self._resolver.calls >= self._resolver.max_calls:
             # smaller batches need fewer calls where nothing tells which row arrived
             self._learner.took_many_calls(len(self._rows))
-        return [self._explained(result) for result in self._resolver.results]
+        return [
+            result if result.code is None else self._explained(result)
+            for result in self._resolver.results
+        ]
 
     def _answer(self, step: Step) -> Answer | None:
         """Return the answer to a step; None when nothing was carried out and it is time to stop."""
@@ -186,7 +189,8 @@ class Settlement:
         if isinstance(self._rows, ValueRows):
             return LookupResult(None)
         control = [] if self._control is None else [self._control.customer_id]
-        ids = [self._rows[i].customer_id for i in step.rows]
+        rows = self._rows[:]
+        ids = [rows[i].customer_id for i in step.rows]
         found = self._api.find([*ids, *control])
         if found is None:
             return LookupResult(None)
@@ -196,7 +200,8 @@ class Settlement:
         )
 
     def _find_holders(self, step: FindHolders) -> Holders:
-        rows = {i: row for i in step.rows if isinstance(row := self._rows[i], Row)}
+        every = self._rows[:]
+        rows = {i: row for i in step.rows if isinstance(row := every[i], Row)}
         found = self._api.find_by_email([row.email for row in rows.values()])
         return replies.holders(rows, found)
 
@@ -281,8 +286,6 @@ class Settlement:
 
     def _explained(self, result: RowResult) -> RowResult:
         """Add the field that its message is about to a result that makes a dead letter."""
-        if result.code is None:
-            return result
-        deliverable = self._deliverable
-        text = deliverable.messages.get(result.code, result.message)
-        return replace(result, field=deliverable.field_of(result.code, text), message=text)
+        deliverable, code = self._deliverable, result.code or ""
+        text = deliverable.messages.get(code, result.message)
+        return replace(result, field=deliverable.field_of(code, text), message=text)
