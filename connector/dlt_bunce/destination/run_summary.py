@@ -148,11 +148,13 @@ def add_up(found: list[RunSummary], pipeline_name: str) -> RunSummary:
     warnings: Counter[str] = Counter()
     attributes: Counter[str] = Counter()
     segments: Counter[str] = Counter()
+    value_rows: Counter[str] = Counter()
     for run in found:
         codes.update(run.reject_codes)
         warnings.update(run.warnings)
         attributes.update(run.attributes)
         segments.update(run.segments)
+        value_rows.update(run.value_rows)
     numbers = (
         "read",
         *FATES,
@@ -173,5 +175,6 @@ def add_up(found: list[RunSummary], pipeline_name: str) -> RunSummary:
         warnings=dict(warnings),
         attributes=dict(attributes),
         segments=dict(segments),
+        value_rows=dict(value_rows),
         **{name: sum(getattr(run, name) for run in found) for name in numbers},
     )

@@ -21,6 +21,8 @@ WIDTH = 8
 _DIGEST = WIDTH - 1
 WRITTEN, REJECTED = b"\x01", b"\x02"
 """The last byte of a slot: Bunce has the value, or has rejected it."""
+NOTHING = (bytes(_DIGEST), b"\x00")
+"""Digest and state of a slot without a value."""
 _BETWEEN = "\x1f"
 
 

@@ -208,10 +208,15 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
             {
                 "run_id": _RUN_ID,
                 "job": "load file",
-                "kind": "`attributes` or `segments`",
+                "kind": "`attributes`, `segments`, or `value_rows`: rows that hold values alone",
                 "chunk": "chunk of that file",
                 "read": "values read, blank ones included",
                 **_VALUE_FATES,
+                "sent_below": "values of rows with a smaller number in the chunk may have been "
+                "sent",
+                "reject_codes": "of `value_rows`: those rejected by code, as JSON",
+                "resent": "values that a later try of the file sent again, because it did not know "
+                "what had become of them",
             },
         ),
         "bunce_sendings": TableDescription(
