@@ -234,12 +234,13 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_sent(
     assert {record.call for record in emulator.requests} <= {"lookup", "listing"}
 
 
-def test_a_lost_answer_fails_the_run_and_the_next_delivers_the_rest(
-    make: MakePipeline, emulator: Emulator
+@pytest.mark.parametrize("call", ["values", "create"])
+def test_an_outage_fails_the_run_and_the_next_delivers_the_rest(
+    make: MakePipeline, emulator: Emulator, call: Any
 ) -> None:
-    down = Fault("error_before", on_request=2, until_request=10_000, call="values")
+    down = Fault("error_before", on_request=2, until_request=10_000, call=call)
     emulator.behavior = Behavior(rate_limit=0, faults=(down,))
-    quiet = {"concurrency": 1, "max_concurrency": 1}
+    quiet: dict[str, Any] = {"concurrency": 1, "max_concurrency": 1, "batch_size": 20}
     people, rows = [customer(n) for n in range(60)], [fact(n) for n in range(60)]
 
     error = refused(make(**quiet), [customers(people), facts(rows)])
@@ -265,6 +266,21 @@ def test_rows_of_values_count_for_thresholds(make: MakePipeline, emulator: Emula
         flush_and_run(make(max_reject_share=0.2, min_rows=10), facts(rows))
     with pytest.raises(Exception, match="1 rows were read, compared with 10"):
         flush_and_run(make(min_rows_share_of_last=0.5), facts(rows[9:]))
+
+
+def test_ids_are_the_same_whichever_type_a_table_has_them_in(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    pipeline = make()
+    people = [customer(n, customer_id=n) for n in range(3)]
+    rows = [fact(n, user=float(n)) for n in range(3)]
+
+    done = run(pipeline, customers(people), facts(pa.Table.from_pylist(rows)))
+    again = run(pipeline, facts([fact(n, user=n) for n in range(3)]))
+
+    assert some(done.value_rows) == {"read": 3, "written": 3}
+    assert some(again.value_rows) == {"read": 3, "unchanged": 3}
+    assert emulator.attributes.values_of("2") == {"Plan": "gold", "Balance": "0.2"}
 
 
 def test_values_of_many_chunks_and_files_are_delivered_once(

@@ -46,6 +46,8 @@ class ValueDelivery:
     values_only: bool = False
     """Whether the file brings no customers, so that its rows are counted here."""
     on_chunk: Callable[[Chunk], None] = lambda _chunk: None
+    is_cut_short: bool = False
+    """Whether `deliver` has stopped before it read all that it should."""
     _due: set[int] = field(default_factory=set)
     # by chunk and row: how many of its values are still to be written, and the digest of all
     _rows: dict[tuple[int, int], tuple[int, bytes | None]] = field(default_factory=dict)
@@ -72,7 +74,7 @@ class ValueDelivery:
         self, chunks: Chunks, stop: threading.Event, on_requests: Callable[[int], None]
     ) -> BunceError | None:
         """Send what changed of the chunks that are due; return why the load must stop, if so."""
-        if stop.is_set() or not (self._due or self.values_only):
+        if not (self._due or self.values_only):
             return None
         logger().debug("values.started", chunks=len(self._due))
         self._marks = value_fates.marks(self.database, self.load_file)
@@ -109,6 +111,7 @@ class ValueDelivery:
     def _read(self, chunks: Chunks, stop: threading.Event) -> Iterator[ChunkValues]:
         for chunk in chunks.read(None if self.values_only else self._due):
             if stop.is_set():
+                self.is_cut_short = True
                 return
             alone = chunk if chunk.is_alone else chunks.again(chunk)
             yield self._values_of(alone)

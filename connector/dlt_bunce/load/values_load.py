@@ -40,8 +40,7 @@ class ValuesLoad(Load):
             self.values.release_rejected(self._fault.words)
         found = self.values.counts()
         rows = found.get(ROWS, {"read": 0, "deferred": 0})
-        is_whole = rows["read"] == self.source.row_count and not rows["deferred"]
-        if self._interrupted and not is_whole:
+        if self._interrupted and (self.values.is_cut_short or rows["deferred"]):
             raise StoppedError(
                 f"Stopped: {rows['deferred']:,} of {rows['read']:,} rows of values "
                 "that were read are not settled.",

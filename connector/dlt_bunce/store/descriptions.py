@@ -187,6 +187,7 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "expected": "rows to load by table, as JSON, where the files say how many",
                 "started_at": "time of the first job, or of a run that failed before it",
                 "ended_at": "when the run completed, failed, or was stopped",
+                "value_rows": "rows read that hold values alone",
                 "value_fates": "attribute values and segment members by kind and fate, as JSON; "
                 "null without any",
             },
