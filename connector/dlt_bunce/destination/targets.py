@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from dlt_bunce.api.observer import RequestInfo
 from dlt_bunce.api.reply import Reply
 from dlt_bunce.api.targets import create_attribute, list_all
+from dlt_bunce.destination.wanted_targets import Wanted, wanted_of
 from dlt_bunce.errors import MappingError
 from dlt_bunce.logs import logger
-from dlt_bunce.records.cells import LETTER_ID
 from dlt_bunce.records.paths import column_of_path
-from dlt_bunce.records.schema import VARIANT
 from dlt_bunce.records.targets import Kind, Target, Targets
 from dlt_bunce.store.targets import Known, slots_of
 
@@ -24,9 +21,7 @@ if TYPE_CHECKING:
 
     from dlt_bunce.api.client import Session
     from dlt_bunce.destination.client import BunceClient
-    from dlt_bunce.destination.configuration import BunceConfiguration
 
-ALL: Literal["*"] = "*"
 _TYPES = {"bigint": "numeric", "double": "numeric", "decimal": "numeric"}
 _TYPES |= {"timestamp": "timestamp", "date": "timestamp"}
 _NO_MOMENTS = frozenset({"bigint", "double", "decimal", "bool", "time"})
@@ -38,58 +33,6 @@ _MISFITS: Mapping[str, Collection[str]] = {
 }
 """Types of columns, by the attribute's type, of which no value can ever fit."""
 _MANUAL = "manual"
-
-
-class Given(NamedTuple):
-    """Column to attribute's name, or "*", and boolean column to segment's name, as given."""
-
-    attributes: Mapping[str, str] | Literal["*"]
-    segments: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """Column to attribute's name, and boolean column to segment's name."""
-
-    attributes: Mapping[str, str]
-    segments: Mapping[str, str]
-
-    def __bool__(self) -> bool:
-        return bool(self.attributes or self.segments)
-
-
-def given_for(hint: Mapping[str, Any], config: BunceConfiguration) -> Given:
-    """Return what is given for a table: by its mapping hint, or else by the configuration, whose
-    attributes and segments are those of customers.
-    """
-    values_only = hint.get("values_only", False)
-    attributes = hint.get("attributes", {} if values_only else config.attributes or {})
-    segments = hint.get("segments", {} if values_only else config.segments or {})
-    if isinstance(attributes, str) and attributes != ALL:
-        attributes = _decoded(attributes)
-    return Given(attributes, segments)
-
-
-def wanted_of(
-    table: PreparedTableSchema,
-    hint: Mapping[str, Any],
-    config: BunceConfiguration,
-    mapped: Collection[str],
-) -> Wanted:
-    """Return what a table feeds: by its mapping hint, or else by the configuration.
-
-    `mapped` are the columns of the customer's own fields. Raises MappingError for a column that
-    does not exist, and for two columns of one attribute or segment.
-    """
-    columns = [name for name in table["columns"] if not name.startswith("_dlt_")]
-    attributes, segments = given_for(hint, config)
-    if isinstance(attributes, str):
-        taken = {column.split(".")[0] for column in mapped} | {LETTER_ID, *segments}
-        attributes = {c: c for c in columns if c not in taken and VARIANT not in c}
-    for given in (attributes, segments):
-        _refuse_absent(given, columns, table)
-        _refuse_shared(given)
-    return Wanted(attributes, segments)
 
 
 def resolve_targets(client: BunceClient, tables: Sequence[PreparedTableSchema]) -> None:
@@ -226,19 +169,6 @@ def _kind(known: Known) -> Kind:
     return "attributes" if known.kind == "attributes" else "segments"
 
 
-def _decoded(text: str) -> dict[str, str]:
-    try:
-        found = json.loads(text)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise MappingError(
-            'The setting attributes is neither a table nor "*".',
-            remedy='For example: attributes = { plan = "Plan" }',
-        )
-    return found
-
-
 def _missing(wanted: Mapping[str, str], listed: Sequence[Mapping[str, Any]]) -> list[str]:
     names = {item["name"] for item in listed}
     return [column for column, name in wanted.items() if name not in names]
@@ -276,29 +206,3 @@ def _refuse_misfit(table: PreparedTableSchema, column: str, known: Known) -> Non
             "values.",
             remedy="Use another column, or convert it at the source.",
         )
-
-
-def _refuse_absent(
-    given: Mapping[str, str], columns: Sequence[str], table: PreparedTableSchema
-) -> None:
-    from dlt_bunce.destination.mapped_rows import SHOWN_HINT
-
-    hint: Any = table.get(SHOWN_HINT) or {}
-    known = [*columns, *hint.get("columns", [])]
-    for column, name in given.items():
-        if column_of_path(column, known) is None:
-            raise MappingError(
-                f"Column {column!r}, for {name!r}, does not exist.",
-                columns=columns,
-                remedy="Use one of these columns, or remove it from the attributes or segments.",
-            )
-
-
-def _refuse_shared(given: Mapping[str, str]) -> None:
-    for name in given.values():
-        columns = [column for column, other in given.items() if other == name]
-        if len(columns) > 1:
-            raise MappingError(
-                f"Columns {', '.join(map(repr, columns))} are all given for {name!r}.",
-                remedy="Use one column for each attribute and segment.",
-            )
