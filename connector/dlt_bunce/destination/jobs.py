@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from dlt_bunce.destination.client import BunceClient
     from dlt_bunce.destination.run_context import RunContext
+    from dlt_bunce.records.targets import Targets
     from dlt_bunce.store.accounts import Account
     from dlt_bunce.store.database import Database
 
@@ -156,11 +157,7 @@ class CustomersJob(RunnableLoadJob):
         targets = targets_for(client, self._load_table)
         if targets is None:
             return None
-        start = account.value_batch_size or VALUE_BATCH_SIZE
-        size = BatchSize(start, client.config.max_batch_size)
-        throttle = Throttle(size, customers.throttle.concurrency)
-        sender = ValueSender(customers.session, throttle)
-        return ValueDelivery(targets, job, db, sender, account.email_key)
+        return value_delivery(client, account, job, db, customers, targets)
 
     def _duplicates(self, client: BunceClient, settings: Settings) -> Duplicates:
         """Return what is shared by all jobs that load files into the table by the same rules."""
@@ -190,6 +187,22 @@ def _is_final(error: BaseException | None) -> bool:
     return isinstance(error, UsageError | CredentialsError | UnavailableError) and not isinstance(
         error, RowsDeferredError
     )
+
+
+def value_delivery(
+    client: BunceClient,
+    account: Account,
+    job: LoadFile,
+    db: Database,
+    customers: BunceSender,
+    targets: Targets,
+) -> ValueDelivery:
+    """Return what delivers values over the connections that deliver customers."""
+    start = account.value_batch_size or VALUE_BATCH_SIZE
+    size = BatchSize(start, client.config.max_batch_size)
+    throttle = Throttle(size, customers.throttle.concurrency)
+    sender = ValueSender(customers.session, throttle)
+    return ValueDelivery(targets, job, db, sender, account.email_key)
 
 
 class StateJob(RunnableLoadJob):
