@@ -105,7 +105,9 @@ class RunSummary:
     were loaded first and are not counted here. `attributes` and `segments` count values by
     fate, with `read`; empty without any. They count values, not rows, and no value changes what
     becomes of its row. `value_rows` counts rows of tables that hold values alone, which are not in
-    `read`: a row is `written` once each of its values that changed has a fate.
+    `read`: a row is `written` once each of its values that changed has a fate. `rejected_values`
+    counts values rejected in this run by the name of the attribute or segment and by code, without
+    those that Bunce refused earlier and that have not changed since.
     """
 
     run_id: str | None = None
@@ -136,6 +138,7 @@ class RunSummary:
     attributes: Mapping[str, int] = field(default_factory=dict)
     segments: Mapping[str, int] = field(default_factory=dict)
     value_rows: Mapping[str, int] = field(default_factory=dict)
+    rejected_values: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     error: str | None = None
     error_class: str | None = None
     remedy: str | None = None
@@ -166,6 +169,7 @@ class RunSummary:
             "attributes": dict(self.attributes),
             "segments": dict(self.segments),
             "value_rows": dict(self.value_rows),
+            "rejected_values": {name: dict(n) for name, n in self.rejected_values.items()},
             "notes": {code: list(sentences) for code, sentences in self.notes.items()},
             "flushed": None if self.flushed is None else self.flushed.as_dict(),
         }

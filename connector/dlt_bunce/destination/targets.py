@@ -98,10 +98,16 @@ def _resolved(client: BunceClient, table: PreparedTableSchema) -> Targets | None
     return targets_in_bunce(client, table, wanted) if wanted else None
 
 
-def targets_in_bunce(client: BunceClient, table: PreparedTableSchema, wanted: Wanted) -> Targets:
-    """Return the targets as Bunce lists them; create attributes where that is configured."""
+def targets_in_bunce(
+    client: BunceClient, table: PreparedTableSchema, wanted: Wanted, *, create: bool | None = None
+) -> Targets:
+    """Return the targets as Bunce lists them; create attributes where `create` says so, or else
+    the configuration.
+    """
+    if create is None:
+        create = client.config.create_attributes
     with closing(client.session()) as session:
-        found = _found(session, table, wanted, create=client.config.create_attributes)
+        found = _found(session, table, wanted, create=create)
         sent = client.context.preflights.setdefault(client.pipeline_name, [])
         sent.append(session.take_traffic())
     with client.database() as db:

@@ -47,7 +47,7 @@ def given_for(hint: Mapping[str, Any], config: BunceConfiguration) -> Given:
     attributes = hint.get("attributes", {} if values_only else config.attributes or {})
     segments = hint.get("segments", {} if values_only else config.segments or {})
     if isinstance(attributes, str) and attributes != ALL:
-        attributes = _decoded(attributes)
+        attributes = decoded(attributes)
     return Given(attributes, segments)
 
 
@@ -65,15 +65,24 @@ def wanted_of(
     columns = [name for name in table["columns"] if not name.startswith("_dlt_")]
     attributes, segments = given_for(hint, config)
     if isinstance(attributes, str):
-        taken = {column.split(".")[0] for column in mapped} | {LETTER_ID, *segments}
-        attributes = {c: c for c in columns if c not in taken and VARIANT not in c}
+        attributes = unmapped(columns, mapped, segments)
     for given in (attributes, segments):
         _refuse_absent(given, columns, table)
         _refuse_shared(given)
     return Wanted(attributes, segments)
 
 
-def _decoded(text: str) -> dict[str, str]:
+def unmapped(
+    columns: Sequence[str], mapped: Collection[str], segments: Collection[str]
+) -> dict[str, str]:
+    """Return each column that feeds nothing else, under its own name."""
+    taken = {column.split(".")[0] for column in mapped} | {LETTER_ID, *segments}
+    found = (c for c in columns if c not in taken and VARIANT not in c)
+    return {column: column for column in found if not column.startswith("_dlt_")}
+
+
+def decoded(text: str) -> dict[str, str]:
+    """Return the table that the setting attributes holds as JSON. Raises MappingError."""
     try:
         found = json.loads(text)
     except ValueError:
