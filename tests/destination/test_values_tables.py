@@ -13,6 +13,7 @@ from dlt_bunce import bunce_adapter, flush_and_run, run_summary
 from dlt_bunce.emulator import Behavior, Emulator
 from dlt_bunce.errors import MappingError
 from dlt_bunce.store.database import Database
+from dlt_bunce.store.history import history
 
 from .attribute_runs import prepare
 from .conftest import MakePipeline, customer, letters, refused
@@ -111,7 +112,11 @@ def test_rows_without_a_customer_wait_or_are_rejected_and_create_nobody(
         "superseded": 2,
         "rejected": 4,
     }
-    assert (done.read, dict(done.reject_codes)) == (0, {"missing_customer_id": 2})
+    assert (done.read, dict(done.reject_codes)) == (0, {})
+    assert dict(done.warnings) == {"value_rows_without_id": 2}
+    with Database("sqlite:///bunce.sqlite") as db:
+        newest = history(db, "default", limit=1)[0]
+    assert newest.value_rows == later.value_rows
     assert letters() == [("c2", "invalid_email", "resolved")]
     assert some(later.value_rows) == {
         "read": 6,
