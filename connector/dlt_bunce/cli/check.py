@@ -53,6 +53,7 @@ def command(
                 **origin.hints,
                 attributes=origin.attributes,
                 segments=origin.segments,
+                values_only=origin.values_only,
             ),
             destination,
             write_disposition=origin.disposition,

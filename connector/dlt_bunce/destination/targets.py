@@ -6,12 +6,11 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from dlt_bunce.api.observer import RequestInfo
 from dlt_bunce.api.reply import Reply
 from dlt_bunce.api.targets import create_attribute, list_all
-from dlt_bunce.destination.adapter import targets_hint
 from dlt_bunce.errors import MappingError
 from dlt_bunce.logs import logger
 from dlt_bunce.records.cells import LETTER_ID
@@ -41,6 +40,13 @@ _MISFITS: Mapping[str, Collection[str]] = {
 _MANUAL = "manual"
 
 
+class Given(NamedTuple):
+    """Column to attribute's name, or "*", and boolean column to segment's name, as given."""
+
+    attributes: Mapping[str, str] | Literal["*"]
+    segments: Mapping[str, str]
+
+
 @dataclass(frozen=True)
 class Wanted:
     """Column to attribute's name, and boolean column to segment's name."""
@@ -52,21 +58,32 @@ class Wanted:
         return bool(self.attributes or self.segments)
 
 
+def given_for(hint: Mapping[str, Any], config: BunceConfiguration) -> Given:
+    """Return what is given for a table: by its mapping hint, or else by the configuration, whose
+    attributes and segments are those of customers.
+    """
+    values_only = hint.get("values_only", False)
+    attributes = hint.get("attributes", {} if values_only else config.attributes or {})
+    segments = hint.get("segments", {} if values_only else config.segments or {})
+    if isinstance(attributes, str) and attributes != ALL:
+        attributes = decoded(attributes)
+    return Given(attributes, segments)
+
+
 def wanted_of(
-    table: PreparedTableSchema, config: BunceConfiguration, mapped: Collection[str]
+    table: PreparedTableSchema,
+    hint: Mapping[str, Any],
+    config: BunceConfiguration,
+    mapped: Collection[str],
 ) -> Wanted:
-    """Return what a table feeds: by its hint, or else by the configuration.
+    """Return what a table feeds: by its mapping hint, or else by the configuration.
 
     `mapped` are the columns of the customer's own fields. Raises MappingError for a column that
     does not exist, and for two columns of one attribute or segment.
     """
-    hint = targets_hint(table)
     columns = [name for name in table["columns"] if not name.startswith("_dlt_")]
-    segments = hint.get("segments", config.segments or {})
-    attributes = hint.get("attributes", config.attributes or {})
-    if isinstance(attributes, str) and attributes != ALL:
-        attributes = decoded(attributes)
-    if attributes == ALL:
+    attributes, segments = given_for(hint, config)
+    if isinstance(attributes, str):
         attributes = unmapped(columns, mapped, segments)
     for given in (attributes, segments):
         _refuse_absent(given, columns, table)
@@ -90,7 +107,13 @@ def resolve_targets(client: BunceClient, tables: Sequence[PreparedTableSchema]) 
     """
     for table in tables:
         client.context.targets.pop(_key(client, table), None)
-        targets_for(client, table)
+    found = [(table, targets_for(client, table)) for table in tables]
+    taken: dict[tuple[str, str], PreparedTableSchema] = {}
+    for table, targets in found:
+        for target in targets.items if targets else ():
+            other = taken.setdefault((target.kind, target.id), table)
+            if other is not table and any(_is_alone(client, each) for each in (table, other)):
+                raise _written_twice(target, table, other)
 
 
 def targets_for(client: BunceClient, table: PreparedTableSchema) -> Targets | None:
@@ -99,9 +122,24 @@ def targets_for(client: BunceClient, table: PreparedTableSchema) -> Targets | No
     They are found once: dlt does not verify a package again that it goes on with.
     """
     key, found = _key(client, table), client.context.targets
-    if key not in found:
-        found[key] = _resolved(client, table)
-    return found[key]
+    with client.context.finding_targets:
+        if key not in found:
+            found[key] = _resolved(client, table)
+        return found[key]
+
+
+def _is_alone(client: BunceClient, table: PreparedTableSchema) -> bool:
+    return bool(client.hint(table).get("values_only"))
+
+
+def _written_twice(
+    target: Target, table: PreparedTableSchema, other: PreparedTableSchema
+) -> MappingError:
+    return MappingError(
+        f"Tables {other['name']!r} and {table['name']!r} both feed {target.name!r}: of a customer "
+        "in both, it would be chance whose value stays.",
+        remedy="Feed each attribute and segment from one table, or combine the tables into one.",
+    )
 
 
 def _key(client: BunceClient, table: PreparedTableSchema) -> tuple[str, str]:
@@ -113,7 +151,15 @@ def _resolved(client: BunceClient, table: PreparedTableSchema) -> Targets | None
         return None
     mapping = client.mapping(table, list(table["columns"]))
     mapped = {*mapping.columns.values(), *([mapping.version] if mapping.version else [])}
-    wanted = wanted_of(table, client.config, mapped)
+    wanted = wanted_of(table, client.hint(table), client.config, mapped)
+    if not wanted and mapping.values_only:
+        raise MappingError(
+            f"Table {table['name']!r} holds values alone, but none of its columns feeds an "
+            "attribute or a segment.",
+            columns=[name for name in table["columns"] if not name.startswith("_dlt_")],
+            remedy='For example: attributes={"balance": "Balance"} in bunce_adapter, or '
+            "--attribute balance=Balance on the command line.",
+        )
     return targets_in_bunce(client, table, wanted) if wanted else None
 
 
