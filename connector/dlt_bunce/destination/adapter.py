@@ -109,6 +109,12 @@ def mapping_given(resource: DltResource) -> dict[str, ColumnNames]:
     return mapping_hint(_table_hints(resource))
 
 
+def attributes_given(resource: DltResource) -> Mapping[str, str] | str | None:
+    """Return the attributes that `adapt` set on the resource, if any."""
+    given: Mapping[str, str] | str | None = targets_hint(_table_hints(resource)).get("attributes")
+    return given
+
+
 def mapping_hint(table: Mapping[str, Any]) -> dict[str, ColumnNames]:
     """Return the mapping in a table's hint, as of its latest extraction."""
     hint: dict[str, dict[str, ColumnNames]] = table.get(MAPPING_HINT) or {}

@@ -12,7 +12,7 @@ from dlt.common.runtime import signals
 from dlt_bunce import telemetry
 from dlt_bunce.api.throttle import BatchSize, Throttle
 from dlt_bunce.destination.load_files import files_of_table, load_file, rows_of_table
-from dlt_bunce.destination.targets import targets_for
+from dlt_bunce.destination.targets import found_for, targets_for
 from dlt_bunce.errors import (
     CredentialsError,
     RowsDeferredError,
@@ -74,7 +74,8 @@ class CustomersJob(RunnableLoadJob):
             settings = self._settings(client, b"")
             duplicates = self._duplicates(client, settings)
             dry_run = client.context.dry_run_for(self._load_id)
-            dry_run.run(duplicates, job, settings, client.config.store_url)
+            targets = found_for(client, self._load_table)
+            dry_run.run(duplicates, job, settings, client.config.store_url, targets)
             return
         if self._load_id in client.context.stopped:
             raise client.context.stopped[self._load_id]

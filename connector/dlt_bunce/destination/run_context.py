@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dlt_bunce.load.dry_run import DryRun, Preview
     from dlt_bunce.load.progress import Progress
     from dlt_bunce.model import RunSummary, Traffic
-    from dlt_bunce.records.targets import Targets
+    from dlt_bunce.records.targets import FoundTargets, Targets
 
 Hints = Mapping[str, Mapping[str, ColumnNames]]
 """Mappings that a run's resources give, by table: field to column."""
@@ -62,6 +62,10 @@ class RunContext:
     """What ended a load, by load id: dlt would try its files again and again in the same run."""
     targets: dict[tuple[str, str], Targets | None] = field(default_factory=dict)
     """Attributes and segments of the tables of a run, by pipeline and table."""
+    found_targets: dict[tuple[str, str], FoundTargets | None] = field(default_factory=dict)
+    """The same of a dry run."""
+    reports_faults: bool = False
+    """Whether a dry run goes on where attributes or segments would stop the load."""
     failures: list[RunSummary] = field(default_factory=list)
     """What is recorded of failed runs, in the order in which they failed."""
     states: dict[int, bytes] = field(default_factory=dict)

@@ -5,20 +5,28 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from dlt_bunce.api.observer import RequestInfo
 from dlt_bunce.api.reply import Reply
 from dlt_bunce.api.targets import create_attribute, list_all
 from dlt_bunce.destination.adapter import targets_hint
-from dlt_bunce.errors import MappingError
+from dlt_bunce.errors import CredentialsError, MappingError, UnavailableError
+from dlt_bunce.load.slots import with_slots
 from dlt_bunce.logs import logger
 from dlt_bunce.records.cells import LETTER_ID
 from dlt_bunce.records.paths import column_of_path
 from dlt_bunce.records.schema import VARIANT
-from dlt_bunce.records.targets import Kind, Target, Targets
-from dlt_bunce.store.targets import Known, slots_of
+from dlt_bunce.records.target_matching import (
+    fault_of,
+    match_targets,
+    names_of,
+    remembered_targets,
+)
+from dlt_bunce.records.targets import FoundTarget, FoundTargets, Kind, Targets
+from dlt_bunce.records.values import refuse_unknown_timezone
+from dlt_bunce.store.targets import earlier_targets
 
 if TYPE_CHECKING:
     from dlt.common.destination.typing import PreparedTableSchema
@@ -28,17 +36,6 @@ if TYPE_CHECKING:
     from dlt_bunce.destination.configuration import BunceConfiguration
 
 ALL: Literal["*"] = "*"
-_TYPES = {"bigint": "numeric", "double": "numeric", "decimal": "numeric"}
-_TYPES |= {"timestamp": "timestamp", "date": "timestamp"}
-_NO_MOMENTS = frozenset({"bigint", "double", "decimal", "bool", "time"})
-_MISFITS: Mapping[str, Collection[str]] = {
-    "numeric": frozenset({"timestamp", "date", "time", "bool"}),
-    "timestamp": _NO_MOMENTS,
-    "date": _NO_MOMENTS,
-    "boolean": frozenset({"double", "decimal", "timestamp", "date", "time"}),
-}
-"""Types of columns, by the attribute's type, of which no value can ever fit."""
-_MANUAL = "manual"
 
 
 @dataclass(frozen=True)
@@ -50,6 +47,15 @@ class Wanted:
 
     def __bool__(self) -> bool:
         return bool(self.attributes or self.segments)
+
+    @property
+    def by_kind(self) -> dict[Kind, Mapping[str, str]]:
+        """The kinds that the table feeds."""
+        both: dict[Kind, Mapping[str, str]] = {
+            "attributes": self.attributes,
+            "segments": self.segments,
+        }
+        return {kind: given for kind, given in both.items() if given}
 
 
 def wanted_of(
@@ -63,9 +69,7 @@ def wanted_of(
     hint = targets_hint(table)
     columns = [name for name in table["columns"] if not name.startswith("_dlt_")]
     segments = hint.get("segments", config.segments or {})
-    attributes = hint.get("attributes", config.attributes or {})
-    if isinstance(attributes, str) and attributes != ALL:
-        attributes = _decoded(attributes)
+    attributes = decoded_attributes(hint.get("attributes", config.attributes))
     if attributes == ALL:
         taken = {column.split(".")[0] for column in mapped} | {LETTER_ID, *segments}
         attributes = {c: c for c in columns if c not in taken and VARIANT not in c}
@@ -75,14 +79,42 @@ def wanted_of(
     return Wanted(attributes, segments)
 
 
+def wanted_in(attributes: Any, segments: Any) -> Wanted:
+    """Return what the settings name: of "*" nothing, since columns are known by a load only.
+
+    Raises MappingError.
+    """
+    named = decoded_attributes(attributes)
+    return Wanted({} if isinstance(named, str) else named, segments or {})
+
+
+def find_targets(client: BunceClient, wanted: Wanted) -> FoundTargets:
+    """Return what Bunce has for some columns whose types are not known; create nothing.
+
+    Raises CredentialsError or UnavailableError.
+    """
+    with closing(client.session()) as session:
+        return _in_bunce(client.config, session, {"columns": {}}, wanted)
+
+
 def resolve_targets(client: BunceClient, tables: Sequence[PreparedTableSchema]) -> None:
     """Find the attributes and segments of tables in Bunce, and keep them for the tables' jobs.
 
-    Raises MappingError for those that Bunce does not have, or that a column does not fit.
+    Raises MappingError for those that Bunce does not have, or that a column does not fit, and
+    ConfigurationError for a time zone that does not exist. A dry run creates and stores nothing.
     """
     for table in tables:
-        client.context.targets.pop(_key(client, table), None)
-        targets_for(client, table)
+        if _wanted(client, table) and client.config.timezone is not None:
+            refuse_unknown_timezone(client.config.timezone)
+        if client.config.dry_run:
+            client.context.found_targets.pop(_key(client, table), None)
+            found = found_for(client, table)
+            fault = found and fault_of(found)
+            if fault and not client.context.reports_faults:
+                raise fault
+        else:
+            client.context.targets.pop(_key(client, table), None)
+            targets_for(client, table)
 
 
 def targets_for(client: BunceClient, table: PreparedTableSchema) -> Targets | None:
@@ -90,82 +122,96 @@ def targets_for(client: BunceClient, table: PreparedTableSchema) -> Targets | No
 
     They are found once: dlt does not verify a package again that it goes on with.
     """
-    key, found = _key(client, table), client.context.targets
-    if key not in found:
-        found[key] = _resolved(client, table)
-    return found[key]
+    key, known = _key(client, table), client.context.targets
+    if key not in known:
+        wanted = _wanted(client, table)
+        known[key] = targets_in_bunce(client, table, wanted) if wanted else None
+    return known[key]
+
+
+def found_for(client: BunceClient, table: PreparedTableSchema) -> FoundTargets | None:
+    """Return what Bunce has for the columns of a table, if any; create nothing.
+
+    If there is no key, or Bunce cannot be asked, they are as the last load found them.
+    """
+    key, known = _key(client, table), client.context.found_targets
+    if key not in known:
+        wanted = _wanted(client, table)
+        known[key] = _compared(client, table, wanted) if wanted else None
+    return known[key]
 
 
 def _key(client: BunceClient, table: PreparedTableSchema) -> tuple[str, str]:
     return client.pipeline_name, table["name"] or ""
 
 
-def _resolved(client: BunceClient, table: PreparedTableSchema) -> Targets | None:
+def _wanted(client: BunceClient, table: PreparedTableSchema) -> Wanted | None:
     if all(column.startswith("_dlt_") for column in table["columns"]):
         return None
     mapping = client.mapping(table, list(table["columns"]))
-    mapped = {*mapping.columns.values(), *([mapping.version] if mapping.version else [])}
-    wanted = wanted_of(table, client.config, mapped)
-    return targets_in_bunce(client, table, wanted) if wanted else None
+    mapped = {*mapping.source_columns, *([mapping.version] if mapping.version else [])}
+    return wanted_of(table, client.config, mapped)
 
 
 def targets_in_bunce(client: BunceClient, table: PreparedTableSchema, wanted: Wanted) -> Targets:
     """Return the targets as Bunce lists them; create attributes where that is configured."""
     with closing(client.session()) as session:
-        found = _found(session, table, wanted, create=client.config.create_attributes)
+        found = _in_bunce(client.config, session, table, wanted)
+        if (fault := fault_of(found)) is not None:
+            raise fault
+        items = [_created(session, item) for item in found.items]
         sent = client.context.preflights.setdefault(client.pipeline_name, [])
         sent.append(session.take_traffic())
     with client.database() as db:
-        slots = slots_of(db, client.config.account, [known for _, known in found])
-    items = tuple(
-        Target(kind, column, known.name, known.id, known.data_type, slots[kind, known.id])
-        for column, known in found
-        for kind in (_kind(known),)
-    )
-    return Targets(tuple(sorted(items, key=lambda target: target.slot)), client.config.timezone)
+        return with_slots(db, client.config.account, items, found.timezone)
 
 
-def _found(
-    session: Session, table: PreparedTableSchema, wanted: Wanted, *, create: bool
-) -> list[tuple[str, Known]]:
-    found: list[tuple[str, Known]] = []
-    if wanted.attributes:
-        listed = list_all(session.get, "/attributes")
-        missing = _missing(wanted.attributes, listed)
-        if missing and create:
-            for column in missing:
-                name, data_type = wanted.attributes[column], column_type(table, column)
-                listed.append(create_attribute(_post(session), name, data_type))
-                logger().info("attribute.created", name=name, data_type=data_type)
-        elif missing:
-            raise _unknown("attribute", wanted.attributes, missing, listed)
-        for column, name in wanted.attributes.items():
-            item = _only("attribute", name, listed)
-            known = Known("attributes", str(item["id"]), name, str(item.get("data_type", "text")))
-            _refuse_misfit(table, column, known)
-            found.append((column, known))
-    if wanted.segments:
-        listed = list_all(session.get, "/segments")
-        missing = _missing(wanted.segments, listed)
-        if missing:
-            raise _unknown("segment", wanted.segments, missing, listed)
-        for column, name in wanted.segments.items():
-            item = _only("segment", name, listed)
-            if str(item.get("type", _MANUAL)) != _MANUAL:
-                raise MappingError(
-                    f"The segment {name!r} is automatic: Bunce decides who is a member.",
-                    remedy="Use a manual segment, or remove it from the segments.",
-                )
-            known = Known("segments", str(item["id"]), name, "boolean")
-            _refuse_misfit(table, column, known)
-            found.append((column, known))
-    return found
+def _compared(client: BunceClient, table: PreparedTableSchema, wanted: Wanted) -> FoundTargets:
+    """Return the targets without creating or keeping any."""
+    config = client.config
+    why = "no API key is set"
+    if config.credentials.api_key:
+        try:
+            with closing(client.session()) as session:
+                found = _in_bunce(config, session, table, wanted)
+                to_create = sum(item.state == "to_create" for item in found.items)
+                requests = session.take_traffic().requests
+                return replace(found, requests=requests + to_create)
+        except (CredentialsError, UnavailableError) as error:
+            why = error.message.rstrip(".")
+    earlier: dict[tuple[str, str], tuple[str, str]] = {}
+    if client.database().exists():
+        with client.database() as db:
+            earlier = earlier_targets(db, config.account)
+    items = tuple(remembered_targets(wanted.by_kind, earlier, _types(table)))
+    return FoundTargets(items, {}, config.timezone, why, requests=len(wanted.by_kind))
 
 
-def column_type(table: PreparedTableSchema, column: str) -> str:
-    """Return the type of the attribute that a column would make."""
-    own: Any = table["columns"].get(column_of_path(column, list(table["columns"])) or column, {})
-    return _TYPES.get(own.get("data_type") or "", "text") if own.get("name") == column else "text"
+def _in_bunce(
+    config: BunceConfiguration, session: Session, table: PreparedTableSchema, wanted: Wanted
+) -> FoundTargets:
+    by_kind = wanted.by_kind
+    listing = {kind: list_all(session.get, f"/{kind}") for kind in by_kind}
+    create = config.create_attributes
+    items = tuple(match_targets(by_kind, listing, _types(table), create=create))
+    available = {kind: names_of(there) for kind, there in listing.items()}
+    return FoundTargets(items, available, config.timezone)
+
+
+def _created(session: Session, item: FoundTarget) -> FoundTarget:
+    """Return the target, created if that is to be done."""
+    if item.state != "to_create":
+        return item
+    made = create_attribute(_post(session), item.name, item.data_type)
+    logger().info("attribute.created", name=item.name, data_type=item.data_type)
+    data_type = str(made.get("data_type") or item.data_type)
+    return replace(item, state="exists", id=str(made["id"]), data_type=data_type)
+
+
+def _types(table: PreparedTableSchema) -> dict[str, str]:
+    """Return the types of the table's columns."""
+    columns: Any = table["columns"]
+    return {name: own["data_type"] for name, own in columns.items() if own.get("data_type")}
 
 
 def _post(session: Session) -> Any:
@@ -176,13 +222,15 @@ def _post(session: Session) -> Any:
     return post
 
 
-def _kind(known: Known) -> Kind:
-    return "attributes" if known.kind == "attributes" else "segments"
+def decoded_attributes(given: Any) -> Mapping[str, str] | Literal["*"]:
+    """Return column to attribute's name, or "*": an environment variable holds JSON.
 
-
-def _decoded(text: str) -> dict[str, str]:
+    Raises MappingError for text that is neither.
+    """
+    if given == ALL or not isinstance(given, str):
+        return given or {}
     try:
-        found = json.loads(text)
+        found = json.loads(given)
     except ValueError:
         found = None
     if not isinstance(found, dict):
@@ -191,45 +239,6 @@ def _decoded(text: str) -> dict[str, str]:
             remedy='For example: attributes = { plan = "Plan" }',
         )
     return found
-
-
-def _missing(wanted: Mapping[str, str], listed: Sequence[Mapping[str, Any]]) -> list[str]:
-    names = {item["name"] for item in listed}
-    return [column for column, name in wanted.items() if name not in names]
-
-
-def _unknown(
-    noun: str, wanted: Mapping[str, str], missing: Sequence[str], listed: Sequence[Any]
-) -> MappingError:
-    names = ", ".join(repr(wanted[column]) for column in missing)
-    there = ", ".join(sorted(str(item["name"]) for item in listed)) or "none"
-    create = " set create_attributes = true to have it created," if noun == "attribute" else ""
-    return MappingError(
-        f"Bunce has no {noun} {names}. It has: {there}. Nothing was sent.",
-        remedy=f"Write the name as Bunce has it,{create} or create it in Bunce's dashboard.",
-    )
-
-
-def _only(noun: str, name: str, listed: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    found = [item for item in listed if item["name"] == name]
-    if len(found) > 1:
-        raise MappingError(
-            f"Bunce has {len(found)} {noun}s called {name!r}, so it is unclear which is meant.",
-            remedy="Rename or delete all but one in Bunce's dashboard.",
-        )
-    return found[0]
-
-
-def _refuse_misfit(table: PreparedTableSchema, column: str, known: Known) -> None:
-    """Raise MappingError for a column whose values can never be of the attribute's type."""
-    own: Any = table["columns"].get(column, {})
-    kind = own.get("data_type")
-    if kind in _MISFITS.get(known.data_type, ()):
-        raise MappingError(
-            f"Column {column!r} is of type {kind}, but {known.name!r} takes {known.data_type} "
-            "values.",
-            remedy="Use another column, or convert it at the source.",
-        )
 
 
 def _refuse_absent(

@@ -59,8 +59,7 @@ class ValueDelivery:
                     value_fates.begin_chunk(db, load_file, kind, number, found.read(kind))
             return
         with db.transaction():
-            for kind in self._kinds():
-                value_fates.put_chunk(db, load_file, kind, number, found.counts(kind, None))
+            self._count(found, None)
 
     def deliver(
         self, chunks: Chunks, stop: threading.Event, on_requests: Callable[[int], None]
@@ -111,14 +110,18 @@ class ValueDelivery:
         rows = values.changed(db, load_file.account, found.incoming)
         changes = ChangedValues(found, rows)
         with db.transaction():
-            for kind in self._kinds():
-                value_fates.put_chunk(db, load_file, kind, number, found.counts(kind, changes))
+            self._count(found, changes)
             if values.any_rejected(db, load_file.account):
                 values.forget_rejected(db, load_file.account, changes.answered)
             values.record_rejected(db, load_file, changes.rejected)
             values.repack(db, load_file.account, changes.settled)
         self._rows |= {(number, row): left for row, left in changes.left.items()}
         return changes.to_send
+
+    def _count(self, found: ChunkValues, changes: ChangedValues | None) -> None:
+        """Write the counts of a chunk as compared just now."""
+        for kind, counts in found.counts(changes).items():
+            value_fates.put_chunk(self.database, self.load_file, kind, found.chunk.number, counts)
 
     def _settle(self, group: Sequence[Delivered]) -> int:
         """Record what became of batches in one transaction; return how many requests it took."""

@@ -15,6 +15,7 @@ from dlt.extract import DltResource, DltSource
 from dlt_bunce.destination.access import client_of
 from dlt_bunce.destination.adapter import (
     adapt,
+    attributes_given,
     chosen_by_default,
     is_adapted,
     mapping_given,
@@ -35,6 +36,7 @@ from dlt_bunce.destination.run_hook import resolve_hook
 from dlt_bunce.destination.run_summary import discarded_rows, runs_of, total
 from dlt_bunce.destination.run_tracker import group_traces, notify
 from dlt_bunce.destination.source_keys import key_of, refuse_part_of_key
+from dlt_bunce.destination.targets import decoded_attributes
 from dlt_bunce.destination.working_dir import mend
 from dlt_bunce.errors import (
     BunceError,
@@ -225,7 +227,10 @@ def _prepare(
         adapt(resource, {})
     hint = mapping_given(resource)
     given = {**(client.config.mapping or {}), **hint}
-    with_mapped_rows(resource, given)
+    attributes = attributes_given(resource)
+    if attributes is None:
+        attributes = decoded_attributes(client.config.attributes)
+    with_mapped_rows(resource, given, attributes)
     _refuse_part_of_key(resource, client, given)
     resource.add_map(deleted)
     resource.add_map(_column_check(resource, client))
