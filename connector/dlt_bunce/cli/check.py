@@ -133,8 +133,10 @@ def _print_values(found: Check, examples: str) -> None:
     """Print the attributes and segments, their values by fate, and those that are rejected."""
     if not found.targets:
         return
+    several = len({target.table for target in found.targets}) > 1
     rows = [
         {
+            "table": target.table if several else None,
             "column": target.column,
             "feeds": target.kind.removesuffix("s"),
             "name": target.name,
@@ -145,14 +147,15 @@ def _print_values(found: Check, examples: str) -> None:
         for target in found.targets
     ]
     output.print_rows(rows, tuple(rows[0]), "Attributes and segments")
-    values = [
-        {"column": target.column, "name": target.name}
+    values: list[dict[str, object]] = [
+        {"table": target.table if several else None, "column": target.column, "name": target.name}
         | {fate: target.values.get(fate) for fate in VALUE_FATE_MEANINGS}
         for target in found.targets
     ]
     output.print_rows(values, tuple(values[0]), "Their values")
     rejects = [
         {
+            "table": reject.table if several else None,
             "column": reject.column,
             "code": reject.code,
             "count": reject.values,

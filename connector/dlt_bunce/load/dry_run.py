@@ -24,12 +24,7 @@ from dlt_bunce.load.chunks import Chunk, Duplicates
 from dlt_bunce.load.dispatch import Batch, Delivered
 from dlt_bunce.load.load import Load, Settings
 from dlt_bunce.load.slots import with_slots
-from dlt_bunce.load.value_preview import (
-    AcceptingSender,
-    PreviewedValues,
-    RejectedValues,
-    ValueCounts,
-)
+from dlt_bunce.load.value_preview import AcceptingSender, PreviewedValues, TableValues
 from dlt_bunce.load.version_check import check_versions
 from dlt_bunce.model import RunSummary, Traffic
 from dlt_bunce.records.causes import RejectCounts, Rejects
@@ -37,7 +32,7 @@ from dlt_bunce.records.fingerprint import email_digests
 from dlt_bunce.records.mapping import FieldMapping
 from dlt_bunce.records.prepare import detect_bad_mapping
 from dlt_bunce.records.source_columns import values_of
-from dlt_bunce.records.targets import FoundTargets, Kind
+from dlt_bunce.records.targets import FoundTargets
 from dlt_bunce.settlement.row_result import RowResult
 from dlt_bunce.store import runs, snapshot
 from dlt_bunce.store.accounts import known_account
@@ -55,9 +50,8 @@ class Preview:
 
     `sample` are the first rows as read, `nulls` counts null cells by mapped column; `to_create` and
     `to_update` are customers that would be sent; `fault` is what would stop the load; `rejects` are
-    rows that cannot be sent, by cause, with those that were rejected before. `targets` are the
-    attributes and segments, `values` counts by fate of each (kind and column), and `values_to_send`
-    by operation; `rejected_values` are those that cannot be sent.
+    rows that cannot be sent, by cause, with those that were rejected before. `values` are the
+    attributes and segments by table, and what would become of their values.
     """
 
     summary: RunSummary
@@ -68,10 +62,7 @@ class Preview:
     to_update: int = 0
     fault: MappingError | None = None
     rejects: Sequence[Rejects] = ()
-    targets: FoundTargets | None = None
-    values: Mapping[tuple[Kind, str], Mapping[str, int]] = field(default_factory=dict)
-    values_to_send: Mapping[str, int] = field(default_factory=dict)
-    rejected_values: Sequence[RejectedValues] = ()
+    values: Mapping[str, TableValues] = field(default_factory=dict)
 
 
 class DryRun:
@@ -91,8 +82,7 @@ class DryRun:
         self._rejects = RejectCounts()
         self._load_file: LoadFile | None = None
         self._store_url = ""
-        self._targets: FoundTargets | None = None
-        self._values = ValueCounts()
+        self._values: dict[str, TableValues] = {}
 
     def run(
         self,
@@ -116,7 +106,6 @@ class DryRun:
                 snapshot.targets(known, scratch)
             values = None
             if targets is not None:
-                self._targets = targets
                 values = self._previewed(targets, load_file, key, known, scratch)
 
             def look_at(chunk: Chunk) -> None:
@@ -174,10 +163,7 @@ class DryRun:
             self._verbs["update"],
             self._fault,
             self._rejects.found(),
-            self._targets,
-            self._values.fates,
-            self._values.to_send,
-            self._values.rejected(),
+            self._values,
         )
 
     def _previewed(
@@ -189,13 +175,14 @@ class DryRun:
         scratch: Database,
     ) -> PreviewedValues:
         account, run_id = load_file.account, load_file.run_id
+        counted = self._values.setdefault(load_file.table_name, TableValues(targets))
         return PreviewedValues(
             with_slots(scratch, account, targets.items, targets.timezone),
             load_file,
             scratch,
             AcceptingSender(),
             key,
-            counted=self._values,
+            counted=counted,
             known=known,
             before=lambda: snapshot.withdraw_taken(known, scratch, account, run_id),
         )

@@ -20,7 +20,7 @@ from dlt_bunce.load.values import ValueDelivery
 from dlt_bunce.model import Traffic
 from dlt_bunce.records.causes import ShapeCounts
 from dlt_bunce.records.source_columns import values_of
-from dlt_bunce.records.targets import Kind
+from dlt_bunce.records.targets import FoundTargets, Kind
 from dlt_bunce.records.text import as_json, is_text, read_text
 from dlt_bunce.settlement.row_result import RowResult
 from dlt_bunce.store import value_fates, values
@@ -47,10 +47,11 @@ class RejectedValues:
     examples: Mapping[str, str] = field(default_factory=dict)
 
 
-class ValueCounts:
-    """What would become of the values of a dry run, by target."""
+class TableValues:
+    """What would become of the values of one table: `fates` counts them by target."""
 
-    def __init__(self) -> None:
+    def __init__(self, targets: FoundTargets) -> None:
+        self.targets = targets
         self.fates: dict[_Key, Counter[str]] = {}
         self.to_send: Counter[str] = Counter()
         """Values by operation, as in a batch: `values`, or `add` or `remove` with a segment."""
@@ -100,7 +101,7 @@ class ValueCounts:
 class PreviewedValues(ValueDelivery):
     """The values of one file in a dry run, whose `database` is a copy. `known` is the store."""
 
-    counted: ValueCounts = field(default_factory=ValueCounts)
+    counted: TableValues = field(default_factory=lambda: TableValues(FoundTargets((), {})))
     known: Database | None = None
     before: Callable[[], None] = lambda: None
     """Called once the customers of the file are settled."""

@@ -94,13 +94,14 @@ def cost(preview: Preview, pace: ThroughputEstimate) -> Cost:
         requests += _batches(rows, BatchSize(pace.batch_size, pace.max_batch_size), pace)
     # all operations learn of one size
     size = BatchSize(pace.value_batch_size, pace.max_batch_size)
-    requests += sum(_batches(values, size, pace) for values in preview.values_to_send.values())
+    for table in preview.values.values():
+        requests += sum(_batches(values, size, pace) for values in table.to_send.values())
     by_budget = 0.0
     if pace.requests_per_minute:
         by_budget = 60 * requests / (pace.requests_per_minute * pace.share)
     by_answers = requests * (pace.answer_s or 0.0) / pace.concurrency
     waits = pace.pause_s if requests else 0.0
-    finding = 0 if preview.targets is None else preview.targets.requests
+    finding = sum(table.targets.requests for table in preview.values.values())
     return Cost(1 + finding + requests, waits + max(by_budget, by_answers))
 
 
@@ -163,8 +164,7 @@ def unmapped(preview: Preview) -> list[str]:
         if not field.name.startswith("_dlt_") and not is_unreadable_column(field.name, field.type)
     ]
     version = [preview.mapping.version] if preview.mapping.version else []
-    targets = preview.targets.items if preview.targets is not None else ()
-    fed = [target.column for target in targets]
+    fed = [item.column for table in preview.values.values() for item in table.targets.items]
     used = belonging(own, [*preview.mapping.source_columns, *version, *fed])
     return [name for name in own if name not in used]
 
@@ -188,7 +188,7 @@ def warnings(
         fault = preview.fault
         text = f"The load will fail. {fault.message}"
         found.append(Warned("wrong_mapping", text, fault.remedy or ""))
-    found += value_warnings(preview.targets)
+    found += value_warnings(preview)
     if summary.disposition == "append" and preview.to_create:
         found += _of_append(preview.to_create, probed)
     phones = sum(found.rows for found in preview.rejects if found.cause == NO_COUNTRY)

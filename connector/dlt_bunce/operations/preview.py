@@ -24,6 +24,7 @@ from dlt_bunce.operations.value_estimate import (
     CheckedTarget,
     RejectedValueShapes,
     Warned,
+    available,
     checked_targets,
     rejected_values,
 )
@@ -107,7 +108,7 @@ def check(
         pace,
         checked_targets(preview),
         rejected_values(preview, show_values=show_values),
-        {} if preview.targets is None else dict(preview.targets.available),
+        available(preview),
     )
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dlt_bunce.load.dry_run import Preview
 from dlt_bunce.records.target_matching import fault_of
-from dlt_bunce.records.targets import FoundTargets
+from dlt_bunce.records.targets import Kind
 from dlt_bunce.records.values import NO_ZONE
 from dlt_bunce.reject_codes import VALUE_CODES
 
@@ -34,6 +34,7 @@ class CheckedTarget:
     in FoundTarget. `problem` is why the load would stop, if it would.
     """
 
+    table: str
     kind: str
     column: str
     name: str
@@ -48,6 +49,7 @@ class CheckedTarget:
 class RejectedValueShapes:
     """Values that would be rejected for one cause, and what they look like."""
 
+    table: str
     kind: str
     column: str
     name: str
@@ -60,20 +62,20 @@ class RejectedValueShapes:
 
 def checked_targets(preview: Preview) -> list[CheckedTarget]:
     """Return the attributes and segments of a preview, with their values by fate."""
-    if preview.targets is None:
-        return []
     return [
         CheckedTarget(
+            table,
             item.kind,
             item.column,
             item.name,
             item.data_type,
             item.state,
-            {f: n for f, n in preview.values.get((item.kind, item.column), {}).items() if n},
+            {f: n for f, n in found.fates.get((item.kind, item.column), {}).items() if n},
             item.fault,
             item.remedy,
         )
-        for item in preview.targets.items
+        for table, found in preview.values.items()
+        for item in found.targets.items
     ]
 
 
@@ -82,35 +84,48 @@ def rejected_values(preview: Preview, *, show_values: bool = False) -> list[Reje
 
     Values that Bunce has rejected before have no examples.
     """
-    if preview.targets is None:
-        return []
-    names = {(item.kind, item.column): item.name for item in preview.targets.items}
-    return [
-        RejectedValueShapes(
-            found.kind,
-            found.column,
-            names[found.kind, found.column],
-            found.code,
-            found.cause or VALUE_CODES[found.code].meaning,
-            found.values,
-            tuple(found.examples.values() if show_values else found.examples),
-            _ZONE_REMEDY if found.cause == NO_ZONE else VALUE_CODES[found.code].remedy,
-        )
-        for found in preview.rejected_values
-    ]
+    shown = []
+    for table, found in preview.values.items():
+        names = {(item.kind, item.column): item.name for item in found.targets.items}
+        for rejected in found.rejected():
+            examples, known = rejected.examples, VALUE_CODES[rejected.code]
+            shown.append(
+                RejectedValueShapes(
+                    table,
+                    rejected.kind,
+                    rejected.column,
+                    names[rejected.kind, rejected.column],
+                    rejected.code,
+                    rejected.cause or known.meaning,
+                    rejected.values,
+                    tuple(examples.values() if show_values else examples),
+                    _ZONE_REMEDY if rejected.cause == NO_ZONE else known.remedy,
+                )
+            )
+    return shown
 
 
-def value_warnings(found: FoundTargets | None) -> Iterator[Warned]:
+def available(preview: Preview) -> dict[Kind, Sequence[str]]:
+    """Return the names of the attributes and segments that Bunce has, by kind, if they matter."""
+    return {
+        kind: names
+        for found in preview.values.values()
+        for kind, names in found.targets.available.items()
+    }
+
+
+def value_warnings(preview: Preview) -> Iterator[Warned]:
     """Yield what would stop the load, and what could not be compared with Bunce."""
-    if found is None:
-        return
-    fault = fault_of(found)
-    if fault is not None:
-        text = f"The load will fail. {fault.message}"
-        yield Warned("wrong_targets", text, fault.remedy or "")
-    if found.not_compared is not None:
+    tables = [found.targets for found in preview.values.values()]
+    for found in tables:
+        fault = fault_of(found)
+        if fault is not None:
+            text = f"The load will fail. {fault.message}"
+            yield Warned("wrong_targets", text, fault.remedy or "")
+    reasons = dict.fromkeys(found.not_compared for found in tables if found.not_compared)
+    for reason in reasons:
         text = (
-            f"Attributes and segments were not compared with Bunce: {found.not_compared}. Types "
-            "are those of the last load, or follow from the columns."
+            f"Attributes and segments were not compared with Bunce: {reason}. Types are those of "
+            "the last load, or follow from the columns."
         )
         yield Warned("targets_not_compared", text, "Check again once Bunce can be asked.")
