@@ -71,8 +71,7 @@ def wanted_of(
     segments = hint.get("segments", config.segments or {})
     attributes = decoded_attributes(hint.get("attributes", config.attributes))
     if attributes == ALL:
-        taken = {column.split(".")[0] for column in mapped} | {LETTER_ID, *segments}
-        attributes = {c: c for c in columns if c not in taken and VARIANT not in c}
+        attributes = unmapped(columns, mapped, segments)
     for given in (attributes, segments):
         _refuse_absent(given, columns, table)
         _refuse_shared(given)
@@ -94,7 +93,17 @@ def find_targets(client: BunceClient, wanted: Wanted) -> FoundTargets:
     Raises CredentialsError or UnavailableError.
     """
     with closing(client.session()) as session:
-        return _in_bunce(client.config, session, {"columns": {}}, wanted)
+        create = client.config.create_attributes
+        return _in_bunce(client.config, session, {"columns": {}}, wanted, create=create)
+
+
+def unmapped(
+    columns: Sequence[str], mapped: Collection[str], segments: Collection[str]
+) -> dict[str, str]:
+    """Return each column that feeds nothing else, under its own name."""
+    taken = {column.split(".")[0] for column in mapped} | {LETTER_ID, *segments}
+    found = (c for c in columns if c not in taken and VARIANT not in c)
+    return {column: column for column in found if not column.startswith("_dlt_")}
 
 
 def resolve_targets(client: BunceClient, tables: Sequence[PreparedTableSchema]) -> None:
@@ -153,10 +162,16 @@ def _wanted(client: BunceClient, table: PreparedTableSchema) -> Wanted | None:
     return wanted_of(table, client.config, mapped)
 
 
-def targets_in_bunce(client: BunceClient, table: PreparedTableSchema, wanted: Wanted) -> Targets:
-    """Return the targets as Bunce lists them; create attributes where that is configured."""
+def targets_in_bunce(
+    client: BunceClient, table: PreparedTableSchema, wanted: Wanted, *, create: bool | None = None
+) -> Targets:
+    """Return the targets as Bunce lists them; create attributes where `create` says so, or else
+    the configuration.
+    """
+    if create is None:
+        create = client.config.create_attributes
     with closing(client.session()) as session:
-        found = _in_bunce(client.config, session, table, wanted)
+        found = _in_bunce(client.config, session, table, wanted, create=create)
         if (fault := fault_of(found)) is not None:
             raise fault
         items = [_created(session, item) for item in found.items]
@@ -173,7 +188,8 @@ def _compared(client: BunceClient, table: PreparedTableSchema, wanted: Wanted) -
     if config.credentials.api_key:
         try:
             with closing(client.session()) as session:
-                found = _in_bunce(config, session, table, wanted)
+                create = config.create_attributes
+                found = _in_bunce(config, session, table, wanted, create=create)
                 to_create = sum(item.state == "to_create" for item in found.items)
                 requests = session.take_traffic().requests
                 return replace(found, requests=requests + to_create)
@@ -188,11 +204,15 @@ def _compared(client: BunceClient, table: PreparedTableSchema, wanted: Wanted) -
 
 
 def _in_bunce(
-    config: BunceConfiguration, session: Session, table: PreparedTableSchema, wanted: Wanted
+    config: BunceConfiguration,
+    session: Session,
+    table: PreparedTableSchema,
+    wanted: Wanted,
+    *,
+    create: bool,
 ) -> FoundTargets:
     by_kind = wanted.by_kind
     listing = {kind: list_all(session.get, f"/{kind}") for kind in by_kind}
-    create = config.create_attributes
     items = tuple(match_targets(by_kind, listing, _types(table), create=create))
     available = {kind: names_of(there) for kind, there in listing.items()}
     return FoundTargets(items, available, config.timezone)
