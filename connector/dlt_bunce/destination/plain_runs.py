@@ -23,7 +23,7 @@ from dlt_bunce.destination.adapter import MAPPING_HINT, TABLE_HINT, hint_of
 from dlt_bunce.destination.load_files import unzipped
 from dlt_bunce.destination.mapped_rows import ColumnKinds
 from dlt_bunce.destination.table_mapping import with_configured
-from dlt_bunce.destination.targets import given_for
+from dlt_bunce.destination.wanted_targets import given_for
 from dlt_bunce.errors import BunceError
 from dlt_bunce.records.value_texts import value_text
 

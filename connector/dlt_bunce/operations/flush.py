@@ -36,7 +36,7 @@ from dlt_bunce.destination.run_summary import discarded_rows, runs_of, total
 from dlt_bunce.destination.run_tracker import group_traces, notify
 from dlt_bunce.destination.source_keys import key_of, refuse_part_of_key
 from dlt_bunce.destination.table_mapping import with_configured
-from dlt_bunce.destination.targets import given_for
+from dlt_bunce.destination.wanted_targets import given_for
 from dlt_bunce.destination.working_dir import mend
 from dlt_bunce.errors import (
     BunceError,
