@@ -104,10 +104,10 @@ class RunSummary:
     exception. `flushed` summarizes the rows left over from earlier runs, which
     were loaded first and are not counted here. `attributes` and `segments` count values by
     fate, with `read`; empty without any. They count values, not rows, and no value changes what
-    becomes of its row. `value_rows` counts rows of tables that hold values alone, which are not in
-    `read`: a row is `written` once each of its values that changed has a fate. `rejected_values`
-    counts values rejected in this run by the name of the attribute or segment and by code, without
-    those that Bunce refused earlier and that have not changed since.
+    becomes of its row. `rejected_values` counts those rejected in this run by the name of the
+    attribute or segment and by code, without those that Bunce refused earlier and that have not
+    changed since. `value_rows` counts rows of tables that hold values alone, which are not in
+    `read`: a row is `written` once each of its values that changed has a fate.
     """
 
     run_id: str | None = None
@@ -137,8 +137,8 @@ class RunSummary:
     notes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     attributes: Mapping[str, int] = field(default_factory=dict)
     segments: Mapping[str, int] = field(default_factory=dict)
-    value_rows: Mapping[str, int] = field(default_factory=dict)
     rejected_values: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    value_rows: Mapping[str, int] = field(default_factory=dict)
     error: str | None = None
     error_class: str | None = None
     remedy: str | None = None
@@ -168,8 +168,8 @@ class RunSummary:
             "warnings": dict(self.warnings),
             "attributes": dict(self.attributes),
             "segments": dict(self.segments),
-            "value_rows": dict(self.value_rows),
             "rejected_values": {name: dict(n) for name, n in self.rejected_values.items()},
+            "value_rows": dict(self.value_rows),
             "notes": {code: list(sentences) for code, sentences in self.notes.items()},
             "flushed": None if self.flushed is None else self.flushed.as_dict(),
         }

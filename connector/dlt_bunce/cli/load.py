@@ -127,6 +127,7 @@ def command(
         if few and min_rows_share_of_last is None:
             min_rows_share_of_last = 0.0  # a few rows are expected
         destination = options.destination(
+            ask=not dry_run,
             store_url=store_url,
             account=account,
             dry_run=dry_run or None,

@@ -36,7 +36,7 @@ from dlt_bunce.destination.state import StoredState
 from dlt_bunce.destination.table_checks import GIVEN_UP, refuse_table
 from dlt_bunce.destination.table_mapping import mapping_of, with_configured
 from dlt_bunce.destination.targets import resolve_targets
-from dlt_bunce.errors import DispositionError, StoreError
+from dlt_bunce.errors import ConfigurationError, DispositionError, StoreError
 from dlt_bunce.load.probed import lookup_ids
 from dlt_bunce.load.rate_limit import SharedRateLimiter, local_rate_limiter
 from dlt_bunce.logs import logger
@@ -117,7 +117,7 @@ class BunceClient(JobClientBase, StoredState):
             else:
                 self.preflight()
                 del self.context.checked_at[self._checked_for]
-            resolve_targets(self, customers)
+        resolve_targets(self, customers)
         return tables
 
     def _check_table(self, table: PreparedTableSchema, all_tables: Sequence[str]) -> None:
@@ -184,6 +184,9 @@ class BunceClient(JobClientBase, StoredState):
     def session(self, probed: Probed | None = None) -> Session:
         """Return a connection pool to Bunce, within the rate limit of all who share the store."""
         config = self.config
+        if not config.credentials.api_key:  # a dry run may do without
+            remedy = "Set DESTINATION__BUNCE__CREDENTIALS__API_KEY."
+            raise ConfigurationError("No API key is set.", remedy=remedy)
         assert config.base_url is not None  # noqa: S101, derived when the configuration resolves
         database = self.database()
         allowed = config.requests_per_minute

@@ -140,14 +140,22 @@ class BunceConfiguration(DestinationClientConfiguration):
     dry_run: bool = False
     """Whether to count what would be sent without sending or writing anything."""
 
+    def on_partial(self) -> None:
+        """Let a dry run do without a key: it sends nothing that needs one."""
+        if self.dry_run and getattr(self.credentials, "api_key", None) is None:
+            self.credentials = BunceCredentials()
+            self.credentials.api_key = ""
+            self.resolve()
+
     def on_resolved(self) -> None:
         """Derive and check what depends on several settings.
 
         Raises ConfigurationError for a key that does not match its host and for invalid numbers.
         """
         self._check_kinds()
-        self.credentials.api_key = _clean_key(self.credentials.api_key)
-        self.base_url = checked_base_url(self.base_url, self.credentials.api_key, self.allow_host)
+        self.credentials.api_key = key = _clean_key(self.credentials.api_key)
+        if key or not self.dry_run:
+            self.base_url = checked_base_url(self.base_url, key, self.allow_host)
         self._check_numbers()
         check_version_format(self.version_format)
         if self.default_region is not None:

@@ -13,7 +13,7 @@ from dlt_bunce import telemetry
 from dlt_bunce.api.throttle import BatchSize, Throttle
 from dlt_bunce.destination.job_order import wait_for_customers
 from dlt_bunce.destination.load_files import files_of_table, load_file, rows_of_table
-from dlt_bunce.destination.targets import targets_for
+from dlt_bunce.destination.targets import found_for, targets_for
 from dlt_bunce.errors import (
     BunceError,
     CredentialsError,
@@ -95,7 +95,8 @@ class CustomersJob(RunnableLoadJob):
             settings = self._settings(client, b"")
             duplicates = self._duplicates(client, settings)
             dry_run = client.context.dry_run_for(self._load_id)
-            dry_run.run(duplicates, job, settings, client.config.store_url)
+            targets = found_for(client, self._load_table)
+            dry_run.run(duplicates, job, settings, client.config.store_url, targets)
             return
         stopped = client.context.stopped
         for key in (self._load_id, job.job_id):
@@ -170,8 +171,7 @@ class CustomersJob(RunnableLoadJob):
         targets = targets_for(client, self._load_table)
         if targets is None:
             return None
-        hint = client.hint(self._load_table)
-        values_only = bool(hint.get("values_only"))
+        values_only = bool(client.hint(self._load_table).get("values_only"))
         return value_delivery(client, account, job, db, customers, targets, values_only=values_only)
 
     def _duplicates(self, client: BunceClient, settings: Settings) -> Duplicates:

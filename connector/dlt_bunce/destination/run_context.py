@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dlt_bunce.load.dry_run import DryRun, Preview
     from dlt_bunce.load.progress import Progress
     from dlt_bunce.model import RunSummary, Traffic
-    from dlt_bunce.records.targets import Targets
+    from dlt_bunce.records.targets import FoundTargets, Targets
 
 Hints = Mapping[str, Mapping[str, Any]]
 """Mapping hints that a run's resources give, by table."""
@@ -68,6 +68,10 @@ class RunContext:
     """Files of customers that are being loaded now, by load id."""
     finding_targets: threading.Lock = field(default_factory=threading.Lock)
     """Held while they are looked for: two jobs must not create the same attribute."""
+    found_targets: dict[tuple[str, str], FoundTargets | None] = field(default_factory=dict)
+    """The same of a dry run."""
+    reports_faults: bool = False
+    """Whether a dry run goes on where attributes or segments would stop the load."""
     failures: list[RunSummary] = field(default_factory=list)
     """What is recorded of failed runs, in the order in which they failed."""
     states: dict[int, bytes] = field(default_factory=dict)

@@ -158,16 +158,16 @@ def add_up(found: list[RunSummary], pipeline_name: str) -> RunSummary:
     warnings: Counter[str] = Counter()
     attributes: Counter[str] = Counter()
     segments: Counter[str] = Counter()
-    value_rows: Counter[str] = Counter()
     rejected_values: dict[str, Counter[str]] = {}
+    value_rows: Counter[str] = Counter()
     for run in found:
         codes.update(run.reject_codes)
         warnings.update(run.warnings)
         attributes.update(run.attributes)
         segments.update(run.segments)
-        value_rows.update(run.value_rows)
         for name, counts in run.rejected_values.items():
             rejected_values.setdefault(name, Counter()).update(counts)
+        value_rows.update(run.value_rows)
     numbers = (
         "read",
         *FATES,
@@ -188,7 +188,7 @@ def add_up(found: list[RunSummary], pipeline_name: str) -> RunSummary:
         warnings=dict(warnings),
         attributes=dict(attributes),
         segments=dict(segments),
-        value_rows=dict(value_rows),
         rejected_values={name: dict(counts) for name, counts in rejected_values.items()},
+        value_rows=dict(value_rows),
         **{name: sum(getattr(run, name) for run in found) for name in numbers},
     )

@@ -71,8 +71,7 @@ class ValueDelivery:
                     value_fates.begin_chunk(db, load_file, kind, number, found.read(kind))
             return
         with db.transaction():
-            for kind in self._kinds():
-                value_fates.put_chunk(db, load_file, kind, number, found.counts(kind, None))
+            self._count(found, None)
 
     def deliver(
         self, chunks: Chunks, stop: threading.Event, on_requests: Callable[[int], None]
@@ -129,8 +128,7 @@ class ValueDelivery:
         rows = values.changed(db, load_file.account, found.incoming)
         changes = ChangedValues(found, rows)
         with db.transaction():
-            for kind in self._kinds():
-                value_fates.put_chunk(db, load_file, kind, number, found.counts(kind, changes))
+            self._count(found, changes)
             if values.any_rejected(db, load_file.account):
                 values.forget_rejected(db, load_file.account, changes.answered)
             values.record_rejected(db, load_file, changes.rejected)
@@ -156,6 +154,11 @@ class ValueDelivery:
                 value_fates.mark_in_flight(
                     self.database, self.load_file, kind, chunk, row, again[kind, chunk]
                 )
+
+    def _count(self, found: ChunkValues, changes: ChangedValues | None) -> None:
+        """Write the counts of a chunk as compared just now."""
+        for kind, counts in found.counts(changes).items():
+            value_fates.put_chunk(self.database, self.load_file, kind, found.chunk.number, counts)
 
     def _settle(self, group: Sequence[Delivered]) -> int:
         """Record what became of batches in one transaction; return how many requests it took."""

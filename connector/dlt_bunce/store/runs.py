@@ -157,10 +157,10 @@ def finish(
     )
     totals["linked"] = links.count(db, account, run_id=run_id)
     values = value_fates.totals(db, "WHERE run_id = $1", (run_id,))
+    rejected = rejected_values.of_run(db, account, run_id) if values else {}
     totals["value_rows"] = values.get(value_fates.ROWS, {}).get("read", 0)
     names = ("read", *FATES, "linked", "value_rows")
     sets = ", ".join(f"{name} = ${i + 12}" for i, name in enumerate(names))
-    rejected = rejected_values.of_run(db, account, run_id) if values else {}
     warnings = warnings_of(db, run_id, totals)
     if resent := value_fates.resent(db, run_id):
         warnings["values_resent"] = resent

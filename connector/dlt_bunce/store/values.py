@@ -178,6 +178,18 @@ def forget_rejected(db: Database, account: str, good: pa.Table) -> None:
     db.execute(_ANSWERED, (account,))
 
 
+def codes_of(db: Database, account: str, rejected: pa.Table) -> dict[tuple[int, str], int]:
+    """Count rejected values (ANSWERED) by slot and the code that they were rejected with."""
+    db.ingest("bunce_asked_values", rejected)
+    rows = db.rows(
+        "SELECT r.slot AS slot, r.code AS code, COUNT(*) AS n FROM bunce_asked_values AS a "
+        "JOIN bunce_rejected_values AS r ON r.account = $1 AND r.customer_id = a.customer_id "
+        "AND r.slot = a.slot GROUP BY r.slot, r.code",
+        (account,),
+    )
+    return {(int(row["slot"]), row["code"]): int(row["n"]) for row in rows}
+
+
 def any_rejected(db: Database, account: str) -> bool:
     """Return whether the account has rejected values."""
     sql = "SELECT 1 AS n FROM bunce_rejected_values WHERE account = $1 LIMIT 1"
