@@ -25,6 +25,7 @@ from dlt_bunce.load.dispatch import Batch, Delivered
 from dlt_bunce.load.load import Load, Settings
 from dlt_bunce.load.slots import with_slots
 from dlt_bunce.load.value_preview import AcceptingSender, PreviewedValues, TableValues
+from dlt_bunce.load.values_load import ValuesLoad
 from dlt_bunce.load.version_check import check_versions
 from dlt_bunce.model import RunSummary, Traffic
 from dlt_bunce.records.causes import RejectCounts, Rejects
@@ -37,6 +38,7 @@ from dlt_bunce.settlement.row_result import RowResult
 from dlt_bunce.store import runs, snapshot
 from dlt_bunce.store.accounts import known_account
 from dlt_bunce.store.database import Database
+from dlt_bunce.store.dead_letters import LETTERS
 from dlt_bunce.store.ledger import Claim, Ledger
 from dlt_bunce.store.load_file import LoadFile
 
@@ -99,21 +101,28 @@ class DryRun:
             self._load_file, self._store_url = load_file, store_url
             account = None if known is None else known_account(known, load_file.account)
             key = b"" if account is None else account.email_key
-            self._mapping = settings.mapping
-            load_file = runs.begin(scratch, load_file, settings.mapping.recorded)
+            values_only = settings.mapping.values_only
+            if self._mapping is None or not values_only:
+                self._mapping = settings.mapping
+            recorded = None if values_only else settings.mapping.recorded
+            load_file = runs.begin(scratch, load_file, recorded)
             if known is not None:
                 snapshot.claims(known, scratch)
                 snapshot.targets(known, scratch)
             values = None
             if targets is not None:
                 values = self._previewed(targets, load_file, key, known, scratch)
+                values.values_only = values_only
 
             def look_at(chunk: Chunk) -> None:
                 self._look_at(chunk, settings)
-                if known is not None and chunk.number == 0 and settings.check_mapping:
+                if known is not None and values_only:
+                    accepted, none = chunk.prepared.accepted, LETTERS.empty_table()
+                    snapshot.customers(known, scratch, load_file.account, accepted, none)
+                elif known is not None and chunk.number == 0 and settings.check_mapping:
                     check_versions(known, load_file, settings.mapping, chunk.prepared)
 
-            load = Load(
+            load = (ValuesLoad if values_only else Load)(
                 duplicates.sources[load_file.job_id],
                 load_file,
                 # what is wrong with the mapping is reported, and stops nothing
