@@ -12,6 +12,7 @@ import dlt
 import pyarrow as pa
 import pytest
 
+import dlt_bunce
 from dlt_bunce import RunSummary, bunce_adapter, flush_and_run, run_summary
 from dlt_bunce.emulator import Behavior, Emulator
 from dlt_bunce.errors import MappingError
@@ -123,8 +124,35 @@ def test_a_dry_run_needs_no_key_and_takes_what_the_ledger_knows(
 
     assert (told.created, told.unchanged) == (2, 5)
     assert fates(told) == {"written": 6, "unchanged": 15}
+    assert told.warnings == {"targets_not_compared": 7}
     assert len(emulator.requests) == asked
     assert calls(emulator, "values") == [15]
+
+
+def test_a_program_checks_values_of_two_tables(make: MakePipeline, emulator: Emulator) -> None:
+    @dlt.source
+    def crm() -> Any:
+        people = dlt.resource([rich(1), rich(2, balance="x")], name="customers")
+        leads = dlt.resource([rich(3, plan=None)], name="leads")
+        yield bunce_adapter(people, attributes=ATTRIBUTES)
+        yield bunce_adapter(leads, attributes={"plan": "Plan", "paid": "Paid"})
+
+    found = dlt_bunce.check(crm(), destination=make().destination)
+
+    assert [(t.table, t.column, t.state, dict(t.values)) for t in found.targets] == [
+        ("customers", "plan", "exists", {"written": 2}),
+        ("customers", "balance", "exists", {"written": 1, "rejected": 1}),
+        ("customers", "paid", "exists", {"written": 2}),
+        ("leads", "plan", "exists", {"blank": 1}),
+        ("leads", "paid", "missing", {"written": 1}),
+    ]
+    assert [(r.table, r.name, r.code) for r in found.rejected_values] == [
+        ("customers", "Balance", "invalid_number")
+    ]
+    assert "It has: Balance, Last payment, Plan." in found.warnings[0].text
+    assert found.as_dict()["targets"][0]["values"] == {"written": 2}
+    assert found.summary.attributes["read"] == 8
+    assert calls(emulator, "values") == []
 
 
 def test_values_of_customers_whose_email_is_taken_wait_in_a_dry_run_as_they_do_in_the_load(

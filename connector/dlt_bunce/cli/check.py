@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dlt_bunce.operations.preview import Check
 
 _WILL = {"created": "create", "updated": "update", "skipped": "skip", "deferred": "leave for later"}
+_WILL |= {"written": "write"}
 
 _IN_BUNCE = {
     "exists": "exists",
@@ -88,6 +89,8 @@ def _shown(destination: bunce) -> Iterator[None]:
 
 
 def _print(found: Check, *, show_values: bool) -> None:
+    from dlt_bunce.operations.value_estimate import WRONG_TARGETS
+
     summary = found.summary
     columns = ("field", "column", "how", "nulls", "values" if show_values else "shapes")
     rows = [
@@ -126,11 +129,15 @@ def _print(found: Check, *, show_values: bool) -> None:
     else:
         console.print("No customers need to be sent; one request checks the API key")
     for warning in found.warnings:
+        if warning.code == WRONG_TARGETS:  # told above
+            continue
         console.print(f"Warning: {warning.text} {warning.remedy}")
 
 
 def _print_values(found: Check, examples: str) -> None:
     """Print the attributes and segments, their values by fate, and those that are rejected."""
+    from dlt_bunce.records.target_matching import listed_names
+
     if not found.targets:
         return
     several = len({target.table for target in found.targets}) > 1
@@ -142,14 +149,23 @@ def _print_values(found: Check, examples: str) -> None:
             "name": target.name,
             "type": target.data_type,
             "in Bunce": _IN_BUNCE[target.state],
-            "remedy": target.remedy,
         }
         for target in found.targets
     ]
     output.print_rows(rows, tuple(rows[0]), "Attributes and segments")
+    faults = [
+        {"name": target.name, "reason": target.problem, "remedy": target.remedy}
+        for target in found.targets
+        if target.problem is not None
+    ]
+    if faults:
+        output.print_rows(faults, tuple(faults[0]), "What stops the load")
+        for kind, names in found.available.items():
+            shown = listed_names(names) or "none"
+            output.console().print(f"{kind.capitalize()} in Bunce: {shown}")
     values: list[dict[str, object]] = [
         {"table": target.table if several else None, "column": target.column, "name": target.name}
-        | {fate: target.values.get(fate) for fate in VALUE_FATE_MEANINGS}
+        | {_WILL.get(fate, fate): target.values.get(fate) for fate in VALUE_FATE_MEANINGS}
         for target in found.targets
     ]
     output.print_rows(values, tuple(values[0]), "Their values")

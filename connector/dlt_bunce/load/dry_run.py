@@ -42,6 +42,8 @@ from dlt_bunce.store.load_file import LoadFile
 
 _SAMPLE_ROWS = 1_000
 _BATCH_ROWS = 10_000
+NOT_COMPARED = "targets_not_compared"
+"""The warning of a dry run that could not ask Bunce for its attributes and segments."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,8 @@ class DryRun:
                 rejected=summary.rejected + taken,
                 reject_codes={**summary.reject_codes, "email_taken": taken},
             )
+        if any(table.targets.not_compared for table in self._values.values()):
+            summary = replace(summary, warnings={**summary.warnings, NOT_COMPARED: summary.read})
         summary.raise_if_unbalanced()
         return Preview(
             replace(summary, seconds=0.0),
@@ -163,7 +167,7 @@ class DryRun:
             self._verbs["update"],
             self._fault,
             self._rejects.found(),
-            self._values,
+            dict(sorted(self._values.items())),
         )
 
     def _previewed(
