@@ -67,6 +67,7 @@ def command(
                 **origin.hints,
                 attributes=origin.attributes,
                 segments=origin.segments,
+                values_only=origin.values_only,
             ),
             destination,
             write_disposition=origin.disposition,
@@ -110,7 +111,16 @@ def _print(found: Check, *, show_values: bool) -> None:
         for fate, count in summary.fates.items()
         if count
     ]
-    output.print_rows(fates, ("fate", "rows"), output.counted(summary.read, "row"))
+    if fates or not summary.value_rows:
+        output.print_rows(fates, ("fate", "rows"), output.counted(summary.read, "row"))
+    if summary.value_rows:
+        of_values = [
+            {"rows": f"{count:,}", "fate": _WILL.get(fate, fate)}
+            for fate, count in summary.value_rows.items()
+            if count and fate != "read"
+        ]
+        title = f"{output.counted(summary.value_rows['read'], 'row')} of values"
+        output.print_rows(of_values, ("fate", "rows"), title)
     if found.rejected:
         rejects = [
             dataclasses.asdict(reject) | {columns[-1]: "   ".join(reject.shapes)}

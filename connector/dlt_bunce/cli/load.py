@@ -172,6 +172,7 @@ def command(
                             **hints,
                             attributes=origin.attributes,
                             segments=origin.segments,
+                            values_only=origin.values_only,
                         ),
                         write_disposition=origin.disposition,
                     )
@@ -228,7 +229,7 @@ def _flushed(destination: bunce, pipelines: Iterable[dlt.Pipeline]) -> list[RunS
 
 def _with_no_rows(summary: RunSummary) -> RunSummary:
     """Add the warning no_rows: unlike a pipeline with a cursor, a command reads a whole source."""
-    if summary.read:
+    if summary.rows_read:
         return summary
     return replace(summary, warnings={**summary.warnings, "no_rows": 0})
 

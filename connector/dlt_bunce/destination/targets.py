@@ -1,30 +1,26 @@
-"""Which columns of a table feed which attributes and segments of Bunce."""
+"""The attributes and segments of Bunce that the columns of a table feed."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from dlt_bunce.api.observer import RequestInfo
 from dlt_bunce.api.reply import Reply
 from dlt_bunce.api.targets import create_attribute, list_all
-from dlt_bunce.destination.adapter import targets_hint
+from dlt_bunce.destination.wanted_targets import Wanted, wanted_of
 from dlt_bunce.errors import CredentialsError, MappingError, UnavailableError
 from dlt_bunce.load.slots import with_slots
 from dlt_bunce.logs import logger
-from dlt_bunce.records.cells import LETTER_ID
-from dlt_bunce.records.paths import column_of_path
-from dlt_bunce.records.schema import VARIANT
 from dlt_bunce.records.target_matching import (
     fault_of,
     match_targets,
     names_of,
     remembered_targets,
 )
-from dlt_bunce.records.targets import FoundTarget, FoundTargets, Kind, Targets
+from dlt_bunce.records.targets import FoundTarget, FoundTargets, Targets
 from dlt_bunce.records.values import refuse_unknown_timezone
 from dlt_bunce.store.targets import earlier_targets
 
@@ -35,56 +31,59 @@ if TYPE_CHECKING:
     from dlt_bunce.destination.client import BunceClient
     from dlt_bunce.destination.configuration import BunceConfiguration
 
-ALL: Literal["*"] = "*"
 
+def resolve_targets(client: BunceClient, tables: Sequence[PreparedTableSchema]) -> None:
+    """Find the attributes and segments of tables in Bunce, and keep them for the tables' jobs.
 
-@dataclass(frozen=True)
-class Wanted:
-    """Column to attribute's name, and boolean column to segment's name."""
-
-    attributes: Mapping[str, str]
-    segments: Mapping[str, str]
-
-    def __bool__(self) -> bool:
-        return bool(self.attributes or self.segments)
-
-    @property
-    def by_kind(self) -> dict[Kind, Mapping[str, str]]:
-        """The kinds that the table feeds."""
-        both: dict[Kind, Mapping[str, str]] = {
-            "attributes": self.attributes,
-            "segments": self.segments,
-        }
-        return {kind: given for kind, given in both.items() if given}
-
-
-def wanted_of(
-    table: PreparedTableSchema, config: BunceConfiguration, mapped: Collection[str]
-) -> Wanted:
-    """Return what a table feeds: by its hint, or else by the configuration.
-
-    `mapped` are the columns of the customer's own fields. Raises MappingError for a column that
-    does not exist, and for two columns of one attribute or segment.
+    Raises MappingError for those that Bunce does not have, or that a column does not fit, and
+    ConfigurationError for a time zone that does not exist. A dry run creates and stores nothing.
     """
-    hint = targets_hint(table)
-    columns = [name for name in table["columns"] if not name.startswith("_dlt_")]
-    segments = hint.get("segments", config.segments or {})
-    attributes = decoded_attributes(hint.get("attributes", config.attributes))
-    if attributes == ALL:
-        attributes = unmapped(columns, mapped, segments)
-    for given in (attributes, segments):
-        _refuse_absent(given, columns, table)
-        _refuse_shared(given)
-    return Wanted(attributes, segments)
+    context = client.context
+    for table in tables:
+        if client.config.timezone is not None and _wanted(client, table):
+            refuse_unknown_timezone(client.config.timezone)
+        context.targets.pop(_key(client, table), None)
+        context.found_targets.pop(_key(client, table), None)
+    if not client.config.dry_run:
+        targets = ((table, targets_for(client, table)) for table in tables)
+        _refuse_written_twice(
+            client, [(table, t.kind, t.name) for table, own in targets if own for t in own.items]
+        )
+        return
+    found = [(table, own) for table in tables if (own := found_for(client, table)) is not None]
+    faults = filter(None, (fault_of(own) for _, own in found))
+    if not context.reports_faults:
+        for fault in faults:
+            raise fault
+    _refuse_written_twice(
+        client, [(table, t.kind, t.name) for table, own in found for t in own.items]
+    )
 
 
-def wanted_in(attributes: Any, segments: Any) -> Wanted:
-    """Return what the settings name: of "*" nothing, since columns are known by a load only.
+def targets_for(client: BunceClient, table: PreparedTableSchema) -> Targets | None:
+    """Return the attributes and segments that a table feeds, if any.
 
-    Raises MappingError.
+    They are found once: dlt does not verify a package again that it goes on with.
     """
-    named = decoded_attributes(attributes)
-    return Wanted({} if isinstance(named, str) else named, segments or {})
+    key, known = _key(client, table), client.context.targets
+    with client.context.finding_targets:
+        if key not in known:
+            wanted = _wanted(client, table)
+            known[key] = targets_in_bunce(client, table, wanted) if wanted else None
+        return known[key]
+
+
+def found_for(client: BunceClient, table: PreparedTableSchema) -> FoundTargets | None:
+    """Return what Bunce has for the columns of a table, if any; create nothing.
+
+    If there is no key, or Bunce cannot be asked, they are as the last load found them.
+    """
+    key, known = _key(client, table), client.context.found_targets
+    with client.context.finding_targets:
+        if key not in known:
+            wanted = _wanted(client, table)
+            known[key] = _compared(client, table, wanted) if wanted else None
+        return known[key]
 
 
 def find_targets(client: BunceClient, wanted: Wanted) -> FoundTargets:
@@ -97,57 +96,22 @@ def find_targets(client: BunceClient, wanted: Wanted) -> FoundTargets:
         return _in_bunce(client.config, session, {"columns": {}}, wanted, create=create)
 
 
-def unmapped(
-    columns: Sequence[str], mapped: Collection[str], segments: Collection[str]
-) -> dict[str, str]:
-    """Return each column that feeds nothing else, under its own name."""
-    taken = {column.split(".")[0] for column in mapped} | {LETTER_ID, *segments}
-    found = (c for c in columns if c not in taken and VARIANT not in c)
-    return {column: column for column in found if not column.startswith("_dlt_")}
-
-
-def resolve_targets(client: BunceClient, tables: Sequence[PreparedTableSchema]) -> None:
-    """Find the attributes and segments of tables in Bunce, and keep them for the tables' jobs.
-
-    Raises MappingError for those that Bunce does not have, or that a column does not fit, and
-    ConfigurationError for a time zone that does not exist. A dry run creates and stores nothing.
-    """
-    for table in tables:
-        if _wanted(client, table) and client.config.timezone is not None:
-            refuse_unknown_timezone(client.config.timezone)
-        if client.config.dry_run:
-            client.context.found_targets.pop(_key(client, table), None)
-            found = found_for(client, table)
-            fault = found and fault_of(found)
-            if fault and not client.context.reports_faults:
-                raise fault
-        else:
-            client.context.targets.pop(_key(client, table), None)
-            targets_for(client, table)
-
-
-def targets_for(client: BunceClient, table: PreparedTableSchema) -> Targets | None:
-    """Return the attributes and segments that a table feeds, if any.
-
-    They are found once: dlt does not verify a package again that it goes on with.
-    """
-    key, known = _key(client, table), client.context.targets
-    if key not in known:
-        wanted = _wanted(client, table)
-        known[key] = targets_in_bunce(client, table, wanted) if wanted else None
-    return known[key]
-
-
-def found_for(client: BunceClient, table: PreparedTableSchema) -> FoundTargets | None:
-    """Return what Bunce has for the columns of a table, if any; create nothing.
-
-    If there is no key, or Bunce cannot be asked, they are as the last load found them.
-    """
-    key, known = _key(client, table), client.context.found_targets
-    if key not in known:
-        wanted = _wanted(client, table)
-        known[key] = _compared(client, table, wanted) if wanted else None
-    return known[key]
+def _refuse_written_twice(
+    client: BunceClient, targets: Iterable[tuple[PreparedTableSchema, str, str]]
+) -> None:
+    """Raise MappingError for a target that two tables feed, if one of them holds values alone."""
+    taken: dict[tuple[str, str], PreparedTableSchema] = {}
+    for table, kind, name in targets:
+        other = taken.setdefault((kind, name), table)
+        if other is not table and any(
+            client.hint(each).get("values_only") for each in (table, other)
+        ):
+            raise MappingError(
+                f"Tables {other['name']!r} and {table['name']!r} both feed {name!r}: of a customer "
+                "in both, it would be chance whose value stays.",
+                remedy="Feed each attribute and segment from one table, or combine the tables into "
+                "one.",
+            )
 
 
 def _key(client: BunceClient, table: PreparedTableSchema) -> tuple[str, str]:
@@ -159,7 +123,16 @@ def _wanted(client: BunceClient, table: PreparedTableSchema) -> Wanted | None:
         return None
     mapping = client.mapping(table, list(table["columns"]))
     mapped = {*mapping.source_columns, *([mapping.version] if mapping.version else [])}
-    return wanted_of(table, client.config, mapped)
+    wanted = wanted_of(table, client.hint(table), client.config, mapped)
+    if not wanted and mapping.values_only:
+        raise MappingError(
+            f"Table {table['name']!r} holds values alone, but none of its columns feeds an "
+            "attribute or a segment.",
+            columns=[name for name in table["columns"] if not name.startswith("_dlt_")],
+            remedy='For example: attributes={"balance": "Balance"} in bunce_adapter, or '
+            "--attribute balance=Balance on the command line.",
+        )
+    return wanted
 
 
 def targets_in_bunce(
@@ -240,48 +213,3 @@ def _post(session: Session) -> Any:
         return session.deliver(question, path, body, lambda: False)
 
     return post
-
-
-def decoded_attributes(given: Any) -> Mapping[str, str] | Literal["*"]:
-    """Return column to attribute's name, or "*": an environment variable holds JSON.
-
-    Raises MappingError for text that is neither.
-    """
-    if given == ALL or not isinstance(given, str):
-        return given or {}
-    try:
-        found = json.loads(given)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise MappingError(
-            'The setting attributes is neither a table nor "*".',
-            remedy='For example: attributes = { plan = "Plan" }',
-        )
-    return found
-
-
-def _refuse_absent(
-    given: Mapping[str, str], columns: Sequence[str], table: PreparedTableSchema
-) -> None:
-    from dlt_bunce.destination.mapped_rows import SHOWN_HINT
-
-    hint: Any = table.get(SHOWN_HINT) or {}
-    known = [*columns, *hint.get("columns", [])]
-    for column, name in given.items():
-        if column_of_path(column, known) is None:
-            raise MappingError(
-                f"Column {column!r}, for {name!r}, does not exist.",
-                columns=columns,
-                remedy="Use one of these columns, or remove it from the attributes or segments.",
-            )
-
-
-def _refuse_shared(given: Mapping[str, str]) -> None:
-    for name in given.values():
-        columns = [column for column, other in given.items() if other == name]
-        if len(columns) > 1:
-            raise MappingError(
-                f"Columns {', '.join(map(repr, columns))} are all given for {name!r}.",
-                remedy="Use one column for each attribute and segment.",
-            )

@@ -25,6 +25,7 @@ from dlt_bunce.load.dispatch import Batch, Delivered
 from dlt_bunce.load.load import Load, Settings
 from dlt_bunce.load.slots import with_slots
 from dlt_bunce.load.value_preview import AcceptingSender, PreviewedValues, TableValues
+from dlt_bunce.load.values_load import ValuesLoad
 from dlt_bunce.load.version_check import check_versions
 from dlt_bunce.model import RunSummary, Traffic
 from dlt_bunce.records.causes import RejectCounts, Rejects
@@ -101,7 +102,9 @@ class DryRun:
             self._load_file, self._store_url = load_file, store_url
             account = None if known is None else known_account(known, load_file.account)
             key = b"" if account is None else account.email_key
-            self._mapping = settings.mapping
+            values_only = settings.mapping.values_only
+            if self._mapping is None or not values_only:
+                self._mapping = settings.mapping
             load_file = runs.begin(scratch, load_file, settings.mapping.recorded)
             if known is not None:
                 snapshot.claims(known, scratch)
@@ -109,13 +112,16 @@ class DryRun:
             values = None
             if targets is not None:
                 values = self._previewed(targets, load_file, key, known, scratch)
+                values.values_only = values_only
 
             def look_at(chunk: Chunk) -> None:
                 self._look_at(chunk, settings)
                 if known is not None and chunk.number == 0 and settings.check_mapping:
                     check_versions(known, load_file, settings.mapping, chunk.prepared)
 
-            load = Load(
+            if values is not None and values_only:
+                values.look_at = look_at
+            load = (ValuesLoad if values_only else Load)(
                 duplicates.sources[load_file.job_id],
                 load_file,
                 # what is wrong with the mapping is reported, and stops nothing
@@ -192,10 +198,13 @@ class DryRun:
         )
 
     def _look_at(self, chunk: Chunk, settings: Settings) -> None:
+        if settings.mapping is not self._mapping:
+            return  # the rows of customers are shown, not those of values
         table = chunk.table
         for column in settings.mapping.source_columns:
             self._nulls[column] += values_of(table, column).null_count
-        self._rejects.add(chunk.prepared.rejected, table, settings.mapping)
+        if not settings.mapping.values_only:
+            self._rejects.add(chunk.prepared.rejected, table, settings.mapping)
         if chunk.number == 0:
             fault = detect_bad_mapping(chunk.prepared, table, settings.mapping)
             self._fault = self._fault or fault

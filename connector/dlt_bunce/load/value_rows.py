@@ -40,10 +40,17 @@ TO_SEND = pa.schema(
 
 
 class ChunkValues:
-    """The values of all rows of a chunk, and its accepted rows as the ledger compares them."""
+    """The values of all rows of a chunk, and its accepted rows as the ledger compares them.
 
-    def __init__(self, chunk: Chunk, targets: Targets, key: bytes) -> None:
+    `values_only`: the rows bring no customers, so they have no digest of their own in the ledger,
+    which keeps that of the customers' table, and no version that compares with the customers'.
+    """
+
+    def __init__(
+        self, chunk: Chunk, targets: Targets, key: bytes, *, values_only: bool = False
+    ) -> None:
         self.chunk, self.targets, self.key = chunk, targets, key
+        self._values_only = values_only
         self.columns = [
             read_values(values_of(chunk.table, target.column), target.data_type, targets.timezone)
             for target in targets.items
@@ -63,6 +70,9 @@ class ChunkValues:
     def incoming(self) -> pa.Table:
         """The accepted rows (INCOMING)."""
         accepted = self._accepted.select(["row", "customer_id", "fingerprint", "version"])
+        if self._values_only:
+            nothing = pa.nulls(accepted.num_rows, pa.binary())
+            return accepted.append_column("digest", nothing).cast(values.INCOMING)
         digests = row_digests(self.columns, self.targets.seed(self.key))
         if accepted.num_rows != self.rows:
             digests = digests.take(accepted.column("row").combine_chunks())
@@ -70,13 +80,15 @@ class ChunkValues:
 
     @cached_property
     def states(self) -> pa.Array:
-        """What the rows themselves say of their values: `unchanged` until compared, `waiting` with
-        a row that cannot be sent, or `superseded`.
+        """What the rows themselves say of their values: `unchanged` until compared, `superseded`,
+        or, of a row that cannot be sent, `waiting`, since its customer may come yet. Where there is
+        no customer to wait for, they are `rejected`.
         """
+        bad = "rejected" if self._values_only else "waiting"
         states = pa.repeat(pa.scalar("superseded"), self.rows)
         for rows, state in (
             (self._accepted.column("row"), "unchanged"),
-            (self.chunk.prepared.rejected.column("row"), "waiting"),
+            (self.chunk.prepared.rejected.column("row"), bad),
         ):
             if len(rows) == self.rows:
                 return pa.repeat(pa.scalar(state), self.rows)
@@ -85,9 +97,8 @@ class ChunkValues:
         return states
 
     def counts(self, changes: ChangedValues | None) -> dict[Kind, Counter[str]]:
-        """Return the counts of values by kind and fate; those to be sent have none yet.
-
-        Without `changes`, no value has changed.
+        """Return counts by kind and fate; values to be sent have none. Without `changes`, no value
+        has changed.
         """
         counts: dict[Kind, Counter[str]] = {}
         for target, found in self.fates(changes).items():
@@ -115,6 +126,14 @@ class ChunkValues:
             if changes is not None:
                 counts.update(changes.fates[target.slot])
         return fates
+
+    def row_counts(self, changes: ChangedValues) -> dict[str, int]:
+        """Return the counts of the rows by fate; those with values to be sent have none yet."""
+        found = {
+            each["values"]: each["counts"] for each in changes.states.value_counts().to_pylist()
+        }
+        unchanged = found.pop("open", 0) + found.pop("unchanged", 0) - len(changes.left)
+        return {"read": self.rows, "unchanged": unchanged, **found}
 
 
 class ChangedValues:

@@ -17,7 +17,8 @@ from typing import Literal
 from dlt_bunce.api.retry import seconds_from_now
 from dlt_bunce.destination import config_file
 from dlt_bunce.destination.client import BunceClient
-from dlt_bunce.destination.targets import ALL, find_targets, wanted_in
+from dlt_bunce.destination.targets import find_targets
+from dlt_bunce.destination.wanted_targets import ALL, wanted_in
 from dlt_bunce.errors import BunceError
 from dlt_bunce.load.probed import age_of, in_force
 from dlt_bunce.model import Failure

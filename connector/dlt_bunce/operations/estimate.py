@@ -254,7 +254,8 @@ def _of_append(to_create: int, probed: Probed | None) -> Iterator[Warned]:
 def _of_columns(preview: Preview, mapping: FieldMapping) -> Iterator[Warned]:
     for field in mapping.columns:
         columns = mapping.columns_of(field)
-        if all(preview.nulls.get(column, 0) == preview.summary.read for column in columns):
+        rows = preview.summary.read
+        if rows and all(preview.nulls.get(column, 0) == rows for column in columns):
             named = " and ".join(repr(column) for column in columns)
             yield Warned(
                 "empty_column",
