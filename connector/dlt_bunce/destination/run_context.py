@@ -64,14 +64,14 @@ class RunContext:
     """
     targets: dict[tuple[str, str], Targets | None] = field(default_factory=dict)
     """Attributes and segments of the tables of a run, by pipeline and table."""
-    found_targets: dict[tuple[str, str], FoundTargets | None] = field(default_factory=dict)
-    """The same of a dry run."""
-    reports_faults: bool = False
-    """Whether a dry run goes on where attributes or segments would stop the load."""
     loading_customers: Counter[str] = field(default_factory=Counter)
     """Files of customers that are being loaded now, by load id."""
     finding_targets: threading.Lock = field(default_factory=threading.Lock)
     """Held while they are looked for: two jobs must not create the same attribute."""
+    found_targets: dict[tuple[str, str], FoundTargets | None] = field(default_factory=dict)
+    """The same of a dry run."""
+    reports_faults: bool = False
+    """Whether a dry run goes on where attributes or segments would stop the load."""
     failures: list[RunSummary] = field(default_factory=list)
     """What is recorded of failed runs, in the order in which they failed."""
     states: dict[int, bytes] = field(default_factory=dict)

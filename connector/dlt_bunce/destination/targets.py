@@ -1,8 +1,8 @@
-"""The attributes and segments of Bunce that the columns of a table feed."""
+"""The attributes and segments of Bunce that the tables of a load feed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from dlt_bunce.records.target_matching import (
     names_of,
     remembered_targets,
 )
-from dlt_bunce.records.targets import FoundTarget, FoundTargets, Targets
+from dlt_bunce.records.targets import FoundTarget, FoundTargets, Kind, Targets
 from dlt_bunce.records.values import refuse_unknown_timezone
 from dlt_bunce.store.targets import earlier_targets
 
@@ -32,32 +32,48 @@ if TYPE_CHECKING:
     from dlt_bunce.destination.configuration import BunceConfiguration
 
 
+def find_targets(client: BunceClient, wanted: Wanted) -> FoundTargets:
+    """Return what Bunce has for some columns whose types are not known; create nothing.
+
+    Raises CredentialsError or UnavailableError.
+    """
+    with closing(client.session()) as session:
+        create = client.config.create_attributes
+        return _in_bunce(client.config, session, {"columns": {}}, wanted, create=create)
+
+
 def resolve_targets(client: BunceClient, tables: Sequence[PreparedTableSchema]) -> None:
     """Find the attributes and segments of tables in Bunce, and keep them for the tables' jobs.
 
     Raises MappingError for those that Bunce does not have, or that a column does not fit, and
     ConfigurationError for a time zone that does not exist. A dry run creates and stores nothing.
     """
-    context = client.context
     for table in tables:
-        if client.config.timezone is not None and _wanted(client, table):
+        if _wanted(client, table) and client.config.timezone is not None:
             refuse_unknown_timezone(client.config.timezone)
-        context.targets.pop(_key(client, table), None)
-        context.found_targets.pop(_key(client, table), None)
-    if not client.config.dry_run:
-        targets = ((table, targets_for(client, table)) for table in tables)
-        _refuse_written_twice(
-            client, [(table, t.kind, t.name) for table, own in targets if own for t in own.items]
-        )
-        return
-    found = [(table, own) for table in tables if (own := found_for(client, table)) is not None]
-    faults = filter(None, (fault_of(own) for _, own in found))
-    if not context.reports_faults:
-        for fault in faults:
-            raise fault
-    _refuse_written_twice(
-        client, [(table, t.kind, t.name) for table, own in found for t in own.items]
-    )
+        if client.config.dry_run:
+            client.context.found_targets.pop(_key(client, table), None)
+            found = found_for(client, table)
+            fault = found and fault_of(found)
+            if fault and not client.context.reports_faults:
+                raise fault
+        else:
+            client.context.targets.pop(_key(client, table), None)
+    taken: dict[tuple[str, str], PreparedTableSchema] = {}
+    for table in tables:
+        for target in _identified(client, table):
+            other = taken.setdefault(target, table)
+            if other is not table and any(_is_alone(client, each) for each in (table, other)):
+                raise _written_twice(target, table, other)
+
+
+def _identified(client: BunceClient, table: PreparedTableSchema) -> list[tuple[Kind, str]]:
+    """Return kind and name of what the table feeds, as far as Bunce has it."""
+    if client.config.dry_run:
+        found = found_for(client, table)
+        return [(item.kind, item.name) for item in found.items] if found else []
+    targets = targets_for(client, table)
+    return [(item.kind, item.name) for item in targets.items] if targets else []
 
 
 def targets_for(client: BunceClient, table: PreparedTableSchema) -> Targets | None:
@@ -86,32 +102,18 @@ def found_for(client: BunceClient, table: PreparedTableSchema) -> FoundTargets |
         return known[key]
 
 
-def find_targets(client: BunceClient, wanted: Wanted) -> FoundTargets:
-    """Return what Bunce has for some columns whose types are not known; create nothing.
-
-    Raises CredentialsError or UnavailableError.
-    """
-    with closing(client.session()) as session:
-        create = client.config.create_attributes
-        return _in_bunce(client.config, session, {"columns": {}}, wanted, create=create)
+def _is_alone(client: BunceClient, table: PreparedTableSchema) -> bool:
+    return bool(client.hint(table).get("values_only"))
 
 
-def _refuse_written_twice(
-    client: BunceClient, targets: Iterable[tuple[PreparedTableSchema, str, str]]
-) -> None:
-    """Raise MappingError for a target that two tables feed, if one of them holds values alone."""
-    taken: dict[tuple[str, str], PreparedTableSchema] = {}
-    for table, kind, name in targets:
-        other = taken.setdefault((kind, name), table)
-        if other is not table and any(
-            client.hint(each).get("values_only") for each in (table, other)
-        ):
-            raise MappingError(
-                f"Tables {other['name']!r} and {table['name']!r} both feed {name!r}: of a customer "
-                "in both, it would be chance whose value stays.",
-                remedy="Feed each attribute and segment from one table, or combine the tables into "
-                "one.",
-            )
+def _written_twice(
+    target: tuple[Kind, str], table: PreparedTableSchema, other: PreparedTableSchema
+) -> MappingError:
+    return MappingError(
+        f"Tables {other['name']!r} and {table['name']!r} both feed {target[1]!r}: of a customer "
+        "in both, it would be chance whose value stays.",
+        remedy="Feed each attribute and segment from one table, or combine the tables into one.",
+    )
 
 
 def _key(client: BunceClient, table: PreparedTableSchema) -> tuple[str, str]:

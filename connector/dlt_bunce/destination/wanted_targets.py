@@ -1,4 +1,4 @@
-"""Which columns are to feed which attributes and segments: by hints, or by the configuration."""
+"""Which columns of a table feed which attributes and segments, as its mapping and settings say."""
 
 from __future__ import annotations
 
@@ -56,18 +56,7 @@ def given_for(hint: Mapping[str, Any], config: BunceConfiguration) -> Given:
     values_only = hint.get("values_only", False)
     attributes = hint.get("attributes", {} if values_only else config.attributes or {})
     segments = hint.get("segments", {} if values_only else config.segments or {})
-    if isinstance(attributes, str) and attributes != ALL:
-        attributes = decoded(attributes)
-    return Given(attributes, segments)
-
-
-def wanted_in(attributes: Any, segments: Any) -> Wanted:
-    """Return what the settings name: of "*" nothing, since columns are known by a load only.
-
-    Raises MappingError.
-    """
-    named = decoded(attributes) if isinstance(attributes, str) and attributes != ALL else attributes
-    return Wanted({} if isinstance(named, str) else named or {}, segments or {})
+    return Given(decoded_attributes(attributes), segments)
 
 
 def wanted_of(
@@ -83,12 +72,21 @@ def wanted_of(
     """
     columns = [name for name in table["columns"] if not name.startswith("_dlt_")]
     attributes, segments = given_for(hint, config)
-    if isinstance(attributes, str):
+    if attributes == ALL:
         attributes = unmapped(columns, mapped, segments)
     for given in (attributes, segments):
         _refuse_absent(given, columns, table)
         _refuse_shared(given)
     return Wanted(attributes, segments)
+
+
+def wanted_in(attributes: Any, segments: Any) -> Wanted:
+    """Return what the settings name: of "*" nothing, since columns are known by a load only.
+
+    Raises MappingError.
+    """
+    named = decoded_attributes(attributes)
+    return Wanted({} if isinstance(named, str) else named, segments or {})
 
 
 def unmapped(
@@ -100,10 +98,15 @@ def unmapped(
     return {column: column for column in found if not column.startswith("_dlt_")}
 
 
-def decoded(text: str) -> dict[str, str]:
-    """Return the table that the setting attributes holds as JSON. Raises MappingError."""
+def decoded_attributes(given: Any) -> Mapping[str, str] | Literal["*"]:
+    """Return column to attribute's name, or "*": an environment variable holds JSON.
+
+    Raises MappingError for text that is neither.
+    """
+    if given == ALL or not isinstance(given, str):
+        return given or {}
     try:
-        found = json.loads(text)
+        found = json.loads(given)
     except ValueError:
         found = None
     if not isinstance(found, dict):

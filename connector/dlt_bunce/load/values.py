@@ -139,11 +139,6 @@ class ValueDelivery:
         self._rows |= {(number, row): left for row, left in changes.left.items()}
         return changes.to_send
 
-    def _count(self, found: ChunkValues, changes: ChangedValues | None) -> None:
-        """Write the counts of a chunk as compared just now."""
-        for kind, counts in found.counts(changes).items():
-            value_fates.put_chunk(self.database, self.load_file, kind, found.chunk.number, counts)
-
     def _count_rows(self, found: ChunkValues, changes: ChangedValues) -> None:
         db, load_file, number = self.database, self.load_file, found.chunk.number
         value_fates.put_chunk(db, load_file, ROWS, number, found.row_counts(changes))
@@ -164,6 +159,11 @@ class ValueDelivery:
                 value_fates.mark_in_flight(
                     self.database, self.load_file, kind, chunk, row, again[kind, chunk]
                 )
+
+    def _count(self, found: ChunkValues, changes: ChangedValues | None) -> None:
+        """Write the counts of a chunk as compared just now."""
+        for kind, counts in found.counts(changes).items():
+            value_fates.put_chunk(self.database, self.load_file, kind, found.chunk.number, counts)
 
     def _settle(self, group: Sequence[Delivered]) -> int:
         """Record what became of batches in one transaction; return how many requests it took."""
