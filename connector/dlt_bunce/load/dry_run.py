@@ -44,6 +44,8 @@ from dlt_bunce.store.load_file import LoadFile
 
 _SAMPLE_ROWS = 1_000
 _BATCH_ROWS = 10_000
+NOT_COMPARED = "targets_not_compared"
+"""The warning of a dry run that could not ask Bunce for its attributes and segments."""
 
 
 @dataclass(frozen=True)
@@ -162,6 +164,8 @@ class DryRun:
                 rejected=summary.rejected + taken,
                 reject_codes={**summary.reject_codes, "email_taken": taken},
             )
+        if any(table.targets.not_compared for table in self._values.values()):
+            summary = replace(summary, warnings={**summary.warnings, NOT_COMPARED: summary.read})
         summary.raise_if_unbalanced()
         return Preview(
             replace(summary, seconds=0.0),
@@ -172,7 +176,7 @@ class DryRun:
             self._verbs["update"],
             self._fault,
             self._rejects.found(),
-            self._values,
+            dict(sorted(self._values.items())),
         )
 
     def _previewed(
@@ -197,10 +201,13 @@ class DryRun:
         )
 
     def _look_at(self, chunk: Chunk, settings: Settings) -> None:
+        if settings.mapping is not self._mapping:
+            return  # the rows of customers are shown, not those of values
         table = chunk.table
         for column in settings.mapping.source_columns:
             self._nulls[column] += values_of(table, column).null_count
-        self._rejects.add(chunk.prepared.rejected, table, settings.mapping)
+        if not settings.mapping.values_only:
+            self._rejects.add(chunk.prepared.rejected, table, settings.mapping)
         if chunk.number == 0:
             fault = detect_bad_mapping(chunk.prepared, table, settings.mapping)
             self._fault = self._fault or fault
