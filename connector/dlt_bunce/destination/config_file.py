@@ -94,6 +94,12 @@ def configured(name: str) -> dict[str, Any]:
     return dict(dlt.config.get(f"destination.bunce.{name}", dict) or {})
 
 
+def is_configured(name: str) -> bool:
+    """Return whether one of the destination's settings is configured, in whatever form."""
+    use_config()
+    return dlt.config.get(f"destination.bunce.{name}") is not None
+
+
 def store_settings(store_url: str | None = None, account: str | None = None) -> tuple[str, str]:
     """Return the store URL and account, as given or as configured; no API key is required."""
     from dlt_bunce.destination.configuration import BunceConfiguration as Defaults

@@ -118,13 +118,12 @@ def _resolved(client: BunceClient, table: PreparedTableSchema) -> Targets | None
 
 
 def targets_in_bunce(
-    client: BunceClient, table: PreparedTableSchema, wanted: Wanted, *, create: bool | None = None
+    client: BunceClient, table: PreparedTableSchema, wanted: Wanted, *, may_create: bool = True
 ) -> Targets:
-    """Return the targets as Bunce lists them; create attributes where `create` says so, or else
-    the configuration.
+    """Return the targets as Bunce lists them; create attributes where that is configured, unless
+    nothing may be created.
     """
-    if create is None:
-        create = client.config.create_attributes
+    create = client.config.create_attributes if may_create else None
     with closing(client.session()) as session:
         found = _found(session, table, wanted, create=create)
         sent = client.context.preflights.setdefault(client.pipeline_name, [])
@@ -140,7 +139,7 @@ def targets_in_bunce(
 
 
 def _found(
-    session: Session, table: PreparedTableSchema, wanted: Wanted, *, create: bool
+    session: Session, table: PreparedTableSchema, wanted: Wanted, *, create: bool | None
 ) -> list[tuple[str, Known]]:
     found: list[tuple[str, Known]] = []
     if wanted.attributes:
@@ -152,7 +151,8 @@ def _found(
                 listed.append(create_attribute(_post(session), name, data_type))
                 logger().info("attribute.created", name=name, data_type=data_type)
         elif missing:
-            raise _unknown("attribute", wanted.attributes, missing, listed)
+            able = create is not None
+            raise _unknown("attribute", wanted.attributes, missing, listed, can_create=able)
         for column, name in wanted.attributes.items():
             item = _only("attribute", name, listed)
             known = Known("attributes", str(item["id"]), name, str(item.get("data_type", "text")))
@@ -214,11 +214,16 @@ def _missing(wanted: Mapping[str, str], listed: Sequence[Mapping[str, Any]]) -> 
 
 
 def _unknown(
-    noun: str, wanted: Mapping[str, str], missing: Sequence[str], listed: Sequence[Any]
+    noun: str,
+    wanted: Mapping[str, str],
+    missing: Sequence[str],
+    listed: Sequence[Any],
+    *,
+    can_create: bool = False,
 ) -> MappingError:
     names = ", ".join(repr(wanted[column]) for column in missing)
     there = ", ".join(sorted(str(item["name"]) for item in listed)) or "none"
-    create = " set create_attributes = true to have it created," if noun == "attribute" else ""
+    create = " set create_attributes = true to have it created," if can_create else ""
     return MappingError(
         f"Bunce has no {noun} {names}. It has: {there}. Nothing was sent.",
         remedy=f"Write the name as Bunce has it,{create} or create it in Bunce's dashboard.",
