@@ -182,6 +182,13 @@ class CustomersJob(RunnableLoadJob):
         )
 
 
+def _is_final(error: BaseException | None) -> bool:
+    """Whether every other try in this run would end with the same error."""
+    return isinstance(error, UsageError | CredentialsError | UnavailableError) and not isinstance(
+        error, RowsDeferredError
+    )
+
+
 def value_delivery(
     client: BunceClient,
     account: Account,
@@ -196,13 +203,6 @@ def value_delivery(
     throttle = Throttle(size, customers.throttle.concurrency)
     sender = ValueSender(customers.session, throttle)
     return ValueDelivery(targets, job, db, sender, account.email_key)
-
-
-def _is_final(error: BaseException | None) -> bool:
-    """Whether every other try in this run would end with the same error."""
-    return isinstance(error, UsageError | CredentialsError | UnavailableError) and not isinstance(
-        error, RowsDeferredError
-    )
 
 
 class StateJob(RunnableLoadJob):
