@@ -78,9 +78,13 @@ def counted(count: int, noun: str) -> str:
 def _values(summary: RunSummary) -> list[tuple[str, str]]:
     """Return the counts of attribute values and segment members, if there are any."""
     pairs: list[tuple[str, str]] = []
-    for kind, counts in (("attributes", summary.attributes), ("segments", summary.segments)):
+    for noun, counts in (
+        ("rows of values", summary.value_rows),
+        ("values of attributes", summary.attributes),
+        ("values of segments", summary.segments),
+    ):
         if counts:
-            pairs.append((f"values of {kind}", f"{counts['read']:,}"))
+            pairs.append((noun, f"{counts['read']:,}"))
         pairs += [(f"  {name}", f"{n:,}") for name, n in counts.items() if n and name != "read"]
     return pairs
 
@@ -117,14 +121,18 @@ def print_codes(codes: Mapping[str, int], title: str) -> None:
 def print_value_fates(runs: Sequence[RunSummary | Run], title: str) -> None:
     """Print attribute values and segment members by fate, a line for each run and kind."""
     rows = [
-        {"run_id": run.run_id, "values of": kind, **counts}
+        {"run_id": run.run_id, "counted": kind, **counts}
         for run in runs
-        for kind, counts in (("attributes", run.attributes), ("segments", run.segments))
+        for kind, counts in (
+            ("values of attributes", run.attributes),
+            ("values of segments", run.segments),
+            ("rows of values", run.value_rows),
+        )
         if counts
     ]
     fates = [fate for fate in VALUE_FATE_MEANINGS if any(row[fate] for row in rows)]
     if rows:
-        print_rows(rows, ("run_id", "values of", "read", *fates), title)
+        print_rows(rows, ("run_id", "counted", "read", *fates), title)
 
 
 def print_rejected_values(found: Mapping[str, Mapping[str, int]], title: str) -> None:

@@ -94,10 +94,11 @@ def configured(name: str) -> dict[str, Any]:
     return dict(dlt.config.get(f"destination.bunce.{name}", dict) or {})
 
 
-def is_configured(name: str) -> bool:
-    """Return whether one of the destination's settings is configured, in whatever form."""
+def configured_targets() -> tuple[Any, Any]:
+    """Return the settings `attributes` and `segments` as configured, None where they are not."""
     use_config()
-    return dlt.config.get(f"destination.bunce.{name}") is not None
+    attributes: Any = dlt.config.get("destination.bunce.attributes")
+    return attributes, dlt.config.get("destination.bunce.segments", dict)
 
 
 def store_settings(store_url: str | None = None, account: str | None = None) -> tuple[str, str]:

@@ -27,7 +27,8 @@ _MOMENT = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d)?(?:\.\d+)?\s?(Z|z|[+-]\d\d(?::?\d\d)?)?)?"
 )
 _FORM_LENGTH = len("YYYY-MM-DDTHH:MM:SSZ")
-_NO_ZONE = "a timestamp without a time zone, and no timezone is set"
+NO_ZONE = "a timestamp without a time zone, and no timezone is set"
+"""The reason of a timestamp that could be sent if `timezone` were set."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,11 @@ def read_values(array: Any, data_type: str, timezone: str | None = None) -> Valu
         column = column.refuse(is_long, pa.repeat(pa.scalar(_too_long()), len(array)))
         codes = pc.if_else(is_long, pa.scalar("too_long"), codes)
     return Values(column.values, codes, column.reason)
+
+
+def refuse_unknown_timezone(timezone: str) -> None:
+    """Raise ConfigurationError for a time zone that does not exist."""
+    _in_zone(pa.array([0], pa.timestamp("s")), timezone)
 
 
 def _too_long() -> str:
@@ -141,7 +147,7 @@ def _moments(array: pa.Array, timezone: str | None) -> Column:
         return _of_four_digits(_in_form(array.cast(pa.timestamp("s"))))
     if pa.types.is_timestamp(kind):
         if kind.tz is None and timezone is None:
-            return Column.refused(array.cast(_TEXT), pc.is_valid(array), _NO_ZONE)
+            return Column.refused(array.cast(_TEXT), pc.is_valid(array), NO_ZONE)
         aware = _in_zone(array, timezone) if kind.tz is None else array
         return _of_four_digits(_in_form(aware.cast(pa.timestamp(kind.unit))))
     if not is_text(kind):
@@ -167,7 +173,7 @@ def _moments_in_text(column: Column, timezone: str | None) -> Column:
         # a day is the same day everywhere
         zones.append("Z" if minute is None else zone and zone.upper())
         no_zone = match is not None and minute is not None and zone is None and timezone is None
-        reasons.append(_NO_ZONE if no_zone else None if match else "not an ISO 8601 timestamp")
+        reasons.append(NO_ZONE if no_zone else None if match else "not an ISO 8601 timestamp")
     moments = _parsed(bare)
     local = pa.array([zone is None for zone in zones])
     if timezone is not None and any_true(local):

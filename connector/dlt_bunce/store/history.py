@@ -44,7 +44,7 @@ class Run:
     """One run; times are in UTC, `seconds` is wall time.
 
     `mapping` is field to source column, `warnings` counts rows by code. `attributes`, `segments`,
-    and `rejected_values` count values as in RunSummary.
+    `rejected_values`, and `value_rows` are those of RunSummary.
     While a run is in progress, `ended_at` and `seconds` are None and its fates are not yet summed.
     """
 
@@ -73,6 +73,7 @@ class Run:
     attributes: Mapping[str, int] = field(default_factory=dict)
     segments: Mapping[str, int] = field(default_factory=dict)
     rejected_values: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    value_rows: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -128,6 +129,7 @@ class Run:
             "attributes": dict(self.attributes),
             "segments": dict(self.segments),
             "rejected_values": {name: dict(n) for name, n in self.rejected_values.items()},
+            "value_rows": dict(self.value_rows),
             **{name: getattr(self, name) for name in why},
             **{name: getattr(self, name) for name in (*wire, "slowest_answer_seconds")},
             "budget": self.budget(requests_per_minute),
@@ -165,7 +167,7 @@ def last_read(
     them. Returns None if there is no such run.
     """
     where = (
-        "account = $1 AND pipeline_name = $2 AND state = 'completed' AND read > 0 "
+        "account = $1 AND pipeline_name = $2 AND state = 'completed' AND read + value_rows > 0 "
         "AND run_id NOT LIKE $3"
     )
     if run_ids:
@@ -182,7 +184,7 @@ def last_read(
             f"ORDER BY {NEWEST} LIMIT 1), table_name)"
         )
     rows = db.rows(
-        f"SELECT read FROM bunce_runs WHERE {where} "  # noqa: S608
+        f"SELECT read + value_rows AS read FROM bunce_runs WHERE {where} "  # noqa: S608
         f"ORDER BY {NEWEST}, run_id DESC LIMIT 1",
         (account, pipeline_name, f"{REPLAY}%"),
     )

@@ -44,3 +44,13 @@ def _forget_namesakes(db: Database, account: str, target: Known) -> None:
         "FROM bunce_targets WHERE account = $1 AND kind = $2 AND name = $3 AND id <> $4)",
         (account, target.kind, target.name, target.id),
     )
+
+
+def earlier_targets(db: Database, account: str) -> dict[tuple[str, str], tuple[str, str]]:
+    """Return the id and the type of targets by kind and name, as the last load found them."""
+    rows = db.rows(
+        "SELECT kind, name, id, data_type FROM bunce_targets WHERE account = $1 ORDER BY slot",
+        (account,),
+    )
+    # of two with one name, the later one was made when the other was gone
+    return {(row["kind"], row["name"]): (row["id"], row["data_type"]) for row in rows}

@@ -123,12 +123,13 @@ def _load(
     """Return the command that loads the corrected file, with attributes and segments that are not
     configured.
     """
-    from dlt_bunce.destination.config_file import is_configured
+    from dlt_bunce.destination.config_file import configured_targets
 
     words = ["dlt-bunce", "load", str(file)]
     words += mapping_options(written.mapping)
+    configured = dict(zip(("attributes", "segments"), configured_targets(), strict=True))
     for kind, columns in targets.items():
-        if not is_configured(kind):
+        if not configured[kind]:
             for column, name in columns.items():
                 words += [f"--{kind[:-1]}", f"{column}={name}"]
     words += ["--account", account] if account else []
