@@ -257,3 +257,25 @@ def test_a_run_in_progress_shows_its_values_so_far(run: Run, load: Any) -> None:
     [status], [report] = (run(name, "--json").json["runs"] for name in ("status", "report"))
 
     assert given(status["attributes"]) == given(report["attributes"]) == {"written": 2}
+
+
+def test_rows_of_values_alone_are_shown_beside_their_values_and_retried(
+    run: Run, emulator: Emulator, load: Any
+) -> None:
+    write(rows(1, 2))
+    load()
+    write([{"id": 1, "plan": "cursed"}, {"id": 2, "plan": "silver"}], "facts.parquet")
+    words = ("load", "facts.parquet", "--values-only", "--map", "customer_id=id", "--json")
+    words += ("--attribute", "plan=Plan")
+    done = run(*words).json
+    shown = run("status").output
+    page = run("report", "--html", "runs.html")
+    emulator.behavior = Behavior(rate_limit=0)
+    run("rejected-values", "retry", "--attribute", "Plan")
+    again = run(*words).json
+
+    assert (done["value_rows"]["read"], done["rejected_values"]) == (2, {"Plan": {"refused": 1}})
+    assert "rows of values" in shown
+    assert (page.code, "Rows of values" in Path("runs.html").read_text()) == (0, True)
+    assert given(again["attributes"]) == {"unchanged": 1, "written": 1}
+    assert emulator.attributes.values_of("1")["Plan"] == "cursed"

@@ -44,7 +44,7 @@ class Run:
     """One run; times are in UTC, `seconds` is wall time.
 
     `mapping` is field to source column, `warnings` counts rows by code. `attributes`, `segments`,
-    `rejected_values`, and `value_rows` are those of RunSummary.
+    and `rejected_values` count values as in RunSummary.
     While a run is in progress, `ended_at` and `seconds` are None and its fates are not yet summed.
     """
 
@@ -74,7 +74,6 @@ class Run:
     segments: Mapping[str, int] = field(default_factory=dict)
     value_rows: Mapping[str, int] = field(default_factory=dict)
     rejected_values: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    value_rows: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -131,7 +130,6 @@ class Run:
             "segments": dict(self.segments),
             "value_rows": dict(self.value_rows),
             "rejected_values": {name: dict(n) for name, n in self.rejected_values.items()},
-            "value_rows": dict(self.value_rows),
             **{name: getattr(self, name) for name in why},
             **{name: getattr(self, name) for name in (*wire, "slowest_answer_seconds")},
             "budget": self.budget(requests_per_minute),
