@@ -38,6 +38,7 @@ from dlt_bunce.settlement.row_result import RowResult
 from dlt_bunce.store import runs, snapshot
 from dlt_bunce.store.accounts import known_account
 from dlt_bunce.store.database import Database
+from dlt_bunce.store.dead_letters import LETTERS
 from dlt_bunce.store.ledger import Claim, Ledger
 from dlt_bunce.store.load_file import LoadFile
 
@@ -105,7 +106,8 @@ class DryRun:
             values_only = settings.mapping.values_only
             if self._mapping is None or not values_only:
                 self._mapping = settings.mapping
-            load_file = runs.begin(scratch, load_file, settings.mapping.recorded)
+            recorded = None if values_only else settings.mapping.recorded
+            load_file = runs.begin(scratch, load_file, recorded)
             if known is not None:
                 snapshot.claims(known, scratch)
                 snapshot.targets(known, scratch)
@@ -116,11 +118,12 @@ class DryRun:
 
             def look_at(chunk: Chunk) -> None:
                 self._look_at(chunk, settings)
-                if known is not None and chunk.number == 0 and settings.check_mapping:
+                if known is not None and values_only:
+                    accepted, none = chunk.prepared.accepted, LETTERS.empty_table()
+                    snapshot.customers(known, scratch, load_file.account, accepted, none)
+                elif known is not None and chunk.number == 0 and settings.check_mapping:
                     check_versions(known, load_file, settings.mapping, chunk.prepared)
 
-            if values is not None and values_only:
-                values.look_at = look_at
             load = (ValuesLoad if values_only else Load)(
                 duplicates.sources[load_file.job_id],
                 load_file,

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlt_bunce.errors import BunceError
-from dlt_bunce.load.chunks import Chunk, Chunks
+from dlt_bunce.load.chunks import Chunks
 from dlt_bunce.load.dispatch import Batch, Delivered
 from dlt_bunce.load.value_rows import ChangedValues, ChunkValues
 from dlt_bunce.load.values import ValueDelivery
@@ -23,13 +23,11 @@ from dlt_bunce.records.source_columns import values_of
 from dlt_bunce.records.targets import FoundTargets, Kind
 from dlt_bunce.records.text import as_json, is_text, read_text
 from dlt_bunce.settlement.row_result import RowResult
-from dlt_bunce.store import snapshot, value_fates, values
+from dlt_bunce.store import value_fates, values
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.dead_letters import LETTERS
 
 _BATCH_ROWS = 10_000
 _ACCEPTED = RowResult("updated", "response")
-_NO_LETTERS = LETTERS.empty_table()
 _Key = tuple[Kind, str]
 """A target, by its kind and column."""
 
@@ -107,8 +105,6 @@ class PreviewedValues(ValueDelivery):
     known: Database | None = None
     before: Callable[[], None] = lambda: None
     """Called once the customers of the file are settled."""
-    look_at: Callable[[Chunk], None] = lambda _chunk: None
-    """Called with each chunk of a file that holds values alone."""
 
     def deliver(
         self, chunks: Chunks, stop: threading.Event, on_requests: Callable[[int], None]
@@ -116,20 +112,6 @@ class PreviewedValues(ValueDelivery):
         """Count what would be sent."""
         self.before()
         return super().deliver(chunks, stop, on_requests)
-
-    def _open(self, found: ChunkValues) -> pa.Table:
-        """As in a load; where nobody has claimed the customers, they are copied first."""
-        if not self.values_only:
-            return super()._open(found)
-        self.look_at(found.chunk)
-        if self.known is not None:
-            account = self.load_file.account
-            snapshot.customers(self.known, self.database, account, found.incoming, _NO_LETTERS)
-        to_send = super()._open(found)
-        written = {(value_fates.ROWS, found.chunk.number, "written"): len(self._rows)}
-        value_fates.add_fates(self.database, self.load_file, written)
-        self._rows.clear()
-        return to_send
 
     def _mark_in_flight(self, rows: pa.Table) -> None:
         """Nothing is."""
@@ -142,6 +124,10 @@ class PreviewedValues(ValueDelivery):
             for (slot, code), count in codes.items():
                 target = self._by_slot[slot]
                 self.counted.add_earlier(target.kind, target.column, code, count)
+
+    def _row_fates(self, found: ChunkValues, changes: ChangedValues) -> dict[str, int]:
+        # each row with something to send will be accepted
+        return {**super()._row_fates(found, changes), "written": len(changes.left)}
 
     def _settle(self, group: Sequence[Delivered]) -> int:
         """Count the batches as written; no row of the file is met again."""
