@@ -113,9 +113,6 @@ class PreviewedValues(ValueDelivery):
         self.before()
         return super().deliver(chunks, stop, on_requests)
 
-    def _mark_in_flight(self, rows: pa.Table) -> None:
-        """Nothing is."""
-
     def _count(self, found: ChunkValues, changes: ChangedValues | None) -> None:
         super()._count(found, changes)
         self.counted.add(found, changes)

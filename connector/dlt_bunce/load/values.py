@@ -74,6 +74,15 @@ class ValueDelivery:
         with db.transaction():
             self._count(found, None)
 
+    def created_anew(self, rows: pa.Table, results: Sequence[RowResult]) -> None:
+        """Deliver the values of customers who were to be updated and are new to Bunce: what was
+        written for them is gone.
+        """
+        pairs = zip(rows.column("verb").to_pylist(), results, strict=True)
+        is_new = [verb == "update" and result.fate == "created" for verb, result in pairs]
+        if any(is_new):
+            self._due.update(rows.column("chunk").filter(pa.array(is_new)).to_pylist())
+
     def deliver(
         self, chunks: Chunks, stop: threading.Event, on_requests: Callable[[int], None]
     ) -> BunceError | None:
