@@ -109,6 +109,11 @@ def mapping_given(resource: DltResource) -> dict[str, ColumnNames]:
     return mapping_hint(_table_hints(resource))
 
 
+def targets_given(resource: DltResource) -> dict[str, Any]:
+    """Return the attributes and segments that `adapt` set on the resource, as `targets_hint`."""
+    return targets_hint(_table_hints(resource))
+
+
 def mapping_hint(table: Mapping[str, Any]) -> dict[str, ColumnNames]:
     """Return the mapping in a table's hint, as of its latest extraction."""
     hint: dict[str, dict[str, ColumnNames]] = table.get(MAPPING_HINT) or {}

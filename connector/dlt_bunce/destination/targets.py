@@ -35,7 +35,7 @@ _MISFITS: Mapping[str, Collection[str]] = {
     "numeric": frozenset({"timestamp", "date", "time", "bool"}),
     "timestamp": _NO_MOMENTS,
     "date": _NO_MOMENTS,
-    "boolean": frozenset({"double", "decimal", "timestamp", "date", "time"}),
+    "boolean": frozenset({"timestamp", "date", "time"}),
 }
 """Types of columns, by the attribute's type, of which no value can ever fit."""
 _MANUAL = "manual"
@@ -63,16 +63,22 @@ def wanted_of(
     hint = targets_hint(table)
     columns = [name for name in table["columns"] if not name.startswith("_dlt_")]
     segments = hint.get("segments", config.segments or {})
-    attributes = hint.get("attributes", config.attributes or {})
-    if isinstance(attributes, str) and attributes != ALL:
-        attributes = _decoded(attributes)
-    if attributes == ALL:
+    attributes = attributes_in(hint, config)
+    if isinstance(attributes, str):
         taken = {column.split(".")[0] for column in mapped} | {LETTER_ID, *segments}
         attributes = {c: c for c in columns if c not in taken and VARIANT not in c}
     for given in (attributes, segments):
         _refuse_absent(given, columns, table)
         _refuse_shared(given)
     return Wanted(attributes, segments)
+
+
+def attributes_in(
+    hint: Mapping[str, Any], config: BunceConfiguration
+) -> Mapping[str, str] | Literal["*"]:
+    """Return column to attribute's name, or "*": by a table's hint, or else as configured."""
+    found = hint.get("attributes", config.attributes or {})
+    return _decoded(found) if isinstance(found, str) and found != ALL else found
 
 
 def resolve_targets(client: BunceClient, tables: Sequence[PreparedTableSchema]) -> None:
@@ -164,6 +170,11 @@ def _found(
 
 def column_type(table: PreparedTableSchema, column: str) -> str:
     """Return the type of the attribute that a column would make."""
+    from dlt_bunce.destination.mapped_rows import VALUES_HINT
+
+    values: Any = table.get(VALUES_HINT) or {}
+    if column in values:
+        return str(values[column])
     own: Any = table["columns"].get(column_of_path(column, list(table["columns"])) or column, {})
     return _TYPES.get(own.get("data_type") or "", "text") if own.get("name") == column else "text"
 

@@ -212,6 +212,8 @@ def warnings(
         for name, clause in summary.over_thresholds.items()
     ]
     for code, rows in summary.warnings.items():
+        if code == "id_may_change":  # told of its column, by _of_columns
+            continue
         known = WARNINGS[code]
         notes = summary.notes.get(code, ())
         if code == "deleted_at_source" and notes:

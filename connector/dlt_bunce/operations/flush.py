@@ -19,6 +19,7 @@ from dlt_bunce.destination.adapter import (
     is_adapted,
     mapping_given,
     refuse_replace,
+    targets_given,
 )
 from dlt_bunce.destination.deleted_rows import DeletedRows
 from dlt_bunce.destination.folder_locks import folder_lock
@@ -35,6 +36,7 @@ from dlt_bunce.destination.run_hook import resolve_hook
 from dlt_bunce.destination.run_summary import discarded_rows, runs_of, total
 from dlt_bunce.destination.run_tracker import group_traces, notify
 from dlt_bunce.destination.source_keys import key_of, refuse_part_of_key
+from dlt_bunce.destination.targets import attributes_in
 from dlt_bunce.destination.working_dir import mend
 from dlt_bunce.errors import (
     BunceError,
@@ -225,7 +227,7 @@ def _prepare(
         adapt(resource, {})
     hint = mapping_given(resource)
     given = {**(client.config.mapping or {}), **hint}
-    with_mapped_rows(resource, given)
+    with_mapped_rows(resource, given, attributes_in(targets_given(resource), client.config))
     _refuse_part_of_key(resource, client, given)
     resource.add_map(deleted)
     resource.add_map(_column_check(resource, client))
