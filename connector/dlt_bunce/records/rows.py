@@ -118,12 +118,12 @@ def _is_text(value: Any) -> bool:
 
 
 def _array(values: Sequence[Any]) -> pa.Array:
-    # Arrow's decimals are all numbers; values of several types, or of one that Arrow does not know,
-    # lose nothing as text
-    attempts = (lambda: pa.array(values), lambda: pa.array(_without_nan(values)))
-    for attempt in attempts:
-        with contextlib.suppress(pa.ArrowException, TypeError, ValueError, OverflowError):
-            return attempt()
+    failures = (pa.ArrowException, TypeError, ValueError, OverflowError)
+    with contextlib.suppress(*failures):
+        return pa.array(values)
+    with contextlib.suppress(*failures):  # Arrow's decimals are all numbers
+        return pa.array(_without_nan(values))
+    # values of several types, or of one that Arrow does not know, lose nothing as text
     return _texts(values)
 
 

@@ -201,4 +201,5 @@ def _judge_json(text: str) -> tuple[str | None, str | None]:
 
 
 def _is_number(kind: Any) -> bool:
-    return pa.types.is_integer(kind) or pa.types.is_decimal(kind) or pa.types.is_floating(kind)
+    types = pa.types
+    return any(test(kind) for test in (types.is_integer, types.is_decimal, types.is_floating))

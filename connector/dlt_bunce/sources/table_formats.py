@@ -101,7 +101,7 @@ def batches(file: Any, location: str, rows: int) -> Iterator[Any]:
     """Yield record batches of at most `rows` rows that are in the table now. Raises as `schema`."""
     with named_errors(location, file["kind"]):
         found = (
-            _delta(file, location).to_batches(batch_size=rows)
+            _delta(file, location, rows)
             if file["kind"] == "delta"
             else _iceberg(file).scan().to_arrow_batch_reader()
         )
@@ -110,21 +110,48 @@ def batches(file: Any, location: str, rows: int) -> Iterator[Any]:
                 yield batch.slice(start, rows)
 
 
-def _delta(file: Any, location: str) -> Any:
+def _delta(file: Any, location: str, rows: int = 1) -> pa.RecordBatchReader:
     import deltalake
+    from deltalake.exceptions import DeltaProtocolError
+    from deltalake.table import SUPPORTED_READER_FEATURES
 
-    remote = "://" in location
-    options = file.credentials.to_object_store_rs_credentials() if remote else None
-    return deltalake.DeltaTable(location, storage_options=options).to_pyarrow_dataset()
+    options = None
+    if "://" in location:
+        options = _credentials(file).to_object_store_rs_credentials()
+    try:
+        table = deltalake.DeltaTable(location, storage_options=options)
+        features = set(table.protocol().reader_features or ()) - SUPPORTED_READER_FEATURES
+        if features == {"deletionVectors"}:
+            # only queries know them
+            query = deltalake.QueryBuilder().register("customers", table)
+            return pa.RecordBatchReader.from_stream(query.execute("SELECT * FROM customers"))
+        return table.to_pyarrow_dataset().scanner(batch_size=rows).to_reader()
+    except DeltaProtocolError as error:
+        raise SourceError(
+            f"{location} is a Delta table that deltalake cannot read: "
+            f"{str(error).splitlines()[0].rstrip('.')}.",
+            remedy="Upgrade deltalake; or write the table anew without that feature, or as Parquet "
+            "files elsewhere.",
+        ) from None
 
 
 def _iceberg(file: Any) -> Any:
     from pyiceberg.table import StaticTable
 
-    remote = "file" not in file.fsspec.protocol
-    properties = file.credentials.to_pyiceberg_fileio_config() if remote else {}
-    path = file["file_url"] if remote else file.local_file_path
-    return StaticTable.from_metadata(path, properties)
+    if "file" in file.fsspec.protocol:
+        return StaticTable.from_metadata(file.local_file_path)
+    properties = _credentials(file).to_pyiceberg_fileio_config()
+    given = {name: value for name, value in properties.items() if value is not None}
+    return StaticTable.from_metadata(file["file_url"], given)
+
+
+def _credentials(file: Any) -> Any:
+    """Return the credentials for a remote file, from where dlt's filesystem source has them."""
+    from dlt.common.configuration.resolve import resolve_configuration
+    from dlt.sources.filesystem.helpers import FilesystemConfigurationResource
+
+    wanted = FilesystemConfigurationResource(bucket_url=file["file_url"])
+    return resolve_configuration(wanted, sections=("sources", "filesystem")).credentials
 
 
 def _kind(path: str) -> Kind | None:
