@@ -43,13 +43,22 @@ class ValueDelivery:
     sender: Sender
     email_key: bytes
     _due: set[int] = field(default_factory=set)
+    _ahead: dict[int, ChunkValues] = field(default_factory=dict)
     # by chunk and row: how many of its values are still to be written, and the digest of all
     _rows: dict[tuple[int, int], tuple[int, bytes | None]] = field(default_factory=dict)
     _fault: BunceError | None = None
 
+    def read_ahead(self, chunk: Chunk) -> None:
+        """Read a chunk's values, in the thread that reads chunks, for `look` to come."""
+        found = ChunkValues(chunk, self.targets, self.email_key)
+        _ = found.incoming  # computed once
+        self._ahead[chunk.number] = found
+
     def look(self, chunk: Chunk) -> None:
         """Count a chunk's values, and note whether any has to be delivered."""
-        found = ChunkValues(chunk, self.targets, self.email_key)
+        found = self._ahead.pop(chunk.number, None)
+        if found is None or found.chunk is not chunk:  # some of its rows have given way since
+            found = ChunkValues(chunk, self.targets, self.email_key)
         db, load_file, number = self.database, self.load_file, chunk.number
         self._due.discard(number)
         if values.any_changed(db, load_file.account, found.incoming):

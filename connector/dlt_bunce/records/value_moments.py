@@ -137,6 +137,5 @@ def _in_form(moments: pa.Array) -> pa.Array:
     """Return moments in UTC (without a zone in their type) as YYYY-MM-DDTHH:MM:SSZ."""
     if moments.type.unit != "s":
         moments = pc.floor_temporal(moments, unit="second").cast(pa.timestamp("s"), safe=False)
-    texts = moments.cast(_TEXT)
-    texts = pc.binary_replace_slice(texts, 10, 11, "T")
+    texts = pc.binary_replace_slice(moments.cast(_TEXT), 10, 11, "T")
     return pc.binary_join_element_wise(texts, "Z", "")

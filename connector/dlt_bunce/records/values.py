@@ -15,8 +15,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dlt_bunce.records.column import Column, any_true
-from dlt_bunce.records.text import flat, is_text, read_text
+from dlt_bunce.records.column import Column
+from dlt_bunce.records.text import count_at_most, flat, is_text, read_text
 from dlt_bunce.records.value_moments import moment_texts, read_moments, wrong_type
 from dlt_bunce.records.value_texts import NOT_TEXT, json_text
 
@@ -68,9 +68,8 @@ def read_values(array: Any, data_type: str, timezone: str | None = None) -> Valu
     else:
         column, code = _texts(array), "invalid_text"
     codes = pc.if_else(column.invalid, pa.scalar(code), _NULL)
-    lengths = pc.utf8_length(column.values)
-    if (pc.max(lengths).as_py() or 0) > MAX_LENGTH:
-        is_long = pc.fill_null(pc.greater(lengths, MAX_LENGTH), False)
+    if (pc.max(pc.binary_length(column.values)).as_py() or 0) > MAX_LENGTH:
+        is_long = pc.fill_null(pc.greater(pc.utf8_length(column.values), MAX_LENGTH), False)
         column = column.refuse(is_long, pa.repeat(pa.scalar(_too_long()), len(array)))
         codes = pc.if_else(is_long, pa.scalar("too_long"), codes)
     return Values(column.values, codes, column.reason)
@@ -129,12 +128,13 @@ def _float_texts(array: pa.Array) -> pa.Array:
 
 def _plain(texts: pa.Array) -> pa.Array:
     """Return texts of numbers without exponent, closing zeros, or the sign of a zero."""
-    odd = pc.fill_null(pc.match_substring_regex(texts, r"[eE]|^-0\.?0*$"), False)
-    has_point = pc.match_substring(texts, ".")
-    trimmed = pc.ascii_rtrim(pc.ascii_rtrim(texts, "0"), ".")
-    plain = pc.if_else(has_point, trimmed, texts)
-    if not any_true(odd):
+    plain = texts
+    if count_at_most(texts, "."):
+        trimmed = pc.ascii_rtrim(pc.ascii_rtrim(texts, "0"), ".")
+        plain = pc.if_else(pc.match_substring(texts, "."), trimmed, texts)
+    if not any(count_at_most(texts, part) for part in ("e", "E", "-0")):
         return plain
+    odd = pc.fill_null(pc.match_substring_regex(texts, r"[eE]|^-0\.?0*$"), False)
     exact = [_plain_number(text) for text in texts.filter(odd).to_pylist()]
     return pc.replace_with_mask(plain, odd, pa.array(exact, _TEXT))
 
