@@ -53,7 +53,8 @@ mysql:
 	} >/dev/null || { echo "The tests need MariaDB: apt-get install mariadb-server" >&2; exit 1; }
 
 explore: $(READY)  ## Settle against every reading of the API for ten minutes more.
-	@DLT_BUNCE_TEST_EXPLORE_SECONDS=600 $(BIN)/python -m pytest -s tests/invariants/test_resolver.py tests/invariants/test_bad_days.py
+	@DLT_BUNCE_TEST_EXPLORE_SECONDS=600 $(BIN)/python -m pytest -s tests/invariants/test_resolver.py tests/invariants/test_bad_days.py \
+		tests/invariants/test_matrix.py
 
 soak: $(READY)  ## Kill 200 loads at random moments, and reconcile after each history.
 	@DLT_BUNCE_TEST_SOAK_KILLS=200 $(BIN)/python -m pytest -s tests/invariants/test_soak.py

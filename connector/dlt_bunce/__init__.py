@@ -33,9 +33,22 @@ if TYPE_CHECKING:
     )
     from dlt_bunce.model import RunSummary
     from dlt_bunce.operations.flush import flush_and_run
-    from dlt_bunce.operations.functions import Status, adopt, check, discard, erase, replay, status
+    from dlt_bunce.operations.functions import (
+        RejectedValue,
+        Status,
+        adopt,
+        check,
+        discard,
+        erase,
+        rejected_values,
+        replay,
+        retry_values,
+        status,
+    )
+    from dlt_bunce.operations.rejected_values import Retried
     from dlt_bunce.sources.dead_letters import dead_letters
     from dlt_bunce.store.dead_letter_query import Selection
+    from dlt_bunce.store.rejected_values import ValueSelection
 
 __all__ = [
     "AccountError",
@@ -48,6 +61,8 @@ __all__ = [
     "ListingError",
     "MappingError",
     "RejectThresholdError",
+    "RejectedValue",
+    "Retried",
     "RowsDeferredError",
     "RunInProgressError",
     "RunSummary",
@@ -61,6 +76,7 @@ __all__ = [
     "UnavailableError",
     "UnknownTableError",
     "UsageError",
+    "ValueSelection",
     "adopt",
     "bunce",
     "bunce_adapter",
@@ -69,7 +85,9 @@ __all__ = [
     "discard",
     "erase",
     "flush_and_run",
+    "rejected_values",
     "replay",
+    "retry_values",
     "run_summary",
     "status",
 ]
@@ -85,6 +103,8 @@ _MODULES = {
     "ListingError": "errors",
     "MappingError": "errors",
     "RejectThresholdError": "errors",
+    "RejectedValue": "operations.functions",
+    "Retried": "operations.rejected_values",
     "RowsDeferredError": "errors",
     "RunInProgressError": "errors",
     "RunSummary": "model",
@@ -98,6 +118,7 @@ _MODULES = {
     "UnavailableError": "errors",
     "UnknownTableError": "errors",
     "UsageError": "errors",
+    "ValueSelection": "store.rejected_values",
     "adopt": "operations.functions",
     "bunce": "destination.factory",
     "bunce_adapter": "destination.adapter",
@@ -106,7 +127,9 @@ _MODULES = {
     "discard": "operations.functions",
     "erase": "operations.functions",
     "flush_and_run": "operations.flush",
+    "rejected_values": "operations.functions",
     "replay": "operations.functions",
+    "retry_values": "operations.functions",
     "run_summary": "destination.run_summary",
     "status": "operations.functions",
 }

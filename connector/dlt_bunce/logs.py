@@ -36,8 +36,9 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "budget.brought_back": "the next request was scheduled later than possible because a "
         "clock was wrong; it is now due immediately",
         "load.stopped": "a file could not be finished; dlt keeps its rows for the next run",
-        "run.finished": "a run is loaded: its row counts by fate; at level WARNING, with the "
-        "command that lists them, if rows of a plain pipeline.run() were rejected or held",
+        "run.finished": "a run is loaded: its counts of rows by fate, and of attribute values "
+        "and segment members if it has any; at level WARNING, with the commands that list them, if "
+        "rows of a plain pipeline.run() were rejected or held, or values rejected",
         "run.not_recorded": "a run failed and could not be recorded, because of the "
         "store; the next run records it",
         "run.warnings": "a run was loaded with warnings: row counts by warning code",

@@ -104,7 +104,9 @@ class RunSummary:
     exception. `flushed` summarizes the rows left over from earlier runs, which
     were loaded first and are not counted here. `attributes` and `segments` count values by
     fate, with `read`; empty without any. They count values, not rows, and no value changes what
-    becomes of its row.
+    becomes of its row. `rejected_values` counts those rejected in this run by the name of the
+    attribute or segment and by code, without those that Bunce refused earlier and that have not
+    changed since.
     """
 
     run_id: str | None = None
@@ -134,6 +136,7 @@ class RunSummary:
     notes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     attributes: Mapping[str, int] = field(default_factory=dict)
     segments: Mapping[str, int] = field(default_factory=dict)
+    rejected_values: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     error: str | None = None
     error_class: str | None = None
     remedy: str | None = None
@@ -158,6 +161,7 @@ class RunSummary:
             "warnings": dict(self.warnings),
             "attributes": dict(self.attributes),
             "segments": dict(self.segments),
+            "rejected_values": {name: dict(n) for name, n in self.rejected_values.items()},
             "notes": {code: list(sentences) for code, sentences in self.notes.items()},
             "flushed": None if self.flushed is None else self.flushed.as_dict(),
         }

@@ -15,13 +15,14 @@ from urllib.parse import urlsplit
 
 from dlt_bunce.api.observer import UNOBSERVED, Observer, RequestInfo
 from dlt_bunce.logs import logger
-from dlt_bunce.reject_codes import REJECT_CODES
+from dlt_bunce.reject_codes import REJECT_CODES, VALUE_CODES
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.trace import Span
 
     from dlt_bunce.api.reply import Reply
+    from dlt_bunce.model import RunSummary
     from dlt_bunce.store.ledger import LoadFile
 
 _OLDEST = "1.31"
@@ -50,6 +51,19 @@ class _Otel:
             "s",
             "Seconds until Bunce responded",
             explicit_bucket_boundaries_advisory=_SECONDS,
+        )
+        self.values = meter.create_counter(
+            "dlt_bunce.values",
+            "{value}",
+            "Attribute values and segment members of completed runs, by fate",
+        )
+        self.value_rejects = meter.create_counter(
+            "dlt_bunce.value_rejects",
+            "{value}",
+            "Values rejected in completed runs, by attribute or segment and code",
+        )
+        self.rejected_values = meter.create_gauge(
+            "dlt_bunce.rejected_values", "{value}", "Values rejected at the end of a run, by code"
         )
         self.open_letters = meter.create_gauge(
             "dlt_bunce.dead_letters.open", "{row}", "Open dead letters at the end of a run, by code"
@@ -131,6 +145,23 @@ def completed(
     for code in REJECT_CODES:
         # set every code, or one without open dead letters would keep its last value
         otel.open_letters.set(open_letters.get(code, 0), {"code": code, "account": account})
+
+
+def completed_values(run: RunSummary, account: str, rejected: Mapping[str, int]) -> None:
+    """Record a completed run's values, and by code those that are `rejected` in its store."""
+    otel = _otel()
+    if otel is None:
+        return
+    pipeline = run.pipeline_name or ""
+    for kind, counts in (("attributes", run.attributes), ("segments", run.segments)):
+        for fate, count in counts.items():
+            if count and fate != "read":
+                otel.values.add(count, {"kind": kind, "fate": fate, "pipeline": pipeline})
+    for name, codes in run.rejected_values.items():
+        for code, count in codes.items():
+            otel.value_rejects.add(count, {"name": name, "code": code, "pipeline": pipeline})
+    for code in VALUE_CODES:
+        otel.rejected_values.set(rejected.get(code, 0), {"code": code, "account": account})
 
 
 def request_observer(base_url: str, pipeline: str) -> Observer:

@@ -19,6 +19,7 @@ _FATES = ["counts by fate"]
 # keyword expansions in log calls that are not counts by fate
 _SPREAD = {
     "load.progress": [field.name for field in fields(Progress)],
+    "run.finished": ["reject_codes", "dead_letters", "rejected_values"],
     "run.over_threshold": ["what was exceeded, by setting"],
 }
 

@@ -275,3 +275,20 @@ def test_ids_that_a_spreadsheet_rounded_load_nobody(run: Run, emulator: Emulator
     assert "1,000 rows: rows share an id" in next(
         warning["text"] for warning in shared if warning["code"] == "ids_shared"
     )
+
+
+@pytest.mark.parametrize("by", ["option", "config"])
+def test_a_shop_s_nested_phone_is_read_in_the_region_however_it_is_written(
+    run: Run, emulator: Emulator, by: str
+) -> None:
+    shop = {"id": 7, "email": "ada@example.com", "first_name": "Ada", "last_name": "Obi"}
+    address = {"city": "Lagos", "phone": "0803 123 4567"}
+    Path("shop.jsonl").write_text(json.dumps(shop | {"default_address": address}))
+    maps = ("--map", "customer_id=id", "--map", "phone_no=default_address.phone")
+    if by == "config":
+        Path("config.toml").write_text('[destination.bunce]\ndefault_region = " ng"\n')
+
+    done = run("load", "shop.jsonl", *maps, *(["--default-region", "ng"] if by == "option" else []))
+
+    assert done.code == 0, done.errors
+    assert emulator.customers["7"]["phone_no"] == "+2348031234567"

@@ -138,6 +138,7 @@ def test_the_sdk_is_set_up_as_shown(run: Run) -> None:
 def metrics() -> set[str]:
     """The names of the instruments."""
     names = {"rows", "rejects", "requests", "wait.time", "dead_letters.open"}
+    names |= {"values", "value_rejects", "rejected_values"}
     return {f"dlt_bunce.{name}" for name in names} | {"http.client.request.duration"}
 
 

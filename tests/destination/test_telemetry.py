@@ -22,7 +22,9 @@ from dlt_bunce import flush_and_run, run_summary
 from dlt_bunce.emulator import Behavior, Emulator, Fault
 from dlt_bunce.errors import UnavailableError
 from dlt_bunce.model import FATES
+from dlt_bunce.reject_codes import VALUE_CODES
 
+from .attribute_runs import prepare, rich, run
 from .conftest import MakePipeline, customer, refused
 from .test_replay import replayed
 
@@ -114,6 +116,34 @@ def test_the_metrics_are_the_figures_of_the_runs(
     assert {
         code: n for code, n in sums(points["dlt_bunce.dead_letters.open"], "code").items() if n
     } == {"invalid_email": 1, "email_taken": 1}
+
+
+def test_values_are_counted_by_fate_and_rejected_ones_by_attribute_and_code(
+    make: MakePipeline, emulator: Emulator, seen: Seen
+) -> None:
+    prepare(emulator)
+    emulator.behavior = Behavior(rate_limit=0, refused_value="cursed")
+    pipeline = make()
+    rows = [rich(1, plan="cursed", vip=True), rich(2, balance="seven", vip=False)]
+    run(pipeline, *rows, segments={"vip": "VIP"})
+    points = seen.points()
+    run(pipeline, customer(3), attributes=None)
+    without = seen.points()
+
+    assert sums(points["dlt_bunce.values"], "kind", "fate") == {
+        ("attributes", "written"): 4,
+        ("attributes", "rejected"): 2,
+        ("segments", "written"): 1,
+        ("segments", "unchanged"): 1,
+    }
+    assert sums(points["dlt_bunce.value_rejects"], "name", "code") == {
+        ("Plan", "refused"): 1,
+        ("Balance", "invalid_number"): 1,
+    }
+    rejected = sums(points["dlt_bunce.rejected_values"], "code")
+    assert {code: n for code, n in rejected.items() if n} == {"refused": 1, "invalid_number": 1}
+    assert rejected.keys() == VALUE_CODES.keys()
+    assert not {"dlt_bunce.values", "dlt_bunce.value_rejects"} & without.keys()
 
 
 def test_requests_of_all_threads_are_children_of_the_load_and_that_of_the_caller(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from functools import cache
 from typing import Any, Literal
 
 from dlt_bunce.emulator import Behavior
@@ -142,3 +143,28 @@ def http_variants(failure: str, errors: str) -> Iterator[HttpVariant]:
         chance = random.Random("/".join((failure, errors, *meaning)))
         said = [chance.choice(list(ways)) for ways in (STATUSES, FLAGS, LIMITS, ECHOES)]
         yield HttpVariant(failure, errors, *meaning, *said, chance.choice(DISPOSITIONS))  # type: ignore[call-arg, arg-type]
+
+
+@cache
+def http_sample() -> tuple[HttpVariant, ...]:
+    """Return variants in which every three things that an answer may mean, and every two ways of
+    meaning or saying something, are met together: a tenth of all.
+    """
+    rest = {
+        variant: _met(variant)
+        for way in itertools.product(FAILURES, ERRORS)
+        for variant in http_variants(*way)
+    }
+    chosen, met = [], set[frozenset[tuple[int, Any]]]()
+    for least in range(max(map(len, rest.values())), 0, -1):
+        for variant, own in list(rest.items()):
+            if len(own - met) >= least:
+                chosen.append(variant)
+                met |= rest.pop(variant)
+    return tuple(chosen)
+
+
+def _met(variant: HttpVariant) -> set[frozenset[tuple[int, Any]]]:
+    ways = list(enumerate(astuple(variant)))
+    triples, pairs = itertools.combinations(ways[:6], 3), itertools.combinations(ways, 2)
+    return {frozenset(together) for together in (*triples, *pairs)}

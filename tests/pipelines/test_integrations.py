@@ -14,8 +14,8 @@ import pytest
 from tests.pipelines.airflow import Airflow
 from tests.pipelines.test_airflow import run
 
-from dlt_bunce import bunce
-from dlt_bunce.emulator import Emulator
+from dlt_bunce import RunSummary, bunce
+from dlt_bunce.emulator import Behavior, Emulator
 
 DAG = """
 import pendulum, dlt
@@ -113,18 +113,25 @@ def test_a_connection_with_extras_of_any_type_is_a_url(airflow: Airflow) -> None
 
 @pytest.mark.usefixtures("settings")
 @pytest.mark.filterwarnings("default")  # Dagster and dlt trigger warnings
-def test_the_assets_of_dagster_dlt_have_the_counts_as_metadata(emulator: Emulator) -> None:
+def test_the_assets_of_dagster_dlt_have_the_counts_as_metadata(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import dagster as dg
     import dlt
     from dagster_dlt import DagsterDltResource, dlt_assets
 
-    from dlt_bunce.integrations.dagster import with_counts
+    from dlt_bunce.integrations.dagster import metadata_of, with_counts
+
+    monkeypatch.setenv("DESTINATION__BUNCE__ATTRIBUTES", '{"plan": "Plan"}')
+    emulator.attributes.add("Plan", "text")
+    emulator.behavior = Behavior(rate_limit=0, refused_value="cursed")
 
     @dlt.resource(name="customers")
     def customers() -> Iterator[dict[str, Any]]:
         for n in range(30):
             email = "nobody" if n % 10 == 0 else f"c{n}@example.com"
             names = {"first_name": "Ada", "last_name": "Obi"}
+            names["plan"] = "cursed" if n == 7 else "gold"
             yield {"id": n, "email": email, "phone_no": f"+23481000000{n:02d}", **names}
 
     @dlt.source
@@ -145,6 +152,13 @@ def test_the_assets_of_dagster_dlt_have_the_counts_as_metadata(emulator: Emulato
     assert [dict(record.data) for record in found["reject_codes"].records] == [
         {"code": "invalid_email", "rows": 3}
     ]
+    values = {fate: n for fate, n in found["attributes"].items() if n}
+    assert values == {"read": 30, "written": 26, "waiting": 3, "rejected": 1}
+    assert [dict(record.data) for record in found["rejected_values"].records] == [
+        {"name": "Plan", "code": "refused", "values": 1}
+    ]
+    assert "segments" not in found
+    assert not {"attributes", "segments", "rejected_values"} & metadata_of(RunSummary()).keys()
     assert found["destination_name"] == "bunce", "dagster-dlt's own metadata stays"
     assert len(emulator.customers) == 27
 

@@ -23,6 +23,10 @@ COMMANDS = {
         "dead_letters",
         "Inspect rows that could not be loaded; replay or discard them.",
     ),
+    "rejected-values": (
+        "rejected_values",
+        "List attribute values and segment members that are rejected; have them sent again.",
+    ),
     "report": ("report", "Show run history, or write it to an HTML file."),
     "ui": ("ui", "Browse runs and dead letters in a web browser; replay or discard."),
     "adopt": ("adopt", "Add customers that already exist in Bunce to the ledger."),

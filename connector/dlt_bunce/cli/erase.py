@@ -112,9 +112,11 @@ def _print(erased: Erased, account: str) -> None:
     customers = output.counted(erased.ledger, "customer")
     letters = output.counted(erased.dead_letters, "dead letter")
     rows = output.counted(erased.package_rows, "row")
+    values = output.counted(erased.rejected_values, "rejected value")
     echo(
-        f"Erased from account {account}: {customers} in the ledger, {letters}, and {rows} in "
-        "dlt's folders."
+        f"Erased from account {account}: {customers} in the ledger, {letters}, "
+        + (f"{values}, " if erased.rejected_values else "")
+        + f"and {rows} in dlt's folders."
     )
     for path, count in erased.files.items():
         echo(f"  {output.counted(count, 'row')} in {path}")

@@ -7,14 +7,18 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 
 from dlt_bunce.cli.tables import console, print_pairs, print_rows
-from dlt_bunce.model import RunSummary
-from dlt_bunce.reject_codes import REJECT_CODES
+from dlt_bunce.model import VALUE_FATE_MEANINGS, RunSummary
+from dlt_bunce.reject_codes import REJECT_CODES, VALUE_CODES
 from dlt_bunce.run_warnings import WARNINGS
+
+if TYPE_CHECKING:
+    from dlt_bunce.store.history import Run
 
 __all__ = [
     "as_json",
@@ -25,8 +29,10 @@ __all__ = [
     "print_codes",
     "print_notes",
     "print_pairs",
+    "print_rejected_values",
     "print_rows",
     "print_summary",
+    "print_value_fates",
     "print_warnings",
 ]
 
@@ -91,6 +97,7 @@ def print_summary(summary: RunSummary, title: str = "Run") -> None:
     ]
     print_pairs(pairs, "Dry run: nothing was sent" if summary.state == "dry_run" else title)
     print_codes(summary.reject_codes, "Dead letters of this run")
+    print_rejected_values(summary.rejected_values, "Rejected values of this run")
     print_warnings(summary.warnings)
     if summary.flushed is not None:
         print_summary(summary.flushed, "Loaded first: rows left over from an earlier run")
@@ -105,6 +112,32 @@ def print_codes(codes: Mapping[str, int], title: str) -> None:
     ]
     if rows:
         print_rows(rows, ("code", "dead letters", "remedy"), title)
+
+
+def print_value_fates(runs: Sequence[RunSummary | Run], title: str) -> None:
+    """Print attribute values and segment members by fate, a line for each run and kind."""
+    rows = [
+        {"run_id": run.run_id, "values of": kind, **counts}
+        for run in runs
+        for kind, counts in (("attributes", run.attributes), ("segments", run.segments))
+        if counts
+    ]
+    fates = [fate for fate in VALUE_FATE_MEANINGS if any(row[fate] for row in rows)]
+    if rows:
+        print_rows(rows, ("run_id", "values of", "read", *fates), title)
+
+
+def print_rejected_values(found: Mapping[str, Mapping[str, int]], title: str) -> None:
+    """Print rejected values by attribute or segment and code, each with its remedy."""
+    counts = [(n, name, code) for name, codes in found.items() for code, n in codes.items()]
+    rows = [
+        {"name": name, "code": code, "count": n, "remedy": known.remedy if known else None}
+        for n, name, code in sorted(counts, key=lambda count: -count[0])
+        for known in (VALUE_CODES.get(code),)
+    ]
+    if rows:
+        print_rows(rows, ("name", "code", "count", "remedy"), title)
+        console().print("To list them, run: dlt-bunce rejected-values list")
 
 
 def print_warnings(warnings: Mapping[str, int], title: str = "Warnings") -> None:

@@ -43,7 +43,8 @@ def command(
     account: str | None,
     as_json: bool,
 ) -> None:
-    """Show run history: fates, rejects, requests against the budget, and response times.
+    """Show run history: fates of rows and values, rejects, requests against the budget, and
+    response times.
 
     Contains only counts, never customer data.
 
@@ -113,6 +114,7 @@ def _print(account: str, runs: Sequence[Run], allowed: int) -> None:
     rows = [_row(run, shown, allowed) for run in runs]
     output.print_rows(rows, tuple(rows[0]), _title(account, len(runs)))
     output.print_codes(rejects(runs), "Dead letters of these runs")
+    output.print_value_fates(runs, "Attribute values and segment members of these runs")
 
 
 def _title(account: str, runs: int) -> str:

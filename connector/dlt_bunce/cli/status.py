@@ -28,11 +28,13 @@ if TYPE_CHECKING:
 def command(count: int, store_url: str | None, account: str | None, as_json: bool) -> None:
     """Show what is wrong, the ledger, open dead letters by code, and the latest runs.
 
+    With attributes or segments, also their values by fate, and those that are rejected now.
+
     A pipeline is wrong while its latest run has failed, was stopped, or was interrupted: its
     process ended without recording the outcome.
     """
     with reported():
-        from dlt_bunce.store import links, runs
+        from dlt_bunce.store import links, rejected_values, runs
         from dlt_bunce.store.accounts import refuse_unknown_account
         from dlt_bunce.store.database import Database
         from dlt_bunce.store.dead_letter_query import open_by_code
@@ -45,24 +47,29 @@ def command(count: int, store_url: str | None, account: str | None, as_json: boo
             ledger = db.rows(COUNT_CUSTOMERS, (account,))[0]
             linked = links.count(db, account)
             letters = open_by_code(db, account)
+            values = rejected_values.by_name(db, account)
             found = runs.summaries(db, account, limit=count)
             wrong = problems(db, account)
         if as_json:
             output.as_json(
                 {"account": account, "problems": [problem.as_dict() for problem in wrong]}
                 | {"ledger": {**ledger, "linked": linked}, "open_dead_letters": letters}
+                | {"rejected_values": values}
                 | {"runs": [run.as_dict() for run in found]}
             )
             return
         for problem in wrong:
             _print_problem(problem)
+        rejected = sum(sum(codes.values()) for codes in values.values())
         output.console().print(
             f"Account {account}: {output.counted(ledger['delivered'], 'customer')} delivered, "
             f"{ledger['indeterminate']:,} indeterminate, "
             + (f"{linked:,} linked, " if linked else "")
             + f"{output.counted(sum(letters.values()), 'open dead letter')}"
+            + (f", {output.counted(rejected, 'rejected value')}" if rejected else "")
         )
         output.print_codes(letters, "Open dead letters")
+        output.print_rejected_values(values, "Rejected values")
         columns = ("run_id", "name", "state", "read", *FATES, "linked", "requests")
         shown = [
             column
@@ -73,6 +80,7 @@ def command(count: int, store_url: str | None, account: str | None, as_json: boo
         ]
         rows = [{column: getattr(run, column) for column in shown} for run in found]
         output.print_rows(rows, shown, "Latest runs")
+        output.print_value_fates(found, "Attribute values and segment members of these runs")
         if found:
             output.print_warnings(found[0].warnings, "Warnings from the latest run")
 

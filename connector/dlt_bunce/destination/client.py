@@ -42,7 +42,7 @@ from dlt_bunce.load.rate_limit import SharedRateLimiter, local_rate_limiter
 from dlt_bunce.logs import logger
 from dlt_bunce.model import Traffic
 from dlt_bunce.records.mapping import FieldMapping, refuse_other_names
-from dlt_bunce.store import dlt_state, mappings, runs
+from dlt_bunce.store import dlt_state, mappings, rejected_values, runs
 from dlt_bunce.store.accounts import Account, open_account
 from dlt_bunce.store.database import Database, utc_days_ago
 from dlt_bunce.store.dead_letter_query import open_by_code
@@ -238,6 +238,9 @@ class BunceClient(JobClientBase, StoredState):
             log_finished(run, summary_returned=self.context.is_collecting())
             if telemetry.enabled():
                 telemetry.completed(name, account, run.reject_codes, open_by_code(db, account))
+                if run.attributes or run.segments:
+                    codes = rejected_values.by_code(db, account)
+                    telemetry.completed_values(run, account, codes)
 
     # storage, as dlt sees it
 

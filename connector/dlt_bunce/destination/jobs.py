@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,10 +14,12 @@ from dlt_bunce.api.throttle import BatchSize, Throttle
 from dlt_bunce.destination.load_files import files_of_table, load_file, rows_of_table
 from dlt_bunce.destination.targets import targets_for
 from dlt_bunce.errors import (
+    BunceError,
     CredentialsError,
     RowsDeferredError,
     StoppedError,
     UnavailableError,
+    UsageError,
 )
 from dlt_bunce.failures import failure_of
 from dlt_bunce.load.chunks import Duplicates, Source
@@ -33,10 +35,14 @@ from dlt_bunce.store.ledger import Ledger, LoadFile
 from dlt_bunce.store.probes import contradict_probe, latest_probe
 
 if TYPE_CHECKING:
+    from threading import BoundedSemaphore
+
+    from dlt.common.destination.client import JobClientBase
     from dlt.common.runtime.collector_base import Collector
 
     from dlt_bunce.destination.client import BunceClient
     from dlt_bunce.destination.run_context import RunContext
+    from dlt_bunce.records.targets import Targets
     from dlt_bunce.store.accounts import Account
     from dlt_bunce.store.database import Database
 
@@ -52,6 +58,15 @@ class CustomersJob(RunnableLoadJob):
     def __init__(self, file_path: str, parent: Any = None) -> None:
         super().__init__(file_path)
         self._parent = parent
+
+    def run_managed(self, job_client: JobClientBase, done_event: BoundedSemaphore, /) -> None:
+        """Run the job, and tell dlt at once when another try would end as this one did: otherwise
+        it looks only once a second, before each of its five tries.
+        """
+        super().run_managed(job_client, done_event)
+        if self.state() == "retry" and _is_final(self.exception()):
+            with suppress(ValueError):  # told already
+                done_event.release()
 
     def run(self) -> None:
         """Load the file; raise what kept rows from being settled, so that dlt keeps the file."""
@@ -76,14 +91,17 @@ class CustomersJob(RunnableLoadJob):
             dry_run = client.context.dry_run_for(self._load_id)
             dry_run.run(duplicates, job, settings, client.config.store_url)
             return
-        if self._load_id in client.context.stopped:
-            raise client.context.stopped[self._load_id]
+        stopped = client.context.stopped
+        for key in (self._load_id, job.job_id):
+            if key in stopped:
+                raise stopped[key]
         try:
             with telemetry.load_span(job, self._parent) as settled:
                 settled(self._load(client, job, source))
-        except (CredentialsError, UnavailableError) as error:
-            if not isinstance(error, RowsDeferredError | StoppedError):
-                client.context.stopped[self._load_id] = error
+        except BunceError as error:
+            if _is_final(error) and not isinstance(error, StoppedError):
+                # a mistake concerns this file alone
+                stopped[job.job_id if isinstance(error, UsageError) else self._load_id] = error
             raise
 
     def _load(self, client: BunceClient, job: LoadFile, source: Source) -> dict[str, int]:
@@ -139,11 +157,7 @@ class CustomersJob(RunnableLoadJob):
         targets = targets_for(client, self._load_table)
         if targets is None:
             return None
-        start = account.value_batch_size or VALUE_BATCH_SIZE
-        size = BatchSize(start, client.config.max_batch_size)
-        throttle = Throttle(size, customers.throttle.concurrency)
-        sender = ValueSender(customers.session, throttle)
-        return ValueDelivery(targets, job, db, sender, account.email_key)
+        return value_delivery(client, account, job, db, customers, targets)
 
     def _duplicates(self, client: BunceClient, settings: Settings) -> Duplicates:
         """Return what is shared by all jobs that load files into the table by the same rules."""
@@ -166,6 +180,29 @@ class CustomersJob(RunnableLoadJob):
             interrupted=signals.was_signal_received,
             requests_per_minute=config.requests_per_minute,
         )
+
+
+def _is_final(error: BaseException | None) -> bool:
+    """Whether every other try in this run would end with the same error."""
+    return isinstance(error, UsageError | CredentialsError | UnavailableError) and not isinstance(
+        error, RowsDeferredError
+    )
+
+
+def value_delivery(
+    client: BunceClient,
+    account: Account,
+    job: LoadFile,
+    db: Database,
+    customers: BunceSender,
+    targets: Targets,
+) -> ValueDelivery:
+    """Return what delivers values over the connections that deliver customers."""
+    start = account.value_batch_size or VALUE_BATCH_SIZE
+    size = BatchSize(start, client.config.max_batch_size)
+    throttle = Throttle(size, customers.throttle.concurrency)
+    sender = ValueSender(customers.session, throttle)
+    return ValueDelivery(targets, job, db, sender, account.email_key)
 
 
 class StateJob(RunnableLoadJob):

@@ -61,7 +61,9 @@ class RunContext:
     hints_in_force: dict[str, Hints] = field(default_factory=dict)
     """Hints to use instead of a package's own, by owner, while left-over rows are loaded."""
     stopped: dict[str, BunceError] = field(default_factory=dict)
-    """What ended a load, by load id: dlt would try its files again and again in the same run."""
+    """What ended a load, by load id, or one of its files, by job id: dlt would try again and again
+    in the same run.
+    """
     targets: dict[tuple[str, str], Targets | None] = field(default_factory=dict)
     """Attributes and segments of the tables of a run, by pipeline and table."""
     failures: list[RunSummary] = field(default_factory=list)

@@ -113,12 +113,22 @@ def log_finished(summary: RunSummary, *, summary_returned: bool) -> None:
     """
     fates = {str(fate): count for fate, count in summary.fates.items() if count}
     figures = {"read": summary.read, **fates, "requests": summary.requests}
-    log = logger().bind(run=summary.run_id, pipeline=summary.pipeline_name, **figures)
-    if (summary.rejected or summary.held) and not summary_returned:
+    values = {
+        kind: {fate: n for fate, n in counts.items() if n}
+        for kind, counts in (("attributes", summary.attributes), ("segments", summary.segments))
+        if counts
+    }
+    log = logger().bind(run=summary.run_id, pipeline=summary.pipeline_name, **figures, **values)
+    what_now: dict[str, object] = {}
+    if summary.rejected or summary.held:
         letters = f"dlt-bunce dead-letters list --run {summary.run_id}"
         if not summary.rejected:  # they belong to earlier runs
             letters = "dlt-bunce dead-letters list"
-        log.warning("run.finished", reject_codes=dict(summary.reject_codes), dead_letters=letters)
+        what_now = {"reject_codes": dict(summary.reject_codes), "dead_letters": letters}
+    if any("rejected" in counts for counts in values.values()):
+        what_now["rejected_values"] = "dlt-bunce rejected-values list"
+    if what_now and not summary_returned:
+        log.warning("run.finished", **what_now)
     else:
         log.info("run.finished")
 
@@ -148,11 +158,14 @@ def add_up(found: list[RunSummary], pipeline_name: str) -> RunSummary:
     warnings: Counter[str] = Counter()
     attributes: Counter[str] = Counter()
     segments: Counter[str] = Counter()
+    rejected_values: dict[str, Counter[str]] = {}
     for run in found:
         codes.update(run.reject_codes)
         warnings.update(run.warnings)
         attributes.update(run.attributes)
         segments.update(run.segments)
+        for name, counts in run.rejected_values.items():
+            rejected_values.setdefault(name, Counter()).update(counts)
     numbers = (
         "read",
         *FATES,
@@ -173,5 +186,6 @@ def add_up(found: list[RunSummary], pipeline_name: str) -> RunSummary:
         warnings=dict(warnings),
         attributes=dict(attributes),
         segments=dict(segments),
+        rejected_values={name: dict(counts) for name, counts in rejected_values.items()},
         **{name: sum(getattr(run, name) for run in found) for name in numbers},
     )

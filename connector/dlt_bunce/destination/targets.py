@@ -65,8 +65,7 @@ def wanted_of(
     segments = hint.get("segments", config.segments or {})
     attributes = attributes_in(hint, config)
     if isinstance(attributes, str):
-        taken = {column.split(".")[0] for column in mapped} | {LETTER_ID, *segments}
-        attributes = {c: c for c in columns if c not in taken and VARIANT not in c}
+        attributes = unmapped(columns, mapped, segments)
     for given in (attributes, segments):
         _refuse_absent(given, columns, table)
         _refuse_shared(given)
@@ -78,7 +77,16 @@ def attributes_in(
 ) -> Mapping[str, str] | Literal["*"]:
     """Return column to attribute's name, or "*": by a table's hint, or else as configured."""
     found = hint.get("attributes", config.attributes or {})
-    return _decoded(found) if isinstance(found, str) and found != ALL else found
+    return decoded(found) if isinstance(found, str) and found != ALL else found
+
+
+def unmapped(
+    columns: Sequence[str], mapped: Collection[str], segments: Collection[str]
+) -> dict[str, str]:
+    """Return each column that feeds nothing else, under its own name."""
+    taken = {column.split(".")[0] for column in mapped} | {LETTER_ID, *segments}
+    found = (c for c in columns if c not in taken and VARIANT not in c)
+    return {column: column for column in found if not column.startswith("_dlt_")}
 
 
 def resolve_targets(client: BunceClient, tables: Sequence[PreparedTableSchema]) -> None:
@@ -115,10 +123,16 @@ def _resolved(client: BunceClient, table: PreparedTableSchema) -> Targets | None
     return targets_in_bunce(client, table, wanted) if wanted else None
 
 
-def targets_in_bunce(client: BunceClient, table: PreparedTableSchema, wanted: Wanted) -> Targets:
-    """Return the targets as Bunce lists them; create attributes where that is configured."""
+def targets_in_bunce(
+    client: BunceClient, table: PreparedTableSchema, wanted: Wanted, *, create: bool | None = None
+) -> Targets:
+    """Return the targets as Bunce lists them; create attributes where `create` says so, or else
+    the configuration.
+    """
+    if create is None:
+        create = client.config.create_attributes
     with closing(client.session()) as session:
-        found = _found(session, table, wanted, create=client.config.create_attributes)
+        found = _found(session, table, wanted, create=create)
         sent = client.context.preflights.setdefault(client.pipeline_name, [])
         sent.append(session.take_traffic())
     with client.database() as db:
@@ -191,7 +205,8 @@ def _kind(known: Known) -> Kind:
     return "attributes" if known.kind == "attributes" else "segments"
 
 
-def _decoded(text: str) -> dict[str, str]:
+def decoded(text: str) -> dict[str, str]:
+    """Return the table that the setting attributes holds as JSON. Raises MappingError."""
     try:
         found = json.loads(text)
     except ValueError:

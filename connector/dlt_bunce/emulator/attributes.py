@@ -186,12 +186,14 @@ def members(
     if behavior.max_values and len(rows) > behavior.max_values:
         text = f"customers must not have more than {behavior.max_values} items"
         return replies.failure(behavior, 422, text)
+    ids = [str(row.get("customer_id") if joins else row) for row in rows]
+    if behavior.refused_member and behavior.refused_member in ids:
+        return replies.failure(behavior, 422, f"Customer {behavior.refused_member} is locked")
     if joins:
-        ids = [str(row.get("customer_id")) for row in rows]
         _create_unknown(workspace, ids)
         workspace.attributes.join(segment_id, ids)
     else:
-        workspace.attributes.leave(segment_id, [str(row) for row in rows])
+        workspace.attributes.leave(segment_id, ids)
     return replies.success(behavior, "Segment updated", None)
 
 

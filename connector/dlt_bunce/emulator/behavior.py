@@ -204,6 +204,8 @@ class Behavior:
     """What a value of an unknown customer does."""
     refused_value: str = ""
     """A value that every attribute refuses; empty refuses none."""
+    refused_member: str = ""
+    """A customer whom no segment takes or lets go; empty is nobody."""
     max_values: int = 0
     """Maximum values, or segment members, in a request; 0 sets no limit."""
 

@@ -54,6 +54,7 @@ class Erased:
 
     ledger: int
     dead_letters: int
+    rejected_values: int
     package_rows: int
     files: Mapping[str, int]
     nowhere: Sequence[str]
@@ -109,6 +110,7 @@ def erase(request: Request) -> Erased:
     return Erased(
         removed.customers,
         removed.dead_letters,
+        removed.rejected_values,
         sum(counts.values()),
         counts,
         [customer_id for customer_id in ids if customer_id not in found_ids],

@@ -42,7 +42,9 @@ def with_counts(events: Iterable[_T], pipeline: Pipeline) -> Iterator[_T]:
 
 
 def metadata_of(summary: RunSummary) -> dict[str, Any]:
-    """Return the counts of a run as metadata: rows by fate, reject codes, and how to list them."""
+    """Return the counts of a run as metadata: rows by fate, reject codes, and how to list them;
+    attribute values and segment members, if there are any.
+    """
     codes = [dg.TableRecord({"code": c, "rows": n}) for c, n in summary.reject_codes.items()]
     columns = [dg.TableColumn("code", "string"), dg.TableColumn("rows", "int")]
     options = " ".join(f"--code {code}" for code in summary.reject_codes)
@@ -56,7 +58,27 @@ def metadata_of(summary: RunSummary) -> dict[str, Any]:
         "dead_letters": dg.MetadataValue.md(letters),
         "over_thresholds": dg.MetadataValue.json(dict(summary.over_thresholds)),
         "run_id": summary.run_id or "nothing to load",
+        **_values(summary),
     }
+
+
+def _values(summary: RunSummary) -> dict[str, Any]:
+    """Return the counts of attribute values and segment members, if there are any."""
+    found: dict[str, Any] = {
+        kind: dg.MetadataValue.json(dict(counts))
+        for kind, counts in (("attributes", summary.attributes), ("segments", summary.segments))
+        if counts
+    }
+    if summary.rejected_values:
+        rows = [
+            dg.TableRecord({"name": name, "code": code, "values": count})
+            for name, codes in summary.rejected_values.items()
+            for code, count in codes.items()
+        ]
+        names = {"name": "string", "code": "string", "values": "int"}
+        schema = dg.TableSchema([dg.TableColumn(name, kind) for name, kind in names.items()])
+        found["rejected_values"] = dg.MetadataValue.table(rows, schema)
+    return found
 
 
 @contextmanager

@@ -187,13 +187,13 @@ class ChangedValues:
         known, states = packed_digests(self._packed, target.slot)
         same = pc.equal(known, digests)
         written = pc.and_(same, pc.equal(states, WRITTEN))
-        refused = pc.and_(same, pc.equal(states, REJECTED))
+        refused = pc.fill_null(pc.and_(same, pc.equal(states, REJECTED)), False)
         if target.kind == "segments":
-            # who was not added here is not removed here
+            # who was not added here is not removed here, and who could not be removed is a member
             member = pc.and_(pc.greater(pc.binary_length(known), 0), pc.equal(states, WRITTEN))
-            absent = pc.and_(pc.equal(column.texts, "false"), pc.invert(member))
-            written = pc.or_(written, absent)
-        refused, written = pc.fill_null(refused, False), pc.fill_null(written, False)
+            is_absent = pc.invert(pc.or_(member, refused))
+            written = pc.or_(written, pc.and_(pc.equal(column.texts, "false"), is_absent))
+        written = pc.fill_null(written, False)
         wanted = pc.and_(pc.is_valid(digests), pc.invert(pc.or_(written, refused)))
         self._bad = pc.or_(self._bad, refused)
         self._good.append((target.slot, pc.invert(pc.or_(refused, column.invalid))))

@@ -22,10 +22,11 @@ from dlt_bunce.load.sender import Sender
 from dlt_bunce.load.value_rows import ChangedValues, ChunkValues
 from dlt_bunce.logs import logger
 from dlt_bunce.records.batching import Packer
+from dlt_bunce.records.recorded_targets import recorded
 from dlt_bunce.records.targets import KINDS, Kind, Target, Targets
 from dlt_bunce.records.value_digests import REJECTED, WRITTEN, repacked
 from dlt_bunce.settlement.row_result import RowResult
-from dlt_bunce.store import runs, value_fates, values
+from dlt_bunce.store import mappings, runs, value_fates, values
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.load_file import LoadFile
 
@@ -61,6 +62,9 @@ class ValueDelivery:
             found = ChunkValues(chunk, self.targets, self.email_key)
         db, load_file, number = self.database, self.load_file, chunk.number
         self._due.discard(number)
+        if number == 0:
+            with db.transaction():
+                mappings.record_targets(db, load_file, recorded(self.targets, chunk.table.schema))
         if values.any_changed(db, load_file.account, found.incoming):
             self._due.add(number)
             with db.transaction():

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from dlt_bunce.model import RunSummary
     from dlt_bunce.operations.adopt import Adopted
     from dlt_bunce.operations.preview import Check
+    from dlt_bunce.operations.rejected_values import Retried
     from dlt_bunce.operations.replay import Replayed
     from dlt_bunce.store.dead_letter_query import Selection
+    from dlt_bunce.store.rejected_values import ValueSelection
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,8 @@ class Status:
     """The ledger of an account, its open dead letters by code, and its latest runs, newest first.
 
     `delivered` counts customers that Bunce has accepted, `indeterminate` those whose outcome the
-    next run looks up.
+    next run looks up. `rejected_values` counts attribute values and segment members that are
+    rejected now, by the name of the attribute or segment and by code.
     """
 
     account: str
@@ -33,6 +36,29 @@ class Status:
     indeterminate: int
     open_dead_letters: Mapping[str, int]
     runs: Sequence[RunSummary]
+    rejected_values: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RejectedValue:
+    """An attribute value or segment member that is rejected now, without the value.
+
+    `kind` is `attributes` or `segments`, and `name` is the name in Bunce. Times are ISO 8601 in
+    UTC; `retry_at` is when `retry_values` chose it, until a load has read its row.
+    """
+
+    kind: str
+    name: str
+    column_name: str
+    code: str
+    customer_id: str
+    message: str
+    http_status: int | None
+    first_seen_at: str
+    last_seen_at: str
+    retry_at: str | None
+    run_id: str
+    pipeline_name: str
 
 
 def check(
@@ -54,6 +80,7 @@ def status(*, destination: bunce | None = None, runs: int = 5) -> Status:
 
     Raises StoreError if there is no store, and AccountError if it does not have the account.
     """
+    from dlt_bunce.store import rejected_values
     from dlt_bunce.store import runs as recorded
     from dlt_bunce.store.accounts import refuse_unknown_account
     from dlt_bunce.store.database import Database
@@ -70,6 +97,7 @@ def status(*, destination: bunce | None = None, runs: int = 5) -> Status:
             ledger["indeterminate"],
             open_by_code(db, account),
             recorded.summaries(db, account, limit=runs),
+            rejected_values.by_name(db, account),
         )
 
 
@@ -97,7 +125,7 @@ def discard(selection: Selection, *, destination: bunce | None = None) -> int:
     from dlt_bunce.store.database import Database
     from dlt_bunce.store.dead_letters import discard as close
 
-    names = [field.name for field in fields(selection) if field.name != "status"]
+    names = [each.name for each in fields(selection) if each.name != "status"]
     if not any(getattr(selection, name) for name in names):
         raise UsageError(
             "The selection has no filter, so every dead letter would be discarded.",
@@ -108,6 +136,46 @@ def discard(selection: Selection, *, destination: bunce | None = None) -> int:
         pass  # raises if there is no store, which opening it for writing would create
     with Database(store_url) as db:
         return close(db, account, selection)
+
+
+def rejected_values(
+    selection: ValueSelection | None = None, *, destination: bunce | None = None
+) -> Iterator[RejectedValue]:
+    """Yield the attribute values and segment members that are rejected now; needs no API key.
+
+    Raises StoreError, and UsageError for a filter that names nothing.
+    """
+    from dlt_bunce.store import rejected_values as stored
+    from dlt_bunce.store.database import Database
+
+    store_url, account = _store(destination)
+    chosen = selection or stored.EVERY
+    with Database(store_url, read_only=True) as db:
+        stored.refuse_unknown(db, account, chosen)
+        for page in stored.pages(db, account, chosen):
+            for row in page.drop_columns(["slot"]).to_pylist():
+                yield RejectedValue(**row)
+
+
+def retry_values(
+    selection: ValueSelection | None = None, *, destination: bunce | None = None
+) -> Retried:
+    """Have values that Bunce rejected sent again by the next load that reads their rows.
+
+    Takes those of `selection`, or all; needs no API key, and sends nothing itself. Raises
+    StoreError, and UsageError for a filter that names nothing.
+    """
+    from dlt_bunce.operations.rejected_values import retry
+    from dlt_bunce.store import rejected_values as stored
+    from dlt_bunce.store.database import Database
+
+    store_url, account = _store(destination)
+    chosen = selection or stored.EVERY
+    with Database(store_url, read_only=True) as db:
+        # raises if there is no store, which opening it for writing would create
+        stored.refuse_unknown(db, account, chosen)
+    with Database(store_url) as db:
+        return retry(db, account, chosen)
 
 
 def adopt(*, destination: bunce | None = None, restart: bool = False) -> Adopted:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
 
 from dlt_bunce import telemetry
 from dlt_bunce.destination.client import BunceClient
+from dlt_bunce.destination.jobs import value_delivery
 from dlt_bunce.destination.run_summary import add_up
 from dlt_bunce.errors import StoreError, UsageError
 from dlt_bunce.failures import failure_of, is_stopped
@@ -21,13 +21,17 @@ from dlt_bunce.load.load import Load, Settings
 from dlt_bunce.load.probed import throttle_for
 from dlt_bunce.load.sender import BunceSender
 from dlt_bunce.model import RunSummary
+from dlt_bunce.operations.replay_groups import Group, Letter, grouped
+from dlt_bunce.operations.replayed_values import targets_of
 from dlt_bunce.records import rows as source_rows
 from dlt_bunce.records.cells import LETTER_ID
 from dlt_bunce.records.mapping import resolve_mapping
 from dlt_bunce.records.matching import as_spelled
 from dlt_bunce.records.prepare import prepare
+from dlt_bunce.records.recorded_targets import restored
 from dlt_bunce.records.schema import ColumnNames, listed, names_of
-from dlt_bunce.store import dead_letters, mappings, runs
+from dlt_bunce.records.targets import Targets
+from dlt_bunce.store import dead_letters, runs
 from dlt_bunce.store.accounts import Account
 from dlt_bunce.store.database import Database, utc_now
 from dlt_bunce.store.dead_letter_query import Selection, pages
@@ -36,8 +40,6 @@ from dlt_bunce.store.statements import ACCEPTED_SINCE
 
 PORTION = 10_000
 """Dead letters held in memory at a time: enough to fill ten of the largest requests."""
-
-_Letter = dict[str, Any]
 
 _ACCEPTED_SINCE = f"""
 SELECT d.id AS id FROM bunce_chosen AS i JOIN bunce_dead_letters AS d ON d.id = i.id
@@ -87,19 +89,18 @@ def replay(
     """
     account = client.preflight()
     started = utc_now()
-    groups: dict[_Group, _Replay] = {}
+    groups: dict[Group, _Replay] = {}
     without_row = 0
     with client.database() as db, _alone(db, account), contextlib.ExitStack() as closing_runs:
         before = runs.latest_number(db)
         chosen = replace(selection or Selection(), status="open")
         for number, page in enumerate(pages(db, account.name, chosen, size=portion)):
             without_row += sum(letter["source_row"] is None for letter in page)
-            for group, letters in _grouped(db, account, page, before).items():
+            for group, letters in grouped(db, account.name, page, before).items():
                 if group not in groups:
                     suffix = f"-{len(groups)}" if groups else ""
                     load_file = _job(client, letters[0], f"{runs.REPLAY}{started}{suffix}")
-                    then = json.loads(group.mapping)
-                    groups[group] = _Replay(client, account, db, load_file, then, mapping or {})
+                    groups[group] = _Replay(client, account, db, load_file, group, mapping or {})
                     closing_runs.push(groups[group].close)
                 groups[group].run(letters, number)
     summaries = [group.summary for group in groups.values() if group.summary]
@@ -122,39 +123,13 @@ def correct(client: BunceClient, letter_id: str, changes: Mapping[str, str | Non
         if unknown := changes.keys() - row.keys():
             raise UsageError(f"The row has no column {min(unknown)!r}.")
         changed = source_rows.encode({**row, **changes, LETTER_ID: letter_id})
-        [group] = _grouped(db, account, page, runs.latest_number(db))
+        [group] = grouped(db, account.name, page, runs.latest_number(db))
         load_file = _job(client, page[0], f"{runs.REPLAY}{utc_now()}")
-        sent = _Replay(client, account, db, load_file, json.loads(group.mapping), {})
+        sent = _Replay(client, account, db, load_file, group, {})
         closing_run.push(sent.close)
         sent.run([page[0] | {"source_row": changed}], 0)
     assert sent.summary is not None  # noqa: S101, closed with the block
     return sent.summary
-
-
-class _Group(NamedTuple):
-    """Dead letters that one run can send: those of a table whose runs mapped columns alike."""
-
-    pipeline_name: str
-    table_name: str
-    mapping: str
-
-
-def _grouped(
-    db: Database, account: Account, page: Sequence[_Letter], before: int
-) -> dict[_Group, list[_Letter]]:
-    """Group the dead letters that hold a row and that this replay has not just written."""
-    sendable = [
-        letter
-        for letter in page
-        if letter["source_row"] is not None and (letter["run_number"] or 0) <= before
-    ]
-    used = mappings.of_runs(db, account.name, (letter["run_id"] for letter in sendable))
-    groups: dict[_Group, list[_Letter]] = defaultdict(list)
-    for letter in sendable:
-        name = letter["pipeline_name"]
-        mapping = used.get((letter["run_id"], name), "{}")
-        groups[_Group(name, letter["table_name"], mapping)].append(letter)
-    return groups
 
 
 @dataclass
@@ -165,18 +140,18 @@ class _Replay:
     account: Account
     database: Database
     load_file: LoadFile
-    then: Mapping[str, ColumnNames]
+    group: Group
     mapping: Mapping[str, ColumnNames]
     overtaken: int = 0
     begun: bool = False
+    targets: Targets | None = None
     summary: RunSummary | None = None
 
-    def run(self, letters: list[_Letter], page: int) -> None:
+    def run(self, letters: list[Letter], page: int) -> None:
         """Send the rows that nothing newer has overtaken, then close the settled dead letters."""
         db, load_file = self.database, self.load_file
-        table = source_rows.arrow_table(
-            [source_rows.decode(letter["source_row"]) for letter in letters]
-        )
+        rows = [source_rows.decode(letter["source_row"]) for letter in letters]
+        table = restored(source_rows.arrow_table(rows), self._record)
         settings = self._settings(table.column_names)
         ids = [letter["id"] for letter in letters]
         dead_letters.release(db, load_file.account, ids)
@@ -213,21 +188,38 @@ class _Replay:
         if not table.num_rows:
             return
         if not self.begun:
-            self.load_file, self.begun = (
-                runs.begin(db, self.load_file, settings.mapping.recorded),
-                True,
+            self.targets = targets_of(
+                client,
+                self.load_file.table_name,
+                table.column_names,
+                [*settings.mapping.source_columns, *filter(None, [settings.mapping.version])],
+                self._record,
             )
+            mapping = settings.mapping.recorded
+            self.load_file, self.begun = runs.begin(db, self.load_file, mapping), True
             for traffic in client.take_preflight_traffic():
                 runs.add_traffic(db, self.load_file, traffic)
         load_file = replace(self.load_file, job_id=f"replay{page}")
         throttle = throttle_for(self.account, None, client.config)
         with telemetry.load_span(load_file) as settled, closing(client.session()) as session:
             sender = BunceSender(session, throttle, client.config.on_email_taken == "link")
-            settled(Load(_Rows(table), load_file, settings, db, sender).run())
+            values = None
+            if self.targets is not None:
+                values = value_delivery(client, self.account, load_file, db, sender, self.targets)
+            settled(Load(_Rows(table), load_file, settings, db, sender, values=values).run())
+
+    @property
+    def _record(self) -> dict[str, Any]:
+        """What the run that rejected the rows recorded of their values."""
+        record: dict[str, Any] = json.loads(self.group.targets)
+        return record
 
     def _settings(self, columns: Sequence[str]) -> Settings:
         config = self.client.config
-        configured: dict[str, ColumnNames] = {**self.then, **(config.mapping or {})}
+        configured: dict[str, ColumnNames] = {
+            **json.loads(self.group.mapping),
+            **(config.mapping or {}),
+        }
         return Settings(
             mapping=resolve_mapping(
                 columns,
@@ -260,7 +252,7 @@ def _present(mapping: Mapping[str, ColumnNames], columns: Sequence[str]) -> dict
     return {name: listed(found) for name, found in present.items() if found}
 
 
-def _job(client: BunceClient, letter: _Letter, run_id: str) -> LoadFile:
+def _job(client: BunceClient, letter: Letter, run_id: str) -> LoadFile:
     return LoadFile(
         account=client.config.account,
         run_id=run_id,

@@ -152,7 +152,11 @@ def _number(text: str) -> int | float | Decimal:
     value = Decimal(text)
     if not value.is_finite():
         return math.nan
-    return int(value) if value == value.to_integral_value() and abs(value) < 2**63 else float(text)
+    if value == value.to_integral_value() and abs(value) < 2**63:
+        return int(value)
+    number = float(text)
+    # a decimal may have more digits than a float
+    return number if Decimal(repr(number)) == value else value
 
 
 def _plain(value: Any) -> Any:

@@ -22,6 +22,8 @@ WIDTH = 8
 _DIGEST = WIDTH - 1
 WRITTEN, REJECTED = b"\x01", b"\x02"
 """The last byte of a slot: Bunce has the value, or has rejected it."""
+NOTHING = bytes(_DIGEST), bytes(1)
+"""The digest and the state of a slot that holds nothing."""
 _BETWEEN = "\x1f"
 
 
@@ -57,6 +59,12 @@ def packed_digests(packed: pa.Array, slot: int) -> tuple[pa.Array, pa.Array]:
     known = pc.fill_null(packed, b"")
     end = start + _DIGEST
     return pc.binary_slice(known, start, end), pc.binary_slice(known, end, end + 1)
+
+
+def unpacked(packed: bytes, slot: int) -> tuple[bytes, bytes]:
+    """Return what one customer's packed digests hold in a slot, as `packed_digests` does."""
+    start = slot * WIDTH
+    return packed[start : start + _DIGEST], packed[start + _DIGEST : start + WIDTH]
 
 
 def repacked(packed: bytes | None, values: Iterable[tuple[int, bytes, bytes]]) -> bytes:

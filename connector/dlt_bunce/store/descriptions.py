@@ -101,6 +101,8 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "last_seen_at": "when it was last rejected",
                 "run_id": _RUN_ID,
                 "pipeline_name": PIPELINE,
+                "retry_at": "when somebody chose to have it sent again; null once that has "
+                "happened",
             },
         ),
         "bunce_links": TableDescription(
@@ -189,6 +191,10 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "ended_at": "when the run completed, failed, or was stopped",
                 "value_fates": "attribute values and segment members by kind and fate, as JSON; "
                 "null without any",
+                "rejected_values": "values rejected in this run by attribute or segment and code, "
+                "as JSON; null without any",
+                "targets": "source columns of attributes and segments by table, as JSON; null "
+                "without any",
             },
         ),
         "bunce_run_chunks": TableDescription(

@@ -33,7 +33,7 @@ DELETE FROM bunce_dead_letters WHERE account = $1 AND (
 """
 _VALUES_OF = """
 DELETE FROM bunce_rejected_values WHERE account = $1
-  AND customer_id IN (SELECT customer_id FROM bunce_erased)
+  AND customer_id IN (SELECT customer_id FROM bunce_erased) RETURNING customer_id
 """
 _LINKS_OF = """
 DELETE FROM bunce_links WHERE account = $1 AND (
@@ -52,6 +52,7 @@ class Removed:
 
     customers: int
     dead_letters: int
+    rejected_values: int
 
 
 def known(db: Database, account: str, ids: Sequence[str]) -> dict[str, str | None]:
@@ -128,8 +129,9 @@ def erase(db: Database, account: str, ids: Sequence[str], letters: Sequence[str]
         refuse_while_sending(db, account)
         db.execute(_LINKS_OF, (account,))
         dead_letters = len(db.rows(_LETTERS_OF, (account,)))
-        db.execute(_VALUES_OF, (account,))
-        return Removed(len(db.rows(_CUSTOMERS_OF, (account,))), dead_letters)
+        rejected_values = len(db.rows(_VALUES_OF, (account,)))
+        customers = len(db.rows(_CUSTOMERS_OF, (account,)))
+        return Removed(customers, dead_letters, rejected_values)
 
 
 def end_claims_of(db: Database, owners: Sequence[str]) -> None:

@@ -43,7 +43,8 @@ _MINUTE_S = 60.0
 class Run:
     """One run; times are in UTC, `seconds` is wall time.
 
-    `mapping` is field to source column, `warnings` counts rows by code.
+    `mapping` is field to source column, `warnings` counts rows by code. `attributes`, `segments`,
+    and `rejected_values` count values as in RunSummary.
     While a run is in progress, `ended_at` and `seconds` are None and its fates are not yet summed.
     """
 
@@ -69,6 +70,9 @@ class Run:
     disposition: str | None = None
     mapping: Mapping[str, str] = field(default_factory=dict)
     warnings: Mapping[str, int] = field(default_factory=dict)
+    attributes: Mapping[str, int] = field(default_factory=dict)
+    segments: Mapping[str, int] = field(default_factory=dict)
+    rejected_values: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -121,6 +125,9 @@ class Run:
             **{name: _plain(getattr(self, name)) for name in names},
             **{str(fate): count for fate, count in self.fates.items()},
             "reject_codes": dict(self.reject_codes),
+            "attributes": dict(self.attributes),
+            "segments": dict(self.segments),
+            "rejected_values": {name: dict(n) for name, n in self.rejected_values.items()},
             **{name: getattr(self, name) for name in why},
             **{name: getattr(self, name) for name in (*wire, "slowest_answer_seconds")},
             "budget": self.budget(requests_per_minute),
@@ -213,6 +220,8 @@ def _run(row: Mapping[str, Any]) -> Run:
         reject_codes=json.loads(row["reject_codes"] or "{}"),
         mapping=json.loads(row["mapping"] or "{}"),
         warnings=json.loads(row["warnings"] or "{}"),
+        rejected_values=json.loads(row["rejected_values"] or "{}"),
+        **json.loads(row["value_fates"] or "{}"),
         **{name: row[name] for name in _COPIED},
     )
 

@@ -62,7 +62,7 @@ UPDATE bunce_links SET status = 'ended' WHERE account = $1 AND status = 'removed
 _FORGET_DELIVERED = """
 UPDATE bunce_customers SET fingerprint = NULL, version = NULL, confirmation = NULL,
   email_digest = NULL, delivered_at = NULL, fate = NULL, job = NULL, chunk = NULL,
-  rejected_fingerprint = NULL
+  rejected_fingerprint = NULL, packed_values = NULL, values_digest = NULL
 WHERE account = $1 AND customer_id IN (SELECT customer_id FROM bunce_unlinked)
 """
 _DROP_CLAIMS = """

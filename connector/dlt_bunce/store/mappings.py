@@ -1,13 +1,32 @@
-"""The column mappings of earlier runs."""
+"""The column mappings of earlier runs, and the attributes and segments that they fed."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 
 from dlt_bunce.store.database import Database
+
+if TYPE_CHECKING:
+    from dlt_bunce.store.load_file import LoadFile
+
+
+class Used(NamedTuple):
+    """What a run used, as JSON: the mapping, and the targets by table."""
+
+    mapping: str
+    targets: str
+
+    def targets_of(self, table_name: str) -> str:
+        """Return the targets of a table, as JSON."""
+        return json.dumps(json.loads(self.targets).get(table_name, {}))
+
+
+UNKNOWN = Used("{}", "{}")
+"""What is known of a run that has been deleted."""
 
 
 def columns_by_name(
@@ -40,13 +59,27 @@ def mapping_of(db: Database, run_id: str, pipeline_name: str) -> dict[str, str |
     return mapping
 
 
-def of_runs(db: Database, account: str, run_ids: Iterable[str]) -> dict[tuple[str, str], str]:
-    """Return the mappings that runs used, as JSON text by run id and pipeline name."""
+def record_targets(db: Database, load_file: LoadFile, targets: Mapping[str, object]) -> None:
+    """Record what columns of the load file's table feed, inside the caller's transaction."""
+    chosen = "WHERE run_id = $1 AND pipeline_name = $2"
+    run = load_file.run_id, load_file.pipeline_name
+    for row in db.rows(f"SELECT targets FROM bunce_runs {chosen}", run):  # noqa: S608
+        known = json.loads(row["targets"] or "{}")
+        if known.get(load_file.table_name) != targets:
+            text = json.dumps(known | {load_file.table_name: targets})
+            db.execute(f"UPDATE bunce_runs SET targets = $3 {chosen}", (*run, text))  # noqa: S608
+
+
+def of_runs(db: Database, account: str, run_ids: Iterable[str]) -> dict[tuple[str, str], Used]:
+    """Return what runs used, by run id and pipeline name."""
     table = pa.table({"run_id": pa.array(sorted(set(run_ids)), pa.string())})
     db.ingest("bunce_chosen_runs", table)
     rows = db.rows(
-        "SELECT run_id, pipeline_name, mapping FROM bunce_runs WHERE account = $1 "
+        "SELECT run_id, pipeline_name, mapping, targets FROM bunce_runs WHERE account = $1 "
         "AND run_id IN (SELECT run_id FROM bunce_chosen_runs)",
         (account,),
     )
-    return {(row["run_id"], row["pipeline_name"]): row["mapping"] or "{}" for row in rows}
+    return {
+        (row["run_id"], row["pipeline_name"]): Used(row["mapping"] or "{}", row["targets"] or "{}")
+        for row in rows
+    }

@@ -213,4 +213,15 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             report TEXT NOT NULL,
             contradicted TEXT)""",
     ),
+    (
+        # when a rejected value was chosen to be sent again; null until then
+        "ALTER TABLE bunce_rejected_values ADD COLUMN retry_at TEXT",
+        # counts by attribute and code, and pages in this order, without sorting
+        """CREATE INDEX bunce_rejected_values_slot
+            ON bunce_rejected_values (account, slot, code, customer_id)""",
+        # values rejected in the run, by attribute or segment and by code, as JSON
+        "ALTER TABLE bunce_runs ADD COLUMN rejected_values TEXT",
+        # the columns of each attribute and segment by table, as JSON, for replays
+        "ALTER TABLE bunce_runs ADD COLUMN targets TEXT",
+    ),
 )

@@ -86,7 +86,8 @@ def retain(db: Database, account: str, *, since: str) -> None:
             (account, since),
         )
         old_runs = f"SELECT run_id FROM bunce_runs WHERE {_OLD_RUNS}"  # noqa: S608, constants only
-        db.execute(f"DELETE FROM bunce_run_chunks WHERE run_id IN ({old_runs})", (account, since))  # noqa: S608
+        for counts in ("bunce_run_chunks", "bunce_run_values"):
+            db.execute(f"DELETE FROM {counts} WHERE run_id IN ({old_runs})", (account, since))  # noqa: S608
         db.execute(f"DELETE FROM bunce_runs WHERE {_OLD_RUNS}", (account, since))  # noqa: S608
     # a reader may keep the log from being emptied: then the next run does it
     db.overwrite()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from dlt_bunce.model import FATES, Failure, RunSummary, Traffic
-from dlt_bunce.store import links, value_fates
+from dlt_bunce.store import links, rejected_values, value_fates
 from dlt_bunce.store.database import Database, as_utc, utc_now
 from dlt_bunce.store.processes import is_gone, this_process
 from dlt_bunce.store.run_chunks import sum_chunks, warnings_of
@@ -151,12 +151,14 @@ def finish(
     )
     totals["linked"] = links.count(db, account, run_id=run_id)
     names = ("read", *FATES, "linked")
-    sets = ", ".join(f"{name} = ${i + 11}" for i, name in enumerate(names))
+    sets = ", ".join(f"{name} = ${i + 12}" for i, name in enumerate(names))
     values = value_fates.totals(db, "WHERE run_id = $1", (run_id,))
+    rejected = rejected_values.of_run(db, account, run_id) if values else {}
     warnings = warnings_of(db, run_id, totals)
     db.execute(
         f"UPDATE bunce_runs SET state = $1, ended_at = $2, reject_codes = $3, warnings = $4, "  # noqa: S608
-        f"error_class = $7, error = $8, remedy = $9, value_fates = $10, {sets} "
+        f"error_class = $7, error = $8, remedy = $9, value_fates = $10, "
+        f"rejected_values = $11, {sets} "
         "WHERE run_id = $5 AND pipeline_name = $6",
         (
             state,
@@ -167,6 +169,7 @@ def finish(
             pipeline_name,
             *((failure.error_class, failure.error, failure.remedy) if failure else (None,) * 3),
             json.dumps(values) if values else None,
+            json.dumps(rejected) if rejected else None,
             *(totals[name] for name in names),
         ),
     )
@@ -208,7 +211,9 @@ def current(db: Database, row: Mapping[str, Any]) -> dict[str, Any]:
     """
     if row["state"] != "running":
         return dict(row)
-    counts = sum_chunks(db, row["run_id"])
+    counts: dict[str, Any] = dict(sum_chunks(db, row["run_id"]))
+    values = value_fates.totals(db, "WHERE run_id = $1", (row["run_id"],))
+    counts |= {"value_fates": json.dumps(values)} if values else {}
     if not is_gone(row["process"], row["seen_at"]):
         return {**row, **counts}
     ended = {"state": "interrupted", "ended_at": row["seen_at"] or row["started_at"]}
@@ -237,6 +242,7 @@ def _summary(row: dict[str, Any]) -> RunSummary:
         seconds=seconds.total_seconds(),
         reject_codes=json.loads(row["reject_codes"] or "{}"),
         warnings=json.loads(row["warnings"] or "{}"),
+        rejected_values=json.loads(row["rejected_values"] or "{}"),
         **json.loads(row["value_fates"] or "{}"),
         **{fate: row[fate] for fate in FATES},
     )

@@ -74,15 +74,21 @@ ON CONFLICT (account, customer_id) DO UPDATE SET
   values_digest = excluded.values_digest
 """
 
+# A customer who was erased meanwhile stays erased.
 _REJECT = """
 INSERT INTO bunce_rejected_values AS r
   (account, customer_id, slot, name, column_name, code, message, http_status, first_seen_at,
    last_seen_at, run_id, pipeline_name)
-SELECT $1, customer_id, slot, name, column_name, code, message, http_status, $2, $2, $3, $4
-FROM bunce_rejections WHERE true ORDER BY customer_id, slot
+SELECT $1, n.customer_id, n.slot, n.name, n.column_name, n.code, n.message, n.http_status,
+  $2, $2, $3, $4
+FROM bunce_rejections AS n
+JOIN bunce_customers AS k ON k.account = $1 AND k.customer_id = n.customer_id
+WHERE true ORDER BY n.customer_id, n.slot
 ON CONFLICT (account, customer_id, slot) DO UPDATE SET
-  code = excluded.code, message = excluded.message, http_status = excluded.http_status,
-  last_seen_at = excluded.last_seen_at, run_id = excluded.run_id
+  name = excluded.name, column_name = excluded.column_name, code = excluded.code,
+  message = excluded.message, http_status = excluded.http_status,
+  last_seen_at = excluded.last_seen_at, run_id = excluded.run_id,
+  pipeline_name = excluded.pipeline_name, retry_at = NULL
 """
 
 _ANSWERED = """

@@ -15,6 +15,7 @@ from dlt_bunce.workbench.auth import Auth, Guarded
 from dlt_bunce.workbench.background_jobs import BackgroundJobs
 from dlt_bunce.workbench.error_page import ErrorPage, error_page
 from dlt_bunce.workbench.store import Store
+from dlt_bunce.workbench.value_views import ValueViews
 from dlt_bunce.workbench.views import Views
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -23,6 +24,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 def create_app(store: Store, auth: Auth, jobs: BackgroundJobs) -> ASGIApp:
     """Return the application, guarded by `auth`."""
     views = Views(store, auth, jobs)
+    value_views = ValueViews(views)
     endpoints: list[tuple[str, str, Endpoint]] = [
         ("GET", "/start", views.start),
         ("GET", "/style.css", views.style),
@@ -32,6 +34,9 @@ def create_app(store: Store, auth: Auth, jobs: BackgroundJobs) -> ASGIApp:
         ("POST", "/links", views.link_values),
         ("GET", "/letters", views.letters),
         ("GET", "/letters/{letter_id}", views.letter),
+        ("GET", "/values", value_views.values),
+        ("POST", "/values", value_views.values_with_customers),
+        ("POST", "/values/retry", value_views.retry),
         ("POST", "/letters/values", views.letters_with_values),
         ("POST", "/letters/{letter_id}/values", views.values),
         ("POST", "/letters/{letter_id}/correct", views.correct),

@@ -1,4 +1,4 @@
-"""Replays and discards that run in the background while pages are served."""
+"""Replays, discards, and retries that run in the background while pages are served."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from dlt_bunce.store.dead_letter_query import Selection
+from dlt_bunce.store.rejected_values import ValueSelection
 
 if TYPE_CHECKING:
     from dlt_bunce.destination.client import BunceClient
@@ -23,7 +24,7 @@ Figures = dict[str, int]
 
 @dataclass(frozen=True)
 class Job:
-    """One replay or discard; `result` holds counts by name, `back` the page it was started from."""
+    """One such action; `result` holds counts by name, `back` the page it was started from."""
 
     number: int
     action: str
@@ -33,7 +34,7 @@ class Job:
 
 
 class BackgroundJobs:
-    """The replays and discards of this process, each in its own thread.
+    """The actions of this process, each in its own thread.
 
     The threads are daemons: a replay that is interrupted with the process leaves every dead letter
     correctly open or closed.
@@ -87,6 +88,19 @@ def corrected(client: BunceClient, letter_id: str, changes: Mapping[str, str | N
     summary = correct(client, letter_id, changes)
     fates = {str(fate): n for fate, n in summary.fates.items() if n}
     return fates | {"requests": summary.requests}
+
+
+def retried(store_url: str, account: str, selection: ValueSelection) -> Figures:
+    """Have the selected values sent again by the next load; return how many there were."""
+    from dlt_bunce.operations.rejected_values import retry
+    from dlt_bunce.store.database import Database
+
+    with Database(store_url) as db:
+        done = retry(db, account, selection)
+    counts = {"values to be sent again": done.released}
+    if done.validated_again:
+        counts["values that every load validates again"] = done.validated_again
+    return counts
 
 
 def discarded(store_url: str, account: str, selection: Selection) -> Figures:

@@ -6,6 +6,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from dlt_bunce.reject_codes import VALUE_CODES
+from dlt_bunce.store import rejected_values
+from dlt_bunce.store.database import Database
+
+MAX_VALUES = 1_000
+"""Rejected values of one customer on a page: more than anybody has attributes."""
 MASK = "••••••"
 _ALWAYS = (
     "id", "status", "code", "field", "stage", "http_status", "attempts", "first_seen_at",
@@ -52,6 +58,22 @@ def _described(letter: Mapping[str, Any], *, values: bool) -> dict[str, Any]:
 
 def _masked(value: Any, *, values: bool) -> Any:
     return value if values or value is None else MASK
+
+
+def listed_value(value: Mapping[str, Any], *, values: bool) -> dict[str, Any]:
+    """Return a rejected value for a list; without `values`, masked like `listed`."""
+    if values:
+        return dict(value)
+    known = VALUE_CODES.get(value["code"])
+    message = known.meaning if known and known.stage == "api" else value["message"]
+    return dict(value) | {"customer_id": MASK, "message": message}
+
+
+def rejected_of(db: Database, account: str, customer_id: str) -> list[dict[str, Any]]:
+    """Return what of one customer's values is rejected, masked."""
+    chosen = rejected_values.ValueSelection(customer_ids=[customer_id])
+    found = rejected_values.some(db, account, chosen, limit=MAX_VALUES)
+    return [listed_value(value, values=False) for value in found]
 
 
 def _pairs(text: str | None, *, values: bool) -> list[tuple[str, str]] | None:

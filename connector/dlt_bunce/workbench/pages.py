@@ -12,8 +12,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from dlt_bunce.model import FATE_MEANINGS
-from dlt_bunce.reject_codes import REJECT_CODES
+from dlt_bunce.model import FATE_MEANINGS, VALUE_FATE_MEANINGS
+from dlt_bunce.reject_codes import REJECT_CODES, VALUE_CODES
 from dlt_bunce.run_warnings import WARNINGS
 
 _NONE = "\N{EN DASH}"
@@ -57,6 +57,8 @@ def _environment() -> Environment:
     environment.globals |= {
         "fate_meanings": FATE_MEANINGS,
         "reject_codes": REJECT_CODES,
+        "value_codes": VALUE_CODES,
+        "value_fate_meanings": VALUE_FATE_MEANINGS,
         "warnings": WARNINGS,
         "style": lambda: Markup(style_sheet()),  # noqa: S704, a file of this package
         "policy": policy_of_file,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dlt_bunce.store import rejected_values
 from dlt_bunce.store.database import Database
 
 if TYPE_CHECKING:
@@ -24,6 +25,14 @@ class Store:
     requests_per_minute: int
     client: Callable[[], BunceClient]
     explain: Callable[[BaseException], str]
+
+    def has_values(self) -> bool:
+        """Return whether loads have fed an attribute or a segment; not before the first load."""
+        database = self.read()
+        if not database.exists():
+            return False
+        with database as db:
+            return rejected_values.has_targets(db, self.account)
 
     def read(self) -> Database:
         """Return a read-only connection."""

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -46,14 +46,10 @@ from dlt_bunce.workbench.filters import (
 )
 from dlt_bunce.workbench.forms import form_of
 from dlt_bunce.workbench.link_page import links_shown
-from dlt_bunce.workbench.masking import LISTED, listed, shown
+from dlt_bunce.workbench.masking import LISTED, listed, rejected_of, shown
 from dlt_bunce.workbench.pages import render, style_sheet
 from dlt_bunce.workbench.report import Report
 from dlt_bunce.workbench.store import Store
-
-if TYPE_CHECKING:
-    pass
-
 
 RUNS = 25
 """Runs on a page."""
@@ -94,7 +90,7 @@ class Views:
             with self.store.read() as db:
                 offset = (page - 1) * RUNS
                 found = history(db, self.store.account, limit=RUNS + 1, offset=offset)
-            return self._page(
+            return self.page(
                 "runs.html",
                 "/",
                 report=self._report(found[:RUNS]),
@@ -121,7 +117,7 @@ class Views:
                 found = find(db, self.store.account, [request.path_params["run_id"]])
             if not found:
                 raise ErrorPage(404, "Unknown run", "It may have been purged.")
-            return self._page("run.html", "/", report=self._report(found))
+            return self.page("run.html", "/", report=self._report(found))
 
         return HTMLResponse(await run_in_threadpool(build))
 
@@ -160,7 +156,7 @@ class Views:
                 runs = find(db, account, {row["run_id"] for row in rows if row["run_id"]})
             older = bool(rows) and (more or after is not None)
             newer = bool(rows) and (before is not None or (more and after is not None))
-            return self._page(
+            return self.page(
                 "letters.html",
                 "/letters",
                 filter=chosen,
@@ -210,15 +206,17 @@ class Views:
         def build() -> Response:
             with self.store.read() as db:
                 found = found_by(db, self.store.account, text, limit=PAGE)
-            if not found:
+                rejected = rejected_of(db, self.store.account, text)
+            if not found and not rejected:
                 raise ErrorPage(
                     404,
                     "Nothing found",
                     "No dead letter has this id, and no customer with this id has one.",
                 )
-            if len(found) == 1:
+            if len(found) == 1 and not rejected:
                 return RedirectResponse(f"/letters/{found[0]['id']}", 303)
-            return HTMLResponse(self._page("found.html", "/letters", letters=found))
+            shown = {"letters": found, "rejected": rejected}
+            return HTMLResponse(self.page("found.html", "/letters", **shown))
 
         return await run_in_threadpool(build)
 
@@ -233,7 +231,7 @@ class Views:
                 raise ErrorPage(
                     409, "Nothing to do", "None of the selected dead letters is open any more."
                 )
-            return self._page("confirm.html", "/letters", bulk_action=bulk_action, count=matching)
+            return self.page("confirm.html", "/letters", bulk_action=bulk_action, count=matching)
 
         return HTMLResponse(await run_in_threadpool(build))
 
@@ -254,15 +252,13 @@ class Views:
         """Show the state of a replay or discard, after waiting briefly for it to finish."""
         job = self.jobs.get(request.path_params["number"])
         if job is None:
-            raise ErrorPage(
-                404, "Unknown job", "This process has no replay or discard with that number."
-            )
+            raise ErrorPage(404, "Unknown job", "This process has no action with that number.")
         await asyncio.wait([asyncio.wrap_future(job.result)], timeout=_WAIT_S)
         ended = job.result.done()
         raised = job.result.exception() if ended else None
-        page = self._page(
+        page = self.page(
             "job.html",
-            "/letters",
+            "/values" if job.action == "retry" else "/letters",
             job=job,
             figures=job.result.result() if ended and raised is None else None,
             error=None if raised is None else self.store.explain(raised),
@@ -272,7 +268,7 @@ class Views:
     async def _links(self, *, values: bool) -> Response:
         def build() -> str:
             found = links_shown(self.store.url, self.store.account, values=values)
-            return self._page("links.html", "/links", **found)
+            return self.page("links.html", "/links", **found)
 
         return HTMLResponse(await run_in_threadpool(build))
 
@@ -285,14 +281,16 @@ class Views:
                 found = next(pages(db, self.store.account, chosen, size=1), None)
             if not found:
                 raise ErrorPage(404, "Unknown dead letter", "It may have been purged.")
-            return self._page("letter.html", "/letters", letter=shown(found[0], values=values))
+            return self.page("letter.html", "/letters", letter=shown(found[0], values=values))
 
         return HTMLResponse(await run_in_threadpool(build))
 
-    def _page(self, template: str, here: str, **values: Any) -> str:
+    def page(self, template: str, here: str, **values: Any) -> str:
+        """Return a template as a page; `here` is its place in the navigation."""
         return render(
             template,
             here=here,
+            has_values=self.store.has_values(),
             account=self.store.account,
             form_token=self.auth.form,
             running=self.jobs.running,

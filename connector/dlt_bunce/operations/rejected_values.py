@@ -1,0 +1,79 @@
+"""Have values that Bunce rejected sent again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dlt_bunce.records.targets import value_seed
+from dlt_bunce.records.value_digests import (
+    NOTHING,
+    REJECTED,
+    WRITTEN,
+    repacked,
+    unpacked,
+    value_digests,
+)
+from dlt_bunce.reject_codes import VALUE_CODES
+from dlt_bunce.store import erasure, rejected_values, values
+from dlt_bunce.store.database import Database
+from dlt_bunce.store.rejected_values import ValueSelection
+
+_BY_BUNCE = [name for name, code in VALUE_CODES.items() if code.stage == "api"]
+
+
+@dataclass(frozen=True)
+class Retried:
+    """The outcome of a retry, in values.
+
+    `released` were rejected by Bunce: the next load that reads their rows sends them again.
+    `validated_again` were rejected before they were sent: every load that reads their rows
+    validates them again anyway, so nothing was done.
+    """
+
+    released: int
+    validated_again: int
+
+
+def retry(db: Database, account: str, selection: ValueSelection) -> Retried:
+    """Let values that Bunce rejected be sent again although they have not changed.
+
+    They stay listed until a load has read their rows. A page is a transaction, so a call that is
+    interrupted can be repeated.
+    """
+    # a segment's two values
+    key = erasure.email_key(db, account)
+    joins, leaves = value_digests(pa.array(["true", "false"]), value_seed(key)).to_pylist()
+    released = others = 0
+    for page in rejected_values.pages(db, account, selection):
+        by_bunce = page.filter(pc.is_in(page.column("code"), pa.array(_BY_BUNCE)))
+        others += page.num_rows - by_bunce.num_rows
+        if not by_bunce.num_rows:
+            continue
+        slots: dict[str, list[tuple[int, str]]] = {}
+        names = ("customer_id", "slot", "kind")
+        for who, slot, kind in zip(*(by_bunce.column(n).to_pylist() for n in names), strict=True):
+            slots.setdefault(who, []).append((slot, kind))
+        with db.transaction():
+            found = values.packed_of(db, account, list(slots))
+            again = []
+            for who, packed in found.items():
+                changes = []
+                for slot, kind in slots[who]:
+                    digest, state = unpacked(packed or b"", slot)
+                    if state != REJECTED:
+                        continue
+                    # whoever could not be removed is still a member
+                    is_member = kind == "segments" and digest == leaves
+                    changes.append((slot, joins, WRITTEN) if is_member else (slot, *NOTHING))
+                again.append(repacked(packed, changes))
+            packed_now = pa.table(
+                [list(found), again, pa.nulls(len(again), pa.binary())], schema=values.PACKED
+            )
+            values.repack(db, account, packed_now)
+            chosen = by_bunce.select(rejected_values.CHOSEN.names)
+            rejected_values.mark_retried(db, account, chosen)
+        released += by_bunce.num_rows
+    return Retried(released, others)

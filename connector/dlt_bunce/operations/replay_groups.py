@@ -1,0 +1,39 @@
+"""Dead letters that one run can send: those of a table whose runs mapped columns alike."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from dlt_bunce.store import mappings
+from dlt_bunce.store.database import Database
+
+Letter = dict[str, Any]
+
+
+class Group(NamedTuple):
+    """What such dead letters share; `mapping` and `targets` are JSON."""
+
+    pipeline_name: str
+    table_name: str
+    mapping: str
+    targets: str
+
+
+def grouped(
+    db: Database, account: str, page: Sequence[Letter], before: int
+) -> dict[Group, list[Letter]]:
+    """Group the dead letters that hold a row and that this replay has not just written."""
+    sendable = [
+        letter
+        for letter in page
+        if letter["source_row"] is not None and (letter["run_number"] or 0) <= before
+    ]
+    used = mappings.of_runs(db, account, (letter["run_id"] for letter in sendable))
+    groups: dict[Group, list[Letter]] = defaultdict(list)
+    for letter in sendable:
+        name, table = letter["pipeline_name"], letter["table_name"]
+        run = used.get((letter["run_id"], name), mappings.UNKNOWN)
+        groups[Group(name, table, run.mapping, run.targets_of(table))].append(letter)
+    return groups

@@ -1,0 +1,177 @@
+"""Replays send the values of the replayed rows as well, in the form that a load gives them."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timezone
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from dlt.common.schema import Schema
+
+from dlt_bunce import MappingError, bunce, bunce_adapter, run_summary
+from dlt_bunce.destination.client import BunceClient
+from dlt_bunce.emulator import Behavior, Emulator
+from dlt_bunce.operations.replay import correct
+
+from .attribute_runs import fates, prepare, rejected_values, rich, run
+from .conftest import MakePipeline, customer, letters, replayed
+
+BAD = "c1@bad.example"
+
+
+@pytest.fixture(autouse=True)
+def _workspace(emulator: Emulator) -> None:
+    prepare(emulator)
+    emulator.behavior = Behavior(rate_limit=0, refused_email_domain="bad.example")
+
+
+def test_a_replay_sends_the_values_of_its_rows_and_the_next_load_sends_nothing(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    pipeline, options = make(), {"segments": {"vip": "VIP"}}
+    rows = [
+        rich(1, email=BAD, vip=True),
+        rich(2, vip=True),
+        rich(3, email="c3@bad.example", balance="x"),
+    ]
+    done = run(pipeline, *rows, **options)
+    emulator.behavior = Behavior(rate_limit=0)
+
+    found = replayed(emulator).summary
+    again = run(pipeline, *rows, **options)
+
+    assert (fates(done), done.rejected) == ({"written": 3, "waiting": 6}, 2)
+    assert (found.created, fates(found)) == (2, {"written": 5, "rejected": 1})
+    assert (found.segments["written"], found.segments["blank"]) == (1, 1)
+    assert found.rejected_values == {"Balance": {"invalid_number": 1}}
+    assert rejected_values() == [("c3", "Balance", "invalid_number")]
+    assert emulator.attributes.values_of("c1") == emulator.attributes.values_of("c2") | {
+        "Balance": "0.1"
+    }
+    assert emulator.attributes.members_of("VIP") == {"c1", "c2"}
+    assert (fates(again), again.segments["written"]) == ({"unchanged": 8, "rejected": 1}, 0)
+
+
+def test_values_of_any_type_are_the_same_from_a_replay_as_from_a_load(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    moment = datetime(2024, 1, 1, 10, 30, 0, 250_000, timezone.utc)
+    columns: dict[str, pa.Array] = {
+        "aware": pa.array([moment] * 2, pa.timestamp("us", "UTC")),
+        "naive": pa.array([moment.replace(tzinfo=None)] * 2, pa.timestamp("us")),
+        "day": pa.array([date(2024, 1, 2)] * 2),
+        "clock": pa.array([time(10, 30)] * 2, pa.time64("us")),
+        "exact": pa.array([Decimal("0.12345678901234567890")] * 2, pa.decimal128(30, 20)),
+        "whole": pa.array([Decimal("12.00")] * 2, pa.decimal128(10, 2)),
+        "double": pa.array([0.1 + 0.2] * 2),
+        "single": pa.array([0.1] * 2, pa.float32()),
+        "large": pa.array([1e20] * 2),
+        "number": pa.array([2**60 + 1] * 2),
+        "flag": pa.array([True] * 2),
+        "text": pa.array(["Ọbí  x", "Ọbí  x"]),
+        "nested": pa.array([{"b": 1, "a": [1.5, 2.0]}] * 2),
+    }
+    people = pa.Table.from_pylist([customer(1, email=BAD), customer(2)])
+    for name, column in columns.items():
+        people = people.append_column(name, column)
+        emulator.attributes.add(name, "text")
+    for name, data_type in {"aware": "timestamp", "day": "timestamp", "exact": "numeric"}.items():
+        emulator.attributes.add(f"{name} as {data_type}", data_type)
+        people = people.append_column(f"{name}_as_{data_type}", columns[name])
+    attributes = {name: name for name in columns}
+    attributes |= {
+        "aware_as_timestamp": "aware as timestamp",
+        "day_as_timestamp": "day as timestamp",
+        "exact_as_numeric": "exact as numeric",
+    }
+    pipeline = make()
+    data = bunce_adapter(people, attributes=attributes)
+    pipeline.run(data, table_name="customers")
+    loaded = run_summary(pipeline)
+    emulator.behavior = Behavior(rate_limit=0)
+
+    found = replayed(emulator).summary
+
+    assert fates(loaded) == {"written": 16, "waiting": 16}
+    assert fates(found) == {"written": 16}
+    assert emulator.attributes.values_of("c1") == emulator.attributes.values_of("c2")
+    assert emulator.attributes.values_of("c1")["exact"] == "0.1234567890123456789"
+    pipeline.run(data, table_name="customers")
+    assert fates(run_summary(pipeline)) == {"unchanged": 32}
+
+
+def test_what_is_configured_now_outranks_what_the_run_had(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    emulator.attributes.add("City", "text")
+    run(make(), rich(1, email=BAD, city="Lagos"))
+    emulator.behavior = Behavior(rate_limit=0)
+
+    with pytest.raises(MappingError, match="has no attribute 'Town'"):
+        replayed(emulator, settings={"attributes": {"city": "Town"}})
+    sent = list(emulator.customers)
+    found = replayed(emulator, settings={"attributes": {"city": "City"}}).summary
+
+    assert sent == []
+    assert fates(found) == {"written": 1}
+    assert emulator.attributes.values_of("c1") == {"City": "Lagos"}
+    assert letters("status") == [("resolved",)]
+
+
+def test_every_column_feeds_an_attribute_in_a_replay_where_that_is_configured(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    for name in ("plan", "balance", "paid"):
+        emulator.attributes.add(name, "text")
+    # the run itself had no attributes
+    run(make(), rich(1, email=BAD), attributes=None)
+    emulator.behavior = Behavior(rate_limit=0)
+
+    found = replayed(emulator, settings={"attributes": "*"}).summary
+
+    assert fates(found) == {"written": 3}
+    assert emulator.attributes.values_of("c1")["plan"] == "gold"
+
+
+def test_a_row_that_is_overtaken_takes_no_value_along(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    pipeline = make()
+    run(pipeline, rich(1, email=BAD, plan="old"))
+    # the letter of an older row is open while Bunce accepts a newer one
+    run(pipeline, rich(1, plan="new"))
+    with_letters = letters("status")
+
+    found = replayed(emulator).summary
+
+    assert with_letters != [("open",)]
+    assert (found.read, found.attributes) == (0, {})
+    assert emulator.attributes.values_of("c1")["Plan"] == "new"
+
+
+def test_a_corrected_row_takes_its_values_along(make: MakePipeline, emulator: Emulator) -> None:
+    run(make(), rich(1, email=BAD, balance="seven"))
+    [(letter_id,)] = letters("id")
+    destination = bunce(
+        credentials="sk_test_marked", base_url=emulator.base_url, requests_per_minute=0
+    )
+    client: Any = destination.client(Schema("replay"), initial_config=destination.spec())
+    assert isinstance(client, BunceClient)
+
+    summary = correct(client, letter_id, {"email": "c1@example.com", "balance": "7"})
+
+    assert (summary.created, fates(summary)) == (1, {"written": 3})
+    assert emulator.attributes.values_of("c1")["Balance"] == "7"
+
+
+def test_a_replay_without_values_asks_for_none(make: MakePipeline, emulator: Emulator) -> None:
+    run(make(), rich(1, email=BAD), attributes=None)
+    emulator.behavior = Behavior(rate_limit=0)
+    before = len(emulator.requests)
+
+    found = replayed(emulator).summary
+
+    assert {record.call for record in emulator.requests[before:]} == {"lookup", "create"}
+    assert (found.created, found.attributes, found.segments) == (1, {}, {})
