@@ -28,9 +28,6 @@ def value_text(value: Any) -> str | None:
     """
     if value is None or type(value).__name__ in _NOTHING:
         return None
-    numpy = _BY_NUMPY_KIND.get(getattr(getattr(value, "dtype", None), "kind", ""))
-    if numpy is not None:
-        return numpy(value)
     for kind, text in _BY_TYPE:
         if isinstance(value, kind):
             return text(value)
@@ -158,5 +155,3 @@ _BY_TYPE: tuple[tuple[Any, Callable[[Any], str | None]], ...] = (
     (bytes | bytearray | memoryview, lambda value: _decoded(bytes(value))),
     (dict | list | tuple, json_text),
 )
-_BY_NUMPY_KIND: Mapping[str, Callable[[Any], str | None]] = {"b": _truth, "f": _float}
-"""By the kind of numpy's types that are none of Python's."""
