@@ -51,9 +51,7 @@ class ValueDelivery:
 
     def read_ahead(self, chunk: Chunk) -> None:
         """Read a chunk's values, in the thread that reads chunks, for `look` to come."""
-        found = ChunkValues(chunk, self.targets, self.email_key)
-        _ = found.incoming  # computed once
-        self._ahead[chunk.number] = found
+        self._ahead[chunk.number] = ChunkValues(chunk, self.targets, self.email_key)
 
     def look(self, chunk: Chunk) -> None:
         """Count a chunk's values, and note whether any has to be delivered."""
