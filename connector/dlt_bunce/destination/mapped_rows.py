@@ -34,7 +34,7 @@ from dlt_bunce.records.value_texts import TEXT, value_text, value_type
 
 SHOWN_HINT = "x-bunce-shown"
 """Columns that occurred in the latest extraction but may be unknown to dlt: mapped columns of dicts
-that are not text, and columns of tables that have no type.
+that are not text, and columns of tables that have no type and are no customer's field.
 """
 VALUES_HINT = "x-bunce-values"
 """Type of attribute that the values of each column have, though the column is declared as text."""
@@ -42,6 +42,7 @@ VALUES_HINT = "x-bunce-values"
 _TEXTS = frozenset((*FIELDS, FULL_NAME, *PARTS)) - {"devices"}
 # not full_name: a column called name may be nested
 _NAMES = known_names(_TEXTS - {FULL_NAME})
+_ALL_NAMES = known_names((*FIELDS, FULL_NAME, *PARTS))
 _EXACT = 2**53
 """From this value on, a float may have lost digits and is left unchanged."""
 _NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})
@@ -88,6 +89,12 @@ class ColumnKinds:
         if folded in self._texts or self.is_value(name):
             return True
         return folded not in self._others and folded in _NAMES
+
+    def may_be_field(self, name: str) -> bool:
+        """Return whether a column of this name feeds a customer's field, or would by its name."""
+        folded = fold(name)
+        named = folded in _ALL_NAMES and not self.is_value(name)
+        return named or folded in self._texts | self._others
 
     def is_other(self, name: object) -> bool:
         """Return whether a column of this name is mapped and keeps its type."""
@@ -143,7 +150,8 @@ class MappedRows(ItemTransform[Any]):
         dlt drops these columns, and they must not count as unknown. It takes timestamps without a
         time zone for UTC unless it is told that they have none.
         """
-        empty = {field.name for field in table.schema if pa.types.is_null(field.type)}
+        untyped = (field.name for field in table.schema if pa.types.is_null(field.type))
+        empty = {name for name in untyped if not self._kinds.may_be_field(name)}
         if self._nulls is not None and empty <= self._nulls:
             return table
         self._nulls = empty | (self._nulls or set())
