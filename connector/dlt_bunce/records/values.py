@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dlt_bunce.records.column import Column
+from dlt_bunce.records.column import Column, any_true
 from dlt_bunce.records.text import count_at_most, flat, is_text, read_text
 from dlt_bunce.records.value_moments import moment_texts, read_moments, wrong_type
 from dlt_bunce.records.value_texts import NOT_TEXT, json_text
@@ -67,7 +67,9 @@ def read_values(array: Any, data_type: str, timezone: str | None = None) -> Valu
         column, code = _booleans(array), "invalid_boolean"
     else:
         column, code = _texts(array), "invalid_text"
-    codes = pc.if_else(column.invalid, pa.scalar(code), _NULL)
+    codes = pa.nulls(len(array), _TEXT)
+    if any_true(column.invalid):
+        codes = pc.if_else(column.invalid, pa.scalar(code), _NULL)
     if (pc.max(pc.binary_length(column.values)).as_py() or 0) > MAX_LENGTH:
         is_long = pc.fill_null(pc.greater(pc.utf8_length(column.values), MAX_LENGTH), False)
         column = column.refuse(is_long, pa.repeat(pa.scalar(_too_long()), len(array)))
@@ -189,6 +191,8 @@ def _texts(array: pa.Array) -> Column:
     column = column.refuse(
         pc.equal(column.values, NOT_TEXT), pa.repeat(pa.scalar(_NOT_UTF8), len(array))
     )
+    if not any(count_at_most(column.values, part) for part in ("{", "[")):
+        return column
     is_json = pc.or_(pc.starts_with(column.values, "{"), pc.starts_with(column.values, "["))
     return column.judge(pc.invert(is_json), _judge_json)
 
