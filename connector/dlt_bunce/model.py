@@ -106,7 +106,8 @@ class RunSummary:
     fate, with `read`; empty without any. They count values, not rows, and no value changes what
     becomes of its row. `rejected_values` counts those rejected in this run by the name of the
     attribute or segment and by code, without those that Bunce refused earlier and that have not
-    changed since.
+    changed since. `value_rows` counts rows of tables that hold values alone, which are not in
+    `read`: a row is `written` once each of its values that changed has a fate.
     """
 
     run_id: str | None = None
@@ -137,6 +138,7 @@ class RunSummary:
     attributes: Mapping[str, int] = field(default_factory=dict)
     segments: Mapping[str, int] = field(default_factory=dict)
     rejected_values: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    value_rows: Mapping[str, int] = field(default_factory=dict)
     error: str | None = None
     error_class: str | None = None
     remedy: str | None = None
@@ -146,6 +148,11 @@ class RunSummary:
     def name(self) -> str | None:
         """What the run loaded; the pipeline's name if it was not started by a command."""
         return self.source or self.pipeline_name
+
+    @property
+    def rows_read(self) -> int:
+        """All rows read: those of customers, and those of values alone."""
+        return self.read + self.value_rows.get("read", 0)
 
     @property
     def fates(self) -> dict[Fate, int]:
@@ -162,6 +169,7 @@ class RunSummary:
             "attributes": dict(self.attributes),
             "segments": dict(self.segments),
             "rejected_values": {name: dict(n) for name, n in self.rejected_values.items()},
+            "value_rows": dict(self.value_rows),
             "notes": {code: list(sentences) for code, sentences in self.notes.items()},
             "flushed": None if self.flushed is None else self.flushed.as_dict(),
         }
@@ -175,11 +183,15 @@ class RunSummary:
                 remedy="This is a bug in dlt-bunce: please report it with the output of "
                 "`dlt-bunce status --json`. The source is unchanged; load its rows again.",
             )
-        for kind, counts in (("attributes", self.attributes), ("segments", self.segments)):
+        for noun, counts in (
+            ("values of attributes", self.attributes),
+            ("values of segments", self.segments),
+            ("rows of values", self.value_rows),
+        ):
             read, counted = counts.get("read", 0), sum(counts.values()) - counts.get("read", 0)
             if counted != read:
                 raise ConservationError(
-                    f"Run {self.run_id} read {read} values of {kind} but accounts for {counted}.",
+                    f"Run {self.run_id} read {read} {noun} but accounts for {counted}.",
                     remedy="This is a bug in dlt-bunce: please report it with the output of "
                     "`dlt-bunce status --json`.",
                 )
@@ -203,10 +215,11 @@ class RunSummary:
         self._raise_over(self.over_thresholds)
 
     def judged(self, thresholds: Thresholds, last_read: int | None = None) -> dict[str, str]:
-        """Return the `thresholds` that the run violates; held rows count as rejected."""
-        return thresholds.exceeded(
-            read=self.read, rejected=self.rejected + self.held, last_read=last_read
-        )
+        """Return the `thresholds` that the run violates; held rows count as rejected, and rows of
+        values as rows.
+        """
+        rejected = self.rejected + self.held + self.value_rows.get("rejected", 0)
+        return thresholds.exceeded(read=self.rows_read, rejected=rejected, last_read=last_read)
 
     def _raise_over(self, found: Mapping[str, str]) -> None:
         if not found:

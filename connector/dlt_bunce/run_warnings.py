@@ -109,4 +109,10 @@ WARNINGS: Mapping[str, RunWarning] = _warnings(
         "customer counts as newer",
         "correct these dates at the source, then run dlt-bunce account forget-versions",
     ),
+    RunWarning(
+        "values_resent",
+        "attribute values or segment members were sent again, because an earlier try of the same "
+        "load file ended before it recorded whether Bunce took them",
+        "none: writing the same value twice does no harm",
+    ),
 )

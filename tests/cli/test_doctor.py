@@ -101,3 +101,56 @@ def test_a_budget_that_somebody_else_uses_up_is_told(
     (budget,) = (check for check in run("doctor", "--json").json if check["what"] == "budget")
     assert budget["state"] == "warning"
     assert "80% of it available now" in budget["said"]
+
+
+def test_configured_attributes_and_segments_have_one_line_each(
+    run: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, data_type in (("Plan", "text"), ("Twice", "text"), ("Twice", "text")):
+        emulator.attributes.add(name, data_type)
+    emulator.attributes.add_segment("VIP")
+    emulator.attributes.add_segment("Active", "automatic")
+    Path("config.toml").write_text(
+        '[destination.bunce.attributes]\nplan = "Plan"\ntwo = "Twice"\nlate = "Plann"\n'
+        '[destination.bunce.segments]\nvip = "VIP"\nactive = "Active"\n'
+    )
+
+    def lines() -> dict[str, tuple[str, str, str | None]]:
+        checks = run("doctor", "--json").json
+        kinds = ("attribute", "segment")
+        return {
+            c["what"]: (c["state"], c["said"], c["remedy"])
+            for c in checks
+            if c["what"].startswith(kinds)
+        }
+
+    told = lines()
+    failed = run("doctor").code
+    monkeypatch.setenv("DESTINATION__BUNCE__CREATE_ATTRIBUTES", "true")
+    created = lines()["attribute Plann"]
+    monkeypatch.setenv("DESTINATION__BUNCE__ATTRIBUTES", "*")
+    everything = lines()
+    monkeypatch.delenv("DESTINATION__BUNCE__ATTRIBUTES")
+    monkeypatch.delenv("DESTINATION__BUNCE__CREDENTIALS__API_KEY")
+    asked = len(emulator.requests)
+    unasked = lines()
+
+    assert told["attribute Plan"] == ("ok", "text, from column 'plan'", None)
+    assert told["segment VIP"] == ("ok", "boolean, from column 'vip'", None)
+    assert {what: state for what, (state, *_) in told.items() if state != "ok"} == dict.fromkeys(
+        ["attribute Twice", "attribute Plann", "segment Active"], "failed"
+    )
+    _, said, remedy = told["attribute Plann"]
+    assert said == "Bunce has no attribute 'Plann'. It has: Plan, Twice."
+    assert "Did you mean 'Plan'?" in (remedy or "")
+    assert failed == 1
+    assert created[:2] == (
+        "ok",
+        "does not exist yet; the first load creates it, from column 'late'",
+    )
+    assert everything["attributes"][0] == "ok"
+    assert unasked.keys() == told.keys()
+    assert {state for state, *_ in unasked.values()} == {"warning"}
+    assert "not checked without an API key" in unasked["segment VIP"][1]
+    assert len(emulator.requests) == asked
+    assert emulator.attributes.attributes[3:] == []

@@ -123,6 +123,10 @@ def a_workspace_with_attributes(folder: Path, emulator: Emulator) -> None:
     rows = people(*range(8), plan="gold", balance=12.5, is_vip=True)
     rows[0] |= {"balance": None, "is_vip": False}
     pq.write_table(pa.Table.from_pylist(rows), folder / "customers.parquet")
+    emulator.attributes.add("Last payment", "timestamp")
+    emulator.attributes.add_segment("Debtors")
+    payments = [{"user_id": n, "paid_at": "2026-11-01T10:00:00Z"} for n in (*range(5), 99)]
+    pq.write_table(pa.Table.from_pylist(payments), folder / "payments.parquet")
 
 
 def a_warehouse_and_a_workspace(folder: Path, emulator: Emulator) -> None:

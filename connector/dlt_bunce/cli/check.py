@@ -11,6 +11,7 @@ import click
 
 from dlt_bunce.cli import options, output
 from dlt_bunce.cli.failures import reported
+from dlt_bunce.model import VALUE_FATE_MEANINGS
 
 if TYPE_CHECKING:
     from dlt_bunce.cli.source_args import Origin
@@ -19,6 +20,16 @@ if TYPE_CHECKING:
     from dlt_bunce.operations.preview import Check
 
 _WILL = {"created": "create", "updated": "update", "skipped": "skip", "deferred": "leave for later"}
+
+_IN_BUNCE = {
+    "exists": "exists",
+    "to_create": "will be created",
+    "not_compared": "not asked",
+    "missing": "does not exist",
+    "ambiguous": "several of this name",
+    "automatic": "automatic",
+    "misfit": "of another type",
+}
 
 
 @click.command("check")
@@ -45,7 +56,9 @@ def command(
         from dlt_bunce.destination.adapter import bunce_adapter
         from dlt_bunce.operations import preview
 
-        destination = options.destination(store_url=store_url, account=account, **origin.settings)
+        destination = options.destination(
+            ask=False, store_url=store_url, account=account, **origin.settings
+        )
         config = destination.configuration(destination.spec(), accept_partial=True)
         found = preview.check(
             bunce_adapter(
@@ -53,6 +66,7 @@ def command(
                 **origin.hints,
                 attributes=origin.attributes,
                 segments=origin.segments,
+                values_only=origin.values_only,
             ),
             destination,
             write_disposition=origin.disposition,
@@ -102,8 +116,9 @@ def _print(found: Check, *, show_values: bool) -> None:
         ]
         title = "Would be rejected, or were before" if summary.held else "Would be rejected"
         output.print_rows(rejects, ("code", "rows", "cause", columns[-1], "remedy"), title)
+    _print_values(found, columns[-1])
     console = output.console()
-    console.print(f"Bunce: {found.base_url} ({found.mode})")
+    console.print(f"Bunce: {found.base_url or 'unknown without an API key'} ({found.mode})")
     if found.cost.requests > 1:
         console.print(
             f"{found.cost.requests:,} requests, at least {output.duration(found.cost.seconds)}"
@@ -113,6 +128,46 @@ def _print(found: Check, *, show_values: bool) -> None:
         console.print("No customers need to be sent; one request checks the API key")
     for warning in found.warnings:
         console.print(f"Warning: {warning.text} {warning.remedy}")
+
+
+def _print_values(found: Check, examples: str) -> None:
+    """Print the attributes and segments, their values by fate, and those that are rejected."""
+    if not found.targets:
+        return
+    several = len({target.table for target in found.targets}) > 1
+    rows = [
+        {
+            "table": target.table if several else None,
+            "column": target.column,
+            "feeds": target.kind.removesuffix("s"),
+            "name": target.name,
+            "type": target.data_type,
+            "in Bunce": _IN_BUNCE[target.state],
+            "remedy": target.remedy,
+        }
+        for target in found.targets
+    ]
+    output.print_rows(rows, tuple(rows[0]), "Attributes and segments")
+    values: list[dict[str, object]] = [
+        {"table": target.table if several else None, "column": target.column, "name": target.name}
+        | {fate: target.values.get(fate) for fate in VALUE_FATE_MEANINGS}
+        for target in found.targets
+    ]
+    output.print_rows(values, tuple(values[0]), "Their values")
+    rejects = [
+        {
+            "table": reject.table if several else None,
+            "column": reject.column,
+            "code": reject.code,
+            "count": reject.values,
+            "cause": reject.cause,
+            examples: "   ".join(reject.shapes),
+            "remedy": reject.remedy,
+        }
+        for reject in found.rejected_values
+    ]
+    if rejects:
+        output.print_rows(rejects, tuple(rejects[0]), "Values that would be rejected")
 
 
 def _at(pace: ThroughputEstimate) -> str:

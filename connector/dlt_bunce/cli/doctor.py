@@ -14,10 +14,11 @@ from dlt_bunce.failures import failure_of
 @click.command("doctor")
 @options.store_options
 def command(store_url: str | None, account: str | None, as_json: bool) -> None:
-    """Check the API key, host, store, versions, clock, and rate limit.
+    """Check the API key, host, store, versions, clock, and rate limit, and whether Bunce has the
+    attributes and segments that are configured.
 
-    Sends one request and writes nothing. Exits with 1 if something would prevent a load from
-    running.
+    Sends one request, and a few more for attributes and segments; writes nothing. Exits with 1 if
+    something would prevent a load from running.
 
     Example: dlt-bunce doctor --json
     """

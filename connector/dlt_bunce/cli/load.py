@@ -128,6 +128,7 @@ def command(
         if few and min_rows_share_of_last is None:
             min_rows_share_of_last = 0.0  # a few rows are expected
         destination = options.destination(
+            ask=not dry_run,
             store_url=store_url,
             account=account,
             dry_run=dry_run or None,
@@ -173,6 +174,7 @@ def command(
                             **hints,
                             attributes=origin.attributes,
                             segments=origin.segments,
+                            values_only=origin.values_only,
                         ),
                         write_disposition=origin.disposition,
                     )
@@ -229,7 +231,7 @@ def _flushed(destination: bunce, pipelines: Iterable[dlt.Pipeline]) -> list[RunS
 
 def _with_no_rows(summary: RunSummary) -> RunSummary:
     """Add the warning no_rows: unlike a pipeline with a cursor, a command reads a whole source."""
-    if summary.read:
+    if summary.rows_read:
         return summary
     return replace(summary, warnings={**summary.warnings, "no_rows": 0})
 

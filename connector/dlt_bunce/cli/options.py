@@ -103,6 +103,11 @@ def source_options(function: _F) -> _F:
             help="Value for rows in which a field is blank; may be repeated.",
         ),
         click.option(
+            "--values-only",
+            is_flag=True,
+            help="Rows hold values of customers who are loaded elsewhere; none is created.",
+        ),
+        click.option(
             "--segment",
             multiple=True,
             metavar="COLUMN=NAME",

@@ -78,9 +78,13 @@ def counted(count: int, noun: str) -> str:
 def _values(summary: RunSummary) -> list[tuple[str, str]]:
     """Return the counts of attribute values and segment members, if there are any."""
     pairs: list[tuple[str, str]] = []
-    for kind, counts in (("attributes", summary.attributes), ("segments", summary.segments)):
+    for noun, counts in (
+        ("rows of values", summary.value_rows),
+        ("values of attributes", summary.attributes),
+        ("values of segments", summary.segments),
+    ):
         if counts:
-            pairs.append((f"values of {kind}", f"{counts['read']:,}"))
+            pairs.append((noun, f"{counts['read']:,}"))
         pairs += [(f"  {name}", f"{n:,}") for name, n in counts.items() if n and name != "read"]
     return pairs
 

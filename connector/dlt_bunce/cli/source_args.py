@@ -43,6 +43,7 @@ class Origin:
 
     attribute: tuple[str, ...] = ()
     segment: tuple[str, ...] = ()
+    values_only: bool = False
 
     @property
     def attributes(self) -> dict[str, str] | Literal["*"] | None:

@@ -38,6 +38,7 @@ def bunce_adapter(
     version: str | None = None,
     attributes: Mapping[str, str] | Literal["*"] | None = None,
     segments: Mapping[str, str] | None = None,
+    values_only: bool = False,
 ) -> DltResource:
     """Mark `data` as customers and map its columns to Bunce's fields.
 
@@ -53,6 +54,10 @@ def bunce_adapter(
     `attributes` maps columns to the names of attributes (custom fields) in Bunce, and "*" takes
     every column that is not mapped, under its own name. `segments` maps boolean columns to the
     names of manual segments: true adds a customer, false removes one that was added.
+
+    With `values_only`, rows hold values of customers whom another table brings: of the fields only
+    `customer_id`, and `version`, may be mapped, and no row creates or changes a customer. Values of
+    customers whom Bunce does not have yet wait for them.
 
     Rows that are not a dlt resource are merged. A resource keeps its write disposition, which is
     "append" (create only) unless set to "merge": dlt does not distinguish a default from a choice.
@@ -78,7 +83,7 @@ def bunce_adapter(
         resource.apply_hints(write_disposition=chosen)
     refuse_replace(resource.write_disposition)
     resource.apply_hints(additional_table_hints={TABLE_HINT: True})
-    adapt(resource, mapping, attributes=attributes, segments=segments)
+    adapt(resource, mapping, attributes=attributes, segments=segments, values_only=values_only)
     return resource
 
 
@@ -88,15 +93,18 @@ def adapt(
     *,
     attributes: Mapping[str, str] | Literal["*"] | None = None,
     segments: Mapping[str, str] | None = None,
+    values_only: bool = False,
 ) -> None:
     """Set the mapping of a resource, replacing any earlier one as a whole."""
     hint: dict[str, Any] = {"columns": dict(mapping)}
+    if values_only:
+        hint["values_only"] = True
     if attributes is not None:
         hint["attributes"] = attributes if isinstance(attributes, str) else dict(attributes)
     if segments is not None:
         hint["segments"] = dict(segments)
     resource.apply_hints(additional_table_hints={MAPPING_HINT: hint})
-    with_mapped_rows(resource, mapping, attributes or {})
+    with_mapped_rows(resource, mapping, attributes or {}, segments or {})
 
 
 def is_adapted(resource: DltResource) -> bool:
@@ -104,26 +112,21 @@ def is_adapted(resource: DltResource) -> bool:
     return MAPPING_HINT in _table_hints(resource)
 
 
-def mapping_given(resource: DltResource) -> dict[str, ColumnNames]:
-    """Return the mapping that `adapt` set on the resource."""
-    return mapping_hint(_table_hints(resource))
+def hint_given(resource: DltResource) -> dict[str, Any]:
+    """Return the mapping hint that `adapt` set on the resource."""
+    return hint_of(_table_hints(resource))
 
 
-def targets_given(resource: DltResource) -> dict[str, Any]:
-    """Return the attributes and segments that `adapt` set on the resource, as `targets_hint`."""
-    return targets_hint(_table_hints(resource))
+def hint_of(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the mapping hint of a table, as of its latest extraction: `columns`, and `attributes`,
+    `segments`, and `values_only` if they were given.
+    """
+    return dict(table.get(MAPPING_HINT) or {})
 
 
 def mapping_hint(table: Mapping[str, Any]) -> dict[str, ColumnNames]:
-    """Return the mapping in a table's hint, as of its latest extraction."""
-    hint: dict[str, dict[str, ColumnNames]] = table.get(MAPPING_HINT) or {}
-    return dict(hint.get("columns", {}))
-
-
-def targets_hint(table: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the attributes and segments in a table's hint; a kind that was not given is absent."""
-    hint: dict[str, Any] = table.get(MAPPING_HINT) or {}
-    return {kind: hint[kind] for kind in ("attributes", "segments") if kind in hint}
+    """Return the mapping in a table's hint: field to columns."""
+    return dict(hint_of(table).get("columns", {}))
 
 
 def _table_hints(resource: DltResource) -> Mapping[str, Any]:

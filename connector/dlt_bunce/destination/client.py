@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dlt.common.configuration.container import Container
 from dlt.common.destination import DestinationCapabilitiesContext
@@ -24,7 +24,7 @@ from typing_extensions import Self
 from dlt_bunce import telemetry
 from dlt_bunce.api.client import Session
 from dlt_bunce.api.rate_limit import RateLimiter
-from dlt_bunce.destination.adapter import REPLACE_REFUSED, REPLACE_REMEDY
+from dlt_bunce.destination.adapter import REPLACE_REFUSED, REPLACE_REMEDY, hint_of
 from dlt_bunce.destination.configuration import BunceConfiguration
 from dlt_bunce.destination.failed_runs import record_noted
 from dlt_bunce.destination.jobs import CustomersJob, StateJob
@@ -34,9 +34,9 @@ from dlt_bunce.destination.run_lock import Owner, owner_of
 from dlt_bunce.destination.run_summary import log_finished
 from dlt_bunce.destination.state import StoredState
 from dlt_bunce.destination.table_checks import GIVEN_UP, refuse_table
-from dlt_bunce.destination.table_mapping import mapping_of
+from dlt_bunce.destination.table_mapping import mapping_of, with_configured
 from dlt_bunce.destination.targets import resolve_targets
-from dlt_bunce.errors import DispositionError, StoreError
+from dlt_bunce.errors import ConfigurationError, DispositionError, StoreError
 from dlt_bunce.load.probed import lookup_ids
 from dlt_bunce.load.rate_limit import SharedRateLimiter, local_rate_limiter
 from dlt_bunce.logs import logger
@@ -117,12 +117,12 @@ class BunceClient(JobClientBase, StoredState):
             else:
                 self.preflight()
                 del self.context.checked_at[self._checked_for]
-            resolve_targets(self, customers)
+        resolve_targets(self, customers)
         return tables
 
     def _check_table(self, table: PreparedTableSchema, all_tables: Sequence[str]) -> None:
         name, columns = table["name"] or "", list(table["columns"])
-        refuse_table(table, self.config.customers_tables, all_tables)
+        refuse_table(table, self.config.own_tables, all_tables)
         if all(_is_dlt(column) for column in columns):
             return  # no rows yet, so nothing that could be mapped
         mapping = self.mapping(table, columns)
@@ -139,8 +139,13 @@ class BunceClient(JobClientBase, StoredState):
 
         Raises MappingError.
         """
-        hints = self.context.hints_in_force.get(self.owner.name, {}).get(table["name"] or "")
-        return mapping_of(table, columns, self.config, hints)
+        return mapping_of(table, columns, self.config, self.hint(table))
+
+    def hint(self, table: PreparedTableSchema) -> Mapping[str, Any]:
+        """Return the mapping hint of a table: that of now where left-over rows are loaded."""
+        name = table["name"] or ""
+        in_force = self.context.hints_in_force.get(self.owner.name, {})
+        return with_configured(in_force.get(name) or hint_of(table), name, self.config)
 
     # what jobs need
 
@@ -181,6 +186,9 @@ class BunceClient(JobClientBase, StoredState):
     def session(self, probed: Probed | None = None) -> Session:
         """Return a connection pool to Bunce, within the rate limit of all who share the store."""
         config = self.config
+        if not config.credentials.api_key:  # a dry run may do without
+            remedy = "Set DESTINATION__BUNCE__CREDENTIALS__API_KEY."
+            raise ConfigurationError("No API key is set.", remedy=remedy)
         assert config.base_url is not None  # noqa: S101, derived when the configuration resolves
         database = self.database()
         allowed = config.requests_per_minute

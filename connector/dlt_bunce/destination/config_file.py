@@ -94,6 +94,13 @@ def configured(name: str) -> dict[str, Any]:
     return dict(dlt.config.get(f"destination.bunce.{name}", dict) or {})
 
 
+def configured_targets() -> tuple[Any, Any]:
+    """Return the settings `attributes` and `segments` as configured, None where they are not."""
+    use_config()
+    attributes: Any = dlt.config.get("destination.bunce.attributes")
+    return attributes, dlt.config.get("destination.bunce.segments", dict)
+
+
 def store_settings(store_url: str | None = None, account: str | None = None) -> tuple[str, str]:
     """Return the store URL and account, as given or as configured; no API key is required."""
     from dlt_bunce.destination.configuration import BunceConfiguration as Defaults

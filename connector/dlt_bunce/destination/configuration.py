@@ -22,6 +22,7 @@ from dlt.common.typing import TSecretStrValue
 
 from dlt_bunce.destination.base_url import KEY_HOSTS, checked_base_url
 from dlt_bunce.destination.configuration_checks import (
+    VALUES_TABLE,
     check_kind,
     check_version_format,
     refuse_unknown,
@@ -108,6 +109,9 @@ class BunceConfiguration(DestinationClientConfiguration):
     """Attribute's name in Bunce of each column that feeds one, or "*" for all unmapped columns."""
     segments: Optional[dict[str, str]] = None
     """Name of the manual segment of each boolean column that feeds one."""
+    values_tables: Optional[dict[str, Any]] = None
+    """Tables that hold values of customers whom another table brings, by name: the `customer_id`,
+    `attributes`, and `segments` of each."""
     create_attributes: bool = False
     """Whether attributes that Bunce does not have are created, with the type of their column."""
     timezone: Optional[str] = None
@@ -136,14 +140,22 @@ class BunceConfiguration(DestinationClientConfiguration):
     dry_run: bool = False
     """Whether to count what would be sent without sending or writing anything."""
 
+    def on_partial(self) -> None:
+        """Let a dry run do without a key: it sends nothing that needs one."""
+        if self.dry_run and getattr(self.credentials, "api_key", None) is None:
+            self.credentials = BunceCredentials()
+            self.credentials.api_key = ""
+            self.resolve()
+
     def on_resolved(self) -> None:
         """Derive and check what depends on several settings.
 
         Raises ConfigurationError for a key that does not match its host and for invalid numbers.
         """
         self._check_kinds()
-        self.credentials.api_key = _clean_key(self.credentials.api_key)
-        self.base_url = checked_base_url(self.base_url, self.credentials.api_key, self.allow_host)
+        self.credentials.api_key = key = _clean_key(self.credentials.api_key)
+        if key or not self.dry_run:
+            self.base_url = checked_base_url(self.base_url, key, self.allow_host)
         self._check_numbers()
         check_version_format(self.version_format)
         if self.default_region is not None:
@@ -163,6 +175,9 @@ class BunceConfiguration(DestinationClientConfiguration):
                 several = name == "mapping" and key in SEVERAL and isinstance(value, list)
                 for one in value if several else [value]:
                     check_kind(f"{name}.{key}", str, one)
+        for table, given in (self.values_tables or {}).items():
+            check_kind(f"values_tables.{table}", dict[str, Any], given)
+            refuse_unknown(given, VALUES_TABLE, where=f"in values_tables.{table}")
 
     def _check_numbers(self) -> None:
         for name in ("batch_size", "max_batch_size", "concurrency", "max_concurrency", "timeout_s"):
@@ -241,6 +256,19 @@ class BunceConfiguration(DestinationClientConfiguration):
     def customers_tables(self) -> tuple[str, ...]:
         """Names in `customers_table`."""
         return tuple(name.strip() for name in self.customers_table.split(",") if name.strip())
+
+    @property
+    def own_tables(self) -> tuple[str, ...]:
+        """Names of all tables that are configured to be loaded."""
+        return (*self.customers_tables, *(self.values_tables or {}))
+
+    def values_hint(self, table_name: str) -> dict[str, Any]:
+        """Return what `values_tables` has of a table, as a mapping hint; empty for other tables."""
+        given = dict((self.values_tables or {}).get(table_name) or {})
+        if not given:
+            return {}
+        columns = {name: given.pop(name) for name in ("customer_id", "version") if name in given}
+        return {"columns": columns, **given, "values_only": True}
 
     def fingerprint(self) -> str:
         """Return an identifier of the workspace's host for dlt's telemetry, without the key."""

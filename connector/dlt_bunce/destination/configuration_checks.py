@@ -10,10 +10,13 @@ from typing import Any, Literal, get_args, get_origin
 
 from dlt_bunce.errors import ConfigurationError
 
+VALUES_TABLE = ("customer_id", "version", "attributes", "segments")
+"""What `values_tables` may have of a table."""
 EXAMPLES: Mapping[str, str] = {
     "attributes": '{ plan = "Plan" }',
     "segments": '{ is_vip = "VIP customers" }',
     "timezone": '"Africa/Lagos"',
+    "values_tables": '{ payments = { attributes = { balance = "Balance" } } }',
     "account": '"default"',
     "allow_host": '"bunce-gateway.example.com"',
     "customers_table": '"customers"',
@@ -70,7 +73,7 @@ def refuse_unknown_variables(
                 continue
             name, rest = words[at + 2], words[at + 3 :]
             refuse_unknown([name], known, where=f"environment variable {variable}")
-            if rest and name in {"mapping", "defaults", "attributes", "segments"}:
+            if rest and name in {"mapping", "defaults", "attributes", "segments", "values_tables"}:
                 whole = "__".join(variable.split("__")[: at + 3])
                 raise ConfigurationError(
                     f"The environment variable {variable} has no effect.",

@@ -56,6 +56,7 @@ class bunce(Destination[BunceConfiguration, "BunceClient"]):  # noqa: N801
         defaults: dict[str, str] | None = None,
         attributes: Union[dict[str, str], str, None] = None,
         segments: dict[str, str] | None = None,
+        values_tables: dict[str, Any] | None = None,
         create_attributes: bool | None = None,
         timezone: str | None = None,
         dead_letter_rows: Literal["full", "keys"] | None = None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -11,8 +11,9 @@ from dlt.common.runtime import signals
 
 from dlt_bunce import telemetry
 from dlt_bunce.api.throttle import BatchSize, Throttle
+from dlt_bunce.destination.job_order import wait_for_customers
 from dlt_bunce.destination.load_files import files_of_table, load_file, rows_of_table
-from dlt_bunce.destination.targets import targets_for
+from dlt_bunce.destination.targets import found_for, targets_for
 from dlt_bunce.errors import (
     BunceError,
     CredentialsError,
@@ -28,6 +29,7 @@ from dlt_bunce.load.probed import capabilities_from, contradictions, in_force, t
 from dlt_bunce.load.progress import Progress
 from dlt_bunce.load.sender import BunceSender, ValueSender
 from dlt_bunce.load.values import ValueDelivery
+from dlt_bunce.load.values_load import ValuesLoad
 from dlt_bunce.logs import logger
 from dlt_bunce.store import dlt_state, runs
 from dlt_bunce.store.accounts import open_account, remember_pace, remember_value_batch_size
@@ -85,18 +87,26 @@ class CustomersJob(RunnableLoadJob):
         source = load_file(self._file_path)
         if source.row_count == 0:
             return  # a table that was made before it has rows need not have columns
+        values_only = bool(client.hint(self._load_table).get("values_only"))
+        if client.config.dry_run and values_only:
+            logger().warning("values.not_in_dry_run", table=job.table_name)
+            return
         if client.config.dry_run:
             settings = self._settings(client, b"")
             duplicates = self._duplicates(client, settings)
             dry_run = client.context.dry_run_for(self._load_id)
-            dry_run.run(duplicates, job, settings, client.config.store_url)
+            targets = found_for(client, self._load_table)
+            dry_run.run(duplicates, job, settings, client.config.store_url, targets)
             return
         stopped = client.context.stopped
         for key in (self._load_id, job.job_id):
             if key in stopped:
                 raise stopped[key]
+        if values_only:
+            wait_for_customers(client, self._file_path, self._load_id)
+        counted = nullcontext() if values_only else client.context.counted_as_customers(job.run_id)
         try:
-            with telemetry.load_span(job, self._parent) as settled:
+            with counted, telemetry.load_span(job, self._parent) as settled:
                 settled(self._load(client, job, source))
         except BunceError as error:
             if _is_final(error) and not isinstance(error, StoppedError):
@@ -113,8 +123,11 @@ class CustomersJob(RunnableLoadJob):
             probed = in_force(latest_probe(db, account.name, host=config.host))
             session = opened.enter_context(closing(client.session(probed)))
             settings = self._settings(client, account.email_key)
-            job = runs.begin(db, job, settings.mapping.recorded, settings.mapping.by_name)
-            runs.expect(db, job, lambda: rows_of_table(self._file_path))
+            values_only = settings.mapping.values_only
+            recorded = None if values_only else settings.mapping.recorded
+            job = runs.begin(db, job, recorded, settings.mapping.by_name)
+            if not values_only:
+                runs.expect(db, job, lambda: rows_of_table(self._file_path))
             for traffic in client.take_preflight_traffic():
                 runs.add_traffic(db, job, traffic)
             log.info("load.mapped", columns=settings.mapping.recorded)
@@ -125,7 +138,8 @@ class CustomersJob(RunnableLoadJob):
                 link = config.on_email_taken == "link"
                 sender = BunceSender(session, throttle, link, known)
                 values = self._values(client, account, job, db, sender)
-                load = Load(source, job, settings, db, sender, duplicates, values=values)
+                kind = ValuesLoad if values_only else Load
+                load = kind(source, job, settings, db, sender, duplicates, values=values)
                 counts = load.run()
             except Exception as error:
                 state = "stopped" if isinstance(error, StoppedError) else "failed"
@@ -157,7 +171,8 @@ class CustomersJob(RunnableLoadJob):
         targets = targets_for(client, self._load_table)
         if targets is None:
             return None
-        return value_delivery(client, account, job, db, customers, targets)
+        values_only = bool(client.hint(self._load_table).get("values_only"))
+        return value_delivery(client, account, job, db, customers, targets, values_only=values_only)
 
     def _duplicates(self, client: BunceClient, settings: Settings) -> Duplicates:
         """Return what is shared by all jobs that load files into the table by the same rules."""
@@ -196,13 +211,15 @@ def value_delivery(
     db: Database,
     customers: BunceSender,
     targets: Targets,
+    *,
+    values_only: bool = False,
 ) -> ValueDelivery:
     """Return what delivers values over the connections that deliver customers."""
     start = account.value_batch_size or VALUE_BATCH_SIZE
     size = BatchSize(start, client.config.max_batch_size)
     throttle = Throttle(size, customers.throttle.concurrency)
     sender = ValueSender(customers.session, throttle)
-    return ValueDelivery(targets, job, db, sender, account.email_key)
+    return ValueDelivery(targets, job, db, sender, account.email_key, values_only)
 
 
 class StateJob(RunnableLoadJob):

@@ -37,7 +37,7 @@ SHOWN_HINT = "x-bunce-shown"
 that are not text, and columns of tables that have no type and are no customer's field.
 """
 VALUES_HINT = "x-bunce-values"
-"""Type of attribute that the values of each column have, though the column is declared as text."""
+"""Type of each column's values, though the column is declared as text."""
 # devices are nested; a version keeps the type by which it is ordered
 _TEXTS = frozenset((*FIELDS, FULL_NAME, *PARTS)) - {"devices"}
 # not full_name: a column called name may be nested
@@ -45,23 +45,24 @@ _NAMES = known_names(_TEXTS - {FULL_NAME})
 _ALL_NAMES = known_names((*FIELDS, FULL_NAME, *PARTS))
 _EXACT = 2**53
 """From this value on, a float may have lost digits and is left unchanged."""
-_NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})
+_NO_COLUMNS: Mapping[str, str] = MappingProxyType({})
 _NOTHING = frozenset({"NAType", "NaTType"})
 
 
 class ColumnKinds:
     """Columns that are text in Bunce, by mapping or by name, and columns of other types.
 
-    `attributes` are columns of attribute values, or "*" for all that are not mapped: they are text
-    as well, but in another form.
+    `attributes` are columns of attribute values, or "*" for all that are not mapped, `segments`
+    those of segment members: they are text as well, but in another form.
     """
 
     def __init__(
         self,
         mapping: Mapping[str, ColumnNames],
-        attributes: Mapping[str, str] | str = _NO_ATTRIBUTES,
+        attributes: Mapping[str, str] | str = _NO_COLUMNS,
+        segments: Mapping[str, str] = _NO_COLUMNS,
     ) -> None:
-        self._attributes = attributes
+        self._attributes, self._segments = attributes, segments
         texts = [c for f, columns in mapping.items() if f in _TEXTS for c in names_of(columns)]
         self._texts = frozenset(map(fold, texts))
         # the column at the start of a path keeps its type
@@ -74,12 +75,12 @@ class ColumnKinds:
         self._others = frozenset(starts) - self._texts
 
     def is_value(self, name: object) -> bool:
-        """Return whether a column of this name holds attribute values."""
+        """Return whether a column of this name holds attribute values or segment members."""
         if not isinstance(name, str) or fold(name) in self._texts | self._others:
             return False
         if self._attributes == "*":
             return not name.startswith("_dlt_") and fold(name) not in _NAMES
-        return name in self._attributes
+        return name in self._attributes or name in self._segments
 
     def is_text(self, name: object) -> bool:
         """Return whether a column of this name is declared as text."""
@@ -107,10 +108,11 @@ class MappedRows(ItemTransform[Any]):
     def __init__(
         self,
         mapping: Mapping[str, ColumnNames],
-        attributes: Mapping[str, str] | str = _NO_ATTRIBUTES,
+        attributes: Mapping[str, str] | str = _NO_COLUMNS,
+        segments: Mapping[str, str] = _NO_COLUMNS,
     ) -> None:
         super().__init__(lambda item: item)
-        self._kinds = ColumnKinds(mapping, attributes)
+        self._kinds = ColumnKinds(mapping, attributes, segments)
         self._known: set[str] = set()
         self._as_text: set[str] = set()
         self._values: set[str] = set()
@@ -165,8 +167,8 @@ class MappedRows(ItemTransform[Any]):
         return dlt.mark.with_hints(table, hints)
 
     def _types_in(self, rows: list[dict[str, Any]]) -> dict[str, str]:
-        """Return the types of attribute that the values of columns have, of these and earlier rows;
-        text if they have several.
+        """Return the types of the values of columns, of these and earlier rows; text if they have
+        several.
         """
         found: dict[str, str] = {}
         for name in self._values:
@@ -217,11 +219,12 @@ def _plain(value: Any) -> Any:
 def with_mapped_rows(
     resource: DltResource,
     mapping: Mapping[str, ColumnNames],
-    attributes: Mapping[str, str] | str = _NO_ATTRIBUTES,
+    attributes: Mapping[str, str] | str = _NO_COLUMNS,
+    segments: Mapping[str, str] = _NO_COLUMNS,
 ) -> None:
     """Add the step to a resource, replacing one from an earlier call."""
     pipe = resource._pipe  # noqa: SLF001, dlt has no public call that removes a step
     for number in reversed(range(len(pipe.steps))):
         if isinstance(pipe.steps[number], MappedRows):
             pipe.remove_step(number)
-    resource.add_step(MappedRows(mapping, attributes))
+    resource.add_step(MappedRows(mapping, attributes, segments))

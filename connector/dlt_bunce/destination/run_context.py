@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dlt_bunce.logs import logger
-from dlt_bunce.records.schema import ColumnNames
 
 if TYPE_CHECKING:
     from dlt.pipeline.trace import PipelineTrace
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from dlt_bunce.load.progress import Progress
     from dlt_bunce.model import RunSummary, Traffic
     from dlt_bunce.records.mapping import FieldMapping
-    from dlt_bunce.records.targets import Targets
+    from dlt_bunce.records.targets import FoundTargets, Targets
 
-Hints = Mapping[str, Mapping[str, ColumnNames]]
-"""Mappings that a run's resources give, by table: field to column."""
+Hints = Mapping[str, Mapping[str, Any]]
+"""Mapping hints that a run's resources give, by table."""
 Listener = Callable[["Progress"], None]
 Report = Callable[[str], None]
 
@@ -66,6 +66,14 @@ class RunContext:
     """
     targets: dict[tuple[str, str], Targets | None] = field(default_factory=dict)
     """Attributes and segments of the tables of a run, by pipeline and table."""
+    loading_customers: Counter[str] = field(default_factory=Counter)
+    """Files of customers that are being loaded now, by load id."""
+    finding_targets: threading.Lock = field(default_factory=threading.Lock)
+    """Held while they are looked for: two jobs must not create the same attribute."""
+    found_targets: dict[tuple[str, str], FoundTargets | None] = field(default_factory=dict)
+    """The same of a dry run."""
+    reports_faults: bool = False
+    """Whether a dry run goes on where attributes or segments would stop the load."""
     failures: list[RunSummary] = field(default_factory=list)
     """What is recorded of failed runs, in the order in which they failed."""
     states: dict[int, bytes] = field(default_factory=dict)
@@ -76,6 +84,17 @@ class RunContext:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     reporting: threading.Lock = field(default_factory=threading.Lock)
     """Held while listeners are called: jobs run in threads, collectors expect one."""
+
+    @contextmanager
+    def counted_as_customers(self, load_id: str) -> Iterator[None]:
+        """Count a file of customers as being loaded."""
+        with self._lock:
+            self.loading_customers[load_id] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.loading_customers[load_id] -= 1
 
     def report_minute(self, progress: Progress) -> None:
         """Call whoever wants to know once a minute."""
@@ -110,6 +129,7 @@ class RunContext:
     def forget_duplicates(self, load_id: str) -> None:
         """Drop what the jobs of a completed load have shared."""
         with self._lock:
+            self.loading_customers.pop(load_id, None)
             for key in [key for key in self._duplicates if key[0].name == load_id]:
                 del self._duplicates[key]
 
@@ -117,10 +137,13 @@ class RunContext:
     def mapped_as(self, owner: str, hints: Hints) -> Iterator[None]:
         """Use these hints instead of those that packages were extracted with."""
         self.hints_in_force[owner] = hints
+        # found for other hints
+        self.targets.clear()
         try:
             yield
         finally:
             del self.hints_in_force[owner]
+            self.targets.clear()
 
     @contextmanager
     def traces(self) -> Iterator[list[PipelineTrace]]:

@@ -159,6 +159,7 @@ def add_up(found: list[RunSummary], pipeline_name: str) -> RunSummary:
     attributes: Counter[str] = Counter()
     segments: Counter[str] = Counter()
     rejected_values: dict[str, Counter[str]] = {}
+    value_rows: Counter[str] = Counter()
     for run in found:
         codes.update(run.reject_codes)
         warnings.update(run.warnings)
@@ -166,6 +167,7 @@ def add_up(found: list[RunSummary], pipeline_name: str) -> RunSummary:
         segments.update(run.segments)
         for name, counts in run.rejected_values.items():
             rejected_values.setdefault(name, Counter()).update(counts)
+        value_rows.update(run.value_rows)
     numbers = (
         "read",
         *FATES,
@@ -187,5 +189,6 @@ def add_up(found: list[RunSummary], pipeline_name: str) -> RunSummary:
         attributes=dict(attributes),
         segments=dict(segments),
         rejected_values={name: dict(counts) for name, counts in rejected_values.items()},
+        value_rows=dict(value_rows),
         **{name: sum(getattr(run, name) for run in found) for name in numbers},
     )

@@ -124,6 +124,8 @@ class _Tracker:
         if is_bunce(pipeline.destination) and folder_locks.begin(pipeline, check):
             data_at_rest.make_private(pipeline)
             give_up_refused(pipeline)
+            # another run: what stopped the last one may be over
+            context_of(pipeline).stopped.clear()
             states = context_of(pipeline).states
             states[threading.get_ident()] = _state_file(pipeline).read_bytes()
 

@@ -155,7 +155,7 @@ def write(workspace: Workspace, behavior: Behavior, payload: Any) -> Reply:
     if behavior.max_values and len(rows) > behavior.max_values:
         text = f"attributes must not have more than {behavior.max_values} items"
         return replies.failure(behavior, 422, text)
-    if behavior.suspended:
+    if _is_refused(workspace, behavior):
         return replies.failure(behavior, behavior.account_status, behavior.account_message)
     if behavior.unknown_value_customer == "created":
         _create_unknown(workspace, [str(row.get("customer_id")) for row in rows])
@@ -186,6 +186,8 @@ def members(
     if behavior.max_values and len(rows) > behavior.max_values:
         text = f"customers must not have more than {behavior.max_values} items"
         return replies.failure(behavior, 422, text)
+    if _is_refused(workspace, behavior):
+        return replies.failure(behavior, behavior.account_status, behavior.account_message)
     ids = [str(row.get("customer_id") if joins else row) for row in rows]
     if behavior.refused_member and behavior.refused_member in ids:
         return replies.failure(behavior, 422, f"Customer {behavior.refused_member} is locked")
@@ -195,6 +197,11 @@ def members(
     else:
         workspace.attributes.leave(segment_id, ids)
     return replies.success(behavior, "Segment updated", None)
+
+
+def _is_refused(workspace: Workspace, behavior: Behavior) -> bool:
+    quota = behavior.value_quota
+    return behavior.suspended or 0 < quota <= workspace.attributes.values_received
 
 
 def _create_unknown(workspace: Workspace, ids: list[str]) -> None:

@@ -208,6 +208,9 @@ class Behavior:
     """A customer whom no segment takes or lets go; empty is nobody."""
     max_values: int = 0
     """Maximum values, or segment members, in a request; 0 sets no limit."""
+    value_quota: int = 0
+    """Values and segment members that the account may write, after which every call with some
+    fails because of the account; 0 sets no limit."""
 
     rate_limit: int = 500
     """Requests per client in `rate_window_seconds`; 0 turns the limit off."""

@@ -16,6 +16,7 @@ from dlt_bunce.records.duplicates import find_duplicates
 from dlt_bunce.records.identities import Identities, read_identities
 from dlt_bunce.records.mapping import FieldMapping
 from dlt_bunce.records.prepare import Prepared, prepare
+from dlt_bunce.records.prepare_ids import prepare_ids
 from dlt_bunce.records.rules import Rules
 from dlt_bunce.records.text import flat
 
@@ -141,5 +142,7 @@ class Chunks:
         others = None
         if is_alone and not self._is_only:
             others = duplicates.among(self._name, first_row, table.num_rows)
-        prepared = prepare(table, duplicates.mapping, duplicates.rules, others)
+        mapping = duplicates.mapping
+        read = prepare_ids if mapping.values_only else prepare
+        prepared = read(table, mapping, duplicates.rules, others)
         return Chunk(number, first_row, table, prepared, is_alone)

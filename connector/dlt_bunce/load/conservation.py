@@ -37,6 +37,16 @@ def check_counts(
         )
 
 
+def check_value_rows(counts: Mapping[str, int], expected: int | None) -> None:
+    """Raise ConservationError where not all of a file's `expected` rows of values are counted."""
+    read = counts.get("read", 0)
+    if expected is not None and expected != read:
+        raise ConservationError(
+            f"The file holds {expected} rows of values, but {read} are accounted for.",
+            remedy="This is a defect of dlt-bunce, please report it; the rows are kept.",
+        )
+
+
 def check_values(
     found: Mapping[str, Mapping[str, int]], rows: int, targets: Targets, *, stopped: bool
 ) -> None:

@@ -23,6 +23,8 @@ from dlt_bunce.errors import MappingError, RowsDeferredError
 from dlt_bunce.load.chunks import Chunk, Duplicates
 from dlt_bunce.load.dispatch import Batch, Delivered
 from dlt_bunce.load.load import Load, Settings
+from dlt_bunce.load.slots import with_slots
+from dlt_bunce.load.value_preview import AcceptingSender, PreviewedValues, TableValues
 from dlt_bunce.load.version_check import check_versions
 from dlt_bunce.model import RunSummary, Traffic
 from dlt_bunce.records.causes import RejectCounts, Rejects
@@ -30,6 +32,7 @@ from dlt_bunce.records.fingerprint import email_digests
 from dlt_bunce.records.mapping import FieldMapping
 from dlt_bunce.records.prepare import detect_bad_mapping
 from dlt_bunce.records.source_columns import values_of
+from dlt_bunce.records.targets import FoundTargets
 from dlt_bunce.settlement.row_result import RowResult
 from dlt_bunce.store import runs, snapshot
 from dlt_bunce.store.accounts import known_account
@@ -47,7 +50,8 @@ class Preview:
 
     `sample` are the first rows as read, `nulls` counts null cells by mapped column; `to_create` and
     `to_update` are customers that would be sent; `fault` is what would stop the load; `rejects` are
-    rows that cannot be sent, by cause, with those that were rejected before.
+    rows that cannot be sent, by cause, with those that were rejected before. `values` are the
+    attributes and segments by table, and what would become of their values.
     """
 
     summary: RunSummary
@@ -58,6 +62,7 @@ class Preview:
     to_update: int = 0
     fault: MappingError | None = None
     rejects: Sequence[Rejects] = ()
+    values: Mapping[str, TableValues] = field(default_factory=dict)
 
 
 class DryRun:
@@ -77,11 +82,17 @@ class DryRun:
         self._rejects = RejectCounts()
         self._load_file: LoadFile | None = None
         self._store_url = ""
+        self._values: dict[str, TableValues] = {}
 
     def run(
-        self, duplicates: Duplicates, load_file: LoadFile, settings: Settings, store_url: str
+        self,
+        duplicates: Duplicates,
+        load_file: LoadFile,
+        settings: Settings,
+        store_url: str,
+        targets: FoundTargets | None = None,
     ) -> None:
-        """Read the file and count what would become of its rows."""
+        """Read the file and count what would become of its rows, and of their values."""
         # dead letters of the copy hold no rows
         load_file = replace(load_file, letter_rows="keys")
         with self._lock, Database(self._scratch) as scratch, _opened(store_url) as known:
@@ -92,6 +103,10 @@ class DryRun:
             load_file = runs.begin(scratch, load_file, settings.mapping.recorded)
             if known is not None:
                 snapshot.claims(known, scratch)
+                snapshot.targets(known, scratch)
+            values = None
+            if targets is not None:
+                values = self._previewed(targets, load_file, key, known, scratch)
 
             def look_at(chunk: Chunk) -> None:
                 self._look_at(chunk, settings)
@@ -113,6 +128,7 @@ class DryRun:
                 _AcceptingSender(scratch.another(), load_file.account, key, self._verbs),
                 duplicates,
                 _ScratchLedger(scratch, load_file, known),
+                values,
             )
             # rows that another run is sending now are counted as deferred
             with contextlib.suppress(RowsDeferredError):
@@ -127,7 +143,8 @@ class DryRun:
         with Database(self._scratch) as scratch, _opened(self._store_url) as known:
             runs.finish(scratch, file.run_id, file.pipeline_name, file.account, "dry_run")
             summary = runs.summaries(scratch, file.account, run_ids=[file.run_id])[0]
-            taken = snapshot.emails_taken(known, scratch, file.account, file.run_id)
+            snapshot.withdraw_taken(known, scratch, file.account, file.run_id)
+            taken = snapshot.count_withdrawn(scratch, file.account, file.run_id)
         self._forget()
         if taken:
             summary = replace(
@@ -146,6 +163,28 @@ class DryRun:
             self._verbs["update"],
             self._fault,
             self._rejects.found(),
+            self._values,
+        )
+
+    def _previewed(
+        self,
+        targets: FoundTargets,
+        load_file: LoadFile,
+        key: bytes,
+        known: Database | None,
+        scratch: Database,
+    ) -> PreviewedValues:
+        account, run_id = load_file.account, load_file.run_id
+        counted = self._values.setdefault(load_file.table_name, TableValues(targets))
+        return PreviewedValues(
+            with_slots(scratch, account, targets.items, targets.timezone),
+            load_file,
+            scratch,
+            AcceptingSender(),
+            key,
+            counted=counted,
+            known=known,
+            before=lambda: snapshot.withdraw_taken(known, scratch, account, run_id),
         )
 
     def _look_at(self, chunk: Chunk, settings: Settings) -> None:

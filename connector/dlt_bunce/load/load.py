@@ -270,6 +270,8 @@ class Load:
         if isinstance(self._fault, AccountRefusedError):
             # the first of them looked like bad rows
             stored_letters.release_rejected(self.database, self.load_file, self._fault.words)
+            if self.values is not None:
+                self.values.release_rejected(self._fault.words)
         counts = run_chunks.job_counts(self.database, self.load_file)
         stopped = self._interrupted and (self._cut_short or counts["deferred"] > 0)
         check_counts(counts, self.source.row_count, stopped=stopped, fault=self._fault)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import pyarrow as pa
@@ -40,10 +40,17 @@ TO_SEND = pa.schema(
 
 
 class ChunkValues:
-    """The values of all rows of a chunk, and its accepted rows as the ledger compares them."""
+    """The values of all rows of a chunk, and its accepted rows as the ledger compares them.
 
-    def __init__(self, chunk: Chunk, targets: Targets, key: bytes) -> None:
+    `values_only`: the rows bring no customers, so they have no digest of their own in the ledger,
+    which keeps that of the customers' table, and no version that compares with the customers'.
+    """
+
+    def __init__(
+        self, chunk: Chunk, targets: Targets, key: bytes, *, values_only: bool = False
+    ) -> None:
         self.chunk, self.targets, self.key = chunk, targets, key
+        self._values_only = values_only
         self.columns = [
             either(
                 read_values(array, target.data_type, targets.timezone)
@@ -66,6 +73,9 @@ class ChunkValues:
     def incoming(self) -> pa.Table:
         """The accepted rows (INCOMING)."""
         accepted = self._accepted.select(["row", "customer_id", "fingerprint", "version"])
+        if self._values_only:
+            nothing = pa.nulls(accepted.num_rows, pa.binary())
+            return accepted.append_column("digest", nothing).cast(values.INCOMING)
         digests = row_digests(self.columns, self.targets.seed(self.key))
         if accepted.num_rows != self.rows:
             digests = digests.take(accepted.column("row").combine_chunks())
@@ -73,13 +83,15 @@ class ChunkValues:
 
     @cached_property
     def states(self) -> pa.Array:
-        """What the rows themselves say of their values: `unchanged` until compared, `waiting` with
-        a row that cannot be sent, or `superseded`.
+        """What the rows themselves say of their values: `unchanged` until compared, `superseded`,
+        or, of a row that cannot be sent, `waiting`, since its customer may come yet. Where there is
+        no customer to wait for, they are `rejected`.
         """
+        bad = "rejected" if self._values_only else "waiting"
         states = pa.repeat(pa.scalar("superseded"), self.rows)
         for rows, state in (
             (self._accepted.column("row"), "unchanged"),
-            (self.chunk.prepared.rejected.column("row"), "waiting"),
+            (self.chunk.prepared.rejected.column("row"), bad),
         ):
             if len(rows) == self.rows:
                 return pa.repeat(pa.scalar(state), self.rows)
@@ -87,17 +99,25 @@ class ChunkValues:
             states = pc.if_else(mask, state, states)
         return states
 
-    def counts(self, kind: Kind, changes: ChangedValues | None) -> dict[str, int]:
-        """Return the counts of a kind's values by fate; those to be sent have none yet.
+    def counts(self, changes: ChangedValues | None) -> dict[Kind, Counter[str]]:
+        """Return the counts of values by kind and fate; those to be sent have none yet.
 
         Without `changes`, no value has changed.
         """
-        counts: Counter[str] = Counter(read=self.read(kind))
+        counts: dict[Kind, Counter[str]] = {}
+        for target, found in self.fates(changes).items():
+            if target.kind not in counts:
+                counts[target.kind] = Counter(read=self.read(target.kind))
+            counts[target.kind].update(found)
+        return counts
+
+    def fates(self, changes: ChangedValues | None) -> dict[Target, Counter[str]]:
+        """Return the same counts by target, without `read`."""
         states = self.states if changes is None else changes.states
         is_simple = changes is None and bool(pc.all(pc.equal(states, "unchanged")).as_py())
+        fates = {}
         for target, column in zip(self.targets.items, self.columns, strict=True):
-            if target.kind != kind:
-                continue
+            counts = fates[target] = Counter[str]()
             blank = pc.and_(pc.is_null(column.texts), pc.invert(column.invalid))
             counts["blank"] += blank.true_count
             if is_simple:
@@ -109,16 +129,25 @@ class ChunkValues:
                     counts[found["values"]] += found["counts"]
             if changes is not None:
                 counts.update(changes.fates[target.slot])
-        return dict(counts)
+        return fates
+
+    def row_counts(self, changes: ChangedValues) -> dict[str, int]:
+        """Return the counts of the rows by fate; those with values to be sent have none yet."""
+        found = {
+            each["values"]: each["counts"] for each in changes.states.value_counts().to_pylist()
+        }
+        unchanged = found.pop("open", 0) + found.pop("unchanged", 0) - len(changes.left)
+        return {"read": self.rows, "unchanged": unchanged, **found}
 
 
 class ChangedValues:
     """The rows of a chunk whose values may have to be sent (`rows`: as of values.changed).
 
     `to_send` (TO_SEND) is what differs, `rejected` (values.REJECTED) is what cannot be sent,
-    `answered` (values.ANSWERED) is not rejected, or no more. `left` has, for each row, how many of
-    its values are to be sent, and the digest that says that all are written. `settled`
-    (values.PACKED) has the customers with nothing to send.
+    `answered` (values.ANSWERED) is not rejected, or no more; `refused` (values.ANSWERED) is what
+    Bunce has rejected before. `left` has, for each row, how many of its values are to be sent, and
+    the digest that says that all are written. `settled` (values.PACKED) has the customers with
+    nothing to send.
     """
 
     def __init__(self, found: ChunkValues, rows: pa.Table) -> None:
@@ -138,6 +167,7 @@ class ChangedValues:
         self.fates: dict[int, Mapping[str, int]] = {}
         parts, rejected = [], []
         self._good: list[tuple[int, pa.Array]] = []
+        self._refused: list[tuple[int, pa.Array]] = []
         self._bad = pa.repeat(pa.scalar(False), len(self._rows))
         seed = value_seed(found.key)
         for target, column in zip(found.targets.items, found.columns, strict=True):
@@ -159,8 +189,16 @@ class ChangedValues:
     @property
     def answered(self) -> pa.Table:
         """The customers and slots whose value is good, or blank."""
-        ids = [self._ids.filter(good) for _, good in self._good]
-        slots = [_repeat(slot, pa.int64(), good.true_count) for slot, good in self._good]
+        return self._among(self._good)
+
+    @property
+    def refused(self) -> pa.Table:
+        """The customers and slots whose value is the one that Bunce has rejected."""
+        return self._among(self._refused)
+
+    def _among(self, masks: Sequence[tuple[int, pa.Array]]) -> pa.Table:
+        ids = [self._ids.filter(mask) for _, mask in masks]
+        slots = [_repeat(slot, pa.int64(), mask.true_count) for slot, mask in masks]
         return pa.table([pa.chunked_array(ids), pa.chunked_array(slots)], schema=values.ANSWERED)
 
     @property
@@ -196,6 +234,7 @@ class ChangedValues:
         written = pc.fill_null(written, False)
         wanted = pc.and_(pc.is_valid(digests), pc.invert(pc.or_(written, refused)))
         self._bad = pc.or_(self._bad, refused)
+        self._refused.append((target.slot, refused))
         self._good.append((target.slot, pc.invert(pc.or_(refused, column.invalid))))
         self.fates[target.slot] = {
             "unchanged": written.true_count,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -24,11 +24,12 @@ from dlt_bunce.logs import logger
 from dlt_bunce.records.batching import Packer
 from dlt_bunce.records.recorded_targets import recorded
 from dlt_bunce.records.targets import KINDS, Kind, Target, Targets
-from dlt_bunce.records.value_digests import REJECTED, WRITTEN, repacked
+from dlt_bunce.records.value_digests import NOTHING, REJECTED, WRITTEN, repacked
 from dlt_bunce.settlement.row_result import RowResult
 from dlt_bunce.store import mappings, runs, value_fates, values
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.load_file import LoadFile
+from dlt_bunce.store.value_fates import ROWS
 
 _MAX_BATCH_BYTES = 2_000_000
 _OF_A_VALUE = ("customer_id", "chunk", "row", "slot", "digest")
@@ -43,22 +44,29 @@ class ValueDelivery:
     database: Database
     sender: Sender
     email_key: bytes
+    values_only: bool = False
+    """Whether the file brings no customers, so that its rows are counted here."""
+    on_chunk: Callable[[Chunk], None] = lambda _chunk: None
+    is_cut_short: bool = False
+    """Whether `deliver` has stopped before it read all that it should."""
     _due: set[int] = field(default_factory=set)
     _ahead: dict[int, ChunkValues] = field(default_factory=dict)
     # by chunk and row: how many of its values are still to be written, and the digest of all
     _rows: dict[tuple[int, int], tuple[int, bytes | None]] = field(default_factory=dict)
+    # how far earlier tries of the file may have sent it, by kind and chunk
+    _marks: Mapping[tuple[str, int], int] = field(default_factory=dict)
     _fault: BunceError | None = None
 
     def read_ahead(self, chunk: Chunk) -> None:
         """Read a chunk's values, in the thread that reads chunks, for `look` to come."""
-        self._ahead[chunk.number] = ChunkValues(chunk, self.targets, self.email_key)
+        self._ahead[chunk.number] = self._values_of(chunk)
 
     def look(self, chunk: Chunk) -> None:
         """Count a chunk's values, and note whether any has to be delivered."""
-        found = self._ahead.pop(chunk.number, None)
-        if found is None or found.chunk is not chunk:  # some of its rows have given way since
-            found = ChunkValues(chunk, self.targets, self.email_key)
         db, load_file, number = self.database, self.load_file, chunk.number
+        found = self._ahead.pop(number, None)
+        if found is None or found.chunk is not chunk:  # some of its rows have given way since
+            found = self._values_of(chunk)
         self._due.discard(number)
         if number == 0:
             with db.transaction():
@@ -70,16 +78,16 @@ class ValueDelivery:
                     value_fates.begin_chunk(db, load_file, kind, number, found.read(kind))
             return
         with db.transaction():
-            for kind in self._kinds():
-                value_fates.put_chunk(db, load_file, kind, number, found.counts(kind, None))
+            self._count(found, None)
 
     def deliver(
         self, chunks: Chunks, stop: threading.Event, on_requests: Callable[[int], None]
     ) -> BunceError | None:
         """Send what changed of the chunks that are due; return why the load must stop, if so."""
-        if not self._due or stop.is_set():
+        if not (self._due or self.values_only):
             return None
         logger().debug("values.started", chunks=len(self._due))
+        self._marks = value_fates.marks(self.database, self.load_file)
         packer = Packer(self.sender.batch_size, _MAX_BATCH_BYTES, unique=())
 
         def send(batch: ValueBatch) -> Delivered:
@@ -98,23 +106,28 @@ class ValueDelivery:
             in_flight=self.sender.in_flight,
             on_abort=stop.set,
         ) as dispatcher:
-            for found in prefetch(self._read(chunks, self._due, stop)):
+            for found in prefetch(self._read(chunks, stop)):
+                self.on_chunk(found.chunk)
                 for rows in packer.add(self._open(found)):
+                    self._mark_in_flight(rows)
                     settle(dispatcher.submit(ValueBatch(rows)))
                 settle(dispatcher.settled())
             for rows in packer.rest():
+                self._mark_in_flight(rows)
                 settle(dispatcher.submit(ValueBatch(rows)))
             settle(dispatcher.drain())
         return self._fault
 
-    def _read(
-        self, chunks: Chunks, due: Collection[int], stop: threading.Event
-    ) -> Iterator[ChunkValues]:
-        for chunk in chunks.read(due):
+    def _read(self, chunks: Chunks, stop: threading.Event) -> Iterator[ChunkValues]:
+        for chunk in chunks.read(None if self.values_only else self._due):
             if stop.is_set():
+                self.is_cut_short = True
                 return
             alone = chunk if chunk.is_alone else chunks.again(chunk)
-            yield ChunkValues(alone, self.targets, self.email_key)
+            yield self._values_of(alone)
+
+    def _values_of(self, chunk: Chunk) -> ChunkValues:
+        return ChunkValues(chunk, self.targets, self.email_key, values_only=self.values_only)
 
     def _open(self, found: ChunkValues) -> pa.Table:
         """Count a chunk's values, record those that are rejected here, and return what to send."""
@@ -122,14 +135,42 @@ class ValueDelivery:
         rows = values.changed(db, load_file.account, found.incoming)
         changes = ChangedValues(found, rows)
         with db.transaction():
-            for kind in self._kinds():
-                value_fates.put_chunk(db, load_file, kind, number, found.counts(kind, changes))
+            self._count(found, changes)
             if values.any_rejected(db, load_file.account):
                 values.forget_rejected(db, load_file.account, changes.answered)
             values.record_rejected(db, load_file, changes.rejected)
-            values.repack(db, load_file.account, changes.settled)
+            if self.values_only:
+                self._count_rows(found, changes)
+            else:
+                values.repack(db, load_file.account, changes.settled)
         self._rows |= {(number, row): left for row, left in changes.left.items()}
         return changes.to_send
+
+    def _count_rows(self, found: ChunkValues, changes: ChangedValues) -> None:
+        db, load_file, number = self.database, self.load_file, found.chunk.number
+        value_fates.put_chunk(db, load_file, ROWS, number, found.row_counts(changes))
+        codes = Counter[str](found.chunk.prepared.rejected.column("code").to_pylist())
+        value_fates.put_codes(db, load_file, number, codes)
+
+    def _mark_in_flight(self, rows: pa.Table) -> None:
+        """Commit that values may be in flight; count those that an earlier try may have sent."""
+        below: dict[tuple[str, int], int] = {}
+        again: Counter[tuple[str, int]] = Counter()
+        columns = (rows.column(name).to_pylist() for name in ("slot", "chunk", "row"))
+        for slot, chunk, row in zip(*columns, strict=True):
+            place = self._by_slot[slot].kind, chunk
+            below[place] = max(row + 1, below.get(place, 0))
+            again[place] += row < self._marks.get(place, 0)
+        with self.database.transaction():
+            for (kind, chunk), row in below.items():
+                value_fates.mark_in_flight(
+                    self.database, self.load_file, kind, chunk, row, again[kind, chunk]
+                )
+
+    def _count(self, found: ChunkValues, changes: ChangedValues | None) -> None:
+        """Write the counts of a chunk as compared just now."""
+        for kind, counts in found.counts(changes).items():
+            value_fates.put_chunk(self.database, self.load_file, kind, found.chunk.number, counts)
 
     def _settle(self, group: Sequence[Delivered]) -> int:
         """Record what became of batches in one transaction; return how many requests it took."""
@@ -149,7 +190,9 @@ class ValueDelivery:
                 target, is_written = self._by_slot[slot], result.fate != "rejected"
                 fates[target.kind, chunk, "written" if is_written else "rejected"] += 1
                 by_customer[who].append((slot, digest, WRITTEN if is_written else REJECTED))
-                digests[who] = self._whole(chunk, row, is_written=is_written)
+                digests[who], is_last = self._whole(chunk, row, is_written=is_written)
+                if is_last and self.values_only:
+                    fates[ROWS, chunk, "written"] += 1
                 if not is_written:
                     rejected.append(self._rejection(target, who, result))
         traffic = self.sender.take_traffic()
@@ -159,19 +202,21 @@ class ValueDelivery:
             again = [repacked(found, by_customer[who]) for who, found in packed.items()]
             whole = [digests[who] for who in packed]
             table = pa.table([list(packed), again, whole], schema=values.PACKED)
-            values.repack(db, load_file.account, table)
+            values.repack(db, load_file.account, table, keep_digest=self.values_only)
             values.record_rejected(db, load_file, pa.Table.from_pylist(rejected, values.REJECTED))
             value_fates.add_fates(db, load_file, fates)
             runs.add_traffic(db, load_file, traffic)
         return traffic.requests
 
-    def _whole(self, chunk: int, row: int, *, is_written: bool) -> bytes | None:
-        """Return the digest of all values of a row once the last of them is written."""
+    def _whole(self, chunk: int, row: int, *, is_written: bool) -> tuple[bytes | None, bool]:
+        """Return the digest of all values of a row once the last of them is written, and whether
+        this was the last.
+        """
         left, whole = self._rows.pop((chunk, row))
         if left > 1:
             self._rows[chunk, row] = left - 1, whole if is_written else None
-            return None
-        return whole if is_written else None
+            return None, False
+        return whole if is_written else None, True
 
     def _rejection(self, target: Target, who: str, result: RowResult) -> dict[str, object]:
         # of all that the other codes may mean, a refusal remains
@@ -187,6 +232,28 @@ class ValueDelivery:
             "message": values.meaning(code) if keys_only else result.message,
             "http_status": result.http_status,
         }
+
+    def release_rejected(self, words: str) -> None:
+        """Let values that this run saw refused in these words be sent again by the next one: they
+        concern the account, and no value.
+        """
+        db, account = self.database, self.load_file.account
+        with db.transaction():
+            found = values.refused_in(db, self.load_file, words)
+            slots: dict[str, list[int]] = defaultdict(list)
+            for row in found:
+                slots[row["customer_id"]].append(row["slot"])
+            packed = values.packed_of(db, account, list(slots))
+            again = [
+                repacked(digests, [(slot, *NOTHING) for slot in slots[who]])
+                for who, digests in packed.items()
+            ]
+            whole = pa.nulls(len(packed), pa.binary())
+            table = pa.table([list(packed), again, whole], schema=values.PACKED)
+            values.repack(db, account, table)
+            pairs = [[row[name] for row in found] for name in values.ANSWERED.names]
+            values.forget_rejected(db, account, pa.table(pairs, schema=values.ANSWERED))
+            value_fates.withdraw(db, self.load_file, Counter(row["kind"] for row in found))
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return the file's counts by kind."""

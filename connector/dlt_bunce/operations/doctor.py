@@ -15,10 +15,15 @@ from pathlib import Path
 from typing import Literal
 
 from dlt_bunce.api.retry import seconds_from_now
+from dlt_bunce.destination import config_file
 from dlt_bunce.destination.client import BunceClient
+from dlt_bunce.destination.targets import find_targets
+from dlt_bunce.destination.wanted_targets import ALL, wanted_in
 from dlt_bunce.errors import BunceError
 from dlt_bunce.load.probed import age_of, in_force
 from dlt_bunce.model import Failure
+from dlt_bunce.records.target_matching import listed_names
+from dlt_bunce.records.targets import Kind
 from dlt_bunce.store import rate_limits
 from dlt_bunce.store.accounts import known_account
 from dlt_bunce.store.database import Database
@@ -44,15 +49,23 @@ class Finding:
     remedy: str | None = None
 
 
-def diagnose(client: BunceClient) -> Iterator[Finding]:
-    """Check versions, host and key, clock, store, and request budget.
+_ALL_COLUMNS = Finding(
+    "attributes", "ok", 'all columns ("*"); to compare them with Bunce: dlt-bunce check SOURCE'
+)
 
-    Sends one request and writes nothing.
+
+def diagnose(client: BunceClient) -> Iterator[Finding]:
+    """Check versions, host and key, clock, configured attributes and segments, store, and request
+    budget.
+
+    Sends one request, and a few more for attributes and segments; writes nothing.
     """
     yield from versions()
     yield from _checked("key", lambda: _host(client))
     config = client.config
-    key = config.credentials.api_key, config.host
+    yield from _checked("attributes", lambda: _targets(client))
+    api_key = config.credentials.api_key
+    key = (api_key, config.host) if api_key else None
     yield from _checked("store", lambda: _store(config.store_url, config.account, key))
     yield from _checked("budget", lambda: _budget(client))
 
@@ -61,6 +74,7 @@ def without_client(failure: Failure, store_url: str, account: str) -> Iterator[F
     """Check what needs neither key nor host, after the `failure` to read the settings."""
     yield from versions()
     yield Finding("key", "failed", failure.error, failure.remedy)
+    yield from _checked("attributes", _unasked)
     yield from _checked("store", lambda: _store(store_url, account))
 
 
@@ -103,6 +117,45 @@ def _host(client: BunceClient) -> Iterator[Finding]:
         yield Finding("clock", "warning", "Bunce's response has no Date header to compare with")
     else:
         yield _clock("Bunce's", -ahead)
+
+
+def _targets(client: BunceClient) -> Iterator[Finding]:
+    """Check the attributes and segments that the settings name, one line each."""
+    config = client.config
+    if not config.credentials.api_key:
+        yield from _unasked()
+        return
+    if config.attributes == ALL:
+        yield _ALL_COLUMNS
+    wanted = wanted_in(config.attributes, config.segments)
+    if not wanted:
+        return
+    found = find_targets(client, wanted)
+    for item in found.items:
+        name, fed = _target_name(item.kind, item.name), f"from column {item.column!r}"
+        if item.state == "exists":
+            yield Finding(name, "ok", f"{item.data_type}, {fed}")
+        elif item.state == "to_create":
+            yield Finding(name, "ok", f"does not exist yet; the first load creates it, {fed}")
+        else:
+            there = listed_names(found.available[item.kind]) or "none"
+            has = f" It has: {there}." if item.state == "missing" else ""
+            yield Finding(name, "failed", f"{item.fault}{has}", item.remedy)
+
+
+def _unasked() -> Iterator[Finding]:
+    """Name the attributes and segments that cannot be checked without a key."""
+    attributes, segments = config_file.configured_targets()
+    if attributes == ALL:
+        yield _ALL_COLUMNS
+    for kind, named in wanted_in(attributes, segments).by_kind.items():
+        for column, name in named.items():
+            detail = f"not checked without an API key, from column {column!r}"
+            yield Finding(_target_name(kind, name), "warning", detail, "Set the API key.")
+
+
+def _target_name(kind: Kind, name: str) -> str:
+    return f"{kind.removesuffix('s')} {name}"
 
 
 def _clock(whose: str, skew_s: float) -> Finding:

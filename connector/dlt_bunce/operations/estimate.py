@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from dlt_bunce.api.throttle import BatchSize
 from dlt_bunce.load.dry_run import Preview
 from dlt_bunce.model import RunSummary
+from dlt_bunce.operations.value_estimate import Warned, value_warnings
 from dlt_bunce.records.causes import NO_COUNTRY
 from dlt_bunce.records.mapping import VERSION, FieldMapping
 from dlt_bunce.records.source_columns import belonging, values_of
@@ -32,12 +33,14 @@ _SHAPES = 3
 class ThroughputEstimate:
     """How fast a load may go: the batch sizes known so far, and the current request budget.
 
-    `answer_s` is the mean response time of the last run in seconds, or None if there was none;
+    `value_batch_size` is that of attribute values and segment members. `answer_s` is the mean
+    response time of the last run in seconds, or None if there was none;
     `share` is the part of `requests_per_minute` that is available; `pause_s` is how many more
     seconds requests are paused.
     """
 
     batch_size: int
+    value_batch_size: int
     max_batch_size: int
     concurrency: int
     requests_per_minute: int
@@ -52,15 +55,6 @@ class Cost:
 
     requests: int
     seconds: float
-
-
-@dataclass(frozen=True)
-class Warned:
-    """A likely problem, found before the load."""
-
-    code: str
-    text: str
-    remedy: str
 
 
 @dataclass(frozen=True)
@@ -90,25 +84,36 @@ class RejectedShapes:
 
 
 def cost(preview: Preview, pace: ThroughputEstimate) -> Cost:
-    """Return the requests of a load in which Bunce accepts every row, and the seconds they take.
+    """Return the requests of a load in which Bunce accepts everything, and the seconds they take.
 
-    One request checks the key; batches grow as they do in a load.
+    One request checks the key, and a few may find attributes and segments; batches grow as they do
+    in a load.
     """
     requests = 0
     for rows in (preview.to_create, preview.to_update):
-        size = BatchSize(pace.batch_size, pace.max_batch_size)
-        left = rows
-        while left > 0:
-            wave = min(pace.concurrency, math.ceil(left / size()))
-            requests += wave
-            left -= wave * size()
-            size.answered(size(), pace.answer_s or 0.0)
+        requests += _batches(rows, BatchSize(pace.batch_size, pace.max_batch_size), pace)
+    # all operations learn of one size
+    size = BatchSize(pace.value_batch_size, pace.max_batch_size)
+    for table in preview.values.values():
+        requests += sum(_batches(values, size, pace) for values in table.to_send.values())
     by_budget = 0.0
     if pace.requests_per_minute:
         by_budget = 60 * requests / (pace.requests_per_minute * pace.share)
     by_answers = requests * (pace.answer_s or 0.0) / pace.concurrency
     waits = pace.pause_s if requests else 0.0
-    return Cost(requests + 1, waits + max(by_budget, by_answers))
+    finding = sum(table.targets.requests for table in preview.values.values())
+    return Cost(1 + finding + requests, waits + max(by_budget, by_answers))
+
+
+def _batches(rows: int, size: BatchSize, pace: ThroughputEstimate) -> int:
+    """Return how many requests it takes to send so many rows or values."""
+    requests, left = 0, rows
+    while left > 0:
+        wave = min(pace.concurrency, math.ceil(left / size()))
+        requests += wave
+        left -= wave * size()
+        size.answered(size(), pace.answer_s or 0.0)
+    return requests
 
 
 def mapped(preview: Preview, *, show_values: bool = False) -> list[MappedColumn]:
@@ -150,7 +155,7 @@ def rejected(preview: Preview, *, show_values: bool = False) -> list[RejectedSha
 
 
 def unmapped(preview: Preview) -> list[str]:
-    """Return the source columns that feed no field."""
+    """Return the source columns that feed nothing in Bunce."""
     if preview.mapping is None:
         return []
     own = [
@@ -159,7 +164,8 @@ def unmapped(preview: Preview) -> list[str]:
         if not field.name.startswith("_dlt_") and not is_unreadable_column(field.name, field.type)
     ]
     version = [preview.mapping.version] if preview.mapping.version else []
-    used = belonging(own, [*preview.mapping.source_columns, *version])
+    fed = [item.column for table in preview.values.values() for item in table.targets.items]
+    used = belonging(own, [*preview.mapping.source_columns, *version, *fed])
     return [name for name in own if name not in used]
 
 
@@ -182,6 +188,7 @@ def warnings(
         fault = preview.fault
         text = f"The load will fail. {fault.message}"
         found.append(Warned("wrong_mapping", text, fault.remedy or ""))
+    found += value_warnings(preview)
     if summary.disposition == "append" and preview.to_create:
         found += _of_append(preview.to_create, probed)
     phones = sum(found.rows for found in preview.rejects if found.cause == NO_COUNTRY)

@@ -16,10 +16,9 @@ from dlt_bunce.destination.access import client_of
 from dlt_bunce.destination.adapter import (
     adapt,
     chosen_by_default,
+    hint_given,
     is_adapted,
-    mapping_given,
     refuse_replace,
-    targets_given,
 )
 from dlt_bunce.destination.deleted_rows import DeletedRows
 from dlt_bunce.destination.folder_locks import folder_lock
@@ -36,7 +35,8 @@ from dlt_bunce.destination.run_hook import resolve_hook
 from dlt_bunce.destination.run_summary import discarded_rows, runs_of, total
 from dlt_bunce.destination.run_tracker import group_traces, notify
 from dlt_bunce.destination.source_keys import key_of, refuse_part_of_key
-from dlt_bunce.destination.targets import attributes_in
+from dlt_bunce.destination.table_mapping import with_configured
+from dlt_bunce.destination.wanted_targets import given_for
 from dlt_bunce.destination.working_dir import mend
 from dlt_bunce.errors import (
     BunceError,
@@ -211,7 +211,7 @@ def _adapted(data: Any, client: BunceClient, deleted: DeletedRows) -> tuple[Any,
         hints = [
             _prepare(resource, client, deleted)
             for name, resource in source.resources.items()
-            if name in client.config.customers_tables or is_adapted(resource)
+            if name in client.config.own_tables or is_adapted(resource)
         ]
         return source, dict(hints)
     if not isinstance(data, DltResource):
@@ -222,17 +222,20 @@ def _adapted(data: Any, client: BunceClient, deleted: DeletedRows) -> tuple[Any,
 
 def _prepare(
     resource: DltResource, client: BunceClient, deleted: DeletedRows
-) -> tuple[str, Mapping[str, ColumnNames]]:
+) -> tuple[str, Mapping[str, Any]]:
     if not is_adapted(resource):
         adapt(resource, {})
-    hint = mapping_given(resource)
-    given = {**(client.config.mapping or {}), **hint}
-    with_mapped_rows(resource, given, attributes_in(targets_given(resource), client.config))
+    own = hint_given(resource)
+    hint = with_configured(own, str(resource.table_name), client.config)
+    values_only = hint.get("values_only", False)
+    given = {**({} if values_only else client.config.mapping or {}), **hint["columns"]}
+    with_mapped_rows(resource, given, *given_for(hint, client.config))
     _refuse_part_of_key(resource, client, given)
-    resource.add_map(deleted)
+    if not values_only:
+        resource.add_map(deleted)
     resource.add_map(_column_check(resource, client))
     # tables named by a function of the rows are not known yet: they keep the mapping they have
-    return str(resource.table_name), hint
+    return str(resource.table_name), own
 
 
 def _refuse_part_of_key(

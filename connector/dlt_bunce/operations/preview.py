@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import dlt
@@ -13,17 +13,32 @@ import dlt
 from dlt_bunce.destination.access import client_of
 from dlt_bunce.destination.configuration import BunceConfiguration
 from dlt_bunce.destination.factory import bunce
+from dlt_bunce.destination.jobs import VALUE_BATCH_SIZE
 from dlt_bunce.errors import ThresholdError
 from dlt_bunce.load.dry_run import Preview
 from dlt_bunce.load.probed import batch_sizes, in_force
 from dlt_bunce.model import RunSummary
 from dlt_bunce.operations import estimate
 from dlt_bunce.operations.flush import flush_and_run
+from dlt_bunce.operations.value_estimate import (
+    CheckedTarget,
+    RejectedValueShapes,
+    Warned,
+    available,
+    checked_targets,
+    rejected_values,
+)
+from dlt_bunce.records.targets import Kind
 from dlt_bunce.store import history, rate_limits, runs
 from dlt_bunce.store.accounts import known_account
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.probes import Probed, latest_probe
 
+_NO_KEY = Warned(
+    "no_api_key",
+    "No API key is set, so Bunce was not asked for anything, and a load would fail.",
+    "Set DESTINATION__BUNCE__CREDENTIALS__API_KEY.",
+)
 Around = Callable[[bunce], contextlib.AbstractContextManager[None]]
 """What surrounds the dry run of a destination, such as a progress bar."""
 
@@ -34,7 +49,9 @@ class Check:
 
     `summary` has the counts of the load that follows, unless Bunce has customers that the ledger
     does not know. `mode` is `live`, `sandbox`, or `unknown`; `export` names the program that the
-    columns show to be that of the source, if it is known.
+    columns show to be that of the source, if it is known. `targets` are the attributes and segments
+    that columns feed, with what would become of their values; `available` has the names of those
+    that Bunce has, by kind.
     """
 
     mapping: Sequence[estimate.MappedColumn]
@@ -45,8 +62,11 @@ class Check:
     cost: estimate.Cost
     base_url: str | None
     mode: str
-    warnings: Sequence[estimate.Warned]
+    warnings: Sequence[Warned]
     pace: estimate.ThroughputEstimate
+    targets: Sequence[CheckedTarget] = ()
+    rejected_values: Sequence[RejectedValueShapes] = ()
+    available: Mapping[Kind, Sequence[str]] = dataclasses.field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the result as plain values, for JSON."""
@@ -72,6 +92,9 @@ def check(
     config, preview = _dry_run(bunce(**given | {"dry_run": True}), data, write_disposition, around)
     last, pace, probed = _expected(config, pipeline_name)
     region = config.default_region
+    warned = list(estimate.warnings(preview, default_region=region, last=last, probed=probed))
+    if not config.credentials.api_key:
+        warned.append(_NO_KEY)
     return Check(
         list(estimate.mapped(preview, show_values=show_values)),
         estimate.unmapped(preview),
@@ -81,8 +104,11 @@ def check(
         estimate.cost(preview, pace),
         config.base_url,
         config.mode,
-        list(estimate.warnings(preview, default_region=region, last=last, probed=probed)),
+        warned,
         pace,
+        checked_targets(preview),
+        rejected_values(preview, show_values=show_values),
+        available(preview),
     )
 
 
@@ -92,6 +118,7 @@ def _dry_run(
     with tempfile.TemporaryDirectory(prefix="dlt-bunce-") as folder:
         pipeline = dlt.pipeline("bunce_check", pipelines_dir=folder, destination=destination)
         config = client_of(pipeline).config
+        destination.run_context.reports_faults = True
         given: dict[str, Any] = {"write_disposition": write_disposition}
         try:
             with around(destination):
@@ -110,6 +137,7 @@ def _expected(
     """
     pace = estimate.ThroughputEstimate(
         config.batch_size,
+        VALUE_BATCH_SIZE,
         config.max_batch_size,
         config.concurrency,
         config.requests_per_minute,
@@ -118,7 +146,8 @@ def _expected(
     if not database.exists():
         return None, pace, None
     with database as db:
-        account = known_account(db, config.account, config.credentials.api_key, host=config.host)
+        key = config.credentials.api_key or None
+        account = known_account(db, config.account, key, host=config.host)
         share, pause_s = rate_limits.share_of(db, config.budget_scope)
         named = pipeline_name is not None
         found = runs.summaries(db, config.account, pipeline_name=pipeline_name) if named else []
@@ -131,6 +160,7 @@ def _expected(
     pace = dataclasses.replace(
         pace,
         batch_size=size,
+        value_batch_size=(account.value_batch_size if account else None) or VALUE_BATCH_SIZE,
         max_batch_size=largest,
         concurrency=(account.concurrency if account else None) or config.concurrency,
         share=share,

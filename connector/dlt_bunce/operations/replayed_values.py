@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from dlt_bunce.destination.client import BunceClient
-from dlt_bunce.destination.targets import ALL, Wanted, decoded, targets_in_bunce, unmapped
+from dlt_bunce.destination.targets import targets_in_bunce
+from dlt_bunce.destination.wanted_targets import ALL, Wanted, decoded_attributes, unmapped
 from dlt_bunce.records.targets import Targets
 
 
@@ -24,9 +25,7 @@ def targets_of(
     """
     config = client.config
     segments = config.segments or record.get("segments", {})
-    attributes = config.attributes or {}
-    if isinstance(attributes, str) and attributes != ALL:
-        attributes = decoded(attributes)
+    attributes = decoded_attributes(config.attributes)
     if attributes == ALL:
         attributes = record.get("attributes") or unmapped(columns, mapped, segments)
     wanted = Wanted(attributes or record.get("attributes", {}), segments)

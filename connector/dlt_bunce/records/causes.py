@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Generic, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,6 +19,7 @@ from dlt_bunce.records.spreadsheet_traces import PLACEHOLDERS
 from dlt_bunce.records.text import as_json, shapes
 from dlt_bunce.reject_codes import REJECT_CODES
 
+_Key = TypeVar("_Key")
 EXAMPLES = 3
 _MAX_SHAPES = 1_000
 _LONGEST = 40
@@ -110,53 +112,35 @@ class Rejects:
     examples: Mapping[str, str] = field(default_factory=dict)
 
 
-class RejectCounts:
-    """Counts what is rejected, by code and cause, with a few examples."""
+class ShapeCounts(Generic[_Key]):
+    """Counts values by key, with an example for each of the commonest shapes."""
 
     def __init__(self) -> None:
-        self._rows: Counter[tuple[str, str]] = Counter()
-        self._remedies: dict[tuple[str, str], str] = {}
-        self._shapes: dict[tuple[str, str], Counter[str]] = {}
-        self._values: dict[tuple[str, str], dict[str, str]] = {}
+        self.counts: Counter[_Key] = Counter()
+        self._shapes: dict[_Key, Counter[str]] = {}
+        self._values: dict[_Key, dict[str, str]] = {}
 
-    def add(self, rejected: pa.Table, table: pa.Table, mapping: FieldMapping) -> None:
-        """Count the rejected rows (REJECTED_SCHEMA) of a table."""
-        for code in pc.unique(rejected.column("code")).to_pylist():
-            rows = rejected.filter(pc.equal(rejected.column("code"), code)).column("row")
-            counts = pc.value_counts(_texts(table.take(rows), mapping, code))
-            texts = counts.field("values")
-            short = pc.utf8_slice_codeunits(texts, 0, _LONGEST)
-            for text, example, shape, count in zip(
-                texts.to_pylist(),
-                short.to_pylist(),
-                shapes(short).to_pylist(),
-                counts.field("counts").to_pylist(),
-                strict=True,
-            ):
-                cause, remedy = cause_of(code, text, mapping)
-                self._remedies[code, cause] = remedy
-                self._count((code, cause), example, shape, count)
+    def add(self, texts: pa.Array, key_of: Callable[[str | None], _Key]) -> None:
+        """Count texts, each under the key that it has."""
+        counts = pc.value_counts(texts)
+        values = counts.field("values")
+        short = pc.utf8_slice_codeunits(values, 0, _LONGEST)
+        for text, example, shape, count in zip(
+            values.to_pylist(),
+            short.to_pylist(),
+            shapes(short).to_pylist(),
+            counts.field("counts").to_pylist(),
+            strict=True,
+        ):
+            self._count(key_of(text), example, shape, count)
 
-    def found(self) -> list[Rejects]:
-        """Return what was counted, the commonest first."""
-        return [
-            Rejects(
-                code,
-                cause,
-                rows,
-                self._remedies[code, cause],
-                {
-                    shape: self._values[code, cause][shape]
-                    for shape, _ in self._shapes[code, cause].most_common(EXAMPLES)
-                },
-            )
-            for (code, cause), rows in self._rows.most_common()
-        ]
+    def examples(self, key: _Key) -> dict[str, str]:
+        """Return a value for each of the commonest shapes under a key."""
+        seen = self._shapes.get(key, Counter())
+        return {shape: self._values[key][shape] for shape, _ in seen.most_common(EXAMPLES)}
 
-    def _count(
-        self, key: tuple[str, str], example: str | None, shape: str | None, count: int
-    ) -> None:
-        self._rows[key] += count
+    def _count(self, key: _Key, example: str | None, shape: str | None, count: int) -> None:
+        self.counts[key] += count
         seen = self._shapes.setdefault(key, Counter())
         values = self._values.setdefault(key, {})
         if example is None or shape is None:
@@ -164,6 +148,34 @@ class RejectCounts:
         if shape in seen or len(seen) < _MAX_SHAPES:
             seen[shape] += count
             values.setdefault(shape, example)
+
+
+class RejectCounts:
+    """Counts what is rejected, by code and cause, with a few examples."""
+
+    def __init__(self) -> None:
+        self._found = ShapeCounts[tuple[str, str]]()
+        self._remedies: dict[tuple[str, str], str] = {}
+
+    def add(self, rejected: pa.Table, table: pa.Table, mapping: FieldMapping) -> None:
+        """Count the rejected rows (REJECTED_SCHEMA) of a table."""
+        for code in pc.unique(rejected.column("code")).to_pylist():
+            rows = rejected.filter(pc.equal(rejected.column("code"), code)).column("row")
+
+            def key_of(text: str | None, code: str = code) -> tuple[str, str]:
+                cause, remedy = cause_of(code, text, mapping)
+                self._remedies[code, cause] = remedy
+                return code, cause
+
+            self._found.add(_texts(table.take(rows), mapping, code), key_of)
+
+    def found(self) -> list[Rejects]:
+        """Return what was counted, the commonest first."""
+        found = self._found
+        return [
+            Rejects(code, cause, rows, self._remedies[code, cause], found.examples((code, cause)))
+            for (code, cause), rows in found.counts.most_common()
+        ]
 
 
 def cause_of(code: str, text: str | None, mapping: FieldMapping) -> tuple[str, str]:

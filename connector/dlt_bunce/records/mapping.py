@@ -44,7 +44,7 @@ class FieldMapping:
     column of their own) and for the version what decided: hint, config, name, export, alias,
     full_name (split from that column), or default. `version` is the column that orders versions of
     a customer, or None. `export` is the name of the export that the columns were recognized as, if
-    that decided a field.
+    that decided a field. `values_only`: rows hold values of customers whom others bring.
     """
 
     columns: Mapping[str, str]
@@ -52,6 +52,7 @@ class FieldMapping:
     version: str | None = None
     fallbacks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     export: str | None = None
+    values_only: bool = False
 
     def columns_of(self, name: str) -> tuple[str, ...]:
         """Return the columns of a field, of which the first that is filled in a row counts."""
@@ -106,7 +107,7 @@ def resolve_mapping(
     how: dict[str, str] = {}
     for origin, given in (("config", config), ("hint", hints)):
         for name, wanted in given.items():
-            chosen[name] = _existing(name, names_of(wanted), own, origin)
+            chosen[name] = existing_columns(name, names_of(wanted), own, origin)
             how[name] = origin
     export = recognized(own)
     for name in FIELDS:
@@ -147,9 +148,10 @@ def refuse_other_names(
             )
 
 
-def _existing(
+def existing_columns(
     name: str, wanted: tuple[str, ...], columns: Sequence[str], origin: str
 ) -> tuple[str, ...]:
+    """Return columns that are given for a field, as the table spells them. Raises MappingError."""
     if not wanted or (len(wanted) > 1 and name not in SEVERAL):
         raise MappingError(
             f"The {origin} maps {name} to {len(wanted)} columns, but it must be one.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +10,42 @@ from xxhash import xxh3_64_intdigest
 
 Kind = Literal["attributes", "segments"]
 KINDS: tuple[Kind, ...] = ("attributes", "segments")
+TargetState = Literal[
+    "exists", "to_create", "not_compared", "missing", "ambiguous", "automatic", "misfit"
+]
+
+
+@dataclass(frozen=True)
+class FoundTarget:
+    """What Bunce has under a target's name, before anything is sent.
+
+    `data_type` follows from the column where Bunce has no such attribute or was not asked; then
+    `id` is None, or that of an earlier load. `fault` is why a load stops, with its remedy.
+    """
+
+    kind: Kind
+    column: str
+    name: str
+    data_type: str
+    state: TargetState
+    id: str | None = None
+    fault: str | None = None
+    remedy: str | None = None
+
+
+@dataclass(frozen=True)
+class FoundTargets:
+    """What Bunce has for all columns of a table that feed an attribute or a segment.
+
+    `available` has the names that Bunce lists, by kind. `not_compared` is why Bunce was not asked
+    or did not answer, if so. `requests` counts those that a load sends to find its targets.
+    """
+
+    items: tuple[FoundTarget, ...]
+    available: Mapping[Kind, Sequence[str]]
+    timezone: str | None = None
+    not_compared: str | None = None
+    requests: int = 0
 
 
 @dataclass(frozen=True)

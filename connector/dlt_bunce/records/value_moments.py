@@ -17,7 +17,8 @@ _MOMENT = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d)?(?:\.\d+)?\s?(Z|z|[+-]\d\d(?::?\d\d)?)?)?"
 )
 _FORM_LENGTH = len("YYYY-MM-DDTHH:MM:SSZ")
-_NO_ZONE = "a timestamp without a time zone, and no timezone is set"
+NO_ZONE = "a timestamp without a time zone, and no timezone is set"
+"""The reason of a timestamp that could be sent if `timezone` were set."""
 
 
 def read_moments(array: pa.Array, timezone: str | None) -> Column:
@@ -33,12 +34,17 @@ def read_moments(array: pa.Array, timezone: str | None) -> Column:
         return _of_four_digits(_in_form(array.cast(pa.timestamp("s"))))
     if pa.types.is_timestamp(kind):
         if kind.tz is None and timezone is None:
-            return Column.refused(array.cast(_TEXT), pc.is_valid(array), _NO_ZONE)
+            return Column.refused(array.cast(_TEXT), pc.is_valid(array), NO_ZONE)
         aware = _in_zone(array, timezone) if kind.tz is None else array
         return _of_four_digits(_in_form(aware.cast(pa.timestamp(kind.unit))))
     if not is_text(kind):
         return wrong_type(array)
     return _moments_in_text(read_text(array), timezone)
+
+
+def refuse_unknown_timezone(timezone: str) -> None:
+    """Raise ConfigurationError for a time zone that does not exist."""
+    _in_zone(pa.array([0], pa.timestamp("s")), timezone)
 
 
 def moment_texts(array: pa.Array) -> Column:
@@ -85,7 +91,7 @@ def _moments_in_text(column: Column, timezone: str | None) -> Column:
         # a day is the same day everywhere
         zones.append("Z" if minute is None else zone and zone.upper())
         no_zone = match is not None and minute is not None and zone is None and timezone is None
-        reasons.append(_NO_ZONE if no_zone else None if match else "not an ISO 8601 timestamp")
+        reasons.append(NO_ZONE if no_zone else None if match else "not an ISO 8601 timestamp")
     moments = _parsed(bare)
     local = pa.array([zone is None for zone in zones])
     if timezone is not None and any_true(local):

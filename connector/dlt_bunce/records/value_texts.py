@@ -11,8 +11,8 @@ from typing import Any
 
 import pyarrow as pa
 
-TEXT, NUMERIC, TIMESTAMP = "text", "numeric", "timestamp"
-"""Types of attributes in Bunce."""
+TEXT, NUMBER, TIMESTAMP = "text", "decimal", "timestamp"
+"""Types of columns, as dlt names them."""
 NOT_TEXT = "\ufdd0"
 """Stands for bytes that are not text: a code point that no text has."""
 _NOTHING = frozenset({"NAType", "NaTType"})
@@ -45,9 +45,9 @@ def json_text(value: Any) -> str:
 
 
 def value_type(value: Any) -> str:
-    """Return the type of attribute for a value of a row in a dict."""
+    """Return the type that a column of such values, of rows in dicts, would have as a table."""
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
-        return NUMERIC
+        return NUMBER
     return TIMESTAMP if isinstance(value, date) else TEXT
 
 

@@ -23,6 +23,16 @@ BUSY_TIMEOUT_S = 60.0
 """Seconds to wait for another process that is writing before reporting the store as locked."""
 
 
+def _cast(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Cast a table; SQLite gives a column of nulls a type that need not be castable."""
+    columns = []
+    for field in schema:
+        column = table.column(field.name)
+        is_null = column.null_count == len(column)
+        columns.append(pa.nulls(len(column), field.type) if is_null else column.cast(field.type))
+    return pa.table(columns, schema=schema)
+
+
 def utc_now() -> str:
     """Return the current time as ISO-8601 text in UTC, to the microsecond."""
     return datetime.now(timezone.utc).isoformat(timespec="microseconds")
@@ -106,7 +116,7 @@ class Database:
         with self._translated():
             self._cursor.execute(self._engine.dialect(sql), tuple(parameters) or None)
             table = self._cursor.fetch_arrow_table()
-        return table if schema is None else table.cast(schema)
+        return table if schema is None else _cast(table, schema)
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
         """Run one query and return its rows as dicts."""

@@ -189,6 +189,7 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "expected": "rows to load by table, as JSON, where the files say how many",
                 "started_at": "time of the first job, or of a run that failed before it",
                 "ended_at": "when the run completed, failed, or was stopped",
+                "value_rows": "rows read that hold values alone",
                 "value_fates": "attribute values and segment members by kind and fate, as JSON; "
                 "null without any",
                 "rejected_values": "values rejected in this run by attribute or segment and code, "
@@ -214,10 +215,15 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
             {
                 "run_id": _RUN_ID,
                 "job": "load file",
-                "kind": "`attributes` or `segments`",
+                "kind": "`attributes`, `segments`, or `value_rows`: rows that hold values alone",
                 "chunk": "chunk of that file",
                 "read": "values read, blank ones included",
                 **_VALUE_FATES,
+                "sent_below": "values of rows with a smaller number in the chunk may have been "
+                "sent",
+                "reject_codes": "of `value_rows`: those rejected by code, as JSON",
+                "resent": "values that a later try of the file sent again, because it did not know "
+                "what had become of them",
             },
         ),
         "bunce_sendings": TableDescription(

@@ -165,7 +165,7 @@ def last_read(
     them. Returns None if there is no such run.
     """
     where = (
-        "account = $1 AND pipeline_name = $2 AND state = 'completed' AND read > 0 "
+        "account = $1 AND pipeline_name = $2 AND state = 'completed' AND read + value_rows > 0 "
         "AND run_id NOT LIKE $3"
     )
     if run_ids:
@@ -182,7 +182,7 @@ def last_read(
             f"ORDER BY {NEWEST} LIMIT 1), table_name)"
         )
     rows = db.rows(
-        f"SELECT read FROM bunce_runs WHERE {where} "  # noqa: S608
+        f"SELECT read + value_rows AS read FROM bunce_runs WHERE {where} "  # noqa: S608
         f"ORDER BY {NEWEST}, run_id DESC LIMIT 1",
         (account, pipeline_name, f"{REPLAY}%"),
     )

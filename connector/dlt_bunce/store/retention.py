@@ -22,7 +22,8 @@ _OLD_RUNS = """
 account = $1 AND (state = 'completed' OR run_id LIKE 'attempt-%') AND ended_at < $2
   AND EXISTS (SELECT 1 FROM bunce_runs AS n WHERE n.account = $1 AND n.state = 'completed'
     AND n.pipeline_name = bunce_runs.pipeline_name AND n.number > bunce_runs.number
-    AND COALESCE(n.table_name, '') = COALESCE(bunce_runs.table_name, '') AND n.read > 0)
+    AND COALESCE(n.table_name, '') = COALESCE(bunce_runs.table_name, '')
+    AND n.read + n.value_rows > 0)
   AND NOT EXISTS (SELECT 1 FROM bunce_dead_letters AS d
     WHERE d.account = $1 AND d.run_id = bunce_runs.run_id)
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -32,12 +33,16 @@ PROCESS_ENDED = Failure(
 
 
 def begin(
-    db: Database, load_file: LoadFile, mapping: Mapping[str, Any], by_name: Sequence[str] = ()
+    db: Database,
+    load_file: LoadFile,
+    mapping: Mapping[str, Any] | None,
+    by_name: Sequence[str] = (),
 ) -> LoadFile:
     """Write the run's row, or mark it as running again; return the load file with its run number.
 
     `mapping` (field to source column) is stored for replays of the run's dead letters and for
-    comparison with the next run; `by_name` lists the fields that were mapped by column name alone.
+    comparison with the next run, unless it is None, as for a table that brings no customers;
+    `by_name` lists the fields that were mapped by column name alone.
     """
     number, now = latest_number(db) + 1, utc_now()
     db.execute(
@@ -46,11 +51,13 @@ def begin(
         "VALUES ($1, $2, $3, $4, $5, 'running', $6, $7, $8, $9, $10, $7, $11) "
         # a run of several tables has the first by name, whichever of them began
         "ON CONFLICT (run_id, pipeline_name) DO UPDATE SET state = 'running', "
-        "mapping = excluded.mapping, by_name = excluded.by_name, ended_at = NULL, "
+        "mapping = COALESCE(excluded.mapping, bunce_runs.mapping), "
+        "by_name = COALESCE(excluded.by_name, bunce_runs.by_name), ended_at = NULL, "
         "number = excluded.number, process = excluded.process, seen_at = excluded.seen_at, "
-        "disposition = excluded.disposition, error_class = NULL, error = NULL, remedy = NULL, "
-        "table_name = CASE "
-        "WHEN bunce_runs.table_name < excluded.table_name THEN bunce_runs.table_name "
+        "disposition = CASE WHEN excluded.mapping IS NULL THEN bunce_runs.disposition "
+        "ELSE excluded.disposition END, error_class = NULL, error = NULL, remedy = NULL, "
+        "table_name = CASE WHEN excluded.mapping IS NULL OR bunce_runs.mapping IS NOT NULL "
+        "AND bunce_runs.table_name < excluded.table_name THEN bunce_runs.table_name "
         "ELSE excluded.table_name END",
         (
             load_file.run_id,
@@ -58,9 +65,9 @@ def begin(
             load_file.account,
             load_file.table_name,
             load_file.disposition,
-            json.dumps(dict(mapping)),
+            None if mapping is None else json.dumps(dict(mapping)),
             now,
-            json.dumps(sorted(by_name)),
+            None if mapping is None else json.dumps(sorted(by_name)),
             number,
             this_process(),
             load_file.source,
@@ -150,11 +157,16 @@ def finish(
         (run_id, pipeline_name, account, state, started_at or now, latest_number(db) + 1, source),
     )
     totals["linked"] = links.count(db, account, run_id=run_id)
-    names = ("read", *FATES, "linked")
-    sets = ", ".join(f"{name} = ${i + 12}" for i, name in enumerate(names))
     values = value_fates.totals(db, "WHERE run_id = $1", (run_id,))
     rejected = rejected_values.of_run(db, account, run_id) if values else {}
+    totals["value_rows"] = values.get(value_fates.ROWS, {}).get("read", 0)
+    names = ("read", *FATES, "linked", "value_rows")
+    sets = ", ".join(f"{name} = ${i + 12}" for i, name in enumerate(names))
+    reject_codes = Counter({row["code"]: row["n"] for row in codes})
+    reject_codes.update(value_fates.reject_codes(db, run_id))
     warnings = warnings_of(db, run_id, totals)
+    if resent := value_fates.resent(db, run_id):
+        warnings["values_resent"] = resent
     db.execute(
         f"UPDATE bunce_runs SET state = $1, ended_at = $2, reject_codes = $3, warnings = $4, "  # noqa: S608
         f"error_class = $7, error = $8, remedy = $9, value_fates = $10, "
@@ -163,7 +175,7 @@ def finish(
         (
             state,
             ended_at or now,
-            json.dumps({row["code"]: row["n"] for row in codes}),
+            json.dumps(dict(reject_codes)),
             json.dumps(warnings),
             run_id,
             pipeline_name,

@@ -8,15 +8,17 @@ from dlt_bunce.store.database import Database
 from dlt_bunce.store.dead_letters import letter_id
 
 
-def _schema(texts: str, numbers: str) -> pa.Schema:
+def _schema(texts: str, numbers: str, binaries: str = "") -> pa.Schema:
     names = [(name, pa.string()) for name in texts.split()]
-    return pa.schema(names + [(name, pa.int64()) for name in numbers.split()])
+    names += [(name, pa.int64()) for name in numbers.split()]
+    return pa.schema(names + [(name, pa.binary()) for name in binaries.split()])
 
 
 _CUSTOMERS = _schema(
     "account customer_id fingerprint confirmation email_digest delivered_at fate job "
     "rejected_fingerprint claim_fingerprint claim_batch claim_owner",
     "version chunk claim_row lease_until run_number",
+    "packed_values values_digest",
 )
 # all columns but the row itself and the message, which may quote it
 _LETTERS = _schema(
@@ -26,13 +28,29 @@ _LETTERS = _schema(
 )
 _LEASES = _schema("claim_batch", "lease_until")
 _SENDINGS = _schema("claim_batch", "below_row inherited")
+_TARGETS = _schema("account kind id name data_type", "slot")
 _PAGE = 200_000
+_OF_RUN = "account = $1 AND SUBSTR(job, 1, LENGTH($2) + 1) = $2 || '.'"
+_CREATED = f"{_OF_RUN} AND fate = 'created' AND delivered_at IS NOT NULL"
+# rows that share an email are settled one after the other, in the order in which they are read
+_TAKEN_IN_RUN = f"""
+SELECT customer_id FROM (
+  SELECT customer_id, ROW_NUMBER() OVER (
+    PARTITION BY email_digest ORDER BY delivered_at, customer_id) AS number
+  FROM bunce_customers WHERE {_CREATED} AND email_digest IS NOT NULL) AS c
+WHERE number > 1
+"""  # noqa: S608, constants only
 
 
 def claims(known: Database, scratch: Database) -> None:
     """Copy the leases of live loads, and how far their batches have been sent."""
     _copy(scratch, "bunce_leases", known.query("SELECT * FROM bunce_leases", schema=_LEASES))
     _copy(scratch, "bunce_sendings", known.query("SELECT * FROM bunce_sendings", schema=_SENDINGS))
+
+
+def targets(known: Database, scratch: Database) -> None:
+    """Copy the slots of attributes and segments."""
+    _copy(scratch, "bunce_targets", known.query("SELECT * FROM bunce_targets", schema=_TARGETS))
 
 
 def customers(
@@ -101,38 +119,52 @@ def emails_that_stay(
     return [customer_id in changed for customer_id in ids.to_pylist()]
 
 
-def emails_taken(known: Database | None, scratch: Database, account: str, run_id: str) -> int:
-    """Count the customers created by a run whose email belongs to another customer.
-
-    The other customer comes earlier in the run or is in the ledger.
+def withdraw_taken(known: Database | None, scratch: Database, account: str, run_id: str) -> None:
+    """Take back the customers created by a run whose email belongs to another customer: one that
+    comes earlier in the run, or is in the ledger. Call it again once more files are loaded.
     """
-    where = "account = $1 AND fate = 'created' AND SUBSTR(job, 1, LENGTH($2) + 1) = $2 || '.'"
-    counts = scratch.rows(
-        "SELECT COUNT(*) AS created, COUNT(DISTINCT email_digest) AS emails "  # noqa: S608
-        f"FROM bunce_customers WHERE {where}",
-        (account, run_id),
-    )[0]
-    owned: set[str] = set()
+    found = scratch.query(_TAKEN_IN_RUN, (account, run_id), schema=_schema("customer_id", ""))
+    _withdraw(scratch, account, found)
     after = ""
     while known is not None:
         page = scratch.query(
-            "SELECT customer_id, email_digest FROM bunce_customers "  # noqa: S608
-            f"WHERE {where} AND customer_id > $3 ORDER BY customer_id LIMIT {_PAGE}",
+            f"SELECT customer_id, email_digest FROM bunce_customers WHERE {_CREATED} "  # noqa: S608
+            f"AND customer_id > $3 ORDER BY customer_id LIMIT {_PAGE}",
             (account, run_id, after),
-            schema=pa.schema([("customer_id", pa.string()), ("email_digest", pa.string())]),
+            schema=_schema("customer_id email_digest", ""),
         )
         if not page.num_rows:
             break
         known.ingest("bunce_emails", page)
-        rows = known.rows(
-            "SELECT DISTINCT e.email_digest AS email FROM bunce_customers AS c "
+        found = known.query(
+            "SELECT DISTINCT e.customer_id AS customer_id FROM bunce_customers AS c "
             "JOIN bunce_emails AS e ON c.email_digest = e.email_digest "
             "WHERE c.account = $1 AND c.customer_id <> e.customer_id",
             (account,),
+            schema=_schema("customer_id", ""),
         )
-        owned.update(row["email"] for row in rows)
+        _withdraw(scratch, account, found)
         after = page.column("customer_id")[-1].as_py()
-    return int(counts["created"]) - (int(counts["emails"]) - len(owned))
+
+
+def count_withdrawn(scratch: Database, account: str, run_id: str) -> int:
+    """Count the customers of a run that were taken back."""
+    where = f"{_OF_RUN} AND fate = 'created' AND delivered_at IS NULL"
+    rows = scratch.rows(
+        f"SELECT COUNT(*) AS n FROM bunce_customers WHERE {where}",  # noqa: S608
+        (account, run_id),
+    )
+    return int(rows[0]["n"])
+
+
+def _withdraw(scratch: Database, account: str, customers: pa.Table) -> None:
+    if customers.num_rows:
+        scratch.ingest("bunce_withdrawn", customers)
+        scratch.execute(
+            "UPDATE bunce_customers SET delivered_at = NULL WHERE account = $1 "
+            "AND customer_id IN (SELECT customer_id FROM bunce_withdrawn)",
+            (account,),
+        )
 
 
 def _copy(scratch: Database, table: str, rows: pa.Table) -> None:

@@ -34,3 +34,13 @@ def slots_of(db: Database, account: str, targets: Iterable[Known]) -> dict[tuple
                 (account, target.kind, target.id, slots[key], target.name, target.data_type),
             )
     return slots
+
+
+def earlier_targets(db: Database, account: str) -> dict[tuple[str, str], tuple[str, str]]:
+    """Return the id and the type of targets by kind and name, as the last load found them."""
+    rows = db.rows(
+        "SELECT kind, name, id, data_type FROM bunce_targets WHERE account = $1 ORDER BY slot",
+        (account,),
+    )
+    # of two with one name, the later one was made when the other was gone
+    return {(row["kind"], row["name"]): (row["id"], row["data_type"]) for row in rows}

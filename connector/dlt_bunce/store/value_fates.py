@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,10 @@ from dlt_bunce.store.migrations import VALUE_FATE_COLUMNS
 
 if TYPE_CHECKING:
     from dlt_bunce.store.load_file import LoadFile
+
+
+ROWS = "value_rows"
+"""The kind under which rows are counted that bring values and no customers."""
 
 
 def put_chunk(
@@ -40,6 +46,32 @@ def put_chunk(
     )
 
 
+def put_codes(db: Database, load_file: LoadFile, chunk: int, codes: Mapping[str, int]) -> None:
+    """Write why rows of a chunk that bring values alone are rejected: rows by code."""
+    db.execute(
+        "UPDATE bunce_run_values SET reject_codes = $1 "
+        "WHERE run_id = $2 AND job = $3 AND kind = $4 AND chunk = $5",
+        (
+            json.dumps(dict(codes)) if codes else None,
+            load_file.run_id,
+            load_file.job_id,
+            ROWS,
+            chunk,
+        ),
+    )
+
+
+def reject_codes(db: Database, run_id: str) -> dict[str, int]:
+    """Return how many rows of a run that bring values alone are rejected, by code."""
+    found: Counter[str] = Counter()
+    for row in db.rows(
+        "SELECT reject_codes FROM bunce_run_values WHERE run_id = $1 AND reject_codes IS NOT NULL",
+        (run_id,),
+    ):
+        found.update(json.loads(row["reject_codes"]))
+    return dict(found)
+
+
 def begin_chunk(db: Database, load_file: LoadFile, kind: str, chunk: int, read: int) -> None:
     """Count the values of a chunk as read, all of them deferred until they are compared."""
     db.execute(
@@ -57,6 +89,64 @@ def add_fates(db: Database, load_file: LoadFile, fates: Mapping[tuple[str, int, 
             "WHERE run_id = $2 AND job = $3 AND kind = $4 AND chunk = $5",
             (count, load_file.run_id, load_file.job_id, kind, chunk),
         )
+
+
+def withdraw(db: Database, load_file: LoadFile, rejected: Mapping[str, int]) -> None:
+    """Count values that the run counts as `rejected`, by kind, as deferred again.
+
+    Of which chunks they are does not matter: only sums are shown, and the next try of the file
+    counts each chunk anew.
+    """
+    for kind, count in rejected.items():
+        left = count
+        for row in db.rows(
+            "SELECT job, chunk, rejected FROM bunce_run_values "
+            "WHERE run_id = $1 AND kind = $2 AND rejected > 0 ORDER BY job, chunk DESC",
+            (load_file.run_id, kind),
+        ):
+            taken = min(left, row["rejected"])
+            left -= taken
+            db.execute(
+                "UPDATE bunce_run_values SET rejected = rejected - $1 "
+                "WHERE run_id = $2 AND kind = $3 AND job = $4 AND chunk = $5",
+                (taken, load_file.run_id, kind, row["job"], row["chunk"]),
+            )
+
+
+def marks(db: Database, load_file: LoadFile) -> dict[tuple[str, int], int]:
+    """Return how far earlier tries may have sent the values of a file: the number of the first
+    row that they have not sent, by kind and chunk.
+    """
+    rows = db.rows(
+        "SELECT kind, chunk, sent_below FROM bunce_run_values "
+        "WHERE run_id = $1 AND job = $2 AND sent_below > 0",
+        (load_file.run_id, load_file.job_id),
+    )
+    return {(row["kind"], row["chunk"]): row["sent_below"] for row in rows}
+
+
+def mark_in_flight(
+    db: Database, load_file: LoadFile, kind: str, chunk: int, below: int, resent: int
+) -> None:
+    """Note that values of a chunk's rows numbered below this may be sent from now on, of which so
+    many are sent again: an earlier try may have sent them without a record of the outcome.
+    """
+    db.execute(
+        "UPDATE bunce_run_values SET resent = resent + $1, "
+        "sent_below = CASE WHEN sent_below > $2 THEN sent_below ELSE $2 END "
+        "WHERE run_id = $3 AND job = $4 AND kind = $5 AND chunk = $6",
+        (resent, below, load_file.run_id, load_file.job_id, kind, chunk),
+    )
+
+
+def resent(db: Database, run_id: str) -> int:
+    """Return how many values of a run were sent again because their outcome was not recorded."""
+    found = db.rows(
+        "SELECT CAST(COALESCE(SUM(resent), 0) AS BIGINT) AS n FROM bunce_run_values "
+        "WHERE run_id = $1",
+        (run_id,),
+    )
+    return int(found[0]["n"])
 
 
 def job_counts(db: Database, load_file: LoadFile) -> dict[str, dict[str, int]]:

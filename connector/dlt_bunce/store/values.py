@@ -7,6 +7,7 @@ sent again.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pyarrow as pa
 
@@ -71,7 +72,7 @@ JOIN bunce_customers AS k ON k.account = $1 AND k.customer_id = p.customer_id
 WHERE true ORDER BY p.customer_id
 ON CONFLICT (account, customer_id) DO UPDATE SET
   packed_values = COALESCE(excluded.packed_values, c.packed_values),
-  values_digest = excluded.values_digest
+  values_digest = CASE WHEN $2 = 1 THEN c.values_digest ELSE excluded.values_digest END
 """
 
 # A customer who was erased meanwhile stays erased.
@@ -134,11 +135,13 @@ def packed_of(db: Database, account: str, customer_ids: Sequence[str]) -> dict[s
     return dict(zip(ids, packed.to_pylist(), strict=True))
 
 
-def repack(db: Database, account: str, packed: pa.Table) -> None:
-    """Write packed digests (PACKED); null leaves the digests as they are."""
+def repack(db: Database, account: str, packed: pa.Table, *, keep_digest: bool = False) -> None:
+    """Write packed digests (PACKED); null leaves them as they are. With `keep_digest` the digest
+    of all values stays: it is that of another table.
+    """
     if packed.num_rows:
         db.ingest("bunce_packed", packed)
-        db.execute(_REPACK, (account,))
+        db.execute(_REPACK, (account, int(keep_digest)))
 
 
 def record_rejected(db: Database, load_file: LoadFile, rejected: pa.Table) -> None:
@@ -147,6 +150,22 @@ def record_rejected(db: Database, load_file: LoadFile, rejected: pa.Table) -> No
         db.ingest("bunce_rejections", rejected)
         run = (load_file.run_id, load_file.pipeline_name)
         db.execute(_REJECT, (load_file.account, utc_now(), *run))
+
+
+def refused_in(db: Database, load_file: LoadFile, words: str) -> list[dict[str, Any]]:
+    """Return the values that the run saw refused in these words: customer_id, slot, and kind."""
+    return db.rows(
+        "SELECT r.customer_id AS customer_id, r.slot AS slot, t.kind AS kind "
+        "FROM bunce_rejected_values AS r JOIN bunce_targets AS t "
+        "ON t.account = r.account AND t.slot = r.slot "
+        "WHERE r.account = $1 AND r.run_id = $2 AND r.code = 'refused' AND r.message = $3",
+        # where no words of Bunce are kept, those refused for themselves are sent again as well
+        (
+            load_file.account,
+            load_file.run_id,
+            meaning("refused") if load_file.letter_rows == "keys" else words,
+        ),
+    )
 
 
 def meaning(code: str) -> str:
@@ -158,6 +177,18 @@ def forget_rejected(db: Database, account: str, good: pa.Table) -> None:
     """Forget the rejections of values that are `good` (ANSWERED), or blank, by now."""
     db.ingest("bunce_answered", good)
     db.execute(_ANSWERED, (account,))
+
+
+def codes_of(db: Database, account: str, rejected: pa.Table) -> dict[tuple[int, str], int]:
+    """Count rejected values (ANSWERED) by slot and the code that they were rejected with."""
+    db.ingest("bunce_asked_values", rejected)
+    rows = db.rows(
+        "SELECT r.slot AS slot, r.code AS code, COUNT(*) AS n FROM bunce_asked_values AS a "
+        "JOIN bunce_rejected_values AS r ON r.account = $1 AND r.customer_id = a.customer_id "
+        "AND r.slot = a.slot GROUP BY r.slot, r.code",
+        (account,),
+    )
+    return {(int(row["slot"]), row["code"]): int(row["n"]) for row in rows}
 
 
 def any_rejected(db: Database, account: str) -> bool:

@@ -1,0 +1,28 @@
+"""Targets with their places in the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dlt_bunce.records.targets import FoundTarget, Target, Targets
+from dlt_bunce.store.database import Database
+from dlt_bunce.store.targets import Known, slots_of
+
+_NEW = "new "
+
+
+def with_slots(
+    db: Database, account: str, found: Iterable[FoundTarget], timezone: str | None
+) -> Targets:
+    """Return targets with their slots; a new one gets the next free slot.
+
+    A target that Bunce does not have, as a dry run may meet one, gets an id of its own.
+    """
+    ids = [(item, item.id or f"{_NEW}{item.column}") for item in found]
+    known = [Known(item.kind, key, item.name, item.data_type) for item, key in ids]
+    slots = slots_of(db, account, known)
+    items = (
+        Target(item.kind, item.column, item.name, key, item.data_type, slots[item.kind, key])
+        for item, key in ids
+    )
+    return Targets(tuple(sorted(items, key=lambda target: target.slot)), timezone)

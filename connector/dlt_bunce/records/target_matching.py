@@ -1,0 +1,159 @@
+"""Columns that feed attributes and segments, compared with those that Bunce has."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from dlt_bunce.errors import MappingError
+from dlt_bunce.records.instructions import closest
+from dlt_bunce.records.targets import KINDS, FoundTarget, FoundTargets, Kind
+
+Wanted = Mapping[Kind, Mapping[str, str]]
+"""Column to name in Bunce, by kind."""
+Listing = Mapping[Kind, Sequence[Mapping[str, Any]]]
+"""What Bunce lists, by kind: each with `id` and `name`, and its `data_type` or `type`."""
+
+_TYPES = {"bigint": "numeric", "double": "numeric", "decimal": "numeric"}
+_TYPES |= {"timestamp": "timestamp", "date": "timestamp"}
+_NO_MOMENTS = frozenset({"bigint", "double", "decimal", "bool", "time"})
+_MISFITS: Mapping[str, Collection[str]] = {
+    "numeric": frozenset({"timestamp", "date", "time", "bool"}),
+    "timestamp": _NO_MOMENTS,
+    "date": _NO_MOMENTS,
+    "boolean": frozenset({"timestamp", "date", "time"}),
+}
+"""Types of columns, by the attribute's type, of which no value can ever fit."""
+_MANUAL = "manual"
+_MAX_NAMES = 50
+"""Names that a message lists."""
+
+
+def match_targets(
+    wanted: Wanted, listing: Listing, types: Mapping[str, str], *, create: bool
+) -> list[FoundTarget]:
+    """Return what Bunce has for each column.
+
+    `types` are dlt's types of whole columns; with `create`, missing attributes are to be created.
+    """
+    found = []
+    for kind, column, name in _each(wanted):
+        target = partial(FoundTarget, kind, column, name)
+        same = [item for item in listing[kind] if item["name"] == name]
+        made = made_type(kind, types.get(column))
+        if not same and create and kind == "attributes":
+            found.append(target(made, "to_create"))
+        elif not same:
+            fault = f"Bunce has no {_noun(kind)} {name!r}."
+            likely = _likely(kind, column, name, names_of(listing[kind]))
+            remedy = " ".join([*likely, _otherwise(kind, f" as {made}")])
+            found.append(target(made, "missing", None, fault, remedy))
+        else:
+            found.append(_judged(target, kind, same, types.get(column), name))
+    return found
+
+
+def remembered_targets(
+    wanted: Wanted, earlier: Mapping[tuple[str, str], tuple[str, str]], types: Mapping[str, str]
+) -> list[FoundTarget]:
+    """Return the targets without asking Bunce: as `earlier` loads found them, which are id and type
+    by kind and name, or with the type that follows from the column.
+    """
+    found = []
+    for kind, column, name in _each(wanted):
+        key, data_type = earlier.get((kind, name)) or (None, made_type(kind, types.get(column)))
+        found.append(FoundTarget(kind, column, name, data_type, "not_compared", key))
+    return found
+
+
+def made_type(kind: Kind, column_type: str | None) -> str:
+    """Return the type of the attribute that a column of a dlt type would make."""
+    return "boolean" if kind == "segments" else _TYPES.get(column_type or "", "text")
+
+
+def fault_of(found: FoundTargets) -> MappingError | None:
+    """Return what stops a load: one error about all targets at fault."""
+    faulty = [item for item in found.items if item.fault is not None]
+    if not faulty:
+        return None
+    texts, remedies = [], []
+    for kind in KINDS:
+        missing = [item for item in faulty if (item.kind, item.state) == (kind, "missing")]
+        if missing:
+            there = found.available[kind]
+            named = ", ".join(repr(item.name) for item in missing)
+            shown = listed_names(there) or "none"
+            texts.append(f"Bunce has no {_noun(kind)} {named}. It has: {shown}.")
+            for item in missing:
+                remedies += _likely(kind, item.column, item.name, there)
+            remedies.append(_otherwise(kind))
+    others = [item for item in faulty if item.state != "missing"]
+    texts += [item.fault or "" for item in others]
+    remedies += dict.fromkeys(item.remedy or "" for item in others)
+    return MappingError(" ".join([*texts, "Nothing was sent."]), remedy=" ".join(remedies))
+
+
+def names_of(items: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the names of what Bunce lists, in order."""
+    return sorted({str(item["name"]) for item in items})
+
+
+def listed_names(names: Sequence[str]) -> str:
+    """Return names for a message."""
+    more = len(names) - _MAX_NAMES
+    return ", ".join(names[:_MAX_NAMES]) + (f", and {more:,} more" if more > 0 else "")
+
+
+def _each(wanted: Wanted) -> list[tuple[Kind, str, str]]:
+    return [(k, column, name) for k in KINDS for column, name in wanted.get(k, {}).items()]
+
+
+def _judged(
+    target: partial[FoundTarget],
+    kind: Kind,
+    same: Sequence[Mapping[str, Any]],
+    column_type: str | None,
+    name: str,
+) -> FoundTarget:
+    item, noun = same[0], _noun(kind)
+    data_type = "boolean" if kind == "segments" else str(item.get("data_type") or "text")
+    if len(same) > 1:
+        fault = f"Bunce has {len(same)} {noun}s called {name!r}, so it is unclear which is meant."
+        remedy = "Rename or delete all but one in Bunce's dashboard."
+        return target(data_type, "ambiguous", None, fault, remedy)
+    if kind == "segments" and str(item.get("type") or _MANUAL) != _MANUAL:
+        fault = f"The segment {name!r} is automatic: Bunce decides who is a member."
+        remedy = "Use a manual segment, or remove it from the segments."
+        return target(data_type, "automatic", None, fault, remedy)
+    if column_type in _MISFITS.get(data_type, ()):
+        column = target.args[1]
+        fault = (
+            f"Column {column!r} is of type {column_type}, but {name!r} takes {data_type} values."
+        )
+        remedy = "Use another column, or convert it at the source."
+        return target(data_type, "misfit", None, fault, remedy)
+    return target(data_type, "exists", str(item["id"]))
+
+
+def _likely(kind: Kind, column: str, name: str, names: Sequence[str]) -> list[str]:
+    """Return what is likely to be meant, as one sentence or none."""
+    close = closest(name, names)
+    if close is None:
+        return []
+    option = f"--{_noun(kind)} {shlex.quote(f'{column}={close}')}"
+    setting = f"{json.dumps(column, ensure_ascii=False)} = {json.dumps(close, ensure_ascii=False)}"
+    return [f"Did you mean {close!r}? Use {option}, or {setting} under [destination.bunce.{kind}]."]
+
+
+def _otherwise(kind: Kind, made: str = "") -> str:
+    create = ""
+    if kind == "attributes":
+        create = f"set create_attributes = true to have it created{made}, or "
+    return f"Write the name as Bunce has it, {create}create it in Bunce's dashboard."
+
+
+def _noun(kind: Kind) -> str:
+    return "attribute" if kind == "attributes" else "segment"
