@@ -150,8 +150,7 @@ def command(
 
             own_name = part.pipeline_name(name) if part else name
             held.enter_context(_folder_lock(destination, own_name, folder))
-            if not as_json:
-                held.enter_context(mapping_shown(destination, origin.other_columns))
+            held.enter_context(mapping_shown(destination, origin.other_columns, quiet=as_json))
             pipeline = pipeline_of(own_name)
             siblings = _siblings(
                 pipeline, origin.family(*store), pipeline.pipeline_name[len(name) :]

@@ -17,9 +17,11 @@ _CHOSEN = frozenset({"hint", "config"})
 
 
 @contextlib.contextmanager
-def mapping_shown(destination: bunce, others: Collection[str] | None) -> Iterator[None]:
+def mapping_shown(
+    destination: bunce, others: Collection[str] | None, *, quiet: bool
+) -> Iterator[None]:
     """Print on stderr, once, which columns are mapped because of their names, and which columns
-    have such a name but are not used.
+    have such a name but are not used; nothing if `quiet`.
 
     `others` are columns with another use, or None for all that are not mapped.
     """
@@ -27,7 +29,7 @@ def mapping_shown(destination: bunce, others: Collection[str] | None) -> Iterato
 
     def show(mapping: FieldMapping, columns: Sequence[str]) -> None:
         for line in _lines(mapping, columns, columns if others is None else others):
-            if line not in shown:
+            if line not in shown and not quiet:
                 shown.add(line)
                 echo(line, err=True)
 
