@@ -110,6 +110,11 @@ WARNINGS: Mapping[str, RunWarning] = _warnings(
         "correct these dates at the source, then run dlt-bunce account forget-versions",
     ),
     RunWarning(
+        "value_rows_without_id",
+        "rows that hold values alone have no usable customer id, so nobody can be given them",
+        "check the column of customer_id; name another with --map customer_id=COLUMN",
+    ),
+    RunWarning(
         "values_resent",
         "attribute values or segment members were sent again, because an earlier try of the same "
         "load file ended before it recorded whether Bunce took them",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import dlt
@@ -10,17 +10,16 @@ import pyarrow as pa
 import pytest
 
 from dlt_bunce import bunce_adapter, flush_and_run, run_summary
-from dlt_bunce.destination import job_order
-from dlt_bunce.emulator import Behavior, Emulator, Fault
-from dlt_bunce.errors import MappingError, RejectThresholdError
+from dlt_bunce.emulator import Behavior, Emulator
+from dlt_bunce.errors import MappingError
 from dlt_bunce.store.database import Database
+from dlt_bunce.store.history import history
 
-from .attribute_runs import calls, fates, prepare, rejected_values
+from .attribute_runs import prepare
 from .conftest import MakePipeline, customer, letters, refused
+from .values_tables import FACTS, Rows, customers, fact, facts, run, some
 
-Rows = list[dict[str, Any]]
 Form = Callable[[Rows], Any]
-FACTS = {"attributes": {"plan": "Plan", "balance": "Balance"}, "segments": {"vip": "VIP"}}
 
 
 def _dicts(rows: Rows) -> Any:
@@ -41,39 +40,6 @@ def form(request: pytest.FixtureRequest) -> Form:
 @pytest.fixture(autouse=True)
 def _workspace(emulator: Emulator) -> None:
     prepare(emulator)
-
-
-def fact(number: int, **changes: Any) -> dict[str, Any]:
-    """A row with three values, and changes."""
-    return {
-        "user": f"c{number}",
-        "plan": "gold",
-        "balance": number / 10,
-        "vip": number % 2 == 0,
-    } | changes
-
-
-def facts(data: Any, **options: Any) -> Any:
-    """Rows of values as a resource of their own, in a table that comes before customers by name."""
-    adapted = bunce_adapter(data, customer_id="user", values_only=True, **(FACTS | options))
-    adapted.apply_hints(table_name="account_facts")
-    return adapted.with_name("account_facts")
-
-
-def customers(data: Any) -> Any:
-    """Rows of customers as a resource."""
-    return bunce_adapter(data).with_name("customers")
-
-
-def run(pipeline: dlt.Pipeline, *resources: Any) -> Any:
-    """Runs resources in one load and says what became of them."""
-    pipeline.run(list(resources))
-    return run_summary(pipeline)
-
-
-def some(counts: Mapping[str, int]) -> dict[str, int]:
-    """The counts that are not zero."""
-    return {name: n for name, n in counts.items() if n}
 
 
 def test_values_of_new_customers_arrive_in_the_run_that_creates_them(
@@ -146,7 +112,11 @@ def test_rows_without_a_customer_wait_or_are_rejected_and_create_nobody(
         "superseded": 2,
         "rejected": 4,
     }
-    assert (done.read, dict(done.reject_codes)) == (0, {"missing_customer_id": 2})
+    assert (done.read, dict(done.reject_codes)) == (0, {})
+    assert dict(done.warnings) == {"value_rows_without_id": 2}
+    with Database("sqlite:///bunce.sqlite") as db:
+        newest = history(db, "default", limit=1)[0]
+    assert newest.value_rows == later.value_rows
     assert letters() == [("c2", "invalid_email", "resolved")]
     assert some(later.value_rows) == {
         "read": 6,
@@ -232,89 +202,3 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_sent(
         "e", bunce_adapter(rows, customer_id="user", **FACTS).with_name("facts")
     )
     assert {record.call for record in emulator.requests} <= {"lookup", "listing"}
-
-
-@pytest.mark.parametrize("call", ["values", "create"])
-def test_an_outage_fails_the_run_and_the_next_delivers_the_rest(
-    make: MakePipeline, emulator: Emulator, call: Any
-) -> None:
-    down = Fault("error_before", on_request=2, until_request=10_000, call=call)
-    emulator.behavior = Behavior(rate_limit=0, faults=(down,))
-    quiet: dict[str, Any] = {"concurrency": 1, "max_concurrency": 1, "batch_size": 20}
-    people, rows = [customer(n) for n in range(60)], [fact(n) for n in range(60)]
-
-    error = refused(make(**quiet), [customers(people), facts(rows)])
-    emulator.behavior = Behavior(rate_limit=0)
-    done = flush_and_run(make(**quiet), facts(rows))
-
-    assert "could not be delivered" in str(error)
-    assert done.flushed is not None
-    assert (done.flushed.created, some(done.flushed.value_rows)) == (
-        60,
-        {"read": 60, "written": 60},
-    )
-    assert some(done.flushed.attributes) == {"read": 120, "written": 120}
-    assert some(done.value_rows) == {"read": 60, "unchanged": 60}
-    assert rejected_values() == []
-    assert all(len(emulator.attributes.values_of(f"c{n}")) == 2 for n in range(60))
-
-
-def test_rows_of_values_count_for_thresholds(make: MakePipeline, emulator: Emulator) -> None:
-    rows = [fact(n, user=None if n < 3 else f"c{n}") for n in range(10)]
-
-    with pytest.raises(RejectThresholdError, match="3 of 10 rows are rejected"):
-        flush_and_run(make(max_reject_share=0.2, min_rows=10), facts(rows))
-    with pytest.raises(Exception, match="1 rows were read, compared with 10"):
-        flush_and_run(make(min_rows_share_of_last=0.5), facts(rows[9:]))
-
-
-def test_ids_are_the_same_whichever_type_a_table_has_them_in(
-    make: MakePipeline, emulator: Emulator
-) -> None:
-    pipeline = make()
-    people = [customer(n, customer_id=n) for n in range(3)]
-    rows = [fact(n, user=float(n)) for n in range(3)]
-
-    done = run(pipeline, customers(people), facts(pa.Table.from_pylist(rows)))
-    again = run(pipeline, facts([fact(n, user=n) for n in range(3)]))
-
-    assert some(done.value_rows) == {"read": 3, "written": 3}
-    assert some(again.value_rows) == {"read": 3, "unchanged": 3}
-    assert emulator.attributes.values_of("2") == {"Plan": "gold", "Balance": "0.2"}
-
-
-def test_values_of_many_chunks_and_files_are_delivered_once(
-    make: MakePipeline, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("NORMALIZE__DATA_WRITER__FILE_MAX_ITEMS", "7000")
-    monkeypatch.setenv("DATA_WRITER__FILE_MAX_ITEMS", "7000")
-    number = 24_000
-    people = [customer(n) for n in range(100)]
-    rows = [fact(n % number, plan=f"plan {n % 3}") for n in range(number + 500)]
-    pipeline = make()
-
-    run(pipeline, customers(pa.Table.from_pylist(people)))
-    done = run(pipeline, facts(pa.Table.from_pylist(rows), segments={}))
-
-    assert done.value_rows["read"] == number + 500
-    assert done.value_rows["superseded"] == 500
-    assert done.value_rows["written"] == 100
-    assert done.value_rows["waiting"] == number - 100
-    assert fates(done)["written"] == 200
-    assert sum(calls(emulator, "values")) == 200
-
-
-def test_values_do_not_wait_for_customers_whom_no_worker_is_left_to_load(
-    make: MakePipeline, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(job_order, "_MAX_IDLE_S", 0.3)
-    monkeypatch.setenv("LOAD__WORKERS", "1")
-    people, rows = [customer(n) for n in range(5)], [fact(n) for n in range(5)]
-
-    done = run(make(), facts(rows), customers(people))
-    later = run(make(), facts(rows))
-
-    assert done.created == 5
-    assert done.value_rows["written"] + done.value_rows["waiting"] == 5
-    assert later.value_rows["waiting"] == 0
-    assert all(len(emulator.attributes.values_of(f"c{n}")) == 2 for n in range(5))

@@ -123,7 +123,11 @@ def print_value_fates(runs: Sequence[RunSummary | Run], title: str) -> None:
     rows = [
         {"run_id": run.run_id, "values of": kind, **counts}
         for run in runs
-        for kind, counts in (("attributes", run.attributes), ("segments", run.segments))
+        for kind, counts in (
+            ("attributes", run.attributes),
+            ("segments", run.segments),
+            ("rows", run.value_rows),
+        )
         if counts
     ]
     fates = [fate for fate in VALUE_FATE_MEANINGS if any(row[fate] for row in rows)]

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from dlt.common.configuration.container import Container
@@ -15,7 +14,7 @@ from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.common.destination.client import JobClientBase, LoadJob
 from dlt.common.destination.typing import PreparedTableSchema
 from dlt.common.json import json
-from dlt.common.pipeline import PipelineContext
+from dlt.common.pipeline import PipelineContext, SupportsPipeline
 from dlt.common.runtime.collector import NULL_COLLECTOR
 from dlt.common.schema import Schema, TSchemaTables
 from dlt.common.storages.load_package import ParsedLoadJobFileName
@@ -152,8 +151,8 @@ class BunceClient(JobClientBase, StoredState):
     @property
     def pipeline_name(self) -> str:
         """Name of the pipeline that is loading, or of its schema outside of one."""
-        context = Container()[PipelineContext]
-        return context.pipeline().pipeline_name if context.is_active() else self.schema.name
+        pipeline = _pipeline()
+        return self.schema.name if pipeline is None else pipeline.pipeline_name
 
     @property
     def owner(self) -> Owner:
@@ -163,17 +162,13 @@ class BunceClient(JobClientBase, StoredState):
     @property
     def working_dir(self) -> Path:
         """Working folder of the pipeline that is loading; the current folder outside of one."""
-        context = Container()[PipelineContext]
-        pipeline = context.pipeline() if context.is_active() else None
         # dlt promises no more of a pipeline than its name
-        return Path(getattr(pipeline, "working_dir", ""))
+        return Path(getattr(_pipeline(), "working_dir", ""))
 
     @property
     def collector(self) -> Collector:
         """The pipeline's progress, as chosen by dlt's `progress=`."""
-        context = Container()[PipelineContext]
-        pipeline = context.pipeline() if context.is_active() else None
-        return getattr(pipeline, "collector", NULL_COLLECTOR)
+        return getattr(_pipeline(), "collector", NULL_COLLECTOR)
 
     def database(self) -> Database:
         """Return a connection to the store for the calling thread; a dry run only reads it."""
@@ -291,14 +286,14 @@ class BunceClient(JobClientBase, StoredState):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_val: BaseException | None,
-        exc_tb: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Nothing is held between calls: every job opens and closes its own connections."""
 
 
 def _is_dlt(table_name: str) -> bool:
     return table_name.startswith("_dlt_")
+
+
+def _pipeline() -> SupportsPipeline | None:
+    context = Container()[PipelineContext]
+    return context.pipeline() if context.is_active() else None

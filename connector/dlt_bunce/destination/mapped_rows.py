@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dlt
 import pyarrow as pa
@@ -102,7 +102,14 @@ class ColumnKinds:
         return isinstance(name, str) and fold(name) in self._others
 
 
-class MappedRows(ItemTransform[Any]):
+# how many types it takes differs by dlt's version
+if TYPE_CHECKING:
+    _Transform = ItemTransform[Any]
+else:
+    _Transform = ItemTransform
+
+
+class MappedRows(_Transform):
     """Transform that declares mapped columns of rows, and casts Arrow tables to types of dlt."""
 
     def __init__(

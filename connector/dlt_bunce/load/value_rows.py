@@ -42,8 +42,8 @@ TO_SEND = pa.schema(
 class ChunkValues:
     """The values of all rows of a chunk, and its accepted rows as the ledger compares them.
 
-    `values_only`: the rows bring no customers, so they have no digest of their own in the ledger,
-    which keeps that of the customers' table, and no version that compares with the customers'.
+    `values_only`: the rows bring no customers, so the ledger has no digest of theirs, and no
+    version that compares with theirs.
     """
 
     def __init__(
@@ -84,8 +84,7 @@ class ChunkValues:
     @cached_property
     def states(self) -> pa.Array:
         """What the rows themselves say of their values: `unchanged` until compared, `superseded`,
-        or, of a row that cannot be sent, `waiting`, since its customer may come yet. Where there is
-        no customer to wait for, they are `rejected`.
+        or, with a row that cannot be sent, `waiting`; `rejected` if it would bring no customer.
         """
         bad = "rejected" if self._values_only else "waiting"
         states = pa.repeat(pa.scalar("superseded"), self.rows)

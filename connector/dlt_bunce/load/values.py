@@ -140,17 +140,12 @@ class ValueDelivery:
                 values.forget_rejected(db, load_file.account, changes.answered)
             values.record_rejected(db, load_file, changes.rejected)
             if self.values_only:
-                self._count_rows(found, changes)
+                rows_by_fate = found.row_counts(changes)
+                value_fates.put_chunk(db, load_file, ROWS, number, rows_by_fate)
             else:
                 values.repack(db, load_file.account, changes.settled)
         self._rows |= {(number, row): left for row, left in changes.left.items()}
         return changes.to_send
-
-    def _count_rows(self, found: ChunkValues, changes: ChangedValues) -> None:
-        db, load_file, number = self.database, self.load_file, found.chunk.number
-        value_fates.put_chunk(db, load_file, ROWS, number, found.row_counts(changes))
-        codes = Counter[str](found.chunk.prepared.rejected.column("code").to_pylist())
-        value_fates.put_codes(db, load_file, number, codes)
 
     def _mark_in_flight(self, rows: pa.Table) -> None:
         """Commit that values may be in flight; count those that an earlier try may have sent."""

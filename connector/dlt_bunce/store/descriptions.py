@@ -221,7 +221,6 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 **_VALUE_FATES,
                 "sent_below": "values of rows with a smaller number in the chunk may have been "
                 "sent",
-                "reject_codes": "of `value_rows`: those rejected by code, as JSON",
                 "resent": "values that a later try of the file sent again, because it did not know "
                 "what had become of them",
             },

@@ -72,6 +72,7 @@ class Run:
     warnings: Mapping[str, int] = field(default_factory=dict)
     attributes: Mapping[str, int] = field(default_factory=dict)
     segments: Mapping[str, int] = field(default_factory=dict)
+    value_rows: Mapping[str, int] = field(default_factory=dict)
     rejected_values: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     @property
@@ -127,6 +128,7 @@ class Run:
             "reject_codes": dict(self.reject_codes),
             "attributes": dict(self.attributes),
             "segments": dict(self.segments),
+            "value_rows": dict(self.value_rows),
             "rejected_values": {name: dict(n) for name, n in self.rejected_values.items()},
             **{name: getattr(self, name) for name in why},
             **{name: getattr(self, name) for name in (*wire, "slowest_answer_seconds")},

@@ -228,8 +228,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # values of rows numbered below this may have been sent; those sent again by a later try
         "ALTER TABLE bunce_run_values ADD COLUMN sent_below BIGINT NOT NULL DEFAULT 0",
         "ALTER TABLE bunce_run_values ADD COLUMN resent BIGINT NOT NULL DEFAULT 0",
-        # rows that bring values alone: why they are rejected, and how many a run has read
-        "ALTER TABLE bunce_run_values ADD COLUMN reject_codes TEXT",
+        # rows read that hold values alone
         "ALTER TABLE bunce_runs ADD COLUMN value_rows BIGINT NOT NULL DEFAULT 0",
     ),
 )

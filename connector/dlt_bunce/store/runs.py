@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -162,11 +161,11 @@ def finish(
     totals["value_rows"] = values.get(value_fates.ROWS, {}).get("read", 0)
     names = ("read", *FATES, "linked", "value_rows")
     sets = ", ".join(f"{name} = ${i + 12}" for i, name in enumerate(names))
-    reject_codes = Counter({row["code"]: row["n"] for row in codes})
-    reject_codes.update(value_fates.reject_codes(db, run_id))
     warnings = warnings_of(db, run_id, totals)
     if resent := value_fates.resent(db, run_id):
         warnings["values_resent"] = resent
+    if nameless := values.get(value_fates.ROWS, {}).get("rejected"):
+        warnings["value_rows_without_id"] = nameless
     db.execute(
         f"UPDATE bunce_runs SET state = $1, ended_at = $2, reject_codes = $3, warnings = $4, "  # noqa: S608
         f"error_class = $7, error = $8, remedy = $9, value_fates = $10, "
@@ -175,7 +174,7 @@ def finish(
         (
             state,
             ended_at or now,
-            json.dumps(dict(reject_codes)),
+            json.dumps({row["code"]: row["n"] for row in codes}),
             json.dumps(warnings),
             run_id,
             pipeline_name,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -44,32 +42,6 @@ def put_chunk(
             *(counts.get(name, 0) for name in names),
         ),
     )
-
-
-def put_codes(db: Database, load_file: LoadFile, chunk: int, codes: Mapping[str, int]) -> None:
-    """Write why rows of a chunk that bring values alone are rejected: rows by code."""
-    db.execute(
-        "UPDATE bunce_run_values SET reject_codes = $1 "
-        "WHERE run_id = $2 AND job = $3 AND kind = $4 AND chunk = $5",
-        (
-            json.dumps(dict(codes)) if codes else None,
-            load_file.run_id,
-            load_file.job_id,
-            ROWS,
-            chunk,
-        ),
-    )
-
-
-def reject_codes(db: Database, run_id: str) -> dict[str, int]:
-    """Return how many rows of a run that bring values alone are rejected, by code."""
-    found: Counter[str] = Counter()
-    for row in db.rows(
-        "SELECT reject_codes FROM bunce_run_values WHERE run_id = $1 AND reject_codes IS NOT NULL",
-        (run_id,),
-    ):
-        found.update(json.loads(row["reject_codes"]))
-    return dict(found)
 
 
 def begin_chunk(db: Database, load_file: LoadFile, kind: str, chunk: int, read: int) -> None:
