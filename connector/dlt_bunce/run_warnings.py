@@ -57,6 +57,12 @@ WARNINGS: Mapping[str, RunWarning] = _warnings(
         "another with --map customer_id=COLUMN",
     ),
     RunWarning(
+        "id_may_change",
+        "the column of the customer id is mapped to another field as well, such as the email: if "
+        "it changes for a person, Bunce gets another customer",
+        "if the source has an id that stays the same, map it: --map customer_id=COLUMN",
+    ),
+    RunWarning(
         "devices_left_out",
         "a device has no type or no token, or devices is not a list: those devices were left out, "
         "and the customer was sent",

@@ -39,7 +39,7 @@ def customers(first: int, rows: int) -> pa.Table:
     email = pc.binary_join_element_wise("c", suffix, ".", ids, "@", _some(_HOSTS, numbers, 3), "")
     digits = pc.utf8_slice_codeunits(pc.utf8_lpad(suffix, 8, "0"), -8)
     mobile = pc.binary_join_element_wise(_some(_PREFIXES, numbers, 4), digits, "")
-    with_device = pc.equal(_chance(numbers, 5, 3), 0)
+    with_device = pc.equal(chance(numbers, 5, 3), 0)
     tokens = pc.binary_join_element_wise("token-", ids, "").filter(with_device)
     kinds = pc.if_else(pc.equal(pc.bit_wise_and(numbers, 1), 0), "ios", "android")
     devices = pa.StructArray.from_arrays(
@@ -121,10 +121,10 @@ def write(
 
 
 def _some(values: list[str], numbers: pa.Array, salt: int) -> pa.Array:
-    return pa.array(values).take(_chance(numbers, salt, len(values)))
+    return pa.array(values).take(chance(numbers, salt, len(values)))
 
 
-def _chance(numbers: pa.Array, salt: int, most: int) -> pa.Array:
+def chance(numbers: pa.Array, salt: int, most: int) -> pa.Array:
     """A whole number below `most` for each customer, always the same one."""
     mixed = pc.multiply(pc.add(numbers, salt * 1_000_003), 6_364_136_223_846_793_005)
     high = pc.bit_wise_and(pc.shift_right(mixed, 33), 0x3FFFFFFF)
@@ -134,6 +134,6 @@ def _chance(numbers: pa.Array, salt: int, most: int) -> pa.Array:
 def _where(table: pa.Table, share: float, column: str, values: pa.Array) -> pa.Table:
     """The table with other values of a column in such a share of its rows, the same ones always."""
     numbers = table["updated_at"].cast(pa.int64())
-    chosen = pc.less(_chance(numbers.combine_chunks(), 6, 1_000), round(share * 1_000))
+    chosen = pc.less(chance(numbers.combine_chunks(), 6, 1_000), round(share * 1_000))
     mixed = pc.if_else(chosen, values, table[column])
     return table.set_column(table.column_names.index(column), column, mixed)

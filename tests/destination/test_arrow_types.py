@@ -44,7 +44,7 @@ KINDS: dict[str, tuple[pa.Array, Any]] = {
     ),
     "far dates": (pa.array([0, 3_000_000], pa.date32()), "10183-09-21"),
     "far times": (pa.array([0, FAR], pa.timestamp("us")), "10000-01-01 00:00:00.000000"),
-    "durations": (pa.array([1, 2], pa.duration("s")), "2"),
+    "durations": (pa.array([1, 2], pa.duration("s")), "PT2S"),
     "intervals": (pa.array([(1, 2, 3)] * 2, pa.month_day_nano_interval()), None),
     "wide decimals": (pa.array([Decimal(1), Decimal(10) ** 60], pa.decimal256(76, 0)), 10**60),
     "decimals of hundreds": (pa.array([Decimal(100)] * 2, pa.decimal128(5, -2)), None),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timezone
+from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from enum import Enum
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from dlt_bunce.errors import ConfigurationError
+from dlt_bunce.records.plain import plain
+from dlt_bunce.records.source_columns import variants_of
 from dlt_bunce.records.value_digests import (
     WRITTEN,
     packed_digests,
@@ -18,8 +21,9 @@ from dlt_bunce.records.value_digests import (
     value_digests,
 )
 from dlt_bunce.records.value_texts import value_text
-from dlt_bunce.records.values import MAX_LENGTH, Values, read_values
+from dlt_bunce.records.values import MAX_LENGTH, Values, either, read_values
 
+JSON = '{"a":{"d":"2024-01-01T10:30:00Z"},"b":["0.1",null]}'
 MOMENT = datetime(2024, 1, 1, 10, 30, 0, 999_000, tzinfo=timezone.utc)
 
 
@@ -121,6 +125,67 @@ def test_text_takes_every_type() -> None:
         "true",
         "invalid_boolean",
     ]
+
+
+class Plan(Enum):
+    """As a model of an application has it."""
+
+    GOLD = "gold"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (-0.0, "0"),
+        (1e21, "1" + "0" * 21),
+        (Decimal("1E+3"), "1000"),
+        (Decimal("sNaN"), None),
+        (float("-inf"), "-Infinity"),
+        (Plan.GOLD, "gold"),
+        (b"gold", "gold"),
+        (bytearray(b"gold"), "gold"),
+        (time(12, 30, tzinfo=timezone(timedelta(hours=2))), "12:30:00+02:00"),
+        (timedelta(0), "PT0S"),
+        (timedelta(days=-1), "-P1D"),
+        (timedelta(hours=25, microseconds=50), "P1DT1H0.00005S"),
+        ({"b": [Decimal("0.10"), None], "a": {"c": None, "d": MOMENT}}, JSON),
+        (("é", True), '["é",true]'),
+        ({"half": "\ud800"}, '{"half":"\\ud800"}'),
+    ],
+)
+def test_a_value_in_a_dict_has_a_text_of_its_own(value: Any, expected: str | None) -> None:
+    assert value_text(value) == expected
+    assert texts([value_text(value)], "text", pa.string()) == [expected]
+
+
+def test_bytes_that_are_no_text_are_rejected_from_a_dict_too() -> None:
+    assert texts([value_text(b"\xff")], "text", pa.string()) == ["invalid_text"]
+
+
+def test_columns_that_dlt_has_no_type_for_become_text() -> None:
+    months = pa.MonthDayNano([2, 1, 3_000_000_000])
+    table = pa.table(
+        {
+            "duration": pa.array([timedelta(seconds=90), None], pa.duration("ns")),
+            "interval": pa.array([months, (0, -1, 0)], pa.month_day_nano_interval()),
+        }
+    )
+
+    assert plain(table).to_pydict() == {
+        "duration": ["PT1M30S", None],
+        "interval": ["P2M1DT3S", "-P1D"],
+    }
+
+
+def test_values_of_another_type_than_their_column_are_read_by_their_own() -> None:
+    table = pa.table(
+        {"n": pa.array([1e21, None, None]), "n▶v_text": [None, "0.10", "many"]},
+    )
+    parts = [read_values(array, "numeric") for array in variants_of(table, "n")]
+    found = either(parts)
+
+    assert found.texts.to_pylist() == ["1" + "0" * 21, "0.1", None]
+    assert found.codes.to_pylist() == [None, None, "invalid_number"]
 
 
 def test_a_row_digest_tells_rows_apart_and_is_missing_where_it_could_not() -> None:

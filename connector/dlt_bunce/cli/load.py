@@ -15,6 +15,7 @@ import click
 from dlt_bunce.cli import options, output
 from dlt_bunce.cli.failures import reported
 from dlt_bunce.cli.live_progress import figures, hooked, watched
+from dlt_bunce.cli.mapped import mapping_shown
 from dlt_bunce.cli.unread_source import unread_source
 from dlt_bunce.errors import SourceError, ThresholdError
 
@@ -149,6 +150,7 @@ def command(
 
             own_name = part.pipeline_name(name) if part else name
             held.enter_context(_folder_lock(destination, own_name, folder))
+            held.enter_context(mapping_shown(destination, origin.other_columns, quiet=as_json))
             pipeline = pipeline_of(own_name)
             siblings = _siblings(
                 pipeline, origin.family(*store), pipeline.pipeline_name[len(name) :]

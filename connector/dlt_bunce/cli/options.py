@@ -121,7 +121,9 @@ def source_options(function: _F) -> _F:
         ),
         click.option("--sheet", help="Sheet of an Excel workbook (default: the first)."),
         click.option(
-            "--encoding", help="Encoding of text files, such as cp1252 (default: detected)."
+            "--encoding",
+            help="Encoding of text files (default: detected). Central European files in cp1250 "
+            "need it: most of them could be cp1252 as well.",
         ),
         click.option("--query", help="Query to run on a database."),
         click.option("--table", help="Table or view of a database, with its schema if needed."),

@@ -57,6 +57,12 @@ class Origin:
         """Column to segment's name; None for what is configured. Raises MappingError."""
         return _parse_targets("--segment", self.segment)
 
+    @property
+    def other_columns(self) -> list[str] | None:
+        """Columns of attributes and segments, as far as they are given; None for all."""
+        attributes = self.attributes
+        return None if attributes == "*" else [*(attributes or {}), *(self.segments or {})]
+
     @cached_property
     def location(self) -> str:
         """The source itself. Raises SourceError if it contains a password."""

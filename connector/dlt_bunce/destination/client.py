@@ -131,6 +131,8 @@ class BunceClient(JobClientBase, StoredState):
                 account = self.config.account
                 before = mappings.columns_by_name(db, account, self.pipeline_name, name)
             refuse_other_names(mapping, before, columns)
+        for listener in self.context.on_mapped:
+            listener(mapping, columns)
 
     def mapping(self, table: PreparedTableSchema, columns: Sequence[str]) -> FieldMapping:
         """Which column feeds which field: hints, then configuration, then names.

@@ -19,12 +19,10 @@ from dlt.common.libs import is_pydantic_model
 from dlt.extract import DltResource
 from dlt.extract.items_transform import ItemTransform
 
-from dlt_bunce.records.exports import EXPORTS
+from dlt_bunce.records.exports import known_names
 from dlt_bunce.records.paths import starts_of
 from dlt_bunce.records.plain import plain
 from dlt_bunce.records.schema import (
-    ALIASES,
-    EXPORT_ALIASES,
     FIELDS,
     FULL_NAME,
     PARTS,
@@ -32,24 +30,19 @@ from dlt_bunce.records.schema import (
     fold,
     names_of,
 )
-from dlt_bunce.records.value_texts import value_text
+from dlt_bunce.records.value_texts import TEXT, value_text, value_type
 
 SHOWN_HINT = "x-bunce-shown"
-"""Mapped columns of types other than text that occurred in rows of the latest extraction."""
+"""Columns that occurred in the latest extraction but may be unknown to dlt: mapped columns of dicts
+that are not text, and columns of tables that have no type and are no customer's field.
+"""
+VALUES_HINT = "x-bunce-values"
+"""Type of each column's values, though the column is declared as text."""
 # devices are nested; a version keeps the type by which it is ordered
 _TEXTS = frozenset((*FIELDS, FULL_NAME, *PARTS)) - {"devices"}
 # not full_name: a column called name may be nested
-_NAMES = frozenset(
-    fold(name)
-    for field in _TEXTS - {FULL_NAME}
-    for name in (field, *ALIASES[field], *EXPORT_ALIASES.get(field, ()))
-) | frozenset(
-    fold(column)
-    for export in EXPORTS
-    for field, columns in export.columns.items()
-    for column in columns
-    if field != FULL_NAME
-)
+_NAMES = known_names(_TEXTS - {FULL_NAME})
+_ALL_NAMES = known_names((*FIELDS, FULL_NAME, *PARTS))
 _EXACT = 2**53
 """From this value on, a float may have lost digits and is left unchanged."""
 _NO_COLUMNS: Mapping[str, str] = MappingProxyType({})
@@ -98,6 +91,12 @@ class ColumnKinds:
             return True
         return folded not in self._others and folded in _NAMES
 
+    def may_be_field(self, name: str) -> bool:
+        """Return whether a column of this name feeds a customer's field, or would by its name."""
+        folded = fold(name)
+        named = folded in _ALL_NAMES and not self.is_value(name)
+        return named or folded in self._texts | self._others
+
     def is_other(self, name: object) -> bool:
         """Return whether a column of this name is mapped and keeps its type."""
         return isinstance(name, str) and fold(name) in self._others
@@ -123,11 +122,14 @@ class MappedRows(_Transform):
         self._kinds = ColumnKinds(mapping, attributes, segments)
         self._known: set[str] = set()
         self._as_text: set[str] = set()
+        self._values: set[str] = set()
+        self._types: dict[str, str] = {}
+        self._nulls: set[str] | None = None
 
     def __call__(self, item: Any, meta: Any = None) -> Any:
         """Return the item, with hints if it is the first to have a column."""
         if isinstance(item, pa.Table | pa.RecordBatch):
-            return plain(item)  # also raises if two columns have one name
+            return self._of_table(plain(item))  # also raises if two columns have one name
         rows = [_as_dict(row) for row in (item if isinstance(item, list) else [item])]
         if not rows or not isinstance(rows[0], dict):
             return item
@@ -137,19 +139,59 @@ class MappedRows(_Transform):
         texts = {name for name in new if self._kinds.is_text(name)}
         self._known |= new
         self._as_text |= texts
+        self._values |= {name for name in texts if self._kinds.is_value(name)}
+        types = self._types | self._types_in(rows)
         rows = [self._as_written(row) for row in rows]
         others = {name for name in new if self._kinds.is_other(name)}
-        if not texts and not others:
+        if not texts and not others and types == self._types:
             return rows
+        self._types = types
         columns: Any = {name: {"name": name, "data_type": "text"} for name in sorted(texts)}
         # dlt drops columns that held only nulls so far; these must not count as unknown
-        shown: Any = {SHOWN_HINT: {"columns": sorted(filter(self._kinds.is_other, self._known))}}
-        hints = dlt.mark.make_hints(columns=columns, additional_table_hints=shown)
+        shown = {"columns": sorted(filter(self._kinds.is_other, self._known))}
+        told: Any = {SHOWN_HINT: shown, VALUES_HINT: types}
+        hints = dlt.mark.make_hints(columns=columns, additional_table_hints=told)
         return dlt.mark.with_hints(rows, hints)
+
+    def _of_table(self, table: Any) -> Any:
+        """Return the table, with hints if it is the first, or has other columns without a type.
+
+        dlt drops these columns, and they must not count as unknown. It takes timestamps without a
+        time zone for UTC unless it is told that they have none.
+        """
+        untyped = (field.name for field in table.schema if pa.types.is_null(field.type))
+        empty = {name for name in untyped if not self._kinds.may_be_field(name)}
+        if self._nulls is not None and empty <= self._nulls:
+            return table
+        self._nulls = empty | (self._nulls or set())
+        columns: Any = {
+            field.name: {"name": field.name, "timezone": field.type.tz is not None}
+            for field in table.schema
+            if pa.types.is_timestamp(field.type) and self._kinds.is_value(field.name)
+        }
+        told: Any = {SHOWN_HINT: {"columns": sorted(self._nulls)}}
+        hints = dlt.mark.make_hints(columns=columns, additional_table_hints=told)
+        return dlt.mark.with_hints(table, hints)
+
+    def _types_in(self, rows: list[dict[str, Any]]) -> dict[str, str]:
+        """Return the types of the values of columns, of these and earlier rows; text if they have
+        several.
+        """
+        found: dict[str, str] = {}
+        for name in self._values:
+            known = self._types.get(name)
+            if known == TEXT:
+                continue
+            types = {value_type(value) for row in rows if (value := row.get(name)) is not None}
+            if known is not None:
+                types.add(known)
+            if types:
+                found[name] = types.pop() if len(types) == 1 else TEXT
+        return found
 
     def _as_written(self, row: dict[str, Any]) -> dict[str, Any]:
         changed = {
-            name: value_text(value) if self._kinds.is_value(name) else _plain(value)
+            name: value_text(value) if name in self._values else _plain(value)
             for name in self._as_text
             if not isinstance(value := row.get(name), str) and value is not None
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dlt_bunce.load.dry_run import DryRun, Preview
     from dlt_bunce.load.progress import Progress
     from dlt_bunce.model import RunSummary, Traffic
+    from dlt_bunce.records.mapping import FieldMapping
     from dlt_bunce.records.targets import FoundTargets, Targets
 
 Hints = Mapping[str, Mapping[str, Any]]
@@ -37,14 +38,15 @@ class RunContext:
     """State of runs, which may go on in several threads and pipelines at once.
 
     `on_progress` is called whenever rows are read or settled, `on_minute` once a minute, `on_wait`
-    with a sentence when a run has to wait for another, and `on_hook_failure` with one when
-    `on_run_end` fails.
+    with a sentence when a run has to wait for another, `on_hook_failure` with one when `on_run_end`
+    fails, and `on_mapped` with the mapping and the columns of each table before it is loaded.
     """
 
     on_progress: list[Listener] = field(default_factory=list)
     on_minute: list[Listener] = field(default_factory=lambda: [_log])
     on_wait: list[Report] = field(default_factory=list)
     on_hook_failure: list[Report] = field(default_factory=list)
+    on_mapped: list[Callable[[FieldMapping, Sequence[str]], None]] = field(default_factory=list)
 
     source: str | None = None
     """What a command loads, as people call it; recorded with the run."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dlt_bunce.api.observer import RequestInfo
 from dlt_bunce.api.reply import Reply
 from dlt_bunce.api.targets import create_attribute, list_all
+from dlt_bunce.destination.mapped_rows import VALUES_HINT
 from dlt_bunce.destination.wanted_targets import Wanted, wanted_of
 from dlt_bunce.errors import CredentialsError, MappingError, UnavailableError
 from dlt_bunce.load.slots import with_slots
@@ -21,7 +22,7 @@ from dlt_bunce.records.target_matching import (
     remembered_targets,
 )
 from dlt_bunce.records.targets import FoundTarget, FoundTargets, Kind, Targets
-from dlt_bunce.records.values import refuse_unknown_timezone
+from dlt_bunce.records.value_moments import refuse_unknown_timezone
 from dlt_bunce.store.targets import earlier_targets
 
 if TYPE_CHECKING:
@@ -203,9 +204,13 @@ def _created(session: Session, item: FoundTarget) -> FoundTarget:
 
 
 def _types(table: PreparedTableSchema) -> dict[str, str]:
-    """Return the types of the table's columns."""
+    """Return the types of the table's columns; of those that rows in dicts have as text, the types
+    of their values.
+    """
     columns: Any = table["columns"]
-    return {name: own["data_type"] for name, own in columns.items() if own.get("data_type")}
+    types = {name: own["data_type"] for name, own in columns.items() if own.get("data_type")}
+    values: Any = table.get(VALUES_HINT) or {}
+    return types | {n: kind for n, kind in values.items() if types.get(n) == "text"}
 
 
 def _post(session: Session) -> Any:

@@ -98,6 +98,9 @@ def _attribute_routes() -> list[Route]:
     def create(workspace: Workspace, behavior: Behavior, _: Request, payload: Any) -> Reply:
         return attributes.create(workspace, behavior, payload)
 
+    def create_segment(workspace: Workspace, behavior: Behavior, _: Request, found: Any) -> Reply:
+        return attributes.create_segment(workspace, behavior, found)
+
     def write(workspace: Workspace, behavior: Behavior, _: Request, payload: Any) -> Reply:
         return attributes.write(workspace, behavior, payload)
 
@@ -107,6 +110,7 @@ def _attribute_routes() -> list[Route]:
         Route("/attributes", _endpoint("listing", create), methods=["POST"]),
         Route("/attributes/customers", _endpoint("values", write), methods=["POST"]),
         Route("/segments", _endpoint("listing", listed("segments")), methods=["GET"]),
+        Route("/segments", _endpoint("listing", create_segment), methods=["POST"]),
         Route(of_segment, _endpoint("members", members(joins=True)), methods=["POST"]),
         Route(of_segment, _endpoint("members", members(joins=False)), methods=["DELETE"]),
     ]

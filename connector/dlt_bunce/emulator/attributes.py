@@ -139,6 +139,14 @@ def create(workspace: Workspace, behavior: Behavior, payload: Any) -> Reply:
     return replies.success(behavior, "Attribute created", made)
 
 
+def create_segment(workspace: Workspace, behavior: Behavior, payload: Any) -> Reply:
+    """Create a manual segment."""
+    name = payload.get("name") if isinstance(payload, dict) else None
+    if not name:
+        return replies.failure(behavior, 422, "name is required and must be present")
+    return replies.success(behavior, "Segment created", workspace.attributes.add_segment(str(name)))
+
+
 def write(workspace: Workspace, behavior: Behavior, payload: Any) -> Reply:
     """Write attribute values."""
     rows = payload.get("attributes") if isinstance(payload, dict) else None

@@ -198,6 +198,8 @@ class Load:
                 fault = detect_bad_mapping(chunk.prepared, chunk.table, self.settings.mapping)
                 if fault is not None:
                     raise fault
+            if self.values is not None:
+                self.values.read_ahead(chunk)
             yield chunk
             if only is None:
                 self._count(read=chunk.table.num_rows)

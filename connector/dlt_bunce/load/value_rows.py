@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from dlt_bunce.load.chunks import Chunk
 from dlt_bunce.records.payload import json_text
-from dlt_bunce.records.source_columns import values_of
+from dlt_bunce.records.source_columns import variants_of
 from dlt_bunce.records.targets import Kind, Target, Targets, value_seed
 from dlt_bunce.records.value_digests import (
     REJECTED,
@@ -20,7 +20,7 @@ from dlt_bunce.records.value_digests import (
     row_digests,
     value_digests,
 )
-from dlt_bunce.records.values import Values, read_values
+from dlt_bunce.records.values import Values, either, read_values
 from dlt_bunce.store import values
 
 # what a batch of values is made of; `verb` is the operation
@@ -52,7 +52,10 @@ class ChunkValues:
         self.chunk, self.targets, self.key = chunk, targets, key
         self._values_only = values_only
         self.columns = [
-            read_values(values_of(chunk.table, target.column), target.data_type, targets.timezone)
+            either(
+                read_values(array, target.data_type, targets.timezone)
+                for array in variants_of(chunk.table, target.column)
+            )
             for target in targets.items
         ]
         self._accepted = chunk.prepared.accepted

@@ -51,16 +51,23 @@ class ValueDelivery:
     is_cut_short: bool = False
     """Whether `deliver` has stopped before it read all that it should."""
     _due: set[int] = field(default_factory=set)
+    _ahead: dict[int, ChunkValues] = field(default_factory=dict)
     # by chunk and row: how many of its values are still to be written, and the digest of all
     _rows: dict[tuple[int, int], tuple[int, bytes | None]] = field(default_factory=dict)
     # how far earlier tries of the file may have sent it, by kind and chunk
     _marks: Mapping[tuple[str, int], int] = field(default_factory=dict)
     _fault: BunceError | None = None
 
+    def read_ahead(self, chunk: Chunk) -> None:
+        """Read a chunk's values, in the thread that reads chunks, for `look` to come."""
+        self._ahead[chunk.number] = self._values_of(chunk)
+
     def look(self, chunk: Chunk) -> None:
         """Count a chunk's values, and note whether any has to be delivered."""
         db, load_file, number = self.database, self.load_file, chunk.number
-        found = self._values_of(chunk)
+        found = self._ahead.pop(number, None)
+        if found is None or found.chunk is not chunk:  # some of its rows have given way since
+            found = self._values_of(chunk)
         self._due.discard(number)
         if number == 0:
             with db.transaction():

@@ -219,7 +219,7 @@ def warnings(
         for name, clause in summary.over_thresholds.items()
     ]
     for code, rows in summary.warnings.items():
-        if code == NOT_COMPARED:  # told with the reason
+        if code in {NOT_COMPARED, "id_may_change"}:  # told with the reason, and of its column
             continue
         known = WARNINGS[code]
         notes = summary.notes.get(code, ())

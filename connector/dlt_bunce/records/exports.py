@@ -6,10 +6,10 @@ that, of several phones or ids, the order here decides. Names are compared as `f
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from dlt_bunce.records.schema import fold
+from dlt_bunce.records.schema import ALIASES, EXPORT_ALIASES, fold
 
 
 @dataclass(frozen=True)
@@ -241,6 +241,22 @@ EXPORTS: tuple[Export, ...] = (
     _list("Italian", ("Nome", "Cognome"), phones=("Cellulare", "Telefono")),
     _list("Dutch", ("Voornaam", "Achternaam"), phones=("Mobiel", "Telefoonnummer", "Telefoon")),
 )
+
+
+def known_names(fields: Iterable[str]) -> frozenset[str]:
+    """Return all names, folded, by which columns are mapped to some of these fields."""
+    wanted = frozenset(fields)
+    aliases = [
+        name for field in wanted for name in (*ALIASES[field], *EXPORT_ALIASES.get(field, ()))
+    ]
+    exported = [
+        column
+        for export in EXPORTS
+        for field, columns in export.columns.items()
+        for column in columns
+        if field in wanted
+    ]
+    return frozenset(map(fold, (*wanted, *aliases, *exported)))
 
 
 def recognized(columns: Sequence[str]) -> Export | None:

@@ -9,15 +9,17 @@ import pyarrow.compute as pc
 
 from dlt_bunce.errors import SourceError
 from dlt_bunce.records.text import flat
+from dlt_bunce.records.value_texts import duration_texts
 
 
 def plain(table: Any) -> Any:
     """Return the same rows with unsupported column types converted to the closest supported type.
 
-    Nanoseconds become microseconds; UUIDs, durations, intervals, and unions become text; views,
-    dictionaries, and run-end-encoded values are decoded; fixed-size lists become lists; other
-    extension types become their storage type. Anything but a table or a record batch is returned unchanged. Raises SourceError for two
-    columns with the same name, of which dlt would keep only the last.
+    Nanoseconds become microseconds; UUIDs, durations and intervals (in ISO 8601), and unions become
+    text; views, dictionaries, and run-end-encoded values are decoded; fixed-size lists become
+    lists; other extension types become their storage type. Anything but a table or a record batch
+    is returned unchanged. Raises SourceError for two columns with the same name, of which dlt
+    would keep only the last.
     """
     if not isinstance(table, pa.Table | pa.RecordBatch):
         return table
@@ -91,6 +93,8 @@ def _plain_array(column: Any) -> pa.Array:
     types = pa.types
     try:
         array = flat(column)
+        if types.is_duration(array.type) or types.is_interval(array.type):
+            return duration_texts(array)
         kind = _plain_type(array.type)
         if types.is_list_view(array.type) or types.is_large_list_view(array.type):
             array = _lists(array)

@@ -118,11 +118,17 @@ def prepare(
                 ("placeholders_blank", _count_rows(c.blanked for c in parsed.values())),
                 ("versions_unreadable", unreadable),
                 ("ids_shared", shared),
+                ("id_may_change", unfiltered.num_rows if _id_may_change(mapping) else 0),
                 ("ids_repeated", duplicates.num_rows - len(given_way)),
             )
             if count
         },
     )
+
+
+def _id_may_change(mapping: FieldMapping) -> bool:
+    """Return whether a column of the customer id feeds another field, too."""
+    return any("customer_id" in fields for fields in mapping.shared.values())
 
 
 def _count_rows(masks: Iterable[pa.Array | None]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
@@ -17,6 +18,7 @@ import simplejson
 from dlt_bunce.records.schema import VARIANT
 
 _PRECISION, _SCALE = 38, 9
+_AS_TEXT = (dict, list, UUID, time)
 
 
 def encode(row: dict[str, Any]) -> str:
@@ -72,7 +74,7 @@ def _typed_columns(
     name: str, values: Sequence[Any], kinds: dict[str, pa.DataType]
 ) -> dict[str, pa.Array]:
     """Return a column in its known type and, if some values do not fit, a text variant column."""
-    nested = any(isinstance(value, (dict, list, UUID)) for value in values)
+    nested = any(isinstance(value, _AS_TEXT) and _is_text(value) for value in values)
     array = _texts(values) if nested else _array(values)
     if name not in kinds:
         array, kinds[name] = _stable_type(array, values)
@@ -110,12 +112,24 @@ def _fits(value: Any, kind: pa.DataType) -> bool:
     return True
 
 
+def _is_text(value: Any) -> bool:
+    """Return whether an object, a list, or a time becomes text: Arrow's times have no zone."""
+    return not isinstance(value, time) or value.tzinfo is not None
+
+
 def _array(values: Sequence[Any]) -> pa.Array:
-    try:
+    failures = (pa.ArrowException, TypeError, ValueError, OverflowError)
+    with contextlib.suppress(*failures):
         return pa.array(values)
-    except (pa.ArrowException, TypeError, ValueError, OverflowError):
-        # values of several types, or of one that Arrow does not know: text loses none of them
-        return _texts(values)
+    with contextlib.suppress(*failures):  # Arrow's decimals are all numbers
+        return pa.array(_without_nan(values))
+    # values of several types, or of one that Arrow does not know, lose nothing as text
+    return _texts(values)
+
+
+def _without_nan(values: Sequence[Any]) -> list[Any]:
+    """Return values in which decimals that are not numbers are null."""
+    return [None if isinstance(v, Decimal) and v.is_nan() else v for v in values]
 
 
 def _texts(values: Sequence[Any]) -> pa.Array:

@@ -25,17 +25,25 @@ def belonging(names: Sequence[str], columns: Collection[str]) -> list[str]:
 
 def values_of(source: pa.Table, column: str | None) -> pa.Array:
     """Return the values of a source column, or at a path; nulls if it does not exist."""
-    own = None if column is None else column_of_path(column, source.column_names)
-    if own is None or column is None:
+    if column is None:
         return pa.nulls(source.num_rows)
+    variants = variants_of(source, column)
+    if len(variants) == 1:
+        return variants[0]
+    return pc.coalesce(*(variant.cast(pa.string()) for variant in variants))
+
+
+def variants_of(source: pa.Table, column: str) -> list[pa.Array]:
+    """Return the values of a column, or at a path, and those of its variant columns; each row has
+    a value in one of them at most.
+    """
+    own = column_of_path(column, source.column_names)
+    if own is None:
+        return [pa.nulls(source.num_rows)]
     if own != column:
-        return at_path(source.column(own), column[len(own) + 1 :].split("."))
+        return [at_path(source.column(own), column[len(own) + 1 :].split("."))]
     variants = [name for name in source.column_names if name.startswith(f"{column}{VARIANT}")]
-    if not variants:
-        return flat(source.column(column))
-    return pc.coalesce(
-        *(flat(source.column(name)).cast(pa.string()) for name in (column, *variants))
-    )
+    return [flat(source.column(name)) for name in (column, *variants)]
 
 
 def field_values(source: pa.Table, mapping: FieldMapping, field: str) -> list[pa.Array]:

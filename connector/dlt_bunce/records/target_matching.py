@@ -24,7 +24,7 @@ _MISFITS: Mapping[str, Collection[str]] = {
     "numeric": frozenset({"timestamp", "date", "time", "bool"}),
     "timestamp": _NO_MOMENTS,
     "date": _NO_MOMENTS,
-    "boolean": frozenset({"double", "decimal", "timestamp", "date", "time"}),
+    "boolean": frozenset({"timestamp", "date", "time"}),
 }
 """Types of columns, by the attribute's type, of which no value can ever fit."""
 _MANUAL = "manual"

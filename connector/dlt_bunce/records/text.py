@@ -77,6 +77,12 @@ def canonical_json(value: object) -> str:
     return json.dumps(_without_nulls(value), sort_keys=True, separators=(",", ":"), default=str)
 
 
+def count_at_most(texts: pa.Array, part: str) -> int:
+    """Return how often a column has a part, or more: all of its buffer is counted, at once."""
+    data = texts.buffers()[2]
+    return 0 if data is None else int(data.to_pybytes().count(part.encode()))
+
+
 def hex_text(data: bytes, width: int) -> pa.Array:
     """Return strings of `width` hex digits each, from concatenated values of half that width."""
     digits = pa.py_buffer(data.hex().encode())

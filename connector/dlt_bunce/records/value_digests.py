@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from xxhash import xxh3_64_digest, xxh3_128_digest
 
+from dlt_bunce.records.text import count_at_most
 from dlt_bunce.records.values import Values
 
 WIDTH = 8
@@ -32,16 +33,17 @@ def row_digests(columns: Sequence[Values], seed: int) -> pa.Array:
     It is null for a row that must be looked at value by value: one with an invalid value, or with
     a text that holds what separates the values here.
     """
-    texts = [pc.fill_null(values.texts, "") for values in columns]
-    joined = pc.binary_join_element_wise(*texts, _BETWEEN)
-    whole = pc.equal(pc.count_substring(joined, _BETWEEN), len(columns) - 1)
-    for values in columns:
-        if values.codes.null_count < len(values.codes):
-            whole = pc.and_(whole, pc.is_null(values.codes))
+    texts = (values.texts for values in columns)
+    joined = pc.binary_join_element_wise(
+        *texts, _BETWEEN, null_handling="replace", null_replacement=""
+    )
     digests = _digests(joined, xxh3_128_digest, seed, 16)
-    if whole.true_count == len(whole):
-        return digests
-    return pc.if_else(whole, digests, pa.scalar(None, pa.binary()))
+    masks = [pc.is_null(values.codes) for values in columns if _is_any(values.codes)]
+    if any(count_at_most(values.texts, _BETWEEN) for values in columns):
+        masks.append(pc.equal(pc.count_substring(joined, _BETWEEN), len(columns) - 1))
+    for mask in masks:
+        digests = pc.if_else(mask, digests, pa.scalar(None, pa.binary()))
+    return digests
 
 
 def value_digests(texts: pa.Array, seed: int) -> pa.Array:
@@ -74,6 +76,11 @@ def repacked(packed: bytes | None, values: Iterable[tuple[int, bytes, bytes]]) -
             found.extend(bytes(start + WIDTH - len(found)))
         found[start : start + WIDTH] = digest + state
     return bytes(found)
+
+
+def _is_any(array: pa.Array) -> bool:
+    """Return whether an array has a value that is not null."""
+    return bool(array.null_count < len(array))
 
 
 def _digests(texts: pa.Array, digest: object, seed: int, width: int) -> pa.Array:

@@ -13,9 +13,11 @@ import pyarrow as pa
 
 from dlt_bunce.errors import SourceError
 from dlt_bunce.records.cells import LETTER_ID, PREFIX, unmarked
+from dlt_bunce.records.exports import known_names
 from dlt_bunce.records.schema import ALIASES, fold
 from dlt_bunce.sources.encodings import MARK_PATTERN
 
+_KNOWN = known_names(ALIASES)
 _SEPARATORS = ",;\t|"
 _SEP_LINE = re.compile(r"\A[\r\n]*\"?sep=(.)\"?\s*?(?:\r\n|\r|\n|\Z)", re.IGNORECASE)
 """The first line by which Excel is told the separator."""
@@ -114,9 +116,8 @@ def column_names(names: Sequence[str], file: str) -> tuple[str, ...]:
     if not given:
         raise SourceError(f"{file} is empty.", remedy="A file must begin with a header row.")
     counts = Counter(given)
-    known = _known_names()
     for column, count in counts.items():
-        if count > 1 and fold(column) in known:
+        if count > 1 and fold(column) in _KNOWN:
             raise SourceError(
                 f"Column {column!r} appears {count} times in the header of {file}.",
                 remedy="Rename or remove all but one of them.",
@@ -130,10 +131,6 @@ def column_names(names: Sequence[str], file: str) -> tuple[str, ...]:
     return tuple(numbered)
 
 
-def _known_names() -> set[str]:
-    return {fold(name) for field, aliases in ALIASES.items() for name in (field, *aliases)}
-
-
 def _first_row(text: str, separator: str) -> tuple[str, ...]:
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     return tuple(name.strip() for name in next((row for row in rows if row), []))
@@ -141,8 +138,7 @@ def _first_row(text: str, separator: str) -> tuple[str, ...]:
 
 def _holds_values(names: list[str]) -> bool:
     """Return whether a first row is a customer's row, not a header with an unusual name in it."""
-    known = _known_names()
-    return any(map(_VALUE.fullmatch, names)) and not any(fold(name) in known for name in names)
+    return any(map(_VALUE.fullmatch, names)) and not any(fold(name) in _KNOWN for name in names)
 
 
 def _without_export_columns(full: Header) -> Header:

@@ -171,7 +171,8 @@ class Utf8(io.RawIOBase):
             )
         self._use(_WINDOWS)
         self._note(
-            f"{self._name} is not UTF-8 and is read as Windows-1252 (--encoding overrides this)."
+            f"{self._name} is not UTF-8 and is read as Windows-1252. If names look wrong, pass its "
+            "encoding, such as --encoding cp1250 (Central Europe)."
         )
 
 

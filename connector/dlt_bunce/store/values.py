@@ -36,7 +36,7 @@ REJECTED = pa.schema(
 ANSWERED = pa.schema([("customer_id", pa.string()), ("slot", pa.int64())])
 
 _ANY_CHANGED = """
-SELECT 1 AS n FROM bunce_incoming_values AS i
+SELECT 1 AS n FROM bunce_incoming_digests AS i
 LEFT JOIN bunce_customers AS c ON c.account = $1 AND c.customer_id = i.customer_id
 WHERE i.digest IS NULL OR c.values_digest IS NULL OR c.values_digest <> i.digest LIMIT 1
 """
@@ -100,7 +100,8 @@ DELETE FROM bunce_rejected_values WHERE account = $1
 
 def any_changed(db: Database, account: str, incoming: pa.Table) -> bool:
     """Return whether a row (INCOMING) has other values than the ledger's."""
-    _ingest(db, incoming)
+    digests = incoming.select(["customer_id", "digest"]).sort_by("customer_id")
+    db.ingest("bunce_incoming_digests", digests)
     return bool(db.rows(_ANY_CHANGED, (account,)))
 
 
@@ -111,7 +112,7 @@ def changed(db: Database, account: str, incoming: pa.Table) -> pa.Table:
     The state is `open` where values may be sent, `waiting` where the customer is not accepted, and
     `superseded` where the ledger has a newer version.
     """
-    _ingest(db, incoming)
+    db.ingest("bunce_incoming_values", incoming.sort_by("customer_id"))
     found = db.query(_CHANGED, (account,))
     return pa.table(
         [
@@ -193,10 +194,6 @@ def any_rejected(db: Database, account: str) -> bool:
     """Return whether the account has rejected values."""
     sql = "SELECT 1 AS n FROM bunce_rejected_values WHERE account = $1 LIMIT 1"
     return bool(db.rows(sql, (account,)))
-
-
-def _ingest(db: Database, incoming: pa.Table) -> None:
-    db.ingest("bunce_incoming_values", incoming.sort_by("customer_id"))
 
 
 def _binary(column: pa.ChunkedArray) -> pa.ChunkedArray:
