@@ -104,6 +104,7 @@ class Reader:
             "TMPDIR": str(folder.parent),
             "PATH": f"{program.parent}:{BIN}:{os.environ['PATH']}",
             "PYTHONWARNINGS": "default",
+            "COLUMNS": "80",
             **environment,
         }
         self._address = _ADDRESS
