@@ -20,6 +20,8 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "load.finished": "a file is settled: its row counts by fate",
         "values.started": "customers of a file are settled, and some of its attribute values or "
         "segment members have changed: the chunks to read again",
+        "values.before_customers": "a file of values alone goes ahead of files of customers that "
+        "no worker is free to load; values of new customers wait for the next run",
         "attribute.created": "an attribute was created in Bunce, with the type of its column",
         "load.waiting": "another run has claimed some of the rows; waiting until its lease ends",
         "probe.finished": "a probe ended: requests sent, test customers that may have been created",

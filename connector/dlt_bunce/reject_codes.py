@@ -191,7 +191,8 @@ VALUE_CODES: Mapping[str, RejectCode] = _codes(
         None,
         "api",
         "Bunce accepted the request but did not return this value, unlike others",
-        "check the value and its customer in Bunce's dashboard; it is sent again once it changes",
+        "check the value and its customer in Bunce's dashboard; it is sent again once it changes, "
+        "or after a retry",
     ),
     RejectCode(
         "undeliverable",
@@ -199,14 +200,14 @@ VALUE_CODES: Mapping[str, RejectCode] = _codes(
         "api",
         "every request with this value failed, even without other values, while others got through",
         "look for what a firewall or the server could stumble over; it is sent again once it "
-        "changes",
+        "changes, or after a retry",
     ),
     RejectCode(
         "refused",
         None,
         "api",
         "Bunce refused the value; the message gives the reason",
-        "correct the value at the source; it is sent again once it changes",
+        "correct the value at the source; it is sent again once it changes, or after a retry",
     ),
 )
 """Why attribute values and segment members are rejected; no value makes its row a dead letter."""

@@ -104,6 +104,12 @@ WARNINGS: Mapping[str, RunWarning] = _warnings(
         "correct it at the source, or set version_format to the format that most versions have",
     ),
     RunWarning(
+        "targets_not_compared",
+        "a dry run could not ask Bunce for its attributes and segments, so values were counted "
+        "with the types of the last load, or with those that follow from the columns",
+        "set an API key, check that Bunce can be reached, and try again",
+    ),
+    RunWarning(
         "version_in_future",
         "a row's version is more than a day in the future; until that date, no later row of the "
         "customer counts as newer",

@@ -270,3 +270,25 @@ def test_columns_that_feed_a_target_are_not_unmapped_and_all_may_be_taken(run: R
     assert found["unmapped"] == []
     assert Counter(t["kind"] for t in found["targets"]) == {"attributes": 4, "segments": 1}
     assert json.dumps(found["targets"]).count('"missing"') == 4
+
+
+def test_a_file_of_values_alone_is_told_as_such(run: Run, emulator: Emulator) -> None:
+    write(rich(1, 2))
+    run("load", "customers.parquet")
+    facts = [{"user": n, "balance": n / 2} for n in (1, 2, 3)] + [{"user": None, "balance": 1.0}]
+    write(facts, "facts.parquet")
+    words = ("facts.parquet", "--values-only", "--map", "customer_id=user")
+    words += ("--attribute", "balance=Balance")
+
+    shown = run("check", *words)
+    told = run("check", *words, "--json").json
+    done = run("load", *words, "--json").json
+
+    assert shown.code == 0, shown.errors
+    assert "4 rows of values" in shown.output
+    assert "Attributes and segments" in shown.output
+    assert told["summary"]["value_rows"] == done["value_rows"]
+    assert counted(told["summary"]) == counted(done)
+    assert counted(done)["attributes"] == {"read": 4, "written": 2, "waiting": 1, "rejected": 1}
+    assert told["cost"]["requests"] == done["requests"] == 3
+    assert [w["code"] for w in told["warnings"]] == list(done["warnings"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -206,3 +208,74 @@ def test_values_of_a_removed_link_are_sent_to_the_customer_under_its_own_id(
     assert (done["created"], done["updated"] + done["adopted"]) == (0, 1)
     assert given(done["attributes"]) == {"written": 2}
     assert emulator.attributes.values_of("1") == {"Plan": "gold", "Balance": "1.5"}
+
+
+@pytest.mark.parametrize("configured", [False, True])
+def test_a_corrected_spreadsheet_takes_its_values_along(
+    run: Run, emulator: Emulator, load: Any, monkeypatch: pytest.MonkeyPatch, configured: bool
+) -> None:
+    write(rows(1) + rows(2, email="nobody", plan="=silver"))
+    load()
+    if configured:
+        monkeypatch.setenv("DESTINATION__BUNCE__ATTRIBUTES", '{"plan": "Plan"}')
+    command = run("dead-letters", "export", "bad.csv", "--json").json["load"]
+    sheet = Path("bad.csv")
+    sheet.write_text(sheet.read_text().replace("nobody", "c2@example.com"))
+    done = run(*shlex.split(command)[1:], "--json").json
+    source = load()
+
+    assert ("--attribute plan=Plan" in command, "--segment vip=VIP" in command) == (
+        not configured,
+        True,
+    )
+    assert (done["created"], done["segments"]["written"]) == (1, 1)
+    assert emulator.attributes.values_of("2")["Plan"] == "=silver"
+    # the source still has the bad row, whose values are those of an accepted customer
+    assert (source["held"], source["rejected"]) == (0, 1)
+
+
+def test_an_attribute_that_is_made_anew_forgets_what_the_old_one_rejected(
+    run: Run, emulator: Emulator, load: Any
+) -> None:
+    write(rows(1, plan="cursed"))
+    load()
+    emulator.behavior = Behavior(rate_limit=0)
+    old = [one for one in emulator.attributes.attributes if one["name"] == "Plan"]
+    emulator.attributes.attributes.remove(old[0])
+    emulator.attributes.add("Plan", "text")
+    done = load()
+
+    assert given(done["attributes"]) == {"written": 1, "unchanged": 1}
+    assert run("rejected-values", "list", "--json").json == []
+
+
+def test_a_run_in_progress_shows_its_values_so_far(run: Run, load: Any) -> None:
+    write(rows(1))
+    load()
+    with Database(SQLITE) as db:
+        db.execute("UPDATE bunce_runs SET state = 'running', ended_at = NULL, value_fates = NULL")
+    [status], [report] = (run(name, "--json").json["runs"] for name in ("status", "report"))
+
+    assert given(status["attributes"]) == given(report["attributes"]) == {"written": 2}
+
+
+def test_rows_of_values_alone_are_shown_beside_their_values_and_retried(
+    run: Run, emulator: Emulator, load: Any
+) -> None:
+    write(rows(1, 2))
+    load()
+    write([{"id": 1, "plan": "cursed"}, {"id": 2, "plan": "silver"}], "facts.parquet")
+    words = ("load", "facts.parquet", "--values-only", "--map", "customer_id=id", "--json")
+    words += ("--attribute", "plan=Plan")
+    done = run(*words).json
+    shown = run("status").output
+    page = run("report", "--html", "runs.html")
+    emulator.behavior = Behavior(rate_limit=0)
+    run("rejected-values", "retry", "--attribute", "Plan")
+    again = run(*words).json
+
+    assert (done["value_rows"]["read"], done["rejected_values"]) == (2, {"Plan": {"refused": 1}})
+    assert "rows of values" in shown
+    assert (page.code, "Rows of values" in Path("runs.html").read_text()) == (0, True)
+    assert given(again["attributes"]) == {"unchanged": 1, "written": 1}
+    assert emulator.attributes.values_of("1")["Plan"] == "cursed"

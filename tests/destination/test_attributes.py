@@ -178,6 +178,27 @@ def test_a_customer_whom_bunce_has_lost_takes_no_good_value_along(
     assert len(emulator.attributes.values_of("c2")) == 3
 
 
+def test_a_customer_who_is_created_anew_gets_all_values_in_the_same_run(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    pipeline, segments = make(), {"vip": "VIP"}
+    run(pipeline, rich(1, vip=True), rich(2, vip=True), segments=segments)
+    known = emulator.attributes.attributes, emulator.attributes.segments
+    emulator.reset()
+    emulator.attributes.attributes, emulator.attributes.segments = known
+    rows = [rich(1, first_name="New", vip=True), rich(2, vip=True)]
+
+    done = run(pipeline, *rows, segments=segments)
+    again = run(pipeline, *rows, segments=segments)
+
+    # nothing tells that Bunce has lost the other one, too
+    assert (done.created, done.unchanged) == (1, 1)
+    assert fates(done) == {"written": 3, "unchanged": 3}
+    assert emulator.attributes.values_of("c1")["Plan"] == "gold"
+    assert emulator.attributes.members_of("VIP") == {"c1"}
+    assert fates(again) == {"unchanged": 6}
+
+
 def test_what_bunce_does_not_have_stops_the_load_before_anything_is_sent(
     make: MakePipeline, emulator: Emulator
 ) -> None:

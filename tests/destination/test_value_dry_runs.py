@@ -12,12 +12,13 @@ import dlt
 import pyarrow as pa
 import pytest
 
+import dlt_bunce
 from dlt_bunce import RunSummary, bunce_adapter, flush_and_run, run_summary
 from dlt_bunce.emulator import Behavior, Emulator
 from dlt_bunce.errors import MappingError
 
 from .attribute_runs import ATTRIBUTES, PAID, calls, fates, prepare, rich, run
-from .conftest import STORE, MakePipeline, refused
+from .conftest import STORE, MakePipeline, customer, refused
 
 OPTIONS = {"attributes": ATTRIBUTES, "segments": {"vip": "VIP"}}
 Way = Callable[[dlt.Pipeline, Any], RunSummary]
@@ -123,8 +124,35 @@ def test_a_dry_run_needs_no_key_and_takes_what_the_ledger_knows(
 
     assert (told.created, told.unchanged) == (2, 5)
     assert fates(told) == {"written": 6, "unchanged": 15}
+    assert told.warnings == {"targets_not_compared": 7}
     assert len(emulator.requests) == asked
     assert calls(emulator, "values") == [15]
+
+
+def test_a_program_checks_values_of_two_tables(make: MakePipeline, emulator: Emulator) -> None:
+    @dlt.source
+    def crm() -> Any:
+        people = dlt.resource([rich(1), rich(2, balance="x")], name="customers")
+        leads = dlt.resource([rich(3, plan=None)], name="leads")
+        yield bunce_adapter(people, attributes=ATTRIBUTES)
+        yield bunce_adapter(leads, attributes={"plan": "Plan", "paid": "Paid"})
+
+    found = dlt_bunce.check(crm(), destination=make().destination)
+
+    assert [(t.table, t.column, t.state, dict(t.values)) for t in found.targets] == [
+        ("customers", "plan", "exists", {"written": 2}),
+        ("customers", "balance", "exists", {"written": 1, "rejected": 1}),
+        ("customers", "paid", "exists", {"written": 2}),
+        ("leads", "plan", "exists", {"blank": 1}),
+        ("leads", "paid", "missing", {"written": 1}),
+    ]
+    assert [(r.table, r.name, r.code) for r in found.rejected_values] == [
+        ("customers", "Balance", "invalid_number")
+    ]
+    assert "It has: Balance, Last payment, Plan." in found.warnings[0].text
+    assert found.as_dict()["targets"][0]["values"] == {"written": 2}
+    assert found.summary.attributes["read"] == 8
+    assert calls(emulator, "values") == []
 
 
 def test_values_of_customers_whose_email_is_taken_wait_in_a_dry_run_as_they_do_in_the_load(
@@ -154,3 +182,68 @@ def test_a_time_zone_that_does_not_exist_is_refused_before_anything_is_sent(
         error = refused(pipeline, data, table_name="customers")
         assert "'Africa/Lagoss', which is not a time zone" in str(error)
     assert calls(emulator, "create") == []
+
+
+def test_a_table_of_values_alone_is_counted_after_the_customers_of_the_run(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    def facts(*rows: dict[str, Any]) -> Any:
+        adapted = bunce_adapter(list(rows), customer_id="user", values_only=True, **facts_given)
+        adapted.apply_hints(table_name="account_facts")
+        return adapted.with_name("account_facts")
+
+    def people(*numbers: int) -> Any:
+        return bunce_adapter([customer(n) for n in numbers]).with_name("customers")
+
+    def fact(user: str | None, balance: Any) -> dict[str, Any]:
+        return {"user": user, "balance": balance, "vip": True}
+
+    facts_given: Any = {"attributes": {"balance": "Balance"}, "segments": {"vip": "VIP"}}
+    make().run([people(1, 2), facts(fact("c1", 1), fact("c2", 2))])
+    before = contents()
+    rows = [fact("c1", 1), fact("c2", 3), fact("c3", 4), fact("c9", 5), fact(None, 6)]
+    rows.append(fact("c3", "many"))
+
+    pipeline = make("dry", dry_run=True)
+    pipeline.run([people(1, 2, 3), facts(*rows)])
+    told = run_summary(pipeline)
+    found = dlt_bunce.check(facts(*rows), destination=make().destination)
+    after = contents()
+    pipeline = make()
+    pipeline.run([people(1, 2, 3), facts(*rows)])
+    done = run_summary(pipeline)
+
+    assert before == after
+    assert (told.read, told.created, told.unchanged) == (3, 1, 2)
+    assert (
+        counted(told)
+        == counted(done)
+        == {
+            "attributes": {
+                "read": 6,
+                "written": 1,
+                "unchanged": 1,
+                "waiting": 1,
+                "superseded": 1,
+                "rejected": 2,
+            },
+            "segments": {
+                "read": 6,
+                "written": 1,
+                "unchanged": 2,
+                "waiting": 1,
+                "superseded": 1,
+                "rejected": 1,
+            },
+        }
+    )
+    assert told.value_rows == done.value_rows
+    assert {t.column: dict(t.values) for t in found.targets}["balance"] == {
+        "written": 1,
+        "unchanged": 1,
+        "waiting": 2,
+        "superseded": 1,
+        "rejected": 1,
+    }
+    assert [w.code for w in found.warnings] == ["value_rows_without_id"]
+    assert (found.summary.read, found.summary.value_rows["read"]) == (0, 6)

@@ -109,12 +109,13 @@ def test_what_is_configured_now_outranks_what_the_run_had(
     run(make(), rich(1, email=BAD, city="Lagos"))
     emulator.behavior = Behavior(rate_limit=0)
 
-    with pytest.raises(MappingError, match="has no attribute 'Town'"):
-        replayed(emulator, settings={"attributes": {"city": "Town"}})
+    with pytest.raises(MappingError, match="has no attribute 'Town'") as refused:
+        replayed(emulator, settings={"attributes": {"city": "Town"}, "create_attributes": True})
     sent = list(emulator.customers)
     found = replayed(emulator, settings={"attributes": {"city": "City"}}).summary
 
     assert sent == []
+    assert "create_attributes" not in str(refused.value), "a replay knows no types to create"
     assert fates(found) == {"written": 1}
     assert emulator.attributes.values_of("c1") == {"City": "Lagos"}
     assert letters("status") == [("resolved",)]

@@ -15,7 +15,7 @@ from dlt_bunce.errors import MappingError
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.history import history
 
-from .attribute_runs import prepare
+from .attribute_runs import calls, prepare
 from .conftest import MakePipeline, customer, letters, refused
 from .values_tables import FACTS, Rows, customers, fact, facts, run, some
 
@@ -202,3 +202,25 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_sent(
         "e", bunce_adapter(rows, customer_id="user", **FACTS).with_name("facts")
     )
     assert {record.call for record in emulator.requests} <= {"lookup", "listing"}
+
+
+def test_a_dry_run_counts_the_rows_and_values_of_both_tables_and_sends_nothing(
+    make: MakePipeline, emulator: Emulator, form: Form
+) -> None:
+    run(make(), customers(form([customer(1)])), facts(form([fact(1, plan="silver")])))
+    sent = len(calls(emulator, "values")) + len(calls(emulator, "create"))
+    people = [customer(n) for n in range(3)] + [customer(3, email="nobody")]
+    rows = [fact(n) for n in range(5)] + [fact(7, user=None)]
+
+    told = run(make("dry", dry_run=True), facts(form(rows)), customers(form(people)))
+    done = run(make("real"), facts(form(rows)), customers(form(people)))
+
+    assert (told.state, told.read, told.created, told.rejected) == ("dry_run", 4, 2, 1)
+    assert some(told.value_rows) == {"read": 6, "written": 3, "waiting": 2, "rejected": 1}
+    assert some(told.attributes) == {"read": 12, "written": 5, "unchanged": 1} | {
+        "waiting": 4,
+        "rejected": 2,
+    }
+    for kind in ("value_rows", "attributes", "segments"):
+        assert getattr(told, kind) == getattr(done, kind)
+    assert len(calls(emulator, "values")) + len(calls(emulator, "create")) == sent + 2

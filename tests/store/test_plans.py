@@ -1,4 +1,4 @@
-"""Query plans of SQLite: by key, never a scan of all customers or all dead letters."""
+"""Query plans of SQLite: by key, never a scan of all customers, letters, or rejected values."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from dlt_bunce.store import corrections, dead_letters
+from dlt_bunce.store import corrections, dead_letters, rejected_values, values
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.load_file import LoadFile
 
 from .conftest import LedgerHelper
 
+_LARGE = ("bunce_customers", "bunce_dead_letters", "bunce_rejected_values")
 _KEYS = re.compile(r"\b(id|customer_id|email_digest)=\?")
 
 
@@ -36,7 +37,7 @@ class Explained(Database):
 
     @property
     def through_all(self) -> list[str]:
-        """The steps that read customers or dead letters without a key."""
+        """The steps that read a large table without a key."""
         return [
             f"{step}\n{sql}"
             for sql, steps in self.plans.items()
@@ -45,7 +46,7 @@ class Explained(Database):
         ]
 
     def _explain(self, sql: str, parameters: Sequence[object]) -> None:
-        if re.search("bunce_customers|bunce_dead_letters", sql):
+        if re.search("|".join(_LARGE), sql):
             plan = super().query(f"EXPLAIN QUERY PLAN {sql}", parameters)
             self.plans[sql] = plan.column("detail").to_pylist()
 
@@ -53,10 +54,12 @@ class Explained(Database):
 def _reads_a_large_table(step: str, sql: str) -> bool:
     how, _, rest = step.partition(" ")
     table = rest.split(" ")[0]
-    for large in ("bunce_customers", "bunce_dead_letters"):
+    for large in _LARGE:
         if how in {"SCAN", "SEARCH"} and (table == large or f"{large} AS {table} " in f"{sql} "):
             # an alias may stand for two tables of one statement
-            return how == "SEARCH" or not re.search(rf"bunce_(?!cust|dead)\w+ AS {table}\b", sql)
+            return how == "SEARCH" or not re.search(
+                rf"bunce_(?!cust|dead|rejected_v)\w+ AS {table}\b", sql
+            )
     return False
 
 
@@ -108,4 +111,30 @@ def test_letters_are_closed_by_key(db: Explained) -> None:
     dead_letters.set_status(db, "default", [discarded_id], "discarded")
 
     assert len(db.plans) >= 7
+    assert db.through_all == []
+
+
+def test_values_are_compared_settled_and_retried_by_key(db: Explained) -> None:
+    file = LoadFile("default", "run", "crm", "customers", "1", "merge")
+    ids = pa.array([f"c{n}" for n in range(2_000)])
+    slots = pa.array([1] * len(ids), pa.int64())
+    nothing = {field.name: pa.nulls(len(ids), field.type) for field in values.INCOMING}
+    incoming = pa.table(nothing | {"customer_id": ids}, schema=values.INCOMING)
+    why = {name: pa.array(["x"] * len(ids)) for name in ("name", "column_name", "code", "message")}
+    rejected = pa.table(
+        {"customer_id": ids, "slot": slots, **why, "http_status": slots}, schema=values.REJECTED
+    )
+    digests = pa.nulls(len(ids), pa.binary())
+    answered = rejected.select(values.ANSWERED.names)
+
+    values.any_changed(db, "default", incoming)
+    values.changed(db, "default", incoming)
+    with db.transaction():
+        values.packed_of(db, "default", ids.to_pylist())
+        values.repack(db, "default", pa.table([ids, digests, digests], schema=values.PACKED))
+        values.record_rejected(db, file, rejected)
+        rejected_values.mark_retried(db, "default", answered)
+        values.forget_rejected(db, "default", answered)
+
+    assert len(db.plans) == 7
     assert db.through_all == []

@@ -117,3 +117,21 @@ def test_a_store_without_attributes_has_no_page_of_them_in_the_navigation(
 
     assert links.split() == ["Runs", "Dead", "letters", "Links"]
     assert "No value is rejected" in visit.page.locator("main").inner_text()
+
+
+def test_a_replay_tells_what_became_of_values(
+    visit: Visit, auth: Auth, values: Loaded, emulator: Emulator
+) -> None:
+    emulator.behavior = Behavior(rate_limit=0, refused_email_domain="bad.example")
+    write(people(11, plan="gold", balance="1.5", vip=True, email="c@bad.example"), "late.parquet")
+    values.run("load", "late.parquet", "--store-url", values.store_url, *LOAD)
+    emulator.behavior = Behavior(rate_limit=0)
+    visit.page.goto(at(auth, "/letters?code=refused"))
+    visit.press("Replay all 1")
+    visit.press("Replay 1 dead letter")
+    visit.page.get_by_role("heading", name="Replay finished").wait_for()
+    shown = visit.page.get_by_role("table").inner_text()
+
+    assert "Values of attributes written\t2" in shown
+    assert "Values of segments written\t1" in shown
+    assert emulator.attributes.members_of("VIP") >= {"11"}

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dlt_bunce.operations.preview import Check
 
 _WILL = {"created": "create", "updated": "update", "skipped": "skip", "deferred": "leave for later"}
+_WILL |= {"written": "write"}
 
 _IN_BUNCE = {
     "exists": "exists",
@@ -89,6 +90,8 @@ def _shown(destination: bunce) -> Iterator[None]:
 
 
 def _print(found: Check, *, show_values: bool) -> None:
+    from dlt_bunce.operations.value_estimate import WRONG_TARGETS
+
     summary = found.summary
     columns = ("field", "column", "how", "nulls", "values" if show_values else "shapes")
     rows = [
@@ -108,7 +111,16 @@ def _print(found: Check, *, show_values: bool) -> None:
         for fate, count in summary.fates.items()
         if count
     ]
-    output.print_rows(fates, ("fate", "rows"), output.counted(summary.read, "row"))
+    if fates or not summary.value_rows:
+        output.print_rows(fates, ("fate", "rows"), output.counted(summary.read, "row"))
+    if summary.value_rows:
+        of_values = [
+            {"rows": f"{count:,}", "fate": _WILL.get(fate, fate)}
+            for fate, count in summary.value_rows.items()
+            if count and fate != "read"
+        ]
+        title = f"{output.counted(summary.value_rows['read'], 'row')} of values"
+        output.print_rows(of_values, ("fate", "rows"), title)
     if found.rejected:
         rejects = [
             dataclasses.asdict(reject) | {columns[-1]: "   ".join(reject.shapes)}
@@ -127,11 +139,15 @@ def _print(found: Check, *, show_values: bool) -> None:
     else:
         console.print("No customers need to be sent; one request checks the API key")
     for warning in found.warnings:
+        if warning.code == WRONG_TARGETS:  # told above
+            continue
         console.print(f"Warning: {warning.text} {warning.remedy}")
 
 
 def _print_values(found: Check, examples: str) -> None:
     """Print the attributes and segments, their values by fate, and those that are rejected."""
+    from dlt_bunce.records.target_matching import listed_names
+
     if not found.targets:
         return
     several = len({target.table for target in found.targets}) > 1
@@ -143,14 +159,23 @@ def _print_values(found: Check, examples: str) -> None:
             "name": target.name,
             "type": target.data_type,
             "in Bunce": _IN_BUNCE[target.state],
-            "remedy": target.remedy,
         }
         for target in found.targets
     ]
     output.print_rows(rows, tuple(rows[0]), "Attributes and segments")
+    faults = [
+        {"name": target.name, "reason": target.problem, "remedy": target.remedy}
+        for target in found.targets
+        if target.problem is not None
+    ]
+    if faults:
+        output.print_rows(faults, tuple(faults[0]), "What stops the load")
+        for kind, names in found.available.items():
+            shown = listed_names(names) or "none"
+            output.console().print(f"{kind.capitalize()} in Bunce: {shown}")
     values: list[dict[str, object]] = [
         {"table": target.table if several else None, "column": target.column, "name": target.name}
-        | {fate: target.values.get(fate) for fate in VALUE_FATE_MEANINGS}
+        | {_WILL.get(fate, fate): target.values.get(fate) for fate in VALUE_FATE_MEANINGS}
         for target in found.targets
     ]
     output.print_rows(values, tuple(values[0]), "Their values")

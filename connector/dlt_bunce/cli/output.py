@@ -121,18 +121,18 @@ def print_codes(codes: Mapping[str, int], title: str) -> None:
 def print_value_fates(runs: Sequence[RunSummary | Run], title: str) -> None:
     """Print attribute values and segment members by fate, a line for each run and kind."""
     rows = [
-        {"run_id": run.run_id, "values of": kind, **counts}
+        {"run_id": run.run_id, "counted": kind, **counts}
         for run in runs
         for kind, counts in (
-            ("attributes", run.attributes),
-            ("segments", run.segments),
-            ("rows", run.value_rows),
+            ("values of attributes", run.attributes),
+            ("values of segments", run.segments),
+            ("rows of values", run.value_rows),
         )
         if counts
     ]
     fates = [fate for fate in VALUE_FATE_MEANINGS if any(row[fate] for row in rows)]
     if rows:
-        print_rows(rows, ("run_id", "values of", "read", *fates), title)
+        print_rows(rows, ("run_id", "counted", "read", *fates), title)
 
 
 def print_rejected_values(found: Mapping[str, Mapping[str, int]], title: str) -> None:

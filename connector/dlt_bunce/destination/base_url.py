@@ -61,6 +61,14 @@ def checked_base_url(base_url: str | None, api_key: str, allow_host: str | None)
     return url
 
 
+def url_to_ask(base_url: str | None, api_key: str) -> str:
+    """Return the URL of the API; raise ConfigurationError without a key, as a dry run may be."""
+    if base_url is None or not api_key:
+        remedy = "Set DESTINATION__BUNCE__CREDENTIALS__API_KEY."
+        raise ConfigurationError("No API key is set.", remedy=remedy)
+    return base_url
+
+
 def _plain_host(url: str) -> str | None:
     """Return the host of a URL that has only a scheme, a host, a port, and a path; else None."""
     try:

@@ -24,6 +24,7 @@ from dlt_bunce import telemetry
 from dlt_bunce.api.client import Session
 from dlt_bunce.api.rate_limit import RateLimiter
 from dlt_bunce.destination.adapter import REPLACE_REFUSED, REPLACE_REMEDY, hint_of
+from dlt_bunce.destination.base_url import url_to_ask
 from dlt_bunce.destination.configuration import BunceConfiguration
 from dlt_bunce.destination.failed_runs import record_noted
 from dlt_bunce.destination.jobs import CustomersJob, StateJob
@@ -35,7 +36,7 @@ from dlt_bunce.destination.state import StoredState
 from dlt_bunce.destination.table_checks import GIVEN_UP, refuse_table
 from dlt_bunce.destination.table_mapping import mapping_of, with_configured
 from dlt_bunce.destination.targets import resolve_targets
-from dlt_bunce.errors import ConfigurationError, DispositionError, StoreError
+from dlt_bunce.errors import DispositionError, StoreError
 from dlt_bunce.load.probed import lookup_ids
 from dlt_bunce.load.rate_limit import SharedRateLimiter, local_rate_limiter
 from dlt_bunce.logs import logger
@@ -181,22 +182,19 @@ class BunceClient(JobClientBase, StoredState):
     def session(self, probed: Probed | None = None) -> Session:
         """Return a connection pool to Bunce, within the rate limit of all who share the store."""
         config = self.config
-        if not config.credentials.api_key:  # a dry run may do without
-            remedy = "Set DESTINATION__BUNCE__CREDENTIALS__API_KEY."
-            raise ConfigurationError("No API key is set.", remedy=remedy)
-        assert config.base_url is not None  # noqa: S101, derived when the configuration resolves
+        base_url = url_to_ask(config.base_url, config.credentials.api_key)
         database = self.database()
         allowed = config.requests_per_minute
-        pace: RateLimiter = local_rate_limiter(config.base_url, allowed)
+        pace: RateLimiter = local_rate_limiter(base_url, allowed)
         if allowed and not config.dry_run and database.exists():
             pace = SharedRateLimiter(database, config.budget_scope, allowed)
         return Session(
-            config.base_url,
+            base_url,
             config.credentials.api_key,
             pace=pace,
             timeout_s=config.timeout_s,
             concurrency=config.most_concurrency,
-            observer=telemetry.request_observer(config.base_url, self.pipeline_name),
+            observer=telemetry.request_observer(base_url, self.pipeline_name),
             lookup_ids=lookup_ids(probed),
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, closing, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -88,23 +88,19 @@ class CustomersJob(RunnableLoadJob):
         if source.row_count == 0:
             return  # a table that was made before it has rows need not have columns
         values_only = bool(client.hint(self._load_table).get("values_only"))
-        if client.config.dry_run and values_only:
-            logger().warning("values.not_in_dry_run", table=job.table_name)
-            return
-        if client.config.dry_run:
-            settings = self._settings(client, b"")
-            duplicates = self._duplicates(client, settings)
-            dry_run = client.context.dry_run_for(self._load_id)
-            targets = found_for(client, self._load_table)
-            dry_run.run(duplicates, job, settings, client.config.store_url, targets)
-            return
         stopped = client.context.stopped
         for key in (self._load_id, job.job_id):
             if key in stopped:
                 raise stopped[key]
         if values_only:
             wait_for_customers(client, self._file_path, self._load_id)
-        counted = nullcontext() if values_only else client.context.counted_as_customers(job.run_id)
+            counted: AbstractContextManager[None] = nullcontext()
+        else:
+            counted = client.context.counted_as_customers(self._load_id)
+        if client.config.dry_run:
+            with counted:
+                self._count(client, job)
+            return
         try:
             with counted, telemetry.load_span(job, self._parent) as settled:
                 settled(self._load(client, job, source))
@@ -113,6 +109,14 @@ class CustomersJob(RunnableLoadJob):
                 # a mistake concerns this file alone
                 stopped[job.job_id if isinstance(error, UsageError) else self._load_id] = error
             raise
+
+    def _count(self, client: BunceClient, job: LoadFile) -> None:
+        """Count what would become of the file."""
+        settings = self._settings(client, b"")
+        duplicates = self._duplicates(client, settings)
+        dry_run = client.context.dry_run_for(self._load_id)
+        targets = found_for(client, self._load_table)
+        dry_run.run(duplicates, job, settings, client.config.store_url, targets)
 
     def _load(self, client: BunceClient, job: LoadFile, source: Source) -> dict[str, int]:
         config = client.config

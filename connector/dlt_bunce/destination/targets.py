@@ -139,16 +139,15 @@ def _wanted(client: BunceClient, table: PreparedTableSchema) -> Wanted | None:
 
 
 def targets_in_bunce(
-    client: BunceClient, table: PreparedTableSchema, wanted: Wanted, *, create: bool | None = None
+    client: BunceClient, table: PreparedTableSchema, wanted: Wanted, *, may_create: bool = True
 ) -> Targets:
-    """Return the targets as Bunce lists them; create attributes where `create` says so, or else
-    the configuration.
+    """Return the targets as Bunce lists them; create attributes where that is configured, unless
+    nothing may be created.
     """
-    if create is None:
-        create = client.config.create_attributes
+    create = client.config.create_attributes and may_create
     with closing(client.session()) as session:
         found = _in_bunce(client.config, session, table, wanted, create=create)
-        if (fault := fault_of(found)) is not None:
+        if (fault := fault_of(found, may_create=may_create)) is not None:
             raise fault
         items = [_created(session, item) for item in found.items]
         sent = client.context.preflights.setdefault(client.pipeline_name, [])

@@ -25,6 +25,7 @@ from dlt_bunce.load.dispatch import Batch, Delivered
 from dlt_bunce.load.load import Load, Settings
 from dlt_bunce.load.slots import with_slots
 from dlt_bunce.load.value_preview import AcceptingSender, PreviewedValues, TableValues
+from dlt_bunce.load.values_load import ValuesLoad
 from dlt_bunce.load.version_check import check_versions
 from dlt_bunce.model import RunSummary, Traffic
 from dlt_bunce.records.causes import RejectCounts, Rejects
@@ -37,11 +38,14 @@ from dlt_bunce.settlement.row_result import RowResult
 from dlt_bunce.store import runs, snapshot
 from dlt_bunce.store.accounts import known_account
 from dlt_bunce.store.database import Database
+from dlt_bunce.store.dead_letters import LETTERS
 from dlt_bunce.store.ledger import Claim, Ledger
 from dlt_bunce.store.load_file import LoadFile
 
 _SAMPLE_ROWS = 1_000
 _BATCH_ROWS = 10_000
+NOT_COMPARED = "targets_not_compared"
+"""The warning of a dry run that could not ask Bunce for its attributes and segments."""
 
 
 @dataclass(frozen=True)
@@ -99,21 +103,28 @@ class DryRun:
             self._load_file, self._store_url = load_file, store_url
             account = None if known is None else known_account(known, load_file.account)
             key = b"" if account is None else account.email_key
-            self._mapping = settings.mapping
-            load_file = runs.begin(scratch, load_file, settings.mapping.recorded)
+            values_only = settings.mapping.values_only
+            if self._mapping is None or not values_only:
+                self._mapping = settings.mapping
+            recorded = None if values_only else settings.mapping.recorded
+            load_file = runs.begin(scratch, load_file, recorded)
             if known is not None:
                 snapshot.claims(known, scratch)
                 snapshot.targets(known, scratch)
             values = None
             if targets is not None:
                 values = self._previewed(targets, load_file, key, known, scratch)
+                values.values_only = values_only
 
             def look_at(chunk: Chunk) -> None:
                 self._look_at(chunk, settings)
-                if known is not None and chunk.number == 0 and settings.check_mapping:
+                if known is not None and values_only:
+                    accepted, none = chunk.prepared.accepted, LETTERS.empty_table()
+                    snapshot.customers(known, scratch, load_file.account, accepted, none)
+                elif known is not None and chunk.number == 0 and settings.check_mapping:
                     check_versions(known, load_file, settings.mapping, chunk.prepared)
 
-            load = Load(
+            load = (ValuesLoad if values_only else Load)(
                 duplicates.sources[load_file.job_id],
                 load_file,
                 # what is wrong with the mapping is reported, and stops nothing
@@ -153,6 +164,8 @@ class DryRun:
                 rejected=summary.rejected + taken,
                 reject_codes={**summary.reject_codes, "email_taken": taken},
             )
+        if any(table.targets.not_compared for table in self._values.values()):
+            summary = replace(summary, warnings={**summary.warnings, NOT_COMPARED: summary.read})
         summary.raise_if_unbalanced()
         return Preview(
             replace(summary, seconds=0.0),
@@ -163,7 +176,7 @@ class DryRun:
             self._verbs["update"],
             self._fault,
             self._rejects.found(),
-            self._values,
+            dict(sorted(self._values.items())),
         )
 
     def _previewed(
@@ -188,10 +201,13 @@ class DryRun:
         )
 
     def _look_at(self, chunk: Chunk, settings: Settings) -> None:
+        if settings.mapping is not self._mapping:
+            return  # the rows of customers are shown, not those of values
         table = chunk.table
         for column in settings.mapping.source_columns:
             self._nulls[column] += values_of(table, column).null_count
-        self._rejects.add(chunk.prepared.rejected, table, settings.mapping)
+        if not settings.mapping.values_only:
+            self._rejects.add(chunk.prepared.rejected, table, settings.mapping)
         if chunk.number == 0:
             fault = detect_bad_mapping(chunk.prepared, table, settings.mapping)
             self._fault = self._fault or fault

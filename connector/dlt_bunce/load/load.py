@@ -246,6 +246,8 @@ class Load:
         for delivered in group:
             self._fault = self._fault or delivered.fault
             rows, results = self._linking.take(*self._pending.take(delivered))
+            if self.values is not None:
+                self.values.created_anew(rows, results)
             results = dead_letters.with_known_emails(self._ledger, rows, results, key)
             settled.append(dead_letters.settled(rows, results, key))
             letters.append(dead_letters.of_results(rows, results, self._in_flight.tables))

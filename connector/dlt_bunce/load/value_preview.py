@@ -122,6 +122,10 @@ class PreviewedValues(ValueDelivery):
                 target = self._by_slot[slot]
                 self.counted.add_earlier(target.kind, target.column, code, count)
 
+    def _row_fates(self, found: ChunkValues, changes: ChangedValues) -> dict[str, int]:
+        # each row with something to send will be accepted
+        return {**super()._row_fates(found, changes), "written": len(changes.left)}
+
     def _settle(self, group: Sequence[Delivered]) -> int:
         """Count the batches as written; no row of the file is met again."""
         fates: Counter[tuple[str, int, str]] = Counter()

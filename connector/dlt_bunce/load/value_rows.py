@@ -99,9 +99,8 @@ class ChunkValues:
         return states
 
     def counts(self, changes: ChangedValues | None) -> dict[Kind, Counter[str]]:
-        """Return the counts of values by kind and fate; those to be sent have none yet.
-
-        Without `changes`, no value has changed.
+        """Return counts by kind and fate; values to be sent have none. Without `changes`, no value
+        has changed.
         """
         counts: dict[Kind, Counter[str]] = {}
         for target, found in self.fates(changes).items():

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dlt_bunce.errors import BunceError
 from dlt_bunce.load.chunks import Chunk, Chunks
@@ -80,6 +81,15 @@ class ValueDelivery:
         with db.transaction():
             self._count(found, None)
 
+    def created_anew(self, rows: pa.Table, results: Sequence[RowResult]) -> None:
+        """Deliver the values of customers who were to be updated and are new to Bunce: what was
+        written for them is gone.
+        """
+        pairs = zip(rows.column("verb").to_pylist(), results, strict=True)
+        is_new = [verb == "update" and result.fate == "created" for verb, result in pairs]
+        if any(is_new):
+            self._due.update(rows.column("chunk").filter(pa.array(is_new)).to_pylist())
+
     def deliver(
         self, chunks: Chunks, stop: threading.Event, on_requests: Callable[[int], None]
     ) -> BunceError | None:
@@ -140,7 +150,7 @@ class ValueDelivery:
                 values.forget_rejected(db, load_file.account, changes.answered)
             values.record_rejected(db, load_file, changes.rejected)
             if self.values_only:
-                rows_by_fate = found.row_counts(changes)
+                rows_by_fate = self._row_fates(found, changes)
                 value_fates.put_chunk(db, load_file, ROWS, number, rows_by_fate)
             else:
                 values.repack(db, load_file.account, changes.settled)
@@ -149,23 +159,27 @@ class ValueDelivery:
 
     def _mark_in_flight(self, rows: pa.Table) -> None:
         """Commit that values may be in flight; count those that an earlier try may have sent."""
-        below: dict[tuple[str, int], int] = {}
-        again: Counter[tuple[str, int]] = Counter()
-        columns = (rows.column(name).to_pylist() for name in ("slot", "chunk", "row"))
-        for slot, chunk, row in zip(*columns, strict=True):
-            place = self._by_slot[slot].kind, chunk
-            below[place] = max(row + 1, below.get(place, 0))
-            again[place] += row < self._marks.get(place, 0)
+        # a batch is of one operation, and so of one kind
+        kind = self._by_slot[rows.column("slot")[0].as_py()].kind
+        tops = rows.group_by("chunk").aggregate([("row", "max")]).to_pylist()
         with self.database.transaction():
-            for (kind, chunk), row in below.items():
+            for chunk, top in ((each["chunk"], each["row_max"]) for each in tops):
+                again = 0
+                if before := self._marks.get((kind, chunk), 0):
+                    own = rows.filter(pc.equal(rows.column("chunk"), chunk))
+                    again = pc.sum(pc.less(own.column("row"), before)).as_py()
                 value_fates.mark_in_flight(
-                    self.database, self.load_file, kind, chunk, row, again[kind, chunk]
+                    self.database, self.load_file, kind, chunk, top + 1, again
                 )
 
     def _count(self, found: ChunkValues, changes: ChangedValues | None) -> None:
         """Write the counts of a chunk as compared just now."""
         for kind, counts in found.counts(changes).items():
             value_fates.put_chunk(self.database, self.load_file, kind, found.chunk.number, counts)
+
+    def _row_fates(self, found: ChunkValues, changes: ChangedValues) -> dict[str, int]:
+        """Return the counts of the rows that hold values alone, by fate."""
+        return found.row_counts(changes)
 
     def _settle(self, group: Sequence[Delivered]) -> int:
         """Record what became of batches in one transaction; return how many requests it took."""

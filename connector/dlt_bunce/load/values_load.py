@@ -28,6 +28,7 @@ class ValuesLoad(Load):
             fault = detect_bad_mapping(chunk.prepared, chunk.table, self.settings.mapping)
             if fault is not None:
                 raise fault
+        self.settings.on_chunk(chunk)
         self._count(read=rows, settled=rows)
 
     def _check(self) -> dict[str, int]:

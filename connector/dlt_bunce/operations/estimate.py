@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlt_bunce.api.throttle import BatchSize
-from dlt_bunce.load.dry_run import Preview
+from dlt_bunce.load.dry_run import NOT_COMPARED, Preview
 from dlt_bunce.model import RunSummary
 from dlt_bunce.operations.value_estimate import Warned, value_warnings
 from dlt_bunce.records.causes import NO_COUNTRY
@@ -219,7 +219,7 @@ def warnings(
         for name, clause in summary.over_thresholds.items()
     ]
     for code, rows in summary.warnings.items():
-        if code == "id_may_change":  # told of its column, by _of_columns
+        if code in {NOT_COMPARED, "id_may_change"}:  # told with the reason, or the column
             continue
         known = WARNINGS[code]
         notes = summary.notes.get(code, ())
@@ -254,7 +254,8 @@ def _of_append(to_create: int, probed: Probed | None) -> Iterator[Warned]:
 def _of_columns(preview: Preview, mapping: FieldMapping) -> Iterator[Warned]:
     for field in mapping.columns:
         columns = mapping.columns_of(field)
-        if all(preview.nulls.get(column, 0) == preview.summary.read for column in columns):
+        rows = preview.summary.read
+        if rows and all(preview.nulls.get(column, 0) == rows for column in columns):
             named = " and ".join(repr(column) for column in columns)
             yield Warned(
                 "empty_column",

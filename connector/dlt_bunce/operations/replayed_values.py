@@ -32,4 +32,4 @@ def targets_of(
     if not wanted:
         return None
     # the types of a row's columns are no longer known, so nothing is created
-    return targets_in_bunce(client, {"name": table_name, "columns": {}}, wanted, create=False)
+    return targets_in_bunce(client, {"name": table_name, "columns": {}}, wanted, may_create=False)

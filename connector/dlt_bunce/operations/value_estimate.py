@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from dlt_bunce.load.dry_run import Preview
+from dlt_bunce.load.dry_run import NOT_COMPARED, Preview
 from dlt_bunce.records.target_matching import fault_of
 from dlt_bunce.records.targets import Kind
 from dlt_bunce.records.value_moments import NO_ZONE
@@ -15,6 +15,9 @@ _ZONE_REMEDY = (
     'if all are of one zone, name it: timezone = "Africa/Lagos" under [destination.bunce]; else '
     "write them with an offset"
 )
+
+WRONG_TARGETS = "wrong_targets"
+"""Code of the warning about attributes and segments that stop a load."""
 
 
 @dataclass(frozen=True)
@@ -121,11 +124,11 @@ def value_warnings(preview: Preview) -> Iterator[Warned]:
         fault = fault_of(found)
         if fault is not None:
             text = f"The load will fail. {fault.message}"
-            yield Warned("wrong_targets", text, fault.remedy or "")
+            yield Warned(WRONG_TARGETS, text, fault.remedy or "")
     reasons = dict.fromkeys(found.not_compared for found in tables if found.not_compared)
     for reason in reasons:
         text = (
             f"Attributes and segments were not compared with Bunce: {reason}. Types are those of "
             "the last load, or follow from the columns."
         )
-        yield Warned("targets_not_compared", text, "Check again once Bunce can be asked.")
+        yield Warned(NOT_COMPARED, text, "Check again once Bunce can be asked.")

@@ -16,9 +16,10 @@ def plain(table: Any) -> Any:
     """Return the same rows with unsupported column types converted to the closest supported type.
 
     Nanoseconds become microseconds; UUIDs, durations and intervals (in ISO 8601), and unions become
-    text; views, dictionaries, and run-end-encoded values are decoded; other extension types become
-    their storage type. Anything but a table or a record batch is returned unchanged. Raises
-    SourceError for two columns with the same name, of which dlt would keep only the last.
+    text; views, dictionaries, and run-end-encoded values are decoded; fixed-size lists become
+    lists; other extension types become their storage type. Anything but a table or a record batch
+    is returned unchanged. Raises SourceError for two columns with the same name, of which dlt would
+    keep only the last.
     """
     if not isinstance(table, pa.Table | pa.RecordBatch):
         return table
@@ -76,7 +77,10 @@ def _plain_nested(kind: Any) -> pa.DataType:
         return kind if plain_fields == fields else pa.struct(plain_fields)
     if types.is_list_view(kind) or types.is_large_list_view(kind):
         return pa.list_(_plain_type(kind.value_type))
-    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+    if types.is_fixed_size_list(kind):
+        # before 26, Arrow writes null ones to Parquet files that it then cannot read
+        return pa.list_(_plain_type(kind.value_type))
+    if types.is_list(kind) or types.is_large_list(kind):
         value = _plain_type(kind.value_type)
         return kind if value == kind.value_type else pa.list_(value)
     if types.is_map(kind):

@@ -74,7 +74,7 @@ def made_type(kind: Kind, column_type: str | None) -> str:
     return "boolean" if kind == "segments" else _TYPES.get(column_type or "", "text")
 
 
-def fault_of(found: FoundTargets) -> MappingError | None:
+def fault_of(found: FoundTargets, *, may_create: bool = True) -> MappingError | None:
     """Return what stops a load: one error about all targets at fault."""
     faulty = [item for item in found.items if item.fault is not None]
     if not faulty:
@@ -89,7 +89,7 @@ def fault_of(found: FoundTargets) -> MappingError | None:
             texts.append(f"Bunce has no {_noun(kind)} {named}. It has: {shown}.")
             for item in missing:
                 remedies += _likely(kind, item.column, item.name, there)
-            remedies.append(_otherwise(kind))
+            remedies.append(_otherwise(kind, may_create=may_create))
     others = [item for item in faulty if item.state != "missing"]
     texts += [item.fault or "" for item in others]
     remedies += dict.fromkeys(item.remedy or "" for item in others)
@@ -148,9 +148,9 @@ def _likely(kind: Kind, column: str, name: str, names: Sequence[str]) -> list[st
     return [f"Did you mean {close!r}? Use {option}, or {setting} under [destination.bunce.{kind}]."]
 
 
-def _otherwise(kind: Kind, made: str = "") -> str:
+def _otherwise(kind: Kind, made: str = "", *, may_create: bool = True) -> str:
     create = ""
-    if kind == "attributes":
+    if kind == "attributes" and may_create:
         create = f"set create_attributes = true to have it created{made}, or "
     return f"Write the name as Bunce has it, {create}create it in Bunce's dashboard."
 

@@ -25,6 +25,7 @@ class Used(NamedTuple):
         return json.dumps(json.loads(self.targets).get(table_name, {}))
 
 
+KINDS = ("attributes", "segments")
 UNKNOWN = Used("{}", "{}")
 """What is known of a run that has been deleted."""
 
@@ -68,6 +69,24 @@ def record_targets(db: Database, load_file: LoadFile, targets: Mapping[str, obje
         if known.get(load_file.table_name) != targets:
             text = json.dumps(known | {load_file.table_name: targets})
             db.execute(f"UPDATE bunce_runs SET targets = $3 {chosen}", (*run, text))  # noqa: S608
+
+
+def targets_of_runs(
+    db: Database, account: str, run_ids: Iterable[str]
+) -> dict[str, dict[str, str]]:
+    """Return column to name by kind, without columns that runs or their tables disagree about."""
+    found: dict[str, dict[str, str]] = {}
+    unclear: set[str] = set()
+    for run in of_runs(db, account, run_ids).values():
+        for record in json.loads(run.targets).values():
+            for kind in KINDS:
+                for column, name in record.get(kind, {}).items():
+                    if found.setdefault(kind, {}).setdefault(column, name) != name:
+                        unclear.add(column)
+    return {
+        kind: {column: name for column, name in names.items() if column not in unclear}
+        for kind, names in found.items()
+    }
 
 
 def of_runs(db: Database, account: str, run_ids: Iterable[str]) -> dict[tuple[str, str], Used]:

@@ -45,9 +45,8 @@ _COLUMNS = ", ".join(
 )
 _KEY = "r.slot, r.code, r.customer_id"
 _RETRIED = """
-UPDATE bunce_rejected_values SET retry_at = $2 WHERE account = $1 AND EXISTS (
-  SELECT 1 FROM bunce_retried AS n WHERE n.customer_id = bunce_rejected_values.customer_id
-  AND n.slot = bunce_rejected_values.slot)
+UPDATE bunce_rejected_values SET retry_at = $2 WHERE account = $1
+  AND (customer_id, slot) IN (SELECT customer_id, slot FROM bunce_retried)
 """
 
 

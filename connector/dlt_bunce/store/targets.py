@@ -27,6 +27,7 @@ def slots_of(db: Database, account: str, targets: Iterable[Known]) -> dict[tuple
             key = target.kind, target.id
             if key not in slots:
                 slots[key], free = free, free + 1
+                _forget_namesakes(db, account, target)
             db.execute(
                 "INSERT INTO bunce_targets (account, kind, id, slot, name, data_type) "
                 "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (account, kind, id) DO UPDATE SET "
@@ -34,6 +35,15 @@ def slots_of(db: Database, account: str, targets: Iterable[Known]) -> dict[tuple
                 (account, target.kind, target.id, slots[key], target.name, target.data_type),
             )
     return slots
+
+
+def _forget_namesakes(db: Database, account: str, target: Known) -> None:
+    """Forget what was rejected for a target that Bunce has deleted: this one took its place."""
+    db.execute(
+        "DELETE FROM bunce_rejected_values WHERE account = $1 AND slot IN (SELECT slot "
+        "FROM bunce_targets WHERE account = $1 AND kind = $2 AND name = $3 AND id <> $4)",
+        (account, target.kind, target.name, target.id),
+    )
 
 
 def earlier_targets(db: Database, account: str) -> dict[tuple[str, str], tuple[str, str]]:

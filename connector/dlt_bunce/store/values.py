@@ -93,9 +93,8 @@ ON CONFLICT (account, customer_id, slot) DO UPDATE SET
 """
 
 _ANSWERED = """
-DELETE FROM bunce_rejected_values WHERE account = $1 AND EXISTS (
-  SELECT 1 FROM bunce_answered AS a WHERE a.customer_id = bunce_rejected_values.customer_id
-  AND a.slot = bunce_rejected_values.slot)
+DELETE FROM bunce_rejected_values WHERE account = $1
+  AND (customer_id, slot) IN (SELECT customer_id, slot FROM bunce_answered)
 """
 
 

@@ -15,6 +15,7 @@ from dlt_bunce.store.rejected_values import ValueSelection
 
 if TYPE_CHECKING:
     from dlt_bunce.destination.client import BunceClient
+    from dlt_bunce.model import RunSummary
 
 KEPT = 100
 """Number of jobs whose results are kept."""
@@ -78,7 +79,7 @@ def replayed(client: BunceClient, selection: Selection) -> Figures:
     counts = {"dead letters replayed": result.summary.read} | fates
     if result.without_row:
         counts["without a stored row"] = result.without_row
-    return counts | {"requests": result.summary.requests}
+    return counts | _values(result.summary) | {"requests": result.summary.requests}
 
 
 def corrected(client: BunceClient, letter_id: str, changes: Mapping[str, str | None]) -> Figures:
@@ -87,7 +88,17 @@ def corrected(client: BunceClient, letter_id: str, changes: Mapping[str, str | N
 
     summary = correct(client, letter_id, changes)
     fates = {str(fate): n for fate, n in summary.fates.items() if n}
-    return fates | {"requests": summary.requests}
+    return fates | _values(summary) | {"requests": summary.requests}
+
+
+def _values(summary: RunSummary) -> Figures:
+    """Return the counts of attribute values and segment members, if there are any."""
+    return {
+        f"values of {kind} {fate}": count
+        for kind, counts in (("attributes", summary.attributes), ("segments", summary.segments))
+        for fate, count in counts.items()
+        if count and fate != "read"
+    }
 
 
 def retried(store_url: str, account: str, selection: ValueSelection) -> Figures:

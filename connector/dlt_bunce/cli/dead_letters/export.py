@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import click
@@ -61,19 +62,28 @@ def export(
     with reported():
         from dlt_bunce.cli.dead_letters.writers import write
         from dlt_bunce.store.database import Database
-        from dlt_bunce.store.mappings import mapping_of
+        from dlt_bunce.store.mappings import mapping_of, targets_of_runs
 
         url, name = store_of(selection, store_url, account)
+        runs: list[str] = []
         with Database(url, read_only=True) as db:
+
+            def mapping(run_id: str, pipeline: str) -> dict[str, Any]:
+                runs.append(run_id)
+                return mapping_of(db, run_id, pipeline)
+
             written = write(
                 file,
                 pages_of(selection, url, name),
-                lambda run_id, pipeline: mapping_of(db, run_id, pipeline),
+                mapping,
                 separator=separator,
                 overwrite=overwrite,
             )
+            targets = {} if written.renamed else targets_of_runs(db, name, runs)
         is_csv = file.suffix.lower() == ".csv"
-        load = _load(file, written, store_url, account) if is_csv and written.letters else None
+        load = None
+        if is_csv and written.letters:
+            load = _load(file, written, targets, store_url, account)
         if as_json:
             extra = (
                 {"load": load, "without_row": written.without_row, "too_long": written.too_long}
@@ -103,10 +113,25 @@ def export(
             echo(f"Correct the cells, save the file as CSV (UTF-8), and load it with:\n  {load}")
 
 
-def _load(file: Path, written: Spreadsheet, store_url: str | None, account: str | None) -> str:
-    """Return the command that loads the corrected file."""
+def _load(
+    file: Path,
+    written: Spreadsheet,
+    targets: Mapping[str, Mapping[str, str]],
+    store_url: str | None,
+    account: str | None,
+) -> str:
+    """Return the command that loads the corrected file, with attributes and segments that are not
+    configured.
+    """
+    from dlt_bunce.destination.config_file import configured_targets
+
     words = ["dlt-bunce", "load", str(file)]
     words += mapping_options(written.mapping)
+    configured = dict(zip(("attributes", "segments"), configured_targets(), strict=True))
+    for kind, columns in targets.items():
+        if not configured[kind]:
+            for column, name in columns.items():
+                words += [f"--{kind[:-1]}", f"{column}={name}"]
     words += ["--account", account] if account else []
     # a URL with a password must not end up in a shell's history
     words += ["--store-url", store_url] if store_url and not urlsplit(store_url).password else []
