@@ -219,7 +219,7 @@ def warnings(
         for name, clause in summary.over_thresholds.items()
     ]
     for code, rows in summary.warnings.items():
-        if code in {NOT_COMPARED, "id_may_change"}:  # told with the reason, and of its column
+        if code in {NOT_COMPARED, "id_may_change"}:  # told with the reason, or the column
             continue
         known = WARNINGS[code]
         notes = summary.notes.get(code, ())

@@ -18,8 +18,8 @@ def plain(table: Any) -> Any:
     Nanoseconds become microseconds; UUIDs, durations and intervals (in ISO 8601), and unions become
     text; views, dictionaries, and run-end-encoded values are decoded; fixed-size lists become
     lists; other extension types become their storage type. Anything but a table or a record batch
-    is returned unchanged. Raises SourceError for two columns with the same name, of which dlt
-    would keep only the last.
+    is returned unchanged. Raises SourceError for two columns with the same name, of which dlt would
+    keep only the last.
     """
     if not isinstance(table, pa.Table | pa.RecordBatch):
         return table
