@@ -81,11 +81,10 @@ class Load:
     _corrects: bool = False
 
     def __post_init__(self) -> None:
-        settings, name = self.settings, self.load_file.job_id
+        settings, name, lease_s = self.settings, self.load_file.job_id, self.settings.lease_s
         if self.duplicates is None:
             self.duplicates = Duplicates({name: self.source}, settings.mapping, settings.rules)
         self._chunks = Chunks(name, self.duplicates, settings.chunk_rows)
-        lease_s = settings.lease_s
         self._ledger = self.ledger or Ledger(self.database, self.load_file, lease_s=lease_s)
         self._pending = PendingLookups(max_wait_s=min(MAX_PENDING_S, lease_s / 3))
         self._linking = Linking(
@@ -241,8 +240,7 @@ class Load:
 
     def _settle(self, group: Sequence[Delivered]) -> None:
         """Record what became of batches: ledger, dead letters, and counts in one transaction."""
-        settled, letters = [], []
-        key = self.settings.email_key
+        settled, letters, key = [], [], self.settings.email_key
         for delivered in group:
             self._fault = self._fault or delivered.fault
             rows, results = self._linking.take(*self._pending.take(delivered))

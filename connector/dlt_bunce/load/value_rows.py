@@ -210,9 +210,8 @@ class ChangedValues:
     @property
     def settled(self) -> pa.Table:
         """The customers with nothing to send, whose digest is known now."""
-        sent = pc.is_in(self._rows, value_set=_flat(self.to_send.column("row")))
+        rest = pc.invert(pc.is_in(self._rows, value_set=_flat(self.to_send.column("row"))))
         whole = pc.if_else(self._bad, pa.scalar(None, pa.binary()), self._digests)
-        rest = pc.invert(sent)
         ids = self._ids.filter(rest)
         packed = pa.nulls(len(ids), pa.binary())
         return pa.table([ids, packed, whole.filter(rest)], schema=values.PACKED)
@@ -258,9 +257,8 @@ class ChangedValues:
         )
 
     def _rejections(self, target: Target, column: Values) -> pa.Table:
-        bad = column.invalid
+        bad, number = column.invalid, column.invalid.true_count
         self._bad = pc.or_(self._bad, bad)
-        number = bad.true_count
         return pa.table(
             [
                 self._ids.filter(bad),
