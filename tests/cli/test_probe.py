@@ -224,3 +224,43 @@ def test_check_and_doctor_know_of_the_probe(run: Run, emulator: Emulator) -> Non
     assert doctor()["state"] == "warning"
     assert "no longer used" in doctor()["said"]
     assert check()[1] == ["append_may_overwrite"]
+
+
+def test_attributes_and_segments_are_asked_about_where_they_are_named(
+    run: Run, emulator: Emulator
+) -> None:
+    emulator.behavior = Behavior(rate_limit=0, max_values=10)
+    emulator.attributes.add("Marked plan", "text")
+    emulator.attributes.add("Balance", "numeric")
+    emulator.attributes.add_segment("Marked testers")
+    emulator.attributes.add_segment("Active", kind="automatic")
+
+    done = run("probe", *SMALL, "--attribute", "Marked plan", "--segment", "Marked testers")
+    unnamed = run("probe", *SMALL, "--json").json
+    wrong = {
+        words: run("probe", *SMALL, *words.split())
+        for words in ("--attribute Plan", "--attribute Balance", "--segment Active")
+    }
+
+    assert done.code == 0, done.errors
+    assert f"at most {max_requests(20, values=True)} requests" in done.errors
+    assert "A value for a customer" in done.output
+    assert "HTTP 422 at 20" in done.output
+    assert "Marked" not in done.output
+    assert "value_write" not in {answer["question"] for answer in unnamed["answers"]}
+    assert {failed.code for failed in wrong.values()} == {2}
+    assert "Attributes there: Balance, Marked plan." in wrong["--attribute Plan"].errors
+    assert "is of type numeric" in wrong["--attribute Balance"].errors
+    assert "is of type automatic" in wrong["--segment Active"].errors
+
+
+def test_the_first_values_are_as_many_as_a_probe_has_written(run: Run, emulator: Emulator) -> None:
+    emulator.attributes.add("Plan", "text")
+    assert run("probe", *SMALL, "--attribute", "Plan").code == 0
+    before = len(emulator.requests)
+    write([{**row, "plan": "gold"} for row in people(*range(100))])
+
+    assert run("load", "customers.parquet", "--attribute", "plan=Plan").code == 0
+
+    sizes = [r.rows for r in emulator.requests[before:] if r.call == "values"]
+    assert sizes[0] == 20

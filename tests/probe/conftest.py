@@ -34,6 +34,8 @@ def ask(emulator: Emulator) -> Ask:
     def ask(switches: dict[str, Any], **settings: Any) -> ProbeReport:
         emulator.reset()
         emulator.behavior = Behavior(rate_limit=0, **switches)
+        emulator.attributes.add("Probe", "text")
+        emulator.attributes.add_segment("Testers")
         # only a lag in seconds takes time to be seen
         waits = time.sleep if "lookup_lag_seconds" in switches else lambda _seconds: None
         settings = {"prefix": "dlt-bunce-probe", "max_batch": 100, "sleep": waits} | settings

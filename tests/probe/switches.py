@@ -177,6 +177,35 @@ SINGLE: list[tuple[Switches, Answers]] = [
 ]
 """Switches, and the answers in which they differ from DOCUMENTED."""
 
+VALUES: Answers = {
+    "value_write": "accepted",
+    "value_shows": "the value",
+    "value_unknown_customer": "refused",
+    "value_errors_name": "customer",
+    "largest_values": "100",
+    "larger_values": "not tried",
+    "segment_add": "accepted",
+    "segment_remove": "accepted",
+}
+"""The answers about an attribute and a segment."""
+
+OF_VALUES: list[tuple[Switches, Answers]] = [
+    ({"value_echo": "absent"}, {"value_shows": "nothing"}),
+    ({"unknown_value_customer": "created"}, {"value_unknown_customer": "created"}),
+    (
+        {"unknown_value_customer": "ignored"},
+        {"value_unknown_customer": "ignored"},
+    ),
+    ({"value_errors": "positions"}, {"value_errors_name": "position"}),
+    ({"value_errors": "anonymous"}, {"value_errors_name": "nothing"}),
+    ({"max_values": 60}, {"largest_values": "50", "larger_values": "HTTP 422 at 100"}),
+    (
+        {"lookup": "absent", "unknown_value_customer": "created"},
+        {"value_unknown_customer": UNKNOWN},
+    ),
+]
+"""Switches, and the answers in which they differ from VALUES."""
+
 NOT_TOLD = {
     "account_message",
     "account_status",
@@ -187,20 +216,18 @@ NOT_TOLD = {
     "latency_ms",
     "made_ids",
     "max_customers",
-    "max_values",
     "poison",
     "poison_text",
     "rate_limit",
     "rate_window_seconds",
     "refused_email_domain",
+    "refused_member",
     "refused_value",
     "retry_after",
     "seed",
     "suspended",
-    "unknown_value_customer",
-    "value_echo",
-    "value_errors",
     "value_failure",
+    "value_quota",
 }
 """Switches that a probe does not ask about, or that end it."""
 

@@ -13,7 +13,16 @@ from dlt_bunce.probe.plan import max_customers, max_requests
 from dlt_bunce.probe.questions import QUESTIONS, UNKNOWN
 
 from .conftest import Ask
-from .switches import DOCUMENTED, HIDES, NOT_TOLD, SINGLE, Answers, Switches
+from .switches import (
+    DOCUMENTED,
+    HIDES,
+    NOT_TOLD,
+    OF_VALUES,
+    SINGLE,
+    VALUES,
+    Answers,
+    Switches,
+)
 
 
 def asked(ask: Ask, switches: Switches, emulator: Emulator) -> Answers:
@@ -21,7 +30,7 @@ def asked(ask: Ask, switches: Switches, emulator: Emulator) -> Answers:
     report = ask(switches)
     assert len(emulator.requests) == report.requests <= max_requests(100)
     assert len(emulator.customers) <= report.customers <= max_customers(100)
-    assert report.answers.keys() == QUESTIONS.keys()
+    assert report.answers.keys() == QUESTIONS.keys() - VALUES.keys()
     answers = report.answers
     assert answers.pop("row_time").endswith(" ms")
     return answers
@@ -42,10 +51,27 @@ def test_each_switch_is_found_and_changes_no_other_answer(ask: Ask, emulator: Em
 
 
 def test_every_switch_is_either_found_or_listed_as_not_told() -> None:
-    found = {name for switches, _ in SINGLE for name in switches}
+    found = {name for switches, _ in (*SINGLE, *OF_VALUES) for name in switches}
 
     assert found | NOT_TOLD == {field.name for field in fields(Behavior)}
     assert set() == found & NOT_TOLD
+
+
+def test_switches_of_values_are_found_where_the_user_allows_it(
+    ask: Ask, emulator: Emulator
+) -> None:
+    wrong = {}
+    for switches, expected in [({}, {}), *OF_VALUES]:
+        report = ask(switches, attribute="Probe", segment="Testers")
+        answers = report.answers
+        assert answers.keys() == QUESTIONS.keys()
+        assert len(emulator.requests) == report.requests <= max_requests(100, values=True)
+        assert emulator.attributes.members_of("Testers") == set()
+        found = {name: answers[name] for name in VALUES}
+        if differs := _differing(found, VALUES | expected):
+            wrong[str(switches)] = differs
+
+    assert wrong == {}
 
 
 PAIRS = [

@@ -42,6 +42,8 @@ _PREFIX = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38}[A-Za-z0-9])?")
     type=click.IntRange(min=1, max=5000),
     help="Largest batch to try, in customers.",
 )
+@click.option("--attribute", help="Text attribute in Bunce to write test values to.")
+@click.option("--segment", help="Manual segment in Bunce to add a test customer to, and remove.")
 @click.option(
     "--output",
     "file",
@@ -56,6 +58,8 @@ def command(
     live: bool,
     prefix: str,
     max_batch: int,
+    attribute: str | None,
+    segment: str | None,
     file: Path | None,
     new_account: bool,
     store_url: str | None,
@@ -67,8 +71,9 @@ def command(
     Sends a bounded number of requests, within the request budget, and says beforehand how many. The
     test customers have ids and emails that begin with --prefix, and emails at example.com. They
     stay: Bunce's API cannot delete customers. Use a sandbox key; a live workspace takes --live and
-    a confirmation. The report holds no key and no value of a customer. It is kept in the store, and
-    loads of the account start from it.
+    a confirmation. Attributes and segments are asked about only if --attribute or --segment names
+    one. The report holds no key and no value of a customer. It is kept in the store, and loads of
+    the account start from it.
 
     Example: dlt-bunce probe --output bunce.json
     """
@@ -82,14 +87,22 @@ def command(
                 remedy="For example: --prefix acme-test",
             )
         client = options.client(store_url=store_url, account=account, dry_run=False)
-        _confirm(client.config, max_batch, live=live, prefix=prefix)
+        values = attribute is not None or segment is not None
+        _confirm(client.config, max_batch, live=live, prefix=prefix, values=values)
         if not new_account and client.database().exists():
             with client.database() as db:
                 refuse_unknown_account(
                     db, client.config.account, remedy="Correct --account, or add --new-account."
                 )
         with output.counting(not as_json, "requests") as count:
-            report = probe(client, prefix=prefix, max_batch=max_batch, progress=count)
+            report = probe(
+                client,
+                prefix=prefix,
+                max_batch=max_batch,
+                attribute=attribute,
+                segment=segment,
+                progress=count,
+            )
         if file is not None:
             file.write_text(json.dumps(report.as_json(), indent=2) + "\n", "utf-8")
         if as_json:
@@ -98,13 +111,16 @@ def command(
             _print(report, file)
 
 
-def _confirm(config: BunceConfiguration, max_batch: int, *, live: bool, prefix: str) -> None:
+def _confirm(
+    config: BunceConfiguration, max_batch: int, *, live: bool, prefix: str, values: bool
+) -> None:
     """Say what will be sent; have it confirmed for a live workspace."""
     from dlt_bunce.probe.plan import max_customers, max_requests
 
     customers = output.counted(max_customers(max_batch), "test customer")
+    requests = max_requests(max_batch, values=values)
     click.echo(
-        f"Probing {config.base_url} ({config.mode}): at most {max_requests(max_batch)} requests, "
+        f"Probing {config.base_url} ({config.mode}): at most {requests} requests, "
         f"and up to {customers}, {prefix}-…, who stay for good.",
         err=True,
     )

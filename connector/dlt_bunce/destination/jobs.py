@@ -25,7 +25,13 @@ from dlt_bunce.errors import (
 from dlt_bunce.failures import failure_of
 from dlt_bunce.load.chunks import Duplicates, Source
 from dlt_bunce.load.load import Load, Settings
-from dlt_bunce.load.probed import capabilities_from, contradictions, in_force, throttle_for
+from dlt_bunce.load.probed import (
+    capabilities_from,
+    contradictions,
+    in_force,
+    throttle_for,
+    value_batch_size,
+)
 from dlt_bunce.load.progress import Progress
 from dlt_bunce.load.sender import BunceSender, ValueSender
 from dlt_bunce.load.values import ValueDelivery
@@ -47,9 +53,6 @@ if TYPE_CHECKING:
     from dlt_bunce.records.targets import Targets
     from dlt_bunce.store.accounts import Account
     from dlt_bunce.store.database import Database
-
-VALUE_BATCH_SIZE = 50
-"""Attribute values in the first request of all; the size grows while Bunce answers quickly."""
 
 
 class CustomersJob(RunnableLoadJob):
@@ -219,7 +222,8 @@ def value_delivery(
     values_only: bool = False,
 ) -> ValueDelivery:
     """Return what delivers values over the connections that deliver customers."""
-    start = account.value_batch_size or VALUE_BATCH_SIZE
+    probed = in_force(latest_probe(db, account.name, host=client.config.host))
+    start = value_batch_size(account.value_batch_size, probed)
     size = BatchSize(start, client.config.max_batch_size)
     throttle = Throttle(size, customers.throttle.concurrency)
     sender = ValueSender(customers.session, throttle)

@@ -15,6 +15,10 @@ MAX_AGE = timedelta(days=30)
 """How long a probe counts: an API may change, and what is believed of it saves look-ups."""
 
 
+VALUE_BATCH_SIZE = 50
+"""Attribute values in the first request of all; the size grows while Bunce answers quickly."""
+
+
 class Sizes(Protocol):
     """The configured sizes and numbers of batches."""
 
@@ -69,6 +73,13 @@ def batch_sizes(remembered: int | None, probed: Probed | None, config: Sizes) ->
     if accepted is not None:
         accepted = max(1, min(accepted, int(TARGET_S / max(figures["seconds_per_row"], 0.001))))
     return min(largest, remembered or accepted or config.batch_size), largest
+
+
+def value_batch_size(remembered: int | None, probed: Probed | None) -> int:
+    """Return how many attribute values the first request has; loads that reached a size outrank a
+    probe.
+    """
+    return remembered or (probed and probed.figures.get("largest_values")) or VALUE_BATCH_SIZE
 
 
 def throttle_for(account: Account, probed: Probed | None, config: Sizes) -> Throttle:

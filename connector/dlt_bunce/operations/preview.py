@@ -13,10 +13,9 @@ import dlt
 from dlt_bunce.destination.access import client_of
 from dlt_bunce.destination.configuration import BunceConfiguration
 from dlt_bunce.destination.factory import bunce
-from dlt_bunce.destination.jobs import VALUE_BATCH_SIZE
 from dlt_bunce.errors import ThresholdError
 from dlt_bunce.load.dry_run import Preview
-from dlt_bunce.load.probed import batch_sizes, in_force
+from dlt_bunce.load.probed import VALUE_BATCH_SIZE, batch_sizes, in_force, value_batch_size
 from dlt_bunce.model import RunSummary
 from dlt_bunce.operations import estimate
 from dlt_bunce.operations.flush import flush_and_run
@@ -160,7 +159,7 @@ def _expected(
     pace = dataclasses.replace(
         pace,
         batch_size=size,
-        value_batch_size=(account.value_batch_size if account else None) or VALUE_BATCH_SIZE,
+        value_batch_size=value_batch_size(account.value_batch_size if account else None, probed),
         max_batch_size=largest,
         concurrency=(account.concurrency if account else None) or config.concurrency,
         share=share,

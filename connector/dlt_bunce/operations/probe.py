@@ -11,12 +11,15 @@ from typing import Any
 from urllib.parse import quote
 
 from dlt_bunce.api.client import Session
+from dlt_bunce.api.observer import RequestInfo
 from dlt_bunce.api.reply import Reply
+from dlt_bunce.api.targets import list_all
 from dlt_bunce.destination.client import BunceClient
 from dlt_bunce.errors import (
     AccountRefusedError,
     CredentialsError,
     UnavailableError,
+    UsageError,
 )
 from dlt_bunce.logs import logger
 from dlt_bunce.probe.creating import NoCustomerError
@@ -24,7 +27,8 @@ from dlt_bunce.probe.customers import MarkedCustomers
 from dlt_bunce.probe.inquiry import Inquiry, RefusedAccountError
 from dlt_bunce.probe.plan import ask_everything, max_requests
 from dlt_bunce.probe.report import ProbeReport, all_questions
-from dlt_bunce.probe.steps import Bulk, Get, Step, Wait
+from dlt_bunce.probe.steps import Bulk, Get, Step, Wait, Write
+from dlt_bunce.records.targets import Kind
 from dlt_bunce.store.database import utc_now
 from dlt_bunce.store.probes import put_probe
 
@@ -40,14 +44,19 @@ def probe(
     *,
     prefix: str,
     max_batch: int,
+    attribute: str | None = None,
+    segment: str | None = None,
     sleep: Callable[[float], object] = time.sleep,
     progress: Callable[[int], None] = lambda _requests: None,
 ) -> ProbeReport:
     """Ask all questions with test customers, whose ids and emails begin with `prefix`.
 
     At most `max_requests(max_batch)` requests are sent, within the request budget; the report is
-    kept in the store for the account. Raises CredentialsError, UnavailableError, and what a
-    preflight raises.
+    kept in the store for the account. `attribute` and `segment` are names in Bunce, of a text
+    attribute and a manual segment that test customers may have values of and be members of.
+
+    Raises CredentialsError, UnavailableError, UsageError where one of these names does not exist
+    or is of another type, and what a preflight raises.
     """
     client.take_preflight_traffic()  # discard that of an earlier call in this process
     account = client.preflight()
@@ -55,10 +64,13 @@ def probe(
     customers = MarkedCustomers(prefix, secrets.token_hex(4))
     inquiry = Inquiry(customers, max_batch)
     with client.database() as db, closing(client.session()) as session:
-        asking = _Asking(session, max_requests(max_batch), sleep, progress)
+        values = attribute is not None or segment is not None
+        attribute_id = _id_of(session, "attributes", attribute, "data_type", "text")
+        segment_id = _id_of(session, "segments", segment, "type", "manual")
+        asking = _Asking(session, max_requests(max_batch, values=values), sleep, progress)
         asking.used = sum(traffic.requests for traffic in client.take_preflight_traffic())
         try:
-            asking.carry_out(ask_everything(inquiry))
+            asking.carry_out(ask_everything(inquiry, attribute_id, segment_id))
         except RefusedAccountError as error:
             raise AccountRefusedError(
                 "Bunce rejects every test customer, for a reason that concerns none of them: "
@@ -78,12 +90,37 @@ def probe(
             version=version("dlt-bunce"),
             requests=asking.used,
             customers=customers.made,
-            findings=all_questions(inquiry.findings),
+            findings=all_questions(inquiry.findings, values=values),
             figures=inquiry.figures,
         )
         put_probe(db, account.name, report.as_json())
     logger().info("probe.finished", requests=report.requests, customers=report.customers)
     return report
+
+
+def _id_of(
+    session: Session, kind: Kind, name: str | None, member: str, expected: str
+) -> str | None:
+    """Return the id of what is called so in Bunce; None without a name."""
+    if name is None:
+        return None
+    there = list_all(session.get, f"/{kind}")
+    found = [item for item in there if item["name"] == name]
+    noun = kind.removesuffix("s")
+    if len(found) == 1 and found[0].get(member, expected) == expected:
+        return str(found[0]["id"])
+    if not found:
+        names = ", ".join(sorted({str(item["name"]) for item in there})) or "none"
+        problem = f"does not exist in Bunce. {kind.capitalize()} there: {names}."
+    elif len(found) > 1:
+        problem = "exists more than once."
+    else:
+        problem = f"is of type {found[0][member]}."
+    raise UsageError(
+        f"The {noun} {name!r} {problem}",
+        remedy=f"Create {'an' if noun == 'attribute' else 'a'} {noun} of type {expected} for the "
+        "probe in Bunce's dashboard, and name it.",
+    )
 
 
 class _Asking:
@@ -120,6 +157,10 @@ class _Asking:
                 return _NOT_SENT
             case Bulk():
                 reply = self._send(step)
+            case Write():
+                question = RequestInfo(step.method, step.path, "values", len(step.rows), 1)
+                sent = self._session.deliver(question, step.path, step.body, lambda: False)
+                reply = sent or _NOT_SENT
             case Get(customer_id=None):
                 reply = self._session.get("/customers", step.query)
             case Get():

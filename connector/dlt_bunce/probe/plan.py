@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from dlt_bunce.probe import creating, failing, forms, looking_up, repeating, sizes, updating
+from dlt_bunce.probe import (
+    creating,
+    failing,
+    forms,
+    looking_up,
+    repeating,
+    sizes,
+    updating,
+    values,
+)
 from dlt_bunce.probe.inquiry import ROWS, Inquiry
 from dlt_bunce.probe.steps import Asking
 
@@ -12,9 +21,14 @@ _CUSTOMERS = 8 * ROWS + 80
 """Customers that they create at most."""
 
 
-def max_requests(max_batch: int) -> int:
-    """Return how many requests a probe sends at most."""
-    return _REQUESTS + len(sizes.sizes(max_batch))
+_VALUE_REQUESTS = 20
+"""Requests that questions about values take at most besides, but for the sizes of requests."""
+
+
+def max_requests(max_batch: int, *, values: bool = False) -> int:
+    """Return how many requests a probe sends at most; `values`: of attributes or segments, too."""
+    tried = len(sizes.sizes(max_batch))
+    return _REQUESTS + tried + (_VALUE_REQUESTS + tried if values else 0)
 
 
 def max_customers(max_batch: int) -> int:
@@ -22,8 +36,13 @@ def max_customers(max_batch: int) -> int:
     return _CUSTOMERS + sum(sizes.sizes(max_batch))
 
 
-def ask_everything(inquiry: Inquiry) -> Asking[None]:
-    """Ask all questions. Raises NoCustomerError when no test customer is accepted."""
+def ask_everything(
+    inquiry: Inquiry, attribute: str | None = None, segment: str | None = None
+) -> Asking[None]:
+    """Ask all questions; those about values only of an attribute and a segment, by their ids.
+
+    Raises NoCustomerError when no test customer is accepted.
+    """
     yield from creating.create_base(inquiry)
     yield from creating.send_nobody(inquiry)
     yield from looking_up.try_look_ups(inquiry)
@@ -40,3 +59,7 @@ def ask_everything(inquiry: Inquiry) -> Asking[None]:
     ids = yield from sizes.grow_batches(inquiry)
     yield from looking_up.widen(inquiry, ids)
     yield from looking_up.try_pages(inquiry)
+    if attribute is not None:
+        yield from values.write_values(inquiry, attribute, ids)
+    if segment is not None:
+        yield from values.change_members(inquiry, segment)

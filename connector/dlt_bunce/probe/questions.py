@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from dlt_bunce.probe.create_questions import CREATES
 from dlt_bunce.probe.question import ASKS_ITSELF, UNKNOWN, Question
+from dlt_bunce.probe.value_questions import VALUES
 
 __all__ = ["QUESTIONS", "UNKNOWN", "Finding"]
 
@@ -182,5 +183,5 @@ _OTHERS = (
 )
 
 QUESTIONS: Mapping[str, Question] = MappingProxyType(
-    {question.name: question for question in (*CREATES, *_OTHERS)}
+    {question.name: question for question in (*CREATES, *_OTHERS, *VALUES)}
 )

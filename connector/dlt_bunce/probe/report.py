@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from dlt_bunce.probe.questions import QUESTIONS, UNKNOWN, Finding
+from dlt_bunce.probe.value_questions import VALUES
 
 FORMAT = 1
 """Version of the report's form."""
@@ -45,9 +46,14 @@ class ProbeReport:
         return {"format": FORMAT, **given, "figures": dict(self.figures), "answers": answers}
 
 
-def all_questions(findings: Mapping[str, Finding]) -> list[Finding]:
-    """Return a finding for each question, in their order; without an answer it is unknown."""
+def all_questions(findings: Mapping[str, Finding], *, values: bool = False) -> list[Finding]:
+    """Return a finding for each question, in their order; without an answer it is unknown.
+
+    Questions about attributes and segments are left out unless `values`.
+    """
+    left_out = frozenset(() if values else (question.name for question in VALUES))
     return [
         findings.get(name) or Finding(name, UNKNOWN, "nothing that decides it")
         for name in QUESTIONS
+        if name not in left_out
     ]

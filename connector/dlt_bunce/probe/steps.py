@@ -35,13 +35,41 @@ class Get:
 
 
 @dataclass(frozen=True)
+class Value:
+    """A value of an attribute, by its id."""
+
+    customer_id: str
+    attribute: str
+    text: str
+
+    def as_json(self) -> dict[str, str]:
+        """Return the value as it is sent."""
+        return {"id": self.attribute, "customer_id": self.customer_id, "value": self.text}
+
+
+@dataclass(frozen=True)
+class Write:
+    """A request that writes attribute values, or that changes the members of a segment."""
+
+    path: str
+    key: str
+    rows: Sequence[Any]
+    method: str = "POST"
+
+    @property
+    def body(self) -> bytes:
+        """The body to send."""
+        return json.dumps({self.key: list(self.rows)}).encode()
+
+
+@dataclass(frozen=True)
 class Wait:
     """A wait of so many seconds before the next request."""
 
     seconds: float
 
 
-Step = Bulk | Get | Wait
+Step = Bulk | Get | Write | Wait
 _T = TypeVar("_T")
 Asking = Generator[Step, Reply, _T]
 """Yields steps, is sent the reply to each (for a wait, one that was not sent), returns a result."""
