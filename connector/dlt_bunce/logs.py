@@ -22,6 +22,8 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "segment members have changed: the chunks to read again",
         "values.before_customers": "a file of values alone goes ahead of files of customers that "
         "no worker is free to load; values of new customers wait for the next run",
+        "values.left_out": "a replay leaves out an attribute or segment that the run of its dead "
+        "letters had: it no longer fits, or Bunce has it no more",
         "attribute.created": "an attribute was created in Bunce, with the type of its column",
         "load.waiting": "another run has claimed some of the rows; waiting until its lease ends",
         "probe.finished": "a probe ended: requests sent, test customers that may have been created",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from datetime import date, datetime, time, timezone
 from decimal import Decimal
 from typing import Any
@@ -14,9 +16,10 @@ from dlt_bunce import MappingError, bunce, bunce_adapter, run_summary
 from dlt_bunce.destination.client import BunceClient
 from dlt_bunce.emulator import Behavior, Emulator
 from dlt_bunce.operations.replay import correct
+from dlt_bunce.store.database import Database
 
-from .attribute_runs import fates, prepare, rejected_values, rich, run
-from .conftest import MakePipeline, customer, letters, replayed
+from .attribute_runs import ATTRIBUTES, fates, prepare, rejected_values, rich, run
+from .conftest import STORE, MakePipeline, customer, letters, replayed
 
 BAD = "c1@bad.example"
 
@@ -106,7 +109,7 @@ def test_what_is_configured_now_outranks_what_the_run_had(
     make: MakePipeline, emulator: Emulator
 ) -> None:
     emulator.attributes.add("City", "text")
-    run(make(), rich(1, email=BAD, city="Lagos"))
+    run(make(attributes=ATTRIBUTES), rich(1, email=BAD, city="Lagos"), attributes=None)
     emulator.behavior = Behavior(rate_limit=0)
 
     with pytest.raises(MappingError, match="has no attribute 'Town'") as refused:
@@ -119,6 +122,65 @@ def test_what_is_configured_now_outranks_what_the_run_had(
     assert fates(found) == {"written": 1}
     assert emulator.attributes.values_of("c1") == {"City": "Lagos"}
     assert letters("status") == [("resolved",)]
+
+
+def test_what_a_run_had_and_bunce_no_longer_has_holds_no_customer_back(
+    make: MakePipeline, emulator: Emulator, warned: Callable[[], list[dict[str, Any]]]
+) -> None:
+    pipeline = make()
+    run(pipeline, rich(1, email=BAD, vip=True), segments={"vip": "VIP"})
+    run(pipeline, rich(2, email="c2@bad.example"), attributes={"plan": "Plan"})
+    run(pipeline, rich(3, email="c3@bad.example"), attributes={"balance": "Balance"})
+    emulator.behavior = Behavior(rate_limit=0)
+    [_, balance, _] = emulator.attributes.attributes
+    balance["name"] = "Account balance"
+    emulator.attributes.segments.clear()
+    warned()
+
+    found = replayed(emulator).summary
+
+    told = [event for event in warned() if event["event"] == "values.left_out"]
+    assert (found.created, fates(found), found.segments) == (3, {"written": 3}, {})
+    assert emulator.attributes.values_of("c1").keys() == {"Plan", "Last payment"}
+    assert [status for (status,) in letters("status")] == ["resolved"] * 3
+    assert sorted((event["column"], event["reason"]) for event in told) == [
+        ("balance", "Bunce has no attribute 'Balance'."),
+        ("balance", "Bunce has no attribute 'Balance'."),
+        ("vip", "Bunce has no segment 'VIP'."),
+    ]
+
+
+def test_what_the_table_itself_was_given_outranks_what_is_configured_as_in_a_load(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    emulator.attributes.add("Tier", "text")
+    configured: Any = {"attributes": {"plan": "Plan"}, "segments": {"vip": "VIP"}}
+    row = rich(1, email=BAD, tier="high", vip=True)
+    run(make(**configured), row, attributes={"tier": "Tier"})
+    still_bad = replayed(emulator, settings=configured).summary
+    emulator.behavior = Behavior(rate_limit=0)
+
+    # the letter is now that of a replay
+    found = replayed(emulator, settings=configured).summary
+
+    assert (still_bad.rejected, fates(still_bad)) == (1, {"waiting": 1})
+    assert (found.created, fates(found), found.segments["written"]) == (1, {"written": 1}, 1)
+    assert emulator.attributes.values_of("c1") == {"Tier": "high"}
+
+
+def test_a_record_without_that_is_read_as_before(make: MakePipeline, emulator: Emulator) -> None:
+    run(make(), rich(1, email=BAD), attributes={"balance": "Balance"})
+    with Database(STORE) as db:
+        [row] = db.rows("SELECT targets FROM bunce_runs WHERE targets IS NOT NULL")
+        record = json.loads(row["targets"])
+        assert record["customers"].pop("hinted") == ["attributes"]
+        db.execute("UPDATE bunce_runs SET targets = $1", (json.dumps(record),))
+    emulator.behavior = Behavior(rate_limit=0)
+
+    found = replayed(emulator, settings={"attributes": {"plan": "Plan"}}).summary
+
+    assert fates(found) == {"written": 1}
+    assert emulator.attributes.values_of("c1") == {"Plan": "gold"}
 
 
 def test_every_column_feeds_an_attribute_in_a_replay_where_that_is_configured(

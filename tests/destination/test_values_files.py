@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
@@ -10,7 +11,7 @@ import pytest
 from dlt_bunce import flush_and_run
 from dlt_bunce.destination import job_order
 from dlt_bunce.emulator import Behavior, Emulator, Fault
-from dlt_bunce.errors import RejectThresholdError, TooFewRowsError
+from dlt_bunce.errors import MappingError, RejectThresholdError, TooFewRowsError
 
 from .attribute_runs import calls, fates, prepare, rejected_values
 from .conftest import MakePipeline, customer, refused
@@ -106,3 +107,17 @@ def test_values_do_not_wait_for_customers_whom_no_worker_is_left_to_load(
     assert done.value_rows["written"] + done.value_rows["waiting"] == 5
     assert later.value_rows["waiting"] == 0
     assert all(len(emulator.attributes.values_of(f"c{n}")) == 2 for n in range(5))
+
+
+def test_values_are_not_sent_once_a_mistake_ends_the_files_of_customers(
+    make: MakePipeline, emulator: Emulator, warned: Callable[[], list[dict[str, Any]]]
+) -> None:
+    run(make(), customers([customer(n) for n in range(5)]))
+    people = [customer(n, email="nobody") for n in range(1_000)]
+
+    error = refused(make(), [facts([fact(n) for n in range(5)]), customers(people)])
+
+    assert isinstance(error, MappingError)
+    assert "the mapping of email" in str(error)
+    assert "values.before_customers" not in {event["event"] for event in warned()}
+    assert calls(emulator, "values") == []

@@ -15,7 +15,7 @@ from dlt_bunce.errors import MappingError
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.history import history
 
-from .attribute_runs import calls, prepare
+from .attribute_runs import PAID, calls, prepare
 from .conftest import MakePipeline, customer, letters, refused
 from .values_tables import FACTS, Rows, customers, fact, facts, run, some
 
@@ -202,6 +202,48 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_sent(
         "e", bunce_adapter(rows, customer_id="user", **FACTS).with_name("facts")
     )
     assert {record.call for record in emulator.requests} <= {"lookup", "listing"}
+
+
+def test_no_attribute_is_created_before_every_table_is_found_good(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    def tables(**options: Any) -> list[Any]:
+        people = pa.Table.from_pylist([customer(n, tier="high", spent=1.5) for n in range(3)])
+        adapted = bunce_adapter(people, attributes={"tier": "Tier", "spent": "Spent"})
+        rows = pa.Table.from_pylist([fact(n, paid=PAID) for n in range(3)])
+        return [adapted.with_name("customers"), facts(rows, **options)]
+
+    def error_of(name: str, *resources: Any) -> str:
+        error = refused(make(name, create_attributes=True), list(resources))
+        assert isinstance(error, MappingError)
+        return str(error)
+
+    before = len(emulator.attributes.attributes)
+    missing = error_of("a", *tables(attributes={"plan": "New"}, segments={"vip": "Nope"}))
+    twice = error_of("b", *tables(attributes={"plan": "Tier"}, segments={}))
+    # two tables of customers may feed one attribute, but not with values that cannot both fit it
+    first, second = (
+        bunce_adapter(
+            pa.Table.from_pylist([customer(n, own=own)]), attributes={"own": "Shared"}
+        ).with_name(name)
+        for n, own, name in [(1, 1.5, "customers"), (2, PAID, "members")]
+    )
+    misfit = refused(
+        make("c", create_attributes=True, customers_table="customers,members"), [first, second]
+    )
+    none_made = len(emulator.attributes.attributes) == before
+    third = bunce_adapter(
+        pa.Table.from_pylist([customer(2, own=2.5)]), attributes={"own": "Shared"}
+    ).with_name("members")
+    done = run(make("d", create_attributes=True, customers_table="customers,members"), first, third)
+
+    assert "Bunce has no segment 'Nope'. It has: VIP. Nothing was sent." in missing
+    assert "both feed 'Tier'" in twice
+    assert "but 'Shared' takes" in str(misfit)
+    assert none_made
+    assert some(done.attributes) == {"read": 2, "written": 2}
+    assert [a["name"] for a in emulator.attributes.attributes[before:]] == ["Shared"]
+    assert emulator.attributes.values_of("c2") == {"Shared": "2.5"}
 
 
 def test_a_dry_run_counts_the_rows_and_values_of_both_tables_and_sends_nothing(

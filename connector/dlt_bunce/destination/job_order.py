@@ -33,9 +33,10 @@ def wait_for_customers(client: BunceClient, file_path: str, load_id: str) -> Non
     """
     package, context = Path(file_path).parent.parent, client.context
     waiting, idle_since = threading.Event(), time.monotonic()
-    while any(_brings_customers(client, name) for name in _unfinished(package)):
-        if load_id in context.stopped:
-            raise context.stopped[load_id]
+    while jobs := [job for job in _unfinished(package) if _brings_customers(client, job)]:
+        for key in (load_id, *(job.file_id for job in jobs)):
+            if key in context.stopped:
+                raise context.stopped[key]
         if signals.was_signal_received():
             return  # the load ends by itself
         if context.loading_customers[load_id]:
@@ -46,17 +47,17 @@ def wait_for_customers(client: BunceClient, file_path: str, load_id: str) -> Non
         waiting.wait(_POLL_S)
 
 
-def _unfinished(package: Path) -> Iterator[str]:
-    """Yield the tables of a package's files that are not loaded yet."""
+def _unfinished(package: Path) -> Iterator[ParsedLoadJobFileName]:
+    """Yield a package's files that are not loaded yet."""
     for folder in _UNFINISHED:
         for path in (package / folder).glob("*"):
-            yield ParsedLoadJobFileName.parse(path.name).table_name
+            yield ParsedLoadJobFileName.parse(path.name)
 
 
-def _brings_customers(client: BunceClient, table_name: str) -> bool:
-    table = cast("PreparedTableSchema | None", client.schema.tables.get(table_name))
+def _brings_customers(client: BunceClient, job: ParsedLoadJobFileName) -> bool:
+    table = cast("PreparedTableSchema | None", client.schema.tables.get(job.table_name))
     return (
         table is not None
-        and not table_name.startswith("_dlt_")
+        and not job.table_name.startswith("_dlt_")
         and not client.hint(table).get("values_only")
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from dlt_bunce.destination.configuration import BunceConfiguration
 
 
+_TO_COME = ""
+"""The id of an attribute that is about to be created."""
+
+
 def find_targets(client: BunceClient, wanted: Wanted) -> FoundTargets:
     """Return what Bunce has for some columns whose types are not known; create nothing.
 
@@ -49,32 +53,35 @@ def resolve_targets(client: BunceClient, tables: Sequence[PreparedTableSchema]) 
     Raises MappingError for those that Bunce does not have, or that a column does not fit, and
     ConfigurationError for a time zone that does not exist. A dry run creates and stores nothing.
     """
+    context = client.context
     for table in tables:
-        if _wanted(client, table) and client.config.timezone is not None:
-            refuse_unknown_timezone(client.config.timezone)
-        if client.config.dry_run:
-            client.context.found_targets.pop(_key(client, table), None)
+        context.found_targets.pop(_key(client, table), None)
+        context.targets.pop(_key(client, table), None)
+    feeding = [(table, wanted) for table in tables if (wanted := _wanted(client, table))]
+    if feeding and client.config.timezone is not None:
+        refuse_unknown_timezone(client.config.timezone)
+    _refuse_written_twice(client, feeding)
+    if client.config.dry_run:
+        for table, _ in feeding:
             found = found_for(client, table)
             fault = found and fault_of(found)
-            if fault and not client.context.reports_faults:
+            if fault and not context.reports_faults:
                 raise fault
-        else:
-            client.context.targets.pop(_key(client, table), None)
-    taken: dict[tuple[str, str], PreparedTableSchema] = {}
-    for table in tables:
-        for target in _identified(client, table):
+        return
+    with context.finding_targets:
+        for (table, _), targets in zip(feeding, _in_force(client, feeding), strict=True):
+            context.targets[_key(client, table)] = targets
+
+
+def _refuse_written_twice(
+    client: BunceClient, feeding: Sequence[tuple[PreparedTableSchema, Wanted]]
+) -> None:
+    taken: dict[tuple[Kind, str], PreparedTableSchema] = {}
+    for table, wanted in feeding:
+        for target in ((kind, name) for kind, of in wanted.by_kind.items() for name in of.values()):
             other = taken.setdefault(target, table)
             if other is not table and any(_is_alone(client, each) for each in (table, other)):
                 raise _written_twice(target, table, other)
-
-
-def _identified(client: BunceClient, table: PreparedTableSchema) -> list[tuple[Kind, str]]:
-    """Return kind and name of what the table feeds, as far as Bunce has it."""
-    if client.config.dry_run:
-        found = found_for(client, table)
-        return [(item.kind, item.name) for item in found.items] if found else []
-    targets = targets_for(client, table)
-    return [(item.kind, item.name) for item in targets.items] if targets else []
 
 
 def targets_for(client: BunceClient, table: PreparedTableSchema) -> Targets | None:
@@ -86,7 +93,7 @@ def targets_for(client: BunceClient, table: PreparedTableSchema) -> Targets | No
     with client.context.finding_targets:
         if key not in known:
             wanted = _wanted(client, table)
-            known[key] = targets_in_bunce(client, table, wanted) if wanted else None
+            known[key] = _in_force(client, [(table, wanted)])[0] if wanted else None
         return known[key]
 
 
@@ -138,22 +145,64 @@ def _wanted(client: BunceClient, table: PreparedTableSchema) -> Wanted | None:
     return wanted
 
 
-def targets_in_bunce(
-    client: BunceClient, table: PreparedTableSchema, wanted: Wanted, *, may_create: bool = True
-) -> Targets:
-    """Return the targets as Bunce lists them; create attributes where that is configured, unless
-    nothing may be created.
+def _in_force(
+    client: BunceClient, feeding: Sequence[tuple[PreparedTableSchema, Wanted]]
+) -> list[Targets]:
+    """Return the targets of each table as Bunce lists them; create attributes where that is
+    configured, once no table is at fault.
     """
-    create = client.config.create_attributes and may_create
+    config = client.config
+    to_come: list[Mapping[str, Any]] = []
+    tables = []
     with closing(client.session()) as session:
-        found = _in_bunce(client.config, session, table, wanted, create=create)
-        if (fault := fault_of(found, may_create=may_create)) is not None:
-            raise fault
-        items = [_created(session, item) for item in found.items]
-        sent = client.context.preflights.setdefault(client.pipeline_name, [])
-        sent.append(session.take_traffic())
+        for table, wanted in feeding:
+            create = config.create_attributes
+            found = _in_bunce(config, session, table, wanted, create=create, to_come=to_come)
+            if (fault := fault_of(found)) is not None:
+                raise fault
+            tables.append(found.items)
+            to_come += [
+                {"id": _TO_COME, "name": item.name, "data_type": item.data_type}
+                for item in found.items
+                if item.state == "to_create"
+            ]
+        made: dict[str, FoundTarget] = {}
+        tables = [tuple(_created(session, item, made) for item in items) for items in tables]
+        _count(client, session)
     with client.database() as db:
-        return with_slots(db, client.config.account, items, found.timezone)
+        return [
+            with_slots(db, config.account, items, config.timezone, wanted.hinted)
+            for (_, wanted), items in zip(feeding, tables, strict=True)
+        ]
+
+
+def targets_to_replay(
+    client: BunceClient, table_name: str, wanted: Wanted, recorded: Collection[Kind]
+) -> Targets:
+    """Return the targets as Bunce lists them, without those of the `recorded` kinds that are at
+    fault: what an earlier run had may be gone. Nothing is created, since types of columns are no
+    longer known. Raises MappingError for the other kinds.
+    """
+    with closing(client.session()) as session:
+        found = _in_bunce(client.config, session, {"columns": {}}, wanted, create=False)
+        _count(client, session)
+    for item in found.items:
+        if item.fault is not None and item.kind in recorded:
+            told = {"table": table_name, "column": item.column, "reason": item.fault}
+            logger().warning("values.left_out", **told)
+    kept = [item for item in found.items if item.fault is None or item.kind not in recorded]
+    found = replace(found, items=tuple(kept))
+    if (fault := fault_of(found, may_create=False)) is not None:
+        raise fault
+    with client.database() as db:
+        account = client.config.account
+        return with_slots(db, account, found.items, found.timezone, wanted.hinted)
+
+
+def _count(client: BunceClient, session: Session) -> None:
+    """Keep the session's requests for the first job of the run to count."""
+    sent = client.context.preflights.setdefault(client.pipeline_name, [])
+    sent.append(session.take_traffic())
 
 
 def _compared(client: BunceClient, table: PreparedTableSchema, wanted: Wanted) -> FoundTargets:
@@ -185,22 +234,31 @@ def _in_bunce(
     wanted: Wanted,
     *,
     create: bool,
+    to_come: Sequence[Mapping[str, Any]] = (),
 ) -> FoundTargets:
+    """Return what Bunce has; `to_come` are attributes that are about to be created."""
     by_kind = wanted.by_kind
     listing = {kind: list_all(session.get, f"/{kind}") for kind in by_kind}
-    items = tuple(match_targets(by_kind, listing, _types(table), create=create))
+    there = {
+        kind: [*items, *(to_come if kind == "attributes" else ())]
+        for kind, items in listing.items()
+    }
+    items = tuple(match_targets(by_kind, there, _types(table), create=create))
     available = {kind: names_of(there) for kind, there in listing.items()}
     return FoundTargets(items, available, config.timezone)
 
 
-def _created(session: Session, item: FoundTarget) -> FoundTarget:
-    """Return the target, created if that is to be done."""
-    if item.state != "to_create":
-        return item
-    made = create_attribute(_post(session), item.name, item.data_type)
-    logger().info("attribute.created", name=item.name, data_type=item.data_type)
-    data_type = str(made.get("data_type") or item.data_type)
-    return replace(item, state="exists", id=str(made["id"]), data_type=data_type)
+def _created(session: Session, item: FoundTarget, made: dict[str, FoundTarget]) -> FoundTarget:
+    """Return the target, created if that is to be done and no other table has had it `made`."""
+    if item.state == "to_create":
+        reply = create_attribute(_post(session), item.name, item.data_type)
+        logger().info("attribute.created", name=item.name, data_type=item.data_type)
+        data_type = str(reply.get("data_type") or item.data_type)
+        made[item.name] = replace(item, state="exists", id=str(reply["id"]), data_type=data_type)
+        return made[item.name]
+    if item.id == _TO_COME:
+        return replace(item, id=made[item.name].id, data_type=made[item.name].data_type)
+    return item
 
 
 def _types(table: PreparedTableSchema) -> dict[str, str]:

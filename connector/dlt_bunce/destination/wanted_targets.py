@@ -12,7 +12,7 @@ from dlt_bunce.errors import MappingError
 from dlt_bunce.records.cells import LETTER_ID
 from dlt_bunce.records.paths import column_of_path
 from dlt_bunce.records.schema import VARIANT
-from dlt_bunce.records.targets import Kind
+from dlt_bunce.records.targets import KINDS, Kind
 
 if TYPE_CHECKING:
     from dlt.common.destination.typing import PreparedTableSchema
@@ -31,10 +31,14 @@ class Given(NamedTuple):
 
 @dataclass(frozen=True)
 class Wanted:
-    """Column to attribute's name, and boolean column to segment's name."""
+    """Column to attribute's name, and boolean column to segment's name.
+
+    `hinted` are the kinds that the table's own mapping hint gives, not the configuration.
+    """
 
     attributes: Mapping[str, str]
     segments: Mapping[str, str]
+    hinted: Collection[Kind] = ()
 
     def __bool__(self) -> bool:
         return bool(self.attributes or self.segments)
@@ -77,7 +81,7 @@ def wanted_of(
     for given in (attributes, segments):
         _refuse_absent(given, columns, table)
         _refuse_shared(given)
-    return Wanted(attributes, segments)
+    return Wanted(attributes, segments, [kind for kind in KINDS if kind in hint])
 
 
 def wanted_in(attributes: Any, segments: Any) -> Wanted:

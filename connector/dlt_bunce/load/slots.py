@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
-from dlt_bunce.records.targets import FoundTarget, Target, Targets
+from dlt_bunce.records.targets import FoundTarget, Kind, Target, Targets
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.targets import Known, slots_of
 
@@ -12,7 +12,11 @@ _NEW = "new "
 
 
 def with_slots(
-    db: Database, account: str, found: Iterable[FoundTarget], timezone: str | None
+    db: Database,
+    account: str,
+    found: Iterable[FoundTarget],
+    timezone: str | None,
+    hinted: Collection[Kind] = (),
 ) -> Targets:
     """Return targets with their slots; a new one gets the next free slot.
 
@@ -25,4 +29,4 @@ def with_slots(
         Target(item.kind, item.column, item.name, key, item.data_type, slots[item.kind, key])
         for item, key in ids
     )
-    return Targets(tuple(sorted(items, key=lambda target: target.slot)), timezone)
+    return Targets(tuple(sorted(items, key=lambda target: target.slot)), timezone, hinted)

@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from dlt_bunce.destination.client import BunceClient
-from dlt_bunce.destination.targets import targets_in_bunce
+from dlt_bunce.destination.targets import targets_to_replay
 from dlt_bunce.destination.wanted_targets import ALL, Wanted, decoded_attributes, unmapped
+from dlt_bunce.records.recorded_targets import hinted
 from dlt_bunce.records.targets import Targets
 
 
@@ -18,18 +19,25 @@ def targets_of(
     mapped: Collection[str],
     record: Mapping[str, Any],
 ) -> Targets | None:
-    """Return what rows feed: as configured now, or else as the run that rejected them had it.
+    """Return what rows feed: as the table's own hint had it, as configured now, or else as the run
+    that rejected them had it.
 
     `record` is that of the run, `columns` are those of the rows, and `mapped` those of the
-    customer's own fields. Raises MappingError for what Bunce does not have.
+    customer's own fields. Raises MappingError for what is configured and Bunce does not have. What
+    comes from the record alone is left out then: a value never holds a customer back.
     """
-    config = client.config
-    segments = config.segments or record.get("segments", {})
+    config, recorded = client.config, hinted(record)
+    segments: Mapping[str, str] = config.segments or {}
+    if "segments" in recorded or not segments:
+        segments, recorded = record.get("segments", {}), [*recorded, "segments"]
     attributes = decoded_attributes(config.attributes)
-    if attributes == ALL:
-        attributes = record.get("attributes") or unmapped(columns, mapped, segments)
-    wanted = Wanted(attributes or record.get("attributes", {}), segments)
+    earlier = record.get("attributes", {})
+    if "attributes" in recorded or not attributes or (attributes == ALL and earlier):
+        attributes, recorded = earlier, [*recorded, "attributes"]
+    elif attributes == ALL:
+        attributes = unmapped(columns, mapped, segments)
+    wanted = Wanted(attributes, segments, hinted(record))
     if not wanted:
         return None
-    # the types of a row's columns are no longer known, so nothing is created
-    return targets_in_bunce(client, {"name": table_name, "columns": {}}, wanted, may_create=False)
+    targets = targets_to_replay(client, table_name, wanted, recorded)
+    return targets if targets.items else None

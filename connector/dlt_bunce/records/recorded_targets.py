@@ -14,19 +14,28 @@ from typing import Any
 import pyarrow as pa
 
 from dlt_bunce.records.paths import column_of_path
-from dlt_bunce.records.targets import KINDS, Targets
+from dlt_bunce.records.targets import KINDS, Kind, Targets
 
 _TYPES = "types"
+_HINTED = "hinted"
 
 
 def recorded(targets: Targets, schema: pa.Schema) -> dict[str, Any]:
-    """Return column to name by kind, and the types of these columns, as plain values for JSON."""
+    """Return column to name by kind, which kinds the table's hint gave, and the types of these
+    columns, as plain values for JSON.
+    """
     owns = (column_of_path(target.column, schema.names) for target in targets.items)
     types = pa.schema([schema.field(own) for own in dict.fromkeys(owns) if own is not None])
     return {
         **{kind: {t.column: t.name for t in targets.of(kind)} for kind in KINDS},
+        _HINTED: [kind for kind in KINDS if kind in targets.hinted],
         _TYPES: base64.b64encode(types.remove_metadata().serialize()).decode(),
     }
+
+
+def hinted(record: Mapping[str, Any]) -> list[Kind]:
+    """Return the kinds that the table's hint gave; none for a record that is older than this."""
+    return [kind for kind in KINDS if kind in record.get(_HINTED, ())]
 
 
 def restored(table: pa.Table, record: Mapping[str, Any]) -> pa.Table:

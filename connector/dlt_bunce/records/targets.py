@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -67,10 +67,14 @@ class Target:
 
 @dataclass(frozen=True)
 class Targets:
-    """All targets of a table. `timezone` is that of timestamps without one, if they have any."""
+    """All targets of a table. `timezone` is that of timestamps without one, if they have any.
+
+    `hinted` are the kinds that the table's own mapping hint gives, not the configuration.
+    """
 
     items: tuple[Target, ...]
     timezone: str | None = None
+    hinted: Collection[Kind] = ()
 
     def of(self, kind: Kind) -> Sequence[Target]:
         """Return the targets of one kind."""
