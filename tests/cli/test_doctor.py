@@ -154,3 +154,52 @@ def test_configured_attributes_and_segments_have_one_line_each(
     assert "not checked without an API key" in unasked["segment VIP"][1]
     assert len(emulator.requests) == asked
     assert emulator.attributes.attributes[3:] == []
+
+
+def test_what_tables_of_values_feed_has_its_lines_with_the_tables_name(
+    run: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emulator.attributes.add("Plan", "text")
+    emulator.attributes.add_segment("Debtors")
+    Path("config.toml").write_text(
+        '[destination.bunce.attributes]\nplan = "Plan"\n'
+        "[destination.bunce.values_tables.payments]\n"
+        'customer_id = "user_id"\nattributes = { paid_at = "Last payment" }\n'
+        'segments = { is_debtor = "Debtors" }\n'
+        "[destination.bunce.values_tables.visits]\n"
+        'customer_id = "user_id"\nattributes = "*"\n'
+    )
+
+    def lines() -> dict[str, tuple[str, str]]:
+        checks = run("doctor", "--json").json
+        kinds = ("attribute", "segment")
+        return {c["what"]: (c["state"], c["said"]) for c in checks if c["what"].startswith(kinds)}
+
+    told = lines()
+    listings = [record.call for record in emulator.requests].count("listing")
+    monkeypatch.setenv("DESTINATION__BUNCE__CREATE_ATTRIBUTES", "true")
+    created = lines()["attribute Last payment"]
+    monkeypatch.delenv("DESTINATION__BUNCE__CREDENTIALS__API_KEY")
+    unasked = lines()
+
+    every = (
+        "all columns of table 'visits' (\"*\"); to compare them with Bunce: dlt-bunce check SOURCE"
+    )
+    missing = (
+        "Bunce has no attribute 'Last payment'. It has: Plan. It is to be fed from column "
+        "'paid_at' of table 'payments'."
+    )
+    assert told == {
+        "attributes": ("ok", every),
+        "attribute Plan": ("ok", "text, from column 'plan'"),
+        "attribute Last payment": ("failed", missing),
+        "segment Debtors": ("ok", "boolean, from column 'is_debtor' of table 'payments'"),
+    }
+    assert listings == 2, "each kind is listed once, however many tables there are"
+    assert created[0] == "ok"
+    assert created[1].endswith("creates it, from column 'paid_at' of table 'payments'")
+    assert unasked.keys() == told.keys()
+    assert unasked["segment Debtors"] == (
+        "warning",
+        "not checked without an API key, from column 'is_debtor' of table 'payments'",
+    )

@@ -101,6 +101,12 @@ def configured_targets() -> tuple[Any, Any]:
     return attributes, dlt.config.get("destination.bunce.segments", dict)
 
 
+def configured_values_tables() -> dict[str, Any]:
+    """Return the setting `values_tables` as configured."""
+    use_config()
+    return dict(dlt.config.get("destination.bunce.values_tables", dict) or {})
+
+
 def store_settings(store_url: str | None = None, account: str | None = None) -> tuple[str, str]:
     """Return the store URL and account, as given or as configured; no API key is required."""
     from dlt_bunce.destination.configuration import BunceConfiguration as Defaults

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from dlt_bunce.errors import CredentialsError, MappingError, UnavailableError
 from dlt_bunce.load.slots import with_slots
 from dlt_bunce.logs import logger
 from dlt_bunce.records.target_matching import (
+    Listing,
     fault_of,
     match_targets,
     names_of,
@@ -37,14 +38,17 @@ _TO_COME = ""
 """The id of an attribute that is about to be created."""
 
 
-def find_targets(client: BunceClient, wanted: Wanted) -> FoundTargets:
-    """Return what Bunce has for some columns whose types are not known; create nothing.
+def find_targets(client: BunceClient, tables: Sequence[Wanted]) -> list[FoundTargets]:
+    """Return what Bunce has for the columns of each table, whose types are not known; create
+    nothing.
 
     Raises CredentialsError or UnavailableError.
     """
+    config, create = client.config, client.config.create_attributes
+    kinds = dict.fromkeys(kind for wanted in tables for kind in wanted.by_kind)
     with closing(client.session()) as session:
-        create = client.config.create_attributes
-        return _in_bunce(client.config, session, {"columns": {}}, wanted, create=create)
+        listing = _listed(session, kinds)
+    return [_matched(config, listing, {"columns": {}}, each, create=create) for each in tables]
 
 
 def resolve_targets(client: BunceClient, tables: Sequence[PreparedTableSchema]) -> None:
@@ -237,13 +241,28 @@ def _in_bunce(
     to_come: Sequence[Mapping[str, Any]] = (),
 ) -> FoundTargets:
     """Return what Bunce has; `to_come` are attributes that are about to be created."""
-    by_kind = wanted.by_kind
-    listing = {kind: list_all(session.get, f"/{kind}") for kind in by_kind}
+    listing = _listed(session, wanted.by_kind)
+    return _matched(config, listing, table, wanted, create=create, to_come=to_come)
+
+
+def _listed(session: Session, kinds: Iterable[Kind]) -> Listing:
+    return {kind: list_all(session.get, f"/{kind}") for kind in kinds}
+
+
+def _matched(
+    config: BunceConfiguration,
+    listing: Listing,
+    table: PreparedTableSchema,
+    wanted: Wanted,
+    *,
+    create: bool,
+    to_come: Sequence[Mapping[str, Any]] = (),
+) -> FoundTargets:
     there = {
         kind: [*items, *(to_come if kind == "attributes" else ())]
         for kind, items in listing.items()
     }
-    items = tuple(match_targets(by_kind, there, _types(table), create=create))
+    items = tuple(match_targets(wanted.by_kind, there, _types(table), create=create))
     available = {kind: names_of(there) for kind, there in listing.items()}
     return FoundTargets(items, available, config.timezone)
 

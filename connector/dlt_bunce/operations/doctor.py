@@ -7,23 +7,23 @@ import platform
 import shlex
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from dlt_bunce.api.retry import seconds_from_now
 from dlt_bunce.destination import config_file
 from dlt_bunce.destination.client import BunceClient
 from dlt_bunce.destination.targets import find_targets
-from dlt_bunce.destination.wanted_targets import ALL, wanted_in
+from dlt_bunce.destination.wanted_targets import ALL, Wanted, wanted_in
 from dlt_bunce.errors import BunceError
 from dlt_bunce.load.probed import age_of, in_force
 from dlt_bunce.model import Failure
 from dlt_bunce.records.target_matching import listed_names
-from dlt_bunce.records.targets import Kind
+from dlt_bunce.records.targets import FoundTarget, Kind
 from dlt_bunce.store import rate_limits
 from dlt_bunce.store.accounts import known_account
 from dlt_bunce.store.database import Database
@@ -49,9 +49,17 @@ class Finding:
     remedy: str | None = None
 
 
-_ALL_COLUMNS = Finding(
-    "attributes", "ok", 'all columns ("*"); to compare them with Bunce: dlt-bunce check SOURCE'
-)
+@dataclass(frozen=True)
+class _Named:
+    """What the settings name for customers, or `of_table` of `values_tables`."""
+
+    of_table: str
+    attributes: Any
+    segments: Any
+
+    @property
+    def wanted(self) -> Wanted:
+        return wanted_in(self.attributes, self.segments)
 
 
 def diagnose(client: BunceClient) -> Iterator[Finding]:
@@ -125,33 +133,58 @@ def _targets(client: BunceClient) -> Iterator[Finding]:
     if not config.credentials.api_key:
         yield from _unasked()
         return
-    if config.attributes == ALL:
-        yield _ALL_COLUMNS
-    wanted = wanted_in(config.attributes, config.segments)
-    if not wanted:
+    tables = _named(config.attributes, config.segments, config.values_tables or {})
+    yield from _all_columns(tables)
+    tables = [table for table in tables if table.wanted]
+    if not tables:
         return
-    found = find_targets(client, wanted)
-    for item in found.items:
-        name, fed = _target_name(item.kind, item.name), f"from column {item.column!r}"
-        if item.state == "exists":
-            yield Finding(name, "ok", f"{item.data_type}, {fed}")
-        elif item.state == "to_create":
-            yield Finding(name, "ok", f"does not exist yet; the first load creates it, {fed}")
-        else:
+    for table, found in zip(
+        tables, find_targets(client, [table.wanted for table in tables]), strict=True
+    ):
+        for item in found.items:
             there = listed_names(found.available[item.kind]) or "none"
-            has = f" It has: {there}." if item.state == "missing" else ""
-            yield Finding(name, "failed", f"{item.fault}{has}", item.remedy)
+            yield _compared(item, there, table.of_table)
+
+
+def _compared(item: FoundTarget, there: str, of_table: str) -> Finding:
+    name, fed = _target_name(item.kind, item.name), f"from column {item.column!r}{of_table}"
+    if item.state == "exists":
+        return Finding(name, "ok", f"{item.data_type}, {fed}")
+    if item.state == "to_create":
+        return Finding(name, "ok", f"does not exist yet; the first load creates it, {fed}")
+    has = f" It has: {there}." if item.state == "missing" else ""
+    use = f" It is to be fed {fed}." if of_table else ""
+    return Finding(name, "failed", f"{item.fault}{has}{use}", item.remedy)
 
 
 def _unasked() -> Iterator[Finding]:
     """Name the attributes and segments that cannot be checked without a key."""
-    attributes, segments = config_file.configured_targets()
-    if attributes == ALL:
-        yield _ALL_COLUMNS
-    for kind, named in wanted_in(attributes, segments).by_kind.items():
-        for column, name in named.items():
-            detail = f"not checked without an API key, from column {column!r}"
-            yield Finding(_target_name(kind, name), "warning", detail, "Set the API key.")
+    tables = _named(*config_file.configured_targets(), config_file.configured_values_tables())
+    yield from _all_columns(tables)
+    for table in tables:
+        for kind, named in table.wanted.by_kind.items():
+            for column, name in named.items():
+                detail = f"not checked without an API key, from column {column!r}{table.of_table}"
+                yield Finding(_target_name(kind, name), "warning", detail, "Set the API key.")
+
+
+def _named(attributes: Any, segments: Any, values_tables: Mapping[str, Any]) -> list[_Named]:
+    return [
+        _Named("", attributes, segments),
+        *(
+            _Named(f" of table {name!r}", given.get("attributes"), given.get("segments"))
+            for name, given in values_tables.items()
+            if isinstance(given, Mapping)  # or else the settings could not be read, which is told
+        ),
+    ]
+
+
+def _all_columns(tables: Sequence[_Named]) -> Iterator[Finding]:
+    for table in tables:
+        if table.attributes == ALL:
+            detail = f'all columns{table.of_table} ("*")'
+            compare = "to compare them with Bunce: dlt-bunce check SOURCE"
+            yield Finding("attributes", "ok", f"{detail}; {compare}")
 
 
 def _target_name(kind: Kind, name: str) -> str:
