@@ -96,26 +96,34 @@ def with_known_emails(
 
 def settled(batch: pa.Table, results: Sequence[RowResult], email_key: bytes) -> pa.Table:
     """Return the results as the ledger takes them (SETTLED)."""
-    fingerprints = batch.column("fingerprint").to_pylist()
-    delivered = [
-        fingerprint if result.content_matches else None
-        for fingerprint, result in zip(fingerprints, results, strict=True)
-    ]
+    # rows of a batch that simply succeeds share one result
+    distinct = {id(result): result for result in results}
+
+    def column(name: str, kind: pa.DataType) -> pa.Array:
+        if len(distinct) == 1:
+            return pa.repeat(pa.scalar(getattr(results[0], name), kind), len(results))
+        return pa.array([getattr(result, name) for result in results], kind)
+
+    delivered = batch.column("fingerprint")
+    if not all(result.content_matches for result in distinct.values()):
+        delivered = pc.if_else(
+            column("content_matches", pa.bool_()), delivered, pa.scalar(None, pa.string())
+        )
     digests = email_digests(batch.column("email"), email_key)
-    if any(result.code == "email_not_updated" for result in results):
+    if any(result.code == "email_not_updated" for result in distinct.values()):
         # Bunce goes on with the email that the ledger knows
         kept = [result.code == "email_not_updated" for result in results]
-        digests = pa.compute.if_else(pa.array(kept), pa.scalar(None, pa.string()), digests)
+        digests = pc.if_else(pa.array(kept), pa.scalar(None, pa.string()), digests)
     return pa.table(
         [
             batch.column("customer_id"),
-            pa.array([result.fate for result in results]),
-            pa.array([result.confirmation for result in results], pa.string()),
-            pa.array(delivered, pa.string()),
+            column("fate", pa.string()),
+            column("confirmation", pa.string()),
+            delivered,
             batch.column("version"),
             digests,
             batch.column("chunk"),
-            pa.array([int(result.indeterminate) for result in results], pa.int64()),
+            column("indeterminate", pa.bool_()).cast(pa.int64()),
         ],
         schema=SETTLED,
     )

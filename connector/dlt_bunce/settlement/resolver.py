@@ -42,7 +42,8 @@ class BatchResolver(Failures):
         """Yield steps and take their answers until every row has a result or is held."""
         taken = set(self._taken_before)
         indeterminate = tuple(sorted(self._states.indeterminate - taken))
-        others = tuple(i for i in self._rows if i not in taken.union(indeterminate))
+        apart = taken.union(indeterminate)
+        others = tuple(i for i in self._rows if i not in apart)
         work: Next = []
         if others:
             work.append(WorkItem(others, self._verb, look_up=self._probe))
