@@ -123,3 +123,24 @@ def test_a_folder_that_another_command_is_making_is_left_alone(
     assert done.code == 1
     assert "is in progress (process" in done.errors
     assert (state.parent / "theirs").exists()
+
+
+def test_customers_who_were_left_over_are_not_taken_for_values_alone(
+    run: Run, emulator: Emulator
+) -> None:
+    rows = [{"customer_id": str(row.pop("id")), "plan": "gold"} | row for row in people(1, 2)]
+    write(rows)
+    emulator.attributes.add("Plan", "text")
+    outage = Fault("error_before", on_request=1, until_request=999, status=503)
+    emulator.behavior = Behavior(rate_limit=0, faults=(outage,))
+    assert run("load", "customers.parquet").code == 1
+    emulator.behavior = Behavior(rate_limit=0)
+
+    values = run(
+        "load", "customers.parquet", "--values-only", "--attribute", "plan=Plan", "--json"
+    ).json
+    done = run("load", "customers.parquet", "--json").json
+
+    assert (values["read"], values["value_rows"]["waiting"]) == (0, 2)
+    assert done["created"] + done["flushed"]["created"] == 2
+    assert emulator.customers.keys() == {"1", "2"}

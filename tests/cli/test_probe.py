@@ -264,3 +264,22 @@ def test_the_first_values_are_as_many_as_a_probe_has_written(run: Run, emulator:
 
     sizes = [r.rows for r in emulator.requests[before:] if r.call == "values"]
     assert sizes[0] == 20
+
+
+def test_a_key_that_may_not_write_values_costs_no_report(run: Run, emulator: Emulator) -> None:
+    emulator.attributes.add("Plan", "text")
+    emulator.attributes.add_segment("Testers")
+    emulator.behavior = Behavior(
+        rate_limit=0,
+        faults=tuple(
+            Fault("html_403", on_request=1, until_request=99, call=call)
+            for call in ("values", "members")
+        ),
+    )
+
+    done = run("probe", *SMALL, "--attribute", "Plan", "--segment", "Testers", "--json")
+
+    assert done.code == 0, done.errors
+    answers = {answer["question"]: answer["answer"] for answer in done.json["answers"]}
+    assert (answers["value_write"], answers["segment_add"]) == ("refused", "refused")
+    assert answers["create_status"] == "200"

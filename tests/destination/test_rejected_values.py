@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from dlt.pipeline.exceptions import PipelineStepFailed
 
 import dlt_bunce
 from dlt_bunce import UsageError, ValueSelection, bunce
-from dlt_bunce.emulator import Behavior, Emulator
+from dlt_bunce.emulator import Behavior, Emulator, Fault
 from dlt_bunce.store import rejected_values as stored
 from dlt_bunce.store.database import Database
 
@@ -68,6 +69,33 @@ def test_a_value_that_bunce_rejected_is_sent_again_once_that_is_asked_for(
     assert fates(unchanged) == {"unchanged": 8, "rejected": 1}
     assert emulator.attributes.values_received == received + 2
     assert rejected_values(store) == [("c2", "Balance", "invalid_number")]
+    assert emulator.attributes.values_of("c1")["Plan"] == "cursed"
+
+
+def test_a_value_stays_listed_until_bunce_has_taken_it(
+    make: MakePipeline, emulator: Emulator, impatient: None
+) -> None:
+    emulator.behavior = Behavior(rate_limit=0, refused_value="cursed")
+    pipeline = make()
+    run(pipeline, rich(1, plan="cursed"))
+    [before] = dlt_bunce.rejected_values()
+    dlt_bunce.retry_values()
+
+    outage = Fault("error_before", on_request=1, until_request=999, call="values", status=503)
+    emulator.behavior = Behavior(rate_limit=0, faults=(outage,))
+    with pytest.raises(PipelineStepFailed):
+        run(pipeline, rich(1, plan="cursed"))
+    [listed] = dlt_bunce.rejected_values()
+    emulator.behavior = Behavior(rate_limit=0, refused_value="cursed")
+    run(pipeline, rich(1, plan="cursed"))
+    [again] = dlt_bunce.rejected_values()
+    dlt_bunce.retry_values()
+    emulator.behavior = Behavior(rate_limit=0)
+    run(pipeline, rich(1, plan="cursed"))
+
+    assert (listed.name, listed.retry_at is not None) == ("Plan", True)
+    assert (again.first_seen_at, again.retry_at) == (before.first_seen_at, None)
+    assert list(dlt_bunce.rejected_values()) == []
     assert emulator.attributes.values_of("c1")["Plan"] == "cursed"
 
 

@@ -130,12 +130,13 @@ class Origin:
     def family(self, store_url: str, account: str) -> str:
         """Return the name prefix of all pipelines of this command, whatever the columns."""
         parts = (str(Path.cwd()), self.source, self.table, self.query, store_url, account)
+        kind = ("values only",) if self.values_only else ()
         mapping = (
             f"{field}={column}"
             for field, columns in sorted(self.hints.items())
             for column in names_of(columns)
         )
-        key = "\x1f".join(part or "" for part in (*parts, *mapping))
+        key = "\x1f".join(part or "" for part in (*parts, *kind, *mapping))
         return f"bunce_load_{_digest(key, 5)}"
 
     def resource(self) -> DltResource:

@@ -162,11 +162,10 @@ class Load:
 
     def _deliver_values(self) -> None:
         """Deliver attribute values and segment members, now that it is known who is accepted."""
-        if self.values is not None:
-            fault = self.values.deliver(
-                self._chunks, self._stop, lambda requests: self._count(requests=requests)
-            )
+        if (values := self.values) is not None:
+            fault = values.deliver(self._chunks, self._stop, lambda n: self._count(requests=n))
             self._fault = self._fault or fault
+            self._cut_short |= values.is_cut_short
 
     def _dispatcher(self) -> Dispatcher:
         return Dispatcher(

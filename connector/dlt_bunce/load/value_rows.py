@@ -142,7 +142,7 @@ class ChangedValues:
     """The rows of a chunk whose values may have to be sent (`rows`: as of values.changed).
 
     `to_send` (TO_SEND) is what differs, `rejected` (values.REJECTED) is what cannot be sent,
-    `answered` (values.ANSWERED) is not rejected, or no more; `refused` (values.ANSWERED) is what
+    `answered` (values.ANSWERED) is written or blank; `refused` (values.ANSWERED) is what
     Bunce has rejected before. `left` has, for each row, how many of its values are to be sent, and
     the digest that says that all are written. `settled` (values.PACKED) has the customers with
     nothing to send.
@@ -186,7 +186,7 @@ class ChangedValues:
 
     @property
     def answered(self) -> pa.Table:
-        """The customers and slots whose value is good, or blank."""
+        """The customers and slots whose value is written, or blank."""
         return self._among(self._good)
 
     @property
@@ -232,14 +232,14 @@ class ChangedValues:
         wanted = pc.and_(pc.is_valid(digests), pc.invert(pc.or_(written, refused)))
         self._bad = pc.or_(self._bad, refused)
         self._refused.append((target.slot, refused))
-        self._good.append((target.slot, pc.invert(pc.or_(refused, column.invalid))))
+        is_open = pc.or_(pc.or_(refused, wanted), column.invalid)
+        self._good.append((target.slot, pc.invert(is_open)))
         self.fates[target.slot] = {
             "unchanged": written.true_count,
             "rejected": refused.true_count + column.invalid.true_count,
         }
         rows, ids = self._rows.filter(wanted), self._ids.filter(wanted)
-        sent_ids = self._sent_ids.filter(wanted)
-        texts = column.texts.filter(wanted)
+        sent_ids, texts = self._sent_ids.filter(wanted), column.texts.filter(wanted)
         number = len(rows)
         return pa.table(
             [

@@ -187,6 +187,7 @@ class ValueDelivery:
         by_customer: dict[str, list[tuple[int, bytes, bytes]]] = defaultdict(list)
         digests: dict[str, bytes | None] = {}
         rejected: list[dict[str, object]] = []
+        written: list[tuple[str, int]] = []
         for delivered in group:
             self._fault = self._fault or delivered.fault
             batch = delivered.batch.rows
@@ -202,7 +203,9 @@ class ValueDelivery:
                 digests[who], is_last = self._whole(chunk, row, is_written=is_written)
                 if is_last and self.values_only:
                     fates[ROWS, chunk, "written"] += 1
-                if not is_written:
+                if is_written:
+                    written.append((who, slot))
+                else:
                     rejected.append(self._rejection(target, who, result))
         traffic = self.sender.take_traffic()
         db, load_file = self.database, self.load_file
@@ -212,6 +215,11 @@ class ValueDelivery:
             whole = [digests[who] for who in packed]
             table = pa.table([list(packed), again, whole], schema=values.PACKED)
             values.repack(db, load_file.account, table, keep_digest=self.values_only)
+            if written and values.any_rejected(db, load_file.account):
+                answered = zip(*written, strict=True)
+                values.forget_rejected(
+                    db, load_file.account, pa.table(list(map(list, answered)), values.ANSWERED)
+                )
             values.record_rejected(db, load_file, pa.Table.from_pylist(rejected, values.REJECTED))
             value_fates.add_fates(db, load_file, fates)
             runs.add_traffic(db, load_file, traffic)

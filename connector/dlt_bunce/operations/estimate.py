@@ -201,12 +201,13 @@ def warnings(
                 'default_region = "NG" under [destination.bunce].',
             )
         )
-    if last is not None and summary.read < _FEWER * last.read:
+    if last is not None and summary.rows_read < _FEWER * last.rows_read:
         found.append(
             Warned(
                 "fewer_rows",
-                f"The source has {summary.read:,} rows, {1 - summary.read / last.read:.0%} fewer "
-                f"than the {last.read:,} rows of the last run.",
+                f"The source has {summary.rows_read:,} rows, "
+                f"{1 - summary.rows_read / last.rows_read:.0%} fewer than the "
+                f"{last.rows_read:,} rows of the last run.",
                 "Check that the source is complete; customers missing from it stay unchanged.",
             )
         )

@@ -158,9 +158,7 @@ class _Asking:
             case Bulk():
                 reply = self._send(step)
             case Write():
-                question = RequestInfo(step.method, step.path, "values", len(step.rows), 1)
-                sent = self._session.deliver(question, step.path, step.body, lambda: False)
-                reply = sent or _NOT_SENT
+                reply = self._send(step)
             case Get(customer_id=None):
                 reply = self._session.get("/customers", step.query)
             case Get():
@@ -172,7 +170,9 @@ class _Asking:
                 "Bunce did not accept the API key (HTTP 401).",
                 remedy="Set a valid key and probe again.",
             )
-        answered = reply.arrival == "answered" and reply.status < 500 and reply.status != 403
+        # a key that may not write values is an answer, too
+        blocked = reply.status == 403 and not isinstance(step, Write)
+        answered = reply.arrival == "answered" and reply.status < 500 and not blocked
         self._silent = 0 if answered else self._silent + 1
         if self._silent == _SILENT:
             raise UnavailableError(
@@ -181,12 +181,11 @@ class _Asking:
             )
         return reply
 
-    def _send(self, step: Bulk) -> Reply:
-        """Send a bulk request; only one that was not carried out is sent again."""
+    def _send(self, step: Bulk | Write) -> Reply:
+        """Send a request with rows; only one that was not carried out is sent again."""
         attempt = 1
         while True:
-            rows = len(step.customers)
-            reply = self._session.send(step.verb, step.body, rows=rows, attempt=attempt)
+            reply = self._once(step, attempt)
             if reply is None:
                 return _NOT_SENT
             carried_out = reply.arrival != "not_sent" and reply.status != 429
@@ -194,6 +193,13 @@ class _Asking:
             if carried_out or not left or not self._session.pause(reply, attempt):
                 return reply
             attempt += 1
+
+    def _once(self, step: Bulk | Write, attempt: int) -> Reply | None:
+        if isinstance(step, Bulk):
+            rows = len(step.customers)
+            return self._session.send(step.verb, step.body, rows=rows, attempt=attempt)
+        question = RequestInfo(step.method, step.path, "values", len(step.rows), attempt)
+        return self._session.deliver(question, step.path, step.body, lambda: False)
 
     def _count(self) -> None:
         requests = self._session.take_traffic().requests

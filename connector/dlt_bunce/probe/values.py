@@ -14,7 +14,7 @@ from dlt_bunce.probe.sizes import sizes
 from dlt_bunce.probe.steps import Asking, Value, Write
 from dlt_bunce.settlement import replies, value_replies
 from dlt_bunce.settlement.capabilities import is_about_the_account
-from dlt_bunce.settlement.messages import Accepted, Rejected, TooLarge
+from dlt_bunce.settlement.messages import Accepted, Blocked, Rejected, TooLarge
 
 TEXT = "probe"
 _AROUND = 3
@@ -24,7 +24,7 @@ _AROUND = 3
 def write_values(inquiry: Inquiry, attribute: str, ids: Sequence[str]) -> Asking[None]:
     """Write values of an attribute, by its id; `ids` are customers that exist."""
     reply, read = yield from _write([Value(ids[0], attribute, TEXT)])
-    if isinstance(read, Rejected):
+    if isinstance(read, Rejected | Blocked):
         inquiry.note("value_write", "refused", reply)
         return
     if not isinstance(read, Accepted):
@@ -43,9 +43,11 @@ def change_members(inquiry: Inquiry, segment: str) -> Asking[None]:
         rows = [{"customer_id": customer}] if method == "POST" else [customer]
         reply = yield Write(f"/segments/{segment}/customers", "customers", rows, method)
         document = replies.judged(reply)
-        if isinstance(document, dict):
-            accepted = replies.is_success(reply, document)
+        accepted = isinstance(document, dict) and replies.is_success(reply, document)
+        if accepted or isinstance(document, dict | Blocked):
             inquiry.note(question, "accepted" if accepted else "refused", reply)
+        if not accepted:
+            return
 
 
 def _unknown_customer(inquiry: Inquiry, attribute: str) -> Asking[None]:

@@ -123,16 +123,21 @@ def _load(
     """Return the command that loads the corrected file, with attributes and segments that are not
     configured.
     """
-    from dlt_bunce.destination.config_file import configured_targets
-
     words = ["dlt-bunce", "load", str(file)]
     words += mapping_options(written.mapping)
-    configured = dict(zip(("attributes", "segments"), configured_targets(), strict=True))
+    configured = _configured() if any(targets.values()) else {}
     for kind, columns in targets.items():
-        if not configured[kind]:
+        if not configured.get(kind):
             for column, name in columns.items():
                 words += [f"--{kind[:-1]}", f"{column}={name}"]
     words += ["--account", account] if account else []
     # a URL with a password must not end up in a shell's history
     words += ["--store-url", store_url] if store_url and not urlsplit(store_url).password else []
     return shlex.join(words)
+
+
+def _configured() -> dict[str, Any]:
+    """Return the attributes and segments of the configuration, which takes dlt."""
+    from dlt_bunce.destination.config_file import configured_targets
+
+    return dict(zip(("attributes", "segments"), configured_targets(), strict=True))
