@@ -119,3 +119,56 @@ def test_values_of_dicts_arrive_as_they_were_written(
         "rejected": 1,
     }
     assert done.created == 3
+
+
+@pytest.mark.parametrize("load", [_plain, _resource, _adapted, _flushed])
+@pytest.mark.parametrize("files", [1, 3])
+def test_attributes_are_created_with_the_type_of_their_values(
+    make: MakePipeline,
+    emulator: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
+    load: Callable[[dlt.Pipeline, list[dict[str, Any]]], None],
+    files: int,
+) -> None:
+    if files > 1:
+        monkeypatch.setenv("DATA_WRITER__FILE_MAX_ITEMS", "1")
+        monkeypatch.setenv("DATA_WRITER__BUFFER_MAX_ITEMS", "1")
+    names = {name: name.upper() for name in ("spent", "seen", "tier", "vip", "none")}
+    rows = [
+        customer(1, spent=None, seen=date(2024, 2, 29), tier=1, vip=True, none=None),
+        customer(2, spent=Decimal("0.10"), seen=None, tier=2, vip=False, none=None),
+        customer(3, spent=7, seen=datetime(2024, 1, 1, tzinfo=LAGOS), tier="x", vip=True),
+    ]
+    pipeline = make(attributes=names, create_attributes=True)
+
+    load(pipeline, rows)
+
+    assert pipeline.last_trace is not None
+    metrics = pipeline.last_trace.last_extract_info.metrics
+    written = [name for each in metrics.values() for name in each[0]["job_metrics"]]
+    assert len([name for name in written if name.startswith("customers.")]) == files
+    made = {a["name"]: a["data_type"] for a in emulator.attributes.attributes}
+    assert made == {
+        "SPENT": "numeric",
+        "SEEN": "timestamp",
+        "TIER": "text",
+        "VIP": "text",
+        "NONE": "text",
+    }
+    assert emulator.attributes.values_of("c2") == {"SPENT": "0.1", "TIER": "2", "VIP": "false"}
+
+
+def test_types_that_an_adapter_has_seen_stay_beside_configured_segments(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    emulator.attributes.add_segment("VIP")
+    pipeline = make(create_attributes=True, segments={"vip": "VIP"})
+
+    pipeline.run(
+        bunce_adapter([customer(1, spent=7, vip=True)], attributes={"spent": "Spent"}),
+        table_name="customers",
+    )
+
+    made = {a["name"]: a["data_type"] for a in emulator.attributes.attributes}
+    assert made == {"Spent": "numeric"}
+    assert emulator.attributes.members_of("VIP") == {"c1"}

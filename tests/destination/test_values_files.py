@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import dlt
 import pyarrow as pa
 import pytest
 
-from dlt_bunce import flush_and_run
+from dlt_bunce import check, flush_and_run
 from dlt_bunce.destination import job_order
 from dlt_bunce.emulator import Behavior, Emulator, Fault
 from dlt_bunce.errors import MappingError, RejectThresholdError, TooFewRowsError
@@ -121,3 +122,35 @@ def test_values_are_not_sent_once_a_mistake_ends_the_files_of_customers(
     assert "the mapping of email" in str(error)
     assert "values.before_customers" not in {event["event"] for event in warned()}
     assert calls(emulator, "values") == []
+
+
+@pytest.mark.parametrize("beside", ["customers", "a file of usable rows"])
+def test_a_dry_run_names_the_wrong_id_column_that_stops_the_load(
+    make: MakePipeline,
+    emulator: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
+    beside: str,
+) -> None:
+    monkeypatch.setenv("DATA_WRITER__FILE_MAX_ITEMS", "1000")
+    monkeypatch.setenv("LOAD__WORKERS", "1")
+    nameless = pa.Table.from_pylist([fact(n, user=" ") for n in range(1_000)])
+    usable = pa.Table.from_pylist([fact(n) for n in range(1_000)])
+
+    @dlt.source
+    def crm() -> Any:
+        if beside == "customers":
+            yield customers([customer(1)])
+            yield facts([nameless])
+        else:
+            yield facts([usable, nameless])
+
+    found = check(crm(), destination=make().destination)
+    error = refused(make(), crm())
+
+    assert isinstance(error, MappingError)
+    assert "All of the first 1000 rows were rejected as missing_customer_id" in str(error)
+    assert error.remedy is not None
+    assert "[destination.bunce.values_tables.TABLE]" in error.remedy
+    assert "[destination.bunce.mapping]" not in error.remedy
+    told = [(w.text, w.remedy) for w in found.warnings if w.code == "wrong_mapping"]
+    assert told == [(f"The load will fail. {error.message}", error.remedy)]

@@ -30,7 +30,7 @@ from dlt_bunce.records.schema import (
     fold,
     names_of,
 )
-from dlt_bunce.records.value_texts import TEXT, value_text, value_type
+from dlt_bunce.records.value_texts import types_in, value_text
 
 SHOWN_HINT = "x-bunce-shown"
 """Columns that occurred in the latest extraction but may be unknown to dlt: mapped columns of dicts
@@ -140,7 +140,7 @@ class MappedRows(_Transform):
         self._known |= new
         self._as_text |= texts
         self._values |= {name for name in texts if self._kinds.is_value(name)}
-        types = self._types | self._types_in(rows)
+        types = self._types | types_in(rows, self._values, self._types)
         rows = [self._as_written(row) for row in rows]
         others = {name for name in new if self._kinds.is_other(name)}
         if not texts and not others and types == self._types:
@@ -172,22 +172,6 @@ class MappedRows(_Transform):
         told: Any = {SHOWN_HINT: {"columns": sorted(self._nulls)}}
         hints = dlt.mark.make_hints(columns=columns, additional_table_hints=told)
         return dlt.mark.with_hints(table, hints)
-
-    def _types_in(self, rows: list[dict[str, Any]]) -> dict[str, str]:
-        """Return the types of the values of columns, of these and earlier rows; text if they have
-        several.
-        """
-        found: dict[str, str] = {}
-        for name in self._values:
-            known = self._types.get(name)
-            if known == TEXT:
-                continue
-            types = {value_type(value) for row in rows if (value := row.get(name)) is not None}
-            if known is not None:
-                types.add(known)
-            if types:
-                found[name] = types.pop() if len(types) == 1 else TEXT
-        return found
 
     def _as_written(self, row: dict[str, Any]) -> dict[str, Any]:
         changed = {

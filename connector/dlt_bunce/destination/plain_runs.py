@@ -9,31 +9,35 @@ from __future__ import annotations
 
 import gzip
 import os
-import tempfile
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.json import json
-from dlt.common.storages.load_package import ParsedLoadJobFileName
+from dlt.common.storages.load_package import PackageStorage, ParsedLoadJobFileName
 
 from dlt_bunce.destination.access import client_of
 from dlt_bunce.destination.adapter import MAPPING_HINT, TABLE_HINT, hint_of
 from dlt_bunce.destination.load_files import unzipped
-from dlt_bunce.destination.mapped_rows import ColumnKinds
+from dlt_bunce.destination.mapped_rows import VALUES_HINT, ColumnKinds
 from dlt_bunce.destination.table_mapping import with_configured
 from dlt_bunce.destination.wanted_targets import given_for
 from dlt_bunce.errors import BunceError
-from dlt_bunce.records.value_texts import value_text
+from dlt_bunce.records.value_texts import TEXT, types_in, value_text
 
 if TYPE_CHECKING:
-    from dlt import Pipeline
+    from dlt import Pipeline, Schema
 
     from dlt_bunce.destination.configuration import BunceConfiguration
 
 
 _KINDS = ("attributes", "segments")
+_TYPES = "bunce_value_types.json"
+"""File in a package with the types of values, by table and column, as they were before any of its
+files was written again.
+"""
 
 
 def declare_texts(pipeline: Pipeline) -> None:
@@ -46,25 +50,55 @@ def declare_texts(pipeline: Pipeline) -> None:
         return  # the load reports why
     packages = pipeline._get_normalize_storage().extracted_packages  # noqa: SLF001, dlt has no public access
     for load_id in packages.list_packages():
-        schema = pipeline.schemas[packages.schema_name(load_id)]
-        for file in packages.list_new_jobs(load_id):
-            job = ParsedLoadJobFileName.parse(file)
-            table: Any = schema.tables.get(job.table_name, {})
-            ours = job.table_name in config.own_tables or table.get(TABLE_HINT)
-            if not ours or "jsonl" not in job.file_format or _is_declared(table, job, config):
-                continue
-            hint = with_configured(hint_of(table), job.table_name, config)
-            configured = {} if hint.get("values_only") else config.mapping or {}
-            mapping = {**configured, **hint.get("columns", {})}
-            kinds = ColumnKinds(mapping, *given_for(hint, config))
+        _declare_in(packages, load_id, pipeline.schemas[packages.schema_name(load_id)], config)
+
+
+def _declare_in(
+    packages: PackageStorage, load_id: str, schema: Schema, config: BunceConfiguration
+) -> None:
+    paths: dict[str, list[Path]] = {}
+    for file in packages.list_new_jobs(load_id):
+        job = ParsedLoadJobFileName.parse(file)
+        table: Any = schema.tables.get(job.table_name, {})
+        ours = job.table_name in config.own_tables or table.get(TABLE_HINT)
+        if ours and "jsonl" in job.file_format and not _is_declared(table, job, config):
             path = Path(packages.storage.make_full_path(file))
-            texts = [name for name in _columns(path) if kinds.is_text(name)]
-            columns: Any = {name: {"name": name, "data_type": "text"} for name in texts}
-            schema.update_table({"name": job.table_name, "columns": columns})
-            packages.save_schema(load_id, schema)
-            values = set(filter(kinds.is_value, texts))
-            if values:
-                _write_as_text(path, values, Path(pipeline.working_dir))
+            paths.setdefault(job.table_name, []).append(path)
+    types = _earlier_types(packages, load_id)
+    values: dict[str, set[str]] = {}
+    for name, files in paths.items():
+        table = schema.tables.get(name, {})
+        hint = with_configured(hint_of(table), name, config)
+        kinds = _kinds_of(hint, config)
+        columns, found = _read(files, kinds, typed=any(given_for(hint, config)))
+        types.setdefault(name, _types_of(found, table))
+        texts: Any = {c: {"name": c, "data_type": "text"} for c in columns if kinds.is_text(c)}
+        declared: Any = {"name": name, "columns": texts, VALUES_HINT: types[name]}
+        schema.update_table(declared)
+        values[name] = set(filter(kinds.is_value, columns))
+    if paths:
+        packages.save_schema(load_id, schema)
+    if any(values.values()):
+        _keep_types(packages, load_id, types)
+    for name, columns_of_values in values.items():
+        for path in paths[name] if columns_of_values else ():
+            _write_as_text(path, columns_of_values)
+
+
+def _earlier_types(packages: PackageStorage, load_id: str) -> dict[str, dict[str, str]]:
+    """Return the types as found before a kill, after which some files may hold text already."""
+    path = str(Path(packages.get_package_path(load_id), _TYPES))
+    found: dict[str, dict[str, str]] = {}
+    if packages.storage.has_file(path):
+        found = json.loads(packages.storage.load(path))
+    return found
+
+
+def _keep_types(
+    packages: PackageStorage, load_id: str, types: Mapping[str, Mapping[str, str]]
+) -> None:
+    path = str(Path(packages.get_package_path(load_id), _TYPES))
+    packages.storage.save_atomic(packages.storage.storage_path, path, json.dumps(types))
 
 
 def _is_declared(table: Any, job: ParsedLoadJobFileName, config: BunceConfiguration) -> bool:
@@ -74,21 +108,50 @@ def _is_declared(table: Any, job: ParsedLoadJobFileName, config: BunceConfigurat
     return MAPPING_HINT in table and hint_of(table).keys() >= configured.keys()
 
 
-def _columns(path: Path) -> dict[str, None]:
-    """Return the column names in order of first occurrence."""
-    found: dict[str, None] = {}
-    with path.open("rb") as raw, unzipped(raw) as file:
-        for line in file:
-            rows = json.loadb(line)
-            for row in rows if isinstance(rows, list) else [rows]:
-                if isinstance(row, dict) and not row.keys() <= found.keys():
-                    found |= dict.fromkeys(row)
-    return found
+def _kinds_of(hint: Mapping[str, Any], config: BunceConfiguration) -> ColumnKinds:
+    configured = {} if hint.get("values_only") else config.mapping or {}
+    return ColumnKinds({**configured, **hint.get("columns", {})}, *given_for(hint, config))
 
 
-def _write_as_text(path: Path, columns: AbstractSet[str], folder: Path) -> None:
-    """Write a file again, with the values of some columns as text; the file is there throughout."""
-    handle, name = tempfile.mkstemp(dir=folder)
+def _types_of(found: Mapping[str, str], table: Any) -> dict[str, str]:
+    """Return the types of values; of those that are text in the files, since an adapter has written
+    them so, the types that it has seen.
+    """
+    adapted = (table.get(VALUES_HINT) or {}) if MAPPING_HINT in table else {}
+    return {n: adapted.get(n, kind) if kind == TEXT else kind for n, kind in found.items()}
+
+
+def _read(
+    paths: Sequence[Path], kinds: ColumnKinds, *, typed: bool
+) -> tuple[dict[str, None], dict[str, str]]:
+    """Return the column names of a table's files in order of first occurrence, and the types of
+    their values.
+    """
+    loads = json.typed_loadb if typed else json.loadb
+    columns: dict[str, None] = {}
+    types: dict[str, str] = {}
+    for path in paths:
+        with path.open("rb") as raw, unzipped(raw) as file:
+            for line in file:
+                parsed = loads(line)
+                rows = parsed if isinstance(parsed, list) else [parsed]
+                rows = [row for row in rows if isinstance(row, dict)]
+                for row in rows:
+                    if not row.keys() <= columns.keys():
+                        columns |= dict.fromkeys(row)
+                if typed:
+                    types |= types_in(rows, filter(kinds.is_value, columns), types)
+    return columns, types
+
+
+def _write_as_text(path: Path, columns: AbstractSet[str]) -> None:
+    """Write a file again, with the values of some columns as text; the file is there throughout.
+
+    What a kill leaves of the new one goes with the package, and with `erase`.
+    """
+    part = path.parent.with_name(f".{path.name}")
+    # what a kill has left of it is overwritten
+    handle = os.open(part, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
     try:
         with path.open("rb") as raw, unzipped(raw) as file:
             zipped = isinstance(file, gzip.GzipFile)
@@ -97,10 +160,9 @@ def _write_as_text(path: Path, columns: AbstractSet[str], folder: Path) -> None:
                 for line in file:
                     json.typed_dump(_with_texts(json.typed_loadb(line), columns), out)
                     out.write(b"\n")
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _zipped(file: IO[bytes]) -> IO[bytes]:

@@ -96,6 +96,7 @@ def erase(request: Request) -> Erased:
         letter_ids = [*chosen.theirs, *(chosen.related if request.related else [])]
         removed = erasure.erase(db, account, ids, letter_ids)
         counts = {str(file.path): file.remove(persons) for file in files}
+        folders.remove_parts(found.folders)
         remains = db.overwrite(*erasure.PERSONAL)
         found_ids = {*known, *linked}.union(*(file.ids for file in files))
         since = datetime.now(timezone.utc) - _LONGEST_RUN

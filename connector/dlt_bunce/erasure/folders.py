@@ -75,6 +75,20 @@ def rows_of(
     return found
 
 
+def remove_parts(folders: list[Path]) -> None:
+    """Remove files that a killed process was writing, which may contain rows of anybody: the files
+    they were to replace are complete.
+    """
+    for folder in folders:
+        given_up = given_up_folder(folder).glob(".*")
+        packages = (
+            part for each in (_PENDING, *_NOT_PENDING) for part in folder.glob(f"{each}/.*")
+        )
+        for part in (*given_up, *packages):
+            if part.is_file():
+                part.unlink()
+
+
 def _all_folders(request: Request) -> Iterator[Path]:
     from dlt.common.pipeline import get_dlt_pipelines_dir
 

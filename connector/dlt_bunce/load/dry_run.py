@@ -81,6 +81,7 @@ class DryRun:
         self._nulls: Counter[str] = Counter()
         self._verbs: Counter[str] = Counter()
         self._mapping: FieldMapping | None = None
+        self._shown = ""
         self._sample: pa.Table = None
         self._fault: MappingError | None = None
         self._rejects = RejectCounts()
@@ -105,7 +106,7 @@ class DryRun:
             key = b"" if account is None else account.email_key
             values_only = settings.mapping.values_only
             if self._mapping is None or not values_only:
-                self._mapping = settings.mapping
+                self._mapping, self._shown = settings.mapping, load_file.table_name
             recorded = None if values_only else settings.mapping.recorded
             load_file = runs.begin(scratch, load_file, recorded)
             if known is not None:
@@ -117,7 +118,7 @@ class DryRun:
                 values.values_only = values_only
 
             def look_at(chunk: Chunk) -> None:
-                self._look_at(chunk, settings)
+                self._look_at(chunk, settings.mapping, load_file.table_name)
                 if known is not None and values_only:
                     accepted, none = chunk.prepared.accepted, LETTERS.empty_table()
                     snapshot.customers(known, scratch, load_file.account, accepted, none)
@@ -200,17 +201,17 @@ class DryRun:
             before=lambda: snapshot.withdraw_taken(known, scratch, account, run_id),
         )
 
-    def _look_at(self, chunk: Chunk, settings: Settings) -> None:
-        if settings.mapping is not self._mapping:
-            return  # the rows of customers are shown, not those of values
+    def _look_at(self, chunk: Chunk, mapping: FieldMapping, table_name: str) -> None:
         table = chunk.table
-        for column in settings.mapping.source_columns:
-            self._nulls[column] += values_of(table, column).null_count
-        if not settings.mapping.values_only:
-            self._rejects.add(chunk.prepared.rejected, table, settings.mapping)
         if chunk.number == 0:
-            fault = detect_bad_mapping(chunk.prepared, table, settings.mapping)
+            fault = detect_bad_mapping(chunk.prepared, table, mapping)
             self._fault = self._fault or fault
+        if mapping.values_only and table_name != self._shown:
+            return  # the rows of customers are shown, not those of values
+        for column in mapping.source_columns:
+            self._nulls[column] += values_of(table, column).null_count
+        if not mapping.values_only:
+            self._rejects.add(chunk.prepared.rejected, table, mapping)
         if self._sample is None:
             self._sample = table.slice(0, _SAMPLE_ROWS)
 

@@ -51,6 +51,11 @@ SHARED_BY = 5
 MAPPING_SAMPLE = 1_000
 """If this many first rows are all rejected for one reason, the mapping is wrong, not the rows."""
 
+_NAME_ID = (
+    'Name the column: bunce_adapter(data, customer_id="…", values_only=True), customer_id = "…" '
+    "under [destination.bunce.values_tables.TABLE], or --map customer_id=… on the command line"
+)
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -178,11 +183,15 @@ def detect_bad_mapping(
     columns = mapping.columns_of(code.field or "")
     columns += mapping.columns_of(FULL_NAME) if code.field in NAMES else ()
     named = " and ".join(map(repr, columns)) or "'none'"
+    sent = "Nothing was sent"
+    set_it = f'Set {code.field} = "…" under [destination.bunce.mapping]'
+    if mapping.values_only:  # customers, and other files of values, may have been sent before
+        sent, set_it = "No value of these rows was sent", _NAME_ID
     return MappingError(
         f"All of the first {prepared.read} rows were rejected as {code.code}: the mapping of "
-        f"{code.field} (column {named}) looks wrong. Nothing was sent.",
+        f"{code.field} (column {named}) looks wrong. {sent}.",
         columns=[name for name in table.column_names if not name.startswith("_dlt_")],
-        remedy=f'Set {code.field} = "…" under [destination.bunce.mapping], or {code.remedy}.',
+        remedy=f"{set_it}, or {code.remedy}.",
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
@@ -49,6 +49,25 @@ def value_type(value: Any) -> str:
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
         return NUMBER
     return TIMESTAMP if isinstance(value, date) else TEXT
+
+
+def types_in(
+    rows: Sequence[Mapping[str, Any]], names: Iterable[str], known: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the types of columns' values, of these rows and earlier ones, whose types are `known`;
+    text if they have several.
+    """
+    found: dict[str, str] = {}
+    for name in names:
+        earlier = known.get(name)
+        if earlier == TEXT:
+            continue
+        types = {value_type(value) for row in rows if (value := row.get(name)) is not None}
+        if earlier is not None:
+            types.add(earlier)
+        if types:
+            found[name] = types.pop() if len(types) == 1 else TEXT
+    return found
 
 
 def duration_text(microseconds: int, *, months: int = 0) -> str:
