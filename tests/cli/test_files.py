@@ -70,7 +70,7 @@ def test_of_two_versions_the_later_file_has_the_newer(run: Run, emulator: Emulat
 
 @pytest.mark.parametrize("first", [True, False])
 @pytest.mark.parametrize("header", ["", "id,email,first,last,mobile\n"])
-def test_a_part_with_another_header_is_refused_by_ignoredand_without_values(
+def test_a_part_with_another_header_is_refused_by_name_and_without_values(
     run: Run, emulator: Emulator, first: bool, header: str
 ) -> None:
     csv("parts/b.csv", 1, 2)
@@ -85,7 +85,7 @@ def test_a_part_with_another_header_is_refused_by_ignoredand_without_values(
 
 
 @pytest.mark.parametrize("store", ["sqlite", "postgres"])
-def test_two_columns_of_one_ignoredare_refused(
+def test_two_columns_of_one_name_are_refused(
     run: Run,
     emulator: Emulator,
     store: str,
