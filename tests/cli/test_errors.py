@@ -47,6 +47,11 @@ WRONG: dict[str, tuple[int, str, str]] = {
     "load sqlite:///broken.parquet --table t": (1, "", "file is not a database"),
     "load nope://host/db --table t": (2, "", "No driver for nope:// is installed."),
     "load snowflake://u@host/db --table t": (2, "", "No driver for snowflake:// is installed."),
+    "load mysql://u@127.0.0.1:9/d --table t": (
+        1,
+        "",
+        "Can't connect to MySQL server on '127.0.0.1'",
+    ),
     "load mysql+mysqldb://u@host/db --table t": (2, "", "'dlt-bunce[mysql]', and use mysql://"),
     "load postgresql://u@127.0.0.1:9/db --table t": (1, "", "Connection refused"),
     "load postgresql://u:marked_word@h/db --table t": (2, "", "contains a password"),

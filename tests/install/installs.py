@@ -27,7 +27,7 @@ KEY = "sk_test_install"
 # feature: the extras that bring it, a command that needs it, and what that says with the extra
 FEATURES: dict[str, tuple[set[str], str, str]] = {
     "duckdb": ({"duckdb"}, "load duckdb:///none.duckdb --table t", "none.duckdb"),
-    "emulator": ({"emulator"}, "emulator --port 0 --host 192.0.2.1", "allow_remote"),
+    "emulator": ({"emulator", "ui"}, "emulator --port 0 --host 192.0.2.1", "allow_remote"),
     "mysql": ({"mysql"}, "load mysql://u@127.0.0.1:9/d --table t", "127.0.0.1"),
     "postgres": ({"postgres"}, "load postgresql://u@127.0.0.1:9/d --table t", "127.0.0.1"),
     "store": ({"postgres"}, "status --store-url postgresql://u@127.0.0.1:9/d", "127.0.0.1"),

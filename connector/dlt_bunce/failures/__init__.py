@@ -56,7 +56,9 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 def _foreign(chain: list[BaseException]) -> Failure:
     """Return what the innermost known error says; of any other, only the type and the place."""
-    for error in reversed(chain):
+    for place, error in reversed(list(enumerate(chain))):
+        if isinstance(error, OSError) and any(map(database_failure, chain[:place])):
+            continue  # the database's driver says more than "connection refused"
         known = next((b.__name__ for b in type(error).__mro__ if b.__name__ in EXPLAINED), None)
         if known is not None:
             return EXPLAINED[known](error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import re
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -84,8 +85,12 @@ def _located(path: str) -> tuple[list[Any], str, bool]:
 
 
 def _found(folder: str, pattern: str) -> list[Any]:
+    from dlt.common.exceptions import MissingDependencyException
     from dlt.sources.filesystem import filesystem
 
+    if folder.startswith("s3://") and find_spec("s3fs") is None:
+        # dlt would ask for credentials first
+        raise MissingDependencyException("Files on S3", ["s3fs"])
     return list(filesystem(bucket_url=folder, file_glob=pattern, files_per_page=sys.maxsize))
 
 
