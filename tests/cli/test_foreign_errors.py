@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pymysql
 import pytest
+from dlt.common.exceptions import MissingDependencyException
 from tests.mysql import mysql_execute
 
 from dlt_bunce.emulator import Emulator
@@ -215,3 +216,20 @@ def test_a_closed_stdin_is_nobody_to_ask(run: Run) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert "No dead letters selected." in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("packages", "remedy"),
+    [
+        (["s3fs"], "pip install 'dlt-bunce[s3]'"),
+        (["adlfs>=2024.7", "azure-identity"], "pip install 'adlfs>=2024.7' 'azure-identity'"),
+    ],
+)
+def test_packages_that_are_missing_are_named_with_the_command_that_installs_them(
+    packages: list[str], remedy: str
+) -> None:
+    failure = failure_of(MissingDependencyException("files", packages))
+
+    assert failure.is_usage
+    assert packages[0] in failure.error
+    assert failure.remedy == f"Install them with: {remedy}"

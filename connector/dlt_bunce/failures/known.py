@@ -136,11 +136,7 @@ EXPLAINED: dict[str, Callable[[Any], Failure]] = {
     ),
     "ArgumentError": _told(lambda _: BAD_URL),
     "InvalidConnectionString": _told(lambda _: BAD_URL),
-    "MissingDependencyException": _told(
-        lambda error: (
-            f"The source needs packages that are not installed: {', '.join(error.dependencies)}."
-        )
-    ),
+    "MissingDependencyException": _packages,
     "ModuleNotFoundError": _told(_no_module),
     "NoSuchModuleError": _told(_no_driver),
     "NoSuchTableError": _told(lambda error: f"Table or view {error} does not exist."),
