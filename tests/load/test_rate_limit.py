@@ -177,7 +177,7 @@ def test_real_processes_use_the_budget_to_the_brim_and_never_pass_it(
     emulator: Emulator, request: pytest.FixtureRequest, store: str, number: int
 ) -> None:
     # a request may arrive late by as much as the window is longer than Bunce's
-    window, requests, seconds, late = 6.0, 300, 12.0, 0.36
+    window, requests, seconds, late = 6.0, 300, 12.0, 0.3
     url = STORE if store == "sqlite" else str(request.getfixturevalue("postgres_store"))
     emulator.behavior = Behavior(rate_limit=requests, rate_window_seconds=window)
     program = f"""
