@@ -86,11 +86,14 @@ requirements: $(READY)  ## Pin the newest versions that fit pyproject.toml.
 		--no-annotate --extra postgres --extra s3 --group image --constraint requirements.txt \
 		--generate-hashes --upgrade --output-file pipelines/deploy/requirements.txt
 
+# users' versions first: what the tests need must not raise them; and pip, which uv's environments lack
 $(LOWEST)/.ready: pyproject.toml $(READY)
 	@echo "Installing into $(LOWEST) ..."
 	@$(BIN)/uv venv --quiet --clear --python $(PYTHON) $(LOWEST)
+	@$(BIN)/uv pip compile pyproject.toml --quiet --python $(LOWEST)/bin/python --resolution lowest-direct \
+		--all-extras --group image --no-header --no-annotate --output-file $(LOWEST)/users.txt
 	@$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct \
-		--requirements pyproject.toml --all-extras --group test --editable .
+		--constraint $(LOWEST)/users.txt --requirements pyproject.toml --all-extras --group test 'pip>=23.2' --editable .
 	@touch $@
 
 clean:  ## Remove what these commands have made.

@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import duckdb
@@ -108,11 +109,14 @@ def test_the_package_installs_whole(tmp_path: Path) -> None:
     assert what == ".[duckdb,postgres,s3,ui]"
     # what a user's pip does, without the dependencies, which the tests run with already
     options = ["--no-deps", "--no-build-isolation", "--quiet", "--disable-pip-version-check"]
+    # as in a build of its own, setuptools has the libraries that it brings, however old ours are
+    (setuptools,) = find_spec("setuptools").submodule_search_locations
 
     subprocess.run(
         [sys.executable, "-m", "pip", "install", *options, "--target", tmp_path / "site", ROOT],
         check=True,
         capture_output=True,
+        env={**os.environ, "PYTHONPATH": f"{setuptools}/_vendor"},
     )
 
     installed = tmp_path / "site" / "dlt_bunce"
