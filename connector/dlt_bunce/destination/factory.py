@@ -78,7 +78,8 @@ class bunce(Destination[BunceConfiguration, "BunceClient"]):  # noqa: N801
         """
         from dlt_bunce.destination.run_tracker import register
 
-        given = {k: v for k, v in locals().items() if k in self.spec.get_resolvable_fields()}
+        settings = self.spec.get_resolvable_fields()
+        given = {k: v for k, v in locals().items() if k in settings}
         refuse_unknown(unknown, given, where="passed to bunce()")
         register()
         if isinstance(credentials, str):
@@ -94,6 +95,8 @@ class bunce(Destination[BunceConfiguration, "BunceClient"]):  # noqa: N801
 
         Raises ConfigurationError for an unknown name, and for a value of the wrong type.
         """
+        if initial_config is not None and initial_config.is_resolved():
+            return initial_config  # a load asks again for each of its jobs
         use_config()
         refuse_unknown_settings(self.destination_name)
         try:
