@@ -240,6 +240,9 @@ def test_importing_the_package_loads_nothing_heavy(module: str) -> None:
 
 def test_the_package_is_typed() -> None:
     assert (PACKAGE / "py.typed").exists()
+    script = ast.parse((ROOT / "tests/typed_script.py").read_text("utf-8"))
+    used = {node.id for node in ast.walk(script) if isinstance(node, ast.Name)}
+    assert set(dlt_bunce.__all__) - used == set(), "each name is checked as a user writes it"
 
 
 def test_no_file_names_a_machine_or_a_registry() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -174,18 +175,27 @@ def test_doctor_shows_its_other_checks_without_a_key(
     assert found["store"]["state"] == "ok"
 
 
+@pytest.mark.parametrize("door", ["flush_and_run(pipeline, rows)", "pipeline.run(rows)"])
+@pytest.mark.parametrize("destination", ["bunce()", "'bunce'"])
 def test_a_script_without_a_key_ends_with_one_line_about_it(
-    run: Run, monkeypatch: pytest.MonkeyPatch
+    door: str, destination: str, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import dlt
-
-    from dlt_bunce import bunce, flush_and_run
-    from dlt_bunce.errors import ConfigurationError
-
     monkeypatch.delenv(KEY)
-    with pytest.raises(ConfigurationError, match="No API key is set") as raised:
-        flush_and_run(dlt.pipeline("crm", destination=bunce()), people(1))
-    assert "\n" not in str(raised.value)
+    script = (
+        "import dlt\nfrom dlt_bunce import bunce, bunce_adapter, flush_and_run\n"
+        "rows = bunce_adapter([{'id': 1}])\n"
+        f"pipeline = dlt.pipeline('crm', destination={destination})\n{door}\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1].removeprefix("dlt_bunce.errors.ConfigurationError: ")
+    remedy = "or api_key under [destination.bunce.credentials] in .dlt/secrets.toml."
+    assert last == f"No API key is set. Set {KEY}, {remedy}"
+    assert "ConfigFieldMissing" not in done.stderr
 
 
 def test_a_pipeline_that_went_to_another_destination_before_is_told_so(

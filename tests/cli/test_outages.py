@@ -188,3 +188,58 @@ def test_a_disk_that_fills_up_leaves_a_run_that_has_failed(run: Run, emulator: E
     assert run(*LOAD).code == 0
     found = run("status", "--json").json
     assert found["problems"] == []
+
+
+READS = """
+import sys, time
+import dlt
+from dlt_bunce import bunce, bunce_adapter, flush_and_run
+
+@dlt.resource
+def customers():
+    print("reading", flush=True)
+    while True:
+        yield {people}
+        time.sleep(0.01)
+
+flush_and_run(dlt.pipeline("crm", destination=bunce()), bunce_adapter(customers))
+"""
+
+
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT])
+def test_a_run_that_ends_while_it_reads_is_recorded_from_its_beginning(
+    sign: int, run: Run, store: str
+) -> None:
+    program = [sys.executable, "-c", READS.replace("{people}", repr(people(1)))]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        before = run("status", "--json").json
+        process.send_signal(sign)
+        process.communicate(timeout=120)
+
+    assert ([found["state"] for found in before["runs"]], before["problems"]) == (["running"], [])
+    problem = wrong(run)
+    killed = sign == signal.SIGKILL
+    assert problem["state"] == ("interrupted" if killed else "stopped")
+    assert (problem["pipeline_name"], problem["runs"], problem["waiting"]) == ("crm", 1, None)
+    assert problem["since"] == before["runs"][0]["run_id"].removeprefix("attempt-")
+    assert problem["remedy"]
+
+    done = Path("again.py")
+    write(people(*range(3)))
+    again = READS.replace("{people}", repr(people(*range(3)))).replace("while True", "if True")
+    done.write_text(again)
+    subprocess.run([sys.executable, done], check=True, capture_output=True)
+    after = run("status", "--json").json
+    assert after["problems"] == []
+    assert [found["state"] for found in after["runs"]] == ["completed", problem["state"]]
+
+
+def test_a_run_without_rows_leaves_no_attempt_behind(run: Run) -> None:
+    empty = READS.replace("{people}", "[]").replace("while True", "if True")
+
+    subprocess.run([sys.executable, "-c", empty], check=True, capture_output=True)
+
+    states = [found["state"] for found in run("status", "--json").json["runs"]]
+    assert [state for state in states if state != "completed"] == []

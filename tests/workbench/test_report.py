@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cProfile
 import os
 import re
 import subprocess
@@ -119,6 +120,19 @@ def test_the_table_shows_a_thousand_runs_and_charts_the_latest() -> None:
     fates = charts(runs, 500)[0]
     assert [len(line.values) for line in fates.series] == [MAX_BARS, MAX_BARS]
     assert f"Charts show the last {MAX_BARS} runs" in page
+
+
+def test_a_report_costs_by_the_number_of_runs() -> None:
+    def calls(count: int) -> int:
+        report = Report("default", [past(n) for n in range(count)], 500)
+        with cProfile.Profile() as profile:
+            as_html(report)
+        return sum(entry.callcount for entry in profile.getstats())
+
+    as_html(Report("default", [past(0)], 500))  # compiles the templates
+    once, thrice = calls(100), calls(300)
+
+    assert thrice < 3.2 * once
 
 
 @pytest.mark.parametrize(

@@ -64,9 +64,17 @@ def checked_base_url(base_url: str | None, api_key: str, allow_host: str | None)
 def url_to_ask(base_url: str | None, api_key: str) -> str:
     """Return the URL of the API; raise ConfigurationError without a key, as a dry run may be."""
     if base_url is None or not api_key:
-        remedy = "Set DESTINATION__BUNCE__CREDENTIALS__API_KEY."
-        raise ConfigurationError("No API key is set.", remedy=remedy)
+        raise no_key()
     return base_url
+
+
+def no_key() -> ConfigurationError:
+    """Return the error for a missing API key."""
+    return ConfigurationError(
+        "No API key is set.",
+        remedy="Set DESTINATION__BUNCE__CREDENTIALS__API_KEY, or api_key under "
+        "[destination.bunce.credentials] in .dlt/secrets.toml.",
+    )
 
 
 def _plain_host(url: str) -> str | None:

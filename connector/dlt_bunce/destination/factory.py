@@ -6,9 +6,13 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Union
 
-from dlt.common.configuration.exceptions import ConfigValueCannotBeCoercedException
+from dlt.common.configuration.exceptions import (
+    ConfigFieldMissingException,
+    ConfigValueCannotBeCoercedException,
+)
 from dlt.common.destination import Destination, DestinationCapabilitiesContext
 
+from dlt_bunce.destination.base_url import no_key
 from dlt_bunce.destination.config_file import refuse_unknown_settings, use_config
 from dlt_bunce.destination.configuration import BunceConfiguration, BunceCredentials
 from dlt_bunce.destination.configuration_checks import kind_of, refuse_unknown, wrong_value
@@ -93,7 +97,8 @@ class bunce(Destination[BunceConfiguration, "BunceClient"]):  # noqa: N801
     ) -> BunceConfiguration:
         """Return the settings from arguments, environment, dlt's files, and ./config.toml.
 
-        Raises ConfigurationError for an unknown name, and for a value of the wrong type.
+        Raises ConfigurationError for an unknown name, a value of the wrong type, and without a
+        key, for which dlt's own error takes a page.
         """
         if initial_config is not None and initial_config.is_resolved():
             return initial_config  # a load asks again for each of its jobs
@@ -101,6 +106,10 @@ class bunce(Destination[BunceConfiguration, "BunceClient"]):  # noqa: N801
         refuse_unknown_settings(self.destination_name)
         try:
             return super().configuration(initial_config, accept_partial)
+        except ConfigFieldMissingException as error:
+            if list(error.fields) != ["credentials"]:
+                raise
+            raise no_key() from None
         except ConfigValueCannotBeCoercedException as error:
             if error.field_name not in self.spec.get_resolvable_fields():
                 raise

@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def group_traces(pipeline: Pipeline) -> Iterator[None]:
-    """Treat all of dlt's runs in the block as one.
+def group_traces(pipeline: Pipeline) -> Iterator[str]:
+    """Treat all of dlt's runs in the block as one; yield when it began (as of `utc_now`).
 
     The caller notifies when they succeed. If an exception leaves the block, the failure is recorded
     and notified here.
@@ -52,7 +52,7 @@ def group_traces(pipeline: Pipeline) -> Iterator[None]:
     started_at = utc_now()
     with context_of(pipeline).traces() as traces:
         try:
-            yield
+            yield started_at
         except BaseException as error:
             notify_failed(pipeline, error, traces, started_at)
             raise

@@ -15,12 +15,6 @@ BAD_URL = "The source URL cannot be parsed. Use driver://user@host:port/database
 def _missing(error: Any) -> Failure:
     found = f"Missing required settings: {', '.join(error.fields)}."
     remedy = "Set them in config.toml, .dlt/secrets.toml, or the environment."
-    if error.spec_name.startswith("Bunce"):
-        found = "No API key is set."
-        remedy = (
-            "Set DESTINATION__BUNCE__CREDENTIALS__API_KEY, or api_key under "
-            "[destination.bunce.credentials] in .dlt/secrets.toml."
-        )
     if error.spec_name.startswith("Filesystem"):
         found = "No credentials for the source."
         remedy = (

@@ -20,6 +20,7 @@ from dlt_bunce.destination.adapter import (
     is_adapted,
     refuse_replace,
 )
+from dlt_bunce.destination.attempts import recorded_from_start
 from dlt_bunce.destination.deleted_rows import DeletedRows
 from dlt_bunce.destination.folder_locks import folder_lock
 from dlt_bunce.destination.left_overs import (
@@ -82,7 +83,7 @@ def flush_and_run(
     dlt's exception if there is one, and ThresholdError if everything is loaded but a threshold of
     the settings is exceeded; its `summary` is what would have been returned.
     """
-    with group_traces(pipeline), _own_errors(), folder_lock(pipeline):
+    with group_traces(pipeline) as started_at, _own_errors(), folder_lock(pipeline):
         if write_disposition is None and not isinstance(data, DltResource | DltSource):
             write_disposition = chosen_by_default(data)
         refuse_replace(write_disposition or getattr(data, "write_disposition", None))
@@ -93,7 +94,9 @@ def flush_and_run(
         with client.context.mapped_as(client.owner.name, hints):
             flushed = _flush(pipeline)
         client.refuse_cursor_without_ledger(pipeline)
-        with given_up_when_refused(pipeline, data):
+        name = pipeline.pipeline_name
+        begun = recorded_from_start(client, name, started_at)
+        with begun, given_up_when_refused(pipeline, data):
             pipeline.run(
                 data,
                 write_disposition=write_disposition,  # type: ignore[arg-type]
@@ -104,7 +107,6 @@ def flush_and_run(
                 refresh=refresh,  # type: ignore[arg-type]
                 loader_file_format=loader_file_format,  # type: ignore[arg-type]
             )
-        name = pipeline.pipeline_name
         summary = total(client, runs_of(client, name, pipeline.last_trace), name)
         discarded = discarded_rows(pipeline.last_trace)
         added = {**deleted.warnings, **({"discarded_rows": discarded} if discarded else {})}

@@ -10,7 +10,7 @@ from dlt_bunce.store.dlt_descriptions import ACCOUNT, DLT_TABLES, PIPELINE, Tabl
 from dlt_bunce.store.first_tables import FATE_COLUMNS
 from dlt_bunce.store.migrations import VALUE_FATE_COLUMNS
 
-_RUN_ID = "dlt's load id; `replay-…` for a replay, `attempt-…` if the run failed before it had one"
+_RUN_ID = "dlt's load id; `replay-…` for a replay, `attempt-…` for a run that had none (yet)"
 _FATES: dict[str, str] = {
     fate: f"rows: {meaning}" for fate, meaning in FATE_MEANINGS.items() if fate in FATE_COLUMNS
 }

@@ -9,13 +9,10 @@ from itertools import groupby
 from typing import Any
 
 from dlt_bunce.model import Failure
-from dlt_bunce.store import runs
+from dlt_bunce.store import attempts, runs
 from dlt_bunce.store.database import Database, utc_now
 from dlt_bunce.store.processes import this_process
 from dlt_bunce.store.run_chunks import sum_chunks
-
-ATTEMPT = "attempt-"
-"""The prefix of the run ids of runs that failed before dlt had given them a load id."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,10 @@ def record(
         )
         ended = {*load_ids, *(row["run_id"] for row in left)}
         ended = {run for run in ended if not _is_completed(db, run, pipeline_name)}
-        ended = ended or {f"{ATTEMPT}{started_at}"}
+        begun = {run for run in ended if not run.startswith(attempts.ATTEMPT)}
+        if begun:
+            attempts.give_way(db, account, pipeline_name)
+        ended = begun or ended or {f"{attempts.ATTEMPT}{started_at}"}
         for run_id in sorted(ended):
             runs.finish(
                 db,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from dlt_bunce.model import FATES, Failure, RunSummary, Traffic
-from dlt_bunce.store import links, rejected_values, value_fates
+from dlt_bunce.store import attempts, links, rejected_values, value_fates
 from dlt_bunce.store.database import Database, as_utc, utc_now
 from dlt_bunce.store.processes import is_gone, this_process
 from dlt_bunce.store.run_chunks import sum_chunks, warnings_of
@@ -72,6 +72,7 @@ def begin(
             load_file.source,
         ),
     )
+    attempts.give_way(db, load_file.account, load_file.pipeline_name)
     return replace(load_file, number=number)
 
 

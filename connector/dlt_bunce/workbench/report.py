@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import cached_property
 from typing import Any
 
 from dlt_bunce.model import Fate
@@ -40,7 +41,7 @@ class Report:
         """Charts of the latest runs."""
         return charts(self.runs, self.requests_per_minute)
 
-    @property
+    @cached_property
     def columns(self) -> dict[str, tuple[Fate, ...]]:
         """The columns of rows that are not empty: a heading, and the fates to add up."""
         return {
