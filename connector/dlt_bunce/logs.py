@@ -24,6 +24,10 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "no worker is free to load; values of new customers wait for the next run",
         "values.left_out": "a replay leaves out an attribute or segment that the run of its dead "
         "letters had: it no longer fits, or Bunce has it no more",
+        "segments.absent_kept": "members of a segment are absent from a table that is declared "
+        "whole, but too many of them, or too few rows were read: none of them was removed",
+        "segments.absent_unknown": "rows of a table that is declared whole have no usable customer "
+        "id, or were not loaded, so no absent member of its segments was removed",
         "attribute.created": "an attribute was created in Bunce, with the type of its column",
         "load.waiting": "another run has claimed some of the rows; waiting until its lease ends",
         "probe.finished": "a probe ended: requests sent, test customers that may have been created",

@@ -107,7 +107,9 @@ class RunSummary:
     becomes of its row. `rejected_values` counts those rejected in this run by the name of the
     attribute or segment and by code, without those that Bunce refused earlier and that have not
     changed since. `value_rows` counts rows of tables that hold values alone, which are not in
-    `read`: a row is `written` once each of its values that changed has a fate.
+    `read`: a row is `written` once each of its values that changed has a fate. `absent_members`
+    counts members who were absent from a table declared whole by `segments_whole`: `read` of them,
+    `written` once they are removed from their segment.
     """
 
     run_id: str | None = None
@@ -139,6 +141,7 @@ class RunSummary:
     segments: Mapping[str, int] = field(default_factory=dict)
     rejected_values: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     value_rows: Mapping[str, int] = field(default_factory=dict)
+    absent_members: Mapping[str, int] = field(default_factory=dict)
     error: str | None = None
     error_class: str | None = None
     remedy: str | None = None
@@ -170,6 +173,7 @@ class RunSummary:
             "segments": dict(self.segments),
             "rejected_values": {name: dict(n) for name, n in self.rejected_values.items()},
             "value_rows": dict(self.value_rows),
+            "absent_members": dict(self.absent_members),
             "notes": {code: list(sentences) for code, sentences in self.notes.items()},
             "flushed": None if self.flushed is None else self.flushed.as_dict(),
         }
@@ -187,6 +191,7 @@ class RunSummary:
             ("values of attributes", self.attributes),
             ("values of segments", self.segments),
             ("rows of values", self.value_rows),
+            ("absent members", self.absent_members),
         ):
             read, counted = counts.get("read", 0), sum(counts.values()) - counts.get("read", 0)
             if counted != read:
@@ -224,7 +229,8 @@ class RunSummary:
     def _raise_over(self, found: Mapping[str, str]) -> None:
         if not found:
             return
-        rejects = found.keys() - {"min_rows_share_of_last", "min_rows"}
+        absences = {"segments_whole", "segments_min_share"}
+        rejects = found.keys() - {"min_rows_share_of_last", "min_rows"} - absences
         kind: type[ThresholdError] = RejectThresholdError if rejects else TooFewRowsError
         outcome = (
             "nothing was sent because this is a dry run"
@@ -238,6 +244,8 @@ class RunSummary:
             if rejects and self.state == "dry_run"
             else "To list them, run: dlt-bunce dead-letters list"
             if rejects
+            else "Check the source. If it is complete, load once with --segments-min-share 0."
+            if "segments_min_share" in found
             else "Check the source. The next run is not blocked."
         )
         raise kind(f"{'; '.join(found.values())}; {outcome}.", summary=self, remedy=remedy)

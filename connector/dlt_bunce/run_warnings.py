@@ -121,6 +121,19 @@ WARNINGS: Mapping[str, RunWarning] = _warnings(
         "check the column of customer_id; name another with --map customer_id=COLUMN",
     ),
     RunWarning(
+        "absent_members_kept",
+        "members of segments are absent from a table that is declared whole, but too many of them, "
+        "or too few rows were read: no absent member of these segments was removed (counted in "
+        "members)",
+        "check that the source is complete; if it is, load once with --segments-min-share 0",
+    ),
+    RunWarning(
+        "absent_members_unknown",
+        "rows of a table that is declared whole have no usable customer id, or were not loaded, so "
+        "it is not known who is absent: no absent member was removed",
+        "correct the ids at the source; the next complete read tells who is absent",
+    ),
+    RunWarning(
         "values_resent",
         "attribute values or segment members were sent again, because an earlier try of the same "
         "load file ended before it recorded whether Bunce took them",

@@ -9,10 +9,12 @@ import pytest
 from dlt_bunce import bunce_adapter, flush_and_run, run_summary
 from dlt_bunce.emulator import Behavior, Emulator, Fault
 from dlt_bunce.errors import AccountRefusedError, MappingError
+from dlt_bunce.store import value_fates
 from dlt_bunce.store.database import Database
 
 from .attribute_runs import ATTRIBUTES, calls, fates, prepare, rejected_values, rich, run
-from .conftest import MakePipeline, refused
+from .conftest import STORE, MakePipeline, customer, refused
+from .values_tables import customers, fact, facts
 
 SEGMENTS = {"vip": "VIP"}
 QUIET = {"concurrency": 1, "max_concurrency": 1, "max_batch_size": 50}
@@ -69,6 +71,45 @@ def test_a_value_that_is_refused_for_itself_stays_rejected_when_the_account_is_r
 
     assert isinstance(error, AccountRefusedError)
     assert rejected_values() == [("c3", "Plan", "refused")]
+
+
+def test_rows_of_values_are_written_only_if_bunce_has_their_values_when_the_account_is_refused(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    pipeline = make(**QUIET)
+    flush_and_run(pipeline, customers([customer(n) for n in range(100)]))
+    emulator.behavior = Behavior(rate_limit=0, value_quota=60)
+
+    error = refused(pipeline, facts([fact(n, vip=True) for n in range(100)]))
+    with Database(STORE) as db:
+        run_id = db.rows("SELECT MAX(run_id) AS id FROM bunce_runs")[0]["id"]
+        counted = value_fates.totals(db, "WHERE run_id = $1", (run_id,))["value_rows"]
+    emulator.behavior = Behavior(rate_limit=0)
+    done = flush_and_run(pipeline, facts([fact(n, vip=True) for n in range(100)]))
+
+    assert isinstance(error, AccountRefusedError)
+    assert (counted["read"], counted["written"]) == (100, 0)
+    assert counted["deferred"] == 100
+    assert done.flushed is not None
+    assert (done.flushed.value_rows["written"], done.value_rows["unchanged"]) == (100, 100)
+
+
+def test_members_who_could_not_be_removed_from_a_refused_account_are_removed_later(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    members = [rich(n, vip=True) for n in range(20)]
+    options: dict[str, Any] = {"attributes": None, "segments": SEGMENTS}
+    pipeline = make(**QUIET)
+    run(pipeline, *members, **options)
+    gone = bunce_adapter([row | {"vip": False} for row in members], segments=SEGMENTS)
+    emulator.behavior = Behavior(rate_limit=0, suspended=True)
+
+    error = refused(pipeline, gone, table_name="customers")
+    emulator.behavior = Behavior(rate_limit=0)
+    pipeline.load()
+
+    assert isinstance(error, AccountRefusedError)
+    assert emulator.attributes.members_of("VIP") == set()
 
 
 @pytest.mark.parametrize("new_process", [True, False])

@@ -67,6 +67,7 @@ def command(
                 **origin.hints,
                 attributes=origin.attributes,
                 segments=origin.segments,
+                segments_whole=origin.is_whole,
                 values_only=origin.values_only,
             ),
             destination,
@@ -174,8 +175,11 @@ def _print_values(found: Check, examples: str) -> None:
             shown = listed_names(names) or "none"
             output.console().print(f"{kind.capitalize()} in Bunce: {shown}")
     values: list[dict[str, object]] = [
-        {"table": target.table if several else None, "column": target.column, "name": target.name}
+        dict[str, object](
+            table=target.table if several else None, column=target.column, name=target.name
+        )
         | {_WILL.get(fate, fate): target.values.get(fate) for fate in VALUE_FATE_MEANINGS}
+        | {"remove as absent": target.absent or None}
         for target in found.targets
     ]
     output.print_rows(values, tuple(values[0]), "Their values")

@@ -174,6 +174,7 @@ def command(
                             **hints,
                             attributes=origin.attributes,
                             segments=origin.segments,
+                            segments_whole=origin.is_whole,
                             values_only=origin.values_only,
                         ),
                         write_disposition=origin.disposition,

@@ -108,6 +108,16 @@ def source_options(function: _F) -> _F:
             help="Rows hold values of customers who are loaded elsewhere; none is created.",
         ),
         click.option(
+            "--segments-min-share",
+            type=click.FloatRange(0, 1),
+            help="Share of members and rows that must be there before absent members are removed.",
+        ),
+        click.option(
+            "--segments-whole/--no-segments-whole",
+            default=None,
+            help="Whether members whom SOURCE does not have as true are removed from the segments.",
+        ),
+        click.option(
             "--segment",
             multiple=True,
             metavar="COLUMN=NAME",

@@ -82,6 +82,7 @@ def _values(summary: RunSummary) -> list[tuple[str, str]]:
         ("rows of values", summary.value_rows),
         ("values of attributes", summary.attributes),
         ("values of segments", summary.segments),
+        ("absent members", summary.absent_members),
     ):
         if counts:
             pairs.append((noun, f"{counts['read']:,}"))
@@ -127,6 +128,7 @@ def print_value_fates(runs: Sequence[RunSummary | Run], title: str) -> None:
             ("values of attributes", run.attributes),
             ("values of segments", run.segments),
             ("rows of values", run.value_rows),
+            ("absent members", run.absent_members),
         )
         if counts
     ]

@@ -13,6 +13,7 @@ import click
 
 from dlt_bunce.errors import ConfigurationError, MappingError, SourceError
 from dlt_bunce.failures.known import BAD_URL
+from dlt_bunce.records.cells import LETTER_ID
 from dlt_bunce.records.mapping import VERSION
 from dlt_bunce.records.schema import FIELDS, MAPPABLE, ColumnNames, listed, names_of
 
@@ -43,6 +44,8 @@ class Origin:
 
     attribute: tuple[str, ...] = ()
     segment: tuple[str, ...] = ()
+    segments_whole: bool | None = None
+    segments_min_share: float | None = None
     values_only: bool = False
 
     @property
@@ -56,6 +59,14 @@ class Origin:
     def segments(self) -> dict[str, str] | None:
         """Column to segment's name; None for what is configured. Raises MappingError."""
         return _parse_targets("--segment", self.segment)
+
+    @property
+    def is_whole(self) -> bool | None:
+        """Whether the source holds all members of its segments; None for what is configured. Of a
+        few rows the setting says nothing.
+        """
+        few = self.limit is not None or LETTER_ID in self.columns
+        return False if few and self.segments_whole is None else self.segments_whole
 
     @property
     def other_columns(self) -> list[str] | None:
@@ -89,8 +100,9 @@ class Origin:
             "version_format": self.date_format,
             "default_region": self.default_region,
             "defaults": parse_defaults(self.defaults),
+            "segments_min_share": self.segments_min_share,
         }
-        return {name: value for name, value in given.items() if value}
+        return {name: value for name, value in given.items() if value or value == 0}
 
     @property
     def label(self) -> str:
@@ -141,7 +153,7 @@ class Origin:
 
     def resource(self) -> DltResource:
         """Return the source as a dlt resource. Raises SourceError."""
-        from dlt_bunce.sources import limited, open_source
+        from dlt_bunce.sources import open_source
 
         try:
             resource = open_source(
@@ -149,13 +161,14 @@ class Origin:
             )
         except ValueError:  # its text may hold part of the URL, and so of a password
             raise SourceError(BAD_URL) from None
-        return resource if self.limit is None else limited(resource, self.limit)
+        return resource if self.limit is None else self._limited(resource, self.limit)
 
     def shard(
         self, pipeline: dlt.Pipeline, shard: Shard, *, key: str | None, plan: str
     ) -> DltResource:
         """Return one shard of the source, by the plan in the store. Raises SourceError."""
-        from dlt_bunce.sources import limited, shard_source
+        from dlt_bunce.destination.whole_reads import read_in_part
+        from dlt_bunce.sources import shard_source
 
         try:
             resource = shard_source(
@@ -170,7 +183,14 @@ class Origin:
             )
         except ValueError:
             raise SourceError(BAD_URL) from None
-        return resource if self.limit is None else limited(resource, self.limit)
+        resource = read_in_part(resource, f"only shard {shard} is read")
+        return resource if self.limit is None else self._limited(resource, self.limit)
+
+    def _limited(self, resource: DltResource, rows: int) -> DltResource:
+        from dlt_bunce.destination.whole_reads import read_in_part
+        from dlt_bunce.sources import limited
+
+        return read_in_part(limited(resource, rows), f"at most {rows} rows are read (--limit)")
 
 
 def _digest(text: str, size: int) -> str:

@@ -38,6 +38,7 @@ def bunce_adapter(
     version: str | None = None,
     attributes: Mapping[str, str] | Literal["*"] | None = None,
     segments: Mapping[str, str] | None = None,
+    segments_whole: bool | None = None,
     values_only: bool = False,
 ) -> DltResource:
     """Mark `data` as customers and map its columns to Bunce's fields.
@@ -53,7 +54,10 @@ def bunce_adapter(
 
     `attributes` maps columns to the names of attributes (custom fields) in Bunce, and "*" takes
     every column that is not mapped, under its own name. `segments` maps boolean columns to the
-    names of manual segments: true adds a customer, false removes one that was added.
+    names of manual segments: true adds a customer, false removes one that was added. With
+    `segments_whole`, `data` holds all members: whoever it does not have as true is removed as well,
+    unless more are missing than the setting `segments_min_share` allows. It must be read as a
+    whole, without a cursor or a limit.
 
     With `values_only`, rows hold values of customers whom another table brings: of the fields only
     `customer_id`, and `version`, may be mapped, and no row creates or changes a customer. Values of
@@ -83,7 +87,14 @@ def bunce_adapter(
         resource.apply_hints(write_disposition=chosen)
     refuse_replace(resource.write_disposition)
     resource.apply_hints(additional_table_hints={TABLE_HINT: True})
-    adapt(resource, mapping, attributes=attributes, segments=segments, values_only=values_only)
+    adapt(
+        resource,
+        mapping,
+        attributes=attributes,
+        segments=segments,
+        segments_whole=segments_whole,
+        values_only=values_only,
+    )
     return resource
 
 
@@ -93,6 +104,7 @@ def adapt(
     *,
     attributes: Mapping[str, str] | Literal["*"] | None = None,
     segments: Mapping[str, str] | None = None,
+    segments_whole: bool | None = None,
     values_only: bool = False,
 ) -> None:
     """Set the mapping of a resource, replacing any earlier one as a whole."""
@@ -103,6 +115,8 @@ def adapt(
         hint["attributes"] = attributes if isinstance(attributes, str) else dict(attributes)
     if segments is not None:
         hint["segments"] = dict(segments)
+    if segments_whole is not None:
+        hint["segments_whole"] = segments_whole
     resource.apply_hints(additional_table_hints={MAPPING_HINT: hint})
     with_mapped_rows(resource, mapping, attributes or {}, segments or {})
 
@@ -119,7 +133,7 @@ def hint_given(resource: DltResource) -> dict[str, Any]:
 
 def hint_of(table: Mapping[str, Any]) -> dict[str, Any]:
     """Return the mapping hint of a table, as of its latest extraction: `columns`, and `attributes`,
-    `segments`, and `values_only` if they were given.
+    `segments`, `segments_whole`, and `values_only` if they were given.
     """
     return dict(table.get(MAPPING_HINT) or {})
 

@@ -23,6 +23,7 @@ from typing_extensions import Self
 from dlt_bunce import telemetry
 from dlt_bunce.api.client import Session
 from dlt_bunce.api.rate_limit import RateLimiter
+from dlt_bunce.destination.absent import end_dry_run, settle_absent
 from dlt_bunce.destination.adapter import REPLACE_REFUSED, REPLACE_REMEDY, hint_of
 from dlt_bunce.destination.base_url import url_to_ask
 from dlt_bunce.destination.configuration import BunceConfiguration
@@ -218,12 +219,14 @@ class BunceClient(JobClientBase, StoredState):
         """Close the run's row; from here on the incremental cursor of this load counts."""
         self.context.forget_duplicates(load_id)
         if self.config.dry_run:
-            self.context.end_dry_run(load_id)
+            end_dry_run(self, load_id)
             return
+        kept = settle_absent(self, load_id)
         account = self.config.account
         with self.database() as db:
             with db.transaction():
-                warnings = runs.finish(db, load_id, self.pipeline_name, account, "completed")
+                run = load_id, self.pipeline_name, account
+                warnings = runs.finish(db, *run, "completed", warnings=kept)
                 dlt_state.put_load(db, load_id, self.schema.name, self.schema.version_hash)
             if self.config.retention_days is not None:
                 retain(db, account, since=utc_days_ago(self.config.retention_days))

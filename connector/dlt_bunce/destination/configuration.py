@@ -110,9 +110,14 @@ class BunceConfiguration(DestinationClientConfiguration):
     """Attribute's name in Bunce of each column that feeds one, or "*" for all unmapped columns."""
     segments: Optional[dict[str, str]] = None
     """Name of the manual segment of each boolean column that feeds one."""
+    segments_whole: bool = False
+    """Whether members whom a complete read does not have as true are removed from the segments."""
+    segments_min_share: float = 0.8
+    """Share of a segment's members, and of the last run's rows, below which no absent member is
+    removed (segments_whole), and the run fails after loading."""
     values_tables: Optional[dict[str, Any]] = None
-    """Tables that hold values of customers whom another table brings, by name: the `customer_id`,
-    `attributes`, and `segments` of each."""
+    """Tables that hold values of customers whom another table brings, by name: `customer_id`,
+    `attributes`, `segments`, and `segments_whole` of each."""
     create_attributes: bool = False
     """Whether attributes that Bunce does not have are created, with the type of their column."""
     timezone: Optional[str] = None
@@ -185,6 +190,8 @@ class BunceConfiguration(DestinationClientConfiguration):
         for table, given in (self.values_tables or {}).items():
             check_kind(f"values_tables.{table}", dict[str, Any], given)
             refuse_unknown(given, VALUES_TABLE, where=f"in values_tables.{table}")
+            whole = f"values_tables.{table}.segments_whole"
+            check_kind(whole, bool, given.get("segments_whole"))
 
     def _check_numbers(self) -> None:
         for name in ("batch_size", "max_batch_size", "concurrency", "max_concurrency", "timeout_s"):
@@ -205,7 +212,7 @@ class BunceConfiguration(DestinationClientConfiguration):
                     f"{name} is {getattr(self, name)}, but must not be negative.",
                     remedy=f"Change {name} under [destination.bunce].",
                 )
-        for name in ("max_reject_share", "min_rows_share_of_last"):
+        for name in ("max_reject_share", "min_rows_share_of_last", "segments_min_share"):
             share = getattr(self, name)
             if share is not None and not 0 <= share <= 1:
                 raise ConfigurationError(

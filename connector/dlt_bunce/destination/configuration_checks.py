@@ -10,11 +10,12 @@ from typing import Any, Literal, get_args, get_origin
 
 from dlt_bunce.errors import ConfigurationError
 
-VALUES_TABLE = ("customer_id", "version", "attributes", "segments")
+VALUES_TABLE = ("customer_id", "version", "attributes", "segments", "segments_whole")
 """What `values_tables` may have of a table."""
 EXAMPLES: Mapping[str, str] = {
     "attributes": '{ plan = "Plan" }',
     "segments": '{ is_vip = "VIP customers" }',
+    "segments_min_share": "0.5",
     "timezone": '"Africa/Lagos"',
     "values_tables": '{ payments = { attributes = { balance = "Balance" } } }',
     "account": '"default"',

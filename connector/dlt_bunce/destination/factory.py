@@ -60,6 +60,8 @@ class bunce(Destination[BunceConfiguration, "BunceClient"]):  # noqa: N801
         defaults: dict[str, str] | None = None,
         attributes: Union[dict[str, str], str, None] = None,
         segments: dict[str, str] | None = None,
+        segments_whole: bool | None = None,
+        segments_min_share: float | None = None,
         values_tables: dict[str, Any] | None = None,
         create_attributes: bool | None = None,
         timezone: str | None = None,

@@ -19,6 +19,7 @@ from dlt.common.libs import is_pydantic_model
 from dlt.extract import DltResource
 from dlt.extract.items_transform import ItemTransform
 
+from dlt_bunce.destination.whole_reads import note_read
 from dlt_bunce.records.exports import known_names
 from dlt_bunce.records.paths import starts_of
 from dlt_bunce.records.plain import plain
@@ -125,6 +126,11 @@ class MappedRows(_Transform):
         self._values: set[str] = set()
         self._types: dict[str, str] = {}
         self._nulls: set[str] | None = None
+
+    def bind(self, pipe: Any) -> Any:
+        """Note how the source is read, which begins now."""
+        note_read(pipe)
+        return super().bind(pipe)
 
     def __call__(self, item: Any, meta: Any = None) -> Any:
         """Return the item, with hints if it is the first to have a column."""

@@ -145,6 +145,10 @@ class RunContext:
             del self.hints_in_force[owner]
             self.targets.clear()
 
+    def is_flushing(self, owner: str) -> bool:
+        """Return whether a run loads what an earlier one left over, and will read newer rows."""
+        return owner in self.hints_in_force
+
     @contextmanager
     def traces(self) -> Iterator[list[PipelineTrace]]:
         """Collect the traces of dlt's runs in the block, which are one run of ours."""

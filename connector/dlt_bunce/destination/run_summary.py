@@ -103,7 +103,23 @@ def _over_thresholds(
             last_read = history.last_read(
                 db, client.config.account, summary.pipeline_name or "", ids
             )
-    return summary.judged(thresholds, last_read)
+    return summary.judged(thresholds, last_read) | _kept_members(client, summary)
+
+
+def _kept_members(client: BunceClient, summary: RunSummary) -> dict[str, str]:
+    """Return why absent members were not removed from their segments, by setting name."""
+    found = {}
+    if kept := summary.warnings.get("absent_members_kept"):
+        found["segments_min_share"] = (
+            f"{kept} absent members of segments were not removed, since too many members or rows "
+            f"are missing (threshold: {client.config.segments_min_share:.2%} must be there)"
+        )
+    if rows := summary.warnings.get("absent_members_unknown"):
+        found["segments_whole"] = (
+            f"no absent member of a segment was removed, since {rows} rows have no usable "
+            "customer id or were not loaded"
+        )
+    return found
 
 
 def log_finished(summary: RunSummary, *, summary_returned: bool) -> None:
@@ -160,6 +176,7 @@ def add_up(found: list[RunSummary], pipeline_name: str) -> RunSummary:
     segments: Counter[str] = Counter()
     rejected_values: dict[str, Counter[str]] = {}
     value_rows: Counter[str] = Counter()
+    absent_members: Counter[str] = Counter()
     for run in found:
         codes.update(run.reject_codes)
         warnings.update(run.warnings)
@@ -168,6 +185,7 @@ def add_up(found: list[RunSummary], pipeline_name: str) -> RunSummary:
         for name, counts in run.rejected_values.items():
             rejected_values.setdefault(name, Counter()).update(counts)
         value_rows.update(run.value_rows)
+        absent_members.update(run.absent_members)
     numbers = (
         "read",
         *FATES,
@@ -190,5 +208,6 @@ def add_up(found: list[RunSummary], pipeline_name: str) -> RunSummary:
         segments=dict(segments),
         rejected_values={name: dict(counts) for name, counts in rejected_values.items()},
         value_rows=dict(value_rows),
+        absent_members=dict(absent_members),
         **{name: sum(getattr(run, name) for run in found) for name in numbers},
     )

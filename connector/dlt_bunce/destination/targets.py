@@ -11,7 +11,8 @@ from dlt_bunce.api.observer import RequestInfo
 from dlt_bunce.api.reply import Reply
 from dlt_bunce.api.targets import create_attribute, list_all
 from dlt_bunce.destination.mapped_rows import VALUES_HINT
-from dlt_bunce.destination.wanted_targets import Wanted, wanted_of
+from dlt_bunce.destination.wanted_targets import Wanted, refuse_written_twice, wanted_of
+from dlt_bunce.destination.whole_reads import refuse_partial
 from dlt_bunce.errors import CredentialsError, MappingError, UnavailableError
 from dlt_bunce.load.slots import with_slots
 from dlt_bunce.logs import logger
@@ -61,10 +62,12 @@ def resolve_targets(client: BunceClient, tables: Sequence[PreparedTableSchema]) 
     for table in tables:
         context.found_targets.pop(_key(client, table), None)
         context.targets.pop(_key(client, table), None)
-    feeding = [(table, wanted) for table in tables if (wanted := _wanted(client, table))]
+    feeding = [(table, wanted) for table in tables if (wanted := wanted_for(client, table))]
     if feeding and client.config.timezone is not None:
         refuse_unknown_timezone(client.config.timezone)
-    _refuse_written_twice(client, feeding)
+    refuse_written_twice(feeding)
+    if not context.is_flushing(client.owner.name):
+        refuse_partial(client.schema, [table for table, wanted in feeding if wanted.whole])
     if client.config.dry_run:
         for table, _ in feeding:
             found = found_for(client, table)
@@ -77,17 +80,6 @@ def resolve_targets(client: BunceClient, tables: Sequence[PreparedTableSchema]) 
             context.targets[_key(client, table)] = targets
 
 
-def _refuse_written_twice(
-    client: BunceClient, feeding: Sequence[tuple[PreparedTableSchema, Wanted]]
-) -> None:
-    taken: dict[tuple[Kind, str], PreparedTableSchema] = {}
-    for table, wanted in feeding:
-        for target in ((kind, name) for kind, of in wanted.by_kind.items() for name in of.values()):
-            other = taken.setdefault(target, table)
-            if other is not table and any(_is_alone(client, each) for each in (table, other)):
-                raise _written_twice(target, table, other)
-
-
 def targets_for(client: BunceClient, table: PreparedTableSchema) -> Targets | None:
     """Return the attributes and segments that a table feeds, if any.
 
@@ -96,7 +88,7 @@ def targets_for(client: BunceClient, table: PreparedTableSchema) -> Targets | No
     key, known = _key(client, table), client.context.targets
     with client.context.finding_targets:
         if key not in known:
-            wanted = _wanted(client, table)
+            wanted = wanted_for(client, table)
             known[key] = _in_force(client, [(table, wanted)])[0] if wanted else None
         return known[key]
 
@@ -109,30 +101,17 @@ def found_for(client: BunceClient, table: PreparedTableSchema) -> FoundTargets |
     key, known = _key(client, table), client.context.found_targets
     with client.context.finding_targets:
         if key not in known:
-            wanted = _wanted(client, table)
+            wanted = wanted_for(client, table)
             known[key] = _compared(client, table, wanted) if wanted else None
         return known[key]
-
-
-def _is_alone(client: BunceClient, table: PreparedTableSchema) -> bool:
-    return bool(client.hint(table).get("values_only"))
-
-
-def _written_twice(
-    target: tuple[Kind, str], table: PreparedTableSchema, other: PreparedTableSchema
-) -> MappingError:
-    return MappingError(
-        f"Tables {other['name']!r} and {table['name']!r} both feed {target[1]!r}: of a customer "
-        "in both, it would be chance whose value stays.",
-        remedy="Feed each attribute and segment from one table, or combine the tables into one.",
-    )
 
 
 def _key(client: BunceClient, table: PreparedTableSchema) -> tuple[str, str]:
     return client.pipeline_name, table["name"] or ""
 
 
-def _wanted(client: BunceClient, table: PreparedTableSchema) -> Wanted | None:
+def wanted_for(client: BunceClient, table: PreparedTableSchema) -> Wanted | None:
+    """Return what a table feeds, if anything. Raises MappingError."""
     if all(column.startswith("_dlt_") for column in table["columns"]):
         return None
     mapping = client.mapping(table, list(table["columns"]))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dlt_bunce.destination.configuration import BunceConfiguration
 
 ALL: Literal["*"] = "*"
+_COMBINE = "Feed each attribute and segment from one table, or combine the tables into one."
 
 
 class Given(NamedTuple):
@@ -33,12 +34,16 @@ class Given(NamedTuple):
 class Wanted:
     """Column to attribute's name, and boolean column to segment's name.
 
-    `hinted` are the kinds that the table's own mapping hint gives, not the configuration.
+    `hinted` are the kinds that the table's own mapping hint gives, not the configuration. `whole`:
+    a member of the segments whom the table does not have as true is removed; `values_only`: rows
+    hold values of customers whom others bring.
     """
 
     attributes: Mapping[str, str]
     segments: Mapping[str, str]
     hinted: Collection[Kind] = ()
+    whole: bool = False
+    values_only: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.attributes or self.segments)
@@ -81,7 +86,17 @@ def wanted_of(
     for given in (attributes, segments):
         _refuse_absent(given, columns, table)
         _refuse_shared(given)
-    return Wanted(attributes, segments, [kind for kind in KINDS if kind in hint])
+    values_only = bool(hint.get("values_only"))
+    whole = hint.get("segments_whole", False if values_only else config.segments_whole)
+    if hint.get("segments_whole") and not segments:
+        raise MappingError(
+            f"Table {table['name']!r} is declared whole by segments_whole, but feeds no segment.",
+            columns=columns,
+            remedy='For example: segments={"is_vip": "VIP customers"} in bunce_adapter, or '
+            '--segment is_vip="VIP customers" on the command line.',
+        )
+    hinted = [kind for kind in KINDS if kind in hint]
+    return Wanted(attributes, segments, hinted, bool(whole and segments), values_only)
 
 
 def wanted_in(attributes: Any, segments: Any) -> Wanted:
@@ -119,6 +134,30 @@ def decoded_attributes(given: Any) -> Mapping[str, str] | Literal["*"]:
             remedy='For example: attributes = { plan = "Plan" }',
         )
     return found
+
+
+def refuse_written_twice(feeding: Sequence[tuple[PreparedTableSchema, Wanted]]) -> None:
+    """Refuse tables of which one undoes what another one writes. Raises MappingError."""
+    taken: dict[tuple[Kind, str], tuple[PreparedTableSchema, Wanted]] = {}
+    for table, wanted in feeding:
+        for kind, names in wanted.by_kind.items():
+            for name in names.values():
+                other, before = taken.setdefault((kind, name), (table, wanted))
+                if other is table:
+                    continue
+                if wanted.values_only or before.values_only:
+                    raise MappingError(
+                        f"Tables {other['name']!r} and {table['name']!r} both feed {name!r}: of a "
+                        "customer in both, it would be chance whose value stays.",
+                        remedy=_COMBINE,
+                    )
+                if kind == "segments" and (wanted.whole or before.whole):
+                    raise MappingError(
+                        f"Tables {other['name']!r} and {table['name']!r} both feed {name!r}, and "
+                        "one of them is declared whole by segments_whole: it would remove the "
+                        "members of the other.",
+                        remedy=_COMBINE,
+                    )
 
 
 def _refuse_absent(

@@ -55,7 +55,8 @@ class Preview:
     `sample` are the first rows as read, `nulls` counts null cells by mapped column; `to_create` and
     `to_update` are customers that would be sent; `fault` is what would stop the load; `rejects` are
     rows that cannot be sent, by cause, with those that were rejected before. `values` are the
-    attributes and segments by table, and what would become of their values.
+    attributes and segments by table, and what would become of their values; `absent` counts members
+    who would be removed for being absent, by table and column.
     """
 
     summary: RunSummary
@@ -67,6 +68,7 @@ class Preview:
     fault: MappingError | None = None
     rejects: Sequence[Rejects] = ()
     values: Mapping[str, TableValues] = field(default_factory=dict)
+    absent: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 class DryRun:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlt_bunce.load.chunks import Chunk
-from dlt_bunce.records.payload import json_text
+from dlt_bunce.load.value_batches import repeat, to_send
 from dlt_bunce.records.source_columns import variants_of
 from dlt_bunce.records.targets import Kind, Target, Targets, value_seed
 from dlt_bunce.records.value_digests import (
@@ -22,21 +22,6 @@ from dlt_bunce.records.value_digests import (
 )
 from dlt_bunce.records.values import Values, either, read_values
 from dlt_bunce.store import values
-
-# what a batch of values is made of; `verb` is the operation
-TO_SEND = pa.schema(
-    [
-        ("row", pa.int64()),
-        ("chunk", pa.int64()),
-        ("customer_id", pa.string()),
-        ("sent_id", pa.string()),
-        ("target_id", pa.string()),
-        ("slot", pa.int64()),
-        ("digest", pa.binary()),
-        ("verb", pa.string()),
-        ("payload", pa.string()),
-    ]
-)
 
 
 class ChunkValues:
@@ -196,7 +181,7 @@ class ChangedValues:
 
     def _among(self, masks: Sequence[tuple[int, pa.Array]]) -> pa.Table:
         ids = [self._ids.filter(mask) for _, mask in masks]
-        slots = [_repeat(slot, pa.int64(), mask.true_count) for slot, mask in masks]
+        slots = [repeat(slot, pa.int64(), mask.true_count) for slot, mask in masks]
         return pa.table([pa.chunked_array(ids), pa.chunked_array(slots)], schema=values.ANSWERED)
 
     @property
@@ -238,22 +223,14 @@ class ChangedValues:
             "unchanged": written.true_count,
             "rejected": refused.true_count + column.invalid.true_count,
         }
-        rows, ids = self._rows.filter(wanted), self._ids.filter(wanted)
-        sent_ids, texts = self._sent_ids.filter(wanted), column.texts.filter(wanted)
-        number = len(rows)
-        return pa.table(
-            [
-                rows,
-                _repeat(self._found.chunk.number, pa.int64(), number),
-                ids,
-                sent_ids,
-                _repeat(target.id, pa.string(), number),
-                _repeat(target.slot, pa.int64(), number),
-                digests.filter(wanted),
-                _verbs(target, texts),
-                _payloads(target, sent_ids, texts),
-            ],
-            schema=TO_SEND,
+        return to_send(
+            target,
+            self._found.chunk.number,
+            rows=self._rows.filter(wanted),
+            ids=self._ids.filter(wanted),
+            sent_ids=self._sent_ids.filter(wanted),
+            texts=column.texts.filter(wanted),
+            digests=digests.filter(wanted),
         )
 
     def _rejections(self, target: Target, column: Values) -> pa.Table:
@@ -262,38 +239,15 @@ class ChangedValues:
         return pa.table(
             [
                 self._ids.filter(bad),
-                _repeat(target.slot, pa.int64(), number),
-                _repeat(target.name, pa.string(), number),
-                _repeat(target.column, pa.string(), number),
+                repeat(target.slot, pa.int64(), number),
+                repeat(target.name, pa.string(), number),
+                repeat(target.column, pa.string(), number),
                 column.codes.filter(bad),
                 column.reasons.filter(bad),
                 pa.nulls(number, pa.int64()),
             ],
             schema=values.REJECTED,
         )
-
-
-def _payloads(target: Target, ids: pa.Array, texts: pa.Array) -> pa.Array:
-    """Return the JSON of each value or member."""
-    customers = json_text(ids)
-    if target.kind == "attributes":
-        head = f'{{"id":"{target.id}","customer_id":"'
-        return pc.binary_join_element_wise(
-            head, customers, '","value":"', json_text(texts), '"}', ""
-        )
-    added = pc.binary_join_element_wise('{"customer_id":"', customers, '"}', "")
-    removed = pc.binary_join_element_wise('"', customers, '"', "")
-    return pc.if_else(pc.equal(texts, "true"), added, removed)
-
-
-def _verbs(target: Target, texts: pa.Array) -> pa.Array:
-    if target.kind == "attributes":
-        return _repeat("values", pa.string(), len(texts))
-    return pc.if_else(pc.equal(texts, "true"), f"add {target.id}", f"remove {target.id}")
-
-
-def _repeat(value: object, kind: pa.DataType, number: int) -> pa.Array:
-    return pa.repeat(pa.scalar(value, kind), number)
 
 
 def _flat(column: pa.ChunkedArray) -> pa.Array:

@@ -19,13 +19,14 @@ import pyarrow.compute as pc
 from dlt_bunce.errors import BunceError
 from dlt_bunce.load.chunks import Chunk, Chunks
 from dlt_bunce.load.dispatch import Delivered, Dispatcher, ValueBatch, prefetch
+from dlt_bunce.load.rejected_values import release_rejected
 from dlt_bunce.load.sender import Sender
 from dlt_bunce.load.value_rows import ChangedValues, ChunkValues
 from dlt_bunce.logs import logger
 from dlt_bunce.records.batching import Packer
 from dlt_bunce.records.recorded_targets import recorded
 from dlt_bunce.records.targets import KINDS, Kind, Target, Targets
-from dlt_bunce.records.value_digests import NOTHING, REJECTED, WRITTEN, repacked
+from dlt_bunce.records.value_digests import REJECTED, WRITTEN, repacked
 from dlt_bunce.settlement.row_result import RowResult
 from dlt_bunce.store import mappings, runs, value_fates, values
 from dlt_bunce.store.database import Database
@@ -54,6 +55,8 @@ class ValueDelivery:
     _ahead: dict[int, ChunkValues] = field(default_factory=dict)
     # by chunk and row: how many of its values are still to be written, and the digest of all
     _rows: dict[tuple[int, int], tuple[int, bytes | None]] = field(default_factory=dict)
+    # rows of which Bunce has rejected a value, with their customers
+    _with_rejected: dict[tuple[int, int], str] = field(default_factory=dict)
     # how far earlier tries of the file may have sent it, by kind and chunk
     _marks: Mapping[tuple[str, int], int] = field(default_factory=dict)
     _fault: BunceError | None = None
@@ -97,6 +100,18 @@ class ValueDelivery:
         if not (self._due or self.values_only):
             return None
         logger().debug("values.started", chunks=len(self._due))
+        opened = map(self._open, prefetch(self._read(chunks, stop)))
+        return self._send(opened, stop, on_requests)
+
+    def _send(
+        self,
+        tables: Iterator[pa.Table],
+        stop: threading.Event,
+        on_requests: Callable[[int], None],
+    ) -> BunceError | None:
+        """Send values (TO_SEND) and record what becomes of them; return why the load must stop, if
+        so.
+        """
         self._marks = value_fates.marks(self.database, self.load_file)
         packer = Packer(self.sender.batch_size, _MAX_BATCH_BYTES, unique=())
 
@@ -116,9 +131,8 @@ class ValueDelivery:
             in_flight=self.sender.in_flight,
             on_abort=stop.set,
         ) as dispatcher:
-            for found in prefetch(self._read(chunks, stop)):
-                self.on_chunk(found.chunk)
-                for rows in packer.add(self._open(found)):
+            for table in tables:
+                for rows in packer.add(table):
                     self._mark_in_flight(rows)
                     settle(dispatcher.submit(ValueBatch(rows)))
                 settle(dispatcher.settled())
@@ -141,6 +155,7 @@ class ValueDelivery:
 
     def _open(self, found: ChunkValues) -> pa.Table:
         """Count a chunk's values, record those that are rejected here, and return what to send."""
+        self.on_chunk(found.chunk)
         db, load_file, number = self.database, self.load_file, found.chunk.number
         rows = values.changed(db, load_file.account, found.incoming)
         changes = ChangedValues(found, rows)
@@ -160,7 +175,7 @@ class ValueDelivery:
     def _mark_in_flight(self, rows: pa.Table) -> None:
         """Commit that values may be in flight; count those that an earlier try may have sent."""
         # a batch is of one operation, and so of one kind
-        kind = self._by_slot[rows.column("slot")[0].as_py()].kind
+        kind = self._counted_as(self._by_slot[rows.column("slot")[0].as_py()].kind)
         tops = rows.group_by("chunk").aggregate([("row", "max")]).to_pylist()
         with self.database.transaction():
             for chunk, top in ((each["chunk"], each["row_max"]) for each in tops):
@@ -198,7 +213,8 @@ class ValueDelivery:
                 if result.fate == "deferred":
                     continue
                 target, is_written = self._by_slot[slot], result.fate != "rejected"
-                fates[target.kind, chunk, "written" if is_written else "rejected"] += 1
+                kind = self._counted_as(target.kind)
+                fates[kind, chunk, "written" if is_written else "rejected"] += 1
                 by_customer[who].append((slot, digest, WRITTEN if is_written else REJECTED))
                 digests[who], is_last = self._whole(chunk, row, is_written=is_written)
                 if is_last and self.values_only:
@@ -206,6 +222,7 @@ class ValueDelivery:
                 if is_written:
                     written.append((who, slot))
                 else:
+                    self._with_rejected[chunk, row] = who
                     rejected.append(self._rejection(target, who, result))
         traffic = self.sender.take_traffic()
         db, load_file = self.database, self.load_file
@@ -252,29 +269,25 @@ class ValueDelivery:
 
     def release_rejected(self, words: str) -> None:
         """Let values that this run saw refused in these words be sent again by the next one: they
-        concern the account, and no value.
+        concern the account, and no value. Neither they nor their rows are settled then.
         """
-        db, account = self.database, self.load_file.account
+        db, load_file = self.database, self.load_file
         with db.transaction():
-            found = values.refused_in(db, self.load_file, words)
-            slots: dict[str, list[int]] = defaultdict(list)
-            for row in found:
-                slots[row["customer_id"]].append(row["slot"])
-            packed = values.packed_of(db, account, list(slots))
-            again = [
-                repacked(digests, [(slot, *NOTHING) for slot in slots[who]])
-                for who, digests in packed.items()
-            ]
-            whole = pa.nulls(len(packed), pa.binary())
-            table = pa.table([list(packed), again, whole], schema=values.PACKED)
-            values.repack(db, account, table)
-            pairs = [[row[name] for row in found] for name in values.ANSWERED.names]
-            values.forget_rejected(db, account, pa.table(pairs, schema=values.ANSWERED))
-            value_fates.withdraw(db, self.load_file, Counter(row["kind"] for row in found))
+            found = release_rejected(db, load_file, words, self.email_key)
+            kinds = Counter(self._counted_as(row["kind"]) for row in found)
+            value_fates.withdraw(db, load_file, kinds, "rejected")
+            if self.values_only:
+                ended = {who for at, who in self._with_rejected.items() if at not in self._rows}
+                rows = {ROWS: len(ended & {row["customer_id"] for row in found})}
+                value_fates.withdraw(db, load_file, rows, "written")
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return the file's counts by kind."""
         return value_fates.job_counts(self.database, self.load_file)
+
+    def _counted_as(self, kind: str) -> str:
+        """Return under which kind values of a kind of target are counted."""
+        return kind
 
     def _kinds(self) -> list[Kind]:
         return [kind for kind in KINDS if self.targets.of(kind)]

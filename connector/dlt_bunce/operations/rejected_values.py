@@ -8,14 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlt_bunce.records.targets import value_seed
-from dlt_bunce.records.value_digests import (
-    NOTHING,
-    REJECTED,
-    WRITTEN,
-    repacked,
-    unpacked,
-    value_digests,
-)
+from dlt_bunce.records.value_digests import released
 from dlt_bunce.reject_codes import VALUE_CODES
 from dlt_bunce.store import erasure, rejected_values, values
 from dlt_bunce.store.database import Database
@@ -43,10 +36,8 @@ def retry(db: Database, account: str, selection: ValueSelection) -> Retried:
     They stay listed until a load has read their rows. A page is a transaction, so a call that is
     interrupted can be repeated.
     """
-    # a segment's two values
-    key = erasure.email_key(db, account)
-    joins, leaves = value_digests(pa.array(["true", "false"]), value_seed(key)).to_pylist()
-    released = others = 0
+    seed = value_seed(erasure.email_key(db, account))
+    count = others = 0
     for page in rejected_values.pages(db, account, selection):
         by_bunce = page.filter(pc.is_in(page.column("code"), pa.array(_BY_BUNCE)))
         others += page.num_rows - by_bunce.num_rows
@@ -58,22 +49,12 @@ def retry(db: Database, account: str, selection: ValueSelection) -> Retried:
             slots.setdefault(who, []).append((slot, kind))
         with db.transaction():
             found = values.packed_of(db, account, list(slots))
-            again = []
-            for who, packed in found.items():
-                changes = []
-                for slot, kind in slots[who]:
-                    digest, state = unpacked(packed or b"", slot)
-                    if state != REJECTED:
-                        continue
-                    # whoever could not be removed is still a member
-                    is_member = kind == "segments" and digest == leaves
-                    changes.append((slot, joins, WRITTEN) if is_member else (slot, *NOTHING))
-                again.append(repacked(packed, changes))
+            again = [released(packed, slots[who], seed) for who, packed in found.items()]
             packed_now = pa.table(
                 [list(found), again, pa.nulls(len(again), pa.binary())], schema=values.PACKED
             )
             values.repack(db, account, packed_now)
             chosen = by_bunce.select(rejected_values.CHOSEN.names)
             rejected_values.mark_retried(db, account, chosen)
-        released += by_bunce.num_rows
-    return Retried(released, others)
+        count += by_bunce.num_rows
+    return Retried(count, others)

@@ -34,7 +34,8 @@ class CheckedTarget:
     """A column's attribute or segment, and what would become of its values, counted by fate.
 
     `data_type` is Bunce's type, or the type that the attribute would be created with; `state` is as
-    in FoundTarget. `problem` is why the load would stop, if it would.
+    in FoundTarget. `problem` is why the load would stop, if it would. `absent` counts members who
+    would be removed because they are absent.
     """
 
     table: str
@@ -46,6 +47,7 @@ class CheckedTarget:
     values: Mapping[str, int]
     problem: str | None = None
     remedy: str | None = None
+    absent: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ def checked_targets(preview: Preview) -> list[CheckedTarget]:
             {f: n for f, n in found.fates.get((item.kind, item.column), {}).items() if n},
             item.fault,
             item.remedy,
+            preview.absent.get((table, item.column), 0) if item.kind == "segments" else 0,
         )
         for table, found in preview.values.items()
         for item in found.targets.items

@@ -53,6 +53,26 @@ def value_digests(texts: pa.Array, seed: int) -> pa.Array:
     return pc.if_else(pc.is_valid(texts), cut, pa.scalar(None, pa.binary()))
 
 
+def membership(seed: int) -> tuple[bytes, bytes]:
+    """Return the digests of a segment's two values: of one who joins, and of one who leaves."""
+    joins, leaves = value_digests(pa.array(["true", "false"]), seed).to_pylist()
+    return joins, leaves
+
+
+def released(packed: bytes | None, rejected: Iterable[tuple[int, str]], seed: int) -> bytes:
+    """Return a customer's packed digests without what Bunce has rejected (slot and kind of target):
+    whoever could not be removed from a segment is still a member, and other values are not there.
+    """
+    joins, leaves = membership(seed)
+    changes = []
+    for slot, kind in rejected:
+        digest, state = unpacked(packed or b"", slot)
+        if state == REJECTED:
+            is_member = kind == "segments" and digest == leaves
+            changes.append((slot, joins, WRITTEN) if is_member else (slot, *NOTHING))
+    return repacked(packed, changes)
+
+
 def packed_digests(packed: pa.Array, slot: int) -> tuple[pa.Array, pa.Array]:
     """Return what the ledger holds in a slot: digests and states, empty where it holds nothing."""
     start = slot * WIDTH

@@ -139,6 +139,11 @@ class Database:
                 self._analyze(name)
                 self._analyzed.add(name)
 
+    def append(self, name: str, table: pa.Table) -> None:
+        """Add rows to a temporary table that `ingest` has made."""
+        with self._translated():
+            self._cursor.adbc_ingest(name, table, mode="append", temporary=True)
+
     def analyze(self, *tables: str) -> None:
         """Refresh the planner statistics of tables, where the database needs that."""
         with self._translated():

@@ -215,7 +215,8 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
             {
                 "run_id": _RUN_ID,
                 "job": "load file",
-                "kind": "`attributes`, `segments`, or `value_rows`: rows that hold values alone",
+                "kind": "`attributes`, `segments`, `value_rows` (rows that hold values alone), or "
+                "`absent_members` (members who are absent from a whole table)",
                 "chunk": "chunk of that file",
                 "read": "values read, blank ones included",
                 **_VALUE_FATES,

@@ -73,6 +73,7 @@ class Run:
     attributes: Mapping[str, int] = field(default_factory=dict)
     segments: Mapping[str, int] = field(default_factory=dict)
     value_rows: Mapping[str, int] = field(default_factory=dict)
+    absent_members: Mapping[str, int] = field(default_factory=dict)
     rejected_values: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     @property
@@ -129,6 +130,7 @@ class Run:
             "attributes": dict(self.attributes),
             "segments": dict(self.segments),
             "value_rows": dict(self.value_rows),
+            "absent_members": dict(self.absent_members),
             "rejected_values": {name: dict(n) for name, n in self.rejected_values.items()},
             **{name: getattr(self, name) for name in why},
             **{name: getattr(self, name) for name in (*wire, "slowest_answer_seconds")},

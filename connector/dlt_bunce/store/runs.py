@@ -137,8 +137,10 @@ def finish(
     started_at: str | None = None,
     ended_at: str | None = None,
     source: str | None = None,
+    warnings: Mapping[str, int] | None = None,
 ) -> dict[str, int]:
-    """Sum the chunks into the run's row and close it; return the run's warnings (code to rows).
+    """Sum the chunks into the run's row and close it; return the run's warnings (code to rows),
+    with the given ones.
 
     The row is written here, with its `source`, if no job has written it. Times are those of
     `utc_now`, and now by default.
@@ -162,7 +164,7 @@ def finish(
     totals["value_rows"] = values.get(value_fates.ROWS, {}).get("read", 0)
     names = ("read", *FATES, "linked", "value_rows")
     sets = ", ".join(f"{name} = ${i + 12}" for i, name in enumerate(names))
-    warnings = warnings_of(db, run_id, totals)
+    warnings = {**warnings_of(db, run_id, totals), **(warnings or {})}
     if resent := value_fates.resent(db, run_id):
         warnings["values_resent"] = resent
     if nameless := values.get(value_fates.ROWS, {}).get("rejected"):

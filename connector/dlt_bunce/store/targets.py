@@ -20,8 +20,7 @@ class Known(NamedTuple):
 def slots_of(db: Database, account: str, targets: Iterable[Known]) -> dict[tuple[str, str], int]:
     """Return the slot of each target by kind and id; new ones get the next free slots."""
     with db.transaction():
-        rows = db.rows("SELECT kind, id, slot FROM bunce_targets WHERE account = $1", (account,))
-        slots = {(row["kind"], row["id"]): int(row["slot"]) for row in rows}
+        slots = known_slots(db, account)
         free = max(slots.values(), default=-1) + 1
         for target in targets:
             key = target.kind, target.id
@@ -35,6 +34,12 @@ def slots_of(db: Database, account: str, targets: Iterable[Known]) -> dict[tuple
                 (account, target.kind, target.id, slots[key], target.name, target.data_type),
             )
     return slots
+
+
+def known_slots(db: Database, account: str) -> dict[tuple[str, str], int]:
+    """Return the slots of all targets that loads have fed, by kind and id."""
+    rows = db.rows("SELECT kind, id, slot FROM bunce_targets WHERE account = $1", (account,))
+    return {(row["kind"], row["id"]): int(row["slot"]) for row in rows}
 
 
 def _forget_namesakes(db: Database, account: str, target: Known) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.migrations import VALUE_FATE_COLUMNS
+from dlt_bunce.store.run_chunks import sum_chunks
 
 if TYPE_CHECKING:
     from dlt_bunce.store.load_file import LoadFile
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 ROWS = "value_rows"
 """The kind under which rows are counted that bring values and no customers."""
+
+ABSENT = "absent_members"
+"""The kind under which members are counted who are absent from a whole read of their table."""
 
 
 def put_chunk(
@@ -53,6 +57,34 @@ def begin_chunk(db: Database, load_file: LoadFile, kind: str, chunk: int, read: 
     )
 
 
+def expect_absent(db: Database, load_file: LoadFile, left: int) -> int:
+    """Count absent members of segments, of whom so many are left to be removed; return how many an
+    earlier try has settled.
+    """
+    db.execute(
+        "INSERT INTO bunce_run_values AS r (run_id, job, kind, chunk, read) "
+        "VALUES ($1, $2, $3, 0, $4) ON CONFLICT (run_id, job, kind, chunk) DO UPDATE SET "
+        "read = r.written + r.rejected + excluded.read",
+        (load_file.run_id, load_file.job_id, ABSENT, left),
+    )
+    counts = job_counts(db, load_file)[ABSENT]
+    return counts["written"] + counts["rejected"]
+
+
+def give_up_absent(db: Database, run_id: str) -> None:
+    """Count nobody as still to be removed by a run whose rows are no longer the newest."""
+    db.execute(
+        "UPDATE bunce_run_values SET read = written + rejected WHERE run_id = $1 AND kind = $2",
+        (run_id, ABSENT),
+    )
+
+
+def rows_read(db: Database, run_id: str) -> int:
+    """Return how many rows a run has read so far, those of values alone included."""
+    values = totals(db, "WHERE run_id = $1 AND kind = $2", (run_id, ROWS))
+    return sum_chunks(db, run_id)["read"] + values.get(ROWS, {}).get("read", 0)
+
+
 def add_fates(db: Database, load_file: LoadFile, fates: Mapping[tuple[str, int, str], int]) -> None:
     """Add settled values, counted by kind, chunk, and fate."""
     for (kind, chunk, fate), count in fates.items():
@@ -63,23 +95,23 @@ def add_fates(db: Database, load_file: LoadFile, fates: Mapping[tuple[str, int, 
         )
 
 
-def withdraw(db: Database, load_file: LoadFile, rejected: Mapping[str, int]) -> None:
-    """Count values that the run counts as `rejected`, by kind, as deferred again.
+def withdraw(db: Database, load_file: LoadFile, settled: Mapping[str, int], fate: str) -> None:
+    """Count so many of what the run counts with a fate, by kind, as deferred again.
 
     Of which chunks they are does not matter: only sums are shown, and the next try of the file
     counts each chunk anew.
     """
-    for kind, count in rejected.items():
+    for kind, count in settled.items():
         left = count
         for row in db.rows(
-            "SELECT job, chunk, rejected FROM bunce_run_values "
-            "WHERE run_id = $1 AND kind = $2 AND rejected > 0 ORDER BY job, chunk DESC",
+            f"SELECT job, chunk, {fate} AS n FROM bunce_run_values "  # noqa: S608, one of ours
+            f"WHERE run_id = $1 AND kind = $2 AND {fate} > 0 ORDER BY job, chunk DESC",
             (load_file.run_id, kind),
         ):
-            taken = min(left, row["rejected"])
+            taken = min(left, row["n"])
             left -= taken
             db.execute(
-                "UPDATE bunce_run_values SET rejected = rejected - $1 "
+                f"UPDATE bunce_run_values SET {fate} = {fate} - $1 "  # noqa: S608, one of ours
                 "WHERE run_id = $2 AND kind = $3 AND job = $4 AND chunk = $5",
                 (taken, load_file.run_id, kind, row["job"], row["chunk"]),
             )

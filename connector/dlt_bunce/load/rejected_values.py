@@ -1,0 +1,34 @@
+"""Values that Bunce has rejected for what concerns the account: no value stays rejected for it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import pyarrow as pa
+
+from dlt_bunce.records.targets import value_seed
+from dlt_bunce.records.value_digests import released
+from dlt_bunce.store import values
+from dlt_bunce.store.database import Database
+from dlt_bunce.store.load_file import LoadFile
+
+
+def release_rejected(
+    db: Database, load_file: LoadFile, words: str, email_key: bytes
+) -> list[dict[str, Any]]:
+    """Let values that the run saw refused in these words be sent again, inside the caller's
+    transaction; return them: customer_id, slot, and kind.
+    """
+    found = values.refused_in(db, load_file, words)
+    slots: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    for row in found:
+        slots[row["customer_id"]].append((row["slot"], row["kind"]))
+    packed, seed = values.packed_of(db, load_file.account, list(slots)), value_seed(email_key)
+    again = [released(digests, slots[who], seed) for who, digests in packed.items()]
+    whole = pa.nulls(len(packed), pa.binary())
+    table = pa.table([list(packed), again, whole], schema=values.PACKED)
+    values.repack(db, load_file.account, table)
+    pairs = [[row[name] for row in found] for name in values.ANSWERED.names]
+    values.forget_rejected(db, load_file.account, pa.table(pairs, schema=values.ANSWERED))
+    return found

@@ -1,0 +1,79 @@
+"""Members of segments who are absent from a whole read of the table that feeds these segments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from dlt_bunce.store.database import Database
+
+# who is in the files: with a value (`says` is 1 for true, 0 for another one), or a blank (null)
+SEEN = pa.schema([("slot", pa.int64()), ("customer_id", pa.string()), ("says", pa.int64())])
+ABSENT = pa.schema([("customer_id", pa.string()), ("sent_id", pa.string())])
+_LISTED = pa.schema([("slot", pa.int64()), *ABSENT])
+_PAGE = 10_000
+
+# Whoever is there with a blank is not a member either, unless their row was rejected: then it is
+# not known what the row would have said.
+_LIST_ABSENT = """
+INSERT INTO bunce_absent (slot, customer_id, sent_id)
+SELECT DISTINCT {slot}, c.customer_id, COALESCE(l.bunce_id, c.customer_id)
+FROM bunce_customers AS c
+LEFT JOIN bunce_seen AS s
+  ON s.slot = {slot} AND s.says IS NOT NULL AND s.customer_id = c.customer_id
+LEFT JOIN bunce_seen AS b
+  ON b.slot = {slot} AND b.says IS NULL AND b.customer_id = c.customer_id
+LEFT JOIN bunce_links AS l
+  ON l.account = $1 AND l.customer_id = c.customer_id AND l.status = 'linked'
+WHERE c.account = $1 AND c.delivered_at IS NOT NULL
+  AND SUBSTR(c.packed_values, {start}, {width}) = $2
+  AND s.customer_id IS NULL
+  AND (b.customer_id IS NULL OR (c.rejected_fingerprint IS NULL AND NOT EXISTS (
+    SELECT 1 FROM bunce_dead_letters AS d
+    WHERE d.account = $1 AND d.customer_id = c.customer_id AND d.status = 'open')))
+"""
+
+
+def begin(db: Database) -> None:
+    """Forget who was seen in another table."""
+    db.ingest("bunce_seen", SEEN.empty_table())
+    db.ingest("bunce_absent", _LISTED.empty_table())
+
+
+def add_seen(db: Database, seen: pa.Table) -> None:
+    """Note who is in the files (SEEN), a chunk at a time."""
+    db.append("bunce_seen", seen)
+
+
+def list_absent(db: Database, account: str, slot: int, member: bytes) -> tuple[int, int]:
+    """Find the members of the segment in a slot who are absent; `member` is what the ledger holds
+    there of a member. Return how many are absent, and how many were seen as true.
+    """
+    db.analyze("bunce_seen")
+    width = len(member)
+    statement = _LIST_ABSENT.format(slot=int(slot), start=int(slot) * width + 1, width=width)
+    db.execute(statement, (account, member))
+    absent = db.rows("SELECT COUNT(*) AS n FROM bunce_absent WHERE slot = $1", (slot,))
+    there = db.rows(
+        "SELECT COUNT(DISTINCT customer_id) AS n FROM bunce_seen WHERE slot = $1 AND says = 1",
+        (slot,),
+    )
+    return int(absent[0]["n"]), int(there[0]["n"])
+
+
+def pages(db: Database, slot: int) -> Iterator[pa.Table]:
+    """Yield the absent members (ABSENT) of the segment in a slot, in the order of their ids."""
+    after = ""
+    while True:
+        page = db.query(
+            "SELECT customer_id, sent_id FROM bunce_absent "  # noqa: S608, a constant
+            "WHERE slot = $1 AND customer_id > $2 "
+            f"ORDER BY customer_id LIMIT {_PAGE}",
+            (slot, after),
+            schema=ABSENT,
+        )
+        if not page.num_rows:
+            return
+        yield page
+        after = page.column("customer_id")[-1].as_py()
