@@ -100,6 +100,9 @@ def test_what_cannot_be_sent_has_a_code() -> None:
 
     assert set(texts(numbers, "numeric")) == {"invalid_number"}
     assert texts([float("inf"), float("nan")], "numeric") == ["invalid_number", None]
+    # zeros that end an exponent are no closing zeros
+    odd = texts([1.5e-10, 2.5e20, float("nan")], "numeric")
+    assert odd == ["0.00000000015", "250000000000000000000", None]
     assert texts([True], "numeric") == ["invalid_number"]
     assert texts([MOMENT], "numeric") == ["invalid_number"]
     assert set(texts(moments, "timestamp")) == {"invalid_timestamp"}

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from dlt_bunce.store import corrections, dead_letters, rejected_values, values
+from dlt_bunce.store import corrections, dead_letters, rejected_values, values, verdicts
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.load_file import LoadFile
 
@@ -127,7 +127,8 @@ def test_values_are_compared_settled_and_retried_by_key(db: Explained) -> None:
     digests = pa.nulls(len(ids), pa.binary())
     answered = rejected.select(values.ANSWERED.names)
 
-    values.any_changed(db, "default", incoming)
+    verdicts.ingest(db, incoming, None)
+    verdicts.judge(db, file, incoming, chunk=0, correcting=None, now=1)
     values.changed(db, "default", incoming)
     with db.transaction():
         values.packed_of(db, "default", ids.to_pylist())

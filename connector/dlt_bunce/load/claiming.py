@@ -7,29 +7,45 @@ import pyarrow.compute as pc
 
 from dlt_bunce.load import corrections, dead_letters
 from dlt_bunce.load.chunks import Chunk, Chunks
+from dlt_bunce.load.values import ValueDelivery
 from dlt_bunce.load.version_check import warnings_of
 from dlt_bunce.store.ledger import Claim, DuplicatesUnknown, Ledger
+from dlt_bunce.store.verdicts import DIGEST
 
 
-def claim(ledger: Ledger, chunks: Chunks, chunk: Chunk, email_key: bytes) -> tuple[Chunk, Claim]:
+def claim(
+    ledger: Ledger,
+    chunks: Chunks,
+    chunk: Chunk,
+    email_key: bytes,
+    values: ValueDelivery | None,
+) -> tuple[Chunk, Claim]:
     """Claim what a chunk has to send. Return the chunk, where that matters without rows of which
-    newer ones lie elsewhere, and the claim.
+    newer ones lie elsewhere, and the claim, which compares the rows' `values` as well.
 
     Of a load that sends nothing no file is read a second time.
     """
     try:
-        return chunk, _claimed(ledger, chunk, email_key)
+        return chunk, _claimed(ledger, chunk, email_key, values)
     except DuplicatesUnknown:
         chunk = chunks.again(chunk)
-        return chunk, _claimed(ledger, chunk, email_key)
+        return chunk, _claimed(ledger, chunk, email_key, values)
 
 
-def _claimed(ledger: Ledger, chunk: Chunk, email_key: bytes) -> Claim:
+def _claimed(
+    ledger: Ledger,
+    chunk: Chunk,
+    email_key: bytes,
+    values: ValueDelivery | None,
+) -> Claim:
     prepared, number, table = chunk.prepared, chunk.number, chunk.table
     held = pa.array(ledger.held_again(prepared.rejected, number), pa.bool_())
     rejected = prepared.rejected.filter(pc.invert(held))
+    accepted = prepared.accepted
+    if values is not None:
+        accepted = accepted.append_column(DIGEST, values.digests_of(chunk))
     return ledger.claim(
-        prepared.accepted,
+        accepted,
         dead_letters.of_rejected(number, table, rejected, email_key),
         chunk=number,
         read=prepared.read,

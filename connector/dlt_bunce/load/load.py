@@ -206,10 +206,11 @@ class Load:
         """Count the chunk, record its rejects, and claim what must be sent."""
         if chunk.number == 0 and self.settings.check_mapping:
             check_versions(self.database, self.load_file, self.settings.mapping, chunk.prepared)
-        chunk, claim = claiming.claim(self._ledger, self._chunks, chunk, self.settings.email_key)
+        key, values = self.settings.email_key, self.values
+        chunk, claim = claiming.claim(self._ledger, self._chunks, chunk, key, values)
         self.settings.on_chunk(chunk)
-        if self.values is not None:
-            self.values.look(chunk)
+        if values is not None:
+            values.look(chunk, differ=claim.values_differ)
         self._corrects |= corrections.are_in(chunk.table)
         number, read, to_send, busy = chunk.number, chunk.table.num_rows, claim.to_send, claim.busy
         wanted = to_send.num_rows

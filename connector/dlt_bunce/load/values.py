@@ -65,17 +65,22 @@ class ValueDelivery:
         """Read a chunk's values, in the thread that reads chunks, for `look` to come."""
         self._ahead[chunk.number] = self._values_of(chunk)
 
-    def look(self, chunk: Chunk) -> None:
-        """Count a chunk's values, and note whether any has to be delivered."""
+    def digests_of(self, chunk: Chunk) -> pa.Array:
+        """Return a digest of the values of each accepted row, for the ledger to compare."""
+        if (found := self._ahead.get(chunk.number)) is None or found.chunk is not chunk:
+            # some of its rows have given way since
+            found = self._ahead[chunk.number] = self._values_of(chunk)
+        return found.incoming.column("digest")
+
+    def look(self, chunk: Chunk, *, differ: bool) -> None:
+        """Count a chunk's values, and note whether they `differ` and have to be delivered."""
         db, load_file, number = self.database, self.load_file, chunk.number
-        found = self._ahead.pop(number, None)
-        if found is None or found.chunk is not chunk:  # some of its rows have given way since
-            found = self._values_of(chunk)
+        found = self._ahead.pop(number)
         self._due.discard(number)
         if number == 0:
             with db.transaction():
                 mappings.record_targets(db, load_file, recorded(self.targets, chunk.table.schema))
-        if values.any_changed(db, load_file.account, found.incoming):
+        if differ:
             self._due.add(number)
             with db.transaction():
                 for kind in self._kinds():
@@ -90,8 +95,7 @@ class ValueDelivery:
         """
         pairs = zip(rows.column("verb").to_pylist(), results, strict=True)
         is_new = [verb == "update" and result.fate == "created" for verb, result in pairs]
-        if any(is_new):
-            self._due.update(rows.column("chunk").filter(pa.array(is_new)).to_pylist())
+        self._due.update(rows.column("chunk").filter(pa.array(is_new, pa.bool_())).to_pylist())
 
     def deliver(
         self, chunks: Chunks, stop: threading.Event, on_requests: Callable[[int], None]
@@ -100,8 +104,7 @@ class ValueDelivery:
         if not (self._due or self.values_only):
             return None
         logger().debug("values.started", chunks=len(self._due))
-        opened = map(self._open, prefetch(self._read(chunks, stop)))
-        return self._send(opened, stop, on_requests)
+        return self._send(map(self._open, prefetch(self._read(chunks, stop))), stop, on_requests)
 
     def _send(
         self,

@@ -39,7 +39,7 @@ def row_digests(columns: Sequence[Values], seed: int) -> pa.Array:
     )
     digests = _digests(joined, xxh3_128_digest, seed, 16)
     masks = [pc.is_null(values.codes) for values in columns if _is_any(values.codes)]
-    if any(count_at_most(values.texts, _BETWEEN) for values in columns):
+    if count_at_most(joined, _BETWEEN) != len(joined) * (len(columns) - 1):
         masks.append(pc.equal(pc.count_substring(joined, _BETWEEN), len(columns) - 1))
     for mask in masks:
         digests = pc.if_else(mask, digests, pa.scalar(None, pa.binary()))

@@ -31,7 +31,8 @@ def read_moments(array: pa.Array, timezone: str | None) -> Column:
     if pa.types.is_null(kind):
         return Column.of(array.cast(_TEXT))
     if pa.types.is_date(kind):
-        return _of_four_digits(_in_form(array.cast(pa.timestamp("s"))))
+        days = array.cast(pa.date32()).cast(_TEXT)
+        return _of_four_digits(pc.binary_join_element_wise(days, "T00:00:00Z", ""))
     if pa.types.is_timestamp(kind):
         if kind.tz is None and timezone is None:
             return Column.refused(array.cast(_TEXT), pc.is_valid(array), NO_ZONE)
@@ -76,6 +77,8 @@ def _trimmed(texts: pa.Array) -> pa.Array:
 def _of_four_digits(texts: pa.Array) -> Column:
     """Refuse years that the form has no room for."""
     odd = pc.not_equal(pc.binary_length(texts), _FORM_LENGTH)
+    if not any_true(odd):
+        return Column.of(texts)
     reasons = pa.repeat(pa.scalar("a year that does not have four digits"), len(texts))
     return Column.of(texts).refuse(odd, reasons)
 
@@ -142,7 +145,10 @@ def _in_zone(array: pa.Array, timezone: str | None) -> pa.Array:
 def _in_form(moments: pa.Array) -> pa.Array:
     """Return moments in UTC (without a zone in their type) as YYYY-MM-DDTHH:MM:SSZ."""
     if moments.type.unit != "s":
-        moments = pc.floor_temporal(moments, unit="second").cast(pa.timestamp("s"), safe=False)
+        # a cast cuts off towards 1970, which is quicker, and wrong before it
+        if (pc.min(moments.view(pa.int64())).as_py() or 0) < 0:
+            moments = pc.floor_temporal(moments, unit="second")
+        moments = moments.cast(pa.timestamp("s"), safe=False)
     texts = pc.binary_replace_slice(moments.cast(_TEXT), 10, 11, "T")
     # of a year that has four digits, this is the end
     return pc.binary_replace_slice(texts, _FORM_LENGTH - 1, _FORM_LENGTH - 1, "Z")

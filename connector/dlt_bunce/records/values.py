@@ -101,6 +101,8 @@ def _numbers(array: pa.Array) -> Column:
         return Column.of(_plain(array.cast(_TEXT)))
     if pa.types.is_floating(kind):
         texts = _float_texts(array)
+        if not count_at_most(texts, _INFINITY):
+            return Column.of(texts)
         is_infinite = pc.ends_with(texts, _INFINITY)
         reasons = pa.repeat(pa.scalar("an infinite number"), len(array))
         return Column.of(texts).refuse(is_infinite, reasons)
@@ -118,22 +120,32 @@ def _judge_number(text: str) -> tuple[str | None, str | None]:
 
 def _float_texts(array: pa.Array) -> pa.Array:
     wide = array if array.type.bit_width > 16 else array.cast(pa.float32())
+    if not pc.is_finite(wide).false_count:
+        # the shortest text has no closing zeros
+        return _without_exponent(wide.cast(_TEXT))
     # what is not a number is what pandas has for null
     present = pc.if_else(pc.is_nan(wide), pa.scalar(None, wide.type), wide)
     finite = pc.fill_null(pc.is_finite(present), True)
     if finite.true_count == len(finite):
         return _plain(present.cast(_TEXT))
-    texts = _plain(pc.if_else(finite, present, pa.scalar(0, wide.type)).cast(_TEXT))
+    texts = _without_exponent(pc.if_else(finite, present, pa.scalar(0, wide.type)).cast(_TEXT))
     infinite = pc.if_else(pc.greater(present, 0), _INFINITY, f"-{_INFINITY}")
     return pc.if_else(finite, texts, infinite)
 
 
 def _plain(texts: pa.Array) -> pa.Array:
     """Return texts of numbers without exponent, closing zeros, or the sign of a zero."""
-    plain = texts
-    if count_at_most(texts, "."):
-        trimmed = pc.ascii_rtrim(pc.ascii_rtrim(texts, "0"), ".")
-        plain = pc.if_else(pc.match_substring(texts, "."), trimmed, texts)
+    if not count_at_most(texts, "."):
+        return _without_exponent(texts)
+    trimmed = pc.ascii_rtrim(pc.ascii_rtrim(texts, "0"), ".")
+    return _without_exponent(texts, pc.if_else(pc.match_substring(texts, "."), trimmed, texts))
+
+
+def _without_exponent(texts: pa.Array, plain: pa.Array | None = None) -> pa.Array:
+    """Return texts of numbers without exponent, or the sign of a zero; the others as in `plain`,
+    if that is given.
+    """
+    plain = texts if plain is None else plain
     if not any(count_at_most(texts, part) for part in ("e", "E", "-0")):
         return plain
     odd = pc.fill_null(pc.match_substring_regex(texts, r"[eE]|^-0\.?0*$"), False)
@@ -188,9 +200,9 @@ def _texts(array: pa.Array) -> Column:
         objects = array.to_pylist()
         return Column.of(pa.array([None if o is None else json_text(o) for o in objects], _TEXT))
     column = read_text(array)
-    column = column.refuse(
-        pc.equal(column.values, NOT_TEXT), pa.repeat(pa.scalar(_NOT_UTF8), len(array))
-    )
+    if count_at_most(column.values, NOT_TEXT):
+        reasons = pa.repeat(pa.scalar(_NOT_UTF8), len(array))
+        column = column.refuse(pc.equal(column.values, NOT_TEXT), reasons)
     if not any(count_at_most(column.values, part) for part in ("{", "[")):
         return column
     is_json = pc.or_(pc.starts_with(column.values, "{"), pc.starts_with(column.values, "["))

@@ -23,7 +23,7 @@ LIVE = f"""(c.lease_until > {{now}} AND c.lease_until <= {{now}} + {LONGEST_LEAS
 # The order of the branches matters: rows that an earlier try of this chunk settled keep their fate,
 # and another run's live claim comes before every branch that leads to sending. The last two lines
 # drop the many rows that the branches could only call unchanged.
-JUDGE = f"""
+_JUDGE = f"""
 SELECT i.row AS row,
   CASE
     WHEN c.customer_id IS NULL THEN 'new'
@@ -42,12 +42,19 @@ SELECT i.row AS row,
   END AS verdict,
   CASE WHEN {_INDETERMINATE} THEN 1 ELSE 0 END AS indeterminate,
   CASE WHEN c.rejected_fingerprint IS NOT NULL THEN 1 ELSE 0 END AS had_letter,
-  CASE WHEN c.listed = 1 THEN 1 ELSE 0 END AS listed
+  CASE WHEN c.listed = 1 THEN 1 ELSE 0 END AS listed,
+  {{values_differ}} AS values_differ
 FROM bunce_incoming AS i
 LEFT JOIN bunce_customers AS c ON c.account = $5 AND c.customer_id = i.customer_id
 WHERE c.fingerprint IS NULL OR c.fingerprint <> i.fingerprint OR c.job = $1
-  OR c.claim_batch IS NOT NULL OR c.rejected_fingerprint IS NOT NULL OR c.listed = 1
+  OR c.claim_batch IS NOT NULL OR c.rejected_fingerprint IS NOT NULL OR c.listed = 1 {{also}}
 """  # noqa: S608, constants only
+_DIFFER = "(i.digest IS NULL OR c.values_digest IS NULL OR c.values_digest <> i.digest)"
+JUDGE = _JUDGE.format(values_differ="0", also="")
+# The same, with a digest of the attribute values of each row.
+JUDGE_WITH_VALUES = _JUDGE.format(
+    values_differ=f"CASE WHEN {_DIFFER} THEN 1 ELSE 0 END", also=f"OR {_DIFFER}"
+)
 
 # Note that a row of the source has been met of customers that an adoption added.
 MET = """

@@ -35,12 +35,6 @@ REJECTED = pa.schema(
 )
 ANSWERED = pa.schema([("customer_id", pa.string()), ("slot", pa.int64())])
 
-_ANY_CHANGED = """
-SELECT 1 AS n FROM bunce_incoming_digests AS i
-LEFT JOIN bunce_customers AS c ON c.account = $1 AND c.customer_id = i.customer_id
-WHERE i.digest IS NULL OR c.values_digest IS NULL OR c.values_digest <> i.digest LIMIT 1
-"""
-
 # A customer is there once Bunce has accepted it; the row's own values wait while its content is
 # refused, and give way where the ledger has a newer version.
 _CHANGED = """
@@ -96,13 +90,6 @@ _ANSWERED = """
 DELETE FROM bunce_rejected_values WHERE account = $1
   AND (customer_id, slot) IN (SELECT customer_id, slot FROM bunce_answered)
 """
-
-
-def any_changed(db: Database, account: str, incoming: pa.Table) -> bool:
-    """Return whether a row (INCOMING) has other values than the ledger's."""
-    digests = incoming.select(["customer_id", "digest"]).sort_by("customer_id")
-    db.ingest("bunce_incoming_digests", digests)
-    return bool(db.rows(_ANY_CHANGED, (account,)))
 
 
 def changed(db: Database, account: str, incoming: pa.Table) -> pa.Table:

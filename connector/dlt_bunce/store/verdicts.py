@@ -11,6 +11,8 @@ from dlt_bunce.store import statements
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.load_file import LoadFile
 
+DIGEST = "digest"
+"""The column of accepted rows that has a digest of their attribute values, if they have any."""
 _VERDICTS = pa.schema(
     [
         ("row", pa.int64()),
@@ -18,6 +20,7 @@ _VERDICTS = pa.schema(
         ("indeterminate", pa.int64()),
         ("had_letter", pa.int64()),
         ("listed", pa.int64()),
+        ("values_differ", pa.int64()),
     ]
 )
 
@@ -28,7 +31,8 @@ def ingest(db: Database, accepted: pa.Table, correcting: pa.Table | None) -> Non
     Call it before the transaction, which keeps others from writing.
     """
     if accepted.num_rows:
-        incoming = accepted.select(["row", "customer_id", "fingerprint", "version"])
+        names = ["row", "customer_id", "fingerprint", "version"]
+        incoming = accepted.select(names + [DIGEST] * (DIGEST in accepted.column_names))
         # sorted by key, so that neighbors in the ledger are found on the same page
         db.ingest("bunce_incoming", incoming.sort_by("customer_id"))
     if correcting is not None:
@@ -44,7 +48,8 @@ def judge(
     correcting: pa.Table | None,
     now: int,
 ) -> pa.Table:
-    """Return the verdicts on the accepted rows of a chunk; a row without one is unchanged.
+    """Return the verdicts on the accepted rows of a chunk; a row without one is unchanged, and so
+    are its values.
 
     A row that corrects a dead letter is superseded if Bunce has accepted other content since. `now`
     is in milliseconds since 1970.
@@ -52,7 +57,7 @@ def judge(
     if not accepted.num_rows:
         return _VERDICTS.empty_table()
     verdicts = db.query(
-        statements.JUDGE,
+        statements.JUDGE_WITH_VALUES if DIGEST in accepted.column_names else statements.JUDGE,
         (load_file.name, chunk, load_file.claim_id(chunk), now, load_file.account),
         schema=_VERDICTS,
     )
@@ -74,6 +79,11 @@ def note_met(db: Database, account: str, verdicts: pa.Table, letters: pa.Table) 
         db.execute(statements.MET.format(rows="bunce_incoming"), (account,))
     if letters.num_rows:
         db.execute(statements.MET.format(rows="bunce_letters"), (account,))
+
+
+def values_differ(verdicts: pa.Table) -> bool:
+    """Return whether any row has other attribute values than the ledger's."""
+    return bool(pc.any(pc.equal(verdicts.column("values_differ"), 1)).as_py())
 
 
 def with_busy(verdicts: pa.Table, rows: Collection[int]) -> pa.Table:
@@ -103,6 +113,8 @@ def to_send(accepted: pa.Table, verdicts: pa.Table, disposition: str) -> pa.Tabl
     wanted = wanted.sort_by("row")
     indeterminate = pc.equal(wanted.column("indeterminate"), 1)
     verbs = pc.if_else(pc.equal(wanted.column("verdict"), "new"), "create", "update")
+    if DIGEST in accepted.column_names:
+        accepted = accepted.drop_columns([DIGEST])
     rows = _numbered(accepted, wanted.column("row"))
     return rows.append_column("verb", verbs).append_column("indeterminate", indeterminate)
 
