@@ -27,7 +27,8 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "segments.absent_kept": "members of a segment are absent from a table that is declared "
         "whole, but too many of them, or too few rows were read: none of them was removed",
         "segments.absent_unknown": "rows of a table that is declared whole have no usable customer "
-        "id, or were not loaded, so no absent member of its segments was removed",
+        "id, were not loaded, or are a part of the source, so no absent member of its segments was "
+        "removed",
         "attribute.created": "an attribute was created in Bunce, with the type of its column",
         "load.waiting": "another run has claimed some of the rows; waiting until its lease ends",
         "probe.finished": "a probe ended: requests sent, test customers that may have been created",

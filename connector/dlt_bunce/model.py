@@ -158,6 +158,12 @@ class RunSummary:
         return self.read + self.value_rows.get("read", 0)
 
     @property
+    def value_counts(self) -> dict[str, Mapping[str, int]]:
+        """Those of `attributes`, `segments`, and `absent_members` that have any, by name."""
+        names = ("attributes", "segments", "absent_members")
+        return {name: counts for name in names if (counts := getattr(self, name))}
+
+    @property
     def fates(self) -> dict[Fate, int]:
         """The nine counts by fate, in reporting order."""
         return {fate: int(getattr(self, fate)) for fate in FATES}

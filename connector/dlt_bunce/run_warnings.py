@@ -129,8 +129,8 @@ WARNINGS: Mapping[str, RunWarning] = _warnings(
     ),
     RunWarning(
         "absent_members_unknown",
-        "rows of a table that is declared whole have no usable customer id, or were not loaded, so "
-        "it is not known who is absent: no absent member was removed",
+        "rows of a table that is declared whole have no usable customer id, were not loaded, or "
+        "are a part of the source, so it is not known who is absent: no absent member was removed",
         "correct the ids at the source; the next complete read tells who is absent",
     ),
     RunWarning(

@@ -153,7 +153,7 @@ def completed_values(run: RunSummary, account: str, rejected: Mapping[str, int])
     if otel is None:
         return
     pipeline = run.pipeline_name or ""
-    for kind, counts in (("attributes", run.attributes), ("segments", run.segments)):
+    for kind, counts in run.value_counts.items():
         for fate, count in counts.items():
             if count and fate != "read":
                 otel.values.add(count, {"kind": kind, "fate": fate, "pipeline": pipeline})

@@ -203,3 +203,16 @@ def test_what_tables_of_values_feed_has_its_lines_with_the_tables_name(
         "warning",
         "not checked without an API key, from column 'is_debtor' of table 'payments'",
     )
+
+
+def test_a_name_in_a_table_of_values_is_corrected_in_its_own_section(
+    run: Run, emulator: Emulator
+) -> None:
+    emulator.attributes.add("Balance", "numeric")
+    Path("config.toml").write_text(
+        '[destination.bunce.values_tables.facts]\nattributes = { sum = "Balanse" }\n'
+    )
+
+    told = run("doctor", "--json").output
+
+    assert "[destination.bunce.values_tables.facts.attributes]" in told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 from typing import Any
@@ -210,26 +211,31 @@ def test_values_of_a_removed_link_are_sent_to_the_customer_under_its_own_id(
     assert emulator.attributes.values_of("1") == {"Plan": "gold", "Balance": "1.5"}
 
 
-@pytest.mark.parametrize("configured", [False, True])
+@pytest.mark.parametrize(
+    ("configured", "told"),
+    [(None, True), ({"plan": "Plan"}, True), ({"plan": "Plan", "balance": "Balance"}, False)],
+)
 def test_a_corrected_spreadsheet_takes_its_values_along(
-    run: Run, emulator: Emulator, load: Any, monkeypatch: pytest.MonkeyPatch, configured: bool
+    run: Run,
+    emulator: Emulator,
+    load: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    configured: dict[str, str] | None,
+    told: bool,
 ) -> None:
     write(rows(1) + rows(2, email="nobody", plan="=silver"))
     load()
     if configured:
-        monkeypatch.setenv("DESTINATION__BUNCE__ATTRIBUTES", '{"plan": "Plan"}')
+        monkeypatch.setenv("DESTINATION__BUNCE__ATTRIBUTES", json.dumps(configured))
     command = run("dead-letters", "export", "bad.csv", "--json").json["load"]
     sheet = Path("bad.csv")
     sheet.write_text(sheet.read_text().replace("nobody", "c2@example.com"))
     done = run(*shlex.split(command)[1:], "--json").json
     source = load()
 
-    assert ("--attribute plan=Plan" in command, "--segment vip=VIP" in command) == (
-        not configured,
-        True,
-    )
+    assert ("--attribute plan=Plan" in command, "--segment vip=VIP" in command) == (told, True)
     assert (done["created"], done["segments"]["written"]) == (1, 1)
-    assert emulator.attributes.values_of("2")["Plan"] == "=silver"
+    assert emulator.attributes.values_of("2") == {"Plan": "=silver", "Balance": "1.5"}
     # the source still has the bad row, whose values are those of an accepted customer
     assert (source["held"], source["rejected"]) == (0, 1)
 

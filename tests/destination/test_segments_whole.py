@@ -209,6 +209,26 @@ def test_a_source_that_is_read_in_part_is_refused_before_anything_is_sent(
     assert emulator.customers == {}
 
 
+def test_a_part_that_is_declared_whole_only_after_its_load_began_removes_nobody(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    load(make(), people(*range(10)))
+    emulator.behavior = Behavior(rate_limit=0, suspended=True)
+    rows = people(20, *range(9))
+    limited = dlt.resource(lambda: iter(rows), name="customers").add_limit(1)
+    data = bunce_adapter(limited, segments={"vip": "VIP"})
+    with pytest.raises(Exception, match="Bunce rejects"):
+        make().run(data, write_disposition="merge")
+    emulator.behavior = Behavior(rate_limit=0)
+
+    pipeline = make(segments={"vip": "VIP"}, segments_whole=True)
+    pipeline.load()
+
+    done = run_summary(pipeline)
+    assert (done.warnings["absent_members_unknown"], dict(done.absent_members)) == (1, {})
+    assert {f"c{n}" for n in range(10)} <= set(members(emulator))
+
+
 def test_a_plain_run_that_nobody_saw_reading_is_refused(make: MakePipeline) -> None:
     pipeline = make(segments={"vip": "VIP"}, segments_whole=True)
 

@@ -155,6 +155,23 @@ def test_a_program_checks_values_of_two_tables(make: MakePipeline, emulator: Emu
     assert calls(emulator, "values") == []
 
 
+def test_an_attribute_that_two_tables_feed_is_counted_as_created_once(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    settings = {"create_attributes": True, "customers_table": "customers,leads"}
+
+    def requests(*names: str) -> int:
+        @dlt.source
+        def crm() -> Any:
+            for number, (table, name) in enumerate(zip(("customers", "leads"), names, strict=True)):
+                people = dlt.resource([customer(number, tier="gold")], name=table)
+                yield bunce_adapter(people, attributes={"tier": name})
+
+        return dlt_bunce.check(crm(), destination=make(**settings).destination).cost.requests
+
+    assert requests("Tier", "Tier") + 1 == requests("Tier", "Rank")
+
+
 def test_values_of_customers_whose_email_is_taken_wait_in_a_dry_run_as_they_do_in_the_load(
     make: MakePipeline, emulator: Emulator
 ) -> None:

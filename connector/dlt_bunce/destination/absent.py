@@ -19,8 +19,9 @@ from dlt.common.storages.load_package import (
 )
 
 from dlt_bunce.destination.jobs import value_delivery
-from dlt_bunce.destination.load_files import files_of_table
+from dlt_bunce.destination.load_files import files_of_table, load_file, rows_of_table
 from dlt_bunce.destination.targets import found_for, targets_for, wanted_for
+from dlt_bunce.destination.whole_reads import why_partial
 from dlt_bunce.errors import StoppedError
 from dlt_bunce.failures import failure_of
 from dlt_bunce.load.absent_members import Absence, AbsentMembers, absences, note_seen
@@ -47,11 +48,13 @@ KEPT, UNKNOWN = "absent_members_kept", "absent_members_unknown"
 
 @dataclass(frozen=True)
 class _WholeTable:
-    """A table that is declared whole, and one of its files in the load package."""
+    """A table that is declared whole, and one of its files in the load package. `unknown_rows` are
+    those of files that failed, or all if the package holds a part of the source.
+    """
 
     table: PreparedTableSchema
     path: Path
-    failed_rows: int
+    unknown_rows: int
 
     @property
     def name(self) -> str:
@@ -127,18 +130,24 @@ def _whole_tables(client: BunceClient, load_id: str) -> list[_WholeTable]:
     packages = Container()[LoadPackageStateInjectableContext].storage
     package = Path(packages.storage.make_full_path(packages.get_package_path(load_id)))
     paths: dict[str, Path] = {}
-    failed: Counter[str] = Counter()
+    unknown: Counter[str] = Counter()
     for folder in (PackageStorage.COMPLETED_JOBS_FOLDER, PackageStorage.FAILED_JOBS_FOLDER):
         for path in sorted((package / folder).glob("*")):
             name = ParsedLoadJobFileName.parse(path.name).table_name
             if not name.startswith("_dlt_") and name in client.schema.tables:
                 paths.setdefault(name, path)
-                failed[name] += folder == PackageStorage.FAILED_JOBS_FOLDER
-    tables = [
-        _WholeTable(client.prepare_load_table(name), path, failed[name])
-        for name, path in sorted(paths.items())
-    ]
-    return [whole for whole in tables if (w := wanted_for(client, whole.table)) and w.whole]
+                if folder == PackageStorage.FAILED_JOBS_FOLDER:
+                    unknown[name] += load_file(str(path)).row_count or 1
+    found = []
+    for name, path in sorted(paths.items()):
+        table = client.prepare_load_table(name)
+        wanted = wanted_for(client, table)
+        if wanted is not None and wanted.whole:
+            # it was not refused if it was declared whole only after its load began
+            if why_partial(client.schema, table) is not None:
+                unknown[name] += rows_of_table(str(path)) or 1
+            found.append(_WholeTable(table, path, unknown[name]))
+    return found
 
 
 def _found(
@@ -152,7 +161,7 @@ def _found(
     mapping = client.mapping(whole.table, list(whole.table["columns"]))
     files = files_of_table(str(whole.path)).values()
     nameless = note_seen(db, files, mapping, client.config.rules, segments)
-    if unknown := nameless or whole.failed_rows:
+    if unknown := nameless or whole.unknown_rows:
         logger().warning("segments.absent_unknown", table=whole.name, rows=unknown)
         return [], unknown
     return absences(db, account.name, segments, account.email_key), 0

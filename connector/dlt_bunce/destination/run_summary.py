@@ -117,7 +117,7 @@ def _kept_members(client: BunceClient, summary: RunSummary) -> dict[str, str]:
     if rows := summary.warnings.get("absent_members_unknown"):
         found["segments_whole"] = (
             f"no absent member of a segment was removed, since {rows} rows have no usable "
-            "customer id or were not loaded"
+            "customer id, were not loaded, or are a part of the source"
         )
     return found
 
@@ -131,8 +131,7 @@ def log_finished(summary: RunSummary, *, summary_returned: bool) -> None:
     figures = {"read": summary.read, **fates, "requests": summary.requests}
     values = {
         kind: {fate: n for fate, n in counts.items() if n}
-        for kind, counts in (("attributes", summary.attributes), ("segments", summary.segments))
-        if counts
+        for kind, counts in summary.value_counts.items()
     }
     log = logger().bind(run=summary.run_id, pipeline=summary.pipeline_name, **figures, **values)
     what_now: dict[str, object] = {}

@@ -197,9 +197,12 @@ def _compared(client: BunceClient, table: PreparedTableSchema, wanted: Wanted) -
             with closing(client.session()) as session:
                 create = config.create_attributes
                 found = _in_bunce(config, session, table, wanted, create=create)
-                to_create = sum(item.state == "to_create" for item in found.items)
+                others = client.context.found_targets
+                mine = [other for key, other in others.items() if key[0] == client.pipeline_name]
+                # a load creates what several tables feed once
+                to_create = _to_create([found]) - _to_create(filter(None, mine))
                 requests = session.take_traffic().requests
-                return replace(found, requests=requests + to_create)
+                return replace(found, requests=requests + len(to_create))
         except (CredentialsError, UnavailableError) as error:
             why = error.message.rstrip(".")
     earlier: dict[tuple[str, str], tuple[str, str]] = {}
@@ -208,6 +211,11 @@ def _compared(client: BunceClient, table: PreparedTableSchema, wanted: Wanted) -
             earlier = earlier_targets(db, config.account)
     items = tuple(remembered_targets(wanted.by_kind, earlier, _types(table)))
     return FoundTargets(items, {}, config.timezone, why, requests=len(wanted.by_kind))
+
+
+def _to_create(tables: Iterable[FoundTargets]) -> set[str]:
+    """Return the names of attributes that are to be created."""
+    return {item.name for found in tables for item in found.items if item.state == "to_create"}
 
 
 def _in_bunce(
@@ -241,9 +249,10 @@ def _matched(
         kind: [*items, *(to_come if kind == "attributes" else ())]
         for kind, items in listing.items()
     }
-    items = tuple(match_targets(wanted.by_kind, there, _types(table), create=create))
+    types, section = _types(table), wanted.section
+    found = match_targets(wanted.by_kind, there, types, create=create, section=section)
     available = {kind: names_of(there) for kind, there in listing.items()}
-    return FoundTargets(items, available, config.timezone)
+    return FoundTargets(tuple(found), available, config.timezone, section=section)
 
 
 def _created(session: Session, item: FoundTarget, made: dict[str, FoundTarget]) -> FoundTarget:

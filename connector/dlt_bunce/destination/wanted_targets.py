@@ -12,7 +12,7 @@ from dlt_bunce.errors import MappingError
 from dlt_bunce.records.cells import LETTER_ID
 from dlt_bunce.records.paths import column_of_path
 from dlt_bunce.records.schema import VARIANT
-from dlt_bunce.records.targets import KINDS, Kind
+from dlt_bunce.records.targets import KINDS, SECTION, Kind
 
 if TYPE_CHECKING:
     from dlt.common.destination.typing import PreparedTableSchema
@@ -36,7 +36,7 @@ class Wanted:
 
     `hinted` are the kinds that the table's own mapping hint gives, not the configuration. `whole`:
     a member of the segments whom the table does not have as true is removed; `values_only`: rows
-    hold values of customers whom others bring.
+    hold values of customers whom others bring; `section` is that of the settings for the table.
     """
 
     attributes: Mapping[str, str]
@@ -44,6 +44,7 @@ class Wanted:
     hinted: Collection[Kind] = ()
     whole: bool = False
     values_only: bool = False
+    section: str = SECTION
 
     def __bool__(self) -> bool:
         return bool(self.attributes or self.segments)
@@ -96,7 +97,13 @@ def wanted_of(
             '--segment is_vip="VIP customers" on the command line.',
         )
     hinted = [kind for kind in KINDS if kind in hint]
-    return Wanted(attributes, segments, hinted, bool(whole and segments), values_only)
+    section = values_section(table["name"] or "") if values_only else SECTION
+    return Wanted(attributes, segments, hinted, bool(whole and segments), values_only, section)
+
+
+def values_section(table_name: str) -> str:
+    """Return the section of the settings for a table that holds values alone."""
+    return f"{SECTION}.values_tables.{table_name}"
 
 
 def wanted_in(attributes: Any, segments: Any) -> Wanted:

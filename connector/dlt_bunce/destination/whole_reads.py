@@ -94,12 +94,8 @@ def refuse_partial(schema: Schema, tables: Sequence[PreparedTableSchema]) -> Non
 
     Raises ConfigurationError.
     """
-    if not tables:
-        return
-    state = cast("Mapping[str, Any]", Container()[LoadPackageStateInjectableContext].state)
-    reads: Mapping[str, Mapping[str, str | None]] = state.get(_STATE, {})
     for table in tables:
-        reason = _why_partial(schema, table, reads)
+        reason = why_partial(schema, table)
         if reason is not None:
             raise ConfigurationError(
                 f"segments_whole is set for table {table['name']!r}, but {reason}: whoever is "
@@ -110,9 +106,10 @@ def refuse_partial(schema: Schema, tables: Sequence[PreparedTableSchema]) -> Non
             )
 
 
-def _why_partial(
-    schema: Schema, table: PreparedTableSchema, reads: Mapping[str, Mapping[str, str | None]]
-) -> str | None:
+def why_partial(schema: Schema, table: PreparedTableSchema) -> str | None:
+    """Return why the load package may hold only a part of a table's source, if so."""
+    state = cast("Mapping[str, Any]", Container()[LoadPackageStateInjectableContext].state)
+    reads: Mapping[str, Mapping[str, str | None]] = state.get(_STATE, {})
     if LETTER_ID in table["columns"]:
         return f"its column {LETTER_ID} shows that its rows are corrected dead letters"
     contract: Any = schema.resolve_contract_settings_for_table(table["name"] or "")

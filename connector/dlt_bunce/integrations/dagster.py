@@ -65,9 +65,7 @@ def metadata_of(summary: RunSummary) -> dict[str, Any]:
 def _values(summary: RunSummary) -> dict[str, Any]:
     """Return the counts of attribute values and segment members, if there are any."""
     found: dict[str, Any] = {
-        kind: dg.MetadataValue.json(dict(counts))
-        for kind, counts in (("attributes", summary.attributes), ("segments", summary.segments))
-        if counts
+        kind: dg.MetadataValue.json(dict(counts)) for kind, counts in summary.value_counts.items()
     }
     if summary.rejected_values:
         rows = [

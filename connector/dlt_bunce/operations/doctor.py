@@ -9,7 +9,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any, Literal
@@ -18,12 +18,12 @@ from dlt_bunce.api.retry import seconds_from_now
 from dlt_bunce.destination import config_file
 from dlt_bunce.destination.client import BunceClient
 from dlt_bunce.destination.targets import find_targets
-from dlt_bunce.destination.wanted_targets import ALL, Wanted, wanted_in
+from dlt_bunce.destination.wanted_targets import ALL, Wanted, values_section, wanted_in
 from dlt_bunce.errors import BunceError
 from dlt_bunce.load.probed import age_of, in_force
 from dlt_bunce.model import Failure
 from dlt_bunce.records.target_matching import listed_names
-from dlt_bunce.records.targets import FoundTarget, Kind
+from dlt_bunce.records.targets import SECTION, FoundTarget, Kind
 from dlt_bunce.store import rate_limits
 from dlt_bunce.store.accounts import known_account
 from dlt_bunce.store.database import Database
@@ -56,10 +56,11 @@ class _Named:
     of_table: str
     attributes: Any
     segments: Any
+    section: str = SECTION
 
     @property
     def wanted(self) -> Wanted:
-        return wanted_in(self.attributes, self.segments)
+        return replace(wanted_in(self.attributes, self.segments), section=self.section)
 
 
 def diagnose(client: BunceClient) -> Iterator[Finding]:
@@ -172,7 +173,12 @@ def _named(attributes: Any, segments: Any, values_tables: Mapping[str, Any]) -> 
     return [
         _Named("", attributes, segments),
         *(
-            _Named(f" of table {name!r}", given.get("attributes"), given.get("segments"))
+            _Named(
+                f" of table {name!r}",
+                given.get("attributes"),
+                given.get("segments"),
+                values_section(name),
+            )
             for name, given in values_tables.items()
             if isinstance(given, Mapping)  # or else the settings could not be read, which is told
         ),

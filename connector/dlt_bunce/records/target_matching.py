@@ -10,7 +10,7 @@ from typing import Any
 
 from dlt_bunce.errors import MappingError
 from dlt_bunce.records.instructions import closest
-from dlt_bunce.records.targets import KINDS, FoundTarget, FoundTargets, Kind
+from dlt_bunce.records.targets import KINDS, SECTION, FoundTarget, FoundTargets, Kind
 
 Wanted = Mapping[Kind, Mapping[str, str]]
 """Column to name in Bunce, by kind."""
@@ -33,11 +33,17 @@ _MAX_NAMES = 50
 
 
 def match_targets(
-    wanted: Wanted, listing: Listing, types: Mapping[str, str], *, create: bool
+    wanted: Wanted,
+    listing: Listing,
+    types: Mapping[str, str],
+    *,
+    create: bool,
+    section: str = SECTION,
 ) -> list[FoundTarget]:
     """Return what Bunce has for each column.
 
     `types` are dlt's types of whole columns; with `create`, missing attributes are to be created.
+    `section` is that of the settings which name the targets.
     """
     found = []
     for kind, column, name in _each(wanted):
@@ -48,7 +54,7 @@ def match_targets(
             found.append(target(made, "to_create"))
         elif not same:
             fault = f"Bunce has no {_noun(kind)} {name!r}."
-            likely = _likely(kind, column, name, names_of(listing[kind]))
+            likely = _likely(kind, column, name, names_of(listing[kind]), section)
             remedy = " ".join([*likely, _otherwise(kind, f" as {made}")])
             found.append(target(made, "missing", None, fault, remedy))
         else:
@@ -88,7 +94,7 @@ def fault_of(found: FoundTargets, *, may_create: bool = True) -> MappingError | 
             shown = listed_names(there) or "none"
             texts.append(f"Bunce has no {_noun(kind)} {named}. It has: {shown}.")
             for item in missing:
-                remedies += _likely(kind, item.column, item.name, there)
+                remedies += _likely(kind, item.column, item.name, there, found.section)
             remedies.append(_otherwise(kind, may_create=may_create))
     others = [item for item in faulty if item.state != "missing"]
     texts += [item.fault or "" for item in others]
@@ -138,14 +144,14 @@ def _judged(
     return target(data_type, "exists", str(item["id"]))
 
 
-def _likely(kind: Kind, column: str, name: str, names: Sequence[str]) -> list[str]:
+def _likely(kind: Kind, column: str, name: str, names: Sequence[str], section: str) -> list[str]:
     """Return what is likely to be meant, as one sentence or none."""
     close = closest(name, names)
     if close is None:
         return []
     option = f"--{_noun(kind)} {shlex.quote(f'{column}={close}')}"
     setting = f"{json.dumps(column, ensure_ascii=False)} = {json.dumps(close, ensure_ascii=False)}"
-    return [f"Did you mean {close!r}? Use {option}, or {setting} under [destination.bunce.{kind}]."]
+    return [f"Did you mean {close!r}? Use {option}, or {setting} under [{section}.{kind}]."]
 
 
 def _otherwise(kind: Kind, made: str = "", *, may_create: bool = True) -> str:

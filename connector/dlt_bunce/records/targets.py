@@ -10,6 +10,8 @@ from xxhash import xxh3_64_intdigest
 
 Kind = Literal["attributes", "segments"]
 KINDS: tuple[Kind, ...] = ("attributes", "segments")
+SECTION = "destination.bunce"
+"""The section of the settings that name the attributes and segments of customers."""
 TargetState = Literal[
     "exists", "to_create", "not_compared", "missing", "ambiguous", "automatic", "misfit"
 ]
@@ -38,7 +40,8 @@ class FoundTargets:
     """What Bunce has for all columns of a table that feed an attribute or a segment.
 
     `available` has the names that Bunce lists, by kind. `not_compared` is why Bunce was not asked
-    or did not answer, if so. `requests` counts those that a load sends to find its targets.
+    or did not answer, if so. `requests` counts those that a load sends to find its targets;
+    `section` is that of the settings which name them.
     """
 
     items: tuple[FoundTarget, ...]
@@ -46,6 +49,7 @@ class FoundTargets:
     timezone: str | None = None
     not_compared: str | None = None
     requests: int = 0
+    section: str = SECTION
 
 
 @dataclass(frozen=True)

@@ -121,13 +121,13 @@ def _load(
     account: str | None,
 ) -> str:
     """Return the command that loads the corrected file, with attributes and segments that are not
-    configured.
+    configured as the runs had them.
     """
     words = ["dlt-bunce", "load", str(file)]
     words += mapping_options(written.mapping)
     configured = _configured() if any(targets.values()) else {}
     for kind, columns in targets.items():
-        if not configured.get(kind):
+        if not _is_same(configured.get(kind), columns):
             for column, name in columns.items():
                 words += [f"--{kind[:-1]}", f"{column}={name}"]
     words += ["--account", account] if account else []
@@ -136,8 +136,17 @@ def _load(
     return shlex.join(words)
 
 
+def _is_same(configured: Any, columns: Mapping[str, str]) -> bool:
+    """Return whether columns feed by the configuration what they have fed in runs."""
+    if configured == "*":
+        return all(column == name for column, name in columns.items())
+    return bool(configured == columns)
+
+
 def _configured() -> dict[str, Any]:
     """Return the attributes and segments of the configuration, which takes dlt."""
     from dlt_bunce.destination.config_file import configured_targets
+    from dlt_bunce.destination.wanted_targets import decoded_attributes
 
-    return dict(zip(("attributes", "segments"), configured_targets(), strict=True))
+    attributes, segments = configured_targets()
+    return {"attributes": decoded_attributes(attributes), "segments": segments or {}}
