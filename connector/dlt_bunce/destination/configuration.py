@@ -23,8 +23,8 @@ from dlt.common.typing import TSecretStrValue
 
 from dlt_bunce.destination.base_url import KEY_HOSTS, checked_base_url
 from dlt_bunce.destination.configuration_checks import (
-    VALUES_TABLE,
     check_kind,
+    check_values_tables,
     check_version_format,
     refuse_unknown,
 )
@@ -113,8 +113,7 @@ class BunceConfiguration(DestinationClientConfiguration):
     segments_whole: bool = False
     """Whether members whom a complete read does not have as true are removed from the segments."""
     segments_min_share: float = 0.8
-    """Share of a segment's members, and of the last run's rows, below which no absent member is
-    removed (segments_whole), and the run fails after loading."""
+    """Share of members, and of the last run's rows, below which absent members are not removed."""
     values_tables: Optional[dict[str, Any]] = None
     """Tables that hold values of customers whom another table brings, by name: `customer_id`,
     `attributes`, `segments`, and `segments_whole` of each."""
@@ -187,11 +186,7 @@ class BunceConfiguration(DestinationClientConfiguration):
                 several = name == "mapping" and key in SEVERAL and isinstance(value, list)
                 for one in value if several else [value]:
                     check_kind(f"{name}.{key}", str, one)
-        for table, given in (self.values_tables or {}).items():
-            check_kind(f"values_tables.{table}", dict[str, Any], given)
-            refuse_unknown(given, VALUES_TABLE, where=f"in values_tables.{table}")
-            whole = f"values_tables.{table}.segments_whole"
-            check_kind(whole, bool, given.get("segments_whole"))
+        check_values_tables(self.values_tables or {})
 
     def _check_numbers(self) -> None:
         for name in ("batch_size", "max_batch_size", "concurrency", "max_concurrency", "timeout_s"):

@@ -122,6 +122,14 @@ def check_kind(name: str, hint: Any, value: object) -> None:
         raise wrong_value(name, value, expected, example)
 
 
+def check_values_tables(tables: Mapping[str, Any]) -> None:
+    """Raise ConfigurationError for an unknown name in `values_tables`, and for a wrong type."""
+    for table, given in tables.items():
+        check_kind(f"values_tables.{table}", dict[str, Any], given)
+        refuse_unknown(given, VALUES_TABLE, where=f"in values_tables.{table}")
+        check_kind(f"values_tables.{table}.segments_whole", bool, given.get("segments_whole"))
+
+
 def wrong_value(name: str, value: object, expected: str, example: str = "…") -> ConfigurationError:
     """Return the error for a value of the wrong type, with an example of a valid one."""
     shown = repr(value) if len(repr(value)) < 40 else f"a {type(value).__name__}"
