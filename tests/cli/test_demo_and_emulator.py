@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import pytest
 import requests
 
 from dlt_bunce.store.database import Database
@@ -15,7 +16,10 @@ from dlt_bunce.store.database import Database
 from .conftest import PROGRAM, Run
 
 
-def test_the_demo_tells_the_whole_story_and_leaves_it_to_look_at(program: Run) -> None:
+def test_the_demo_tells_the_whole_story_and_leaves_it_to_look_at(
+    program: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
     done = program("demo", "--rows", "400")
 
     assert done.code == 0, done.errors

@@ -46,6 +46,19 @@ def test_progress_is_shown_on_a_terminal_only(
 
 
 @pytest.mark.usefixtures("run")
+def test_a_terminal_with_an_ascii_locale_gets_nothing_else(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, on_a_terminal: Terminal
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    write(people(*range(3)))
+
+    shown = on_a_terminal("load", "customers.parquet", LC_ALL="C")
+
+    assert "3 rows" in shown
+    assert [character for character in shown if not character.isascii()] == []
+
+
+@pytest.mark.usefixtures("run")
 def test_a_terminal_shows_rows_requests_and_rate(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch, on_a_terminal: Terminal
 ) -> None:

@@ -86,7 +86,7 @@ def _show_loads(folder: Path, rows: int, bunce_api: Any) -> None:
         "dead-letters show ID",
         "dead-letters export rejected.csv",
     ):
-        say(f"  {shown} {words} {url}")
+        say(f"  {shown} {words} {url}", soft_wrap=True)  # to be copied as one line
 
 
 def _load(folder: Path, base_url: str) -> Any:

@@ -149,15 +149,18 @@ def _line(progress: Progress) -> None:
 
 @contextlib.contextmanager
 def _bar() -> Iterator[Callable[[Progress], None]]:
-    from rich.console import Console
-    from rich.progress import BarColumn, SpinnerColumn, TextColumn
+    from rich.progress import BarColumn, TextColumn
     from rich.progress import Progress as Bars
 
+    from dlt_bunce.cli.tables import progress_console, spinner
+
+    console = progress_console()
+
     with Bars(
-        SpinnerColumn(),
+        spinner(console),
         BarColumn(),
         TextColumn("{task.fields[shown]}"),
-        console=Console(stderr=True),
+        console=console,
         transient=True,
     ) as bars:
         tasks = {"": bars.add_task("rows", total=None, shown="reading the source")}
@@ -178,7 +181,7 @@ def _shown(progress: Progress) -> str:
     parts = [
         f"{progress.settled:,}{total} rows",
         f"{progress.rows_per_second:,.0f} rows/s",
-        f"{progress.requests:,} requests",
+        output.counted(progress.requests, "request"),
         *([] if left is None else [f"{output.duration(left)} left"]),
     ]
     return ", ".join(parts)

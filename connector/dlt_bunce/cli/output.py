@@ -10,9 +10,14 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 
-from dlt_bunce.cli.tables import console, print_pairs, print_rows
+from dlt_bunce.cli.tables import (
+    console,
+    print_pairs,
+    print_rows,
+    progress_console,
+    spinner,
+)
 from dlt_bunce.model import VALUE_FATE_MEANINGS, RunSummary
 from dlt_bunce.reject_codes import REJECT_CODES, VALUE_CODES
 from dlt_bunce.run_warnings import WARNINGS
@@ -170,15 +175,16 @@ def print_notes(notes: Mapping[str, Sequence[str]]) -> None:
 @contextlib.contextmanager
 def counting(wanted: bool, noun: str) -> Iterator[Callable[[int], None]]:
     """Yield a function that adds to a count, which is shown only on a terminal."""
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
     # rich is not asked: on CI systems it assumes a terminal
     if not wanted or not sys.stderr.isatty():
         yield lambda _count: None
         return
+    target = progress_console()
     text = TextColumn(f"{{task.completed:,.0f}} {noun}")
     with Progress(
-        SpinnerColumn(), text, TimeElapsedColumn(), console=Console(stderr=True), transient=True
+        spinner(target), text, TimeElapsedColumn(), console=target, transient=True
     ) as bar:
         task = bar.add_task(noun, total=None)
         yield lambda count: bar.advance(task, count)

@@ -8,7 +8,7 @@ import sys
 import textwrap
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.cells import cell_len
@@ -17,6 +17,9 @@ from rich.table import Table
 from rich.text import Text
 
 from dlt_bunce.cli.printable import printable
+
+if TYPE_CHECKING:
+    from rich.progress import SpinnerColumn
 
 _PIPED = 160
 """Width without a terminal at which sentences wrap; rows always stay on one table line."""
@@ -28,7 +31,17 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 
 
 class _Console(Console):
-    """A console that escapes control characters in every string that it is given."""
+    """A console that escapes control characters in every string that it is given, and draws with
+    ASCII characters where the locale has nothing else.
+    """
+
+    @property
+    def encoding(self) -> str:
+        """The encoding of the output, by which rich chooses what it draws with."""
+        names = (os.environ.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG"))
+        # Python writes UTF-8 there as well, but the terminal may not show it
+        in_ascii = next(filter(None, names), "") in {"C", "POSIX"}
+        return "ascii" if in_ascii else super().encoding
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Return the text as rich lays it out."""
@@ -38,6 +51,18 @@ class _Console(Console):
 def console() -> Console:
     """Return a rich console on stdout, which prints plain text when that is not a terminal."""
     return _Console(highlight=False, markup=False, emoji=False, width=_width())
+
+
+def progress_console() -> Console:
+    """Return a rich console on stderr, for progress that is shown while it goes on."""
+    return _Console(stderr=True)
+
+
+def spinner(console: Console) -> SpinnerColumn:
+    """Return the first column of a progress display."""
+    from rich.progress import SpinnerColumn
+
+    return SpinnerColumn("line" if console.options.ascii_only else "dots")
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str) -> None:
@@ -56,7 +81,7 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title:
     if narrowest > target.width and _has_width():
         _print_records(target, texts, shown)
         return
-    table = Table(box=_box())
+    table = Table(box=box.HEAVY_HEAD)
     for column in shown:
         table.add_column(
             column,
@@ -96,7 +121,7 @@ def _print_records(
 
 def print_pairs(pairs: Sequence[tuple[str, str]], title: str) -> None:
     """Print names and values as a table without a header."""
-    table = Table(show_header=False, box=_box())
+    table = Table(show_header=False, box=box.HEAVY_HEAD)
     for pair in pairs:
         table.add_row(*map(Text, map(printable, pair)))
     target = console()
@@ -131,11 +156,3 @@ def _has_width() -> bool:
 
 def _width() -> int | None:
     return None if _has_width() else _PIPED
-
-
-def _box() -> box.Box:
-    """Return the borders of tables: ASCII where the locale has nothing else."""
-    names = (os.environ.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG"))
-    in_ascii = next(filter(None, names), "") in {"C", "POSIX"}
-    encoding = (sys.stdout.encoding or "").lower()
-    return box.ASCII if in_ascii or not encoding.startswith("utf") else box.HEAVY_HEAD
