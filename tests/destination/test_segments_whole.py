@@ -7,11 +7,13 @@ from typing import Any
 
 import dlt
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from dlt_bunce import bunce_adapter, flush_and_run, run_summary
 from dlt_bunce.emulator import Behavior, Emulator
 from dlt_bunce.errors import ConfigurationError, MappingError, TooFewRowsError
+from dlt_bunce.sources import shard_source
 from dlt_bunce.store.database import Database
 
 from .attribute_runs import calls, prepare
@@ -197,7 +199,13 @@ def test_a_source_that_is_read_in_part_is_refused_before_anything_is_sent(
         yield people(1, seen=1)
 
     limited = dlt.resource(lambda: iter(people(1, 2, 3)), name="customers").add_limit(1)
-    for data, words in ((since(), "is incremental"), (limited, "has a limit")):
+    pq.write_table(pa.Table.from_pylist(people(1, 2, 3)), "crm.parquet")
+    shard = shard_source(make(), "crm.parquet", "1/2")
+    for data, words in (
+        (since(), "is incremental"),
+        (limited, "has a limit"),
+        (shard, "only shard 1/2 is read"),
+    ):
         with pytest.raises(ConfigurationError, match=f"segments_whole is set.*{words}"):
             load(make(), data)
     discarding = bunce_adapter(people(1), **WHOLE).with_name("customers")

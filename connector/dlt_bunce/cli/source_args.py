@@ -153,7 +153,7 @@ class Origin:
 
     def resource(self) -> DltResource:
         """Return the source as a dlt resource. Raises SourceError."""
-        from dlt_bunce.sources import open_source
+        from dlt_bunce.sources import limited, open_source
 
         try:
             resource = open_source(
@@ -161,14 +161,13 @@ class Origin:
             )
         except ValueError:  # its text may hold part of the URL, and so of a password
             raise SourceError(BAD_URL) from None
-        return resource if self.limit is None else self._limited(resource, self.limit)
+        return resource if self.limit is None else limited(resource, self.limit)
 
     def shard(
         self, pipeline: dlt.Pipeline, shard: Shard, *, key: str | None, plan: str
     ) -> DltResource:
         """Return one shard of the source, by the plan in the store. Raises SourceError."""
-        from dlt_bunce.destination.whole_reads import read_in_part
-        from dlt_bunce.sources import shard_source
+        from dlt_bunce.sources import limited, shard_source
 
         try:
             resource = shard_source(
@@ -183,14 +182,7 @@ class Origin:
             )
         except ValueError:
             raise SourceError(BAD_URL) from None
-        resource = read_in_part(resource, f"only shard {shard} is read")
-        return resource if self.limit is None else self._limited(resource, self.limit)
-
-    def _limited(self, resource: DltResource, rows: int) -> DltResource:
-        from dlt_bunce.destination.whole_reads import read_in_part
-        from dlt_bunce.sources import limited
-
-        return read_in_part(limited(resource, rows), f"at most {rows} rows are read (--limit)")
+        return resource if self.limit is None else limited(resource, self.limit)
 
 
 def _digest(text: str, size: int) -> str:

@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from dlt.extract import DltResource
 
+from dlt_bunce.destination.whole_reads import read_in_part
 from dlt_bunce.errors import SourceError
 from dlt_bunce.sources.databases import from_database
 from dlt_bunce.sources.files import Reading, columns, from_files
@@ -141,4 +142,5 @@ def limited(resource: DltResource, rows: int) -> DltResource:
     if not resource.is_transformer:
         # stops reading at the limit; dlt cannot do that for files, which are read to the end
         resource.add_limit(rows, count_rows=True)
-    return resource.add_map(cut).add_filter(lambda item: item.num_rows > 0)
+    resource = resource.add_map(cut).add_filter(lambda item: item.num_rows > 0)
+    return read_in_part(resource, f"at most {rows} rows are read")

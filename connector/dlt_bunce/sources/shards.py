@@ -21,6 +21,7 @@ from dlt.common.json import json
 from dlt.extract import DltResource
 
 from dlt_bunce.destination.access import client_of
+from dlt_bunce.destination.whole_reads import read_in_part
 from dlt_bunce.errors import SourceError
 from dlt_bunce.sources import files
 from dlt_bunce.sources.databases import from_database
@@ -107,14 +108,15 @@ def shard_source(
     split = _Split.of_source(location, shard.of, table=table, query=query, key=key)
     planned = _planned(pipeline, split, plan)
     if split.key is None:
-        return files.from_files(
-            split.location, row_groups=_row_groups(shard, planned), reading=reading
-        )
-    if shard.number > len(planned) + 1:
-        return dlt.resource([], name=TABLE)
-    edges = [None, *planned, None]
-    part = Range(split.key, edges[shard.number - 1], edges[shard.number], nulls=shard.number == 1)
-    return from_database(split.location, table=table, query=query, ranges=[part])
+        groups = _row_groups(shard, planned)
+        rows = files.from_files(split.location, row_groups=groups, reading=reading)
+    elif shard.number > len(planned) + 1:
+        rows = dlt.resource([], name=TABLE)
+    else:
+        low, high = [None, *planned, None][shard.number - 1 : shard.number + 1]
+        part = Range(split.key, low, high, nulls=shard.number == 1)
+        rows = from_database(split.location, table=table, query=query, ranges=[part])
+    return read_in_part(rows, f"only shard {shard} is read")
 
 
 @dataclass(frozen=True)
