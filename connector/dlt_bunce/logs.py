@@ -55,6 +55,9 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "telemetry.unsupported": "OpenTelemetry's API is too old for metrics; telemetry is off",
         "run.hook_failed": "on_run_end raised an exception, so the end of the run was not reported",
         "load.flushed": "rows left over from an earlier run are loaded before the new ones",
+        "load.earlier_mapping": "a plain pipeline.run() loads rows left over from an earlier run "
+        "with the mapping of that run, since it was given no other: columns by field, and when the "
+        "rows were read; flush_and_run(pipeline, data) loads them with the mapping of data",
         "erase.finished": "customers were erased: rows removed, by place",
         "adopt.finished": "all customers that Bunce lists are in the ledger",
         "adopt.restarted": "Bunce no longer accepts the cursor of an earlier adoption; starting "

@@ -103,6 +103,14 @@ REJECT_CODES: Mapping[str, RejectCode] = _codes(
         "provide a list of structs or JSON text; the output of Python's str() is not JSON",
     ),
     RejectCode(
+        "invalid_version",
+        "version",
+        "normalize",
+        "the version is of another kind than most of the load's, such as seconds among "
+        "milliseconds or numbers among timestamps, so it does not tell which row is newer",
+        "write all versions of the column in one format and unit, and load the rows again",
+    ),
+    RejectCode(
         "email_taken",
         "email",
         "api",

@@ -10,7 +10,8 @@ from typing import Any
 from .conftest import Done, Run, people
 
 FRONT = [f"dead_letter_{name}" for name in ("id", "code", "field", "message", "remedy")]
-DEVICES = [{"device_type": "ios", "device_token": "=1+1"}]
+# in the order in which every Arrow keeps them
+DEVICES = [{"device_token": "=1+1", "device_type": "ios"}]
 BAD = [
     *people(2, mobile="0803 000 0002", devices=DEVICES),
     *people(3, email="c1@example.com", devices=None),

@@ -191,6 +191,7 @@ def test_what_cannot_be_meant_in_config_toml_is_refused(
         ("DESTINATION__BUNCE__MAPPING", "mail", "mapping = { email"),
         ("DESTINATION__BUNCE__CREDENTIALS__KEY", "x", "api_key"),
         ("CRM__DESTINATION__BUNCE__DRYRUN", "true", "Did you mean dry_run?"),
+        ("destination__bunce__dry_run", "true", "Set DESTINATION__BUNCE__DRY_RUN."),
     ],
 )
 def test_what_cannot_be_meant_in_the_environment_is_refused(

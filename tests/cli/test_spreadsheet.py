@@ -41,7 +41,7 @@ def test_a_spreadsheet_has_the_columns_of_the_source_behind_what_is_wrong(run: R
     assert REJECT_CODES["invalid_phone_no"].remedy == rows[0]["dead_letter_remedy"]
     assert rows[0]["mobile"] == "'0803 000 0002", "a spreadsheet would drop the zero"
     assert (rows[0]["id"], rows[0]["updated_at"], rows[0]["first_name"]) == ("2", "10", "Zoë")
-    assert rows[0]["devices"] == '[{"device_type": "ios", "device_token": "=1+1"}]'
+    assert rows[0]["devices"] == '[{"device_token": "=1+1", "device_type": "ios"}]'
     assert (rows[1]["devices"], rows[2]["first_name"]) == ("", "")
     assert Path("rejected.csv").read_bytes().startswith(b"\xef\xbb\xbf")
     assert stat.S_IMODE(Path("rejected.csv").stat().st_mode) == 0o600

@@ -21,7 +21,7 @@ def test_the_key_is_asked_for_on_a_terminal_and_not_shown(
     write(people(1))
     monkeypatch.delenv("DESTINATION__BUNCE__CREDENTIALS__API_KEY")
 
-    shown = on_a_terminal("load", "customers.parquet", answers={"key:": "sk_test_typed\n"})
+    shown = on_a_terminal("load", "customers.parquet", answers={"key: ": "sk_test_typed\n"})
 
     assert "Bunce API key:" in shown
     assert "sk_test_typed" not in shown

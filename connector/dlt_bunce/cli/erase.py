@@ -70,7 +70,8 @@ def command(
     of one of them. Other customers' dead letters that share an email or phone number are listed,
     and removed only with --related. Deleted data is overwritten in the database files. No load may
     run at the same time: erase waits for one on this machine, and fails while one elsewhere is
-    sending. Either everything that was found is erased, or nothing.
+    sending. Either everything that was found is erased, or nothing. Cursors of dlt and shard plans
+    may hold single ids, and are kept.
 
     Example: dlt-bunce erase 1017 --yes
     """

@@ -106,9 +106,15 @@ def adapt(
     segments: Mapping[str, str] | None = None,
     segments_whole: bool | None = None,
     values_only: bool = False,
+    by_names: bool = False,
 ) -> None:
-    """Set the mapping of a resource, replacing any earlier one as a whole."""
+    """Set the mapping of a resource, replacing any earlier one as a whole.
+
+    `by_names`: nobody has asked for a mapping, so none is given.
+    """
     hint: dict[str, Any] = {"columns": dict(mapping)}
+    if by_names:
+        hint["by_names"] = True
     if values_only:
         hint["values_only"] = True
     if attributes is not None:
@@ -129,6 +135,11 @@ def is_adapted(resource: DltResource) -> bool:
 def hint_given(resource: DltResource) -> dict[str, Any]:
     """Return the mapping hint that `adapt` set on the resource."""
     return hint_of(_table_hints(resource))
+
+
+def is_given(hint: Mapping[str, Any]) -> bool:
+    """Return whether a mapping hint is one that somebody has given, even an empty one."""
+    return bool(hint) and not hint.get("by_names")
 
 
 def hint_of(table: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from dlt_bunce import telemetry
 from dlt_bunce.api.client import Session
 from dlt_bunce.api.rate_limit import RateLimiter
 from dlt_bunce.destination.absent import end_dry_run, settle_absent
-from dlt_bunce.destination.adapter import REPLACE_REFUSED, REPLACE_REMEDY, hint_of
+from dlt_bunce.destination.adapter import REPLACE_REFUSED, REPLACE_REMEDY, hint_of, is_given
 from dlt_bunce.destination.base_url import url_to_ask
 from dlt_bunce.destination.configuration import BunceConfiguration
 from dlt_bunce.destination.failed_runs import record_noted
@@ -129,9 +129,9 @@ class BunceClient(JobClientBase, StoredState):
         mapping = self.mapping(table, columns)
         if self.database().exists():
             with self.database() as db:
-                account = self.config.account
-                before = mappings.columns_by_name(db, account, self.pipeline_name, name)
-            refuse_other_names(mapping, before, columns)
+                last = mappings.of_last_run(db, self.config.account, self.pipeline_name, name)
+            given = is_given(self.hint(table))
+            refuse_other_names(mapping, last.by_name if given else last.columns, columns)
         for listener in self.context.on_mapped:
             listener(mapping, columns)
 
@@ -146,7 +146,7 @@ class BunceClient(JobClientBase, StoredState):
         """Return the mapping hint of a table: that of now where left-over rows are loaded."""
         name = table["name"] or ""
         in_force = self.context.hints_in_force.get(self.owner.name, {})
-        return with_configured(in_force.get(name) or hint_of(table), name, self.config)
+        return with_configured(in_force.get(name, hint_of(table)), name, self.config)
 
     # what jobs need
 

@@ -89,6 +89,12 @@ def refuse_unknown_variables(
                 )
             if rest and name == "credentials":
                 refuse_unknown(rest[:1], ["api_key"], where=f"environment variable {variable}")
+            if variable != variable.upper():
+                raise ConfigurationError(
+                    f"The environment variable {variable} has no effect: dlt reads only names in "
+                    "capitals.",
+                    remedy=f"Set {variable.upper()}.",
+                )
 
 
 def check_kind(name: str, hint: Any, value: object) -> None:

@@ -136,13 +136,21 @@ class RunContext:
     @contextmanager
     def mapped_as(self, owner: str, hints: Hints) -> Iterator[None]:
         """Use these hints instead of those that packages were extracted with."""
-        self.hints_in_force[owner] = hints
-        # found for other hints
-        self.targets.clear()
+        self.map_as(owner, hints)
         try:
             yield
         finally:
-            del self.hints_in_force[owner]
+            self.map_as_extracted(owner)
+
+    def map_as(self, owner: str, hints: Hints) -> None:
+        """Use these hints until `map_as_extracted` is called."""
+        self.hints_in_force[owner] = hints
+        # found for other hints
+        self.targets.clear()
+
+    def map_as_extracted(self, owner: str) -> None:
+        """Use again the hints that packages were extracted with."""
+        if self.hints_in_force.pop(owner, None) is not None:
             self.targets.clear()
 
     def is_flushing(self, owner: str) -> bool:

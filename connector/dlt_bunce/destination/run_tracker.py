@@ -16,18 +16,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlt.common.configuration.exceptions import ConfigurationException
+from dlt.common.pipeline import ExtractInfo
 from dlt.pipeline import trace as dlt_trace
 from dlt.pipeline.trace import PipelineTrace
 
 from dlt_bunce.destination import data_at_rest, failed_runs, folder_locks
 from dlt_bunce.destination import run_hook as hooks
 from dlt_bunce.destination.access import client_of, context_of, is_bunce
+from dlt_bunce.destination.hints_given import forget_earlier, hints_for_left_overs
 from dlt_bunce.destination.left_overs import (
     give_up_refused,
     note_refusal,
     refuse_dry_run_over_left_overs,
 )
 from dlt_bunce.destination.plain_runs import declare_texts
+from dlt_bunce.destination.run_lock import owner_of
 from dlt_bunce.destination.run_summary import add_up, runs_of, total
 from dlt_bunce.errors import BunceError
 from dlt_bunce.failures import failure_of, is_stopped
@@ -124,10 +127,13 @@ class _Tracker:
         if is_bunce(pipeline.destination) and folder_locks.begin(pipeline, check):
             data_at_rest.make_private(pipeline)
             give_up_refused(pipeline)
+            context = context_of(pipeline)
             # another run: what stopped the last one may be over
-            context_of(pipeline).stopped.clear()
-            states = context_of(pipeline).states
+            context.stopped.clear()
+            states = context.states
             states[threading.get_ident()] = _state_file(pipeline).read_bytes()
+            if step == "run" and (hints := hints_for_left_overs(pipeline)):
+                context.map_as(_owner(pipeline), hints)
 
     def on_start_trace_step(self, trace: Any, step: Any, pipeline: Any) -> None:
         """Declare text columns of the extracted rows before dlt infers types."""
@@ -137,7 +143,10 @@ class _Tracker:
     def on_end_trace_step(
         self, trace: Any, step: Any, pipeline: Any, step_info: Any, send_state: bool
     ) -> None:
-        """Do nothing: a step is not a run."""
+        """Forget the mappings of earlier runs once rows are extracted."""
+        extracted = step.step == "extract" and isinstance(step_info, ExtractInfo)
+        if extracted and is_bunce(pipeline.destination) and folder_locks.is_held():
+            forget_earlier(pipeline, step_info)
 
     def on_end_trace(self, trace: PipelineTrace, pipeline: Any, send_state: bool) -> None:
         """Notify of runs into Bunce, and of manual loads that had something to load."""
@@ -149,6 +158,8 @@ class _Tracker:
             if folder_locks.is_held():
                 if raised is not None:
                     note_refusal(pipeline, raised)
+                if "run" in {step.step for step in trace.steps}:
+                    context_of(pipeline).map_as_extracted(_owner(pipeline))
                 _tidy_up(pipeline, before)
         finally:
             folder_locks.end(pipeline)
@@ -182,6 +193,10 @@ def _tidy_up(pipeline: Pipeline, state: bytes | None) -> None:
     if config.dry_run and state is not None:
         # a dry run sends no rows, so the cursor must not move
         _state_file(pipeline).write_bytes(state)
+
+
+def _owner(pipeline: Pipeline) -> str:
+    return owner_of(Path(pipeline.working_dir)).name
 
 
 def _state_file(pipeline: Pipeline) -> Path:

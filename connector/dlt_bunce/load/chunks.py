@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from operator import methodcaller
@@ -18,7 +19,9 @@ from dlt_bunce.records.mapping import FieldMapping
 from dlt_bunce.records.prepare import Prepared, prepare
 from dlt_bunce.records.prepare_ids import prepare_ids
 from dlt_bunce.records.rules import Rules
+from dlt_bunce.records.source_columns import values_of
 from dlt_bunce.records.text import flat
+from dlt_bunce.records.version_kinds import VersionKind, kind_of
 
 CHUNK_ROWS = 10_000
 """Rows read and compared with the ledger at a time: a load holds a few chunks in memory."""
@@ -58,8 +61,9 @@ class Duplicates:
     def __init__(self, sources: Mapping[str, Source], mapping: FieldMapping, rules: Rules) -> None:
         self.sources, self.mapping, self.rules = sources, mapping, rules
         self._starts = {name: number * _FILE_ROWS for number, name in enumerate(sources)}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._found: pa.Table = None
+        self._kinds: list[VersionKind | None] | None = None
         self._identities: Identities | None = None
 
     def among(self, name: str, first_row: int, rows: int) -> pa.Table:
@@ -83,6 +87,26 @@ class Duplicates:
                 self._identities = read_identities(self._read, rows, self.mapping, self.rules)
         return self._identities
 
+    def version_kind(self) -> VersionKind | None:
+        """Return the kind that versions have in most of the files, by their first rows that have
+        any; None if there are none. Found when it is first asked for.
+        """
+        with self._lock:
+            if self._kinds is None:
+                # by name, as dlt moves files while others are loaded
+                files = [self.sources[name] for name in sorted(self.sources)]
+                self._kinds = list(map(self._kind_of, files)) if self.mapping.version else []
+        found = Counter(kind for kind in self._kinds if kind is not None)
+        return found.most_common(1)[0][0] if found else None
+
+    def _kind_of(self, source: Source) -> VersionKind | None:
+        column, form = self.mapping.version or "", self.rules.version_format
+        found = (
+            kind_of(values_of(table, column), column, form)
+            for table in source.chunks(CHUNK_ROWS, [column])
+        )
+        return next(filter(None, found), None)
+
     def _row_count(self) -> int:
         return sum(self._rows_of(source) for source in self.sources.values())
 
@@ -92,6 +116,7 @@ class Duplicates:
             self._row_count(),
             self.mapping,
             self.rules.version_format,
+            kind=self.version_kind(),
             traces=self.rules.traces,
             # dlt names the files of an extraction by chance, and goes on in the order of names
             in_order=len(self.sources) == 1,
@@ -144,5 +169,5 @@ class Chunks:
             others = duplicates.among(self._name, first_row, table.num_rows)
         mapping = duplicates.mapping
         read = prepare_ids if mapping.values_only else prepare
-        prepared = read(table, mapping, duplicates.rules, others)
+        prepared = read(table, mapping, duplicates.rules, others, duplicates.version_kind())
         return Chunk(number, first_row, table, prepared, is_alone)

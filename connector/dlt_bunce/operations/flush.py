@@ -226,7 +226,7 @@ def _prepare(
     resource: DltResource, client: BunceClient, deleted: DeletedRows
 ) -> tuple[str, Mapping[str, Any]]:
     if not is_adapted(resource):
-        adapt(resource, {})
+        adapt(resource, {}, by_names=True)
     own = hint_given(resource)
     hint = with_configured(own, str(resource.table_name), client.config)
     values_only = hint.get("values_only", False)

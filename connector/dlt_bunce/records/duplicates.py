@@ -17,6 +17,7 @@ from dlt_bunce.records.newest_version import newest, undecided
 from dlt_bunce.records.source_columns import contents_of, versions_of
 from dlt_bunce.records.spreadsheet_traces import DEFAULT_TRACES, Traces
 from dlt_bunce.records.text import flat
+from dlt_bunce.records.version_kinds import VersionKind
 
 DUPLICATES = pa.schema([("row", pa.int64()), ("gives_way", pa.bool_())])
 """Rows that give way to a newer row with the same id (`gives_way` is true), and rows that win over
@@ -45,6 +46,7 @@ def find_duplicates(
     mapping: FieldMapping,
     date_format: str | None,
     *,
+    kind: VersionKind | None = None,
     traces: Traces = DEFAULT_TRACES,
     in_order: bool = True,
     pass_ids: int = PASS_IDS,
@@ -52,7 +54,8 @@ def find_duplicates(
     """Return the rows whose id occurs more than once (DUPLICATES, ascending).
 
     `read` yields the tables of a load with the requested columns, each with the number of its first
-    row; every call must yield the same. `rows` is the total number of rows. Of equally new rows the
+    row; every call must yield the same. `rows` is the total number of rows. Rows with versions of
+    another `kind` than the load's are not compared. Of equally new rows the
     last one wins if the rows are `in_order`, as in `newest`; otherwise their content decides, so
     that every run picks the same row. Ids that occur once are held only as hashes, repeated ids
     only while their part of the ids is processed.
@@ -66,7 +69,7 @@ def find_duplicates(
             columns = {*mapping.source_columns, *([mapping.version] if mapping.version else [])}
             found += _decided(
                 (
-                    _candidates(first_row, table, mapping, traces, date_format, hashes)
+                    _candidates(first_row, table, mapping, traces, (date_format, kind), hashes)
                     for first_row, table in read(columns)
                 ),
                 order,
@@ -126,13 +129,15 @@ def _candidates(
     table: pa.Table,
     mapping: FieldMapping,
     traces: Traces,
-    date_format: str | None,
+    version_rules: tuple[str | None, VersionKind | None],
     hashes: pa.Array,
 ) -> pa.Table:
     ids = identifiers(table, mapping, traces).values
     rows = pa.array(range(first_row, first_row + table.num_rows), pa.int64())
-    versions, _ = versions_of(table, mapping, date_format)
+    versions, _, other = versions_of(table, mapping, *version_rules)
     among = pc.and_(pc.is_valid(ids), pc.is_in(_hashes(pc.fill_null(ids, "")), hashes))
+    if other is not None:
+        among = pc.and_(among, pc.invert(other))
     table, ids = table.filter(among), ids.filter(among)
     contents = text_digests(contents_of(table, mapping))
     columns = [ids, versions.filter(among), contents, none_of(len(ids)), rows.filter(among)]

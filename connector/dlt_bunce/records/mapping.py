@@ -132,10 +132,11 @@ def resolve_mapping(
 def refuse_other_names(
     mapping: FieldMapping, before: Mapping[str, ColumnNames], columns: Sequence[str]
 ) -> None:
-    """Raise MappingError if a field found by name has other columns than `before`.
+    """Raise MappingError if a field found by name has other columns than `before`, or the version
+    of `before` is not mapped.
 
-    `before` maps fields to columns. A column added at the source must not silently replace the id
-    or any other field of every customer.
+    `before` maps fields to columns. A column added at the source, or a mapping that is no longer
+    given, must not silently replace the id or any other field of every customer.
     """
     for name in mapping.by_name:
         old, new = names_of(before.get(name, ())), mapping.columns_of(name)
@@ -146,6 +147,15 @@ def refuse_other_names(
                 remedy=f"To keep {', '.join(old)}: {instructions({name: listed(old)})} To switch "
                 f"to {', '.join(new)}, do the same with {_quoted(new)}.",
             )
+    if VERSION in before and mapping.version is None:
+        [column] = names_of(before[VERSION])
+        raise MappingError(
+            f"No column is mapped to version any more, but earlier runs used {column!r}: older "
+            "rows would overwrite newer ones.",
+            columns=columns,
+            remedy=f"To keep it: {instructions({VERSION: column})} To load without a version, use "
+            "bunce_adapter(data) once.",
+        )
 
 
 def existing_columns(

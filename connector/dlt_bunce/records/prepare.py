@@ -16,7 +16,7 @@ from dlt_bunce.records.defects import Defects, other_defects
 from dlt_bunce.records.duplicates import DUPLICATES, marked
 from dlt_bunce.records.fields import Parser, first_filled, identifiers, read_field, split_names
 from dlt_bunce.records.fingerprint import fingerprint, text_digests
-from dlt_bunce.records.mapping import FieldMapping
+from dlt_bunce.records.mapping import VERSION, FieldMapping
 from dlt_bunce.records.newest_version import newest, repeated, undecided, with_many
 from dlt_bunce.records.payload import payloads
 from dlt_bunce.records.plain import rows_of
@@ -25,6 +25,8 @@ from dlt_bunce.records.schema import FIELDS, FULL_NAME, NAMES, REQUIRED
 from dlt_bunce.records.source_columns import belonging, contents_of, field_values, versions_of
 from dlt_bunce.records.text import canonical_json, read_text
 from dlt_bunce.records.unreadable import CODE, with_unreadable
+from dlt_bunce.records.version_kinds import CODE as INVALID_VERSION
+from dlt_bunce.records.version_kinds import VersionKind
 from dlt_bunce.reject_codes import REJECT_CODES
 
 ACCEPTED_SCHEMA = pa.schema(
@@ -76,41 +78,46 @@ class Prepared:
 
 
 def prepare(
-    source: pa.Table, mapping: FieldMapping, rules: Rules, duplicates: pa.Table | None = None
+    source: pa.Table,
+    mapping: FieldMapping,
+    rules: Rules,
+    duplicates: pa.Table | None = None,
+    kind: VersionKind | None = None,
 ) -> Prepared:
     """Validate every row of `source` and compute the fingerprints of the valid ones.
 
     Of several rows with one customer_id only the newest stays. If `source` is a part of a larger
     load, `duplicates` (DUPLICATES) lists the rows that give way; otherwise they are found within
-    `source`. Raises MappingError for a version column that cannot be ordered and ConfigurationError
-    for an invalid default.
+    `source`. Rows with a version of another `kind` than the load's are rejected, and decide nothing
+    about others. Raises MappingError for a version column that cannot be ordered and
+    ConfigurationError for an invalid default.
     """
     defaults = canonical_defaults(rules)
     unfiltered = source
     rows = pa.array(range(source.num_rows), pa.int64())
     ids = identifiers(source, mapping, rules.traces)
-    versions, unreadable = versions_of(source, mapping, rules.version_format)
+    versions, unreadable, other = versions_of(source, mapping, rules.version_format, kind)
+    other = none_of(len(rows)) if other is None else other
     if duplicates is None:
-        duplicates = _duplicates(source, mapping, ids.values, versions)
+        comparable = pc.if_else(other, pa.scalar(None, pa.string()), ids.values)
+        duplicates = _duplicates(source, mapping, comparable, versions)
     shared = _sharing_an_id(source, mapping, ids.values) if duplicates.num_rows else 0
     given_way = duplicates.filter(duplicates.column("gives_way")).column("row").combine_chunks()
     if len(given_way):
         kept = pc.invert(pc.is_in(rows, value_set=given_way))
         source = source.select(belonging(source.column_names, mapping.source_columns))
         source, rows, versions = source.filter(kept), rows.filter(kept), versions.filter(kept)
-        ids = ids.filter(kept)
+        ids, other = ids.filter(kept), other.filter(kept)
     parsed = {"customer_id": ids} | {
         name: read_field(source, mapping, name, parse) for name, parse in parsers_of(rules).items()
     }
     for name, part in split_names(source, mapping, rules.traces).items():
         parsed[name] = parsed[name].or_else(_validated(part, parsers_of(rules)[name]))
     filled = {name: column.or_default(defaults.get(name)) for name, column in parsed.items()}
-    bad = none_of(len(rows))
-    for name, column in filled.items():
-        bad = pc.or_(bad, _refused(name, column))
+    bad = reduce(pc.or_, (_refused(name, column) for name, column in filled.items()), other)
     return Prepared(
         accepted=_accepted(rows, filled, versions, pc.invert(bad)),
-        rejected=_rejected(unfiltered, rows, parsed, filled, versions, bad, mapping),
+        rejected=_rejected(unfiltered, rows, parsed, filled, (versions, other), bad, mapping),
         superseded=len(given_way),
         read=unfiltered.num_rows,
         warnings={
@@ -176,10 +183,11 @@ def detect_bad_mapping(
     prepared: Prepared, table: pa.Table, mapping: FieldMapping
 ) -> MappingError | None:
     """Return an error if a large enough first chunk has no valid row, all for the same reason."""
-    codes = set(prepared.rejected.column("code").to_pylist())
-    if prepared.read < MAPPING_SAMPLE or prepared.accepted.num_rows or len(codes - {CODE}) != 1:
+    # neither a line nor a version says anything about the mapping
+    codes = set(prepared.rejected.column("code").to_pylist()) - {CODE, INVALID_VERSION}
+    if prepared.read < MAPPING_SAMPLE or prepared.accepted.num_rows or len(codes) != 1:
         return None
-    code = REJECT_CODES[(codes - {CODE}).pop()]
+    code = REJECT_CODES[codes.pop()]
     columns = mapping.columns_of(code.field or "")
     columns += mapping.columns_of(FULL_NAME) if code.field in NAMES else ()
     named = " and ".join(map(repr, columns)) or "'none'"
@@ -211,15 +219,18 @@ def _rejected(
     rows: pa.Array,
     parsed: Mapping[str, Column],
     filled: Mapping[str, Column],
-    versions: pa.Array,
+    versions: tuple[pa.Array, pa.Array],
     bad: pa.Array,
     mapping: FieldMapping,
 ) -> pa.Table:
     if not any_true(bad):
         return REJECTED_SCHEMA.empty_table()
-    nothing = pa.nulls(bad.true_count, pa.string())
-    code, at_fault, message = nothing, nothing, nothing
-    defects: list[Defects] = []
+    count, (version, other) = bad.true_count, (array.filter(bad) for array in versions)
+    why = f"most versions in {mapping.version!r} are of another kind"
+    code, at_fault, message = (
+        pa.repeat(pa.scalar(text, pa.string()), count) for text in (INVALID_VERSION, VERSION, why)
+    )
+    defects = [Defects(VERSION, other, code, message)]
     # from the last field to the first, so that the first failing field is the one reported
     for name in reversed(FIELDS):
         column = filled[name].filter(bad)
@@ -240,7 +251,7 @@ def _rejected(
             source, rows.filter(bad), {n: column.filter(bad) for n, column in parsed.items()}
         ),
         parsed["email"].values.filter(bad),
-        versions.filter(bad),
+        version,
         other_defects(defects),
     ]
     return with_unreadable(pa.Table.from_arrays(arrays, schema=REJECTED_SCHEMA), source)

@@ -12,19 +12,25 @@ from dlt_bunce.records.newest_version import newest
 from dlt_bunce.records.prepare import ACCEPTED_SCHEMA, REJECTED_SCHEMA, Prepared
 from dlt_bunce.records.rules import Rules
 from dlt_bunce.records.source_columns import versions_of
+from dlt_bunce.records.version_kinds import VersionKind
 
 
 def prepare_ids(
-    source: pa.Table, mapping: FieldMapping, rules: Rules, duplicates: pa.Table | None = None
+    source: pa.Table,
+    mapping: FieldMapping,
+    rules: Rules,
+    duplicates: pa.Table | None = None,
+    kind: VersionKind | None = None,
 ) -> Prepared:
     """Return the rows whose id can be used as accepted, with no field but the id.
 
-    `duplicates` is as in `prepare`. Versions only decide which row of an id counts.
+    `duplicates` and `kind` are as in `prepare`. Versions only decide which row of an id counts.
     """
     count = source.num_rows
     rows = pa.array(range(count), pa.int64())
     ids = identifiers(source, mapping, rules.traces)
-    versions, unreadable = versions_of(source, mapping, rules.version_format)
+    versions, unreadable, other = versions_of(source, mapping, rules.version_format, kind)
+    unreadable += 0 if other is None else other.true_count
     if duplicates is None:
         duplicates = _duplicates(rows, ids.values, versions)
     gives_way = duplicates.filter(duplicates.column("gives_way")).column("row").combine_chunks()

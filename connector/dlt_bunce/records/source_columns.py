@@ -11,7 +11,7 @@ from dlt_bunce.records.mapping import FieldMapping
 from dlt_bunce.records.paths import at_path, column_of_path, starts_of
 from dlt_bunce.records.schema import FIELDS, FULL_NAME, PARTS, VARIANT
 from dlt_bunce.records.text import as_json, flat
-from dlt_bunce.records.versions import read_versions
+from dlt_bunce.records.version_kinds import KnownVersions, VersionKind, read_as
 
 
 def belonging(names: Sequence[str], columns: Collection[str]) -> list[str]:
@@ -62,12 +62,15 @@ def _device_lists(parts: Sequence[pa.Array]) -> pa.Array:
 
 
 def versions_of(
-    source: pa.Table, mapping: FieldMapping, date_format: str | None
-) -> tuple[pa.Array, int]:
-    """Return versions (int64) and the number of unreadable cells; see `read_versions`."""
+    source: pa.Table,
+    mapping: FieldMapping,
+    date_format: str | None,
+    kind: VersionKind | None = None,
+) -> KnownVersions:
+    """Return the versions of a part of a load whose versions are of this kind; see `read_as`."""
     if mapping.version is None:
-        return pa.nulls(source.num_rows, pa.int64()), 0
-    return read_versions(values_of(source, mapping.version), mapping.version, date_format)
+        return KnownVersions(pa.nulls(source.num_rows, pa.int64()), 0)
+    return read_as(values_of(source, mapping.version), mapping.version, date_format, kind)
 
 
 def contents_of(source: pa.Table, mapping: FieldMapping) -> pa.Array:

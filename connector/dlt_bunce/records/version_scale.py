@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 
 from dlt_bunce.errors import MappingError
 
-_PER_SECOND = {
+PER_SECOND = {
     "seconds": 1,
     "milliseconds": 10**3,
     "microseconds": 10**6,
@@ -28,10 +28,10 @@ def middle(versions: pa.ChunkedArray) -> int | None:
 
 def count_ahead(versions: pa.ChunkedArray, now_s: float) -> int:
     """Return how many versions are more than a day after `now_s`; 0 if they are not times."""
-    unit = _unit(middle(versions))
+    unit = unit_of(middle(versions))
     if unit is None:
         return 0
-    limit = pa.scalar(int((now_s + _AHEAD_S) * _PER_SECOND[unit]), pa.int64())
+    limit = pa.scalar(int((now_s + _AHEAD_S) * PER_SECOND[unit]), pa.int64())
     return int(pc.sum(pc.greater(versions, limit), min_count=0).as_py())
 
 
@@ -40,20 +40,28 @@ def other_scale(before: int | None, now: int | None, column: str) -> MappingErro
 
     `before` and `now` are medians of the last run and of this one.
     """
-    unit = _unit(before)
+    unit = unit_of(before)
     if before is None or now is None or unit is None or not 0 < now < before / _OTHER_SCALE:
         return None
     return MappingError(
         f"The version column {column!r} held {unit} since 1970 in the last run (about "
-        f"{before:.1e}) and now holds {_unit(now) or 'numbers'} (about {now:.1e}), so every row "
+        f"{before:.1e}) and now holds {unit_of(now) or 'numbers'} (about {now:.1e}), so every row "
         "would count as older than what Bunce has. Nothing was sent.",
         remedy="Provide the version in the same unit as before. To switch to the new unit, run: "
         "dlt-bunce account forget-versions",
     )
 
 
-def _unit(median: int | None) -> str | None:
-    for unit, factor in _PER_SECOND.items():
-        if median is not None and _SINCE_S * factor <= median < _UNTIL_S * factor:
+def unit_of(median: int | None) -> str | None:
+    """Return the unit of numbers that are likely to be times, else None."""
+    for unit in PER_SECOND:
+        first, last = range_of(unit)
+        if median is not None and first <= median < last:
             return unit
     return None
+
+
+def range_of(unit: str) -> tuple[int, int]:
+    """Return the first number that is taken for a time of a unit, and the first that is not."""
+    factor = PER_SECOND[unit]
+    return _SINCE_S * factor, _UNTIL_S * factor

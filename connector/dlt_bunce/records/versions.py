@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,6 +22,17 @@ _SHOWN = 40
 _BLANK = pa.scalar(None, pa.string())
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECONDS = pa.timestamp("us")
+_NO_VERSION = pa.scalar(None, pa.int64())
+
+
+class Versions(NamedTuple):
+    """Versions (int64, larger is newer), null where a cell has none or cannot be read; which of
+    them are times, not numbers; and which cells are not blank.
+    """
+
+    values: pa.Array
+    are_times: pa.Array
+    present: pa.Array
 
 
 def read_versions(
@@ -28,34 +40,62 @@ def read_versions(
 ) -> tuple[pa.Array, int]:
     """Return versions (int64, larger is newer, null for null) and the number of unreadable cells.
 
+    Cells are read as by `read_cells`; text cells that are not of the sort (number or time) of the
+    majority are unreadable. Raises MappingError, naming `column`, if at least half of the cells
+    cannot be read, and for columns of other types: partly understood versions would let old content
+    win.
+    """
+    versions, are_times, present = read_cells(array, column, date_format)
+    if any_true(are_times) and any_true(pc.invert(are_times)):
+        numbers = pc.and_(present, pc.invert(are_times)).true_count
+        wanted = are_times if 2 * numbers <= present.true_count else pc.invert(are_times)
+        versions = pc.if_else(wanted, versions, _NO_VERSION)
+    bad = pc.and_(pc.is_null(versions), present)
+    unreadable = bad.true_count
+    if unreadable and 2 * unreadable >= present.true_count:
+        shown = pc.utf8_slice_codeunits(shapes(text_of(array).filter(bad).slice(0, 1)), 0, _SHOWN)
+        raise _unreadable_column(column, f"such as {shown[0]}")
+    return versions, unreadable
+
+
+def read_cells(array: pa.Array, column: str, date_format: str | None = None) -> Versions:
+    """Read each cell for itself.
+
     Timestamps and dates become microseconds since 1970 UTC (UTC is assumed without a zone),
     integers are kept, text is read as ISO 8601 or whole numbers, or by the strptime format
     `date_format`. Placeholders (0000-00-00, NULL, NaT, infinity) are null, and so are text cells
-    that cannot be read. Raises MappingError, naming `column`, if at least half of the cells cannot
-    be read, and for columns of other types: partly understood versions would let old content win.
+    that cannot be read. Raises MappingError, naming `column`, for columns of other types.
     """
     array = flat(array)
     kind = array.type
     try:
         if pa.types.is_null(kind) or pa.types.is_integer(kind):
-            return array.cast(pa.int64()), 0
+            return _all(array.cast(pa.int64()), are_times=False)
         if pa.types.is_decimal(kind):
-            return array.cast(pa.decimal256(76, max(kind.scale, 0))).cast(pa.int64()), 0
+            whole = array.cast(pa.decimal256(76, max(kind.scale, 0))).cast(pa.int64())
+            return _all(whole, are_times=False)
         if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-            return _to_microseconds(array, kind), 0
+            return _all(_to_microseconds(array, kind), are_times=True)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         raise _unreadable_column(column, f"type {kind}") from None
     text = read_text(array)
     if any_true(text.invalid):
         raise _unreadable_column(column, f"type {kind}")
-    present = pc.if_else(pc.match_substring_regex(text.values, _PLACEHOLDER), _BLANK, text.values)
-    versions = _from_text(present, date_format)
-    unreadable = pc.and_(pc.is_null(versions), pc.is_valid(present)).true_count
-    if unreadable and 2 * unreadable >= len(present) - present.null_count:
-        sample = present.filter(pc.and_(pc.is_null(versions), pc.is_valid(present))).slice(0, 1)
-        shown = pc.utf8_slice_codeunits(shapes(sample), 0, _SHOWN)[0]
-        raise _unreadable_column(column, f"such as {shown}")
-    return versions, unreadable
+    return _from_text(_without_placeholders(text.values), date_format)
+
+
+def text_of(array: pa.Array) -> pa.Array:
+    """Return the cells of a text column, without blank ones and placeholders."""
+    return _without_placeholders(read_text(flat(array)).values)
+
+
+def _without_placeholders(text: pa.Array) -> pa.Array:
+    return pc.if_else(pc.match_substring_regex(text, _PLACEHOLDER), _BLANK, text)
+
+
+def _all(versions: pa.Array, *, are_times: bool) -> Versions:
+    sort = pa.repeat(pa.scalar(are_times), len(versions))
+    return Versions(versions, sort, pc.is_valid(versions))
 
 
 def _unreadable_column(column: str, found: str) -> MappingError:
@@ -76,26 +116,24 @@ def _to_microseconds(array: pa.Array, kind: pa.DataType) -> pa.Array:
     )
 
 
-def _from_text(text: pa.Array, date_format: str | None) -> pa.Array:
-    """Return versions; null for texts that are not of the kind (number or time) of the majority."""
+def _from_text(text: pa.Array, date_format: str | None) -> Versions:
     if date_format is not None:
         encoded = text.dictionary_encode()
         times = [_time_of(cell, date_format) for cell in encoded.dictionary.to_pylist()]
-        return pa.array(times, pa.int64()).take(encoded.indices)
-    present = text.drop_null()
-    numbers = pc.match_substring_regex(present, _INTEGER).true_count
+        versions = pa.array(times, pa.int64()).take(encoded.indices)
+        return _all(versions, are_times=True)._replace(present=pc.is_valid(text))
+    numbers = pc.fill_null(pc.match_substring_regex(text, _INTEGER), False)
+    count, present = numbers.true_count, len(text) - text.null_count
     try:
-        if numbers == len(present):
-            return _integers(text)
-        if not numbers:
-            return _iso(text)
+        if count == present:
+            return _all(_integers(text), are_times=False)
+        if not count:
+            return _all(_iso(text), are_times=True)
     except pa.ArrowInvalid:
         pass
     encoded = text.dictionary_encode()
-    cells = [_parse_cell(cell) for cell in encoded.dictionary.to_pylist()]
-    wanted = "number" if 2 * numbers > len(present) else "time"
-    versions = [version if kind == wanted else None for kind, version in cells]
-    return pa.array(versions, pa.int64()).take(encoded.indices)
+    cells = pa.array([_parse_cell(cell) for cell in encoded.dictionary.to_pylist()], pa.int64())
+    return Versions(cells.take(encoded.indices), pc.invert(numbers), pc.is_valid(text))
 
 
 def _time_of(text: str, date_format: str) -> int | None:
@@ -107,15 +145,14 @@ def _time_of(text: str, date_format: str) -> int | None:
     return (time.replace(tzinfo=time.tzinfo or timezone.utc) - _EPOCH) // timedelta(microseconds=1)
 
 
-def _parse_cell(text: str) -> tuple[str, int | None]:
+def _parse_cell(text: str) -> int | None:
     cell = pa.array([text])
     is_number = pc.match_substring_regex(cell, _INTEGER)[0].as_py()
     try:
-        if is_number:
-            return "number", _integers(cell)[0].as_py()
-        return "time", _iso(cell)[0].as_py()
+        version: int | None = (_integers if is_number else _iso)(cell)[0].as_py()
     except pa.ArrowInvalid:
-        return "neither", None
+        return None
+    return version
 
 
 def _integers(text: pa.Array) -> pa.Array:

@@ -283,7 +283,8 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "account": ACCOUNT,
                 "plan": "name of the plan, `--plan`",
                 "source": "digest of the source",
-                "marks": "bounds of the key ranges, or files in order of their numbers, as JSON",
+                "marks": "bounds of the key ranges, or files in order of their numbers, as JSON; "
+                "bounds are customer ids if the key is the id, and `erase` does not remove them",
                 "made_at": "when the plan was made",
             },
         ),

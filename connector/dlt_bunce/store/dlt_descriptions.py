@@ -28,7 +28,8 @@ DLT_TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "`bunce_dlt_loads`",
                 "version": "version of the state",
                 "engine_version": "version of the state's format",
-                "state": "the state, compressed by dlt",
+                "state": "the state, compressed by dlt; the value of an incremental cursor is a "
+                "customer id if the cursor is one, and `erase` does not remove it",
                 "created_at": "when dlt created it, as dlt writes it: with a blank instead of T",
                 "version_hash": "hash of the state",
                 "account": ACCOUNT,

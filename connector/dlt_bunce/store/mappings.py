@@ -25,18 +25,20 @@ class Used(NamedTuple):
         return json.dumps(json.loads(self.targets).get(table_name, {}))
 
 
+class LastMapping(NamedTuple):
+    """Source columns by field, with the version; `by_name` has the fields mapped by name alone."""
+
+    columns: dict[str, str | list[str]]
+    by_name: dict[str, str | list[str]]
+
+
 KINDS = ("attributes", "segments")
 UNKNOWN = Used("{}", "{}")
 """What is known of a run that has been deleted."""
 
 
-def columns_by_name(
-    db: Database, account: str, pipeline_name: str, table_name: str
-) -> dict[str, str | list[str]]:
-    """Return what a table's last completed run mapped by column name alone.
-
-    The result maps each such field to its source column, or to several.
-    """
+def of_last_run(db: Database, account: str, pipeline_name: str, table_name: str) -> LastMapping:
+    """Return the mapping of a table's last completed run; an empty one if there is none."""
     rows = db.rows(
         "SELECT r.mapping AS mapping, r.by_name AS by_name FROM bunce_runs AS r "
         "JOIN bunce_dlt_loads AS l ON l.load_id = r.run_id WHERE r.account = $1 "
@@ -45,9 +47,9 @@ def columns_by_name(
         (account, pipeline_name, table_name),
     )
     if not rows:
-        return {}
-    mapping = json.loads(rows[0]["mapping"])
-    return {field: mapping[field] for field in json.loads(rows[0]["by_name"])}
+        return LastMapping({}, {})
+    columns = json.loads(rows[0]["mapping"])
+    return LastMapping(columns, {field: columns[field] for field in json.loads(rows[0]["by_name"])})
 
 
 def mapping_of(db: Database, run_id: str, pipeline_name: str) -> dict[str, str | list[str]]:

@@ -48,16 +48,21 @@ def begin(
         "INSERT INTO bunce_runs (run_id, pipeline_name, account, table_name, disposition, state, "
         "mapping, started_at, by_name, number, process, seen_at, source) "
         "VALUES ($1, $2, $3, $4, $5, 'running', $6, $7, $8, $9, $10, $7, $11) "
-        # a run of several tables has the first by name, whichever of them began
+        # a run of several tables has the first by name, and its mapping, whichever of them began
         "ON CONFLICT (run_id, pipeline_name) DO UPDATE SET state = 'running', "
-        "mapping = COALESCE(excluded.mapping, bunce_runs.mapping), "
-        "by_name = COALESCE(excluded.by_name, bunce_runs.by_name), ended_at = NULL, "
-        "number = excluded.number, process = excluded.process, seen_at = excluded.seen_at, "
-        "disposition = CASE WHEN excluded.mapping IS NULL THEN bunce_runs.disposition "
-        "ELSE excluded.disposition END, error_class = NULL, error = NULL, remedy = NULL, "
+        "mapping = CASE WHEN excluded.mapping IS NULL OR bunce_runs.mapping IS NOT NULL "
+        "AND bunce_runs.table_name < excluded.table_name THEN bunce_runs.mapping "
+        "ELSE excluded.mapping END, "
+        "by_name = CASE WHEN excluded.mapping IS NULL OR bunce_runs.mapping IS NOT NULL "
+        "AND bunce_runs.table_name < excluded.table_name THEN bunce_runs.by_name "
+        "ELSE excluded.by_name END, "
         "table_name = CASE WHEN excluded.mapping IS NULL OR bunce_runs.mapping IS NOT NULL "
         "AND bunce_runs.table_name < excluded.table_name THEN bunce_runs.table_name "
-        "ELSE excluded.table_name END",
+        "ELSE excluded.table_name END, "
+        "ended_at = NULL, "
+        "number = excluded.number, process = excluded.process, seen_at = excluded.seen_at, "
+        "disposition = CASE WHEN excluded.mapping IS NULL THEN bunce_runs.disposition "
+        "ELSE excluded.disposition END, error_class = NULL, error = NULL, remedy = NULL",
         (
             load_file.run_id,
             load_file.pipeline_name,

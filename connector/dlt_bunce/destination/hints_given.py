@@ -1,0 +1,136 @@
+"""Mapping hints that a run itself gives.
+
+dlt keeps a table's hints until other values replace them, and has no call that removes them. So
+after an extraction, hints are removed that none of its resources carries: a script that no longer
+calls `bunce_adapter` is not loaded with the mapping of one that did.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from dlt.common.storages.load_package import PackageStorage, ParsedLoadJobFileName
+from dlt.extract import DltResource, DltSource
+
+from dlt_bunce.destination.adapter import MAPPING_HINT, TABLE_HINT, hint_given, hint_of
+from dlt_bunce.destination.mapped_rows import SHOWN_HINT, VALUES_HINT
+from dlt_bunce.logs import logger
+
+if TYPE_CHECKING:
+    from dlt import Pipeline, Schema
+    from dlt.common.pipeline import ExtractInfo
+
+    from dlt_bunce.destination.run_context import Hints
+
+_OURS = (TABLE_HINT, MAPPING_HINT, SHOWN_HINT, VALUES_HINT)
+
+
+def forget_earlier(pipeline: Pipeline, info: ExtractInfo) -> None:
+    """Remove hints from tables of which no resource that was extracted carries them."""
+    packages = pipeline._get_normalize_storage().extracted_packages  # noqa: SLF001, dlt has no public access
+    for load_id in info.loads_ids:
+        for metrics in info.metrics[load_id]:
+            schema = pipeline.schemas[metrics["schema_name"]]
+            if _forget_in(schema, metrics["hints"]):
+                packages.save_schema(load_id, schema)
+                pipeline._schema_storage.commit_live_schema(schema.name)  # noqa: SLF001
+
+
+def _forget_in(schema: Schema, hints: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Remove the hints, given those of the resources by name; return whether there were any."""
+    found = False
+    for name, table in schema.tables.items():
+        feeding = [
+            own.get("additional_table_hints") or {}
+            for resource, own in hints.items()
+            if resource == table.get("resource") or own.get("table_name", resource) == name
+        ]
+        gone = [hint for hint in _OURS if not any(hint in own for own in feeding)]
+        properties: dict[str, Any] = table  # type: ignore[assignment]
+        for hint in gone if feeding else ():
+            found |= properties.pop(hint, None) is not None
+    return found
+
+
+def hints_for_left_overs(pipeline: Pipeline) -> Hints:
+    """Return the mapping hints that a `pipeline.run()` gives for tables that an earlier run has
+    left over: dlt loads these rows instead of its data.
+
+    Logs each table that is loaded with its earlier mapping, since the run does not give another.
+    """
+    left_over = {name: table for schema in _pending(pipeline) for name, table in schema.items()}
+    if not left_over:
+        return {}
+    given = _hints_of(*_arguments_of_run(pipeline), tables=left_over)
+    for name, (load_id, table) in left_over.items():
+        earlier = hint_of(table)
+        if name not in given and earlier.get("columns"):
+            logger().warning(
+                "load.earlier_mapping",
+                pipeline=pipeline.pipeline_name,
+                table=name,
+                columns=earlier["columns"],
+                read_at=_time_of(load_id),
+            )
+    return given
+
+
+def _pending(pipeline: Pipeline) -> Iterator[dict[str, tuple[str, Mapping[str, Any]]]]:
+    """Yield the tables with rows of each pending package, with the package's load id."""
+    extracted = pipeline._get_normalize_storage().extracted_packages  # noqa: SLF001
+    normalized = pipeline._get_load_storage().normalized_packages  # noqa: SLF001
+    for packages in (normalized, extracted):
+        for load_id in packages.list_packages():
+            tables = packages.load_schema(load_id).tables
+            found = {name for name in _names_in(packages, load_id) if name in tables}
+            yield {name: (load_id, tables[name]) for name in sorted(found)}
+
+
+def _names_in(packages: PackageStorage, load_id: str) -> Iterator[str]:
+    started = packages.list_started_jobs(load_id)
+    for file in [*packages.list_new_jobs(load_id), *started]:
+        name = ParsedLoadJobFileName.parse(file).table_name
+        if not name.startswith("_dlt_"):
+            yield name
+
+
+def _hints_of(data: Any, table_name: Any, *, tables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the mapping hints of what a run was given; of no data, none."""
+    found: dict[str, Any] = {}
+    for item in data if isinstance(data, Sequence) and not isinstance(data, str) else [data]:
+        if isinstance(item, DltSource):
+            resources = list(item.selected_resources.values())
+        elif isinstance(item, DltResource):
+            resources = [item]
+        elif item is None:
+            continue
+        else:  # rows, which carry no hint
+            return {name: {} for name in tables} | found
+        for resource in resources:
+            # a table named by a function of the rows is not known yet
+            found[str(table_name or resource.table_name)] = hint_given(resource)
+    return found
+
+
+def _arguments_of_run(pipeline: Pipeline) -> tuple[Any, Any]:
+    """Return the data and the table name that `pipeline.run()` was called with.
+
+    dlt does not give them to its hooks, so they are taken from its own frame on the stack.
+    """
+    run: Any = type(pipeline).run
+    frame = sys._getframe(1)  # noqa: SLF001
+    while frame is not None:
+        local = frame.f_locals
+        if frame.f_code is run.__code__ and local.get("self") is pipeline:
+            call = inspect.signature(run).bind(pipeline, *local["args"], **local["kwargs"])
+            return call.arguments.get("data"), call.arguments.get("table_name")
+        frame = frame.f_back  # type: ignore[assignment]
+    return None, None
+
+
+def _time_of(load_id: str) -> str:
+    return datetime.fromtimestamp(float(load_id), timezone.utc).isoformat(timespec="seconds")
