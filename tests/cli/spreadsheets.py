@@ -9,7 +9,7 @@ from typing import Any
 
 from .conftest import Done, Run, people
 
-FRONT = [f"dead_letter_{name}" for name in ("id", "code", "field", "message", "remedy")]
+FRONT = [f"dead_letter_{name}" for name in ("id", "code", "field", "message", "remedy", "source")]
 DEVICES = [{"device_type": "ios", "device_token": "=1+1"}]
 BAD = [
     *people(2, mobile="0803 000 0002", devices=DEVICES),
