@@ -28,6 +28,7 @@ from .spreadsheets import BAD, exported, loads, rows_of
 
 HEADER = "id,email,first_name,last_name,mobile\n"
 ids = iter(range(1, 1_000_000))
+Lines = dict[str, list[Any]]
 
 
 def good() -> str:
@@ -64,7 +65,7 @@ def zipped(name: str, content: bytes) -> bytes:
     return out.getvalue()
 
 
-def csv() -> dict[str, list[int]]:
+def csv() -> Lines:
     files = {
         "plain.csv": lines().encode(),
         "blank.csv": b"\n\r\n" + lines().encode(),
@@ -88,7 +89,7 @@ def csv() -> dict[str, list[int]]:
     }
 
 
-def json_lines() -> dict[str, list[int]]:
+def json_lines() -> Lines:
     rows = [next_person(), next_person(), next_person(email="3 is bad"), next_person()]
     Path("in/list.json").write_text(json.dumps([*rows, ["no object"]], indent=2))
     for name in ("lines.jsonl", "lines.json.gz"):
@@ -99,7 +100,7 @@ def json_lines() -> dict[str, list[int]]:
     return {"list.json": [3, 5], "lines.jsonl": [3, 6], "lines.json.gz": [3, 6]}
 
 
-def parquet() -> dict[str, list[int]]:
+def parquet() -> Lines:
     pq.write_table(table(), "in/a.parquet", row_group_size=2)
     pq.write_table(table().select(["mobile", "id", "email", "last_name", "first_name"]), "in/b.pq")
     return {"a.parquet": [5, 9], "b.pq": [5, 9]}
@@ -111,14 +112,14 @@ def table() -> pa.Table:
     )
 
 
-def arrow() -> dict[str, list[int]]:
+def arrow() -> Lines:
     rows = table()
     with ipc.new_file("in/a.arrow", rows.schema) as writer:
         writer.write_table(rows, max_chunksize=3)
     return {"a.arrow": [5, 9]}
 
 
-def avro() -> dict[str, list[int]]:
+def avro() -> Lines:
     fields = [{"name": name, "type": "string"} for name in table().column_names]
     with Path("in/a.avro").open("wb") as file:
         schema: Any = {"type": "record", "name": "people", "fields": fields}
@@ -126,7 +127,7 @@ def avro() -> dict[str, list[int]]:
     return {"a.avro": [5, 9]}
 
 
-def excel() -> dict[str, list[int]]:
+def excel() -> Lines:
     book = openpyxl.Workbook()
     book.active.cell(3, 1, "")
     rows = table().to_pylist()
@@ -138,12 +139,12 @@ def excel() -> dict[str, list[int]]:
     return {"a.xlsx": [n for n, cells in enumerate(book.active.values, 1) if cells[1] == "bad"]}
 
 
-def delta() -> dict[str, list[None]]:
+def delta() -> Lines:
     deltalake.write_deltalake("in", table())
     return {"": [None, None]}
 
 
-FORMATS: dict[str, Callable[[], dict[str, Any]]] = {
+FORMATS: dict[str, Callable[[], Lines]] = {
     made.__name__: made for made in (csv, json_lines, parquet, arrow, avro, excel, delta)
 }
 

@@ -148,8 +148,8 @@ STEPS: dict[str, Any] = {
 def test_steps_of_a_pipeline_shift_no_line(emulator: Emulator, step: str) -> None:
     Path("in").mkdir()
     for n, name in enumerate(("a", "b")):
-        rows = person(10 + n) + "\n" + person(20 + n, "bad")
-        Path(f"in/{name}.csv").write_text(HEADER + rows)
+        content = HEADER + person(10 + n) + "\n" + person(20 + n, "bad")
+        Path(f"in/{name}.csv").write_text(content)
     destination = bunce("sk_test_x", base_url=emulator.base_url, requests_per_minute=0)
     pipeline = dlt.pipeline("crm", destination=destination)
     source = STEPS[step](from_csv("in/*.csv"))

@@ -8,7 +8,7 @@ import re
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from zipfile import ZipExtFile
 
 from dlt_bunce.errors import SourceError
@@ -64,7 +64,7 @@ def listed(location: str, kind: Kind | None = None) -> list[Any]:
     return sorted(chosen, key=lambda file: str(file["relative_path"]))
 
 
-def shown_name(file: Any, location: str, content: IO[bytes] | None = None) -> str:
+def shown_name(file: Any, location: str, content: Any = None) -> str:
     """Return the path or URL of a file of a listing, relative if its location is, followed by what
     was opened within an archive. A Delta or Iceberg table is its location.
     """
