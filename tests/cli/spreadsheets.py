@@ -9,7 +9,7 @@ from typing import Any
 
 from .conftest import Done, Run, people
 
-FRONT = [f"dead_letter_{name}" for name in ("id", "code", "field", "message", "remedy")]
+FRONT = [f"dead_letter_{name}" for name in ("id", "code", "field", "message", "remedy", "source")]
 # in the order in which every Arrow keeps them
 DEVICES = [{"device_token": "=1+1", "device_type": "ios"}]
 BAD = [

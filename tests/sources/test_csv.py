@@ -24,6 +24,7 @@ from dlt_bunce.emulator import Emulator
 from dlt_bunce.errors import SourceError
 from dlt_bunce.records import rows as source_rows
 from dlt_bunce.records.cells import marked
+from dlt_bunce.records.row_origin import without_origin
 from dlt_bunce.sources import from_csv, open_source, shard_source
 from dlt_bunce.sources.csv_files import record_batches
 
@@ -35,11 +36,12 @@ ROWS = [
 
 
 def read(resource: Any) -> list[dict[str, Any]]:
-    return [row for table in resource for row in table.to_pylist()]
+    return [row for table in resource for row in without_origin(table).to_pylist()]
 
 
 def batches(content: bytes, rows: int = 20_000) -> list[list[dict[str, Any]]]:
-    return [b.to_pylist() for b in record_batches(io.BytesIO(content), rows, "some.csv")]
+    batches = record_batches(io.BytesIO(content), rows, "some.csv")
+    return [without_origin(batch).to_pylist() for batch in batches]
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])

@@ -128,7 +128,8 @@ def _print(found: Check, *, show_values: bool) -> None:
             for reject in found.rejected
         ]
         title = "Would be rejected, or were before" if summary.held else "Would be rejected"
-        output.print_rows(rejects, ("code", "rows", "cause", columns[-1], "remedy"), title)
+        shown = ("code", "rows", "cause", columns[-1], "first", "remedy")
+        output.print_rows(rejects, shown, title)
     _print_values(found, columns[-1])
     console = output.console()
     console.print(f"Bunce: {found.base_url or 'unknown without an API key'} ({found.mode})")

@@ -13,9 +13,12 @@ from dlt_bunce.records import rows as source_rows
 from dlt_bunce.records.cells import LETTER_ID
 from dlt_bunce.records.fingerprint import email_digests
 from dlt_bunce.records.plain import rows_of
+from dlt_bunce.records.row_origin import FILE, LINE, origin_of
 from dlt_bunce.settlement.row_result import RowResult
 from dlt_bunce.store.dead_letters import LETTERS
 from dlt_bunce.store.ledger import SETTLED, Ledger
+
+_NOT_THE_ROW = frozenset({LETTER_ID, FILE, LINE})
 
 
 def of_rejected(chunk: int, table: pa.Table, rejected: pa.Table, email_key: bytes) -> pa.Table:
@@ -31,7 +34,7 @@ def of_rejected(chunk: int, table: pa.Table, rejected: pa.Table, email_key: byte
     digests = email_digests(emails, email_key)
     told = rejected.drop_columns(["row", "email"]).append_column("email_digest", digests)
     letters: list[Mapping[str, Any]] = [
-        {**row, "stage": "normalize", "source_row": _as_read(source), "chunk": chunk}
+        {**row, "stage": "normalize", "chunk": chunk} | _as_read(source)
         for row, source in zip(told.to_pylist(), sources, strict=True)
     ]
     return pa.Table.from_pylist(letters, LETTERS)
@@ -51,16 +54,22 @@ def of_results(
         source = rows_of(sources[row["chunk"]].slice(row["row"], 1))[0]
         letters.append(
             {name: row[name] for name in ("customer_id", "fingerprint", "version", "chunk")}
-            | {"payload": row["payload"], "source_row": _as_read(source)}
+            | {"payload": row["payload"]}
+            | _as_read(source)
             | {"code": result.code, "field": result.field, "message": result.message}
             | {"stage": "api", "http_status": result.http_status}
         )
     return pa.Table.from_pylist(letters, LETTERS)
 
 
-def _as_read(row: dict[str, Any]) -> str:
-    """Encode a source row without the letter that it corrects, now that it is one itself."""
-    return source_rows.encode({name: row[name] for name in row if name != LETTER_ID})
+def _as_read(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a source row, encoded, and where it came from, as columns of its letter.
+
+    The letter that the row corrects is left out, now that the row is one itself.
+    """
+    own = {name: row[name] for name in row if name not in _NOT_THE_ROW}
+    source, line = origin_of(row)
+    return {"source_row": source_rows.encode(own), "source": source, "source_line": line}
 
 
 def with_known_emails(

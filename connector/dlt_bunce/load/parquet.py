@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
 from typing import IO, Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
+
+from dlt_bunce.records.row_origin import counted_from
 
 _BUFFER_BYTES = 1_048_576
 """Bytes of each column that are read at a time."""
@@ -21,10 +26,46 @@ def record_batches(
     more is held than the pages that contain the batch. `row_groups` and `columns` choose which to
     read, given the number of row groups and the names of the columns.
     """
-    with pq.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER_BYTES) as parquet:
-        yield from parquet.iter_batches(
-            batch_size=rows,
-            row_groups=row_groups and list(row_groups(parquet.num_row_groups)),
-            columns=columns and list(columns(parquet.schema_arrow.names)),
-            use_threads=False,
-        )
+    with _opened(file) as parquet:
+        chosen = row_groups and list(row_groups(parquet.num_row_groups))
+        names = columns and list(columns(parquet.schema_arrow.names))
+        yield from parquet.iter_batches(rows, chosen, names, use_threads=False)
+
+
+def numbered_batches(
+    file: IO[bytes], rows: int, row_groups: Callable[[int], Sequence[int]] | None = None
+) -> Iterator[tuple[Any, pa.Array]]:
+    """Yield record batches as `record_batches` does, each with the numbers of its rows in the file,
+    counted from 1.
+    """
+    with _opened(file) as parquet:
+        count = parquet.num_row_groups
+        groups = list(range(count) if row_groups is None else row_groups(count))
+        numbers = _Numbers(parquet.metadata, groups)
+        for batch in parquet.iter_batches(rows, groups, use_threads=False):
+            yield batch, numbers.take(batch.num_rows)
+
+
+def _opened(file: str | IO[bytes]) -> Any:
+    return pq.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER_BYTES)
+
+
+class _Numbers:
+    """The numbers of the rows of some row groups, in order; a batch may span several of these."""
+
+    def __init__(self, metadata: Any, groups: Sequence[int]) -> None:
+        sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+        ends = list(accumulate(sizes, initial=1))
+        self._left = deque((ends[group], sizes[group]) for group in groups)
+
+    def take(self, rows: int) -> pa.Array:
+        """Return the next numbers."""
+        parts = []
+        while rows:
+            first, size = self._left.popleft()
+            taken = min(rows, size)
+            parts.append(counted_from(first, taken))
+            rows -= taken
+            if taken < size:
+                self._left.appendleft((first + taken, size - taken))
+        return pa.concat_arrays(parts) if parts else counted_from(1, 0)

@@ -74,13 +74,17 @@ class MappedColumn:
 
 @dataclass(frozen=True)
 class RejectedShapes:
-    """Rows that would be rejected for one cause, and what the values at fault look like."""
+    """Rows that would be rejected for one cause, and what the values at fault look like.
+
+    `first` is the file and line of the first of them, if they come from files.
+    """
 
     code: str
     cause: str
     rows: int
     shapes: tuple[str, ...]
     remedy: str
+    first: str | None = None
 
 
 def cost(preview: Preview, pace: ThroughputEstimate) -> Cost:
@@ -143,6 +147,7 @@ def rejected(preview: Preview, *, show_values: bool = False) -> list[RejectedSha
             found.rows,
             tuple(found.examples.values() if show_values else found.examples),
             found.remedy,
+            found.first,
         )
         for found in preview.rejects
     ]

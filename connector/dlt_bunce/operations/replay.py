@@ -29,6 +29,7 @@ from dlt_bunce.records.mapping import resolve_mapping
 from dlt_bunce.records.matching import as_spelled
 from dlt_bunce.records.prepare import prepare
 from dlt_bunce.records.recorded_targets import restored
+from dlt_bunce.records.row_origin import FILE, LINE
 from dlt_bunce.records.schema import ColumnNames, listed, names_of
 from dlt_bunce.records.targets import Targets
 from dlt_bunce.store import dead_letters, runs
@@ -150,7 +151,11 @@ class _Replay:
     def run(self, letters: list[Letter], page: int) -> None:
         """Send the rows that nothing newer has overtaken, then close the settled dead letters."""
         db, load_file = self.database, self.load_file
-        rows = [source_rows.decode(letter["source_row"]) for letter in letters]
+        rows = [
+            source_rows.decode(letter["source_row"])
+            | {FILE: letter["source"], LINE: letter["source_line"]}
+            for letter in letters
+        ]
         table = restored(source_rows.arrow_table(rows), self._record)
         settings = self._settings(table.column_names)
         ids = [letter["id"] for letter in letters]

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlt_bunce.records.mapping import FieldMapping
+from dlt_bunce.records.row_origin import origin_of, origins, told
 from dlt_bunce.records.schema import FULL_NAME, NAMES
 from dlt_bunce.records.source_columns import belonging, values_of
 from dlt_bunce.records.spreadsheet_traces import PLACEHOLDERS
@@ -103,13 +104,16 @@ CAUSES: Mapping[str, Sequence[Cause]] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Rejects:
-    """Rows with one code and cause; `examples` has a value for each of the commonest shapes."""
+    """Rows with one code and cause; `examples` has a value for each of the commonest shapes, and
+    `first` tells the file and line of the first of them.
+    """
 
     code: str
     cause: str
     rows: int
     remedy: str
     examples: Mapping[str, str] = field(default_factory=dict)
+    first: str | None = None
 
 
 class ShapeCounts(Generic[_Key]):
@@ -156,26 +160,41 @@ class RejectCounts:
     def __init__(self) -> None:
         self._found = ShapeCounts[tuple[str, str]]()
         self._remedies: dict[tuple[str, str], str] = {}
+        self._firsts: dict[tuple[str, str], str | None] = {}
 
     def add(self, rejected: pa.Table, table: pa.Table, mapping: FieldMapping) -> None:
         """Count the rejected rows (REJECTED_SCHEMA) of a table."""
         for code in pc.unique(rejected.column("code")).to_pylist():
             rows = rejected.filter(pc.equal(rejected.column("code"), code)).column("row")
 
-            def key_of(text: str | None, code: str = code) -> tuple[str, str]:
+            found = table.take(rows)
+            texts = _texts(found, mapping, code)
+
+            def key_of(
+                text: str | None, code: str = code, found: pa.Table = found, texts: pa.Array = texts
+            ) -> tuple[str, str]:
                 cause, remedy = cause_of(code, text, mapping)
                 self._remedies[code, cause] = remedy
+                if (code, cause) not in self._firsts:
+                    self._firsts[code, cause] = _place(found, texts, text)
                 return code, cause
 
-            self._found.add(_texts(table.take(rows), mapping, code), key_of)
+            self._found.add(texts, key_of)
 
     def found(self) -> list[Rejects]:
         """Return what was counted, the commonest first."""
         found = self._found
         return [
-            Rejects(code, cause, rows, self._remedies[code, cause], found.examples((code, cause)))
-            for (code, cause), rows in found.counts.most_common()
+            Rejects(*key, rows, self._remedies[key], found.examples(key), self._firsts[key])
+            for key, rows in found.counts.most_common()
         ]
+
+
+def _place(rows: pa.Table, texts: pa.Array, text: str | None) -> str | None:
+    """Return where the first of the rows with a text came from."""
+    is_it = pc.is_null(texts) if text is None else pc.equal(texts, text)
+    number = pc.index(is_it, value=True).as_py()
+    return told(*origin_of(origins(rows.slice(number, 1)).to_pylist()[0]))
 
 
 def cause_of(code: str, text: str | None, mapping: FieldMapping) -> tuple[str, str]:

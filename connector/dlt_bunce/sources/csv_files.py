@@ -13,6 +13,7 @@ from pyarrow import csv as arrow_csv
 
 from dlt_bunce.errors import SourceError
 from dlt_bunce.records.cells import MAX_ROW_BYTES, unmarked
+from dlt_bunce.records.row_origin import LINE
 from dlt_bunce.sources.csv_header import Header, header
 from dlt_bunce.sources.csv_rows import Damage
 from dlt_bunce.sources.encodings import Utf8
@@ -68,8 +69,8 @@ def _read_header(
 def _parts(read: Header, text: _Text, name: str) -> Iterator[Part]:
     # numbered, since several columns may have no name
     numbers = [str(number) for number in range(len(read.names))]
-    chosen = [number for number, column in zip(numbers, read.names, strict=True) if column]
-    damage = Damage(read.names, read.separator)
+    chosen = [number for number, column in enumerate(read.names) if column]
+    damage = Damage(read)
     last: list[str | None] = []
     try:
         with arrow_csv.open_csv(
@@ -78,14 +79,16 @@ def _parts(read: Header, text: _Text, name: str) -> Iterator[Part]:
                 use_threads=False,
                 block_size=MAX_ROW_BYTES,
                 column_names=numbers,
-                skip_rows_after_names=1,
+                skip_rows_after_names=read.rows,
             ),
             arrow_csv.ParseOptions(
-                delimiter=read.separator, newlines_in_values=True, invalid_row_handler=damage.skip
+                delimiter=read.separator,
+                newlines_in_values=True,
+                ignore_empty_lines=False,  # they count, and go as rows without values do
+                invalid_row_handler=damage.skip,
             ),
             arrow_csv.ConvertOptions(
                 column_types=dict.fromkeys(numbers, pa.string()),
-                include_columns=chosen,
                 null_values=[""],
                 strings_can_be_null=True,
             ),
@@ -93,10 +96,12 @@ def _parts(read: Header, text: _Text, name: str) -> Iterator[Part]:
             for batch in batches:
                 if text.escaped:
                     raise _escaped(name)
-                cells = [unmarked(c) for c in batch.columns] if read.exported else batch.columns
-                rows = pa.RecordBatch.from_arrays(cells, names=read.named)
-                if rows.num_rows:
-                    last = [column[-1].as_py() for column in rows.columns]
+                lines = damage.lines_of(batch, quoted=text.quotes > 0)
+                cells = [batch.column(number) for number in chosen]
+                if batch.num_rows:
+                    last = [cell[-1].as_py() for cell in cells]
+                cells = [unmarked(cell) for cell in cells] if read.exported else cells
+                rows = pa.RecordBatch.from_arrays([*cells, lines], names=[*read.named, LINE])
                 rows = damage.without_damaged(rows, marked=text.marked, quoted=text.quotes > 0)
                 yield from _taken(_without_blank_rows(rows), damage)
     except pa.ArrowInvalid:
@@ -111,6 +116,7 @@ def _parts(read: Header, text: _Text, name: str) -> Iterator[Part]:
             f'A quotation mark (") in the last rows of {name} is never closed.',
             remedy=_WRONG_DIALECT,
         )
+    damage.finish()
     yield from _taken(None, damage)
 
 
@@ -153,7 +159,7 @@ class _Text(io.RawIOBase):
 def _without_blank_rows(batch: Any) -> Any:
     """Drop rows without values, which spreadsheets write for cells that are only formatted."""
     filled = None
-    for column in batch.columns:
+    for column in batch.columns[:-1]:  # the last is their line
         if not column.null_count:
             return batch
         present = pc.is_valid(column)

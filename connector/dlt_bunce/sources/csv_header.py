@@ -7,13 +7,14 @@ import io
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
 from dlt_bunce.errors import SourceError
 from dlt_bunce.records.cells import LETTER_ID, PREFIX, unmarked
 from dlt_bunce.records.exports import known_names
+from dlt_bunce.records.row_origin import FILE, LINE
 from dlt_bunce.records.schema import ALIASES, fold
 from dlt_bunce.sources.encodings import MARK_PATTERN
 
@@ -21,6 +22,7 @@ _KNOWN = known_names(ALIASES)
 _SEPARATORS = ",;\t|"
 _SEP_LINE = re.compile(r"\A[\r\n]*\"?sep=(.)\"?\s*?(?:\r\n|\r|\n|\Z)", re.IGNORECASE)
 """The first line by which Excel is told the separator."""
+LINE_BREAK = re.compile(r"\r\n|\r|\n")
 _VALUE = re.compile(
     r"\S+@\S+\.\S+|[+(]?[0-9][0-9 ().-]{5,}[0-9]|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 )
@@ -31,12 +33,17 @@ _VALUE = re.compile(
 class Header:
     """The first row of a file: the `names` of all columns ("" for columns that are not read), their
     separator, whether a dead-letter export wrote the file, and the characters before the header.
+
+    The header is the last of so many `rows` after these characters, blank ones included, and ends
+    with line `lines` of the file.
     """
 
     names: tuple[str, ...]
     separator: str
     exported: bool = False
     skipped: int = 0
+    rows: int = 1
+    lines: int = 1
 
     @property
     def named(self) -> list[str]:
@@ -80,8 +87,7 @@ def header(text: str, name: str) -> Header:
     rest = text[skipped:]
     try:
         candidates = [
-            Header(_first_row(rest, separator), separator, skipped=skipped)
-            for separator in (told[1] if told else _SEPARATORS)
+            _first_row(rest, separator) for separator in (told[1] if told else _SEPARATORS)
         ]
     except csv.Error:
         raise SourceError(
@@ -94,9 +100,9 @@ def header(text: str, name: str) -> Header:
             f"The header of {name} is not text.",
             remedy="Pass the file's encoding, such as --encoding cp1252 or --encoding utf-16-le.",
         )
-    return Header(
-        column_names(best.names, name), best.separator, best.exported, skipped=best.skipped
-    )
+    before = len(LINE_BREAK.findall(text, 0, skipped))
+    names = column_names(best.names, name)
+    return replace(best, names=names, skipped=skipped, lines=before + best.lines)
 
 
 def column_names(names: Sequence[str], file: str) -> tuple[str, ...]:
@@ -131,9 +137,12 @@ def column_names(names: Sequence[str], file: str) -> tuple[str, ...]:
     return tuple(numbered)
 
 
-def _first_row(text: str, separator: str) -> tuple[str, ...]:
+def _first_row(text: str, separator: str) -> Header:
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    return tuple(name.strip() for name in next((row for row in rows if row), []))
+    number, first = next(((n, row) for n, row in enumerate(rows, start=1) if row), (1, []))
+    names = (name.strip() for name in first)
+    kept = tuple("" if name in {FILE, LINE} else name for name in names)
+    return Header(kept, separator, rows=number, lines=rows.line_num)
 
 
 def _holds_values(names: list[str]) -> bool:
@@ -147,4 +156,4 @@ def _without_export_columns(full: Header) -> Header:
         return full
     names = unmarked(pa.array(full.names)).to_pylist()
     kept = ("" if name.startswith(PREFIX) and name != LETTER_ID else name for name in names)
-    return Header(tuple(kept), full.separator, exported=True, skipped=full.skipped)
+    return replace(full, names=tuple(kept), exported=True)

@@ -20,7 +20,8 @@ def dead_letters(
     `store_url` and `account` default to the settings, as for every load.
 
     The columns are those of the table bunce_dead_letters, each with its type even if it is empty;
-    `source_row`, `payload`, and `other_defects` are JSON text.
+    `source_row`, `payload`, and `other_defects` are JSON text; `source` and `source_line` tell
+    where the row came from.
     """
     from dlt_bunce.destination.config_file import store_settings
     from dlt_bunce.store.database import Database

@@ -16,10 +16,11 @@ from dlt.extract import DltResource
 from dlt_bunce.load import parquet
 from dlt_bunce.logs import logger
 from dlt_bunce.records.plain import plain
+from dlt_bunce.records.row_origin import counted_from, with_file, with_lines
 from dlt_bunce.sources import csv_files, drift, json_files, row_files, table_formats
 from dlt_bunce.sources.csv_header import SameColumns
 from dlt_bunce.sources.formats import Kind
-from dlt_bunce.sources.listing import listed
+from dlt_bunce.sources.listing import listed, shown_name
 from dlt_bunce.sources.opening import opened
 from dlt_bunce.sources.resources import ROWS, TABLE, resource_name
 
@@ -135,7 +136,7 @@ def _files_resource(
             if read[0]["kind"] in _SCHEMAS:
                 yield from _typed_batches(read, location, row_groups)
             else:
-                yield from _row_batches(read, row_groups, reading)
+                yield from _row_batches(read, location, row_groups, reading)
 
     listing = dlt.resource(files, name="files")
     if changed_files_only:
@@ -146,7 +147,7 @@ def _files_resource(
 
 
 def _row_batches(
-    found: Sequence[Any], row_groups: RowGroups | None, reading: Reading
+    found: Sequence[Any], location: str, row_groups: RowGroups | None, reading: Reading
 ) -> Iterator[Any]:
     """Yield the rows of CSV, JSON, Excel, and Avro files, which are single parts."""
     kind, same = found[0]["kind"], SameColumns()
@@ -159,8 +160,10 @@ def _row_batches(
         if row_groups is not None and not row_groups(path, 1):
             continue
         with opened(file, kind) as content:
+            name = shown_name(file, location, content)
             for table in _READERS[kind](content, path, kinds, reading):
-                yield table if kind != "csv" else _in_order(table, same.names)
+                rows = table if kind != "csv" else _in_order(table, same.names)
+                yield with_file(rows, name)
 
 
 def _in_order(table: Any, names: list[str]) -> Any:
@@ -175,9 +178,11 @@ def _typed_batches(
     common = drift.common_schema(schemas)
     for file in found:
         path = file["relative_path"]
+        name = shown_name(file, location)
         chosen = None if row_groups is None else partial(row_groups, path)
-        for batch in _SCHEMAS[file["kind"]][1](file, location, chosen):
-            yield plain(drift.fitted(batch, common, path))
+        for batch, lines in _SCHEMAS[file["kind"]][1](file, location, chosen):
+            rows = plain(drift.fitted(batch, common, path))
+            yield with_file(with_lines(rows, lines), name)
 
 
 def _columns(file: Any, reading: Reading) -> list[str]:
@@ -191,6 +196,7 @@ def _schemas(found: Sequence[Any], location: str) -> Iterator[tuple[str, pa.Sche
 
 
 Chosen = Optional[Callable[[int], Sequence[int]]]
+_Numbered = Iterator[tuple[Any, Optional[pa.Array]]]
 
 
 def _parquet_schema(file: Any, _location: str) -> pa.Schema:
@@ -198,9 +204,9 @@ def _parquet_schema(file: Any, _location: str) -> pa.Schema:
         return pq.read_schema(content)
 
 
-def _parquet_batches(file: Any, _location: str, chosen: Chosen) -> Iterator[Any]:
+def _parquet_batches(file: Any, _location: str, chosen: Chosen) -> _Numbered:
     with opened(file, "parquet") as content:
-        yield from parquet.record_batches(content, ROWS, chosen)
+        yield from parquet.numbered_batches(content, ROWS, chosen)
 
 
 def _arrow_schema(file: Any, _location: str) -> pa.Schema:
@@ -208,18 +214,22 @@ def _arrow_schema(file: Any, _location: str) -> pa.Schema:
         return row_files.arrow_schema(content)
 
 
-def _arrow_batches(file: Any, _location: str, chosen: Chosen) -> Iterator[Any]:
+def _arrow_batches(file: Any, _location: str, chosen: Chosen) -> _Numbered:
+    read = 0
     if chosen is None or chosen(1):
         with opened(file, "arrow") as content:
-            yield from row_files.arrow_batches(content, ROWS)
+            for batch in row_files.arrow_batches(content, ROWS):
+                yield batch, counted_from(read + 1, batch.num_rows)
+                read += batch.num_rows
 
 
-def _table_batches(file: Any, location: str, chosen: Chosen) -> Iterator[Any]:
+def _table_batches(file: Any, location: str, chosen: Chosen) -> _Numbered:
     if chosen is None or chosen(1):
-        yield from table_formats.batches(file, location, ROWS)
+        for batch in table_formats.batches(file, location, ROWS):
+            yield batch, None  # the order of its files tells nobody where a row is
 
 
-_SCHEMAS: dict[Kind, tuple[Callable[..., pa.Schema], Callable[..., Iterator[Any]]]] = {
+_SCHEMAS: dict[Kind, tuple[Callable[..., pa.Schema], Callable[..., _Numbered]]] = {
     "parquet": (_parquet_schema, _parquet_batches),
     "arrow": (_arrow_schema, _arrow_batches),
     "delta": (table_formats.schema, _table_batches),

@@ -11,6 +11,7 @@ from typing import IO, Any
 import pyarrow as pa
 
 from dlt_bunce.errors import SourceError
+from dlt_bunce.records.row_origin import with_lines as numbered
 from dlt_bunce.records.rows import typed_table
 from dlt_bunce.sources.encodings import Utf8, unmarked_bytes
 from dlt_bunce.sources.unreadable_lines import Line, Part, with_lines
@@ -47,28 +48,33 @@ def tables(
 
 
 def _parts(
-    found: Iterator[dict[str, Any] | Line], rows: int, kinds: dict[str, pa.DataType]
+    found: Iterator[tuple[int, dict[str, Any]] | Line], rows: int, kinds: dict[str, pa.DataType]
 ) -> Iterator[Part]:
     objects: list[dict[str, Any]] = []
+    numbers: list[int] = []
     lines: list[Line] = []
     for item in found:
         if isinstance(item, Line):
             lines.append(item)
         else:
-            objects.append(item)
+            numbers.append(item[0])
+            objects.append(item[1])
         if len(objects) + len(lines) >= rows:
-            yield Part(_table(objects, kinds), lines)
-            objects, lines = [], []
-    yield Part(_table(objects, kinds), lines)
+            yield Part(_table(objects, numbers, kinds), lines)
+            objects, numbers, lines = [], [], []
+    yield Part(_table(objects, numbers, kinds), lines)
 
 
-def _table(objects: list[dict[str, Any]], kinds: dict[str, pa.DataType]) -> pa.Table:
+def _table(
+    objects: list[dict[str, Any]], numbers: list[int], kinds: dict[str, pa.DataType]
+) -> pa.Table:
     names = dict.fromkeys(name for row in objects for name in row)
-    return typed_table({name: [row.get(name) for row in objects] for name in names}, kinds)
+    table = typed_table({name: [row.get(name) for row in objects] for name in names}, kinds)
+    return numbered(table, pa.array(numbers, pa.int64())) if objects else table
 
 
-def _of_lines(start: str, rest: Any, name: str) -> Iterator[dict[str, Any] | Line]:
-    """Yield the object of each line, or the line."""
+def _of_lines(start: str, rest: Any, name: str) -> Iterator[tuple[int, dict[str, Any]] | Line]:
+    """Yield the number and the object of each line, or the line."""
     head = start.split("\n", 1)[0]
     number = 0
     for line in _lines(start, rest):
@@ -84,9 +90,9 @@ def _of_lines(start: str, rest: Any, name: str) -> Iterator[dict[str, Any] | Lin
         if number == 1 and isinstance(item, dict) and _is_envelope(item):
             raise _one_object(name)
         if isinstance(item, dict) and item:
-            yield item
+            yield number, item
         else:
-            yield Line(number, _NO_OBJECT, unmarked_bytes(line.rstrip("\r\n")))
+            yield Line(number, number, _NO_OBJECT, unmarked_bytes(line.rstrip("\r\n")))
 
 
 def _lines(start: str, rest: Any) -> Iterator[str]:
@@ -111,8 +117,8 @@ def _one_object(name: str) -> SourceError:
     )
 
 
-def _of_list(start: str, rest: Any, name: str) -> Iterator[dict[str, Any] | Line]:
-    """Yield the objects of a list, of which only a part is held."""
+def _of_list(start: str, rest: Any, name: str) -> Iterator[tuple[int, dict[str, Any]] | Line]:
+    """Yield the objects of a list with their numbers; only a part of it is held."""
     decode = json.JSONDecoder().raw_decode
     buffer, position = start.lstrip()[1:], 0
     number = 0
@@ -134,6 +140,6 @@ def _of_list(start: str, rest: Any, name: str) -> Iterator[dict[str, Any] | Line
             continue
         number += 1
         if isinstance(item, dict) and item:
-            yield item
+            yield number, item
         else:
-            yield Line(number, _NO_OBJECT, json.dumps(item))
+            yield Line(number, number, _NO_OBJECT, json.dumps(item))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from zipfile import ZipExtFile
 
 from dlt_bunce.errors import SourceError
 from dlt_bunce.sources import table_formats
@@ -60,6 +62,20 @@ def listed(location: str, kind: Kind | None = None) -> list[Any]:
         )
     table_formats.refuse_part_of_table(location, chosen)
     return sorted(chosen, key=lambda file: str(file["relative_path"]))
+
+
+def shown_name(file: Any, location: str, content: Any = None) -> str:
+    """Return the path or URL of a file of a listing, relative if its location is, followed by what
+    was opened within an archive. A Delta or Iceberg table is its location.
+    """
+    if file["kind"] in {"delta", "iceberg"}:
+        return location
+    if "://" in location:
+        name = str(file["file_url"])
+    else:
+        path = file.local_file_path
+        name = path if Path(location).is_absolute() else os.path.relpath(path)
+    return f"{name}/{content.name}" if isinstance(content, ZipExtFile) else name
 
 
 def _sure(files: list[Any]) -> list[Any]:

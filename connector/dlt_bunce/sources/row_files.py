@@ -11,6 +11,7 @@ import pyarrow as pa
 from pyarrow import feather, ipc
 
 from dlt_bunce.errors import SourceError
+from dlt_bunce.records.row_origin import counted_from, with_lines
 from dlt_bunce.records.rows import typed_table
 from dlt_bunce.sources.csv_header import column_names
 
@@ -32,16 +33,18 @@ def excel_tables(
     The first row that is not blank is the header; blank rows are skipped. A cell has the value that
     the workbook shows for its formula. Raises SourceError.
     """
-    names, cells = _sheet(file, name, sheet)
-    while part := list(islice(cells, rows)):
-        columns = zip(*(_padded(row, len(names)) for row in part), strict=True)
+    names, numbered = _sheet(file, name, sheet)
+    while part := list(islice(numbered, rows)):
+        numbers, cells = zip(*part, strict=True)
+        columns = zip(*(_padded(row, len(names)) for row in cells), strict=True)
         values = {column: list(v) for column, v in zip(names, columns, strict=True) if column}
-        yield typed_table(values, kinds)
+        yield with_lines(typed_table(values, kinds), pa.array(numbers, pa.int64()))
 
 
 def _sheet(
     file: IO[bytes], name: str, sheet: str | None
-) -> tuple[tuple[str, ...], Iterator[tuple[Any, ...]]]:
+) -> tuple[tuple[str, ...], Iterator[tuple[int, tuple[Any, ...]]]]:
+    """Return the header, and the other rows that are not blank, with their numbers in the sheet."""
     import openpyxl
 
     with warnings.catch_warnings():
@@ -59,17 +62,14 @@ def _sheet(
         )
     chosen.reset_dimensions()  # writers may give dimensions that are not true
     filled = (
-        row
-        for row in chosen.iter_rows(values_only=True)
+        (number, row)
+        for number, row in enumerate(chosen.iter_rows(values_only=True), start=1)
         if any(cell is not None and cell != "" for cell in row)
     )
-    first = next(filled, ())
+    _, first = next(filled, (0, ()))
     titles_ = ["" if cell is None else str(cell).strip() for cell in first]
-    return column_names(titles_, name), map(_values, filled)
-
-
-def _values(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(map(_value, row))
+    rows = ((number, tuple(map(_value, row))) for number, row in filled)
+    return column_names(titles_, name), rows
 
 
 def _value(cell: Any) -> Any:
@@ -104,8 +104,11 @@ def avro_tables(
         )
     names = [field["name"] for field in schema["fields"]]
     records: Iterator[Any] = iter(reader)
+    read = 0
     while part := list(islice(records, rows)):
-        yield typed_table({column: [r.get(column) for r in part] for column in names}, kinds)
+        table = typed_table({column: [r.get(column) for r in part] for column in names}, kinds)
+        yield with_lines(table, counted_from(read + 1, len(part)))
+        read += len(part)
 
 
 def arrow_schema(file: IO[bytes]) -> pa.Schema:

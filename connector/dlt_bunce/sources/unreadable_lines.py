@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from dlt_bunce.errors import SourceError
+from dlt_bunce.records.row_origin import with_lines as numbered
 from dlt_bunce.records.unreadable import LINE, UNREADABLE
 
 SAMPLE = 1_000
@@ -24,9 +25,12 @@ _MAX_TEXT = 100_000
 
 @dataclass(frozen=True)
 class Line:
-    """An unreadable line: the number of its row, why it cannot be read, and its text."""
+    """An unreadable line: the numbers of its row and of its first line in the file, why it cannot
+    be read, and its text.
+    """
 
     row: int
+    line: int
     reason: str
     text: str
 
@@ -79,4 +83,5 @@ def _as_rows(lines: Sequence[Line], schema: pa.Schema, name: str) -> pa.Table:
         for line in lines
     ]
     columns = {field.name: pa.nulls(len(lines), field.type) for field in schema}
-    return pa.table(columns | {UNREADABLE: pa.array(values, LINE)})
+    rows = pa.table(columns | {UNREADABLE: pa.array(values, LINE)})
+    return numbered(rows, pa.array([line.line for line in lines], pa.int64()))

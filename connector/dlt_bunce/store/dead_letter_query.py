@@ -24,8 +24,8 @@ _MOST_CUSTOMERS = 10_000
 STATUSES = ("open", "resolved", "superseded", "discarded")
 _TEXTS = "id account customer_id code field message other_defects stage source_row payload"
 _TEXTS += " fingerprint email_digest first_seen_at last_seen_at status resolved_at run_id batch_id"
-_TEXTS += " pipeline_name table_name"
-_NUMBERS = "http_status version attempts chunk run_number"
+_TEXTS += " pipeline_name table_name source"
+_NUMBERS = "http_status version attempts chunk run_number source_line"
 SCHEMA = pa.schema(
     [(name, pa.string()) for name in _TEXTS.split()]
     + [(name, pa.int64()) for name in _NUMBERS.split()]

@@ -33,6 +33,8 @@ LETTERS = pa.schema(
         ("version", pa.int64()),
         ("chunk", pa.int64()),
         ("other_defects", pa.string()),
+        ("source", pa.string()),
+        ("source_line", pa.int64()),
     ]
 )
 _PORTION = 10_000
@@ -42,10 +44,11 @@ _UPSERT = """
 INSERT INTO bunce_dead_letters AS d
   (id, account, customer_id, code, field, message, stage, http_status, source_row, payload,
    fingerprint, email_digest, version, attempts, first_seen_at, last_seen_at, status, run_id,
-   batch_id, chunk, pipeline_name, table_name, run_number, other_defects)
+   batch_id, chunk, pipeline_name, table_name, run_number, other_defects,
+   source, source_line)
 SELECT id, $1, customer_id, code, field, message, stage, http_status, source_row, payload,
   fingerprint, email_digest, version, 1, $2, $2, 'open', $3, batch_id, chunk, $4, $5, $6,
-  other_defects
+  other_defects, source, source_line
 FROM bunce_letters WHERE true ORDER BY id
 ON CONFLICT (id) DO UPDATE SET
   code = excluded.code, field = excluded.field, message = excluded.message,
@@ -55,7 +58,8 @@ ON CONFLICT (id) DO UPDATE SET
   status = 'open', resolved_at = NULL,
   run_id = excluded.run_id, batch_id = excluded.batch_id, chunk = excluded.chunk,
   pipeline_name = excluded.pipeline_name, table_name = excluded.table_name,
-  other_defects = excluded.other_defects
+  other_defects = excluded.other_defects,
+  source = excluded.source, source_line = excluded.source_line
 WHERE d.status NOT IN ('open', 'discarded') OR excluded.stage = 'api'
 """
 
@@ -101,6 +105,7 @@ def record_letters(db: Database, load_file: LoadFile, letters: pa.Table) -> dict
     for row in rows:
         row["id"] = letter_id(load_file.account, row["customer_id"], row["fingerprint"])
         row["batch_id"] = load_file.batch_id(row["chunk"])
+        row["source"] = row["source"] or load_file.origin
         if load_file.letter_rows == "keys":
             row |= {"source_row": None, "payload": None, "message": _meaning(row)}
     unique = {row["id"]: row for row in rows}

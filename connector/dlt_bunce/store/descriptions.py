@@ -132,6 +132,10 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "stage": "`normalize` if stopped before sending, `api` if rejected by Bunce",
                 "http_status": "HTTP status of Bunce's response",
                 "source_row": 'the row as read, as JSON; null if `dead_letter_rows = "keys"`',
+                "source": "where the row came from: its file, else what the run loads, such as a "
+                "table, else `table_name`; null in dead letters of older versions",
+                "source_line": "its line in the file, from 1 with the header, or the number of the "
+                "row where a file has no lines; null if unknown",
                 "payload": "the customer as sent, as JSON",
                 "fingerprint": "fingerprint of the content",
                 "version": "version of the content, where a `version` column is mapped",

@@ -32,6 +32,11 @@ class LoadFile:
         return f"{self.run_id}.{self.job_id}"
 
     @property
+    def origin(self) -> str | None:
+        """Where its rows come from, unless they know a file; a replay's rows know."""
+        return None if self.is_replay else self.source or self.table_name
+
+    @property
     def claim_prefix(self) -> str:
         """The prefix of this owner's claims on the file."""
         return f"{self.name}.{self.owner}"

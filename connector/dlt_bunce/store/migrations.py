@@ -231,4 +231,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # rows read that hold values alone
         "ALTER TABLE bunce_runs ADD COLUMN value_rows BIGINT NOT NULL DEFAULT 0",
     ),
+    (
+        # where the row of a dead letter came from
+        "ALTER TABLE bunce_dead_letters ADD COLUMN source TEXT",
+        "ALTER TABLE bunce_dead_letters ADD COLUMN source_line BIGINT",
+    ),
 )

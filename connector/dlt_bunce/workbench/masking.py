@@ -15,7 +15,7 @@ MAX_VALUES = 1_000
 MASK = "••••••"
 _ALWAYS = (
     "id", "status", "code", "field", "stage", "http_status", "attempts", "first_seen_at",
-    "last_seen_at", "resolved_at", "pipeline_name", "table_name", "run_id",
+    "last_seen_at", "resolved_at", "pipeline_name", "table_name", "run_id", "source", "source_line",
 )  # fmt: skip
 
 

@@ -45,9 +45,10 @@ def export(
     """Write dead letters to FILE: .csv to correct by hand, .parquet or .jsonl for programs.
 
     A .csv is a spreadsheet with one row per dead letter: dead_letter_id, _code, _field, _message,
-    and _remedy, followed by the source's columns as the run read them. Correct the cells in Excel,
-    LibreOffice, or Google Sheets, save the file as CSV (UTF-8), and load it with the command that
-    is printed: each dead letter is closed when its row is accepted. Do not change dead_letter_id.
+    _remedy, and _source (where its row came from), followed by the source's columns as the run read
+    them. Correct the cells in Excel, LibreOffice, or Google Sheets, save the file as CSV (UTF-8),
+    and load it with the command that is printed: each dead letter is closed when its row is
+    accepted. Do not change dead_letter_id.
 
     A cell that a spreadsheet would run as a formula or reformat, such as a phone number with +, a
     long id, or a date, starts with an apostrophe: leave it in place, and type one before a new

@@ -18,10 +18,12 @@ from pyarrow import csv as arrow_csv
 from dlt_bunce.errors import MappingError
 from dlt_bunce.records.cells import LETTER_ID, MAX_ROW_BYTES, PREFIX, marked, texts_of
 from dlt_bunce.records.mapping import VERSION, resolve_mapping
+from dlt_bunce.records.row_origin import told
 from dlt_bunce.records.schema import FIELDS, ColumnNames, listed, names_of
 from dlt_bunce.reject_codes import REJECT_CODES
 
-_FRONT = [LETTER_ID, *(PREFIX + name for name in ("code", "field", "message", "remedy"))]
+_FRONT = [LETTER_ID]
+_FRONT += [PREFIX + name for name in ("code", "field", "message", "remedy", "source")]
 _ROWS = 1_000
 _Run = tuple[str, str]
 
@@ -52,7 +54,7 @@ def writing(
 ) -> Iterator[Callable[[list[dict[str, Any]]], None]]:
     """Yield a function that takes pages of dead letters; write the file if the block succeeds.
 
-    Five columns about the dead letter come first, then the columns of the rows' sources. Until all
+    Six columns about the dead letter come first, then the columns of the rows' sources. Until all
     of those are known, the dead letters are buffered in a temporary file.
     """
     with tempfile.TemporaryFile("w+", encoding="utf-8", dir=file.parent) as waiting:
@@ -95,7 +97,8 @@ def writing(
 def _about(letter: Mapping[str, Any]) -> list[str | None]:
     known = REJECT_CODES.get(letter["code"])
     about = [letter[name] for name in ("id", "code", "field", "message")]
-    return [*about, known.remedy if known else None]
+    place = told(letter["source"], letter["source_line"])
+    return [*about, known.remedy if known else None, place]
 
 
 def _bytes_of(cells: Iterable[str | None]) -> int:

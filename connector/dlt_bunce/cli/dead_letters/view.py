@@ -18,7 +18,8 @@ from dlt_bunce.reject_codes import REJECT_CODES
 if TYPE_CHECKING:
     from dlt_bunce.store.dead_letter_query import Grouping, Selection
 
-_SHOWN = ("id", "code", "field", "customer_id", "attempts", "last_seen_at", "status")
+_SHOWN = ("id", "code", "field", "customer_id", "source", "attempts", "last_seen_at", "status")
+_READ = (*_SHOWN, "source_line")
 _MOST_SHOWN = 50
 _GROUPS: dict[str, Grouping] = {
     "code": "code",
@@ -51,6 +52,7 @@ def list_letters(
     Example: dlt-bunce dead-letters list --field phone_no --since 24h
     """
     with reported():
+        from dlt_bunce.records.row_origin import told
         from dlt_bunce.store.database import Database
         from dlt_bunce.store.dead_letter_query import count, list_recent
 
@@ -59,11 +61,13 @@ def list_letters(
         with Database(url, read_only=True) as db:
             if as_json and limit is None:
                 shown = count(db, name, selection)
-            found = list_recent(db, name, selection, limit=shown + 1, columns=", ".join(_SHOWN))
+            found = list_recent(db, name, selection, limit=shown + 1, columns=", ".join(_READ))
         rows = found[:shown]
         if as_json:
             output.as_json(rows)
             return
+        for row in rows:
+            row["source"] = told(row["source"], row["source_line"])
         output.print_rows(rows, _SHOWN, f"Dead letters ({selection.status or 'all'})")
         if len(found) > shown:
             output.console().print(f"Showing the newest {shown:,}. Pass --limit to show more.")
