@@ -219,8 +219,7 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
             {
                 "run_id": _RUN_ID,
                 "job": "load file",
-                "kind": "`attributes`, `segments`, `value_rows` (rows that hold values alone), or "
-                "`absent_members` (members who are absent from a whole table)",
+                "kind": "`attributes`, `segments`, `value_rows` (values alone), `absent_members`",
                 "chunk": "chunk of that file",
                 "read": "values read, blank ones included",
                 **_VALUE_FATES,
@@ -287,8 +286,8 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "account": ACCOUNT,
                 "plan": "name of the plan, `--plan`",
                 "source": "digest of the source",
-                "marks": "bounds of the key ranges, or files in order of their numbers, as JSON; "
-                "bounds are customer ids if the key is the id, and `erase` does not remove them",
+                "marks": "bounds of the key ranges (ids if the key is the id, and `erase` keeps "
+                "them), or files in order of their numbers, as JSON",
                 "made_at": "when the plan was made",
             },
         ),
