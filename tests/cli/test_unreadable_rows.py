@@ -118,6 +118,20 @@ def test_a_letter_can_be_corrected_in_its_export(run: Run, emulator: Emulator) -
     assert "50" in emulator.customers
 
 
+def test_a_bad_line_is_no_attribute_where_all_columns_are(run: Run, emulator: Emulator) -> None:
+    emulator.attributes.add("note", "text")
+    numbers = range(1, 40)
+    Path("people.csv").write_text(
+        HEADER + "".join(map(line, numbers)) + line(2000, note="x,y"), encoding="utf-8"
+    )
+
+    done = run("load", "people.csv", "--attribute", "*", "--json")
+
+    assert done.code == 0, done.errors
+    assert done.json["reject_codes"] == {"unreadable_row": 1}
+    assert done.json["attributes"]["written"] == len(numbers)
+
+
 def test_many_bad_lines_stop_the_load(run: Run, emulator: Emulator) -> None:
     rows = [line(n, note="a,b" if n % 9 == 0 else "x") for n in range(2_000)]
     Path("people.csv").write_text(HEADER + "".join(rows), "utf-8")

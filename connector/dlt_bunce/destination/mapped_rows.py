@@ -31,6 +31,7 @@ from dlt_bunce.records.schema import (
     fold,
     names_of,
 )
+from dlt_bunce.records.unreadable import UNREADABLE
 from dlt_bunce.records.value_texts import types_in, value_text
 
 SHOWN_HINT = "x-bunce-shown"
@@ -80,7 +81,8 @@ class ColumnKinds:
         if not isinstance(name, str) or fold(name) in self._texts | self._others:
             return False
         if self._attributes == "*":
-            return not name.startswith("_dlt_") and fold(name) not in _NAMES
+            of_readers = name.startswith("_dlt_") or name == UNREADABLE
+            return not of_readers and fold(name) not in _NAMES
         return name in self._attributes or name in self._segments
 
     def is_text(self, name: object) -> bool:

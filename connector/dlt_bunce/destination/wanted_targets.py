@@ -13,6 +13,7 @@ from dlt_bunce.records.cells import LETTER_ID
 from dlt_bunce.records.paths import column_of_path
 from dlt_bunce.records.schema import VARIANT
 from dlt_bunce.records.targets import KINDS, SECTION, Kind
+from dlt_bunce.records.unreadable import UNREADABLE
 
 if TYPE_CHECKING:
     from dlt.common.destination.typing import PreparedTableSchema
@@ -119,7 +120,7 @@ def unmapped(
     columns: Sequence[str], mapped: Collection[str], segments: Collection[str]
 ) -> dict[str, str]:
     """Return each column that feeds nothing else, under its own name."""
-    taken = {column.split(".")[0] for column in mapped} | {LETTER_ID, *segments}
+    taken = {column.split(".")[0] for column in mapped} | {LETTER_ID, UNREADABLE, *segments}
     found = (c for c in columns if c not in taken and VARIANT not in c)
     return {column: column for column in found if not column.startswith("_dlt_")}
 
