@@ -137,7 +137,7 @@ class RowsDeferredError(UnavailableError):
 
 
 class RunInProgressError(UnavailableError):
-    """Live run that holds the pipeline's working folder; nothing was read or sent."""
+    """Another run that uses the pipeline's working folder; nothing of this one was sent."""
 
 
 class StoppedError(UnavailableError):

@@ -19,6 +19,7 @@ from dlt_bunce.errors import (
     CredentialsError,
     DispositionError,
     MappingError,
+    RunInProgressError,
     UnavailableError,
     bunce_error,
 )
@@ -138,6 +139,25 @@ def test_an_extraction_that_was_killed_before_its_state_was_kept_leaves_no_row_o
     assert summary.created == 3
     assert {"1", "2", "3"} == set(emulator.customers)
     assert not make().has_pending_data
+
+
+@pytest.mark.parametrize("rows", [customers(1, 2), customers(1, 2).to_pylist()])
+def test_rows_that_another_run_has_deleted_from_the_folder_are_an_error(
+    make: Callable[..., dlt.Pipeline], monkeypatch: pytest.MonkeyPatch, rows: Any
+) -> None:
+    pipeline = make()
+    normalize = pipeline.normalize
+
+    def normalize_after_another(*arguments: Any, **options: Any) -> Any:
+        # as dlt does for a run whose machine the lock of the folder does not reach
+        for package in Path(pipeline.working_dir, "normalize", "extracted").iterdir():
+            shutil.rmtree(package)
+        return normalize(*arguments, **options)
+
+    monkeypatch.setattr(pipeline, "normalize", normalize_after_another)
+
+    with pytest.raises(RunInProgressError, match="2 rows were extracted"):
+        flush_and_run(pipeline, bunce_adapter(rows))
 
 
 def test_nothing_to_load_is_no_mistake(make: Callable[..., dlt.Pipeline]) -> None:

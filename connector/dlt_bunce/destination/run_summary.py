@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from dlt_bunce.errors import RunInProgressError
 from dlt_bunce.logs import logger
 from dlt_bunce.model import FATES, RunSummary
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from dlt import Pipeline
+    from dlt.common.pipeline import ExtractInfo
     from dlt.pipeline.trace import PipelineTrace
 
     from dlt_bunce.destination.client import BunceClient
@@ -152,17 +154,39 @@ def discarded_rows(trace: PipelineTrace | None) -> int:
     """Return how many rows a schema contract dropped after extraction, as far as dlt counts."""
     if trace is None or trace.last_extract_info is None or trace.last_normalize_info is None:
         return 0
-    extracted: Counter[str] = Counter()
-    for packages in trace.last_extract_info.metrics.values():
-        for package in packages:
-            for table, figures in package["table_metrics"].items():
-                extracted[table] += figures.items_count
+    extracted = _extracted(trace.last_extract_info)
     kept = trace.last_normalize_info.row_counts
-    return sum(
-        max(count - kept.get(table, 0), 0)
-        for table, count in extracted.items()
-        if not table.startswith("_dlt")
-    )
+    return sum(max(count - kept.get(table, 0), 0) for table, count in extracted.items())
+
+
+def refuse_lost_rows(pipeline: Pipeline) -> None:
+    """Raise RunInProgressError if rows were extracted, and their load package was not loaded.
+
+    That happens if another run starts in the same working folder meanwhile, since dlt clears it
+    then, and the lock of the folder does not reach that run.
+    """
+    trace = pipeline.last_trace
+    if trace is None or trace.last_extract_info is None:
+        return
+    loaded = trace.last_load_info.loads_ids if trace.last_load_info else []
+    if rows := _extracted(trace.last_extract_info, but=loaded).total():
+        raise RunInProgressError(
+            f"{rows:,} rows were extracted into {pipeline.working_dir!r}, but are gone: another "
+            "run has used this folder at the same time, and its file system let it.",
+            remedy="Delete the folder and run again: its cursors are restored from the store. "
+            "Give runs that overlap folders of their own, with pipelines_dir or DLT_DATA_DIR.",
+        )
+
+
+def _extracted(info: ExtractInfo, *, but: Sequence[str] = ()) -> Counter[str]:
+    """Return how many rows each table of the source has had, in all packages but these."""
+    rows: Counter[str] = Counter()
+    for load_id in info.metrics.keys() - {*but}:
+        for package in info.metrics[load_id]:
+            for table, figures in package["table_metrics"].items():
+                if not table.startswith("_dlt"):
+                    rows[table] += figures.items_count
+    return rows
 
 
 def add_up(found: list[RunSummary], pipeline_name: str) -> RunSummary:

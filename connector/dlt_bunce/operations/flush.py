@@ -33,7 +33,7 @@ from dlt_bunce.destination.likely_versions import likely_versions
 from dlt_bunce.destination.mapped_rows import with_mapped_rows
 from dlt_bunce.destination.run_context import Hints
 from dlt_bunce.destination.run_hook import resolve_hook
-from dlt_bunce.destination.run_summary import discarded_rows, runs_of, total
+from dlt_bunce.destination.run_summary import discarded_rows, refuse_lost_rows, runs_of, total
 from dlt_bunce.destination.run_tracker import group_traces, notify
 from dlt_bunce.destination.source_keys import key_of, refuse_part_of_key
 from dlt_bunce.destination.table_mapping import with_configured
@@ -107,6 +107,7 @@ def flush_and_run(
                 refresh=refresh,  # type: ignore[arg-type]
                 loader_file_format=loader_file_format,  # type: ignore[arg-type]
             )
+        refuse_lost_rows(pipeline)
         summary = total(client, runs_of(client, name, pipeline.last_trace), name)
         discarded = discarded_rows(pipeline.last_trace)
         added = {**deleted.warnings, **({"discarded_rows": discarded} if discarded else {})}
