@@ -43,41 +43,43 @@ def begin(
     comparison with the next run, unless it is None, as for a table that brings no customers;
     `by_name` lists the fields that were mapped by column name alone.
     """
-    number, now = latest_number(db) + 1, utc_now()
-    db.execute(
-        "INSERT INTO bunce_runs (run_id, pipeline_name, account, table_name, disposition, state, "
-        "mapping, started_at, by_name, number, process, seen_at, source) "
-        "VALUES ($1, $2, $3, $4, $5, 'running', $6, $7, $8, $9, $10, $7, $11) "
-        # a run of several tables has the first by name, and its mapping, whichever of them began
-        "ON CONFLICT (run_id, pipeline_name) DO UPDATE SET state = 'running', "
-        "mapping = CASE WHEN excluded.mapping IS NULL OR bunce_runs.mapping IS NOT NULL "
-        "AND bunce_runs.table_name < excluded.table_name THEN bunce_runs.mapping "
-        "ELSE excluded.mapping END, "
-        "by_name = CASE WHEN excluded.mapping IS NULL OR bunce_runs.mapping IS NOT NULL "
-        "AND bunce_runs.table_name < excluded.table_name THEN bunce_runs.by_name "
-        "ELSE excluded.by_name END, "
-        "table_name = CASE WHEN excluded.mapping IS NULL OR bunce_runs.mapping IS NOT NULL "
-        "AND bunce_runs.table_name < excluded.table_name THEN bunce_runs.table_name "
-        "ELSE excluded.table_name END, "
-        "ended_at = NULL, "
-        "number = excluded.number, process = excluded.process, seen_at = excluded.seen_at, "
-        "disposition = CASE WHEN excluded.mapping IS NULL THEN bunce_runs.disposition "
-        "ELSE excluded.disposition END, error_class = NULL, error = NULL, remedy = NULL",
-        (
-            load_file.run_id,
-            load_file.pipeline_name,
-            load_file.account,
-            load_file.table_name,
-            load_file.disposition,
-            None if mapping is None else json.dumps(dict(mapping)),
-            now,
-            None if mapping is None else json.dumps(sorted(by_name)),
-            number,
-            this_process(),
-            load_file.source,
-        ),
-    )
-    attempts.give_way(db, load_file.account, load_file.pipeline_name)
+    with db.transaction():
+        # first, since the run takes the attempt's number as well
+        attempts.give_way(db, load_file.account, load_file.pipeline_name)
+        number, now = latest_number(db) + 1, utc_now()
+        db.execute(
+            "INSERT INTO bunce_runs (run_id, pipeline_name, account, table_name, disposition, "
+            "state, mapping, started_at, by_name, number, process, seen_at, source) "
+            "VALUES ($1, $2, $3, $4, $5, 'running', $6, $7, $8, $9, $10, $7, $11) "
+            # a run of several tables has the first by name, and its mapping, whichever began
+            "ON CONFLICT (run_id, pipeline_name) DO UPDATE SET state = 'running', "
+            "mapping = CASE WHEN excluded.mapping IS NULL OR bunce_runs.mapping IS NOT NULL "
+            "AND bunce_runs.table_name < excluded.table_name THEN bunce_runs.mapping "
+            "ELSE excluded.mapping END, "
+            "by_name = CASE WHEN excluded.mapping IS NULL OR bunce_runs.mapping IS NOT NULL "
+            "AND bunce_runs.table_name < excluded.table_name THEN bunce_runs.by_name "
+            "ELSE excluded.by_name END, "
+            "table_name = CASE WHEN excluded.mapping IS NULL OR bunce_runs.mapping IS NOT NULL "
+            "AND bunce_runs.table_name < excluded.table_name THEN bunce_runs.table_name "
+            "ELSE excluded.table_name END, "
+            "ended_at = NULL, "
+            "number = excluded.number, process = excluded.process, seen_at = excluded.seen_at, "
+            "disposition = CASE WHEN excluded.mapping IS NULL THEN bunce_runs.disposition "
+            "ELSE excluded.disposition END, error_class = NULL, error = NULL, remedy = NULL",
+            (
+                load_file.run_id,
+                load_file.pipeline_name,
+                load_file.account,
+                load_file.table_name,
+                load_file.disposition,
+                None if mapping is None else json.dumps(dict(mapping)),
+                now,
+                None if mapping is None else json.dumps(sorted(by_name)),
+                number,
+                this_process(),
+                load_file.source,
+            ),
+        )
     return replace(load_file, number=number)
 
 
