@@ -13,15 +13,15 @@ from .conftest import STORE, MakePipeline, customer
 @pytest.mark.parametrize(
     ("behavior", "settings", "largest"),
     [
-        (Behavior(rate_limit=0, latency_ms=300), {"max_batch_size": 50, "batch_size": 20}, 50),
-        (Behavior(rate_limit=0, latency_ms=300, max_batch=40), {"batch_size": 40}, 40),
+        (Behavior(rate_limit=0, latency_ms=600), {"max_batch_size": 50, "batch_size": 20}, 50),
+        (Behavior(rate_limit=0, latency_ms=600, max_batch=40), {"batch_size": 40}, 40),
         (
-            Behavior(rate_limit=0, latency_ms=300, max_batch=40, too_large_status=422),
+            Behavior(rate_limit=0, latency_ms=600, max_batch=40, too_large_status=422),
             {"batch_size": 80},
             40,
         ),
     ],
-    ids=["300 ms a request", "413 above 40 rows", "422 above 40 rows"],
+    ids=["600 ms a request", "413 above 40 rows", "422 above 40 rows"],
 )
 def test_batches_and_their_number_in_flight_grow_and_are_kept(
     make: MakePipeline,
@@ -33,14 +33,14 @@ def test_batches_and_their_number_in_flight_grow_and_are_kept(
     # slow enough that a busy machine's own delays do not hide what more in flight bring
     emulator.behavior = behavior
 
-    make(**settings).run([customer(n) for n in range(4_000)], table_name="customers")
+    make(**settings).run([customer(n) for n in range(2_400)], table_name="customers")
 
     with Database(STORE) as db:
         (learned,) = db.rows("SELECT batch_size, concurrency FROM bunce_accounts")
     assert largest == learned["batch_size"]
     assert learned["concurrency"] >= 8
-    assert len(emulator.customers) == 4_000
+    assert len(emulator.customers) == 2_400
     start = len(emulator.requests)
-    make().run([customer(n) for n in range(4_000, 4_040)], table_name="customers")
+    make().run([customer(n) for n in range(2_400, 2_440)], table_name="customers")
     rows = [record.rows for record in emulator.requests[start:] if record.call == "create"]
     assert rows == [40]

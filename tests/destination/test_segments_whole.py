@@ -238,7 +238,7 @@ def test_a_part_that_is_declared_whole_only_after_its_load_began_removes_nobody(
 def test_a_plain_run_that_nobody_saw_reading_is_refused(make: MakePipeline) -> None:
     pipeline = make(segments={"vip": "VIP"}, segments_whole=True)
 
-    with pytest.raises(Exception, match="rows did not pass bunce_adapter"):
+    with pytest.raises(Exception, match="rows passed neither bunce_adapter"):
         pipeline.run(people(1), table_name="customers")
 
 

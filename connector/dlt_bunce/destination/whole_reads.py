@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from dlt.extract import DltResource
 
 _STATE = "bunce_reads"
-_NOT_SEEN = "its rows did not pass bunce_adapter() or flush_and_run(), so it is not known how they "
-_NOT_SEEN += "were read"
+_NOT_SEEN = (
+    "its rows passed neither bunce_adapter() nor flush_and_run(), so how they were read is unknown"
+)
 _DISCARDING = frozenset({"discard_row", "discard_value"})
 
 if TYPE_CHECKING:
