@@ -64,7 +64,7 @@ def bunce_sync() -> None:
         """Load the rows of the interval and of the overlap before it; return the run's counts."""
         from dlt_bunce import bunce_adapter
         from dlt_bunce.integrations.airflow import connection_url, no_useless_retries
-        from dlt_bunce.operations.flush import run_folder
+        from dlt_bunce.scripts import run_folder
         from dlt_bunce.sources import Range, from_database
 
         context = get_current_context()
@@ -104,7 +104,7 @@ def bunce_backfill() -> None:
     def plan() -> list[str]:
         """Plan which rows belong to which shard; return the names of the shards."""
         from dlt_bunce.integrations.airflow import connection_url, no_useless_retries
-        from dlt_bunce.operations.flush import run_folder
+        from dlt_bunce.scripts import run_folder
         from dlt_bunce.sources import plan_shards
 
         with no_useless_retries(), run_folder() as folder:
@@ -116,7 +116,7 @@ def bunce_backfill() -> None:
         """Load one shard; return its counts."""
         from dlt_bunce import bunce_adapter
         from dlt_bunce.integrations.airflow import connection_url, no_useless_retries
-        from dlt_bunce.operations.flush import run_folder
+        from dlt_bunce.scripts import run_folder
         from dlt_bunce.sources import Shard, shard_source
 
         with no_useless_retries(), run_folder() as folder:
@@ -129,8 +129,8 @@ def bunce_backfill() -> None:
     def summary(planned: list[str] | None, loaded: Sequence[dict[str, Any]]) -> dict[str, object]:
         """Return the total counts; fail if a shard failed or too many rows were rejected."""
         from dlt_bunce import RunSummary
-        from dlt_bunce.destination.run_summary import add_up
         from dlt_bunce.integrations.airflow import no_useless_retries
+        from dlt_bunce.scripts import add_up
 
         if planned is None:
             raise RuntimeError("The plan failed, so no shard was loaded. Clear its task to retry.")
@@ -153,8 +153,7 @@ def bunce_backfill() -> None:
 
 def _load(pipeline: dlt.Pipeline, rows: Any) -> RunSummary:
     """Run the pipeline; push the counts as the task's result, even if a threshold then fails it."""
-    from dlt_bunce import flush_and_run
-    from dlt_bunce.errors import ThresholdError
+    from dlt_bunce import ThresholdError, flush_and_run
 
     task_instance = get_current_context()["ti"]
     try:
@@ -170,8 +169,8 @@ def _pipeline(name: str, folder: str) -> dlt.Pipeline:
     import dlt
 
     from dlt_bunce import bunce
-    from dlt_bunce.destination.config_file import use_config
     from dlt_bunce.integrations.airflow import store_url
+    from dlt_bunce.scripts import use_config
 
     use_config(__file__)
     api = _connection("bunce")

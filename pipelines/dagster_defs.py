@@ -20,14 +20,17 @@ from typing import Any, Optional
 import dagster as dg
 import dlt
 
-from dlt_bunce import RunSummary, bunce, bunce_adapter, flush_and_run
-from dlt_bunce.destination.config_file import use_config
-from dlt_bunce.errors import RejectThresholdError, ThresholdError
+from dlt_bunce import (
+    RejectThresholdError,
+    RunSummary,
+    ThresholdError,
+    bunce,
+    bunce_adapter,
+    flush_and_run,
+)
 from dlt_bunce.integrations.dagster import metadata_of, no_useless_retries
-from dlt_bunce.model import FATES
-from dlt_bunce.operations.flush import run_folder
+from dlt_bunce.scripts import count_open, run_folder, use_config
 from dlt_bunce.sources import Range, Shard, from_database, shard_source
-from dlt_bunce.sources.dead_letters import count_open
 
 SHARDS = int(os.environ.get("BUNCE_SHARDS", "8"))
 DAYS = dg.DailyPartitionsDefinition(start_date="2026-11-01")
@@ -159,7 +162,7 @@ def checks_of(key: dg.AssetKey, name: str) -> list[dg.AssetChecksDefinition]:
         """Check that every row that dlt passed to the destination has exactly one fate."""
         found = counts(context)
         passed_on = found.get("rows_loaded", 0)
-        accounted = sum(found.get(fate, 0) for fate in FATES)
+        accounted = sum(found.get(fate, 0) for fate in RunSummary().fates)
         return dg.AssetCheckResult(
             passed=passed_on == accounted,
             description=f"dlt passed {passed_on} rows to the destination, but {accounted} are "

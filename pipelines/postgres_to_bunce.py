@@ -10,9 +10,7 @@ import click
 import dlt
 
 from dlt_bunce import RunSummary, bunce, bunce_adapter, flush_and_run
-from dlt_bunce.cli.failures import reported
-from dlt_bunce.cli.output import print_summary
-from dlt_bunce.destination.config_file import required_setting, setting, use_config
+from dlt_bunce.scripts import print_summary, reported, required_setting, setting, use_config
 from dlt_bunce.sources import from_sql
 
 

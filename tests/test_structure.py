@@ -56,6 +56,7 @@ ALLOWED: dict[str, set[str]] = {
     "integrations": {"destination", "errors", "model"},
     "workbench": {"destination", "loopback", "model", "operations", "records", "reject_codes"}
     | {"run_warnings", "store"},
+    "scripts": {"cli", "destination", "operations", "sources"},
     "cli": {"destination", "emulator", "erasure", "errors", "load", "logs", "model", "operations"}
     | {
         "failures",
@@ -72,8 +73,11 @@ KNOW_DLT = {"cli", "destination", "erasure", "logs", "operations", "sources"}
 PURE = {"probe", "records", "settlement"}
 # where what is pure meets the wire
 WIRE = "settlement.settlement"
-OUTSIDE = {"asyncio", "datetime.now", "http", "logging", "os", "pathlib", "requests", "socket"}
-OUTSIDE |= {"sqlite3", "structlog", "subprocess", "time", "urllib"}
+OUTSIDE = {"asyncio", "http", "logging", "os", "pathlib", "requests", "socket", "sqlite3"}
+OUTSIDE |= {"structlog", "subprocess", "time", "urllib"}
+CALLED_OUTSIDE = {"open", "now", "utcnow", "today", "read_bytes", "write_bytes"}
+# what whoever writes a pipeline may import
+PUBLIC = {"dlt_bunce", "dlt_bunce.integrations", "dlt_bunce.scripts", "dlt_bunce.sources"}
 Graph = dict[str, set[str]]
 
 
@@ -104,6 +108,13 @@ def imports(source: str) -> frozenset[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     return frozenset(found)
+
+
+def called(source: str) -> set[str]:
+    """Return the names of all functions and methods that a file calls."""
+    calls = [node.func for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    names = {node.attr for node in calls if isinstance(node, ast.Attribute)}
+    return names | {node.id for node in calls if isinstance(node, ast.Name)}
 
 
 def graph(modules: dict[str, str]) -> Graph:
@@ -162,6 +173,16 @@ def test_only_the_edge_knows_dlt_and_what_is_pure_knows_nothing(name: str) -> No
     assert room(name) in KNOW_DLT or not {module for module in used if room(module) == "dlt"}
     if room(name) in PURE and name != WIRE:
         assert {room(module) for module in used} & OUTSIDE == set()
+        assert called(SOURCES[name]) & CALLED_OUTSIDE == set()
+
+
+def test_pipelines_import_only_what_is_public() -> None:
+    for path in (ROOT / "pipelines").glob("*.py"):
+        nodes = ast.walk(ast.parse(path.read_text("utf-8")))
+        found = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+        ours = {module for module in found if room(module) == "dlt_bunce"}
+        private = {m for m in ours if ".".join(m.split(".")[:2]) not in PUBLIC}
+        assert private == set(), path.name
 
 
 def test_every_folder_is_told_to_whoever_contributes() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 import dlt_bunce
-from dlt_bunce import errors, sources, testing
+from dlt_bunce import errors, scripts, sources, testing
 from dlt_bunce.cli import main
 from dlt_bunce.cli.failures import EXIT_CODES
 from docs.generate.markdown import code, page, sentence, table
@@ -91,14 +91,15 @@ def exit_codes() -> str:
 
 
 def python_api() -> str:
-    """Return the page of all names in `dlt_bunce.__all__` and `dlt_bunce.sources.__all__`."""
+    """Return the page of all names in `dlt_bunce` and its modules `sources` and `scripts`."""
     parts = _public(dlt_bunce, "##")
     parts += ["## Testing", *_plugin(inspect.cleandoc(testing.__doc__ or ""))]
     parts += ["## Sources", inspect.cleandoc(sources.__doc__ or ""), *_public(sources, "###")]
+    parts += ["## Scripts", inspect.cleandoc(scripts.__doc__ or ""), *_public(scripts, "###")]
     return page(
         "Python",
-        "The public API: `from dlt_bunce import …`, and the ready-made [sources](#sources): "
-        "`from dlt_bunce.sources import …`. For exceptions, see [Errors](exit-codes.md#errors).",
+        "The public API: `from dlt_bunce import …`, the ready-made [sources](#sources), and what "
+        "[scripts](#scripts) need. For exceptions, see [Errors](exit-codes.md#errors).",
         *parts,
     )
 
