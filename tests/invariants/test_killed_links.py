@@ -22,34 +22,34 @@ def test_a_load_that_is_killed_while_it_links_is_completed_by_the_next(
     tmp_path: Path, emulator: Emulator, loads: ProcessPool, disposition: str, every: int
 ) -> None:
     emulator.behavior = Behavior(rate_limit=0)
-    world = Scenario(tmp_path / "world", emulator, loads, disposition=disposition)
-    world.settings["DESTINATION__BUNCE__CONCURRENCY"] = "1"
-    world.settings["DESTINATION__BUNCE__MAX_CONCURRENCY"] = "1"
-    world.settings["DESTINATION__BUNCE__ON_EMAIL_TAKEN"] = "link"
-    world.settings["DESTINATION__BUNCE__BATCH_SIZE"] = "3"
-    world.settings["DESTINATION__BUNCE__MAX_BATCH_SIZE"] = "3"
-    linked = arrive(world)
-    assert world.load() == 0, world.output()
-    check(world, linked)
-    passed = [(name, n) for name in BOUNDARIES for n in range(1, world.passed[name] + 1)]
+    scenario = Scenario(tmp_path / "scenario", emulator, loads, disposition=disposition)
+    scenario.settings["DESTINATION__BUNCE__CONCURRENCY"] = "1"
+    scenario.settings["DESTINATION__BUNCE__MAX_CONCURRENCY"] = "1"
+    scenario.settings["DESTINATION__BUNCE__ON_EMAIL_TAKEN"] = "link"
+    scenario.settings["DESTINATION__BUNCE__BATCH_SIZE"] = "3"
+    scenario.settings["DESTINATION__BUNCE__MAX_BATCH_SIZE"] = "3"
+    linked = arrive(scenario)
+    assert scenario.load() == 0, scenario.output()
+    check(scenario, linked)
+    passed = [(name, n) for name in BOUNDARIES for n in range(1, scenario.passed[name] + 1)]
 
     for name, n in passed[::every]:
-        linked |= arrive(world)
-        if world.load(kill_at=[name, n]) != 0:
-            assert world.load(impatient=True) == 0, (name, n, world.output())
-        check(world, linked)
-    assert world.load() == 0, world.output()
+        linked |= arrive(scenario)
+        if scenario.load(kill_at=[name, n]) != 0:
+            assert scenario.load(impatient=True) == 0, (name, n, scenario.output())
+        check(scenario, linked)
+    assert scenario.load() == 0, scenario.output()
     print(f"\n{len(passed[::every])} of {len(passed)} boundaries under {disposition}")
-    assert world.summary["bulk_requests"] == 0
+    assert scenario.summary["bulk_requests"] == 0
     assert len(passed[::every]) > 4
 
 
-def arrive(world: Scenario) -> dict[str, str]:
+def arrive(scenario: Scenario) -> dict[str, str]:
     """Four customers whom Bunce has under another id, and two whom it does not have; who is who."""
-    rows = [person(len(world.rows) + n) for n in range(6)]
-    world.put(*rows)
+    rows = [person(len(scenario.rows) + n) for n in range(6)]
+    scenario.put(*rows)
     known = {row["customer_id"]: f"made-{row['customer_id']}" for row in rows[:4]}
-    world.emulator.seed(theirs(row, known[row["customer_id"]]) for row in rows[:4])
+    scenario.emulator.seed(theirs(row, known[row["customer_id"]]) for row in rows[:4])
     return known
 
 
@@ -58,10 +58,10 @@ def theirs(row: dict[str, Any], bunce_id: str) -> dict[str, Any]:
     return {**row, "customer_id": bunce_id, "first_name": "Old"}
 
 
-def check(world: Scenario, linked: dict[str, str]) -> None:
+def check(scenario: Scenario, linked: dict[str, str]) -> None:
     """Everybody is linked to themselves, has what they must have, and is there once."""
-    there = world.emulator.customers
-    with world.database() as db:
+    there = scenario.emulator.customers
+    with scenario.database() as db:
         made = {row["customer_id"]: row["bunce_id"] for row in links.known(db, "default")}
         claims = db.rows("SELECT 1 AS n FROM bunce_customers WHERE claim_batch IS NOT NULL")
         letters = db.rows("SELECT 1 AS n FROM bunce_dead_letters")
@@ -69,11 +69,11 @@ def check(world: Scenario, linked: dict[str, str]) -> None:
             "SELECT read, created + updated + adopted + skipped + unchanged + held + superseded + "
             "rejected + deferred AS counted FROM bunce_runs"
         )
-    assert made == linked, world.output()
+    assert made == linked, scenario.output()
     assert (claims, letters) == ([], [])
     assert [run for run in fates if run["read"] != run["counted"]] == []
-    assert there.keys() == {linked.get(key, key) for key in world.rows}
-    for key, row in world.rows.items():
-        kept = key in linked and world.disposition == "append"
+    assert there.keys() == {linked.get(key, key) for key in scenario.rows}
+    for key, row in scenario.rows.items():
+        kept = key in linked and scenario.disposition == "append"
         expected = "Old" if kept else row["first_name"]
-        assert there[linked.get(key, key)]["first_name"] == expected, (key, world.output())
+        assert there[linked.get(key, key)]["first_name"] == expected, (key, scenario.output())

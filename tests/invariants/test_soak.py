@@ -54,18 +54,18 @@ class Tally:
         return f"{self.killed} kills, {self.completed} loads completed, {self.failed} gave up"
 
 
-def edit(world: Scenario, chance: random.Random, settled: int) -> None:
+def edit(scenario: Scenario, chance: random.Random, settled: int) -> None:
     """Some customers change, some become bad or good, and some are new.
 
     Those that changed since edit `settled` stay: each has one content at most that is not settled,
     so that whoever is sent twice can be told from whoever is sent with two contents.
     """
     kinds = ["", "", "", "", "", "", "", "", "here", "there"]
-    old = [n for n in range(len(world.rows)) if world.rows[f"c{n}"]["updated_at"] < settled]
+    old = [n for n in range(len(scenario.rows)) if scenario.rows[f"c{n}"]["updated_at"] < settled]
     known = chance.sample(old, min(len(old), 8))
-    new = range(len(world.rows), len(world.rows) + chance.randint(0, 12))
-    rows = [person(n, version=world.edits, bad=chance.choice(kinds)) for n in [*known, *new]]
-    world.put(*rows)
+    new = range(len(scenario.rows), len(scenario.rows) + chance.randint(0, 12))
+    rows = [person(n, version=scenario.edits, bad=chance.choice(kinds)) for n in [*known, *new]]
+    scenario.put(*rows)
 
 
 def faults(chance: random.Random, look_up: bool) -> tuple[Fault, ...]:
@@ -89,50 +89,50 @@ def test_killed_at_random_every_row_is_settled_once(
         latency_ms=5,
         lookup="sdk" if look_up else "absent",
     )
-    world = Scenario(tmp_path / "world", emulator, loads, store)
-    world.settings["DESTINATION__BUNCE__CONCURRENCY"] = "3"
+    scenario = Scenario(tmp_path / "scenario", emulator, loads, store)
+    scenario.settings["DESTINATION__BUNCE__CONCURRENCY"] = "3"
     tally = Tally()
     pending, at_peace = False, 0
 
     while tally.killed < KILLS / 4:
-        emulator.behavior = replace(calm, seed=world.edits, faults=faults(chance, look_up))
+        emulator.behavior = replace(calm, seed=scenario.edits, faults=faults(chance, look_up))
         if look_up or not pending:
-            edit(world, chance, at_peace)
+            edit(scenario, chance, at_peace)
         start = len(emulator.requests)
-        settled, sent = world.settled(), world.times_sent()
-        code = world.load(kill_after=chance.uniform(0.02, 0.7))
+        settled, sent = scenario.settled(), scenario.times_sent()
+        code = scenario.load(kill_after=chance.uniform(0.02, 0.7))
         tally.count(code)
         if look_up:
-            assert world.sent_blindly(start) == [], world.output()
+            assert scenario.sent_blindly(start) == [], scenario.output()
         else:
-            assert sent_twice_in(world, start) == [], world.output()
-        assert world.sent_again(settled, sent) == [], world.output()
+            assert sent_twice_in(scenario, start) == [], scenario.output()
+        assert scenario.sent_again(settled, sent) == [], scenario.output()
         pending = code != 0 and chance.random() < 0.6
         if not pending:
-            settle(world, calm, tally)
-            at_peace = world.edits
-    figures = settle(world, calm, tally)
+            settle(scenario, calm, tally)
+            at_peace = scenario.edits
+    figures = settle(scenario, calm, tally)
     print(f"\n{engine}, look-up {look_up}: {tally}; {figures}")
 
 
-def settle(world: Scenario, calm: Behavior, tally: Tally) -> str:
+def settle(scenario: Scenario, calm: Behavior, tally: Tally) -> str:
     """A load in peace: afterwards everybody is where they belong."""
-    world.emulator.behavior = calm
-    start = len(world.emulator.requests)
-    settled, sent = world.settled(), world.times_sent()
-    code = world.load()
-    assert code == 0, world.output()
+    scenario.emulator.behavior = calm
+    start = len(scenario.emulator.requests)
+    settled, sent = scenario.settled(), scenario.times_sent()
+    code = scenario.load()
+    assert code == 0, scenario.output()
     tally.count(code)
-    assert world.sent_blindly(start) == [] or calm.lookup == "absent"
-    assert world.sent_again(settled, sent) == [], world.output()
-    return world.check()
+    assert scenario.sent_blindly(start) == [] or calm.lookup == "absent"
+    assert scenario.sent_again(settled, sent) == [], scenario.output()
+    return scenario.check()
 
 
-def sent_twice_in(world: Scenario, start: int) -> list[str]:
+def sent_twice_in(scenario: Scenario, start: int) -> list[str]:
     """Customers whom one load sent twice by one lane in requests that were not refused."""
     sent = Counter(
         (record.call, key)
-        for record in world.emulator.requests[start:]
+        for record in scenario.emulator.requests[start:]
         if record.status is None or not 400 <= record.status < 500
         for key in record.customer_ids
     )
