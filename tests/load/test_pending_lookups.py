@@ -13,7 +13,7 @@ from dlt_bunce.settlement.row_result import RowResult
 TAKEN = Reason("taken", "c1@example.com is already taken", 422)
 
 
-def batch(chunk: int, first: int, rows: int, *, doubted: bool = False) -> pa.Table:
+def batch(chunk: int, first: int, rows: int, *, indeterminate: bool = False) -> pa.Table:
     """Rows of a chunk on their way."""
     numbers = range(first, first + rows)
     texts = dict.fromkeys(("first_name", "last_name", "phone_no", "devices"), [""] * rows)
@@ -24,7 +24,7 @@ def batch(chunk: int, first: int, rows: int, *, doubted: bool = False) -> pa.Tab
             **texts,
             "payload": ["{}"] * rows,
             "verb": ["create"] * rows,
-            "indeterminate": [doubted] * rows,
+            "indeterminate": [indeterminate] * rows,
             "bunce_id": pa.nulls(rows, pa.string()),
             "chunk": pa.array([chunk] * rows, pa.int64()),
         }
@@ -101,7 +101,7 @@ def test_rows_that_share_an_email_are_not_looked_up_together() -> None:
 @pytest.mark.parametrize("created_now", [True, False])
 def test_rows_that_a_request_may_have_delivered_wait_for_the_end(*, created_now: bool) -> None:
     load = Waiting(max_wait_s=0.0)
-    rows = batch(0, 0, 3, doubted=not created_now)
+    rows = batch(0, 0, 3, indeterminate=not created_now)
 
     assert load.taken(rows, *([] if created_now else [1]), lagging=(1,) * created_now) == [
         "c0",

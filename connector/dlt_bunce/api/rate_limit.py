@@ -17,19 +17,19 @@ NEVER = threading.Event()
 
 
 class RateLimiter(Protocol):
-    """Who says when a request may leave, to every thread."""
+    """Decides when each request may leave, for all threads."""
 
     def wait(self, stopping: threading.Event = NEVER) -> float:
-        """Blocks until a request may leave; returns the seconds waited.
+        """Block until a request may leave; return the seconds waited.
 
         Once `stopping` is set it returns at once, and the request may not leave.
         """
 
     def pause(self, seconds: float) -> None:
-        """Nobody sends for so long: the server said so to one of us."""
+        """Stop all sending for that many seconds, since the server asked for it."""
 
     def close(self) -> None:
-        """Lets go of what is held."""
+        """Release what is held."""
 
 
 class TokenBucket:
@@ -56,7 +56,7 @@ class TokenBucket:
         self._lock = threading.Lock()
 
     def wait(self, stopping: threading.Event = NEVER) -> float:
-        """Blocks until a request may leave; returns the seconds waited."""
+        """Block until a request may leave; return the seconds waited."""
         waited = 0.0
         while not stopping.is_set() and (pause := self._take()) > 0:
             (self._sleep or stopping.wait)(pause)
@@ -64,12 +64,12 @@ class TokenBucket:
         return waited
 
     def pause(self, seconds: float) -> None:
-        """Nobody sends for so long: the server said so to one of us."""
+        """Stop all sending for that many seconds, since the server asked for it."""
         with self._lock:
             self._paused_until = max(self._paused_until, self._clock() + seconds)
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing: there is nothing to release."""
 
     def _take(self) -> float:
         """Take a token and return 0, or return how long to wait before asking again."""

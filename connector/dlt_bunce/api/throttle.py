@@ -41,7 +41,7 @@ class BatchSize:
         return self._size
 
     def answered(self, rows: int, seconds: float) -> None:
-        """Learns from a batch that was accepted; a quick small one tells nothing of large ones."""
+        """Learn from a batch that was accepted; a quick small one tells nothing of large ones."""
         affordable = int(rows * self._target_s / max(seconds, 0.001))
         growth = 4 if seconds < _QUICK * self._target_s else 2
         with self._lock:
@@ -49,19 +49,19 @@ class BatchSize:
                 self._size = max(1, min(self._largest, self._size * growth, affordable))
 
     def too_large(self, rows: int) -> None:
-        """Learns from a batch that was refused for its size."""
+        """Learn from a batch that was rejected for its size."""
         with self._lock:
             self._largest = max(1, min(self._largest, rows // 2))
             self._size = min(self._size, self._largest)
 
     def timed_out(self, rows: int) -> None:
-        """Learns from a batch that got no answer in time; a single row has no size to blame."""
+        """Learn from a batch that got no answer in time; a single row has no size to blame."""
         with self._lock:
             if rows > 1:
                 self._size = min(self._size, rows // 2)
 
     def took_many_calls(self, rows: int) -> None:
-        """Learns from a batch that could not be settled within its bound on calls."""
+        """Learn from a batch that could not be settled within its bound on calls."""
         self.timed_out(rows)
 
 
@@ -94,7 +94,7 @@ class Concurrency:
 
     @contextmanager
     def slot(self) -> Iterator[int]:
-        """Blocks until a batch may be sent; gives what `answered` takes as `level`."""
+        """Block until a batch may be sent; yield the `level` that `answered` takes."""
         with self._free:
             self._free.wait_for(lambda: self._in_flight < self._level)
             self._in_flight += 1
@@ -107,7 +107,7 @@ class Concurrency:
                 self._free.notify_all()
 
     def answered(self, rows: int, seconds: float, level: int) -> bool:
-        """Learns from a batch that began at `level` (0: with fewer in flight). True where the
+        """Learn from a batch that began at `level` (0: with fewer in flight). True where the
         level may be what made it slow: then its size is not to blame yet.
         """
         with self._free:
@@ -116,7 +116,7 @@ class Concurrency:
             return trying and TARGET_S < seconds < 2 * TARGET_S
 
     def timed_out(self, level: int) -> None:
-        """Learns from a batch of `level` that got no answer in time; the others that began with it
+        """Learn from a batch of `level` that got no answer in time; the others that began with it
         say the same and count once.
         """
         with self._free:
@@ -175,7 +175,7 @@ class Concurrency:
 
 
 class Learner(Protocol):
-    """Who is told how batches fare."""
+    """Is told the outcome of each batch."""
 
     def answered(self, rows: int, seconds: float) -> None:
         """Note that a batch was accepted."""
@@ -199,7 +199,7 @@ class Throttle:
 
     @contextmanager
     def slot(self) -> Iterator[Learner]:
-        """Blocks until a batch may be sent; gives whom to tell how it fares."""
+        """Block until a batch may be sent; yield the learner that is told its outcome."""
         with self.concurrency.slot() as level:
             yield _Slot(self.size, self.concurrency, level)
 

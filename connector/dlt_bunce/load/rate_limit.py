@@ -82,7 +82,7 @@ class SharedRateLimiter:
             return self._slots_due.popleft()
 
     def pause(self, seconds: float) -> None:
-        """Nobody in the scope sends for so long: the server said so to one of us."""
+        """Stop all sending in the scope for that many seconds, since the server asked for it."""
         logger().warning("budget.paused", scope=self._scope, seconds=round(seconds, 1))
         with self._lock:
             self._slots_due.clear()

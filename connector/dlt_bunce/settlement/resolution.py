@@ -244,11 +244,11 @@ class Resolution:
         return following
 
     def _candidate(self, i: int, holder_id: str, match: Match) -> RowResult:
-        said = self._states.reasons.get(i) or Reason("taken")
+        last = self._states.reasons.get(i) or Reason("taken")
         return RowResult(
             "deferred",
-            message=said.text,
-            http_status=said.status,
+            message=last.text,
+            http_status=last.status,
             content_matches=same(match),
             holder_id=holder_id,
         )

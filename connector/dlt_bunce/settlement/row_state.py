@@ -126,8 +126,8 @@ class RowStates:
 
 def not_linked(reason: Reason | None, why: str) -> Reason:
     """Return what Bunce said of a row, and why the row is not linked to who has its email."""
-    said = reason or Reason("taken")
-    return said._replace(text=f"{said.text}; not linked: {why}".removeprefix("; "))
+    last = reason or Reason("taken")
+    return last._replace(text=f"{last.text}; not linked: {why}".removeprefix("; "))
 
 
 def is_sure(match: Match) -> bool:

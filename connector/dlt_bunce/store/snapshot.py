@@ -1,4 +1,4 @@
-"""Copies of parts of a store, so that a load can be rehearsed without changing the store."""
+"""Copies of parts of a store, so that a load can be tried without changing the store."""
 
 from __future__ import annotations
 
