@@ -74,6 +74,9 @@ class Server:
         self._selector.unregister(names)
         with os.fdopen(names) as told:
             for name in told.read().split():
+                # before version 2 it starts threads when imported, which a fork waits for in vain
+                if "duckdb" in name:
+                    continue
                 with suppress(ImportError):
                     importlib.import_module(name)
         gc.freeze()
