@@ -1,4 +1,6 @@
-"""Values that Bunce has rejected for what concerns the account: no value stays rejected for it."""
+"""Values that Bunce has rejected: what is recorded of each, and those it rejected for what concerns
+the account, of which none stays rejected.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +9,31 @@ from typing import Any
 
 import pyarrow as pa
 
-from dlt_bunce.records.targets import value_seed
+from dlt_bunce.records.targets import Target, value_seed
 from dlt_bunce.records.value_digests import released
+from dlt_bunce.settlement.row_result import RowResult
 from dlt_bunce.store import values
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.load_file import LoadFile
+
+
+def rejection(
+    load_file: LoadFile, target: Target, customer_id: str, result: RowResult
+) -> dict[str, object]:
+    """Return what is recorded of a rejected value (a row of values.REJECTED)."""
+    # of all that the other codes may mean, a refusal remains
+    code = result.code if result.code in {"undeliverable", "unconfirmed"} else "refused"
+    # Bunce's words may quote the value
+    keys_only = load_file.letter_rows == "keys"
+    return {
+        "customer_id": customer_id,
+        "slot": target.slot,
+        "name": target.name,
+        "column_name": target.column,
+        "code": code,
+        "message": values.meaning(code) if keys_only else result.message,
+        "http_status": result.http_status,
+    }
 
 
 def release_rejected(

@@ -14,6 +14,7 @@ from dlt_bunce.load.value_batches import repeat, to_send
 from dlt_bunce.records.source_columns import variants_of
 from dlt_bunce.records.targets import Kind, Target, Targets, value_seed
 from dlt_bunce.records.value_digests import (
+    IN_FLIGHT,
     REJECTED,
     WRITTEN,
     packed_digests,
@@ -22,6 +23,9 @@ from dlt_bunce.records.value_digests import (
 )
 from dlt_bunce.records.values import Values, either, read_values
 from dlt_bunce.store import values
+
+_OF_MEMBERS = pa.array([WRITTEN, IN_FLIGHT], pa.binary())
+"""States of a segment's slot that a member may have."""
 
 
 class ChunkValues:
@@ -210,7 +214,7 @@ class ChangedValues:
         refused = pc.fill_null(pc.and_(same, pc.equal(states, REJECTED)), False)
         if target.kind == "segments":
             # who was not added here is not removed here, and who could not be removed is a member
-            member = pc.and_(pc.greater(pc.binary_length(known), 0), pc.equal(states, WRITTEN))
+            member = pc.is_in(states, value_set=_OF_MEMBERS)
             is_absent = pc.invert(pc.or_(member, refused))
             written = pc.or_(written, pc.and_(pc.equal(column.texts, "false"), is_absent))
         written = pc.fill_null(written, False)

@@ -19,14 +19,15 @@ import pyarrow.compute as pc
 from dlt_bunce.errors import BunceError
 from dlt_bunce.load.chunks import Chunk, Chunks
 from dlt_bunce.load.dispatch import Delivered, Dispatcher, ValueBatch, prefetch
-from dlt_bunce.load.rejected_values import release_rejected
+from dlt_bunce.load.rejected_values import rejection, release_rejected
 from dlt_bunce.load.sender import Sender
 from dlt_bunce.load.value_rows import ChangedValues, ChunkValues
+from dlt_bunce.load.values_in_flight import Slot, ValuesInFlight
 from dlt_bunce.logs import logger
 from dlt_bunce.records.batching import Packer
 from dlt_bunce.records.recorded_targets import recorded
 from dlt_bunce.records.targets import KINDS, Kind, Target, Targets
-from dlt_bunce.records.value_digests import REJECTED, WRITTEN, repacked
+from dlt_bunce.records.value_digests import REJECTED, WRITTEN
 from dlt_bunce.settlement.row_result import RowResult
 from dlt_bunce.store import mappings, runs, value_fates, values
 from dlt_bunce.store.database import Database
@@ -176,11 +177,12 @@ class ValueDelivery:
         return changes.to_send
 
     def _mark_in_flight(self, rows: pa.Table) -> None:
-        """Commit that values may be in flight; count those that an earlier try may have sent."""
+        """Commit that values are in flight; count those that an earlier try may have sent."""
         # a batch is of one operation, and so of one kind
         kind = self._counted_as(self._by_slot[rows.column("slot")[0].as_py()].kind)
         tops = rows.group_by("chunk").aggregate([("row", "max")]).to_pylist()
         with self.database.transaction():
+            self._in_flight.mark(rows)
             for chunk, top in ((each["chunk"], each["row_max"]) for each in tops):
                 again = 0
                 if before := self._marks.get((kind, chunk), 0):
@@ -202,7 +204,8 @@ class ValueDelivery:
     def _settle(self, group: Sequence[Delivered]) -> int:
         """Record what became of batches in one transaction; return how many requests it took."""
         fates: Counter[tuple[str, int, str]] = Counter()
-        by_customer: dict[str, list[tuple[int, bytes, bytes]]] = defaultdict(list)
+        outcomes: dict[str, list[Slot]] = defaultdict(list)
+        unsent: list[tuple[str, int]] = []
         digests: dict[str, bytes | None] = {}
         rejected: list[dict[str, object]] = []
         written: list[tuple[str, int]] = []
@@ -214,11 +217,13 @@ class ValueDelivery:
                 delivered.results, *columns, strict=True
             ):
                 if result.fate == "deferred":
+                    if not result.indeterminate:
+                        unsent.append((who, slot))
                     continue
                 target, is_written = self._by_slot[slot], result.fate != "rejected"
                 kind = self._counted_as(target.kind)
                 fates[kind, chunk, "written" if is_written else "rejected"] += 1
-                by_customer[who].append((slot, digest, WRITTEN if is_written else REJECTED))
+                outcomes[who].append((slot, digest, WRITTEN if is_written else REJECTED))
                 digests[who], is_last = self._whole(chunk, row, is_written=is_written)
                 if is_last and self.values_only:
                     fates[ROWS, chunk, "written"] += 1
@@ -226,15 +231,11 @@ class ValueDelivery:
                     written.append((who, slot))
                 else:
                     self._with_rejected[chunk, row] = who
-                    rejected.append(self._rejection(target, who, result))
+                    rejected.append(rejection(self.load_file, target, who, result))
         traffic = self.sender.take_traffic()
         db, load_file = self.database, self.load_file
         with db.transaction():
-            packed = values.packed_of(db, load_file.account, list(by_customer))
-            again = [repacked(found, by_customer[who]) for who, found in packed.items()]
-            whole = [digests[who] for who in packed]
-            table = pa.table([list(packed), again, whole], schema=values.PACKED)
-            values.repack(db, load_file.account, table, keep_digest=self.values_only)
+            self._in_flight.record(outcomes, unsent, digests)
             if written and values.any_rejected(db, load_file.account):
                 answered = zip(*written, strict=True)
                 values.forget_rejected(
@@ -254,21 +255,6 @@ class ValueDelivery:
             self._rows[chunk, row] = left - 1, whole if is_written else None
             return None, False
         return whole if is_written else None, True
-
-    def _rejection(self, target: Target, who: str, result: RowResult) -> dict[str, object]:
-        # of all that the other codes may mean, a refusal remains
-        code = result.code if result.code in {"undeliverable", "unconfirmed"} else "refused"
-        # Bunce's words may quote the value
-        keys_only = self.load_file.letter_rows == "keys"
-        return {
-            "customer_id": who,
-            "slot": target.slot,
-            "name": target.name,
-            "column_name": target.column,
-            "code": code,
-            "message": values.meaning(code) if keys_only else result.message,
-            "http_status": result.http_status,
-        }
 
     def release_rejected(self, words: str) -> None:
         """Let values that this run saw refused in these words be sent again by the next one: they
@@ -294,6 +280,10 @@ class ValueDelivery:
 
     def _kinds(self) -> list[Kind]:
         return [kind for kind in KINDS if self.targets.of(kind)]
+
+    @cached_property
+    def _in_flight(self) -> ValuesInFlight:
+        return ValuesInFlight(self.database, self.load_file.account, self.values_only)
 
     @cached_property
     def _by_slot(self) -> Mapping[int, Target]:

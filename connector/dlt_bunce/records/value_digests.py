@@ -20,8 +20,10 @@ from dlt_bunce.records.values import Values
 WIDTH = 8
 """Bytes of a slot."""
 _DIGEST = WIDTH - 1
-WRITTEN, REJECTED = b"\x01", b"\x02"
-"""The last byte of a slot: Bunce has the value, or has rejected it."""
+WRITTEN, REJECTED, IN_FLIGHT = b"\x01", b"\x02", b"\x03"
+"""The last byte of a slot: Bunce has the value, has rejected it, or may have it, since it was sent
+and no outcome is recorded.
+"""
 NOTHING = bytes(_DIGEST), bytes(1)
 """The digest and the state of a slot that holds nothing."""
 _BETWEEN = "\x1f"
@@ -57,6 +59,12 @@ def membership(seed: int) -> tuple[bytes, bytes]:
     """Return the digests of a segment's two values: of one who joins, and of one who leaves."""
     joins, leaves = value_digests(pa.array(["true", "false"]), seed).to_pylist()
     return joins, leaves
+
+
+def possible_members(seed: int) -> tuple[bytes, ...]:
+    """Return what the slot of a segment may hold of a customer who is a member, or may be."""
+    joins, leaves = membership(seed)
+    return joins + WRITTEN, joins + IN_FLIGHT, leaves + IN_FLIGHT
 
 
 def released(packed: bytes | None, rejected: Iterable[tuple[int, str]], seed: int) -> bytes:
