@@ -10,11 +10,19 @@ from typing import Any
 import pyarrow as pa
 
 from dlt_bunce.records.targets import Target, value_seed
-from dlt_bunce.records.value_digests import released
+from dlt_bunce.records.value_digests import REJECTED, UNCONFIRMED, released
 from dlt_bunce.settlement.row_result import RowResult
 from dlt_bunce.store import values
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.load_file import LoadFile
+
+_UNCLEAR = frozenset({"undeliverable", "unconfirmed"})
+"""Codes of values that Bunce may have taken all the same."""
+
+
+def state_of(result: RowResult) -> bytes:
+    """Return what the ledger holds of a value that is rejected."""
+    return UNCONFIRMED if result.code in _UNCLEAR else REJECTED
 
 
 def rejection(
@@ -22,7 +30,7 @@ def rejection(
 ) -> dict[str, object]:
     """Return what is recorded of a rejected value (a row of values.REJECTED)."""
     # of all that the other codes may mean, a refusal remains
-    code = result.code if result.code in {"undeliverable", "unconfirmed"} else "refused"
+    code = result.code if result.code in _UNCLEAR else "refused"
     # Bunce's words may quote the value
     keys_only = load_file.letter_rows == "keys"
     return {

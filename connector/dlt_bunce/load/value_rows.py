@@ -16,6 +16,7 @@ from dlt_bunce.records.targets import Kind, Target, Targets, value_seed
 from dlt_bunce.records.value_digests import (
     IN_FLIGHT,
     REJECTED,
+    UNCONFIRMED,
     WRITTEN,
     packed_digests,
     row_digests,
@@ -24,7 +25,8 @@ from dlt_bunce.records.value_digests import (
 from dlt_bunce.records.values import Values, either, read_values
 from dlt_bunce.store import values
 
-_OF_MEMBERS = pa.array([WRITTEN, IN_FLIGHT], pa.binary())
+_GIVEN_UP = pa.array([REJECTED, UNCONFIRMED], pa.binary())
+_OF_MEMBERS = pa.array([WRITTEN, IN_FLIGHT, UNCONFIRMED], pa.binary())
 """States of a segment's slot that a member may have."""
 
 
@@ -211,7 +213,7 @@ class ChangedValues:
         known, states = packed_digests(self._packed, target.slot)
         same = pc.equal(known, digests)
         written = pc.and_(same, pc.equal(states, WRITTEN))
-        refused = pc.fill_null(pc.and_(same, pc.equal(states, REJECTED)), False)
+        refused = pc.fill_null(pc.and_(same, pc.is_in(states, value_set=_GIVEN_UP)), False)
         if target.kind == "segments":
             # who was not added here is not removed here, and who could not be removed is a member
             member = pc.is_in(states, value_set=_OF_MEMBERS)

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from dlt_bunce.errors import BunceError
 from dlt_bunce.load.chunks import Chunk, Chunks
 from dlt_bunce.load.dispatch import Delivered, Dispatcher, ValueBatch, prefetch
-from dlt_bunce.load.rejected_values import rejection, release_rejected
+from dlt_bunce.load.rejected_values import rejection, release_rejected, state_of
 from dlt_bunce.load.sender import Sender
 from dlt_bunce.load.value_rows import ChangedValues, ChunkValues
 from dlt_bunce.load.values_in_flight import Slot, ValuesInFlight
@@ -27,7 +27,7 @@ from dlt_bunce.logs import logger
 from dlt_bunce.records.batching import Packer
 from dlt_bunce.records.recorded_targets import recorded
 from dlt_bunce.records.targets import KINDS, Kind, Target, Targets
-from dlt_bunce.records.value_digests import REJECTED, WRITTEN
+from dlt_bunce.records.value_digests import WRITTEN
 from dlt_bunce.settlement.row_result import RowResult
 from dlt_bunce.store import mappings, runs, value_fates, values
 from dlt_bunce.store.database import Database
@@ -223,7 +223,7 @@ class ValueDelivery:
                 target, is_written = self._by_slot[slot], result.fate != "rejected"
                 kind = self._counted_as(target.kind)
                 fates[kind, chunk, "written" if is_written else "rejected"] += 1
-                outcomes[who].append((slot, digest, WRITTEN if is_written else REJECTED))
+                outcomes[who].append((slot, digest, WRITTEN if is_written else state_of(result)))
                 digests[who], is_last = self._whole(chunk, row, is_written=is_written)
                 if is_last and self.values_only:
                     fates[ROWS, chunk, "written"] += 1
