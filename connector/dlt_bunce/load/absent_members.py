@@ -14,6 +14,7 @@ from dlt_bunce.load.chunks import CHUNK_ROWS, Source
 from dlt_bunce.load.dispatch import prefetch
 from dlt_bunce.load.value_batches import repeat, to_send
 from dlt_bunce.load.values import ValueDelivery
+from dlt_bunce.load.values_in_flight import RowLeft
 from dlt_bunce.records.fields import identifiers
 from dlt_bunce.records.mapping import FieldMapping
 from dlt_bunce.records.rules import Rules
@@ -120,7 +121,7 @@ class AbsentMembers(ValueDelivery):
                 count = page.num_rows
                 rows = range(settled, settled + count)
                 settled += count
-                self._rows |= {(0, row): (1, None) for row in rows}
+                self._rows |= {(0, row): RowLeft(1) for row in rows}
                 yield to_send(
                     target,
                     0,

@@ -56,9 +56,7 @@ def release_rejected(
         slots[row["customer_id"]].append((row["slot"], row["kind"]))
     packed, seed = values.packed_of(db, load_file.account, list(slots)), value_seed(email_key)
     again = [released(digests, slots[who], seed) for who, digests in packed.items()]
-    whole = pa.nulls(len(packed), pa.binary())
-    table = pa.table([list(packed), again, whole], schema=values.PACKED)
-    values.repack(db, load_file.account, table)
+    values.repack(db, load_file.account, values.packed_table(list(packed), again))
     pairs = [[row[name] for row in found] for name in values.ANSWERED.names]
     values.forget_rejected(db, load_file.account, pa.table(pairs, schema=values.ANSWERED))
     return found

@@ -22,7 +22,7 @@ from dlt_bunce.load.dispatch import Delivered, Dispatcher, ValueBatch, prefetch
 from dlt_bunce.load.rejected_values import rejection, release_rejected, state_of
 from dlt_bunce.load.sender import Sender
 from dlt_bunce.load.value_rows import ChangedValues, ChunkValues
-from dlt_bunce.load.values_in_flight import Slot, ValuesInFlight
+from dlt_bunce.load.values_in_flight import RowLeft, Slot, ValuesInFlight
 from dlt_bunce.logs import logger
 from dlt_bunce.records.batching import Packer
 from dlt_bunce.records.recorded_targets import recorded
@@ -54,8 +54,8 @@ class ValueDelivery:
     """Whether `deliver` has stopped before it read all that it should."""
     _due: set[int] = field(default_factory=set)
     _ahead: dict[int, ChunkValues] = field(default_factory=dict)
-    # by chunk and row: how many of its values are still to be written, and the digest of all
-    _rows: dict[tuple[int, int], tuple[int, bytes | None]] = field(default_factory=dict)
+    # by chunk and row
+    _rows: dict[tuple[int, int], RowLeft] = field(default_factory=dict)
     # rows of which Bunce has rejected a value, with their customers
     _with_rejected: dict[tuple[int, int], str] = field(default_factory=dict)
     # how far earlier tries of the file may have sent it, by kind and chunk
@@ -207,6 +207,7 @@ class ValueDelivery:
         outcomes: dict[str, list[Slot]] = defaultdict(list)
         unsent: list[tuple[str, int]] = []
         digests: dict[str, bytes | None] = {}
+        versions: dict[str, int | None] = {}
         rejected: list[dict[str, object]] = []
         written: list[tuple[str, int]] = []
         for delivered in group:
@@ -224,18 +225,20 @@ class ValueDelivery:
                 kind = self._counted_as(target.kind)
                 fates[kind, chunk, "written" if is_written else "rejected"] += 1
                 outcomes[who].append((slot, digest, WRITTEN if is_written else state_of(result)))
-                digests[who], is_last = self._whole(chunk, row, is_written=is_written)
-                if is_last and self.values_only:
+                left = self._left_of(chunk, row, is_written=is_written)
+                digests[who] = None if left.values else left.digest
+                if not left.values and self.values_only:
                     fates[ROWS, chunk, "written"] += 1
                 if is_written:
                     written.append((who, slot))
+                    versions[who] = left.version
                 else:
                     self._with_rejected[chunk, row] = who
                     rejected.append(rejection(self.load_file, target, who, result))
         traffic = self.sender.take_traffic()
         db, load_file = self.database, self.load_file
         with db.transaction():
-            self._in_flight.record(outcomes, unsent, digests)
+            self._in_flight.record(outcomes, unsent, digests, versions)
             if written and values.any_rejected(db, load_file.account):
                 answered = zip(*written, strict=True)
                 values.forget_rejected(
@@ -246,15 +249,16 @@ class ValueDelivery:
             runs.add_traffic(db, load_file, traffic)
         return traffic.requests
 
-    def _whole(self, chunk: int, row: int, *, is_written: bool) -> tuple[bytes | None, bool]:
-        """Return the digest of all values of a row once the last of them is written, and whether
-        this was the last.
+    def _left_of(self, chunk: int, row: int, *, is_written: bool) -> RowLeft:
+        """Return what is left of a row once one more of its values is answered; it has no digest
+        if one was rejected.
         """
-        left, whole = self._rows.pop((chunk, row))
-        if left > 1:
-            self._rows[chunk, row] = left - 1, whole if is_written else None
-            return None, False
-        return whole if is_written else None, True
+        before = self._rows.pop((chunk, row))
+        digest = before.digest if is_written else None
+        left = before._replace(values=before.values - 1, digest=digest)
+        if left.values:
+            self._rows[chunk, row] = left
+        return left
 
     def release_rejected(self, words: str) -> None:
         """Let values that this run saw refused in these words be sent again by the next one: they

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -18,6 +19,14 @@ from dlt_bunce.store.database import Database
 
 Slot = tuple[int, bytes, bytes]
 """The number of a slot, and what it holds: digest and state."""
+
+
+class RowLeft(NamedTuple):
+    """How many values of a row are to be written yet, its digest once all are, and its version."""
+
+    values: int
+    digest: bytes | None = None
+    version: int | None = None
 
 
 @dataclass
@@ -41,16 +50,18 @@ class ValuesInFlight:
             for slot, *_ in changes[who]:
                 before = unpacked(found or b"", slot)
                 self._before[who, slot] = before if before[1] else NOTHING
-        self._write(packed, changes, {})
+        self._write(packed, changes, {}, {})
 
     def record(
         self,
         outcomes: Mapping[str, Sequence[Slot]],
         unsent: Collection[tuple[str, int]],
         digests: Mapping[str, bytes | None],
+        versions: Mapping[str, int | None],
     ) -> None:
         """Write the outcomes of values by customer, what the slots of `unsent` ones (customer and
-        slot) held before they were marked, and the `digests` of rows that are written as a whole.
+        slot) held before they were marked, the `digests` of rows that are written as a whole, and
+        the `versions` of those with a value that is written.
         """
         changes: dict[str, list[Slot]] = defaultdict(list)
         for who, slots in outcomes.items():
@@ -60,15 +71,16 @@ class ValuesInFlight:
         for who, slot in unsent:
             changes[who].append((slot, *self._before.pop((who, slot), NOTHING)))
         packed = values.packed_of(self.database, self.account, list(changes))
-        self._write(packed, changes, digests)
+        self._write(packed, changes, digests, versions)
 
     def _write(
         self,
         packed: Mapping[str, bytes],
         changes: Mapping[str, Sequence[Slot]],
         digests: Mapping[str, bytes | None],
+        versions: Mapping[str, int | None],
     ) -> None:
         again = [repacked(found, changes[who]) for who, found in packed.items()]
-        whole = [digests.get(who) for who in packed]
-        table = pa.table([list(packed), again, whole], schema=values.PACKED)
+        columns = ([found.get(who) for who in packed] for found in (digests, versions))
+        table = pa.table([list(packed), again, *columns], schema=values.PACKED)
         values.repack(self.database, self.account, table, keep_digest=self.keep_digest)
