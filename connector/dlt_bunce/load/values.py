@@ -32,6 +32,7 @@ from dlt_bunce.settlement.row_result import RowResult
 from dlt_bunce.store import mappings, runs, value_fates, values
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.load_file import LoadFile
+from dlt_bunce.store.targets import note_in_digest
 from dlt_bunce.store.value_fates import ROWS
 
 _MAX_BATCH_BYTES = 2_000_000
@@ -81,6 +82,7 @@ class ValueDelivery:
         if number == 0:
             with db.transaction():
                 mappings.record_targets(db, load_file, recorded(self.targets, chunk.table.schema))
+                note_in_digest(db, load_file.account, self._by_slot)
         if differ:
             self._due.add(number)
             with db.transaction():

@@ -16,6 +16,7 @@ import pyarrow as pa
 from dlt_bunce.records.value_digests import IN_FLIGHT, NOTHING, repacked, unpacked
 from dlt_bunce.store import values
 from dlt_bunce.store.database import Database
+from dlt_bunce.store.targets import in_digest
 
 Slot = tuple[int, bytes, bytes]
 """The number of a slot, and what it holds: digest and state."""
@@ -35,8 +36,10 @@ class ValuesInFlight:
 
     database: Database
     account: str
-    keep_digest: bool
-    """Whether the digest of all values of a row is another table's, and stays."""
+    values_only: bool
+    """Whether the digest of all values of a row is another table's: it stays if it does not cover
+    what is sent.
+    """
     _before: dict[tuple[str, int], tuple[bytes, bytes]] = field(default_factory=dict)
 
     def mark(self, rows: pa.Table) -> None:
@@ -83,4 +86,10 @@ class ValuesInFlight:
         again = [repacked(found, changes[who]) for who, found in packed.items()]
         columns = ([found.get(who) for who in packed] for found in (digests, versions))
         table = pa.table([list(packed), again, *columns], schema=values.PACKED)
-        values.repack(self.database, self.account, table, keep_digest=self.keep_digest)
+        values.repack(self.database, self.account, table, keep_digest=self._keeps_digest(changes))
+
+    def _keeps_digest(self, changes: Mapping[str, Sequence[Slot]]) -> bool:
+        if not self.values_only:
+            return False
+        covered = in_digest(self.database, self.account)
+        return all(slot not in covered for slots in changes.values() for slot, *_ in slots)

@@ -26,6 +26,8 @@ VALUE_TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "slot": "its place in `packed_values` of `bunce_customers`",
                 "name": "its name in Bunce",
                 "data_type": "the attribute's type in Bunce; `boolean` for a segment",
+                "in_values_digest": "1 if a table of customers has fed it, so that `values_digest` "
+                "may cover it",
             },
         ),
         "bunce_rejected_values": TableDescription(
