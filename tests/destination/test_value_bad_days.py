@@ -186,3 +186,26 @@ def test_values_sent_again_because_their_outcome_was_not_recorded_are_counted(
     assert 50 <= done.warnings["values_resent"] <= 200
     # nothing was in doubt here
     assert run(make(store_url=store), *(rich(n, plan="new") for n in range(100))).warnings == {}
+
+
+def test_what_did_not_leave_is_not_sent_again_when_the_source_has_the_old_value(
+    make: MakePipeline, emulator: Emulator, store: str
+) -> None:
+    people = [rich(n, vip=n == 0) for n in range(30)]
+    options: dict[str, Any] = {"attributes": {"plan": "Plan"}, "segments": SEGMENTS}
+    run(make(store_url=store, **QUIET), *people, **options)
+    turned_away = (
+        Fault("html_403", on_request=1, until_request=10_000, call="values"),
+        Fault("html_403", on_request=1, until_request=10_000, call="members"),
+    )
+    emulator.behavior = Behavior(rate_limit=0, faults=turned_away)
+    changed = [row | {"plan": "silver", "vip": True} for row in people]
+
+    refused(make(store_url=store, **QUIET), bunce_adapter(changed, **options), table_name="people")
+    emulator.behavior = Behavior(rate_limit=0)
+    before = emulator.attributes.values_received
+    done = run(make("other", store_url=store, **QUIET), *people, **options)
+
+    assert emulator.attributes.values_received == before
+    assert fates(done) == {"unchanged": 30}
+    assert done.segments["unchanged"] == 30

@@ -132,7 +132,8 @@ def test_values_are_compared_settled_and_retried_by_key(db: Explained) -> None:
     values.changed(db, "default", incoming)
     with db.transaction():
         values.packed_of(db, "default", ids.to_pylist())
-        values.repack(db, "default", pa.table([ids, digests, digests], schema=values.PACKED))
+        packed = pa.table([ids, digests, digests, slots], schema=values.PACKED)
+        values.repack(db, "default", packed)
         values.record_rejected(db, file, rejected)
         rejected_values.mark_retried(db, "default", answered)
         values.forget_rejected(db, "default", answered)

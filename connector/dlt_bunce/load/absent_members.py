@@ -14,12 +14,13 @@ from dlt_bunce.load.chunks import CHUNK_ROWS, Source
 from dlt_bunce.load.dispatch import prefetch
 from dlt_bunce.load.value_batches import repeat, to_send
 from dlt_bunce.load.values import ValueDelivery
+from dlt_bunce.load.values_in_flight import RowLeft
 from dlt_bunce.records.fields import identifiers
 from dlt_bunce.records.mapping import FieldMapping
 from dlt_bunce.records.rules import Rules
 from dlt_bunce.records.source_columns import variants_of
 from dlt_bunce.records.targets import Target, value_seed
-from dlt_bunce.records.value_digests import WRITTEN, membership
+from dlt_bunce.records.value_digests import membership, possible_members
 from dlt_bunce.records.values import either, read_values
 from dlt_bunce.store import members, runs, value_fates
 from dlt_bunce.store.database import Database
@@ -69,9 +70,9 @@ def _seen(table: pa.Table, ids: pa.Array, target: Target) -> pa.Table:
 
 def absences(db: Database, account: str, segments: Iterable[Target], key: bytes) -> list[Absence]:
     """Return how many members of each segment are absent, by what `note_seen` has noted."""
-    joins, _ = membership(value_seed(key))
+    possible = possible_members(value_seed(key))
     return [
-        Absence(target, *members.list_absent(db, account, target.slot, joins + WRITTEN))
+        Absence(target, *members.list_absent(db, account, target.slot, possible))
         for target in segments
     ]
 
@@ -120,7 +121,7 @@ class AbsentMembers(ValueDelivery):
                 count = page.num_rows
                 rows = range(settled, settled + count)
                 settled += count
-                self._rows |= {(0, row): (1, None) for row in rows}
+                self._rows |= {(0, row): RowLeft(1) for row in rows}
                 yield to_send(
                     target,
                     0,

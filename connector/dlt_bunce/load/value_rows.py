@@ -11,10 +11,13 @@ import pyarrow.compute as pc
 
 from dlt_bunce.load.chunks import Chunk
 from dlt_bunce.load.value_batches import repeat, to_send
+from dlt_bunce.load.values_in_flight import RowLeft
 from dlt_bunce.records.source_columns import variants_of
 from dlt_bunce.records.targets import Kind, Target, Targets, value_seed
 from dlt_bunce.records.value_digests import (
+    IN_FLIGHT,
     REJECTED,
+    UNCONFIRMED,
     WRITTEN,
     packed_digests,
     row_digests,
@@ -22,6 +25,10 @@ from dlt_bunce.records.value_digests import (
 )
 from dlt_bunce.records.values import Values, either, read_values
 from dlt_bunce.store import values
+
+_GIVEN_UP = pa.array([REJECTED, UNCONFIRMED], pa.binary())
+_OF_MEMBERS = pa.array([WRITTEN, IN_FLIGHT, UNCONFIRMED], pa.binary())
+"""States of a segment's slot that a member may have."""
 
 
 class ChunkValues:
@@ -128,9 +135,8 @@ class ChangedValues:
 
     `to_send` (TO_SEND) is what differs, `rejected` (values.REJECTED) is what cannot be sent,
     `answered` (values.ANSWERED) is written or blank; `refused` (values.ANSWERED) is what
-    Bunce has rejected before. `left` has, for each row, how many of its values are to be sent, and
-    the digest that says that all are written. `settled` (values.PACKED) has the customers with
-    nothing to send.
+    Bunce has rejected before. `left` has what is to be sent of each row. `settled` (values.PACKED)
+    has the customers with nothing to send.
     """
 
     def __init__(self, found: ChunkValues, rows: pa.Table) -> None:
@@ -147,6 +153,7 @@ class ChangedValues:
             accepted = accepted.take(at)
         self._ids = _flat(accepted.column("customer_id"))
         self._digests = _flat(accepted.column("digest"))
+        self._versions = _flat(accepted.column("version"))
         self.fates: dict[int, Mapping[str, int]] = {}
         parts, rejected = [], []
         self._good: list[tuple[int, pa.Array]] = []
@@ -185,12 +192,15 @@ class ChangedValues:
         return pa.table([pa.chunked_array(ids), pa.chunked_array(slots)], schema=values.ANSWERED)
 
     @property
-    def left(self) -> dict[int, tuple[int, bytes | None]]:
-        """How many values of a row are to be sent, and its digest unless a value is bad."""
+    def left(self) -> dict[int, RowLeft]:
+        """What is left to be sent of each row, with its digest unless a value is bad."""
         counts = self.to_send.column("row").value_counts().to_pylist()
         whole = pc.if_else(self._bad, pa.scalar(None, pa.binary()), self._digests)
-        digests = dict(zip(self._rows.to_pylist(), whole.to_pylist(), strict=True))
-        return {found["values"]: (found["counts"], digests[found["values"]]) for found in counts}
+        columns = (column.to_pylist() for column in (whole, self._versions))
+        of_rows = dict(zip(self._rows.to_pylist(), zip(*columns, strict=True), strict=True))
+        return {
+            found["values"]: RowLeft(found["counts"], *of_rows[found["values"]]) for found in counts
+        }
 
     @property
     def settled(self) -> pa.Table:
@@ -199,7 +209,8 @@ class ChangedValues:
         whole = pc.if_else(self._bad, pa.scalar(None, pa.binary()), self._digests)
         ids = self._ids.filter(rest)
         packed = pa.nulls(len(ids), pa.binary())
-        return pa.table([ids, packed, whole.filter(rest)], schema=values.PACKED)
+        columns = [ids, packed, whole.filter(rest), self._versions.filter(rest)]
+        return pa.table(columns, schema=values.PACKED)
 
     def _compared(self, target: Target, column: Values, seed: int) -> pa.Table:
         """Return what of a target must be sent."""
@@ -207,10 +218,10 @@ class ChangedValues:
         known, states = packed_digests(self._packed, target.slot)
         same = pc.equal(known, digests)
         written = pc.and_(same, pc.equal(states, WRITTEN))
-        refused = pc.fill_null(pc.and_(same, pc.equal(states, REJECTED)), False)
+        refused = pc.fill_null(pc.and_(same, pc.is_in(states, value_set=_GIVEN_UP)), False)
         if target.kind == "segments":
             # who was not added here is not removed here, and who could not be removed is a member
-            member = pc.and_(pc.greater(pc.binary_length(known), 0), pc.equal(states, WRITTEN))
+            member = pc.is_in(states, value_set=_OF_MEMBERS)
             is_absent = pc.invert(pc.or_(member, refused))
             written = pc.or_(written, pc.and_(pc.equal(column.texts, "false"), is_absent))
         written = pc.fill_null(written, False)

@@ -19,18 +19,20 @@ import pyarrow.compute as pc
 from dlt_bunce.errors import BunceError
 from dlt_bunce.load.chunks import Chunk, Chunks
 from dlt_bunce.load.dispatch import Delivered, Dispatcher, ValueBatch, prefetch
-from dlt_bunce.load.rejected_values import release_rejected
+from dlt_bunce.load.rejected_values import rejection, release_rejected, state_of
 from dlt_bunce.load.sender import Sender
 from dlt_bunce.load.value_rows import ChangedValues, ChunkValues
+from dlt_bunce.load.values_in_flight import RowLeft, Slot, ValuesInFlight
 from dlt_bunce.logs import logger
 from dlt_bunce.records.batching import Packer
 from dlt_bunce.records.recorded_targets import recorded
 from dlt_bunce.records.targets import KINDS, Kind, Target, Targets
-from dlt_bunce.records.value_digests import REJECTED, WRITTEN, repacked
+from dlt_bunce.records.value_digests import WRITTEN
 from dlt_bunce.settlement.row_result import RowResult
 from dlt_bunce.store import mappings, runs, value_fates, values
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.load_file import LoadFile
+from dlt_bunce.store.targets import note_in_digest
 from dlt_bunce.store.value_fates import ROWS
 
 _MAX_BATCH_BYTES = 2_000_000
@@ -53,8 +55,8 @@ class ValueDelivery:
     """Whether `deliver` has stopped before it read all that it should."""
     _due: set[int] = field(default_factory=set)
     _ahead: dict[int, ChunkValues] = field(default_factory=dict)
-    # by chunk and row: how many of its values are still to be written, and the digest of all
-    _rows: dict[tuple[int, int], tuple[int, bytes | None]] = field(default_factory=dict)
+    # by chunk and row
+    _rows: dict[tuple[int, int], RowLeft] = field(default_factory=dict)
     # rows of which Bunce has rejected a value, with their customers
     _with_rejected: dict[tuple[int, int], str] = field(default_factory=dict)
     # how far earlier tries of the file may have sent it, by kind and chunk
@@ -80,6 +82,7 @@ class ValueDelivery:
         if number == 0:
             with db.transaction():
                 mappings.record_targets(db, load_file, recorded(self.targets, chunk.table.schema))
+                note_in_digest(db, load_file.account, self._by_slot)
         if differ:
             self._due.add(number)
             with db.transaction():
@@ -176,11 +179,12 @@ class ValueDelivery:
         return changes.to_send
 
     def _mark_in_flight(self, rows: pa.Table) -> None:
-        """Commit that values may be in flight; count those that an earlier try may have sent."""
+        """Commit that values are in flight; count those that an earlier try may have sent."""
         # a batch is of one operation, and so of one kind
         kind = self._counted_as(self._by_slot[rows.column("slot")[0].as_py()].kind)
         tops = rows.group_by("chunk").aggregate([("row", "max")]).to_pylist()
         with self.database.transaction():
+            self._in_flight.mark(rows)
             for chunk, top in ((each["chunk"], each["row_max"]) for each in tops):
                 again = 0
                 if before := self._marks.get((kind, chunk), 0):
@@ -202,8 +206,10 @@ class ValueDelivery:
     def _settle(self, group: Sequence[Delivered]) -> int:
         """Record what became of batches in one transaction; return how many requests it took."""
         fates: Counter[tuple[str, int, str]] = Counter()
-        by_customer: dict[str, list[tuple[int, bytes, bytes]]] = defaultdict(list)
+        outcomes: dict[str, list[Slot]] = defaultdict(list)
+        unsent: list[tuple[str, int]] = []
         digests: dict[str, bytes | None] = {}
+        versions: dict[str, int | None] = {}
         rejected: list[dict[str, object]] = []
         written: list[tuple[str, int]] = []
         for delivered in group:
@@ -214,27 +220,27 @@ class ValueDelivery:
                 delivered.results, *columns, strict=True
             ):
                 if result.fate == "deferred":
+                    if not result.indeterminate:
+                        unsent.append((who, slot))
                     continue
                 target, is_written = self._by_slot[slot], result.fate != "rejected"
                 kind = self._counted_as(target.kind)
                 fates[kind, chunk, "written" if is_written else "rejected"] += 1
-                by_customer[who].append((slot, digest, WRITTEN if is_written else REJECTED))
-                digests[who], is_last = self._whole(chunk, row, is_written=is_written)
-                if is_last and self.values_only:
+                outcomes[who].append((slot, digest, WRITTEN if is_written else state_of(result)))
+                left = self._left_of(chunk, row, is_written=is_written)
+                digests[who] = None if left.values else left.digest
+                if not left.values and self.values_only:
                     fates[ROWS, chunk, "written"] += 1
                 if is_written:
                     written.append((who, slot))
+                    versions[who] = left.version
                 else:
                     self._with_rejected[chunk, row] = who
-                    rejected.append(self._rejection(target, who, result))
+                    rejected.append(rejection(self.load_file, target, who, result))
         traffic = self.sender.take_traffic()
         db, load_file = self.database, self.load_file
         with db.transaction():
-            packed = values.packed_of(db, load_file.account, list(by_customer))
-            again = [repacked(found, by_customer[who]) for who, found in packed.items()]
-            whole = [digests[who] for who in packed]
-            table = pa.table([list(packed), again, whole], schema=values.PACKED)
-            values.repack(db, load_file.account, table, keep_digest=self.values_only)
+            self._in_flight.record(outcomes, unsent, digests, versions)
             if written and values.any_rejected(db, load_file.account):
                 answered = zip(*written, strict=True)
                 values.forget_rejected(
@@ -245,30 +251,16 @@ class ValueDelivery:
             runs.add_traffic(db, load_file, traffic)
         return traffic.requests
 
-    def _whole(self, chunk: int, row: int, *, is_written: bool) -> tuple[bytes | None, bool]:
-        """Return the digest of all values of a row once the last of them is written, and whether
-        this was the last.
+    def _left_of(self, chunk: int, row: int, *, is_written: bool) -> RowLeft:
+        """Return what is left of a row once one more of its values is answered; it has no digest
+        if one was rejected.
         """
-        left, whole = self._rows.pop((chunk, row))
-        if left > 1:
-            self._rows[chunk, row] = left - 1, whole if is_written else None
-            return None, False
-        return whole if is_written else None, True
-
-    def _rejection(self, target: Target, who: str, result: RowResult) -> dict[str, object]:
-        # of all that the other codes may mean, a refusal remains
-        code = result.code if result.code in {"undeliverable", "unconfirmed"} else "refused"
-        # Bunce's words may quote the value
-        keys_only = self.load_file.letter_rows == "keys"
-        return {
-            "customer_id": who,
-            "slot": target.slot,
-            "name": target.name,
-            "column_name": target.column,
-            "code": code,
-            "message": values.meaning(code) if keys_only else result.message,
-            "http_status": result.http_status,
-        }
+        before = self._rows.pop((chunk, row))
+        digest = before.digest if is_written else None
+        left = before._replace(values=before.values - 1, digest=digest)
+        if left.values:
+            self._rows[chunk, row] = left
+        return left
 
     def release_rejected(self, words: str) -> None:
         """Let values that this run saw refused in these words be sent again by the next one: they
@@ -294,6 +286,10 @@ class ValueDelivery:
 
     def _kinds(self) -> list[Kind]:
         return [kind for kind in KINDS if self.targets.of(kind)]
+
+    @cached_property
+    def _in_flight(self) -> ValuesInFlight:
+        return ValuesInFlight(self.database, self.load_file.account, self.values_only)
 
     @cached_property
     def _by_slot(self) -> Mapping[int, Target]:

@@ -50,10 +50,7 @@ def retry(db: Database, account: str, selection: ValueSelection) -> Retried:
         with db.transaction():
             found = values.packed_of(db, account, list(slots))
             again = [released(packed, slots[who], seed) for who, packed in found.items()]
-            packed_now = pa.table(
-                [list(found), again, pa.nulls(len(again), pa.binary())], schema=values.PACKED
-            )
-            values.repack(db, account, packed_now)
+            values.repack(db, account, values.packed_table(list(found), again))
             chosen = by_bunce.select(rejected_values.CHOSEN.names)
             rejected_values.mark_retried(db, account, chosen)
         count += by_bunce.num_rows

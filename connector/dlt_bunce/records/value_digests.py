@@ -20,8 +20,11 @@ from dlt_bunce.records.values import Values
 WIDTH = 8
 """Bytes of a slot."""
 _DIGEST = WIDTH - 1
-WRITTEN, REJECTED = b"\x01", b"\x02"
-"""The last byte of a slot: Bunce has the value, or has rejected it."""
+WRITTEN, REJECTED, IN_FLIGHT, UNCONFIRMED = b"\x01", b"\x02", b"\x03", b"\x04"
+"""The last byte of a slot: Bunce has the value, has rejected it, or may have it. It may because it
+was sent and no outcome is recorded, or because it was given up, and so is rejected, without a clear
+answer.
+"""
 NOTHING = bytes(_DIGEST), bytes(1)
 """The digest and the state of a slot that holds nothing."""
 _BETWEEN = "\x1f"
@@ -59,9 +62,16 @@ def membership(seed: int) -> tuple[bytes, bytes]:
     return joins, leaves
 
 
+def possible_members(seed: int) -> tuple[bytes, ...]:
+    """Return what the slot of a segment may hold of a customer who is a member, or may be."""
+    joins, leaves = membership(seed)
+    return joins + WRITTEN, joins + IN_FLIGHT, joins + UNCONFIRMED, leaves + IN_FLIGHT
+
+
 def released(packed: bytes | None, rejected: Iterable[tuple[int, str]], seed: int) -> bytes:
     """Return a customer's packed digests without what Bunce has rejected (slot and kind of target):
-    whoever could not be removed from a segment is still a member, and other values are not there.
+    whoever could not be removed from a segment is still a member, and other values are not there,
+    unless Bunce may have them.
     """
     joins, leaves = membership(seed)
     changes = []
@@ -70,6 +80,8 @@ def released(packed: bytes | None, rejected: Iterable[tuple[int, str]], seed: in
         if state == REJECTED:
             is_member = kind == "segments" and digest == leaves
             changes.append((slot, joins, WRITTEN) if is_member else (slot, *NOTHING))
+        elif state == UNCONFIRMED:
+            changes.append((slot, digest, IN_FLIGHT))
     return repacked(packed, changes)
 
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from dlt_bunce.model import FATE_MEANINGS, VALUE_FATE_MEANINGS
-from dlt_bunce.store.dlt_descriptions import ACCOUNT, DLT_TABLES, PIPELINE, TableDescription
+from dlt_bunce.model import FATE_MEANINGS
+from dlt_bunce.store.dlt_descriptions import (
+    ACCOUNT,
+    DLT_TABLES,
+    PIPELINE,
+    RUN_ID,
+    TableDescription,
+)
 from dlt_bunce.store.first_tables import FATE_COLUMNS
-from dlt_bunce.store.migrations import VALUE_FATE_COLUMNS
+from dlt_bunce.store.value_descriptions import VALUE_TABLES
 
-_RUN_ID = "dlt's load id; `replay-…` for a replay, `attempt-…` for a run that had none (yet)"
 _FATES: dict[str, str] = {
     fate: f"rows: {meaning}" for fate, meaning in FATE_MEANINGS.items() if fate in FATE_COLUMNS
-}
-_VALUE_FATES: dict[str, str] = {
-    fate: f"values: {meaning}"
-    for fate, meaning in VALUE_FATE_MEANINGS.items()
-    if fate in VALUE_FATE_COLUMNS
 }
 
 TABLES: Mapping[str, TableDescription] = MappingProxyType(
@@ -70,41 +70,11 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "run_number": "number of the run in which Bunce accepted it, in the order of runs",
                 "listed": "1 if only `adopt` has found the customer, and no load has read it yet",
                 "packed_values": "eight bytes for each attribute or segment, by its slot: a digest "
-                "of the value that was sent last, and whether Bunce took it",
+                "of the value that was sent last, and what became of it",
                 "values_digest": "digest of all values of the row, once all of them are written",
             },
         ),
-        "bunce_targets": TableDescription(
-            "One row per attribute and segment that columns feed.",
-            {
-                "account": ACCOUNT,
-                "kind": "`attributes` or `segments`",
-                "id": "its id in Bunce",
-                "slot": "its place in `packed_values` of `bunce_customers`",
-                "name": "its name in Bunce",
-                "data_type": "the attribute's type in Bunce; `boolean` for a segment",
-            },
-        ),
-        "bunce_rejected_values": TableDescription(
-            "One row per attribute value or segment member that is rejected now. It goes once the "
-            "value is accepted, or blank. It contains no value.",
-            {
-                "account": ACCOUNT,
-                "customer_id": "the customer's id, as sent",
-                "slot": "slot of the attribute or segment in `bunce_targets`",
-                "name": "name of the attribute or segment",
-                "column_name": "source column",
-                "code": "reject code of values",
-                "message": "what is wrong: for a value that Bunce refused, in Bunce's words",
-                "http_status": "HTTP status of Bunce's response",
-                "first_seen_at": "when it was first rejected",
-                "last_seen_at": "when it was last rejected",
-                "run_id": _RUN_ID,
-                "pipeline_name": PIPELINE,
-                "retry_at": "when somebody chose to have it sent again; null once that has "
-                "happened",
-            },
-        ),
+        **VALUE_TABLES,
         "bunce_links": TableDescription(
             "Customers that Bunce has under another id: updates of `customer_id` go to `bunce_id`.",
             {
@@ -115,7 +85,7 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "removed it, after which these two are never linked again",
                 "linked_at": "when the link was made",
                 "ended_at": "when it ended or was removed",
-                "run_id": _RUN_ID + ", of the run that made it",
+                "run_id": RUN_ID + ", of the run that made it",
             },
         ),
         "bunce_dead_letters": TableDescription(
@@ -145,7 +115,7 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "counts it as `held`, and changes nothing here",
                 "status": "`open`, `resolved`, `superseded`, or `discarded`",
                 "resolved_at": "when it was closed",
-                "run_id": _RUN_ID + ", of the run that last rejected it",
+                "run_id": RUN_ID + ", of the run that last rejected it",
                 "batch_id": "load file and chunk that it came from",
                 "pipeline_name": PIPELINE,
                 "table_name": "name of the table in the pipeline",
@@ -157,7 +127,7 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
         "bunce_runs": TableDescription(
             "One row per run, with its counts. The fates add up to `read`.",
             {
-                "run_id": _RUN_ID,
+                "run_id": RUN_ID,
                 "pipeline_name": PIPELINE,
                 "account": ACCOUNT,
                 "table_name": "name of the table in the pipeline",
@@ -206,27 +176,12 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
             "The counts of a run by chunk of a load file, so that a chunk that is read again is "
             "never counted twice.",
             {
-                "run_id": _RUN_ID,
+                "run_id": RUN_ID,
                 "job": "load file",
                 "chunk": "chunk of that file",
                 "read": "rows read",
                 **_FATES,
                 "warnings": "rows by warning code, as JSON",
-            },
-        ),
-        "bunce_run_values": TableDescription(
-            "The counts of attribute values and segment members of a run by chunk of a load file.",
-            {
-                "run_id": _RUN_ID,
-                "job": "load file",
-                "kind": "`attributes`, `segments`, `value_rows` (values alone), `absent_members`",
-                "chunk": "chunk of that file",
-                "read": "values read, blank ones included",
-                **_VALUE_FATES,
-                "sent_below": "values of rows with a smaller number in the chunk may have been "
-                "sent",
-                "resent": "values that a later try of the file sent again, because it did not know "
-                "what had become of them",
             },
         ),
         "bunce_sendings": TableDescription(

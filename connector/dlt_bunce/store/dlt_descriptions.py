@@ -17,6 +17,7 @@ class TableDescription:
 
 ACCOUNT = "name of the workspace in the store, from the setting `account`"
 PIPELINE = "name of the dlt pipeline"
+RUN_ID = "dlt's load id; `replay-…` for a replay, `attempt-…` for a run that had none (yet)"
 
 DLT_TABLES: Mapping[str, TableDescription] = MappingProxyType(
     {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
@@ -27,7 +27,7 @@ LEFT JOIN bunce_seen AS b
 LEFT JOIN bunce_links AS l
   ON l.account = $1 AND l.customer_id = c.customer_id AND l.status = 'linked'
 WHERE c.account = $1 AND c.delivered_at IS NOT NULL
-  AND SUBSTR(c.packed_values, {start}, {width}) = $2
+  AND SUBSTR(c.packed_values, {start}, {width}) IN ({members})
   AND s.customer_id IS NULL
   AND (b.customer_id IS NULL OR (c.rejected_fingerprint IS NULL AND NOT EXISTS (
     SELECT 1 FROM bunce_dead_letters AS d
@@ -46,14 +46,19 @@ def add_seen(db: Database, seen: pa.Table) -> None:
     db.append("bunce_seen", seen)
 
 
-def list_absent(db: Database, account: str, slot: int, member: bytes) -> tuple[int, int]:
-    """Find the members of the segment in a slot who are absent; `member` is what the ledger holds
-    there of a member. Return how many are absent, and how many were seen as true.
+def list_absent(db: Database, account: str, slot: int, members: Sequence[bytes]) -> tuple[int, int]:
+    """Find the members of the segment in a slot who are absent; `members` is what the ledger may
+    hold there of a member. Return how many are absent, and how many were seen as true.
     """
     db.analyze("bunce_seen")
-    width = len(member)
-    statement = _LIST_ABSENT.format(slot=int(slot), start=int(slot) * width + 1, width=width)
-    db.execute(statement, (account, member))
+    width = len(members[0])
+    statement = _LIST_ABSENT.format(
+        slot=int(slot),
+        start=int(slot) * width + 1,
+        width=width,
+        members=", ".join(f"${number}" for number in range(2, len(members) + 2)),
+    )
+    db.execute(statement, (account, *members))
     absent = db.rows("SELECT COUNT(*) AS n FROM bunce_absent WHERE slot = $1", (slot,))
     there = db.rows(
         "SELECT COUNT(DISTINCT customer_id) AS n FROM bunce_seen WHERE slot = $1 AND says = 1",

@@ -236,4 +236,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE bunce_dead_letters ADD COLUMN source TEXT",
         "ALTER TABLE bunce_dead_letters ADD COLUMN source_line BIGINT",
     ),
+    (
+        # 1 once a table of customers has fed it, so that values_digest may cover it
+        "ALTER TABLE bunce_targets ADD COLUMN in_values_digest BIGINT",
+        "UPDATE bunce_targets SET in_values_digest = 1",
+    ),
 )

@@ -42,6 +42,21 @@ def known_slots(db: Database, account: str) -> dict[tuple[str, str], int]:
     return {(row["kind"], row["id"]): int(row["slot"]) for row in rows}
 
 
+def note_in_digest(db: Database, account: str, slots: Iterable[int]) -> None:
+    """Note that digests of customers' rows cover these slots, inside the caller's transaction."""
+    for slot in set(slots) - in_digest(db, account):
+        db.execute(
+            "UPDATE bunce_targets SET in_values_digest = 1 WHERE account = $1 AND slot = $2",
+            (account, slot),
+        )
+
+
+def in_digest(db: Database, account: str) -> set[int]:
+    """Return the slots that the digests of customers' rows may cover."""
+    sql = "SELECT slot FROM bunce_targets WHERE account = $1 AND in_values_digest = 1"
+    return {int(row["slot"]) for row in db.rows(sql, (account,))}
+
+
 def _forget_namesakes(db: Database, account: str, target: Known) -> None:
     """Forget what was rejected for a target that Bunce has deleted: this one took its place."""
     db.execute(

@@ -25,8 +25,16 @@ INCOMING = pa.schema(
         ("digest", pa.binary()),
     ]
 )
-# a customer's packed digests as they are to be; `digest` is null unless all values are written
-PACKED = pa.schema([("customer_id", pa.string()), ("packed", pa.binary()), ("digest", pa.binary())])
+# a customer's packed digests as they are to be; `digest` is null unless all values are written, and
+# `version` is that of the row they are from, if its values are written
+PACKED = pa.schema(
+    [
+        ("customer_id", pa.string()),
+        ("packed", pa.binary()),
+        ("digest", pa.binary()),
+        ("version", pa.int64()),
+    ]
+)
 # values that were rejected, here or by Bunce
 REJECTED = pa.schema(
     [("customer_id", pa.string()), ("slot", pa.int64())]
@@ -60,13 +68,15 @@ JOIN bunce_customers AS c ON c.account = $1 AND c.customer_id = a.customer_id
 
 # Ordered, as every statement that writes customers is; a customer who was erased stays erased.
 _REPACK = """
-INSERT INTO bunce_customers AS c (account, customer_id, packed_values, values_digest)
-SELECT $1, p.customer_id, p.packed, p.digest FROM bunce_packed AS p
+INSERT INTO bunce_customers AS c (account, customer_id, packed_values, values_digest, version)
+SELECT $1, p.customer_id, p.packed, p.digest, p.version FROM bunce_packed AS p
 JOIN bunce_customers AS k ON k.account = $1 AND k.customer_id = p.customer_id
 WHERE true ORDER BY p.customer_id
 ON CONFLICT (account, customer_id) DO UPDATE SET
   packed_values = COALESCE(excluded.packed_values, c.packed_values),
-  values_digest = CASE WHEN $2 = 1 THEN c.values_digest ELSE excluded.values_digest END
+  values_digest = CASE WHEN $2 = 1 THEN c.values_digest ELSE excluded.values_digest END,
+  version = CASE WHEN c.version > excluded.version THEN c.version
+    ELSE COALESCE(excluded.version, c.version) END
 """
 
 # A customer who was erased meanwhile stays erased.
@@ -121,9 +131,15 @@ def packed_of(db: Database, account: str, customer_ids: Sequence[str]) -> dict[s
     return dict(zip(ids, packed.to_pylist(), strict=True))
 
 
+def packed_table(customer_ids: Sequence[str], packed: Sequence[bytes]) -> pa.Table:
+    """Return packed digests (PACKED) of customers whose values are not all written."""
+    digests, versions = (pa.nulls(len(packed), kind) for kind in (pa.binary(), pa.int64()))
+    return pa.table([list(customer_ids), list(packed), digests, versions], schema=PACKED)
+
+
 def repack(db: Database, account: str, packed: pa.Table, *, keep_digest: bool = False) -> None:
-    """Write packed digests (PACKED); null leaves them as they are. With `keep_digest` the digest
-    of all values stays: it is that of another table.
+    """Write packed digests (PACKED); null leaves them as they are, and no version goes down. With
+    `keep_digest` the digest of all values stays: it is that of another table.
     """
     if packed.num_rows:
         db.ingest("bunce_packed", packed)
