@@ -17,8 +17,9 @@ CANDIDATES = pa.schema(
 """Customers to be linked, with the digest of their email."""
 _REFUSED = pa.schema([("customer_id", pa.string()), ("why", pa.string())])
 
-# Why a customer must not be linked, if so. Rows of the ledger that only an adoption added are not
-# the source's: they are what Bunce has.
+# Why a customer must not be linked, if so. Rejected rows, too, are customers of the source, whom
+# perhaps only their dead letters know. Rows of the ledger that only an adoption added are not the
+# source's: they are what Bunce has.
 _CHECK = """
 SELECT n.customer_id AS customer_id, CASE
   WHEN EXISTS (SELECT 1 FROM bunce_links AS l WHERE l.account = $1 AND l.status = 'removed'
@@ -29,10 +30,15 @@ SELECT n.customer_id AS customer_id, CASE
     THEN 'another link has one of the two'
   WHEN EXISTS (SELECT 1 FROM bunce_customers AS c WHERE c.account = $1
     AND c.customer_id = n.bunce_id AND c.listed IS NULL)
+    OR EXISTS (SELECT 1 FROM bunce_dead_letters AS d WHERE d.account = $1
+    AND d.customer_id = n.bunce_id AND d.status IN ('open', 'discarded'))
     THEN 'the customer in Bunce is another customer of the source'
   WHEN n.customer_id IN (SELECT e.customer_id FROM bunce_link_candidates AS e
     CROSS JOIN bunce_customers AS c WHERE c.account = $1 AND c.email_digest = e.email_digest
     AND c.listed IS NULL AND c.customer_id <> e.customer_id)
+    OR n.customer_id IN (SELECT e.customer_id FROM bunce_link_candidates AS e
+    CROSS JOIN bunce_dead_letters AS d WHERE d.account = $1 AND d.email_digest = e.email_digest
+    AND d.status IN ('open', 'discarded') AND d.customer_id <> e.customer_id)
     THEN 'another customer of the source has this email'
   END AS why
 FROM bunce_link_candidates AS n
