@@ -107,3 +107,22 @@ def test_a_row_whose_letter_was_discarded_is_still_a_customer_of_the_source(
 
     assert (linked(store), why(store)) == ({}, {"c5": OURS})
     assert run_summary(pipeline).reject_codes == {"email_taken": 1}
+
+
+def test_a_replay_keeps_to_the_disposition_of_the_run_that_rejected_the_row(
+    make: MakePipeline, emulator: Emulator, store: str, given: Any
+) -> None:
+    emulator.seed([theirs(1), theirs(2)])
+    before = emulator.customers
+    for name, number, disposition in (("creates", 1, "append"), ("updates", 2, "merge")):
+        pipeline = make(name, store_url=store, on_email_taken="reject")
+        rows = given([customer(number)])
+        pipeline.run(rows, table_name="customers", write_disposition=disposition)
+
+    outcome = replay_links(emulator, store)
+
+    assert (outcome.summary.adopted, outcome.summary.updated) == (1, 1)
+    assert linked(store) == {"c1": "b1", "c2": "b2"}
+    assert before["b1"] == emulator.customers["b1"]
+    assert emulator.customers["b2"]["first_name"] == "Ada"
+    assert why(store) == {}

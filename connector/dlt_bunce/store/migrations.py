@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dlt_bunce.store.first_tables import FIRST_TABLES
 
-VALUE_FATE_COLUMNS = ("written", "unchanged", "blank", "waiting", "superseded", "rejected")
-_VALUE_FATES = ", ".join(f"{fate} BIGINT NOT NULL DEFAULT 0" for fate in VALUE_FATE_COLUMNS)
+_FIRST_VALUE_FATES = ("written", "unchanged", "blank", "waiting", "superseded", "rejected")
+_VALUE_FATES = ", ".join(f"{fate} BIGINT NOT NULL DEFAULT 0" for fate in _FIRST_VALUE_FATES)
+VALUE_FATE_COLUMNS = (*_FIRST_VALUE_FATES, "skipped")
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     FIRST_TABLES,
@@ -235,5 +236,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # where the row of a dead letter came from
         "ALTER TABLE bunce_dead_letters ADD COLUMN source TEXT",
         "ALTER TABLE bunce_dead_letters ADD COLUMN source_line BIGINT",
+    ),
+    (
+        # values of linked customers that append leaves as Bunce has them
+        "ALTER TABLE bunce_run_values ADD COLUMN skipped BIGINT NOT NULL DEFAULT 0",
     ),
 )
