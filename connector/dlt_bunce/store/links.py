@@ -76,6 +76,21 @@ UPDATE bunce_customers SET claim_fingerprint = NULL, claim_batch = NULL, claim_r
   lease_until = NULL, claim_owner = NULL
 WHERE account = $1 AND customer_id IN (SELECT customer_id FROM bunce_unlinked)
 """
+# Bunce's customer, with the values that were written to it through the link, for the row that has
+# its own id: a member can leave a segment then, and an equal value need not be sent. There is no run
+# number, since none of its own rows has been accepted.
+_HAND_OVER = """
+INSERT INTO bunce_customers AS b (account, customer_id, fate, delivered_at, packed_values)
+SELECT $1, l.bunce_id, 'adopted', c.delivered_at, c.packed_values
+FROM bunce_links AS l
+JOIN bunce_customers AS c ON c.account = l.account AND c.customer_id = l.customer_id
+WHERE l.account = $1 AND l.status = 'linked' AND c.delivered_at IS NOT NULL
+  AND l.customer_id IN (SELECT customer_id FROM bunce_unlinked) ORDER BY l.bunce_id
+ON CONFLICT (account, customer_id) DO UPDATE SET
+  fate = CASE WHEN b.fingerprint IS NULL THEN excluded.fate ELSE b.fate END,
+  delivered_at = COALESCE(b.delivered_at, excluded.delivered_at),
+  packed_values = COALESCE(b.packed_values, excluded.packed_values)
+"""
 # Incoming rows that have the id of a customer whom another row is linked to, and whether that row
 # is being sent.
 _TAKEN_OVER = f"""
@@ -172,12 +187,17 @@ def give_way(
 
     `accepted` are the rows in the temporary table `bunce_incoming`. Return those of them that have
     to wait, because the linked customer is being sent right now, and how many links have ended.
+    What was written to Bunce's customer as an attribute or a segment is theirs from now on.
     """
     if not accepted.num_rows or not exist(db, account):
         return (), 0
     found = db.rows(_TAKEN_OVER, (account, now))
     waiting = [int(row["row"]) for row in found if row["live"]]
-    return waiting, end(db, account, [row["customer_id"] for row in found if not row["live"]])
+    given_up = [row["customer_id"] for row in found if not row["live"]]
+    if given_up:
+        db.ingest("bunce_unlinked", pa.table({"customer_id": pa.array(given_up, pa.string())}))
+        db.execute(_HAND_OVER, (account,))
+    return waiting, end(db, account, given_up)
 
 
 def remove(
