@@ -77,8 +77,8 @@ UPDATE bunce_customers SET claim_fingerprint = NULL, claim_batch = NULL, claim_r
 WHERE account = $1 AND customer_id IN (SELECT customer_id FROM bunce_unlinked)
 """
 # Bunce's customer, with the values that were written to it through the link, for the row that has
-# its own id: a member can leave a segment then, and an equal value need not be sent. There is no run
-# number, since none of its own rows has been accepted.
+# its own id: a member can leave a segment then, and an equal value need not be sent. There is no
+# run number, since none of its own rows has been accepted.
 _HAND_OVER = """
 INSERT INTO bunce_customers AS b (account, customer_id, fate, delivered_at, packed_values)
 SELECT $1, l.bunce_id, 'adopted', c.delivered_at, c.packed_values
