@@ -50,6 +50,7 @@ VALUE_FATE_MEANINGS: Mapping[str, str] = MappingProxyType(
         "unchanged": "identical to what Bunce last accepted; not sent",
         "blank": "null or blank; not sent, since it would erase nothing",
         "waiting": "its customer is not accepted; sent once the customer is",
+        "skipped": "of a linked customer, whom `append` leaves as Bunce has them; not sent",
         "superseded": "of a row that is older than another version of the same customer",
         "rejected": "refused here or by Bunce, and listed in `bunce_rejected_values`",
         "deferred": "not settled; the run fails and the next run retries it",

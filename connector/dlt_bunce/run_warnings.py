@@ -89,7 +89,8 @@ WARNINGS: Mapping[str, RunWarning] = _warnings(
     RunWarning(
         "links_ended",
         "the source has a row with the id of a customer in Bunce that another of its customers was "
-        "linked to; the link was ended, and that customer is sent again when its row is next read",
+        "linked to; the link was ended, and that customer is sent again when its row is next read; "
+        "attribute values that the other row brought stay until this row brings its own",
         "find out whether the two rows are one person: dlt-bunce links list --ended shows them",
     ),
     RunWarning(

@@ -90,6 +90,7 @@ def test_killed_at_random_no_value_is_lost_and_all_are_counted(
         "written": 0,
         "unchanged": 600,
         "blank": 0,
+        "skipped": 0,
         "waiting": 0,
         "superseded": 0,
         "rejected": 0,

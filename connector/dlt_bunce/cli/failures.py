@@ -26,21 +26,25 @@ EXIT_CODES: Mapping[int, str] = MappingProxyType(
 )
 
 
+RESUMABLE = "Stopped. Settled rows will not be sent again. Resume with"
+
+
 @contextlib.contextmanager
-def reported() -> Iterator[None]:
+def reported(*, stopped: str = RESUMABLE) -> Iterator[None]:
     """Print a failure of the block on stderr without a stack trace; exit with 1, 2, or 3.
 
-    With --json, a command that has printed nothing yet prints the failure on stdout as well.
+    `stopped` is said, before the command to run again, where the block was interrupted. With
+    --json, a command that has printed nothing yet prints the failure on stdout as well.
     """
     try:
         yield
     except (click.ClickException, click.exceptions.Exit, click.Abort):
         raise
     except KeyboardInterrupt:
-        _stopped()
+        _stop(stopped)
     except Exception as error:  # noqa: BLE001, every failure ends up here
         if is_stopped(error):
-            _stopped()
+            _stop(stopped)
         line, code = explained(error)
         if output.is_wanted_as_json() and not output.has_printed_json():
             failure = failure_of(error)
@@ -89,9 +93,8 @@ def _options(words: Sequence[str]) -> Iterator[tuple[str, Sequence[str]]]:
         del left[:taken]
 
 
-def _stopped() -> None:
+def _stop(line: str) -> None:
     from dlt_bunce.cli.live_progress import same_command
 
-    line = f"Stopped. Settled rows will not be sent again. Resume with: {same_command()}"
-    echo(line, err=True)
+    echo(f"{line}: {same_command()}", err=True)
     sys.exit(1)

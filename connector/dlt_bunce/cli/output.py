@@ -127,7 +127,8 @@ def print_codes(codes: Mapping[str, int], title: str) -> None:
 def print_value_fates(runs: Sequence[RunSummary | Run], title: str) -> None:
     """Print attribute values and segment members by fate, a line for each run and kind."""
     rows = [
-        {"run_id": run.run_id, "counted": kind, **counts}
+        # a run of an earlier version knows fewer fates
+        {"run_id": run.run_id, "counted": kind, **dict.fromkeys(VALUE_FATE_MEANINGS, 0), **counts}
         for run in runs
         for kind, counts in (
             ("values of attributes", run.attributes),

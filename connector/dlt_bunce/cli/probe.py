@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import sys
@@ -12,6 +13,7 @@ import click
 
 from dlt_bunce.cli import options, output
 from dlt_bunce.cli.failures import reported
+from dlt_bunce.cli.files import replaced
 from dlt_bunce.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
 
 _SHOWN = 60
 """Characters of the evidence in the table."""
+_STOPPED = (
+    "Stopped before the answers were complete, so none were kept. Test customers that were made "
+    "stay in Bunce. Probe again with"
+)
 _PREFIX = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38}[A-Za-z0-9])?")
 
 
@@ -50,6 +56,7 @@ _PREFIX = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38}[A-Za-z0-9])?")
     type=click.Path(path_type=Path, dir_okay=False),
     help="Also write the report to this JSON file.",
 )
+@click.option("--overwrite", is_flag=True, help="Replace the file of --output if it exists.")
 @click.option(
     "--new-account", is_flag=True, help="Create the account if the store does not have it."
 )
@@ -61,6 +68,7 @@ def command(
     attribute: str | None,
     segment: str | None,
     file: Path | None,
+    overwrite: bool,
     new_account: bool,
     store_url: str | None,
     account: str | None,
@@ -77,7 +85,7 @@ def command(
 
     Example: dlt-bunce probe --output bunce.json
     """
-    with reported():
+    with reported(stopped=_STOPPED):
         from dlt_bunce.operations.probe import probe
         from dlt_bunce.store.accounts import refuse_unknown_account
 
@@ -86,29 +94,38 @@ def command(
                 "The prefix may have up to 40 letters, digits, and hyphens inside.",
                 remedy="For example: --prefix acme-test",
             )
+        if overwrite and file is None:
+            raise UsageError("--overwrite requires --output FILE.")
         client = options.client(store_url=store_url, account=account, dry_run=False)
         values = attribute is not None or segment is not None
-        _confirm(client.config, max_batch, live=live, prefix=prefix, values=values)
         if not new_account and client.database().exists():
             with client.database() as db:
                 refuse_unknown_account(
                     db, client.config.account, remedy="Correct --account, or add --new-account."
                 )
-        with output.counting(not as_json, "requests") as count:
-            report = probe(
-                client,
-                prefix=prefix,
-                max_batch=max_batch,
-                attribute=attribute,
-                segment=segment,
-                progress=count,
+        with contextlib.ExitStack() as closing:
+            # made before any customer is, and replaced after the answers are printed
+            part = file and closing.enter_context(
+                replaced(file, overwrite=overwrite, private=False)
             )
-        if file is not None:
-            file.write_text(json.dumps(report.as_json(), indent=2) + "\n", "utf-8")
-        if as_json:
-            output.as_json(report.as_json())
-        else:
-            _print(report, file)
+            _confirm(client.config, max_batch, live=live, prefix=prefix, values=values)
+            with output.counting(not as_json, "requests") as count:
+                report = probe(
+                    client,
+                    prefix=prefix,
+                    max_batch=max_batch,
+                    attribute=attribute,
+                    segment=segment,
+                    progress=count,
+                )
+            if as_json:
+                output.as_json(report.as_json())
+            else:
+                _print(report)
+            if part is not None:
+                part.write_text(json.dumps(report.as_json(), indent=2) + "\n", "utf-8")
+        if file is not None and not as_json:
+            click.echo(f"The report is in {file}.")
 
 
 def _confirm(
@@ -141,7 +158,7 @@ def _confirm(
         raise UsageError("Not confirmed; nothing was sent.")
 
 
-def _print(report: ProbeReport, file: Path | None) -> None:
+def _print(report: ProbeReport) -> None:
     from dlt_bunce.probe.questions import QUESTIONS
 
     rows = [
@@ -159,8 +176,6 @@ def _print(report: ProbeReport, file: Path | None) -> None:
         f"{output.counted(report.requests, 'request')}, and up to "
         f"{output.counted(report.customers, 'test customer')} who stay in Bunce."
     )
-    if file is not None:
-        click.echo(f"The report is in {file}.")
 
 
 def _is_local(config: BunceConfiguration) -> bool:

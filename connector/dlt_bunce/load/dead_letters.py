@@ -22,16 +22,14 @@ _NOT_THE_ROW = frozenset({LETTER_ID, FILE, LINE})
 
 
 def of_rejected(chunk: int, table: pa.Table, rejected: pa.Table, email_key: bytes) -> pa.Table:
-    """Letters (LETTERS) of the rows of `table` that `prepare` rejected.
+    """Letters (LETTERS) of the rows of `table` that `prepare` rejected, with a digest of the email.
 
-    Those without an id keep a digest of their email: whoever arrives with it is that customer.
+    Whoever arrives with the email of a row without an id is that customer.
     """
     if not rejected.num_rows:
         return LETTERS.empty_table()
     sources = rows_of(table.take(rejected.column("row")))
-    nobody = pc.is_null(rejected.column("customer_id"))
-    emails = pc.if_else(nobody, rejected.column("email"), pa.scalar(None, pa.string()))
-    digests = email_digests(emails, email_key)
+    digests = email_digests(rejected.column("email"), email_key)
     told = rejected.drop_columns(["row", "email"]).append_column("email_digest", digests)
     letters: list[Mapping[str, Any]] = [
         {**row, "stage": "normalize", "chunk": chunk} | _as_read(source)
@@ -41,20 +39,25 @@ def of_rejected(chunk: int, table: pa.Table, rejected: pa.Table, email_key: byte
 
 
 def of_results(
-    batch: pa.Table, results: Sequence[RowResult], sources: Mapping[int, pa.Table]
+    batch: pa.Table,
+    results: Sequence[RowResult],
+    sources: Mapping[int, pa.Table],
+    email_key: bytes,
 ) -> pa.Table:
     """Letters (LETTERS) of the rows that Bunce refused, in whole or but for the email.
 
     `sources` are the chunks as read, by number.
     """
     bad = [i for i, result in enumerate(results) if result.code is not None]
+    refused = batch.take(pa.array(bad, pa.int64()))
+    digests = email_digests(refused.column("email"), email_key).to_pylist()
     letters = []
-    for i, row in zip(bad, batch.take(pa.array(bad, pa.int64())).to_pylist(), strict=True):
+    for i, row, digest in zip(bad, refused.to_pylist(), digests, strict=True):
         result = results[i]
         source = rows_of(sources[row["chunk"]].slice(row["row"], 1))[0]
         letters.append(
             {name: row[name] for name in ("customer_id", "fingerprint", "version", "chunk")}
-            | {"payload": row["payload"]}
+            | {"payload": row["payload"], "email_digest": digest}
             | _as_read(source)
             | {"code": result.code, "field": result.field, "message": result.message}
             | {"stage": "api", "http_status": result.http_status}

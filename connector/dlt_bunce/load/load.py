@@ -248,7 +248,7 @@ class Load:
                 self.values.created_anew(rows, results)
             results = dead_letters.with_known_emails(self._ledger, rows, results, key)
             settled.append(dead_letters.settled(rows, results, key))
-            letters.append(dead_letters.of_results(rows, results, self._in_flight.tables))
+            letters.append(dead_letters.of_results(rows, results, self._in_flight.tables, key))
             fates = Counter[str](result.fate for result in results)
             logger().debug("batch.settled", rows=len(results), calls=delivered.calls, **fates)
         rows = pa.concat_tables(settled)

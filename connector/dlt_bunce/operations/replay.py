@@ -83,10 +83,10 @@ def replay(
 
     `selection` chooses among the open dead letters; its status is ignored. `mapping` (field to
     column) takes precedence over the configuration's, and that over the mapping of the run that
-    wrote the dead letter. If Bunce has since accepted another row of a customer, the customer is
-    not overwritten: the dead letter is superseded. Dead letters without a stored row
-    (dead_letter_rows = "keys") are skipped. A crash leaves every dead letter in its correct status;
-    replay again to finish.
+    wrote the dead letter, whose disposition holds. If Bunce has since accepted another row of a
+    customer, the customer is not overwritten: the dead letter is superseded. Dead letters without a
+    stored row (dead_letter_rows = "keys") are skipped. A crash leaves every dead letter in its
+    correct status; replay again to finish.
     """
     account = client.preflight()
     started = utc_now()
@@ -100,7 +100,7 @@ def replay(
             for group, letters in grouped(db, account.name, page, before).items():
                 if group not in groups:
                     suffix = f"-{len(groups)}" if groups else ""
-                    load_file = _job(client, letters[0], f"{runs.REPLAY}{started}{suffix}")
+                    load_file = _job(client, group, f"{runs.REPLAY}{started}{suffix}")
                     groups[group] = _Replay(client, account, db, load_file, group, mapping or {})
                     closing_runs.push(groups[group].close)
                 groups[group].run(letters, number)
@@ -125,7 +125,7 @@ def correct(client: BunceClient, letter_id: str, changes: Mapping[str, str | Non
             raise UsageError(f"The row has no column {min(unknown)!r}.")
         changed = source_rows.encode({**row, **changes, LETTER_ID: letter_id})
         [group] = grouped(db, account.name, page, runs.latest_number(db))
-        load_file = _job(client, page[0], f"{runs.REPLAY}{utc_now()}")
+        load_file = _job(client, group, f"{runs.REPLAY}{utc_now()}")
         sent = _Replay(client, account, db, load_file, group, {})
         closing_run.push(sent.close)
         sent.run([page[0] | {"source_row": changed}], 0)
@@ -257,14 +257,14 @@ def _present(mapping: Mapping[str, ColumnNames], columns: Sequence[str]) -> dict
     return {name: listed(found) for name, found in present.items() if found}
 
 
-def _job(client: BunceClient, letter: Letter, run_id: str) -> LoadFile:
+def _job(client: BunceClient, group: Group, run_id: str) -> LoadFile:
     return LoadFile(
         account=client.config.account,
         run_id=run_id,
-        pipeline_name=letter["pipeline_name"],
-        table_name=letter["table_name"],
+        pipeline_name=group.pipeline_name,
+        table_name=group.table_name,
         job_id="replay",
-        disposition="merge",
+        disposition=group.disposition,
         letter_rows=client.config.dead_letter_rows,
         is_replay=True,
         source="dead letters",

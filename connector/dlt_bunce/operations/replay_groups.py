@@ -1,4 +1,4 @@
-"""Dead letters that one run can send: those of a table whose runs mapped columns alike."""
+"""Dead letters that one run can send: those of a table whose runs loaded it alike."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ class Group(NamedTuple):
     table_name: str
     mapping: str
     targets: str
+    disposition: str
 
 
 def grouped(
@@ -35,5 +36,7 @@ def grouped(
     for letter in sendable:
         name, table = letter["pipeline_name"], letter["table_name"]
         run = used.get((letter["run_id"], name), mappings.UNKNOWN)
-        groups[Group(name, table, run.mapping, run.targets_of(table))].append(letter)
+        groups[Group(name, table, run.mapping, run.targets_of(table), run.disposition)].append(
+            letter
+        )
     return groups

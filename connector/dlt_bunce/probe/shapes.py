@@ -1,13 +1,16 @@
 """What an answer looked like, without any value in it.
 
-A word of a message is kept if it is a usual word of error messages; of every other word, and of
-every value, only the shape is shown.
+A word of a message is kept if it is a usual word of error messages, and a key if it is a known
+field; of every other word or key, and of every value, only the shape is shown. A number is kept if
+it is short and alone, as a count, a position, or a limit is, and a part of a phone number is not.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import accumulate
 from typing import Any
 
 from dlt_bunce.api.reply import Reply
@@ -16,6 +19,7 @@ _MAX_TEXT = 120
 _MAX_KEYS = 12
 _MAX_DEPTH = 5
 _SHORT_NUMBER = 3
+"""Digits that numbers may have together, without a usual word between them."""
 _USUAL = """
     a account active address allowed already an and any api are array as at attribute attributes
     bad batch be been before body bulk by bytes cannot change changed character characters conflict
@@ -35,7 +39,15 @@ _USUAL = """
     """
 _WORDS = frozenset(_USUAL.split())
 _EMAIL = re.compile(r"[^\s\"'`<>(),;]+@[^\s\"'`<>(),;]+")
-_KEY = re.compile(r"[A-Za-z_][A-Za-z_]{0,39}")
+_KNOWN_FIELDS = """
+    attribute attribute_id attributes channel_state code created_at customer customer_created_at
+    customer_email customer_id customer_ids customers data data_type description detail details
+    device device_id device_token device_type devices email email_address email_addresses error
+    errors field first_name has_next_page has_prev_page id index items last_name message meta name
+    next_page_cursor ok page path per_page phone_no prev_page_cursor reason region request_id result
+    segment_id segments status success title token total trace type updated_at value values
+    """
+_FIELDS = frozenset(_KNOWN_FIELDS.split())
 _PART = re.compile(r"<(?:id|email|phone)>|[^\W\d]+|\d+")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -59,14 +71,13 @@ class Shapes:
             return f"HTTP {reply.status}, no JSON"
         return f"HTTP {reply.status} {self._shape(reply.document, told=False, depth=0)}"
 
-    def words(self, text: str) -> str:
-        """Return a message with only the usual words, and what it names as `<id>` or `<email>`."""
+    def words(self, text: str, known_words: frozenset[str] = _WORDS) -> str:
+        """Return a message with only known words, and what it names as `<id>` or `<email>`."""
         # the longest first: one value may be the beginning of another
         known = [value for value in self._values if value in text]
         for value in sorted(known, key=len, reverse=True):
             text = text.replace(value, f"<{self._values[value]}>")
-        text = _EMAIL.sub("<email>", text)
-        return _cut(_PART.sub(lambda part: _part(part[0]), text))
+        return _cut(_masked(_EMAIL.sub("<email>", text), known_words))
 
     def _shape(self, value: Any, *, told: bool, depth: int) -> str:
         if depth > _MAX_DEPTH:
@@ -90,10 +101,9 @@ class Shapes:
             if number == _MAX_KEYS:
                 yield "…"
                 return
-            is_name = _KEY.fullmatch(key) and key not in self._values
             below = told or key in _TOLD
             shape = self._shape(member, told=below, depth=depth + 1)
-            yield f"{key if is_name else self.words(key)}: {shape}"
+            yield f"{self.words(key, _FIELDS)}: {shape}"
 
     def _kind(self, value: str) -> str:
         if value in self._values:
@@ -104,14 +114,34 @@ class Shapes:
         return "time" if _TIME.match(value) else "text"
 
 
-def _part(part: str) -> str:
-    if part.startswith("<"):
+def _masked(text: str, known_words: frozenset[str]) -> str:
+    parts = _PART.findall(text)
+    # numbers belong together unless a word of some length parts them: "12 ext. 34", but "1 of 3"
+    runs = list(accumulate(int(len(p) > 1 and _is_known(p, known_words)) for p in parts))
+    digits = Counter[int]()
+    for part, run in zip(parts, runs, strict=True):
+        digits[run] += len(part) if part.isdecimal() else 0
+    lengths = iter([digits[run] for run in runs])
+    return _PART.sub(lambda found: _part(found[0], known_words, next(lengths)), text)
+
+
+def _is_known(part: str, known_words: frozenset[str]) -> bool:
+    return part.casefold() in known_words
+
+
+def _part(part: str, known_words: frozenset[str], digits: int) -> str:
+    """Return a part of a text as it may be shown; `digits` are those of the numbers around it."""
+    if part.startswith("<") or _is_known(part, known_words):
         return part
-    if part.isdigit():
-        return part if len(part) <= _SHORT_NUMBER else "9" * len(part)
-    if part.casefold() in _WORDS:
-        return part
-    return "".join("A" if c.isupper() else "a" if c.isalpha() else c for c in part)
+    if part.isdecimal():
+        return part if digits <= _SHORT_NUMBER else "9" * len(part)
+    return "".join(map(_character, part))
+
+
+def _character(c: str) -> str:
+    if c.isupper():
+        return "A"
+    return "a" if c.isalpha() else "9" if c.isnumeric() else c
 
 
 def _cut(text: str) -> str:

@@ -54,6 +54,7 @@ ON CONFLICT (id) DO UPDATE SET
   code = excluded.code, field = excluded.field, message = excluded.message,
   stage = excluded.stage, http_status = excluded.http_status,
   source_row = excluded.source_row, payload = excluded.payload,
+  email_digest = COALESCE(excluded.email_digest, d.email_digest),
   attempts = d.attempts + 1, last_seen_at = excluded.last_seen_at,
   status = 'open', resolved_at = NULL,
   run_id = excluded.run_id, batch_id = excluded.batch_id, chunk = excluded.chunk,

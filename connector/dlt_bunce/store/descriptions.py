@@ -121,7 +121,7 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "table_name": "name of the table in the pipeline",
                 "chunk": "chunk of the load file",
                 "run_number": "number of the run that last rejected it, in the order of runs",
-                "email_digest": "keyed digest of the email, for a row without an id",
+                "email_digest": "keyed digest of the email",
             },
         ),
         "bunce_runs": TableDescription(

@@ -17,8 +17,9 @@ CANDIDATES = pa.schema(
 """Customers to be linked, with the digest of their email."""
 _REFUSED = pa.schema([("customer_id", pa.string()), ("why", pa.string())])
 
-# Why a customer must not be linked, if so. Rows of the ledger that only an adoption added are not
-# the source's: they are what Bunce has.
+# Why a customer must not be linked, if so. Rejected rows, too, are customers of the source, whom
+# perhaps only their dead letters know. Rows of the ledger that only an adoption added are not the
+# source's: they are what Bunce has.
 _CHECK = """
 SELECT n.customer_id AS customer_id, CASE
   WHEN EXISTS (SELECT 1 FROM bunce_links AS l WHERE l.account = $1 AND l.status = 'removed'
@@ -29,10 +30,15 @@ SELECT n.customer_id AS customer_id, CASE
     THEN 'another link has one of the two'
   WHEN EXISTS (SELECT 1 FROM bunce_customers AS c WHERE c.account = $1
     AND c.customer_id = n.bunce_id AND c.listed IS NULL)
+    OR EXISTS (SELECT 1 FROM bunce_dead_letters AS d WHERE d.account = $1
+    AND d.customer_id = n.bunce_id AND d.status IN ('open', 'discarded'))
     THEN 'the customer in Bunce is another customer of the source'
   WHEN n.customer_id IN (SELECT e.customer_id FROM bunce_link_candidates AS e
     CROSS JOIN bunce_customers AS c WHERE c.account = $1 AND c.email_digest = e.email_digest
     AND c.listed IS NULL AND c.customer_id <> e.customer_id)
+    OR n.customer_id IN (SELECT e.customer_id FROM bunce_link_candidates AS e
+    CROSS JOIN bunce_dead_letters AS d WHERE d.account = $1 AND d.email_digest = e.email_digest
+    AND d.status IN ('open', 'discarded') AND d.customer_id <> e.customer_id)
     THEN 'another customer of the source has this email'
   END AS why
 FROM bunce_link_candidates AS n
@@ -69,6 +75,21 @@ _DROP_CLAIMS = """
 UPDATE bunce_customers SET claim_fingerprint = NULL, claim_batch = NULL, claim_row = NULL,
   lease_until = NULL, claim_owner = NULL
 WHERE account = $1 AND customer_id IN (SELECT customer_id FROM bunce_unlinked)
+"""
+# Bunce's customer, with the values that were written to it through the link, for the row that has
+# its own id: a member can leave a segment then, and an equal value need not be sent. There is no
+# run number, since none of its own rows has been accepted.
+_HAND_OVER = """
+INSERT INTO bunce_customers AS b (account, customer_id, fate, delivered_at, packed_values)
+SELECT $1, l.bunce_id, 'adopted', c.delivered_at, c.packed_values
+FROM bunce_links AS l
+JOIN bunce_customers AS c ON c.account = l.account AND c.customer_id = l.customer_id
+WHERE l.account = $1 AND l.status = 'linked' AND c.delivered_at IS NOT NULL
+  AND l.customer_id IN (SELECT customer_id FROM bunce_unlinked) ORDER BY l.bunce_id
+ON CONFLICT (account, customer_id) DO UPDATE SET
+  fate = CASE WHEN b.fingerprint IS NULL THEN excluded.fate ELSE b.fate END,
+  delivered_at = COALESCE(b.delivered_at, excluded.delivered_at),
+  packed_values = COALESCE(b.packed_values, excluded.packed_values)
 """
 # Incoming rows that have the id of a customer whom another row is linked to, and whether that row
 # is being sent.
@@ -166,12 +187,17 @@ def give_way(
 
     `accepted` are the rows in the temporary table `bunce_incoming`. Return those of them that have
     to wait, because the linked customer is being sent right now, and how many links have ended.
+    What was written to Bunce's customer as an attribute or a segment is theirs from now on.
     """
     if not accepted.num_rows or not exist(db, account):
         return (), 0
     found = db.rows(_TAKEN_OVER, (account, now))
     waiting = [int(row["row"]) for row in found if row["live"]]
-    return waiting, end(db, account, [row["customer_id"] for row in found if not row["live"]])
+    given_up = [row["customer_id"] for row in found if not row["live"]]
+    if given_up:
+        db.ingest("bunce_unlinked", pa.table({"customer_id": pa.array(given_up, pa.string())}))
+        db.execute(_HAND_OVER, (account,))
+    return waiting, end(db, account, given_up)
 
 
 def remove(

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 
 class Used(NamedTuple):
-    """What a run used, as JSON: the mapping, and the targets by table."""
+    """What a run used: the mapping, and the targets by table, both as JSON; and the disposition."""
 
     mapping: str
     targets: str
+    disposition: str = "merge"
 
     def targets_of(self, table_name: str) -> str:
         """Return the targets of a table, as JSON."""
@@ -96,11 +97,13 @@ def of_runs(db: Database, account: str, run_ids: Iterable[str]) -> dict[tuple[st
     table = pa.table({"run_id": pa.array(sorted(set(run_ids)), pa.string())})
     db.ingest("bunce_chosen_runs", table)
     rows = db.rows(
-        "SELECT run_id, pipeline_name, mapping, targets FROM bunce_runs WHERE account = $1 "
-        "AND run_id IN (SELECT run_id FROM bunce_chosen_runs)",
+        "SELECT run_id, pipeline_name, mapping, targets, disposition FROM bunce_runs "
+        "WHERE account = $1 AND run_id IN (SELECT run_id FROM bunce_chosen_runs)",
         (account,),
     )
     return {
-        (row["run_id"], row["pipeline_name"]): Used(row["mapping"] or "{}", row["targets"] or "{}")
+        (row["run_id"], row["pipeline_name"]): Used(
+            row["mapping"] or "{}", row["targets"] or "{}", row["disposition"] or "merge"
+        )
         for row in rows
     }

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dlt_bunce.store.first_tables import FIRST_TABLES
 
-VALUE_FATE_COLUMNS = ("written", "unchanged", "blank", "waiting", "superseded", "rejected")
-_VALUE_FATES = ", ".join(f"{fate} BIGINT NOT NULL DEFAULT 0" for fate in VALUE_FATE_COLUMNS)
+_FIRST_VALUE_FATES = ("written", "unchanged", "blank", "waiting", "superseded", "rejected")
+_VALUE_FATES = ", ".join(f"{fate} BIGINT NOT NULL DEFAULT 0" for fate in _FIRST_VALUE_FATES)
+VALUE_FATE_COLUMNS = (*_FIRST_VALUE_FATES, "skipped")
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     FIRST_TABLES,
@@ -240,5 +241,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # 1 once a table of customers has fed it, so that values_digest may cover it
         "ALTER TABLE bunce_targets ADD COLUMN in_values_digest BIGINT",
         "UPDATE bunce_targets SET in_values_digest = 1",
+    ),
+    (
+        # values of linked customers that append leaves as Bunce has them
+        "ALTER TABLE bunce_run_values ADD COLUMN skipped BIGINT NOT NULL DEFAULT 0",
     ),
 )

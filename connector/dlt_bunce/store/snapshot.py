@@ -29,6 +29,7 @@ _LETTERS = _schema(
 _LEASES = _schema("claim_batch", "lease_until")
 _SENDINGS = _schema("claim_batch", "below_row inherited")
 _TARGETS = _schema("account kind id name data_type", "slot")
+_LINKS = _schema("account customer_id bunce_id status linked_at", "")
 _PAGE = 200_000
 _OF_RUN = "account = $1 AND SUBSTR(job, 1, LENGTH($2) + 1) = $2 || '.'"
 _CREATED = f"{_OF_RUN} AND fate = 'created' AND delivered_at IS NOT NULL"
@@ -78,6 +79,14 @@ def customers(
         schema=_CUSTOMERS,
     )
     _copy(scratch, "bunce_customers", found)
+    columns = ", ".join(f"l.{name}" for name in _LINKS.names)
+    found = known.query(
+        f"SELECT {columns} FROM bunce_asked AS a JOIN bunce_links AS l "  # noqa: S608
+        "ON l.account = $1 AND l.customer_id = a.customer_id AND l.status = 'linked'",
+        (account,),
+        schema=_LINKS,
+    )
+    _copy(scratch, "bunce_links", found)
     columns = ", ".join(f"d.{name}" for name in _LETTERS.names)
     of_customers = known.query(
         f"SELECT {columns} FROM bunce_asked AS a JOIN bunce_dead_letters AS d "  # noqa: S608

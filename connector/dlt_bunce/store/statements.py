@@ -101,10 +101,11 @@ WHERE c.claim_batch IS NULL OR c.claim_batch = excluded.claim_batch
 
 # Index the email digests, only once they are needed: digests are random, so the index doubles what
 # each settlement writes.
-INDEX_EMAILS = """
-CREATE INDEX IF NOT EXISTS bunce_customers_email ON bunce_customers (account, email_digest)
-WHERE email_digest IS NOT NULL
-"""
+INDEX_EMAILS = tuple(
+    f"CREATE INDEX IF NOT EXISTS {table}_email ON {table} (account, email_digest) "
+    "WHERE email_digest IS NOT NULL"
+    for table in ("bunce_customers", "bunce_dead_letters")
+)
 
 # Find customers whose email was delivered under another id. A cross join, because SQLite would
 # otherwise start with the customers while it has no statistics of the new index.

@@ -52,6 +52,7 @@ SELECT i.row AS row, c.packed_values AS packed,
     WHEN c.delivered_at IS NULL THEN 'waiting'
     WHEN c.rejected_fingerprint = i.fingerprint THEN 'waiting'
     WHEN i.version < c.version THEN 'superseded'
+    WHEN $2 = 'append' AND l.bunce_id IS NOT NULL THEN 'skipped'
     ELSE 'open'
   END AS state
 FROM bunce_incoming_values AS i
@@ -102,15 +103,16 @@ DELETE FROM bunce_rejected_values WHERE account = $1
 """
 
 
-def changed(db: Database, account: str, incoming: pa.Table) -> pa.Table:
+def changed(db: Database, account: str, incoming: pa.Table, disposition: str = "merge") -> pa.Table:
     """Return the rows (INCOMING) whose values differ from the ledger's: row, packed, state, and
     sent_id, the customer's id in Bunce.
 
-    The state is `open` where values may be sent, `waiting` where the customer is not accepted, and
-    `superseded` where the ledger has a newer version.
+    The state is `open` where values may be sent, `waiting` where the customer is not accepted,
+    `superseded` where the ledger has a newer version, and `skipped` where the customer is linked
+    and the disposition is append.
     """
     db.ingest("bunce_incoming_values", incoming.sort_by("customer_id"))
-    found = db.query(_CHANGED, (account,))
+    found = db.query(_CHANGED, (account, disposition))
     return pa.table(
         [
             found.column("row").cast(pa.int64()),
