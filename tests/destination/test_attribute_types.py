@@ -49,6 +49,24 @@ def test_a_table_may_lose_its_time_zone_and_get_it_back(
     assert emulator.attributes.values_of("c0") == {"Last payment": "2024-07-01T09:00:00Z"}
 
 
+@pytest.mark.parametrize("text", ["9999-12-31T23:59:59-05:00", "2024-07-01T10:00:00+99:00"])
+@pytest.mark.parametrize("form", ["dicts", "table"])
+def test_a_moment_that_the_form_has_no_room_for_is_rejected_and_its_customer_is_created(
+    make: MakePipeline, emulator: Emulator, text: str, form: str
+) -> None:
+    rows = [customer(0, paid=text), customer(1, paid="2024-07-01T12:00:00+02:00")]
+    if form == "dicts" and text.startswith("9999"):
+        rows[0]["paid"] = datetime.fromisoformat(text)
+    data = rows if form == "dicts" else pa.Table.from_pylist(rows)
+    adapted = bunce_adapter(data, attributes={"paid": "Last payment"})
+
+    done = flush_and_run(make(), adapted, table_name="customers")
+
+    assert (done.created, fates(done)) == (2, {"written": 1, "rejected": 1})
+    assert rejected_values() == [("c0", "Last payment", "invalid_timestamp")]
+    assert emulator.attributes.values_of("c1") == {"Last payment": "2024-07-01T10:00:00Z"}
+
+
 def test_a_column_without_any_value_is_blank_and_stops_no_load(
     make: MakePipeline, emulator: Emulator
 ) -> None:
