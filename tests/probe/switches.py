@@ -191,6 +191,7 @@ VALUES: Answers = {
 
 OF_VALUES: list[tuple[Switches, Answers]] = [
     ({"value_echo": "absent"}, {"value_shows": "nothing"}),
+    ({"value_echo": "empty"}, {"value_shows": "an empty list"}),
     ({"unknown_value_customer": "created"}, {"value_unknown_customer": "created"}),
     (
         {"unknown_value_customer": "ignored"},

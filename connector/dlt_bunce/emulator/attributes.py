@@ -167,7 +167,7 @@ def write(workspace: Workspace, behavior: Behavior, payload: Any) -> Reply:
             "status": False,
         }
         return replies.plain(behavior.failure_status, body)
-    echo = {"saved": written, "sent": rows, "absent": None}[behavior.value_echo]
+    echo = {"saved": written, "sent": rows, "absent": None, "empty": []}[behavior.value_echo]
     return replies.success(behavior, "Attributes saved", echo)
 
 

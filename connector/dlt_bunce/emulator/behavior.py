@@ -198,8 +198,10 @@ class Behavior:
     """Whether a request with a bad attribute value writes the others."""
     value_errors: Literal["named", "first", "positions", "anonymous"] = "named"
     """How its errors name values: by customer, only the first one, by position, or not at all."""
-    value_echo: Literal["saved", "sent", "absent"] = "saved"
-    """What a success shows: the values that were written, all that were sent, or none."""
+    value_echo: Literal["saved", "sent", "absent", "empty"] = "saved"
+    """What a success shows: the values that were written, all that were sent, no list, or a list
+    that is always empty.
+    """
     unknown_value_customer: Literal["refused", "ignored", "created"] = "refused"
     """What a value of an unknown customer does."""
     refused_value: str = ""

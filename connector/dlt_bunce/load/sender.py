@@ -12,6 +12,7 @@ from dlt_bunce.api.client import Session
 from dlt_bunce.api.observer import RequestInfo
 from dlt_bunce.api.reply import Reply
 from dlt_bunce.api.throttle import Throttle
+from dlt_bunce.load.alike_rejections import AlikeRejections
 from dlt_bunce.load.dispatch import Batch, Delivered, ValueBatch
 from dlt_bunce.model import Traffic, Verb
 from dlt_bunce.settlement.capabilities import ApiCapabilities
@@ -112,15 +113,19 @@ class BunceSender:
 class ValueSender(BunceSender):
     """Sends attribute values and segment members through the same session."""
 
-    def __init__(self, session: Session, throttle: Throttle) -> None:
+    def __init__(self, session: Session, throttle: Throttle, *, empty_echo: bool = False) -> None:
         super().__init__(session, throttle)
+        self._empty_echo = empty_echo
         self._by_operation: dict[str, ApiCapabilities] = {}
+        self._rejections: dict[str, AlikeRejections] = {}
 
     def send(self, batch: Batch, *, overwrite: bool, stopped: Callable[[], bool]) -> Delivered:
         """Settle a batch; nothing more is sent once `stopped()`."""
         assert isinstance(batch, ValueBatch)  # noqa: S101, nothing else is dispatched to it
         operation = batch.operation
-        capabilities = self._by_operation.setdefault(operation, ApiCapabilities())
+        known = ApiCapabilities(empty_echo=self._empty_echo)
+        capabilities = self._by_operation.setdefault(operation, known)
+        alike = self._rejections.setdefault(operation, AlikeRejections())
         with self.throttle.slot() as learner:
             settlement = Settlement(
                 batch.sent,
@@ -133,7 +138,8 @@ class ValueSender(BunceSender):
                 deliverable=VALUES if operation == "values" else MEMBERS,
             )
             results = settlement.run()
-        return Delivered(batch, results, settlement.calls, settlement.fault)
+        fault = alike.note(results) or settlement.fault
+        return Delivered(batch, results, settlement.calls, fault)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,8 @@ def write_values(inquiry: Inquiry, attribute: str, ids: Sequence[str]) -> Asking
     if not isinstance(read, Accepted):
         return
     inquiry.note("value_write", "accepted", reply)
-    inquiry.note("value_shows", "the value" if read.matches else "nothing", reply)
+    shown = "the value" if read.matches else "an empty list" if read.is_empty else "nothing"
+    inquiry.note("value_shows", shown, reply)
     yield from _unknown_customer(inquiry, attribute)
     yield from _bad_value(inquiry, attribute, ids)
     yield from _grow(inquiry, attribute, ids)

@@ -72,9 +72,13 @@ class Ping:
 
 @dataclass(frozen=True)
 class Accepted:
-    """A success that shows these rows; rows that it does not show are indeterminate."""
+    """A success that shows these rows; rows that it does not show are indeterminate.
+
+    `is_empty`: it has a list for what it shows, and nothing is in it.
+    """
 
     matches: Mapping[int, Match]
+    is_empty: bool = False
 
 
 @dataclass(frozen=True)

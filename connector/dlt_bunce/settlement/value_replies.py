@@ -41,7 +41,8 @@ def read(reply: Reply, sent: ValueRows, rows: Sequence[int], _verb: Verb) -> Rea
     if not isinstance(document, dict):
         return document
     if is_success(reply, document):
-        return Accepted(_shown(document, sent, rows))
+        data = _data(document)
+        return Accepted(_shown(data, sent, rows), is_empty=data == [])
     texts, everything = told(document)
     named = _named(texts, sent)
     positions: Mapping[int, str] = {}
@@ -63,13 +64,15 @@ def read(reply: Reply, sent: ValueRows, rows: Sequence[int], _verb: Verb) -> Rea
     )
 
 
-def _shown(document: Mapping[str, Any], sent: ValueRows, rows: Sequence[int]) -> dict[int, Match]:
-    """Return the rows that a success shows. Where it shows none of them, it shows something else
-    than values: then its word is all there is.
-    """
+def _data(document: Mapping[str, Any]) -> Any:
     data = document.get("data")
-    if isinstance(data, dict):
-        data = data.get("data")
+    return data.get("data") if isinstance(data, dict) else data
+
+
+def _shown(data: Any, sent: ValueRows, rows: Sequence[int]) -> dict[int, Match]:
+    """Return the rows that a success shows. Where its list has none of them, it shows something
+    else than values, unless it is empty: then its word is all there is.
+    """
     if not isinstance(data, list):
         return {}
     shown = set()
