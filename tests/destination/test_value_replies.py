@@ -130,3 +130,37 @@ def test_requests_refused_alike_stop_the_load_and_no_value_stays_rejected(
     assert rejected_values() == []
     assert done.flushed is not None
     assert (fates(done.flushed), fates(done)) == ({"written": 400}, {"unchanged": 400})
+
+
+@pytest.mark.parametrize("errors", ["named", "first", "anonymous"])
+def test_values_are_sent_under_the_older_names_where_bunce_asks_for_these(
+    make: MakePipeline, emulator: Emulator, form: str, errors: Any
+) -> None:
+    emulator.behavior = Behavior(
+        rate_limit=0, value_names="attribute_id", value_errors=errors, refused_value="cursed"
+    )
+    rows = [rich(n, plan="cursed" if n == 3 else 'gold"\U0001f389') for n in range(100)]
+    segments = {"segments": {"vip": "VIP"}}
+
+    done = load(make(**QUIET), form, *(row | {"vip": True} for row in rows), **segments)
+
+    assert fates(done) == {"written": 299, "rejected": 1}
+    assert rejected_values() == [("c3", "Plan", "refused")]
+    assert emulator.attributes.values_of("c99")["Plan"] == 'gold"\U0001f389'
+    assert len(emulator.attributes.members_of("VIP")) == 100
+
+
+def test_fields_that_no_load_sends_stop_it_before_a_value_is_rejected(
+    make: MakePipeline, emulator: Emulator, form: str
+) -> None:
+    emulator.behavior = Behavior(rate_limit=0, value_names="both")
+    rows = [rich(n) for n in range(3)]
+
+    error = refused(make(**QUIET), adapted(form, *rows), table_name="customers")
+    emulator.behavior = Behavior(rate_limit=0)
+    done = load(make(**QUIET), form, *rows)
+
+    assert "asks for id" in str(error)
+    assert rejected_values() == []
+    assert done.flushed is not None
+    assert fates(done.flushed) == {"written": 9}

@@ -228,6 +228,7 @@ NOT_TOLD = {
     "seed",
     "suspended",
     "value_failure",
+    "value_names",
     "value_quota",
 }
 """Switches that a probe does not ask about, or that end it."""

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from dlt_bunce.emulator.behavior import Behavior
     from dlt_bunce.emulator.workspace import Workspace
 
+_NAMES = {
+    "id": ("id", "value"),
+    "attribute_id": ("attribute_id", "attribute_value"),
+    "both": ("id", "attribute_id"),
+}
 DATA_TYPES = ("text", "timestamp", "numeric")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
@@ -70,9 +75,10 @@ class Attributes:
     ) -> tuple[list[Any], list[_Error]]:
         """Write values; return those written, and the errors of the others."""
         types = {attribute["id"]: attribute["data_type"] for attribute in self.attributes}
+        names = ("customer_id", *_NAMES[behavior.value_names])
         written, errors = [], []
         for place, row in enumerate(rows):
-            customer, key, value = (str(row.get(n)) for n in ("customer_id", "id", "value"))
+            customer, key, value = (str(row.get(n)) for n in names)
             error = _value_error(place, customer, value, types.get(key), behavior)
             if error is None and not exists(customer):
                 if behavior.unknown_value_customer == "ignored":
@@ -157,6 +163,9 @@ def write(workspace: Workspace, behavior: Behavior, payload: Any) -> Reply:
         return replies.failure(behavior, 422, text)
     if _is_refused(workspace, behavior):
         return replies.failure(behavior, behavior.account_status, behavior.account_message)
+    if missing := _missing_names(rows, behavior):
+        body = {"errors": missing, "message": "Validation failed", "status": False}
+        return replies.plain(behavior.failure_status, body)
     if behavior.unknown_value_customer == "created":
         _create_unknown(workspace, [str(row.get("customer_id")) for row in rows])
     written, errors = workspace.attributes.write(rows, behavior, workspace.__contains__)
@@ -206,6 +215,19 @@ def _is_refused(workspace: Workspace, behavior: Behavior) -> bool:
 
 def _create_unknown(workspace: Workspace, ids: list[str]) -> None:
     workspace.seed({"customer_id": key} for key in dict.fromkeys(ids) if key not in workspace)
+
+
+def _missing_names(rows: list[Any], behavior: Behavior) -> Any:
+    """Return an error for each name that a value lacks, however values are named otherwise."""
+    missing = {
+        f"attributes.{place}.{name}": [f"The {name} field is required."]
+        for place, row in enumerate(rows)
+        for name in _NAMES[behavior.value_names]
+        if name not in row
+    }
+    if behavior.value_errors == "anonymous":
+        return [text for texts in missing.values() for text in texts]
+    return dict(list(missing.items())[:1]) if behavior.value_errors == "first" else missing
 
 
 def _errors(behavior: Behavior, errors: list[_Error]) -> Any:

@@ -194,6 +194,10 @@ class Behavior:
     max_per_page: int = 100
     """Maximum page size, whatever is requested."""
 
+    value_names: Literal["id", "attribute_id", "both"] = "id"
+    """Names that a value must have: `id` and `value`; `attribute_id` and `attribute_value`; or
+    `id` and `attribute_id`.
+    """
     value_failure: Literal["partial", "atomic"] = "partial"
     """Whether a request with a bad attribute value writes the others."""
     value_errors: Literal["named", "first", "positions", "anonymous"] = "named"

@@ -14,10 +14,12 @@ from dlt_bunce.api.reply import Reply
 from dlt_bunce.api.throttle import Throttle
 from dlt_bunce.load.alike_rejections import AlikeRejections
 from dlt_bunce.load.dispatch import Batch, Delivered, ValueBatch
+from dlt_bunce.load.value_names import ValueNames, renamed
 from dlt_bunce.model import Traffic, Verb
 from dlt_bunce.settlement.capabilities import ApiCapabilities
 from dlt_bunce.settlement.deliverables import MEMBERS, VALUES
 from dlt_bunce.settlement.settlement import Settlement
+from dlt_bunce.settlement.value_replies import required_names
 
 
 class Sender(Protocol):
@@ -118,6 +120,7 @@ class ValueSender(BunceSender):
         self._empty_echo = empty_echo
         self._by_operation: dict[str, ApiCapabilities] = {}
         self._rejections: dict[str, AlikeRejections] = {}
+        self._names = ValueNames()
 
     def send(self, batch: Batch, *, overwrite: bool, stopped: Callable[[], bool]) -> Delivered:
         """Settle a batch; nothing more is sent once `stopped()`."""
@@ -129,7 +132,7 @@ class ValueSender(BunceSender):
         with self.throttle.slot() as learner:
             settlement = Settlement(
                 batch.sent,
-                _ValueCalls(self.session, operation),
+                _ValueCalls(self.session, operation, self._names),
                 capabilities,
                 learner,
                 verb="update",
@@ -148,11 +151,21 @@ class _ValueCalls:
 
     session: Session
     operation: str
+    names: ValueNames
 
     def send(
         self, verb: Verb, body: bytes, stopped: Callable[[], bool], *, rows: int, attempt: int
     ) -> Reply | None:
-        """Send one request."""
+        """Send one request; send it again under the names that Bunce asks for, if it does."""
+        while True:
+            asked = self.names.asked
+            reply = self._deliver(renamed(body, asked), stopped, rows=rows, attempt=attempt)
+            if reply is None or not self.names.learn(required_names(reply), asked):
+                return reply
+
+    def _deliver(
+        self, body: bytes, stopped: Callable[[], bool], *, rows: int, attempt: int
+    ) -> Reply | None:
         operation, _, segment = self.operation.partition(" ")
         if operation == "values":
             method, path = "POST", "/attributes/customers"

@@ -105,6 +105,14 @@ class TooLarge:
 
 
 @dataclass(frozen=True)
+class Misfit:
+    """The request is rejected for its form: it lacks `names`, which every row would lack."""
+
+    names: str
+    status: int | None = None
+
+
+@dataclass(frozen=True)
 class Blocked:
     """Something turned the request away before any row was looked at, such as a firewall."""
 
@@ -153,4 +161,14 @@ class Resumed:
 
 
 Step = Send | Lookup | FindHolders | Pause | Ping
-Answer = Accepted | Rejected | TooLarge | Blocked | Indeterminate | LookupResult | Holders | Resumed
+Answer = (
+    Accepted
+    | Rejected
+    | TooLarge
+    | Misfit
+    | Blocked
+    | Indeterminate
+    | LookupResult
+    | Holders
+    | Resumed
+)

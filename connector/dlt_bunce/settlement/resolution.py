@@ -36,10 +36,11 @@ Steps = Generator[Step, Answer, Next]
 @dataclass(frozen=True)
 class Stop:
     """Why a whole load must end: `outage` when nothing is answered, `blocked` when everything is
-    turned away, `account` when rows are rejected for what concerns none of them, in `words`.
+    turned away, `account` when rows are rejected for what concerns none of them, in `words`, `form`
+    when requests lack what is named in `words`.
     """
 
-    why: Literal["outage", "blocked", "account"]
+    why: Literal["outage", "blocked", "account", "form"]
     words: str = ""
     status: int | None = None
 

@@ -18,6 +18,7 @@ from dlt_bunce.settlement.messages import (
     Accepted,
     Answer,
     Kind,
+    Misfit,
     Reason,
     Rejected,
     Send,
@@ -80,6 +81,9 @@ class BatchResolver(Failures):
                 reason = Reason("bad", "the row alone is too large", answer.status)
                 self._states.reasons |= dict.fromkeys(item.rows, reason)
                 self._states.reject(item.rows, "refused")
+                return []
+            case Misfit():
+                self.stop = Stop("form", answer.names, answer.status)
                 return []
         raise TypeError(answer)
 

@@ -11,7 +11,7 @@ from dlt_bunce.api.reply import Reply
 from dlt_bunce.model import Verb
 from dlt_bunce.settlement.capabilities import is_about_the_account
 from dlt_bunce.settlement.error_attribution import attribute
-from dlt_bunce.settlement.messages import Accepted, Match, Reason, Rejected
+from dlt_bunce.settlement.messages import Accepted, Match, Misfit, Reason, Rejected
 from dlt_bunce.settlement.positions import positions_in
 from dlt_bunce.settlement.replies import (
     Reading,
@@ -30,6 +30,13 @@ _ABOUT_IT = re.compile(
     re.IGNORECASE,
 )
 _IDS = ("id", "attribute_id")
+_REQUIRED = re.compile(
+    r"\b(?<!customer[ -])(id|attribute_id|attribute_value)\b\W{1,3}"
+    r"(?:(?:field|property|is|was|must|should|cannot|can|may|not|be)\s+){1,5}"
+    r"(?:required|missing|present|empty|blank|null|undefined|an?\s+(?:string|uuid))\b",
+    re.IGNORECASE,
+)
+"""An error about a field that is not there. `value` is none: what is blank to Bunce may be sent."""
 
 
 def read(reply: Reply, sent: ValueRows, rows: Sequence[int], _verb: Verb) -> Reading:
@@ -43,6 +50,8 @@ def read(reply: Reply, sent: ValueRows, rows: Sequence[int], _verb: Verb) -> Rea
     if is_success(reply, document):
         data = _data(document)
         return Accepted(_shown(data, sent, rows), is_empty=data == [])
+    if (names := required_names(reply)) & set(_IDS):
+        return Misfit(", ".join(sorted(names)), reply.status)
     texts, everything = told(document)
     named = _named(texts, sent)
     positions: Mapping[int, str] = {}
@@ -62,6 +71,18 @@ def read(reply: Reply, sent: ValueRows, rows: Sequence[int], _verb: Verb) -> Rea
         words="" if named or positions else "; ".join(texts),
         status=reply.status,
     )
+
+
+def required_names(reply: Reply) -> frozenset[str]:
+    """Return the fields of a value that a rejection says are missing: all that are sent have an id.
+
+    Those that are not sent are an API's that knows the fields by other names.
+    """
+    document = judged(reply)
+    if not isinstance(document, dict) or is_success(reply, document):
+        return frozenset()
+    _, everything = told(document)
+    return frozenset(name.casefold() for name in _REQUIRED.findall(everything))
 
 
 def _data(document: Mapping[str, Any]) -> Any:
