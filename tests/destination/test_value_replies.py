@@ -164,3 +164,18 @@ def test_fields_that_no_load_sends_stop_it_before_a_value_is_rejected(
     assert rejected_values() == []
     assert done.flushed is not None
     assert fates(done.flushed) == {"written": 9}
+
+
+@pytest.mark.parametrize("errors", ["named", "first", "positions", "anonymous"])
+@pytest.mark.parametrize("failure", ["partial", "atomic"])
+def test_an_attribute_that_is_gone_takes_no_other_value_of_its_customers_along(
+    make: MakePipeline, emulator: Emulator, form: str, errors: Any, failure: Any
+) -> None:
+    emulator.behavior = Behavior(
+        rate_limit=0, gone_attribute="Balance", value_errors=errors, value_failure=failure
+    )
+
+    done = load(make(**QUIET), form, *(rich(n) for n in range(4)))
+
+    assert fates(done) == {"written": 8, "rejected": 4}
+    assert rejected_values() == [(f"c{n}", "Balance", "refused") for n in range(4)]

@@ -214,6 +214,7 @@ NOT_TOLD = {
     "block_seconds",
     "email_filter",
     "faults",
+    "gone_attribute",
     "latency_ms",
     "made_ids",
     "max_customers",

@@ -74,12 +74,13 @@ class Attributes:
         self, rows: list[Any], behavior: Behavior, exists: Callable[[str], bool]
     ) -> tuple[list[Any], list[_Error]]:
         """Write values; return those written, and the errors of the others."""
-        types = {attribute["id"]: attribute["data_type"] for attribute in self.attributes}
+        there = [item for item in self.attributes if item["name"] != behavior.gone_attribute]
+        types = {attribute["id"]: attribute["data_type"] for attribute in there}
         names = ("customer_id", *_NAMES[behavior.value_names])
         written, errors = [], []
         for place, row in enumerate(rows):
             customer, key, value = (str(row.get(n)) for n in names)
-            error = _value_error(place, customer, value, types.get(key), behavior)
+            error = _value_error(place, customer, key, value, types.get(key), behavior)
             if error is None and not exists(customer):
                 if behavior.unknown_value_customer == "ignored":
                     continue
@@ -112,10 +113,11 @@ class Attributes:
 
 
 def _value_error(
-    place: int, customer: str, value: str, data_type: str | None, behavior: Behavior
+    place: int, customer: str, key: str, value: str, data_type: str | None, behavior: Behavior
 ) -> _Error | None:
     if data_type is None:
-        return _Error(place, f"The attribute for {customer} is unknown", "An attribute is unknown")
+        text = f"Attribute {key} of customer {customer} does not exist"
+        return _Error(place, text, "An attribute does not exist")
     refused = behavior.refused_value and value == behavior.refused_value
     if refused or (data_type == "numeric" and not _NUMBER.fullmatch(value)):
         text = f"The value for customer {customer} is invalid"

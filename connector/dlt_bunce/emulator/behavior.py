@@ -210,6 +210,8 @@ class Behavior:
     """What a value of an unknown customer does."""
     refused_value: str = ""
     """A value that every attribute refuses; empty refuses none."""
+    gone_attribute: str = ""
+    """Name of an attribute that is listed, and does not exist for values; empty is none."""
     refused_member: str = ""
     """A customer whom no segment takes or lets go; empty is nobody."""
     max_values: int = 0

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dlt_bunce.api.batch import ValueRow, ValueRows
+from dlt_bunce.api.batch import ValueRows
 from dlt_bunce.api.reply import Reply
 from dlt_bunce.model import Verb
 from dlt_bunce.settlement.capabilities import is_about_the_account
@@ -29,6 +29,10 @@ _ABOUT_IT = re.compile(
     r"customer_id)\b",
     re.IGNORECASE,
 )
+_ATTRIBUTE = re.compile(
+    r"\battributes?\b(?!\s{0,2}[.\[]\s{0,2}\d)|\battribute_id\b|\bcustom\s+field", re.IGNORECASE
+)
+"""What a text is about that speaks of an attribute; `attributes.3` is a place in the request."""
 _IDS = ("id", "attribute_id")
 _REQUIRED = re.compile(
     r"\b(?<!customer[ -])(id|attribute_id|attribute_value)\b\W{1,3}"
@@ -110,7 +114,8 @@ def _shown(data: Any, sent: ValueRows, rows: Sequence[int]) -> dict[int, Match]:
 
 def _named(texts: Sequence[str], sent: ValueRows) -> dict[int, str]:
     """Return the text for each row that one names: by its customer, and by its attribute where the
-    request has several values of the customer. A customer who does not exist takes none of them.
+    request has several values of the customer. A customer who does not exist takes none of them;
+    an attribute that does not exist is another matter.
     """
     places: dict[str, list[int]] = {}
     for at, row in enumerate(sent):
@@ -120,13 +125,10 @@ def _named(texts: Sequence[str], sent: ValueRows) -> dict[int, str]:
     for text in texts:
         for number in attribute([text], first):
             found = places[first[number].customer_id]
-            if len(found) > 1 and not is_unknown(text):
-                found = [at for at in found if _is_meant(text, sent[at])]
-            if len(found) == 1 or is_unknown(text):
+            nobody = is_unknown(text) and _ATTRIBUTE.search(text) is None
+            if len(found) > 1 and not nobody:
+                found = [at for at in found if sent[at].target_id in text]
+            if len(found) == 1 or nobody:
                 for at in found:
                     named.setdefault(at, []).append(text)
     return {at: "; ".join(dict.fromkeys(said)) for at, said in named.items()}
-
-
-def _is_meant(text: str, row: ValueRow) -> bool:
-    return row.target_id in text
