@@ -6,11 +6,13 @@ from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any
 
+import dlt
 import pyarrow as pa
 import pytest
 
 from dlt_bunce import bunce_adapter, flush_and_run
 from dlt_bunce.emulator import Emulator
+from dlt_bunce.store.database import Database
 
 from .attribute_runs import fates, prepare, rejected_values, run
 from .conftest import MakePipeline, customer
@@ -85,6 +87,35 @@ def test_a_column_without_any_value_is_blank_and_stops_no_load(
     }
     assert load(pa.null(), None, None, vip=pa.nulls(2)) == {"blank": 2}
     assert emulator.attributes.members_of("VIP") == {"c0"}
+
+
+@pytest.mark.parametrize("form", ["dicts", "table", "both"])
+def test_an_attribute_is_created_by_the_first_load_that_has_a_value(
+    make: MakePipeline, emulator: Emulator, store: str, form: str
+) -> None:
+    pipeline = make(create_attributes=True, store_url=store)
+    given = {"attributes": {"paid": "Paid", "plan": "Plan"}}
+    there = len(emulator.attributes.attributes)
+
+    def load(*values: Any) -> dict[str, int]:
+        rows = [customer(n, paid=value, plan="gold") for n, value in enumerate(values)]
+        half = 0 if form == "table" else 1 if form == "both" else len(rows)
+        items = [rows[:half], *([pa.Table.from_pylist(rows[half:])] if rows[half:] else [])]
+        data = dlt.resource(filter(len, items), name="customers")
+        return fates(flush_and_run(pipeline, bunce_adapter(data, **given)))
+
+    assert load(None, None) == {"blank": 2, "written": 2}
+    assert len(emulator.attributes.attributes) == there
+    assert load(None, AWARE) == {"blank": 1, "written": 1, "unchanged": 2}
+    assert load(None, AWARE) == {"blank": 1, "unchanged": 3}
+
+    made = {a["name"]: a["data_type"] for a in emulator.attributes.attributes[there:]}
+    # where rows are dicts and a table, the column is text for dlt
+    assert made == {"Paid": "text" if form == "both" else "timestamp"}
+    assert emulator.attributes.values_of("c1")["Paid"] == "2024-07-01T10:00:00Z"
+    with Database(store) as db:
+        slots = db.rows("SELECT name, slot FROM bunce_targets ORDER BY slot")
+    assert [row["name"] for row in slots] == ["Paid", "Plan"]
 
 
 def test_attributes_made_from_dicts_have_the_type_of_their_values(
