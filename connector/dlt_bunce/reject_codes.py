@@ -198,7 +198,7 @@ VALUE_CODES: Mapping[str, RejectCode] = _codes(
         "unconfirmed",
         None,
         "api",
-        "Bunce accepted the request but did not return this value, unlike others",
+        "Bunce accepted the request, but its answer does not show this value",
         "check the value and its customer in Bunce's dashboard; it is sent again once it changes, "
         "or after a retry",
     ),

@@ -146,7 +146,7 @@ def test_configured_attributes_and_segments_have_one_line_each(
     assert failed == 1
     assert created[:2] == (
         "ok",
-        "does not exist yet; the first load creates it, from column 'late'",
+        "does not exist yet; the first load that has a value creates it, from column 'late'",
     )
     assert everything["attributes"][0] == "ok"
     assert unasked.keys() == told.keys()

@@ -6,11 +6,13 @@ from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any
 
+import dlt
 import pyarrow as pa
 import pytest
 
 from dlt_bunce import bunce_adapter, flush_and_run
 from dlt_bunce.emulator import Emulator
+from dlt_bunce.store.database import Database
 
 from .attribute_runs import fates, prepare, rejected_values, run
 from .conftest import MakePipeline, customer
@@ -49,6 +51,24 @@ def test_a_table_may_lose_its_time_zone_and_get_it_back(
     assert emulator.attributes.values_of("c0") == {"Last payment": "2024-07-01T09:00:00Z"}
 
 
+@pytest.mark.parametrize("text", ["9999-12-31T23:59:59-05:00", "2024-07-01T10:00:00+99:00"])
+@pytest.mark.parametrize("form", ["dicts", "table"])
+def test_a_moment_that_the_form_has_no_room_for_is_rejected_and_its_customer_is_created(
+    make: MakePipeline, emulator: Emulator, text: str, form: str
+) -> None:
+    rows = [customer(0, paid=text), customer(1, paid="2024-07-01T12:00:00+02:00")]
+    if form == "dicts" and text.startswith("9999"):
+        rows[0]["paid"] = datetime.fromisoformat(text)
+    data = rows if form == "dicts" else pa.Table.from_pylist(rows)
+    adapted = bunce_adapter(data, attributes={"paid": "Last payment"})
+
+    done = flush_and_run(make(), adapted, table_name="customers")
+
+    assert (done.created, fates(done)) == (2, {"written": 1, "rejected": 1})
+    assert rejected_values() == [("c0", "Last payment", "invalid_timestamp")]
+    assert emulator.attributes.values_of("c1") == {"Last payment": "2024-07-01T10:00:00Z"}
+
+
 def test_a_column_without_any_value_is_blank_and_stops_no_load(
     make: MakePipeline, emulator: Emulator
 ) -> None:
@@ -67,6 +87,35 @@ def test_a_column_without_any_value_is_blank_and_stops_no_load(
     }
     assert load(pa.null(), None, None, vip=pa.nulls(2)) == {"blank": 2}
     assert emulator.attributes.members_of("VIP") == {"c0"}
+
+
+@pytest.mark.parametrize("form", ["dicts", "table", "both"])
+def test_an_attribute_is_created_by_the_first_load_that_has_a_value(
+    make: MakePipeline, emulator: Emulator, store: str, form: str
+) -> None:
+    pipeline = make(create_attributes=True, store_url=store)
+    given = {"attributes": {"paid": "Paid", "plan": "Plan"}}
+    there = len(emulator.attributes.attributes)
+
+    def load(*values: Any) -> dict[str, int]:
+        rows = [customer(n, paid=value, plan="gold") for n, value in enumerate(values)]
+        half = 0 if form == "table" else 1 if form == "both" else len(rows)
+        items = [rows[:half], *([pa.Table.from_pylist(rows[half:])] if rows[half:] else [])]
+        data = dlt.resource(filter(len, items), name="customers")
+        return fates(flush_and_run(pipeline, bunce_adapter(data, **given)))
+
+    assert load(None, None) == {"blank": 2, "written": 2}
+    assert len(emulator.attributes.attributes) == there
+    assert load(None, AWARE) == {"blank": 1, "written": 1, "unchanged": 2}
+    assert load(None, AWARE) == {"blank": 1, "unchanged": 3}
+
+    made = {a["name"]: a["data_type"] for a in emulator.attributes.attributes[there:]}
+    # where rows are dicts and a table, the column is text for dlt
+    assert made == {"Paid": "text" if form == "both" else "timestamp"}
+    assert emulator.attributes.values_of("c1")["Paid"] == "2024-07-01T10:00:00Z"
+    with Database(store) as db:
+        slots = db.rows("SELECT name, slot FROM bunce_targets ORDER BY slot")
+    assert [row["name"] for row in slots] == ["Paid", "Plan"]
 
 
 def test_attributes_made_from_dicts_have_the_type_of_their_values(

@@ -153,7 +153,6 @@ def test_attributes_are_created_with_the_type_of_their_values(
         "SEEN": "timestamp",
         "TIER": "text",
         "VIP": "text",
-        "NONE": "text",
     }
     assert emulator.attributes.values_of("c2") == {"SPENT": "0.1", "TIER": "2", "VIP": "false"}
 

@@ -191,6 +191,7 @@ VALUES: Answers = {
 
 OF_VALUES: list[tuple[Switches, Answers]] = [
     ({"value_echo": "absent"}, {"value_shows": "nothing"}),
+    ({"value_echo": "empty"}, {"value_shows": "an empty list"}),
     ({"unknown_value_customer": "created"}, {"value_unknown_customer": "created"}),
     (
         {"unknown_value_customer": "ignored"},
@@ -213,6 +214,7 @@ NOT_TOLD = {
     "block_seconds",
     "email_filter",
     "faults",
+    "gone_attribute",
     "latency_ms",
     "made_ids",
     "max_customers",
@@ -227,6 +229,7 @@ NOT_TOLD = {
     "seed",
     "suspended",
     "value_failure",
+    "value_names",
     "value_quota",
 }
 """Switches that a probe does not ask about, or that end it."""

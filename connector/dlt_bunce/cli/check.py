@@ -25,6 +25,7 @@ _WILL |= {"written": "write"}
 _IN_BUNCE = {
     "exists": "exists",
     "to_create": "will be created",
+    "no_values": "will be created once there is a value",
     "not_compared": "not asked",
     "missing": "does not exist",
     "ambiguous": "several of this name",

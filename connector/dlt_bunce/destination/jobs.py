@@ -31,6 +31,7 @@ from dlt_bunce.load.probed import (
     in_force,
     throttle_for,
     value_batch_size,
+    values_show_nothing,
 )
 from dlt_bunce.load.progress import Progress
 from dlt_bunce.load.sender import BunceSender, ValueSender
@@ -226,7 +227,8 @@ def value_delivery(
     start = value_batch_size(account.value_batch_size, probed)
     size = BatchSize(start, client.config.max_batch_size)
     throttle = Throttle(size, customers.throttle.concurrency)
-    sender = ValueSender(customers.session, throttle)
+    empty_echo = values_show_nothing(probed)
+    sender = ValueSender(customers.session, throttle, empty_echo=empty_echo)
     return ValueDelivery(targets, job, db, sender, account.email_key, values_only)
 
 

@@ -32,7 +32,7 @@ from dlt_bunce.records.schema import (
     names_of,
 )
 from dlt_bunce.records.unreadable import UNREADABLE
-from dlt_bunce.records.value_texts import types_in, value_text
+from dlt_bunce.records.value_texts import TEXT, types_in, value_text
 
 SHOWN_HINT = "x-bunce-shown"
 """Columns that occurred in the latest extraction but may be unknown to dlt: mapped columns of dicts
@@ -167,9 +167,14 @@ class MappedRows(_Transform):
         dlt drops these columns, and they must not count as unknown. It takes timestamps without a
         time zone for UTC unless it is told that they have none.
         """
-        untyped = (field.name for field in table.schema if pa.types.is_null(field.type))
+        untyped = {field.name for field in table.schema if pa.types.is_null(field.type)}
         empty = {name for name in untyped if not self._kinds.may_be_field(name)}
-        if self._nulls is not None and empty <= self._nulls:
+        typed = filter(self._kinds.is_value, set(table.schema.names) - untyped)
+        # rows in dicts may have none of their values
+        types = self._types | dict.fromkeys(typed, TEXT)
+        is_told = types == self._types or not self._values
+        self._types = types
+        if self._nulls is not None and empty <= self._nulls and is_told:
             return table
         self._nulls = empty | (self._nulls or set())
         columns: Any = {
@@ -178,6 +183,8 @@ class MappedRows(_Transform):
             if pa.types.is_timestamp(field.type) and self._kinds.is_value(field.name)
         }
         told: Any = {SHOWN_HINT: {"columns": sorted(self._nulls)}}
+        if self._values:
+            told[VALUES_HINT] = types
         hints = dlt.mark.make_hints(columns=columns, additional_table_hints=told)
         return dlt.mark.with_hints(table, hints)
 

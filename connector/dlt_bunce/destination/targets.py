@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dlt_bunce.api.observer import RequestInfo
 from dlt_bunce.api.reply import Reply
 from dlt_bunce.api.targets import create_attribute, list_all
-from dlt_bunce.destination.mapped_rows import VALUES_HINT
+from dlt_bunce.destination.mapped_rows import SHOWN_HINT, VALUES_HINT
 from dlt_bunce.destination.wanted_targets import Wanted, refuse_written_twice, wanted_of
 from dlt_bunce.destination.whole_reads import refuse_partial
 from dlt_bunce.errors import CredentialsError, MappingError, UnavailableError
@@ -25,6 +25,7 @@ from dlt_bunce.records.target_matching import (
 )
 from dlt_bunce.records.targets import FoundTarget, FoundTargets, Kind, Targets
 from dlt_bunce.records.value_moments import refuse_unknown_timezone
+from dlt_bunce.records.value_texts import NULL
 from dlt_bunce.store.targets import earlier_targets
 
 if TYPE_CHECKING:
@@ -270,10 +271,12 @@ def _created(session: Session, item: FoundTarget, made: dict[str, FoundTarget]) 
 
 def _types(table: PreparedTableSchema) -> dict[str, str]:
     """Return the types of the table's columns; of those that rows in dicts have as text, the types
-    of their values.
+    of their values. Those without any value are NULL.
     """
     columns: Any = table["columns"]
-    types = {name: own["data_type"] for name, own in columns.items() if own.get("data_type")}
+    shown: Any = table.get(SHOWN_HINT) or {}
+    types = dict.fromkeys(shown.get("columns", ()), NULL)
+    types |= {name: own["data_type"] for name, own in columns.items() if own.get("data_type")}
     values: Any = table.get(VALUES_HINT) or {}
     return types | {n: kind for n, kind in values.items() if types.get(n) == "text"}
 

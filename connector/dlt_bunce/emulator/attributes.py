@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from dlt_bunce.emulator.behavior import Behavior
     from dlt_bunce.emulator.workspace import Workspace
 
+_NAMES = {
+    "id": ("id", "value"),
+    "attribute_id": ("attribute_id", "attribute_value"),
+    "both": ("id", "attribute_id"),
+}
 DATA_TYPES = ("text", "timestamp", "numeric")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
@@ -69,11 +74,13 @@ class Attributes:
         self, rows: list[Any], behavior: Behavior, exists: Callable[[str], bool]
     ) -> tuple[list[Any], list[_Error]]:
         """Write values; return those written, and the errors of the others."""
-        types = {attribute["id"]: attribute["data_type"] for attribute in self.attributes}
+        there = [item for item in self.attributes if item["name"] != behavior.gone_attribute]
+        types = {attribute["id"]: attribute["data_type"] for attribute in there}
+        names = ("customer_id", *_NAMES[behavior.value_names])
         written, errors = [], []
         for place, row in enumerate(rows):
-            customer, key, value = (str(row.get(n)) for n in ("customer_id", "id", "value"))
-            error = _value_error(place, customer, value, types.get(key), behavior)
+            customer, key, value = (str(row.get(n)) for n in names)
+            error = _value_error(place, customer, key, value, types.get(key), behavior)
             if error is None and not exists(customer):
                 if behavior.unknown_value_customer == "ignored":
                     continue
@@ -106,10 +113,11 @@ class Attributes:
 
 
 def _value_error(
-    place: int, customer: str, value: str, data_type: str | None, behavior: Behavior
+    place: int, customer: str, key: str, value: str, data_type: str | None, behavior: Behavior
 ) -> _Error | None:
     if data_type is None:
-        return _Error(place, f"The attribute for {customer} is unknown", "An attribute is unknown")
+        text = f"Attribute {key} of customer {customer} does not exist"
+        return _Error(place, text, "An attribute does not exist")
     refused = behavior.refused_value and value == behavior.refused_value
     if refused or (data_type == "numeric" and not _NUMBER.fullmatch(value)):
         text = f"The value for customer {customer} is invalid"
@@ -157,6 +165,9 @@ def write(workspace: Workspace, behavior: Behavior, payload: Any) -> Reply:
         return replies.failure(behavior, 422, text)
     if _is_refused(workspace, behavior):
         return replies.failure(behavior, behavior.account_status, behavior.account_message)
+    if missing := _missing_names(rows, behavior):
+        body = {"errors": missing, "message": "Validation failed", "status": False}
+        return replies.plain(behavior.failure_status, body)
     if behavior.unknown_value_customer == "created":
         _create_unknown(workspace, [str(row.get("customer_id")) for row in rows])
     written, errors = workspace.attributes.write(rows, behavior, workspace.__contains__)
@@ -167,7 +178,7 @@ def write(workspace: Workspace, behavior: Behavior, payload: Any) -> Reply:
             "status": False,
         }
         return replies.plain(behavior.failure_status, body)
-    echo = {"saved": written, "sent": rows, "absent": None}[behavior.value_echo]
+    echo = {"saved": written, "sent": rows, "absent": None, "empty": []}[behavior.value_echo]
     return replies.success(behavior, "Attributes saved", echo)
 
 
@@ -206,6 +217,19 @@ def _is_refused(workspace: Workspace, behavior: Behavior) -> bool:
 
 def _create_unknown(workspace: Workspace, ids: list[str]) -> None:
     workspace.seed({"customer_id": key} for key in dict.fromkeys(ids) if key not in workspace)
+
+
+def _missing_names(rows: list[Any], behavior: Behavior) -> Any:
+    """Return an error for each name that a value lacks, however values are named otherwise."""
+    missing = {
+        f"attributes.{place}.{name}": [f"The {name} field is required."]
+        for place, row in enumerate(rows)
+        for name in _NAMES[behavior.value_names]
+        if name not in row
+    }
+    if behavior.value_errors == "anonymous":
+        return [text for texts in missing.values() for text in texts]
+    return dict(list(missing.items())[:1]) if behavior.value_errors == "first" else missing
 
 
 def _errors(behavior: Behavior, errors: list[_Error]) -> Any:

@@ -194,16 +194,24 @@ class Behavior:
     max_per_page: int = 100
     """Maximum page size, whatever is requested."""
 
+    value_names: Literal["id", "attribute_id", "both"] = "id"
+    """Names that a value must have: `id` and `value`; `attribute_id` and `attribute_value`; or
+    `id` and `attribute_id`.
+    """
     value_failure: Literal["partial", "atomic"] = "partial"
     """Whether a request with a bad attribute value writes the others."""
     value_errors: Literal["named", "first", "positions", "anonymous"] = "named"
     """How its errors name values: by customer, only the first one, by position, or not at all."""
-    value_echo: Literal["saved", "sent", "absent"] = "saved"
-    """What a success shows: the values that were written, all that were sent, or none."""
+    value_echo: Literal["saved", "sent", "absent", "empty"] = "saved"
+    """What a success shows: the values that were written, all that were sent, no list, or a list
+    that is always empty.
+    """
     unknown_value_customer: Literal["refused", "ignored", "created"] = "refused"
     """What a value of an unknown customer does."""
     refused_value: str = ""
     """A value that every attribute refuses; empty refuses none."""
+    gone_attribute: str = ""
+    """Name of an attribute that is listed, and does not exist for values; empty is none."""
     refused_member: str = ""
     """A customer whom no segment takes or lets go; empty is nobody."""
     max_values: int = 0

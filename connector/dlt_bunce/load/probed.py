@@ -61,6 +61,11 @@ def capabilities_from(probed: Probed | None) -> ApiCapabilities:
     return known
 
 
+def values_show_nothing(probed: Probed | None) -> bool:
+    """Return whether Bunce's answers to values have an empty list, as a probe has found."""
+    return probed is not None and probed.answers.get("value_shows") == "an empty list"
+
+
 def batch_sizes(remembered: int | None, probed: Probed | None, config: Sizes) -> tuple[int, int]:
     """Return the size of the first batch, and the largest to try.
 

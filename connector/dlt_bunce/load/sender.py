@@ -12,11 +12,14 @@ from dlt_bunce.api.client import Session
 from dlt_bunce.api.observer import RequestInfo
 from dlt_bunce.api.reply import Reply
 from dlt_bunce.api.throttle import Throttle
+from dlt_bunce.load.alike_rejections import AlikeRejections
 from dlt_bunce.load.dispatch import Batch, Delivered, ValueBatch
+from dlt_bunce.load.value_names import ValueNames, renamed
 from dlt_bunce.model import Traffic, Verb
 from dlt_bunce.settlement.capabilities import ApiCapabilities
 from dlt_bunce.settlement.deliverables import MEMBERS, VALUES
 from dlt_bunce.settlement.settlement import Settlement
+from dlt_bunce.settlement.value_replies import required_names
 
 
 class Sender(Protocol):
@@ -112,19 +115,24 @@ class BunceSender:
 class ValueSender(BunceSender):
     """Sends attribute values and segment members through the same session."""
 
-    def __init__(self, session: Session, throttle: Throttle) -> None:
+    def __init__(self, session: Session, throttle: Throttle, *, empty_echo: bool = False) -> None:
         super().__init__(session, throttle)
+        self._empty_echo = empty_echo
         self._by_operation: dict[str, ApiCapabilities] = {}
+        self._rejections: dict[str, AlikeRejections] = {}
+        self._names = ValueNames()
 
     def send(self, batch: Batch, *, overwrite: bool, stopped: Callable[[], bool]) -> Delivered:
         """Settle a batch; nothing more is sent once `stopped()`."""
         assert isinstance(batch, ValueBatch)  # noqa: S101, nothing else is dispatched to it
         operation = batch.operation
-        capabilities = self._by_operation.setdefault(operation, ApiCapabilities())
+        known = ApiCapabilities(empty_echo=self._empty_echo)
+        capabilities = self._by_operation.setdefault(operation, known)
+        alike = self._rejections.setdefault(operation, AlikeRejections())
         with self.throttle.slot() as learner:
             settlement = Settlement(
                 batch.sent,
-                _ValueCalls(self.session, operation),
+                _ValueCalls(self.session, operation, self._names),
                 capabilities,
                 learner,
                 verb="update",
@@ -133,7 +141,8 @@ class ValueSender(BunceSender):
                 deliverable=VALUES if operation == "values" else MEMBERS,
             )
             results = settlement.run()
-        return Delivered(batch, results, settlement.calls, settlement.fault)
+        fault = alike.note(results) or settlement.fault
+        return Delivered(batch, results, settlement.calls, fault)
 
 
 @dataclass(frozen=True)
@@ -142,11 +151,21 @@ class _ValueCalls:
 
     session: Session
     operation: str
+    names: ValueNames
 
     def send(
         self, verb: Verb, body: bytes, stopped: Callable[[], bool], *, rows: int, attempt: int
     ) -> Reply | None:
-        """Send one request."""
+        """Send one request; send it again under the names that Bunce asks for, if it does."""
+        while True:
+            asked = self.names.asked
+            reply = self._deliver(renamed(body, asked), stopped, rows=rows, attempt=attempt)
+            if reply is None or not self.names.learn(required_names(reply), asked):
+                return reply
+
+    def _deliver(
+        self, body: bytes, stopped: Callable[[], bool], *, rows: int, attempt: int
+    ) -> Reply | None:
         operation, _, segment = self.operation.partition(" ")
         if operation == "values":
             method, path = "POST", "/attributes/customers"

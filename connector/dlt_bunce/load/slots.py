@@ -6,9 +6,7 @@ from collections.abc import Collection, Iterable
 
 from dlt_bunce.records.targets import FoundTarget, Kind, Target, Targets
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.targets import Known, slots_of
-
-_NEW = "new "
+from dlt_bunce.store.targets import Known, slots_of, to_come
 
 
 def with_slots(
@@ -20,9 +18,10 @@ def with_slots(
 ) -> Targets:
     """Return targets with their slots; a new one gets the next free slot.
 
-    A target that Bunce does not have, as a dry run may meet one, gets an id of its own.
+    A target that Bunce does not have gets an id of its own: a dry run may meet one, and no value
+    has come yet for an attribute that is to be created.
     """
-    ids = [(item, item.id or f"{_NEW}{item.column}") for item in found]
+    ids = [(item, item.id or to_come(item.name)) for item in found]
     known = [Known(item.kind, key, item.name, item.data_type) for item, key in ids]
     slots = slots_of(db, account, known)
     items = (

@@ -152,7 +152,8 @@ def _compared(item: FoundTarget, there: str, of_table: str) -> Finding:
     if item.state == "exists":
         return Finding(name, "ok", f"{item.data_type}, {fed}")
     if item.state == "to_create":
-        return Finding(name, "ok", f"does not exist yet; the first load creates it, {fed}")
+        when = "the first load that has a value creates it"
+        return Finding(name, "ok", f"does not exist yet; {when}, {fed}")
     has = f" It has: {there}." if item.state == "missing" else ""
     use = f" It is to be fed {fed}." if of_table else ""
     return Finding(name, "failed", f"{item.fault}{has}{use}", item.remedy)

@@ -15,7 +15,8 @@ VALUES = (
         "What the answer to a value shows",
         {
             "the value": "a value that an answer leaves out is sent again, then rejected",
-            "nothing": "a success settles its values",
+            "nothing": "a success settles its values, unless it shows an empty list",
+            "an empty list": "a success settles its values",
         },
     ),
     Question(

@@ -14,7 +14,7 @@ from dlt_bunce.probe.sizes import sizes
 from dlt_bunce.probe.steps import Asking, Value, Write
 from dlt_bunce.settlement import replies, value_replies
 from dlt_bunce.settlement.capabilities import is_about_the_account
-from dlt_bunce.settlement.messages import Accepted, Blocked, Rejected, TooLarge
+from dlt_bunce.settlement.messages import Accepted, Blocked, Misfit, Rejected, TooLarge
 
 TEXT = "probe"
 _AROUND = 3
@@ -24,13 +24,14 @@ _AROUND = 3
 def write_values(inquiry: Inquiry, attribute: str, ids: Sequence[str]) -> Asking[None]:
     """Write values of an attribute, by its id; `ids` are customers that exist."""
     reply, read = yield from _write([Value(ids[0], attribute, TEXT)])
-    if isinstance(read, Rejected | Blocked):
+    if isinstance(read, Rejected | Misfit | Blocked):
         inquiry.note("value_write", "refused", reply)
         return
     if not isinstance(read, Accepted):
         return
     inquiry.note("value_write", "accepted", reply)
-    inquiry.note("value_shows", "the value" if read.matches else "nothing", reply)
+    shown = "the value" if read.matches else "an empty list" if read.is_empty else "nothing"
+    inquiry.note("value_shows", shown, reply)
     yield from _unknown_customer(inquiry, attribute)
     yield from _bad_value(inquiry, attribute, ids)
     yield from _grow(inquiry, attribute, ids)

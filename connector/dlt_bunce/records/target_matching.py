@@ -11,13 +11,16 @@ from typing import Any
 from dlt_bunce.errors import MappingError
 from dlt_bunce.records.instructions import closest
 from dlt_bunce.records.targets import KINDS, SECTION, FoundTarget, FoundTargets, Kind
+from dlt_bunce.records.value_texts import NULL
 
 Wanted = Mapping[Kind, Mapping[str, str]]
 """Column to name in Bunce, by kind."""
 Listing = Mapping[Kind, Sequence[Mapping[str, Any]]]
 """What Bunce lists, by kind: each with `id` and `name`, and its `data_type` or `type`."""
 
-_TYPES = {"bigint": "numeric", "double": "numeric", "decimal": "numeric"}
+NO_TYPE = "unknown"
+"""The type of an attribute to be created whose column has no values yet."""
+_TYPES = {NULL: NO_TYPE, "bigint": "numeric", "double": "numeric", "decimal": "numeric"}
 _TYPES |= {"timestamp": "timestamp", "date": "timestamp"}
 _NO_MOMENTS = frozenset({"bigint", "double", "decimal", "bool", "time"})
 _MISFITS: Mapping[str, Collection[str]] = {
@@ -42,7 +45,8 @@ def match_targets(
 ) -> list[FoundTarget]:
     """Return what Bunce has for each column.
 
-    `types` are dlt's types of whole columns; with `create`, missing attributes are to be created.
+    `types` are dlt's types of whole columns, NULL where there are no values; with `create`, missing
+    attributes are to be created.
     `section` is that of the settings which name the targets.
     """
     found = []
@@ -51,11 +55,12 @@ def match_targets(
         same = [item for item in listing[kind] if item["name"] == name]
         made = made_type(kind, types.get(column))
         if not same and create and kind == "attributes":
-            found.append(target(made, "to_create"))
+            found.append(target(made, "no_values" if made == NO_TYPE else "to_create"))
         elif not same:
             fault = f"Bunce has no {_noun(kind)} {name!r}."
             likely = _likely(kind, column, name, names_of(listing[kind]), section)
-            remedy = " ".join([*likely, _otherwise(kind, f" as {made}")])
+            as_made = "" if made == NO_TYPE else f" as {made}"
+            remedy = " ".join([*likely, _otherwise(kind, as_made)])
             found.append(target(made, "missing", None, fault, remedy))
         else:
             found.append(_judged(target, kind, same, types.get(column), name))
@@ -76,7 +81,9 @@ def remembered_targets(
 
 
 def made_type(kind: Kind, column_type: str | None) -> str:
-    """Return the type of the attribute that a column of a dlt type would make."""
+    """Return the type of the attribute that a column of a dlt type would make; NO_TYPE of one
+    without values.
+    """
     return "boolean" if kind == "segments" else _TYPES.get(column_type or "", "text")
 
 

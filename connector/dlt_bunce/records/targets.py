@@ -13,7 +13,14 @@ KINDS: tuple[Kind, ...] = ("attributes", "segments")
 SECTION = "destination.bunce"
 """The section of the settings that name the attributes and segments of customers."""
 TargetState = Literal[
-    "exists", "to_create", "not_compared", "missing", "ambiguous", "automatic", "misfit"
+    "exists",
+    "to_create",
+    "no_values",
+    "not_compared",
+    "missing",
+    "ambiguous",
+    "automatic",
+    "misfit",
 ]
 
 
@@ -22,7 +29,8 @@ class FoundTarget:
     """What Bunce has under a target's name, before anything is sent.
 
     `data_type` follows from the column where Bunce has no such attribute or was not asked; then
-    `id` is None, or that of an earlier load. `fault` is why a load stops, with its remedy.
+    `id` is None, or that of an earlier load. An attribute whose column has no values yet has no
+    type either, and is created once there are some. `fault` is why a load stops, with its remedy.
     """
 
     kind: Kind

@@ -10,13 +10,16 @@ import pyarrow.compute as pc
 
 from dlt_bunce.errors import ConfigurationError
 from dlt_bunce.records.column import Column, any_true
-from dlt_bunce.records.text import is_text, read_text
+from dlt_bunce.records.text import count_at_most, is_text, read_text
 
 _TEXT = pa.string()
 _MOMENT = re.compile(
-    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d)?(?:\.\d+)?\s?(Z|z|[+-]\d\d(?::?\d\d)?)?)?"
+    r"(\d{4}-\d\d-\d\d)"
+    r"(?:[T ](\d\d:\d\d)(:\d\d)?(?:\.\d+)?\s?(Z|z|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)?)?",
+    re.ASCII,
 )
 _FORM_LENGTH = len("YYYY-MM-DDTHH:MM:SSZ")
+_NO_YEAR = "0000-"
 NO_ZONE = "a timestamp without a time zone, and no timezone is set"
 """The reason of a timestamp that could be sent if `timezone` were set."""
 
@@ -32,12 +35,12 @@ def read_moments(array: pa.Array, timezone: str | None) -> Column:
         return Column.of(array.cast(_TEXT))
     if pa.types.is_date(kind):
         days = array.cast(pa.date32()).cast(_TEXT)
-        return _of_four_digits(pc.binary_join_element_wise(days, "T00:00:00Z", ""))
+        return _in_range(pc.binary_join_element_wise(days, "T00:00:00Z", ""))
     if pa.types.is_timestamp(kind):
         if kind.tz is None and timezone is None:
             return Column.refused(array.cast(_TEXT), pc.is_valid(array), NO_ZONE)
         aware = _in_zone(array, timezone) if kind.tz is None else array
-        return _of_four_digits(_in_form(aware.cast(pa.timestamp(kind.unit))))
+        return _in_range(_in_form(aware.cast(pa.timestamp(kind.unit))))
     if not is_text(kind):
         return wrong_type(array)
     return _moments_in_text(read_text(array), timezone)
@@ -60,7 +63,7 @@ def moment_texts(array: pa.Array) -> Column:
         return Column.of(pc.if_else(fraction, _trimmed(texts), texts))
     if pa.types.is_date(kind):
         return Column.of(array.cast(pa.date32()).cast(_TEXT))
-    column = _of_four_digits(_in_form(array.cast(pa.timestamp(kind.unit))))
+    column = _in_range(_in_form(array.cast(pa.timestamp(kind.unit))))
     return column if kind.tz else column.with_values(pc.utf8_rtrim(column.values, "Z"))
 
 
@@ -74,12 +77,14 @@ def _trimmed(texts: pa.Array) -> pa.Array:
     return pc.ascii_rtrim(pc.ascii_rtrim(texts, "0"), ".")
 
 
-def _of_four_digits(texts: pa.Array) -> Column:
-    """Refuse years that the form has no room for."""
+def _in_range(texts: pa.Array) -> Column:
+    """Refuse moments in other years than 0001 to 9999: the form has no room for them."""
     odd = pc.not_equal(pc.binary_length(texts), _FORM_LENGTH)
+    if count_at_most(texts, _NO_YEAR):
+        odd = pc.or_(odd, pc.starts_with(texts, _NO_YEAR))
     if not any_true(odd):
         return Column.of(texts)
-    reasons = pa.repeat(pa.scalar("a year that does not have four digits"), len(texts))
+    reasons = pa.repeat(pa.scalar("in UTC, its year is not one of 0001 to 9999"), len(texts))
     return Column.of(texts).refuse(odd, reasons)
 
 
@@ -100,12 +105,14 @@ def _moments_in_text(column: Column, timezone: str | None) -> Column:
     if timezone is not None and any_true(local):
         moments = pc.if_else(local, _in_zone(moments, timezone).cast(pa.timestamp("s")), moments)
     shift = pa.array([_offset_s(zone) for zone in zones], pa.duration("s"))
-    texts = _in_form(pc.subtract(moments, shift))
+    found = _in_range(_in_form(pc.subtract(moments, shift)))
     reasons = [
-        reason or (None if text is not None else "no such date or time")
-        for reason, text in zip(reasons, texts.to_pylist(), strict=True)
+        reason or odd or (None if text is not None else "no such date or time")
+        for reason, odd, text in zip(
+            reasons, found.reason.to_pylist(), found.values.to_pylist(), strict=True
+        )
     ]
-    judged, why = texts.take(encoded.indices), pa.array(reasons, _TEXT).take(encoded.indices)
+    judged, why = found.values.take(encoded.indices), pa.array(reasons, _TEXT).take(encoded.indices)
     return Column(judged, column.invalid, column.reason, column.raw).refuse(pc.is_valid(why), why)
 
 

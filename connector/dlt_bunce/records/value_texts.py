@@ -13,6 +13,8 @@ import pyarrow as pa
 
 TEXT, NUMBER, TIMESTAMP = "text", "decimal", "timestamp"
 """Types of columns, as dlt names them."""
+NULL = "null"
+"""Instead of a type, of a column without any value."""
 NOT_TEXT = "\ufdd0"
 """Stands for bytes that are not text: a code point that no text has."""
 _NOTHING = frozenset({"NAType", "NaTType"})
@@ -48,14 +50,16 @@ def value_type(value: Any) -> str:
     """Return the type that a column of such values, of rows in dicts, would have as a table."""
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
         return NUMBER
-    return TIMESTAMP if isinstance(value, date) else TEXT
+    if isinstance(value, date):
+        return TIMESTAMP
+    return NULL if type(value).__name__ in _NOTHING else TEXT
 
 
 def types_in(
     rows: Sequence[Mapping[str, Any]], names: Iterable[str], known: Mapping[str, str]
 ) -> dict[str, str]:
     """Return the types of columns' values, of these rows and earlier ones, whose types are `known`;
-    text if they have several.
+    text if they have several, and NULL if there are no values.
     """
     found: dict[str, str] = {}
     for name in names:
@@ -63,10 +67,8 @@ def types_in(
         if earlier == TEXT:
             continue
         types = {value_type(value) for row in rows if (value := row.get(name)) is not None}
-        if earlier is not None:
-            types.add(earlier)
-        if types:
-            found[name] = types.pop() if len(types) == 1 else TEXT
+        types = types.union([earlier or NULL]) - {NULL}
+        found[name] = (types.pop() if len(types) == 1 else TEXT) if types else NULL
     return found
 
 

@@ -86,7 +86,9 @@ class ApiCapabilities:
     lookup_supported: bool | None = None
     creates_rest: bool = False
     echoes_rows: bool = False
-    """Whether a success has ever shown a row that was sent."""
+    """Whether a success has ever shown a row that was sent, or that it took none."""
+    empty_echo: bool = False
+    """Whether a success has an empty list for what it shows, whatever it took."""
     first_index: int | None = None
     answered: Counter[Verb] = field(default_factory=Counter)
     accepted: Counter[Verb] = field(default_factory=Counter)

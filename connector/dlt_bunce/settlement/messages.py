@@ -72,9 +72,13 @@ class Ping:
 
 @dataclass(frozen=True)
 class Accepted:
-    """A success that shows these rows; rows that it does not show are indeterminate."""
+    """A success that shows these rows; rows that it does not show are indeterminate.
+
+    `is_empty`: it has a list for what it shows, and nothing is in it.
+    """
 
     matches: Mapping[int, Match]
+    is_empty: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,14 @@ class Rejected:
 class TooLarge:
     """The batch is rejected for its size, before any row was looked at."""
 
+    status: int | None = None
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """The request is rejected for its form: it lacks `names`, which every row would lack."""
+
+    names: str
     status: int | None = None
 
 
@@ -149,4 +161,14 @@ class Resumed:
 
 
 Step = Send | Lookup | FindHolders | Pause | Ping
-Answer = Accepted | Rejected | TooLarge | Blocked | Indeterminate | LookupResult | Holders | Resumed
+Answer = (
+    Accepted
+    | Rejected
+    | TooLarge
+    | Misfit
+    | Blocked
+    | Indeterminate
+    | LookupResult
+    | Holders
+    | Resumed
+)

@@ -21,6 +21,7 @@ from dlt_bunce.settlement.messages import (
     Indeterminate,
     Kind,
     Match,
+    Misfit,
     Reason,
     Rejected,
     TooLarge,
@@ -76,7 +77,7 @@ class NotSent:
     """The request never left."""
 
 
-Bulk = Accepted | Rejected | TooLarge | Blocked | Indeterminate
+Bulk = Accepted | Rejected | TooLarge | Misfit | Blocked | Indeterminate
 Reading = Bulk | RateLimited | Unauthorized | NotSent
 
 

@@ -25,6 +25,7 @@ from dlt_bunce.settlement.row_state import RowStates, is_sure, not_linked, same
 from dlt_bunce.settlement.work_item import WorkItem, joined
 
 NO_REASONS: Mapping[int, Reason] = MappingProxyType({})
+NOT_SHOWN = Reason("bad", "accepted, and not among what Bunce's answer shows")
 _TELLING = 8
 """So many rows, all absent after a rejection that named none of them, are not all bad by chance."""
 
@@ -35,10 +36,11 @@ Steps = Generator[Step, Answer, Next]
 @dataclass(frozen=True)
 class Stop:
     """Why a whole load must end: `outage` when nothing is answered, `blocked` when everything is
-    turned away, `account` when rows are rejected for what concerns none of them, in `words`.
+    turned away, `account` when rows are rejected for what concerns none of them, in `words`, `form`
+    when requests lack what is named in `words`.
     """
 
-    why: Literal["outage", "blocked", "account"]
+    why: Literal["outage", "blocked", "account", "form"]
     words: str = ""
     status: int | None = None
 
@@ -176,6 +178,8 @@ class Resolution:
         if self._must_be_shown and self._capabilities.echoes_rows:
             if item.attempt == 2:
                 return [again]
+            for i in item.rows:
+                self._states.reasons.setdefault(i, NOT_SHOWN)
             self._states.reject(item.rows, "unconfirmed")
             return []
         # where no customer is ever shown, a success is all that such an API says of an update

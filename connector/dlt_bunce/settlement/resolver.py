@@ -18,6 +18,7 @@ from dlt_bunce.settlement.messages import (
     Accepted,
     Answer,
     Kind,
+    Misfit,
     Reason,
     Rejected,
     Send,
@@ -81,13 +82,16 @@ class BatchResolver(Failures):
                 self._states.reasons |= dict.fromkeys(item.rows, reason)
                 self._states.reject(item.rows, "refused")
                 return []
+            case Misfit():
+                self.stop = Stop("form", answer.names, answer.status)
+                return []
         raise TypeError(answer)
 
     def _accepted(self, item: WorkItem, answer: Accepted) -> Next:
         following: Next = []
         self._capabilities.note_answer(item.verb, accepted=True)
         self._reject_unexplained(item.verb)
-        self._capabilities.echoes_rows = self._capabilities.echoes_rows or bool(answer.matches)
+        self._capabilities.echoes_rows |= bool(answer.matches) or self._shows_none(answer)
         created: list[int] = []
         for i, match in answer.matches.items():
             if item.verb == "update":
@@ -114,6 +118,10 @@ class BatchResolver(Failures):
         else:
             self._states.reject(silent, "unconfirmed")
         return following
+
+    def _shows_none(self, answer: Accepted) -> bool:
+        """Whether a success has taken none of its rows, where those that it takes are shown."""
+        return self._must_be_shown and answer.is_empty and not self._capabilities.empty_echo
 
     def _rejected(self, item: WorkItem, answer: Rejected) -> Steps:
         left_over = [i for i in item.rows if i not in answer.reasons]

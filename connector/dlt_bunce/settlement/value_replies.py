@@ -6,12 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dlt_bunce.api.batch import ValueRow, ValueRows
+from dlt_bunce.api.batch import ValueRows
 from dlt_bunce.api.reply import Reply
 from dlt_bunce.model import Verb
 from dlt_bunce.settlement.capabilities import is_about_the_account
 from dlt_bunce.settlement.error_attribution import attribute
-from dlt_bunce.settlement.messages import Accepted, Match, Reason, Rejected
+from dlt_bunce.settlement.messages import Accepted, Match, Misfit, Reason, Rejected
 from dlt_bunce.settlement.positions import positions_in
 from dlt_bunce.settlement.replies import (
     Reading,
@@ -29,7 +29,18 @@ _ABOUT_IT = re.compile(
     r"customer_id)\b",
     re.IGNORECASE,
 )
+_ATTRIBUTE = re.compile(
+    r"\battributes?\b(?!\s{0,2}[.\[]\s{0,2}\d)|\battribute_id\b|\bcustom\s+field", re.IGNORECASE
+)
+"""What a text is about that speaks of an attribute; `attributes.3` is a place in the request."""
 _IDS = ("id", "attribute_id")
+_REQUIRED = re.compile(
+    r"\b(?<!customer[ -])(id|attribute_id|attribute_value)\b\W{1,3}"
+    r"(?:(?:field|property|is|was|must|should|cannot|can|may|not|be)\s+){1,5}"
+    r"(?:required|missing|present|empty|blank|null|undefined|an?\s+(?:string|uuid))\b",
+    re.IGNORECASE,
+)
+"""An error about a field that is not there. `value` is none: what is blank to Bunce may be sent."""
 
 
 def read(reply: Reply, sent: ValueRows, rows: Sequence[int], _verb: Verb) -> Reading:
@@ -41,7 +52,10 @@ def read(reply: Reply, sent: ValueRows, rows: Sequence[int], _verb: Verb) -> Rea
     if not isinstance(document, dict):
         return document
     if is_success(reply, document):
-        return Accepted(_shown(document, sent, rows))
+        data = _data(document)
+        return Accepted(_shown(data, sent, rows), is_empty=data == [])
+    if (names := required_names(reply)) & set(_IDS):
+        return Misfit(", ".join(sorted(names)), reply.status)
     texts, everything = told(document)
     named = _named(texts, sent)
     positions: Mapping[int, str] = {}
@@ -63,13 +77,27 @@ def read(reply: Reply, sent: ValueRows, rows: Sequence[int], _verb: Verb) -> Rea
     )
 
 
-def _shown(document: Mapping[str, Any], sent: ValueRows, rows: Sequence[int]) -> dict[int, Match]:
-    """Return the rows that a success shows. Where it shows none of them, it shows something else
-    than values: then its word is all there is.
+def required_names(reply: Reply) -> frozenset[str]:
+    """Return the fields of a value that a rejection says are missing: all that are sent have an id.
+
+    Those that are not sent are an API's that knows the fields by other names.
     """
+    document = judged(reply)
+    if not isinstance(document, dict) or is_success(reply, document):
+        return frozenset()
+    _, everything = told(document)
+    return frozenset(name.casefold() for name in _REQUIRED.findall(everything))
+
+
+def _data(document: Mapping[str, Any]) -> Any:
     data = document.get("data")
-    if isinstance(data, dict):
-        data = data.get("data")
+    return data.get("data") if isinstance(data, dict) else data
+
+
+def _shown(data: Any, sent: ValueRows, rows: Sequence[int]) -> dict[int, Match]:
+    """Return the rows that a success shows. Where its list has none of them, it shows something
+    else than values, unless it is empty: then its word is all there is.
+    """
     if not isinstance(data, list):
         return {}
     shown = set()
@@ -86,7 +114,8 @@ def _shown(document: Mapping[str, Any], sent: ValueRows, rows: Sequence[int]) ->
 
 def _named(texts: Sequence[str], sent: ValueRows) -> dict[int, str]:
     """Return the text for each row that one names: by its customer, and by its attribute where the
-    request has several values of the customer. A customer who does not exist takes none of them.
+    request has several values of the customer. A customer who does not exist takes none of them;
+    an attribute that does not exist is another matter.
     """
     places: dict[str, list[int]] = {}
     for at, row in enumerate(sent):
@@ -96,13 +125,10 @@ def _named(texts: Sequence[str], sent: ValueRows) -> dict[int, str]:
     for text in texts:
         for number in attribute([text], first):
             found = places[first[number].customer_id]
-            if len(found) > 1 and not is_unknown(text):
-                found = [at for at in found if _is_meant(text, sent[at])]
-            if len(found) == 1 or is_unknown(text):
+            nobody = is_unknown(text) and _ATTRIBUTE.search(text) is None
+            if len(found) > 1 and not nobody:
+                found = [at for at in found if sent[at].target_id in text]
+            if len(found) == 1 or nobody:
                 for at in found:
                     named.setdefault(at, []).append(text)
     return {at: "; ".join(dict.fromkeys(said)) for at, said in named.items()}
-
-
-def _is_meant(text: str, row: ValueRow) -> bool:
-    return row.target_id in text

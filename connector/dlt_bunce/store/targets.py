@@ -17,13 +17,27 @@ class Known(NamedTuple):
     data_type: str
 
 
+def to_come(name: str) -> str:
+    """Return what stands for the id of an attribute that is not created yet."""
+    return f"new {name}"
+
+
 def slots_of(db: Database, account: str, targets: Iterable[Known]) -> dict[tuple[str, str], int]:
-    """Return the slot of each target by kind and id; new ones get the next free slots."""
+    """Return the slot of each target by kind and id; new ones get the next free slots, and those
+    that were to come have theirs already.
+    """
     with db.transaction():
         slots = known_slots(db, account)
         free = max(slots.values(), default=-1) + 1
         for target in targets:
             key = target.kind, target.id
+            before = target.kind, to_come(target.name)
+            if key not in slots and before in slots:
+                slots[key] = slots.pop(before)
+                db.execute(
+                    "UPDATE bunce_targets SET id = $1 WHERE account = $2 AND kind = $3 AND id = $4",
+                    (target.id, account, *before),
+                )
             if key not in slots:
                 slots[key], free = free, free + 1
                 _forget_namesakes(db, account, target)

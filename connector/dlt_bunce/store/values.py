@@ -157,18 +157,19 @@ def record_rejected(db: Database, load_file: LoadFile, rejected: pa.Table) -> No
 
 
 def refused_in(db: Database, load_file: LoadFile, words: str) -> list[dict[str, Any]]:
-    """Return the values that the run saw refused in these words: customer_id, slot, and kind."""
+    """Return the values that the run saw refused, or not confirmed, in these words: customer_id,
+    slot, and kind.
+    """
+    # where no words of Bunce are kept, those refused for themselves are sent again as well
+    codes = ("refused", "unconfirmed")
+    kept = [meaning(c) if load_file.letter_rows == "keys" else words for c in codes]
     return db.rows(
         "SELECT r.customer_id AS customer_id, r.slot AS slot, t.kind AS kind "
         "FROM bunce_rejected_values AS r JOIN bunce_targets AS t "
         "ON t.account = r.account AND t.slot = r.slot "
-        "WHERE r.account = $1 AND r.run_id = $2 AND r.code = 'refused' AND r.message = $3",
-        # where no words of Bunce are kept, those refused for themselves are sent again as well
-        (
-            load_file.account,
-            load_file.run_id,
-            meaning("refused") if load_file.letter_rows == "keys" else words,
-        ),
+        "WHERE r.account = $1 AND r.run_id = $2 AND "
+        "((r.code = 'refused' AND r.message = $3) OR (r.code = 'unconfirmed' AND r.message = $4))",
+        (load_file.account, load_file.run_id, *kept),
     )
 
 
