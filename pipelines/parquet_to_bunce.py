@@ -10,7 +10,7 @@ import click
 import dlt
 
 from dlt_bunce import RunSummary, bunce, bunce_adapter, flush_and_run
-from dlt_bunce.scripts import print_summary, reported, required_setting, use_config
+from dlt_bunce.scripts import print_summary, reported, required_setting, settings_of, use_config
 from dlt_bunce.sources import from_parquet
 
 
@@ -20,6 +20,7 @@ def load(location: str | None = None) -> RunSummary:
     `location` is a file, a folder, a glob, or s3://…; the default is the configured one.
     """
     use_config(__file__)
+    settings_of("parquet", "location")
     files = from_parquet(
         location or required_setting("pipelines.parquet.location"), changed_files_only=True
     )

@@ -10,7 +10,7 @@ import click
 import dlt
 
 from dlt_bunce import RunSummary, bunce, bunce_adapter, flush_and_run
-from dlt_bunce.scripts import print_summary, reported, required_setting, setting, use_config
+from dlt_bunce.scripts import print_summary, reported, required_setting, settings_of, use_config
 from dlt_bunce.sources import from_sql
 
 
@@ -20,13 +20,14 @@ def load(table: str | None = None, query: str | None = None) -> RunSummary:
     `table` may include a schema. Without either argument, the configured table or query is read.
     """
     use_config(__file__)
+    configured = settings_of("postgres", "table", "query", "incremental")
     if table is None and query is None:
-        table, query = setting("pipelines.postgres.table"), setting("pipelines.postgres.query")
+        table, query = configured["table"], configured["query"]
     rows = from_sql(
         required_setting("sources.sql_database.credentials"),
         table=table,
         query=query,
-        incremental=setting("pipelines.postgres.incremental"),
+        incremental=configured["incremental"],
     )
     pipeline = dlt.pipeline("postgres_to_bunce", destination=bunce())
     return flush_and_run(pipeline, bunce_adapter(rows))

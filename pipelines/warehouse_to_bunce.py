@@ -11,7 +11,7 @@ import click
 import dlt
 
 from dlt_bunce import RunSummary, bunce, bunce_adapter, flush_and_run
-from dlt_bunce.scripts import print_summary, reported, required_setting, setting, use_config
+from dlt_bunce.scripts import print_summary, reported, required_setting, settings_of, use_config
 from dlt_bunce.sources import from_database
 
 
@@ -21,13 +21,14 @@ def load(table: str | None = None, query: str | None = None) -> RunSummary:
     `table` may include a schema. Without either argument, the configured table or query is read.
     """
     use_config(__file__)
+    configured = settings_of("warehouse", "url", "table", "query", "incremental")
     if table is None and query is None:
-        table, query = setting("pipelines.warehouse.table"), setting("pipelines.warehouse.query")
+        table, query = configured["table"], configured["query"]
     rows = from_database(
         required_setting("pipelines.warehouse.url"),
         table=table,
         query=query,
-        incremental=setting("pipelines.warehouse.incremental"),
+        incremental=configured["incremental"],
     )
     pipeline = dlt.pipeline("warehouse_to_bunce", destination=bunce())
     return flush_and_run(pipeline, bunce_adapter(rows))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -45,6 +46,7 @@ class Done:
 
 
 Run = Callable[..., Done]
+KEY = {"DESTINATION__BUNCE__CREDENTIALS__API_KEY": "sk_test_marked_key"}
 
 
 @pytest.fixture
@@ -81,6 +83,41 @@ def program(run: Run, program_file: Path) -> Run:
         return Done(done.stdout, done.stderr, done.returncode)
 
     return run_program
+
+
+@pytest.fixture
+def dlt_bunce(program_file: Path) -> Run:
+    """Run the command with no setting but the key and what is given."""
+
+    def dlt_bunce(*words: str, **environment: str) -> Done:
+        done = subprocess.run(
+            [program_file, *words],
+            env={**os.environ, **KEY, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        return Done(done.stdout, done.stderr, done.returncode)
+
+    return dlt_bunce
+
+
+@pytest.fixture
+def base(emulator: Emulator) -> str:
+    """A config.toml of the working folder that leads to the emulator."""
+    text = (
+        f'[destination.bunce]\nbase_url = "{emulator.base_url}"\nrequests_per_minute = 0\n'
+        'store_url = "sqlite:///mine.sqlite"\naccount = "shop"\n'
+    )
+    Path("config.toml").write_text(text)
+    return text
+
+
+def add(text: str) -> None:
+    """Add lines to the config.toml of the working folder."""
+    with Path("config.toml").open("a") as file:
+        file.write(text)
 
 
 @pytest.fixture

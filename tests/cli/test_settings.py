@@ -7,12 +7,11 @@ import inspect
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.conftest import Done, people, write
+from tests.cli.conftest import KEY, Run, add, people, write
 
 from dlt_bunce import bunce
 from dlt_bunce.destination.configuration import BunceConfiguration
@@ -21,48 +20,10 @@ from dlt_bunce.errors import ConfigurationError
 from dlt_bunce.store.database import Database
 
 ROOT = Path(__file__).parent.parent.parent
-KEY = {"DESTINATION__BUNCE__CREDENTIALS__API_KEY": "sk_test_marked_key"}
-
-
-Command = Callable[..., Done]
-
-
-@pytest.fixture
-def dlt_bunce(program_file: Path) -> Command:
-    """Run the command with no setting but the key and what is given."""
-
-    def dlt_bunce(*words: str, **environment: str) -> Done:
-        done = subprocess.run(
-            [program_file, *words],
-            env={**os.environ, **KEY, **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-        return Done(done.stdout, done.stderr, done.returncode)
-
-    return dlt_bunce
-
-
-@pytest.fixture
-def base(emulator: Emulator) -> str:
-    """A config.toml of the working folder that leads to the emulator."""
-    text = (
-        f'[destination.bunce]\nbase_url = "{emulator.base_url}"\nrequests_per_minute = 0\n'
-        'store_url = "sqlite:///mine.sqlite"\naccount = "shop"\n'
-    )
-    Path("config.toml").write_text(text)
-    return text
-
-
-def add(text: str) -> None:
-    with Path("config.toml").open("a") as file:
-        file.write(text)
 
 
 def test_store_account_and_region_come_from_config_toml(
-    base: str, emulator: Emulator, dlt_bunce: Command
+    base: str, emulator: Emulator, dlt_bunce: Run
 ) -> None:
     add('default_region = "ng"\n')
     file = write(people(1, mobile="0803 123 4567"))
@@ -78,14 +39,14 @@ def test_store_account_and_region_come_from_config_toml(
     assert dlt_bunce("status", "--json").json["account"] == "shop"
 
 
-def test_thresholds_of_config_toml_fail_the_command(base: str, dlt_bunce: Command) -> None:
+def test_thresholds_of_config_toml_fail_the_command(base: str, dlt_bunce: Run) -> None:
     add("max_reject_count = 0\n")
 
     assert dlt_bunce("load", write([*people(1), *people(2, mobile="call me")])).code == 3
 
 
 def test_dry_run_in_config_toml_sends_nothing_and_says_so(
-    base: str, emulator: Emulator, dlt_bunce: Command
+    base: str, emulator: Emulator, dlt_bunce: Run
 ) -> None:
     add("dry_run = true\n")
     file = write(people(1))
@@ -98,9 +59,7 @@ def test_dry_run_in_config_toml_sends_nothing_and_says_so(
     assert figures.json["state"] == "dry_run"
 
 
-def test_dead_letters_keep_keys_alone_where_config_toml_says_so(
-    base: str, dlt_bunce: Command
-) -> None:
+def test_dead_letters_keep_keys_alone_where_config_toml_says_so(base: str, dlt_bunce: Run) -> None:
     add('dead_letter_rows = "keys"\n')
     assert dlt_bunce("load", write(people(2, mobile="call me"))).code == 0
 
@@ -110,7 +69,7 @@ def test_dead_letters_keep_keys_alone_where_config_toml_says_so(
 
 
 def test_environment_goes_before_dlts_files_and_those_before_config_toml(
-    base: str, dlt_bunce: Command
+    base: str, dlt_bunce: Run
 ) -> None:
     Path(".dlt").mkdir()
     Path(".dlt/config.toml").write_text('[destination.bunce]\naccount = "dlt"\n')
@@ -124,7 +83,7 @@ def test_environment_goes_before_dlts_files_and_those_before_config_toml(
 
 
 def test_a_pipeline_of_ours_reads_the_same_file_and_its_own_section(
-    base: str, emulator: Emulator, dlt_bunce: Command
+    base: str, emulator: Emulator, dlt_bunce: Run
 ) -> None:
     add('[pipelines.parquet]\nlocation = "exports/*.parquet"\n')
     write(people(1, 2), "exports/a.parquet")
@@ -170,7 +129,7 @@ def test_a_program_of_ones_own_reads_the_same_file(base: str, emulator: Emulator
     ],
 )
 def test_what_cannot_be_meant_in_config_toml_is_refused(
-    base: str, emulator: Emulator, line: str, told: str, dlt_bunce: Command
+    base: str, emulator: Emulator, line: str, told: str, dlt_bunce: Run
 ) -> None:
     add(f"{line}\n")
 
@@ -195,7 +154,7 @@ def test_what_cannot_be_meant_in_config_toml_is_refused(
     ],
 )
 def test_what_cannot_be_meant_in_the_environment_is_refused(
-    base: str, emulator: Emulator, variable: str, value: str, told: str, dlt_bunce: Command
+    base: str, emulator: Emulator, variable: str, value: str, told: str, dlt_bunce: Run
 ) -> None:
     done = dlt_bunce("load", write(people(1)), **{variable: value})
 
@@ -204,7 +163,7 @@ def test_what_cannot_be_meant_in_the_environment_is_refused(
     assert not emulator.customers
 
 
-def test_a_command_that_only_looks_refuses_a_misspelt_store(base: str, dlt_bunce: Command) -> None:
+def test_a_command_that_only_looks_refuses_a_misspelt_store(base: str, dlt_bunce: Run) -> None:
     add('store_ulr = "sqlite:///other.sqlite"\n')
 
     done = dlt_bunce("status")
@@ -213,7 +172,7 @@ def test_a_command_that_only_looks_refuses_a_misspelt_store(base: str, dlt_bunce
     assert "Did you mean store_url?" in done.errors
 
 
-def test_the_file_of_another_program_is_left_alone(emulator: Emulator, dlt_bunce: Command) -> None:
+def test_the_file_of_another_program_is_left_alone(emulator: Emulator, dlt_bunce: Run) -> None:
     Path("config.toml").write_text('baseURL = "https://example.org"\ntheme = "x"\n')
 
     done = dlt_bunce("load", write(people(1)), DESTINATION__BUNCE__BASE_URL=emulator.base_url)
@@ -248,7 +207,7 @@ def test_the_arguments_of_bunce_are_the_fields_of_its_configuration() -> None:
 
 @pytest.mark.parametrize("command", ["status", "adopt"])
 def test_an_account_that_the_store_has_not_is_refused(
-    base: str, command: str, dlt_bunce: Command
+    base: str, command: str, dlt_bunce: Run
 ) -> None:
     assert dlt_bunce("load", write(people(1))).code == 0
 
@@ -258,9 +217,7 @@ def test_an_account_that_the_store_has_not_is_refused(
     assert "The store has no account 'nope'. It has: shop." in done.errors
 
 
-def test_adopt_makes_the_first_account_and_another_when_told_to(
-    base: str, dlt_bunce: Command
-) -> None:
+def test_adopt_makes_the_first_account_and_another_when_told_to(base: str, dlt_bunce: Run) -> None:
     assert dlt_bunce("adopt").code == 0
     assert dlt_bunce("adopt", "--account", "second", "--new-account").code == 0
     assert dlt_bunce("status", "--account", "second").code == 0

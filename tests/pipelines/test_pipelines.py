@@ -227,3 +227,66 @@ def test_an_empty_bucket_is_an_error(run: Callable[..., Any], s3: Any) -> None:
 
     assert loaded.returncode == 2, loaded.stderr
     assert "No file found at s3://" in loaded.stderr
+
+
+def in_config_toml(settings: dict[str, str]) -> dict[str, str]:
+    """Write the settings of [pipelines.…] to a config.toml; return the others."""
+    rest = dict(settings)
+    for name in [name for name in settings if name.startswith("PIPELINES__")]:
+        _, pipeline, key = name.lower().split("__")
+        text = Path("config.toml").read_text() if Path("config.toml").exists() else ""
+        begin = text or f"[pipelines.{pipeline}]\n"
+        Path("config.toml").write_text(f'{begin}{key} = "{rest.pop(name)}"\n')
+    return rest
+
+
+def test_the_section_of_a_pipeline_in_config_toml_is_read(
+    run: Callable[..., Any], emulator: Emulator, source: Any
+) -> None:
+    secrets = in_config_toml(source.settings)
+    source.add(1, 2)
+    first = run(source.name, **secrets)
+    assert (first.returncode, first.stderr) == (0, "")
+
+    source.add(3)
+    second = figures(run(source.name, **secrets).stdout)
+
+    assert (1 + source.reread, 1) == (second["read"], second["created"])
+    assert sorted(emulator.customers) == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("source", DATABASES, indirect=True)
+@pytest.mark.parametrize(
+    "wrong",
+    ["PIPELINES__{}__INCREMANTAL", "PIPELINES__{}_INCREMENTAL", "PIPELINE__{}__INCREMENTAL"],
+)
+def test_a_misspelt_variable_of_a_pipeline_is_refused(
+    run: Callable[..., Any], emulator: Emulator, source: Any, wrong: str
+) -> None:
+    source.add(1)
+    section = source.name.removesuffix("_to_bunce").upper()
+    settings = source.settings | {wrong.format(section): "updated_at"}
+
+    failed = run(source.name, "--table", "customers", **settings)
+
+    assert (failed.returncode, failed.stdout, len(failed.stderr.splitlines())) == (2, "", 1)
+    assert "Did you mean " in failed.stderr
+    assert emulator.customers == {}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ['[pipelines.{}]\nquerry = "x"', '[pipeline.{}]\nquery = "x"', "[pipelines]\n{}.where = 1"],
+)
+def test_a_misspelt_setting_of_a_pipeline_in_config_toml_is_refused(
+    run: Callable[..., Any], emulator: Emulator, source: Any, wrong: str
+) -> None:
+    source.add(1)
+    section = source.name.removesuffix("_to_bunce")
+    wrong = wrong if section != "parquet" else wrong.replace("quer", "locat")
+    Path("config.toml").write_text(wrong.format(section))
+
+    failed = run(source.name, **source.settings)
+
+    assert (failed.returncode, failed.stdout, len(failed.stderr.splitlines())) == (2, "", 1)
+    assert emulator.customers == {}

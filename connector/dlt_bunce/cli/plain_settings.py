@@ -9,11 +9,17 @@ from __future__ import annotations
 import ast
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+
+from dlt_bunce.destination.misspelt_sections import (
+    refuse_misspelt_sections,
+    refuse_misspelt_variables,
+)
+from dlt_bunce.errors import ConfigurationError
 
 AIRFLOW_SECRETS = "PROVIDERS__ENABLE_AIRFLOW_SECRETS"
 _PREFIX = "DESTINATION__BUNCE__"
@@ -25,8 +31,12 @@ def plain_setting(name: str) -> str | None:
     """Return a setting, or its default; None if only dlt can tell."""
     if any(_is_unusual(*variable) for variable in os.environ.items()) or _has_global_files():
         return None
-    sections = list(_sections())
     known = defaults()
+    try:
+        refuse_misspelt_variables(os.environ, [*known, "credentials.api_key"])
+        sections = list(_sections(known))
+    except ConfigurationError:
+        return None
     if any(section is None or section.keys() - known.keys() for section in sections):
         return None
     found = next((section[name] for section in sections if section and name in section), None)
@@ -53,7 +63,7 @@ def defaults() -> Mapping[str, str | None]:
     return found
 
 
-def _sections() -> Iterator[Mapping[str, Any] | None]:
+def _sections(known: Collection[str]) -> Iterator[Mapping[str, Any] | None]:
     """Yield [destination.bunce] of every place, the first to count first; None if it is unusual."""
     yield {
         variable[len(_PREFIX) :].lower().removesuffix("__api_key"): value
@@ -61,7 +71,7 @@ def _sections() -> Iterator[Mapping[str, Any] | None]:
         if variable.startswith(_PREFIX)
     }
     for file in (".dlt/secrets.toml", ".dlt/config.toml", "config.toml"):
-        yield _section(Path(file))
+        yield _section(Path(file), known)
 
 
 def _is_unusual(variable: str, value: str) -> bool:
@@ -79,7 +89,7 @@ def _has_global_files() -> bool:
     return any((folder / name).is_file() for folder in folders for name in names)
 
 
-def _section(file: Path) -> Mapping[str, Any] | None:
+def _section(file: Path, known: Collection[str]) -> Mapping[str, Any] | None:
     if not file.is_file():
         return {}
     import tomlkit
@@ -89,6 +99,7 @@ def _section(file: Path) -> Mapping[str, Any] | None:
         document = tomlkit.parse(file.read_text("utf-8")).unwrap()
     except (OSError, UnicodeDecodeError, TOMLKitError):
         return None
+    refuse_misspelt_sections(document, known, file=str(file))
     section = document.get("destination", {})
     if "providers" in document or not isinstance(section, dict):
         return None

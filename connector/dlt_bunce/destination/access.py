@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from dlt.common.configuration import inject_section
+from dlt.common.configuration.container import Container
 from dlt.common.configuration.specs.config_section_context import ConfigSectionContext
+from dlt.common.pipeline import PipelineContext
 from dlt.common.schema import Schema
 from dlt.common.schema.utils import normalize_schema_name
 
 from dlt_bunce.destination.configuration import BunceConfiguration
+from dlt_bunce.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from dlt import Pipeline
@@ -42,6 +45,26 @@ def client_of(pipeline: Pipeline) -> BunceClient:
 def context_of(pipeline: Pipeline) -> RunContext:
     """Return what the runs of a pipeline's destination share."""
     return cast("bunce", pipeline.destination).run_context
+
+
+def refuse_untraced(destination: bunce) -> None:
+    """Raise ConfigurationError if the active pipeline loads into this destination without dlt's
+    trace.
+
+    dlt would not call the tracker, which locks the working folder, keeps a dry run's cursor, and
+    gives up packages that cannot be loaded.
+    """
+    context = Container()[PipelineContext]
+    pipeline: Any = context.pipeline() if context.is_active() else None
+    # while dlt makes a pipeline, another is the active one
+    is_ours = getattr(pipeline, "destination", None) is destination
+    if is_ours and not pipeline.config.enable_runtime_trace:
+        raise ConfigurationError(
+            "dlt's setting enable_runtime_trace is false. Without the trace, a dry run would skip "
+            "its rows for good, and two runs could use one working folder.",
+            remedy="Remove it from dlt's settings (as a variable: ENABLE_RUNTIME_TRACE). "
+            "The trace stays on this machine.",
+        )
 
 
 def client_for(destination: bunce, name: str) -> BunceClient:

@@ -16,12 +16,17 @@ from dlt.common.configuration.specs import PluggableRunContext
 from dlt.common.configuration.specs.config_section_context import ConfigSectionContext
 
 from dlt_bunce.destination.configuration_checks import refuse_unknown, refuse_unknown_variables
+from dlt_bunce.destination.misspelt_sections import (
+    DESTINATION,
+    is_section_of_ours,
+    refuse_misspelt_sections,
+    refuse_misspelt_variables,
+)
 from dlt_bunce.errors import ConfigurationError
 
 _WORKING_DIR_PROVIDER = "config.toml in the working directory"
 """Not "config.toml": dlt uses that name for its own file in .dlt, and provider names are unique."""
 _SCRIPT_DIR_PROVIDER = "config.toml next to the pipelines"
-_SECTIONS = ("destination", "pipelines")
 
 
 def use_config(script: str | Path | None = None) -> None:
@@ -76,7 +81,7 @@ def _document(path: Path, *_changed: int) -> dict[str, Any]:
             f"{path} is not valid TOML (line {error.line}, column {error.col}).",
             remedy='Fix the syntax, for example: account = "default"',
         ) from None
-    return document if any(name in document for name in _SECTIONS) else {}
+    return document if any(map(is_section_of_ours, document)) else {}
 
 
 def setting(name: str) -> str | None:
@@ -133,6 +138,27 @@ def required_setting(name: str) -> str:
     return value
 
 
+def settings_of(pipeline: str, *names: str) -> dict[str, str | None]:
+    """Return the settings in [pipelines.<pipeline>] by name, None for those that are not set.
+
+    Raises ConfigurationError for any other name there, and for a misspelt section.
+    """
+    section = ("pipelines", pipeline)
+    refuse_misspelt_variables(os.environ, names, section)
+    begin = f"{'__'.join(section).upper()}__"
+    given = [variable for variable in os.environ if variable.upper().startswith(begin)]
+    for variable in given:
+        name = variable[len(begin) :].lower()
+        refuse_unknown([name], names, where=f"environment variable {variable}")
+    for provider in _files():
+        where = f"[{'.'.join(section)}] in {provider.name}"
+        refuse_misspelt_sections(_content(provider), names, section, file=provider.name)
+        refuse_unknown(
+            _content(provider).get("pipelines", {}).get(pipeline, {}), names, where=where
+        )
+    return {name: setting(".".join((*section, name))) for name in names}
+
+
 def refuse_unknown_settings(destination: str = "bunce") -> None:
     """Raise ConfigurationError for an unknown Bunce setting in the environment or a file.
 
@@ -144,10 +170,16 @@ def refuse_unknown_settings(destination: str = "bunce") -> None:
     known.append("destination_type")  # set for a destination with a custom name
     refuse_unknown_variables(os.environ, known, destination=destination)
     pipeline = Container()[ConfigSectionContext].pipeline_name
-    for provider in dlt.config.config_providers:
-        # not vaults: each lookup there is a request
-        if not isinstance(provider, CustomLoaderDocProvider):
-            continue
+    sections = dict.fromkeys([DESTINATION, ("destination", destination)])
+    within = [*known, "credentials.api_key"]
+    for section in sections:
+        refuse_misspelt_variables(os.environ, within, section, pipeline=pipeline)
+    for provider in _files():
+        content = _content(provider)
+        for section in sections:
+            refuse_misspelt_sections(
+                content, within, section, pipeline=pipeline, file=provider.name
+            )
         for name in dict.fromkeys(["bunce", destination]):
             for prefix in dict.fromkeys([None, pipeline]):
                 section, _ = provider.get_value(name, Any, prefix, "destination")  # type: ignore[arg-type]
@@ -159,3 +191,13 @@ def refuse_unknown_settings(destination: str = "bunce") -> None:
                 key = section.get("credentials")
                 if isinstance(key, Mapping):
                     refuse_unknown(key, ["api_key"], where=where)
+
+
+def _files() -> list[CustomLoaderDocProvider]:
+    """Return the files that dlt reads; not vaults, where each lookup is a request."""
+    found = dlt.config.config_providers
+    return [provider for provider in found if isinstance(provider, CustomLoaderDocProvider)]
+
+
+def _content(provider: CustomLoaderDocProvider) -> dict[str, Any]:
+    return provider._config_doc  # noqa: SLF001, dlt has no other way to list what is set

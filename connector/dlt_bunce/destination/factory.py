@@ -136,10 +136,16 @@ class bunce(Destination[BunceConfiguration, "BunceClient"]):  # noqa: N801
     def capabilities(
         self, config: BunceConfiguration | None = None, naming: NamingConvention | None = None
     ) -> DestinationCapabilitiesContext:
-        """Return dlt's capabilities; raise RunInProgressError if another run uses the folder."""
+        """Return dlt's capabilities.
+
+        Raises RunInProgressError if another run uses the folder, and ConfigurationError if dlt's
+        trace is switched off.
+        """
+        from dlt_bunce.destination.access import refuse_untraced
         from dlt_bunce.destination.folder_locks import raise_if_refused
 
         raise_if_refused()
+        refuse_untraced(self)
         # no setting changes them, so none is resolved: dlt asks a dozen times per run
         return super().capabilities(self.spec() if config is None else config, naming)
 

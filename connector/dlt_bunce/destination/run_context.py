@@ -76,8 +76,6 @@ class RunContext:
     """Whether a dry run goes on where attributes or segments would stop the load."""
     failures: list[RunSummary] = field(default_factory=list)
     """What is recorded of failed runs, in the order in which they failed."""
-    states: dict[int, bytes] = field(default_factory=dict)
-    """dlt's state as a run found it, by thread."""
     _traces: dict[int, list[PipelineTrace]] = field(default_factory=dict)
     _dry_runs: dict[str, DryRun] = field(default_factory=dict)
     _duplicates: dict[tuple[Path, str, str], Duplicates] = field(default_factory=dict)

@@ -7,7 +7,6 @@ everything is recorded. `flush_and_run` is one run, however many runs of dlt it 
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -23,6 +22,11 @@ from dlt.pipeline.trace import PipelineTrace
 from dlt_bunce.destination import data_at_rest, failed_runs, folder_locks
 from dlt_bunce.destination import run_hook as hooks
 from dlt_bunce.destination.access import client_of, context_of, is_bunce
+from dlt_bunce.destination.dry_run_state import (
+    keep_state,
+    put_back_state,
+    undo_killed_dry_run,
+)
 from dlt_bunce.destination.hints_given import forget_earlier, hints_for_left_overs
 from dlt_bunce.destination.left_overs import (
     give_up_refused,
@@ -123,15 +127,14 @@ class _Tracker:
         dlt continues if that fails; the error is raised when it next asks the destination for its
         capabilities.
         """
-        check = refuse_dry_run_over_left_overs if step == "run" else None
+        check = _check_left_overs if step == "run" else undo_killed_dry_run
         if is_bunce(pipeline.destination) and folder_locks.begin(pipeline, check):
             data_at_rest.make_private(pipeline)
             give_up_refused(pipeline)
             context = context_of(pipeline)
             # another run: what stopped the last one may be over
             context.stopped.clear()
-            states = context.states
-            states[threading.get_ident()] = _state_file(pipeline).read_bytes()
+            keep_state(pipeline, step)
             if step == "run" and (hints := hints_for_left_overs(pipeline)):
                 context.map_as(_owner(pipeline), hints)
 
@@ -153,14 +156,13 @@ class _Tracker:
         if not is_bunce(pipeline.destination):
             return
         raised = sys.exc_info()[1]
-        before = context_of(pipeline).states.pop(threading.get_ident(), None)
         try:
             if folder_locks.is_held():
                 if raised is not None:
                     note_refusal(pipeline, raised)
                 if "run" in {step.step for step in trace.steps}:
                     context_of(pipeline).map_as_extracted(_owner(pipeline))
-                _tidy_up(pipeline, before)
+                _tidy_up(pipeline)
         finally:
             folder_locks.end(pipeline)
         self._notify(trace, pipeline)
@@ -181,7 +183,13 @@ class _Tracker:
             _notify_ended(pipeline, trace)
 
 
-def _tidy_up(pipeline: Pipeline, state: bytes | None) -> None:
+def _check_left_overs(pipeline: Pipeline) -> None:
+    undo_killed_dry_run(pipeline)
+    refuse_dry_run_over_left_overs(pipeline)
+
+
+def _tidy_up(pipeline: Pipeline) -> None:
+    put_back_state(pipeline)
     try:
         config = client_of(pipeline).config
     except (BunceError, ConfigurationException):
@@ -190,17 +198,10 @@ def _tidy_up(pipeline: Pipeline, state: bytes | None) -> None:
     if not config.dry_run:
         data_at_rest.note_store(pipeline, config)
         data_at_rest.remove_old_rows(pipeline, config)
-    if config.dry_run and state is not None:
-        # a dry run sends no rows, so the cursor must not move
-        _state_file(pipeline).write_bytes(state)
 
 
 def _owner(pipeline: Pipeline) -> str:
     return owner_of(Path(pipeline.working_dir)).name
-
-
-def _state_file(pipeline: Pipeline) -> Path:
-    return Path(pipeline.working_dir, pipeline.STATE_FILE)
 
 
 def _notify_ended(pipeline: Pipeline, trace: PipelineTrace) -> None:

@@ -22,6 +22,7 @@ from dlt_bunce.destination.adapter import (
 )
 from dlt_bunce.destination.attempts import recorded_from_start
 from dlt_bunce.destination.deleted_rows import DeletedRows
+from dlt_bunce.destination.dry_run_state import undo_killed_dry_run
 from dlt_bunce.destination.folder_locks import folder_lock
 from dlt_bunce.destination.left_overs import (
     can_be_read_again,
@@ -196,6 +197,7 @@ def has_left_overs(pipeline: dlt.Pipeline) -> bool:
     """Return whether an earlier run left rows over, after repairing its working folder."""
     with folder_lock(pipeline):
         mend(pipeline)
+        undo_killed_dry_run(pipeline)
         return pipeline.has_pending_data
 
 
