@@ -9,7 +9,8 @@ from typing import Any
 from dlt_bunce.cli.dead_letters.filters import customer_ids
 from dlt_bunce.errors import UsageError
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.dead_letter_query import Selection, count, list_recent
+from dlt_bunce.store.dead_letter_query import count, list_recent
+from dlt_bunce.store.selection import Selection
 
 _PREFIX = re.compile("[0-9a-f]{1,24}")
 _MOST = 2

@@ -16,7 +16,8 @@ from dlt_bunce.cli.printable import echo
 from dlt_bunce.reject_codes import REJECT_CODES
 
 if TYPE_CHECKING:
-    from dlt_bunce.store.dead_letter_query import Grouping, Selection
+    from dlt_bunce.store.dead_letter_query import Grouping
+    from dlt_bunce.store.selection import Selection
 
 _SHOWN = ("id", "code", "field", "customer_id", "source", "attempts", "last_seen_at", "status")
 _READ = (*_SHOWN, "source_line")
