@@ -130,17 +130,28 @@ def list_recent(
 
 
 def found_by(db: Database, account: str, text: str, *, limit: int) -> list[dict[str, Any]]:
-    """Return the dead letters, of any status, with an id that begins with `text`, or of the
-    customer with that id, most recently seen first.
+    """Return the dead letters, of any status, of the customer with the id `text`, or else those
+    with an id that begins with it, most recently seen first.
+
+    A customer without a dead letter never gets those of others: text that is the id of a customer
+    in the ledger, or that may well be one, is no prefix. See `begins_an_id`.
     """
-    found: dict[str, dict[str, Any]] = {}
-    if re.fullmatch(f"[0-9a-f]{{4,{ID_DIGITS}}}", text.lower()):
-        by_id = Selection(status=None, ids=[text.lower()])
-        found |= {one["id"]: one for one in list_recent(db, account, by_id, limit=limit)}
-    if text:
-        of_customer = Selection(status=None, customer_ids=[text])
-        found |= {one["id"]: one for one in list_recent(db, account, of_customer, limit=limit)}
-    return list(found.values())
+    of_customer = Selection(status=None, customer_ids=[text])
+    found = list_recent(db, account, of_customer, limit=limit)
+    if found or not begins_an_id(text):
+        return found
+    known = "SELECT 1 AS n FROM bunce_customers WHERE account = $1 AND customer_id = $2"
+    if db.rows(known, (account, text)):
+        return []
+    return list_recent(db, account, Selection(status=None, ids=[text.lower()]), limit=limit)
+
+
+def begins_an_id(text: str) -> bool:
+    """Return whether text can be the start of a dead letter's id, rather than a customer's id: four
+    hexadecimal digits, or eight if all are decimal.
+    """
+    least = 8 if text.isdecimal() else 4
+    return bool(re.fullmatch(f"[0-9a-f]{{{least},{ID_DIGITS}}}", text.lower()))
 
 
 def count(db: Database, account: str, selection: Selection, *, most: int | None = None) -> int:
