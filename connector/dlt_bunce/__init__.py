@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     )
     from dlt_bunce.operations.rejected_values import Retried
     from dlt_bunce.sources.dead_letters import dead_letters
-    from dlt_bunce.store.dead_letter_query import Selection
     from dlt_bunce.store.rejected_values import ValueSelection
+    from dlt_bunce.store.selection import Selection
 
 __all__ = [
     "AccountError",
@@ -108,7 +108,7 @@ _MODULES = {
     "RowsDeferredError": "errors",
     "RunInProgressError": "errors",
     "RunSummary": "model",
-    "Selection": "store.dead_letter_query",
+    "Selection": "store.selection",
     "SourceError": "errors",
     "Status": "operations.functions",
     "StoppedError": "errors",

@@ -151,21 +151,6 @@ def test_one_letter_is_shown_with_its_row_its_answer_and_its_remedy(loaded: Run)
     assert f"remedy         {read['remedy']}" in shown.output.splitlines()
 
 
-def test_an_id_that_chooses_several_is_refused(loaded: Run) -> None:
-    ids = [letter["id"] for letter in letters(loaded).values()]
-    common = next((a for a in "0123456789abcdef" if all(i.startswith(a) for i in ids)), None)
-    if common is None:  # ids are hashes: write letters until two begin alike
-        write([*people(*range(10, 40), mobile="call me")])
-        loaded("load", "customers.parquet")
-        firsts = [letter["id"][0] for letter in letters(loaded).values()]
-        common = max(firsts, key=firsts.count)
-
-    refused = loaded("dead-letters", "show", common)
-
-    assert (refused.code, refused.output) == (2, "")
-    assert f"More than one dead letter has an id starting with '{common}'" in refused.errors
-
-
 def test_letters_are_exported_whole_and_for_their_owner_only(loaded: Run) -> None:
     for name in ("l.parquet", "l.jsonl"):
         assert loaded("dead-letters", "export", name, "--json").json["dead_letters"] == 2

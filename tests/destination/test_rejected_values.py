@@ -217,3 +217,16 @@ def test_pages_of_rejected_values_hold_each_of_them_once(
     assert [page.num_rows for page in pages] == [7, 7, 7, 7, 2]
     assert len(set(found)) == 30
     assert [(row["customer_id"], row["name"]) for row in some] == found[20:]
+
+
+@pytest.mark.parametrize("name", ["attributes", "segments", "codes", "customer_ids", "pipelines"])
+def test_a_filter_that_is_empty_selects_nothing(make: MakePipeline, name: str, store: str) -> None:
+    run(make(store_url=store), rich(1, balance="seven"))
+    destination = bunce(store_url=store)
+
+    none = ValueSelection(**{name: []})
+    assert list(dlt_bunce.rejected_values(none, destination=destination)) == []
+    retried = dlt_bunce.retry_values(none, destination=destination)
+    assert (retried.released, retried.validated_again) == (0, 0)
+    with pytest.raises(UsageError, match=f"{name} is a str"):
+        ValueSelection(**{name: "Balance"})

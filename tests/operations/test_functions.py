@@ -89,3 +89,30 @@ def test_nothing_is_discarded_by_mistake_and_no_store_is_made(destination: bunce
             function()
 
     assert not Path("a.sqlite").exists()
+
+
+def test_a_list_that_happens_to_be_empty_selects_nothing_and_text_is_no_list(
+    emulator: Emulator, destination: bunce
+) -> None:
+    rows = [customer(n, email="x") for n in (2, 4, 42)]
+    pipeline = dlt.pipeline("crm", destination=destination)
+    dlt_bunce.flush_and_run(pipeline, rows, table_name="customers")
+
+    for name in ("codes", "fields", "run_ids", "ids", "customer_ids"):
+        none = Selection(**{name: []})
+        assert dlt_bunce.replay(none, destination=destination).summary.read == 0
+        assert dlt_bunce.discard(none, destination=destination) == 0
+        with pytest.raises(dlt_bunce.UsageError, match=f"{name} is a str"):
+            Selection(**{name: "42"})
+    both = Selection(codes=["invalid_email"], customer_ids=())
+    assert dlt_bunce.discard(both, destination=destination) == 0
+    with pytest.raises(dlt_bunce.UsageError, match="list of other things"):
+        Selection(customer_ids=[42])  # type: ignore[list-item]
+    with pytest.raises(dlt_bunce.UsageError, match="customer_ids is a str"):
+        dlt_bunce.erase("42", destination=destination)
+
+    assert [r.path for r in emulator.requests if r.rows] == []
+    status = dlt_bunce.status(destination=destination)
+    assert status.open_dead_letters == {"invalid_email": 3}
+    chosen = Selection(customer_ids=(id_ for id_ in ["c42"]))  # type: ignore[arg-type]
+    assert dlt_bunce.discard(chosen, destination=destination) == 1

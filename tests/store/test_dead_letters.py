@@ -9,8 +9,9 @@ import pytest
 
 from dlt_bunce.store import dead_letters, retention
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.dead_letter_query import Selection, pages
+from dlt_bunce.store.dead_letter_query import pages
 from dlt_bunce.store.dead_letters import letter_id
+from dlt_bunce.store.selection import Selection
 
 Make = Callable[..., Any]
 GOOD, GOOD2 = ("a", "a1"), ("a", "a2")

@@ -11,7 +11,6 @@ import pytest
 from dlt_bunce.store import dead_letters
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.dead_letter_query import (
-    Selection,
     count,
     count_by,
     count_by_code,
@@ -20,6 +19,7 @@ from dlt_bunce.store.dead_letter_query import (
     pages,
 )
 from dlt_bunce.store.dead_letters import letter_id
+from dlt_bunce.store.selection import Selection
 
 Make = Callable[..., Any]
 BAD = ("a", "bad")

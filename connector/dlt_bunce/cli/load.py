@@ -16,7 +16,7 @@ from dlt_bunce.cli import options, output
 from dlt_bunce.cli.failures import reported
 from dlt_bunce.cli.live_progress import figures, hooked, watched
 from dlt_bunce.cli.mapped import mapping_shown
-from dlt_bunce.cli.unread_source import unread_source
+from dlt_bunce.cli.unrecorded import recorded_if_known
 from dlt_bunce.errors import SourceError, ThresholdError
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def command(
 
     Example: dlt-bunce load env:CRM_URL --table crm.people --shard 2/8 --shard-key id
     """
-    with reported(), unread_source(origin, store_url, account):
+    with reported(), recorded_if_known(origin, shard, store_url, account):
         import dlt
 
         from dlt_bunce.destination.adapter import bunce_adapter

@@ -78,8 +78,10 @@ def _filters(function: Callable[..., None]) -> Callable[..., None]:
         from dlt_bunce.store.rejected_values import ValueSelection
 
         with reported():
-            ids = tuple(customer_ids(customers))
-        function(selection=ValueSelection(attributes, segments, codes, ids, pipelines), **others)
+            ids = customer_ids(customers)
+        # an option that is not given is no filter
+        given = (chosen or None for chosen in (attributes, segments, codes, ids, pipelines))
+        function(selection=ValueSelection(*given), **others)
 
     for option in reversed(_FILTERS):
         option(chosen)

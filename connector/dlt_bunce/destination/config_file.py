@@ -112,12 +112,18 @@ def configured_values_tables() -> dict[str, Any]:
     return dict(dlt.config.get("destination.bunce.values_tables", dict) or {})
 
 
-def store_settings(store_url: str | None = None, account: str | None = None) -> tuple[str, str]:
-    """Return the store URL and account, as given or as configured; no API key is required."""
+def store_settings(
+    store_url: str | None = None, account: str | None = None, *, checked: bool = True
+) -> tuple[str, str]:
+    """Return the store URL and account, as given or as configured; no API key is required.
+
+    Unless `checked` is false, raises ConfigurationError for an unknown setting.
+    """
     from dlt_bunce.destination.configuration import BunceConfiguration as Defaults
 
     use_config()
-    refuse_unknown_settings()
+    if checked:
+        refuse_unknown_settings()
     section = "destination.bunce"
     return (
         store_url or dlt.config.get(f"{section}.store_url") or Defaults.store_url,

@@ -9,10 +9,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from datetime import timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.pipeline import ExtractInfo
@@ -47,6 +46,7 @@ if TYPE_CHECKING:
     from dlt import Pipeline
 
     from dlt_bunce.destination.client import BunceClient
+    from dlt_bunce.destination.factory import bunce
 
 
 @contextmanager
@@ -82,27 +82,29 @@ def notify_failed(
 
     The run began at `started_at` (as of `utc_now`), by default with its first trace.
     """
-    try:
-        client = client_of(pipeline)
-    except Exception:  # noqa: BLE001
-        return  # unreadable settings are why the run failed, and say where the store is
-    if client.config.dry_run:
-        return
     name, failure = pipeline.pipeline_name, failure_of(error)
     state = "stopped" if is_stopped(error) else "failed"
+    began = started_at or _began(traces)
+    try:
+        client = client_of(pipeline)
+    except Exception:  # noqa: BLE001, the settings are why the run failed
+        failed_runs.record_unconfigured(
+            error,
+            lambda known: known == name,
+            started_at=began,
+            source=context_of(pipeline).source,
+            **{each: _given(pipeline, each) for each in ("store_url", "account", "on_run_end")},
+        )
+        return
+    if client.config.dry_run:
+        return
     folder = Path(pipeline.working_dir)
-    failed_runs.record(client, folder, error, state, started_at or _began(traces))
+    failed_runs.record(client, folder, error, state, began)
     found: list[RunSummary] = []
     with suppress(BunceError):  # an unreadable store may be why, too
         for trace in reversed(traces):
             found += runs_of(client, name, trace)
-    summary = replace(
-        add_up(found, name),
-        state=state,
-        error=str(failure),
-        error_class=failure.error_class,
-        remedy=failure.remedy,
-    )
+    summary = failed_runs.failed(add_up(found, name), failure, state)
     client.context.failures.append(summary)
     try:
         hook = hooks.resolve_hook(client.config.on_run_end)
@@ -110,6 +112,11 @@ def notify_failed(
         return  # on_run_end itself is why the run failed
     if hook is not None:
         hooks.call(hook, summary, client.context.on_hook_failure)
+
+
+def _given(pipeline: Pipeline, name: str) -> Any:
+    """Return a setting as the destination was called with."""
+    return cast("bunce", pipeline.destination).config_params.get(name)
 
 
 def _began(traces: Sequence[PipelineTrace]) -> str:

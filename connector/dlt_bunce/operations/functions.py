@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from dlt_bunce.operations.preview import Check
     from dlt_bunce.operations.rejected_values import Retried
     from dlt_bunce.operations.replay import Replayed
-    from dlt_bunce.store.dead_letter_query import Selection
     from dlt_bunce.store.rejected_values import ValueSelection
+    from dlt_bunce.store.selection import Selection
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def discard(selection: Selection, *, destination: bunce | None = None) -> int:
     from dlt_bunce.store.dead_letters import discard as close
 
     names = [each.name for each in fields(selection) if each.name != "status"]
-    if not any(getattr(selection, name) for name in names):
+    if all(getattr(selection, name) is None for name in names):
         raise UsageError(
             "The selection has no filter, so every dead letter would be discarded.",
             remedy="Set a filter, such as Selection(codes=[…]).",
@@ -205,11 +205,12 @@ def erase(
     """
     from dlt_bunce.erasure import Request
     from dlt_bunce.erasure import erase as remove
+    from dlt_bunce.store.choices import check_choice
 
     store_url, account = _store(destination)
     return remove(
         Request(
-            list(customer_ids),
+            list(check_choice("customer_ids", customer_ids) or ()),
             store_url,
             account,
             mapping=mapping or {},

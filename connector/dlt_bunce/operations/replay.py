@@ -35,8 +35,9 @@ from dlt_bunce.records.targets import Targets
 from dlt_bunce.store import dead_letters, runs
 from dlt_bunce.store.accounts import Account
 from dlt_bunce.store.database import Database, utc_now
-from dlt_bunce.store.dead_letter_query import Selection, pages
+from dlt_bunce.store.dead_letter_query import pages
 from dlt_bunce.store.ledger import LoadFile
+from dlt_bunce.store.selection import Selection
 from dlt_bunce.store.statements import ACCEPTED_SINCE
 
 PORTION = 10_000

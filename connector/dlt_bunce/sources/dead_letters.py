@@ -25,7 +25,8 @@ def dead_letters(
     """
     from dlt_bunce.destination.config_file import store_settings
     from dlt_bunce.store.database import Database
-    from dlt_bunce.store.dead_letter_query import Selection, tables
+    from dlt_bunce.store.dead_letter_query import tables
+    from dlt_bunce.store.selection import Selection
 
     store_url, account = store_settings(store_url, account)
     with Database(store_url, read_only=True) as db:

@@ -10,6 +10,7 @@ from dlt.extract import DltResource
 
 from dlt_bunce.errors import SourceError
 from dlt_bunce.records.plain import plain, refuse_twice
+from dlt_bunce.sources.outages import raised_when_read
 from dlt_bunce.sources.ranges import Query, Range, quoted, since
 from dlt_bunce.sources.resources import ROWS, TABLE, resource, resource_name
 
@@ -18,6 +19,7 @@ WHERE constraint_type = 'PRIMARY KEY' AND table_name = ? AND schema_name = coale
 AND database_name = current_database()"""
 
 
+@raised_when_read
 def from_duckdb(
     path: str,
     *,

@@ -26,6 +26,7 @@ from dlt_bunce.errors import SourceError
 from dlt_bunce.sources import files
 from dlt_bunce.sources.databases import from_database
 from dlt_bunce.sources.locations import holds_files, refuse_query, resolved
+from dlt_bunce.sources.outages import raised_when_read
 from dlt_bunce.sources.ranges import Query, Range
 from dlt_bunce.sources.resources import TABLE, digest
 from dlt_bunce.sources.shard_keys import key_bounds
@@ -85,6 +86,7 @@ def plan_shards(
     return [str(Shard(number, of)) for number in range(1, of + 1)]
 
 
+@raised_when_read
 def shard_source(
     pipeline: dlt.Pipeline,
     location: str,

@@ -14,6 +14,7 @@ from dlt.extract import DltResource
 from dlt_bunce.errors import SourceError
 from dlt_bunce.records.plain import refuse_twice
 from dlt_bunce.records.rows import arrow_tables
+from dlt_bunce.sources.outages import raised_when_read
 from dlt_bunce.sources.ranges import Query, Range, since
 from dlt_bunce.sources.resources import ROWS, TABLE, check_column, resource, resource_name
 
@@ -24,6 +25,7 @@ _EXTRAS = {"mariadb": "mysql", "mysql": "mysql", "postgres": "postgres", "postgr
 """Scheme to the extra with its driver; others need one that the user chooses."""
 
 
+@raised_when_read
 def from_sql(
     url: str,
     *,

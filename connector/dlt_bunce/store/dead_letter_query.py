@@ -1,27 +1,23 @@
-"""Filters and counts of dead letters, shared by the commands, the workbench, and replays."""
+"""Pages and counts of dead letters, shared by the commands, the workbench, and replays."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timezone
-from itertools import product
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime
 from typing import Any, Literal
 
 import pyarrow as pa
 
-from dlt_bunce.store.database import Database
+from dlt_bunce.store.database import Database, as_utc
+from dlt_bunce.store.selection import ID_DIGITS, Selection
 
 _PAGE = 1_000
 _PORTION = 10_000
 _IDS = 200_000
 """Ids held in memory at a time: 5 MB."""
-_ID_DIGITS = 24
-_MOST_CUSTOMERS = 10_000
-"""Parameters of one statement: SQLite allows 32,766, Postgres 65,535."""
-STATUSES = ("open", "resolved", "superseded", "discarded")
 _TEXTS = "id account customer_id code field message other_defects stage source_row payload"
 _TEXTS += " fingerprint email_digest first_seen_at last_seen_at status resolved_at run_id batch_id"
 _TEXTS += " pipeline_name table_name source"
@@ -35,92 +31,6 @@ Key = tuple[str, str]
 """A dead letter's place in time order: its (last_seen_at, id)."""
 Grouping = Literal["code", "field", "run_id", "pipeline_name", "status"]
 """Columns by which dead letters can be counted."""
-
-
-@dataclass(frozen=True)
-class Selection:
-    """A filter on dead letters.
-
-    A dead letter must match every filter that is set; with several codes, fields, runs, customers,
-    or ids, it must match one of each. `status=None` matches any status. An id may be given as a
-    prefix. `since` is inclusive and `until` exclusive; both compare with the time a dead letter was
-    last seen.
-    """
-
-    status: str | None = "open"
-    codes: Sequence[str] = ()
-    fields: Sequence[str] = ()
-    run_ids: Sequence[str] = ()
-    ids: Sequence[str] = ()
-    customer_ids: Sequence[str] = ()
-    since: datetime | None = None
-    until: datetime | None = None
-
-    def where(self, account: str) -> tuple[str, list[object]]:
-        """Return an SQL condition and its parameters, numbered from $1."""
-        terms, parameters = ["account = $1"], [account]
-
-        def mark(value: object) -> str:
-            parameters.append(value)  # type: ignore[arg-type]
-            return f"${len(parameters)}"
-
-        if self.status is not None:
-            terms.append(f"status = {mark(self.status)}")
-        for column, values in (
-            ("code", self.codes),
-            ("field", self.fields),
-            ("run_id", self.run_ids),
-            ("customer_id", self.customer_ids),
-        ):
-            if values:
-                terms.append(f"{column} IN ({', '.join(mark(value) for value in values)})")
-        if self.ids:
-            # text that cannot begin an id matches nothing, so that an empty shell variable does
-            # not select every dead letter
-            prefixes = [prefix for prefix in self.ids if re.fullmatch("[0-9a-f]+", prefix)]
-            whole = [mark(prefix) for prefix in prefixes if len(prefix) == _ID_DIGITS]
-            tests = [f"id IN ({', '.join(whole)})"] if whole else []
-            tests += [
-                f"(id >= {mark(prefix)} AND id < {mark(prefix + 'g')})"
-                for prefix in prefixes
-                if len(prefix) != _ID_DIGITS
-            ]
-            terms.append(f"({' OR '.join(tests) or '1 = 0'})")
-            # keep the planner off the indexes that begin with `account`: the primary key finds
-            # these few rows directly
-            terms[0] = "account || '' = $1"
-        for comparison, moment in ((">=", self.since), ("<", self.until)):
-            if moment is not None:
-                terms.append(f"last_seen_at {comparison} {mark(_as_stored(moment))}")
-        return " AND ".join(terms), list(parameters)
-
-    def parts(self) -> list[Selection]:
-        """Split into selections of one status, code, field, and run each.
-
-        An index returns the dead letters of each part in time order.
-        """
-        return [
-            replace(portion, status=status, codes=codes, fields=fields, run_ids=run_ids)
-            for status, codes, fields, run_ids in product(
-                STATUSES if self.status is None else (self.status,),
-                _singly(self.codes),
-                _singly(self.fields),
-                _singly(self.run_ids),
-            )
-            for portion in self.portions()
-        ]
-
-    def portions(self) -> list[Selection]:
-        """Split into selections with as many customers as one statement can take."""
-        ids = list(dict.fromkeys(self.customer_ids))
-        if len(ids) <= _MOST_CUSTOMERS:
-            return [self]
-        starts = range(0, len(ids), _MOST_CUSTOMERS)
-        return [replace(self, customer_ids=ids[n : n + _MOST_CUSTOMERS]) for n in starts]
-
-
-def _singly(values: Sequence[str]) -> list[tuple[str, ...]]:
-    return [(value,) for value in dict.fromkeys(values)] or [()]
 
 
 def pages(
@@ -153,7 +63,7 @@ def _tables(
     for portion in selection.portions():
         for ids in _ids(db, account, portion):
             for start in range(0, len(ids), size):
-                chosen = replace(portion, ids=ids[start : start + size], customer_ids=())
+                chosen = replace(portion, ids=ids[start : start + size], customer_ids=None)
                 where, parameters = chosen.where(account)
                 table = db.query(
                     f"SELECT {columns} FROM bunce_dead_letters WHERE {where} ORDER BY id",  # noqa: S608
@@ -220,17 +130,28 @@ def list_recent(
 
 
 def found_by(db: Database, account: str, text: str, *, limit: int) -> list[dict[str, Any]]:
-    """Return the dead letters, of any status, with an id that begins with `text`, or of the
-    customer with that id, most recently seen first.
+    """Return the dead letters, of any status, of the customer with the id `text`, or else those
+    with an id that begins with it, most recently seen first.
+
+    A customer without a dead letter never gets those of others: text that is the id of a customer
+    in the ledger, or that may well be one, is no prefix. See `begins_an_id`.
     """
-    found: dict[str, dict[str, Any]] = {}
-    if re.fullmatch(f"[0-9a-f]{{4,{_ID_DIGITS}}}", text.lower()):
-        by_id = Selection(status=None, ids=[text.lower()])
-        found |= {one["id"]: one for one in list_recent(db, account, by_id, limit=limit)}
-    if text:
-        of_customer = Selection(status=None, customer_ids=[text])
-        found |= {one["id"]: one for one in list_recent(db, account, of_customer, limit=limit)}
-    return list(found.values())
+    of_customer = Selection(status=None, customer_ids=[text])
+    found = list_recent(db, account, of_customer, limit=limit)
+    if found or not begins_an_id(text):
+        return found
+    known = "SELECT 1 AS n FROM bunce_customers WHERE account = $1 AND customer_id = $2"
+    if db.rows(known, (account, text)):
+        return []
+    return list_recent(db, account, Selection(status=None, ids=[text.lower()]), limit=limit)
+
+
+def begins_an_id(text: str) -> bool:
+    """Return whether text can be the start of a dead letter's id, rather than a customer's id: four
+    hexadecimal digits, or eight if all are decimal.
+    """
+    least = 8 if text.isdecimal() else 4
+    return bool(re.fullmatch(f"[0-9a-f]{{{least},{ID_DIGITS}}}", text.lower()))
 
 
 def count(db: Database, account: str, selection: Selection, *, most: int | None = None) -> int:
@@ -282,7 +203,7 @@ def open_by_code(db: Database, account: str, *, before: datetime | None = None) 
     """Count open dead letters by reject code; with `before`, only those first seen before it."""
     where, parameters = Selection().where(account)
     if before is not None:
-        parameters.append(_as_stored(before))
+        parameters.append(as_utc(before))
         where += f" AND first_seen_at < ${len(parameters)}"
     rows = db.rows(
         f"SELECT code, COUNT(*) AS n FROM bunce_dead_letters WHERE {where} "  # noqa: S608
@@ -290,7 +211,3 @@ def open_by_code(db: Database, account: str, *, before: datetime | None = None) 
         parameters,
     )
     return {row["code"]: row["n"] for row in rows}
-
-
-def _as_stored(moment: datetime) -> str:
-    return moment.astimezone(timezone.utc).isoformat(timespec="microseconds")

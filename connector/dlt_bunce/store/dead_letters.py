@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from dlt_bunce.reject_codes import REJECT_CODES
 from dlt_bunce.store.database import Database, utc_now
-from dlt_bunce.store.dead_letter_query import Selection, pages
+from dlt_bunce.store.dead_letter_query import pages
+from dlt_bunce.store.selection import Selection
 from dlt_bunce.store.statements import ACCEPTED_SINCE
 
 if TYPE_CHECKING:

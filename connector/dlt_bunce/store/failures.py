@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any
@@ -78,6 +78,44 @@ def record(
                 started_at=started_at,
                 source=source,
             )
+
+
+def record_if_known(
+    db: Database,
+    account: str,
+    is_its: Callable[[str], bool],
+    failure: Failure,
+    *,
+    state: str,
+    started_at: str,
+    source: str | None = None,
+) -> str | None:
+    """Write the failed run of the pipeline that ran last among those whose names `is_its` accepts,
+    and return its name.
+
+    Writes nothing if none of them has run before, or if one has begun a run since `started_at`,
+    which has recorded the failure itself.
+    """
+    rows = db.rows(
+        "SELECT pipeline_name, MAX(COALESCE(number, 0)) AS number, MAX(started_at) AS started_at "
+        "FROM bunce_runs WHERE account = $1 AND run_id NOT LIKE $2 GROUP BY pipeline_name",
+        (account, f"{runs.REPLAY}%"),
+    )
+    known = [row for row in rows if is_its(row["pipeline_name"])]
+    if not known or any(row["started_at"] >= started_at for row in known):
+        return None
+    name = str(max(known, key=lambda row: int(row["number"]))["pipeline_name"])
+    record(
+        db,
+        account,
+        name,
+        failure,
+        state=state,
+        load_ids=[],
+        started_at=started_at,
+        source=source,
+    )
+    return name
 
 
 def _is_completed(db: Database, run_id: str, pipeline_name: str) -> bool:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import pyarrow as pa
 
 from dlt_bunce.errors import UsageError
 from dlt_bunce.reject_codes import VALUE_CODES
+from dlt_bunce.store.choices import check_choice
 from dlt_bunce.store.database import Database, utc_now
 
 _PAGE = 10_000
@@ -54,15 +55,21 @@ UPDATE bunce_rejected_values SET retry_at = $2 WHERE account = $1
 class ValueSelection:
     """A filter on rejected values.
 
-    A value must match every filter that is set, by any of its items. `attributes` and `segments`
-    are names in Bunce; a value of either kind matches if both are set.
+    A value must match every filter that is set, by any of its items. None sets no filter, and an
+    empty list matches nothing. `attributes` and `segments` are names in Bunce; a value of either
+    kind matches if both are set. Raises UsageError for a filter that is a plain string.
     """
 
-    attributes: Sequence[str] = ()
-    segments: Sequence[str] = ()
-    codes: Sequence[str] = ()
-    customer_ids: Sequence[str] = ()
-    pipelines: Sequence[str] = ()
+    attributes: Sequence[str] | None = None
+    segments: Sequence[str] | None = None
+    codes: Sequence[str] | None = None
+    customer_ids: Sequence[str] | None = None
+    pipelines: Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
+        """Check the filters, all of which are lists."""
+        for each in fields(self):
+            object.__setattr__(self, each.name, check_choice(each.name, getattr(self, each.name)))
 
     def where(self, db: Database, account: str) -> tuple[str, list[object]]:
         """Return an SQL condition and its parameters, numbered from $1."""
@@ -73,17 +80,16 @@ class ValueSelection:
             first = len(parameters) - len(values) + 1
             return ", ".join(f"${number}" for number in range(first, len(parameters) + 1))
 
+        kinds = (("attributes", self.attributes), ("segments", self.segments))
         names = [
-            f"(t.kind = '{kind}' AND t.name IN ({marks(found)}))"
-            for kind, found in (("attributes", self.attributes), ("segments", self.segments))
-            if found
+            f"(t.kind = '{kind}' AND t.name IN ({marks(found)}))" for kind, found in kinds if found
         ]
-        if names:
-            terms.append(f"({' OR '.join(names)})")
+        if any(found is not None for _, found in kinds):
+            terms.append(f"({' OR '.join(names) or '1 = 0'})")
         for column, values in (("code", self.codes), ("pipeline_name", self.pipelines)):
-            if values:
-                terms.append(f"r.{column} IN ({marks(values)})")
-        if self.customer_ids:
+            if values is not None:
+                terms.append(f"r.{column} IN ({marks(values)})" if values else "1 = 0")
+        if self.customer_ids is not None:
             ids = pa.array(list(dict.fromkeys(self.customer_ids)), pa.string())
             db.ingest("bunce_asked_values", pa.table({"customer_id": ids}))
             terms.append("r.customer_id IN (SELECT customer_id FROM bunce_asked_values)")
@@ -189,20 +195,20 @@ def refuse_unknown(db: Database, account: str, selection: ValueSelection) -> Non
     rows = db.rows("SELECT kind, name FROM bunce_targets WHERE account = $1", (account,))
     known = {(row["kind"], row["name"]) for row in rows}
     for kind, names in (("attributes", selection.attributes), ("segments", selection.segments)):
-        for name in names:
+        for name in names or ():
             if (kind, name) not in known:
                 there = ", ".join(sorted(other for k, other in known if k == kind)) or "none"
                 raise UsageError(
                     f"No load has fed {kind[:-1]} {name!r}. Fed are: {there}.",
                     remedy="Write the name as Bunce has it.",
                 )
-    for code in selection.codes:
+    for code in selection.codes or ():
         if code not in VALUE_CODES:
             raise UsageError(
                 f"Values are never rejected as {code!r}.",
                 remedy=f"Use one of: {', '.join(VALUE_CODES)}.",
             )
-    for name in selection.pipelines:
+    for name in selection.pipelines or ():
         sql = "SELECT 1 AS n FROM bunce_runs WHERE account = $1 AND pipeline_name = $2 LIMIT 1"
         if not db.rows(sql, (account, name)):
             raise UsageError(

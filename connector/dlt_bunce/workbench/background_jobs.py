@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from dlt_bunce.store.dead_letter_query import Selection
 from dlt_bunce.store.rejected_values import ValueSelection
+from dlt_bunce.store.selection import Selection
 
 if TYPE_CHECKING:
     from dlt_bunce.destination.client import BunceClient

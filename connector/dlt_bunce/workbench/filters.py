@@ -11,7 +11,8 @@ from urllib.parse import urlencode
 
 from starlette.datastructures import ImmutableMultiDict
 
-from dlt_bunce.store.dead_letter_query import STATUSES, Key, Selection
+from dlt_bunce.store.dead_letter_query import Key
+from dlt_bunce.store.selection import STATUSES, Selection
 from dlt_bunce.workbench.error_page import ErrorPage
 
 Given = ImmutableMultiDict[str, Any]
@@ -45,9 +46,9 @@ class Filter:
             raise ErrorPage(400, "Unknown status", f"Choose one of: {', '.join((*STATUSES, ANY))}.")
         return Selection(
             status=None if self.status == ANY else self.status,
-            codes=[self.code] if self.code else [],
-            fields=[self.field] if self.field else [],
-            run_ids=[self.run] if self.run else [],
+            codes=[self.code] if self.code else None,
+            fields=[self.field] if self.field else None,
+            run_ids=[self.run] if self.run else None,
             since=moment(self.since),
             until=moment(self.until),
         )

@@ -33,7 +33,7 @@ class ValueFilter:
     def selection(self) -> ValueSelection:
         """The matching values."""
         attributes, segments, codes = (
-            [text] if text else [] for text in (self.attribute, self.segment, self.code)
+            [text] if text else None for text in (self.attribute, self.segment, self.code)
         )
         return ValueSelection(attributes, segments, codes)
 

@@ -14,16 +14,9 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from dlt_bunce.records.schema import FIELDS
 from dlt_bunce.reject_codes import REJECT_CODES
-from dlt_bunce.store.dead_letter_query import (
-    STATUSES,
-    Selection,
-    count,
-    count_by_code,
-    found_by,
-    list_recent,
-    pages,
-)
+from dlt_bunce.store.dead_letter_query import count, count_by_code, found_by, list_recent, pages
 from dlt_bunce.store.history import Run, find, history
+from dlt_bunce.store.selection import STATUSES, Selection
 from dlt_bunce.workbench.auth import Auth, same
 from dlt_bunce.workbench.background_jobs import (
     BackgroundJobs,

@@ -14,7 +14,7 @@ from dlt_bunce.errors import UsageError
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from dlt_bunce.store.dead_letter_query import Selection
+    from dlt_bunce.store.selection import Selection
 
 
 @click.command("replay")
@@ -70,7 +70,8 @@ def _ask_for_all(
 ) -> None:
     """Ask on a terminal before every open dead letter is chosen; raise UsageError without one."""
     from dlt_bunce.store.database import Database
-    from dlt_bunce.store.dead_letter_query import Selection, count
+    from dlt_bunce.store.dead_letter_query import count
+    from dlt_bunce.store.selection import Selection
 
     if selection != Selection() or everything:
         return

@@ -18,7 +18,7 @@ from dlt_bunce.records.instructions import options as mapping_options
 
 if TYPE_CHECKING:
     from dlt_bunce.cli.dead_letters.spreadsheet import Spreadsheet
-    from dlt_bunce.store.dead_letter_query import Selection
+    from dlt_bunce.store.selection import Selection
 
 
 @click.command("export")

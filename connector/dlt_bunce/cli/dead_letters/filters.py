@@ -18,7 +18,7 @@ from dlt_bunce.records.schema import FIELDS
 from dlt_bunce.reject_codes import REJECT_CODES
 
 if TYPE_CHECKING:
-    from dlt_bunce.store.dead_letter_query import Selection
+    from dlt_bunce.store.selection import Selection
 
 STATUSES = ("open", "resolved", "superseded", "discarded")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -156,7 +156,7 @@ def filters(*, status: bool) -> Callable[[Callable[..., None]], Callable[..., No
             status: str = "open",
             **others: Any,
         ) -> None:
-            from dlt_bunce.store.dead_letter_query import Selection
+            from dlt_bunce.store.selection import Selection
 
             if since and until and since >= until:
                 raise click.UsageError(
@@ -166,11 +166,12 @@ def filters(*, status: bool) -> Callable[[Callable[..., None]], Callable[..., No
                 ids_of_customers = customer_ids(customers)
             selection = Selection(
                 status=None if status == "all" else status,
-                codes=codes,
-                fields=fields,
-                run_ids=run_ids,
-                ids=ids,
-                customer_ids=tuple(ids_of_customers),
+                # an option that is not given is no filter
+                codes=codes or None,
+                fields=fields or None,
+                run_ids=run_ids or None,
+                ids=ids or None,
+                customer_ids=ids_of_customers or None,
                 since=since,
                 until=until,
             )
@@ -214,11 +215,12 @@ def store_of(selection: Selection, store_url: str | None, account: str | None) -
     that does not exist: a typo must not look like an empty result.
     """
     from dlt_bunce.store.database import Database
-    from dlt_bunce.store.dead_letter_query import Selection, pages
+    from dlt_bunce.store.dead_letter_query import pages
+    from dlt_bunce.store.selection import Selection
 
     store_url, account = options.store_settings(store_url, account)
     with Database(store_url, read_only=True) as db:
-        for prefix in selection.ids:
+        for prefix in selection.ids or ():
             wanted = Selection(status=selection.status, ids=[prefix])
             if not any(pages(db, account, wanted, size=1)):
                 kind = "" if selection.status is None else f"{selection.status} "
@@ -226,7 +228,7 @@ def store_of(selection: Selection, store_url: str | None, account: str | None) -
                     f"No {kind}dead letter has an id starting with {prefix!r}.",
                     remedy="List the ids with: dlt-bunce dead-letters list --status all",
                 )
-        for run in selection.run_ids:
+        for run in selection.run_ids or ():
             if not db.rows(
                 "SELECT 1 AS n FROM bunce_runs WHERE account = $1 AND run_id = $2", (account, run)
             ):

@@ -1,27 +1,26 @@
-"""The dead letters that `show` was asked for: by their own id, or by their customer's."""
+"""The dead letters that `show` was asked for: by their customer's id, or by their own."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from dlt_bunce.cli.dead_letters.filters import customer_ids
 from dlt_bunce.errors import UsageError
+from dlt_bunce.store import dead_letter_query as query
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.dead_letter_query import Selection, count, list_recent
+from dlt_bunce.store.selection import Selection
 
-_PREFIX = re.compile("[0-9a-f]{1,24}")
 _MOST = 2
 
 
 def found_by(
     wanted: str | None, customers: Sequence[str], store_url: str, account: str
 ) -> list[dict[str, Any]]:
-    """Return the dead letter with the id or prefix `wanted`, or those of customers, newest first.
+    """Return the dead letters of the customer `wanted`, or else the one with that id or prefix, or
+    those of `customers`, newest first.
 
-    Raises UsageError if there is none, if neither is given, and if `wanted` is both a prefix and a
-    customer's id.
+    Raises UsageError if there is none, if neither is given, and if several ids begin with `wanted`.
     """
     if (wanted is None) is not bool(customers):
         raise UsageError(
@@ -31,32 +30,20 @@ def found_by(
     with Database(store_url, read_only=True) as db:
         if wanted is None:
             return _of_customers(db, account, customer_ids(customers))
-        by_id = _by_id(db, account, wanted.lower())
-        by_customer = Selection(status=None, customer_ids=[wanted])
-        if not by_id:
+        found = query.found_by(db, account, wanted, limit=_MOST)
+        if not found or found[0]["customer_id"] == wanted:
             return _of_customers(db, account, [wanted])
-        if len(by_id) > 1 or count(db, account, by_customer, most=1):
-            what = "customer" if len(by_id) == 1 else "dead letter"
+        if len(found) > 1:
             raise UsageError(
-                f"More than one dead letter has an id starting with {wanted!r}."
-                if len(by_id) > 1
-                else "That is the id of a customer and the start of a dead letter's id.",
-                remedy="Give more of the id, or pass the customer's id with --customer."
-                if what == "customer"
-                else "Give more of the id.",
+                f"More than one dead letter has an id starting with {wanted!r}.",
+                remedy="Give more of the id, or pass a customer's id with --customer.",
             )
-        return by_id
-
-
-def _by_id(db: Database, account: str, prefix: str) -> list[dict[str, Any]]:
-    if not _PREFIX.fullmatch(prefix):
-        return []
-    return list_recent(db, account, Selection(status=None, ids=[prefix]), limit=_MOST)
+        return found
 
 
 def _of_customers(db: Database, account: str, ids: Sequence[str]) -> list[dict[str, Any]]:
     selection = Selection(status=None, customer_ids=ids)
-    found = list_recent(db, account, selection, limit=count(db, account, selection) + 1)
+    found = query.list_recent(db, account, selection, limit=query.count(db, account, selection) + 1)
     if found:
         return found
     if len(ids) > 1:
@@ -73,5 +60,6 @@ def _of_customers(db: Database, account: str, ids: Sequence[str]) -> list[dict[s
         state = f"Bunce accepted it at {rows[0]['delivered_at'][:19]}Z"
     raise UsageError(
         f"No dead letter or customer with a dead letter has that id; as a customer: {state}.",
-        remedy="List dead letters with: dlt-bunce dead-letters list --status all",
+        remedy="List dead letters with: dlt-bunce dead-letters list --status all. "
+        "Of a dead letter's id, give at least 4 digits, or 8 if none is a letter.",
     )

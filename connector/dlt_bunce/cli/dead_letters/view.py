@@ -16,7 +16,8 @@ from dlt_bunce.cli.printable import echo
 from dlt_bunce.reject_codes import REJECT_CODES
 
 if TYPE_CHECKING:
-    from dlt_bunce.store.dead_letter_query import Grouping, Selection
+    from dlt_bunce.store.dead_letter_query import Grouping
+    from dlt_bunce.store.selection import Selection
 
 _SHOWN = ("id", "code", "field", "customer_id", "source", "attempts", "last_seen_at", "status")
 _READ = (*_SHOWN, "source_line")
@@ -141,8 +142,8 @@ def show(
 ) -> None:
     """Show dead letters with their rows and Bunce's messages.
 
-    ID is a dead letter's id, a prefix of it, or a customer's id, which shows all of the customer's
-    dead letters, newest first.
+    ID is a customer's id, which shows all of the customer's dead letters, newest first, or a dead
+    letter's id or the start of it: at least 4 digits, or 8 if none of them is a letter.
 
     Example: dlt-bunce dead-letters show 7f3c
 
@@ -158,7 +159,7 @@ def show(
             known = REJECT_CODES.get(letter["code"])
             letter["remedy"] = known.remedy if known else None
         if as_json:
-            is_one = wanted is not None and letters[0]["id"].startswith(wanted.lower())
+            is_one = wanted is not None and letters[0]["customer_id"] != wanted
             output.as_json(letters[0] if is_one else letters)
             return
         for number, letter in enumerate(letters):
