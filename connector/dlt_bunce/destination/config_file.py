@@ -188,13 +188,13 @@ def refuse_unknown_settings(destination: str = "bunce") -> None:
             )
         for name in dict.fromkeys(["bunce", destination]):
             for prefix in dict.fromkeys([None, pipeline]):
-                section, _ = provider.get_value(name, Any, prefix, "destination")  # type: ignore[arg-type]
-                if not isinstance(section, Mapping):
+                found, _ = provider.get_value(name, Any, prefix, "destination")  # type: ignore[arg-type]
+                if not isinstance(found, Mapping):
                     continue
                 path = ".".join(filter(None, [prefix, "destination", name]))
                 where = f"[{path}] in {provider.name}"
-                refuse_unknown(section, known, where=where)
-                key = section.get("credentials")
+                refuse_unknown(found, known, where=where)
+                key = found.get("credentials")
                 if isinstance(key, Mapping):
                     refuse_unknown(key, ["api_key"], where=where)
 
