@@ -241,4 +241,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE bunce_targets ADD COLUMN in_values_digest BIGINT",
         "UPDATE bunce_targets SET in_values_digest = 1",
     ),
+    (
+        # of a segment that a table declared whole is being loaded into; null once it is settled
+        # who is absent
+        "ALTER TABLE bunce_targets ADD COLUMN members_before BIGINT",
+    ),
 )
