@@ -16,6 +16,7 @@ from dlt_bunce.destination.load_files import files_of_table, load_file, rows_of_
 from dlt_bunce.destination.targets import found_for, targets_for, wanted_for
 from dlt_bunce.errors import (
     BunceError,
+    ConservationError,
     CredentialsError,
     RowsDeferredError,
     StoppedError,
@@ -209,10 +210,11 @@ class CustomersJob(RunnableLoadJob):
 
 
 def _is_final(error: BaseException | None) -> bool:
-    """Whether every other try in this run would end with the same error."""
-    return isinstance(error, UsageError | CredentialsError | UnavailableError) and not isinstance(
-        error, RowsDeferredError
-    )
+    """Whether every other try in this run would end with the same error, or would hide it: another
+    try counts anew, and may add up.
+    """
+    final = UsageError | CredentialsError | UnavailableError | ConservationError
+    return isinstance(error, final) and not isinstance(error, RowsDeferredError)
 
 
 def value_delivery(
