@@ -49,7 +49,8 @@ VALUE_FATE_MEANINGS: Mapping[str, str] = MappingProxyType(
         "written": "Bunce accepted the value",
         "unchanged": "identical to what Bunce last accepted; not sent",
         "blank": "null or blank; not sent, since it would erase nothing",
-        "waiting": "its customer is not accepted; sent once the customer is",
+        "waiting": "its customer is not accepted; sent by the first run that reads the row after "
+        "the customer is, or with its dead letter by a replay",
         "skipped": "of a linked customer, whom `append` leaves as Bunce has them; not sent",
         "superseded": "of a row that is older than another version of the same customer",
         "rejected": "refused here or by Bunce, and listed in `bunce_rejected_values`",

@@ -122,6 +122,13 @@ WARNINGS: Mapping[str, RunWarning] = _warnings(
         "check the column of customer_id; name another with --map customer_id=COLUMN",
     ),
     RunWarning(
+        "value_rows_waiting",
+        "rows that hold values alone are of customers whom Bunce does not have: nothing was sent, "
+        "and the rows are not kept, so no later run sends them unless it reads them again",
+        "load these customers, then read the rows again: all of them once, without the cursor, if "
+        "the table is read by one",
+    ),
+    RunWarning(
         "absent_members_kept",
         "members of segments are absent from a table that is declared whole, but too many of them, "
         "or too few rows were read: no absent member of these segments was removed (counted in "

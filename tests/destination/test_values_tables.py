@@ -113,7 +113,9 @@ def test_rows_without_a_customer_wait_or_are_rejected_and_create_nobody(
         "rejected": 4,
     }
     assert (done.read, dict(done.reject_codes)) == (0, {})
-    assert dict(done.warnings) == {"value_rows_without_id": 2}
+    assert dict(done.warnings) == {"value_rows_without_id": 2, "value_rows_waiting": 2}
+    # none is left once the customers are there and the rows are read again
+    assert dict(later.warnings) == {"value_rows_without_id": 2}
     with Database("sqlite:///bunce.sqlite") as db:
         newest = history(db, "default", limit=1)[0]
     assert newest.value_rows == later.value_rows

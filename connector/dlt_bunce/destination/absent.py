@@ -30,7 +30,7 @@ from dlt_bunce.load.progress import watch
 from dlt_bunce.load.sender import BunceSender
 from dlt_bunce.logs import logger
 from dlt_bunce.records.targets import Target, Targets
-from dlt_bunce.store import history, runs, value_fates
+from dlt_bunce.store import history, members, runs, value_fates
 from dlt_bunce.store.accounts import Account, known_account, open_account
 from dlt_bunce.store.load_file import LoadFile
 from dlt_bunce.store.probes import latest_probe
@@ -86,6 +86,7 @@ def settle_absent(client: BunceClient, load_id: str) -> dict[str, int]:
             warnings[UNKNOWN] += nameless
             if any(absence.absent for absence in going):
                 _remove(client, db, account, whole, load_id, going, targets)
+            members.forget_before(db, account.name, (each.segment.slot for each in going))
     return {code: count for code, count in warnings.items() if count}
 
 
@@ -177,9 +178,11 @@ def _going(
             has_lost_rows or not absence.is_within(client.config.segments_min_share)
         ):
             warnings[KEPT] += absence.absent
-            name, there = absence.segment.name, absence.there
             logger().warning(
-                "segments.absent_kept", segment=name, absent=absence.absent, there=there
+                "segments.absent_kept",
+                segment=absence.segment.name,
+                absent=absence.absent,
+                members=absence.members,
             )
         else:
             going.append(absence)

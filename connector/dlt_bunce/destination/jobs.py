@@ -13,9 +13,10 @@ from dlt_bunce import telemetry
 from dlt_bunce.api.throttle import BatchSize, Throttle
 from dlt_bunce.destination.job_order import wait_for_customers
 from dlt_bunce.destination.load_files import files_of_table, load_file, rows_of_table
-from dlt_bunce.destination.targets import found_for, targets_for
+from dlt_bunce.destination.targets import found_for, targets_for, wanted_for
 from dlt_bunce.errors import (
     BunceError,
+    ConservationError,
     CredentialsError,
     RowsDeferredError,
     StoppedError,
@@ -23,6 +24,7 @@ from dlt_bunce.errors import (
     UsageError,
 )
 from dlt_bunce.failures import failure_of
+from dlt_bunce.load.absent_members import keep_members_before
 from dlt_bunce.load.chunks import Duplicates, Source
 from dlt_bunce.load.load import Load, Settings
 from dlt_bunce.load.probed import (
@@ -179,6 +181,9 @@ class CustomersJob(RunnableLoadJob):
         targets = targets_for(client, self._load_table)
         if targets is None:
             return None
+        wanted = wanted_for(client, self._load_table)
+        if wanted is not None and wanted.whole:
+            keep_members_before(db, account.name, targets.of("segments"), account.email_key)
         values_only = bool(client.hint(self._load_table).get("values_only"))
         return value_delivery(client, account, job, db, customers, targets, values_only=values_only)
 
@@ -206,10 +211,11 @@ class CustomersJob(RunnableLoadJob):
 
 
 def _is_final(error: BaseException | None) -> bool:
-    """Whether every other try in this run would end with the same error."""
-    return isinstance(error, UsageError | CredentialsError | UnavailableError) and not isinstance(
-        error, RowsDeferredError
-    )
+    """Whether every other try in this run would end with the same error, or would hide it: another
+    try counts anew, and may add up.
+    """
+    final = UsageError | CredentialsError | UnavailableError | ConservationError
+    return isinstance(error, final) and not isinstance(error, RowsDeferredError)
 
 
 def value_delivery(

@@ -28,16 +28,21 @@ from dlt_bunce.store.database import Database
 
 @dataclass(frozen=True)
 class Absence:
-    """How many members of a segment are absent, and how many customers the table has as true."""
+    """How many members of a segment are absent, and how many it had before the load: whom the load
+    has added tells nothing of whether the others should go.
+    """
 
     segment: Target
     absent: int
-    there: int
+    members: int
 
     def is_within(self, min_share: float) -> bool:
-        """Return whether the table has enough of all members, its own and absent ones, as true."""
+        """Return whether the table has enough of the members that the segment had."""
+        if not self.absent:
+            return True
+        there = max(0, self.members - self.absent)
         # divide rather than multiply, as for other thresholds
-        return not self.absent or self.there / (self.there + self.absent) >= min_share
+        return (there / self.members if self.members else 0.0) >= min_share
 
 
 def note_seen(
@@ -72,9 +77,19 @@ def absences(db: Database, account: str, segments: Iterable[Target], key: bytes)
     """Return how many members of each segment are absent, by what `note_seen` has noted."""
     possible = possible_members(value_seed(key))
     return [
-        Absence(target, *members.list_absent(db, account, target.slot, possible))
+        Absence(
+            target,
+            members.list_absent(db, account, target.slot, possible),
+            members.count_before(db, account, target.slot, possible),
+        )
         for target in segments
     ]
+
+
+def keep_members_before(db: Database, account: str, segments: Iterable[Target], key: bytes) -> None:
+    """Keep how many members segments have, before a table that is declared whole adds some."""
+    for target in segments:
+        members.keep_before(db, account, target.slot, possible_members(value_seed(key)))
 
 
 @dataclass

@@ -7,15 +7,18 @@ from collections.abc import Mapping
 from dlt_bunce.errors import BunceError, ConservationError, RowsDeferredError, StoppedError
 from dlt_bunce.records.targets import KINDS, Targets
 
+_DEFECT = "This is a defect of dlt-bunce, please report it; the rows are kept."
+
 
 def check_counts(
     counts: Mapping[str, int], expected: int | None, *, stopped: bool, fault: BunceError | None
 ) -> None:
     """Raise what kept rows from being settled: StoppedError where somebody `stopped` the load,
-    `fault`, or RowsDeferredError; ConservationError where not all of the file's `expected` rows
-    are counted.
+    `fault`, or RowsDeferredError; ConservationError where not each of the file's `expected` rows
+    is counted once.
     """
     read, deferred = counts["read"], counts["deferred"]
+    _refuse_overcount(counts, "rows")
     if stopped:
         raise StoppedError(
             f"Stopped: {read - deferred:,} of {read if expected is None else expected:,} rows are "
@@ -31,20 +34,17 @@ def check_counts(
             remedy="Run again; what is settled is not sent again.",
         )
     if expected is not None and expected != read:
-        raise ConservationError(
-            f"The file holds {expected} rows, but {read} are accounted for.",
-            remedy="This is a defect of dlt-bunce, please report it; the rows are kept.",
-        )
+        raise _miscounted(expected, read, "rows")
 
 
 def check_value_rows(counts: Mapping[str, int], expected: int | None) -> None:
-    """Raise ConservationError where not all of a file's `expected` rows of values are counted."""
-    read = counts.get("read", 0)
-    if expected is not None and expected != read:
-        raise ConservationError(
-            f"The file holds {expected} rows of values, but {read} are accounted for.",
-            remedy="This is a defect of dlt-bunce, please report it; the rows are kept.",
-        )
+    """Raise ConservationError where not each of a file's `expected` rows of values is counted once,
+    although all of their values are settled.
+    """
+    read, deferred = counts["read"], counts["deferred"]
+    _refuse_overcount(counts, "rows of values")
+    if deferred or (expected is not None and expected != read):
+        raise _miscounted(read if expected is None else expected, read - deferred, "rows of values")
 
 
 def check_values(
@@ -55,6 +55,7 @@ def check_values(
         expected = rows * len(targets.of(kind))
         counts = found.get(kind, {"read": 0, "deferred": 0})
         deferred = counts["deferred"]
+        _refuse_overcount(counts, f"values of {kind}")
         if deferred and stopped:
             raise StoppedError(
                 f"Stopped: {deferred:,} of {expected:,} values of {kind} are not settled.",
@@ -67,8 +68,20 @@ def check_values(
                 remedy="Run again; what is settled is not sent again.",
             )
         if counts["read"] != expected:
-            raise ConservationError(
-                f"The file holds {expected} values of {kind}, but {counts['read']} are accounted "
-                "for.",
-                remedy="This is a defect of dlt-bunce, please report it; the rows are kept.",
-            )
+            raise _miscounted(expected, counts["read"], f"values of {kind}")
+
+
+def _refuse_overcount(counts: Mapping[str, int], things: str) -> None:
+    """Raise ConservationError where more fates than things are counted."""
+    read, deferred = counts["read"], counts["deferred"]
+    if deferred < 0:
+        raise ConservationError(
+            f"{read} {things} were read, but {read - deferred} fates are counted for them.",
+            remedy=_DEFECT,
+        )
+
+
+def _miscounted(expected: int, counted: int, things: str) -> ConservationError:
+    return ConservationError(
+        f"The file holds {expected} {things}, but {counted} are accounted for.", remedy=_DEFECT
+    )

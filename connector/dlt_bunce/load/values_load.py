@@ -49,6 +49,9 @@ class ValuesLoad(Load):
             )
         if self._fault is not None:
             raise self._fault
-        check_value_rows(rows, self.source.row_count)
-        check_values(found, rows["read"], self.values.targets, stopped=False)
+        read = self.source.row_count
+        check_values(
+            found, rows["read"] if read is None else read, self.values.targets, stopped=False
+        )
+        check_value_rows(rows, read)
         return rows

@@ -246,4 +246,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # values of linked customers that append leaves as Bunce has them
         "ALTER TABLE bunce_run_values ADD COLUMN skipped BIGINT NOT NULL DEFAULT 0",
     ),
+    (
+        # of a segment that a table declared whole is being loaded into; null once it is settled
+        # who is absent
+        "ALTER TABLE bunce_targets ADD COLUMN members_before BIGINT",
+    ),
 )

@@ -174,8 +174,10 @@ def finish(
     warnings = {**warnings_of(db, run_id, totals), **(warnings or {})}
     if resent := value_fates.resent(db, run_id):
         warnings["values_resent"] = resent
-    if nameless := values.get(value_fates.ROWS, {}).get("rejected"):
-        warnings["value_rows_without_id"] = nameless
+    rows = values.get(value_fates.ROWS, {})
+    for fate, code in (("rejected", "value_rows_without_id"), ("waiting", "value_rows_waiting")):
+        if rows.get(fate):
+            warnings[code] = rows[fate]
     db.execute(
         f"UPDATE bunce_runs SET state = $1, ended_at = $2, reject_codes = $3, warnings = $4, "  # noqa: S608
         f"error_class = $7, error = $8, remedy = $9, value_fates = $10, "

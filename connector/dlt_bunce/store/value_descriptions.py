@@ -28,6 +28,8 @@ VALUE_TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "data_type": "the attribute's type in Bunce; `boolean` for a segment",
                 "in_values_digest": "1 if a table of customers has fed it, so that `values_digest` "
                 "may cover it",
+                "members_before": "members of the segment before a table that is declared whole "
+                "was loaded, until it is settled who is absent from it",
             },
         ),
         "bunce_rejected_values": TableDescription(
