@@ -11,12 +11,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from dlt_bunce.records.not_text import NOT_TEXT
+
 TEXT, NUMBER, TIMESTAMP = "text", "decimal", "timestamp"
 """Types of columns, as dlt names them."""
 NULL = "null"
 """Instead of a type, of a column without any value."""
-NOT_TEXT = "\ufdd0"
-"""Stands for bytes that are not text: a code point that no text has."""
 _NOTHING = frozenset({"NAType", "NaTType"})
 _DAY_US = 86_400_000_000
 _JSON: Any = {"sort_keys": True, "separators": (",", ":")}
