@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from dlt_bunce.records.column import Column, any_true
 from dlt_bunce.records.not_text import NOT_TEXT, NOT_UTF8
+from dlt_bunce.records.single_precision import as_shown, has_single
 from dlt_bunce.records.text import count_at_most, flat, is_text, read_text
 from dlt_bunce.records.value_moments import moment_texts, read_moments, wrong_type
 from dlt_bunce.records.value_texts import json_text
@@ -198,6 +199,8 @@ def _texts(array: pa.Array) -> Column:
         return moment_texts(array)
     if not is_text(kind):
         objects = array.to_pylist()
+        if has_single(kind):
+            objects = [as_shown(value, kind) for value in objects]
         return Column.of(pa.array([None if o is None else json_text(o) for o in objects], _TEXT))
     column = read_text(array)
     if count_at_most(column.values, NOT_TEXT):
