@@ -12,10 +12,11 @@ import pytest
 
 from dlt_bunce import bunce_adapter, flush_and_run
 from dlt_bunce.emulator import Emulator
+from dlt_bunce.errors import MappingError
 from dlt_bunce.store.database import Database
 
 from .attribute_runs import fates, prepare, rejected_values, run
-from .conftest import MakePipeline, customer
+from .conftest import MakePipeline, customer, refused
 
 BARE = datetime(2024, 7, 1, 10)  # noqa: DTZ001, the point of it
 AWARE = datetime(2024, 7, 1, 10, tzinfo=timezone.utc)
@@ -87,6 +88,40 @@ def test_a_column_without_any_value_is_blank_and_stops_no_load(
     }
     assert load(pa.null(), None, None, vip=pa.nulls(2)) == {"blank": 2}
     assert emulator.attributes.members_of("VIP") == {"c0"}
+
+
+@pytest.mark.parametrize("data_type", ["date", "TIMESTAMP", "DateTime", " Date"])
+@pytest.mark.parametrize("form", ["dicts", "table"])
+def test_a_type_is_known_however_it_is_written(
+    make: MakePipeline, emulator: Emulator, data_type: str, form: str
+) -> None:
+    emulator.attributes.add("Seen", data_type.strip())
+    emulator.attributes.attributes[-1]["data_type"] = data_type
+    texts = ("2024-07-01T10:00:00Z", "2024-07-01T10:00:00")
+    rows = [customer(n, seen=text) for n, text in enumerate(texts)]
+    data = rows if form == "dicts" else pa.Table.from_pylist(rows)
+    attributes = {"seen": "Seen"}
+
+    done = flush_and_run(make(), bunce_adapter(data, attributes=attributes), table_name="customers")
+
+    assert fates(done) == {"written": 1, "rejected": 1}
+    assert rejected_values() == [("c1", "Seen", "invalid_timestamp")]
+    assert emulator.attributes.values_of("c0") == {"Seen": "2024-07-01T10:00:00Z"}
+
+
+@pytest.mark.parametrize(("data_type", "told"), [("money", "of type 'money'"), ("", "without a")])
+def test_a_type_that_is_not_known_stops_the_load_before_anything_is_sent(
+    make: MakePipeline, emulator: Emulator, data_type: str, told: str
+) -> None:
+    emulator.attributes.add("Seen", data_type)
+    rows = bunce_adapter([customer(1, seen=AWARE)], attributes={"seen": "Seen"})
+
+    error = refused(make(), rows, table_name="customers")
+
+    assert isinstance(error, MappingError)
+    assert told in str(error)
+    assert "Known are: text, numeric, timestamp, date, boolean." in str(error)
+    assert emulator.customers == {}
 
 
 @pytest.mark.parametrize("form", ["dicts", "table", "both"])

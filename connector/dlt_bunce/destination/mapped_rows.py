@@ -21,6 +21,7 @@ from dlt.extract.items_transform import ItemTransform
 
 from dlt_bunce.destination.whole_reads import note_read
 from dlt_bunce.records.exports import known_names
+from dlt_bunce.records.not_text import has_half, marked
 from dlt_bunce.records.paths import starts_of
 from dlt_bunce.records.plain import plain
 from dlt_bunce.records.schema import (
@@ -194,7 +195,9 @@ class MappedRows(_Transform):
             for name in self._as_text
             if not isinstance(value := row.get(name), str) and value is not None
         }
-        return row | changed if changed else row
+        row = row | changed if changed else row
+        odd = {name: marked(value) for name, value in row.items() if has_half(value)}
+        return row | odd if odd else row
 
 
 def _as_dict(row: Any) -> Any:

@@ -19,6 +19,7 @@ from dlt_bunce.logs import logger
 from dlt_bunce.records.target_matching import (
     Listing,
     fault_of,
+    known_type,
     match_targets,
     names_of,
     remembered_targets,
@@ -261,7 +262,7 @@ def _created(session: Session, item: FoundTarget, made: dict[str, FoundTarget]) 
     if item.state == "to_create":
         reply = create_attribute(_post(session), item.name, item.data_type)
         logger().info("attribute.created", name=item.name, data_type=item.data_type)
-        data_type = str(reply.get("data_type") or item.data_type)
+        data_type = known_type(reply.get("data_type")) or item.data_type
         made[item.name] = replace(item, state="exists", id=str(reply["id"]), data_type=data_type)
         return made[item.name]
     if item.id == _TO_COME:

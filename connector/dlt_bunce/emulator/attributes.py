@@ -20,7 +20,8 @@ _NAMES = {
     "attribute_id": ("attribute_id", "attribute_value"),
     "both": ("id", "attribute_id"),
 }
-DATA_TYPES = ("text", "timestamp", "numeric")
+DATA_TYPES = ("text", "timestamp", "numeric", "date")
+_MOMENTS = frozenset({"timestamp", "datetime", "date"})
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
@@ -75,7 +76,7 @@ class Attributes:
     ) -> tuple[list[Any], list[_Error]]:
         """Write values; return those written, and the errors of the others."""
         there = [item for item in self.attributes if item["name"] != behavior.gone_attribute]
-        types = {attribute["id"]: attribute["data_type"] for attribute in there}
+        types = {attribute["id"]: attribute["data_type"].casefold() for attribute in there}
         names = ("customer_id", *_NAMES[behavior.value_names])
         written, errors = [], []
         for place, row in enumerate(rows):
@@ -89,7 +90,7 @@ class Attributes:
                     error = _Error(place, text, "A customer was not found")
             if error is not None:
                 errors.append(error)
-            elif types[key] != "timestamp" or _TIMESTAMP.fullmatch(value):
+            elif types[key] not in _MOMENTS or _TIMESTAMP.fullmatch(value):
                 written.append((customer, key, value, row))
         with self._lock:
             self.values_received += len(rows)

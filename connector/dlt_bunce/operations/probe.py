@@ -107,7 +107,7 @@ def _id_of(
     there = list_all(session.get, f"/{kind}")
     found = [item for item in there if item["name"] == name]
     noun = kind.removesuffix("s")
-    if len(found) == 1 and found[0].get(member, expected) == expected:
+    if len(found) == 1 and str(found[0].get(member, expected)).casefold() == expected:
         return str(found[0]["id"])
     if not found:
         names = ", ".join(sorted({str(item["name"]) for item in there})) or "none"

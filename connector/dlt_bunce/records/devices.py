@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlt_bunce.records.column import Column, any_true, none_of
+from dlt_bunce.records.not_text import NOT_TEXT
 from dlt_bunce.records.payload import json_text
 from dlt_bunce.records.text import as_json, canonical_json, characters, flat, read_text
 
@@ -21,7 +22,7 @@ SPELLINGS = {
 }
 _INCOMPLETE = f"an item lacks {_TYPE} or {_TOKEN}"
 # what json.dumps and databases write for typical devices: no white space but blanks, no escapes
-_STRING = r'"[^"\\\x00-\x1f]*"'
+_STRING = r'"[^"\\\x00-\x1f\x{fdd0}]*"'
 _ITEM = (
     rf'\{{ *(?:"{_TYPE}" *: *{_STRING} *, *"{_TOKEN}" *: *{_STRING}'
     rf'|"{_TOKEN}" *: *{_STRING} *, *"{_TYPE}" *: *{_STRING}) *\}}'
@@ -173,7 +174,7 @@ def _raw_json(text: str) -> str:
 def _text(value: object) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    if not isinstance(value, str):
+    if not isinstance(value, str) or NOT_TEXT in value:
         return None
     try:
         value.encode()

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlt_bunce.records.column import Column, any_true
+from dlt_bunce.records.not_text import NOT_TEXT, NOT_UTF8
 from dlt_bunce.records.spreadsheet_traces import Traces
 from dlt_bunce.records.text import characters, read_text, without_invisible
 
@@ -45,6 +46,8 @@ def _parse(text: str) -> tuple[str | None, str | None]:
     text = without_invisible(text)
     if not text:
         return None, None
+    if NOT_TEXT in text:
+        return None, NOT_UTF8
     if re.fullmatch(_ROUNDED, text):
         return None, "a rounded number, such as 1.7E+12"
     if re.fullmatch(_ERROR, text):

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlt_bunce.records.column import Column, any_true, none_of
+from dlt_bunce.records.not_text import NOT_TEXT, NOT_UTF8
 from dlt_bunce.records.spreadsheet_traces import Traces
 from dlt_bunce.records.text import characters, read_text
 
@@ -66,6 +67,8 @@ def _matches(texts: pa.Array, sign: str, pattern: str) -> pa.Array:
 
 
 def _parse(text: str) -> tuple[str | None, str | None]:
+    if NOT_TEXT in text:
+        return None, NOT_UTF8
     kept = "".join(c for c in text if not _is_noise(c))
     name = _BLANKS.sub(" ", unicodedata.normalize("NFC", kept)).strip()
     if not name.strip(" \u200c\u200d"):

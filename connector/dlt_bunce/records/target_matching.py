@@ -30,6 +30,9 @@ _MISFITS: Mapping[str, Collection[str]] = {
     "boolean": frozenset({"timestamp", "date", "time"}),
 }
 """Types of columns, by the attribute's type, of which no value can ever fit."""
+_DATA_TYPES = {name: name for name in ("text", "numeric", "timestamp", "date", "boolean")}
+"""Types of attributes whose form is known, by what Bunce may call them."""
+_DATA_TYPES |= {"string": "text", "number": "numeric", "datetime": "timestamp", "bool": "boolean"}
 _MANUAL = "manual"
 _MAX_NAMES = 50
 """Names that a message lists."""
@@ -76,6 +79,7 @@ def remembered_targets(
     found = []
     for kind, column, name in _each(wanted):
         key, data_type = earlier.get((kind, name)) or (None, made_type(kind, types.get(column)))
+        data_type = known_type(data_type) or data_type
         found.append(FoundTarget(kind, column, name, data_type, "not_compared", key))
     return found
 
@@ -85,6 +89,11 @@ def made_type(kind: Kind, column_type: str | None) -> str:
     without values.
     """
     return "boolean" if kind == "segments" else _TYPES.get(column_type or "", "text")
+
+
+def known_type(data_type: Any) -> str | None:
+    """Return the type of an attribute as Bunce names it, as one whose form is known; else None."""
+    return _DATA_TYPES.get(str(data_type).strip().casefold())
 
 
 def fault_of(found: FoundTargets, *, may_create: bool = True) -> MappingError | None:
@@ -132,15 +141,28 @@ def _judged(
     name: str,
 ) -> FoundTarget:
     item, noun = same[0], _noun(kind)
-    data_type = "boolean" if kind == "segments" else str(item.get("data_type") or "text")
+    given = "boolean" if kind == "segments" else item.get("data_type")
+    data_type = known_type(given)
     if len(same) > 1:
         fault = f"Bunce has {len(same)} {noun}s called {name!r}, so it is unclear which is meant."
         remedy = "Rename or delete all but one in Bunce's dashboard."
-        return target(data_type, "ambiguous", None, fault, remedy)
-    if kind == "segments" and str(item.get("type") or _MANUAL) != _MANUAL:
+        return target(data_type or NO_TYPE, "ambiguous", None, fault, remedy)
+    if kind == "segments" and str(item.get("type") or _MANUAL).casefold() != _MANUAL:
         fault = f"The segment {name!r} is automatic: Bunce decides who is a member."
         remedy = "Use a manual segment, or remove it from the segments."
         return target(data_type, "automatic", None, fault, remedy)
+    if data_type is None:
+        shown = "without a type" if not given else f"of type {str(given)!r}"
+        known = ", ".join(dict.fromkeys(_DATA_TYPES.values()))
+        fault = (
+            f"Bunce lists the attribute {name!r} {shown}, and skips values in another form than "
+            f"the type's without an error. Known are: {known}."
+        )
+        remedy = (
+            "Feed an attribute of one of these types, or look for a newer version: "
+            "pip install --upgrade dlt-bunce."
+        )
+        return target(NO_TYPE, "misfit", None, fault, remedy)
     if column_type in _MISFITS.get(data_type, ()):
         column = target.args[1]
         fault = (

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
+from numbers import Integral, Real
 from typing import Any
 
 import pyarrow as pa
+
+from dlt_bunce.records.not_text import NOT_TEXT
 
 TEXT, NUMBER, TIMESTAMP = "text", "decimal", "timestamp"
 """Types of columns, as dlt names them."""
 NULL = "null"
 """Instead of a type, of a column without any value."""
-NOT_TEXT = "\ufdd0"
-"""Stands for bytes that are not text: a code point that no text has."""
 _NOTHING = frozenset({"NAType", "NaTType"})
+_TRUTHS = frozenset({"bool", "bool_"})
+"""What NumPy calls its truth values, which are none of Python's."""
 _DAY_US = 86_400_000_000
 _JSON: Any = {"sort_keys": True, "separators": (",", ":")}
 
@@ -33,21 +38,25 @@ def value_text(value: Any) -> str | None:
     for kind, text in _BY_TYPE:
         if isinstance(value, kind):
             return text(value)
-    return str(value)
+    plain = _plain(value)
+    return str(value) if plain is value else value_text(plain)
 
 
 def json_text(value: Any) -> str:
-    """Return an object or a list as JSON with sorted keys, without nulls in objects."""
+    """Return an object or a list as JSON with sorted keys, without nulls in objects. What is not a
+    number is null.
+    """
     filled = _without_nulls(value)
-    text = json.dumps(filled, ensure_ascii=False, default=value_text, **_JSON)
+    text = json.dumps(filled, ensure_ascii=False, default=_in_json, **_JSON)
     if _is_text(text):
         return text
     # half of a character, as JSON may escape it, is no text
-    return json.dumps(filled, default=value_text, **_JSON)
+    return json.dumps(filled, default=_in_json, **_JSON)
 
 
 def value_type(value: Any) -> str:
     """Return the type that a column of such values, of rows in dicts, would have as a table."""
+    value = _plain(value)
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
         return NUMBER
     if isinstance(value, date):
@@ -108,8 +117,30 @@ def duration_texts(array: Any) -> pa.Array:
 
 def _without_nulls(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {str(key): _without_nulls(v) for key, v in value.items() if v is not None}
-    return [_without_nulls(item) for item in value] if isinstance(value, list | tuple) else value
+        items = ((str(key), _without_nulls(item)) for key, item in value.items())
+        return {key: item for key, item in items if item is not None}
+    if isinstance(value, list | tuple):
+        return [_without_nulls(item) for item in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _in_json(value: Any) -> Any:
+    plain = _plain(value)
+    return value_text(value) if plain is value else plain
+
+
+def _plain(value: Any) -> Any:
+    """Return a number or a truth value of another library, such as NumPy, as one of Python's, in
+    the digits that it shows: 0.1 of single precision is 0.1. Anything else is returned as it is.
+    """
+    if type(value).__name__ in _TRUTHS:
+        return bool(value)
+    if isinstance(value, Integral) and not isinstance(value, int):
+        return int(value)
+    if isinstance(value, Real) and not isinstance(value, int | float):
+        with contextlib.suppress(ValueError):  # a fraction, say
+            return float(str(value))
+    return value
 
 
 def _is_text(text: str) -> bool:

@@ -16,9 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlt_bunce.records.column import Column, any_true
+from dlt_bunce.records.not_text import NOT_TEXT, NOT_UTF8
+from dlt_bunce.records.single_precision import as_shown, has_single
 from dlt_bunce.records.text import count_at_most, flat, is_text, read_text
 from dlt_bunce.records.value_moments import moment_texts, read_moments, wrong_type
-from dlt_bunce.records.value_texts import NOT_TEXT, json_text
+from dlt_bunce.records.value_texts import json_text
 
 MAX_LENGTH = 10_000
 """Characters of a value: so that a single one never makes a request too large."""
@@ -27,7 +29,6 @@ _NULL = pa.scalar(None, _TEXT)
 _PLAIN_NUMBER = r"^(0|-?[1-9]\d*|-?(0|[1-9]\d*)\.\d*[1-9])$"
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?")
 _INFINITY = "Infinity"
-_NOT_UTF8 = "bytes that are not UTF-8"
 
 
 @dataclass(frozen=True)
@@ -198,11 +199,13 @@ def _texts(array: pa.Array) -> Column:
         return moment_texts(array)
     if not is_text(kind):
         objects = array.to_pylist()
+        if has_single(kind):
+            objects = [as_shown(value, kind) for value in objects]
         return Column.of(pa.array([None if o is None else json_text(o) for o in objects], _TEXT))
     column = read_text(array)
     if count_at_most(column.values, NOT_TEXT):
-        reasons = pa.repeat(pa.scalar(_NOT_UTF8), len(array))
-        column = column.refuse(pc.equal(column.values, NOT_TEXT), reasons)
+        reasons = pa.repeat(pa.scalar(NOT_UTF8), len(array))
+        column = column.refuse(pc.match_substring(column.values, NOT_TEXT), reasons)
     if not any(count_at_most(column.values, part) for part in ("{", "[")):
         return column
     is_json = pc.or_(pc.starts_with(column.values, "{"), pc.starts_with(column.values, "["))

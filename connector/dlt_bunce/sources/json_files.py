@@ -11,6 +11,7 @@ from typing import IO, Any
 import pyarrow as pa
 
 from dlt_bunce.errors import SourceError
+from dlt_bunce.records.not_text import marked
 from dlt_bunce.records.row_origin import with_lines as numbered
 from dlt_bunce.records.rows import typed_table
 from dlt_bunce.sources.encodings import Utf8, unmarked_bytes
@@ -20,6 +21,8 @@ _BLOCK_CHARACTERS = 1_048_576
 _MAX_OBJECT = 4_194_304
 """Characters that an object of a list may have."""
 _BETWEEN = re.compile(r"[\s,]*")
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+"""How JSON escapes half a character, and a character as two halves."""
 _NO_OBJECT = "it is not a JSON object"
 
 
@@ -90,7 +93,7 @@ def _of_lines(start: str, rest: Any, name: str) -> Iterator[tuple[int, dict[str,
         if number == 1 and isinstance(item, dict) and _is_envelope(item):
             raise _one_object(name)
         if isinstance(item, dict) and item:
-            yield number, item
+            yield number, marked(item) if _HALF.search(line) else item
         else:
             yield Line(number, number, _NO_OBJECT, unmarked_bytes(line.rstrip("\r\n")))
 
@@ -126,8 +129,9 @@ def _of_list(start: str, rest: Any, name: str) -> Iterator[tuple[int, dict[str, 
         position = _BETWEEN.match(buffer, position).end()  # type: ignore[union-attr]
         if buffer.startswith("]", position):
             return
+        first = position
         try:
-            item, position = decode(buffer, position)
+            item, position = decode(buffer, first)
         except ValueError:
             more = rest.read(_BLOCK_CHARACTERS)
             buffer, position = buffer[position:] + more, 0
@@ -140,6 +144,6 @@ def _of_list(start: str, rest: Any, name: str) -> Iterator[tuple[int, dict[str, 
             continue
         number += 1
         if isinstance(item, dict) and item:
-            yield number, item
+            yield number, marked(item) if _HALF.search(buffer, first, position) else item
         else:
             yield Line(number, number, _NO_OBJECT, json.dumps(item))
