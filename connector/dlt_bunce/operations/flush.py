@@ -6,6 +6,7 @@ import contextlib
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Literal
 
 import dlt
@@ -41,10 +42,11 @@ from dlt_bunce.destination.working_dir import mend
 from dlt_bunce.errors import (
     BunceError,
     ConfigurationError,
+    SourceError,
     StoppedError,
     bunce_error,
 )
-from dlt_bunce.failures import is_stopped, known_mistake
+from dlt_bunce.failures import failure_of, is_stopped, known_mistake
 from dlt_bunce.logs import logger
 from dlt_bunce.model import RunSummary
 from dlt_bunce.operations.column_checks import column_check, refuse_known_key
@@ -146,13 +148,19 @@ def given_up_when_refused(pipeline: dlt.Pipeline, data: Any) -> Iterator[None]:
     except Exception as error:
         note_refusal(pipeline, error)
         kept = give_up_refused(pipeline, keep=not can_be_read_again(data))
-        cause = bunce_error(error)
-        if kept is not None and cause is not None:
+        if kept is not None:
+            cause = bunce_error(error) or _in_own_words(error)
             # the package is the only copy: the data cannot be read again
+            command = f"dlt-bunce load {quote(str(kept))}"
             raise cause.with_remedy(
-                f"The rows that were read are kept. Load them with: dlt-bunce load {kept}"
+                f"The rows that were read are kept. Load them with: {command}"
             ) from None
         raise
+
+
+def _in_own_words(error: Exception) -> SourceError:
+    failure = failure_of(error)
+    return SourceError(failure.error, remedy=failure.remedy)
 
 
 def _flush(pipeline: dlt.Pipeline) -> list[RunSummary]:
