@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,7 +109,8 @@ class BunceClient(JobClientBase, StoredState):
         resolve_hook(self.config.on_run_end)
         customers = [table for table in tables if not _is_dlt(table["name"] or "")]
         for table in customers:
-            self._check_table(table, [other["name"] or "" for other in customers])
+            refuse_table(table, self.config.own_tables, customers)
+            self._check_mapping(table)
         if customers and not self.config.dry_run:
             # flush_and_run() has asked already: once is enough for a run
             checked_at = self.context.checked_at.pop(self._checked_for, -math.inf)
@@ -121,9 +122,8 @@ class BunceClient(JobClientBase, StoredState):
         resolve_targets(self, customers)
         return tables
 
-    def _check_table(self, table: PreparedTableSchema, all_tables: Sequence[str]) -> None:
+    def _check_mapping(self, table: PreparedTableSchema) -> None:
         name, columns = table["name"] or "", columns_of(table)
-        refuse_table(table, self.config.own_tables, all_tables)
         if all(_is_dlt(column) for column in columns):
             return  # no rows yet, so nothing that could be mapped
         mapping = self.mapping(table)
