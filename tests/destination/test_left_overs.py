@@ -34,6 +34,17 @@ def _with_orders() -> Any:
     return shop()
 
 
+def _with_adapted_people() -> Any:
+    @dlt.source(name="shop")
+    def shop() -> Any:
+        return [
+            bunce_adapter(dlt.resource([customer(1)], name="everyone", table_name="people")),
+            dlt.resource([{"order": 1}], name="orders"),
+        ]
+
+    return shop()
+
+
 def _hard_delete() -> Any:
     rows = [customer(1, gone=True)]
     return dlt.resource(rows, name="customers", columns={"gone": {"hard_delete": True}})
@@ -46,12 +57,21 @@ def _with_children() -> Any:
 
 WRONG: dict[str, Callable[[], Any]] = {
     "an orders table beside customers": _with_orders,
+    "an orders table beside adapted people": _with_adapted_people,
     "a hard_delete hint": _hard_delete,
     "a table of what is nested": _with_children,
     "a required field without a column": lambda: dlt.resource([_NAMELESS], name="customers"),
     "a version without order": lambda: bunce_adapter(
         dlt.resource([customer(1, at="yesterday")], name="customers"), version="at"
     ),
+}
+
+REMEDIES = {
+    "an orders table beside customers": 'source.with_resources("customers")',
+    "an orders table beside adapted people": 'source.with_resources("everyone")',
+    "a hard_delete hint": "Filter out such rows and remove the hint.",
+    "a table of what is nested": "max_table_nesting=0",
+    "a required field without a column": "--default FIELD=VALUE",
 }
 
 
@@ -64,7 +84,10 @@ def test_after_a_mistake_the_next_correct_run_brings_its_rows(
     run = pipeline.run if how == "run" else partial(flush_and_run, pipeline)
     with pytest.raises(Exception) as raised:  # noqa: PT011, dlt wraps what run() raises
         run(WRONG[wrong]())
-    assert isinstance(bunce_error(raised.value), UsageError)
+    error = bunce_error(raised.value)
+    assert isinstance(error, UsageError)
+    assert REMEDIES.get(wrong, "") in str(error)
+    assert "customers_table" not in str(error)
     assert emulator.customers == {}
 
     pipeline = make()
@@ -111,6 +134,15 @@ def test_rows_that_cannot_be_read_again_are_kept_and_can_be_loaded(
     rows = pa.concat_tables([pq.read_table(file) for file in kept.glob("*")])
     again = make("again", defaults={"first_name": "-"})
     assert flush_and_run(again, dlt.resource(rows, name="customers")).created == 2
+
+
+def test_the_remedies_for_other_tables_work(make: MakePipeline, emulator: Emulator) -> None:
+    flush_and_run(make(), _with_orders().with_resources("customers"))
+    flush_and_run(make(), _with_adapted_people().with_resources("everyone"))
+    nested = [customer(2, orders=[{"order": 1}])]
+    flush_and_run(make(), dlt.resource(nested, name="customers", max_table_nesting=0))
+
+    assert {"c1", "c2"} == set(emulator.customers)
 
 
 @pytest.mark.parametrize("how", ["flush_and_run", "run"])

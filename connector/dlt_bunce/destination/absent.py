@@ -159,7 +159,7 @@ def _found(
     account: Account,
 ) -> tuple[list[Absence], int]:
     """Return who is absent, and how many rows keep that from being known: nobody is absent then."""
-    mapping = client.mapping(whole.table, list(whole.table["columns"]))
+    mapping = client.mapping(whole.table)
     files = files_of_table(str(whole.path)).values()
     nameless = note_seen(db, files, mapping, client.config.rules, segments)
     if unknown := nameless or whole.unknown_rows:

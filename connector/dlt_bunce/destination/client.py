@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,7 @@ from dlt_bunce.destination.run_lock import Owner, owner_of
 from dlt_bunce.destination.run_summary import log_finished
 from dlt_bunce.destination.state import StoredState
 from dlt_bunce.destination.table_checks import GIVEN_UP, refuse_table
-from dlt_bunce.destination.table_mapping import mapping_of, with_configured
+from dlt_bunce.destination.table_mapping import columns_of, mapping_of, with_configured
 from dlt_bunce.destination.targets import resolve_targets
 from dlt_bunce.errors import DispositionError, StoreError
 from dlt_bunce.load.probed import lookup_ids
@@ -109,7 +109,8 @@ class BunceClient(JobClientBase, StoredState):
         resolve_hook(self.config.on_run_end)
         customers = [table for table in tables if not _is_dlt(table["name"] or "")]
         for table in customers:
-            self._check_table(table, [other["name"] or "" for other in customers])
+            refuse_table(table, self.config.own_tables, customers)
+            self._check_mapping(table)
         if customers and not self.config.dry_run:
             # flush_and_run() has asked already: once is enough for a run
             checked_at = self.context.checked_at.pop(self._checked_for, -math.inf)
@@ -121,12 +122,11 @@ class BunceClient(JobClientBase, StoredState):
         resolve_targets(self, customers)
         return tables
 
-    def _check_table(self, table: PreparedTableSchema, all_tables: Sequence[str]) -> None:
-        name, columns = table["name"] or "", list(table["columns"])
-        refuse_table(table, self.config.own_tables, all_tables)
+    def _check_mapping(self, table: PreparedTableSchema) -> None:
+        name, columns = table["name"] or "", columns_of(table)
         if all(_is_dlt(column) for column in columns):
             return  # no rows yet, so nothing that could be mapped
-        mapping = self.mapping(table, columns)
+        mapping = self.mapping(table)
         if self.database().exists():
             with self.database() as db:
                 last = mappings.of_last_run(db, self.config.account, self.pipeline_name, name)
@@ -135,12 +135,12 @@ class BunceClient(JobClientBase, StoredState):
         for listener in self.context.on_mapped:
             listener(mapping, columns)
 
-    def mapping(self, table: PreparedTableSchema, columns: Sequence[str]) -> FieldMapping:
+    def mapping(self, table: PreparedTableSchema) -> FieldMapping:
         """Which column feeds which field: hints, then configuration, then names.
 
         Raises MappingError.
         """
-        return mapping_of(table, columns, self.config, self.hint(table))
+        return mapping_of(table, self.config, self.hint(table))
 
     def hint(self, table: PreparedTableSchema) -> Mapping[str, Any]:
         """Return the mapping hint of a table: that of now where left-over rows are loaded."""

@@ -176,23 +176,21 @@ def refuse_unknown_settings(destination: str = "bunce") -> None:
     known.append("destination_type")  # set for a destination with a custom name
     refuse_unknown_variables(os.environ, known, destination=destination)
     pipeline = Container()[ConfigSectionContext].pipeline_name
-    sections = dict.fromkeys([DESTINATION, ("destination", destination)])
+    paths = dict.fromkeys([DESTINATION, ("destination", destination)])
     within = [*known, "credentials.api_key"]
-    for section in sections:
-        refuse_misspelt_variables(os.environ, within, section, pipeline=pipeline)
+    for path in paths:
+        refuse_misspelt_variables(os.environ, within, path, pipeline=pipeline)
     for provider in _files():
         content = _content(provider)
-        for section in sections:
-            refuse_misspelt_sections(
-                content, within, section, pipeline=pipeline, file=provider.name
-            )
+        for path in paths:
+            refuse_misspelt_sections(content, within, path, pipeline=pipeline, file=provider.name)
         for name in dict.fromkeys(["bunce", destination]):
             for prefix in dict.fromkeys([None, pipeline]):
                 found, _ = provider.get_value(name, Any, prefix, "destination")  # type: ignore[arg-type]
                 if not isinstance(found, Mapping):
                     continue
-                path = ".".join(filter(None, [prefix, "destination", name]))
-                where = f"[{path}] in {provider.name}"
+                section_name = ".".join(filter(None, [prefix, "destination", name]))
+                where = f"[{section_name}] in {provider.name}"
                 refuse_unknown(found, known, where=where)
                 key = found.get("credentials")
                 if isinstance(key, Mapping):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from dlt.common.configuration.exceptions import ConfigurationException
 
 from dlt_bunce.destination.access import client_of
+from dlt_bunce.destination.pending_packages import delete_package, pending_packages
 from dlt_bunce.errors import BunceError
 from dlt_bunce.logs import logger
 
@@ -49,11 +50,7 @@ def undo_killed_dry_run(pipeline: Pipeline) -> None:
     folder = Path(pipeline.working_dir)
     if (folder / KEPT.format(step="run")).exists():
         # a dry run does not start while other packages are pending, so these are its own
-        for packages in (
-            pipeline._get_load_storage().normalized_packages,  # noqa: SLF001, dlt has no public access
-            pipeline._get_normalize_storage().extracted_packages,  # noqa: SLF001
-        ):
-            for load_id in packages.list_packages():
-                packages.delete_package(load_id)
-                logger().warning("package.removed", load_id=load_id, why="its dry run was killed")
+        for load_id in pending_packages(pipeline):
+            delete_package(pipeline, load_id)
+            logger().warning("package.removed", load_id=load_id, why="its dry run was killed")
     put_back_state(pipeline)

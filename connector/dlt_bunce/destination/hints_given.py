@@ -62,9 +62,9 @@ def hints_for_left_overs(pipeline: Pipeline) -> Hints:
 
     Logs each table that is loaded with its earlier mapping, since the run does not give another.
     """
-    left_over = {name: table for schema in _pending(pipeline) for name, table in schema.items()}
-    if not left_over:
+    if not pipeline.has_pending_data:
         return {}
+    left_over = {name: table for schema in _pending(pipeline) for name, table in schema.items()}
     given = _hints_of(*_arguments_of_run(pipeline), tables=left_over)
     for name, (load_id, table) in left_over.items():
         earlier = hint_of(table)

@@ -200,7 +200,7 @@ class CustomersJob(RunnableLoadJob):
     def _settings(self, client: BunceClient, email_key: bytes) -> Settings:
         config = client.config
         return Settings(
-            mapping=client.mapping(self._load_table, list(self._load_table["columns"])),
+            mapping=client.mapping(self._load_table),
             rules=config.rules,
             email_key=email_key,
             progress=_ProgressReport(client.collector, client.context),

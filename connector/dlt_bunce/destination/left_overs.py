@@ -7,19 +7,19 @@ The cursor is restored as well, so the rows are extracted again.
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.extract import DltResource, DltSource
-from dlt.pipeline.abort import execute_abort_plan, prepare_abort_packages
+from dlt.pipeline.exceptions import PipelineStepFailed
 
 from dlt_bunce.destination.access import client_of
-from dlt_bunce.destination.adapter import MAPPING_HINT
-from dlt_bunce.destination.data_at_rest import given_up_folder, mappings_of
-from dlt_bunce.errors import BunceError, ConfigurationError, UsageError, bunce_error
+from dlt_bunce.destination.kept_rows import keep_aside
+from dlt_bunce.destination.pending_packages import drop_from, pending_packages
+from dlt_bunce.errors import BunceError, ConfigurationError, UsageError, bunce_error, inside
+from dlt_bunce.failures import is_stopped
 from dlt_bunce.logs import logger
 from dlt_bunce.store import run_chunks
 
@@ -27,17 +27,19 @@ if TYPE_CHECKING:
     from dlt import Pipeline
 
 REFUSED = "refused_packages.json"
-"""File in the working folder with the load ids of packages that failed with a UsageError."""
+"""File in the working folder with the load ids of packages that would fail at every retry."""
 
 
 def note_refusal(pipeline: Pipeline, error: BaseException) -> None:
-    """Remember that pending packages failed with a UsageError, as they would at every retry."""
-    cause = bunce_error(error)
-    if not isinstance(cause, UsageError):
-        return
-    pending = _pending(pipeline)
-    if pending:
-        _note(pipeline).write_text(json.dumps(pending))
+    """Remember pending packages that failed as they would at every retry: with a UsageError, or
+    while dlt normalized them.
+    """
+    if isinstance(bunce_error(error), UsageError):
+        refused = pending_packages(pipeline)
+    else:
+        refused = [load_id for load_id in [_not_normalized(error)] if load_id is not None]
+    if refused:
+        _note(pipeline).write_text(json.dumps(refused))
 
 
 def give_up_refused(pipeline: Pipeline, *, keep: bool = True) -> Path | None:
@@ -52,20 +54,11 @@ def give_up_refused(pipeline: Pipeline, *, keep: bool = True) -> Path | None:
         return None
     refused: list[str] = json.loads(note.read_text())
     note.unlink()
-    first = next((load_id for load_id in _pending(pipeline) if load_id in refused), None)
+    first = next((load_id for load_id in pending_packages(pipeline) if load_id in refused), None)
     if first is None or _is_recorded(pipeline, first):
         return None
-    kept = _keep_aside(pipeline, first) if keep else None
-    storages = pipeline._get_load_storage(), pipeline._get_normalize_storage()  # noqa: SLF001
-    plan = prepare_abort_packages(*storages, first)
-    assert plan is not None  # noqa: S101, the package is pending
-    if plan["package_to_abort"]:
-        # dlt would move the rows to its completed packages, as if they had been loaded
-        plan["packages_to_delete"] = [first, *plan["packages_to_delete"]]
-        plan["package_to_abort"] = None
-    snapshot = execute_abort_plan(*storages, plan)
-    if snapshot is not None:
-        pipeline._restore_from_snapshot(*snapshot)  # noqa: SLF001, as dlt's abort does
+    kept = keep_aside(Path(pipeline.working_dir), first) if keep else None
+    drop_from(pipeline, first)
     logger().warning(
         "package.given_up",
         pipeline=pipeline.pipeline_name,
@@ -73,6 +66,17 @@ def give_up_refused(pipeline: Pipeline, *, keep: bool = True) -> Path | None:
         rows_kept_in=None if kept is None else str(kept),
     )
     return kept
+
+
+def _not_normalized(error: BaseException) -> str | None:
+    """Return the load id of a package that dlt cannot normalize, whatever its rows hold; None if
+    that failed for a reason outside of them.
+    """
+    found = list(inside(error))
+    if is_stopped(error) or any(isinstance(each, OSError | MemoryError) for each in found):
+        return None
+    steps = [each for each in found if isinstance(each, PipelineStepFailed)]
+    return next((step.load_id for step in steps if step.step == "normalize"), None)
 
 
 def refuse_dry_run_over_left_overs(pipeline: Pipeline) -> None:
@@ -105,12 +109,6 @@ def can_be_read_again(data: Any) -> bool:
     return not isinstance(data, Iterator)
 
 
-def _pending(pipeline: Pipeline) -> list[str]:
-    return sorted(
-        {*pipeline.list_normalized_load_packages(), *pipeline.list_extracted_load_packages()}
-    )
-
-
 def _is_recorded(pipeline: Pipeline, load_id: str) -> bool:
     """Return whether rows may have been sent; True if the store cannot be read."""
     client = client_of(pipeline)
@@ -123,35 +121,6 @@ def _is_recorded(pipeline: Pipeline, load_id: str) -> bool:
     except BunceError as error:
         logger().warning("package.kept", load_id=load_id, error=str(error))
         return True
-
-
-def _keep_aside(pipeline: Pipeline, load_id: str) -> Path:
-    """Copy the rows of a package and of later ones to a folder next to the working folder."""
-    working = Path(pipeline.working_dir)
-    kept = given_up_folder(working)
-    kept.mkdir(mode=0o700, exist_ok=True)
-    for storage in (working / "load" / "normalized", working / "normalize" / "extracted"):
-        for package in storage.glob("*"):
-            files = [f for f in package.glob("*_jobs/*") if not f.name.startswith("_dlt_")]
-            if package.name < load_id or not files:
-                continue
-            folder = kept / package.name
-            folder.mkdir(mode=0o700, exist_ok=True)
-            _note_mappings(package, folder)
-            for file in files:
-                shutil.copy2(file, folder / file.name)
-                (folder / file.name).chmod(0o600)
-    return kept / load_id
-
-
-def _note_mappings(package: Path, kept: Path) -> None:
-    """Record the mappings of a package, so that the customers in its rows can be found later."""
-    try:
-        tables = json.loads((package / "schema.json").read_text("utf-8"))["tables"]
-    except (OSError, ValueError, KeyError):
-        return
-    hints = {name: {MAPPING_HINT: table.get(MAPPING_HINT)} for name, table in tables.items()}
-    mappings_of(kept).write_text(json.dumps({"tables": hints}), "utf-8")
 
 
 def _note(pipeline: Pipeline) -> Path:

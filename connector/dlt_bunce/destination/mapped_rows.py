@@ -36,8 +36,9 @@ from dlt_bunce.records.unreadable import UNREADABLE
 from dlt_bunce.records.value_texts import TEXT, types_in, value_text
 
 SHOWN_HINT = "x-bunce-shown"
-"""Columns that occurred in the latest extraction but may be unknown to dlt: mapped columns of dicts
-that are not text, and columns of tables that have no type and are no customer's field.
+"""What the latest extraction had and dlt does not tell. `columns` may be unknown to it: mapped
+columns of dicts that are not text, and columns of tables that have no type and are no customer's
+field. `fields` are columns of tables that are such a field: dlt adds those of earlier loads.
 """
 VALUES_HINT = "x-bunce-values"
 """Type of each column's values, though the column is declared as text."""
@@ -128,11 +129,13 @@ class MappedRows(_Transform):
         self._as_text: set[str] = set()
         self._values: set[str] = set()
         self._types: dict[str, str] = {}
-        self._nulls: set[str] | None = None
+        self._nulls: set[str] = set()
+        self._fields: set[str] | None = None
 
     def bind(self, pipe: Any) -> Any:
         """Note how the source is read, which begins now."""
         note_read(pipe)
+        self._nulls, self._fields = set(), None
         return super().bind(pipe)
 
     def __call__(self, item: Any, meta: Any = None) -> Any:
@@ -163,27 +166,32 @@ class MappedRows(_Transform):
         return dlt.mark.with_hints(rows, hints)
 
     def _of_table(self, table: Any) -> Any:
-        """Return the table, with hints if it is the first, or has other columns without a type.
+        """Return the table, with hints if it is the first, or has other columns that matter.
 
-        dlt drops these columns, and they must not count as unknown. It takes timestamps without a
-        time zone for UTC unless it is told that they have none.
+        dlt drops columns without a type, and they must not count as unknown. It takes timestamps
+        without a time zone for UTC unless it is told that they have none.
         """
-        untyped = {field.name for field in table.schema if pa.types.is_null(field.type)}
-        empty = {name for name in untyped if not self._kinds.may_be_field(name)}
-        typed = filter(self._kinds.is_value, set(table.schema.names) - untyped)
+        names = {field.name: field.type for field in table.schema}
+        untyped = {name for name in names if pa.types.is_null(names[name])}
+        fields = {name for name in names if self._kinds.may_be_field(name)}
+        empty = untyped - fields
+        typed = filter(self._kinds.is_value, names.keys() - untyped)
         # rows in dicts may have none of their values
         types = self._types | dict.fromkeys(typed, TEXT)
         is_told = types == self._types or not self._values
         self._types = types
-        if self._nulls is not None and empty <= self._nulls and is_told:
+        known = self._fields is not None and fields <= self._fields and empty <= self._nulls
+        if known and is_told:
             return table
-        self._nulls = empty | (self._nulls or set())
+        self._nulls |= empty
+        self._fields = fields | (self._fields or set())
         columns: Any = {
-            field.name: {"name": field.name, "timezone": field.type.tz is not None}
-            for field in table.schema
-            if pa.types.is_timestamp(field.type) and self._kinds.is_value(field.name)
+            name: {"name": name, "timezone": kind.tz is not None}
+            for name, kind in names.items()
+            if pa.types.is_timestamp(kind) and self._kinds.is_value(name)
         }
-        told: Any = {SHOWN_HINT: {"columns": sorted(self._nulls)}}
+        shown = {"columns": sorted(self._nulls), "fields": sorted(self._fields)}
+        told: Any = {SHOWN_HINT: shown}
         if self._values:
             told[VALUES_HINT] = types
         hints = dlt.mark.make_hints(columns=columns, additional_table_hints=told)

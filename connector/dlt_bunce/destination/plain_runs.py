@@ -1,4 +1,5 @@
-"""Text columns for a plain `pipeline.run()` of rows in dicts.
+"""What is found out from the extracted files, before dlt infers types from them: text columns, and
+which columns no row has any more.
 
 Without `bunce_adapter` or `flush_and_run`, no code of this package sees rows during extraction. So
 before dlt infers types from the extracted files, their column names are read and declared, and
@@ -18,6 +19,7 @@ from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.json import json
 from dlt.common.storages.load_package import PackageStorage, ParsedLoadJobFileName
 
+from dlt_bunce.destination.absent_columns import columns_in, note_absent
 from dlt_bunce.destination.access import client_of
 from dlt_bunce.destination.adapter import MAPPING_HINT, TABLE_HINT, hint_of
 from dlt_bunce.destination.load_files import unzipped
@@ -57,26 +59,35 @@ def _declare_in(
     packages: PackageStorage, load_id: str, schema: Schema, config: BunceConfiguration
 ) -> None:
     paths: dict[str, list[Path]] = {}
+    files: dict[str, list[Path]] = {}
     for file in packages.list_new_jobs(load_id):
         job = ParsedLoadJobFileName.parse(file)
         table: Any = schema.tables.get(job.table_name, {})
-        ours = job.table_name in config.own_tables or table.get(TABLE_HINT)
-        if ours and "jsonl" in job.file_format and not _is_declared(table, job, config):
-            path = Path(packages.storage.make_full_path(file))
+        if job.table_name not in config.own_tables and not table.get(TABLE_HINT):
+            continue
+        path = Path(packages.storage.make_full_path(file))
+        files.setdefault(job.table_name, []).append(path)
+        if "jsonl" in job.file_format and not _is_declared(table, job, config):
             paths.setdefault(job.table_name, []).append(path)
     types = _earlier_types(packages, load_id)
     values: dict[str, set[str]] = {}
-    for name, files in paths.items():
+    changed = bool(paths)
+    for name, all_files in files.items():
         table = schema.tables.get(name, {})
         hint = with_configured(hint_of(table), name, config)
         kinds = _kinds_of(hint, config)
-        columns, found = _read(files, kinds, typed=any(given_for(hint, config)))
-        types.setdefault(name, _types_of(found, table))
-        texts: Any = {c: {"name": c, "data_type": "text"} for c in columns if kinds.is_text(c)}
-        declared: Any = {"name": name, "columns": texts, VALUES_HINT: types[name]}
-        schema.update_table(declared)
-        values[name] = set(filter(kinds.is_value, columns))
-    if paths:
+        columns: dict[str, None] = {}
+        if name in paths:
+            columns, found = _read(paths[name], kinds, typed=any(given_for(hint, config)))
+            types.setdefault(name, _types_of(found, table))
+            texts: Any = {c: {"name": c, "data_type": "text"} for c in columns if kinds.is_text(c)}
+            declared: Any = {"name": name, "columns": texts, VALUES_HINT: types[name]}
+            schema.update_table(declared)
+            values[name] = set(filter(kinds.is_value, columns))
+        unread = [path for path in all_files if path not in paths.get(name, ())]
+        present = columns.keys() | columns_in(unread)
+        changed |= note_absent(schema, name, present, kinds.may_be_field)
+    if changed:
         packages.save_schema(load_id, schema)
     if any(values.values()):
         _keep_types(packages, load_id, types)

@@ -13,7 +13,9 @@ GIVEN_UP = " The rows that this run extracted are dropped; the next run reads th
 
 
 def refuse_table(
-    table: PreparedTableSchema, customers_tables: Collection[str], all_tables: Sequence[str]
+    table: PreparedTableSchema,
+    customers_tables: Collection[str],
+    all_tables: Sequence[PreparedTableSchema],
 ) -> None:
     """Raise UnknownTableError for a table that holds no customers, DispositionError for one that
     requires deletions.
@@ -21,8 +23,12 @@ def refuse_table(
     `all_tables` are the tables of the same load.
     """
     name = table["name"] or ""
-    if name not in customers_tables and not table.get(TABLE_HINT):
-        known = [table_name for table_name in all_tables if table_name in customers_tables]
+    if not _is_ours(table, customers_tables):
+        known = [
+            str(other.get("resource") or other["name"])
+            for other in all_tables
+            if _is_ours(other, customers_tables)
+        ]
         raise UnknownTableError(
             f"Table {name!r} is not configured to hold customers, so nothing was sent.",
             remedy=_remedy(name, table.get("parent"), known) + GIVEN_UP,
@@ -38,6 +44,10 @@ def refuse_table(
         )
 
 
+def _is_ours(table: PreparedTableSchema, customers_tables: Collection[str]) -> bool:
+    return table["name"] in customers_tables or bool(table.get(TABLE_HINT))
+
+
 def _remedy(name: str, parent: str | None, known: Sequence[str]) -> str:
     if parent:
         return (
@@ -45,7 +55,7 @@ def _remedy(name: str, parent: str | None, known: Sequence[str]) -> str:
             "keep them in their rows."
         )
     if known:
-        names = ", ".join(f'"{table_name}"' for table_name in known)
+        names = ", ".join(f'"{resource}"' for resource in known)
         return f"Load only the resource of customers: source.with_resources({names})."
     return (
         "If its rows are customers, wrap the resource in bunce_adapter(…), or set "

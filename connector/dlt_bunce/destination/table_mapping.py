@@ -7,10 +7,12 @@ from typing import Any, cast
 
 from dlt.common.destination.typing import PreparedTableSchema
 
+from dlt_bunce.destination.absent_columns import absent_columns
 from dlt_bunce.destination.configuration import BunceConfiguration
 from dlt_bunce.destination.mapped_rows import SHOWN_HINT
 from dlt_bunce.records.id_mapping import resolve_id_mapping
 from dlt_bunce.records.mapping import FieldMapping, resolve_mapping
+from dlt_bunce.records.schema import VARIANT
 
 
 def with_configured(
@@ -24,22 +26,43 @@ def with_configured(
     return {**configured, **hint, "columns": columns}
 
 
+def columns_of(table: PreparedTableSchema) -> list[str]:
+    """Return the columns that rows of this load have, as far as is known.
+
+    dlt leaves out columns that held only nulls so far; it keeps those that no row has any more.
+    """
+    shown: Sequence[str] = cast("Any", table.get(SHOWN_HINT) or {}).get("columns", [])
+    absent = set(absent_columns(table))
+    return [
+        *(name for name in table["columns"] if name.partition(VARIANT)[0] not in absent),
+        *(name for name in shown if name not in table["columns"]),
+    ]
+
+
 def mapping_of(
-    table: PreparedTableSchema,
+    table: PreparedTableSchema, config: BunceConfiguration, hint: Mapping[str, Any]
+) -> FieldMapping:
+    """Return the mapping of a table that is loaded. Raises MappingError."""
+    return mapping_of_columns(columns_of(table), absent_columns(table), config, hint)
+
+
+def mapping_of_columns(
     columns: Sequence[str],
+    earlier: Sequence[str],
     config: BunceConfiguration,
     hint: Mapping[str, Any],
 ) -> FieldMapping:
-    """Return the mapping by hint, then configuration, then names.
+    """Return the mapping of columns by hint, then configuration, then names; see `resolve_mapping`.
 
     Raises MappingError.
     """
     given = hint.get("columns", {})
-    # dlt omits columns that held only nulls; if mapped, they must not count as unknown
-    shown = cast("dict[str, list[str]]", table.get(SHOWN_HINT) or {}).get("columns", [])
-    columns = [*columns, *(name for name in shown if name not in columns)]
     if hint.get("values_only"):
-        return resolve_id_mapping(columns, given)
+        return resolve_id_mapping(columns, given, earlier)
     return resolve_mapping(
-        columns, hints=given, config=config.mapping or {}, defaults=config.defaults or {}
+        columns,
+        earlier=earlier,
+        hints=given,
+        config=config.mapping or {},
+        defaults=config.defaults or {},
     )

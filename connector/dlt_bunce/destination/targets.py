@@ -116,7 +116,7 @@ def wanted_for(client: BunceClient, table: PreparedTableSchema) -> Wanted | None
     """Return what a table feeds, if anything. Raises MappingError."""
     if all(column.startswith("_dlt_") for column in table["columns"]):
         return None
-    mapping = client.mapping(table, list(table["columns"]))
+    mapping = client.mapping(table)
     mapped = {*mapping.source_columns, *([mapping.version] if mapping.version else [])}
     wanted = wanted_of(table, client.hint(table), client.config, mapped)
     if not wanted and mapping.values_only:

@@ -16,7 +16,12 @@ from dlt_bunce.failures.known import EXPLAINED
 from dlt_bunce.model import Failure
 
 _SETTINGS = frozenset(
-    {"ConfigFieldMissingException", "ConfigValueCannotBeCoercedException", "TableIdentifiersFrozen"}
+    {
+        "ConfigFieldMissingException",
+        "ConfigValueCannotBeCoercedException",
+        "DataValidationError",
+        "TableIdentifiersFrozen",
+    }
 )
 
 

@@ -97,6 +97,19 @@ def _connection(error: Any) -> Failure:
     )
 
 
+def _contract(error: Any) -> Failure:
+    # its text has the values of keys
+    column = f"column {error.column_name!r} of " if error.column_name else ""
+    return Failure(
+        type(error).__name__,
+        f"The schema contract ({error.schema_entity}: {error.contract_mode}) does not allow "
+        f"{column}table {error.table_name!r}. Nothing was sent.",
+        "Leave it out at the source, or load once with "
+        f'schema_contract={{"{error.schema_entity}": "evolve"}}.',
+        is_usage=True,
+    )
+
+
 def _told(tell: Callable[[Any], str]) -> Callable[[Any], Failure]:
     return lambda error: Failure(type(error).__name__, tell(error), is_usage=True)
 
@@ -130,6 +143,7 @@ EXPLAINED: dict[str, Callable[[Any], Failure]] = {
     ),
     "ArgumentError": _told(lambda _: BAD_URL),
     "InvalidConnectionString": _told(lambda _: BAD_URL),
+    "DataValidationError": _contract,
     "MissingDependencyException": _packages,
     "ModuleNotFoundError": _told(_no_module),
     "NoSuchModuleError": _told(_no_driver),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, cast
+from shlex import quote
+from typing import TYPE_CHECKING, Any, Literal
 
 import dlt
-import pyarrow as pa
 from dlt.extract import DltResource, DltSource
 
 from dlt_bunce.destination.access import client_of
@@ -36,25 +36,23 @@ from dlt_bunce.destination.run_context import Hints
 from dlt_bunce.destination.run_hook import resolve_hook
 from dlt_bunce.destination.run_summary import discarded_rows, refuse_lost_rows, runs_of, total
 from dlt_bunce.destination.run_tracker import group_traces, notify
-from dlt_bunce.destination.source_keys import key_of, refuse_part_of_key
 from dlt_bunce.destination.table_mapping import with_configured
 from dlt_bunce.destination.wanted_targets import given_for
 from dlt_bunce.destination.working_dir import mend
 from dlt_bunce.errors import (
     BunceError,
     ConfigurationError,
-    MappingError,
+    SourceError,
     StoppedError,
     bunce_error,
 )
-from dlt_bunce.failures import is_stopped, known_mistake
+from dlt_bunce.failures import failure_of, is_stopped, known_mistake
 from dlt_bunce.logs import logger
 from dlt_bunce.model import RunSummary
-from dlt_bunce.records.schema import ColumnNames
+from dlt_bunce.operations.column_checks import column_check, refuse_known_key
 
 if TYPE_CHECKING:
     from dlt.common.destination import TLoaderFileFormat
-    from dlt.common.destination.typing import PreparedTableSchema
     from dlt.common.schema.typing import TSchemaContract, TWriteDispositionConfig
 
     from dlt_bunce.destination.client import BunceClient
@@ -91,7 +89,7 @@ def flush_and_run(
         client = client_of(pipeline)
         _check(client)
         deleted = DeletedRows()
-        data, hints = _adapted(data, client, deleted)
+        data, hints = _adapted(data, client, deleted, pipeline)
         with client.context.mapped_as(client.owner.name, hints):
             flushed = _flush(pipeline)
         client.refuse_cursor_without_ledger(pipeline)
@@ -150,13 +148,19 @@ def given_up_when_refused(pipeline: dlt.Pipeline, data: Any) -> Iterator[None]:
     except Exception as error:
         note_refusal(pipeline, error)
         kept = give_up_refused(pipeline, keep=not can_be_read_again(data))
-        cause = bunce_error(error)
-        if kept is not None and cause is not None:
+        if kept is not None:
+            cause = bunce_error(error) or _in_own_words(error)
             # the package is the only copy: the data cannot be read again
+            command = f"dlt-bunce load {quote(str(kept))}"
             raise cause.with_remedy(
-                f"The rows that were read are kept. Load them with: dlt-bunce load {kept}"
+                f"The rows that were read are kept. Load them with: {command}"
             ) from None
         raise
+
+
+def _in_own_words(error: Exception) -> SourceError:
+    failure = failure_of(error)
+    return SourceError(failure.error, remedy=failure.remedy)
 
 
 def _flush(pipeline: dlt.Pipeline) -> list[RunSummary]:
@@ -207,14 +211,16 @@ def _check(client: BunceClient) -> None:
         client.preflight()
 
 
-def _adapted(data: Any, client: BunceClient, deleted: DeletedRows) -> tuple[Any, Hints]:
+def _adapted(
+    data: Any, client: BunceClient, deleted: DeletedRows, pipeline: dlt.Pipeline
+) -> tuple[Any, Hints]:
     """Return the data with its mapping, which replaces an earlier run's, and with a check of its
     columns before they are extracted; and the mappings by table.
     """
     if isinstance(data, DltSource):
         source = data.clone()
         hints = [
-            _prepare(resource, client, deleted)
+            _prepare(resource, client, deleted, pipeline)
             for name, resource in source.resources.items()
             if name in client.config.own_tables or is_adapted(resource)
         ]
@@ -222,11 +228,11 @@ def _adapted(data: Any, client: BunceClient, deleted: DeletedRows) -> tuple[Any,
     if not isinstance(data, DltResource):
         return data, {}
     resource = data.with_name(data.name)
-    return resource, dict([_prepare(resource, client, deleted)])
+    return resource, dict([_prepare(resource, client, deleted, pipeline)])
 
 
 def _prepare(
-    resource: DltResource, client: BunceClient, deleted: DeletedRows
+    resource: DltResource, client: BunceClient, deleted: DeletedRows, pipeline: dlt.Pipeline
 ) -> tuple[str, Mapping[str, Any]]:
     if not is_adapted(resource):
         adapt(resource, {}, by_names=True)
@@ -235,51 +241,12 @@ def _prepare(
     values_only = hint.get("values_only", False)
     given = {**({} if values_only else client.config.mapping or {}), **hint["columns"]}
     with_mapped_rows(resource, given, *given_for(hint, client.config))
-    _refuse_part_of_key(resource, client, given)
+    refuse_known_key(resource, client, given)
     if not values_only:
         resource.add_map(deleted)
-    resource.add_map(_column_check(resource, client))
+    resource.add_map(column_check(resource, client, pipeline))
     # tables named by a function of the rows are not known yet: they keep the mapping they have
     return str(resource.table_name), own
-
-
-def _refuse_part_of_key(
-    resource: DltResource, client: BunceClient, given: Mapping[str, ColumnNames]
-) -> None:
-    """Refuse a composite key before a row is read, if the key and the columns are known by then."""
-    key = (resource._hints or {}).get("primary_key")  # noqa: SLF001, dlt exposes it for static tables only
-    if "customer_id" in given or not isinstance(key, (list, tuple)) or not key:
-        return
-    if len(key) > 1:
-        refuse_part_of_key(key, "customer_id")
-    if isinstance(resource.table_name, str):
-        table = cast("PreparedTableSchema", resource.compute_table_schema())
-        try:
-            mapping = client.mapping(table, list(table["columns"]))
-        except MappingError:  # not all columns are known yet
-            return
-        if "customer_id" in mapping.by_name:
-            refuse_part_of_key(key, mapping.columns["customer_id"])
-
-
-def _column_check(resource: DltResource, client: BunceClient) -> Callable[[Any], Any]:
-    """Return a function that raises for a first Arrow table that the mapping does not fit.
-
-    Rows in dicts are checked by the load: a column may be missing only in the first of them.
-    """
-    unchecked = True
-
-    def check(item: Any) -> Any:
-        nonlocal unchecked
-        if unchecked and isinstance(item, (pa.Table, pa.RecordBatch)):
-            unchecked = False
-            table = cast("PreparedTableSchema", resource.compute_table_schema(item))
-            mapping = client.mapping(table, item.schema.names)
-            if "customer_id" in mapping.by_name:
-                refuse_part_of_key(key_of(table), mapping.columns["customer_id"])
-        return item
-
-    return check
 
 
 @contextlib.contextmanager

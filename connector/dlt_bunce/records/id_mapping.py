@@ -12,8 +12,11 @@ from dlt_bunce.records.schema import ColumnNames, names_of
 _ID = "customer_id"
 
 
-def resolve_id_mapping(columns: Sequence[str], hints: Mapping[str, ColumnNames]) -> FieldMapping:
-    """Map the customer's id by hint, or to a column of that name, and the version by hint.
+def resolve_id_mapping(
+    columns: Sequence[str], hints: Mapping[str, ColumnNames], earlier: Sequence[str] = ()
+) -> FieldMapping:
+    """Map the customer's id by hint, or to a column of that name, and the version by hint, which
+    may be a column that only earlier loads had.
 
     Other names are not taken for the id: a wrong one would write the values of other customers.
     Raises MappingError for a column that does not exist, for no column of the id, and for a hint of
@@ -28,7 +31,7 @@ def resolve_id_mapping(columns: Sequence[str], hints: Mapping[str, ColumnNames])
             remedy="Map customer_id alone, or load the rows as customers, without values_only.",
         )
     chosen = {
-        name: existing_columns(name, names_of(wanted), own, "hint")
+        name: existing_columns(name, names_of(wanted), own, "hint", earlier)
         for name, wanted in hints.items()
     }
     how = dict.fromkeys(chosen, "hint")

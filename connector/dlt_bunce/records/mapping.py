@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from dlt_bunce.errors import MappingError
+from dlt_bunce.records.device_parts import map_device_parts
+from dlt_bunce.records.earlier_columns import map_earlier, refuse_gone_id, spelled_earlier
 from dlt_bunce.records.exports import Export, recognized
 from dlt_bunce.records.instructions import (
     closest,
@@ -88,6 +90,7 @@ class FieldMapping:
 def resolve_mapping(
     columns: Sequence[str],
     *,
+    earlier: Sequence[str] = (),
     hints: Mapping[str, ColumnNames] = _EMPTY,
     config: Mapping[str, ColumnNames] = _EMPTY,
     defaults: Mapping[str, str] = _NO_TEXT,
@@ -96,10 +99,12 @@ def resolve_mapping(
 
     `hints` and `config` map fields (or "version") to a column, to a path within one, or to a list
     of columns of which the first that is filled counts. Case and punctuation of a column's name
-    matter only where two columns differ in nothing else. Raises MappingError, with the existing
-    columns and what to write, for a required field with neither a column nor a default, a column
-    that does not exist, a field that Bunce does not have, and any ambiguous match. dlt's own
-    columns (`_dlt_…`) are never mapped.
+    matter only where two columns differ in nothing else. `earlier` are columns that earlier loads
+    had and this one has not: null here, and mapped where they are given, or where a required field
+    other than customer_id has no other column. Raises MappingError, with the existing columns and
+    what to write, for a required field with neither a column nor a default, a column that does not
+    exist, a field that Bunce does not have, and any ambiguous match. dlt's own columns (`_dlt_…`)
+    are never mapped.
     """
     own = tuple(column for column in columns if not column.startswith("_dlt_"))
     _refuse_unknown(own, hints, config, defaults)
@@ -107,17 +112,19 @@ def resolve_mapping(
     how: dict[str, str] = {}
     for origin, given in (("config", config), ("hint", hints)):
         for name, wanted in given.items():
-            chosen[name] = existing_columns(name, names_of(wanted), own, origin)
+            chosen[name] = existing_columns(name, names_of(wanted), own, origin, earlier)
             how[name] = origin
     export = recognized(own)
     for name in FIELDS:
         if name not in chosen and (found := match(name, own, export)) is not None:
             chosen[name], how[name] = found
-    _map_device_parts(chosen, how, own)
+    map_device_parts(chosen, how, own)
     _map_full_name(chosen, how, own, export, defaults)
     for name in FIELDS:
         if name not in chosen and name not in how and defaults.get(name) is not None:
             how[name] = "default"
+    map_earlier(chosen, how, earlier)
+    refuse_gone_id(own, chosen, how, earlier)
     _refuse_missing(own, chosen, how)
     fields = [name for name in (*FIELDS, FULL_NAME, *PARTS) if name in chosen]
     return FieldMapping(
@@ -141,27 +148,40 @@ def refuse_other_names(
     for name in mapping.by_name:
         old, new = names_of(before.get(name, ())), mapping.columns_of(name)
         if old and old != new:
+            gone = [column for column in old if as_spelled(column, columns) is None]
+            keep, switch = instructions({name: listed(old)}), instructions({name: listed(new)})
             raise MappingError(
-                f"{_named(new)} now matches {name} by name, but earlier runs used {_quoted(old)}.",
+                f"{_named(new)} now matches {name} by name, but earlier runs used {_quoted(old)}"
+                f"{', which no row has now' if gone else ''}.",
                 columns=columns,
-                remedy=f"To keep {', '.join(old)}: {instructions({name: listed(old)})} To switch "
-                f"to {', '.join(new)}, do the same with {_quoted(new)}.",
+                remedy=f"If {_quoted(new)} holds the same values: {switch}"
+                if gone
+                else f"To keep {', '.join(old)}: {keep} To switch to {', '.join(new)}, do the same "
+                f"with {_quoted(new)}.",
             )
     if VERSION in before and mapping.version is None:
         [column] = names_of(before[VERSION])
+        there = as_spelled(column, columns) is not None
         raise MappingError(
             f"No column is mapped to version any more, but earlier runs used {column!r}: older "
             "rows would overwrite newer ones.",
             columns=columns,
-            remedy=f"To keep it: {instructions({VERSION: column})} To load without a version, use "
-            "bunce_adapter(data) once.",
+            remedy=(f"To keep it: {instructions({VERSION: column})} " if there else "")
+            + "To load without a version, use bunce_adapter(data) once.",
         )
 
 
 def existing_columns(
-    name: str, wanted: tuple[str, ...], columns: Sequence[str], origin: str
+    name: str,
+    wanted: tuple[str, ...],
+    columns: Sequence[str],
+    origin: str,
+    earlier: Sequence[str] = (),
 ) -> tuple[str, ...]:
-    """Return columns that are given for a field, as the table spells them. Raises MappingError."""
+    """Return columns that are given for a field, as the table, or an earlier load, spells them.
+
+    Raises MappingError.
+    """
     if not wanted or (len(wanted) > 1 and name not in SEVERAL):
         raise MappingError(
             f"The {origin} maps {name} to {len(wanted)} columns, but it must be one.",
@@ -170,7 +190,7 @@ def existing_columns(
         )
     found = []
     for column in wanted:
-        spelled = as_spelled(column, columns)
+        spelled = as_spelled(column, columns) or spelled_earlier(name, column, earlier)
         if spelled is None:
             count = columns.count(column_of_path(column, columns) or column)
             problem = f"appears {count} times" if count else "does not exist"
@@ -208,35 +228,6 @@ def _refuse_unknown(
             "A default for customer_id would merge all rows without an id into one customer.",
             columns=columns,
             remedy="Remove customer_id from [destination.bunce.defaults].",
-        )
-
-
-def _map_device_parts(
-    chosen: dict[str, tuple[str, ...]], how: dict[str, str], columns: Sequence[str]
-) -> None:
-    """Map device_type and device_token if both exist, unless a column is mapped to `devices`."""
-    given = [part for part in PARTS if part in chosen]
-    if given and "devices" in chosen:
-        if how["devices"] in {"hint", "config"}:
-            raise MappingError(
-                f"Both devices and {given[0]} are mapped; only one of them can be.",
-                columns=columns,
-                remedy=instructions({"devices": chosen["devices"][0]}),
-            )
-        del chosen["devices"], how["devices"]
-    if "devices" in chosen:
-        return
-    found = {part: match(part, columns) for part in PARTS if part not in chosen}
-    matches = {part: matched for part, matched in found.items() if matched is not None}
-    if len(given) + len(matches) == len(PARTS):
-        for part, matched in matches.items():
-            chosen[part], how[part] = matched
-    elif given:
-        [missing] = [part for part in PARTS if part not in given]
-        raise MappingError(
-            f"{given[0]} is mapped but {missing} is not; a device needs both.",
-            columns=columns,
-            remedy=f"Map {missing} to one of these columns, or neither.",
         )
 
 
