@@ -42,6 +42,13 @@ def in_force(probed: Probed | None, now: datetime | None = None) -> Probed | Non
     return probed if probed is not None and age_of(probed, now) <= MAX_AGE else None
 
 
+def believed(probed: Probed | None, question: str) -> str | None:
+    """Return the answer to a question, None if there is none or a load has found another."""
+    if probed is None or question in probed.contradicted:
+        return None
+    return probed.answers.get(question)
+
+
 def capabilities_from(probed: Probed | None) -> ApiCapabilities:
     """Return what a load may take for known.
 
