@@ -78,7 +78,8 @@ def probe() -> str:
         ),
         "## What loads take from it",
         f"For {MAX_AGE.days} days, and only at the same host, loads of the account start from the "
-        "probe. What a load finds itself outranks it.",
+        "probe. What a load finds itself outranks it. `dlt-bunce probe --import` takes a report of "
+        "the sandbox, or of another store, for the account.",
         "- Batches start with the largest size that was accepted, unless an earlier load has "
         "reached another one. If a larger batch was refused, they do not grow beyond it.\n"
         "- Look-ups ask for no more ids than are taken.\n"
