@@ -94,6 +94,18 @@ WARNINGS: Mapping[str, RunWarning] = _warnings(
         "find out whether the two rows are one person: dlt-bunce links list --ended shows them",
     ),
     RunWarning(
+        "linked_from_a_part",
+        "customers were linked by a load that read a part of the source: a row that it did not "
+        "read may have the id or the email of one of them",
+        "make one complete load with links; dlt-bunce links list shows them",
+    ),
+    RunWarning(
+        "append_overwrites",
+        "customers were created under append, and a probe found that Bunce overwrites an id that "
+        "is created again: those whom Bunce had under the same id have been overwritten",
+        "run dlt-bunce adopt before the next load, so that they are known",
+    ),
+    RunWarning(
         "mostly_superseded",
         "more than half of the rows are older than the ledger's version of them",
         "compare the version column with the last run's; if its values started over, run dlt-bunce "

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dlt_bunce.emulator import Behavior, Emulator
 
-from .conftest import PROGRAM, Run
+from .conftest import PROGRAM, Run, people, write
 
 SMALL = ("--max-batch", "20")
 
@@ -70,3 +70,17 @@ def test_a_probe_that_is_stopped_says_what_stays(run: Run, emulator: Emulator) -
         "made stay in Bunce. Probe again with: dlt-bunce probe --max-batch 20 --output bunce.json"
     )
     assert list(Path().glob("*bunce.json*")) == []
+
+
+def test_a_load_tells_that_its_append_may_have_overwritten_somebody(
+    run: Run, emulator: Emulator
+) -> None:
+    emulator.behavior = Behavior(rate_limit=0, repeated_id="overwritten")
+    run("probe", *SMALL)
+    write(people(*range(5)))
+
+    done = run("load", "customers.parquet", "--disposition", "append", "--limit", "3")
+
+    assert done.code == 0, done.errors
+    assert "append_overwrites" in done.output
+    assert "dlt-bunce adopt" in done.output

@@ -200,3 +200,26 @@ def test_an_old_probe_is_not_used(make: MakePipeline, emulator: Emulator, probed
     sizes = [request.rows for request in emulator.requests if request.rows]
     assert sizes[-1] <= 13
     assert 7 in sizes[-3:]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [({}, {"lookup": "absent"}), ({"lookup": "unfiltered"}, {})],
+    ids=["gone", "there by now"],
+)
+def test_look_ups_that_work_otherwise_by_now_are_told(
+    before: dict[str, Any],
+    after: dict[str, Any],
+    make: MakePipeline,
+    emulator: Emulator,
+    probed: Probe,
+    warned: Callable[[], list[Any]],
+) -> None:
+    probed(**before)
+    emulator.behavior = Behavior(rate_limit=0, failure="atomic", **after)
+    hold(emulator, 40, 20)
+
+    load(make, emulator, *taken_rows(40, 20))
+
+    (event,) = [e for e in warned() if e["event"] == "probe.contradicted"]
+    assert "lookup_by_id" in event["questions"]

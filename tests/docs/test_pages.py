@@ -130,7 +130,9 @@ def a_workspace_with_attributes(folder: Path, emulator: Emulator) -> None:
 
 
 def a_warehouse_and_a_workspace(folder: Path, emulator: Emulator) -> None:
-    """The same table, and the first 300 of its customers, whom somebody else put into Bunce."""
+    """The same table, the first 300 of whose customers somebody else put into Bunce, and some more
+    under other ids.
+    """
     rows = pa.Table.from_pylist(people(*range(8), *range(9, 1000)) + BAD)
     with duckdb.connect(folder / "warehouse.duckdb") as warehouse:
         warehouse.register("rows", rows)
@@ -140,6 +142,11 @@ def a_warehouse_and_a_workspace(folder: Path, emulator: Emulator) -> None:
         {name: row[name] for name in fields}
         | {"customer_id": str(row["id"]), "phone_no": row["phone"]}
         for row in people(*range(8), *range(9, 301))
+    )
+    others = people(*range(350, 355), *range(500, 520), first_name="Old")
+    emulator.seed(
+        {name: row[name] for name in fields} | {"customer_id": f"made-{row['id']}", "phone_no": ""}
+        for row in others
     )
 
 

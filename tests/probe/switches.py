@@ -154,6 +154,8 @@ SINGLE: list[tuple[Switches, Answers]] = [
         _NO_LISTS | {"lookup_by_id": "filter ignored", "lookup_by_email": "filter ignored"},
     ),
     ({"lookup": "absent"}, _NO_LISTS | _ABSENT | _NO_PAGES | {"lookup_form": "none"}),
+    ({"email_filter": "ignored"}, {"lookup_by_email": "filter ignored"}),
+    ({"email_filter": "refused"}, {"lookup_by_email": "absent"}),
     ({"lookup_max_ids": 10}, {"lookup_ids": "6", "lookup_overflow": "refused"}),
     (
         {"lookup_max_ids": 10, "lookup_overflow": "ignored"},
@@ -212,7 +214,6 @@ NOT_TOLD = {
     "account_status",
     "api_keys",
     "block_seconds",
-    "email_filter",
     "faults",
     "gone_attribute",
     "latency_ms",

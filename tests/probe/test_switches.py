@@ -7,6 +7,7 @@ from dataclasses import fields
 from itertools import combinations
 
 import pytest
+from docs.generate.probe import HIDDEN, NOT_ASKED
 
 from dlt_bunce.emulator import Behavior, Emulator
 from dlt_bunce.probe.plan import max_customers, max_requests
@@ -55,6 +56,13 @@ def test_every_switch_is_either_found_or_listed_as_not_told() -> None:
 
     assert found | NOT_TOLD == {field.name for field in fields(Behavior)}
     assert set() == found & NOT_TOLD
+
+
+def test_the_page_lists_what_cannot_be_told_and_nothing_else() -> None:
+    listed = [name for names in NOT_ASKED.values() for name in names]
+    hidden = [names for pairs in HIDDEN.values() for names in pairs]
+
+    assert (sorted(listed), sorted(hidden)) == (sorted(NOT_TOLD), sorted(HIDES))
 
 
 def test_switches_of_values_are_found_where_the_user_allows_it(

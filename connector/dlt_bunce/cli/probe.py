@@ -17,6 +17,7 @@ from dlt_bunce.cli.files import replaced
 from dlt_bunce.errors import UsageError
 
 if TYPE_CHECKING:
+    from dlt_bunce.destination.client import BunceClient
     from dlt_bunce.destination.configuration import BunceConfiguration
     from dlt_bunce.probe.report import ProbeReport
 
@@ -56,6 +57,12 @@ _PREFIX = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38}[A-Za-z0-9])?")
     type=click.Path(path_type=Path, dir_okay=False),
     help="Also write the report to this JSON file.",
 )
+@click.option(
+    "--import",
+    "imported",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Send nothing; start from the report in this JSON file, of a sandbox or of this host.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace the file of --output if it exists.")
 @click.option(
     "--new-account", is_flag=True, help="Create the account if the store does not have it."
@@ -68,6 +75,7 @@ def command(
     attribute: str | None,
     segment: str | None,
     file: Path | None,
+    imported: Path | None,
     overwrite: bool,
     new_account: bool,
     store_url: str | None,
@@ -78,10 +86,11 @@ def command(
 
     Sends a bounded number of requests, within the request budget, and says beforehand how many. The
     test customers have ids and emails that begin with --prefix, and emails at example.com. They
-    stay: Bunce's API cannot delete customers. Use a sandbox key; a live workspace takes --live and
-    a confirmation. Attributes and segments are asked about only if --attribute or --segment names
-    one. The report holds no key and no value of a customer. It is kept in the store, and loads of
-    the account start from it.
+    stay: Bunce's API cannot delete customers. Use a sandbox key, and --import the report into the
+    account of the live workspace; a probe of a live workspace takes --live and a confirmation.
+    Attributes and segments are asked about only if --attribute or --segment names one. The report
+    holds no key and no value of a customer. It is kept in the store, and loads of the account start
+    from it.
 
     Example: dlt-bunce probe --output bunce.json
     """
@@ -103,6 +112,9 @@ def command(
                 refuse_unknown_account(
                     db, client.config.account, remedy="Correct --account, or add --new-account."
                 )
+        if imported is not None:
+            _import(client, imported, as_json=as_json)
+            return
         with contextlib.ExitStack() as closing:
             # made before any customer is, and replaced after the answers are printed
             part = file and closing.enter_context(
@@ -126,6 +138,28 @@ def command(
                 part.write_text(json.dumps(report.as_json(), indent=2) + "\n", "utf-8")
         if file is not None and not as_json:
             click.echo(f"The report is in {file}.")
+
+
+def _import(client: BunceClient, file: Path, *, as_json: bool) -> None:
+    """Keep the report in a file for the account."""
+    from dlt_bunce.operations.probe import import_report
+    from dlt_bunce.probe.report import read_report
+
+    try:
+        report = read_report(file.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError):
+        raise UsageError(f"{file} cannot be read as text.") from None
+    if report is None:
+        raise UsageError(
+            f"{file} is no report of a probe, or one of another version.",
+            remedy="Write one with: dlt-bunce probe --output FILE",
+        )
+    import_report(client, report)
+    if as_json:
+        output.as_json(report)
+    else:
+        day, account = report["probed_at"][:10], client.config.account
+        click.echo(f"Account {account}: loads start from the probe of {report['host']} on {day}.")
 
 
 def _confirm(

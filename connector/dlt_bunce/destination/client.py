@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,32 +23,29 @@ from typing_extensions import Self
 from dlt_bunce import telemetry
 from dlt_bunce.api.client import Session
 from dlt_bunce.api.rate_limit import RateLimiter
-from dlt_bunce.destination.absent import end_dry_run, settle_absent
+from dlt_bunce.destination.absent import end_dry_run
 from dlt_bunce.destination.adapter import REPLACE_REFUSED, REPLACE_REMEDY, hint_of, is_given
 from dlt_bunce.destination.base_url import url_to_ask
+from dlt_bunce.destination.completed_runs import complete_run
 from dlt_bunce.destination.configuration import BunceConfiguration
 from dlt_bunce.destination.failed_runs import record_noted
 from dlt_bunce.destination.jobs import CustomersJob, StateJob
 from dlt_bunce.destination.run_context import RunContext
 from dlt_bunce.destination.run_hook import resolve_hook
 from dlt_bunce.destination.run_lock import Owner, owner_of
-from dlt_bunce.destination.run_summary import log_finished
 from dlt_bunce.destination.state import StoredState
 from dlt_bunce.destination.table_checks import GIVEN_UP, refuse_table
 from dlt_bunce.destination.table_mapping import columns_of, mapping_of, with_configured
 from dlt_bunce.destination.targets import resolve_targets
-from dlt_bunce.errors import DispositionError, StoreError
+from dlt_bunce.errors import DispositionError
 from dlt_bunce.load.probed import lookup_ids
 from dlt_bunce.load.rate_limit import SharedRateLimiter, local_rate_limiter
-from dlt_bunce.logs import logger
 from dlt_bunce.model import Traffic
 from dlt_bunce.records.mapping import FieldMapping, refuse_other_names
-from dlt_bunce.store import dlt_state, mappings, rejected_values, runs
+from dlt_bunce.store import dlt_state, mappings
 from dlt_bunce.store.accounts import Account, open_account
-from dlt_bunce.store.database import Database, utc_days_ago
-from dlt_bunce.store.dead_letter_query import open_by_code
+from dlt_bunce.store.database import Database
 from dlt_bunce.store.probes import Probed
-from dlt_bunce.store.retention import retain
 
 if TYPE_CHECKING:
     from dlt.common.runtime.collector_base import Collector
@@ -220,31 +217,8 @@ class BunceClient(JobClientBase, StoredState):
         self.context.forget_duplicates(load_id)
         if self.config.dry_run:
             end_dry_run(self, load_id)
-            return
-        kept = settle_absent(self, load_id)
-        account = self.config.account
-        with self.database() as db:
-            with db.transaction():
-                run = load_id, self.pipeline_name, account
-                warnings = runs.finish(db, *run, "completed", warnings=kept)
-                dlt_state.put_load(db, load_id, self.schema.name, self.schema.version_hash)
-            if self.config.retention_days is not None:
-                retain(db, account, since=utc_days_ago(self.config.retention_days))
-            if warnings:
-                logger().warning("run.warnings", run=load_id, **warnings)
-            # the load is complete, whether or not there are figures of it
-            with suppress(StoreError):
-                self._report(db, load_id)
-
-    def _report(self, db: Database, load_id: str) -> None:
-        account, name = self.config.account, self.pipeline_name
-        for run in runs.summaries(db, account, run_ids=[load_id], pipeline_name=name):
-            log_finished(run, summary_returned=self.context.is_collecting())
-            if telemetry.enabled():
-                telemetry.completed(name, account, run.reject_codes, open_by_code(db, account))
-                if run.attributes or run.segments:
-                    codes = rejected_values.by_code(db, account)
-                    telemetry.completed_values(run, account, codes)
+        else:
+            complete_run(self, load_id)
 
     # storage, as dlt sees it
 

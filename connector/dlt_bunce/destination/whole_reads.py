@@ -107,6 +107,11 @@ def refuse_partial(schema: Schema, tables: Sequence[PreparedTableSchema]) -> Non
             )
 
 
+def is_partial(schema: Schema, table: PreparedTableSchema) -> bool:
+    """Return whether the load package is known to hold only a part of a table's source."""
+    return why_partial(schema, table) not in {None, _NOT_SEEN}
+
+
 def why_partial(schema: Schema, table: PreparedTableSchema) -> str | None:
     """Return why the load package may hold only a part of a table's source, if so."""
     state = cast("Mapping[str, Any]", Container()[LoadPackageStateInjectableContext].state)

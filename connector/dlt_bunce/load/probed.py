@@ -14,6 +14,9 @@ from dlt_bunce.store.probes import Probed
 MAX_AGE = timedelta(days=30)
 """How long a probe counts: an API may change, and what is believed of it saves look-ups."""
 
+CHECKED = ("counts", "failure_saves", "lookup_by_id")
+"""Questions that a load answers itself, so that it notices when Bunce behaves otherwise by now."""
+_LOOKUPS = {"works": True, "filter ignored": False, "absent": False}
 
 VALUE_BATCH_SIZE = 50
 """Attribute values in the first request of all; the size grows while Bunce answers quickly."""
@@ -40,6 +43,13 @@ def age_of(probed: Probed, now: datetime | None = None) -> timedelta:
 def in_force(probed: Probed | None, now: datetime | None = None) -> Probed | None:
     """Return the probe, None if there is none or it is too old."""
     return probed if probed is not None and age_of(probed, now) <= MAX_AGE else None
+
+
+def believed(probed: Probed | None, question: str) -> str | None:
+    """Return the answer to a question, None if there is none or a load has found another."""
+    if probed is None or question in probed.contradicted:
+        return None
+    return probed.answers.get(question)
 
 
 def capabilities_from(probed: Probed | None) -> ApiCapabilities:
@@ -114,4 +124,8 @@ def contradictions(probed: Probed, known: ApiCapabilities) -> set[str]:
         found.add("counts")
     if answers.get("failure_saves") == "not created" and known.partial_success is not False:
         found.add("failure_saves")
+    looked_up = known.lookup_supported
+    asked = _LOOKUPS.get(answers.get("lookup_by_id", ""))
+    if None not in {asked, looked_up} and asked != looked_up:
+        found.add("lookup_by_id")
     return found - probed.contradicted

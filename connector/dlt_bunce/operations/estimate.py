@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from dlt_bunce.api.throttle import BatchSize
 from dlt_bunce.load.dry_run import NOT_COMPARED, Preview
+from dlt_bunce.load.probed import believed
 from dlt_bunce.model import RunSummary
 from dlt_bunce.operations.value_estimate import Warned, value_warnings
 from dlt_bunce.records.causes import NO_COUNTRY
@@ -239,7 +240,7 @@ def warnings(
 
 def _of_append(to_create: int, probed: Probed | None) -> Iterator[Warned]:
     """Yield what to know of an append: whether it may overwrite customers that exist."""
-    answer = None if probed is None else probed.answers.get("repeated_id")
+    answer = believed(probed, "repeated_id")
     new = f"{to_create:,} customers are not in the ledger."
     if probed is not None and answer == "overwritten":
         yield Warned(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
+from datetime import datetime, timezone
 from importlib.metadata import version
 from typing import Any
 from urllib.parse import quote
@@ -96,6 +97,26 @@ def probe(
         put_probe(db, account.name, report.as_json())
     logger().info("probe.finished", requests=report.requests, customers=report.customers)
     return report
+
+
+def import_report(client: BunceClient, report: Mapping[str, Any]) -> None:
+    """Keep the report of a probe of Bunce's sandbox, or of the same host, for the account.
+
+    Raises UsageError for a report of another host, or with a time to come.
+    """
+    config = client.config
+    if report["host"] not in {config.host, f"sandbox.{config.host}"}:
+        raise UsageError(
+            f"The report is of {report['host']}, and this account is at {config.host}.",
+            remedy="Import a report of the same host or of its sandbox.",
+        )
+    if datetime.fromisoformat(report["probed_at"]) > datetime.now(timezone.utc):
+        raise UsageError(
+            f"The report is of {report['probed_at']}, which is still to come.",
+            remedy="Correct the clock of this machine, or probe again.",
+        )
+    with client.database() as db:
+        put_probe(db, config.account, {**report, "host": config.host})
 
 
 def _id_of(

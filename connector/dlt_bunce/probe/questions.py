@@ -49,9 +49,9 @@ _OTHERS = (
         "lookup_by_email",
         "Look-up by `emails`",
         {
-            "works": "none: customers are looked up by id",
-            "filter ignored": "none: customers are looked up by id",
-            "absent": "none: customers are looked up by id",
+            "works": "customers can be linked (`on_email_taken`)",
+            "filter ignored": "no customer can be linked (`on_email_taken`)",
+            "absent": "no customer can be linked (`on_email_taken`)",
         },
     ),
     Question(
@@ -73,7 +73,7 @@ _OTHERS = (
         {
             "at once": "a look-up is believed",
             "later": "a customer who is not seen is looked up again later",
-            "never seen": "look-ups are not relied on",
+            "never seen": "a row in doubt is left to the next run",
         },
     ),
     Question(

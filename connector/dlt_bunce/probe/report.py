@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 from dlt_bunce.probe.questions import QUESTIONS, UNKNOWN, Finding
 from dlt_bunce.probe.value_questions import VALUES
 
+_SECONDS = frozenset({"lag_s", "seconds_per_row"})
 FORMAT = 1
 """Version of the report's form."""
 
@@ -44,6 +48,36 @@ class ProbeReport:
         ]
         given = {name: value for name, value in vars(self).items() if name != "findings"}
         return {"format": FORMAT, **given, "figures": dict(self.figures), "answers": answers}
+
+
+def read_report(text: str) -> dict[str, Any] | None:
+    """Return a report as `as_json` gave it, from its JSON; None for any other text."""
+    try:
+        report = json.loads(text)
+        at = datetime.fromisoformat(report["probed_at"])
+        is_whole = (
+            report["format"] == FORMAT
+            and at.tzinfo is not None
+            and isinstance(report["host"], str)
+            and all(
+                each["question"] in QUESTIONS and isinstance(each["answer"], str)
+                for each in report["answers"]
+            )
+            and all(_is_figure(*each) for each in report["figures"].items())
+            and ("largest_batch" in report["figures"]) == ("seconds_per_row" in report["figures"])
+        )
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
+    return dict(report) if is_whole else None
+
+
+def _is_figure(name: str, value: object) -> bool:
+    if name == "counts":
+        pairs = value.values() if isinstance(value, dict) else [None]
+        return all(isinstance(p, list) and [type(n) for n in p] == [int, int] for p in pairs)
+    if name in _SECONDS:
+        return type(value) in {int, float} and 0 <= value < math.inf  # type: ignore[operator]
+    return type(value) is int and value > 0
 
 
 def all_questions(findings: Mapping[str, Finding], *, values: bool = False) -> list[Finding]:

@@ -104,6 +104,12 @@ def has_seen(db: Database, name: str, pipeline_name: str) -> bool:
     )
 
 
+def has_adopted(db: Database, name: str) -> bool:
+    """Return whether all of Bunce's customers have been adopted into the account's ledger."""
+    sql = "SELECT 1 AS n FROM bunce_accounts WHERE account = $1 AND adopted_at IS NOT NULL"
+    return bool(db.rows(sql, (name,)))
+
+
 def remember_pace(db: Database, name: str, *, batch_size: int, concurrency: int) -> None:
     """Store the batch size and concurrency that worked, for the next run to start with."""
     db.execute(

@@ -110,6 +110,15 @@ def latest_number(db: Database) -> int:
     return int(db.rows("SELECT COALESCE(MAX(number), 0) AS n FROM bunce_runs")[0]["n"])
 
 
+def disposition_of(db: Database, run_id: str, pipeline_name: str) -> str | None:
+    """Return the write disposition of a run, None if it is unknown."""
+    rows = db.rows(
+        "SELECT disposition FROM bunce_runs WHERE run_id = $1 AND pipeline_name = $2",
+        (run_id, pipeline_name),
+    )
+    return rows[0]["disposition"] if rows else None
+
+
 def add_traffic(db: Database, load_file: LoadFile, traffic: Traffic) -> None:
     """Add requests, bytes, and times to the run's row."""
     db.execute(
