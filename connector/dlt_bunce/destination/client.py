@@ -24,9 +24,10 @@ from dlt_bunce import telemetry
 from dlt_bunce.api.client import Session
 from dlt_bunce.api.rate_limit import RateLimiter
 from dlt_bunce.destination.absent import end_dry_run, settle_absent
-from dlt_bunce.destination.adapter import REPLACE_REFUSED, REPLACE_REMEDY, hint_of, is_given
+from dlt_bunce.destination.adapter import REPLACE_REFUSED, REPLACE_REMEDY, hint_of
 from dlt_bunce.destination.base_url import url_to_ask
 from dlt_bunce.destination.configuration import BunceConfiguration
+from dlt_bunce.destination.earlier_mapping import refuse_changed_names
 from dlt_bunce.destination.failed_runs import record_noted
 from dlt_bunce.destination.jobs import CustomersJob, StateJob
 from dlt_bunce.destination.run_context import RunContext
@@ -42,8 +43,8 @@ from dlt_bunce.load.probed import lookup_ids
 from dlt_bunce.load.rate_limit import SharedRateLimiter, local_rate_limiter
 from dlt_bunce.logs import logger
 from dlt_bunce.model import Traffic
-from dlt_bunce.records.mapping import FieldMapping, refuse_other_names
-from dlt_bunce.store import dlt_state, mappings, rejected_values, runs
+from dlt_bunce.records.mapping import FieldMapping
+from dlt_bunce.store import dlt_state, rejected_values, runs
 from dlt_bunce.store.accounts import Account, open_account
 from dlt_bunce.store.database import Database, utc_days_ago
 from dlt_bunce.store.dead_letter_query import open_by_code
@@ -122,16 +123,12 @@ class BunceClient(JobClientBase, StoredState):
         return tables
 
     def _check_table(self, table: PreparedTableSchema, all_tables: Sequence[str]) -> None:
-        name, columns = table["name"] or "", list(table["columns"])
+        columns = list(table["columns"])
         refuse_table(table, self.config.own_tables, all_tables)
         if all(_is_dlt(column) for column in columns):
             return  # no rows yet, so nothing that could be mapped
         mapping = self.mapping(table, columns)
-        if self.database().exists():
-            with self.database() as db:
-                last = mappings.of_last_run(db, self.config.account, self.pipeline_name, name)
-            given = is_given(self.hint(table))
-            refuse_other_names(mapping, last.by_name if given else last.columns, columns)
+        refuse_changed_names(self, table, mapping, columns)
         for listener in self.context.on_mapped:
             listener(mapping, columns)
 

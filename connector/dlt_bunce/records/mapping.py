@@ -145,7 +145,7 @@ def refuse_other_names(
                 f"{_named(new)} now matches {name} by name, but earlier runs used {_quoted(old)}.",
                 columns=columns,
                 remedy=f"To keep {', '.join(old)}: {instructions({name: listed(old)})} To switch "
-                f"to {', '.join(new)}, do the same with {_quoted(new)}.",
+                f"to {', '.join(new)}: {instructions({name: listed(new)})}",
             )
     if VERSION in before and mapping.version is None:
         [column] = names_of(before[VERSION])
@@ -153,8 +153,9 @@ def refuse_other_names(
             f"No column is mapped to version any more, but earlier runs used {column!r}: older "
             "rows would overwrite newer ones.",
             columns=columns,
-            remedy=f"To keep it: {instructions({VERSION: column})} To load without a version, use "
-            "bunce_adapter(data) once.",
+            remedy=f"To keep it: {instructions({VERSION: column})} To load without "
+            "a version, once: bunce_adapter(data) in the pipeline, or --version-column '' on the "
+            "command line.",
         )
 
 

@@ -236,4 +236,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE bunce_dead_letters ADD COLUMN source TEXT",
         "ALTER TABLE bunce_dead_letters ADD COLUMN source_line BIGINT",
     ),
+    (
+        # what a command's runs are compared by; null where that is the pipeline's name
+        "ALTER TABLE bunce_runs ADD COLUMN source_key TEXT",
+    ),
 )

@@ -49,8 +49,8 @@ def begin(
         number, now = latest_number(db) + 1, utc_now()
         db.execute(
             "INSERT INTO bunce_runs (run_id, pipeline_name, account, table_name, disposition, "
-            "state, mapping, started_at, by_name, number, process, seen_at, source) "
-            "VALUES ($1, $2, $3, $4, $5, 'running', $6, $7, $8, $9, $10, $7, $11) "
+            "state, mapping, started_at, by_name, number, process, seen_at, source, source_key) "
+            "VALUES ($1, $2, $3, $4, $5, 'running', $6, $7, $8, $9, $10, $7, $11, $12) "
             # a run of several tables has the first by name, and its mapping, whichever began
             "ON CONFLICT (run_id, pipeline_name) DO UPDATE SET state = 'running', "
             "mapping = CASE WHEN excluded.mapping IS NULL OR bunce_runs.mapping IS NOT NULL "
@@ -78,6 +78,7 @@ def begin(
                 number,
                 this_process(),
                 load_file.source,
+                load_file.source_key,
             ),
         )
     return replace(load_file, number=number)
