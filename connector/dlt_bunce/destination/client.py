@@ -29,6 +29,7 @@ from dlt_bunce.destination.base_url import url_to_ask
 from dlt_bunce.destination.configuration import BunceConfiguration
 from dlt_bunce.destination.earlier_mapping import refuse_changed_names
 from dlt_bunce.destination.failed_runs import record_noted
+from dlt_bunce.destination.folder_owner import FolderOwner, note_owner
 from dlt_bunce.destination.jobs import CustomersJob, StateJob
 from dlt_bunce.destination.run_context import RunContext
 from dlt_bunce.destination.run_hook import resolve_hook
@@ -38,6 +39,7 @@ from dlt_bunce.destination.state import StoredState
 from dlt_bunce.destination.table_checks import GIVEN_UP, refuse_table
 from dlt_bunce.destination.table_mapping import mapping_of, with_configured
 from dlt_bunce.destination.targets import resolve_targets
+from dlt_bunce.destination.unrecorded_files import refuse_unrecorded
 from dlt_bunce.errors import DispositionError, StoreError
 from dlt_bunce.load.probed import lookup_ids
 from dlt_bunce.load.rate_limit import SharedRateLimiter, local_rate_limiter
@@ -94,6 +96,7 @@ class BunceClient(JobClientBase, StoredState):
         with self.database() as db:
             if self.owner.is_run:
                 self.context.stores[self.owner.name] = db.store_id
+                note_owner(self.working_dir, FolderOwner.of(self.config, db.store_id))
                 record_noted(db, self.config.account, self.working_dir)
             return open_account(
                 db, self.config.account, self.config.credentials.api_key, host=self.config.host
@@ -218,8 +221,8 @@ class BunceClient(JobClientBase, StoredState):
         if self.config.dry_run:
             end_dry_run(self, load_id)
             return
-        kept = settle_absent(self, load_id)
-        account = self.config.account
+        refuse_unrecorded(self, load_id)
+        kept, account = settle_absent(self, load_id), self.config.account
         with self.database() as db:
             with db.transaction():
                 run = load_id, self.pipeline_name, account

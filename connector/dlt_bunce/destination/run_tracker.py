@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timezone
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from dlt.pipeline.trace import PipelineTrace
 from dlt_bunce.destination import data_at_rest, failed_runs, folder_locks
 from dlt_bunce.destination import run_hook as hooks
 from dlt_bunce.destination.access import client_of, context_of, is_bunce
+from dlt_bunce.destination.folder_owner import FolderOwner, take_folder
 from dlt_bunce.destination.hints_given import forget_earlier, hints_for_left_overs
 from dlt_bunce.destination.left_overs import (
     give_up_refused,
@@ -123,8 +125,7 @@ class _Tracker:
         dlt continues if that fails; the error is raised when it next asks the destination for its
         capabilities.
         """
-        check = refuse_dry_run_over_left_overs if step == "run" else None
-        if is_bunce(pipeline.destination) and folder_locks.begin(pipeline, check):
+        if is_bunce(pipeline.destination) and folder_locks.begin(pipeline, partial(_check, step)):
             data_at_rest.make_private(pipeline)
             give_up_refused(pipeline)
             context = context_of(pipeline)
@@ -181,6 +182,18 @@ class _Tracker:
             _notify_ended(pipeline, trace)
 
 
+def _check(step: str, pipeline: Pipeline) -> None:
+    """Raise BunceError if the step may not use what is in the working folder."""
+    if step == "run":
+        refuse_dry_run_over_left_overs(pipeline)
+    try:
+        client = client_of(pipeline)
+        FolderOwner.of(client.config)
+    except (BunceError, ConfigurationException):
+        return  # the run itself reports which settings are wrong
+    take_folder(client, pipeline)
+
+
 def _tidy_up(pipeline: Pipeline, state: bytes | None) -> None:
     try:
         config = client_of(pipeline).config
@@ -188,7 +201,6 @@ def _tidy_up(pipeline: Pipeline, state: bytes | None) -> None:
         return  # without settings nothing was loaded either; the run itself reports why
     data_at_rest.remove_completed_jobs(pipeline, config)
     if not config.dry_run:
-        data_at_rest.note_store(pipeline, config)
         data_at_rest.remove_old_rows(pipeline, config)
     if config.dry_run and state is not None:
         # a dry run sends no rows, so the cursor must not move
