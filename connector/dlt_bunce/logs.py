@@ -44,6 +44,8 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "claims; they expire with its lease",
         "budget.brought_back": "the next request was scheduled later than possible because a "
         "clock was wrong; it is now due immediately",
+        "lease.brought_back": "an earlier load had claimed rows for longer than possible because a "
+        "clock was wrong; its claims have expired, and rows that it may have sent are looked up",
         "load.stopped": "a file could not be finished; dlt keeps its rows for the next run",
         "run.finished": "a run is loaded: its counts of rows by fate, and of attribute values "
         "and segment members if it has any; at level WARNING, with the commands that list them, if "

@@ -15,9 +15,9 @@ from .conftest import Run
 ROW = "1,ada@example.com,Ada,Obi,+2348031234567"
 
 
-def csv(header: str, row: str = ROW) -> str:
-    Path("a.csv").write_text(f"{header}\n{row}\n")
-    return "a.csv"
+def csv(header: str, row: str = ROW, name: str = "a.csv") -> str:
+    Path(name).write_text(f"{header}\n{row}\n")
+    return name
 
 
 @pytest.mark.parametrize("options", [[], ["--dry-run"]])
@@ -39,8 +39,9 @@ def test_an_export_is_named_and_nothing_is_said_of_what_was_chosen(
     header = "Record ID,Email,First Name,Last Name,Phone Number,Mobile Phone Number,Lifecycle Stage"
     exported = run("load", csv(header, f"{ROW},+2348031234568,lead"))
     fields = "customer_id,email,first_name,last_name,phone_no"
-    exact = run("load", csv(fields))
-    chosen = run("load", csv("email,first_name,last_name,phone_no,x"), "--map", "customer_id=x")
+    exact = run("load", csv(fields, name="exact.csv"))
+    other = csv("email,first_name,last_name,phone_no,x", name="other.csv")
+    chosen = run("load", other, "--map", "customer_id=x")
 
     assert exported.errors == (
         "Mapped by their names (HubSpot contacts): Record ID -> customer_id, Mobile Phone Number, "

@@ -248,6 +248,7 @@ def test_letters_of_an_older_store_have_no_place_and_get_one(run: Run) -> None:
     with sqlite3.connect("bunce.sqlite") as db:
         db.execute("ALTER TABLE bunce_dead_letters DROP COLUMN source")
         db.execute("ALTER TABLE bunce_dead_letters DROP COLUMN source_line")
+        db.execute("ALTER TABLE bunce_runs DROP COLUMN source_key")
         db.execute("UPDATE bunce_schema SET version = ?", (number,))
 
     assert "The next load creates or upgrades it." in run("dead-letters", "list").errors

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -17,6 +18,7 @@ from .conftest import STORE, MakePipeline, customer, letters
 from .test_replay import replayed
 
 BAD = "0803 000 0000"
+Warned = Callable[[], list[dict[str, Any]]]
 
 
 def load(make: MakePipeline, *rows: dict[str, Any]) -> Any:
@@ -94,9 +96,12 @@ def test_the_newest_run_is_the_one_that_began_last(make: MakePipeline, emulator:
 
 
 @pytest.mark.parametrize("mark", ["bunce_customers", "bunce_leases"])
-def test_a_lease_of_that_time_has_ended(make: MakePipeline, emulator: Emulator, mark: str) -> None:
+@pytest.mark.parametrize("ahead", [timedelta(hours=3), timedelta(minutes=10)])
+def test_a_lease_of_that_time_has_ended_and_that_is_said(
+    make: MakePipeline, emulator: Emulator, warned: Warned, ahead: timedelta, mark: str
+) -> None:
     load(make, customer(1))
-    until = int((datetime.now(timezone.utc) + timedelta(hours=3)).timestamp() * 1000)
+    until = int((datetime.now(timezone.utc) + ahead).timestamp() * 1000)
     with closing(sqlite3.connect("bunce.sqlite")) as store, store:
         store.execute(
             "UPDATE bunce_customers SET fingerprint = NULL, fate = NULL, claim_batch = 'theirs', "
@@ -107,7 +112,29 @@ def test_a_lease_of_that_time_has_ended(make: MakePipeline, emulator: Emulator, 
             store.execute("INSERT INTO bunce_leases VALUES ('theirs', ?)", (until,))
 
     done = load(make, customer(1))
+    said = [event["rows"] for event in warned() if event["event"] == "lease.brought_back"]
 
+    assert said == [1]
     # in doubt, so that it was looked up and found
     assert (done.adopted + done.created, done.deferred) == (1, 0)
     assert emulator.times_sent["c1"] == 1
+
+
+def test_a_run_that_was_killed_at_that_time_is_not_running(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    from dlt_bunce.store.runs import summaries
+
+    load(make, customer(1))
+    states = []
+    for minutes in (-60, -1, 1, 180):
+        seen = datetime.now(timezone.utc) + timedelta(minutes=minutes)
+        with closing(sqlite3.connect("bunce.sqlite")) as store, store:
+            store.execute(
+                "UPDATE bunce_runs SET state = 'running', process = '1@elsewhere', seen_at = ?",
+                (seen.isoformat(timespec="microseconds"),),
+            )
+        with Database(STORE, read_only=True) as db:
+            states += [run.state for run in summaries(db, "default")]
+
+    assert states == ["interrupted", "running", "running", "interrupted"]

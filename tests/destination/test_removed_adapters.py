@@ -68,7 +68,7 @@ def test_names_that_lead_elsewhere_are_refused_until_somebody_chooses(
     assert isinstance(error, MappingError)
     assert f"earlier runs used '{other}'" in str(error)
     assert f'bunce_adapter(data, {field}="{other}")' in error.remedy
-    assert f"'{field}'" in error.remedy
+    assert f'bunce_adapter(data, {field}="{field}")' in error.remedy
     assert posted == []
     assert chosen.unchanged == 0
     assert since.unchanged + since.held == 1  # another id has the same email

@@ -75,7 +75,7 @@ class LedgerHelper:
 
     @property
     def ledger(self) -> Ledger:
-        return Ledger(self.db, self.load_file, clock=self.clock, lease_s=900)
+        return Ledger(self.db, self.load_file, clock=self.clock)
 
     def claim(
         self, *rows: Row, chunk: int = 0, bad: Sequence[BadRow] = (), superseded: int = 0

@@ -32,7 +32,7 @@ def test_a_claim_with_an_expired_lease_is_taken_over_as_indeterminate(
     first, second = ledger_helper(), ledger_helper("second")
     first.claim(A1)
     first.ledger.mark_in_flight({0: 1})
-    clock.now += 899
+    clock.now += 179
     assert second.claim(A1) == {}
     clock.now += 1
     assert second.claim(A1) == {"a": True}
@@ -44,9 +44,9 @@ def test_a_renewed_lease_protects_rows_that_are_still_being_sent(
     first, second = ledger_helper(), ledger_helper("second")
     first.claim(A1, chunk=7)
     first.ledger.mark_in_flight({7: 1})
-    clock.now += 899
+    clock.now += 179
     first.ledger.renew([7])
-    clock.now += 899
+    clock.now += 179
     assert second.claim(A1) == {}
 
     clock.now += 1
@@ -104,7 +104,7 @@ def test_what_a_job_settles_after_losing_its_claim_changes_nothing(
         row = (fate, "content")
         first.claim(row)
         first.ledger.mark_in_flight({0: 1})
-        clock.now += 900
+        clock.now += 180
         assert {fate: True} == second.claim(row)
         first.settle(fate, row, indeterminate=fate == "deferred")
         assert first.counts() == {"read": 1, "deferred": 1}
@@ -142,7 +142,7 @@ def test_rows_are_settled_when_others_of_the_chunk_were_lost(
 ) -> None:
     first, second = ledger_helper(), ledger_helper("second")
     first.claim(A1, B1)
-    clock.now += 900
+    clock.now += 180
     second.claim(A1)
 
     first.settle("rejected", A1, B1)
@@ -157,14 +157,14 @@ def test_only_rows_marked_in_flight_by_a_dead_load_are_indeterminate(
     first, second, third = ledger_helper(), ledger_helper("second"), ledger_helper("third")
     first.claim(A1, B1, chunk=7)
     first.ledger.mark_in_flight({7: 1})
-    clock.now += 900
+    clock.now += 180
 
     assert second.claim(A1, B1) == {"a": True, "b": False}
-    clock.now += 900
+    clock.now += 180
     # the second run sent nothing, which does not tell what the first one sent
     assert third.claim(A1, B1) == {"a": True, "b": False}
     third.ledger.mark_in_flight({0: 2})
-    clock.now += 900
+    clock.now += 180
     assert first.claim(A1, B1) == {"a": True, "b": True}
 
 
@@ -204,6 +204,6 @@ def test_rows_that_an_earlier_try_marked_in_flight_stay_indeterminate_when_the_n
     first.claim(A1, bad=bad)
     first.ledger.mark_in_flight({0: 1})
     first.settle("created", A1, done=[0])
-    clock.now += 900
+    clock.now += 180
 
     assert ledger_helper(later).claim(B1, chunk=chunk) == {"b": True}

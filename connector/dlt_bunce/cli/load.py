@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dlt_bunce.cli.source_args import Origin
     from dlt_bunce.destination.factory import bunce
     from dlt_bunce.model import RunSummary
+    from dlt_bunce.sources import Shard
 
 LEFT_BEHIND = "Loading rows left over from an earlier run first."
 
@@ -140,7 +141,7 @@ def command(
             **origin.settings,
         )
         store = options.store_settings(store_url, account)
-        destination.run_context.source = f"{origin.label} {part}" if part else origin.label
+        _describe_source(destination, origin, part)
         name = origin.pipeline_name(*store)
         dry_run = options.is_dry_run(destination)
         with _folder(dry_run) as folder, contextlib.ExitStack() as held:
@@ -197,6 +198,14 @@ def command(
                     f"clear its {LETTER_ID} cell."
                 )
         _raise_over(over, flushed)
+
+
+def _describe_source(destination: bunce, origin: Origin, part: Shard | None) -> None:
+    from dlt_bunce.destination.run_context import CommandSource
+
+    context = destination.run_context
+    context.source = f"{origin.label} {part}" if part else origin.label
+    context.command_source = CommandSource(origin.key, is_unversioned=origin.version_column == "")
 
 
 @contextlib.contextmanager

@@ -75,7 +75,10 @@ def source_options(function: _F) -> _F:
             metavar="FORMAT",
             help="strptime format of a text version column, such as %d/%m/%Y.",
         ),
-        click.option("--version-column", help="Column that increases whenever a row changes."),
+        click.option(
+            "--version-column",
+            help="Column that increases whenever a row changes; '' if it no longer has one.",
+        ),
         click.option(
             "--disposition",
             type=dispositions,

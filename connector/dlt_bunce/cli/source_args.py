@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from dlt_bunce.cli.source_key import source_key
 from dlt_bunce.errors import ConfigurationError, MappingError, SourceError
 from dlt_bunce.failures.known import BAD_URL
 from dlt_bunce.records.cells import LETTER_ID
@@ -124,6 +125,12 @@ class Origin:
         from dlt_bunce.sources import Reading
 
         return Reading(self.encoding, self.sheet, note=lambda note: click.echo(note, err=True))
+
+    @property
+    def key(self) -> str:
+        """What identifies the source in later runs: columns and mapping are compared by it."""
+        kind = "values only" if self.values_only else None
+        return self.name or source_key(self.source, self.table, self.query, self.sheet, kind)
 
     def pipeline_name(self, store_url: str, account: str) -> str:
         """Return the name of the dlt pipeline.

@@ -24,11 +24,13 @@ from dlt_bunce import telemetry
 from dlt_bunce.api.client import Session
 from dlt_bunce.api.rate_limit import RateLimiter
 from dlt_bunce.destination.absent import end_dry_run
-from dlt_bunce.destination.adapter import REPLACE_REFUSED, REPLACE_REMEDY, hint_of, is_given
+from dlt_bunce.destination.adapter import REPLACE_REFUSED, REPLACE_REMEDY, hint_of
 from dlt_bunce.destination.base_url import url_to_ask
 from dlt_bunce.destination.completed_runs import complete_run
 from dlt_bunce.destination.configuration import BunceConfiguration
+from dlt_bunce.destination.earlier_mapping import refuse_changed_names
 from dlt_bunce.destination.failed_runs import record_noted
+from dlt_bunce.destination.folder_owner import FolderOwner, note_owner
 from dlt_bunce.destination.jobs import CustomersJob, StateJob
 from dlt_bunce.destination.run_context import RunContext
 from dlt_bunce.destination.run_hook import resolve_hook
@@ -41,8 +43,8 @@ from dlt_bunce.errors import DispositionError
 from dlt_bunce.load.probed import lookup_ids
 from dlt_bunce.load.rate_limit import SharedRateLimiter, local_rate_limiter
 from dlt_bunce.model import Traffic
-from dlt_bunce.records.mapping import FieldMapping, refuse_other_names
-from dlt_bunce.store import dlt_state, mappings
+from dlt_bunce.records.mapping import FieldMapping
+from dlt_bunce.store import dlt_state
 from dlt_bunce.store.accounts import Account, open_account
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.probes import Probed
@@ -90,6 +92,7 @@ class BunceClient(JobClientBase, StoredState):
         with self.database() as db:
             if self.owner.is_run:
                 self.context.stores[self.owner.name] = db.store_id
+                note_owner(self.working_dir, FolderOwner.of(self.config, db.store_id))
                 record_noted(db, self.config.account, self.working_dir)
             return open_account(
                 db, self.config.account, self.config.credentials.api_key, host=self.config.host
@@ -120,15 +123,11 @@ class BunceClient(JobClientBase, StoredState):
         return tables
 
     def _check_mapping(self, table: PreparedTableSchema) -> None:
-        name, columns = table["name"] or "", columns_of(table)
+        columns = columns_of(table)
         if all(_is_dlt(column) for column in columns):
             return  # no rows yet, so nothing that could be mapped
         mapping = self.mapping(table)
-        if self.database().exists():
-            with self.database() as db:
-                last = mappings.of_last_run(db, self.config.account, self.pipeline_name, name)
-            given = is_given(self.hint(table))
-            refuse_other_names(mapping, last.by_name if given else last.columns, columns)
+        refuse_changed_names(self, table, mapping, columns)
         for listener in self.context.on_mapped:
             listener(mapping, columns)
 

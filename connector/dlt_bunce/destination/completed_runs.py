@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from dlt_bunce import telemetry
 from dlt_bunce.destination.absent import settle_absent
 from dlt_bunce.destination.run_summary import log_finished
+from dlt_bunce.destination.unrecorded_files import refuse_unrecorded
 from dlt_bunce.destination.whole_reads import is_partial
 from dlt_bunce.errors import StoreError
 from dlt_bunce.load.probed import believed, in_force
@@ -26,7 +27,11 @@ if TYPE_CHECKING:
 
 
 def complete_run(client: BunceClient, load_id: str) -> None:
-    """Close the run of a load package; from here on its incremental cursor counts."""
+    """Close the run of a load package; from here on its incremental cursor counts.
+
+    Raises StoreError if the store has no record of files that are loaded.
+    """
+    refuse_unrecorded(client, load_id)
     kept = settle_absent(client, load_id)
     config = client.config
     with client.database() as db:

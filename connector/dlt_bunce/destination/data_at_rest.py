@@ -5,7 +5,6 @@ The files of a loaded package hold every column of every row, including those th
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from pathlib import Path
@@ -29,41 +28,6 @@ def given_up_folder(working_dir: Path) -> Path:
 def mappings_of(package: Path) -> Path:
     """Return the path of the JSON file with the table hints of a dropped package."""
     return package.with_name(f"{package.name}.json")
-
-
-def note_store(pipeline: Pipeline, config: BunceConfiguration) -> None:
-    """Record next to the working folder which store and account its rows belong to."""
-    note = _note_of(Path(pipeline.working_dir))
-    text = json.dumps({"store": _absolute(config.store_url), "account": config.account})
-    if not note.exists() or note.read_text("utf-8") != text:
-        note.touch(mode=0o600)
-        note.write_text(text, "utf-8")
-
-
-def belongs_to(working_dir: Path, store_url: str, account: str) -> bool | None:
-    """Return whether a working folder holds customers of an account.
-
-    Returns None if that is not recorded, or if another store is: the store may have moved.
-    """
-    try:
-        noted = json.loads(_note_of(working_dir).read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
-    if noted["account"] != account:
-        return False
-    return True if noted["store"] == _absolute(store_url) else None
-
-
-def _note_of(working_dir: Path) -> Path:
-    return working_dir.with_name(f".{working_dir.name}.store")
-
-
-def _absolute(store_url: str) -> str:
-    """Return a store URL that means the same file from every folder."""
-    prefix = "sqlite:///"
-    if not store_url.startswith(prefix):
-        return store_url
-    return prefix + str(Path(store_url.removeprefix(prefix)).absolute())
 
 
 def make_private(pipeline: Pipeline) -> None:

@@ -79,6 +79,7 @@ class CustomersJob(RunnableLoadJob):
     def run(self) -> None:
         """Load the file; raise what kept rows from being settled, so that dlt keeps the file."""
         client = cast("BunceClient", self._job_client)
+        command = client.context.command_source
         job = LoadFile(
             account=client.config.account,
             run_id=self._load_id,
@@ -88,6 +89,7 @@ class CustomersJob(RunnableLoadJob):
             disposition=str(self._load_table["write_disposition"]),
             letter_rows=client.config.dead_letter_rows,
             source=client.context.source,
+            source_key=command.key if command else None,
             owner=client.owner.name,
         )
         source = load_file(self._file_path)

@@ -33,6 +33,16 @@ def _log(progress: Progress) -> None:
     logger().info("load.progress", **progress.as_event())
 
 
+@dataclass(frozen=True)
+class CommandSource:
+    """The source of a command, which is compared between its runs by `key`, whatever the names of
+    its pipelines; `is_unversioned`: it was said to have no version.
+    """
+
+    key: str
+    is_unversioned: bool = False
+
+
 @dataclass(eq=False)
 class RunContext:
     """State of runs, which may go on in several threads and pipelines at once.
@@ -50,6 +60,7 @@ class RunContext:
 
     source: str | None = None
     """What a command loads, as people call it; recorded with the run."""
+    command_source: CommandSource | None = None
     previews: dict[str, Preview] = field(default_factory=dict)
     """What dry runs would have done, by load id."""
     preflights: dict[str, list[Traffic]] = field(default_factory=dict)

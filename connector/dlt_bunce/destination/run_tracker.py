@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timezone
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -26,6 +27,7 @@ from dlt_bunce.destination.dry_run_state import (
     put_back_state,
     undo_killed_dry_run,
 )
+from dlt_bunce.destination.folder_owner import FolderOwner, take_folder
 from dlt_bunce.destination.hints_given import forget_earlier, hints_for_left_overs
 from dlt_bunce.destination.left_overs import (
     give_up_refused,
@@ -134,8 +136,7 @@ class _Tracker:
         dlt continues if that fails; the error is raised when it next asks the destination for its
         capabilities.
         """
-        check = _check_left_overs if step == "run" else undo_killed_dry_run
-        if is_bunce(pipeline.destination) and folder_locks.begin(pipeline, check):
+        if is_bunce(pipeline.destination) and folder_locks.begin(pipeline, partial(_check, step)):
             data_at_rest.make_private(pipeline)
             give_up_refused(pipeline)
             context = context_of(pipeline)
@@ -190,9 +191,17 @@ class _Tracker:
             _notify_ended(pipeline, trace)
 
 
-def _check_left_overs(pipeline: Pipeline) -> None:
+def _check(step: str, pipeline: Pipeline) -> None:
+    """Raise BunceError if the step may not use what is in the working folder."""
     undo_killed_dry_run(pipeline)
-    refuse_dry_run_over_left_overs(pipeline)
+    if step == "run":
+        refuse_dry_run_over_left_overs(pipeline)
+    try:
+        client = client_of(pipeline)
+        FolderOwner.of(client.config)
+    except (BunceError, ConfigurationException):
+        return  # the run itself reports which settings are wrong
+    take_folder(client, pipeline)
 
 
 def _tidy_up(pipeline: Pipeline) -> None:
@@ -203,7 +212,6 @@ def _tidy_up(pipeline: Pipeline) -> None:
         return  # without settings nothing was loaded either; the run itself reports why
     data_at_rest.remove_completed_jobs(pipeline, config)
     if not config.dry_run:
-        data_at_rest.note_store(pipeline, config)
         data_at_rest.remove_old_rows(pipeline, config)
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from dlt.common.configuration.container import Container
 from dlt.common.destination.client import StateInfo, StorageSchemaInfo, WithStateSync
@@ -13,16 +12,12 @@ from dlt.common.pipeline import PipelineContext
 from dlt.common.utils import without_none
 
 from dlt_bunce.destination.configuration import BunceConfiguration
-from dlt_bunce.errors import ConfigurationError
+from dlt_bunce.destination.folder_owner import take_folder
 from dlt_bunce.store import dlt_state
-from dlt_bunce.store.accounts import has_seen
 from dlt_bunce.store.database import Database
 
-
-def has_cursor(state: Mapping[str, Any]) -> bool:
-    """Return whether any resource has saved state for its next run."""
-    sources = state.get("sources", {})
-    return any(any(source.get("resources", {}).values()) for source in sources.values())
+if TYPE_CHECKING:
+    from dlt_bunce.destination.client import BunceClient
 
 
 class StoredState(WithStateSync):
@@ -38,14 +33,11 @@ class StoredState(WithStateSync):
         """Return the state of the last completed load into this account.
 
         dlt calls this before it extracts. Raises ConfigurationError if the working folder has a
-        cursor that this ledger does not know.
+        cursor that this ledger does not know, or pending rows of another account.
         """
         context = Container()[PipelineContext]
         if context.is_active():
-            pipeline: Any = context.pipeline()
-            # while rows are pending, the cursor belongs to them
-            if not pipeline.has_pending_data:
-                self.refuse_cursor_without_ledger(pipeline)
+            take_folder(cast("BunceClient", self), context.pipeline())
         if not self.database().exists():
             return None
         with self.database() as db:
@@ -60,27 +52,6 @@ class StoredState(WithStateSync):
             created_at=datetime.fromisoformat(row["created_at"]),
             version_hash=row["version_hash"],
             _dlt_load_id=row["load_id"],
-        )
-
-    def refuse_cursor_without_ledger(self, pipeline: Any) -> None:
-        """Raise ConfigurationError if the cursor belongs to another store or account.
-
-        All rows before it would be skipped silently.
-        """
-        name = pipeline.pipeline_name
-        if self.config.dry_run or not has_cursor(pipeline.state):
-            return
-        if self.database().exists():
-            with self.database() as db:
-                if has_seen(db, self.config.account, name):
-                    return
-        raise ConfigurationError(
-            f"Pipeline {name!r} would resume from a cursor, but the ledger of account "
-            f"{self.config.account!r} has no completed run of it: rows before the cursor would "
-            "never be loaded.",
-            remedy="For another store or account, use another pipeline name, or delete "
-            f"{pipeline.working_dir} to read from the start. If the store was lost, first run: "
-            "dlt-bunce adopt",
         )
 
     def get_stored_schema(self, schema_name: str | None = None) -> StorageSchemaInfo | None:

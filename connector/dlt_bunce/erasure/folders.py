@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlt_bunce.destination.adapter import mapping_hint
-from dlt_bunce.destination.data_at_rest import GIVEN_UP, belongs_to, given_up_folder, mappings_of
+from dlt_bunce.destination.data_at_rest import GIVEN_UP, given_up_folder, mappings_of
+from dlt_bunce.destination.folder_owner import belongs_to
 from dlt_bunce.erasure.files import RowsFile
 from dlt_bunce.erasure.person import Persons
 from dlt_bunce.errors import UsageError

@@ -9,6 +9,7 @@ from dlt_bunce.load import corrections, dead_letters
 from dlt_bunce.load.chunks import Chunk, Chunks
 from dlt_bunce.load.values import ValueDelivery
 from dlt_bunce.load.version_check import warnings_of
+from dlt_bunce.logs import logger
 from dlt_bunce.store.ledger import Claim, DuplicatesUnknown, Ledger
 from dlt_bunce.store.verdicts import DIGEST
 
@@ -44,7 +45,7 @@ def _claimed(
     accepted = prepared.accepted
     if values is not None:
         accepted = accepted.append_column(DIGEST, values.digests_of(chunk))
-    return ledger.claim(
+    claim = ledger.claim(
         accepted,
         dead_letters.of_rejected(number, table, rejected, email_key),
         chunk=number,
@@ -55,3 +56,6 @@ def _claimed(
         warnings=warnings_of(prepared),
         is_alone=chunk.is_alone,
     )
+    if claim.leases_ahead:
+        logger().warning("lease.brought_back", rows=claim.leases_ahead)
+    return claim

@@ -6,7 +6,7 @@ import time
 
 from dlt_bunce.records.mapping import FieldMapping
 from dlt_bunce.records.prepare import Prepared
-from dlt_bunce.records.version_scale import count_ahead, middle, other_scale
+from dlt_bunce.records.version_scale import count_ahead, middle, other_scale, other_scale_than_known
 from dlt_bunce.store import version_medians
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.load_file import LoadFile
@@ -15,13 +15,18 @@ from dlt_bunce.store.load_file import LoadFile
 def check_versions(
     db: Database, load_file: LoadFile, mapping: FieldMapping, prepared: Prepared
 ) -> None:
-    """Raise MappingError when the first rows' versions are in another unit than the last run's;
-    else keep their median for the next, unless the store is only read.
+    """Raise MappingError when the first rows' versions are in another unit than the last run's, or
+    than the ledger's of the same customers; else keep their median for the next run, unless the
+    store is only read.
     """
     if mapping.version is None:
         return
-    median = middle(prepared.accepted.column("version"))
+    accepted = prepared.accepted
+    median = middle(accepted.column("version"))
     fault = other_scale(version_medians.of_last_run(db, load_file), median, mapping.version)
+    if fault is None and median is not None:
+        pairs = version_medians.known_versions(db, load_file.account, accepted)
+        fault = other_scale_than_known(pairs["known"], pairs["now"], mapping.version)
     if fault is not None:
         raise fault
     if median is not None and not db.read_only:

@@ -24,6 +24,7 @@ from dlt_bunce.destination.attempts import recorded_from_start
 from dlt_bunce.destination.deleted_rows import DeletedRows
 from dlt_bunce.destination.dry_run_state import undo_killed_dry_run
 from dlt_bunce.destination.folder_locks import folder_lock
+from dlt_bunce.destination.folder_owner import take_folder
 from dlt_bunce.destination.left_overs import (
     can_be_read_again,
     give_up_refused,
@@ -87,12 +88,13 @@ def flush_and_run(
             write_disposition = chosen_by_default(data)
         refuse_replace(write_disposition or getattr(data, "write_disposition", None))
         client = client_of(pipeline)
+        take_folder(client, pipeline)
         _check(client)
         deleted = DeletedRows()
         data, hints = _adapted(data, client, deleted, pipeline)
         with client.context.mapped_as(client.owner.name, hints):
             flushed = _flush(pipeline)
-        client.refuse_cursor_without_ledger(pipeline)
+        take_folder(client, pipeline)  # the cursor, now that no rows are pending
         name = pipeline.pipeline_name
         begun = recorded_from_start(client, name, started_at)
         with begun, given_up_when_refused(pipeline, data):
@@ -134,6 +136,7 @@ def flush(pipeline: dlt.Pipeline) -> RunSummary:
     """
     with group_traces(pipeline), _own_errors(), folder_lock(pipeline):
         client = client_of(pipeline)
+        take_folder(client, pipeline)
         _check(client)
         summary = total(client, _flush(pipeline), pipeline.pipeline_name)
     notify(client, summary)

@@ -156,8 +156,7 @@ def refuse_other_names(
                 columns=columns,
                 remedy=f"If {_quoted(new)} holds the same values: {switch}"
                 if gone
-                else f"To keep {', '.join(old)}: {keep} To switch to {', '.join(new)}, do the same "
-                f"with {_quoted(new)}.",
+                else f"To keep {', '.join(old)}: {keep} To switch to {', '.join(new)}: {switch}",
             )
     if VERSION in before and mapping.version is None:
         [column] = names_of(before[VERSION])
@@ -167,7 +166,8 @@ def refuse_other_names(
             "rows would overwrite newer ones.",
             columns=columns,
             remedy=(f"To keep it: {instructions({VERSION: column})} " if there else "")
-            + "To load without a version, use bunce_adapter(data) once.",
+            + "To load without a version, once: bunce_adapter(data) in the pipeline, or "
+            "--version-column '' on the command line.",
         )
 
 

@@ -88,17 +88,12 @@ def refuse_unknown_account(
         )
 
 
-def has_seen(db: Database, name: str, pipeline_name: str) -> bool:
-    """Return whether the pipeline's cursor can be trusted for this account.
-
-    It can once a run of the pipeline into the account has completed, or once all of Bunce's
-    customers have been adopted into its ledger.
-    """
+def has_completed_run(db: Database, name: str, pipeline_name: str) -> bool:
+    """Return whether a run of the pipeline into the account has completed."""
     return bool(
         db.rows(
             "SELECT 1 AS n FROM bunce_runs WHERE account = $1 AND pipeline_name = $2 "
-            "AND state = 'completed' UNION ALL SELECT 1 AS n FROM bunce_accounts "
-            "WHERE account = $1 AND adopted_at IS NOT NULL LIMIT 1",
+            "AND state = 'completed' LIMIT 1",
             (name, pipeline_name),
         )
     )

@@ -5,7 +5,7 @@ An attempt gives way to the run of its first load file; what is left of one tell
 
 from __future__ import annotations
 
-from dlt_bunce.store.database import Database, utc_now
+from dlt_bunce.store.database import Database
 from dlt_bunce.store.processes import this_process
 
 ATTEMPT = "attempt-"
@@ -22,7 +22,7 @@ def begin(
         "process, seen_at, source) SELECT $1, $2, $3, 'running', $4, COALESCE(MAX(number), 0) + 1, "
         "$5, $6, $7 FROM bunce_runs WHERE true "
         "ON CONFLICT (run_id, pipeline_name) DO NOTHING",
-        (run_id, pipeline_name, account, started_at, this_process(), utc_now(), source),
+        (run_id, pipeline_name, account, started_at, this_process(), db.utc_now(), source),
     )
     return run_id
 
@@ -32,7 +32,7 @@ def mark_seen(db: Database, run_id: str, pipeline_name: str) -> bool:
     found = db.rows(
         "UPDATE bunce_runs SET seen_at = $1 WHERE run_id = $2 AND pipeline_name = $3 "
         "RETURNING run_id",
-        (utc_now(), run_id, pipeline_name),
+        (db.utc_now(), run_id, pipeline_name),
     )
     return bool(found)
 

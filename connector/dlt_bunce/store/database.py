@@ -200,6 +200,10 @@ class Database:
         """Return the current milliseconds since 1970, by the clock of `now`."""
         return int(self.rows(f"SELECT {self.now} AS now")[0]["now"])
 
+    def utc_now(self) -> str:
+        """Return the time by the clock of `now`, in the format of the function `utc_now`."""
+        return as_utc(datetime.fromtimestamp(self.now_ms() / 1000, timezone.utc))
+
     def has_table(self, name: str) -> bool:
         """Return whether a table of that name exists."""
         return bool(self.rows(self._engine.has_table, (name,)))

@@ -44,12 +44,14 @@ class Claim:
     `to_send` has the accepted columns plus `verb` (create, or update for a customer whose content
     has changed), `indeterminate` (bool: an earlier request may have delivered the row), and
     `bunce_id` (the id in Bunce, for a customer that is linked); `busy` counts rows that another
-    live run is sending; `values_differ`: whether any row has other values than the ledger's.
+    live run is sending; `values_differ`: whether any row has other values than the ledger's;
+    `leases_ahead` counts rows whose last claim ended later than possible, and is void.
     """
 
     to_send: pa.Table
     busy: int
     values_differ: bool
+    leases_ahead: int = 0
 
 
 class DuplicatesUnknown(Exception):  # noqa: N818, nothing went wrong
@@ -136,7 +138,8 @@ class Ledger:
             busy = fates["busy"]
             run_chunks.put_chunk(db, load_file, chunk, read, fates, chunk_warnings)
         self._analyze(to_send.num_rows)
-        return Claim(to_send, busy, verdicts.values_differ(judged))
+        differ, ahead = verdicts.values_differ(judged), verdicts.leases_ahead(judged)
+        return Claim(to_send, busy, differ, ahead)
 
     def mark_in_flight(self, below: Mapping[int, int]) -> None:
         """Commit that rows numbered below these, by chunk, may be on the wire from now on.

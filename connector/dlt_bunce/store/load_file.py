@@ -23,6 +23,8 @@ class LoadFile:
     """Whether its rows are dead letters: one that stays bad counts as seen again."""
     source: str | None = None
     """What is loaded, as people call it: the name of a file, folder, or table."""
+    source_key: str | None = None
+    """What identifies a command's source in later runs, whatever the names of its pipelines."""
     owner: str = field(default_factory=lambda: secrets.token_hex(8))
     """Who loads it (random): two folders may contain the same file, and both may be loaded."""
 

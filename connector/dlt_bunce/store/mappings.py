@@ -38,14 +38,18 @@ UNKNOWN = Used("{}", "{}")
 """What is known of a run that has been deleted."""
 
 
-def of_last_run(db: Database, account: str, pipeline_name: str, table_name: str) -> LastMapping:
-    """Return the mapping of a table's last completed run; an empty one if there is none."""
+def of_last_run(db: Database, account: str, source_key: str, table_name: str) -> LastMapping:
+    """Return the mapping of a table's last completed run; an empty one if there is none.
+
+    `source_key` is that of a command's source, or the name of a pipeline.
+    """
     rows = db.rows(
         "SELECT r.mapping AS mapping, r.by_name AS by_name FROM bunce_runs AS r "
         "JOIN bunce_dlt_loads AS l ON l.load_id = r.run_id WHERE r.account = $1 "
-        "AND r.pipeline_name = $2 AND r.table_name = $3 AND r.state = 'completed' "
+        "AND COALESCE(r.source_key, r.pipeline_name) = $2 AND r.table_name = $3 "
+        "AND r.state = 'completed' "
         "AND r.by_name IS NOT NULL ORDER BY COALESCE(l.number, 0) DESC LIMIT 1",
-        (account, pipeline_name, table_name),
+        (account, source_key, table_name),
     )
     if not rows:
         return LastMapping({}, {})

@@ -251,4 +251,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # who is absent
         "ALTER TABLE bunce_targets ADD COLUMN members_before BIGINT",
     ),
+    (
+        # what a command's runs are compared by; null where that is the pipeline's name
+        "ALTER TABLE bunce_runs ADD COLUMN source_key TEXT",
+    ),
 )

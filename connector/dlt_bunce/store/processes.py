@@ -20,8 +20,9 @@ def this_process() -> str:
     return f"{os.getpid()}@{_machine()}"
 
 
-def is_gone(process: str | None, seen_at: str | None) -> bool:
-    """Return whether a process has ended, or has not been seen for `SILENT_FOR`.
+def is_gone(process: str | None, seen_at: str | None, now_ms: int) -> bool:
+    """Return whether a process has ended, or has not been seen for `SILENT_FOR`; both times are of
+    the store's clock. If it was seen later than now, that clock was ahead, which tells nothing.
 
     On the machine that it ran on, its end shows at once.
     """
@@ -30,7 +31,8 @@ def is_gone(process: str | None, seen_at: str | None) -> bool:
         return True
     if seen_at is None:
         return True  # written before runs were seen: no such program is still running
-    return datetime.now(timezone.utc) - datetime.fromisoformat(seen_at) > SILENT_FOR
+    now = datetime.fromtimestamp(now_ms / 1000, timezone.utc)
+    return abs(now - datetime.fromisoformat(seen_at)) > SILENT_FOR
 
 
 def _exists(pid: int) -> bool:

@@ -22,6 +22,16 @@ def is_begun(db: Database, run_id: str) -> bool:
     return bool(rows)
 
 
+def recorded_jobs(db: Database, run_id: str) -> set[str]:
+    """Return the load files of a run of which rows, or values alone, are counted."""
+    rows = db.rows(
+        "SELECT job FROM bunce_run_chunks WHERE run_id = $1 "
+        "UNION SELECT job FROM bunce_run_values WHERE run_id = $1",
+        (run_id,),
+    )
+    return {row["job"] for row in rows}
+
+
 def put_chunk(
     db: Database,
     load_file: LoadFile,

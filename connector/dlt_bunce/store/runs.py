@@ -49,8 +49,8 @@ def begin(
         number, now = latest_number(db) + 1, utc_now()
         db.execute(
             "INSERT INTO bunce_runs (run_id, pipeline_name, account, table_name, disposition, "
-            "state, mapping, started_at, by_name, number, process, seen_at, source) "
-            "VALUES ($1, $2, $3, $4, $5, 'running', $6, $7, $8, $9, $10, $7, $11) "
+            "state, mapping, started_at, by_name, number, process, seen_at, source, source_key) "
+            "VALUES ($1, $2, $3, $4, $5, 'running', $6, $7, $8, $9, $10, $13, $11, $12) "
             # a run of several tables has the first by name, and its mapping, whichever began
             "ON CONFLICT (run_id, pipeline_name) DO UPDATE SET state = 'running', "
             "mapping = CASE WHEN excluded.mapping IS NULL OR bunce_runs.mapping IS NOT NULL "
@@ -78,6 +78,8 @@ def begin(
                 number,
                 this_process(),
                 load_file.source,
+                load_file.source_key,
+                db.utc_now(),
             ),
         )
     return replace(load_file, number=number)
@@ -101,7 +103,7 @@ def mark_seen(db: Database, load_file: LoadFile) -> None:
     """Record that the run's process is alive."""
     db.execute(
         "UPDATE bunce_runs SET seen_at = $1 WHERE run_id = $2 AND pipeline_name = $3",
-        (utc_now(), load_file.run_id, load_file.pipeline_name),
+        (db.utc_now(), load_file.run_id, load_file.pipeline_name),
     )
 
 
@@ -246,7 +248,7 @@ def current(db: Database, row: Mapping[str, Any]) -> dict[str, Any]:
     counts: dict[str, Any] = dict(sum_chunks(db, row["run_id"]))
     values = value_fates.totals(db, "WHERE run_id = $1", (row["run_id"],))
     counts |= {"value_fates": json.dumps(values)} if values else {}
-    if not is_gone(row["process"], row["seen_at"]):
+    if not is_gone(row["process"], row["seen_at"], db.now_ms()):
         return {**row, **counts}
     ended = {"state": "interrupted", "ended_at": row["seen_at"] or row["started_at"]}
     why = {name: getattr(PROCESS_ENDED, name) for name in ("error_class", "error", "remedy")}

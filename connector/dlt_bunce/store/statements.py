@@ -7,8 +7,10 @@ from __future__ import annotations
 _INDETERMINATE = """c.claim_batch IS NOT NULL AND (c.claim_row IS NULL OR c.claim_row < COALESCE(
     (SELECT s.below_row FROM bunce_sendings AS s WHERE s.claim_batch = c.claim_batch), 0))"""
 
-LONGEST_LEASE_MS = 900_000
-"""The longest lease; one that ends later was written by a fast clock and counts as expired."""
+LONGEST_LEASE_MS = 240_000
+"""A lease and a minute, by which a clock may be corrected while a load goes on. A lease that ends
+later was written by a fast clock and counts as expired.
+"""
 
 # Test whether the claim on customer c is live: its own lease or its batch's renewed lease has not
 # expired, and neither the batch nor its owner has been marked as ended (a lease of 0).
@@ -17,6 +19,11 @@ LIVE = f"""(c.lease_until > {{now}} AND c.lease_until <= {{now}} + {LONGEST_LEAS
     AND l.lease_until > {{now}} AND l.lease_until <= {{now}} + {LONGEST_LEASE_MS}))
   AND NOT EXISTS (SELECT 1 FROM bunce_leases AS e
     WHERE e.claim_batch IN (c.claim_batch, c.claim_owner) AND e.lease_until = 0)"""  # noqa: S608, constants only
+
+# Test whether the claim on customer c would be live by a lease that was written by a fast clock.
+_AHEAD = f"""c.claim_batch IS NOT NULL AND (c.lease_until > {{now}} + {LONGEST_LEASE_MS}
+  OR EXISTS (SELECT 1 FROM bunce_leases AS l WHERE l.claim_batch = c.claim_batch
+    AND l.lease_until > {{now}} + {LONGEST_LEASE_MS}))"""  # noqa: S608, constants only
 
 # Decide what to do with each incoming row: send it, skip it, or leave it to another run.
 #
@@ -43,6 +50,7 @@ SELECT i.row AS row,
   CASE WHEN {_INDETERMINATE} THEN 1 ELSE 0 END AS indeterminate,
   CASE WHEN c.rejected_fingerprint IS NOT NULL THEN 1 ELSE 0 END AS had_letter,
   CASE WHEN c.listed = 1 THEN 1 ELSE 0 END AS listed,
+  CASE WHEN {_AHEAD.format(now="$4")} THEN 1 ELSE 0 END AS lease_ahead,
   {{values_differ}} AS values_differ
 FROM bunce_incoming AS i
 LEFT JOIN bunce_customers AS c ON c.account = $5 AND c.customer_id = i.customer_id

@@ -20,6 +20,7 @@ _VERDICTS = pa.schema(
         ("indeterminate", pa.int64()),
         ("had_letter", pa.int64()),
         ("listed", pa.int64()),
+        ("lease_ahead", pa.int64()),
         ("values_differ", pa.int64()),
     ]
 )
@@ -84,6 +85,11 @@ def note_met(db: Database, account: str, verdicts: pa.Table, letters: pa.Table) 
 def values_differ(verdicts: pa.Table) -> bool:
     """Return whether any row has other attribute values than the ledger's."""
     return bool(pc.any(pc.equal(verdicts.column("values_differ"), 1)).as_py())
+
+
+def leases_ahead(verdicts: pa.Table) -> int:
+    """Count rows whose claim ends later than a claim can, by a clock that was wrong."""
+    return int(pc.sum(verdicts.column("lease_ahead"), min_count=0).as_py())
 
 
 def with_busy(verdicts: pa.Table, rows: Collection[int]) -> pa.Table:
