@@ -1,4 +1,7 @@
-"""Dead letters that one run can send: those of a table whose runs mapped columns alike."""
+"""Dead letters that one run can send: those of tables of one name that were mapped alike.
+
+Which pipelines loaded them makes no difference: a file a day would be a run a day to replay.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,6 @@ Letter = dict[str, Any]
 class Group(NamedTuple):
     """What such dead letters share; `mapping` and `targets` are JSON."""
 
-    pipeline_name: str
     table_name: str
     mapping: str
     targets: str
@@ -33,7 +35,7 @@ def grouped(
     used = mappings.of_runs(db, account, (letter["run_id"] for letter in sendable))
     groups: dict[Group, list[Letter]] = defaultdict(list)
     for letter in sendable:
-        name, table = letter["pipeline_name"], letter["table_name"]
-        run = used.get((letter["run_id"], name), mappings.UNKNOWN)
-        groups[Group(name, table, run.mapping, run.targets_of(table))].append(letter)
+        table = letter["table_name"]
+        run = used.get(mappings.key(letter["run_id"], letter["pipeline_name"]), mappings.UNKNOWN)
+        groups[Group(table, run.mapping, run.targets_of(table))].append(letter)
     return groups

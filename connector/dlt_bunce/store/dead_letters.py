@@ -48,9 +48,9 @@ INSERT INTO bunce_dead_letters AS d
    batch_id, chunk, pipeline_name, table_name, run_number, other_defects,
    source, source_line)
 SELECT id, $1, customer_id, code, field, message, stage, http_status, source_row, payload,
-  fingerprint, email_digest, version, 1, $2, $2, 'open', $3, batch_id, chunk, $4, $5, $6,
+  fingerprint, email_digest, version, 1, $2, $2, 'open', $3, batch_id, chunk, {pipeline}, $5, $6,
   other_defects, source, source_line
-FROM bunce_letters WHERE true ORDER BY id
+FROM bunce_letters AS n WHERE true ORDER BY id
 ON CONFLICT (id) DO UPDATE SET
   code = excluded.code, field = excluded.field, message = excluded.message,
   stage = excluded.stage, http_status = excluded.http_status,
@@ -58,11 +58,15 @@ ON CONFLICT (id) DO UPDATE SET
   attempts = d.attempts + 1, last_seen_at = excluded.last_seen_at,
   status = 'open', resolved_at = NULL,
   run_id = excluded.run_id, batch_id = excluded.batch_id, chunk = excluded.chunk,
-  pipeline_name = excluded.pipeline_name, table_name = excluded.table_name,
+  pipeline_name = {kept}.pipeline_name, table_name = excluded.table_name,
   other_defects = excluded.other_defects,
   source = excluded.source, source_line = excluded.source_line
 WHERE d.status NOT IN ('open', 'discarded') OR excluded.stage = 'api'
 """
+
+# a replay sends rows of several pipelines, and its dead letters stay those of their pipelines
+_PIPELINE = """COALESCE((SELECT MAX(o.pipeline_name) FROM bunce_dead_letters AS o
+  WHERE o.account = $1 AND o.customer_id = n.customer_id AND o.status = 'open'), $4)"""
 
 # The dead letters that exist already: read_before by this job, held since an earlier run, and the
 # same in all that writing them again would change. Writing a held row would rewrite four indexes.
@@ -156,7 +160,11 @@ def held_again(db: Database, load_file: LoadFile, rejected: pa.Table, chunk: int
 def _write(db: Database, load_file: LoadFile) -> None:
     now = utc_now()
     names = (load_file.pipeline_name, load_file.table_name)
-    db.execute(_UPSERT, (load_file.account, now, load_file.run_id, *names, load_file.number))
+    is_replay = load_file.is_replay
+    upsert = _UPSERT.format(
+        pipeline=_PIPELINE if is_replay else "$4", kept="d" if is_replay else "excluded"
+    )
+    db.execute(upsert, (load_file.account, now, load_file.run_id, *names, load_file.number))
     db.execute(
         "UPDATE bunce_dead_letters SET last_seen_at = $1, run_number = $2 "
         "WHERE id IN (SELECT id FROM bunce_letters)",
