@@ -12,6 +12,7 @@ import click
 
 from dlt_bunce.cli import options, output
 from dlt_bunce.cli.failures import reported
+from dlt_bunce.cli.printable import echo
 from dlt_bunce.errors import UsageError
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ def _print(report: ProbeReport, file: Path | None) -> None:
         f"{output.counted(report.customers, 'test customer')} who stay in Bunce."
     )
     if file is not None:
-        click.echo(f"The report is in {file}.")
+        echo(f"The report is in {file}.")
 
 
 def _is_local(config: BunceConfiguration) -> bool:
