@@ -34,7 +34,7 @@ from dlt_bunce.records.recorded_targets import restored
 from dlt_bunce.records.row_origin import FILE, LINE
 from dlt_bunce.records.schema import ColumnNames, listed, names_of
 from dlt_bunce.records.targets import Targets
-from dlt_bunce.store import dead_letters, runs
+from dlt_bunce.store import dead_letters, released, runs
 from dlt_bunce.store.accounts import Account
 from dlt_bunce.store.database import Database, utc_now
 from dlt_bunce.store.dead_letter_query import pages
@@ -172,7 +172,7 @@ class _Replay:
         table = restored(source_rows.arrow_table(rows), self._record)
         settings = self._settings(table.column_names)
         ids = [letter["id"] for letter in letters]
-        dead_letters.release(db, load_file.account, ids)
+        released.release(db, load_file.account, ids)
         overtaken = {row["id"] for row in db.rows(_ACCEPTED_SINCE)}
         to_send = table.filter(pa.array([letter_id not in overtaken for letter_id in ids]))
         self._load(to_send, settings, page)

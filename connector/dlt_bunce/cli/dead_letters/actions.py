@@ -122,7 +122,8 @@ def discard_letters(
     type=Age(),
     default="0",
     help="Only dead letters closed at least this long ago: 90d, 12w; a number without a unit is "
-    "in days. For open ones, the time they were last seen counts.",
+    "in days. For open ones, the time counts when they were last rejected, or when their pipeline "
+    "last held rows: theirs may be among these.",
 )
 @click.option(
     "--status",
