@@ -14,7 +14,7 @@ from dlt_bunce.emulator import Emulator
 from .conftest import Run, people, write
 
 # a title, the cursor up and the line erased, a bell, C1, DEL, and text that reads backwards
-HOSTILE = "\x1b]0;owned\x07\x1b[1A\x1b[2K\x9b31m\x7f\u202egnp\u2066"
+HOSTILE = "\x1b]0;owned\x07\x1b[1A\x1b[2K\x9b31m\x7f\u202egnp\u2066\t\nError: owned"
 CONTROLS = {*map(chr, range(32)), "\x7f", *map(chr, range(0x80, 0xA0)), "\u202e", "\u2066"} - {"\n"}
 
 
@@ -32,6 +32,8 @@ def test_control_characters_of_names_and_values_never_reach_the_terminal(run: Ru
 
     printed = [done.output + done.errors for done in seen]
     assert [CONTROLS & {*text} for text in printed] == [set()] * len(printed)
+    lines = [line for text in printed for line in text.splitlines()]
+    assert [line for line in lines if line.startswith("Error: owned")] == []
     assert [r"\x1b[1A\x1b[2K" in printed[number] for number in (0, 1, 9, 10)] == [True] * 4
 
 

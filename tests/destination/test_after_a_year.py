@@ -54,6 +54,31 @@ def test_dead_letters_of_many_runs_are_replayed_as_one(
     assert [row["read"] for row in written] == [6]
 
 
+def test_dead_letters_of_many_pipelines_are_replayed_as_one_and_stay_those_of_their_pipelines(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    # files with a date in their names have a pipeline each
+    for n in range(1, 7):
+        row = customer(n, phone_no=f"0803 000 {n:04d}", mail=f"c{n}@example.com")
+        del row["email"]
+        make(f"crm_{n}", mapping={"email": "mail"}).run([row], table_name="customers")
+    emulator.seed([{"customer_id": "other", "email": "c6@example.com"}])
+    emulator.requests.clear()
+
+    done = replayed(emulator, settings={"default_region": "NG"}).summary
+
+    assert (done.read, done.created, done.rejected) == (6, 5, 1)
+    assert max(request.rows for request in emulator.requests) == 6
+    with Database(STORE) as db:
+        written = db.rows("SELECT run_id, read FROM bunce_runs WHERE run_id LIKE 'replay-%'")
+        [left] = db.rows("SELECT * FROM bunce_dead_letters WHERE status = 'open'")
+    assert [row["read"] for row in written] == [6]
+    assert (left["code"], left["pipeline_name"]) == ("email_taken", "crm_6")
+    emulator.seed([{"customer_id": "other", "email": "moved@example.com"}])
+    # a letter of a replay is found with the mapping of that replay
+    assert replayed(emulator, settings={"default_region": "NG"}).summary.created == 1
+
+
 def test_runs_that_mapped_differently_are_replayed_apart(
     make: MakePipeline, emulator: Emulator
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dlt_bunce.store import dead_letters, retention
+from dlt_bunce.store import dead_letters, released, retention
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.dead_letter_query import pages
 from dlt_bunce.store.dead_letters import letter_id
@@ -172,7 +172,7 @@ def test_a_discarded_letter_stays_discarded_while_its_row_does_not_change(
 def test_attempts_count_how_often_bunce_rejected_the_row(ledger_helper: Make) -> None:
     first = ledger_helper()
     for run in ("first", "second", "third"):
-        dead_letters.release(first.db, "default", ids(first.db))
+        released.release(first.db, "default", ids(first.db))
         ledger_helper(run).load("rejected", GOOD)
 
     assert attempts(first.db) == [3]
@@ -182,7 +182,7 @@ def test_attempts_count_how_often_bunce_rejected_the_row(ledger_helper: Make) ->
 def test_a_released_row_is_sent_again_unchanged(ledger_helper: Make) -> None:
     first = ledger_helper()
     first.load("rejected", GOOD)
-    dead_letters.release(first.db, "default", ids(first.db))
+    released.release(first.db, "default", ids(first.db))
 
     assert ledger_helper("second").claim(GOOD) == {"a": False}
 
@@ -243,7 +243,7 @@ def test_letters_of_two_accounts_never_mix(ledger_helper: Make) -> None:
 
     assert (len(mine), len(theirs)) == (1, 2)
     dead_letters.set_status(first.db, "default", theirs, "discarded")
-    dead_letters.release(first.db, "default", theirs)
+    released.release(first.db, "default", theirs)
     dead_letters.close_unseen(
         first.db, "default", {letter: times(second.db)[letter] for letter in theirs}, "resolved"
     )

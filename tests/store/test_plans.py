@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from dlt_bunce.store import corrections, dead_letters, rejected_values, values, verdicts
+from dlt_bunce.store import corrections, dead_letters, rejected_values, released, values, verdicts
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.load_file import LoadFile
 
@@ -104,7 +104,7 @@ def test_letters_are_closed_by_key(db: Explained) -> None:
         "fingerprint": "e",
     }
 
-    dead_letters.release(db, "default", [corrected_id])
+    released.release(db, "default", [corrected_id])
     dead_letters.close_unseen(db, "default", {corrected_id: "2020-01-01"}, "resolved")
     table = pa.Table.from_pylist([corrected | {"version": 1}], corrections.CORRECTED)
     corrections.close_corrected(db, "default", table)

@@ -11,13 +11,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from dlt_bunce.cli import output
 from dlt_bunce.cli.printable import echo
 
 if TYPE_CHECKING:
     from dlt_bunce.destination.factory import bunce
+    from dlt_bunce.destination.run_context import RunContext
     from dlt_bunce.load.progress import Progress
 
 
@@ -48,17 +47,17 @@ def watched(destination: bunce) -> Iterator[None]:
                 yield
         except (KeyboardInterrupt, StoppedError):
             stack.close()
-            click.echo(_stopped(list(jobs.values())), err=True)
+            echo(_stopped(list(jobs.values())), err=True)
             sys.exit(1)
 
 
 @contextlib.contextmanager
-def figures(destination: bunce, as_json: bool) -> Iterator[None]:
+def figures(context: RunContext, as_json: bool) -> Iterator[None]:
     """Print the figures of a run that fails in the block, if JSON is wanted."""
     try:
         yield
     except BaseException:
-        if as_json and (failed := destination.run_context.failures):
+        if as_json and (failed := context.failures):
             output.as_json(failed[-1].as_dict())
         raise
 

@@ -167,7 +167,11 @@ def command(
                 click.echo(LEFT_BEHIND, err=True)
             over: ThresholdError | None = None
             try:
-                with hooked(destination), watched(destination), figures(destination, as_json):
+                with (
+                    hooked(destination),
+                    watched(destination),
+                    figures(destination.run_context, as_json),
+                ):
                     summary = flush_and_run(
                         pipeline,
                         bunce_adapter(

@@ -211,7 +211,7 @@ def report_waiting(sentence: str) -> None:
 def exit_if_remains(remains: str | None) -> None:
     """Exit with 1 if deleted bytes may remain in the database files."""
     if remains:
-        click.echo(f"Error: Deleted, but not overwritten on disk: {remains}.", err=True)
+        echo(f"Error: Deleted, but not overwritten on disk: {remains}.", err=True)
         sys.exit(1)
 
 

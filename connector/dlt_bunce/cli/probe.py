@@ -14,6 +14,7 @@ import click
 from dlt_bunce.cli import options, output
 from dlt_bunce.cli.failures import reported
 from dlt_bunce.cli.files import replaced
+from dlt_bunce.cli.printable import echo
 from dlt_bunce.errors import UsageError
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def command(
             if part is not None:
                 part.write_text(json.dumps(report.as_json(), indent=2) + "\n", "utf-8")
         if file is not None and not as_json:
-            click.echo(f"The report is in {file}.")
+            echo(f"The report is in {file}.")
 
 
 def _import(client: BunceClient, file: Path, *, as_json: bool) -> None:

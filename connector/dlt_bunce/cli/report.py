@@ -10,6 +10,7 @@ import click
 
 from dlt_bunce.cli import options, output
 from dlt_bunce.cli.failures import reported
+from dlt_bunce.cli.printable import echo
 from dlt_bunce.errors import ConfigurationError, UsageError
 from dlt_bunce.model import FATES, Fate
 
@@ -69,7 +70,7 @@ def command(
             )
         elif file is not None:
             count_of_runs = output.counted(len(runs), "run")
-            click.echo(f"Wrote {count_of_runs} to {file} (counts only, no customer data).")
+            echo(f"Wrote {count_of_runs} to {file} (counts only, no customer data).")
         else:
             _print(account, runs, allowed)
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import click
-
+from dlt_bunce.cli.printable import echo
 from dlt_bunce.cli.source_key import source_key
 from dlt_bunce.errors import ConfigurationError, MappingError, SourceError
 from dlt_bunce.failures.known import BAD_URL
@@ -124,7 +123,7 @@ class Origin:
     def _reading(self) -> Reading:
         from dlt_bunce.sources import Reading
 
-        return Reading(self.encoding, self.sheet, note=lambda note: click.echo(note, err=True))
+        return Reading(self.encoding, self.sheet, note=partial(echo, err=True))
 
     @property
     def key(self) -> str:

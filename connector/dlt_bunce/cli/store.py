@@ -8,6 +8,7 @@ import click
 
 from dlt_bunce.cli import options, output
 from dlt_bunce.cli.failures import reported
+from dlt_bunce.cli.printable import echo
 from dlt_bunce.errors import UsageError
 
 
@@ -45,4 +46,4 @@ def move(new_url: str, yes: bool, store_url: str | None, as_json: bool) -> None:
         customers = output.counted(moved.rows["bunce_customers"], "customer")
         letters = output.counted(moved.rows["bunce_dead_letters"], "dead letter")
         click.echo(f"Moved {customers} and {letters} to Postgres.")
-        click.echo(f"The SQLite file is now {moved.renamed_to}. Set store_url in every load.")
+        echo(f"The SQLite file is now {moved.renamed_to}. Set store_url in every load.")

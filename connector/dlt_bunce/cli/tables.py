@@ -8,6 +8,7 @@ import sys
 import textwrap
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -115,7 +116,8 @@ def _print_records(
                     break_long_words=False,
                     break_on_hyphens=False,
                 )
-                target.print(f"{column:{indent}}" + f"\n{' ' * indent}".join(lines), soft_wrap=True)
+                for start, line in zip(chain([column], repeat("")), lines or [""], strict=False):
+                    target.print(f"{start:{indent}}{line}", soft_wrap=True)
     target.print()
 
 

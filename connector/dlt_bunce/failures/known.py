@@ -15,6 +15,9 @@ BAD_URL = "The source URL cannot be parsed. Use driver://user@host:port/database
 def _missing(error: Any) -> Failure:
     found = f"Missing required settings: {', '.join(error.fields)}."
     remedy = "Set them in config.toml, .dlt/secrets.toml, or the environment."
+    if error.spec_name.startswith("Azure"):
+        names = (f"SOURCES__FILESYSTEM__CREDENTIALS__{name.upper()}" for name in error.fields)
+        remedy = f"Set {' and '.join(names)}, or the same names in .dlt/secrets.toml."
     if error.spec_name.startswith("Filesystem"):
         found = "No credentials for the source."
         remedy = (

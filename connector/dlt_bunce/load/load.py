@@ -29,8 +29,7 @@ from dlt_bunce.records.batching import Packer
 from dlt_bunce.records.mapping import FieldMapping
 from dlt_bunce.records.prepare import detect_bad_mapping
 from dlt_bunce.records.rules import Rules
-from dlt_bunce.store import dead_letters as stored_letters
-from dlt_bunce.store import run_chunks, runs
+from dlt_bunce.store import released, run_chunks, runs
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.ledger import DEFAULT_LEASE_S, Ledger
 from dlt_bunce.store.load_file import LoadFile
@@ -269,7 +268,7 @@ class Load:
         runs.add_traffic(self.database, self.load_file, self.sender.take_traffic())
         if isinstance(self._fault, AccountRefusedError):
             # the first of them looked like bad rows
-            stored_letters.release_rejected(self.database, self.load_file, self._fault.words)
+            released.release_rejected(self.database, self.load_file, self._fault.words)
             if self.values is not None:
                 self.values.release_rejected(self._fault.words)
         counts = run_chunks.job_counts(self.database, self.load_file)

@@ -7,6 +7,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -15,13 +16,14 @@ from dlt_bunce import telemetry
 from dlt_bunce.destination.client import BunceClient
 from dlt_bunce.destination.jobs import value_delivery
 from dlt_bunce.destination.run_summary import add_up
-from dlt_bunce.errors import StoreError, UsageError
+from dlt_bunce.errors import UsageError
 from dlt_bunce.failures import failure_of, is_stopped
 from dlt_bunce.load.load import Load, Settings
 from dlt_bunce.load.probed import throttle_for
 from dlt_bunce.load.sender import BunceSender
 from dlt_bunce.model import RunSummary
 from dlt_bunce.operations.replay_groups import Group, Letter, grouped
+from dlt_bunce.operations.replay_runs import NAME, alone, recorded_failure
 from dlt_bunce.operations.replayed_values import targets_of
 from dlt_bunce.records import rows as source_rows
 from dlt_bunce.records.cells import LETTER_ID
@@ -32,7 +34,7 @@ from dlt_bunce.records.recorded_targets import restored
 from dlt_bunce.records.row_origin import FILE, LINE
 from dlt_bunce.records.schema import ColumnNames, listed, names_of
 from dlt_bunce.records.targets import Targets
-from dlt_bunce.store import dead_letters, runs
+from dlt_bunce.store import dead_letters, released, runs
 from dlt_bunce.store.accounts import Account
 from dlt_bunce.store.database import Database, utc_now
 from dlt_bunce.store.dead_letter_query import pages
@@ -89,24 +91,34 @@ def replay(
     stored row (dead_letter_rows = "keys") are skipped. A crash leaves every dead letter in its
     correct status; replay again to finish.
     """
-    account = client.preflight()
     started = utc_now()
+    chosen = replace(selection or Selection(), status="open")
     groups: dict[Group, _Replay] = {}
     without_row = 0
-    with client.database() as db, _alone(db, account), contextlib.ExitStack() as closing_runs:
+
+    def summaries() -> list[RunSummary]:
+        return [group.summary for group in groups.values() if group.summary]
+
+    recorded = partial(recorded_failure, client, chosen, started, summaries)
+    with recorded():
+        account = client.preflight()
+    with (
+        client.database() as db,
+        alone(db, account),
+        recorded(),
+        contextlib.ExitStack() as closing_runs,
+    ):
         before = runs.latest_number(db)
-        chosen = replace(selection or Selection(), status="open")
         for number, page in enumerate(pages(db, account.name, chosen, size=portion)):
             without_row += sum(letter["source_row"] is None for letter in page)
             for group, letters in grouped(db, account.name, page, before).items():
                 if group not in groups:
                     suffix = f"-{len(groups)}" if groups else ""
-                    load_file = _job(client, group, f"{runs.REPLAY}{started}{suffix}")
+                    load_file = _job(client, letters[0], group, f"{runs.REPLAY}{started}{suffix}")
                     groups[group] = _Replay(client, account, db, load_file, group, mapping or {})
                     closing_runs.push(groups[group].close)
                 groups[group].run(letters, number)
-    summaries = [group.summary for group in groups.values() if group.summary]
-    return Replayed(add_up(summaries, "replay"), without_row)
+    return Replayed(add_up(summaries(), "replay"), without_row)
 
 
 def correct(client: BunceClient, letter_id: str, changes: Mapping[str, str | None]) -> RunSummary:
@@ -117,7 +129,7 @@ def correct(client: BunceClient, letter_id: str, changes: Mapping[str, str | Non
     is not open, holds no row, or has no such column.
     """
     account = client.preflight()
-    with client.database() as db, _alone(db, account), contextlib.ExitStack() as closing_run:
+    with client.database() as db, alone(db, account), contextlib.ExitStack() as closing_run:
         page = next(pages(db, account.name, Selection(ids=[letter_id]), size=1), [])
         if not page or page[0]["source_row"] is None:
             raise UsageError(f"No open dead letter {letter_id} holds a row to correct.")
@@ -126,7 +138,7 @@ def correct(client: BunceClient, letter_id: str, changes: Mapping[str, str | Non
             raise UsageError(f"The row has no column {min(unknown)!r}.")
         changed = source_rows.encode({**row, **changes, LETTER_ID: letter_id})
         [group] = grouped(db, account.name, page, runs.latest_number(db))
-        load_file = _job(client, group, f"{runs.REPLAY}{utc_now()}")
+        load_file = _job(client, page[0], group, f"{runs.REPLAY}{utc_now()}")
         sent = _Replay(client, account, db, load_file, group, {})
         closing_run.push(sent.close)
         sent.run([page[0] | {"source_row": changed}], 0)
@@ -160,7 +172,7 @@ class _Replay:
         table = restored(source_rows.arrow_table(rows), self._record)
         settings = self._settings(table.column_names)
         ids = [letter["id"] for letter in letters]
-        dead_letters.release(db, load_file.account, ids)
+        released.release(db, load_file.account, ids)
         overtaken = {row["id"] for row in db.rows(_ACCEPTED_SINCE)}
         to_send = table.filter(pa.array([letter_id not in overtaken for letter_id in ids]))
         self._load(to_send, settings, page)
@@ -258,40 +270,15 @@ def _present(mapping: Mapping[str, ColumnNames], columns: Sequence[str]) -> dict
     return {name: listed(found) for name, found in present.items() if found}
 
 
-def _job(client: BunceClient, group: Group, run_id: str) -> LoadFile:
+def _job(client: BunceClient, letter: Letter, group: Group, run_id: str) -> LoadFile:
     return LoadFile(
         account=client.config.account,
         run_id=run_id,
-        pipeline_name=group.pipeline_name,
+        pipeline_name=letter["pipeline_name"],
         table_name=group.table_name,
         job_id="replay",
         disposition=group.disposition,
         letter_rows=client.config.dead_letter_rows,
         is_replay=True,
-        source="dead letters",
+        source=NAME,
     )
-
-
-@contextlib.contextmanager
-def _alone(db: Database, account: Account) -> Iterator[None]:
-    """Run one replay at a time, and release what an earlier, interrupted one still claims.
-
-    Raises StoreError while another replay is running.
-    """
-    with db.alone("replay") as locked:
-        if not locked:
-            raise StoreError(
-                "Another replay is running.", remedy="Wait for it to finish, then run this again."
-            )
-        db.execute(
-            "UPDATE bunce_customers SET lease_until = 0 WHERE account = $1 AND claim_batch LIKE $2",
-            (account.name, f"{runs.REPLAY}%"),
-        )
-        db.execute("DELETE FROM bunce_leases WHERE claim_batch LIKE $1", (f"{runs.REPLAY}%",))
-        for run in db.rows(
-            "SELECT run_id, pipeline_name FROM bunce_runs WHERE account = $1 "
-            "AND run_id LIKE $2 AND state = 'running'",
-            (account.name, f"{runs.REPLAY}%"),
-        ):
-            runs.finish(db, run["run_id"], run["pipeline_name"], account.name, "failed")
-        yield

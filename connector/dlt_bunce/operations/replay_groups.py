@@ -1,4 +1,7 @@
-"""Dead letters that one run can send: those of a table whose runs loaded it alike."""
+"""Dead letters that one run can send: those of tables of one name that were loaded alike.
+
+Which pipelines loaded them makes no difference: a file a day would be a run a day to replay.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,6 @@ Letter = dict[str, Any]
 class Group(NamedTuple):
     """What such dead letters share; `mapping` and `targets` are JSON."""
 
-    pipeline_name: str
     table_name: str
     mapping: str
     targets: str
@@ -34,9 +36,8 @@ def grouped(
     used = mappings.of_runs(db, account, (letter["run_id"] for letter in sendable))
     groups: dict[Group, list[Letter]] = defaultdict(list)
     for letter in sendable:
-        name, table = letter["pipeline_name"], letter["table_name"]
-        run = used.get((letter["run_id"], name), mappings.UNKNOWN)
-        groups[Group(name, table, run.mapping, run.targets_of(table), run.disposition)].append(
-            letter
-        )
+        table = letter["table_name"]
+        run = used.get(mappings.key(letter["run_id"], letter["pipeline_name"]), mappings.UNKNOWN)
+        group = Group(table, run.mapping, run.targets_of(table), run.disposition)
+        groups[group].append(letter)
     return groups

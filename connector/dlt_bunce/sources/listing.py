@@ -23,6 +23,8 @@ from dlt_bunce.sources.formats import (
     refuse_other,
 )
 
+_PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfss": "adlfs"}
+"""Scheme of remote files to the package that reads them."""
 _EVERYTHING = "**/*"
 _SHOWN = 5
 
@@ -104,9 +106,10 @@ def _found(folder: str, pattern: str) -> list[Any]:
     from dlt.common.exceptions import MissingDependencyException
     from dlt.sources.filesystem import filesystem
 
-    if folder.startswith("s3://") and find_spec("s3fs") is None:
+    package = _PACKAGES.get(folder.partition("://")[0])
+    if package and find_spec(package) is None:
         # dlt would ask for credentials first
-        raise MissingDependencyException("Files on S3", ["s3fs"])
+        raise MissingDependencyException("Remote files", [package])
     return list(filesystem(bucket_url=folder, file_glob=pattern, files_per_page=sys.maxsize))
 
 

@@ -48,9 +48,9 @@ INSERT INTO bunce_dead_letters AS d
    batch_id, chunk, pipeline_name, table_name, run_number, other_defects,
    source, source_line)
 SELECT id, $1, customer_id, code, field, message, stage, http_status, source_row, payload,
-  fingerprint, email_digest, version, 1, $2, $2, 'open', $3, batch_id, chunk, $4, $5, $6,
+  fingerprint, email_digest, version, 1, $2, $2, 'open', $3, batch_id, chunk, {0}, $5, $6,
   other_defects, source, source_line
-FROM bunce_letters WHERE true ORDER BY id
+FROM bunce_letters AS n WHERE true ORDER BY id
 ON CONFLICT (id) DO UPDATE SET
   code = excluded.code, field = excluded.field, message = excluded.message,
   stage = excluded.stage, http_status = excluded.http_status,
@@ -59,11 +59,15 @@ ON CONFLICT (id) DO UPDATE SET
   attempts = d.attempts + 1, last_seen_at = excluded.last_seen_at,
   status = 'open', resolved_at = NULL,
   run_id = excluded.run_id, batch_id = excluded.batch_id, chunk = excluded.chunk,
-  pipeline_name = excluded.pipeline_name, table_name = excluded.table_name,
+  pipeline_name = {1}.pipeline_name, table_name = excluded.table_name,
   other_defects = excluded.other_defects,
   source = excluded.source, source_line = excluded.source_line
 WHERE d.status NOT IN ('open', 'discarded') OR excluded.stage = 'api'
 """
+
+# the pipeline of a replayed row: a replay sends those of several
+_PIPELINE = """COALESCE((SELECT MAX(o.pipeline_name) FROM bunce_dead_letters AS o
+  WHERE o.account = $1 AND o.customer_id = n.customer_id AND o.status = 'open'), $4)"""
 
 # The dead letters that exist already: read_before by this job, held since an earlier run, and the
 # same in all that writing them again would change. Writing a held row would rewrite four indexes.
@@ -157,7 +161,10 @@ def held_again(db: Database, load_file: LoadFile, rejected: pa.Table, chunk: int
 def _write(db: Database, load_file: LoadFile) -> None:
     now = utc_now()
     names = (load_file.pipeline_name, load_file.table_name)
-    db.execute(_UPSERT, (load_file.account, now, load_file.run_id, *names, load_file.number))
+    own = (_PIPELINE, "d") if load_file.is_replay else ("$4", "excluded")
+    db.execute(
+        _UPSERT.format(*own), (load_file.account, now, load_file.run_id, *names, load_file.number)
+    )
     db.execute(
         "UPDATE bunce_dead_letters SET last_seen_at = $1, run_number = $2 "
         "WHERE id IN (SELECT id FROM bunce_letters)",
@@ -254,37 +261,6 @@ def discard(db: Database, account: str, selection: Selection) -> int:
         with db.transaction():
             total += set_status(db, account, [letter["id"] for letter in page], "discarded")
     return total
-
-
-def release(db: Database, account: str, ids: Sequence[str]) -> None:
-    """Let refused rows be sent again although they have not changed."""
-    db.ingest("bunce_chosen", pa.table({"id": pa.array(ids, pa.string())}))
-    db.execute(
-        "UPDATE bunce_customers SET rejected_fingerprint = NULL WHERE account = $1 AND customer_id "
-        "IN (SELECT d.customer_id FROM bunce_dead_letters AS d JOIN bunce_chosen AS c "
-        "ON c.id = d.id WHERE d.account = $1)",
-        (account,),
-    )
-    # a row of which only the email was refused counts as delivered and would not be sent again
-    db.execute(
-        "UPDATE bunce_customers SET fingerprint = NULL WHERE account = $1 AND "
-        "(customer_id, fingerprint) IN (SELECT d.customer_id, d.fingerprint "
-        "FROM bunce_dead_letters AS d JOIN bunce_chosen AS c ON c.id = d.id "
-        "WHERE d.account = $1 AND d.code = 'email_not_updated')",
-        (account,),
-    )
-
-
-def release_rejected(db: Database, load_file: LoadFile, words: str) -> None:
-    """Let rows that this load saw rejected in these words be sent again by the next one."""
-    with db.transaction():
-        found = db.rows(
-            # what Bunce said of an unconfirmed row is not kept
-            "SELECT id FROM bunce_dead_letters WHERE account = $1 AND run_id = $2 "
-            "AND status = 'open' AND stage = 'api' AND (message = $3 OR code = 'unconfirmed')",
-            (load_file.account, load_file.run_id, words),
-        )
-        release(db, load_file.account, [letter["id"] for letter in found])
 
 
 def close_unseen(db: Database, account: str, seen: Mapping[str, str], status: str) -> None:

@@ -157,8 +157,19 @@ ORDER BY r.pipeline_name, COALESCE(r.number, 0) DESC, r.started_at DESC
 """
 
 
+# the replays since the last completed one, newest first
+_REPLAYS = """
+SELECT r.* FROM bunce_runs AS r WHERE r.account = $1 AND r.state <> 'completed'
+  AND r.run_id LIKE $2 AND COALESCE(r.number, 0) > COALESCE((SELECT MAX(c.number)
+    FROM bunce_runs AS c WHERE c.account = $1 AND c.run_id LIKE $2 AND c.state = 'completed'), 0)
+ORDER BY COALESCE(r.number, 0) DESC, r.started_at DESC
+"""
+
+
 def problems(db: Database, account: str) -> list[Problem]:
-    """Return the pipelines whose latest runs have not completed, the one that failed last first."""
+    """Return the pipelines whose latest runs have not completed, and the replays that have not; the
+    one that failed last comes first.
+    """
     rows = [runs.current(db, row) for row in db.rows(_SINCE, (account, f"{runs.REPLAY}%"))]
     found = []
     for name, group in groupby(rows, key=lambda row: str(row["pipeline_name"])):
@@ -177,7 +188,33 @@ def problems(db: Database, account: str) -> list[Problem]:
                 **why,
             )
             found.append((failed[0]["ended_at"] or utc_now(), problem))
+    found += _of_replays(db, account)
     return [problem for _, problem in sorted(found, key=lambda item: item[0], reverse=True)]
+
+
+def _of_replays(db: Database, account: str) -> list[tuple[str, Problem]]:
+    """Return when replays failed last, and how: while a dead letter is open that they had to send,
+    and no later one has completed.
+    """
+    rows = [runs.current(db, row) for row in db.rows(_REPLAYS, (account, f"{runs.REPLAY}%"))]
+    failed = [row for row in rows if row["state"] != "running"]
+    waiting = (
+        "SELECT 1 AS n FROM bunce_dead_letters WHERE account = $1 AND status = 'open' "
+        "AND first_seen_at < $2 LIMIT 1"
+    )
+    if not failed or not db.rows(waiting, (account, failed[0]["started_at"])):
+        return []
+    problem = Problem(
+        failed[0]["pipeline_name"],
+        source=failed[0]["source"],
+        state=rows[0]["state"],
+        since=min(row["started_at"] for row in failed),
+        # a replay of rows that were mapped differently is several runs
+        runs=len({row["run_id"][: len(f"{runs.REPLAY}{utc_now()}")] for row in failed}),
+        waiting=next((n for row in rows if (n := _waiting(db, row)) is not None), None),
+        **{column: failed[0][column] for column in ("error_class", "error", "remedy")},
+    )
+    return [(failed[0]["ended_at"] or utc_now(), problem)]
 
 
 def _waiting(db: Database, row: Mapping[str, Any]) -> int | None:

@@ -138,8 +138,7 @@ class Ledger:
             busy = fates["busy"]
             run_chunks.put_chunk(db, load_file, chunk, read, fates, chunk_warnings)
         self._analyze(to_send.num_rows)
-        differ, ahead = verdicts.values_differ(judged), verdicts.leases_ahead(judged)
-        return Claim(to_send, busy, differ, ahead)
+        return Claim(to_send, busy, verdicts.values_differ(judged), verdicts.leases_ahead(judged))
 
     def mark_in_flight(self, below: Mapping[int, int]) -> None:
         """Commit that rows numbered below these, by chunk, may be on the wire from now on.

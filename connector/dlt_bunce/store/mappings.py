@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pyarrow as pa
 
 from dlt_bunce.store.database import Database
+from dlt_bunce.store.runs import REPLAY
 
 if TYPE_CHECKING:
     from dlt_bunce.store.load_file import LoadFile
@@ -59,11 +60,10 @@ def of_last_run(db: Database, account: str, source_key: str, table_name: str) ->
 
 def mapping_of(db: Database, run_id: str, pipeline_name: str) -> dict[str, str | list[str]]:
     """Return the mapping that a run used; empty if the run is unknown."""
-    rows = db.rows(
-        "SELECT mapping FROM bunce_runs WHERE run_id = $1 AND pipeline_name = $2",
-        (run_id, pipeline_name),
-    )
-    mapping: dict[str, str | list[str]] = json.loads((rows[0]["mapping"] if rows else None) or "{}")
+    rows = db.rows("SELECT pipeline_name, mapping FROM bunce_runs WHERE run_id = $1", (run_id,))
+    wanted = key(run_id, pipeline_name)
+    found = (row["mapping"] for row in rows if key(run_id, row["pipeline_name"]) == wanted)
+    mapping: dict[str, str | list[str]] = json.loads(next(found, None) or "{}")
     return mapping
 
 
@@ -96,8 +96,15 @@ def targets_of_runs(
     }
 
 
+def key(run_id: str, pipeline_name: str) -> tuple[str, str]:
+    """Return what tells a run from others: a load id may occur in several pipelines, and a replay
+    is one run of whatever pipelines its rows come from.
+    """
+    return run_id, "" if run_id.startswith(REPLAY) else pipeline_name
+
+
 def of_runs(db: Database, account: str, run_ids: Iterable[str]) -> dict[tuple[str, str], Used]:
-    """Return what runs used, by run id and pipeline name."""
+    """Return what runs used, by `key`."""
     table = pa.table({"run_id": pa.array(sorted(set(run_ids)), pa.string())})
     db.ingest("bunce_chosen_runs", table)
     rows = db.rows(
@@ -106,7 +113,7 @@ def of_runs(db: Database, account: str, run_ids: Iterable[str]) -> dict[tuple[st
         (account,),
     )
     return {
-        (row["run_id"], row["pipeline_name"]): Used(
+        key(row["run_id"], row["pipeline_name"]): Used(
             row["mapping"] or "{}", row["targets"] or "{}", row["disposition"] or "merge"
         )
         for row in rows

@@ -14,6 +14,12 @@ _PORTION = 10_000
 _NEVER = "9999"
 """Text that sorts after every timestamp."""
 _WHEN = "CASE WHEN status = 'open' THEN last_seen_at ELSE resolved_at END"
+# a row that is held again writes nothing, so it may be any of those that a later run has held
+_MAY_BE_HELD = """
+status = 'open' AND EXISTS (SELECT 1 FROM bunce_runs AS r WHERE r.account = $1
+  AND r.pipeline_name = bunce_dead_letters.pipeline_name AND r.held > 0
+  AND COALESCE(r.ended_at, r.started_at) >= $2)
+"""
 
 # Selects runs that may be deleted. The last completed run of a pipeline stays because the next one
 # is compared with it; the run of a dead letter stays because replays need its mapping; a run that
@@ -34,7 +40,8 @@ def purge(
 ) -> int:
     """Delete dead letters that were closed (or, if open, last seen) before a time; return how many.
 
-    `before` is ISO-8601 text in UTC; only dead letters with one of `statuses` are deleted. A row is
+    `before` is ISO-8601 text in UTC; only dead letters with one of `statuses` are deleted, and no
+    open ones of a pipeline that has held rows since, as their rows may be among these. A row is
     forgotten along with its dead letter: if it is read again, it is sent or rejected again. Takes
     one transaction for every 10,000, so that no load waits long; run it again if it is interrupted.
     """
@@ -61,7 +68,7 @@ def _portion(db: Database, account: str, before: str, statuses: Sequence[str]) -
     marks = ", ".join(f"${number + 3}" for number in range(len(statuses)))
     rows = db.rows(
         f"SELECT id FROM bunce_dead_letters WHERE account = $1 AND status IN ({marks}) "  # noqa: S608
-        f"AND {_WHEN} < $2 LIMIT {_PORTION}",
+        f"AND {_WHEN} < $2 AND NOT ({_MAY_BE_HELD}) LIMIT {_PORTION}",
         (account, before, *statuses),
     )
     return [row["id"] for row in rows]
@@ -74,21 +81,30 @@ def retain(db: Database, account: str, *, since: str) -> None:
     later run, a dead letter, or a pipeline folder depends on stay as well.
     """
     closed = "account = $1 AND resolved_at < $2"
+    outlived = f"{closed} AND status IN ('resolved', 'superseded')"
+    _in_portions(db, "DELETE FROM bunce_dead_letters", outlived, (account, since))
+    _in_portions(
+        db,
+        "UPDATE bunce_dead_letters SET source_row = NULL, payload = NULL, message = code, "
+        "email_digest = NULL",
+        f"{closed} AND status = 'discarded' "
+        "AND (source_row IS NOT NULL OR payload IS NOT NULL OR email_digest IS NOT NULL)",
+        (account, since),
+    )
     with db.transaction():
-        db.execute(
-            f"DELETE FROM bunce_dead_letters WHERE {closed} "  # noqa: S608
-            "AND status IN ('resolved', 'superseded')",
-            (account, since),
-        )
-        db.execute(
-            "UPDATE bunce_dead_letters SET source_row = NULL, payload = NULL, "  # noqa: S608
-            f"message = code, email_digest = NULL WHERE {closed} AND status = 'discarded' "
-            "AND (source_row IS NOT NULL OR payload IS NOT NULL OR email_digest IS NOT NULL)",
-            (account, since),
-        )
         old_runs = f"SELECT run_id FROM bunce_runs WHERE {_OLD_RUNS}"  # noqa: S608, constants only
         for counts in ("bunce_run_chunks", "bunce_run_values"):
             db.execute(f"DELETE FROM {counts} WHERE run_id IN ({old_runs})", (account, since))  # noqa: S608
         db.execute(f"DELETE FROM bunce_runs WHERE {_OLD_RUNS}", (account, since))  # noqa: S608
     # a reader may keep the log from being emptied: then the next run does it
     db.overwrite()
+
+
+def _in_portions(db: Database, change: str, where: str, parameters: Sequence[str]) -> None:
+    """Change dead letters until none is left to change, in a transaction for every 10,000."""
+    chosen = f"SELECT id FROM bunce_dead_letters WHERE {where} LIMIT {_PORTION}"  # noqa: S608
+    while True:
+        with db.transaction():
+            changed = db.rows(f"{change} WHERE id IN ({chosen}) RETURNING id", parameters)
+        if len(changed) < _PORTION:
+            return

@@ -25,7 +25,8 @@ class Selection:
     A dead letter must match every filter that is set; with several codes, fields, runs, customers,
     or ids, it must match one of each. None sets no filter, and an empty list matches nothing.
     `status=None` matches any status. An id may be given as a prefix. `since` is inclusive and
-    `until` exclusive; both compare with the time a dead letter was last seen. Raises UsageError for
+    `until` exclusive; both compare with the time a dead letter was last rejected, which a run that
+    only holds its row again does not change. Raises UsageError for
     a filter that is a plain string instead of a list.
     """
 

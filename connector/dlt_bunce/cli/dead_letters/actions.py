@@ -9,6 +9,7 @@ import click
 from dlt_bunce.cli import options, output
 from dlt_bunce.cli.dead_letters.filters import STATUSES, Age, filters, store_of
 from dlt_bunce.cli.failures import reported
+from dlt_bunce.cli.live_progress import figures
 from dlt_bunce.errors import UsageError
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ def replay_letters(
         _ask_for_all(selection, everything, "replay", store_url, account)
         store_of(selection, store_url, account)
         client = options.client(store_url=store_url, account=account, on_email_taken=on_email_taken)
-        replayed = replay(client, selection=selection, mapping=mapping)
+        with figures(client.context, as_json):
+            replayed = replay(client, selection=selection, mapping=mapping)
         if as_json:
             output.as_json(replayed.summary.as_dict() | {"without_row": replayed.without_row})
             return
@@ -120,7 +122,8 @@ def discard_letters(
     type=Age(),
     default="0",
     help="Only dead letters closed at least this long ago: 90d, 12w; a number without a unit is "
-    "in days. For open ones, the time they were last seen counts.",
+    "in days. For open ones, the time counts when they were last rejected, or when their pipeline "
+    "last held rows: theirs may be among these.",
 )
 @click.option(
     "--status",

@@ -111,7 +111,8 @@ def export(
                 "fields. To keep the source's column names, export one run at a time with --run."
             )
         if load:
-            echo(f"Correct the cells, save the file as CSV (UTF-8), and load it with:\n  {load}")
+            echo("Correct the cells, save the file as CSV (UTF-8), and load it with:")
+            echo(f"  {load}")
 
 
 def _load(

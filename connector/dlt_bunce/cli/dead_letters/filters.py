@@ -100,10 +100,13 @@ _FILTERS = (
     click.option(
         "--since",
         type=Moment(),
-        help="Only dead letters last seen at this time or later: 2026-11-01, 2026-11-01T09:30, or "
-        "an age such as 24h, 7d, or 2w. Local time unless a zone is given: 2026-11-01T09:30Z.",
+        help="Only dead letters last rejected at this time or later: 2026-11-01, "
+        "2026-11-01T09:30, or an age such as 24h, 7d, or 2w. Rows that were only held again since "
+        "do not count. Local time unless a zone is given: 2026-11-01T09:30Z.",
     ),
-    click.option("--until", type=Moment(), help="Only dead letters last seen before this time."),
+    click.option(
+        "--until", type=Moment(), help="Only dead letters last rejected before this time."
+    ),
     click.option(
         "--run",
         "run_ids",

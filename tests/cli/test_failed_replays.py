@@ -1,0 +1,93 @@
+"""A replay that fails or is killed is told like any other run: by `status`, and with figures."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from typing import Any
+
+import pytest
+
+from dlt_bunce.emulator import Behavior, Emulator, Fault
+
+from .conftest import PROGRAM, Run, people, write
+
+REPLAY = ("dead-letters", "replay", "--all", "--json")
+DOWN = Fault("error_before", probability=1.0, call="any", status=503)
+
+
+@pytest.fixture
+def loaded(run: Run, store: str, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """After a load of 40 customers whose phone numbers lacked a country."""
+    write([person | {"mobile": f"0803000{n:04d}"} for n, person in enumerate(people(*range(40)))])
+    assert run("load", "customers.parquet").code == 0
+    for name, value in (("MAX_BATCH_SIZE", "10"), ("CONCURRENCY", "1"), ("TIMEOUT_S", "2")):
+        monkeypatch.setenv(f"DESTINATION__BUNCE__{name}", value)
+    monkeypatch.setenv("DESTINATION__BUNCE__DEFAULT_REGION", "NG")
+    return run
+
+
+def problems(run: Run) -> list[dict[str, Any]]:
+    found = run("status", "--json").json["problems"]
+    assert isinstance(found, list)
+    return found
+
+
+def test_a_replay_while_bunce_is_down_is_recorded_until_one_completes(
+    loaded: Run, emulator: Emulator
+) -> None:
+    emulator.behavior = Behavior(faults=(DOWN,))
+    failed = loaded(*REPLAY)
+
+    assert (failed.code, failed.json["state"], failed.json["read"]) == (1, "failed", 0)
+    [problem] = problems(loaded)
+    assert (problem["source"], problem["error_class"]) == ("dead letters", "UnavailableError")
+    assert "503" in problem["error"]
+    assert problem["error"] in loaded("status").output
+    loaded(*REPLAY)
+    assert problems(loaded)[0]["runs"] == 2
+    emulator.behavior = Behavior()
+    assert loaded(*REPLAY).json["created"] == 40
+    assert problems(loaded) == []
+
+
+def test_a_replay_that_fails_half_way_prints_its_figures_and_is_over_with_its_letters(
+    loaded: Run, emulator: Emulator
+) -> None:
+    emulator.behavior = Behavior(
+        faults=(Fault("error_before", on_request=4, until_request=999, call="any", status=503),)
+    )
+    failed = loaded(*REPLAY)
+
+    delivered = len(emulator.customers)
+    assert 0 < delivered < 40
+    assert failed.code == 1
+    assert (failed.json["state"], failed.json["created"]) == ("failed", delivered)
+    [problem] = problems(loaded)
+    assert problem["error_class"] == "UnavailableError"
+    assert loaded("dead-letters", "discard", "--all").code == 0
+    assert problems(loaded) == []
+
+
+def test_a_killed_replay_says_so_and_the_next_one_closes_it_with_the_reason(
+    loaded: Run, emulator: Emulator
+) -> None:
+    emulator.behavior = Behavior(latency_ms=200)
+    with subprocess.Popen([PROGRAM, *REPLAY], stdout=subprocess.PIPE) as process:
+        until = time.monotonic() + 120
+        while not any(request.rows for request in emulator.requests):
+            assert process.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=120)
+    emulator.behavior = Behavior()
+
+    [problem] = problems(loaded)
+    assert (problem["state"], problem["error_class"]) == ("interrupted", "ProcessEnded")
+    assert loaded(*REPLAY).code == 0
+    assert problems(loaded) == []
+    [_, killed, _] = loaded("status", "--json").json["runs"]
+    assert (killed["state"], killed["error_class"]) == ("interrupted", "ProcessEnded")
+    assert len(emulator.customers) == 40
