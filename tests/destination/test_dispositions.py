@@ -53,6 +53,23 @@ def test_a_changed_customer_is_updated_where_merge_is_chosen_or_nobody_has_chose
     assert [name] == [sent["first_name"] for sent in emulator.customers.values()]
 
 
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("adapted", [False, True])
+def test_a_function_without_a_disposition_is_append_and_says_what_that_left_out(
+    make: MakePipeline, emulator: Emulator, door: str, *, adapted: bool
+) -> None:
+    @dlt.resource(name="customers")
+    def people(first_name: str) -> Any:
+        yield [customer(1, first_name=first_name)]
+
+    for first in ("Ada", "Ann"):
+        pipeline = make()
+        DOORS[door](pipeline, bunce_adapter(people(first)) if adapted else people(first))
+
+    assert [sent["first_name"] for sent in emulator.customers.values()] == ["Ada"]
+    assert run_summary(pipeline).warnings == {"skipped_changes": 1}
+
+
 def test_plain_rows_are_merged_by_flush_and_run_and_other_arguments_are_passed_on(
     make: MakePipeline, emulator: Emulator
 ) -> None:
