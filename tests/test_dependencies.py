@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import sys
 from importlib.metadata import packages_distributions, requires
 from pathlib import Path
@@ -40,3 +42,19 @@ def test_versions_are_lower_bounds() -> None:
     assert {one.name: {s.operator for s in one.specifier} for one in wanted} == {
         one.name: {">="} for one in wanted
     }
+
+
+def test_running_on_none_of_the_claimed_pythons_is_a_failure(tmp_path: Path) -> None:
+    for program in ("dirname", "sed", "grep", "tail"):
+        (tmp_path / program).symlink_to(str(shutil.which(program)))
+
+    done = subprocess.run(
+        [str(shutil.which("bash")), ROOT / "tests" / "pythons" / "run.sh"],
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "No Python that pyproject.toml claims is here."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import dlt
@@ -52,6 +53,23 @@ def test_a_changed_customer_is_updated_where_merge_is_chosen_or_nobody_has_chose
     assert [name] == [sent["first_name"] for sent in emulator.customers.values()]
 
 
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("adapted", [False, True])
+def test_a_function_without_a_disposition_is_append_and_says_what_that_left_out(
+    make: MakePipeline, emulator: Emulator, door: str, *, adapted: bool
+) -> None:
+    @dlt.resource(name="customers")
+    def people(first_name: str) -> Any:
+        yield [customer(1, first_name=first_name)]
+
+    for first in ("Ada", "Ann"):
+        pipeline = make()
+        DOORS[door](pipeline, bunce_adapter(people(first)) if adapted else people(first))
+
+    assert [sent["first_name"] for sent in emulator.customers.values()] == ["Ada"]
+    assert run_summary(pipeline).warnings == {"skipped_changes": 1}
+
+
 def test_plain_rows_are_merged_by_flush_and_run_and_other_arguments_are_passed_on(
     make: MakePipeline, emulator: Emulator
 ) -> None:
@@ -69,6 +87,29 @@ def test_plain_rows_are_merged_by_flush_and_run_and_other_arguments_are_passed_o
     assert [sent["first_name"] for sent in emulator.customers.values()] == ["Ann"]
     table = make().default_schema.tables["customers"]
     assert table["columns"]["customer_id"]["primary_key"]
+
+
+@pytest.mark.parametrize(
+    ("given", "written"), [("jsonl", ".jsonl"), ("typed-jsonl", ".typed-jsonl"), (None, ".parquet")]
+)
+def test_the_columns_and_the_file_format_that_are_given_have_effect(
+    make: MakePipeline, emulator: Emulator, given: Any, written: str
+) -> None:
+    pipeline = make(keep_completed_jobs=True)
+
+    summary = flush_and_run(
+        pipeline,
+        [customer(1, points=7)],
+        table_name="customers",
+        columns={"points": {"data_type": "text"}, "added": {"data_type": "bool"}},
+        loader_file_format=given,
+    )
+
+    columns = pipeline.default_schema.tables["customers"]["columns"]
+    files = Path(pipeline.working_dir).glob("load/loaded/*/completed_jobs/customers.*")
+    assert summary.created == 1
+    assert (columns["points"]["data_type"], columns["added"]["data_type"]) == ("text", "bool")
+    assert [written in file.name for file in files] == [True]
 
 
 def test_an_argument_goes_before_the_resource(make: MakePipeline, emulator: Emulator) -> None:

@@ -131,6 +131,9 @@ def test_rows_that_cannot_be_read_again_are_kept_and_can_be_loaded(
     kept = Path(str(raised.value).rpartition("dlt-bunce load ")[2])
     assert sum(pq.read_metadata(file).num_rows for file in kept.glob("*.parquet")) == 2
     assert {0o700} == {path.stat().st_mode & 0o777 for path in (kept, kept.parent)}
+    assert {0o600} == {
+        path.stat().st_mode & 0o777 for path in [*kept.glob("*"), *kept.parent.glob("*.json")]
+    }
     rows = pa.concat_tables([pq.read_table(file) for file in kept.glob("*")])
     again = make("again", defaults={"first_name": "-"})
     assert flush_and_run(again, dlt.resource(rows, name="customers")).created == 2
@@ -156,6 +159,43 @@ def test_no_rows_need_no_columns(make: MakePipeline, emulator: Emulator, how: st
     run(dlt.resource([customer(1)], name="customers"), write_disposition="merge")
 
     assert {"c1"} == set(emulator.customers)
+
+
+@pytest.mark.parametrize("how", ["flush_and_run", "run"])
+@pytest.mark.parametrize("kind", ["dicts", "arrow"])
+def test_an_empty_table_first_blocks_nobody(
+    make: MakePipeline, emulator: Emulator, kind: str, how: str
+) -> None:
+    empty = pa.Table.from_pylist([customer(1)]).slice(0, 0)
+    rows: Any = [customer(1)] if kind == "dicts" else pa.Table.from_pylist([customer(1)])
+    for data in (empty, [empty, rows] if kind == "arrow" else rows, rows):
+        pipeline = make()
+        run = pipeline.run if how == "run" else partial(flush_and_run, pipeline)
+        run(dlt.resource(data, name="customers"), write_disposition="merge")
+
+    assert emulator.times_sent == {"c1": 1}
+    assert not make().has_pending_data
+
+
+@pytest.mark.parametrize("how", ["flush_and_run", "run"])
+def test_a_date_of_zeros_is_no_version_and_blocks_nobody(
+    make: MakePipeline, emulator: Emulator, how: str
+) -> None:
+    dates = ["2026-01-01", "0000-00-00", "2026-01-02"]
+
+    def load() -> RunSummary:
+        rows = [customer(n, at=at) for n, at in enumerate(dates)]
+        data = bunce_adapter(dlt.resource(rows, name="customers"), version="at")
+        pipeline = make()
+        if how == "run":
+            pipeline.run(data, write_disposition="merge")
+            return run_summary(pipeline)
+        return flush_and_run(pipeline, data, write_disposition="merge")
+
+    first, second = load(), load()
+
+    assert (first.created, second.unchanged) == (3, 3)
+    assert not make().has_pending_data
 
 
 def test_an_outage_gives_nothing_up(make: MakePipeline, emulator: Emulator) -> None:

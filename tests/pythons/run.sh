@@ -39,8 +39,12 @@ for version in $claimed; do
     if [ -n "$path" ]; then there+=("$version $path"); else absent+=("$version"); fi
 done
 [ ${#absent[@]} = 0 ] || echo "Not on this machine, so not run: Python ${absent[*]}" >&2
+if [ ${#there[@]} = 0 ]; then
+    echo "No Python that pyproject.toml claims is here." >&2
+    exit 1
+fi
 failed=0
-[ ${#there[@]} = 0 ] || wheel "${there[0]#* }" || exit 1
+wheel "${there[0]#* }" || exit 1
 for ((i = 0; i < ${#there[@]}; i += 2)); do
     pids=()
     for one in "${there[@]:i:2}"; do

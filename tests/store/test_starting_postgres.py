@@ -1,0 +1,114 @@
+"""A Postgres server that is starting, stopping, or recovering is waited for, whatever it says."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from dlt_bunce.errors import StoreError
+from dlt_bunce.store.database import Database
+
+# what Postgres says with 57P03; the second line is the detail
+TEXTS = [
+    "the database system is starting up",
+    "the database system is shutting down",
+    "the database system is in recovery mode",
+    "the database system is not yet accepting connections\nConsistent recovery state is missing.",
+    "the database system is not accepting connections\nHot standby mode is disabled.",
+]
+_ENCRYPTION = {80877103, 80877104}
+"""Requests for SSL and for GSS, which libpq sends before it logs in."""
+
+
+def refusal(text: str, state: str) -> bytes:
+    message, _, detail = text.partition("\n")
+    fields = {"S": "FATAL", "V": "FATAL", "C": state, "M": message, "D": detail}
+    body = b"".join(k.encode() + v.encode() + b"\0" for k, v in fields.items() if v) + b"\0"
+    return b"E" + struct.pack("!I", len(body) + 4) + body
+
+
+def real_address(url: str) -> tuple[socket.AddressFamily, object]:
+    parts = urlsplit(url)
+    host = dict(parse_qsl(parts.query)).get("host", parts.hostname or "localhost")
+    if host.startswith("/"):
+        return socket.AF_UNIX, f"{host}/.s.PGSQL.{parts.port or 5432}"
+    return socket.AF_INET, (host, parts.port or 5432)
+
+
+def passed_on(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+    with suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
+
+
+def log_in(client: socket.socket) -> bytes:
+    """Return the message with which the client logs in."""
+    while True:
+        length = client.recv(4, socket.MSG_WAITALL)
+        rest = client.recv(struct.unpack("!I", length)[0] - 4, socket.MSG_WAITALL)
+        if struct.unpack("!I", rest[:4])[0] not in _ENCRYPTION:
+            return length + rest
+        client.sendall(b"N")
+
+
+@contextmanager
+def starting(url: str, *refusals: bytes) -> Iterator[tuple[str, list[bytes]]]:
+    """Yield the URL of a server that refuses its first connections, and what it has yet to say."""
+    left = list(refusals)
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+
+        def serve(client: socket.socket) -> None:
+            with client:
+                login = log_in(client)
+                if left:
+                    client.sendall(left.pop(0))
+                    return
+                family, address = real_address(url)
+                with socket.socket(family) as server:
+                    server.connect(address)
+                    server.sendall(login)
+                    back = threading.Thread(target=passed_on, args=(server, client))
+                    back.start()
+                    passed_on(client, server)
+                    back.join()
+
+        def accept() -> None:
+            with suppress(OSError):
+                while True:
+                    client, _ = listener.accept()
+                    threading.Thread(target=serve, args=(client,), daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        parts = urlsplit(url)
+        query = "&".join(f"{k}={v}" for k, v in parse_qsl(parts.query) if k != "host")
+        user = f"{parts.username}@" if parts.username else ""
+        here = f"{user}127.0.0.1:{listener.getsockname()[1]}"
+        yield parts._replace(netloc=here, query=query).geturl(), left
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_server_that_will_accept_connections_soon_is_waited_for(
+    postgres_store: str, text: str
+) -> None:
+    with starting(postgres_store, *[refusal(text, "57P03")] * 3) as (url, left):
+        with Database(url) as db:
+            assert db.store_id
+
+        assert left == []
+
+
+def test_a_server_that_refuses_for_another_reason_is_not(postgres_store: str) -> None:
+    full = refusal("sorry, too many clients already", "53300")
+    with starting(postgres_store, full, full) as (url, left):
+        with pytest.raises(StoreError, match="too many clients"), Database(url):
+            pass
+
+        assert left == [full]
