@@ -14,7 +14,7 @@ from dlt_bunce.model import RunSummary
 from dlt_bunce.store import links
 from dlt_bunce.store.database import Database
 
-from .conftest import STORE, MakePipeline, customer, letters, replayed
+from .conftest import STORE, MakePipeline, customer, letters
 
 pytestmark = pytest.mark.usefixtures("impatient")
 N = 1_000
@@ -268,18 +268,18 @@ def test_what_adopt_lists_is_not_taken_for_ours(make: MakePipeline, emulator: Em
     assert load(make, [customer(1)]).unchanged == 1
 
 
-def test_a_replay_links_what_was_rejected_before(make: MakePipeline, emulator: Emulator) -> None:
+def test_where_customers_may_share_an_email_nobody_is_linked_and_a_person_exists_twice(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    emulator.behavior = Behavior(rate_limit=0, emails="shared")
     emulator.seed([theirs(1)])
-    load(make, [customer(1)], on_email_taken="reject")
-    assert letters() == [("c1", "email_taken", "open")]
-    held = load(make, [customer(1)])
 
-    outcome = replayed(emulator, settings={"on_email_taken": "link"})
+    first = load(make, [customer(1)])
+    again = load(make, [customer(1)])
 
-    assert held.held == 1
-    assert (outcome.summary.updated, outcome.summary.linked) == (1, 1)
-    assert letters() == [("c1", "email_taken", "resolved")]
-    assert emulator.customers["b1"]["first_name"] == "Ada"
+    assert (first.created, first.linked, again.unchanged) == (1, 0, 1)
+    assert ({"b1", "c1"}, {}) == (emulator.customers.keys(), made())
+    assert emulator.customers["b1"]["first_name"] == "Old"
 
 
 @pytest.mark.parametrize("kind", ["error_before", "error_after", "drop_after", "html_502_after"])

@@ -126,3 +126,20 @@ def test_a_replay_keeps_to_the_disposition_of_the_run_that_rejected_the_row(
     assert before["b1"] == emulator.customers["b1"]
     assert emulator.customers["b2"]["first_name"] == "Ada"
     assert why(store) == {}
+
+
+def test_a_replay_links_what_was_rejected_before(
+    make: MakePipeline, emulator: Emulator, store: str
+) -> None:
+    emulator.seed([theirs(1)])
+    pipeline = make(store_url=store, on_email_taken="reject")
+    rows = [customer(1)]
+    pipeline.run(rows, table_name="customers", write_disposition="merge")
+    pipeline.run(rows, table_name="customers", write_disposition="merge")
+    held = run_summary(pipeline)
+
+    outcome = replay_links(emulator, store)
+
+    assert held.held == 1
+    assert (outcome.summary.updated, outcome.summary.linked, why(store)) == (1, 1, {})
+    assert emulator.customers["b1"]["first_name"] == "Ada"
