@@ -93,36 +93,6 @@ def test_values_wait_for_their_customer_and_a_bad_value_holds_no_customer_back(
     assert emulator.attributes.values_of("c2")["Plan"] == "gold"
 
 
-REPLIES: list[dict[str, Any]] = [
-    {"value_failure": failure, "value_errors": errors}
-    for failure in ("partial", "atomic")
-    for errors in ("named", "first", "positions", "anonymous")
-]
-
-
-@pytest.mark.parametrize("switches", REPLIES, ids=lambda s: "-".join(s.values()))
-def test_the_bad_values_are_found_however_bunce_tells_of_them(
-    make: MakePipeline, emulator: Emulator, switches: dict[str, Any]
-) -> None:
-    emulator.behavior = Behavior(rate_limit=0, refused_value="cursed", **switches)
-    rows = [rich(n, plan="cursed" if n % 13 == 5 else "gold") for n in range(40)]
-    pipeline = make(max_batch_size=60)
-
-    done = run(pipeline, *rows)
-    received = emulator.attributes.values_received
-    again = run(pipeline, *rows)
-
-    assert fates(done) == {"written": 117, "rejected": 3}
-    assert [(who, code) for who, _, code in rejected_values()] == [
-        ("c18", "refused"),
-        ("c31", "refused"),
-        ("c5", "refused"),
-    ]
-    assert all(emulator.attributes.values_of(f"c{n}")["Balance"] for n in range(40))
-    assert fates(again) == {"unchanged": 117, "rejected": 3}
-    assert emulator.attributes.values_received == received
-
-
 @pytest.mark.parametrize(
     ("switches", "expected"),
     [

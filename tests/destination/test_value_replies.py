@@ -14,7 +14,7 @@ from dlt_bunce.errors import AccountRefusedError
 from dlt_bunce.model import RunSummary
 from dlt_bunce.operations.probe import probe
 
-from .attribute_runs import ATTRIBUTES, calls, fates, prepare, rejected_values, rich
+from .attribute_runs import ATTRIBUTES, calls, fates, prepare, rejected_values, rich, run
 from .conftest import MakePipeline, refused
 
 QUIET = {"concurrency": 1, "max_concurrency": 1, "max_batch_size": 50}
@@ -179,3 +179,37 @@ def test_an_attribute_that_is_gone_takes_no_other_value_of_its_customers_along(
 
     assert fates(done) == {"written": 8, "rejected": 4}
     assert rejected_values() == [(f"c{n}", "Balance", "refused") for n in range(4)]
+
+
+REPLIES: list[dict[str, Any]] = [
+    {"value_failure": failure, "value_errors": errors, "count_offset": offset}
+    for failure in ("partial", "atomic")
+    for errors, offset in (
+        *((errors, 0) for errors in ("named", "first", "positions", "rows", "anonymous")),
+        ("named", -1),
+        ("rows", 5),
+    )
+]
+
+
+@pytest.mark.parametrize("switches", REPLIES, ids=lambda s: "-".join(map(str, s.values())))
+def test_the_bad_values_are_found_however_bunce_tells_of_them(
+    make: MakePipeline, emulator: Emulator, switches: dict[str, Any]
+) -> None:
+    emulator.behavior = Behavior(rate_limit=0, refused_value="cursed", **switches)
+    rows = [rich(n, plan="cursed" if n % 13 == 5 else "gold") for n in range(40)]
+    pipeline = make(max_batch_size=60)
+
+    done = run(pipeline, *rows)
+    received = emulator.attributes.values_received
+    again = run(pipeline, *rows)
+
+    assert fates(done) == {"written": 117, "rejected": 3}
+    assert [(who, code) for who, _, code in rejected_values()] == [
+        ("c18", "refused"),
+        ("c31", "refused"),
+        ("c5", "refused"),
+    ]
+    assert all(emulator.attributes.values_of(f"c{n}")["Balance"] for n in range(40))
+    assert fates(again) == {"unchanged": 117, "rejected": 3}
+    assert emulator.attributes.values_received == received

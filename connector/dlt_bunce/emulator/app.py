@@ -15,6 +15,7 @@ from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from dlt_bunce.emulator import attributes, calls, replies
+from dlt_bunce.emulator import members as member_calls
 from dlt_bunce.emulator.admin import admin_routes
 from dlt_bunce.emulator.behavior import Behavior, Call, Fault
 from dlt_bunce.emulator.emulation import Emulation
@@ -84,7 +85,7 @@ def _attribute_routes() -> list[Route]:
     def members(*, joins: bool) -> Work:
         def act(workspace: Workspace, behavior: Behavior, request: Request, payload: Any) -> Reply:
             segment = request.path_params["segment_id"]
-            return attributes.members(workspace, behavior, segment, payload, joins=joins)
+            return member_calls.change(workspace, behavior, segment, payload, joins=joins)
 
         return act
 

@@ -26,7 +26,9 @@ _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
-class _Error(NamedTuple):
+class Error(NamedTuple):
+    """What is wrong with a row of a request: a text that names it, and one that does not."""
+
     place: int
     text: str
     anonymous: str
@@ -73,7 +75,7 @@ class Attributes:
 
     def write(
         self, rows: list[Any], behavior: Behavior, exists: Callable[[str], bool]
-    ) -> tuple[list[Any], list[_Error]]:
+    ) -> tuple[list[Any], list[Error]]:
         """Write values; return those written, and the errors of the others."""
         there = [item for item in self.attributes if item["name"] != behavior.gone_attribute]
         types = {attribute["id"]: attribute["data_type"].casefold() for attribute in there}
@@ -87,7 +89,7 @@ class Attributes:
                     continue
                 if behavior.unknown_value_customer == "refused":
                     text = f"Customer {customer} was not found"
-                    error = _Error(place, text, "A customer was not found")
+                    error = Error(place, text, "A customer was not found")
             if error is not None:
                 errors.append(error)
             elif types[key] not in _MOMENTS or _TIMESTAMP.fullmatch(value):
@@ -115,14 +117,14 @@ class Attributes:
 
 def _value_error(
     place: int, customer: str, key: str, value: str, data_type: str | None, behavior: Behavior
-) -> _Error | None:
+) -> Error | None:
     if data_type is None:
         text = f"Attribute {key} of customer {customer} does not exist"
-        return _Error(place, text, "An attribute does not exist")
+        return Error(place, text, "An attribute does not exist")
     refused = behavior.refused_value and value == behavior.refused_value
     if refused or (data_type == "numeric" and not _NUMBER.fullmatch(value)):
         text = f"The value for customer {customer} is invalid"
-        return _Error(place, text, "A value is invalid")
+        return Error(place, text, "A value is invalid")
     return None
 
 
@@ -164,59 +166,41 @@ def write(workspace: Workspace, behavior: Behavior, payload: Any) -> Reply:
     if behavior.max_values and len(rows) > behavior.max_values:
         text = f"attributes must not have more than {behavior.max_values} items"
         return replies.failure(behavior, 422, text)
-    if _is_refused(workspace, behavior):
+    if is_refused(workspace, behavior):
         return replies.failure(behavior, behavior.account_status, behavior.account_message)
     if missing := _missing_names(rows, behavior):
         body = {"errors": missing, "message": "Validation failed", "status": False}
         return replies.plain(behavior.failure_status, body)
     if behavior.unknown_value_customer == "created":
-        _create_unknown(workspace, [str(row.get("customer_id")) for row in rows])
+        create_unknown(workspace, [str(row.get("customer_id")) for row in rows])
     written, errors = workspace.attributes.write(rows, behavior, workspace.__contains__)
     if errors:
-        body = {
-            "errors": _errors(behavior, errors),
-            "message": f"{len(errors)} out of {len(rows)} values failed",
-            "status": False,
-        }
-        return replies.plain(behavior.failure_status, body)
+        return refusal(behavior, errors, len(rows), "values", "attributes.{}.value")
     echo = {"saved": written, "sent": rows, "absent": None, "empty": []}[behavior.value_echo]
     return replies.success(behavior, "Attributes saved", echo)
 
 
-def members(
-    workspace: Workspace, behavior: Behavior, segment_id: str, payload: Any, *, joins: bool
-) -> Reply:
-    """Add customers to a segment, creating those who do not exist, or remove some."""
-    found = [item for item in workspace.attributes.segments if item["id"] == segment_id]
-    rows = payload.get("customers") if isinstance(payload, dict) else None
-    if not found:
-        return replies.failure(behavior, 404, "Segment not found")
-    if found[0]["type"] != "manual":
-        return replies.failure(behavior, 422, "An automatic segment cannot be changed")
-    if not isinstance(rows, list) or not rows:
-        return replies.failure(behavior, 422, "customers is required and must be present")
-    if behavior.max_values and len(rows) > behavior.max_values:
-        text = f"customers must not have more than {behavior.max_values} items"
-        return replies.failure(behavior, 422, text)
-    if _is_refused(workspace, behavior):
-        return replies.failure(behavior, behavior.account_status, behavior.account_message)
-    ids = [str(row.get("customer_id") if joins else row) for row in rows]
-    if behavior.refused_member and behavior.refused_member in ids:
-        return replies.failure(behavior, 422, f"Customer {behavior.refused_member} is locked")
-    if joins:
-        _create_unknown(workspace, ids)
-        workspace.attributes.join(segment_id, ids)
-    else:
-        workspace.attributes.leave(segment_id, ids)
-    return replies.success(behavior, "Segment updated", None)
+def refusal(behavior: Behavior, errors: list[Error], rows: int, noun: str, path: str) -> Reply:
+    """Return the reply to a request of so many rows, of which some are bad; `path` is that of a
+    value, by its place.
+    """
+    failed = max(0, len(errors) + behavior.count_offset)
+    body = {
+        "errors": _errors(behavior, errors, path),
+        "message": f"{failed} out of {rows} {noun} failed",
+        "status": False,
+    }
+    return replies.plain(behavior.failure_status, body)
 
 
-def _is_refused(workspace: Workspace, behavior: Behavior) -> bool:
+def is_refused(workspace: Workspace, behavior: Behavior) -> bool:
+    """Return whether the account may write nothing more."""
     quota = behavior.value_quota
     return behavior.suspended or 0 < quota <= workspace.attributes.values_received
 
 
-def _create_unknown(workspace: Workspace, ids: list[str]) -> None:
+def create_unknown(workspace: Workspace, ids: list[str]) -> None:
+    """Create customers who do not exist, with nothing but their ids."""
     workspace.seed({"customer_id": key} for key in dict.fromkeys(ids) if key not in workspace)
 
 
@@ -233,9 +217,11 @@ def _missing_names(rows: list[Any], behavior: Behavior) -> Any:
     return dict(list(missing.items())[:1]) if behavior.value_errors == "first" else missing
 
 
-def _errors(behavior: Behavior, errors: list[_Error]) -> Any:
+def _errors(behavior: Behavior, errors: list[Error], path: str) -> Any:
     if behavior.value_errors == "positions":
-        return {f"attributes.{error.place}.value": [error.anonymous] for error in errors}
+        return {path.format(error.place): [error.anonymous] for error in errors}
+    if behavior.value_errors == "rows":
+        return [f"Row {error.place + 1}: {error.anonymous}" for error in errors]
     if behavior.value_errors == "anonymous":
         return [error.anonymous for error in errors]
     return [error.text for error in (errors[:1] if behavior.value_errors == "first" else errors)]

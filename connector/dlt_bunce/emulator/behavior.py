@@ -124,7 +124,7 @@ class Behavior:
     failure_count: bool = True
     """Whether the message says `k out of n customers failed`."""
     count_offset: int = 0
-    """Added to k in that message, to make it wrong."""
+    """Added to k in that message, to make it wrong; of customers, values, and members."""
     data_on_failure: bool = False
     """Whether the response to a failed batch lists the customers it saved."""
     shape_errors: Literal["rows", "request"] = "rows"
@@ -199,15 +199,21 @@ class Behavior:
     `id` and `attribute_id`.
     """
     value_failure: Literal["partial", "atomic"] = "partial"
-    """Whether a request with a bad attribute value writes the others."""
-    value_errors: Literal["named", "first", "positions", "anonymous"] = "named"
-    """How its errors name values: by customer, only the first one, by position, or not at all."""
+    """Whether a request with a bad attribute value, or segment member, writes the others."""
+    value_errors: Literal["named", "first", "positions", "rows", "anonymous"] = "named"
+    """How its errors name values: by customer, only the first one, by position from 0, by position
+    from 1 (`Row 1: …`), or not at all.
+    """
     value_echo: Literal["saved", "sent", "absent", "empty"] = "saved"
     """What a success shows: the values that were written, all that were sent, no list, or a list
     that is always empty.
     """
     unknown_value_customer: Literal["refused", "ignored", "created"] = "refused"
     """What a value of an unknown customer does."""
+    unknown_member: Literal["created", "refused", "ignored"] = "created"
+    """What adding an unknown customer to a segment does; removing one is refused or ignored."""
+    member_echo: Literal["absent", "members", "empty"] = "absent"
+    """What a change of members shows: no list, the members, or a list that is always empty."""
     refused_value: str = ""
     """A value that every attribute refuses; empty refuses none."""
     gone_attribute: str = ""

@@ -26,7 +26,7 @@ from dlt_bunce.settlement.replies import (
 _SHOWN = Match(email=True, rest=True)
 _ABOUT_IT = re.compile(
     r"\b(?:values?|attributes?|attribute_value|timestamps?|numeric|numbers?|dates?|format|invalid|"
-    r"customer_id)\b",
+    r"customer_id|customer|member)\b",
     re.IGNORECASE,
 )
 _ATTRIBUTE = re.compile(
