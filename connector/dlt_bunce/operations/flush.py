@@ -12,7 +12,7 @@ import dlt
 import pyarrow as pa
 from dlt.extract import DltResource, DltSource
 
-from dlt_bunce.destination.access import client_of
+from dlt_bunce.destination.access import client_of, context_of
 from dlt_bunce.destination.adapter import (
     adapt,
     chosen_by_default,
@@ -151,7 +151,10 @@ def given_up_when_refused(pipeline: dlt.Pipeline, data: Any) -> Iterator[None]:
         yield
     except Exception as error:
         note_refusal(pipeline, error)
-        kept = give_up_refused(pipeline, keep=not can_be_read_again(data))
+        # a command reads its source again, whatever dlt makes of it
+        is_command = context_of(pipeline).command_source is not None
+        again = is_command or can_be_read_again(data)
+        kept = give_up_refused(pipeline, keep=not again)
         cause = bunce_error(error)
         if kept is not None and cause is not None:
             # the package is the only copy: the data cannot be read again
