@@ -43,6 +43,7 @@ def test_a_column_that_is_added_makes_nobody_somebody_else(
     assert run("load", *source(people(1, 2), 1)).code == 0
 
     words = source(BOTH, 2)
+    checked = run("check", *words)
     refused = run("load", *words)
     kept = run("load", *words, "--map", "customer_id=id", "--json")
     again = run("load", *words)
@@ -50,7 +51,9 @@ def test_a_column_that_is_added_makes_nobody_somebody_else(
     switched = run("load", *words, "--map", "customer_id=customer_id")
     by_name = run("load", *words)
 
-    assert (refused.code, again.code) == (2, 2)
+    assert (checked.code, refused.code, again.code) == (2, 2, 2)
+    assert checked.errors.partition(" Available")[0] in refused.errors
+    assert "rows that were read are kept" not in refused.errors + checked.errors
     assert "now matches customer_id by name, but earlier runs used 'id'" in refused.errors
     assert "--map customer_id=id on the command line" in refused.errors
     assert "--map customer_id=customer_id on the command line" in refused.errors

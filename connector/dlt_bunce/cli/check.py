@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -75,7 +76,7 @@ def command(
             write_disposition=origin.disposition,
             pipeline_name=origin.pipeline_name(config.store_url, config.account),
             show_values=show_values,
-            around=_shown,
+            around=partial(_shown, origin),
         )
         if as_json:
             output.as_json(found.as_dict())
@@ -84,9 +85,10 @@ def command(
 
 
 @contextlib.contextmanager
-def _shown(destination: bunce) -> Iterator[None]:
+def _shown(origin: Origin, destination: bunce) -> Iterator[None]:
     from dlt_bunce.cli.live_progress import hooked, watched
 
+    destination.run_context.command_source = origin.command_source
     with hooked(destination), watched(destination):
         yield
 

@@ -205,11 +205,8 @@ def command(
 
 
 def _describe_source(destination: bunce, origin: Origin, part: Shard | None) -> None:
-    from dlt_bunce.destination.run_context import CommandSource
-
-    context = destination.run_context
-    context.source = f"{origin.label} {part}" if part else origin.label
-    context.command_source = CommandSource(origin.key, is_unversioned=origin.version_column == "")
+    destination.run_context.source = f"{origin.label} {part}" if part else origin.label
+    destination.run_context.command_source = origin.command_source
 
 
 @contextlib.contextmanager

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import dlt
     from dlt.extract import DltResource
 
+    from dlt_bunce.destination.run_context import CommandSource
     from dlt_bunce.sources import Reading, Shard
 
 
@@ -126,10 +127,13 @@ class Origin:
         return Reading(self.encoding, self.sheet, note=partial(echo, err=True))
 
     @property
-    def key(self) -> str:
+    def command_source(self) -> CommandSource:
         """What identifies the source in later runs: columns and mapping are compared by it."""
+        from dlt_bunce.destination.run_context import CommandSource
+
         kind = "values only" if self.values_only else None
-        return self.name or source_key(self.source, self.table, self.query, self.sheet, kind)
+        key = self.name or source_key(self.source, self.table, self.query, self.sheet, kind)
+        return CommandSource(key, is_unversioned=self.version_column == "")
 
     def pipeline_name(self, store_url: str, account: str) -> str:
         """Return the name of the dlt pipeline.

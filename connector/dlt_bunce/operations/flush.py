@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import dlt
 from dlt.extract import DltResource, DltSource
 
-from dlt_bunce.destination.access import client_of
+from dlt_bunce.destination.access import client_of, context_of
 from dlt_bunce.destination.adapter import (
     adapt,
     chosen_by_default,
@@ -150,7 +150,9 @@ def given_up_when_refused(pipeline: dlt.Pipeline, data: Any) -> Iterator[None]:
         yield
     except Exception as error:
         note_refusal(pipeline, error)
-        kept = give_up_refused(pipeline, keep=not can_be_read_again(data))
+        # a command reads its source again, whatever dlt makes of it
+        is_command = context_of(pipeline).command_source is not None
+        kept = give_up_refused(pipeline, keep=not (is_command or can_be_read_again(data)))
         if kept is not None:
             cause = bunce_error(error) or _in_own_words(error)
             # the package is the only copy: the data cannot be read again
