@@ -28,6 +28,7 @@ from dlt_bunce.destination.left_overs import (
     note_refusal,
     refuse_dry_run_over_left_overs,
 )
+from dlt_bunce.destination.naming import refuse_other_naming
 from dlt_bunce.destination.plain_runs import declare_texts
 from dlt_bunce.destination.run_lock import owner_of
 from dlt_bunce.destination.run_summary import add_up, runs_of, total
@@ -130,7 +131,7 @@ class _Tracker:
         dlt continues if that fails; the error is raised when it next asks the destination for its
         capabilities.
         """
-        check = refuse_dry_run_over_left_overs if step == "run" else None
+        check = _refuse_run if step == "run" else None
         if is_bunce(pipeline.destination) and folder_locks.begin(pipeline, check):
             data_at_rest.make_private(pipeline)
             give_up_refused(pipeline)
@@ -186,6 +187,11 @@ class _Tracker:
             notify_failed(pipeline, raised, [trace])
         else:
             _notify_ended(pipeline, trace)
+
+
+def _refuse_run(pipeline: Pipeline) -> None:
+    refuse_other_naming(pipeline)
+    refuse_dry_run_over_left_overs(pipeline)
 
 
 def _tidy_up(pipeline: Pipeline, state: bytes | None) -> None:
