@@ -176,6 +176,24 @@ def bunce_error(error: BaseException) -> BunceError | None:
     return next((inner for inner in inside(error) if isinstance(inner, BunceError)), None)
 
 
+def is_worth_a_retry(error: BunceError) -> bool:
+    """Return whether the same run may succeed if it is tried again with nothing changed."""
+    return not isinstance(error, UsageError | CredentialsError | ThresholdError)
+
+
+def not_installed(
+    what: str, extra: str, *, kind: type[UsageError] = ConfigurationError
+) -> UsageError:
+    """Return the error for packages of an extra that are missing.
+
+    `what` is the beginning of a sentence, such as "The emulator is".
+    """
+    them = "it" if what.endswith(" is") else "them"
+    return kind(
+        f"{what} not installed.", remedy=f"Install {them} with: pip install 'dlt-bunce[{extra}]'"
+    )
+
+
 def inside(error: BaseException) -> Iterator[BaseException]:
     """Yield an exception and every exception it wraps or was caused by."""
     seen: set[int] = set()

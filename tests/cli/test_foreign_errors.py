@@ -198,6 +198,28 @@ def test_a_script_without_a_key_ends_with_one_line_about_it(
     assert "ConfigFieldMissing" not in done.stderr
 
 
+def test_a_script_whose_pipeline_went_to_another_destination_before_ends_with_the_reason(
+    run: Run,
+) -> None:
+    import dlt
+
+    target = dlt.destinations.duckdb("w.duckdb")
+    dlt.pipeline("crm", destination=target).run(people(1), table_name="customers")
+    script = (
+        "import dlt\nfrom dlt_bunce import bunce\n"
+        f"dlt.pipeline('crm', destination=bunce()).run({people(1)!r}, table_name='customers')\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert "used with another destination before" in last
+    assert "Use another name in dlt.pipeline(…)" in last
+
+
 def test_a_pipeline_that_went_to_another_destination_before_is_told_so(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,21 +233,6 @@ def test_a_pipeline_that_went_to_another_destination_before_is_told_so(
     dlt.pipeline("crm", destination=target).run(rows, table_name="customers")
     with pytest.raises(ConfigurationError, match="used with another destination before"):
         flush_and_run(dlt.pipeline("crm", destination=bunce()), rows, table_name="customers")
-
-
-def test_a_closed_stdin_is_nobody_to_ask(run: Run) -> None:
-    write(people(1, mobile="call me"))
-    assert run("load", "customers.parquet").code == 0
-    done = subprocess.run(
-        ["sh", "-c", f"{PROGRAM} dead-letters replay <&-"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "No dead letters selected." in done.stderr
-    assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(

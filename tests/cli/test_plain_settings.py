@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -21,10 +22,23 @@ READING = (
     "dead-letters list",
     "dead-letters group",
     "dead-letters export x.csv",
+    "dead-letters show 2",
+    "account list",
+    "links list",
 )
+IMPORTED = "sorted({name.partition('.')[0] for name in sys.modules} & {'dlt', 'airflow'})"
 
 
-def test_reading_commands_import_neither_dlt_nor_airflow(run: Run, tmp_path: Path) -> None:
+@pytest.fixture
+def airflow_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home of Airflow, which importing it would fill."""
+    home = tmp_path / "airflow"
+    home.mkdir()
+    monkeypatch.setenv("AIRFLOW_HOME", str(home))
+    return home
+
+
+def test_reading_commands_import_neither_dlt_nor_airflow(run: Run, airflow_home: Path) -> None:
     write(people(1) + people(2, mobile="call me"))
     assert run("load", "customers.parquet").code == 0
     program = (
@@ -32,13 +46,35 @@ def test_reading_commands_import_neither_dlt_nor_airflow(run: Run, tmp_path: Pat
         "from dlt_bunce.cli import main\n"
         "for words in sys.argv[1:]:\n"
         "    main(words.split(), standalone_mode=False)\n"
-        "print(sorted({name.partition('.')[0] for name in sys.modules} & {'dlt', 'airflow'}))\n"
+        f"print({IMPORTED})\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, *READING], capture_output=True, text=True, check=True
     )
 
     assert done.stdout.splitlines()[-1] == "[]"
+    assert list(airflow_home.iterdir()) == []
+
+
+def test_the_workbench_starts_without_dlt_and_without_airflow(run: Run, airflow_home: Path) -> None:
+    write(people(1))
+    assert run("load", "customers.parquet").code == 0
+    program = (
+        "import sys\n"
+        "from dlt_bunce.cli import main\n"
+        "try:\n"
+        "    main(['ui', '--no-browser', '--port', '0', '--json'])\n"
+        "finally:\n"
+        f"    print({IMPORTED}, flush=True)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as serving:
+        assert serving.stdout is not None
+        assert b"url" in serving.stdout.readline()
+        serving.send_signal(signal.SIGINT)
+        said, _ = serving.communicate(timeout=120)
+
+    assert said.splitlines()[-1] == b"[]"
+    assert list(airflow_home.iterdir()) == []
 
 
 def test_settings_are_found_where_dlt_finds_them(

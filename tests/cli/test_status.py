@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from dlt_bunce.emulator import Emulator
@@ -79,3 +81,17 @@ def test_an_account_that_is_not_there_cannot_rotate(run: Run) -> None:
     refused = run("account", "rotate", "--account", "nobody")
 
     assert (refused.code, "Account 'nobody' does not exist" in refused.errors) == (2, True)
+
+
+def test_a_long_file_name_in_a_problem_is_never_broken(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"crm{'x' * 200}.parquet"
+    write(people(1), name)
+    assert run("load", name).code == 0
+    Path(name).unlink()
+    assert run("load", name).code == 2
+
+    for width in ("60", "160"):
+        monkeypatch.setenv("COLUMNS", width)
+        assert run("status").output.startswith(f"{name}:")

@@ -55,12 +55,17 @@ def in_crontab() -> str:
     return command.replace("cd /srv/bunce && ", "").replace(".venv/bin/dlt-bunce", "dlt-bunce")
 
 
-def in_service() -> str:
-    """Return the command of the systemd unit."""
+def service() -> configparser.SectionProxy:
+    """Return what the systemd unit says of its service."""
     unit = configparser.ConfigParser(interpolation=None, strict=False)
     unit.optionxform = str  # type: ignore[assignment,method-assign]
     unit.read(DEPLOY / "dlt-bunce.service")
-    program, _, arguments = unit["Service"]["ExecStart"].partition(" ")
+    return unit["Service"]
+
+
+def in_service() -> str:
+    """Return the command of the systemd unit."""
+    program, _, arguments = service()["ExecStart"].partition(" ")
     assert program.endswith("/bin/dlt-bunce")
     return f"dlt-bunce {arguments}"
 
@@ -84,6 +89,14 @@ def test_cron_and_systemd_load_the_table(
     assert len(emulator.customers) == 4276
     if command is in_crontab:
         assert json.loads(Path("loads.jsonl").read_text())["created"] == 4276
+
+
+def test_the_service_can_write_where_dlt_keeps_rows() -> None:
+    unit = service()
+
+    assert unit["ProtectSystem"] == "strict"
+    assert unit["Environment"] == f"HOME={unit['ReadWritePaths']}"
+    assert unit["WorkingDirectory"] == unit["ReadWritePaths"]
 
 
 def test_each_pod_loads_the_shard_of_its_index(

@@ -3,6 +3,7 @@
 # no `from __future__ import annotations`: Dagster evaluates annotations when it decorates
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -192,3 +193,50 @@ def test_a_plain_run_logs_one_line_about_rejected_rows(
     assert second["dead_letters"] == "dlt-bunce dead-letters list"
     assert "example.com" not in done.stderr
     assert len(emulator.customers) == 27
+
+
+@pytest.mark.usefixtures("settings")
+@pytest.mark.parametrize("engine", ["airflow", "dagster"])
+def test_what_a_retry_cannot_mend_is_not_retried_however_dlt_wraps_it(
+    engine: str, emulator: Emulator, tmp_path: Path
+) -> None:
+    script = f"""
+import dlt
+from dlt_bunce import bunce, flush_and_run
+from dlt_bunce.integrations.{engine} import no_useless_retries
+
+rows = [{{"customer_id": "1", "email": "x", "first_name": "A", "last_name": "B", "phone_no": "2"}}]
+pipeline = dlt.pipeline("crm", destination=bunce())
+
+def ended(run):
+    try:
+        with no_useless_retries():
+            run()
+    except Exception as error:
+        print(type(error).__name__, getattr(error, "allow_retries", None), str(error)[:40])
+
+ended(lambda: pipeline.run(rows, table_name="customers"))
+ended(lambda: flush_and_run(
+    dlt.pipeline("crm_2", destination=bunce("sk_test_good")), rows, table_name="customers"
+).raise_if_rejected(count=0))
+ended(lambda: dlt.pipeline("crm_3", destination=bunce("sk_test_good", "http://127.0.0.1:9/v1")).run(
+    rows, table_name="customers"
+))
+"""
+    emulator.behavior = Behavior(rate_limit=0, api_keys=("sk_test_good",))
+    home = {"AIRFLOW_HOME": str(tmp_path / "airflow")}
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ | home,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    kind, fatal = {"airflow": ("AirflowFailException", None), "dagster": ("Failure", False)}[engine]
+    refused, threshold, down = done.stdout.splitlines()[-3:]
+    assert refused.startswith(f"{kind} {fatal} Bunce at ")
+    assert threshold.startswith(f"{kind} {fatal} ")
+    assert down.split()[:2] == (
+        ["PipelineStepFailed", "None"] if engine == "airflow" else ["Failure", "True"]
+    )

@@ -11,7 +11,7 @@ import click
 
 from dlt_bunce.cli import output
 from dlt_bunce.cli.failures import reported
-from dlt_bunce.errors import ConfigurationError, UsageError
+from dlt_bunce.errors import UsageError, not_installed
 
 _MARK = ".dlt-bunce-demo"
 
@@ -40,10 +40,7 @@ def command(rows: int, folder: Path) -> None:
         try:
             from dlt_bunce.emulator import Behavior, Emulator
         except ImportError:
-            raise ConfigurationError(
-                "The emulator is not installed.",
-                remedy="Install it with: pip install 'dlt-bunce[emulator]'",
-            ) from None
+            raise not_installed("The emulator is", "emulator") from None
         _fresh(folder)
         with Emulator(Behavior()) as bunce_api:
             _show_loads(folder, rows, bunce_api)

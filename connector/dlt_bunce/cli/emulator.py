@@ -8,7 +8,7 @@ import json
 import click
 
 from dlt_bunce.cli.failures import reported
-from dlt_bunce.errors import ConfigurationError
+from dlt_bunce.errors import ConfigurationError, not_installed
 
 
 @click.command("emulator")
@@ -27,10 +27,7 @@ def command(host: str, port: int, allow_remote: bool, behavior: str, as_json: bo
         try:
             from dlt_bunce.emulator import Behavior, serve
         except ImportError:
-            raise ConfigurationError(
-                "The emulator is not installed.",
-                remedy="Install it with: pip install 'dlt-bunce[emulator]'",
-            ) from None
+            raise not_installed("The emulator is", "emulator") from None
 
         def ready(base_url: str) -> None:
             if as_json:

@@ -15,6 +15,7 @@ from dlt_bunce.cli.tables import (
     console,
     print_pairs,
     print_rows,
+    print_sentence,
     progress_console,
     spinner,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "print_pairs",
     "print_rejected_values",
     "print_rows",
+    "print_sentence",
     "print_summary",
     "print_value_fates",
     "print_warnings",

@@ -11,7 +11,7 @@ import click
 from dlt_bunce.cli import options, output
 from dlt_bunce.cli.failures import reported
 from dlt_bunce.cli.printable import echo
-from dlt_bunce.errors import ConfigurationError, UsageError
+from dlt_bunce.errors import UsageError, not_installed
 from dlt_bunce.model import FATES, Fate
 
 if TYPE_CHECKING:
@@ -94,15 +94,12 @@ def _write(file: Path, account: str, runs: Sequence[Run], allowed: int, *, overw
         part.write_text(page, encoding="utf-8")
 
 
-def missing(extra: str, feature: str, error: ModuleNotFoundError) -> ConfigurationError:
+def missing(extra: str, feature: str, error: ModuleNotFoundError) -> UsageError:
     """Return an error that names the extra to install; re-raise if another module is missing."""
     names = {"jinja2", "markupsafe", "multipart", "pygal", "python_multipart", "starlette"}
     if (error.name or "").partition(".")[0] not in names | {"uvicorn"}:
         raise error
-    return ConfigurationError(
-        f"The packages for {feature} are not installed.",
-        remedy=f"Install them with: pip install 'dlt-bunce[{extra}]'",
-    )
+    return not_installed(f"The packages for {feature} are", extra)
 
 
 def _print(account: str, runs: Sequence[Run], allowed: int) -> None:

@@ -96,7 +96,7 @@ def _print_problem(problem: Problem) -> None:
     name = problem.source or f"Pipeline {problem.pipeline_name}"
     runs = output.counted(problem.runs, "run")
     what = f"{name}: {runs} since {since} did not complete. {waiting}."
-    output.console().print(what, soft_wrap=True)
+    output.print_sentence(what)
     lines = [
         f"  Reason: {problem.error or 'unknown'}",
         f"  Remedy: {problem.remedy}" if problem.remedy else "",

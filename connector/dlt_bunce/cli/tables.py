@@ -109,16 +109,22 @@ def _print_records(
         target.print()
         for column in columns:
             if text[column]:
-                # a longer id or path is left to the terminal, so that it can be copied whole
-                lines = textwrap.wrap(
-                    text[column],
-                    max(target.width - indent, _MIN_SENTENCE),
-                    break_long_words=False,
-                    break_on_hyphens=False,
-                )
+                lines = _wrapped(text[column], max(target.width - indent, _MIN_SENTENCE))
                 for start, line in zip(chain([column], repeat("")), lines or [""], strict=False):
                     target.print(f"{start:{indent}}{line}", soft_wrap=True)
     target.print()
+
+
+def print_sentence(text: str) -> None:
+    """Print text that wraps between words only: names are never broken."""
+    target = console()
+    for line in _wrapped(printable(text), target.width):
+        target.print(line, soft_wrap=True)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    # a longer id or path is left to the terminal, so that it can be copied whole
+    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
 
 
 def print_pairs(pairs: Sequence[tuple[str, str]], title: str) -> None:

@@ -34,6 +34,7 @@ from dlt_bunce.destination.left_overs import (
     note_refusal,
     refuse_dry_run_over_left_overs,
 )
+from dlt_bunce.destination.naming import refuse_other_naming
 from dlt_bunce.destination.plain_runs import declare_texts
 from dlt_bunce.destination.run_lock import owner_of
 from dlt_bunce.destination.run_summary import add_up, runs_of, total
@@ -195,6 +196,7 @@ def _check(step: str, pipeline: Pipeline) -> None:
     """Raise BunceError if the step may not use what is in the working folder."""
     undo_killed_dry_run(pipeline)
     if step == "run":
+        refuse_other_naming(pipeline)
         refuse_dry_run_over_left_overs(pipeline)
     try:
         client = client_of(pipeline)

@@ -20,7 +20,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from airflow.sdk import Connection, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
-from dlt_bunce.errors import ConfigurationError, CredentialsError, ThresholdError, UsageError
+from dlt_bunce.errors import ConfigurationError, bunce_error, is_worth_a_retry
 
 
 def bunce_summary(
@@ -59,11 +59,16 @@ def bunce_summary(
 
 @contextmanager
 def no_useless_retries() -> Iterator[None]:
-    """Fail a task without retries for wrong settings, a refused key, or an exceeded threshold."""
+    """Fail a task without retries for wrong settings, a refused key, or an exceeded threshold, also
+    inside an exception of dlt.
+    """
     try:
         yield
-    except (UsageError, CredentialsError, ThresholdError) as error:
-        raise AirflowFailException(str(error)) from error
+    except Exception as error:
+        found = bunce_error(error)
+        if found is None or is_worth_a_retry(found):
+            raise
+        raise AirflowFailException(str(found)) from error
 
 
 def connection_url(conn_id: str) -> str:

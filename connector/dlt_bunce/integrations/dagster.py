@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import dagster as dg
 
-from dlt_bunce.errors import BunceError, CredentialsError, UsageError, bunce_error
+from dlt_bunce.errors import bunce_error, is_worth_a_retry
 from dlt_bunce.model import RunSummary
 
 if TYPE_CHECKING:
@@ -81,7 +81,8 @@ def _values(summary: RunSummary) -> dict[str, Any]:
 
 @contextmanager
 def no_useless_retries() -> Iterator[None]:
-    """Fail a step with the error's one line; without retries for wrong settings or a refused key.
+    """Fail a step with the error's one line; without retries for wrong settings, a refused key, or
+    an exceeded threshold.
 
     Raises dagster.Failure for every BunceError, also inside an exception of dlt.
     """
@@ -91,8 +92,4 @@ def no_useless_retries() -> Iterator[None]:
         found = bunce_error(error)
         if found is None:
             raise
-        raise dg.Failure(str(found), allow_retries=_can_be_retried(found)) from error
-
-
-def _can_be_retried(error: BunceError) -> bool:
-    return not isinstance(error, UsageError | CredentialsError)
+        raise dg.Failure(str(found), allow_retries=is_worth_a_retry(found)) from error

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from dlt.extract import DltResource
 
-from dlt_bunce.errors import SourceError
+from dlt_bunce.errors import SourceError, not_installed
 from dlt_bunce.records.plain import refuse_twice
 from dlt_bunce.records.rows import arrow_tables
 from dlt_bunce.sources.outages import raised_when_read
@@ -188,9 +188,8 @@ def _refuse_without_driver(url: str) -> None:
     """Raise SourceError that names the extra of a database if SQLAlchemy is not installed."""
     if find_spec("sqlalchemy") is None:
         scheme = re.split("[+:]", url, maxsplit=1)[0]
-        raise SourceError(
-            f"The packages to read {scheme}:// are not installed.",
-            remedy=f"Install them with: pip install 'dlt-bunce[{_EXTRAS.get(scheme, 'sql')}]'",
+        raise not_installed(
+            f"The packages to read {scheme}:// are", _EXTRAS.get(scheme, "sql"), kind=SourceError
         )
 
 

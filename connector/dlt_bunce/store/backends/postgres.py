@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import adbc_driver_manager
 
-from dlt_bunce.errors import ConfigurationError, StoreError
+from dlt_bunce.errors import ConfigurationError, StoreError, not_installed
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _STARTING_UP = "57P03"
@@ -90,10 +90,7 @@ class Postgres:
         try:
             import adbc_driver_postgresql.dbapi as driver
         except ImportError:
-            raise ConfigurationError(
-                "The driver for Postgres stores is not installed.",
-                remedy="Install it with: pip install 'dlt-bunce[postgres]'",
-            ) from None
+            raise not_installed("The driver for Postgres stores is", "postgres") from None
         until = time.monotonic() + self._busy_timeout_s
         while True:
             try:
