@@ -44,7 +44,7 @@ def test_away_from_a_terminal_every_event_is_a_line_of_json(
 
     lines = [line for line in (tmp_path / "log").read_text().splitlines() if line[:1] == "{"]
     events = {event["event"]: event for event in map(json.loads, lines)}
-    assert {"load.started", "load.mapped", "load.finished", "run.finished"} == events.keys()
+    assert events.keys() == {"load.started", "load.mapped", "load.finished", "run.finished"}
     finished = events["load.finished"]
     assert (finished["read"], finished["created"], finished["table"]) == (1, 1, "customers")
 

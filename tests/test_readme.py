@@ -32,7 +32,7 @@ def commands(program: str) -> list[list[str]]:
     """Every command of a program in any document, as arguments."""
     lines = "".join(b for text in DOCUMENTS.values() for b in blocks("bash", text)).splitlines()
     found = [shlex.split(line) for line in lines]
-    assert {"make", "pip", "export", "dlt-bunce"} == {words[0] for words in found}
+    assert {words[0] for words in found} == {"make", "pip", "export", "dlt-bunce"}
     return [words for words in found if words[0] == program]
 
 

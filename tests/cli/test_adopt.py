@@ -50,7 +50,7 @@ def test_the_first_load_after_an_adoption_sends_only_what_differs(
     assert done.output == (
         "Adopted 250 customers (0 incomplete); 0 already in the ledger. Listed 250 in 4 requests.\n"
     )
-    assert {"lookup"} == {record.call for record in workspace.requests}
+    assert {record.call for record in workspace.requests} == {"lookup"}
     write([person(n) for n in range(COUNT)])
     assert load(run) == {"read": COUNT, "unchanged": COUNT}
     write([person(n, last_name="Eze" if n < 5 else "Obi") for n in range(COUNT + 3)])

@@ -42,7 +42,7 @@ def test_corrected_rows_arrive_and_close_their_letters(
     assert counts(first, "read", "created", "held") == (3, 2, 1)
     assert counts(again, "read", "unchanged", "held", "bulk_requests") == (3, 2, 1, 0)
     assert statuses(run) == {"2": ["resolved"], "3": ["resolved"], "4": ["open"]}
-    assert {"1", "2", "3"} == set(emulator.customers)
+    assert set(emulator.customers) == {"1", "2", "3"}
     assert emulator.customers["2"]["phone_no"] == "+2348030000002"
     (device,) = emulator.customers["2"]["devices"]
     assert DEVICES[0].items() <= device.items()
@@ -63,7 +63,7 @@ def test_a_letter_without_an_id_or_with_another_is_closed_by_its_row(
     source = run("load", "customers.parquet", "--json")
 
     assert counts(done, "read", "created") == (2, 2)
-    assert {"1", "5", "7"} == set(emulator.customers)
+    assert set(emulator.customers) == {"1", "5", "7"}
     assert counts(source, "unchanged", "rejected") == (1, 2), "the source is not corrected yet"
     assert statuses(run) == {None: ["open"], "6": ["open"]}
 
@@ -102,7 +102,7 @@ def test_a_row_that_is_rejected_again_leaves_one_open_letter(run: Run, emulator:
     assert between == {None: ["superseded"], "5": ["open"]}
     assert counts(done, "read", "created") == (1, 1)
     assert statuses(run) == {None: ["superseded"], "5": ["resolved"]}
-    assert {"1", "5"} == set(emulator.customers)
+    assert set(emulator.customers) == {"1", "5"}
 
 
 @pytest.mark.usefixtures("store")

@@ -42,9 +42,9 @@ def test_letters_are_listed_without_the_values_of_their_rows(loaded: Run) -> Non
     assert "email_taken" in listed.output
     assert "example.com" not in listed.output
     assert "call me" not in listed.output
-    assert {"2", "3"} == set(letters(loaded))
-    assert {"3"} == set(letters(loaded, "--code", "email_taken"))
-    assert {"2"} == set(letters(loaded, "--id", letters(loaded)["2"]["id"][:12]))
+    assert set(letters(loaded)) == {"2", "3"}
+    assert set(letters(loaded, "--code", "email_taken")) == {"3"}
+    assert set(letters(loaded, "--id", letters(loaded)["2"]["id"][:12])) == {"2"}
     assert letters(loaded, "--status", "resolved") == {}
 
 
@@ -166,7 +166,7 @@ def test_letters_are_exported_whole_and_for_their_owner_only(loaded: Run) -> Non
             "3": "email_taken",
         }
         assert REFUSED[0] == json.loads(by_customer["2"]["source_row"])
-    assert {0o600} == {stat.S_IMODE(path.stat().st_mode) for path in Path().glob("l.*")}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in Path().glob("l.*")} == {0o600}
 
 
 def test_an_export_replaces_a_file_only_when_told(loaded: Run) -> None:
@@ -191,9 +191,9 @@ def test_replay_sends_what_passes_today_and_leaves_the_rest_open(
     shown = loaded("dead-letters", "replay", "--all")
 
     assert (done["read"], done["created"], done["held"]) == (2, 1, 1)
-    assert {"2"} == set(letters(loaded))
-    assert {"3"} == set(letters(loaded, "--status", "resolved"))
-    assert {"1", "3"} == set(emulator.customers)
+    assert set(letters(loaded)) == {"2"}
+    assert set(letters(loaded, "--status", "resolved")) == {"3"}
+    assert set(emulator.customers) == {"1", "3"}
     assert shown.output.startswith("Replayed")
 
 
@@ -204,7 +204,7 @@ def test_replay_takes_a_mapping_of_today(run: Run, emulator: Emulator) -> None:
     done = run("dead-letters", "replay", "--map", "phone_no=tel", "--id", letters(run)["2"]["id"])
 
     assert done.code == 0
-    assert {"1", "2"} == set(emulator.customers)
+    assert set(emulator.customers) == {"1", "2"}
     assert letters(run) == {}
 
 
@@ -219,8 +219,8 @@ def test_discarded_letters_are_closed_and_their_rows_held(loaded: Run) -> None:
         "Pass a filter such as --customer, --id, or --code, or --all." in nothing.errors,
     ) == (2, True)
     assert done.output == "Discarded 1 dead letter.\n"
-    assert {"2"} == set(letters(loaded))
-    assert {"3"} == set(letters(loaded, "--status", "discarded"))
+    assert set(letters(loaded)) == {"2"}
+    assert set(letters(loaded, "--status", "discarded")) == {"3"}
     assert (again["held"], again["bulk_requests"]) == (2, 0)
 
 
@@ -277,4 +277,4 @@ def test_purging_deletes_what_is_closed_and_asks_first(loaded: Run) -> None:
         "Cannot prompt for confirmation: stdin is not a terminal." in unasked.errors,
     ) == (2, True)
     assert done == {"purged": 1}
-    assert {"2"} == set(letters(loaded, "--status", "all"))
+    assert set(letters(loaded, "--status", "all")) == {"2"}

@@ -31,7 +31,7 @@ def test_the_demo_tells_the_whole_story_and_leaves_it_to_look_at(
     assert pq.read_metadata("demo/customers.parquet").num_rows == 400
     with Database("sqlite:///demo/bunce.sqlite", read_only=True) as db:
         counts = db.rows("SELECT status, COUNT(*) AS n FROM bunce_dead_letters GROUP BY status")
-    assert {"open", "resolved"} == {row["status"] for row in counts}
+    assert {row["status"] for row in counts} == {"open", "resolved"}
     looks = [line.split() for line in done.output.splitlines() if "--store-url" in line]
     assert len(looks) == 4
     for words in (look[1:] for look in looks if "ID" not in look):

@@ -285,7 +285,7 @@ def test_nothing_of_a_customer_is_left(run: Run, emulator: Emulator, store: str,
     assert "0 customers in the ledger, 0 dead letters, and 0 rows" in again
     assert "Bunce still has these customers" in again
     with Database(store, read_only=True) as db:
-        assert {"1", "4"} == {r["customer_id"] for r in db.rows("SELECT * FROM bunce_customers")}
+        assert {r["customer_id"] for r in db.rows("SELECT * FROM bunce_customers")} == {"1", "4"}
     assert found_in_files(NAME) == []
     flushed = load([{**row, "id": str(row["id"])} for row in people(5)]).flushed
     assert (flushed.read, flushed.updated) == (2, 2)

@@ -262,7 +262,7 @@ def test_after_a_mistake_in_a_csv_the_corrected_file_loads_and_nothing_else(
 
     assert (done.code, done.errors) == (0, "")
     assert tuple(done.json[n] for n in ("read", "created", "superseded")) == (3, 2, 1)
-    assert {"1", "2"} == set(emulator.customers)
+    assert set(emulator.customers) == {"1", "2"}
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def test_parquet_files_are_known_by_their_usual_names(
         Path("lake", ignored).write_bytes(b"" if ignored == "empty.parquet" else b"no Parquet")
 
     assert run("load", "lake").code == 0
-    assert {"1"} == set(emulator.customers)
+    assert set(emulator.customers) == {"1"}
 
 
 @pytest.mark.parametrize("source", ["lake", "lake/", "lake/*.parquet", "lake/missing.parquet"])
@@ -133,7 +133,7 @@ def test_no_remote_file_is_no_success_either(run: Run, emulator: Emulator, s3: B
 
     assert "No file found" in nothing.errors
     assert nothing.code == 2
-    assert (0, {"1"}) == (found.code, set(emulator.customers))
+    assert (found.code, set(emulator.customers)) == (0, {"1"})
 
 
 @pytest.mark.parametrize("name", ["a.parquet", "a.PARQUET", "part-0000"])
@@ -147,7 +147,7 @@ def test_a_remote_folder_needs_no_slash_and_its_files_no_ending(
     s3.put("mark", "lake/hive/day=1/empty.parquet")
 
     assert run("load", f"s3://{s3.name}/lake/hive").code == 0
-    assert {"1"} == set(emulator.customers)
+    assert set(emulator.customers) == {"1"}
 
 
 @pytest.mark.parametrize(

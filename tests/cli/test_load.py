@@ -59,7 +59,7 @@ def test_a_dry_run_against_a_known_store_changes_nothing_in_it(
     dry = run("load", "customers.parquet", "--dry-run", "--json").json
 
     assert runs == run("status", "--json").json
-    assert {"1", "2"} == set(emulator.customers)
+    assert set(emulator.customers) == {"1", "2"}
     done = run("load", "customers.parquet", "--json").json
     assert (2, 1) == (done["unchanged"], done["created"]) == (dry["unchanged"], dry["created"])
 
@@ -79,7 +79,7 @@ def test_columns_are_mapped_limited_and_versioned_by_options(run: Run, emulator:
     assert tuple(done.json[n] for n in ("read", "created", "superseded")) == (3, 2, 1)
     assert done.json["disposition"] == "append"
     assert emulator.customers["1"]["first_name"] == "Newer"
-    assert {"1", "2"} == set(emulator.customers)
+    assert set(emulator.customers) == {"1", "2"}
 
 
 def test_dates_are_read_as_an_option_says_they_are_written(run: Run, emulator: Emulator) -> None:
@@ -163,4 +163,4 @@ def test_a_password_comes_from_the_environment(
     monkeypatch.setenv("CRM_URL", postgres_url)
 
     assert run("load", "env:CRM_URL", "--table", "people").code == 0
-    assert {"1"} == set(emulator.customers)
+    assert set(emulator.customers) == {"1"}

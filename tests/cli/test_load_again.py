@@ -74,7 +74,7 @@ def test_rows_left_behind_arrive_although_the_file_has_other_columns_by_now(
     done = run("load", "customers.parquet", "--json")
     again = run("load", "customers.parquet", "--json")
 
-    assert {"1", "2", "3"} == set(emulator.customers)
+    assert set(emulator.customers) == {"1", "2", "3"}
     before = done.json["flushed"]
     assert (done.code, done.json["created"], before["created"]) == (0, 1, 2)
     assert "left over" in done.errors
@@ -103,7 +103,7 @@ def test_a_command_that_is_started_twice_sends_nobody_twice(
     found = [json.loads(out) for out, _ in ended]
     assert sorted(figures["created"] for figures in found) == [0, 1_500]
     assert sorted(figures["unchanged"] for figures in found) == [0, 1_500]
-    assert {1} == set(emulator.times_sent.values())
+    assert set(emulator.times_sent.values()) == {1}
     assert sum("Waiting for another run" in errors for _, errors in ended) == 1
 
 

@@ -271,7 +271,7 @@ def test_ids_that_a_spreadsheet_rounded_load_nobody(run: Run, emulator: Emulator
     assert emulator.customers == {}
     [reject] = found["rejected"]
     assert (reject["cause"], reject["rows"]) == ("rounded by a spreadsheet", 1_000)
-    assert {"ids_shared", "ids_repeated"} == {warning["code"] for warning in shared}
+    assert {warning["code"] for warning in shared} == {"ids_shared", "ids_repeated"}
     assert "1,000 rows: rows share an id" in next(
         warning["text"] for warning in shared if warning["code"] == "ids_shared"
     )

@@ -47,7 +47,7 @@ def test_a_column_that_is_added_makes_nobody_somebody_else(
     refused = run("load", *words)
     kept = run("load", *words, "--map", "customer_id=id", "--json")
     again = run("load", *words)
-    assert {"1", "2"} == set(emulator.customers)
+    assert set(emulator.customers) == {"1", "2"}
     switched = run("load", *words, "--map", "customer_id=customer_id")
     by_name = run("load", *words)
 

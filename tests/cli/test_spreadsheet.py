@@ -62,7 +62,7 @@ def test_the_command_to_paste_names_the_mapping_of_the_run(run: Run, emulator: E
         *("--map", "phone_no=cell no", "--version-column", "updated_at"),
     ]
     assert counts(done, "read", "created") == (1, 1)
-    assert {"1", "2"} == set(emulator.customers)
+    assert set(emulator.customers) == {"1", "2"}
 
 
 def test_runs_with_several_mappings_make_one_file_under_the_names_of_the_fields(
@@ -120,4 +120,4 @@ def test_an_export_that_nobody_corrected_sends_nothing(run: Run, emulator: Emula
 
     assert counts(done, "read", "bulk_requests") == (6, 0)
     assert done.json["held"] + done.json["rejected"] == 6
-    assert {"9"} == set(emulator.customers)
+    assert set(emulator.customers) == {"9"}

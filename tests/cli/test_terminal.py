@@ -25,7 +25,7 @@ def test_the_key_is_asked_for_on_a_terminal_and_not_shown(
 
     assert "Bunce API key:" in shown
     assert "sk_test_typed" not in shown
-    assert {"1"} == set(emulator.customers)
+    assert set(emulator.customers) == {"1"}
 
 
 def test_progress_is_shown_on_a_terminal_only(

@@ -50,12 +50,12 @@ def test_the_store_is_for_its_user_alone(make: MakePipeline, emulator: Emulator)
     def modes() -> dict[str, int]:
         return {file.name: file.stat().st_mode & 0o777 for file in Path("deep/er").iterdir()}
 
-    assert {0o600} == {*modes().values()}
+    assert {*modes().values()} == {0o600}
     with Database("sqlite:///deep/er/bunce.sqlite") as db, db.alone("replay"):
         db.execute("DELETE FROM bunce_dead_letters")
         open_now = modes()
     assert {"bunce.sqlite", "bunce.sqlite-wal", "bunce.sqlite-shm"} < {*open_now}
-    assert {0o600} == {*open_now.values()}
+    assert {*open_now.values()} == {0o600}
 
 
 @pytest.mark.parametrize("days", [None, 30])

@@ -171,6 +171,6 @@ def test_a_dry_run_leaves_what_a_failed_run_has_left(
     done = flush_and_run(make(), growing(5, 6))
 
     assert "pending rows from an earlier run" in str(bunce_error(caught.value))
-    assert {"c5", "c6"} == set(emulator.customers)
+    assert set(emulator.customers) == {"c5", "c6"}
     assert done.flushed is not None
     assert (done.created, done.flushed.created) == (1, 1)

@@ -64,7 +64,7 @@ def test_a_killed_dry_run_is_undone(
         summary = run_summary(pipeline)
 
     assert (summary.read, summary.created) == (1, 1)
-    assert {"c5"} == set(emulator.customers)
+    assert set(emulator.customers) == {"c5"}
     assert not list(Path(make().working_dir).glob("state_before*"))
 
 

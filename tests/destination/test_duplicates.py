@@ -90,7 +90,7 @@ def test_a_version_decides_against_the_order_of_reading(
     data = bunce_adapter(in_pages(form(rows)), version="updated_at")
     summary = flush_and_run(make(), data, table_name="customers")
 
-    assert {"Early"} == {emulator.customers[f"c{n}"]["first_name"] for n in range(10)}
+    assert {emulator.customers[f"c{n}"]["first_name"] for n in range(10)} == {"Early"}
     assert (summary.created, summary.superseded) == (MANY, 10)
     assert summary.warnings == {}
 
@@ -122,4 +122,4 @@ def test_a_newer_row_that_is_bad_keeps_its_letter(
         summary = flush_and_run(pipeline, in_pages(form(rows)), table_name="customers")
         assert (summary.rejected + summary.held, summary.superseded) == (10, 10)
         assert [(f"c{n}", "invalid_phone_no", "open") for n in range(10)] == letters()
-    assert {"Early"} == {emulator.customers[f"c{n}"]["first_name"] for n in range(10)}
+    assert {emulator.customers[f"c{n}"]["first_name"] for n in range(10)} == {"Early"}

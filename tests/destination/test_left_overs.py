@@ -99,7 +99,7 @@ def test_after_a_mistake_the_next_correct_run_brings_its_rows(
         summary = flush_and_run(pipeline, good)
 
     assert (summary.read, summary.created) == (2, 2)
-    assert {"c2", "c3"} == set(emulator.customers)
+    assert set(emulator.customers) == {"c2", "c3"}
     assert not pipeline.has_pending_data
 
 
@@ -130,10 +130,10 @@ def test_rows_that_cannot_be_read_again_are_kept_and_can_be_loaded(
 
     kept = Path(str(raised.value).rpartition("dlt-bunce load ")[2])
     assert sum(pq.read_metadata(file).num_rows for file in kept.glob("*.parquet")) == 2
-    assert {0o700} == {path.stat().st_mode & 0o777 for path in (kept, kept.parent)}
-    assert {0o600} == {
+    assert {path.stat().st_mode & 0o777 for path in (kept, kept.parent)} == {0o700}
+    assert {
         path.stat().st_mode & 0o777 for path in [*kept.glob("*"), *kept.parent.glob("*.json")]
-    }
+    } == {0o600}
     rows = pa.concat_tables([pq.read_table(file) for file in kept.glob("*")])
     again = make("again", defaults={"first_name": "-"})
     assert flush_and_run(again, dlt.resource(rows, name="customers")).created == 2
@@ -145,7 +145,7 @@ def test_the_remedies_for_other_tables_work(make: MakePipeline, emulator: Emulat
     nested = [customer(2, orders=[{"order": 1}])]
     flush_and_run(make(), dlt.resource(nested, name="customers", max_table_nesting=0))
 
-    assert {"c1", "c2"} == set(emulator.customers)
+    assert set(emulator.customers) == {"c1", "c2"}
 
 
 @pytest.mark.parametrize("how", ["flush_and_run", "run"])
@@ -158,7 +158,7 @@ def test_no_rows_need_no_columns(make: MakePipeline, emulator: Emulator, how: st
     run(dlt.resource(nobody, name="customers"), write_disposition="merge")
     run(dlt.resource([customer(1)], name="customers"), write_disposition="merge")
 
-    assert {"c1"} == set(emulator.customers)
+    assert set(emulator.customers) == {"c1"}
 
 
 @pytest.mark.parametrize("how", ["flush_and_run", "run"])
@@ -208,7 +208,7 @@ def test_an_outage_gives_nothing_up(make: MakePipeline, emulator: Emulator) -> N
 
     assert summary.flushed is not None
     assert (summary.created, summary.flushed.created) == (1, 1)
-    assert {"c1", "c2"} == set(emulator.customers)
+    assert set(emulator.customers) == {"c1", "c2"}
 
 
 @pytest.mark.parametrize("kind", ["dicts", "arrow"])

@@ -64,7 +64,7 @@ def test_a_first_load_links_and_updates_whoever_is_there_and_the_next_sends_noth
     assert (changed.updated, changed.linked) == (1, 0)
     there = emulator.customers
     assert there.keys() == {f"b{n}" for n in range(N)} | {f"c{n}" for n in range(N, N + 200)}
-    assert {"Ada", "Eve"} == {c["first_name"] for c in there.values()}
+    assert {c["first_name"] for c in there.values()} == {"Ada", "Eve"}
     assert there["b5"]["first_name"] == "Eve"
     assert {f"c{n}": f"b{n}" for n in range(N)} == made(store)
     # an email costs a share of a request, here with what it takes to learn how the API answers
@@ -202,8 +202,8 @@ def test_a_linked_customer_who_is_gone_is_created_anew(
 
     assert made() == {"c2": "b2-new", "c3": "b3"}
     there = emulator.customers
-    assert {"c1", "b2-new", "b3"} == there.keys()
-    assert {"Eve"} == {c["first_name"] for c in there.values()}
+    assert there.keys() == {"c1", "b2-new", "b3"}
+    assert {c["first_name"] for c in there.values()} == {"Eve"}
     # Bunce keeps an email that is valid, as of any customer
     assert letters() == [("c3", "email_not_updated", "open")]
     assert (summary.created, summary.updated, summary.linked) == (1, 2, 1)
@@ -219,7 +219,7 @@ def test_our_email_may_change_later_and_the_link_stays(
     load(make, [customer(1, email="new@example.com")])
     back = load(make, [customer(1)])
 
-    assert {"b1"} == emulator.customers.keys()
+    assert emulator.customers.keys() == {"b1"}
     assert back.updated == 1
 
 
@@ -237,7 +237,7 @@ def test_a_row_with_the_id_that_bunce_has_ends_the_link(
     assert emulator.customers["b1"]["phone_no"] == "+2348100000009"
     # and the other one is told, instead of sent to a customer who is not theirs
     assert again.reject_codes == {"email_taken": 1}
-    assert {"b1"} == emulator.customers.keys()
+    assert emulator.customers.keys() == {"b1"}
 
 
 def test_what_adopt_lists_is_not_taken_for_ours(make: MakePipeline, emulator: Emulator) -> None:
@@ -278,7 +278,7 @@ def test_where_customers_may_share_an_email_nobody_is_linked_and_a_person_exists
     again = load(make, [customer(1)])
 
     assert (first.created, first.linked, again.unchanged) == (1, 0, 1)
-    assert ({"b1", "c1"}, {}) == (emulator.customers.keys(), made())
+    assert (emulator.customers.keys(), made()) == ({"b1", "c1"}, {})
     assert emulator.customers["b1"]["first_name"] == "Old"
 
 
@@ -293,4 +293,4 @@ def test_an_update_that_is_lost_after_the_link_is_sent_again_to_the_same_custome
     load(make, [customer(n) for n in range(30)])
 
     assert {f"b{n}" for n in range(30)} == emulator.customers.keys()
-    assert {"Ada"} == {c["first_name"] for c in emulator.customers.values()}
+    assert {c["first_name"] for c in emulator.customers.values()} == {"Ada"}

@@ -91,7 +91,7 @@ def test_no_file_is_missed_however_they_move() -> None:
         stop.set()
         mover.join()
 
-    assert ({20}, {1}) == (counts, rows)
+    assert (counts, rows) == ({20}, {1})
 
 
 def test_only_the_columns_asked_for_are_read() -> None:

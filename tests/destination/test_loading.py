@@ -81,7 +81,7 @@ def test_what_dlt_adds_never_reaches_bunce(make: MakePipeline, emulator: Emulato
     assert [{k: d[k] for k in ("device_type", "device_token")} for d in stored["devices"]] == [
         {"device_type": "ios", "device_token": "t"}
     ]
-    assert {"customers"} == {name for (name,) in letters_tables()}
+    assert {name for (name,) in letters_tables()} == {"customers"}
 
 
 def letters_tables() -> list[tuple[str]]:

@@ -58,7 +58,7 @@ def test_the_next_correct_run_brings_all_rows(
     summary = load(make(), how, growing(4))
 
     assert (summary.created, summary.flushed) == (3, None)
-    assert {"c1", "c2", "c3", "c4"} == set(emulator.customers)
+    assert set(emulator.customers) == {"c1", "c2", "c3", "c4"}
     assert not make().has_pending_data
     assert not list(Path(make().working_dir).glob("load/new/*"))
 
@@ -116,7 +116,7 @@ def test_rows_that_cannot_be_read_again_are_loaded_by_the_command_that_is_printe
 
     assert words[:2] == ["dlt-bunce", "load"]
     assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
-    assert {0o700} == {p.stat().st_mode & 0o777 for p in (Path(kept), Path(kept).parent)}
+    assert {p.stat().st_mode & 0o777 for p in (Path(kept), Path(kept).parent)} == {0o700}
     assert done.returncode == 0, done.stderr
     assert {"c1", "c2"} <= set(emulator.customers)
 

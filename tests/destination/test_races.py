@@ -108,7 +108,7 @@ def test_processes_with_the_same_rows_send_nobody_twice(
 
     counts = race([1] * processes)
 
-    assert {1} == set(emulator.times_sent.values())
+    assert set(emulator.times_sent.values()) == {1}
     assert len(emulator.customers) == ROWS
     assert sum(count["created"] for count in counts) == ROWS
     for count in counts:
@@ -120,7 +120,7 @@ def test_the_newest_version_wins_whoever_comes_first(emulator: Emulator, race: R
 
     counts = race([2, 3, 1], rows=2_000)
 
-    assert {"Ada 3"} == {sent["first_name"] for sent in emulator.customers.values()}
-    assert {2_000} == {count["read"] for count in counts}
+    assert {sent["first_name"] for sent in emulator.customers.values()} == {"Ada 3"}
+    assert {count["read"] for count in counts} == {2_000}
     settled = ("created", "updated", "adopted", "unchanged", "superseded")
-    assert {2_000} == {sum(count[fate] for fate in settled) for count in counts}
+    assert {sum(count[fate] for fate in settled) for count in counts} == {2_000}

@@ -196,4 +196,4 @@ def test_another_address_with_the_same_key_is_another_workspace(
 
         assert isinstance(error, AccountError)
         assert "dlt-bunce account rotate" in str(error)
-        assert {"c1"} == set(workspace.customers)
+        assert set(workspace.customers) == {"c1"}

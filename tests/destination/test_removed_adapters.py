@@ -108,7 +108,7 @@ def test_a_table_is_of_customers_only_while_an_adapter_says_so(
     error = refused(make(), how, bare(kind, customer(2), name="people"))
 
     assert isinstance(error, UnknownTableError)
-    assert {"c1"} == set(emulator.customers)
+    assert set(emulator.customers) == {"c1"}
 
 
 def test_another_table_of_the_source_keeps_its_mapping(

@@ -91,7 +91,7 @@ def test_the_cursor_survives(
 
     assert seen == [3]
     assert summary.created == 2
-    assert {1} == set(emulator.times_sent.values())
+    assert set(emulator.times_sent.values()) == {1}
 
 
 @pytest.mark.parametrize("go_on", ["from the start", "after adopting"])
@@ -155,7 +155,7 @@ def test_a_first_run_that_failed_is_taken_up_by_a_plain_run(
 
     make().run(people(3), write_disposition="merge")
 
-    assert {"c1", "c2", "c3"} == set(emulator.customers)
+    assert set(emulator.customers) == {"c1", "c2", "c3"}
 
 
 def test_a_new_machine_takes_up_the_cursor(

@@ -191,7 +191,7 @@ def test_a_plain_run_goes_on_and_is_told_by_its_summary(
     pipeline.run(some_bad(3, 1), table_name="customers")
 
     events = {event["event"]: event for event in warned()}
-    assert {"run.over_threshold", "run.finished"} == events.keys()
+    assert events.keys() == {"run.over_threshold", "run.finished"}
     event = events["run.over_threshold"]
     assert event[COUNT] == "1 of 4 rows are rejected (threshold: 0 rows)"
     with pytest.raises(RejectThresholdError):

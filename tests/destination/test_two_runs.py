@@ -105,7 +105,7 @@ def test_each_of_two_runs_in_one_folder_brings_its_own_rows(
 
     assert [(run["read"], run["fates"]["created"]) for run in found] == [(ROWS, ROWS)] * 2
     assert {f"c{i}" for i in range(2 * ROWS)} == set(emulator.customers)
-    assert {1} == set(emulator.times_sent.values())
+    assert set(emulator.times_sent.values()) == {1}
 
 
 @pytest.mark.parametrize("how", ["flush_and_run", "run"])
@@ -121,7 +121,7 @@ def test_the_same_rows_started_twice_are_sent_once(
 
     assert sorted(fates["created"] for fates in found) == [0, ROWS]
     assert sorted(fates["unchanged"] for fates in found) == [0, ROWS]
-    assert {1} == set(emulator.times_sent.values())
+    assert set(emulator.times_sent.values()) == {1}
 
 
 def test_a_copied_folder_sends_nothing_that_its_original_is_sending(
@@ -138,7 +138,7 @@ def test_a_copied_folder_sends_nothing_that_its_original_is_sending(
     found = [figures(first)["fates"], figures(second)["fates"]]
 
     assert {f"c{i}" for i in range(ROWS)} == set(emulator.customers)
-    assert {1} == set(emulator.times_sent.values())
+    assert set(emulator.times_sent.values()) == {1}
     assert [fates["deferred"] for fates in found] == [0] * 2
 
 
@@ -186,4 +186,4 @@ def test_a_store_that_goes_in_mid_load_ends_the_run(emulator: Emulator, start: S
 
     assert process.returncode != 0
     assert "was removed or replaced after this run began" in errors
-    assert {1} == set(emulator.times_sent.values())
+    assert set(emulator.times_sent.values()) == {1}

@@ -38,7 +38,7 @@ def test_changed_customers_are_updated_in_full_batches_of_their_own(
 
     assert (done.created, done.updated, done.unchanged) == (100, 100, 100)
     assert sorted(bulk(emulator)) == ["create", "create", "create", "update"]
-    assert {"New"} == {emulator.customers[f"c{n}"]["first_name"] for n in range(1, 300, 2)}
+    assert {emulator.customers[f"c{n}"]["first_name"] for n in range(1, 300, 2)} == {"New"}
     assert (again.unchanged, again.bulk_requests) == (300, 0)
 
 
@@ -75,7 +75,7 @@ def test_customers_that_exist_already_are_adopted_or_updated(
     else:
         assert emulator.customers["c2"]["first_name"] == "Ada"
         assert done.updated == 1
-    assert (0, {"c1", "c2", "c3"}) == (done.rejected, set(emulator.customers))
+    assert (done.rejected, set(emulator.customers)) == (0, {"c1", "c2", "c3"})
 
 
 @pytest.mark.parametrize("unknown", ["refused", "created", "ignored"])

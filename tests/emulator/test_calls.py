@@ -23,7 +23,7 @@ def test_create_echoes_every_customer(bulk: Bulk, customers: Customers, emulator
     assert (
         ["c-1", "c-2"] == [row["customer_id"] for row in body["data"]] == list(emulator.customers)
     )
-    assert {"device_id", "device_type", "device_token"} == set(body["data"][0]["devices"][0])
+    assert set(body["data"][0]["devices"][0]) == {"device_id", "device_type", "device_token"}
 
 
 def test_partial_failure_reads_as_documented(
@@ -76,7 +76,7 @@ def test_body_without_customers_is_refused(
     """A body that holds no customers is answered with the general error."""
     answer = http.post(f"{emulator.base_url}/customers/bulk", data=body, timeout=10)
     assert answer.status_code in {400, 422}
-    assert {"success", "message"} == set(answer.json())
+    assert set(answer.json()) == {"success", "message"}
 
 
 def test_one_customer_is_read_and_changed(

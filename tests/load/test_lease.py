@@ -92,7 +92,7 @@ def test_a_slow_load_keeps_its_rows_beyond_the_lease(emulator: Emulator) -> None
     first.join()
 
     assert alive
-    assert {1} == set(emulator.times_sent.values())
+    assert set(emulator.times_sent.values()) == {1}
     assert (counts["first"]["created"], counts["third"]["unchanged"]) == (20, 20)
     with Database(STORE) as db:
         assert db.rows("SELECT * FROM bunce_leases") == []
@@ -125,7 +125,7 @@ load("first", {emulator.base_url!r}, lease_s=2.0)
     assert second["deferred"] == 0
     assert "RowsDeferredError" in errors
     assert {f"c{n}" for n in range(20)} == set(emulator.customers)
-    assert {1} == set(emulator.times_sent.values())
+    assert set(emulator.times_sent.values()) == {1}
 
 
 def stop(process: subprocess.Popen[str]) -> None:

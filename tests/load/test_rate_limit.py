@@ -223,8 +223,8 @@ budget.close()
     busy = emulator.requests[-1].at - emulator.requests[0].at
     used = len(statuses) / (requests * busy / window)
     print(f"\n{number} processes, {store}: {len(statuses)} requests, {used:.0%} of the budget")
-    assert {0} == {process.returncode for process in running}
-    assert {200} == set(statuses)
+    assert {process.returncode for process in running} == {0}
+    assert set(statuses) == {200}
     assert used > 0.9
 
 

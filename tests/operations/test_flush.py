@@ -122,7 +122,7 @@ def test_pending_rows_are_loaded_first_and_the_new_ones_too(
     assert (summary.read, summary.created) == (2, 2)
     assert summary.flushed is not None
     assert (summary.flushed.read, summary.flushed.created) == (1, 1)
-    assert {"1", "2", "3"} == set(emulator.customers)
+    assert set(emulator.customers) == {"1", "2", "3"}
 
 
 def test_an_extraction_that_was_killed_before_its_state_was_kept_leaves_no_row_out(
@@ -137,7 +137,7 @@ def test_an_extraction_that_was_killed_before_its_state_was_kept_leaves_no_row_o
     summary = flush_and_run(make(), resource(customers(1, 2, 3)))
 
     assert summary.created == 3
-    assert {"1", "2", "3"} == set(emulator.customers)
+    assert set(emulator.customers) == {"1", "2", "3"}
     assert not make().has_pending_data
 
 

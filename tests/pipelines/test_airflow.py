@@ -93,7 +93,7 @@ def test_each_interval_loads_its_customers_and_a_cleared_one_sends_nothing(
         15,
         0,
     )
-    assert {1} == set(emulator.times_sent.values())
+    assert set(emulator.times_sent.values()) == {1}
 
 
 def test_too_many_rejected_rows_fail_the_task_after_everything_is_recorded(
@@ -137,7 +137,7 @@ def test_a_backfill_in_shards_adds_up(airflow: Airflow, emulator: Emulator) -> N
     assert [shard["read"] for shard in shards] == [1440] * 3
     assert total["reject_codes"] == {"invalid_email": 44}
     assert len(emulator.customers) == 4276
-    assert {1} == set(emulator.times_sent.values())
+    assert set(emulator.times_sent.values()) == {1}
 
 
 def test_two_backfills_at_once_are_both_well_at_the_first_try(
@@ -156,7 +156,7 @@ def test_two_backfills_at_once_are_both_well_at_the_first_try(
     totals = [backfill["results"]["summary -1"] for backfill in runs]
     assert [total["read"] for total in totals] == [4320, 4320]
     assert 4276 == sum(total["created"] for total in totals) == len(emulator.customers)
-    assert {1} == set(emulator.times_sent.values())
+    assert set(emulator.times_sent.values()) == {1}
 
 
 def test_a_killed_backfill_is_resumed_by_the_next_try(
@@ -181,7 +181,7 @@ def test_a_killed_backfill_is_resumed_by_the_next_try(
     assert 300 <= before < 4276, output
     assert len(emulator.customers) == 4276
     # a batch in flight when the process died is looked up, not sent again
-    assert {1} == set(emulator.times_sent.values())
+    assert set(emulator.times_sent.values()) == {1}
 
 
 def test_the_summary_of_a_failed_plan_says_that_the_plan_failed(
@@ -202,6 +202,6 @@ def test_a_failed_shard_fails_the_run(airflow: Airflow, emulator: Emulator) -> N
     [result] = run(airflow, "bunce_backfill", "2026-11-04", shards=2, version="nope")
 
     assert result["state"] == "failed"
-    assert {"failed"} == {result["tasks"][f"shard {n}"] for n in range(2)}
+    assert {result["tasks"][f"shard {n}"] for n in range(2)} == {"failed"}
     assert result["tasks"]["summary -1"] == "failed"
     assert emulator.customers == {}

@@ -55,7 +55,7 @@ def test_a_day_is_loaded_with_its_counts_and_again_without_a_request(
     assert found["requests"] >= 2
     found = counts(again, "bunce_sync")
     assert (found["unchanged"], found["held"], found["created"]) == (1485, 15, 0)
-    assert {1} == set(emulator.times_sent.values())
+    assert set(emulator.times_sent.values()) == {1}
 
 
 def test_a_failed_load_is_read_again_although_its_pending_package_is_gone(
@@ -100,7 +100,7 @@ def test_the_shards_add_up_to_the_table(
     assert all(result.success for result in results)
     assert [shard["read"] for shard in found] == [540] * 8
     assert 4276 == sum(shard["created"] for shard in found) == len(emulator.customers)
-    assert {1} == set(emulator.times_sent.values())
+    assert set(emulator.times_sent.values()) == {1}
 
 
 def test_checks_report_rejected_rows_and_old_dead_letters(execute: Execute) -> None:
@@ -224,7 +224,7 @@ def test_three_partitions_at_once_are_each_well_at_the_first_try(
     assert [process.returncode for process in days] == [0, 0, 0], errors
     # one per minute from 03:00 on the first day; one in a hundred has an invalid email
     assert len(emulator.customers) == 4140 - 42
-    assert {1} == set(emulator.times_sent.values())
+    assert set(emulator.times_sent.values()) == {1}
 
 
 def test_the_command_line_runs_a_shard_in_its_own_process(

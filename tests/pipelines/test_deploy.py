@@ -118,7 +118,7 @@ def test_each_pod_loads_the_shard_of_its_index(
 
     assert job["completionMode"] == "Indexed"
     assert [shard["read"] for shard in found] == [540, 540]
-    assert {"bunce_load"} == {shard["pipeline_name"][:10] for shard in found}
+    assert {shard["pipeline_name"][:10] for shard in found} == {"bunce_load"}
     first, last = range(540), range(4320 - 540, 4320)
     assert {str(n) for n in (*first, *last) if n % 100 != 7} == set(emulator.customers)
 

@@ -98,7 +98,7 @@ def test_every_valid_customer_is_sent_once_and_every_invalid_one_is_a_dead_lette
     good = {str(n) for n in range(count)} - expected.keys()
     assert good == emulator.customers.keys()
     times_sent = emulator.times_sent
-    assert {1} == {times_sent[customer_id] for customer_id in good}
+    assert {times_sent[customer_id] for customer_id in good} == {1}
     with Database("sqlite:///bunce.sqlite") as db:
         letters = db.rows("SELECT customer_id, code FROM bunce_dead_letters WHERE status = 'open'")
     assert expected == {letter["customer_id"]: letter["code"] for letter in letters}

@@ -119,7 +119,7 @@ def test_a_form_without_this_process_s_token_is_refused(
 
     assert status == 403
     assert [secret for secret in SECRETS if secret in body] == []
-    assert {"open"} == set(loaded.statuses().values())
+    assert set(loaded.statuses().values()) == {"open"}
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_an_invalid_form_changes_nothing(
 
     assert status == ask(auth, "POST", "/confirm", body=body)[0]
     assert status == ask(auth, "POST", "/act", body=body)[0]
-    assert {"open"} == set(loaded.statuses().values())
+    assert set(loaded.statuses().values()) == {"open"}
 
 
 def test_a_session_or_token_of_another_process_is_refused(auth: Auth, loaded: Loaded) -> None:

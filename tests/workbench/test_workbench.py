@@ -37,8 +37,8 @@ def test_a_dead_letter_is_found_viewed_and_replayed_after_confirmation(
     assert REJECT_CODES["email_taken"].remedy in masked
     assert "c1@example.com" in values
     assert asked == "Replay 1 dead letter?"
-    assert {"1"} == set(before)
-    assert {"1", "3"} == set(emulator.customers)
+    assert set(before) == {"1"}
+    assert set(emulator.customers) == {"1", "3"}
     assert "Created\t1" in page.get_by_role("table").inner_text()
     assert loaded.statuses() == {"2": "open", "3": "resolved", "4": "open", "5": "open"}
     assert [url for url in visit.requests if not url.startswith(at(auth, "/"))] == []
@@ -99,7 +99,7 @@ def test_an_action_on_checked_dead_letters_needs_at_least_one(
     visit.press("Discard checked")
 
     assert visit.page.get_by_role("heading", level=1).inner_text() == "Nothing is checked"
-    assert {"open"} == set(loaded.statuses().values())
+    assert set(loaded.statuses().values()) == {"open"}
 
 
 def test_dead_letters_are_filtered_by_status_run_and_time(
@@ -181,7 +181,7 @@ def test_a_failed_replay_says_why_and_leaves_the_dead_letters_open(
 
     assert "key" in visit.page.locator(".card.bad").inner_text()
     assert [secret for secret in SECRETS if secret in visit.text()] == []
-    assert {"open"} == set(loaded.statuses().values())
+    assert set(loaded.statuses().values()) == {"open"}
 
 
 def test_a_dead_letter_without_a_stored_row_says_so(
