@@ -77,7 +77,7 @@ def test_a_store_that_other_users_may_read_is_told_with_its_remedy(run: Run) -> 
         {
             "what": "permissions",
             "state": "warning",
-            "said": "other users may read bunce.sqlite, bunce.sqlite-wal",
+            "detail": "other users may read bunce.sqlite, bunce.sqlite-wal",
             "remedy": "chmod 600 'my stores/bunce.sqlite' 'my stores/bunce.sqlite-wal'",
         }
     ]
@@ -100,7 +100,7 @@ def test_a_budget_that_somebody_else_uses_up_is_told(
 
     (budget,) = (check for check in run("doctor", "--json").json if check["what"] == "budget")
     assert budget["state"] == "warning"
-    assert "80% of it available now" in budget["said"]
+    assert "80% of it available now" in budget["detail"]
 
 
 def test_configured_attributes_and_segments_have_one_line_each(
@@ -119,7 +119,7 @@ def test_configured_attributes_and_segments_have_one_line_each(
         checks = run("doctor", "--json").json
         kinds = ("attribute", "segment")
         return {
-            c["what"]: (c["state"], c["said"], c["remedy"])
+            c["what"]: (c["state"], c["detail"], c["remedy"])
             for c in checks
             if c["what"].startswith(kinds)
         }
@@ -173,7 +173,7 @@ def test_what_tables_of_values_feed_has_its_lines_with_the_tables_name(
     def lines() -> dict[str, tuple[str, str]]:
         checks = run("doctor", "--json").json
         kinds = ("attribute", "segment")
-        return {c["what"]: (c["state"], c["said"]) for c in checks if c["what"].startswith(kinds)}
+        return {c["what"]: (c["state"], c["detail"]) for c in checks if c["what"].startswith(kinds)}
 
     told = lines()
     listings = [record.call for record in emulator.requests].count("listing")

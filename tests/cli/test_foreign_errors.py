@@ -170,7 +170,7 @@ def test_doctor_shows_its_other_checks_without_a_key(
     found = {check["what"]: check for check in done.json}
     assert done.code == 1
     assert found["key"]["state"] == "failed"
-    assert "No API key is set." in found["key"]["said"]
+    assert "No API key is set." in found["key"]["detail"]
     assert {"python", "dlt", "store", "disk"} <= found.keys()
     assert found["store"]["state"] == "ok"
 

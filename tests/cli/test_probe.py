@@ -200,7 +200,7 @@ def test_a_prefix_that_would_not_fit_is_refused(prefix: str, run: Run, emulator:
 def test_check_and_doctor_know_of_the_probe(run: Run, emulator: Emulator) -> None:
     def doctor() -> dict[str, str]:
         (found,) = (c for c in run("doctor", "--json").json if c["what"] == "probe")
-        return {"state": found["state"], "said": found["said"]}
+        return {"state": found["state"], "detail": found["detail"]}
 
     def check() -> tuple[int, list[str]]:
         found = run("check", "customers.parquet", "--disposition", "append", "--json").json
@@ -214,7 +214,7 @@ def test_check_and_doctor_know_of_the_probe(run: Run, emulator: Emulator) -> Non
     after, warnings = check()
     assert after < before
     assert warnings == ["append_overwrites"]
-    assert doctor() == {"state": "ok", "said": "0 days old; loads start from it"}
+    assert doctor() == {"state": "ok", "detail": "0 days old; loads start from it"}
     emulator.behavior = Behavior(rate_limit=0)
     run("probe", *SMALL)
     assert check()[1] == []
@@ -222,7 +222,7 @@ def test_check_and_doctor_know_of_the_probe(run: Run, emulator: Emulator) -> Non
     with closing(sqlite3.connect("bunce.sqlite")) as db, db:
         db.execute("UPDATE bunce_probes SET probed_at = '2026-01-01T00:00:00+00:00'")
     assert doctor()["state"] == "warning"
-    assert "no longer used" in doctor()["said"]
+    assert "no longer used" in doctor()["detail"]
     assert check()[1] == ["append_may_overwrite"]
 
 

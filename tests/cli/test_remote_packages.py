@@ -44,4 +44,4 @@ def test_the_package_of_a_socks_proxy_is_named(run: Run, monkeypatch: pytest.Mon
 
     [key] = [check for check in found if check["what"] == "key"]
     assert key["state"] == "failed"
-    assert "a SOCKS proxy needs another package: pip install 'requests[socks]'" in key["said"]
+    assert "a SOCKS proxy needs another package: pip install 'requests[socks]'" in key["detail"]
