@@ -91,7 +91,7 @@ _OTHERS = (
             "not met": "none",
         },
     ),
-    Question("default_page", "Customers on a page, if not said", {}, ASKS_ITSELF),
+    Question("default_page", "Customers on a page by default", {}, ASKS_ITSELF),
     Question("largest_page", "Customers on a page, at most", {}, ASKS_ITSELF),
     Question(
         "shown_devices",
