@@ -33,8 +33,8 @@ RESUMABLE = "Stopped. Settled rows will not be sent again. Resume with"
 def reported(*, stopped: str = RESUMABLE) -> Iterator[None]:
     """Print a failure of the block on stderr without a stack trace; exit with 1, 2, or 3.
 
-    `stopped` is said, before the command to run again, where the block was interrupted. With
-    --json, a command that has printed nothing yet prints the failure on stdout as well.
+    If the block is interrupted, `stopped` is printed before the command to run again. With --json,
+    a command that has printed nothing yet prints the failure on stdout as well.
     """
     try:
         yield

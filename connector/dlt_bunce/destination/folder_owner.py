@@ -132,9 +132,11 @@ def _refuse_unknown_cursor(
     why = f"the ledger of account {now.account!r} has no completed run of it"
     if is_known and before is not None:
         why = f"its working folder was last used for {before.beside(now)}"
-    lost = (
-        " If the store was lost, first run: dlt-bunce adopt" if before is None or is_account else ""
-    )
+    lost = ""
+    if is_account:
+        lost = " If the store was lost, first run: dlt-bunce adopt"
+    elif before is None:
+        lost = " If the store was lost, also run dlt-bunce adopt, so that nothing is sent again."
     raise ConfigurationError(
         f"Pipeline {name!r} would resume from a cursor, but {why}: rows before the cursor would "
         "never be loaded.",
