@@ -32,6 +32,10 @@ NOT_ASKED = {
     ),
     "the ids of customers whom other channels made": ("made_ids",),
     "what becomes of the good values beside a bad one": ("value_failure",),
+    "what Bunce says to a value of an attribute that is gone, and whether it asks for the older "
+    "names of a value's fields": ("gone_attribute", "value_names"),
+    "what an answer to a change of members shows, and what becomes of a customer whom Bunce does "
+    "not have": ("member_echo", "unknown_member"),
 }
 """What a probe does not ask about, with the emulator's switches for it."""
 HIDDEN: dict[str, tuple[tuple[str, ...], ...]] = {

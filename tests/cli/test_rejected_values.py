@@ -105,6 +105,7 @@ def test_status_and_report_count_values_by_fate_and_code(run: Run, load: Any) ->
         "waiting": 1,
         "superseded": 0,
         "rejected": 2,
+        "skipped": 0,
         "deferred": 0,
     }
     assert (newest["attributes"]["unchanged"], newest["segments"]["waiting"]) == (4, 1)

@@ -26,8 +26,12 @@ KEY = "sk_test_install"
 
 # feature: the extras that bring it, a command that needs it, and what that says with the extra
 FEATURES: dict[str, tuple[set[str], str, str]] = {
+    "avro": ({"avro"}, "load none.avro", "none.avro cannot be read as Avro"),
+    "delta": ({"delta"}, "load delta", "delta cannot be read as a Delta table"),
     "duckdb": ({"duckdb"}, "load duckdb:///none.duckdb --table t", "none.duckdb"),
     "emulator": ({"emulator", "ui"}, "emulator --port 0 --host 192.0.2.1", "allow_remote"),
+    "excel": ({"excel"}, "load none.xlsx", "none.xlsx cannot be read as an Excel workbook"),
+    "iceberg": ({"iceberg"}, "load iceberg", "iceberg cannot be read as an Iceberg table"),
     "mysql": ({"mysql"}, "load mysql://u@127.0.0.1:9/d --table t", "127.0.0.1"),
     "postgres": ({"postgres"}, "load postgresql://u@127.0.0.1:9/d --table t", "127.0.0.1"),
     "store": ({"postgres"}, "status --store-url postgresql://u@127.0.0.1:9/d", "127.0.0.1"),
@@ -36,6 +40,13 @@ FEATURES: dict[str, tuple[set[str], str, str]] = {
     "sql": ({"sql", "mysql", "postgres"}, "load sqlite:///none.db --table t", "none.db"),
     "ui": ({"ui"}, "ui --port 0 --store-url sqlite:///none.sqlite", "No store exists"),
 }
+DAMAGED = (
+    "none.avro",
+    "none.duckdb",
+    "none.xlsx",
+    "delta/_delta_log/00000000000000000000.json",
+    "iceberg/metadata/v1.metadata.json",
+)
 NAMED = {"store": "postgres"}
 EXTRAS = ["", *sorted(metadata("dlt-bunce").get_all("Provides-Extra") or ())]
 
@@ -113,7 +124,9 @@ def install(folder: Path, wheel: Path, extra: str, base_url: str) -> str | None:
     must(uv, "venv", "--quiet", "--python", sys.executable, home / "venv", cwd=home)
     what = f"{wheel}[{extra}]" if extra else str(wheel)
     must(uv, "pip", "install", "--quiet", "--python", home / "venv/bin/python", what, cwd=home)
-    (home / "none.duckdb").write_text("not a database", "utf-8")
+    for name in DAMAGED:
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text("nothing of the kind", "utf-8")
     (home / "customers.csv").write_text(ROWS.format(home.name), "utf-8")
 
     def command(text: str) -> subprocess.CompletedProcess[str]:

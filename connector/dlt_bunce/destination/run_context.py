@@ -87,6 +87,7 @@ class RunContext:
     """Whether a dry run goes on where attributes or segments would stop the load."""
     failures: list[RunSummary] = field(default_factory=list)
     """What is recorded of failed runs, in the order in which they failed."""
+    _flushing: set[str] = field(default_factory=set)
     _traces: dict[int, list[PipelineTrace]] = field(default_factory=dict)
     _dry_runs: dict[str, DryRun] = field(default_factory=dict)
     _duplicates: dict[tuple[Path, str, str], Duplicates] = field(default_factory=dict)
@@ -144,11 +145,13 @@ class RunContext:
 
     @contextmanager
     def mapped_as(self, owner: str, hints: Hints) -> Iterator[None]:
-        """Use these hints instead of those that packages were extracted with."""
+        """Use these hints for what an earlier run left over, before newer rows are read."""
         self.map_as(owner, hints)
+        self._flushing.add(owner)
         try:
             yield
         finally:
+            self._flushing.discard(owner)
             self.map_as_extracted(owner)
 
     def map_as(self, owner: str, hints: Hints) -> None:
@@ -164,7 +167,7 @@ class RunContext:
 
     def is_flushing(self, owner: str) -> bool:
         """Return whether a run loads what an earlier one left over, and will read newer rows."""
-        return owner in self.hints_in_force
+        return owner in self._flushing
 
     @contextmanager
     def traces(self) -> Iterator[list[PipelineTrace]]:

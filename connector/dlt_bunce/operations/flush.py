@@ -87,8 +87,7 @@ def flush_and_run(
         if write_disposition is None and not isinstance(data, DltResource | DltSource):
             write_disposition = chosen_by_default(data)
         refuse_replace(write_disposition or getattr(data, "write_disposition", None))
-        client = client_of(pipeline)
-        take_folder(client, pipeline)
+        client = _taken(pipeline)
         _check(client)
         deleted = DeletedRows()
         data, hints = _adapted(data, client, deleted, pipeline)
@@ -135,8 +134,7 @@ def flush(pipeline: dlt.Pipeline) -> RunSummary:
     Raises what flush_and_run raises, except for thresholds, which the summary holds.
     """
     with group_traces(pipeline), _own_errors(), folder_lock(pipeline):
-        client = client_of(pipeline)
-        take_folder(client, pipeline)
+        client = _taken(pipeline)
         _check(client)
         summary = total(client, _flush(pipeline), pipeline.pipeline_name)
     notify(client, summary)
@@ -205,9 +203,21 @@ def _own_errors() -> Iterator[None]:
 def has_left_overs(pipeline: dlt.Pipeline) -> bool:
     """Return whether an earlier run left rows over, after repairing its working folder."""
     with folder_lock(pipeline):
-        mend(pipeline)
-        undo_killed_dry_run(pipeline)
+        _repair(pipeline)
         return pipeline.has_pending_data
+
+
+def _repair(pipeline: dlt.Pipeline) -> None:
+    mend(pipeline)
+    undo_killed_dry_run(pipeline)
+
+
+def _taken(pipeline: dlt.Pipeline) -> BunceClient:
+    """Return the client, once the working folder is repaired and is its account's."""
+    client = client_of(pipeline)
+    _repair(pipeline)
+    take_folder(client, pipeline)
+    return client
 
 
 def _check(client: BunceClient) -> None:
