@@ -101,6 +101,13 @@ def raised(module: str, base: str, *said: object) -> Exception:
     return error
 
 
+def general(number: int, text: str) -> Exception:
+    """An error of MySQL that has no state of its own."""
+    error = pymysql.err.OperationalError(number, text)
+    error.sqlstate = "HY000"
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
@@ -115,6 +122,8 @@ def raised(module: str, base: str, *said: object) -> Exception:
         (raised("pyodbc", "DatabaseError", "42S02", "[42S02] Invalid object name 't'. (208)"),
          "Invalid object name 't'"),
         (pymysql.err.OperationalError(1644, "bad email ada"), "(1644); its"),
+        (general(1205, "Lock wait timeout exceeded"), "reports: Lock wait timeout exceeded."),
+        (general(1020, "bad email ada"), "(1020, HY000); its"),
         (pymysql.err.OperationalError(1045, "Access denied for user"), ": Access denied for user."),
     ],
 )  # fmt: skip

@@ -26,6 +26,7 @@ _QUOTES_VALUES = ("22", "23", "HV")
 _MISTAKES = ("0A", "22", "26", "3D", "3F", "42", "45", "P0")
 """Classes that another try cannot mend."""
 _FORBIDDEN = "42501"
+_GENERAL = "HY000"
 _RAISED = re.compile(r"\(([5-9]\d{4}|[1-9]\d{5,})\)")
 """The number of an error that a procedure of SQL Server raised, whatever its SQLSTATE."""
 # MySQL's server has SQLSTATEs, but its driver shows only error numbers; from 2000, they are its own
@@ -105,7 +106,8 @@ def database_failure(error: BaseException) -> Failure | None:
 
 def _judged(error: Any, module: str, kinds: set[str]) -> _Judged:
     text, code = str(error).strip(), error.args[0] if error.args else None
-    if state := _sqlstate(error):
+    # where MySQL has no state for an error, its number still tells
+    if (state := _sqlstate(error)) and not (state == _GENERAL and isinstance(code, int)):
         if code == state:
             text = str(error.args[-1])
         is_raised = _is_raised(error, module, text)
@@ -157,9 +159,11 @@ def _is_raised(error: Any, module: str, text: str) -> bool:
 
 
 def _code(error: Any) -> str | None:
-    code = _sqlstate(error) or (error.args[0] if error.args else None)
+    state, code = _sqlstate(error), error.args[0] if error.args else None
     if isinstance(code, int):
-        return str(code)
+        return f"{code}, {state}" if state else str(code)
+    if state:
+        return state
     found = re.match("[0-9A-Z]{5}$|[A-Z]{3}-[0-9]{4,5}(?=:)", str(code))
     return found[0] if found else None
 
