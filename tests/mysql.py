@@ -34,6 +34,8 @@ def mysql() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="my-", dir=folder_of_servers()) as folder:
         data, log = Path(folder) / "data", Path(folder) / "log"
         options = ["--no-defaults", f"--user={getpass.getuser()}", f"--datadir={data}"]
+        # $TMPDIR may be the folder of the test that happens to need the server first
+        options.append(f"--tmpdir={folder}")
         made = [install, *options, "--skip-test-db", "--auth-root-authentication-method=normal"]
         with log.open("wb") as written:
             subprocess.run(made, stdout=written, stderr=written, check=True)

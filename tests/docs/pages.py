@@ -32,6 +32,7 @@ _VOLATILE = {
     r"\d{4}-\d\d-\d\d \d\d:\d\d": "TIME",
     r"127\.0\.0\.1:\d+": "ADDRESS",
     r"(seconds\W+)[\d.]+": r"\1N",
+    r"(email_digest\W+)[0-9a-f]{32}": r"\1DIGEST",  # keyed by the store
     r"\b[\d.]+ ms\b": "N ms",
     r"\b\d+\.\d\d s\b": "N s",
     r"\bbunce_load_[0-9a-f]{10}(_[0-9a-f]{6})?\b": "PIPELINE",
