@@ -8,11 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlt.common.configuration.exceptions import ConfigurationException
-
-from dlt_bunce.destination.access import client_of
 from dlt_bunce.destination.pending_packages import delete_package, pending_packages
-from dlt_bunce.errors import BunceError
 from dlt_bunce.logs import logger
 
 if TYPE_CHECKING:
@@ -23,11 +19,6 @@ KEPT = "state_before_dry_{step}.json"
 
 def keep_state(pipeline: Pipeline, step: str) -> None:
     """Keep the state as it is before a dry run, or before a step of one that is called alone."""
-    try:
-        if not client_of(pipeline).config.dry_run:
-            return
-    except (BunceError, ConfigurationException):
-        return  # the run itself reports why
     kept = Path(pipeline.working_dir, KEPT.format(step=step))
     part = kept.with_suffix(".part")
     part.write_bytes(Path(pipeline.working_dir, pipeline.STATE_FILE).read_bytes())

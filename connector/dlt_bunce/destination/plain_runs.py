@@ -15,18 +15,15 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.json import json
 from dlt.common.storages.load_package import PackageStorage, ParsedLoadJobFileName
 
 from dlt_bunce.destination.absent_columns import columns_in, note_absent
-from dlt_bunce.destination.access import client_of
 from dlt_bunce.destination.adapter import MAPPING_HINT, TABLE_HINT, hint_of
 from dlt_bunce.destination.load_files import unzipped
 from dlt_bunce.destination.mapped_rows import VALUES_HINT, ColumnKinds
 from dlt_bunce.destination.table_mapping import with_configured
 from dlt_bunce.destination.wanted_targets import given_for
-from dlt_bunce.errors import BunceError
 from dlt_bunce.records.value_texts import TEXT, types_in, value_text
 
 if TYPE_CHECKING:
@@ -42,14 +39,10 @@ files was written again.
 """
 
 
-def declare_texts(pipeline: Pipeline) -> None:
+def declare_texts(pipeline: Pipeline, config: BunceConfiguration) -> None:
     """Declare mapped columns of extracted customers tables as text in the pipeline's schema, and
     write their attribute values as text.
     """
-    try:
-        config = client_of(pipeline).config
-    except (BunceError, ConfigurationException):
-        return  # the load reports why
     packages = pipeline._get_normalize_storage().extracted_packages  # noqa: SLF001, dlt has no public access
     for load_id in packages.list_packages():
         _declare_in(packages, load_id, pipeline.schemas[packages.schema_name(load_id)], config)

@@ -15,6 +15,7 @@ from dlt_bunce.logs import logger
 if TYPE_CHECKING:
     from dlt.pipeline.trace import PipelineTrace
 
+    from dlt_bunce.destination.configuration import BunceConfiguration
     from dlt_bunce.errors import BunceError
     from dlt_bunce.load.chunks import Duplicates
     from dlt_bunce.load.dry_run import DryRun, Preview
@@ -61,6 +62,8 @@ class RunContext:
     source: str | None = None
     """What a command loads, as people call it; recorded with the run."""
     command_source: CommandSource | None = None
+    settings: dict[str, BunceConfiguration] = field(default_factory=dict)
+    """Settings that running traces began with, by owner: dlt takes long to resolve them."""
     previews: dict[str, Preview] = field(default_factory=dict)
     """What dry runs would have done, by load id."""
     preflights: dict[str, list[Traffic]] = field(default_factory=dict)

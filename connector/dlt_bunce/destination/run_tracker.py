@@ -7,10 +7,10 @@ everything is recorded. `flush_and_run` is one run, however many runs of dlt it 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timezone
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -137,20 +137,30 @@ class _Tracker:
         dlt continues if that fails; the error is raised when it next asks the destination for its
         capabilities.
         """
-        if is_bunce(pipeline.destination) and folder_locks.begin(pipeline, partial(_check, step)):
+        if not is_bunce(pipeline.destination):
+            return
+        # dlt takes long to resolve settings: once is enough
+        client = cache(partial(_client, pipeline))
+        if folder_locks.begin(pipeline, partial(_check, step, client)):
             data_at_rest.make_private(pipeline)
             give_up_refused(pipeline)
             context = context_of(pipeline)
             # another run: what stopped the last one may be over
             context.stopped.clear()
-            keep_state(pipeline, step)
+            if (found := client()) is not None:
+                context.settings[_owner(pipeline)] = found.config
+                if found.config.dry_run:
+                    keep_state(pipeline, step)
             if step == "run" and (hints := hints_for_left_overs(pipeline)):
                 context.map_as(_owner(pipeline), hints)
 
     def on_start_trace_step(self, trace: Any, step: Any, pipeline: Any) -> None:
         """Declare text columns of the extracted rows before dlt infers types."""
-        if step == "normalize" and is_bunce(pipeline.destination) and folder_locks.is_held():
-            declare_texts(pipeline)
+        if step != "normalize" or not is_bunce(pipeline.destination):
+            return
+        config = context_of(pipeline).settings.get(_owner(pipeline))
+        if config is not None and folder_locks.is_held():
+            declare_texts(pipeline, config)
 
     def on_end_trace_step(
         self, trace: Any, step: Any, pipeline: Any, step_info: Any, send_state: bool
@@ -192,26 +202,31 @@ class _Tracker:
             _notify_ended(pipeline, trace)
 
 
-def _check(step: str, pipeline: Pipeline) -> None:
+def _client(pipeline: Pipeline) -> BunceClient | None:
+    """Return the destination's client; None if a setting is wrong, which the run itself reports."""
+    try:
+        client = client_of(pipeline)
+        FolderOwner.of(client.config)
+    except (BunceError, ConfigurationException):
+        return None
+    return client
+
+
+def _check(step: str, client: Callable[[], BunceClient | None], pipeline: Pipeline) -> None:
     """Raise BunceError if the step may not use what is in the working folder."""
     undo_killed_dry_run(pipeline)
     if step == "run":
         refuse_other_naming(pipeline)
         refuse_dry_run_over_left_overs(pipeline)
-    try:
-        client = client_of(pipeline)
-        FolderOwner.of(client.config)
-    except (BunceError, ConfigurationException):
-        return  # the run itself reports which settings are wrong
-    take_folder(client, pipeline)
+    if (found := client()) is not None:
+        take_folder(found, pipeline)
 
 
 def _tidy_up(pipeline: Pipeline) -> None:
     put_back_state(pipeline)
-    try:
-        config = client_of(pipeline).config
-    except (BunceError, ConfigurationException):
-        return  # without settings nothing was loaded either; the run itself reports why
+    config = context_of(pipeline).settings.pop(_owner(pipeline), None)
+    if config is None:
+        return  # without settings nothing was loaded either
     data_at_rest.remove_completed_jobs(pipeline, config)
     if not config.dry_run:
         data_at_rest.remove_old_rows(pipeline, config)

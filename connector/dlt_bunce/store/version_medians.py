@@ -8,6 +8,9 @@ import pyarrow.compute as pc
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.load_file import LoadFile
 
+_SAMPLE = 1_000
+"""Rows whose versions are compared with the ledger's: enough to know a unit by."""
+
 
 def of_last_run(db: Database, load_file: LoadFile) -> int | None:
     """Return the median of the last other run of the table from the same source, if any."""
@@ -27,11 +30,13 @@ def of_last_run(db: Database, load_file: LoadFile) -> int | None:
 
 
 def known_versions(db: Database, account: str, rows: pa.Table) -> pa.Table:
-    """Return the version of each row (`now`) whose customer has one in the ledger (`known`).
+    """Return the version of the first rows (`now`) whose customers have one in the ledger
+    (`known`).
 
     `rows` have a `customer_id` and a `version`. Call it outside a transaction.
     """
     versioned = rows.select(["customer_id", "version"]).filter(pc.is_valid(rows["version"]))
+    versioned = versioned.slice(0, _SAMPLE)
     db.ingest("bunce_versions", versioned.sort_by("customer_id"))
     return db.query(
         "SELECT c.version AS known, i.version AS now FROM bunce_versions AS i "
