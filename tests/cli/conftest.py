@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -68,39 +68,44 @@ def run(emulator: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     return run
 
 
+def seed_strangers(emulator: Emulator, *numbers: int) -> None:
+    """Customers of the file whom another channel made, under ids of its own."""
+    emulator.seed(
+        {
+            "customer_id": f"made-{n}",
+            "email": f"c{n}@example.com",
+            "first_name": "Old",
+            "last_name": "Obi",
+            "phone_no": "+2348100000000",
+        }
+        for n in numbers
+    )
+
+
+def _run_program(
+    program_file: Path, settings: Mapping[str, str], *words: str, **environment: str
+) -> Done:
+    done = subprocess.run(
+        [program_file, *words],
+        env={**os.environ, **settings, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    return Done(done.stdout, done.stderr, done.returncode)
+
+
 @pytest.fixture
 def program(run: Run, program_file: Path) -> Run:
     """Runs `dlt-bunce` as a program of its own."""
-
-    def run_program(*words: str) -> Done:
-        done = subprocess.run(
-            [program_file, *words],
-            capture_output=True,
-            text=True,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-        return Done(done.stdout, done.stderr, done.returncode)
-
-    return run_program
+    return partial(_run_program, program_file, {})
 
 
 @pytest.fixture
 def dlt_bunce(program_file: Path) -> Run:
     """Run the command with no setting but the key and what is given."""
-
-    def dlt_bunce(*words: str, **environment: str) -> Done:
-        done = subprocess.run(
-            [program_file, *words],
-            env={**os.environ, **KEY, **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-        return Done(done.stdout, done.stderr, done.returncode)
-
-    return dlt_bunce
+    return partial(_run_program, program_file, KEY)
 
 
 @pytest.fixture

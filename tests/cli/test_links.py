@@ -10,21 +10,7 @@ import pytest
 from dlt_bunce.emulator import Behavior, Emulator
 from dlt_bunce.store.database import Database
 
-from .conftest import Run, people, write
-
-
-def seed(emulator: Emulator, *numbers: int) -> None:
-    """Customers of the file whom another channel made, under ids of its own."""
-    emulator.seed(
-        {
-            "customer_id": f"made-{n}",
-            "email": f"c{n}@example.com",
-            "first_name": "Old",
-            "last_name": "Obi",
-            "phone_no": "+2348100000000",
-        }
-        for n in numbers
-    )
+from .conftest import Run, people, seed_strangers, write
 
 
 def load(run: Run, *words: str) -> dict[str, Any]:
@@ -40,7 +26,7 @@ def ids(run: Run, emulator: Emulator) -> list[str]:
     """The ids of six customers of a file, of whom the first four are linked."""
     rows = people(*range(6))
     write(rows)
-    seed(emulator, 0, 1, 2, 3)
+    seed_strangers(emulator, 0, 1, 2, 3)
     first = load(run)
     assert (first["linked"], first["updated"], first["created"]) == (4, 4, 2)
     return [str(row["id"]) for row in rows]
@@ -116,7 +102,7 @@ def test_two_processes_that_find_the_same_customers_link_each_to_one_of_theirs(
 ) -> None:
     """Each knows its own file only; the store is asked last, by one at a time."""
     emulator.behavior = Behavior(rate_limit=0, latency_ms=20)
-    seed(emulator, *range(20))
+    seed_strangers(emulator, *range(20))
     for side in ("left", "right"):
         rows = [row | {"id": f"{side}-{row['id']}"} for row in people(*range(20), last_name=side)]
         write(rows, f"{side}.parquet")

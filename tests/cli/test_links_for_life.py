@@ -8,7 +8,7 @@ import pytest
 
 from dlt_bunce.emulator import Emulator
 
-from .conftest import Run, people, write
+from .conftest import Run, people, seed_strangers, write
 
 N = 1_000
 LOAD = ("load", "customers.parquet", "--on-email-taken", "link", "--attribute", "plan=Plan")
@@ -31,16 +31,7 @@ def load(run: Run, *words: str) -> dict[str, Any]:
 def linked(run: Run, emulator: Emulator) -> dict[str, Any]:
     """The figures of a first load, whose customers Bunce has under ids of its own."""
     emulator.attributes.add("Plan", "text")
-    emulator.seed(
-        {
-            "customer_id": f"made-{n}",
-            "email": f"c{n}@example.com",
-            "first_name": "Old",
-            "last_name": "Obi",
-            "phone_no": "+2348100000000",
-        }
-        for n in range(N)
-    )
+    seed_strangers(emulator, *range(N))
     write(rows(*range(N)))
     return load(run)
 

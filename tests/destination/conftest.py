@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import dlt
+import pyarrow as pa
 import pytest
 from dlt.common.schema import Schema
 from dlt.pipeline.exceptions import PipelineStepFailed
@@ -25,6 +26,7 @@ from dlt_bunce.store.database import Database
 
 STORE = "sqlite:///bunce.sqlite"
 MakePipeline = Callable[..., dlt.Pipeline]
+Form = Callable[[list[dict[str, Any]]], Any]
 
 
 def customer(number: int, **changes: Any) -> dict[str, Any]:
@@ -54,6 +56,12 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets loads look again at once for whom a look-up does not show: the emulator's do not lag."""
     for module in (jobs, replay_module):
         monkeypatch.setattr(module, "Settings", partial(Settings, patience_s=(0.0,) * 5))
+
+
+@pytest.fixture(params=["dicts", "arrow"])
+def form(request: pytest.FixtureRequest) -> Form:
+    """Makes rows of either kind: dicts, or an Arrow table."""
+    return list if request.param == "dicts" else pa.Table.from_pylist
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

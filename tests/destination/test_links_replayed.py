@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 from dlt_bunce import run_summary
@@ -14,7 +13,7 @@ from dlt_bunce.store import links
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.dead_letter_query import Selection
 
-from .conftest import MakePipeline, customer, replayed
+from .conftest import Form, MakePipeline, customer, replayed
 
 pytestmark = pytest.mark.usefixtures("impatient")
 OURS = "the customer in Bunce is another customer of the source"
@@ -48,20 +47,14 @@ def replay_links(emulator: Emulator, store: str, **options: Any) -> Replayed:
     return replayed(emulator, settings={"store_url": store, "on_email_taken": "link"}, **options)
 
 
-@pytest.fixture(params=["dicts", "arrow"])
-def given(request: pytest.FixtureRequest) -> Any:
-    """Makes rows of either kind."""
-    return list if request.param == "dicts" else pa.Table.from_pylist
-
-
 def test_a_replay_does_not_link_to_the_id_of_a_row_that_was_rejected(
-    make: MakePipeline, emulator: Emulator, store: str, given: Any
+    make: MakePipeline, emulator: Emulator, store: str, form: Form
 ) -> None:
     emulator.seed([theirs(5, customer_id="c6")])
     before = emulator.customers
     rows = [customer(5), customer(6, phone_no="none")]
     pipeline = make(store_url=store, on_email_taken="link")
-    pipeline.run(given(rows), table_name="customers", write_disposition="merge")
+    pipeline.run(form(rows), table_name="customers", write_disposition="merge")
     assert why(store)["c5"] == OURS
 
     outcome = replay_links(emulator, store, selection=Selection(codes=["email_taken"]))
@@ -73,7 +66,7 @@ def test_a_replay_does_not_link_to_the_id_of_a_row_that_was_rejected(
 
 @pytest.mark.parametrize("stage", ["here", "by Bunce"])
 def test_a_replay_does_not_link_an_email_that_a_rejected_row_has_as_well(
-    make: MakePipeline, emulator: Emulator, store: str, given: Any, stage: str
+    make: MakePipeline, emulator: Emulator, store: str, form: Form, stage: str
 ) -> None:
     emulator.seed([theirs(2), theirs(3)])
     before = emulator.customers
@@ -81,9 +74,9 @@ def test_a_replay_does_not_link_an_email_that_a_rejected_row_has_as_well(
     other = customer(22, email="C2@example.com")
     if stage == "here":
         other["phone_no"] = "none"
-    pipeline.run(given([other]), table_name="customers", write_disposition="merge")
+    pipeline.run(form([other]), table_name="customers", write_disposition="merge")
     pipeline.run(
-        given([customer(2), customer(3)]), table_name="customers", write_disposition="merge"
+        form([customer(2), customer(3)]), table_name="customers", write_disposition="merge"
     )
 
     # c3 is somebody whom no row makes doubtful; each page of one letter knows no other row
@@ -110,13 +103,13 @@ def test_a_row_whose_letter_was_discarded_is_still_a_customer_of_the_source(
 
 
 def test_a_replay_keeps_to_the_disposition_of_the_run_that_rejected_the_row(
-    make: MakePipeline, emulator: Emulator, store: str, given: Any
+    make: MakePipeline, emulator: Emulator, store: str, form: Form
 ) -> None:
     emulator.seed([theirs(1), theirs(2)])
     before = emulator.customers
     for name, number, disposition in (("creates", 1, "append"), ("updates", 2, "merge")):
         pipeline = make(name, store_url=store, on_email_taken="reject")
-        rows = given([customer(number)])
+        rows = form([customer(number)])
         pipeline.run(rows, table_name="customers", write_disposition=disposition)
 
     outcome = replay_links(emulator, store)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 from dlt_bunce import bunce_adapter, flush_and_run
@@ -12,7 +11,7 @@ from dlt_bunce.emulator import Behavior, Emulator, Fault
 from dlt_bunce.model import RunSummary
 
 from .attribute_runs import calls, prepare, rejected_values
-from .conftest import MakePipeline, customer
+from .conftest import Form, MakePipeline, customer
 
 MEMBERS = 40
 
@@ -22,16 +21,9 @@ def _workspace(emulator: Emulator) -> None:
     prepare(emulator)
 
 
-@pytest.fixture(params=["dicts", "table"])
-def form(request: pytest.FixtureRequest) -> str:
-    """Whether rows are dicts or an Arrow table."""
-    return str(request.param)
-
-
-def load(pipeline: Any, form: str, *, vip: bool, numbers: Any = range(MEMBERS)) -> RunSummary:
+def load(pipeline: Any, form: Form, *, vip: bool, numbers: Any = range(MEMBERS)) -> RunSummary:
     rows = [customer(n, vip=vip) for n in numbers]
-    data = rows if form == "dicts" else pa.Table.from_pylist(rows)
-    adapted = bunce_adapter(data, segments={"vip": "VIP"})
+    adapted = bunce_adapter(form(rows), segments={"vip": "VIP"})
     return flush_and_run(pipeline, adapted, table_name="customers")
 
 
@@ -43,7 +35,7 @@ def fates(summary: RunSummary) -> dict[str, int]:
 @pytest.mark.parametrize("errors", ["named", "first", "positions", "rows", "anonymous"])
 @pytest.mark.parametrize("joins", [True, False], ids=["added", "removed"])
 def test_a_member_that_is_refused_is_rejected_alone(
-    make: MakePipeline, emulator: Emulator, form: str, failure: Any, errors: Any, joins: bool
+    make: MakePipeline, emulator: Emulator, form: Form, failure: Any, errors: Any, joins: bool
 ) -> None:
     pipeline = make()
     everybody = {f"c{n}" for n in range(MEMBERS)}
@@ -67,7 +59,7 @@ def test_a_member_that_is_refused_is_rejected_alone(
 @pytest.mark.parametrize("echo", ["absent", "members", "empty"])
 @pytest.mark.parametrize("joins", [True, False], ids=["added", "removed"])
 def test_a_success_is_taken_at_its_word_whatever_it_shows(
-    make: MakePipeline, emulator: Emulator, form: str, echo: Any, joins: bool
+    make: MakePipeline, emulator: Emulator, form: Form, echo: Any, joins: bool
 ) -> None:
     emulator.behavior = Behavior(rate_limit=0, member_echo=echo)
     pipeline = make()
@@ -82,7 +74,7 @@ def test_a_success_is_taken_at_its_word_whatever_it_shows(
 @pytest.mark.parametrize("kind", ["drop_after", "error_before", "truncated", "html_502_after"])
 @pytest.mark.parametrize("joins", [True, False], ids=["added", "removed"])
 def test_a_lost_answer_loses_no_member(
-    make: MakePipeline, emulator: Emulator, form: str, kind: Any, joins: bool
+    make: MakePipeline, emulator: Emulator, form: Form, kind: Any, joins: bool
 ) -> None:
     pipeline = make()
     if not joins:
@@ -101,7 +93,7 @@ def test_a_lost_answer_loses_no_member(
 @pytest.mark.parametrize("offset", [-1, 1, 5])
 @pytest.mark.parametrize("failure", ["partial", "atomic"])
 def test_a_wrong_count_is_not_believed(
-    make: MakePipeline, emulator: Emulator, form: str, offset: int, failure: Any
+    make: MakePipeline, emulator: Emulator, form: Form, offset: int, failure: Any
 ) -> None:
     emulator.behavior = Behavior(
         rate_limit=0, refused_member="c7", count_offset=offset, value_failure=failure

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 from dlt_bunce import bunce, bunce_adapter, flush_and_run
@@ -15,7 +14,7 @@ from dlt_bunce.model import RunSummary
 from dlt_bunce.operations.probe import probe
 
 from .attribute_runs import ATTRIBUTES, calls, fates, prepare, rejected_values, rich, run
-from .conftest import MakePipeline, refused
+from .conftest import Form, MakePipeline, refused
 
 QUIET = {"concurrency": 1, "max_concurrency": 1, "max_batch_size": 50}
 
@@ -25,18 +24,11 @@ def _workspace(emulator: Emulator) -> None:
     prepare(emulator)
 
 
-@pytest.fixture(params=["dicts", "table"])
-def form(request: pytest.FixtureRequest) -> str:
-    """Whether rows are dicts or an Arrow table."""
-    return str(request.param)
+def adapted(form: Form, *rows: dict[str, Any], **options: Any) -> Any:
+    return bunce_adapter(form(list(rows)), **({"attributes": ATTRIBUTES} | options))
 
 
-def adapted(form: str, *rows: dict[str, Any], **options: Any) -> Any:
-    data = list(rows) if form == "dicts" else pa.Table.from_pylist(list(rows))
-    return bunce_adapter(data, **({"attributes": ATTRIBUTES} | options))
-
-
-def load(pipeline: Any, form: str, *rows: dict[str, Any], **options: Any) -> RunSummary:
+def load(pipeline: Any, form: Form, *rows: dict[str, Any], **options: Any) -> RunSummary:
     """Load the rows with their values."""
     return flush_and_run(pipeline, adapted(form, *rows, **options), table_name="customers")
 
@@ -51,7 +43,7 @@ def lose(emulator: Emulator, *customer_ids: str) -> None:
 
 
 def test_values_of_a_lost_customer_alone_in_their_request_are_not_counted_as_written(
-    make: MakePipeline, emulator: Emulator, form: str
+    make: MakePipeline, emulator: Emulator, form: Form
 ) -> None:
     pipeline = make(**QUIET)
     load(pipeline, form, rich(1), rich(2))
@@ -68,7 +60,7 @@ def test_values_of_a_lost_customer_alone_in_their_request_are_not_counted_as_wri
 
 
 def test_values_that_no_answer_shows_stop_the_load_and_none_stays_rejected(
-    make: MakePipeline, emulator: Emulator, form: str
+    make: MakePipeline, emulator: Emulator, form: Form
 ) -> None:
     emulator.behavior = Behavior(rate_limit=0, value_echo="empty")
     rows = [rich(n) for n in range(200)]
@@ -88,7 +80,7 @@ def test_values_that_no_answer_shows_stop_the_load_and_none_stays_rejected(
 
 
 def test_answers_with_an_empty_list_are_believed_where_a_probe_has_found_them(
-    make: MakePipeline, emulator: Emulator, form: str
+    make: MakePipeline, emulator: Emulator, form: Form
 ) -> None:
     emulator.attributes.add("Probe", "text")
     emulator.behavior = Behavior(rate_limit=0, value_echo="empty")
@@ -110,7 +102,7 @@ def test_answers_with_an_empty_list_are_believed_where_a_probe_has_found_them(
 
 
 def test_requests_refused_alike_stop_the_load_and_no_value_stays_rejected(
-    make: MakePipeline, emulator: Emulator, form: str
+    make: MakePipeline, emulator: Emulator, form: Form
 ) -> None:
     emulator.behavior = Behavior(
         rate_limit=0, value_errors="positions", refused_value="gold", value_failure="atomic"
@@ -134,7 +126,7 @@ def test_requests_refused_alike_stop_the_load_and_no_value_stays_rejected(
 
 @pytest.mark.parametrize("errors", ["named", "first", "anonymous"])
 def test_values_are_sent_under_the_older_names_where_bunce_asks_for_these(
-    make: MakePipeline, emulator: Emulator, form: str, errors: Any
+    make: MakePipeline, emulator: Emulator, form: Form, errors: Any
 ) -> None:
     emulator.behavior = Behavior(
         rate_limit=0, value_names="attribute_id", value_errors=errors, refused_value="cursed"
@@ -151,7 +143,7 @@ def test_values_are_sent_under_the_older_names_where_bunce_asks_for_these(
 
 
 def test_fields_that_no_load_sends_stop_it_before_a_value_is_rejected(
-    make: MakePipeline, emulator: Emulator, form: str
+    make: MakePipeline, emulator: Emulator, form: Form
 ) -> None:
     emulator.behavior = Behavior(rate_limit=0, value_names="both")
     rows = [rich(n) for n in range(3)]
@@ -169,7 +161,7 @@ def test_fields_that_no_load_sends_stop_it_before_a_value_is_rejected(
 @pytest.mark.parametrize("errors", ["named", "first", "positions", "anonymous"])
 @pytest.mark.parametrize("failure", ["partial", "atomic"])
 def test_an_attribute_that_is_gone_takes_no_other_value_of_its_customers_along(
-    make: MakePipeline, emulator: Emulator, form: str, errors: Any, failure: Any
+    make: MakePipeline, emulator: Emulator, form: Form, errors: Any, failure: Any
 ) -> None:
     emulator.behavior = Behavior(
         rate_limit=0, gone_attribute="Balance", value_errors=errors, value_failure=failure

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import dlt
-import pyarrow as pa
 import pytest
 
 from dlt_bunce import bunce_adapter, flush_and_run
 from dlt_bunce.emulator import Behavior, Emulator
 
 from .attribute_runs import prepare
-from .conftest import MakePipeline, customer, replayed
+from .conftest import Form, MakePipeline, customer, replayed
 from .values_tables import FACTS, customers, fact, some
 
 
@@ -22,9 +21,8 @@ def _workspace(emulator: Emulator) -> None:
     emulator.behavior = Behavior(rate_limit=0)
 
 
-@pytest.mark.parametrize("form", [list, pa.Table.from_pylist])
 def test_rows_read_by_a_cursor_are_not_met_again_and_the_run_that_met_them_warns(
-    make: MakePipeline, emulator: Emulator, form: Any
+    make: MakePipeline, emulator: Emulator, form: Form
 ) -> None:
     pipeline = make()
     rows = [fact(n, seen=n) for n in range(3)]

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 from dlt_bunce import bunce_adapter, flush_and_run
 from dlt_bunce.emulator import Behavior, Emulator
 
 from .attribute_runs import prepare
-from .conftest import MakePipeline, customer
+from .conftest import Form, MakePipeline, customer
 from .values_tables import some
-
-Form = Callable[[Any], Any]
 
 
 @pytest.fixture(autouse=True)
 def _workspace(emulator: Emulator) -> None:
     prepare(emulator)
-
-
-@pytest.fixture(params=["dicts", "arrow"])
-def form(request: pytest.FixtureRequest) -> Form:
-    """What rows are made of."""
-    return list if request.param == "dicts" else pa.Table.from_pylist
 
 
 def load(pipeline: Any, form: Form, version: int, plan: str, **changes: Any) -> Any:

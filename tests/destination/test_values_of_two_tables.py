@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 from dlt_bunce import bunce_adapter, flush_and_run
 from dlt_bunce.emulator import Behavior, Emulator
 
 from .attribute_runs import prepare
-from .conftest import MakePipeline, customer
+from .conftest import Form, MakePipeline, customer
 from .values_tables import fact, facts, some
 
-Form = Callable[[Any], Any]
 FED: dict[str, Any] = {"attributes": {"plan": "Plan"}, "segments": {"vip": "VIP"}}
 
 
@@ -23,12 +20,6 @@ FED: dict[str, Any] = {"attributes": {"plan": "Plan"}, "segments": {"vip": "VIP"
 def _workspace(emulator: Emulator) -> None:
     prepare(emulator)
     emulator.behavior = Behavior(rate_limit=0)
-
-
-@pytest.fixture(params=["dicts", "arrow"])
-def form(request: pytest.FixtureRequest) -> Form:
-    """What rows are made of."""
-    return list if request.param == "dicts" else pa.Table.from_pylist
 
 
 def test_the_customers_table_takes_back_what_a_table_of_values_has_written(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import dlt
@@ -16,25 +15,8 @@ from dlt_bunce.store.database import Database
 from dlt_bunce.store.history import history
 
 from .attribute_runs import PAID, calls, prepare
-from .conftest import MakePipeline, customer, letters, refused
+from .conftest import Form, MakePipeline, customer, letters, refused
 from .values_tables import FACTS, Rows, customers, fact, facts, run, some
-
-Form = Callable[[Rows], Any]
-
-
-def _dicts(rows: Rows) -> Any:
-    return rows
-
-
-def _arrow(rows: Rows) -> Any:
-    return pa.Table.from_pylist(rows)
-
-
-@pytest.fixture(params=[_dicts, _arrow], ids=["dicts", "arrow"])
-def form(request: pytest.FixtureRequest) -> Form:
-    """Rows as dicts, or as an Arrow table."""
-    form: Form = request.param
-    return form
 
 
 @pytest.fixture(autouse=True)

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-import pyarrow as pa
 import pytest
 
 from dlt_bunce.emulator import Behavior, Emulator
 from dlt_bunce.errors import TooFewRowsError
 
 from .attribute_runs import prepare
-from .conftest import MakePipeline
+from .conftest import Form, MakePipeline
 from .test_segments_whole import load, members, people
 from .values_tables import some
 
-Form = Callable[[Any], Any]
 OTHERS = range(100, 150)
 
 
@@ -26,7 +21,6 @@ def _workspace(emulator: Emulator) -> None:
     emulator.behavior = Behavior(rate_limit=0)
 
 
-@pytest.mark.parametrize("form", [list, pa.Table.from_pylist])
 def test_members_whom_a_wrong_file_lacks_stay_however_many_it_adds(
     make: MakePipeline, emulator: Emulator, store: str, form: Form
 ) -> None:

@@ -4,45 +4,18 @@ blames no value but the bad ones.
 
 from __future__ import annotations
 
-import json
 import random
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.destination.conftest import customer
 
 from dlt_bunce.emulator import Behavior, Emulator
 from dlt_bunce.store.database import Database
 
-PROGRAM = """
-import json, sys
-import dlt
-import pyarrow as pa
-from dlt_bunce import bunce, bunce_adapter, flush_and_run
-base_url, store_url, folder, tables, rows = sys.argv[1:]
-rows = json.loads(rows)
-pipeline = dlt.pipeline("crm", pipelines_dir=folder, destination=bunce(
-    "sk_test_kills", base_url=base_url, store_url=store_url, requests_per_minute=0,
-    max_batch_size=10, concurrency=1, max_concurrency=1))
-values = {"attributes": {"plan": "Plan", "balance": "Balance"}, "segments": {"vip": "VIP"}}
-if tables == "one":
-    data = bunce_adapter(rows, **values).with_name("customers")
-else:
-    @dlt.source(name="crm")
-    def crm():
-        names = ("customer_id", "plan", "balance", "vip")
-        people = [{k: v for k, v in row.items() if k not in names[1:]} for row in rows]
-        yield bunce_adapter(people).with_name("customers")
-        facts = pa.Table.from_pylist([{name: row[name] for name in names} for row in rows])
-        yield bunce_adapter(facts, values_only=True, **values).with_name("facts")
-    data = crm()
-summary = flush_and_run(pipeline, data, write_disposition="merge")
-print(json.dumps(summary.as_dict()))
-"""
+from .value_loads import ValueLoads
+
 COUNT = 60
 VARIANTS: dict[str, dict[str, Any]] = {
     "partial": {"value_failure": "partial", "value_errors": "named"},
@@ -55,16 +28,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 def row_of(number: int, **values: Any) -> dict[str, Any]:
     """A customer with a value of each kind."""
-    return {
-        "customer_id": f"c{number}",
-        "email": f"c{number}@example.com",
-        "first_name": "Ada",
-        "last_name": "Obi",
-        "phone_no": f"+23481{number:08d}",
-        "plan": "gold",
-        "balance": str(number),
-        "vip": number % 2 == 0,
-    } | values
+    given = {"plan": "gold", "balance": str(number), "vip": number % 2 == 0}
+    return customer(number, **given | values)
 
 
 def changed(number: int) -> dict[str, Any]:
@@ -94,35 +59,19 @@ def test_killed_at_random_changes_arrive_and_bad_values_alone_are_rejected(
     emulator: Emulator,
     request: pytest.FixtureRequest,
 ) -> None:
-    emulator.attributes.add("Plan", "text")
-    emulator.attributes.add("Balance", "numeric")
-    emulator.attributes.add_segment("VIP")
     store = f"sqlite:///{tmp_path}/bunce.sqlite"
     store = store if database == "sqlite" else str(request.getfixturevalue("postgres_store"))
-    chance = random.Random(seed)
-
-    def command(rows: list[dict[str, Any]]) -> list[str]:
-        arguments = [sys.executable, "-c", PROGRAM, emulator.base_url, store]
-        return [*arguments, str(tmp_path / "dlt"), tables, json.dumps(rows)]
-
+    loads = ValueLoads(emulator, store, tmp_path, tables, batch_size=10)
+    loads.prepare()
     emulator.behavior = Behavior(rate_limit=0)
-    first = [row_of(number) for number in range(COUNT)]
-    subprocess.run(command(first), check=True, capture_output=True, timeout=120)
+    loads.load([row_of(number) for number in range(COUNT)])
     api = {"rate_limit": 0, "refused_value": "cursed", **VARIANTS[variant]}
     emulator.behavior = Behavior(latency_ms=10, **api)
     later = [changed(number) for number in range(COUNT)]
 
-    before, wanted = len(emulator.requests), chance.randrange(1, 5)
-    program = subprocess.Popen(command(later), stdout=subprocess.PIPE, text=True)
-    while sum(r.call in {"values", "members"} for r in emulator.requests[before:]) < wanted:
-        assert program.poll() is None
-        time.sleep(0.001)
-    program.send_signal(signal.SIGKILL)
-    assert program.wait() == -signal.SIGKILL
-    program.communicate()
-    done = subprocess.run(command(later), capture_output=True, text=True, check=True, timeout=120)
+    loads.kill_after(random.Random(seed).randrange(1, 5), later)
+    summary = loads.load(later)
 
-    summary = json.loads(done.stdout.splitlines()[-1])
     for number, row in enumerate(later):
         assert emulator.attributes.values_of(f"c{number}") == {
             "Plan": "gold" if row["plan"] == "cursed" else row["plan"],

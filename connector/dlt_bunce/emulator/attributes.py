@@ -160,14 +160,9 @@ def create_segment(workspace: Workspace, behavior: Behavior, payload: Any) -> Re
 
 def write(workspace: Workspace, behavior: Behavior, payload: Any) -> Reply:
     """Write attribute values."""
-    rows = payload.get("attributes") if isinstance(payload, dict) else None
-    if not isinstance(rows, list) or not rows:
-        return replies.failure(behavior, 422, "attributes is required and must be present")
-    if behavior.max_values and len(rows) > behavior.max_values:
-        text = f"attributes must not have more than {behavior.max_values} items"
-        return replies.failure(behavior, 422, text)
-    if is_refused(workspace, behavior):
-        return replies.failure(behavior, behavior.account_status, behavior.account_message)
+    rows: Any = payload.get("attributes") if isinstance(payload, dict) else None
+    if (failed := not_taken(workspace, behavior, rows, "attributes")) is not None:
+        return failed
     if missing := _missing_names(rows, behavior):
         body = {"errors": missing, "message": "Validation failed", "status": False}
         return replies.plain(behavior.failure_status, body)
@@ -193,10 +188,17 @@ def refusal(behavior: Behavior, errors: list[Error], rows: int, noun: str, path:
     return replies.plain(behavior.failure_status, body)
 
 
-def is_refused(workspace: Workspace, behavior: Behavior) -> bool:
-    """Return whether the account may write nothing more."""
+def not_taken(workspace: Workspace, behavior: Behavior, rows: Any, field: str) -> Reply | None:
+    """Return the reply to a request that is refused as a whole, whatever is in its `rows`."""
+    if not isinstance(rows, list) or not rows:
+        return replies.failure(behavior, 422, f"{field} is required and must be present")
+    if behavior.max_values and len(rows) > behavior.max_values:
+        text = f"{field} must not have more than {behavior.max_values} items"
+        return replies.failure(behavior, 422, text)
     quota = behavior.value_quota
-    return behavior.suspended or 0 < quota <= workspace.attributes.values_received
+    if behavior.suspended or 0 < quota <= workspace.attributes.values_received:
+        return replies.failure(behavior, behavior.account_status, behavior.account_message)
+    return None
 
 
 def create_unknown(workspace: Workspace, ids: list[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dlt_bunce.emulator import replies
-from dlt_bunce.emulator.attributes import Error, create_unknown, is_refused, refusal
+from dlt_bunce.emulator.attributes import Error, create_unknown, not_taken, refusal
 from dlt_bunce.emulator.replies import Reply
 
 if TYPE_CHECKING:
@@ -18,18 +18,13 @@ def change(
 ) -> Reply:
     """Add customers to a segment, creating those who do not exist, or remove some."""
     found = [item for item in workspace.attributes.segments if item["id"] == segment_id]
-    rows = payload.get("customers") if isinstance(payload, dict) else None
+    rows: Any = payload.get("customers") if isinstance(payload, dict) else None
     if not found:
         return replies.failure(behavior, 404, "Segment not found")
     if found[0]["type"] != "manual":
         return replies.failure(behavior, 422, "An automatic segment cannot be changed")
-    if not isinstance(rows, list) or not rows:
-        return replies.failure(behavior, 422, "customers is required and must be present")
-    if behavior.max_values and len(rows) > behavior.max_values:
-        text = f"customers must not have more than {behavior.max_values} items"
-        return replies.failure(behavior, 422, text)
-    if is_refused(workspace, behavior):
-        return replies.failure(behavior, behavior.account_status, behavior.account_message)
+    if (failed := not_taken(workspace, behavior, rows, "customers")) is not None:
+        return failed
     ids = [str(row.get("customer_id") if joins else row) for row in rows]
     errors, left_out = _judged(workspace, behavior, ids)
     if not errors or behavior.value_failure == "partial":

@@ -71,29 +71,10 @@ def customers(
         [*accepted.column("customer_id").chunks, *letters.column("customer_id").chunks]
     )
     known.ingest("bunce_asked", pa.table({"customer_id": ids.unique()}))
-    columns = ", ".join(f"c.{name}" for name in _CUSTOMERS.names)
-    found = known.query(
-        f"SELECT {columns} FROM bunce_asked AS a JOIN bunce_customers AS c "  # noqa: S608
-        "ON c.account = $1 AND c.customer_id = a.customer_id",
-        (account,),
-        schema=_CUSTOMERS,
-    )
-    _copy(scratch, "bunce_customers", found)
-    columns = ", ".join(f"l.{name}" for name in _LINKS.names)
-    found = known.query(
-        f"SELECT {columns} FROM bunce_asked AS a JOIN bunce_links AS l "  # noqa: S608
-        "ON l.account = $1 AND l.customer_id = a.customer_id AND l.status = 'linked'",
-        (account,),
-        schema=_LINKS,
-    )
-    _copy(scratch, "bunce_links", found)
-    columns = ", ".join(f"d.{name}" for name in _LETTERS.names)
-    of_customers = known.query(
-        f"SELECT {columns} FROM bunce_asked AS a JOIN bunce_dead_letters AS d "  # noqa: S608
-        "ON d.account = $1 AND d.customer_id = a.customer_id",
-        (account,),
-        schema=_LETTERS,
-    )
+    _copy(scratch, "bunce_customers", _asked_in(known, account, "bunce_customers", _CUSTOMERS))
+    links = _asked_in(known, account, "bunce_links", _LINKS, "AND t.status = 'linked'")
+    _copy(scratch, "bunce_links", links)
+    of_customers = _asked_in(known, account, "bunce_dead_letters", _LETTERS)
     nameless = letters.filter(pa.compute.is_null(letters.column("customer_id")))
     letter_ids = {
         letter_id(account, None, fingerprint)
@@ -103,13 +84,29 @@ def customers(
         letter_ids.update(correcting.column("letter_id").to_pylist())
     known.ingest("bunce_asked_letters", pa.table({"id": pa.array(letter_ids, pa.string())}))
     by_id = known.query(
-        f"SELECT {columns} FROM bunce_asked_letters AS a "  # noqa: S608
-        "JOIN bunce_dead_letters AS d ON d.id = a.id AND d.account = $1",
+        f"SELECT {_columns(_LETTERS)} FROM bunce_asked_letters AS a "  # noqa: S608
+        "JOIN bunce_dead_letters AS t ON t.id = a.id AND t.account = $1",
         (account,),
         schema=_LETTERS,
     )
     found = pa.concat_tables([of_customers, by_id])
     _copy(scratch, "bunce_dead_letters", found.append_column("message", _blanks(found)))
+
+
+def _asked_in(
+    known: Database, account: str, table: str, schema: pa.Schema, also: str = ""
+) -> pa.Table:
+    """Return the rows that a table has of the customers in bunce_asked."""
+    return known.query(
+        f"SELECT {_columns(schema)} FROM bunce_asked AS a JOIN {table} AS t "  # noqa: S608
+        f"ON t.account = $1 AND t.customer_id = a.customer_id {also}",
+        (account,),
+        schema=schema,
+    )
+
+
+def _columns(schema: pa.Schema) -> str:
+    return ", ".join(f"t.{name}" for name in schema.names)
 
 
 def emails_that_stay(
