@@ -29,8 +29,10 @@ def is_bunce(destination: Any) -> bool:
     return isinstance(spec, type) and issubclass(spec, BunceConfiguration)
 
 
-def client_of(pipeline: Pipeline) -> BunceClient:
+def client_of(pipeline: Pipeline, config: BunceConfiguration | None = None) -> BunceClient:
     """Return the destination's client for a pipeline, whether or not it has run before.
+
+    `config` are its settings if these are resolved already.
 
     Raises TypeError for a pipeline with another destination.
     """
@@ -39,7 +41,7 @@ def client_of(pipeline: Pipeline) -> BunceClient:
         raise TypeError(f"pipeline {name!r} has no destination: pass destination=bunce()")
     if not is_bunce(destination):
         raise TypeError(f"pipeline {name!r} does not use the bunce destination")
-    return client_for(cast("bunce", destination), name)
+    return client_for(cast("bunce", destination), name, config)
 
 
 def context_of(pipeline: Pipeline) -> RunContext:
@@ -67,7 +69,9 @@ def refuse_untraced(destination: bunce) -> None:
         )
 
 
-def client_for(destination: bunce, name: str) -> BunceClient:
+def client_for(
+    destination: bunce, name: str, config: BunceConfiguration | None = None
+) -> BunceClient:
     """Return the client for a pipeline of that name, which need not exist yet."""
     # pipeline.destination_client() would name the schema after a pipeline that has none yet, and
     # fail if that is not a valid schema name, such as "crm-to-bunce"
@@ -78,4 +82,4 @@ def client_for(destination: bunce, name: str) -> BunceClient:
         merge_style=ConfigSectionContext.prefer_existing,
     )
     with inject_section(section):
-        return destination.client(schema)
+        return destination.client(schema, config)

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Union
 
+from dlt.common.configuration.container import Container
 from dlt.common.configuration.exceptions import (
     ConfigFieldMissingException,
     ConfigValueCannotBeCoercedException,
 )
+from dlt.common.configuration.specs.config_section_context import ConfigSectionContext
 from dlt.common.destination import Destination, DestinationCapabilitiesContext
 
 from dlt_bunce.destination.base_url import no_key
@@ -104,6 +106,8 @@ class bunce(Destination[BunceConfiguration, "BunceClient"]):  # noqa: N801
         """
         if initial_config is not None and initial_config.is_resolved():
             return initial_config  # a load asks again for each of its jobs
+        if (known := self._settings_of_run(initial_config)) is not None:
+            return known
         use_config()
         refuse_unknown_settings(self.destination_name)
         try:
@@ -117,6 +121,14 @@ class bunce(Destination[BunceConfiguration, "BunceClient"]):  # noqa: N801
                 raise
             expected = kind_of(error.hint)
             raise wrong_value(error.field_name, error.field_value, *expected) from None
+
+    def _settings_of_run(
+        self, initial_config: BunceConfiguration | None
+    ) -> BunceConfiguration | None:
+        """Return what the run that goes on began with, if no other settings are asked for."""
+        if initial_config is not None and dict(initial_config) != dict(self.spec()):
+            return None
+        return self.run_context.settings_of(Container()[ConfigSectionContext].pipeline_name)
 
     @cached_property
     def run_context(self) -> RunContext:

@@ -62,8 +62,10 @@ class RunContext:
     source: str | None = None
     """What a command loads, as people call it; recorded with the run."""
     command_source: CommandSource | None = None
-    settings: dict[str, BunceConfiguration] = field(default_factory=dict)
-    """Settings that running traces began with, by owner: dlt takes long to resolve them."""
+    settings: dict[tuple[str, str], BunceConfiguration] = field(default_factory=dict)
+    """Settings that runs and their traces began with, by the name of the pipeline and by whoever
+    removes them again: dlt takes long to resolve them, and asks several times per run.
+    """
     previews: dict[str, Preview] = field(default_factory=dict)
     """What dry runs would have done, by load id."""
     preflights: dict[str, list[Traffic]] = field(default_factory=dict)
@@ -108,6 +110,23 @@ class RunContext:
         finally:
             with self._lock:
                 self.loading_customers[load_id] -= 1
+
+    @contextmanager
+    def with_settings(
+        self, pipeline_name: str, owner: str, config: BunceConfiguration
+    ) -> Iterator[None]:
+        """Use these settings for all traces of a run, which are resolved already."""
+        key = (pipeline_name, f"run of {owner}")
+        self.settings[key] = config
+        try:
+            yield
+        finally:
+            del self.settings[key]
+
+    def settings_of(self, pipeline_name: str | None) -> BunceConfiguration | None:
+        """Return the settings of a run of this pipeline that goes on, if there is one."""
+        found = list(self.settings.items())
+        return next((config for (name, _), config in found if name == pipeline_name), None)
 
     def report_minute(self, progress: Progress) -> None:
         """Call whoever wants to know once a minute."""

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from dlt import Pipeline
 
     from dlt_bunce.destination.client import BunceClient
+    from dlt_bunce.destination.configuration import BunceConfiguration
     from dlt_bunce.destination.factory import bunce
 
 
@@ -148,7 +149,7 @@ class _Tracker:
             # another run: what stopped the last one may be over
             context.stopped.clear()
             if (found := client()) is not None:
-                context.settings[_owner(pipeline)] = found.config
+                context.settings[_key(pipeline)] = found.config
                 if found.config.dry_run:
                     keep_state(pipeline, step)
             if step == "run" and (hints := hints_for_left_overs(pipeline)):
@@ -158,7 +159,7 @@ class _Tracker:
         """Declare text columns of the extracted rows before dlt infers types."""
         if step != "normalize" or not is_bunce(pipeline.destination):
             return
-        config = context_of(pipeline).settings.get(_owner(pipeline))
+        config = context_of(pipeline).settings.get(_key(pipeline))
         if config is not None and folder_locks.is_held():
             declare_texts(pipeline, config)
 
@@ -175,18 +176,21 @@ class _Tracker:
         if not is_bunce(pipeline.destination):
             return
         raised = sys.exc_info()[1]
+        config = context_of(pipeline).settings.pop(_key(pipeline), None)
         try:
             if folder_locks.is_held():
                 if raised is not None:
                     note_refusal(pipeline, raised)
                 if "run" in {step.step for step in trace.steps}:
                     context_of(pipeline).map_as_extracted(_owner(pipeline))
-                _tidy_up(pipeline)
+                _tidy_up(pipeline, config)
         finally:
             folder_locks.end(pipeline)
-        self._notify(trace, pipeline)
+        self._notify(trace, pipeline, config)
 
-    def _notify(self, trace: PipelineTrace, pipeline: Any) -> None:
+    def _notify(
+        self, trace: PipelineTrace, pipeline: Any, config: BunceConfiguration | None
+    ) -> None:
         if context_of(pipeline).collects(trace):
             return
         steps = {step.step for step in trace.steps}
@@ -199,7 +203,7 @@ class _Tracker:
         if raised is not None and (failed or not isinstance(raised, Exception)):
             notify_failed(pipeline, raised, [trace])
         else:
-            _notify_ended(pipeline, trace)
+            _notify_ended(pipeline, trace, config)
 
 
 def _client(pipeline: Pipeline) -> BunceClient | None:
@@ -222,9 +226,8 @@ def _check(step: str, client: Callable[[], BunceClient | None], pipeline: Pipeli
         take_folder(found, pipeline)
 
 
-def _tidy_up(pipeline: Pipeline) -> None:
+def _tidy_up(pipeline: Pipeline, config: BunceConfiguration | None) -> None:
     put_back_state(pipeline)
-    config = context_of(pipeline).settings.pop(_owner(pipeline), None)
     if config is None:
         return  # without settings nothing was loaded either
     data_at_rest.remove_completed_jobs(pipeline, config)
@@ -236,8 +239,14 @@ def _owner(pipeline: Pipeline) -> str:
     return owner_of(Path(pipeline.working_dir)).name
 
 
-def _notify_ended(pipeline: Pipeline, trace: PipelineTrace) -> None:
-    client = client_of(pipeline)
+def _key(pipeline: Pipeline) -> tuple[str, str]:
+    return pipeline.pipeline_name, _owner(pipeline)
+
+
+def _notify_ended(
+    pipeline: Pipeline, trace: PipelineTrace, config: BunceConfiguration | None
+) -> None:
+    client = client_of(pipeline, config)
     config = client.config
     if config.on_run_end is None and config.thresholds == Thresholds():
         return

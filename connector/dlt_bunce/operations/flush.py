@@ -83,11 +83,12 @@ def flush_and_run(
     dlt's exception if there is one, and ThresholdError if everything is loaded but a threshold of
     the settings is exceeded; its `summary` is what would have been returned.
     """
-    with group_traces(pipeline) as started_at, _own_errors(), folder_lock(pipeline):
+    grouped, held = group_traces(pipeline), folder_lock(pipeline)
+    with grouped as started_at, _own_errors(), held, _resolved(pipeline) as client:
         if write_disposition is None and not isinstance(data, DltResource | DltSource):
             write_disposition = chosen_by_default(data)
         refuse_replace(write_disposition or getattr(data, "write_disposition", None))
-        client = _taken(pipeline)
+        _take(client, pipeline)
         _check(client)
         deleted = DeletedRows()
         data, hints = _adapted(data, client, deleted, pipeline)
@@ -133,8 +134,13 @@ def flush(pipeline: dlt.Pipeline) -> RunSummary:
 
     Raises what flush_and_run raises, except for thresholds, which the summary holds.
     """
-    with group_traces(pipeline), _own_errors(), folder_lock(pipeline):
-        client = _taken(pipeline)
+    with (
+        group_traces(pipeline),
+        _own_errors(),
+        folder_lock(pipeline),
+        _resolved(pipeline) as client,
+    ):
+        _take(client, pipeline)
         _check(client)
         summary = total(client, _flush(pipeline), pipeline.pipeline_name)
     notify(client, summary)
@@ -212,12 +218,18 @@ def _repair(pipeline: dlt.Pipeline) -> None:
     undo_killed_dry_run(pipeline)
 
 
-def _taken(pipeline: dlt.Pipeline) -> BunceClient:
-    """Return the client, once the working folder is repaired and is its account's."""
+@contextlib.contextmanager
+def _resolved(pipeline: dlt.Pipeline) -> Iterator[BunceClient]:
+    """Yield the client; its settings are resolved once for all that happens in the block."""
     client = client_of(pipeline)
+    with client.context.with_settings(pipeline.pipeline_name, client.owner.name, client.config):
+        yield client
+
+
+def _take(client: BunceClient, pipeline: dlt.Pipeline) -> None:
+    """Repair the working folder, which must be that of the client's account."""
     _repair(pipeline)
     take_folder(client, pipeline)
-    return client
 
 
 def _check(client: BunceClient) -> None:
