@@ -10,13 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-import adbc_driver_postgresql.dbapi as driver
 import psycopg
 from psycopg import sql
 from tests.temporary import folder_of_servers
 
 _numbers = itertools.count()
-# the driver's first query of each connection is one that Postgres compiles
 LOGIN, PASSWORD = "bunce_login", "marked p@ss:w/rd%1"
 """A role that must give its password, unlike those that the server's own tests use."""
 _ASKS_FOR_PASSWORD = f"local all {LOGIN} scram-sha-256\nhost all {LOGIN} all scram-sha-256\n"
@@ -64,10 +62,9 @@ def new_schema(url: str) -> str:
 def drop_schema(store_url: str) -> None:
     """Removes what `new_schema` has led to."""
     url, _, name = store_url.partition("schema=")
-    connection = driver.connect(url.rstrip("?&"), autocommit=True)
-    with connection, connection.cursor() as cursor:
-        cursor.execute("SET client_min_messages = warning")
-        cursor.execute(f'DROP SCHEMA IF EXISTS "{name}" CASCADE')
+    with psycopg.connect(url.rstrip("?&"), autocommit=True) as admin:
+        admin.execute("SET client_min_messages = warning")
+        admin.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(name)))
 
 
 def with_login(url: str, *, password: bool = True) -> str:

@@ -60,14 +60,17 @@ def log_in(client: socket.socket) -> bytes:
 
 
 @contextmanager
-def starting(url: str, *refusals: bytes) -> Iterator[tuple[str, list[bytes]]]:
-    """Yield the URL of a server that refuses its first connections, and what it has yet to say."""
-    left = list(refusals)
+def starting(url: str, *refusals: bytes) -> Iterator[tuple[str, list[bytes], list[bytes]]]:
+    """Yield the URL of a server that refuses its first connections, what it has yet to say, and the
+    logins so far.
+    """
+    left, logins = list(refusals), list[bytes]()
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
 
         def serve(client: socket.socket) -> None:
             with client:
                 login = log_in(client)
+                logins.append(login)
                 if left:
                     client.sendall(left.pop(0))
                     return
@@ -91,14 +94,14 @@ def starting(url: str, *refusals: bytes) -> Iterator[tuple[str, list[bytes]]]:
         query = "&".join(f"{k}={v}" for k, v in parse_qsl(parts.query) if k != "host")
         user = f"{parts.username}@" if parts.username else ""
         here = f"{user}127.0.0.1:{listener.getsockname()[1]}"
-        yield parts._replace(netloc=here, query=query).geturl(), left
+        yield parts._replace(netloc=here, query=query).geturl(), left, logins
 
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_a_server_that_will_accept_connections_soon_is_waited_for(
     postgres_store: str, text: str
 ) -> None:
-    with starting(postgres_store, *[refusal(text, "57P03")] * 3) as (url, left):
+    with starting(postgres_store, *[refusal(text, "57P03")] * 3) as (url, left, _):
         with Database(url) as db:
             assert db.store_id
 
@@ -107,8 +110,21 @@ def test_a_server_that_will_accept_connections_soon_is_waited_for(
 
 def test_a_server_that_refuses_for_another_reason_is_not(postgres_store: str) -> None:
     full = refusal("sorry, too many clients already", "53300")
-    with starting(postgres_store, full, full) as (url, left):
+    with starting(postgres_store, full, full) as (url, left, _):
         with pytest.raises(StoreError, match="too many clients"), Database(url):
             pass
 
         assert left == [full]
+
+
+def test_a_store_that_is_opened_again_is_connected_to_once(postgres_store: str) -> None:
+    with starting(postgres_store) as (url, _, logins):
+        with Database(url):
+            pass
+        before = len(logins)
+        for _ in range(3):
+            with Database(url) as db:
+                assert db.store_id
+
+        # the driver would make a second connection each time, and read the catalog
+        assert len(logins) - before == 3

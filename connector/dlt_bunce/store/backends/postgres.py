@@ -6,6 +6,7 @@ import contextlib
 import re
 import time
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -32,6 +33,18 @@ _DIRECT = (
     "Connect to the server directly, or use the pooler's session mode: port 5432 instead of 6543 "
     "at Supabase, or pool_mode = session in PgBouncer."
 )
+# Set up a session, and return the schema that it uses.
+#
+# Intents and fates must survive a server crash, whatever the server's default. A batch is looked up
+# in the ledger by key: with the default random_page_cost, meant for spinning disks, the planner
+# reads the whole ledger until it has a million customers.
+_SESSION = """
+SELECT set_config('lock_timeout', $1, false), set_config('synchronous_commit', 'on', false),
+  set_config('client_min_messages', 'warning', false),
+  set_config('random_page_cost', '1', false), set_config('jit', 'off', false),
+  set_config('search_path', COALESCE($2, current_setting('search_path')), false),
+  CAST(current_schema() AS TEXT) AS name
+"""
 # Find a table that was created by a role this one does not have to trust.
 _STRANGER = """
 SELECT 1 FROM pg_class AS c
@@ -80,6 +93,10 @@ class Postgres:
         self.name = f"{self._database} on {where}{schema}"
         self._busy_timeout_s = busy_timeout_s
 
+    @property
+    def _quoted_schema(self) -> str | None:
+        return f'"{self._schema}"' if self._schema else None
+
     def exists(self) -> bool:
         """Return whether the schema has the store's tables."""
         with contextlib.ExitStack() as opened:
@@ -87,14 +104,10 @@ class Postgres:
 
     def connect(self, opened: contextlib.ExitStack, *, read_only: bool) -> Any:
         """Return a cursor; wait for a server that is starting up."""
-        try:
-            import adbc_driver_postgresql.dbapi as driver
-        except ImportError:
-            raise not_installed("The driver for Postgres stores is", "postgres") from None
         until = time.monotonic() + self._busy_timeout_s
         while True:
             try:
-                connection = driver.connect(self._url, autocommit=True)
+                connection = _connection(self._url)
                 break
             except adbc_driver_manager.Error as error:
                 starting = error.sqlstate == _STARTING_UP or _NOT_YET.search(str(error))
@@ -104,22 +117,13 @@ class Postgres:
         opened.enter_context(contextlib.closing(connection))
         cursor = opened.enter_context(contextlib.closing(connection.cursor()))
         if self._url not in _direct:
-            with contextlib.closing(driver.connect(self._url, autocommit=True)) as other:
+            with contextlib.closing(_connection(self._url)) as other:
                 self._refuse_pooler(connection, other)
             _direct.add(self._url)
-        cursor.execute(f"SET lock_timeout = {int(self._busy_timeout_s * 1000)}")
-        # intents and fates must survive a server crash, whatever the server's default
-        cursor.execute("SET synchronous_commit = on")
-        cursor.execute("SET client_min_messages = warning")
-        # a batch is looked up in the ledger by key: with the default, meant for spinning disks, the
-        # planner reads the whole ledger until it has a million customers
-        cursor.execute("SET random_page_cost = 1")
-        cursor.execute("SET jit = off")
-        if self._schema:
-            cursor.execute(f'SET search_path TO "{self._schema}"')
-        else:
-            cursor.execute("SELECT CAST(current_schema() AS TEXT) AS name")
-            self._schema = cursor.fetch_arrow_table().column("name")[0].as_py()
+        # in one statement: each takes as long as the way to the server and back
+        cursor.execute(_SESSION, (str(int(self._busy_timeout_s * 1000)), self._quoted_schema))
+        name = cursor.fetch_arrow_table().column("name")[0].as_py()
+        self._schema = self._schema or name
         if self._schema == "public":
             self._refuse_strangers(cursor)
         if read_only:
@@ -242,6 +246,33 @@ class Postgres:
         if state.startswith(_SHOWN) or not state:
             return _message(text), "Run again once the server is back; settled rows are kept."
         return f"SQLSTATE {state}", "Please report this as a bug; the rows of this load are kept."
+
+
+class _KeptOpen:
+    """What a connection closes as its database, which later connections go on using."""
+
+    def close(self) -> None:
+        pass
+
+
+def _connection(url: str) -> Any:
+    import adbc_driver_manager.dbapi
+
+    connection = adbc_driver_manager.AdbcConnection(_server(url))
+    kept: Any = _KeptOpen()
+    return adbc_driver_manager.dbapi.Connection(kept, connection, autocommit=True)
+
+
+@lru_cache(maxsize=8)
+def _server(url: str) -> Any:
+    """Return the driver's handle of a server, for which it reads all types from the catalog with a
+    connection of its own: twenty times the work of the connection that is asked for.
+    """
+    try:
+        import adbc_driver_postgresql
+    except ImportError:
+        raise not_installed("The driver for Postgres stores is", "postgres") from None
+    return adbc_driver_postgresql.connect(url)
 
 
 def _denied(text: str, schema: str, database: str) -> tuple[str, str] | None:
