@@ -103,6 +103,8 @@ def _located(path: str) -> tuple[list[Any], str, bool]:
 
 
 def _found(folder: str, pattern: str) -> list[Any]:
+    if "://" not in folder:
+        return _found_here(folder, pattern)
     from dlt.common.exceptions import MissingDependencyException
     from dlt.sources.filesystem import filesystem
 
@@ -111,6 +113,17 @@ def _found(folder: str, pattern: str) -> list[Any]:
         # dlt would ask for credentials first
         raise MissingDependencyException("Remote files", [package])
     return list(filesystem(bucket_url=folder, file_glob=pattern, files_per_page=sys.maxsize))
+
+
+def _found_here(folder: str, pattern: str) -> list[Any]:
+    """Return the same as dlt's `filesystem` would for a local folder, which runs a resource and
+    resolves settings that local files do not have.
+    """
+    from dlt.common.storages.configuration import FilesystemConfiguration
+    from dlt.common.storages.fsspec_filesystem import FileItemDict, fsspec_from_config, glob_files
+
+    files, _ = fsspec_from_config(FilesystemConfiguration(bucket_url=folder))
+    return [FileItemDict(file, files) for file in glob_files(files, folder, pattern)]
 
 
 def _wildcards(text: str) -> bool:
