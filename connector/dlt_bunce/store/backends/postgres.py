@@ -4,27 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import re
-import time
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-import adbc_driver_manager
-
-from dlt_bunce.errors import ConfigurationError, StoreError, not_installed
+from dlt_bunce.errors import ConfigurationError, StoreError
+from dlt_bunce.store.backends.postgres_connection import connected, is_direct
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
-_STARTING_UP = "57P03"
-_NOT_YET = re.compile(
-    "starting up|shutting down|in recovery mode|not yet accepting|recovery state|not accepting"
-)
-"""Messages of a server that will accept connections soon, where libpq gives no SQLSTATE."""
 _LOST_STATEMENTS = {"26000", "42P05"}
-_PAIRS = 5
-"""How often two connections are compared: other clients of a pooler may interfere."""
-_direct: set[str] = set()
-"""URLs at which every connection is known to have a server process of its own."""
 _SHOWN = ("08", "28", "3D", "53", "55", "57")
 """Classes of SQLSTATE whose messages are about the server and never contain a value."""
 
@@ -104,22 +92,11 @@ class Postgres:
 
     def connect(self, opened: contextlib.ExitStack, *, read_only: bool) -> Any:
         """Return a cursor; wait for a server that is starting up."""
-        until = time.monotonic() + self._busy_timeout_s
-        while True:
-            try:
-                connection = _connection(self._url)
-                break
-            except adbc_driver_manager.Error as error:
-                starting = error.sqlstate == _STARTING_UP or _NOT_YET.search(str(error))
-                if not starting or time.monotonic() > until:
-                    raise
-                time.sleep(0.1)
-        opened.enter_context(contextlib.closing(connection))
+        connection = opened.enter_context(connected(self._url, self._busy_timeout_s))
         cursor = opened.enter_context(contextlib.closing(connection.cursor()))
-        if self._url not in _direct:
-            with contextlib.closing(_connection(self._url)) as other:
-                self._refuse_pooler(connection, other)
-            _direct.add(self._url)
+        if not is_direct(self._url, connection):
+            # clients of one session would find each other's temporary tables
+            raise StoreError(f"The store {self.name} cannot be used: {_POOLED}.", remedy=_DIRECT)
         # in one statement: each takes as long as the way to the server and back
         cursor.execute(_SESSION, (str(int(self._busy_timeout_s * 1000)), self._quoted_schema))
         name = cursor.fetch_arrow_table().column("name")[0].as_py()
@@ -132,22 +109,6 @@ class Postgres:
             if not cursor.fetch_arrow_table().num_rows:
                 return None
         return cursor
-
-    def _refuse_pooler(self, *connections: Any) -> None:
-        """Raise StoreError if two open connections share one server process.
-
-        They would find each other's temporary tables.
-        """
-        for _ in range(_PAIRS):
-            processes = set()
-            for connection in connections:
-                with contextlib.closing(connection.cursor()) as cursor:
-                    cursor.execute("SELECT pg_backend_pid() AS pid")
-                    processes.add(cursor.fetch_arrow_table().column("pid")[0].as_py())
-            if len(processes) == 1:
-                raise StoreError(
-                    f"The store {self.name} cannot be used: {_POOLED}.", remedy=_DIRECT
-                )
 
     def _refuse_strangers(self, cursor: Any) -> None:
         """Raise StoreError if an unrelated role created the tables in the schema public."""
@@ -246,33 +207,6 @@ class Postgres:
         if state.startswith(_SHOWN) or not state:
             return _message(text), "Run again once the server is back; settled rows are kept."
         return f"SQLSTATE {state}", "Please report this as a bug; the rows of this load are kept."
-
-
-class _KeptOpen:
-    """What a connection closes as its database, which later connections go on using."""
-
-    def close(self) -> None:
-        pass
-
-
-def _connection(url: str) -> Any:
-    import adbc_driver_manager.dbapi
-
-    connection = adbc_driver_manager.AdbcConnection(_server(url))
-    kept: Any = _KeptOpen()
-    return adbc_driver_manager.dbapi.Connection(kept, connection, autocommit=True)
-
-
-@lru_cache(maxsize=8)
-def _server(url: str) -> Any:
-    """Return the driver's handle of a server, for which it reads all types from the catalog with a
-    connection of its own: twenty times the work of the connection that is asked for.
-    """
-    try:
-        import adbc_driver_postgresql
-    except ImportError:
-        raise not_installed("The driver for Postgres stores is", "postgres") from None
-    return adbc_driver_postgresql.connect(url)
 
 
 def _denied(text: str, schema: str, database: str) -> tuple[str, str] | None:

@@ -1,0 +1,86 @@
+"""Connections to a Postgres server."""
+
+from __future__ import annotations
+
+import re
+import time
+from contextlib import AbstractContextManager, closing
+from functools import lru_cache
+from typing import Any
+
+import adbc_driver_manager
+
+from dlt_bunce.errors import not_installed
+
+_STARTING_UP = "57P03"
+_NOT_YET = re.compile(
+    "starting up|shutting down|in recovery mode|not yet accepting|recovery state|not accepting"
+)
+"""Messages of a server that will accept connections soon, where libpq gives no SQLSTATE."""
+_PAIRS = 5
+"""How often two connections are compared: other clients of a pooler may interfere."""
+_direct: set[str] = set()
+"""URLs at which every connection is known to have a server process of its own."""
+
+
+def connected(url: str, timeout_s: float) -> AbstractContextManager[Any]:
+    """Return a connection, which closes with the `with` block; wait for a server that is starting.
+
+    Raises the driver's error for any other server, or once `timeout_s` is over.
+    """
+    until = time.monotonic() + timeout_s
+    while True:
+        try:
+            connection = _connect(url)
+            break
+        except adbc_driver_manager.Error as error:
+            starting = error.sqlstate == _STARTING_UP or _NOT_YET.search(str(error))
+            if not starting or time.monotonic() > until:
+                raise
+            time.sleep(0.1)
+    return closing(connection)
+
+
+def is_direct(url: str, connection: Any) -> bool:
+    """Return whether an open connection has a server process of its own, which a second one to the
+    same URL shows; it does not if a pooler shares sessions.
+    """
+    if url not in _direct:
+        with closing(_connect(url)) as other:
+            if any(_process(connection) == _process(other) for _ in range(_PAIRS)):
+                return False
+        _direct.add(url)
+    return True
+
+
+def _process(connection: Any) -> int:
+    with closing(connection.cursor()) as cursor:
+        cursor.execute("SELECT pg_backend_pid() AS pid")
+        return int(cursor.fetch_arrow_table().column("pid")[0].as_py())
+
+
+def _connect(url: str) -> Any:
+    import adbc_driver_manager.dbapi
+
+    connection = adbc_driver_manager.AdbcConnection(_server(url))
+    kept: Any = _KeptOpen()
+    return adbc_driver_manager.dbapi.Connection(kept, connection, autocommit=True)
+
+
+@lru_cache(maxsize=8)
+def _server(url: str) -> Any:
+    """Return the driver's handle of a server, for which it reads all types from the catalog with a
+    connection of its own: twenty times the work of the connection that is asked for.
+    """
+    try:
+        import adbc_driver_postgresql
+    except ImportError:
+        raise not_installed("The driver for Postgres stores is", "postgres") from None
+    return adbc_driver_postgresql.connect(url)
+
+
+class _KeptOpen:
+    """What a connection closes as its database, which later connections go on using."""
+
+    def close(self) -> None:
+        pass
