@@ -227,6 +227,7 @@ def test_the_public_names() -> None:
         "check",
         "dead_letters",
         "discard",
+        "discard_values",
         "erase",
         "flush_and_run",
         "rejected_values",

@@ -42,6 +42,7 @@ from dlt_bunce import (
     check,
     dead_letters,
     discard,
+    discard_values,
     erase,
     flush_and_run,
     rejected_values,
@@ -114,7 +115,7 @@ def main() -> None:
     values: list[RejectedValue] = list(rejected_values(ValueSelection(attributes=["Plan"])))
     print([(value.customer_id, value.code) for value in values])
     retried: Retried = retry_values(ValueSelection(codes=["value_invalid"]))
-    print(retried)
+    print(retried, discard_values(ValueSelection(codes=["refused"])))
     print(erase(["7"]))
     print(adopt())
     dlt.pipeline("letters", destination="duckdb").run(dead_letters(status="open"))

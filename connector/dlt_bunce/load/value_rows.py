@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 from dlt_bunce.load.chunks import Chunk
 from dlt_bunce.load.value_batches import repeat, to_send
 from dlt_bunce.load.values_in_flight import RowLeft
-from dlt_bunce.records.source_columns import variants_of
+from dlt_bunce.records.source_columns import values_of, variants_of
 from dlt_bunce.records.targets import Kind, Target, Targets, value_seed
+from dlt_bunce.records.text import as_text
 from dlt_bunce.records.value_digests import (
     IN_FLIGHT,
     REJECTED,
@@ -163,7 +164,7 @@ class ChangedValues:
         for target, column in zip(found.targets.items, found.columns, strict=True):
             own = column if len(self._rows) == found.rows else column.take(self._rows)
             parts.append(self._compared(target, own, seed))
-            rejected.append(self._rejections(target, own))
+            rejected.append(self._rejections(target, own, seed))
         self.to_send = pa.concat_tables(parts).sort_by("row")
         self.rejected = pa.concat_tables(rejected)
 
@@ -244,9 +245,13 @@ class ChangedValues:
             digests=digests.filter(wanted),
         )
 
-    def _rejections(self, target: Target, column: Values) -> pa.Table:
+    def _rejections(self, target: Target, column: Values, seed: int) -> pa.Table:
         bad, number = column.invalid, column.invalid.true_count
         self._bad = pc.or_(self._bad, bad)
+        digests = pa.nulls(number, pa.binary())
+        if number:
+            as_read = values_of(self._found.chunk.table, target.column)
+            digests = value_digests(as_text(as_read.take(self._rows.filter(bad))), seed)
         return pa.table(
             [
                 self._ids.filter(bad),
@@ -256,6 +261,7 @@ class ChangedValues:
                 column.codes.filter(bad),
                 column.reasons.filter(bad),
                 pa.nulls(number, pa.int64()),
+                digests,
             ],
             schema=values.REJECTED,
         )

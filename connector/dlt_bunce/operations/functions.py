@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from dlt_bunce.operations.preview import Check
     from dlt_bunce.operations.rejected_values import Retried
     from dlt_bunce.operations.replay import Replayed
+    from dlt_bunce.store.database import Database
     from dlt_bunce.store.rejected_values import ValueSelection
     from dlt_bunce.store.selection import Selection
 
@@ -44,7 +46,8 @@ class RejectedValue:
     """An attribute value or segment member that is rejected now, without the value.
 
     `kind` is `attributes` or `segments`, and `name` is the name in Bunce. Times are ISO 8601 in
-    UTC; `retry_at` is when `retry_values` chose it, until a load has read its row.
+    UTC; `retry_at` is when `retry_values` chose it, until a load has read its row, and
+    `discarded_at` is when `discard_values` did, until its value changes.
     """
 
     kind: str
@@ -57,6 +60,7 @@ class RejectedValue:
     first_seen_at: str
     last_seen_at: str
     retry_at: str | None
+    discarded_at: str | None
     run_id: str
     pipeline_name: str
 
@@ -157,6 +161,25 @@ def rejected_values(
                 yield RejectedValue(**row)
 
 
+def discard_values(selection: ValueSelection, *, destination: bunce | None = None) -> int:
+    """List rejected values no longer until they change, and return how many; needs no API key.
+
+    They are not sent again until then either; `retry_values(ValueSelection(discarded=True, …))`
+    takes it back. Raises StoreError, and UsageError for a selection without a filter, or with one
+    that names nothing.
+    """
+    from dlt_bunce.operations.rejected_values import discard as close
+    from dlt_bunce.store import rejected_values as stored
+
+    if replace(selection, discarded=False) == stored.EVERY:
+        raise UsageError(
+            "The selection has no filter, so every rejected value would be discarded.",
+            remedy="Set a filter, such as ValueSelection(codes=[…]).",
+        )
+    with _chosen_values(selection, destination) as (db, account):
+        return close(db, account, selection)
+
+
 def retry_values(
     selection: ValueSelection | None = None, *, destination: bunce | None = None
 ) -> Retried:
@@ -166,15 +189,10 @@ def retry_values(
     StoreError, and UsageError for a filter that names nothing.
     """
     from dlt_bunce.operations.rejected_values import retry
-    from dlt_bunce.store import rejected_values as stored
-    from dlt_bunce.store.database import Database
+    from dlt_bunce.store.rejected_values import EVERY
 
-    store_url, account = _store(destination)
-    chosen = selection or stored.EVERY
-    with Database(store_url, read_only=True) as db:
-        # raises if there is no store, which opening it for writing would create
-        stored.refuse_unknown(db, account, chosen)
-    with Database(store_url) as db:
+    chosen = selection or EVERY
+    with _chosen_values(chosen, destination) as (db, account):
         return retry(db, account, chosen)
 
 
@@ -226,6 +244,22 @@ def _client(destination: bunce | None) -> BunceClient:
     from dlt.common.schema import Schema
 
     return (destination or _configured()).client(Schema("bunce"))
+
+
+@contextmanager
+def _chosen_values(
+    selection: ValueSelection, destination: bunce | None
+) -> Iterator[tuple[Database, str]]:
+    """Yield the store and the account. Raises UsageError for a filter that names nothing."""
+    from dlt_bunce.store.database import Database
+    from dlt_bunce.store.rejected_values import refuse_unknown
+
+    store_url, account = _store(destination)
+    with Database(store_url, read_only=True) as db:
+        # raises if there is no store, which opening it for writing would create
+        refuse_unknown(db, account, selection)
+    with Database(store_url) as db:
+        yield db, account
 
 
 def _store(destination: bunce | None) -> tuple[str, str]:

@@ -255,4 +255,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # what a command's runs are compared by; null where that is the pipeline's name
         "ALTER TABLE bunce_runs ADD COLUMN source_key TEXT",
     ),
+    (
+        # when a rejected value was discarded; digest: of a value that never reached Bunce, so that
+        # a discarded one is listed again once it is another
+        "ALTER TABLE bunce_rejected_values ADD COLUMN discarded_at TEXT",
+        "ALTER TABLE bunce_rejected_values ADD COLUMN digest BYTEA",
+    ),
 )

@@ -50,6 +50,10 @@ VALUE_TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "pipeline_name": PIPELINE,
                 "retry_at": "when somebody chose to have it sent again; null once that has "
                 "happened",
+                "discarded_at": "when somebody discarded it; null once it is rejected as another "
+                "value",
+                "digest": "keyed digest of a value that was rejected before it was sent, by which "
+                "a discarded one is known again; null for one that Bunce rejected",
             },
         ),
         "bunce_run_values": TableDescription(
