@@ -221,6 +221,7 @@ def test_the_public_names() -> None:
         "UnknownTableError",
         "UsageError",
         "ValueSelection",
+        "WaitingValues",
         "adopt",
         "bunce",
         "bunce_adapter",
@@ -235,6 +236,7 @@ def test_the_public_names() -> None:
         "retry_values",
         "run_summary",
         "status",
+        "waiting_values",
     ]
 
     assert expected == dlt_bunce.__all__ == sorted(dlt_bunce.__all__)

@@ -12,6 +12,7 @@ from dlt_bunce.cli import options, output
 from dlt_bunce.cli.failures import reported
 from dlt_bunce.cli.printable import echo
 from dlt_bunce.cli.value_filters import filters, store_of
+from dlt_bunce.cli.waiting_values import waiting
 from dlt_bunce.errors import UsageError
 from dlt_bunce.reject_codes import VALUE_CODES
 
@@ -28,6 +29,8 @@ def command() -> None:
 
     A rejected value never holds its customer back, so it is not a dead letter: it has no row to
     replay. It stays listed until its value is accepted, or blank, or until it is discarded.
+    Values that wait for a customer whom Bunce does not have are no such values: `waiting` lists
+    whom they wait for.
     """
 
 
@@ -220,3 +223,6 @@ def _ask(action: str, selection: ValueSelection, store_url: str, account: str) -
         found = output.counted(rejected_values.count(db, account, selection), "rejected value")
     every = "all " if _is_every(selection) else ""
     click.confirm(f"{action} {every}{found} of account {account}?", abort=True, err=True)
+
+
+command.add_command(waiting)

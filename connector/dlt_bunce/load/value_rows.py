@@ -178,6 +178,15 @@ class ChangedValues:
         return pc.replace_with_mask(states, mask, self._states)
 
     @property
+    def waiting(self) -> tuple[pa.Array, pa.Array]:
+        """The customers whom values wait for, and the others."""
+        accepted = self._found.incoming
+        at = pc.index_in(self._all_rows, value_set=_flat(accepted.column("row")))
+        ids = _flat(accepted.column("customer_id")).take(at)
+        waits = pc.equal(self._states, "waiting")
+        return ids.filter(waits), ids.filter(pc.invert(waits))
+
+    @property
     def answered(self) -> pa.Table:
         """The customers and slots whose value is written, or blank."""
         return self._among(self._good)

@@ -261,4 +261,15 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE bunce_rejected_values ADD COLUMN discarded_at TEXT",
         "ALTER TABLE bunce_rejected_values ADD COLUMN digest BYTEA",
     ),
+    (
+        # whom rows of values wait for; a row goes once a load reads it with its customer accepted
+        """CREATE TABLE bunce_waiting_values (
+            account TEXT NOT NULL,
+            customer_id TEXT NOT NULL,
+            pipeline_name TEXT NOT NULL,
+            table_name TEXT NOT NULL,
+            waiting_since TEXT NOT NULL,
+            run_id TEXT NOT NULL,
+            PRIMARY KEY (account, customer_id, pipeline_name, table_name))""",
+    ),
 )

@@ -6,7 +6,7 @@ An entry goes once its value is accepted, or blank.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -217,7 +217,12 @@ def refuse_unknown(db: Database, account: str, selection: ValueSelection) -> Non
                 f"Values are never rejected as {code!r}.",
                 remedy=f"Use one of: {', '.join(VALUE_CODES)}.",
             )
-    for name in selection.pipelines or ():
+    refuse_unknown_pipelines(db, account, selection.pipelines or ())
+
+
+def refuse_unknown_pipelines(db: Database, account: str, names: Iterable[str]) -> None:
+    """Raise UsageError for a pipeline without a run."""
+    for name in names:
         sql = "SELECT 1 AS n FROM bunce_runs WHERE account = $1 AND pipeline_name = $2 LIMIT 1"
         if not db.rows(sql, (account, name)):
             raise UsageError(

@@ -56,6 +56,18 @@ VALUE_TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "a discarded one is known again; null for one that Bunce rejected",
             },
         ),
+        "bunce_waiting_values": TableDescription(
+            "One row per customer whom a row of values alone waits for, by table. It goes once a "
+            "load reads the row with its customer accepted. It contains no value.",
+            {
+                "account": ACCOUNT,
+                "customer_id": "the customer's id, as read",
+                "pipeline_name": PIPELINE,
+                "table_name": "table of the row",
+                "waiting_since": "when the row was first read and not sent",
+                "run_id": RUN_ID,
+            },
+        ),
         "bunce_run_values": TableDescription(
             "The counts of attribute values and segment members of a run by chunk of a load file.",
             {
