@@ -272,4 +272,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             run_id TEXT NOT NULL,
             PRIMARY KEY (account, customer_id, pipeline_name, table_name))""",
     ),
+    (
+        # the most values to put into a request, since more were refused for their number, and when
+        # that was
+        "ALTER TABLE bunce_accounts ADD COLUMN value_cap BIGINT",
+        "ALTER TABLE bunce_accounts ADD COLUMN value_cap_at TEXT",
+    ),
 )
