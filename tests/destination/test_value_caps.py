@@ -34,9 +34,10 @@ class Loads:
         self._customers = 0
         self.sent: list[tuple[int, int | None]] = []
 
-    def __call__(self, number: int, **options: Any) -> None:
+    def __call__(self, number: int, *, plan: str = "gold", **options: Any) -> None:
         first, self._customers = self._customers, self._customers + number
         rows = [rich(n, vip=True) for n in range(first, self._customers)]
+        rows[0]["plan"] = plan
         options = {"attributes": ATTRIBUTES} | options
         before = len(self._emulator.requests)
         self._pipeline.run(bunce_adapter(self._form(rows), **options), table_name="customers")
@@ -44,7 +45,8 @@ class Loads:
         self.sent = [(r.rows, r.status) for r in requests if r.call in {"values", "members"}]
         summary = run_summary(self._pipeline)
         counts = summary.attributes or summary.segments
-        assert counts["written"] == counts["read"]
+        assert counts["written"] + counts["rejected"] == counts["read"]
+        assert counts["rejected"] == (plan != "gold")
 
     @property
     def refused(self) -> list[int]:
@@ -123,3 +125,16 @@ def test_a_small_load_after_a_cap_has_become_old_does_not_undo_it(load: Loads, s
         (account,) = db.rows("SELECT value_cap FROM bunce_accounts")
 
     assert account["value_cap"] == 50
+
+
+def test_a_value_that_is_too_large_by_itself_says_nothing_of_their_number(
+    load: Loads, emulator: Emulator
+) -> None:
+    emulator.behavior = Behavior(rate_limit=0, max_body_bytes=9_000)
+    load(30, plan="x" * 9_500)
+    first = load.refused
+    load(30)
+
+    assert first != []
+    assert load.refused == []
+    assert load.largest >= 16

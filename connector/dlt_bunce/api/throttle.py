@@ -35,6 +35,7 @@ class BatchSize:
         self._largest = largest
         self._target_s = target_s
         self._cap: int | None = None
+        self._is_single_too_large = False
         self._accepted = 0
         self._lock = threading.Lock()
 
@@ -44,8 +45,12 @@ class BatchSize:
 
     @property
     def cap(self) -> int | None:
-        """The most rows to try, if a batch was rejected for its size."""
-        return self._cap
+        """The most rows to try, if a batch was rejected for their number: not where a single row
+        was too large, and no less than what was accepted.
+        """
+        if self._cap is None or self._is_single_too_large:
+            return None
+        return max(self._cap, self._accepted)
 
     @property
     def accepted(self) -> int:
@@ -64,6 +69,7 @@ class BatchSize:
     def too_large(self, rows: int) -> None:
         """Learn from a batch that was rejected for its size."""
         with self._lock:
+            self._is_single_too_large |= rows == 1
             self._cap = self._largest = max(1, min(self._largest, rows // 2))
             self._size = min(self._size, self._largest)
 
