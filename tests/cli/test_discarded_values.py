@@ -106,6 +106,21 @@ def test_a_discard_is_taken_back_by_a_retry(
     assert emulator.attributes.values_of("2")["Plan"] == "cursed"
 
 
+def test_what_a_retry_has_released_is_sent_once_more_although_it_is_discarded(
+    run: Run, emulator: Emulator, load: Any, listed: Any
+) -> None:
+    load()
+    run("rejected-values", "retry", "--code", "refused")
+    run("rejected-values", "discard", "--all", "--yes")
+    received = emulator.attributes.values_received
+    load()
+    sent, again = emulator.attributes.values_received - received, listed()
+    load()
+
+    assert (sent, again) == (1, {("2", "refused")})
+    assert emulator.attributes.values_received - received == 1
+
+
 def test_a_discard_needs_a_filter_or_all_and_a_yes(run: Run, load: Any, listed: Any) -> None:
     load()
     for words, sentence in (

@@ -175,8 +175,9 @@ def discard(
     """Take rejected values off the list; they are not sent again unless they change.
 
     A load that reads the same value again still counts it as rejected, but neither lists nor sends
-    it. Once the value changes, it is sent, and listed again if it is rejected again. To take a
-    discard back: dlt-bunce rejected-values retry --discarded
+    it. Once the value changes, it is sent, and listed again if it is rejected again. A value that
+    `retry` has released before is still sent once more. To take a discard back: dlt-bunce
+    rejected-values retry --discarded
 
     Example: dlt-bunce rejected-values discard --attribute Plan --code refused
     """
