@@ -221,12 +221,14 @@ def test_the_public_names() -> None:
         "UnknownTableError",
         "UsageError",
         "ValueSelection",
+        "WaitingValues",
         "adopt",
         "bunce",
         "bunce_adapter",
         "check",
         "dead_letters",
         "discard",
+        "discard_values",
         "erase",
         "flush_and_run",
         "rejected_values",
@@ -234,6 +236,7 @@ def test_the_public_names() -> None:
         "retry_values",
         "run_summary",
         "status",
+        "waiting_values",
     ]
 
     assert expected == dlt_bunce.__all__ == sorted(dlt_bunce.__all__)

@@ -36,12 +36,14 @@ from dlt_bunce import (
     UnknownTableError,
     UsageError,
     ValueSelection,
+    WaitingValues,
     adopt,
     bunce,
     bunce_adapter,
     check,
     dead_letters,
     discard,
+    discard_values,
     erase,
     flush_and_run,
     rejected_values,
@@ -49,6 +51,7 @@ from dlt_bunce import (
     retry_values,
     run_summary,
     status,
+    waiting_values,
 )
 
 
@@ -114,7 +117,9 @@ def main() -> None:
     values: list[RejectedValue] = list(rejected_values(ValueSelection(attributes=["Plan"])))
     print([(value.customer_id, value.code) for value in values])
     retried: Retried = retry_values(ValueSelection(codes=["value_invalid"]))
-    print(retried)
+    print(retried, discard_values(ValueSelection(codes=["refused"])))
+    waiting: list[WaitingValues] = list(waiting_values(destination=destination))
+    print([entry.customer_id for entry in waiting if entry.customer == "accepted"])
     print(erase(["7"]))
     print(adopt())
     dlt.pipeline("letters", destination="duckdb").run(dead_letters(status="open"))

@@ -34,18 +34,23 @@ if TYPE_CHECKING:
     from dlt_bunce.model import RunSummary
     from dlt_bunce.operations.flush import flush_and_run
     from dlt_bunce.operations.functions import (
-        RejectedValue,
         Status,
         adopt,
         check,
         discard,
         erase,
-        rejected_values,
         replay,
-        retry_values,
         status,
     )
     from dlt_bunce.operations.rejected_values import Retried
+    from dlt_bunce.operations.value_functions import (
+        RejectedValue,
+        WaitingValues,
+        discard_values,
+        rejected_values,
+        retry_values,
+        waiting_values,
+    )
     from dlt_bunce.sources.dead_letters import dead_letters
     from dlt_bunce.store.rejected_values import ValueSelection
     from dlt_bunce.store.selection import Selection
@@ -77,12 +82,14 @@ __all__ = [
     "UnknownTableError",
     "UsageError",
     "ValueSelection",
+    "WaitingValues",
     "adopt",
     "bunce",
     "bunce_adapter",
     "check",
     "dead_letters",
     "discard",
+    "discard_values",
     "erase",
     "flush_and_run",
     "rejected_values",
@@ -90,6 +97,7 @@ __all__ = [
     "retry_values",
     "run_summary",
     "status",
+    "waiting_values",
 ]
 
 _MODULES = {
@@ -103,7 +111,7 @@ _MODULES = {
     "ListingError": "errors",
     "MappingError": "errors",
     "RejectThresholdError": "errors",
-    "RejectedValue": "operations.functions",
+    "RejectedValue": "operations.value_functions",
     "Retried": "operations.rejected_values",
     "RowsDeferredError": "errors",
     "RunInProgressError": "errors",
@@ -119,19 +127,22 @@ _MODULES = {
     "UnknownTableError": "errors",
     "UsageError": "errors",
     "ValueSelection": "store.rejected_values",
+    "WaitingValues": "operations.value_functions",
     "adopt": "operations.functions",
     "bunce": "destination.factory",
     "bunce_adapter": "destination.adapter",
     "check": "operations.functions",
     "dead_letters": "sources.dead_letters",
     "discard": "operations.functions",
+    "discard_values": "operations.value_functions",
     "erase": "operations.functions",
     "flush_and_run": "operations.flush",
-    "rejected_values": "operations.functions",
+    "rejected_values": "operations.value_functions",
     "replay": "operations.functions",
-    "retry_values": "operations.functions",
+    "retry_values": "operations.value_functions",
     "run_summary": "destination.run_summary",
     "status": "operations.functions",
+    "waiting_values": "operations.value_functions",
 }
 
 

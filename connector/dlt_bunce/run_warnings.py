@@ -137,8 +137,8 @@ WARNINGS: Mapping[str, RunWarning] = _warnings(
         "value_rows_waiting",
         "rows that hold values alone are of customers whom Bunce does not have: nothing was sent, "
         "and the rows are not kept, so no later run sends them unless it reads them again",
-        "load these customers, then read the rows again: all of them once, without the cursor, if "
-        "the table is read by one",
+        "load these customers, which dlt-bunce rejected-values waiting lists, then read the rows "
+        "again: all of them once, without the cursor, if the table is read by one",
     ),
     RunWarning(
         "absent_members_kept",

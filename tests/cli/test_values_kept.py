@@ -70,7 +70,7 @@ def test_a_load_that_ends_after_an_erasure_brings_no_customer_back(
     # values have no claims: a load elsewhere may still settle some
     file = LoadFile("default", "run", "crm", "customers", "job", "merge")
     refused = {"customer_id": ["1"], "slot": [0], "name": ["Plan"], "column_name": ["plan"]}
-    refused |= {"code": ["refused"], "message": ["no"], "http_status": [422]}
+    refused |= {"code": ["refused"], "message": ["no"], "http_status": [422], "digest": [None]}
     with Database(store) as db:
         with db.transaction():
             values.record_rejected(db, file, pa.table(refused, schema=values.REJECTED))

@@ -1,4 +1,4 @@
-"""Rows of values whose customers Bunce does not have: nothing keeps them, and the run says so."""
+"""Rows of values whose customers Bunce does not have: nothing keeps them, and they are listed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import dlt
 import pytest
 
+import dlt_bunce
 from dlt_bunce import bunce_adapter, flush_and_run
 from dlt_bunce.emulator import Behavior, Emulator
 
@@ -43,10 +44,14 @@ def test_rows_read_by_a_cursor_are_not_met_again_and_the_run_that_met_them_warns
     flush_and_run(pipeline, customers([customer(1), customer(2)]))
     replayed(emulator)
     later = load(since())
+    still = {entry.customer_id: entry.customer for entry in dlt_bunce.waiting_values()}
     whole = load(dlt.resource(form(rows), name="facts"))
 
     assert some(met.value_rows) == {"read": 3, "written": 1, "waiting": 2}
     assert met.warnings == {"value_rows_waiting": 2}
     assert (some(later.value_rows), later.warnings) == ({}, {})
+    # found all the same: what is left to do is to read them again
+    assert still == {"c1": "accepted", "c2": "accepted"}
+    assert list(dlt_bunce.waiting_values()) == []
     assert some(whole.value_rows) == {"read": 3, "written": 2, "unchanged": 1}
     assert (whole.warnings, emulator.attributes.values_of("c2")["Plan"]) == ({}, "gold")

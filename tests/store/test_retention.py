@@ -6,7 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dlt_bunce.store import dead_letters, retention, runs
+import pyarrow as pa
+
+from dlt_bunce.store import dead_letters, retention, runs, waiting_values
 from dlt_bunce.store.database import Database, utc_now
 from dlt_bunce.store.selection import Selection
 
@@ -83,3 +85,17 @@ def test_an_open_letter_that_a_later_run_may_have_held_is_not_purged(ledger_help
 
     assert retention.purge(first.db, "default", before="2021-01-01", statuses=open_ones) == 0
     assert retention.purge(first.db, "default", before=utc_now(), statuses=open_ones) == 1
+
+
+def test_whom_values_have_been_waiting_for_too_long_is_forgotten(ledger_helper: Make) -> None:
+    first = ledger_helper()
+    db, file = first.db, first.load_file
+    with db.transaction():
+        waiting_values.note(db, file, pa.array(["old", "new"]), pa.array([], pa.string()))
+        sql = "UPDATE bunce_waiting_values SET waiting_since = $1 WHERE customer_id = 'old'"
+        db.execute(sql, ("2020-01-01T00:00:00",))
+
+    retention.retain(db, "default", since="2025-01-01T00:00:00")
+
+    (page,) = waiting_values.pages(db, "default")
+    assert page.column("customer_id").to_pylist() == ["new"]

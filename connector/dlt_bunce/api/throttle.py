@@ -34,24 +34,43 @@ class BatchSize:
         self._size = min(start, largest)
         self._largest = largest
         self._target_s = target_s
+        self._cap: int | None = None
+        self._is_single_too_large = False
+        self._accepted = 0
         self._lock = threading.Lock()
 
     def __call__(self) -> int:
         """Rows to put into the next batch."""
         return self._size
 
+    @property
+    def cap(self) -> int | None:
+        """The most rows to try, if a batch was rejected for their number: not where a single row
+        was too large, and no less than what was accepted.
+        """
+        if self._cap is None or self._is_single_too_large:
+            return None
+        return max(self._cap, self._accepted)
+
+    @property
+    def accepted(self) -> int:
+        """The most rows in a batch that was accepted."""
+        return self._accepted
+
     def answered(self, rows: int, seconds: float) -> None:
         """Learn from a batch that was accepted; a quick small one tells nothing of large ones."""
         affordable = int(rows * self._target_s / max(seconds, 0.001))
         growth = 4 if seconds < _QUICK * self._target_s else 2
         with self._lock:
+            self._accepted = max(self._accepted, rows)
             if rows >= self._size * _SIMILAR or seconds > self._target_s:
                 self._size = max(1, min(self._largest, self._size * growth, affordable))
 
     def too_large(self, rows: int) -> None:
         """Learn from a batch that was rejected for its size."""
         with self._lock:
-            self._largest = max(1, min(self._largest, rows // 2))
+            self._is_single_too_large |= rows == 1
+            self._cap = self._largest = max(1, min(self._largest, rows // 2))
             self._size = min(self._size, self._largest)
 
     def timed_out(self, rows: int) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from dlt_bunce.cli import options, output
 from dlt_bunce.cli.failures import reported
 from dlt_bunce.cli.printable import echo
+from dlt_bunce.cli.value_filters import filters, store_of
+from dlt_bunce.cli.waiting_values import waiting
 from dlt_bunce.errors import UsageError
 from dlt_bunce.reject_codes import VALUE_CODES
 
@@ -20,85 +21,21 @@ if TYPE_CHECKING:
 
 _SHOWN = ("kind", "name", "column_name", "code", "customer_id", "message", "last_seen_at")
 _MAX_SHOWN = 50
-_FILTERS = (
-    click.option(
-        "--attribute",
-        "attributes",
-        multiple=True,
-        metavar="NAME",
-        help="Only this attribute, by its name in Bunce; may be repeated.",
-    ),
-    click.option(
-        "--segment",
-        "segments",
-        multiple=True,
-        metavar="NAME",
-        help="Only this segment, by its name in Bunce; may be repeated.",
-    ),
-    click.option(
-        "--code",
-        "codes",
-        multiple=True,
-        type=click.Choice(list(VALUE_CODES)),
-        metavar="CODE",
-        help="Only this reject code of values; may be repeated.",
-    ),
-    click.option(
-        "--customer",
-        "customers",
-        multiple=True,
-        metavar="ID",
-        help="Only this customer; may be repeated. @FILE reads ids from a file: one per line, or "
-        "the customer_id column of a .csv or .parquet.",
-    ),
-    click.option(
-        "--pipeline",
-        "pipelines",
-        multiple=True,
-        metavar="NAME",
-        help="Only values that this dlt pipeline loaded last; may be repeated.",
-    ),
-)
-
-
-def _filters(function: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that select rejected values, passed to the command as one `selection`."""
-
-    @functools.wraps(function)
-    def chosen(
-        *,
-        attributes: tuple[str, ...],
-        segments: tuple[str, ...],
-        codes: tuple[str, ...],
-        customers: tuple[str, ...],
-        pipelines: tuple[str, ...],
-        **others: Any,
-    ) -> None:
-        from dlt_bunce.cli.dead_letters.filters import customer_ids
-        from dlt_bunce.store.rejected_values import ValueSelection
-
-        with reported():
-            ids = customer_ids(customers)
-        # an option that is not given is no filter
-        given = (chosen or None for chosen in (attributes, segments, codes, ids, pipelines))
-        function(selection=ValueSelection(*given), **others)
-
-    for option in reversed(_FILTERS):
-        option(chosen)
-    return chosen
 
 
 @click.group("rejected-values")
 def command() -> None:
-    """List attribute values and segment members that are rejected; have them sent again.
+    """List attribute values and segment members that are rejected; retry or discard them.
 
     A rejected value never holds its customer back, so it is not a dead letter: it has no row to
-    replay. It stays listed until its value is accepted, or blank.
+    replay. It stays listed until its value is accepted, or blank, or until it is discarded.
+    Values that wait for a customer whom Bunce does not have are no such values: `waiting` lists
+    whom they wait for.
     """
 
 
 @command.command("list")
-@_filters
+@filters()
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
@@ -120,7 +57,7 @@ def list_values(
         from dlt_bunce.store import rejected_values
         from dlt_bunce.store.database import Database
 
-        url, name = _store_of(selection, store_url, account)
+        url, name = store_of(selection, store_url, account)
         with Database(url, read_only=True) as db:
             total = rejected_values.count(db, name, selection)
             shown = total if as_json and limit is None else limit or _MAX_SHOWN
@@ -144,7 +81,7 @@ def list_values(
 
 @command.command("export")
 @click.argument("file", type=click.Path(path_type=Path))
-@_filters
+@filters()
 @click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
 @options.store_options
 def export(
@@ -166,7 +103,7 @@ def export(
         from dlt_bunce.store import rejected_values
         from dlt_bunce.store.database import Database
 
-        url, name = _store_of(selection, store_url, account)
+        url, name = store_of(selection, store_url, account)
         with Database(url, read_only=True) as db:
             pages = rejected_values.pages(db, name, selection)
             written = write(file, pages, overwrite=overwrite)
@@ -178,7 +115,7 @@ def export(
 
 
 @command.command("retry")
-@_filters
+@filters()
 @click.option("--all", "everything", is_flag=True, help="Retry every rejected value.")
 @options.store_options
 def retry(
@@ -192,7 +129,8 @@ def retry(
 
     Without this, such a value is sent again only once it changes. Nothing is sent now. Values that
     were rejected before they were sent need no retry: every load that reads their rows validates
-    them again, for example after the type of the attribute has changed in Bunce.
+    them again, for example after the type of the attribute has changed in Bunce. With --discarded,
+    discarded values are listed again as well.
 
     Example: dlt-bunce rejected-values retry --code unconfirmed
     """
@@ -200,8 +138,11 @@ def retry(
         from dlt_bunce.operations.rejected_values import retry as release
         from dlt_bunce.store.database import Database
 
-        url, name = _store_of(selection, store_url, account)
-        _ask_for_all(selection, everything, url, name)
+        url, name = store_of(selection, store_url, account)
+        if not options.can_ask():
+            _refuse_all(selection, everything)
+        if _is_every(selection) and not everything:
+            _ask("Retry", selection, url, name)
         with Database(url) as db:
             done = release(db, name, selection)
         if as_json:
@@ -218,33 +159,71 @@ def retry(
             )
 
 
-def _ask_for_all(selection: ValueSelection, everything: bool, store_url: str, account: str) -> None:
-    """Ask on a terminal before every value is chosen; raise UsageError without one."""
-    from dlt_bunce.store import rejected_values
-    from dlt_bunce.store.database import Database
+@command.command("discard")
+@filters(discarded=False)
+@click.option("--all", "everything", is_flag=True, help="Discard every rejected value.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@options.store_options
+def discard(
+    selection: ValueSelection,
+    everything: bool,
+    yes: bool,
+    store_url: str | None,
+    account: str | None,
+    as_json: bool,
+) -> None:
+    """Take rejected values off the list; they are not sent again unless they change.
 
-    if selection != rejected_values.EVERY or everything:
-        return
-    if not options.can_ask():
+    A load that reads the same value again still counts it as rejected, but neither lists nor sends
+    it. Once the value changes, it is sent, and listed again if it is rejected again. A value that
+    `retry` has released before is still sent once more. To take a discard back: dlt-bunce
+    rejected-values retry --discarded
+
+    Example: dlt-bunce rejected-values discard --attribute Plan --code refused
+    """
+    with reported():
+        from dlt_bunce.operations.rejected_values import discard as take_off
+        from dlt_bunce.store.database import Database
+
+        url, name = store_of(selection, store_url, account)
+        if yes or not options.can_ask():
+            _refuse_all(selection, everything)
+        if not yes:
+            _ask("Discard", selection, url, name)
+        with Database(url) as db:
+            count = take_off(db, name, selection)
+        if as_json:
+            output.as_json({"discarded": count})
+        else:
+            echo(f"Discarded {output.counted(count, 'rejected value')}.")
+
+
+def _is_every(selection: ValueSelection) -> bool:
+    from dlt_bunce.store.rejected_values import EVERY
+
+    return replace(selection, discarded=False) == EVERY
+
+
+def _refuse_all(selection: ValueSelection, everything: bool) -> None:
+    """Raise UsageError if there is no filter, unless `everything` is meant."""
+    if _is_every(selection) and not everything:
         raise UsageError(
             "No rejected values selected.",
             remedy="Pass a filter such as --attribute, --customer, or --code, or --all.",
         )
-    with Database(store_url, read_only=True) as db:
-        found = output.counted(rejected_values.count(db, account), "rejected value")
-    click.confirm(f"Retry all {found} of account {account}?", abort=True, err=True)
 
 
-def _store_of(
-    selection: ValueSelection, store_url: str | None, account: str | None
-) -> tuple[str, str]:
-    """Return the store's URL and the account. Raises UsageError for a filter that names nothing."""
+def _ask(action: str, selection: ValueSelection, store_url: str, account: str) -> None:
+    """Ask on a terminal whether to act on the selected values; raise UsageError without one."""
     from dlt_bunce.store import rejected_values
-    from dlt_bunce.store.accounts import refuse_unknown_account
     from dlt_bunce.store.database import Database
 
-    url, name = options.store_settings(store_url, account)
-    with Database(url, read_only=True) as db:
-        refuse_unknown_account(db, name)
-        rejected_values.refuse_unknown(db, name, selection)
-    return url, name
+    if not options.can_ask():
+        raise UsageError(options.NO_TERMINAL, remedy="Pass --yes.")
+    with Database(store_url, read_only=True) as db:
+        found = output.counted(rejected_values.count(db, account, selection), "rejected value")
+    every = "all " if _is_every(selection) else ""
+    click.confirm(f"{action} {every}{found} of account {account}?", abort=True, err=True)
+
+
+command.add_command(waiting)

@@ -29,10 +29,11 @@ from dlt_bunce.load.chunks import Duplicates, Source
 from dlt_bunce.load.load import Load, Settings
 from dlt_bunce.load.probed import (
     capabilities_from,
+    caps_since,
     contradictions,
     in_force,
     throttle_for,
-    value_batch_size,
+    value_batch_sizes,
     values_show_nothing,
 )
 from dlt_bunce.load.progress import Progress
@@ -164,7 +165,8 @@ class CustomersJob(RunnableLoadJob):
                 db, job.account, batch_size=throttle.size(), concurrency=throttle.concurrency()
             )
             if values is not None:
-                remember_value_batch_size(db, job.account, values.sender.batch_size())
+                size = cast("ValueSender", values.sender).throttle.size
+                _remember_values(db, job.account, size)
             if probed is not None and (found := contradictions(probed, known)):
                 log.warning("probe.contradicted", questions=sorted(found))
                 contradict_probe(db, account.name, found)
@@ -220,6 +222,13 @@ def _is_final(error: BaseException | None) -> bool:
     return isinstance(error, final) and not isinstance(error, RowsDeferredError)
 
 
+def _remember_values(db: Database, account: str, size: BatchSize) -> None:
+    """Keep what the load has found of the number of values in a request."""
+    remember_value_batch_size(
+        db, account, size(), cap=size.cap, accepted=size.accepted, since=caps_since()
+    )
+
+
 def value_delivery(
     client: BunceClient,
     account: Account,
@@ -232,8 +241,7 @@ def value_delivery(
 ) -> ValueDelivery:
     """Return what delivers values over the connections that deliver customers."""
     probed = in_force(latest_probe(db, account.name, host=client.config.host))
-    start = value_batch_size(account.value_batch_size, probed)
-    size = BatchSize(start, client.config.max_batch_size)
+    size = BatchSize(*value_batch_sizes(account, probed, client.config.max_batch_size))
     throttle = Throttle(size, customers.throttle.concurrency)
     empty_echo = values_show_nothing(probed)
     sender = ValueSender(customers.session, throttle, empty_echo=empty_echo)

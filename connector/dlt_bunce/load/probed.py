@@ -90,11 +90,25 @@ def batch_sizes(remembered: int | None, probed: Probed | None, config: Sizes) ->
     return min(largest, remembered or accepted or config.batch_size), largest
 
 
-def value_batch_size(remembered: int | None, probed: Probed | None) -> int:
-    """Return how many attribute values the first request has; loads that reached a size outrank a
-    probe.
+def value_batch_sizes(
+    account: Account | None, probed: Probed | None, most: int, now: datetime | None = None
+) -> tuple[int, int]:
+    """Return how many attribute values the first request has, and the most to try: no more than a
+    load has found not to be too many, as long as that counts.
+
+    Loads that reached a size outrank a probe.
     """
-    return remembered or (probed and probed.figures.get("largest_values")) or VALUE_BATCH_SIZE
+    start = probed.figures.get("largest_values") if probed else None
+    if account is not None:
+        start = account.value_batch_size or start
+        if account.value_cap and (account.value_cap_at or "") > caps_since(now):
+            most = min(most, account.value_cap)
+    return min(start or VALUE_BATCH_SIZE, most), most
+
+
+def caps_since(now: datetime | None = None) -> str:
+    """Return since when a cap must have been found to count: as long as a probe does."""
+    return ((now or datetime.now(timezone.utc)) - MAX_AGE).isoformat(timespec="microseconds")
 
 
 def throttle_for(account: Account, probed: Probed | None, config: Sizes) -> Throttle:

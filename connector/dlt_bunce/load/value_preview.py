@@ -21,7 +21,7 @@ from dlt_bunce.model import Traffic
 from dlt_bunce.records.causes import ShapeCounts
 from dlt_bunce.records.source_columns import values_of
 from dlt_bunce.records.targets import FoundTargets, Kind
-from dlt_bunce.records.text import as_json, is_text, read_text
+from dlt_bunce.records.text import as_text
 from dlt_bunce.settlement.row_result import RowResult
 from dlt_bunce.store import value_fates, values
 from dlt_bunce.store.database import Database
@@ -72,7 +72,7 @@ class TableValues:
             bad = pc.and_(is_open, column.invalid)
             if not bad.true_count:
                 continue
-            texts = _as_text(values_of(found.chunk.table, target.column).filter(bad))
+            texts = as_text(values_of(found.chunk.table, target.column).filter(bad))
             codes, reasons = column.codes.filter(bad), column.reasons.filter(bad)
             pairs = pc.binary_join_element_wise(codes, reasons, "\x1f")
             for pair in pc.unique(pairs).to_pylist():
@@ -173,9 +173,3 @@ def _always(key: tuple[Kind, str, str, str], _text: str | None) -> tuple[Kind, s
 
 def _counted(column: pa.ChunkedArray) -> dict[Any, int]:
     return {found["values"]: found["counts"] for found in column.value_counts().to_pylist()}
-
-
-def _as_text(array: pa.Array) -> pa.Array:
-    if is_text(array.type):
-        return read_text(array).raw
-    return pc.utf8_trim(as_json(array), '"')

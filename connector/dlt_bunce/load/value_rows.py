@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 from dlt_bunce.load.chunks import Chunk
 from dlt_bunce.load.value_batches import repeat, to_send
 from dlt_bunce.load.values_in_flight import RowLeft
-from dlt_bunce.records.source_columns import variants_of
+from dlt_bunce.records.source_columns import values_of, variants_of
 from dlt_bunce.records.targets import Kind, Target, Targets, value_seed
+from dlt_bunce.records.text import as_text
 from dlt_bunce.records.value_digests import (
     IN_FLIGHT,
     REJECTED,
@@ -163,7 +164,7 @@ class ChangedValues:
         for target, column in zip(found.targets.items, found.columns, strict=True):
             own = column if len(self._rows) == found.rows else column.take(self._rows)
             parts.append(self._compared(target, own, seed))
-            rejected.append(self._rejections(target, own))
+            rejected.append(self._rejections(target, own, seed))
         self.to_send = pa.concat_tables(parts).sort_by("row")
         self.rejected = pa.concat_tables(rejected)
 
@@ -175,6 +176,15 @@ class ChangedValues:
         states = self._found.states
         mask = pc.is_in(pa.array(range(len(states)), pa.int64()), value_set=self._all_rows)
         return pc.replace_with_mask(states, mask, self._states)
+
+    @property
+    def waiting(self) -> tuple[pa.Array, pa.Array]:
+        """The customers whom values wait for, and the others."""
+        accepted = self._found.incoming
+        at = pc.index_in(self._all_rows, value_set=_flat(accepted.column("row")))
+        ids = _flat(accepted.column("customer_id")).take(at)
+        waits = pc.equal(self._states, "waiting")
+        return ids.filter(waits), ids.filter(pc.invert(waits))
 
     @property
     def answered(self) -> pa.Table:
@@ -244,9 +254,13 @@ class ChangedValues:
             digests=digests.filter(wanted),
         )
 
-    def _rejections(self, target: Target, column: Values) -> pa.Table:
+    def _rejections(self, target: Target, column: Values, seed: int) -> pa.Table:
         bad, number = column.invalid, column.invalid.true_count
         self._bad = pc.or_(self._bad, bad)
+        digests = pa.nulls(number, pa.binary())
+        if number:
+            as_read = values_of(self._found.chunk.table, target.column)
+            digests = value_digests(as_text(as_read.take(self._rows.filter(bad))), seed)
         return pa.table(
             [
                 self._ids.filter(bad),
@@ -256,6 +270,7 @@ class ChangedValues:
                 column.codes.filter(bad),
                 column.reasons.filter(bad),
                 pa.nulls(number, pa.int64()),
+                digests,
             ],
             schema=values.REJECTED,
         )

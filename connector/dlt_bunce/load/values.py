@@ -29,7 +29,7 @@ from dlt_bunce.records.recorded_targets import recorded
 from dlt_bunce.records.targets import KINDS, Kind, Target, Targets
 from dlt_bunce.records.value_digests import WRITTEN
 from dlt_bunce.settlement.row_result import RowResult
-from dlt_bunce.store import mappings, runs, value_fates, values
+from dlt_bunce.store import mappings, runs, value_fates, values, waiting_values
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.load_file import LoadFile
 from dlt_bunce.store.targets import note_in_digest
@@ -173,6 +173,7 @@ class ValueDelivery:
             if self.values_only:
                 rows_by_fate = self._row_fates(found, changes)
                 value_fates.put_chunk(db, load_file, ROWS, number, rows_by_fate)
+                waiting_values.note(db, load_file, *changes.waiting)
             else:
                 values.repack(db, load_file.account, changes.settled)
         self._rows |= {(number, row): left for row, left in changes.left.items()}

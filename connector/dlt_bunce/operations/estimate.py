@@ -34,8 +34,8 @@ _SHAPES = 3
 class ThroughputEstimate:
     """How fast a load may go: the batch sizes known so far, and the current request budget.
 
-    `value_batch_size` is that of attribute values and segment members. `answer_s` is the mean
-    response time of the last run in seconds, or None if there was none;
+    `value_batch_size` and `max_value_batch_size` are those of attribute values and segment members.
+    `answer_s` is the mean response time of the last run in seconds, or None if there was none;
     `share` is the part of `requests_per_minute` that is available; `pause_s` is how many more
     seconds requests are paused.
     """
@@ -43,6 +43,7 @@ class ThroughputEstimate:
     batch_size: int
     value_batch_size: int
     max_batch_size: int
+    max_value_batch_size: int
     concurrency: int
     requests_per_minute: int
     share: float = 1.0
@@ -98,7 +99,7 @@ def cost(preview: Preview, pace: ThroughputEstimate) -> Cost:
     for rows in (preview.to_create, preview.to_update):
         requests += _batches(rows, BatchSize(pace.batch_size, pace.max_batch_size), pace)
     # all operations learn of one size
-    size = BatchSize(pace.value_batch_size, pace.max_batch_size)
+    size = BatchSize(pace.value_batch_size, pace.max_value_batch_size)
     for table in preview.values.values():
         requests += sum(_batches(values, size, pace) for values in table.to_send.values())
     by_budget = 0.0

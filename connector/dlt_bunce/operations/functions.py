@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from dlt_bunce.model import RunSummary
     from dlt_bunce.operations.adopt import Adopted
     from dlt_bunce.operations.preview import Check
-    from dlt_bunce.operations.rejected_values import Retried
     from dlt_bunce.operations.replay import Replayed
-    from dlt_bunce.store.rejected_values import ValueSelection
     from dlt_bunce.store.selection import Selection
 
 
@@ -37,28 +35,6 @@ class Status:
     open_dead_letters: Mapping[str, int]
     runs: Sequence[RunSummary]
     rejected_values: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class RejectedValue:
-    """An attribute value or segment member that is rejected now, without the value.
-
-    `kind` is `attributes` or `segments`, and `name` is the name in Bunce. Times are ISO 8601 in
-    UTC; `retry_at` is when `retry_values` chose it, until a load has read its row.
-    """
-
-    kind: str
-    name: str
-    column_name: str
-    code: str
-    customer_id: str
-    message: str
-    http_status: int | None
-    first_seen_at: str
-    last_seen_at: str
-    retry_at: str | None
-    run_id: str
-    pipeline_name: str
 
 
 def check(
@@ -87,7 +63,7 @@ def status(*, destination: bunce | None = None, runs: int = 5) -> Status:
     from dlt_bunce.store.dead_letter_query import open_by_code
     from dlt_bunce.store.statements import COUNT_CUSTOMERS
 
-    store_url, account = _store(destination)
+    store_url, account = store_of(destination)
     with Database(store_url, read_only=True) as db:
         refuse_unknown_account(db, account)
         ledger = db.rows(COUNT_CUSTOMERS, (account,))[0]
@@ -131,51 +107,11 @@ def discard(selection: Selection, *, destination: bunce | None = None) -> int:
             "The selection has no filter, so every dead letter would be discarded.",
             remedy="Set a filter, such as Selection(codes=[…]).",
         )
-    store_url, account = _store(destination)
+    store_url, account = store_of(destination)
     with Database(store_url, read_only=True):
         pass  # raises if there is no store, which opening it for writing would create
     with Database(store_url) as db:
         return close(db, account, selection)
-
-
-def rejected_values(
-    selection: ValueSelection | None = None, *, destination: bunce | None = None
-) -> Iterator[RejectedValue]:
-    """Yield the attribute values and segment members that are rejected now; needs no API key.
-
-    Raises StoreError, and UsageError for a filter that names nothing.
-    """
-    from dlt_bunce.store import rejected_values as stored
-    from dlt_bunce.store.database import Database
-
-    store_url, account = _store(destination)
-    chosen = selection or stored.EVERY
-    with Database(store_url, read_only=True) as db:
-        stored.refuse_unknown(db, account, chosen)
-        for page in stored.pages(db, account, chosen):
-            for row in page.drop_columns(["slot"]).to_pylist():
-                yield RejectedValue(**row)
-
-
-def retry_values(
-    selection: ValueSelection | None = None, *, destination: bunce | None = None
-) -> Retried:
-    """Have values that Bunce rejected sent again by the next load that reads their rows.
-
-    Takes those of `selection`, or all; needs no API key, and sends nothing itself. Raises
-    StoreError, and UsageError for a filter that names nothing.
-    """
-    from dlt_bunce.operations.rejected_values import retry
-    from dlt_bunce.store import rejected_values as stored
-    from dlt_bunce.store.database import Database
-
-    store_url, account = _store(destination)
-    chosen = selection or stored.EVERY
-    with Database(store_url, read_only=True) as db:
-        # raises if there is no store, which opening it for writing would create
-        stored.refuse_unknown(db, account, chosen)
-    with Database(store_url) as db:
-        return retry(db, account, chosen)
 
 
 def adopt(*, destination: bunce | None = None, restart: bool = False) -> Adopted:
@@ -207,7 +143,7 @@ def erase(
     from dlt_bunce.erasure import erase as remove
     from dlt_bunce.store.choices import check_choice
 
-    store_url, account = _store(destination)
+    store_url, account = store_of(destination)
     return remove(
         Request(
             list(check_choice("customer_ids", customer_ids) or ()),
@@ -228,7 +164,7 @@ def _client(destination: bunce | None) -> BunceClient:
     return (destination or _configured()).client(Schema("bunce"))
 
 
-def _store(destination: bunce | None) -> tuple[str, str]:
+def store_of(destination: bunce | None) -> tuple[str, str]:
     """Return the URL of the store, and the account."""
     from dlt_bunce.destination import config_file
 

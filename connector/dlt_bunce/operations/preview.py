@@ -15,7 +15,7 @@ from dlt_bunce.destination.configuration import BunceConfiguration
 from dlt_bunce.destination.factory import bunce
 from dlt_bunce.errors import ThresholdError
 from dlt_bunce.load.dry_run import Preview
-from dlt_bunce.load.probed import VALUE_BATCH_SIZE, batch_sizes, in_force, value_batch_size
+from dlt_bunce.load.probed import VALUE_BATCH_SIZE, batch_sizes, in_force, value_batch_sizes
 from dlt_bunce.model import RunSummary
 from dlt_bunce.operations import estimate
 from dlt_bunce.operations.flush import flush_and_run
@@ -138,6 +138,7 @@ def _expected(
         config.batch_size,
         VALUE_BATCH_SIZE,
         config.max_batch_size,
+        config.max_batch_size,
         config.concurrency,
         config.requests_per_minute,
     )
@@ -153,14 +154,16 @@ def _expected(
         answer_s = history.mean_answer_s(db, config.account)
         probed = in_force(latest_probe(db, config.account, host=config.host))
     last = next((run for run in found if run.read and run.state == "completed"), None)
+    values_size, largest_values = value_batch_sizes(account, probed, config.max_batch_size)
     size, largest = batch_sizes(account.batch_size if account else None, probed, config)
     if answer_s is None and probed is not None and "seconds_per_row" in probed.figures:
         answer_s = size * probed.figures["seconds_per_row"]
     pace = dataclasses.replace(
         pace,
         batch_size=size,
-        value_batch_size=value_batch_size(account.value_batch_size if account else None, probed),
+        value_batch_size=values_size,
         max_batch_size=largest,
+        max_value_batch_size=largest_values,
         concurrency=(account.concurrency if account else None) or config.concurrency,
         share=share,
         pause_s=pause_s,

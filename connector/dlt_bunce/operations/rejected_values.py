@@ -1,8 +1,8 @@
-"""Have values that Bunce rejected sent again."""
+"""Have values that Bunce rejected sent again; discard rejected values."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -33,12 +33,14 @@ class Retried:
 def retry(db: Database, account: str, selection: ValueSelection) -> Retried:
     """Let values that Bunce rejected be sent again although they have not changed.
 
-    They stay listed until a load has read their rows. A page is a transaction, so a call that is
-    interrupted can be repeated.
+    They stay listed until a load has read their rows; discarded ones are listed again. A page is a
+    transaction, so a call that is interrupted can be repeated.
     """
     seed = value_seed(erasure.email_key(db, account))
     count = others = 0
     for page in rejected_values.pages(db, account, selection):
+        if selection.discarded:
+            _discard(db, account, page, discarded=False)
         by_bunce = page.filter(pc.is_in(page.column("code"), pa.array(_BY_BUNCE)))
         others += page.num_rows - by_bunce.num_rows
         if not by_bunce.num_rows:
@@ -55,3 +57,20 @@ def retry(db: Database, account: str, selection: ValueSelection) -> Retried:
             rejected_values.mark_retried(db, account, chosen)
         count += by_bunce.num_rows
     return Retried(count, others)
+
+
+def discard(db: Database, account: str, selection: ValueSelection) -> int:
+    """List rejected values no longer until they change, and return how many there were.
+
+    The ledger keeps its mark, so a value that Bunce rejected is not sent again either. A page is a
+    transaction, so a call that is interrupted can be repeated.
+    """
+    chosen = replace(selection, discarded=False)
+    return sum(_discard(db, account, page) for page in rejected_values.pages(db, account, chosen))
+
+
+def _discard(db: Database, account: str, page: pa.Table, *, discarded: bool = True) -> int:
+    with db.transaction():
+        chosen = page.select(rejected_values.CHOSEN.names)
+        rejected_values.mark_discarded(db, account, chosen, discarded=discarded)
+    return int(page.num_rows)

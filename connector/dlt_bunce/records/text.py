@@ -72,6 +72,13 @@ def as_json(array: pa.Array) -> pa.Array:
     )
 
 
+def as_text(array: pa.Array) -> pa.Array:
+    """Return values of any type as text, as they were read."""
+    if is_text(array.type):
+        return read_text(array).raw
+    return pc.utf8_trim(as_json(array), '"')
+
+
 def canonical_json(value: object) -> str:
     """Return JSON with sorted keys, without nulls: a struct and a dict of equal content agree."""
     return json.dumps(_without_nulls(value), sort_keys=True, separators=(",", ":"), default=str)

@@ -27,6 +27,9 @@ class Account:
     batch_size: int | None
     concurrency: int | None
     value_batch_size: int | None = None
+    value_cap: int | None = None
+    """The most values to put into a request, since more were refused at `value_cap_at`."""
+    value_cap_at: str | None = None
 
 
 def open_account(
@@ -113,15 +116,35 @@ def remember_pace(db: Database, name: str, *, batch_size: int, concurrency: int)
     )
 
 
-def remember_value_batch_size(db: Database, name: str, size: int) -> None:
-    """Store the number of values in a request that worked, for the next run to start with."""
-    db.execute("UPDATE bunce_accounts SET value_batch_size = $1 WHERE account = $2", (size, name))
+def remember_value_batch_size(
+    db: Database, name: str, size: int, *, cap: int | None, accepted: int, since: str
+) -> None:
+    """Store the number of values in a request that worked, for the next run to start with.
+
+    `cap` is the most to put into one, since more were refused for their number in this load, and
+    `accepted` the most that Bunce has accepted in it. A smaller cap found `since` stays.
+    """
+    with db.transaction():
+        set_size = "UPDATE bunce_accounts SET value_batch_size = $1 WHERE account = $2"
+        db.execute(set_size, (size, name))
+        db.execute(
+            "UPDATE bunce_accounts SET value_cap = NULL, value_cap_at = NULL "
+            "WHERE account = $1 AND value_cap < $2",
+            (name, accepted),
+        )
+        if cap is not None:
+            db.execute(
+                "UPDATE bunce_accounts SET value_cap = CASE WHEN value_cap_at > $1 "
+                "AND value_cap < $2 THEN value_cap ELSE $2 END, value_cap_at = $3 "
+                "WHERE account = $4",
+                (since, cap, utc_now(), name),
+            )
 
 
 def _account(row: Mapping[str, Any]) -> Account:
     key = bytes.fromhex(row["email_key"])
-    sizes = row["batch_size"], row["concurrency"], row["value_batch_size"]
-    return Account(row["account"], key, *sizes)
+    names = ("batch_size", "concurrency", "value_batch_size", "value_cap", "value_cap_at")
+    return Account(row["account"], key, *(row[name] for name in names))
 
 
 def _check_key_and_host(row: Mapping[str, Any], api_key: str, host: str | None) -> None:

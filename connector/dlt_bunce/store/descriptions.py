@@ -34,6 +34,9 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "created_at": "time of the first load",
                 "concurrency": "number of batches in flight that worked best",
                 "value_batch_size": "number of attribute values in a request that worked best",
+                "value_cap": "most attribute values to put into a request, since Bunce refused "
+                "more for their number; null if it has not",
+                "value_cap_at": "when that was: the cap counts for 30 days",
             },
         ),
         "bunce_customers": TableDescription(

@@ -19,7 +19,13 @@ _LETTERS = pa.schema(
     ]
 )
 _COLUMNS = ", ".join(f"d.{name} AS {name}" for name in _LETTERS.names)
-PERSONAL = ("bunce_customers", "bunce_dead_letters", "bunce_links", "bunce_rejected_values")
+PERSONAL = (
+    "bunce_customers",
+    "bunce_dead_letters",
+    "bunce_links",
+    "bunce_rejected_values",
+    "bunce_waiting_values",
+)
 """The tables that contain a customer's id or row."""
 
 _LIVE = f"""
@@ -34,6 +40,10 @@ DELETE FROM bunce_dead_letters WHERE account = $1 AND (
 _VALUES_OF = """
 DELETE FROM bunce_rejected_values WHERE account = $1
   AND customer_id IN (SELECT customer_id FROM bunce_erased) RETURNING customer_id
+"""
+_WAITING_OF = """
+DELETE FROM bunce_waiting_values WHERE account = $1
+  AND customer_id IN (SELECT customer_id FROM bunce_erased)
 """
 _LINKS_OF = """
 DELETE FROM bunce_links WHERE account = $1 AND (
@@ -128,6 +138,7 @@ def erase(db: Database, account: str, ids: Sequence[str], letters: Sequence[str]
     with db.transaction():
         refuse_while_sending(db, account)
         db.execute(_LINKS_OF, (account,))
+        db.execute(_WAITING_OF, (account,))
         dead_letters = len(db.rows(_LETTERS_OF, (account,)))
         rejected_values = len(db.rows(_VALUES_OF, (account,)))
         customers = len(db.rows(_CUSTOMERS_OF, (account,)))

@@ -255,4 +255,27 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # what a command's runs are compared by; null where that is the pipeline's name
         "ALTER TABLE bunce_runs ADD COLUMN source_key TEXT",
     ),
+    (
+        # when a rejected value was discarded; digest: of a value that never reached Bunce, so that
+        # a discarded one is listed again once it is another
+        "ALTER TABLE bunce_rejected_values ADD COLUMN discarded_at TEXT",
+        "ALTER TABLE bunce_rejected_values ADD COLUMN digest BYTEA",
+    ),
+    (
+        # whom rows of values wait for; a row goes once a load reads it with its customer accepted
+        """CREATE TABLE bunce_waiting_values (
+            account TEXT NOT NULL,
+            customer_id TEXT NOT NULL,
+            pipeline_name TEXT NOT NULL,
+            table_name TEXT NOT NULL,
+            waiting_since TEXT NOT NULL,
+            run_id TEXT NOT NULL,
+            PRIMARY KEY (account, customer_id, pipeline_name, table_name))""",
+    ),
+    (
+        # the most values to put into a request, since more were refused for their number, and when
+        # that was
+        "ALTER TABLE bunce_accounts ADD COLUMN value_cap BIGINT",
+        "ALTER TABLE bunce_accounts ADD COLUMN value_cap_at TEXT",
+    ),
 )

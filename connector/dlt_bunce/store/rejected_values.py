@@ -6,7 +6,7 @@ An entry goes once its value is accepted, or blank.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -31,6 +31,7 @@ SCHEMA = pa.schema(
             "first_seen_at",
             "last_seen_at",
             "retry_at",
+            "discarded_at",
             "run_id",
             "pipeline_name",
         )
@@ -49,6 +50,10 @@ _RETRIED = """
 UPDATE bunce_rejected_values SET retry_at = $2 WHERE account = $1
   AND (customer_id, slot) IN (SELECT customer_id, slot FROM bunce_retried)
 """
+_DISCARDED = """
+UPDATE bunce_rejected_values SET discarded_at = $2 WHERE account = $1
+  AND (customer_id, slot) IN (SELECT customer_id, slot FROM bunce_discarded)
+"""
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,8 @@ class ValueSelection:
 
     A value must match every filter that is set, by any of its items. None sets no filter, and an
     empty list matches nothing. `attributes` and `segments` are names in Bunce; a value of either
-    kind matches if both are set. Raises UsageError for a filter that is a plain string.
+    kind matches if both are set. Discarded values match only if `discarded` is set, and then no
+    others do. Raises UsageError for a filter that is a plain string.
     """
 
     attributes: Sequence[str] | None = None
@@ -65,15 +71,17 @@ class ValueSelection:
     codes: Sequence[str] | None = None
     customer_ids: Sequence[str] | None = None
     pipelines: Sequence[str] | None = None
+    discarded: bool = False
 
     def __post_init__(self) -> None:
-        """Check the filters, all of which are lists."""
-        for each in fields(self):
+        """Check the filters that are lists."""
+        for each in fields(self)[:-1]:
             object.__setattr__(self, each.name, check_choice(each.name, getattr(self, each.name)))
 
     def where(self, db: Database, account: str) -> tuple[str, list[object]]:
         """Return an SQL condition and its parameters, numbered from $1."""
-        terms, parameters = ["r.account = $1"], [account]
+        is_discarded = f"r.discarded_at IS {'NOT ' if self.discarded else ''}NULL"
+        terms, parameters = ["r.account = $1", is_discarded], [account]
 
         def marks(values: Sequence[str]) -> str:
             parameters.extend(values)
@@ -173,7 +181,8 @@ def of_run(db: Database, account: str, run_id: str) -> dict[str, dict[str, int]]
     """Count what a run has rejected, as `by_name` does."""
     rows = db.rows(
         "SELECT name, code, COUNT(*) AS n FROM bunce_rejected_values "
-        "WHERE account = $1 AND run_id = $2 GROUP BY name, code ORDER BY name, code",
+        "WHERE account = $1 AND run_id = $2 AND discarded_at IS NULL "
+        "GROUP BY name, code ORDER BY name, code",
         (account, run_id),
     )
     found: dict[str, dict[str, int]] = {}
@@ -208,7 +217,12 @@ def refuse_unknown(db: Database, account: str, selection: ValueSelection) -> Non
                 f"Values are never rejected as {code!r}.",
                 remedy=f"Use one of: {', '.join(VALUE_CODES)}.",
             )
-    for name in selection.pipelines or ():
+    refuse_unknown_pipelines(db, account, selection.pipelines or ())
+
+
+def refuse_unknown_pipelines(db: Database, account: str, names: Iterable[str]) -> None:
+    """Raise UsageError for a pipeline without a run."""
+    for name in names:
         sql = "SELECT 1 AS n FROM bunce_runs WHERE account = $1 AND pipeline_name = $2 LIMIT 1"
         if not db.rows(sql, (account, name)):
             raise UsageError(
@@ -221,3 +235,9 @@ def mark_retried(db: Database, account: str, chosen: pa.Table) -> None:
     """Note that values (CHOSEN) are to be sent again, inside the caller's transaction."""
     db.ingest("bunce_retried", chosen)
     db.execute(_RETRIED, (account, utc_now()))
+
+
+def mark_discarded(db: Database, account: str, chosen: pa.Table, *, discarded: bool = True) -> None:
+    """Note that values (CHOSEN) are discarded, or no longer so, inside the caller's transaction."""
+    db.ingest("bunce_discarded", chosen)
+    db.execute(_DISCARDED, (account, utc_now() if discarded else None))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
+from dlt_bunce.store import waiting_values
 from dlt_bunce.store.database import Database
 
 CLOSED = ("resolved", "superseded", "discarded")
@@ -75,7 +76,8 @@ def _portion(db: Database, account: str, before: str, statuses: Sequence[str]) -
 
 
 def retain(db: Database, account: str, *, since: str) -> None:
-    """Delete dead letters that were closed before `since`, and runs that ended before it.
+    """Delete dead letters that were closed before `since`, runs that ended before it, and whom
+    values have been waiting for since before it.
 
     A discarded dead letter keeps its key, which holds its row back, but loses the row. Runs that a
     later run, a dead letter, or a pipeline folder depends on stay as well.
@@ -92,6 +94,7 @@ def retain(db: Database, account: str, *, since: str) -> None:
         (account, since),
     )
     with db.transaction():
+        waiting_values.forget(db, account, before=since)
         old_runs = f"SELECT run_id FROM bunce_runs WHERE {_OLD_RUNS}"  # noqa: S608, constants only
         for counts in ("bunce_run_chunks", "bunce_run_values"):
             db.execute(f"DELETE FROM {counts} WHERE run_id IN ({old_runs})", (account, since))  # noqa: S608

@@ -50,6 +50,22 @@ VALUE_TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "pipeline_name": PIPELINE,
                 "retry_at": "when somebody chose to have it sent again; null once that has "
                 "happened",
+                "discarded_at": "when somebody discarded it; null once it is rejected as another "
+                "value",
+                "digest": "keyed digest of a value that was rejected before it was sent, by which "
+                "a discarded one is known again; null for one that Bunce rejected",
+            },
+        ),
+        "bunce_waiting_values": TableDescription(
+            "One row per customer whom a row of values alone waits for, by table. It goes once a "
+            "load reads the row with its customer accepted. It contains no value.",
+            {
+                "account": ACCOUNT,
+                "customer_id": "the customer's id, as read",
+                "pipeline_name": PIPELINE,
+                "table_name": "table of the row",
+                "waiting_since": "when the row was first read and not sent",
+                "run_id": RUN_ID,
             },
         ),
         "bunce_run_values": TableDescription(

@@ -39,7 +39,8 @@ PACKED = pa.schema(
 REJECTED = pa.schema(
     [("customer_id", pa.string()), ("slot", pa.int64())]
     + [(name, pa.string()) for name in ("name", "column_name", "code", "message")]
-    + [("http_status", pa.int64())]
+    # of a value that was rejected here; of one that Bunce rejected, the ledger has it
+    + [("http_status", pa.int64()), ("digest", pa.binary())]
 )
 ANSWERED = pa.schema([("customer_id", pa.string()), ("slot", pa.int64())])
 
@@ -83,16 +84,17 @@ ON CONFLICT (account, customer_id) DO UPDATE SET
 # A customer who was erased meanwhile stays erased.
 _REJECT = """
 INSERT INTO bunce_rejected_values AS r
-  (account, customer_id, slot, name, column_name, code, message, http_status, first_seen_at,
-   last_seen_at, run_id, pipeline_name)
-SELECT $1, n.customer_id, n.slot, n.name, n.column_name, n.code, n.message, n.http_status,
+  (account, customer_id, slot, name, column_name, code, message, http_status, digest,
+   first_seen_at, last_seen_at, run_id, pipeline_name)
+SELECT $1, n.customer_id, n.slot, n.name, n.column_name, n.code, n.message, n.http_status, n.digest,
   $2, $2, $3, $4
 FROM bunce_rejections AS n
 JOIN bunce_customers AS k ON k.account = $1 AND k.customer_id = n.customer_id
 WHERE true ORDER BY n.customer_id, n.slot
 ON CONFLICT (account, customer_id, slot) DO UPDATE SET
   name = excluded.name, column_name = excluded.column_name, code = excluded.code,
-  message = excluded.message, http_status = excluded.http_status,
+  message = excluded.message, http_status = excluded.http_status, digest = excluded.digest,
+  discarded_at = CASE WHEN r.digest = excluded.digest THEN r.discarded_at END,
   last_seen_at = excluded.last_seen_at, run_id = excluded.run_id,
   pipeline_name = excluded.pipeline_name, retry_at = NULL
 """
@@ -149,7 +151,9 @@ def repack(db: Database, account: str, packed: pa.Table, *, keep_digest: bool = 
 
 
 def record_rejected(db: Database, load_file: LoadFile, rejected: pa.Table) -> None:
-    """Record rejected values (REJECTED)."""
+    """Record rejected values (REJECTED). A discarded one that was rejected here and is still the
+    same stays discarded.
+    """
     if rejected.num_rows:
         db.ingest("bunce_rejections", rejected)
         run = (load_file.run_id, load_file.pipeline_name)
