@@ -38,6 +38,9 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "package.given_up": "a package failed before any of its rows was sent, because of a "
         "mistake in the settings or the source; it was dropped and the incremental cursor "
         "restored; rows_kept_in says where its rows are, if they were kept",
+        "cursor.put_back": "the package with the rows before an incremental cursor was deleted "
+        "before it was loaded; the cursor is that of the last completed load again, so its rows "
+        "are read again",
         "package.kept": "a failed package was kept, because the store could not be read to find "
         "out whether any of its rows was sent",
         "lease.not_released": "the store was unreachable, so this load could not release its "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -121,7 +122,8 @@ def test_a_folder_that_another_command_is_making_is_left_alone(
         done = program("load", "a.parquet")
 
     assert done.code == 1
-    assert "is in progress (process" in done.errors
+    assert f"is in progress (process {os.getpid()} on " in done.errors
+    assert "To wait longer, set wait_for_run (in seconds)" in done.errors
     assert (state.parent / "theirs").exists()
 
 

@@ -35,6 +35,7 @@ class Float32(Scalar):
     """A number of single precision: as a float of Python, it would have more digits."""
 
 
+Float16 = Float32
 Bool = type("bool_", (Scalar,), {"__bool__": lambda self: str(self) == "True"})
 
 
@@ -51,9 +52,12 @@ def texts(values: list[Any], kind: Any, data_type: str) -> list[str | None]:
         ([Int64("7"), Int64("-9007199254740993")], [7, -9007199254740993], pa.int64()),
         ([Float32("0.1"), Float32("1e-10")], [0.1, 1e-10], pa.float32()),
         ([Float32("7.0"), Float32("1e+20")], [7.0, 1e20], pa.float32()),
+        ([Float16("0.1"), Float16("1e-07")], [0.1, 1e-7], pa.float16()),
+        ([Float16("65500.0"), Float16("nan")], [65504.0, float("nan")], pa.float16()),
+        ([Float16("-inf"), Float16("0.333")], [float("-inf"), 0.333], pa.float16()),
         ([Float32("nan"), Float32("-inf")], [float("nan"), float("-inf")], pa.float32()),
     ],
-    ids=["truth", "whole", "small", "large", "none"],
+    ids=["truth", "whole", "small", "large", "half", "large half", "fraction of half", "none"],
 )
 def test_scalars_of_another_library_in_dicts_have_the_text_of_a_column_of_these(
     scalars: list[Any], values: list[Any], kind: Any, data_type: str

@@ -54,6 +54,27 @@ def test_a_state_takes_effect_once_its_load_is_complete(db: Database) -> None:
     assert newest(db) == "two"
 
 
+def test_a_state_is_in_effect_for_its_pipeline_and_account_once_its_load_is_complete(
+    db: Database,
+) -> None:
+    put(db, "1700000001.1", 1, "one")
+    put(db, "1700000002.1", 2, "two")
+    before = dlt_state.is_in_effect(db, "crm", "default", "hash of one")
+    dlt_state.put_load(db, "1700000001.1", "crm", "hash")
+
+    found = [
+        dlt_state.is_in_effect(db, *which)
+        for which in (
+            ("crm", "default", "hash of one"),
+            ("crm", "default", "hash of two"),
+            ("other", "default", "hash of one"),
+            ("crm", "second", "hash of one"),
+        )
+    ]
+
+    assert (before, found) == (False, [True, False, False, False])
+
+
 def test_the_state_of_the_newest_load_wins_even_when_versions_restarted(db: Database) -> None:
     for load_id, version, state in (
         ("1700000001.1", 41, "before the local state was dropped"),

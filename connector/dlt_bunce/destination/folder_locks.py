@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # by thread: dlt swallows a tracker's errors, so they are kept until its next call
 _refused: dict[int, BunceError] = {}
+_stopped: dict[int, BunceError] = {}
 
 
 def begin(pipeline: Pipeline, check: Callable[[Pipeline], None] | None = None) -> bool:
@@ -43,6 +44,7 @@ def begin(pipeline: Pipeline, check: Callable[[Pipeline], None] | None = None) -
 
 def end(pipeline: Pipeline) -> None:
     """Release the lock, if `begin` took it."""
+    _stopped.pop(threading.get_ident(), None)
     if _refused.pop(threading.get_ident(), None) is None:
         run_lock.release(Path(pipeline.working_dir))
 
@@ -52,11 +54,16 @@ def is_held() -> bool:
     return threading.get_ident() not in _refused
 
 
+def stop(error: BunceError) -> None:
+    """Let this thread's run, which holds its working folder, end with the error."""
+    _stopped[threading.get_ident()] = error
+
+
 def raise_if_refused() -> None:
-    """Raise the error that kept this thread's run from its working folder, if any."""
-    refusal = _refused.get(threading.get_ident())
-    if refusal is not None:
-        raise refusal
+    """Raise the error that kept this thread's run from its working folder, or stops it, if any."""
+    for errors in (_refused, _stopped):
+        if (refusal := errors.get(threading.get_ident())) is not None:
+            raise refusal
 
 
 def folder_lock(pipeline: Pipeline) -> AbstractContextManager[Owner]:

@@ -159,17 +159,15 @@ def discarded_rows(trace: PipelineTrace | None) -> int:
     return sum(max(count - kept.get(table, 0), 0) for table, count in extracted.items())
 
 
-def refuse_lost_rows(pipeline: Pipeline) -> None:
-    """Raise RunInProgressError if rows were extracted, and their load package was not loaded.
+def refuse_lost_rows(pipeline: Pipeline, trace: PipelineTrace, there: Sequence[str]) -> None:
+    """Raise RunInProgressError if a run has extracted rows, and their load package is not there.
 
     That happens if another run starts in the same working folder meanwhile, since dlt clears it
     then, and the lock of the folder does not reach that run.
     """
-    trace = pipeline.last_trace
-    if trace is None or trace.last_extract_info is None:
+    if trace.last_extract_info is None:
         return
-    loaded = trace.last_load_info.loads_ids if trace.last_load_info else []
-    if rows := _extracted(trace.last_extract_info, but=loaded).total():
+    if rows := _extracted(trace.last_extract_info, but=there).total():
         raise RunInProgressError(
             f"{rows:,} rows were extracted into {pipeline.working_dir!r}, but are gone: another "
             "run has used this folder at the same time, and its file system let it.",

@@ -34,11 +34,12 @@ from dlt_bunce.destination.left_overs import (
     note_refusal,
     refuse_dry_run_over_left_overs,
 )
+from dlt_bunce.destination.lost_packages import put_back_cursor
 from dlt_bunce.destination.naming import refuse_other_naming
 from dlt_bunce.destination.plain_runs import declare_texts
 from dlt_bunce.destination.run_lock import owner_of
-from dlt_bunce.destination.run_summary import add_up, runs_of, total
-from dlt_bunce.errors import BunceError
+from dlt_bunce.destination.run_summary import add_up, refuse_lost_rows, runs_of, total
+from dlt_bunce.errors import BunceError, RunInProgressError
 from dlt_bunce.failures import failure_of, is_stopped
 from dlt_bunce.logs import logger
 from dlt_bunce.model import RunSummary
@@ -156,12 +157,19 @@ class _Tracker:
                 context.map_as(_owner(pipeline), hints)
 
     def on_start_trace_step(self, trace: Any, step: Any, pipeline: Any) -> None:
-        """Declare text columns of the extracted rows before dlt infers types."""
-        if step != "normalize" or not is_bunce(pipeline.destination):
+        """Declare text columns of the extracted rows before dlt infers types; stop a run whose rows
+        are gone before they are loaded.
+        """
+        if not is_bunce(pipeline.destination) or not folder_locks.is_held():
             return
         config = context_of(pipeline).settings.get(_key(pipeline))
-        if config is not None and folder_locks.is_held():
+        if step == "normalize" and config is not None:
             declare_texts(pipeline, config)
+        if step == "load":
+            try:
+                refuse_lost_rows(pipeline, trace, pipeline.list_normalized_load_packages())
+            except RunInProgressError as error:
+                folder_locks.stop(error)
 
     def on_end_trace_step(
         self, trace: Any, step: Any, pipeline: Any, step_info: Any, send_state: bool
@@ -224,6 +232,8 @@ def _check(step: str, client: Callable[[], BunceClient | None], pipeline: Pipeli
         refuse_dry_run_over_left_overs(pipeline)
     if (found := client()) is not None:
         take_folder(found, pipeline)
+        if step in {"run", "extract"}:
+            put_back_cursor(found, pipeline)
 
 
 def _tidy_up(pipeline: Pipeline, config: BunceConfiguration | None) -> None:

@@ -19,6 +19,11 @@ _ENCODING = (
     "Save the file as UTF-8. For a database, set the connection's encoding, such as "
     "?charset=utf8mb4 for MySQL."
 )
+_HALF_CHARACTER = (
+    "Text has half a character (a lone surrogate, such as \\ud83d), which dlt cannot write.",
+    "Pass the rows as bunce_adapter(rows): then only the rows that have one are rejected.",
+    True,
+)
 _SPACE = "Free up disk space, then run the same command again; nothing is lost."
 
 
@@ -29,6 +34,9 @@ def data_failure(error: BaseException) -> Failure | None:
         if name in _TOLD:
             failure = _TOLD[name](error)
             return Failure(type(error).__name__, *failure)
+    # a class of its own has no name: only its text tells it from other TypeErrors
+    if isinstance(error, TypeError) and str(error).endswith("surrogates not allowed"):
+        return Failure(type(error).__name__, *_HALF_CHARACTER)
     return None
 
 

@@ -35,7 +35,7 @@ from dlt_bunce.destination.likely_versions import likely_versions
 from dlt_bunce.destination.mapped_rows import with_mapped_rows
 from dlt_bunce.destination.run_context import Hints
 from dlt_bunce.destination.run_hook import resolve_hook
-from dlt_bunce.destination.run_summary import discarded_rows, refuse_lost_rows, runs_of, total
+from dlt_bunce.destination.run_summary import discarded_rows, runs_of, total
 from dlt_bunce.destination.run_tracker import group_traces, notify
 from dlt_bunce.destination.table_mapping import with_configured
 from dlt_bunce.destination.wanted_targets import given_for
@@ -108,7 +108,6 @@ def flush_and_run(
                 refresh=refresh,  # type: ignore[arg-type]
                 loader_file_format=loader_file_format,  # type: ignore[arg-type]
             )
-        refuse_lost_rows(pipeline)
         summary = total(client, runs_of(client, name, pipeline.last_trace), name)
         discarded = discarded_rows(pipeline.last_trace)
         added = {**deleted.warnings, **({"discarded_rows": discarded} if discarded else {})}

@@ -37,7 +37,7 @@ def as_shown(value: Any, kind: Any) -> Any:
 
 
 def _shortest(number: float, form: str) -> float:
-    for digits in range(3, 10):
+    for digits in range(1, 10):
         shown = float(f"{number:.{digits}g}")
         if _rounded(shown, form) == number:
             return shown

@@ -120,7 +120,10 @@ def _judge_number(text: str) -> tuple[str | None, str | None]:
 
 
 def _float_texts(array: pa.Array) -> pa.Array:
-    wide = array if array.type.bit_width > 16 else array.cast(pa.float32())
+    wide = array
+    if array.type.bit_width == 16:
+        # Arrow shows the digits of single precision: 0.099975586 for 0.1
+        wide = pa.array(as_shown(array.to_pylist(), pa.list_(array.type)), pa.float64())
     if not pc.is_finite(wide).false_count:
         # the shortest text has no closing zeros
         return _without_exponent(wide.cast(_TEXT))

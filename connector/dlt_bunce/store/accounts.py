@@ -104,8 +104,13 @@ def has_completed_run(db: Database, name: str, pipeline_name: str) -> bool:
 
 def has_adopted(db: Database, name: str) -> bool:
     """Return whether all of Bunce's customers have been adopted into the account's ledger."""
-    sql = "SELECT 1 AS n FROM bunce_accounts WHERE account = $1 AND adopted_at IS NOT NULL"
-    return bool(db.rows(sql, (name,)))
+    return adopted_at(db, name) is not None
+
+
+def adopted_at(db: Database, name: str) -> str | None:
+    """Return when all of Bunce's customers were adopted last into the account's ledger, if ever."""
+    rows = db.rows("SELECT adopted_at FROM bunce_accounts WHERE account = $1", (name,))
+    return rows[0]["adopted_at"] if rows else None
 
 
 def remember_pace(db: Database, name: str, *, batch_size: int, concurrency: int) -> None:

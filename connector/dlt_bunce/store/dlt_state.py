@@ -47,6 +47,17 @@ def latest_state(db: Database, pipeline_name: str, account: str) -> dict[str, An
     return rows[0] if rows else None
 
 
+def is_in_effect(db: Database, pipeline_name: str, account: str, version_hash: str) -> bool:
+    """Return whether a load into the account that brought this state is complete."""
+    rows = db.rows(
+        "SELECT 1 AS n FROM bunce_dlt_state AS s "
+        "JOIN bunce_dlt_loads AS l ON l.load_id = s.load_id "
+        "WHERE s.pipeline_name = $1 AND s.account = $2 AND s.version_hash = $3 LIMIT 1",
+        (pipeline_name, account, version_hash),
+    )
+    return bool(rows)
+
+
 def put_load(db: Database, load_id: str, schema_name: str, version_hash: str) -> None:
     """Mark a load as complete, so that its state takes effect. Call it inside a transaction."""
     db.execute(
