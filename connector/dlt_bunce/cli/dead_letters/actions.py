@@ -49,11 +49,15 @@ def replay_letters(
     with reported():
         from dlt_bunce.cli.source_args import parse_maps
         from dlt_bunce.operations.replay import replay
+        from dlt_bunce.operations.replay_runs import recorded_unconfigured
 
         mapping = parse_maps(maps)
         _ask_for_all(selection, everything, "replay", store_url, account)
-        store_of(selection, store_url, account)
-        client = options.client(store_url=store_url, account=account, on_email_taken=on_email_taken)
+        store = store_of(selection, store_url, account)
+        with recorded_unconfigured(selection, lambda: store):
+            client = options.client(
+                store_url=store_url, account=account, on_email_taken=on_email_taken
+            )
         with figures(client.context, as_json):
             replayed = replay(client, selection=selection, mapping=mapping)
         if as_json:
