@@ -62,6 +62,8 @@ class RunContext:
     source: str | None = None
     """What a command loads, as people call it; recorded with the run."""
     command_source: CommandSource | None = None
+    began_at: str | None = None
+    """When a command began, as of `utc_now`: its run began then, too."""
     settings: dict[str, BunceConfiguration] = field(default_factory=dict)
     """Settings that running traces began with, by owner: dlt takes long to resolve them."""
     previews: dict[str, Preview] = field(default_factory=dict)

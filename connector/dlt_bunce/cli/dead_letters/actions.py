@@ -9,7 +9,7 @@ import click
 from dlt_bunce.cli import options, output
 from dlt_bunce.cli.dead_letters.filters import STATUSES, Age, filters, store_of
 from dlt_bunce.cli.failures import reported
-from dlt_bunce.cli.live_progress import figures
+from dlt_bunce.cli.live_progress import figures, terminated_as_interrupted
 from dlt_bunce.errors import UsageError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def replay_letters(
 
     Example: dlt-bunce dead-letters replay --code missing_phone_no --map phone_no=mobile
     """
-    with reported():
+    with reported(), terminated_as_interrupted():
         from dlt_bunce.cli.source_args import parse_maps
         from dlt_bunce.operations.replay import replay
         from dlt_bunce.operations.replay_runs import recorded_unconfigured
