@@ -255,4 +255,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # what a command's runs are compared by; null where that is the pipeline's name
         "ALTER TABLE bunce_runs ADD COLUMN source_key TEXT",
     ),
+    (
+        # counts by pipeline are read from the index alone
+        "DROP INDEX bunce_dead_letters_seen",
+        """CREATE INDEX bunce_dead_letters_seen
+            ON bunce_dead_letters (account, status, last_seen_at, id, pipeline_name)""",
+    ),
 )
