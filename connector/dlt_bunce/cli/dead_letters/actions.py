@@ -149,13 +149,14 @@ def purge_letters(
     """Delete dead letters that are resolved, superseded, or discarded.
 
     Open ones are deleted only with --status open: their rows are then lost, or rejected again the
-    next time a load reads them. Deleted data is overwritten in the database files.
+    next time a load reads them. Deleted data is overwritten in the database files, and its space
+    given back to the disk: loads wait while the table is rewritten.
 
     Example: dlt-bunce dead-letters purge --older-than 90d --yes
     """
     with reported():
         from dlt_bunce.store.database import Database
-        from dlt_bunce.store.retention import CLOSED, purge
+        from dlt_bunce.store.retention import CLOSED, LETTERS, purge
 
         chosen = tuple(dict.fromkeys(statuses)) or CLOSED
         url, name = options.store_settings(store_url, account)
@@ -171,11 +172,14 @@ def purge_letters(
             click.confirm(question, abort=True, err=True)
         with Database(url) as db:
             before = older_than.isoformat(timespec="microseconds")
-            count = purge(db, name, before=before, statuses=chosen)
+            count, size = purge(db, name, before=before, statuses=chosen), db.size(LETTERS)
             # also overwrites what an earlier call could not because the log was being read
-            remains = db.overwrite(*(["bunce_dead_letters"] if count else []))
+            remains = db.overwrite(*([LETTERS] if count else []))
+            freed = max(0, size - db.size(LETTERS))
         if as_json:
-            output.as_json({"purged": count})
+            output.as_json({"purged": count, "bytes_freed": freed})
         else:
             click.echo(f"Deleted {output.counted(count, 'dead letter')}.")
+            if freed:
+                click.echo(f"The store takes up {freed / 1000:,.0f} kB less on disk.")
         options.exit_if_remains(remains)
