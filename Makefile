@@ -72,6 +72,7 @@ check: $(READY)  ## Lint, format, and types.
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/basedpyright
 
 docs: $(READY)  ## Build the documents as a site, in build/docs.
 	@$(BIN)/python -m sphinx -W -n --keep-going -q docs build/docs

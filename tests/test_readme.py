@@ -76,6 +76,37 @@ def test_the_example_runs(emulator: Emulator, environment: dict[str, str]) -> No
     assert emulator.customers["7"]["email"] == "ada@example.com"
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("CREDENTIALS__API_KEY", "", "ConfigurationError: No API key is set. Set DESTINATION__"),
+        (
+            "MAPPING",
+            '{"phone_no": "phone"}',
+            "MappingError: The config maps phone_no to column 'phone'",
+        ),
+    ],
+)
+def test_a_mistake_in_the_example_ends_in_one_line_after_few_others(
+    variable: str, value: str, said: str, environment: dict[str, str]
+) -> None:
+    (example,) = blocks("python")
+    Path("example.py").write_text(example)
+
+    done = subprocess.run(
+        [sys.executable, "example.py"],
+        env={**environment, f"DESTINATION__BUNCE__{variable}": value},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    frames = re.findall(r'^  File "(.*)", line', done.stderr, re.MULTILINE)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert [Path(file).name for file in frames] == ["example.py", "flush.py", "flush.py"]
+    assert done.stderr.splitlines()[-1].startswith(f"dlt_bunce.errors.{said}")
+
+
 def test_the_commands_run_in_their_order(emulator: Emulator, environment: dict[str, str]) -> None:
     program = Path(sys.executable).with_name("dlt-bunce")
     shown = commands("dlt-bunce")

@@ -233,7 +233,7 @@ def test_purging_by_age_leaves_what_was_closed_lately(loaded: Run) -> None:
         db.execute("UPDATE bunce_dead_letters SET resolved_at = $1", (before,))
     at_last = loaded("dead-letters", "purge", "--older-than", "1", "--yes", "--json").json
 
-    assert (lately, at_last) == ({"purged": 0}, {"purged": 1})
+    assert (lately["purged"], at_last["purged"]) == (0, 1)
 
 
 def test_open_letters_are_purged_only_when_asked_for_and_their_rows_come_back(
@@ -245,7 +245,8 @@ def test_open_letters_are_purged_only_when_asked_for_and_their_rows_come_back(
     done = loaded("dead-letters", "purge", "--status", "open", "--older-than", "0d", "--yes")
     wrong = loaded("dead-letters", "purge", "--older-than", "soon", "--yes")
 
-    assert (young.output, done.output) == ("Deleted 0 dead letters.\n", "Deleted 1 dead letter.\n")
+    assert young.output == "Deleted 0 dead letters.\n"
+    assert done.output.splitlines()[0] == "Deleted 1 dead letter."
     assert {k: v["status"] for k, v in letters(loaded, "--status", "all").items()} == {
         "3": "discarded"
     }
@@ -261,7 +262,7 @@ def test_what_is_purged_is_overwritten(loaded: Run) -> None:
     loaded("dead-letters", "discard", "--all")
     assert b"call me" in stored()
 
-    assert loaded("dead-letters", "purge", "--yes", "--json").json == {"purged": 2}
+    assert loaded("dead-letters", "purge", "--yes", "--json").json["purged"] == 2
 
     assert [mark in stored() for mark in (b"call me", b"c1@example.com")] == [False, False]
 
@@ -276,5 +277,5 @@ def test_purging_deletes_what_is_closed_and_asks_first(loaded: Run) -> None:
         unasked.code,
         "Cannot prompt for confirmation: stdin is not a terminal." in unasked.errors,
     ) == (2, True)
-    assert done == {"purged": 1}
+    assert done["purged"] == 1
     assert set(letters(loaded, "--status", "all")) == {"2"}

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from dlt_bunce import ConfigurationError, replay
 from dlt_bunce.emulator import Behavior, Emulator, Fault
+from dlt_bunce.store.database import Database
 
 from .conftest import PROGRAM, Run, people, write
 
@@ -91,3 +93,73 @@ def test_a_killed_replay_says_so_and_the_next_one_closes_it_with_the_reason(
     [_, killed, _] = loaded("status", "--json").json["runs"]
     assert (killed["state"], killed["error_class"]) == ("interrupted", "ProcessEnded")
     assert len(emulator.customers) == 40
+
+
+@pytest.mark.parametrize(("name", "value"), [("CREDENTIALS__API_KEY", None), ("TIMEOUT_S", "soon")])
+@pytest.mark.parametrize("door", ["command", "function"])
+def test_a_replay_without_a_key_or_with_a_refused_setting_is_recorded_until_one_completes(
+    name: str, value: str | None, door: str, loaded: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as wrong:
+        variable = f"DESTINATION__BUNCE__{name}"
+        wrong.setenv(variable, value) if value else wrong.delenv(variable)
+        if door == "command":
+            assert loaded(*REPLAY).code == 2
+        else:
+            with pytest.raises(ConfigurationError):
+                replay()
+
+    [problem] = problems(loaded)
+    assert (problem["source"], problem["state"]) == ("dead letters", "failed")
+    assert (problem["error_class"], problem["runs"]) == ("ConfigurationError", 1)
+    assert problem["remedy"]
+    assert loaded(*REPLAY).code == 0
+    assert problems(loaded) == []
+
+
+def test_a_replay_without_a_key_that_would_send_nothing_is_no_failed_run(
+    loaded: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert loaded("dead-letters", "discard", "--all").code == 0
+    monkeypatch.delenv("DESTINATION__BUNCE__CREDENTIALS__API_KEY")
+
+    assert loaded(*REPLAY).code == 2
+
+    assert problems(loaded) == []
+
+
+def test_a_replay_of_letters_without_rows_is_a_run_that_completed(
+    run: Run, store: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DESTINATION__BUNCE__DEAD_LETTER_ROWS", "keys")
+    write(people(1) + people(2, mobile="call me"))
+    assert run("load", "customers.parquet").code == 0
+    emulator.behavior = Behavior(faults=(DOWN,))
+    assert run(*REPLAY).code == 1
+    assert problems(run)[0]["error_class"] == "UnavailableError"
+    emulator.behavior = Behavior()
+
+    done = run(*REPLAY)
+
+    assert (done.code, done.json["without_row"], done.json["read"]) == (0, 1, 0)
+    assert problems(run) == []
+    newest = run("status", "--json").json["runs"][0]
+    assert (newest["state"], newest["source"], newest["read"]) == ("completed", "dead letters", 0)
+
+
+def test_a_replay_of_rows_that_newer_ones_have_overtaken_is_recorded_with_its_counts(
+    run: Run, store: str, emulator: Emulator
+) -> None:
+    write(people(1) + people(2, mobile="call me"))
+    assert run("load", "customers.parquet").code == 0
+    write(people(2))
+    assert run("load", "customers.parquet", "--pipeline-name", "other").code == 0
+    with Database(store) as db:
+        db.execute("UPDATE bunce_dead_letters SET status = 'open'")
+
+    done = run(*REPLAY).json
+
+    newest = run("status", "--json").json["runs"][0]
+    assert (done["read"], done["superseded"], done["bulk_requests"]) == (1, 1, 0)
+    assert (newest["run_id"], newest["state"]) == (done["run_id"], "completed")
+    assert (newest["read"], newest["superseded"]) == (1, 1)

@@ -5,9 +5,11 @@ A command or script that ran yesterday and fails tonight is in the history, what
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +21,9 @@ import psycopg
 import pytest
 from tests.mysql import mysql_execute
 
-from .conftest import Run, people, write
+from dlt_bunce.emulator import Behavior, Emulator
+
+from .conftest import PROGRAM, Run, people, write
 
 KEY = "DESTINATION__BUNCE__CREDENTIALS__API_KEY"
 NAMES = ("email", "first_name", "last_name", "mobile")
@@ -210,3 +214,84 @@ def test_a_failure_is_booked_on_the_pipeline_of_the_command_alone(run: Run) -> N
     assert [problem["pipeline_name"] for problem in problems(run)] == ["crm"]
     assert run("load", "crm_eu.parquet", "--pipeline-name", "crm_eu").code == 0
     assert [problem["pipeline_name"] for problem in problems(run)] == ["crm"]
+
+
+@contextmanager
+def never_answers() -> Iterator[tuple[str, socket.socket]]:
+    """Yield the URL of a database server that accepts connections and says nothing; its socket."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"postgresql://u@127.0.0.1:{server.getsockname()[1]}/crm", server
+
+
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_a_load_that_ends_while_its_database_does_not_answer_is_recorded(
+    sign: signal.Signals,
+    run: Run,
+    store: str,
+    postgres_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CRM", postgres_url)
+    with psycopg.connect(postgres_url) as link:
+        link.execute(f"CREATE TABLE people ({COLUMNS})")
+        link.execute(ROW)
+    load = ("load", "env:CRM", "--table", "people")
+    assert run(*load).code == 0
+    with never_answers() as (url, server):
+        monkeypatch.setenv("CRM", url)
+        with subprocess.Popen([PROGRAM, *load], stderr=subprocess.PIPE, text=True) as process:
+            server.settimeout(60)
+            connection = server.accept()[0]
+            running = run("status", "--json").json
+            process.send_signal(sign)
+            _, errors = process.communicate(timeout=60)
+            connection.close()
+
+    assert [(found["state"], found["source"]) for found in running["runs"]] == [
+        ("running", "people"),
+        ("completed", "people"),
+    ]
+    assert running["problems"] == []
+    [problem] = problems(run)
+    killed = sign == signal.SIGKILL
+    assert problem["state"] == ("interrupted" if killed else "stopped")
+    assert (problem["source"], problem["runs"], problem["waiting"]) == ("people", 1, None)
+    assert problem["since"] == running["runs"][0]["run_id"].removeprefix("attempt-")
+    assert killed or "Resume with: dlt-bunce load env:CRM --table people" in errors
+    monkeypatch.setenv("CRM", postgres_url)
+    assert run(*load).code == 0
+    after = run("status", "--json").json
+    assert after["problems"] == []
+    assert [found["state"] for found in after["runs"]] == [
+        "completed",
+        problem["state"],
+        "completed",
+    ]
+
+
+@pytest.mark.parametrize("door", ["command", "script"])
+def test_a_run_that_is_killed_while_bunce_does_not_answer_is_recorded(
+    door: str, run: Run, store: str, emulator: Emulator
+) -> None:
+    write(people(1))
+    load = [PROGRAM, "load", "customers.parquet"]
+    if door == "script":
+        Path("sync.py").write_text(SCRIPT.replace("{rows}", "from_files('customers.parquet')"))
+        load = [sys.executable, "sync.py"]
+    subprocess.run(load, check=True, capture_output=True)
+    before = len(emulator.requests)
+    emulator.behavior = Behavior(latency_ms=60_000)
+    with subprocess.Popen(load, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        until = time.monotonic() + 60
+        while len(emulator.requests) == before:
+            assert time.monotonic() < until
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.kill()
+        process.communicate(timeout=60)
+    emulator.behavior = Behavior()
+
+    [problem] = problems(run)
+    assert (problem["state"], problem["error_class"]) == ("interrupted", "ProcessEnded")
+    subprocess.run(load, check=True, capture_output=True)
+    assert problems(run) == []

@@ -20,7 +20,9 @@ from dlt_bunce.store import (
     waiting_values,
 )
 from dlt_bunce.store.database import Database
+from dlt_bunce.store.dead_letter_query import Grouping, count_by
 from dlt_bunce.store.load_file import LoadFile
+from dlt_bunce.store.selection import Selection
 
 from .conftest import LedgerHelper
 
@@ -152,3 +154,17 @@ def test_values_are_compared_settled_and_retried_by_key(db: Explained) -> None:
     assert len(db.plans) == 11
     # whether there is any is asked of the first one
     assert [step for step in db.through_all if "LIMIT 1" not in step] == []
+
+
+@pytest.mark.parametrize("status", ["open", None])
+@pytest.mark.parametrize("by", ["code", "field", "run_id", "pipeline_name", "status"])
+def test_dead_letters_are_counted_from_an_index_alone(
+    by: Grouping, status: str | None, db: Explained
+) -> None:
+    ledger_helper(db, "first").claim(bad=[("worse", "d"), ("back", "before")])
+    db.plans.clear()
+
+    assert sum(count_by(db, "default", Selection(status=status), by).values()) == 2
+
+    [steps] = db.plans.values()
+    assert [step for step in steps if "bunce_dead_letters" in step and "COVERING" not in step] == []

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 
+import pytest
+
 from dlt_bunce.emulator import Behavior, Emulator
 from dlt_bunce.reject_codes import REJECT_CODES
 from dlt_bunce.store.database import Database
@@ -223,6 +225,27 @@ def test_a_customer_s_dead_letter_is_found_corrected_and_sent_alone(
     assert loaded.statuses() == {"2": "resolved", "3": "open", "4": "open", "5": "open"}
     assert [url for url in visit.requests if "id=" in url] == []
     assert visit.errors == []
+
+
+def test_a_replay_and_a_correction_without_a_key_are_recorded_as_failed_runs(
+    visit: Visit, auth: Auth, loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DESTINATION__BUNCE__CREDENTIALS__API_KEY")
+    visit.page.goto(at(auth, "/letters"))
+    visit.press("Replay all 4")
+    visit.press("Replay 4 dead letters")
+    visit.page.get_by_role("heading", name="The replay failed").wait_for()
+    visit.page.goto(at(auth, f"/letters/{loaded.letters()['2']['id']}"))
+    visit.press("Show values")
+    form = visit.page.get_by_role("form", name="Correct and send")
+    form.get_by_label("mobile").fill("+2348100000002")
+    visit.press("Send")
+    visit.page.get_by_role("heading", name="The correction failed").wait_for()
+
+    found = loaded.run("status", "--store-url", loaded.store_url, "--json").json
+    [problem] = found["problems"]
+    assert (problem["error_class"], problem["runs"]) == ("ConfigurationError", 2)
+    assert problem["source"] == "dead letters"
 
 
 def test_an_id_that_nobody_has_is_told(visit: Visit, auth: Auth, loaded: Loaded) -> None:

@@ -43,7 +43,7 @@ def watched(destination: bunce) -> Iterator[None]:
         else:
             stack.enter_context(_instead(context.on_minute, _line))
         try:
-            with _terminated_as_interrupted():
+            with terminated_as_interrupted():
                 yield
         except (KeyboardInterrupt, StoppedError):
             stack.close()
@@ -104,7 +104,7 @@ def _stopped(jobs: list[Progress]) -> str:
 
 
 @contextlib.contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
+def terminated_as_interrupted() -> Iterator[None]:
     """Treat SIGTERM as Ctrl-C before and after dlt's own handling."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -14,7 +14,7 @@ import click
 
 from dlt_bunce.cli import options, output
 from dlt_bunce.cli.failures import reported
-from dlt_bunce.cli.live_progress import figures, hooked, watched
+from dlt_bunce.cli.live_progress import figures, hooked, terminated_as_interrupted, watched
 from dlt_bunce.cli.mapped import mapping_shown
 from dlt_bunce.cli.unrecorded import recorded_if_known
 from dlt_bunce.errors import SourceError, ThresholdError
@@ -110,7 +110,11 @@ def command(
 
     Example: dlt-bunce load env:CRM_URL --table crm.people --shard 2/8 --shard-key id
     """
-    with reported(), recorded_if_known(origin, shard, store_url, account):
+    with (
+        reported(),
+        terminated_as_interrupted(),
+        recorded_if_known(origin, shard, store_url, account) as began_at,
+    ):
         import dlt
 
         from dlt_bunce.destination.adapter import bunce_adapter
@@ -141,7 +145,7 @@ def command(
             **origin.settings,
         )
         store = options.store_settings(store_url, account)
-        _describe_source(destination, origin, part)
+        _describe_run(destination, origin, part, began_at)
         name = origin.pipeline_name(*store)
         dry_run = options.is_dry_run(destination)
         with _folder(dry_run) as folder, contextlib.ExitStack() as held:
@@ -204,9 +208,10 @@ def command(
         _raise_over(over, flushed)
 
 
-def _describe_source(destination: bunce, origin: Origin, part: Shard | None) -> None:
-    destination.run_context.source = f"{origin.label} {part}" if part else origin.label
-    destination.run_context.command_source = origin.command_source
+def _describe_run(destination: bunce, origin: Origin, part: Shard | None, began_at: str) -> None:
+    context = destination.run_context
+    context.source = f"{origin.label} {part}" if part else origin.label
+    context.command_source, context.began_at = origin.command_source, began_at
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -16,31 +16,41 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def recorded_from_start(client: BunceClient, pipeline_name: str, started_at: str) -> Iterator[None]:
+def recorded_from_start(
+    client: BunceClient, pipeline_name: str, started_at: str
+) -> Iterator[Callable[[], None]]:
     """Record that a run has begun (as of `utc_now`), and each minute that it is alive, until its
     first load file is loaded.
 
-    An exception leaves the record for whoever writes down why the run failed. A dry run writes
-    nothing.
+    It is recorded at once if there is a store, as Bunce may take long to answer; else when the
+    yielded function is called, which is after the key is checked, and after left-over rows are
+    loaded, whose run takes the place of the record. An exception leaves the record for whoever
+    writes down why the run failed. A dry run writes nothing.
     """
     if client.config.dry_run:
-        yield
+        yield lambda: None
         return
-    account, is_reading = client.config.account, True
-    with client.database() as db:
-        run_id = attempts.begin(
-            db, account, pipeline_name, started_at=started_at, source=client.context.source
-        )
+    account, run_id = client.config.account, ""
+
+    def begin() -> None:
+        nonlocal run_id
+        with client.database() as db:
+            run_id = attempts.begin(
+                db, account, pipeline_name, started_at=started_at, source=client.context.source
+            )
 
     def mark_seen() -> None:
-        nonlocal is_reading
+        nonlocal run_id
         # without the store, the run itself fails and says why
         with suppress(StoreError):
-            if is_reading:
+            if run_id:
                 with client.database() as db:
-                    is_reading = attempts.mark_seen(db, run_id, pipeline_name)
+                    if not attempts.mark_seen(db, run_id, pipeline_name):
+                        run_id = ""
 
+    if client.database().exists():
+        begin()
     with periodic(TELL_EVERY_S, mark_seen, name="bunce-attempt"):
-        yield
+        yield begin
     with client.database() as db:
         attempts.give_way(db, account, pipeline_name)

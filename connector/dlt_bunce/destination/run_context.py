@@ -62,6 +62,8 @@ class RunContext:
     source: str | None = None
     """What a command loads, as people call it; recorded with the run."""
     command_source: CommandSource | None = None
+    began_at: str | None = None
+    """When a command began, as of `utc_now`: its run began then, too."""
     settings: dict[tuple[str, str], BunceConfiguration] = field(default_factory=dict)
     """Settings that runs and their traces began with, by the name of the pipeline and by whoever
     removes them again: dlt takes long to resolve them, and asks several times per run.

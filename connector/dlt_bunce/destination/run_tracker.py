@@ -61,7 +61,7 @@ def group_traces(pipeline: Pipeline) -> Iterator[str]:
     The caller notifies when they succeed. If an exception leaves the block, the failure is recorded
     and notified here.
     """
-    started_at = utc_now()
+    started_at = context_of(pipeline).began_at or utc_now()
     with context_of(pipeline).traces() as traces:
         try:
             yield started_at

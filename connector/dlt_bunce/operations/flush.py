@@ -45,6 +45,7 @@ from dlt_bunce.errors import (
     ConfigurationError,
     SourceError,
     StoppedError,
+    UsageError,
     bunce_error,
 )
 from dlt_bunce.failures import failure_of, is_stopped, known_mistake
@@ -84,30 +85,30 @@ def flush_and_run(
     the settings is exceeded; its `summary` is what would have been returned.
     """
     grouped, held = group_traces(pipeline), folder_lock(pipeline)
-    with grouped as started_at, _own_errors(), held, _resolved(pipeline) as client:
+    with grouped as started_at, _OwnErrors(), held, _resolved(pipeline) as client:
         if write_disposition is None and not isinstance(data, DltResource | DltSource):
             write_disposition = chosen_by_default(data)
         refuse_replace(write_disposition or getattr(data, "write_disposition", None))
         _take(client, pipeline)
-        _check(client)
-        deleted = DeletedRows()
-        data, hints = _adapted(data, client, deleted, pipeline)
-        with client.context.mapped_as(client.owner.name, hints):
-            flushed = _flush(pipeline)
-        take_folder(client, pipeline)  # the cursor, now that no rows are pending
-        name = pipeline.pipeline_name
-        begun = recorded_from_start(client, name, started_at)
-        with begun, given_up_when_refused(pipeline, data):
-            pipeline.run(
-                data,
-                write_disposition=write_disposition,  # type: ignore[arg-type]
-                table_name=table_name,  # type: ignore[arg-type]
-                primary_key=primary_key,  # type: ignore[arg-type]
-                columns=columns,
-                schema_contract=schema_contract,  # type: ignore[arg-type]
-                refresh=refresh,  # type: ignore[arg-type]
-                loader_file_format=loader_file_format,  # type: ignore[arg-type]
-            )
+        deleted, name = DeletedRows(), pipeline.pipeline_name
+        with recorded_from_start(client, name, started_at) as begin:
+            _check(client)
+            data, hints = _adapted(data, client, deleted, pipeline)
+            with client.context.mapped_as(client.owner.name, hints):
+                flushed = _flush(pipeline)
+            take_folder(client, pipeline)  # the cursor, now that no rows are pending
+            begin()
+            with given_up_when_refused(pipeline, data):
+                pipeline.run(
+                    data,
+                    write_disposition=write_disposition,  # type: ignore[arg-type]
+                    table_name=table_name,  # type: ignore[arg-type]
+                    primary_key=primary_key,  # type: ignore[arg-type]
+                    columns=columns,
+                    schema_contract=schema_contract,  # type: ignore[arg-type]
+                    refresh=refresh,  # type: ignore[arg-type]
+                    loader_file_format=loader_file_format,  # type: ignore[arg-type]
+                )
         summary = total(client, runs_of(client, name, pipeline.last_trace), name)
         discarded = discarded_rows(pipeline.last_trace)
         added = {**deleted.warnings, **({"discarded_rows": discarded} if discarded else {})}
@@ -135,7 +136,7 @@ def flush(pipeline: dlt.Pipeline) -> RunSummary:
     """
     with (
         group_traces(pipeline),
-        _own_errors(),
+        _OwnErrors(),
         folder_lock(pipeline),
         _resolved(pipeline) as client,
     ):
@@ -186,12 +187,17 @@ def _flush(pipeline: dlt.Pipeline) -> list[RunSummary]:
     return runs_of(client_of(pipeline), pipeline.pipeline_name, pipeline.last_trace)
 
 
-@contextlib.contextmanager
-def _own_errors() -> Iterator[None]:
-    """Raise the BunceError behind dlt's exception, if there is one."""
-    try:
-        yield
-    except Exception as error:
+class _OwnErrors:
+    """Raise the BunceError behind dlt's exception, if there is one; that of a mistake without the
+    frames in which it was found, as these are dlt's.
+    """
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
+        if not isinstance(error, Exception):
+            return
         cause: BunceError | None = bunce_error(error)
         if cause is None and is_stopped(error):
             cause = StoppedError(
@@ -200,9 +206,10 @@ def _own_errors() -> Iterator[None]:
             )
         if cause is None and (known := known_mistake(error)):
             cause = ConfigurationError(known.error, remedy=known.remedy)
-        if cause is None:
-            raise
-        raise cause from None
+        if isinstance(cause, UsageError):
+            raise cause.with_traceback(None) from None
+        if cause is not None:
+            raise cause from None
 
 
 def has_left_overs(pipeline: dlt.Pipeline) -> bool:

@@ -89,8 +89,11 @@ def replay(
     of the run that wrote the dead letter. Raises CredentialsError, UnavailableError, or StoreError.
     """
     from dlt_bunce.operations.replay import replay as send_again
+    from dlt_bunce.operations.replay_runs import recorded_unconfigured
 
-    return send_again(_client(destination), selection=selection, mapping=mapping)
+    with recorded_unconfigured(selection, lambda: store_of(destination)):
+        client = _client(destination)
+    return send_again(client, selection=selection, mapping=mapping)
 
 
 def discard(selection: Selection, *, destination: bunce | None = None) -> int:

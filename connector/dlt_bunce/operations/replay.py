@@ -6,7 +6,7 @@ import contextlib
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -23,7 +23,7 @@ from dlt_bunce.load.probed import throttle_for
 from dlt_bunce.load.sender import BunceSender
 from dlt_bunce.model import RunSummary
 from dlt_bunce.operations.replay_groups import Group, Letter, grouped
-from dlt_bunce.operations.replay_runs import NAME, alone, recorded_failure
+from dlt_bunce.operations.replay_runs import NAME, alone, record_unsent, recorded_failure
 from dlt_bunce.operations.replayed_values import targets_of
 from dlt_bunce.records import rows as source_rows
 from dlt_bunce.records.cells import LETTER_ID
@@ -39,6 +39,7 @@ from dlt_bunce.store.accounts import Account
 from dlt_bunce.store.database import Database, utc_now
 from dlt_bunce.store.dead_letter_query import pages
 from dlt_bunce.store.ledger import LoadFile
+from dlt_bunce.store.run_chunks import put_chunk
 from dlt_bunce.store.selection import Selection
 from dlt_bunce.store.statements import ACCEPTED_SINCE
 
@@ -118,6 +119,8 @@ def replay(
                     groups[group] = _Replay(client, account, db, load_file, group, mapping or {})
                     closing_runs.push(groups[group].close)
                 groups[group].run(letters, number)
+        if not groups:
+            record_unsent(db, account.name, chosen, started, "completed")
     return Replayed(add_up(summaries(), "replay"), without_row)
 
 
@@ -128,9 +131,17 @@ def correct(client: BunceClient, letter_id: str, changes: Mapping[str, str | Non
     dead letter or Bunce has accepted other content of the customer since. Raises UsageError if it
     is not open, holds no row, or has no such column.
     """
-    account = client.preflight()
-    with client.database() as db, alone(db, account), contextlib.ExitStack() as closing_run:
-        page = next(pages(db, account.name, Selection(ids=[letter_id]), size=1), [])
+    started, chosen = utc_now(), Selection(ids=[letter_id])
+    sent: list[_Replay] = []
+
+    def summaries() -> list[RunSummary]:
+        return [each.summary for each in sent if each.summary]
+
+    recorded = partial(recorded_failure, client, chosen, started, summaries)
+    with recorded():
+        account = client.preflight()
+    with client.database() as db, alone(db, account):
+        page = next(pages(db, account.name, chosen, size=1), [])
         if not page or page[0]["source_row"] is None:
             raise UsageError(f"No open dead letter {letter_id} holds a row to correct.")
         row = source_rows.decode(page[0]["source_row"])
@@ -138,12 +149,13 @@ def correct(client: BunceClient, letter_id: str, changes: Mapping[str, str | Non
             raise UsageError(f"The row has no column {min(unknown)!r}.")
         changed = source_rows.encode({**row, **changes, LETTER_ID: letter_id})
         [group] = grouped(db, account.name, page, runs.latest_number(db))
-        load_file = _job(client, page[0], group, f"{runs.REPLAY}{utc_now()}")
-        sent = _Replay(client, account, db, load_file, group, {})
-        closing_run.push(sent.close)
-        sent.run([page[0] | {"source_row": changed}], 0)
-    assert sent.summary is not None  # noqa: S101, closed with the block
-    return sent.summary
+        load_file = _job(client, page[0], group, f"{runs.REPLAY}{started}")
+        with recorded(), contextlib.ExitStack() as closing_run:
+            sent.append(_Replay(client, account, db, load_file, group, {}))
+            closing_run.push(sent[0].close)
+            sent[0].run([page[0] | {"source_row": changed}], 0)
+    [summary] = summaries()
+    return summary
 
 
 @dataclass
@@ -156,10 +168,10 @@ class _Replay:
     load_file: LoadFile
     group: Group
     mapping: Mapping[str, ColumnNames]
-    overtaken: int = 0
     begun: bool = False
     targets: Targets | None = None
     summary: RunSummary | None = None
+    started_at: str = field(default_factory=utc_now)
 
     def run(self, letters: list[Letter], page: int) -> None:
         """Send the rows that nothing newer has overtaken, then close the settled dead letters."""
@@ -174,6 +186,10 @@ class _Replay:
         ids = [letter["id"] for letter in letters]
         released.release(db, load_file.account, ids)
         overtaken = {row["id"] for row in db.rows(_ACCEPTED_SINCE)}
+        if overtaken:
+            count = len(overtaken)
+            not_sent = replace(load_file, job_id=f"replay{page}-overtaken")
+            put_chunk(db, not_sent, 0, count, {"superseded": count}, {})
         to_send = table.filter(pa.array([letter_id not in overtaken for letter_id in ids]))
         self._load(to_send, settings, page)
         known = self._delivered(table, settings)
@@ -184,22 +200,16 @@ class _Replay:
                 if (row in known) is accepted
             }
             dead_letters.close_unseen(db, load_file.account, seen, status)
-        self.overtaken += len(overtaken)
 
     def close(self, _type: object, error: BaseException | None, _trace: object) -> None:
         """Close the run, with the error that ended it, if any, and sum it up."""
         db, file = self.database, self.load_file
-        found = RunSummary(run_id=file.run_id, pipeline_name=file.pipeline_name)
-        if self.begun:
-            failure = None if error is None else failure_of(error)
-            state = "completed" if error is None else "stopped" if is_stopped(error) else "failed"
-            names = (file.run_id, file.pipeline_name, file.account)
-            with db.transaction():
-                runs.finish(db, *names, state, failure)
-            found = runs.summaries(db, file.account, run_ids=[file.run_id])[0]
-        self.summary = replace(
-            found, read=found.read + self.overtaken, superseded=found.superseded + self.overtaken
-        )
+        failure = None if error is None else failure_of(error)
+        state = "completed" if error is None else "stopped" if is_stopped(error) else "failed"
+        names = (file.run_id, file.pipeline_name, file.account)
+        with db.transaction():
+            runs.finish(db, *names, state, failure, started_at=self.started_at, source=NAME)
+        [self.summary] = runs.summaries(db, file.account, run_ids=[file.run_id])
 
     def _load(self, table: pa.Table, settings: Settings, page: int) -> None:
         client, db = self.client, self.database

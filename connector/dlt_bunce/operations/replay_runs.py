@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
+
+from dlt.common.configuration.exceptions import ConfigurationException
 
 from dlt_bunce.destination.client import BunceClient
 from dlt_bunce.destination.failed_runs import failed
@@ -13,7 +16,7 @@ from dlt_bunce.failures import failure_of, is_stopped
 from dlt_bunce.model import Failure, RunSummary
 from dlt_bunce.store import runs
 from dlt_bunce.store.accounts import Account
-from dlt_bunce.store.database import Database
+from dlt_bunce.store.database import Database, utc_now
 from dlt_bunce.store.dead_letter_query import list_recent
 from dlt_bunce.store.selection import Selection
 
@@ -37,29 +40,61 @@ def recorded_failure(
     except BaseException as error:
         failure, state = failure_of(error), "stopped" if is_stopped(error) else "failed"
         with suppress(BunceError):  # an unreadable store may be why
-            _record(client, selection, started_at, failure, state)
+            _record(client.database(), client.config.account, selection, started_at, state, failure)
         client.context.failures.append(failed(add_up(summaries(), "replay"), failure, state))
         raise
 
 
+@contextmanager
+def recorded_unconfigured(
+    selection: Selection | None, store_settings: Callable[[], tuple[str, str]]
+) -> Iterator[None]:
+    """Record why a replay of `selection` fails before it has a client, such as for want of a key.
+
+    `store_settings` returns the URL of the store and the account.
+    """
+    started_at = utc_now()
+    try:
+        yield
+    except Exception as error:
+        # the error itself is reported, and may be why the store's settings cannot be read
+        with suppress(BunceError, ConfigurationException):
+            url, account = store_settings()
+            chosen = replace(selection or Selection(), status="open")
+            _record(Database(url), account, chosen, started_at, "failed", failure_of(error))
+        raise
+
+
 def _record(
-    client: BunceClient, selection: Selection, started_at: str, failure: Failure, state: str
+    database: Database,
+    account: str,
+    selection: Selection,
+    started_at: str,
+    state: str,
+    failure: Failure,
 ) -> None:
-    """Write the run of a replay that failed before it sent anything, if there was anything."""
-    database, account = client.database(), client.config.account
-    if not database.exists():
-        return
+    if database.exists():
+        with database as db:
+            record_unsent(db, account, selection, started_at, state, failure)
+
+
+def record_unsent(
+    db: Database,
+    account: str,
+    selection: Selection,
+    started_at: str,
+    state: str,
+    failure: Failure | None = None,
+) -> None:
+    """Write the run of a replay that has sent nothing, if there was anything to send."""
     run_id = f"{runs.REPLAY}{started_at}"
-    with database as db:
-        begun = "SELECT 1 AS n FROM bunce_runs WHERE account = $1 AND run_id = $2"
-        chosen = list_recent(db, account, selection, limit=1)
-        if db.rows(begun, (account, run_id)) or not chosen:
-            return
-        name = chosen[0]["pipeline_name"]
-        with db.transaction():
-            runs.finish(
-                db, run_id, name, account, state, failure, started_at=started_at, source=NAME
-            )
+    begun = "SELECT 1 AS n FROM bunce_runs WHERE account = $1 AND run_id = $2"
+    chosen = list_recent(db, account, selection, limit=1)
+    if db.rows(begun, (account, run_id)) or not chosen:
+        return
+    name = chosen[0]["pipeline_name"]
+    with db.transaction():
+        runs.finish(db, run_id, name, account, state, failure, started_at=started_at, source=NAME)
 
 
 @contextmanager

@@ -15,8 +15,16 @@ ATTEMPT = "attempt-"
 def begin(
     db: Database, account: str, pipeline_name: str, *, started_at: str, source: str | None
 ) -> str:
-    """Record that a run of this process has begun; return its run id."""
+    """Record that a run of this process has begun; return its run id.
+
+    A command begins one before it knows the name of its pipeline: this takes its place.
+    """
     run_id = f"{ATTEMPT}{started_at}"
+    db.execute(
+        "DELETE FROM bunce_runs WHERE account = $1 AND run_id = $2 AND state = 'running' "
+        "AND process = $3 AND pipeline_name <> $4",
+        (account, run_id, this_process(), pipeline_name),
+    )
     db.execute(
         "INSERT INTO bunce_runs (run_id, pipeline_name, account, state, started_at, number, "
         "process, seen_at, source) SELECT $1, $2, $3, 'running', $4, COALESCE(MAX(number), 0) + 1, "
@@ -43,4 +51,13 @@ def give_way(db: Database, account: str, pipeline_name: str) -> None:
         "DELETE FROM bunce_runs WHERE account = $1 AND pipeline_name = $2 AND state = 'running' "
         "AND process = $3 AND run_id LIKE $4",
         (account, pipeline_name, this_process(), f"{ATTEMPT}%"),
+    )
+
+
+def withdraw(db: Database, account: str, run_id: str) -> None:
+    """Remove an attempt of this process that has neither become a run nor failed."""
+    db.execute(
+        "DELETE FROM bunce_runs WHERE account = $1 AND run_id = $2 AND state = 'running' "
+        "AND process = $3",
+        (account, run_id, this_process()),
     )

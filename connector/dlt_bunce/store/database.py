@@ -191,6 +191,11 @@ class Database:
             reason, _ = self._engine.explain(error)
             return f"{reason}; run the same command again"
 
+    def size(self, table: str) -> int:
+        """Return the bytes that a table with its indexes takes up, or the file that holds it."""
+        with self._translated():
+            return self._engine.size(self._cursor, table)
+
     @property
     def now(self) -> str:
         """An SQL expression for milliseconds since 1970, by one clock for all users of a store."""

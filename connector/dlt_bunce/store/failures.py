@@ -96,15 +96,10 @@ def record_if_known(
     Writes nothing if none of them has run before, or if one has begun a run since `started_at`,
     which has recorded the failure itself.
     """
-    rows = db.rows(
-        "SELECT pipeline_name, MAX(COALESCE(number, 0)) AS number, MAX(started_at) AS started_at "
-        "FROM bunce_runs WHERE account = $1 AND run_id NOT LIKE $2 GROUP BY pipeline_name",
-        (account, f"{runs.REPLAY}%"),
-    )
-    known = [row for row in rows if is_its(row["pipeline_name"])]
+    known = _known(db, account, is_its, started_at)
     if not known or any(row["started_at"] >= started_at for row in known):
         return None
-    name = str(max(known, key=lambda row: int(row["number"]))["pipeline_name"])
+    name = _last(known)
     record(
         db,
         account,
@@ -116,6 +111,33 @@ def record_if_known(
         source=source,
     )
     return name
+
+
+def begin_if_known(
+    db: Database, account: str, is_its: Callable[[str], bool], *, started_at: str, source: str
+) -> str | None:
+    """Record that a run of the pipeline that ran last among those has begun; return its run id."""
+    known = _known(db, account, is_its, started_at)
+    if not known:
+        return None
+    return attempts.begin(db, account, _last(known), started_at=started_at, source=source)
+
+
+def _known(
+    db: Database, account: str, is_its: Callable[[str], bool], started_at: str
+) -> list[dict[str, Any]]:
+    """Return the pipelines whose names `is_its` accepts, without the attempt begun then."""
+    rows = db.rows(
+        "SELECT pipeline_name, MAX(COALESCE(number, 0)) AS number, MAX(started_at) AS started_at "
+        "FROM bunce_runs WHERE account = $1 AND run_id NOT LIKE $2 "
+        "AND NOT (run_id = $3 AND state = 'running') GROUP BY pipeline_name",
+        (account, f"{runs.REPLAY}%", f"{attempts.ATTEMPT}{started_at}"),
+    )
+    return [row for row in rows if is_its(row["pipeline_name"])]
+
+
+def _last(known: Iterable[Mapping[str, Any]]) -> str:
+    return str(max(known, key=lambda row: int(row["number"]))["pipeline_name"])
 
 
 def _is_completed(db: Database, run_id: str, pipeline_name: str) -> bool:

@@ -278,4 +278,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE bunce_accounts ADD COLUMN value_cap BIGINT",
         "ALTER TABLE bunce_accounts ADD COLUMN value_cap_at TEXT",
     ),
+    (
+        # counts by pipeline are read from the index alone
+        "DROP INDEX bunce_dead_letters_seen",
+        """CREATE INDEX bunce_dead_letters_seen
+            ON bunce_dead_letters (account, status, last_seen_at, id, pipeline_name)""",
+    ),
 )

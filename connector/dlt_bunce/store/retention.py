@@ -9,6 +9,8 @@ import pyarrow as pa
 from dlt_bunce.store import waiting_values
 from dlt_bunce.store.database import Database
 
+LETTERS = "bunce_dead_letters"
+"""The table that `purge` deletes from."""
 CLOSED = ("resolved", "superseded", "discarded")
 _PORTION = 10_000
 """Dead letters that one transaction deletes."""

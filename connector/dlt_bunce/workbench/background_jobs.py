@@ -16,6 +16,7 @@ from dlt_bunce.store.selection import Selection
 if TYPE_CHECKING:
     from dlt_bunce.destination.client import BunceClient
     from dlt_bunce.model import RunSummary
+    from dlt_bunce.workbench.store import Store
 
 KEPT = 100
 """Number of jobs whose results are kept."""
@@ -70,11 +71,11 @@ class BackgroundJobs:
         return [job for job in self._jobs.values() if not job.result.done()]
 
 
-def replayed(client: BunceClient, selection: Selection) -> Figures:
+def replayed(store: Store, selection: Selection) -> Figures:
     """Send the selected dead letters again; return their fates, and how many have no stored row."""
     from dlt_bunce.operations.replay import replay
 
-    result = replay(client, selection=selection)
+    result = replay(_client(store, selection), selection=selection)
     fates = {str(fate): n for fate, n in result.summary.fates.items() if n}
     counts = {"dead letters replayed": result.summary.read} | fates
     if result.without_row:
@@ -82,13 +83,20 @@ def replayed(client: BunceClient, selection: Selection) -> Figures:
     return counts | _values(result.summary) | {"requests": result.summary.requests}
 
 
-def corrected(client: BunceClient, letter_id: str, changes: Mapping[str, str | None]) -> Figures:
+def corrected(store: Store, letter_id: str, changes: Mapping[str, str | None]) -> Figures:
     """Send the corrected row of a dead letter; return its fate and the number of requests."""
     from dlt_bunce.operations.replay import correct
 
-    summary = correct(client, letter_id, changes)
+    summary = correct(_client(store, Selection(ids=[letter_id])), letter_id, changes)
     fates = {str(fate): n for fate, n in summary.fates.items() if n}
     return fates | _values(summary) | {"requests": summary.requests}
+
+
+def _client(store: Store, selection: Selection) -> BunceClient:
+    from dlt_bunce.operations.replay_runs import recorded_unconfigured
+
+    with recorded_unconfigured(selection, lambda: (store.url, store.account)):
+        return store.client()
 
 
 def _values(summary: RunSummary) -> Figures:

@@ -186,7 +186,7 @@ class Views:
             raise ErrorPage(409, "Nothing is changed", "Go back and correct a value.")
 
         def send() -> Figures:
-            return corrected(store.client(), letter_id, changes)
+            return corrected(store, letter_id, changes)
 
         job = self.jobs.start("correction", f"/letters/{letter_id}", send)
         return RedirectResponse(f"/orders/{job.number}", 303)
@@ -234,7 +234,7 @@ class Views:
         store, selection = self.store, bulk_action.selection
 
         def replay() -> Figures:
-            return replayed(store.client(), selection)
+            return replayed(store, selection)
 
         discard = partial(discarded, store.url, store.account, selection)
         act = replay if bulk_action.action == "replay" else discard

@@ -9,7 +9,7 @@ import click
 from dlt_bunce.cli import options, output
 from dlt_bunce.cli.dead_letters.filters import STATUSES, Age, filters, store_of
 from dlt_bunce.cli.failures import reported
-from dlt_bunce.cli.live_progress import figures
+from dlt_bunce.cli.live_progress import figures, terminated_as_interrupted
 from dlt_bunce.errors import UsageError
 
 if TYPE_CHECKING:
@@ -46,14 +46,18 @@ def replay_letters(
 
     Example: dlt-bunce dead-letters replay --code missing_phone_no --map phone_no=mobile
     """
-    with reported():
+    with reported(), terminated_as_interrupted():
         from dlt_bunce.cli.source_args import parse_maps
         from dlt_bunce.operations.replay import replay
+        from dlt_bunce.operations.replay_runs import recorded_unconfigured
 
         mapping = parse_maps(maps)
         _ask_for_all(selection, everything, "replay", store_url, account)
-        store_of(selection, store_url, account)
-        client = options.client(store_url=store_url, account=account, on_email_taken=on_email_taken)
+        store = store_of(selection, store_url, account)
+        with recorded_unconfigured(selection, lambda: store):
+            client = options.client(
+                store_url=store_url, account=account, on_email_taken=on_email_taken
+            )
         with figures(client.context, as_json):
             replayed = replay(client, selection=selection, mapping=mapping)
         if as_json:
@@ -145,13 +149,14 @@ def purge_letters(
     """Delete dead letters that are resolved, superseded, or discarded.
 
     Open ones are deleted only with --status open: their rows are then lost, or rejected again the
-    next time a load reads them. Deleted data is overwritten in the database files.
+    next time a load reads them. Deleted data is overwritten in the database files, and its space
+    given back to the disk: loads wait while the table is rewritten.
 
     Example: dlt-bunce dead-letters purge --older-than 90d --yes
     """
     with reported():
         from dlt_bunce.store.database import Database
-        from dlt_bunce.store.retention import CLOSED, purge
+        from dlt_bunce.store.retention import CLOSED, LETTERS, purge
 
         chosen = tuple(dict.fromkeys(statuses)) or CLOSED
         url, name = options.store_settings(store_url, account)
@@ -167,11 +172,14 @@ def purge_letters(
             click.confirm(question, abort=True, err=True)
         with Database(url) as db:
             before = older_than.isoformat(timespec="microseconds")
-            count = purge(db, name, before=before, statuses=chosen)
+            count, size = purge(db, name, before=before, statuses=chosen), db.size(LETTERS)
             # also overwrites what an earlier call could not because the log was being read
-            remains = db.overwrite(*(["bunce_dead_letters"] if count else []))
+            remains = db.overwrite(*([LETTERS] if count else []))
+            freed = max(0, size - db.size(LETTERS))
         if as_json:
-            output.as_json({"purged": count})
+            output.as_json({"purged": count, "bytes_freed": freed})
         else:
             click.echo(f"Deleted {output.counted(count, 'dead letter')}.")
+            if freed:
+                click.echo(f"The store takes up {freed / 1000:,.0f} kB less on disk.")
         options.exit_if_remains(remains)

@@ -66,6 +66,9 @@ class Engine(Protocol):
         Returns why that was not possible, or None. Without tables, only the log is emptied.
         """
 
+    def size(self, cursor: Any, table: str) -> int:
+        """Return the bytes that a table with its indexes takes up, or the file that holds it."""
+
     def explain(self, error: Exception) -> tuple[str, str]:
         """Return the reason for a driver's error, without any value, and the remedy."""
 

@@ -173,12 +173,19 @@ class Postgres:
             # VACUUM only warns a role that does not own the table
             cursor.execute(_MINE, (table,))
             if not cursor.fetch_arrow_table().column("mine")[0].as_py():
+                names = ", ".join(f"{self._schema or 'public'}.{name}" for name in tables)
+                megabytes = self.size(cursor, table) / 1e6
                 return (
-                    f"this role does not own {table}, so deleted rows stay in its pages until the "
-                    f"owner runs VACUUM FULL {', '.join(tables)}"
+                    f"this role does not own {table} ({megabytes:,.1f} MB), so deleted rows stay "
+                    f"in its pages until the owner runs VACUUM FULL {names}"
                 )
             cursor.execute(f"VACUUM (FULL, ANALYZE) {table}")
         return None
+
+    def size(self, cursor: Any, table: str) -> int:
+        """Return the bytes of a table with its indexes and long values."""
+        cursor.execute("SELECT pg_total_relation_size(to_regclass($1)) AS size", (table,))
+        return int(cursor.fetch_arrow_table().column("size")[0].as_py())
 
     def explain(self, error: Exception) -> tuple[str, str]:
         """Return the reason and the remedy, without messages in which Postgres may quote values."""

@@ -175,6 +175,13 @@ class Sqlite:
             "the same command again once it has finished"
         )
 
+    def size(self, cursor: Any, table: str) -> int:
+        """Return the bytes of the file, since its tables share their free pages."""
+        cursor.execute(
+            "SELECT page_count * page_size AS size FROM pragma_page_count, pragma_page_size"
+        )
+        return int(cursor.fetch_arrow_table().column("size")[0].as_py())
+
     def explain(self, error: Exception) -> tuple[str, str]:
         """Return the reason and the remedy; SQLite's own messages contain no values."""
         reason = str(error).splitlines()[0].rpartition(": ")[2]
