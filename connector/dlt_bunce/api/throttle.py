@@ -31,8 +31,8 @@ class BatchSize:
     """Rows a batch: grows while answers are quick, never past what was refused as too large."""
 
     def __init__(self, start: int, largest: int, *, target_s: float = TARGET_S) -> None:
-        self._size = min(start, largest)
-        self._largest = largest
+        self._size = self._start = min(start, largest)
+        self._largest = self._allowed = largest
         self._target_s = target_s
         self._cap: int | None = None
         self._is_single_too_large = False
@@ -67,10 +67,21 @@ class BatchSize:
                 self._size = max(1, min(self._largest, self._size * growth, affordable))
 
     def too_large(self, rows: int) -> None:
-        """Learn from a batch that was rejected for its size."""
+        """Learn from a batch that was rejected for its size.
+
+        If one row alone is too large, the batches that it was in say nothing of others: these start
+        again from what was accepted.
+        """
         with self._lock:
-            self._is_single_too_large |= rows == 1
-            self._cap = self._largest = max(1, min(self._largest, rows // 2))
+            if rows == 1:
+                self._is_single_too_large = True
+                self._largest = self._allowed
+                self._size = max(self._size, self._accepted or self._start)
+                return
+            half = rows // 2
+            # as many as were accepted before, if these were fewer
+            below = max(half, self._accepted) if self._accepted < rows else half
+            self._cap = self._largest = max(1, min(self._largest, below))
             self._size = min(self._size, self._largest)
 
     def timed_out(self, rows: int) -> None:

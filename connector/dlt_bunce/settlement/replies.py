@@ -48,6 +48,10 @@ _TOO_LARGE = re.compile(
     r"(?:customers|attributes|values|items|records|rows|bytes)|maximum\s+batch|batch\s+size",
     re.IGNORECASE,
 )
+_BODY_TOO_LARGE = re.compile(
+    r"\b(?:payload|body|request|entity)\b.{0,30}\b(?:too\s+(?:large|big|long)|exceeds?\b)",
+    re.IGNORECASE,
+)
 _RATE = re.compile(r"maximum\s+request\s+limit|rate\s+limit|too\s+many\s+requests", re.IGNORECASE)
 _NOT_THE_ROWS = frozenset({404, 405, 406, 407, 408, 415, 425, 426})
 """Statuses of a call that is not understood or not let through; no row is to blame for them."""
@@ -140,7 +144,8 @@ def not_about_rows(reply: Reply, everything: str, *, rows: int, nobody: bool) ->
     if _RATE.search(everything):
         return RateLimited()
     # "devices must not have more than 5 items" is about a row, not about the batch
-    if rows > 1 and _TOO_LARGE.search(everything) and named_field(everything) is None:
+    too_large = _TOO_LARGE if rows > 1 else _BODY_TOO_LARGE
+    if too_large.search(everything) and named_field(everything) is None:
         return TooLarge(reply.status)
     return None
 
