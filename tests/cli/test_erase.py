@@ -193,7 +193,7 @@ def test_a_role_that_owns_no_table_says_what_remains(
             link.execute(f"DROP ROLE {role}")  # type: ignore[arg-type]
 
     assert (done.code, done.json["ledger"]) == (1, 1)
-    assert "VACUUM FULL bunce_customers, bunce_dead_letters" in done.errors
+    assert "VACUUM FULL bunce.bunce_customers, bunce.bunce_dead_letters" in done.errors
 
 
 def test_ids_come_from_a_file_too_and_have_the_form_of_the_ledger(

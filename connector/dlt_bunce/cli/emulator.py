@@ -51,5 +51,10 @@ def command(host: str, port: int, allow_remote: bool, behavior: str, as_json: bo
                 allow_remote=allow_remote,
                 on_ready=ready,
             )
-        except (ValueError, OSError) as error:
+        except OSError as error:
+            raise ConfigurationError(
+                f"The emulator cannot listen on port {port}: {error.strerror or error}.",
+                remedy="Use a free port: dlt-bunce emulator --port 0",
+            ) from None
+        except ValueError as error:
             raise ConfigurationError(f"The emulator could not start: {error}.") from None

@@ -25,8 +25,12 @@ def ids_in(file: Path, columns: ColumnNames | None) -> list[str]:
     if kind_of(file.name) is None or file.suffix.lower() == ".txt":
         try:
             lines = file.read_text("utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{file} cannot be read: {type(error).__name__}.") from None
+        except UnicodeDecodeError:
+            raise UsageError(
+                f"{file} is not UTF-8 text.", remedy="Save it as UTF-8, with one id per line."
+            ) from None
+        except OSError as error:
+            raise UsageError(f"{file} cannot be read: {error.strerror}.") from None
         return [line.strip() for line in lines if line.strip()]
     names = file_columns(str(file))
     given = names_of(columns or ())

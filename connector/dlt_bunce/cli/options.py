@@ -30,12 +30,25 @@ def can_ask() -> bool:
     return sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty()
 
 
+def _filled(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:
+    """Refuse an empty value, which an unset variable of a script leaves behind."""
+    if text is not None and not text.strip():
+        raise click.BadParameter("It is empty. Give it a value, or leave the option out.")
+    return text
+
+
 def store_options(function: _F) -> _F:
     """Add --store-url, --account, and --json."""
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Print JSON."),
-        click.option("--account", help="Account in the store (default: as configured)."),
-        click.option("--store-url", help="Database of the ledger (default: as configured)."),
+        click.option(
+            "--account", callback=_filled, help="Account in the store (default: as configured)."
+        ),
+        click.option(
+            "--store-url",
+            callback=_filled,
+            help="Database of the ledger (default: as configured).",
+        ),
     ):
         function = option(function)
     return function
@@ -67,6 +80,7 @@ def source_options(function: _F) -> _F:
         click.option(
             "--pipeline-name",
             "name",
+            callback=_filled,
             help="Name of the dlt pipeline (default: derived from the source).",
         ),
         click.option("--limit", type=click.IntRange(min=1), help="Read at most this many rows."),
@@ -132,14 +146,21 @@ def source_options(function: _F) -> _F:
             metavar="COLUMN=NAME",
             help="Attribute that a column feeds; may be repeated. '*' takes all other columns.",
         ),
-        click.option("--sheet", help="Sheet of an Excel workbook (default: the first)."),
+        click.option(
+            "--sheet", callback=_filled, help="Sheet of an Excel workbook (default: the first)."
+        ),
         click.option(
             "--encoding",
+            callback=_filled,
             help="Encoding of text files (default: detected). Central European files in cp1250 "
             "need it: most of them could be cp1252 as well.",
         ),
-        click.option("--query", help="Query to run on a database."),
-        click.option("--table", help="Table or view of a database, with its schema if needed."),
+        click.option("--query", callback=_filled, help="Query to run on a database."),
+        click.option(
+            "--table",
+            callback=_filled,
+            help="Table or view of a database, with its schema if needed.",
+        ),
         click.argument("source", shell_complete=_complete_files),
     ):
         wrapped = option(wrapped)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -77,9 +78,20 @@ class Origin:
 
     @cached_property
     def location(self) -> str:
-        """The source itself. Raises SourceError if it contains a password."""
+        """The source itself. Raises SourceError if it is empty or contains a password."""
+        from dlt_bunce.sources.formats import kind_of
         from dlt_bunce.sources.locations import has_password
 
+        if not self.source.strip():
+            raise SourceError(
+                "SOURCE is empty.",
+                remedy="Pass a file, folder, glob, or URL; for the files of this folder: .",
+            )
+        if self.sheet is not None and kind_of(self.source) not in (None, "excel"):
+            raise SourceError(
+                f"{self.label} is not an Excel workbook, so it has no sheets.",
+                remedy="Remove --sheet.",
+            )
         if has_password(self.source):
             raise SourceError(
                 "The source URL contains a password, and command-line arguments are visible in the "
@@ -144,7 +156,7 @@ class Origin:
         other columns, the names differ only after `family`.
         """
         if self.name is not None:
-            return self.name
+            return _checked_name(self.name)
         columns = "\x1f".join(self.columns)
         family = self.family(store_url, account)
         return f"{family}_{_digest(columns, 3)}" if columns else family
@@ -193,6 +205,16 @@ class Origin:
         except ValueError:
             raise SourceError(BAD_URL) from None
         return resource if self.limit is None else limited(resource, self.limit)
+
+
+def _checked_name(name: str) -> str:
+    """Return the name if it can be that of a folder. Raises ConfigurationError."""
+    if re.search(r'[\x00-\x1f/\\:*?"<>|]', name) or name.strip(". ") != name:
+        raise ConfigurationError(
+            f"--pipeline-name {name!r} cannot name a folder, which each pipeline has.",
+            remedy="Use letters, digits, and underscores, for example: --pipeline-name crm",
+        )
+    return name
 
 
 def _digest(text: str, size: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -91,7 +92,9 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title:
             min_width=least[column],
         )
     target.width = max(target.width, narrowest)
-    if sum(widths.values()) + 3 * len(shown) + 1 <= target.width:
+    if not texts:
+        pass
+    elif sum(widths.values()) + 3 * len(shown) + 1 <= target.width:
         # nothing wraps: a column as one cell of many lines looks the same, and takes rich a fifth
         # of the time
         table.add_row(*(Text("\n".join(text[column] for text in texts)) for column in shown))
@@ -159,8 +162,17 @@ def _is_figure(value: object) -> bool:
 
 def _has_width() -> bool:
     """Return whether lines have a width; a file or a pipe has none, unless COLUMNS says so."""
-    return sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal()
+    return sys.stdout.isatty() or _columns() > 0
+
+
+def _columns() -> int:
+    """Return the width that COLUMNS names, which is 0 where some program has not found any."""
+    given = os.environ.get("COLUMNS", "")
+    return int(given) if given.isdecimal() else 0
 
 
 def _width() -> int | None:
-    return None if _has_width() else _PIPED
+    if not _has_width():
+        return _PIPED
+    # rich would take 0 for a width
+    return _columns() or shutil.get_terminal_size().columns

@@ -21,7 +21,7 @@ from dlt.common.configuration.specs import CredentialsConfiguration
 from dlt.common.destination.client import DestinationClientConfiguration
 from dlt.common.typing import TSecretStrValue
 
-from dlt_bunce.destination.base_url import KEY_HOSTS, checked_base_url
+from dlt_bunce.destination.base_url import KEY_HOSTS, checked_base_url, no_key
 from dlt_bunce.destination.configuration_checks import (
     check_kind,
     check_values_tables,
@@ -165,7 +165,9 @@ class BunceConfiguration(DestinationClientConfiguration):
         """
         self._check_kinds()
         self.credentials.api_key = key = _clean_key(self.credentials.api_key)
-        if key or not self.dry_run:
+        if not key and not self.dry_run:
+            raise no_key()  # as `init` leaves it
+        if key:
             self.base_url = checked_base_url(self.base_url, key, self.allow_host)
         self._check_numbers()
         check_version_format(self.version_format)

@@ -170,9 +170,14 @@ def _with_kind(file: Any, kind: Kind | None) -> Any:
 def _nothing_found(location: str, kind: Kind | None, existing: list[str]) -> SourceError:
     formats = NAMES[kind] if kind else "customer"
     if not existing:
-        return SourceError(
-            f"No file found at {location}.", remedy="Check the path, folder, or glob."
-        )
+        shown = location if location == location.strip() else repr(location)
+        path = Path(location)
+        if location == "-" or (path.exists() and not path.is_file() and not path.is_dir()):
+            return SourceError(
+                f"{shown} is a stream, and a source is read more than once.",
+                remedy="Write its rows to a file, and load that.",
+            )
+        return SourceError(f"No file found at {shown}.", remedy="Check the path, folder, or glob.")
     names = ", ".join(sorted(existing)[:_SHOWN])
     more = f", and {len(existing) - _SHOWN:,} more" if len(existing) > _SHOWN else ""
     return SourceError(
