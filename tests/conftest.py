@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import itertools
 import os
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,9 @@ from tests.temporary import keep_in_memory
 from dlt_bunce.emulator import Behavior, Emulator
 
 keep_in_memory()
+
+# a shell's background jobs ignore it, and so would the programs that tests interrupt
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # how long an example takes says more about the machine than about the code
 settings.register_profile("any machine", deadline=None)

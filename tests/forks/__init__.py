@@ -66,5 +66,6 @@ def forks(*modules: str, environment: Mapping[str, str] | None = None) -> Iterat
         try:
             yield found
         finally:
-            server.terminate()
+            # not SIGTERM, which it ignores if a test has had this process ignore it
+            server.kill()
             server.wait()
