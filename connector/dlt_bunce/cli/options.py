@@ -63,6 +63,27 @@ def link_option(function: _F) -> _F:
     )(function)
 
 
+SHOWN = 50
+"""How many entries a list shows, unless --limit or --json is given."""
+limit_option = click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    help=f"Maximum number to show (default: {SHOWN}; with --json, all).",
+)
+
+
+def chosen_customers(what: str) -> Callable[[_F], _F]:
+    """Add --customer, whose values `customer_ids` reads; `what` is selected by it."""
+    return click.option(
+        "--customer",
+        "customers",
+        multiple=True,
+        metavar="ID",
+        help=f"Only {what}; may be repeated. @FILE reads ids from a file: one per line, or the "
+        "customer_id column of a .csv or .parquet.",
+    )
+
+
 def source_options(function: _F) -> _F:
     """Add SOURCE and the options to read it, and pass them to the command as one `origin`."""
     from dlt_bunce.cli.source_args import Origin

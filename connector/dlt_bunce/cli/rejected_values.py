@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from dlt_bunce.store.rejected_values import ValueSelection
 
 _SHOWN = ("kind", "name", "column_name", "code", "customer_id", "message", "last_seen_at")
-_MAX_SHOWN = 50
 
 
 @click.group("rejected-values")
@@ -36,11 +35,7 @@ def command() -> None:
 
 @command.command("list")
 @filters()
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    help=f"Maximum number to show (default: {_MAX_SHOWN}; with --json, all).",
-)
+@options.limit_option
 @options.store_options
 def list_values(
     selection: ValueSelection,
@@ -60,7 +55,7 @@ def list_values(
         url, name = store_of(selection, store_url, account)
         with Database(url, read_only=True) as db:
             total = rejected_values.count(db, name, selection)
-            shown = total if as_json and limit is None else limit or _MAX_SHOWN
+            shown = total if as_json and limit is None else limit or options.SHOWN
             rows = rejected_values.some(db, name, selection, limit=shown)
             groups = rejected_values.groups(db, name, selection)
         if as_json:

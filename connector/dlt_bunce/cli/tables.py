@@ -92,9 +92,8 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title:
             min_width=least[column],
         )
     target.width = max(target.width, narrowest)
-    if not texts:
-        pass
-    elif sum(widths.values()) + 3 * len(shown) + 1 <= target.width:
+    is_narrow = sum(widths.values()) + 3 * len(shown) + 1 <= target.width
+    if texts and is_narrow:
         # nothing wraps: a column as one cell of many lines looks the same, and takes rich a fifth
         # of the time
         table.add_row(*(Text("\n".join(text[column] for text in texts)) for column in shown))

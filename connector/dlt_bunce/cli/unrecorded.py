@@ -41,12 +41,15 @@ def recorded_if_known(
         command.begin()
     try:
         yield command.started_at
-    except BaseException as error:
-        with contextlib.suppress(BunceError):
-            if isinstance(error, _FAILED) and not isinstance(error, _NOT_FAILED):
+    except _FAILED as error:
+        if not isinstance(error, _NOT_FAILED):
+            with contextlib.suppress(BunceError):
                 command.record(error)
-            command.withdraw()
         raise
+    finally:
+        # by now it is a run, has failed, or was a dry run after all
+        with contextlib.suppress(BunceError):
+            command.withdraw()
 
 
 @dataclass
@@ -82,13 +85,13 @@ class _Command:
 
     def begin(self) -> None:
         """Record that it has begun, if it has loaded before."""
-        from dlt_bunce.destination.config_file import setting
+        from dlt_bunce.destination.config_file import is_dry_run_configured
         from dlt_bunce.store.database import Database
         from dlt_bunce.store.failures import begin_if_known
 
         url, account = self.store
         database = Database(url)
-        if str(setting("destination.bunce.dry_run")).lower() == "true" or not database.exists():
+        if is_dry_run_configured(self.origin.name) or not database.exists():
             return
         with database as db:
             self.attempt = begin_if_known(

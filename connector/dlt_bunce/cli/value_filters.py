@@ -38,14 +38,7 @@ _FILTERS = (
         metavar="CODE",
         help="Only this reject code of values; may be repeated.",
     ),
-    click.option(
-        "--customer",
-        "customers",
-        multiple=True,
-        metavar="ID",
-        help="Only this customer; may be repeated. @FILE reads ids from a file: one per line, or "
-        "the customer_id column of a .csv or .parquet.",
-    ),
+    options.chosen_customers("this customer"),
     click.option(
         "--pipeline",
         "pipelines",

@@ -10,18 +10,10 @@ from dlt_bunce.cli import options, output
 from dlt_bunce.cli.failures import reported
 
 _SHOWN = ("customer_id", "customer", "source", "waiting_since")
-_MAX_SHOWN = 50
 
 
 @click.command("waiting")
-@click.option(
-    "--customer",
-    "customers",
-    multiple=True,
-    metavar="ID",
-    help="Only this customer; may be repeated. @FILE reads ids from a file: one per line, or "
-    "the customer_id column of a .csv or .parquet.",
-)
+@options.chosen_customers("this customer")
 @click.option(
     "--pipeline",
     "pipelines",
@@ -29,11 +21,7 @@ _MAX_SHOWN = 50
     metavar="NAME",
     help="Only rows that this dlt pipeline has read; may be repeated.",
 )
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    help=f"Maximum number to show (default: {_MAX_SHOWN}; with --json, all).",
-)
+@options.limit_option
 @options.store_options
 def waiting(
     customers: tuple[str, ...],
@@ -69,7 +57,7 @@ def waiting(
             found = chain.from_iterable(
                 page.to_pylist() for page in waiting_values.pages(db, name, selection)
             )
-            rows = list(islice(found, limit or (None if as_json else _MAX_SHOWN)))
+            rows = list(islice(found, limit or (None if as_json else options.SHOWN)))
         if as_json:
             output.as_json(rows)
             return

@@ -11,6 +11,7 @@ from typing import Any
 
 import dlt
 from dlt.common.configuration.container import Container
+from dlt.common.configuration.exceptions import ConfigValueCannotBeCoercedException
 from dlt.common.configuration.providers import CustomLoaderDocProvider
 from dlt.common.configuration.specs import PluggableRunContext
 from dlt.common.configuration.specs.config_section_context import ConfigSectionContext
@@ -18,7 +19,7 @@ from dlt.common.configuration.specs.config_section_context import ConfigSectionC
 from dlt_bunce.destination.configuration_checks import refuse_unknown, refuse_unknown_variables
 from dlt_bunce.destination.misspelt_sections import (
     DESTINATION,
-    is_section_of_ours,
+    is_file_of_ours,
     refuse_misspelt_sections,
     refuse_misspelt_variables,
 )
@@ -33,9 +34,9 @@ def use_config(script: str | Path | None = None) -> None:
     """Read settings from ./config.toml, after the environment and the files in .dlt.
 
     If there is no such file, use the one next to `script` or in the folder above it. A file with
-    neither [destination.bunce] nor [pipelines.…] belongs to another program and is ignored. Secrets
-    are not read from it: they belong in the environment or .dlt/secrets.toml. Raises
-    ConfigurationError for a file that cannot be read.
+    neither [destination.bunce], for all pipelines or within the section of one, nor [pipelines.…]
+    belongs to another program and is ignored. Secrets are not read from it: they belong in the
+    environment or .dlt/secrets.toml. Raises ConfigurationError for a file that cannot be read.
     """
     here = _first([Path()])
     _provide(_WORKING_DIR_PROVIDER, here)
@@ -81,7 +82,7 @@ def _document(path: Path, *_changed: int) -> dict[str, Any]:
             f"{path} is not valid TOML (line {error.line}, column {error.col}).",
             remedy='Fix the syntax, for example: account = "default"',
         ) from None
-    return document if any(map(is_section_of_ours, document)) else {}
+    return document if is_file_of_ours(document) else {}
 
 
 def setting(name: str) -> str | None:
@@ -129,6 +130,20 @@ def store_settings(
         store_url or dlt.config.get(f"{section}.store_url") or Defaults.store_url,
         account or dlt.config.get(f"{section}.account") or Defaults.account,
     )
+
+
+def is_dry_run_configured(pipeline: str | None) -> bool:
+    """Return whether runs of a pipeline are dry runs, or those of all pipelines without a name.
+
+    False for a value that is neither true nor false, which the run itself reports.
+    """
+    use_config()
+    sections = [*([f"{pipeline}.destination.bunce"] if pipeline else []), "destination.bunce"]
+    try:
+        found = (dlt.config.get(f"{section}.dry_run", bool) for section in sections)
+        return bool(next((value for value in found if value is not None), False))
+    except ConfigValueCannotBeCoercedException:
+        return False
 
 
 def required_setting(name: str) -> str:

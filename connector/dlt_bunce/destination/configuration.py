@@ -165,10 +165,10 @@ class BunceConfiguration(DestinationClientConfiguration):
         """
         self._check_kinds()
         self.credentials.api_key = key = _clean_key(self.credentials.api_key)
-        if not key and not self.dry_run:
-            raise no_key()  # as `init` leaves it
         if key:
             self.base_url = checked_base_url(self.base_url, key, self.allow_host)
+        elif not self.dry_run:
+            raise no_key()  # as `init` leaves it
         self._check_numbers()
         check_version_format(self.version_format)
         if self.default_region is not None:
@@ -197,13 +197,8 @@ class BunceConfiguration(DestinationClientConfiguration):
                     f"{name} is {getattr(self, name)}, but must be greater than 0.",
                     remedy=f"Change {name} under [destination.bunce].",
                 )
-        for name in (
-            "requests_per_minute",
-            "max_reject_count",
-            "wait_for_run",
-            "retention_days",
-            "min_rows",
-        ):
+        counts = ("requests_per_minute", "max_reject_count", "retention_days", "min_rows")
+        for name in (*counts, "wait_for_run"):
             if (getattr(self, name) or 0) < 0:
                 raise ConfigurationError(
                     f"{name} is {getattr(self, name)}, but must not be negative.",

@@ -65,8 +65,18 @@ def refuse_misspelt_sections(
             )
 
 
-def is_section_of_ours(name: str) -> bool:
-    """Return whether the outermost name of a section is one of ours, or meant to be."""
+def is_file_of_ours(document: Mapping[str, Any]) -> bool:
+    """Return whether a file has a section of ours, or one that is meant to be; the name of a
+    pipeline may come first.
+    """
+    return any(
+        _is_section_of_ours(name)
+        or (isinstance(within, Mapping) and any(_is_like(each, "destination") for each in within))
+        for name, within in document.items()
+    )
+
+
+def _is_section_of_ours(name: str) -> bool:
     joined = _letters((name,))
     return joined.startswith(_letters(DESTINATION)) or any(
         _is_like(name, right) for right in ("destination", "pipelines", "bunce")

@@ -49,7 +49,8 @@ _TOO_LARGE = re.compile(
     re.IGNORECASE,
 )
 _BODY_TOO_LARGE = re.compile(
-    r"\b(?:payload|body|request|entity)\b.{0,30}\b(?:too\s+(?:large|big|long)|exceeds?\b)",
+    r"\b(?:payload|body|request|entity)\b.{0,30}\b"
+    r"(?:too\s+(?:large|big|long)|exceed\w*\b.{0,30}\b(?:bytes|[km]i?b|size))\b",
     re.IGNORECASE,
 )
 _RATE = re.compile(r"maximum\s+request\s+limit|rate\s+limit|too\s+many\s+requests", re.IGNORECASE)

@@ -16,8 +16,8 @@ from dlt_bunce.errors import UsageError
 from dlt_bunce.reject_codes import VALUE_CODES
 from dlt_bunce.store.choices import check_choice
 from dlt_bunce.store.database import Database, utc_now
+from dlt_bunce.store.paging import PAGE, pages_by
 
-_PAGE = 10_000
 SCHEMA = pa.schema(
     [
         (name, pa.string())
@@ -45,7 +45,7 @@ JOIN bunce_targets AS t ON t.account = r.account AND t.slot = r.slot"""
 _COLUMNS = ", ".join(
     f"{'t' if name in {'kind', 'name'} else 'r'}.{name} AS {name}" for name in SCHEMA.names
 )
-_KEY = "r.slot, r.code, r.customer_id"
+_KEY = ("r.slot", "r.code", "r.customer_id")
 _RETRIED = """
 UPDATE bunce_rejected_values SET retry_at = $2 WHERE account = $1
   AND (customer_id, slot) IN (SELECT customer_id, slot FROM bunce_retried)
@@ -108,26 +108,12 @@ EVERY = ValueSelection()
 
 
 def pages(
-    db: Database, account: str, selection: ValueSelection = EVERY, *, size: int = _PAGE
+    db: Database, account: str, selection: ValueSelection = EVERY, *, size: int = PAGE
 ) -> Iterator[pa.Table]:
     """Yield the selected values (SCHEMA) by attribute, code, and customer, page by page."""
     where, parameters = selection.where(db, account)
-    key: tuple[object, ...] = ()
-    while True:
-        after = ""
-        if key:
-            first = len(parameters) + 1
-            after = f" AND ({_KEY}) > (${first}, ${first + 1}, ${first + 2})"
-        page = db.query(
-            f"SELECT {_COLUMNS} {_FROM} WHERE {where}{after} ORDER BY {_KEY} LIMIT {int(size)}",
-            (*parameters, *key),
-            schema=SCHEMA,
-        )
-        if page.num_rows:
-            yield page
-        if page.num_rows < size:
-            return
-        key = tuple(page.column(name)[-1].as_py() for name in ("slot", "code", "customer_id"))
+    select = f"SELECT {_COLUMNS} {_FROM} WHERE {where}"
+    yield from pages_by(_KEY, db, select, parameters, schema=SCHEMA, size=size)
 
 
 def some(
@@ -137,7 +123,7 @@ def some(
     where, parameters = selection.where(db, account)
     found: list[dict[str, Any]] = db.query(
         f"SELECT {_COLUMNS} {_FROM} WHERE {where} "
-        f"ORDER BY {_KEY} LIMIT {int(limit)} OFFSET {int(offset)}",
+        f"ORDER BY {', '.join(_KEY)} LIMIT {int(limit)} OFFSET {int(offset)}",
         parameters,
         schema=SCHEMA,
     ).to_pylist()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from dlt_bunce.store.database import Database, utc_now
+from dlt_bunce.store.paging import PAGE, pages_by
 
 if TYPE_CHECKING:
     from dlt_bunce.store.load_file import LoadFile
@@ -26,7 +27,6 @@ STATES: Mapping[str, str] = MappingProxyType(
     }
 )
 """What may be known of a customer by now, and what then sends the values."""
-_PAGE = 10_000
 SCHEMA = pa.schema(
     [
         (name, pa.string())
@@ -41,7 +41,7 @@ SCHEMA = pa.schema(
         )
     ]
 )
-_KEY = "w.customer_id, w.pipeline_name, w.table_name"
+_KEY = ("w.customer_id", "w.pipeline_name", "w.table_name")
 _ENTRIES = """
 SELECT w.customer_id AS customer_id, COALESCE(r.source, w.table_name) AS source,
   w.table_name AS table_name,
@@ -110,27 +110,12 @@ def note(db: Database, load_file: LoadFile, waiting: pa.Array, others: pa.Array)
 
 
 def pages(
-    db: Database, account: str, selection: WaitingSelection = EVERY, *, size: int = _PAGE
+    db: Database, account: str, selection: WaitingSelection = EVERY, *, size: int = PAGE
 ) -> Iterator[pa.Table]:
     """Yield what waits (SCHEMA) by customer, page by page."""
     where, parameters = selection.where(db, account)
-    key: tuple[object, ...] = ()
-    while True:
-        after = ""
-        if key:
-            first = len(parameters) + 1
-            after = f" AND ({_KEY}) > (${first}, ${first + 1}, ${first + 2})"
-        page = db.query(
-            f"{_ENTRIES.format(where=where + after)} ORDER BY {_KEY} LIMIT {int(size)}",
-            (*parameters, *key),
-            schema=SCHEMA,
-        )
-        if page.num_rows:
-            yield page
-        if page.num_rows < size:
-            return
-        names = ("customer_id", "pipeline_name", "table_name")
-        key = tuple(page.column(name)[-1].as_py() for name in names)
+    select = _ENTRIES.format(where=where)
+    yield from pages_by(_KEY, db, select, parameters, schema=SCHEMA, size=size)
 
 
 def groups(db: Database, account: str, selection: WaitingSelection = EVERY) -> list[dict[str, Any]]:

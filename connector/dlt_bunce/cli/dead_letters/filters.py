@@ -122,14 +122,7 @@ _FILTERS = (
         help="Only this id or id prefix; may be repeated.",
     ),
 )
-_CUSTOMER = click.option(
-    "--customer",
-    "customers",
-    multiple=True,
-    metavar="ID",
-    help="Only this customer's dead letters; may be repeated. @FILE reads ids from a file: one per "
-    "line, or the customer_id column of a .csv or .parquet.",
-)
+_CUSTOMER = options.chosen_customers("this customer's dead letters")
 _STATUS = click.option(
     "--status",
     type=click.Choice([*STATUSES, "all"]),

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _SHOWN = ("id", "code", "field", "customer_id", "source", "attempts", "last_seen_at", "status")
 _READ = (*_SHOWN, "source_line")
-_MOST_SHOWN = 50
 _GROUPS: dict[str, Grouping] = {
     "code": "code",
     "field": "field",
@@ -33,11 +32,7 @@ _GROUPS: dict[str, Grouping] = {
 
 @click.command("list")
 @filters(status=True)
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    help="Maximum number to show (default: 50; with --json, all).",
-)
+@options.limit_option
 @options.store_options
 def list_letters(
     selection: Selection,
@@ -58,7 +53,7 @@ def list_letters(
         from dlt_bunce.store.dead_letter_query import count, list_recent
 
         url, name = store_of(selection, store_url, account)
-        shown = _MOST_SHOWN if limit is None else limit
+        shown = options.SHOWN if limit is None else limit
         with Database(url, read_only=True) as db:
             if as_json and limit is None:
                 shown = count(db, name, selection)
