@@ -19,7 +19,6 @@ from typing import Any
 import psutil
 from tests.pipelines.airflow import BIN, Airflow
 
-DAG = "bunce_backfill"
 # process titles that Airflow sets
 _TASK, _EXECUTOR = "airflow worker --", "LocalExecutor"
 
@@ -33,6 +32,7 @@ class Scheduler:
 
     airflow: Airflow
     workers: int
+    dag: str
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @contextmanager
@@ -46,6 +46,8 @@ class Scheduler:
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": api,
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
             "AIRFLOW__CORE__PARALLELISM": str(self.workers),
+            # runs begin when a test asks for them
+            "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
             # seconds without a heartbeat after which a worker counts as dead, and between checks
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
@@ -54,9 +56,11 @@ class Scheduler:
             "BUNCE_BACKFILL_WORKERS": str(self.workers),
         }
         self.airflow.run("dags", "reserialize")
-        self.airflow.run("dags", "unpause", DAG, "--yes")
+        self.airflow.run("dags", "unpause", self.dag, "--yes")
         try:
             self._start("api-server", "--host", "127.0.0.1", "--port", port, "--workers", "1")
+            # a task whose server does not listen yet has used up a try
+            wait_until(lambda: _listens(int(port)), seconds=120)
             self._start("scheduler", "--skip-serve-logs")
             yield
         finally:
@@ -65,19 +69,14 @@ class Scheduler:
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
 
-    def trigger(self, conf: str) -> None:
-        """Trigger a run of the backfill."""
-        self.airflow.run("dags", "trigger", DAG, "--conf", conf)
+    def states(self) -> list[str]:
+        """Return the state of each run, oldest first: queued, running, success, or failed."""
+        return [str(state) for [state] in self._ask("SELECT state FROM dag_run ORDER BY id")]
 
-    def state(self) -> str:
-        """Return the state of the newest run: queued, running, success, or failed."""
-        [[state]] = self._ask("SELECT state FROM dag_run ORDER BY id DESC LIMIT 1")
-        return str(state)
-
-    def tries(self) -> dict[int, int]:
-        """Return how often each shard was started."""
-        found = self._ask("SELECT map_index, try_number FROM task_instance WHERE task_id = 'shard'")
-        return dict(found)
+    def tries(self, task: str) -> list[int]:
+        """Return how often each instance of a task was started."""
+        found = self._ask("SELECT try_number FROM task_instance WHERE task_id = ?", task)
+        return [int(tries) for [tries] in found]
 
     def results(self, task: str) -> list[Any]:
         """Return the results of a task's instances."""
@@ -115,6 +114,12 @@ class Scheduler:
         url = f"file:{self.airflow.home}/airflow.db?mode=ro"
         with closing(sqlite3.connect(url, uri=True, timeout=30)) as connection:
             return connection.execute(query, values).fetchall()
+
+
+def _listens(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+        return True
+    return False
 
 
 def _title(process: psutil.Process) -> str:
