@@ -43,6 +43,20 @@ def test_the_files_can_be_kept(make: MakePipeline, emulator: Emulator) -> None:
     assert len(list(kept)) == 1
 
 
+def test_a_run_leaves_alone_what_earlier_runs_have_emptied(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    def load(number: int) -> dict[Path, int]:
+        flush_and_run(make(), dlt.resource([customer(number)], name="customers"))
+        found = Path(make().working_dir).glob("load/loaded/*/completed_jobs")
+        return {folder: folder.stat().st_mtime_ns for folder in found}
+
+    first, second = load(1), load(2)
+
+    assert (len(first), len(second)) == (1, 2)
+    assert first.items() < second.items()
+
+
 def test_the_store_is_for_its_user_alone(make: MakePipeline, emulator: Emulator) -> None:
     pipeline = make(store_url="sqlite:///deep/er/bunce.sqlite")
     flush_and_run(pipeline, dlt.resource([customer(1, phone_no="bad")], name="customers"))

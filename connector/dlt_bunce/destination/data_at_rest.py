@@ -57,7 +57,9 @@ def remove_completed_jobs(pipeline: Pipeline, config: BunceConfiguration) -> Non
     """
     if config.keep_completed_jobs:
         return
-    for package in Path(pipeline.working_dir).glob("load/loaded/*"):
-        if (package / "package_completed.json").exists():
-            shutil.rmtree(package / "completed_jobs", ignore_errors=True)
-            (package / "completed_jobs").mkdir(exist_ok=True)
+    for jobs in Path(pipeline.working_dir).glob("load/loaded/*/completed_jobs"):
+        # a year of hourly runs leaves thousands of packages, emptied by the runs before
+        is_empty = next(jobs.iterdir(), None) is None
+        if not is_empty and (jobs.parent / "package_completed.json").exists():
+            shutil.rmtree(jobs, ignore_errors=True)
+            jobs.mkdir(exist_ok=True)
