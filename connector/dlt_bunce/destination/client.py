@@ -190,7 +190,7 @@ class BunceClient(JobClientBase, StoredState):
             config.credentials.api_key,
             pace=pace,
             timeout_s=config.timeout_s,
-            concurrency=config.most_concurrency,
+            concurrency=config.concurrency_limit,
             observer=telemetry.request_observer(base_url, self.pipeline_name),
             lookup_ids=lookup_ids(probed),
         )

@@ -237,7 +237,7 @@ class BunceConfiguration(DestinationClientConfiguration):
         )
 
     @property
-    def most_concurrency(self) -> int:
+    def concurrency_limit(self) -> int:
         """The larger of `concurrency` and `max_concurrency`, so that either can be set alone."""
         return max(self.concurrency, self.max_concurrency)
 

@@ -31,7 +31,7 @@ class Sizes(Protocol):
     requests_per_minute: int
 
     @property
-    def most_concurrency(self) -> int:
+    def concurrency_limit(self) -> int:
         """Batches that may ever be in flight."""
 
 
@@ -117,7 +117,7 @@ def throttle_for(account: Account, probed: Probed | None, config: Sizes) -> Thro
         BatchSize(*batch_sizes(account.batch_size, probed, config)),
         Concurrency(
             account.concurrency or config.concurrency,
-            config.most_concurrency,
+            config.concurrency_limit,
             per_second=config.requests_per_minute / 60 or math.inf,
         ),
     )
