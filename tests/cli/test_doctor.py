@@ -13,7 +13,7 @@ from .conftest import Run, people, write
 
 
 def states(run: Run, *words: str) -> dict[str, str]:
-    return {check["what"]: check["state"] for check in run("doctor", *words, "--json").json}
+    return {check["name"]: check["state"] for check in run("doctor", *words, "--json").json}
 
 
 def test_all_is_well_before_and_after_a_first_load(run: Run, emulator: Emulator) -> None:
@@ -70,12 +70,12 @@ def test_a_store_that_other_users_may_read_is_told_with_its_remedy(run: Run) -> 
         reader.execute("SELECT COUNT(*) FROM bunce_customers").fetchall()
         store.chmod(0o640)
         Path(f"{store}-wal").chmod(0o604)
-        told = [check for check in run(*there, "--json").json if check["what"] == "permissions"]
+        told = [check for check in run(*there, "--json").json if check["name"] == "permissions"]
     reader.close()
 
     assert told == [
         {
-            "what": "permissions",
+            "name": "permissions",
             "state": "warning",
             "detail": "other users may read bunce.sqlite, bunce.sqlite-wal",
             "remedy": "chmod 600 'my stores/bunce.sqlite' 'my stores/bunce.sqlite-wal'",
@@ -98,9 +98,41 @@ def test_a_budget_that_somebody_else_uses_up_is_told(
 
     run("load", "customers.parquet")
 
-    (budget,) = (check for check in run("doctor", "--json").json if check["what"] == "budget")
+    (budget,) = (check for check in run("doctor", "--json").json if check["name"] == "budget")
     assert budget["state"] == "warning"
     assert "80% of it available now" in budget["detail"]
+
+
+def test_a_damaged_store_is_one_failed_check_whose_remedy_sends_nobody_again(
+    run: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DESTINATION__BUNCE__REQUESTS_PER_MINUTE", "500")
+    write(people(*range(3)))
+    assert run("load", "customers.parquet").code == 0
+    Path("bunce.sqlite").write_bytes(b"damaged" * 1000)
+
+    found = {check["name"]: check for check in run("doctor", "--json").json}
+
+    assert [name for name in found if found[name]["state"] == "failed"] == ["store"]
+    assert "then run dlt-bunce adopt" in found["store"]["remedy"]
+    assert "free on the store's disk" in found["disk"]["detail"]
+    for file in Path().glob("bunce.sqlite*"):
+        file.unlink()
+    assert run("adopt").code == 0
+    assert run("load", "customers.parquet", "--json").json["unchanged"] == 3
+    assert set(emulator.times_sent.values()) == {1}
+
+
+def test_the_variable_that_a_remedy_names_is_whole_at_every_width(
+    run: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emulator.behavior = Behavior(api_keys=("sk_test_other",))
+
+    for columns in range(40, 124, 4):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        shown = run("doctor").output
+        assert "DESTINATION__BUNCE__CREDENTIALS__API_KEY" in shown
+        assert {line[-1] for line in shown.splitlines() if line[:1] == "│"} <= {"│"}
 
 
 def test_configured_attributes_and_segments_have_one_line_each(
@@ -119,9 +151,9 @@ def test_configured_attributes_and_segments_have_one_line_each(
         checks = run("doctor", "--json").json
         kinds = ("attribute", "segment")
         return {
-            c["what"]: (c["state"], c["detail"], c["remedy"])
+            c["name"]: (c["state"], c["detail"], c["remedy"])
             for c in checks
-            if c["what"].startswith(kinds)
+            if c["name"].startswith(kinds)
         }
 
     told = lines()
@@ -173,7 +205,7 @@ def test_what_tables_of_values_feed_has_its_lines_with_the_tables_name(
     def lines() -> dict[str, tuple[str, str]]:
         checks = run("doctor", "--json").json
         kinds = ("attribute", "segment")
-        return {c["what"]: (c["state"], c["detail"]) for c in checks if c["what"].startswith(kinds)}
+        return {c["name"]: (c["state"], c["detail"]) for c in checks if c["name"].startswith(kinds)}
 
     told = lines()
     listings = [record.call for record in emulator.requests].count("listing")

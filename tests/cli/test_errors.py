@@ -200,7 +200,7 @@ def test_a_renewed_key_is_refused_with_the_command_that_accepts_it(
     loaded = run("load", "c.parquet", "--json")
 
     assert (refused.code, len(refused.errors.splitlines())) == (2, 1)
-    assert "`dlt-bunce account rotate`" in refused.errors
+    assert "`dlt-bunce account rotate --account default`" in refused.errors
     assert rotated.json == {"account": "default", "rotated": True}
     assert (loaded.json["unchanged"], loaded.json["bulk_requests"]) == (1, 0)
     assert [account["account"] for account in run("account", "list", "--json").json] == ["default"]

@@ -167,7 +167,7 @@ def test_doctor_shows_its_other_checks_without_a_key(
 
     done = run("doctor", "--json")
 
-    found = {check["what"]: check for check in done.json}
+    found = {check["name"]: check for check in done.json}
     assert done.code == 1
     assert found["key"]["state"] == "failed"
     assert "No API key is set." in found["key"]["detail"]

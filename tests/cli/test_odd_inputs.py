@@ -79,6 +79,73 @@ def test_a_stream_is_told_from_a_missing_file(source: str, run: Run) -> None:
     )
 
 
+def test_a_link_that_leads_nowhere_is_told_with_its_target(run: Run) -> None:
+    write(people(1))
+    Path("exports").mkdir()
+    Path("exports/today.csv").symlink_to("../gone.csv")
+    Path("current").symlink_to("/nowhere")
+    here = Path.cwd()
+    today = f"{here}/exports/today.csv is a link that leads nowhere: it points to {here}/gone.csv"
+    current = "current is a link that leads nowhere: it points to /nowhere"
+
+    for source in ("exports/today.csv", "exports", "exports/*.csv", f"file://{here}/exports"):
+        done = run("load", source)
+        assert (done.code, f"Error: {today}, which does not exist." in done.errors) == (2, True)
+    for source in ("current", "current/today.csv"):
+        done = run("load", source)
+        assert (done.code, f"{current}, which does not exist." in done.errors) == (2, True)
+
+
+def test_a_url_of_a_file_is_treated_as_its_path(run: Run, emulator: Emulator) -> None:
+    write(people(1))
+    here = Path.cwd()
+    Path("customers.parquet").rename("all customers.parquet")
+
+    loaded = run("load", f"file://{here}/all%20customers.parquet")
+    missing = [run("load", f"file://{path}") for path in ("/x.csv", f"{here}/x/*.csv")]
+    other = run("load", "file://server/share/x.csv")
+
+    assert (loaded.code, len(emulator.customers)) == (0, 1)
+    assert [done.errors for done in missing] == [
+        f"Error: No file found at {path}. Check the path, folder, or glob.\n"
+        for path in ("/x.csv", f"{here}/x/*.csv")
+    ]
+    assert (other.code, "three slashes, or the path alone." in other.errors) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "dead-letters list",
+        "dead-letters group",
+        "dead-letters show 1",
+        "dead-letters export out.csv",
+        "dead-letters replay --code email_taken",
+        "dead-letters discard --all",
+        "report",
+        "ui",
+    ],
+)
+def test_an_account_that_is_not_there_does_not_look_like_one_without_letters(
+    command: str, run: Run
+) -> None:
+    write(people(1))
+    assert run("load", "customers.parquet").code == 0
+
+    done = run(*command.split(), "--account", "ue")
+
+    assert (done.code, "The store has no account 'ue'. It has: default." in done.errors) == (
+        2,
+        True,
+    )
+
+
+def test_a_port_beyond_the_last_is_a_usage_error(run: Run) -> None:
+    for command in ("emulator", "ui"):
+        done = run(command, "--port", "99999")
+        assert (done.code, "99999 is not in the range 0<=x<=65535" in done.errors) == (2, True)
+
+
 def test_white_space_around_a_file_name_is_seen(run: Run) -> None:
     write(people(1))
 
@@ -102,7 +169,7 @@ def test_the_key_that_init_leaves_empty_is_told_as_missing(
     monkeypatch.delenv("DESTINATION__BUNCE__BASE_URL")
     assert run("init").code == 0
 
-    found = {check["what"]: check for check in run("doctor", "--json").json}
+    found = {check["name"]: check for check in run("doctor", "--json").json}
 
     assert (found["key"]["state"], found["key"]["detail"]) == ("failed", "No API key is set.")
     assert ".dlt/secrets.toml" in found["key"]["remedy"]

@@ -199,7 +199,7 @@ def test_a_prefix_that_would_not_fit_is_refused(prefix: str, run: Run, emulator:
 
 def test_check_and_doctor_know_of_the_probe(run: Run, emulator: Emulator) -> None:
     def doctor() -> dict[str, str]:
-        (found,) = (c for c in run("doctor", "--json").json if c["what"] == "probe")
+        (found,) = (c for c in run("doctor", "--json").json if c["name"] == "probe")
         return {"state": found["state"], "detail": found["detail"]}
 
     def check() -> tuple[int, list[str]]:

@@ -27,7 +27,7 @@ def report(run: Run, emulator: Emulator) -> dict[str, Any]:
 
 def doctor(run: Run) -> str:
     """What `doctor` says of the probe."""
-    said = [check["detail"] for check in run("doctor", "--json").json if check["what"] == "probe"]
+    said = [check["detail"] for check in run("doctor", "--json").json if check["name"] == "probe"]
     return str(said[0]) if said else "nothing"
 
 

@@ -42,6 +42,6 @@ def test_the_package_of_a_socks_proxy_is_named(run: Run, monkeypatch: pytest.Mon
 
     found = run("doctor", "--json").json
 
-    [key] = [check for check in found if check["what"] == "key"]
+    [key] = [check for check in found if check["name"] == "key"]
     assert key["state"] == "failed"
     assert "a SOCKS proxy needs another package: pip install 'requests[socks]'" in key["detail"]

@@ -74,6 +74,42 @@ def test_a_key_that_bunce_refuses_does_not_rotate(
     assert run("load", "customers.parquet").code == 0
 
 
+def test_the_command_that_a_renewed_key_needs_reaches_its_own_account(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(people(1))
+    there = ("--store-url", "sqlite:///crm.sqlite")
+    assert run("load", "customers.parquet", *there).code == 0
+    monkeypatch.setenv(KEY, "sk_test_of_eu")
+    assert run("load", "customers.parquet", "--account", "eu", *there).code == 0
+    monkeypatch.setenv(KEY, "sk_test_of_eu_renewed")
+
+    refused = run("load", "customers.parquet", "--account", "eu", *there).errors
+    pasted = refused.partition("`dlt-bunce ")[2].partition("`")[0]
+
+    assert pasted == "account rotate --account eu --store-url sqlite:///crm.sqlite"
+    assert run(*pasted.split()).output == "Account eu now uses the new API key.\n"
+    assert run("load", "customers.parquet", "--account", "eu", *there).code == 0
+    monkeypatch.setenv(KEY, "sk_test_marked_key")
+    assert run("load", "customers.parquet", *there).code == 0
+
+
+def test_a_new_account_whose_first_key_is_refused_is_in_status(
+    run: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(people(1))
+    assert run("load", "customers.parquet").code == 0
+    emulator.behavior = type(emulator.behavior)(rate_limit=0, api_keys=("sk_test_marked_key",))
+    monkeypatch.setenv(KEY, "sk_test_wrong")
+    assert run("load", "customers.parquet", "--account", "eu").code == 1
+
+    shown = run("status", "--account", "eu")
+    misspelt = run("status", "--account", "ue")
+
+    assert (shown.code, "refuses the API key (HTTP 401)" in shown.output) == (0, True)
+    assert (misspelt.code, "The store has no account 'ue'." in misspelt.errors) == (2, True)
+
+
 def test_an_account_that_is_not_there_cannot_rotate(run: Run) -> None:
     write(people(1))
     run("load", "customers.parquet")

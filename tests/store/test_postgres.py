@@ -82,7 +82,7 @@ def test_a_newer_store_is_refused(postgres_store: str) -> None:
     error = refused(postgres_store)
 
     assert "schema version 99" in error.message
-    assert error.remedy == "Upgrade with: pip install --upgrade dlt-bunce"
+    assert error.remedy == "Upgrade it here, too. In an up-to-date clone: pip install --upgrade ."
 
 
 def test_eight_processes_that_open_a_new_store_at_once_all_get_it(

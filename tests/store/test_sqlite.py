@@ -89,7 +89,10 @@ def test_a_file_that_is_not_a_database_is_left_unchanged() -> None:
     error = refused()
 
     assert "not a database" in error.message
-    assert error.remedy == "Point store_url at an SQLite file or at a path that does not exist yet."
+    assert error.remedy == (
+        "Point store_url at an SQLite file. If this is the store, it is damaged: restore a backup, "
+        "or move the file away; then run dlt-bunce adopt, or else customers are sent again."
+    )
     assert FILE.read_bytes() == b"id,email\n" * 1000
 
 
@@ -120,7 +123,7 @@ def test_a_store_of_a_newer_version_is_refused_and_left_unlocked(read_only: bool
     error = refused(read_only=read_only)
 
     assert "schema version 99" in error.message
-    assert error.remedy == "Upgrade with: pip install --upgrade dlt-bunce"
+    assert error.remedy == "Upgrade it here, too. In an up-to-date clone: pip install --upgrade ."
     write("INSERT INTO bunce_customers (account, customer_id) VALUES ('a', '1')")
     assert version() == 99
 

@@ -203,7 +203,7 @@ def test_an_unusable_store_is_reported_with_its_remedy(
         db.execute("UPDATE bunce_schema SET version = 99")
     visit.page.goto(at(auth, "/letters"))
 
-    assert "Upgrade with: pip install --upgrade dlt-bunce" in visit.text()
+    assert "clone: pip install --upgrade ." in visit.text()
     assert "Traceback" not in visit.text()
 
 

@@ -12,6 +12,7 @@ import click
 
 from dlt_bunce.cli import options, output
 from dlt_bunce.cli.failures import reported
+from dlt_bunce.cli.pasteable import pasteable
 from dlt_bunce.model import VALUE_FATE_MEANINGS
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def _print(found: Check, *, show_values: bool) -> None:
     for warning in found.warnings:
         if warning.code == WRONG_TARGETS:  # told above
             continue
-        console.print(f"Warning: {warning.text} {warning.remedy}")
+        console.print(f"Warning: {warning.text} {pasteable(warning.remedy)}")
 
 
 def _print_values(found: Check, examples: str) -> None:

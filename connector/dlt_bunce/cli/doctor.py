@@ -36,7 +36,7 @@ def command(store_url: str | None, account: str | None, as_json: bool) -> None:
         if as_json:
             output.as_json(
                 [
-                    {"what": f.name, "state": f.state, "detail": f.detail, "remedy": f.remedy}
+                    {"name": f.name, "state": f.state, "detail": f.detail, "remedy": f.remedy}
                     for f in findings
                 ]
             )

@@ -14,7 +14,11 @@ from dlt_bunce.errors import ConfigurationError, not_installed
 @click.command("emulator")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
-    "--port", default=8765, show_default=True, help="Port to listen on; 0 picks a free one."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8765,
+    show_default=True,
+    help="Port to listen on; 0 picks a free one.",
 )
 @click.option("--allow-remote", is_flag=True, help="Let other machines connect.")
 @click.option(

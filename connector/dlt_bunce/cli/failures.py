@@ -11,6 +11,7 @@ from types import MappingProxyType
 import click
 
 from dlt_bunce.cli import output
+from dlt_bunce.cli.pasteable import pasteable
 from dlt_bunce.cli.printable import echo
 from dlt_bunce.errors import MappingError, ThresholdError, bunce_error
 from dlt_bunce.failures import failure_of, is_stopped
@@ -60,11 +61,11 @@ def explained(error: BaseException) -> tuple[str, int]:
     """Return the failure and its remedy in one line, without customer data, and the exit code."""
     failure, found = failure_of(error), bunce_error(error)
     if isinstance(found, ThresholdError):
-        return str(failure), 3
+        return pasteable(str(failure)), 3
     if isinstance(found, MappingError) and found.suggested:
         words = [found.message, f"Try: {_command_with(found.suggested)}", found.unresolved]
         return " ".join(filter(None, words)), 2
-    return str(failure), 2 if failure.is_usage else 1
+    return pasteable(str(failure)), 2 if failure.is_usage else 1
 
 
 def _command_with(suggested: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dlt_bunce.cli.pasteable import pasteable
 from dlt_bunce.cli.tables import (
     console,
     print_pairs,
@@ -155,15 +156,17 @@ def print_rejected_values(found: Mapping[str, Mapping[str, int]], title: str) ->
     ]
     if rows:
         print_rows(rows, ("name", "code", "count", "remedy"), title)
-        console().print("To list them, run: dlt-bunce rejected-values list")
+        listing = pasteable("dlt-bunce rejected-values list")
+        console().print(f"To list them, run: {listing}", soft_wrap=True)
 
 
 def print_warnings(warnings: Mapping[str, int], title: str = "Warnings") -> None:
     """Print the warnings of a run by code, each with its meaning and remedy."""
     rows = [
-        {"code": code, "rows": count, "meaning": known.meaning, "remedy": known.remedy}
+        {"code": code, "rows": count, "meaning": known.meaning, "remedy": remedy}
         for code, count in warnings.items()
         for known in (WARNINGS[code],)
+        for remedy in (pasteable(known.remedy),)
     ]
     if rows:
         print_rows(rows, ("code", "rows", "meaning", "remedy"), title)

@@ -52,6 +52,7 @@ def command(
     Example: dlt-bunce report --html runs.html
     """
     with reported():
+        from dlt_bunce.store.accounts import refuse_unknown_account
         from dlt_bunce.store.database import Database
         from dlt_bunce.store.history import history, rejects
 
@@ -60,6 +61,7 @@ def command(
         store_url, account = options.store_settings(store_url, account)
         allowed = options.requests_per_minute()
         with Database(store_url, read_only=True) as db:
+            refuse_unknown_account(db, account)
             runs = history(db, account, limit=count)
         if file is not None:
             _write(file, account, runs, allowed, overwrite=overwrite)

@@ -9,6 +9,7 @@ import click
 
 from dlt_bunce.cli import options, output
 from dlt_bunce.cli.failures import reported
+from dlt_bunce.cli.pasteable import pasteable
 from dlt_bunce.model import FATES
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def _print_problem(problem: Problem) -> None:
     output.print_sentence(what)
     lines = [
         f"  Reason: {problem.error or 'unknown'}",
-        f"  Remedy: {problem.remedy}" if problem.remedy else "",
+        f"  Remedy: {pasteable(problem.remedy)}" if problem.remedy else "",
         "  Another run is in progress." if problem.state == "running" else "",
     ]
     for line in filter(None, lines):

@@ -76,13 +76,17 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title:
     texts = [{column: _text(row[column]) for column in columns} for row in rows]
     shown = [c for c in columns if not texts or any(row[c] for row in texts)]
     widths = {c: max(map(cell_len, (c, *(row[c] for row in texts)))) for c in shown}
-    least = {c: min(widths[c], _MIN_SENTENCE) if c in _SENTENCES else widths[c] for c in shown}
+    least = {c: _least(c, [row[c] for row in texts], widths[c]) for c in shown}
     narrowest = sum(least.values()) + 3 * len(shown) + 1
     target = console()
     target.print(title)
     if narrowest > target.width and _has_width():
         _print_records(target, texts, shown)
         return
+    target.width = max(target.width, narrowest)
+    wrapped = [c for c in shown if c in _SENTENCES]
+    room = target.width - narrowest + sum(least[c] for c in wrapped)
+    held = _held(wrapped, widths, least, room)
     table = Table(box=box.HEAVY_HEAD)
     for column in shown:
         table.add_column(
@@ -90,8 +94,8 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title:
             justify="right" if rows and all(_is_figure(row[column]) for row in rows) else "left",
             no_wrap=column not in _SENTENCES,
             min_width=least[column],
+            width=least[column] if column in held else None,
         )
-    target.width = max(target.width, narrowest)
     is_narrow = sum(widths.values()) + 3 * len(shown) + 1 <= target.width
     if texts and is_narrow:
         # nothing wraps: a column as one cell of many lines looks the same, and takes rich a fifth
@@ -101,6 +105,38 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title:
         for text in texts:
             table.add_row(*(Text(text[column]) for column in shown))
     target.print(table)
+
+
+def _least(column: str, texts: Sequence[str], width: int) -> int:
+    """Return the width that a column needs: what wraps still has its longest word whole, which may
+    be the name of a variable to set.
+    """
+    if column not in _SENTENCES:
+        return width
+    words = (cell_len(word) for text in texts for word in text.split())
+    return max(min(width, _MIN_SENTENCE), *words, 0)
+
+
+def _held(
+    columns: Sequence[str], widths: Mapping[str, int], least: Mapping[str, int], room: int
+) -> set[str]:
+    """Return the columns that must be held at their least width in this room: rich narrows the
+    widest first, whatever words are in them, and then cuts the table off.
+    """
+    held: set[str] = set()
+    while free := sorted((c for c in columns if c not in held), key=lambda c: widths[c]):
+        left, level = room - sum(least[c] for c in held), 0
+        for place, column in enumerate(free):
+            level = left // (len(free) - place)
+            if widths[column] > level:
+                break
+            left -= widths[column]
+        else:
+            return held  # all of them fit
+        if not (narrow := {c for c in free if least[c] > level}):
+            return held
+        held |= narrow
+    return held
 
 
 def _print_records(

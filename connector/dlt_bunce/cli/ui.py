@@ -51,11 +51,12 @@ def command(
             drawing_library()
         except ModuleNotFoundError as error:
             raise missing("ui", "the workbench", error) from None
+        from dlt_bunce.store.accounts import refuse_unknown_account
         from dlt_bunce.store.database import Database
 
         url, name = options.store_settings(store_url, account)
-        with Database(url, read_only=True):
-            pass
+        with Database(url, read_only=True) as db:
+            refuse_unknown_account(db, name)
         store = Store(
             url,
             name,

@@ -36,8 +36,9 @@ def checked_base_url(base_url: str | None, api_key: str, allow_host: str | None)
             remedy=f'For example, set base_url = "{SANDBOX_URL}".',
         )
     if not url.endswith("/v1"):
+        rest = re.sub(r"/v\d+$", "", url)
         raise ConfigurationError(
-            f"base_url {host!r} does not end in /v1.", remedy=f'Set base_url = "{url}/v1".'
+            f"base_url at {host} does not end in /v1.", remedy=f'Set base_url = "{rest}/v1".'
         )
     if is_loopback(host):
         return url

@@ -51,7 +51,7 @@ def refuse_unknown(names: Iterable[str], known: Iterable[str], *, where: str) ->
             suggestion = f"Did you mean {near[0]}? " if near else ""
             raise ConfigurationError(
                 f"Unknown setting {name!r} ({where}).",
-                remedy=f"{suggestion}Valid settings: {', '.join(sorted(known))}.",
+                remedy=f"{suggestion}Valid settings: {', '.join(sorted(set(known)))}.",
             )
 
 
@@ -85,7 +85,7 @@ def refuse_unknown_variables(
                 raise ConfigurationError(
                     f"Unknown setting {'.'.join([name, *rest])!r} (environment variable "
                     f"{variable}).",
-                    remedy=f"Valid settings: {', '.join(sorted(known))}.",
+                    remedy=f"Valid settings: {', '.join(sorted(set(known)))}.",
                 )
             if rest and name == "credentials":
                 refuse_unknown(rest[:1], ["api_key"], where=f"environment variable {variable}")

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import os
 import platform
-import shlex
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, requires, version
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from dlt_bunce.api.retry import seconds_from_now
 from dlt_bunce.destination import config_file
 from dlt_bunce.destination.client import BunceClient
 from dlt_bunce.destination.targets import find_targets
 from dlt_bunce.destination.wanted_targets import ALL, Wanted, values_section, wanted_in
-from dlt_bunce.errors import BunceError
+from dlt_bunce.errors import BunceError, StoreError
 from dlt_bunce.load.probed import age_of, in_force
 from dlt_bunce.model import Failure
+from dlt_bunce.operations.disk_checks import disk, folder_of
+from dlt_bunce.operations.finding import Finding
 from dlt_bunce.records.target_matching import listed_names
 from dlt_bunce.records.targets import SECTION, FoundTarget, Kind
 from dlt_bunce.store import rate_limits
@@ -29,24 +28,8 @@ from dlt_bunce.store.accounts import known_account
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.probes import Probed, latest_probe
 
-State = Literal["ok", "warning", "failed"]
 _SKEW_S = 30.0
 """A larger clock difference may end leases early when loads share a store."""
-_ROOM_BYTES = 1_000_000_000
-"""A load of a few million customers may fill up less free space than this."""
-_SQLITE = "sqlite:///"
-_SIDE_FILES = ("-wal", "-shm")
-"""What SQLite creates beside a store, with the store's mode; rows may be in them."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The result of one check."""
-
-    name: str
-    state: State
-    detail: str
-    remedy: str | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +59,7 @@ def diagnose(client: BunceClient) -> Iterator[Finding]:
     api_key = config.credentials.api_key
     key = (api_key, config.host) if api_key else None
     yield from _checked("store", lambda: _store(config.store_url, config.account, key))
+    yield from disk(config.store_url)
     yield from _checked("budget", lambda: _budget(client))
 
 
@@ -85,6 +69,7 @@ def without_client(failure: Failure, store_url: str, account: str) -> Iterator[F
     yield Finding("key", "failed", failure.error, failure.remedy)
     yield from _checked("attributes", _unasked)
     yield from _checked("store", lambda: _store(store_url, account))
+    yield from disk(store_url)
 
 
 def versions() -> Iterator[Finding]:
@@ -113,7 +98,10 @@ def _checked(name: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Find
     try:
         yield from check()
     except BunceError as error:
-        yield Finding(name, "failed", error.message, error.remedy)
+        if isinstance(error, StoreError) and name != "store":  # which is a check of its own
+            yield Finding(name, "warning", "not checked: the store cannot be used")
+        else:
+            yield Finding(name, "failed", error.message, error.remedy)
 
 
 def _host(client: BunceClient) -> Iterator[Finding]:
@@ -208,7 +196,7 @@ def _clock(whose: str, skew_s: float) -> Finding:
 def _store(store_url: str, account: str, key: tuple[str, str] | None = None) -> Iterator[Finding]:
     """Check the store; with `key` (the API key and its host), also whose ledger it is."""
     database = Database(store_url, read_only=True)
-    folder = _folder(store_url)
+    folder = folder_of(store_url)
     if not database.exists():
         if folder is not None and not os.access(folder, os.W_OK):
             detail = f"does not exist yet, and {folder} is not writable"
@@ -231,12 +219,6 @@ def _store(store_url: str, account: str, key: tuple[str, str] | None = None) -> 
             yield _probe(probed)
         if folder is None:
             yield _clock("the store's", skew_s)
-    if folder is not None:
-        yield from _permissions(store_url)
-        free = shutil.disk_usage(folder).free
-        state: State = "ok" if free >= _ROOM_BYTES else "warning"
-        advice = None if state == "ok" else "Free up disk space, or move the store."
-        yield Finding("disk", state, f"{free / 1e9:.1f} GB free on the store's disk", advice)
 
 
 def _probe(probed: Probed | None) -> Finding:
@@ -250,27 +232,6 @@ def _probe(probed: Probed | None) -> Finding:
     if in_force(probed) is None:
         return Finding("probe", "warning", f"{detail}, no longer used", again)
     return Finding("probe", "ok", f"{detail}; loads start from it")
-
-
-def _permissions(store_url: str) -> Iterator[Finding]:
-    """Report files of an embedded store that other users of the machine may read."""
-    path = Path(store_url.removeprefix(_SQLITE))
-    files = [path, *(path.with_name(f"{path.name}{end}") for end in _SIDE_FILES)]
-    wide = [file for file in files if file.exists() and file.stat().st_mode & 0o077]
-    if wide and os.name == "posix":
-        names = ", ".join(file.name for file in wide)
-        remedy = f"chmod 600 {' '.join(shlex.quote(str(file)) for file in wide)}"
-        yield Finding("permissions", "warning", f"other users may read {names}", remedy)
-
-
-def _folder(store_url: str) -> Path | None:
-    """Return the nearest existing folder above an embedded store, or None for a server."""
-    if not store_url.startswith(_SQLITE):
-        return None
-    folder = Path(store_url.removeprefix(_SQLITE)).absolute().parent
-    while not folder.exists():
-        folder = folder.parent
-    return folder
 
 
 def _budget(client: BunceClient) -> Iterator[Finding]:

@@ -159,8 +159,7 @@ def _judged(
             f"the type's without an error. Known are: {known}."
         )
         remedy = (
-            "Feed an attribute of one of these types, or look for a newer version: "
-            "pip install --upgrade dlt-bunce."
+            "Feed an attribute of one of these types, or look for a newer version of dlt-bunce."
         )
         return target(NO_TYPE, "misfit", None, fault, remedy)
     if column_type in _MISFITS.get(data_type, ()):
@@ -186,8 +185,8 @@ def _likely(kind: Kind, column: str, name: str, names: Sequence[str], section: s
 def _otherwise(kind: Kind, made: str = "", *, may_create: bool = True) -> str:
     create = ""
     if kind == "attributes" and may_create:
-        create = f"set create_attributes = true to have it created{made}, or "
-    return f"Write the name as Bunce has it, {create}create it in Bunce's dashboard."
+        create = f"set create_attributes = true to have it created{made}, "
+    return f"Write the name as Bunce has it, {create}or create it in Bunce's dashboard."
 
 
 def _noun(kind: Kind) -> str:

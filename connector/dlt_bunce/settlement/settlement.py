@@ -277,8 +277,8 @@ class Settlement:
                 return UnavailableError(
                     f"Bunce does not take {self._deliverable.noun}s in the form that is sent (HTTP "
                     f"{stop.status}): it asks for {stop.words}. Nothing is rejected for it.",
-                    remedy="Look for a newer version: pip install --upgrade dlt-bunce; then run "
-                    "again. Without attributes in the mapping, customers load without them.",
+                    remedy="Look for a newer version of dlt-bunce, then run again. Without"
+                    " attributes in the mapping, customers load without them.",
                 )
             case "blocked":
                 return CredentialsError(

@@ -20,7 +20,7 @@ from dlt_bunce.records.row_origin import counted_from, with_file, with_lines
 from dlt_bunce.sources import csv_files, drift, json_files, row_files, table_formats
 from dlt_bunce.sources.csv_header import SameColumns
 from dlt_bunce.sources.formats import Kind
-from dlt_bunce.sources.listing import listed, shown_name
+from dlt_bunce.sources.listing import listed, on_disk, shown_name
 from dlt_bunce.sources.opening import opened
 from dlt_bunce.sources.resources import ROWS, TABLE, resource_name
 
@@ -100,7 +100,7 @@ def columns(location: str, reading: Reading = Reading()) -> list[str]:
     """Return the columns of the first file of a local location; none if it is remote, and for JSON,
     whose objects may differ.
     """
-    if "://" in location:
+    if "://" in on_disk(location):
         return []
     return _local_columns(listed(location)[:1], location, reading)
 
@@ -124,7 +124,7 @@ def _files_resource(
     reading: Reading,
     changed_files_only: bool,
 ) -> DltResource:
-    if "://" not in location:
+    if "://" not in on_disk(location):
         _local_columns(listed(location, kind), location, reading)
 
     def files() -> Iterator[list[Any]]:

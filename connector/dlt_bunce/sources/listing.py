@@ -9,6 +9,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 from zipfile import ZipExtFile
 
 from dlt_bunce.errors import SourceError
@@ -25,6 +26,7 @@ from dlt_bunce.sources.formats import (
 
 _PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfss": "adlfs"}
 """Scheme of remote files to the package that reads them."""
+_LOCAL = "file://"
 _EVERYTHING = "**/*"
 _SHOWN = 5
 
@@ -37,6 +39,7 @@ def listed(location: str, kind: Kind | None = None) -> list[Any]:
     Raises SourceError, which lists what was found, if no data file is left, and for files of
     several kinds if no `kind` is given.
     """
+    location = on_disk(location)
     path = location if "://" in location else str(Path(location).absolute())
     found, pattern, exact = _located(path)
     if exact:
@@ -64,6 +67,21 @@ def listed(location: str, kind: Kind | None = None) -> list[Any]:
         )
     table_formats.refuse_part_of_table(location, chosen)
     return sorted(chosen, key=lambda file: str(file["relative_path"]))
+
+
+def on_disk(location: str) -> str:
+    """Return the path that a file:// URL leads to, which is then treated as a path is; any other
+    location as it is. Raises SourceError for a URL that names another machine.
+    """
+    if not location.startswith(_LOCAL):
+        return location
+    host, slash, path = location.removeprefix(_LOCAL).partition("/")
+    if host not in {"", "localhost"} or not path:
+        raise SourceError(
+            f"{location} names no file of this machine.",
+            remedy="Use file:///folder/file, with three slashes, or the path alone.",
+        )
+    return unquote(f"{slash}{path}")
 
 
 def shown_name(file: Any, location: str, content: Any = None) -> str:
@@ -123,7 +141,11 @@ def _found_here(folder: str, pattern: str) -> list[Any]:
     from dlt.common.storages.fsspec_filesystem import FileItemDict, fsspec_from_config, glob_files
 
     files, _ = fsspec_from_config(FilesystemConfiguration(bucket_url=folder))
-    return [FileItemDict(file, files) for file in glob_files(files, folder, pattern)]
+    try:
+        return [FileItemDict(file, files) for file in glob_files(files, folder, pattern)]
+    except FileNotFoundError as error:
+        # a link whose file is gone: its rows must not be left out in silence
+        raise _broken_link(str(error.filename)) or error from None
 
 
 def _wildcards(text: str) -> bool:
@@ -167,9 +189,23 @@ def _with_kind(file: Any, kind: Kind | None) -> Any:
     return file
 
 
+def _broken_link(path: str) -> SourceError | None:
+    """Return what to say of a path if it, or a folder above it, is a link that leads nowhere."""
+    for place in (Path(path), *Path(path).parents):
+        if place.is_symlink() and not place.exists():
+            return SourceError(
+                f"{place} is a link that leads nowhere: it points to {os.path.realpath(place)}, "
+                "which does not exist.",
+                remedy="Put that file back, or remove the link.",
+            )
+    return None
+
+
 def _nothing_found(location: str, kind: Kind | None, existing: list[str]) -> SourceError:
     formats = NAMES[kind] if kind else "customer"
     if not existing:
+        if "://" not in location and (broken := _broken_link(location)):
+            return broken
         shown = location if location == location.strip() else repr(location)
         path = Path(location)
         if location == "-" or (path.exists() and not path.is_file() and not path.is_dir()):

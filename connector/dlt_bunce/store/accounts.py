@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import scrypt
+from shlex import quote
 from typing import Any
 
 from dlt_bunce.errors import AccountError
@@ -81,10 +82,13 @@ def known_account(
 def refuse_unknown_account(
     db: Database, name: str, *, remedy: str = "List the accounts with: dlt-bunce account list"
 ) -> None:
-    """Raise AccountError for a name that is not in the store; a store without accounts passes."""
+    """Raise AccountError for a name that is not in the store; a store without accounts passes, and
+    so does one that has runs alone, since its first key was refused.
+    """
     rows = db.rows("SELECT account FROM bunce_accounts ORDER BY account")
     known = [row["account"] for row in rows]
-    if known and name not in known:
+    of_account = "SELECT 1 AS n FROM bunce_runs WHERE account = $1 LIMIT 1"
+    if known and name not in known and not db.rows(of_account, (name,)):
         raise AccountError(
             f"The store has no account {name!r}. It has: {', '.join(known)}.",
             remedy=remedy,
@@ -154,16 +158,17 @@ def _account(row: Mapping[str, Any]) -> Account:
 
 def _check_key_and_host(row: Mapping[str, Any], api_key: str, host: str | None) -> None:
     name = row["account"]
+    rotate = f"run `dlt-bunce account rotate --account {quote(name)}`"
     if row["host"] not in (None, host):
         raise AccountError(
             f"The ledger of account {name!r} was written for {row['host']}, not for {host}.",
-            remedy="If it is the same workspace at a new address, run `dlt-bunce account rotate`. "
+            remedy=f"If it is the same workspace at a new address, {rotate}. "
             'If it is another workspace, set another name under [destination.bunce]: account = "…"',
         )
     if _digest(api_key, row["key_salt"]) != row["key_digest"]:
         raise AccountError(
             f"The ledger of account {name!r} was written with another API key.",
-            remedy="If it is the same workspace with a new key, run `dlt-bunce account rotate`. "
+            remedy=f"If it is the same workspace with a new key, {rotate}. "
             'If it is another workspace, set another name under [destination.bunce]: account = "…"',
         )
 

@@ -263,7 +263,7 @@ class Database:
             raise StoreError(
                 f"The store {self._engine.name} has schema version {version}; this version of "
                 f"dlt-bunce supports versions up to {len(MIGRATIONS)}.",
-                remedy="Upgrade with: pip install --upgrade dlt-bunce",
+                remedy="Upgrade it here, too. In an up-to-date clone: pip install --upgrade .",
             )
         return version
 

@@ -207,15 +207,17 @@ def _ids_in(file: Path) -> list[str]:
 def store_of(selection: Selection, store_url: str | None, account: str | None) -> tuple[str, str]:
     """Return the store URL and the account, as given or else as configured.
 
-    Raises UsageError for an id that no dead letter of the selection's status has, and for a run
-    that does not exist: a typo must not look like an empty result.
+    Raises UsageError for an account or a run that does not exist, and for an id that no dead letter
+    of the selection's status has: a typo must not look like an empty result.
     """
+    from dlt_bunce.store.accounts import refuse_unknown_account
     from dlt_bunce.store.database import Database
     from dlt_bunce.store.dead_letter_query import pages
     from dlt_bunce.store.selection import Selection
 
     store_url, account = options.store_settings(store_url, account)
     with Database(store_url, read_only=True) as db:
+        refuse_unknown_account(db, account)
         for prefix in selection.ids or ():
             wanted = Selection(status=selection.status, ids=[prefix])
             if not any(pages(db, account, wanted, size=1)):

@@ -8,6 +8,7 @@ from typing import Any
 from dlt_bunce.cli.dead_letters.filters import customer_ids
 from dlt_bunce.errors import UsageError
 from dlt_bunce.store import dead_letter_query as query
+from dlt_bunce.store.accounts import refuse_unknown_account
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.selection import Selection
 
@@ -28,6 +29,7 @@ def found_by(
             remedy="Pass an id, or --customer ID. List them with: dlt-bunce dead-letters list",
         )
     with Database(store_url, read_only=True) as db:
+        refuse_unknown_account(db, account)
         if wanted is None:
             return _of_customers(db, account, customer_ids(customers))
         found = query.found_by(db, account, wanted, limit=_MOST)

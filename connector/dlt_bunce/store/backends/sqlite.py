@@ -212,6 +212,12 @@ def _ask(cursor: Any, sql: str) -> None:
     cursor.fetch_arrow_table()
 
 
+_DAMAGED = (
+    "Point store_url at an SQLite file. If this is the store, it is damaged: restore a backup, or "
+    "move the file away; then run dlt-bunce adopt, or else customers are sent again."
+)
+
+
 def _remedy(reason: str) -> str:
     lowered = reason.lower()
     if "locked" in lowered or "busy" in lowered:
@@ -220,8 +226,8 @@ def _remedy(reason: str) -> str:
         return "Free space on its disk and run again; nothing was sent in the meantime."
     if any(word in lowered for word in ("readonly", "read-only", "permission", "opened")):
         return "Make the file and its folder writable for this user and run again."
-    if "not a database" in lowered:
-        return "Point store_url at an SQLite file or at a path that does not exist yet."
+    if "not a database" in lowered or "malformed" in lowered:
+        return _DAMAGED
     return "Check store_url, the folder, and the free disk space."
 
 
