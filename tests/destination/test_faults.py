@@ -244,7 +244,7 @@ def test_a_store_of_a_newer_version_stops_the_run_before_a_row_is_sent(
 
     error = fails(StoreError, make(), 10, 30)
 
-    assert "Look for a newer version of dlt-bunce" in str(error)
+    assert "pip install --upgrade ." in str(error)
     assert sent == emulator.times_sent
     change_version(-1)
     load(make(), 10, 30)

@@ -121,6 +121,16 @@ def test_rows_that_cannot_be_read_again_are_loaded_by_the_command_that_is_printe
     assert {"c1", "c2"} <= set(emulator.customers)
 
 
+def test_kept_rows_are_loaded_into_the_account_that_the_program_named(make: MakePipeline) -> None:
+    queue = iter([customer(1, points=2**63 - 1), customer(2, points=2**63)])
+
+    with pytest.raises(BunceError) as raised:
+        flush_and_run(make(account="shop 2"), dlt.resource(queue, name="customers"))
+
+    words = shlex.split(str(raised.value).rpartition("Load them with: ")[2])
+    assert words[:2] + words[3:] == ["dlt-bunce", "load", "--account", "shop 2"]
+
+
 def test_a_full_disk_gives_nothing_up(
     make: MakePipeline, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -165,13 +165,15 @@ def test_the_assets_of_dagster_dlt_have_the_counts_as_metadata(
 
 
 PLAIN = """
+import os
 import dlt
 rows = [
     {"id": n, "email": "nobody" if n % 10 == 0 else f"c{n}@example.com", "first_name": "Ada",
      "last_name": "Obi", "phone_no": f"+23481000000{n:02d}"}
     for n in range(30)
 ]
-for _ in range(2):
+for account in ("default", "default", "eu"):
+    os.environ["DESTINATION__BUNCE__ACCOUNT"] = account
     pipeline = dlt.pipeline("crm_to_bunce", destination="dlt_bunce.bunce")
     pipeline.run(rows, table_name="customers", write_disposition="merge")
 """
@@ -185,12 +187,13 @@ def test_a_plain_run_logs_one_line_about_rejected_rows(
     done = subprocess.run([sys.executable, "-c", PLAIN], capture_output=True, text=True, check=True)
 
     events = [json.loads(line) for line in done.stderr.splitlines() if line[:1] == "{"]
-    first, second = (event for event in events if event["event"] == "run.finished")
+    first, second, other = (event for event in events if event["event"] == "run.finished")
     assert (first["level"], first["created"], first["rejected"]) == ("warning", 27, 3)
     assert first["reject_codes"] == {"invalid_email": 3}
     assert first["dead_letters"] == f"dlt-bunce dead-letters list --run {first['run']}"
     assert (second["unchanged"], second["held"]) == (27, 3)
     assert second["dead_letters"] == "dlt-bunce dead-letters list"
+    assert other["dead_letters"].endswith(f"--run {other['run']} --account eu")
     assert "example.com" not in done.stderr
     assert len(emulator.customers) == 27
 

@@ -70,7 +70,7 @@ def _warnings(client: BunceClient, db: Database, load_id: str) -> dict[str, int]
 def _report(client: BunceClient, db: Database, load_id: str) -> None:
     account, name = client.config.account, client.pipeline_name
     for run in runs.summaries(db, account, run_ids=[load_id], pipeline_name=name):
-        log_finished(run, summary_returned=client.context.is_collecting())
+        log_finished(run, account, summary_returned=client.context.is_collecting())
         if telemetry.enabled():
             telemetry.completed(name, account, run.reject_codes, open_by_code(db, account))
             if run.attributes or run.segments:

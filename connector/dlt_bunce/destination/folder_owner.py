@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlt_bunce.errors import ConfigurationError
-from dlt_bunce.store.accounts import has_adopted, has_completed_run
+from dlt_bunce.store.accounts import has_adopted, has_completed_run, option_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -134,9 +134,10 @@ def _refuse_unknown_cursor(
         why = f"its working folder was last used for {before.beside(now)}"
     lost = ""
     if is_account:
-        lost = " If the store was lost, first run: dlt-bunce adopt"
+        lost = f" If the store was lost, first run: dlt-bunce adopt{option_of(now.account)}"
     elif before is None:
-        lost = " If the store was lost, also run dlt-bunce adopt, so that nothing is sent again."
+        adopt = f"dlt-bunce adopt{option_of(now.account)}"
+        lost = f" If the store was lost, also run {adopt}, so that nothing is sent again."
     raise ConfigurationError(
         f"Pipeline {name!r} would resume from a cursor, but {why}: rows before the cursor would "
         "never be loaded.",
@@ -158,8 +159,8 @@ def _pending_elsewhere(pipeline: Any, before: FolderOwner, now: FolderOwner) -> 
         )
     else:
         remedy = (
-            "Restore that store, or set its store_url. If it is lost, run dlt-bunce adopt, and "
-            f"delete {pipeline.working_dir} to read from the start."
+            "Restore that store, or set its store_url. If it is lost, run dlt-bunce adopt"
+            f"{option_of(now.account)}, and delete {pipeline.working_dir} to read from the start."
         )
     return ConfigurationError(
         f"Pipeline {pipeline.pipeline_name!r} has pending rows that were read for "

@@ -124,11 +124,13 @@ def _kept_members(client: BunceClient, summary: RunSummary) -> dict[str, str]:
     return found
 
 
-def log_finished(summary: RunSummary, *, summary_returned: bool) -> None:
+def log_finished(summary: RunSummary, account: str, *, summary_returned: bool) -> None:
     """Log what a run did, in one line.
 
     Of a plain `pipeline.run()`, orchestrators show nothing else, so rejected rows are a warning.
     """
+    from dlt_bunce.store.accounts import option_of
+
     fates = {str(fate): count for fate, count in summary.fates.items() if count}
     figures = {"read": summary.read, **fates, "requests": summary.requests}
     values = {
@@ -137,13 +139,15 @@ def log_finished(summary: RunSummary, *, summary_returned: bool) -> None:
     }
     log = logger().bind(run=summary.run_id, pipeline=summary.pipeline_name, **figures, **values)
     what_now: dict[str, object] = {}
+    of_account = option_of(account)
     if summary.rejected or summary.held:
         letters = f"dlt-bunce dead-letters list --run {summary.run_id}"
         if not summary.rejected:  # they belong to earlier runs
             letters = "dlt-bunce dead-letters list"
+        letters += of_account
         what_now = {"reject_codes": dict(summary.reject_codes), "dead_letters": letters}
     if any("rejected" in counts for counts in values.values()):
-        what_now["rejected_values"] = "dlt-bunce rejected-values list"
+        what_now["rejected_values"] = f"dlt-bunce rejected-values list{of_account}"
     if what_now and not summary_returned:
         log.warning("run.finished", **what_now)
     else:

@@ -10,6 +10,7 @@ from dlt.common.storages.load_package import PackageStorage, ParsedLoadJobFileNa
 from dlt_bunce.destination.load_files import load_file
 from dlt_bunce.errors import StoreError
 from dlt_bunce.store import run_chunks
+from dlt_bunce.store.accounts import option_of
 
 if TYPE_CHECKING:
     from dlt_bunce.destination.client import BunceClient
@@ -31,8 +32,8 @@ def refuse_unrecorded(client: BunceClient, load_id: str) -> None:
         raise StoreError(
             f"The store has no record of {len(lost)} loaded files of load {load_id}: it was "
             "removed or replaced since.",
-            remedy="Restore it and run again. If it is lost, run dlt-bunce adopt, and delete "
-            f"{working_dir} to read from the start.",
+            remedy="Restore it and run again. If it is lost, run dlt-bunce adopt"
+            f"{option_of(client.config.account)}, and delete {working_dir} to read from the start.",
         )
 
 

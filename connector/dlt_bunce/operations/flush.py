@@ -52,6 +52,7 @@ from dlt_bunce.failures import failure_of, is_stopped, known_mistake
 from dlt_bunce.logs import logger
 from dlt_bunce.model import RunSummary
 from dlt_bunce.operations.column_checks import column_check, refuse_known_key
+from dlt_bunce.store.accounts import option_of
 
 if TYPE_CHECKING:
     from dlt.common.destination import TLoaderFileFormat
@@ -160,7 +161,8 @@ def given_up_when_refused(pipeline: dlt.Pipeline, data: Any) -> Iterator[None]:
         if kept is not None:
             cause = bunce_error(error) or _in_own_words(error)
             # the package is the only copy: the data cannot be read again
-            command = f"dlt-bunce load {quote(str(kept))}"
+            of_account = option_of(client_of(pipeline).config.account)
+            command = f"dlt-bunce load {quote(str(kept))}{of_account}"
             raise cause.with_remedy(
                 f"The rows that were read are kept. Load them with: {command}"
             ) from None

@@ -95,6 +95,13 @@ def refuse_unknown_account(
         )
 
 
+def option_of(name: str) -> str:
+    """Return the option that selects an account in a command to paste, nothing for the default one:
+    the account may be set in a program, where the command does not see it.
+    """
+    return "" if name == "default" else f" --account {quote(name)}"
+
+
 def has_completed_run(db: Database, name: str, pipeline_name: str) -> bool:
     """Return whether a run of the pipeline into the account has completed."""
     return bool(
