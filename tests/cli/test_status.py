@@ -94,6 +94,17 @@ def test_the_command_that_a_renewed_key_needs_reaches_its_own_account(
     assert run("load", "customers.parquet", *there).code == 0
 
 
+def test_the_figures_of_a_run_whose_key_is_refused_name_its_source(
+    run: Run, emulator: Emulator
+) -> None:
+    write(people(1))
+    emulator.behavior = type(emulator.behavior)(rate_limit=0, api_keys=("sk_test_other",))
+
+    printed = run("load", "customers.parquet", "--json").json
+
+    assert (printed["state"], printed["source"]) == ("failed", "customers.parquet")
+
+
 def test_a_new_account_whose_first_key_is_refused_is_in_status(
     run: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

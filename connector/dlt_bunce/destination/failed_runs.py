@@ -93,13 +93,18 @@ def record_unconfigured(
     except (BunceError, ConfigurationException):
         return  # the error itself is reported
     if hook is not None:
-        hooks.call(hook, failed(add_up([], name), failure, state))
+        hooks.call(hook, failed(add_up([], name), failure, state, source))
 
 
-def failed(summary: RunSummary, failure: Failure, state: str) -> RunSummary:
-    """Return the summary of a run that failed, with the reason."""
+def failed(
+    summary: RunSummary, failure: Failure, state: str, source: str | None = None
+) -> RunSummary:
+    """Return the summary of a run that failed, with the reason, and with its source if it had not
+    begun to load.
+    """
     return replace(
         summary,
+        source=summary.source or source,
         state=state,
         error=str(failure),
         error_class=failure.error_class,

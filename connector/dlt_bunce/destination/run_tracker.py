@@ -109,7 +109,7 @@ def notify_failed(
     with suppress(BunceError):  # an unreadable store may be why, too
         for trace in reversed(traces):
             found += runs_of(client, name, trace)
-    summary = failed_runs.failed(add_up(found, name), failure, state)
+    summary = failed_runs.failed(add_up(found, name), failure, state, client.context.source)
     client.context.failures.append(summary)
     try:
         hook = hooks.resolve_hook(client.config.on_run_end)
