@@ -40,12 +40,26 @@ def test_a_dry_run_counts_what_the_load_does_and_leaves_nothing(
     dry = run("load", "customers.parquet", "--version-column", "updated_at", "--dry-run", "--json")
 
     assert "Dry run: nothing was sent" in preview.output
+    assert "To list them" not in preview.output
     assert emulator.requests == []
     assert before == sorted(p for p in tmp_path.rglob("*") if p.is_file())
     done = run("load", "customers.parquet", "--version-column", "updated_at", "--json")
     counts = ("read", "created", "unchanged", "superseded", "rejected", "reject_codes")
     assert {c: done.json[c] for c in counts} == {c: dry.json[c] for c in counts}
     assert dry.json["state"] == "dry_run"
+
+
+@pytest.mark.parametrize("before", ["load", "status"])
+def test_the_command_that_lists_rejected_rows_can_be_pasted(run: Run, before: str) -> None:
+    write(ROWS)
+    store = ["--account", "eu", "--store-url", "sqlite:///eu.sqlite"]
+    loaded = run("load", "customers.parquet", *store)
+
+    told = loaded if before == "load" else run("status", *store)
+    [line] = [line for line in told.output.splitlines() if line.startswith("To list them, run: ")]
+    listed = run(*line.partition("dlt-bunce ")[2].split(), "--json")
+
+    assert sorted(letter["code"] for letter in listed.json) == ["invalid_email", "invalid_phone_no"]
 
 
 def test_a_dry_run_against_a_known_store_changes_nothing_in_it(

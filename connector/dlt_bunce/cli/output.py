@@ -109,15 +109,16 @@ def print_summary(summary: RunSummary, title: str = "Run") -> None:
         ("seconds", f"{summary.seconds:.1f}"),
     ]
     print_pairs(pairs, "Dry run: nothing was sent" if summary.state == "dry_run" else title)
-    print_codes(summary.reject_codes, "Dead letters of this run")
-    print_rejected_values(summary.rejected_values, "Rejected values of this run")
+    is_kept = summary.state != "dry_run"
+    print_codes(summary.reject_codes, "Dead letters of this run", can_list=is_kept)
+    print_rejected_values(summary.rejected_values, "Rejected values of this run", can_list=is_kept)
     print_warnings(summary.warnings)
     if summary.flushed is not None:
         print_summary(summary.flushed, "Loaded first: rows left over from an earlier run")
 
 
-def print_codes(codes: Mapping[str, int], title: str) -> None:
-    """Print dead letters by code, each with its remedy."""
+def print_codes(codes: Mapping[str, int], title: str, *, can_list: bool = False) -> None:
+    """Print dead letters by code, each with its remedy, and how to list them if they are open."""
     rows = [
         {"code": code, "dead letters": count, "remedy": known.remedy if known else None}
         for code, count in sorted(codes.items(), key=lambda item: -item[1])
@@ -125,6 +126,8 @@ def print_codes(codes: Mapping[str, int], title: str) -> None:
     ]
     if rows:
         print_rows(rows, ("code", "dead letters", "remedy"), title)
+        if can_list:
+            _print_listing("dead-letters")
 
 
 def print_value_fates(runs: Sequence[RunSummary | Run], title: str) -> None:
@@ -146,8 +149,12 @@ def print_value_fates(runs: Sequence[RunSummary | Run], title: str) -> None:
         print_rows(rows, ("run_id", "counted", "read", *fates), title)
 
 
-def print_rejected_values(found: Mapping[str, Mapping[str, int]], title: str) -> None:
-    """Print rejected values by attribute or segment and code, each with its remedy."""
+def print_rejected_values(
+    found: Mapping[str, Mapping[str, int]], title: str, *, can_list: bool = True
+) -> None:
+    """Print rejected values by attribute or segment and code, each with its remedy, and how to list
+    them if the store has them.
+    """
     counts = [(n, name, code) for name, codes in found.items() for code, n in codes.items()]
     rows = [
         {"name": name, "code": code, "count": n, "remedy": known.remedy if known else None}
@@ -156,8 +163,13 @@ def print_rejected_values(found: Mapping[str, Mapping[str, int]], title: str) ->
     ]
     if rows:
         print_rows(rows, ("name", "code", "count", "remedy"), title)
-        listing = pasteable("dlt-bunce rejected-values list")
-        console().print(f"To list them, run: {listing}", soft_wrap=True)
+        if can_list:
+            _print_listing("rejected-values")
+
+
+def _print_listing(group: str) -> None:
+    listing = pasteable(f"dlt-bunce {group} list")
+    console().print(f"To list them, run: {listing}", soft_wrap=True)
 
 
 def print_warnings(warnings: Mapping[str, int], title: str = "Warnings") -> None:

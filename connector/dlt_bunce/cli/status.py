@@ -69,7 +69,7 @@ def command(count: int, store_url: str | None, account: str | None, as_json: boo
             + f"{output.counted(sum(letters.values()), 'open dead letter')}"
             + (f", {output.counted(rejected, 'rejected value')}" if rejected else "")
         )
-        output.print_codes(letters, "Open dead letters")
+        output.print_codes(letters, "Open dead letters", can_list=True)
         output.print_rejected_values(values, "Rejected values")
         columns = ("run_id", "name", "state", "read", *FATES, "linked", "requests")
         shown = [
