@@ -29,23 +29,23 @@ def refuse_outside(
 ) -> None:
     """Raise ConfigurationError for a setting that dlt would read from outside of its section.
 
-    `providers` are in the order in which dlt asks them, `known` are all settings, and those `given`
-    in code are not looked for.
+    One under the name of the pipeline is meant as such. `providers` are in the order in which dlt
+    asks them, `known` are all settings, and those `given` in code are not looked for.
     """
+    section = ("destination", destination)
     names = [name for name in known if name not in _OF_DLT and name not in given]
     for provider in providers:
-        for prefix in dict.fromkeys([pipeline, None]):
-            for name in list(names):
-                key = _key_of(provider, name, prefix, "destination", destination)
-                if key is not None:
-                    names.remove(name)  # dlt asks nobody else for it
-                elif found := _outside(provider, name, prefix):
-                    raise _outside_error(found, name, destination, provider)
+        for name in list(names):
+            within = (_key_of(provider, name, pipeline, *section[:n]) for n in (2, 1, 0))
+            if (pipeline and any(within)) or _key_of(provider, name, None, *section):
+                names.remove(name)  # dlt asks nobody else for it
+            elif found := _outside(provider, name):
+                raise _outside_error(found, name, destination, provider)
 
 
-def _outside(provider: ConfigProvider, name: str, prefix: str | None) -> str | None:
-    around = _key_of(provider, name, prefix, "destination")
-    return _key_of(provider, name, prefix) if around is None else around
+def _outside(provider: ConfigProvider, name: str) -> str | None:
+    around = _key_of(provider, name, None, "destination")
+    return _key_of(provider, name, None) if around is None else around
 
 
 def _key_of(provider: ConfigProvider, name: str, prefix: str | None, *sections: str) -> str | None:
