@@ -113,3 +113,24 @@ def test_two_mappings_of_one_table_are_refused(
     assert emulator.customers == {}
 
     assert load(make(), how, shop("work")).created == 2
+
+
+@HOW
+def test_one_resource_may_be_loaded_into_several_pipelines_and_under_several_names(
+    make: MakePipeline, emulator: Emulator, how: str
+) -> None:
+    rows = [customer(n, uid=uid) for n, uid in enumerate([7, "007", "+5"])]
+    customers = bunce_adapter(
+        dlt.resource(rows, name="customers", write_disposition="merge"), customer_id="uid"
+    )
+
+    @dlt.source(name="both")
+    def both() -> Any:
+        return [customers.with_name("a"), customers.with_name("b")]
+
+    first = load(make("first"), how, customers)
+    second = load(make("second"), how, customers)
+    named = load(make("third"), how, both())
+
+    assert (first.created, second.unchanged, named.unchanged) == (3, 3, 6)
+    assert set(emulator.customers) == {"7", "007", "+5"}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import asdict, dataclass, field, is_dataclass
 from decimal import Decimal
 from types import MappingProxyType
@@ -146,11 +147,13 @@ class MappedRows(_Transform):
         self._seen: defaultdict[str | None, _Seen] = defaultdict(_Seen)
 
     def bind(self, pipe: Any) -> Any:
-        """Note how the source is read, which begins now."""
+        """Return the step of one extraction, which tells it all anew: a resource may be loaded into
+        several pipelines, or under several names. Also notes how the source is read, from now on.
+        """
         note_read(pipe)
-        for seen in self._seen.values():
-            seen.nulls, seen.fields = set(), None
-        return super().bind(pipe)
+        bound = copy(self)
+        bound._seen = defaultdict(_Seen)  # noqa: SLF001, of this class
+        return bound
 
     def __call__(self, item: Any, meta: Any = None) -> Any:
         """Return the item, with hints if it is the first to have a column. `meta` is what the

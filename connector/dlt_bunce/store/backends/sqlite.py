@@ -73,7 +73,7 @@ class Sqlite:
                 remedy='Set it like this: store_url = "sqlite:///bunce.sqlite"',
             )
         self.path = Path(store_url[len(prefix) :])
-        if self.path.parts[0][:1] in {"~", "$"} or str(self.path) == ":memory:":
+        if str(self.path)[:1] in {"~", "$"} or str(self.path) == ":memory:":
             raise ConfigurationError(
                 f"store_url names a file {str(self.path)!r} in the working directory.",
                 remedy="Write the path out: neither ~ nor variables are replaced in it, and the "
@@ -141,8 +141,10 @@ class Sqlite:
 
     def _refuse_moved(self) -> None:
         """Raise ConfigurationError instead of creating a file in place of one that was moved."""
+        if self.exists():
+            return
         moved = moved_to(self.path)
-        if moved.exists() and not self.exists():
+        if moved.exists():
             raise ConfigurationError(
                 f"The store {self.name} was moved to Postgres. A new one would know no customer, "
                 "and all would be sent again.",
