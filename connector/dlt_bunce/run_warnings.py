@@ -106,6 +106,13 @@ WARNINGS: Mapping[str, RunWarning] = _warnings(
         "run dlt-bunce adopt before the next load, so that they are known",
     ),
     RunWarning(
+        "mapping_changed",
+        "a field is mapped to another column than in the last run, and the source is read by a "
+        "cursor: customers who were not read keep what the earlier mapping sent (counted in "
+        "customers)",
+        'read all rows once: run with refresh="drop_resources", or under another pipeline name',
+    ),
+    RunWarning(
         "mostly_superseded",
         "more than half of the rows are older than the ledger's version of them",
         "compare the version column with the last run's; if its values started over, run dlt-bunce "

@@ -54,7 +54,9 @@ def settings() -> str:
         "`dlt-bunce`, and the API key into `.dlt/secrets.toml`. Environment variables take "
         "precedence over files, and arguments of `bunce(…)` or the command line take precedence "
         "over both. To set a dictionary in the environment, use a JSON object, such as "
-        '`{"email": "contact_mail"}`.',
+        '`{"email": "contact_mail"}`. A setting outside of the section is an error, since '
+        "dlt would read it all the same: a variable `ACCOUNT`, or a line above "
+        "`[destination.bunce]`.",
         key,
         *(
             _section(name, kind, _as_toml(default), sentence(text).replace("&", "&amp;"))

@@ -31,6 +31,9 @@ def test_a_moved_store_knows_every_customer_and_is_moved_once(
     assert [path.name for path in Path().glob("bunce*")] == ["bunce.moved.sqlite"]
     there = ("--store-url", postgres_store, "--pipeline-name", "crm", "--json")
     assert run("load", "customers.parquet", *there).json["unchanged"] == 3
+    behind = run("load", "customers.parquet", "--pipeline-name", "another")
+    assert (behind.code, emulator.times_sent) == (2, {"1": 1, "2": 1, "3": 1})
+    assert "was moved to Postgres" in behind.errors
 
 
 def test_neither_a_store_in_use_nor_one_with_rows_is_touched(

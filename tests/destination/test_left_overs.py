@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from dlt_bunce import bunce_adapter, flush_and_run, run_summary
-from dlt_bunce.emulator import Behavior, Emulator, Fault
+from dlt_bunce.emulator import Emulator, Fault
 from dlt_bunce.errors import BunceError, MappingError, UsageError, bunce_error
 from dlt_bunce.model import RunSummary
 
@@ -209,27 +209,6 @@ def test_an_outage_gives_nothing_up(make: MakePipeline, emulator: Emulator) -> N
     assert summary.flushed is not None
     assert (summary.created, summary.flushed.created) == (1, 1)
     assert set(emulator.customers) == {"c1", "c2"}
-
-
-@pytest.mark.parametrize("kind", ["dicts", "arrow"])
-def test_a_left_over_is_loaded_with_the_mapping_of_now(
-    make: MakePipeline, emulator: Emulator, kind: str
-) -> None:
-    def load(*rows: dict[str, Any], **hints: str) -> RunSummary:
-        data: Any = list(rows) if kind == "dicts" else pa.Table.from_pylist(list(rows))
-        return flush_and_run(make(), bunce_adapter(dlt.resource(data, name="customers"), **hints))
-
-    wrong, right = customer(1, work="w@example.com"), customer(2, work="v@example.com")
-    emulator.behavior = Behavior(rate_limit=0, faults=(DOWN,))
-    with pytest.raises(BunceError):
-        load(wrong, email="work")
-    emulator.behavior = Behavior(rate_limit=0)
-
-    done = load(right, email="email")
-
-    assert done.flushed is not None
-    assert (done.created, done.flushed.created) == (1, 1)
-    assert emulator.customers["c1"]["email"] == "c1@example.com"
 
 
 def test_a_resource_whose_table_depends_on_its_rows_is_loaded(

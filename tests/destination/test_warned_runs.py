@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import dlt
 import pyarrow as pa
 import pytest
 
-from dlt_bunce import bunce, bunce_adapter, run_summary
+from dlt_bunce import bunce, bunce_adapter, flush_and_run, run_summary
 from dlt_bunce.destination.access import client_for
 from dlt_bunce.emulator import Behavior, Emulator
 from dlt_bunce.operations.adopt import adopt
@@ -87,3 +88,28 @@ def test_links_from_a_part_of_the_source_are_warned_of(
     whole = load(2, 3, limit=None)
 
     assert (part, whole) == ({"linked_from_a_part": 2}, {})
+
+
+@pytest.mark.parametrize("how", ["flush_and_run", "run"])
+def test_a_correction_that_a_cursor_keeps_from_earlier_customers_is_warned_of(
+    make: MakePipeline, emulator: Emulator, how: str
+) -> None:
+    def load(last: int, column: str, **options: Any) -> dict[str, int]:
+        def people(cursor: Any = dlt.sources.incremental("at")) -> Any:
+            yield [customer(n, at=n, work="Wrong") for n in range(1, last + 1)]
+
+        data = bunce_adapter(dlt.resource(people, name="customers"), first_name=column)
+        options["write_disposition"] = "merge"
+        if how == "flush_and_run":
+            return dict(flush_and_run(make(), data, **options).warnings)
+        pipeline = make()
+        pipeline.run(data, **options)
+        return dict(run_summary(pipeline).warnings)
+
+    told = [load(3, "work"), load(4, "first_name"), load(5, "first_name")]
+    load(6, "work")
+    whole = load(6, "first_name", refresh="drop_resources")
+
+    assert told == [{}, {"mapping_changed": 3}, {}]
+    assert whole == {}
+    assert {each["first_name"] for each in emulator.customers.values()} == {"Ada"}

@@ -12,6 +12,7 @@ import dlt
 import pytest
 
 from dlt_bunce import bunce_adapter
+from dlt_bunce.destination.access import client_of
 from dlt_bunce.emulator import Behavior, Emulator, Fault
 from dlt_bunce.errors import ConfigurationError, StoreError, bunce_error
 from dlt_bunce.operations.adopt import adopt
@@ -206,3 +207,35 @@ def test_a_load_of_which_the_store_knows_only_a_part_does_not_end_as_complete(
     assert isinstance(error, StoreError)
     assert make().working_dir in str(error.remedy)
     assert len(emulator.customers) == 2
+
+
+@pytest.mark.parametrize("how", DOORS)
+def test_no_second_store_is_begun_in_another_folder(
+    make: MakePipeline, emulator: Emulator, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = dlt.resource([customer(1)], name="customers")
+    home, elsewhere = Path.cwd(), Path("elsewhere")
+    go(how, make(), rows)
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+
+    told = go_refused(how, make(), rows)
+
+    assert f'set store_url = "sqlite:///{home}/bunce.sqlite"' in told
+    assert (emulator.times_sent, Path("bunce.sqlite").exists()) == ({"c1": 1}, False)
+    go(how, make(store_url=f"sqlite:///{home}/bunce.sqlite"), rows)
+    assert emulator.times_sent == {"c1": 1}
+    adopt(client_of(make()))
+    go(how, make(), rows)
+    assert emulator.times_sent == {"c1": 1}
+
+
+def test_without_its_store_in_postgres_no_file_is_begun(
+    make: MakePipeline, emulator: Emulator, postgres_store: str
+) -> None:
+    rows = dlt.resource([customer(1)], name="customers")
+    go("run", make(store_url=postgres_store), rows)
+
+    assert postgres_store not in go_refused("run", make(), rows)
+
+    assert (emulator.times_sent, Path("bunce.sqlite").exists()) == ({"c1": 1}, False)

@@ -247,3 +247,9 @@ def test_an_error_contains_no_value_and_no_statement() -> None:
 
     assert "ada@example.com" not in str(failure.value)
     assert "INSERT" not in str(failure.value)
+
+
+@pytest.mark.parametrize("path", ["~/bunce.sqlite", "$HOME/bunce.sqlite", ":memory:"])
+def test_a_path_that_nobody_replaces_makes_no_store_of_that_name(path: str) -> None:
+    with pytest.raises(ConfigurationError, match="Write the path out"):
+        Database(f"sqlite:///{path}")

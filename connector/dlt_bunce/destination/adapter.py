@@ -17,6 +17,8 @@ MAPPING_HINT = "x-bunce-mapping"
 """A table's whole mapping in one hint: dlt replaces table hints, but merges column hints with those
 of earlier runs.
 """
+DIFFERING_HINT = "x-bunce-differing"
+"""Names of the resources that give a table different mappings in one load."""
 REPLACE_REFUSED = (
     'write_disposition="replace" is not supported: Bunce has no API call that deletes customers.'
 )

@@ -164,6 +164,11 @@ class BunceClient(JobClientBase, StoredState):
         return Path(getattr(_pipeline(), "working_dir", ""))
 
     @property
+    def state(self) -> Mapping[str, Any]:
+        """Dlt's state of the pipeline that is loading; empty outside of one."""
+        return getattr(_pipeline(), "state", {})
+
+    @property
     def collector(self) -> Collector:
         """The pipeline's progress, as chosen by dlt's `progress=`."""
         return getattr(_pipeline(), "collector", NULL_COLLECTOR)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dlt_bunce import telemetry
 from dlt_bunce.destination.absent import settle_absent
+from dlt_bunce.destination.earlier_mapping import unread_since_change
 from dlt_bunce.destination.run_summary import log_finished
 from dlt_bunce.destination.unrecorded_files import refuse_unrecorded
 from dlt_bunce.destination.whole_reads import is_partial
@@ -58,6 +59,8 @@ def _warnings(client: BunceClient, db: Database, load_id: str) -> dict[str, int]
             is_partial(client.schema, client.prepare_load_table(t["name"] or "")) for t in tables
         ):
             found["linked_from_a_part"] = linked
+    if unread := unread_since_change(client, db, load_id):
+        found["mapping_changed"] = unread
     created = sum_chunks(db, load_id)["created"]
     if created and runs.disposition_of(db, load_id, client.pipeline_name) == "append":
         probed = in_force(latest_probe(db, account, host=client.config.host))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import deepcopy
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +12,11 @@ from typing import Any
 import dlt
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.exceptions import ConfigValueCannotBeCoercedException
-from dlt.common.configuration.providers import CustomLoaderDocProvider
+from dlt.common.configuration.providers import (
+    ConfigProvider,
+    CustomLoaderDocProvider,
+    EnvironProvider,
+)
 from dlt.common.configuration.specs import PluggableRunContext
 from dlt.common.configuration.specs.config_section_context import ConfigSectionContext
 
@@ -23,6 +27,7 @@ from dlt_bunce.destination.misspelt_sections import (
     refuse_misspelt_sections,
     refuse_misspelt_variables,
 )
+from dlt_bunce.destination.outside_settings import refuse_outside
 from dlt_bunce.errors import ConfigurationError
 
 _WORKING_DIR_PROVIDER = "config.toml in the working directory"
@@ -180,10 +185,12 @@ def settings_of(pipeline: str, *names: str) -> dict[str, str | None]:
     return {name: setting(".".join((*section, name))) for name in names}
 
 
-def refuse_unknown_settings(destination: str = "bunce") -> None:
-    """Raise ConfigurationError for an unknown Bunce setting in the environment or a file.
+def refuse_unknown_settings(destination: str = "bunce", given: Collection[str] = ()) -> None:
+    """Raise ConfigurationError for an unknown Bunce setting in the environment or a file, and for
+    one that dlt would read although it stands outside of the section.
 
-    `destination` is the destination's name, which dlt also reads as a section.
+    `destination` is the destination's name, which dlt also reads as a section; settings that are
+    `given` in code are read nowhere else.
     """
     from dlt_bunce.destination.configuration import BunceConfiguration
 
@@ -191,6 +198,7 @@ def refuse_unknown_settings(destination: str = "bunce") -> None:
     known.append("destination_type")  # set for a destination with a custom name
     refuse_unknown_variables(os.environ, known, destination=destination)
     pipeline = Container()[ConfigSectionContext].pipeline_name
+    refuse_outside(_environment_and_files(), known, destination, pipeline, given)
     paths = dict.fromkeys([DESTINATION, ("destination", destination)])
     within = [*known, "credentials.api_key"]
     for path in paths:
@@ -210,6 +218,12 @@ def refuse_unknown_settings(destination: str = "bunce") -> None:
                 key = found.get("credentials")
                 if isinstance(key, Mapping):
                     refuse_unknown(key, ["api_key"], where=where)
+
+
+def _environment_and_files() -> list[ConfigProvider]:
+    """Return the environment and the files, in the order in which dlt reads them."""
+    found = Container()[PluggableRunContext].providers.providers
+    return [each for each in found if isinstance(each, EnvironProvider | CustomLoaderDocProvider)]
 
 
 def _files() -> list[CustomLoaderDocProvider]:

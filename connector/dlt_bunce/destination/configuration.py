@@ -24,6 +24,7 @@ from dlt.common.typing import TSecretStrValue
 from dlt_bunce.destination.base_url import KEY_HOSTS, checked_base_url, no_key
 from dlt_bunce.destination.configuration_checks import (
     check_kind,
+    check_text,
     check_values_tables,
     check_version_format,
     refuse_unknown,
@@ -182,6 +183,8 @@ class BunceConfiguration(DestinationClientConfiguration):
     def _check_kinds(self) -> None:
         for name, hint in self.get_resolvable_fields().items():
             check_kind(name, hint, getattr(self, name))
+            if name not in {"default_region", "on_run_end", "version_format"}:  # checked as such
+                check_text(name, getattr(self, name))
         for name, known in (("mapping", MAPPABLE), ("defaults", list(FIELDS))):
             refuse_unknown(getattr(self, name) or {}, known, where=f"in {name}")
             for key, value in (getattr(self, name) or {}).items():

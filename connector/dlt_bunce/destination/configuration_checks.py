@@ -128,6 +128,23 @@ def check_kind(name: str, hint: Any, value: object) -> None:
         raise wrong_value(name, value, expected, example)
 
 
+def check_text(name: str, value: object) -> None:
+    """Raise ConfigurationError for text that is blank, or has quotes or blanks around it, as a
+    variable of a container may. The value is not shown: it may hold a password.
+    """
+    if not isinstance(value, str):
+        return
+    quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
+    if value.strip() and value == value.strip() and not quoted:
+        return
+    raise ConfigurationError(
+        f"{name} {'has quotes or blanks around its value' if value.strip() else 'is blank'}.",
+        remedy="Remove the setting, or set it as it is meant, for example: "
+        f"{name} = {EXAMPLES.get(name, '…')}. Files of variables, as for docker --env-file, take "
+        "quotes for a part of the value.",
+    )
+
+
 def check_values_tables(tables: Mapping[str, Any]) -> None:
     """Raise ConfigurationError for an unknown name in `values_tables`, and for a wrong type."""
     for table, given in tables.items():

@@ -6,13 +6,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dlt_bunce.destination.adapter import is_given
+from dlt_bunce.destination.folder_owner import has_cursor
 from dlt_bunce.records.mapping import VERSION, FieldMapping, refuse_other_names
 from dlt_bunce.store import mappings
+from dlt_bunce.store.run_chunks import sum_chunks
+from dlt_bunce.store.statements import COUNT_CUSTOMERS
 
 if TYPE_CHECKING:
     from dlt.common.destination.typing import PreparedTableSchema
 
     from dlt_bunce.destination.client import BunceClient
+    from dlt_bunce.store.database import Database
 
 
 def refuse_changed_names(
@@ -37,3 +41,16 @@ def refuse_changed_names(
     if source is not None and source.is_unversioned:
         before = {name: names for name, names in before.items() if name != VERSION}
     refuse_other_names(mapping, before, columns)
+
+
+def unread_since_change(client: BunceClient, db: Database, load_id: str) -> int:
+    """Return how many customers a load has not read, if it reads by a cursor and maps a field to
+    another column than the load before: they keep what the earlier mapping sent.
+    """
+    account = client.config.account
+    if not has_cursor(client.state) or not mappings.is_changed(
+        db, account, load_id, client.pipeline_name
+    ):
+        return 0
+    known: int = db.rows(COUNT_CUSTOMERS, (account,))[0]["delivered"]
+    return max(0, known - sum_chunks(db, load_id)["read"])

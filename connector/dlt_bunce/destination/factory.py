@@ -109,7 +109,8 @@ class bunce(Destination[BunceConfiguration, "BunceClient"]):  # noqa: N801
         if (known := self._settings_of_run(initial_config)) is not None:
             return known
         use_config()
-        refuse_unknown_settings(self.destination_name)
+        given = [name for name, value in self.config_params.items() if value is not None]
+        refuse_unknown_settings(self.destination_name, given)
         try:
             return super().configuration(initial_config, accept_partial)
         except ConfigFieldMissingException as error:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from dlt_bunce.destination.configuration import BunceConfiguration
     from dlt_bunce.store.database import Database
 
+_SQLITE = "sqlite:///"
+
 
 @dataclass(frozen=True)
 class FolderOwner:
@@ -102,7 +104,8 @@ def take_folder(client: BunceClient, pipeline: Any) -> None:
     """Record that the pipeline's working folder is used for the client's account from now on.
 
     Raises ConfigurationError if the folder holds pending rows of another account or store, or a
-    cursor that this ledger does not know: all rows before it would be skipped silently.
+    cursor that this ledger does not know: all rows before it would be skipped silently. Also raises
+    it if the pipeline would begin a store beside its own, and send every customer again.
     """
     if client.config.dry_run:
         return
@@ -116,7 +119,30 @@ def take_folder(client: BunceClient, pipeline: Any) -> None:
             # while rows are pending, the cursor belongs to them
             elif before is not None and not before.is_same(now):
                 raise _pending_elsewhere(pipeline, before, now)
+    elif not pipeline.first_run and not client.database().exists():
+        _refuse_second_store(pipeline, noted_owner(folder), now)
     note_owner(folder, now)
+
+
+def _refuse_second_store(pipeline: Any, before: FolderOwner | None, now: FolderOwner) -> None:
+    """Refuse a store that does not exist yet while the one that was used so far does."""
+    if before is None or before.store_id is None or before.store == now.store:
+        return
+    file = before.store.removeprefix(_SQLITE) if before.store.startswith(_SQLITE) else None
+    if not before.is_same_workspace(now) or (file is not None and not Path(file).exists()):
+        return
+    # the URL of a server may hold what should not be shown
+    which, back = (
+        ("another database", "to that database")
+        if file is None
+        else (file, f"= {json.dumps(before.store)}")
+    )
+    raise ConfigurationError(
+        f"The store of pipeline {pipeline.pipeline_name!r} is {which}, but its settings now name "
+        "one that does not exist. In a new one, no customer is known: all would be sent again.",
+        remedy=f"Run in the folder that it ran in before, or set store_url {back}. "
+        f"For a new store, run dlt-bunce adopt first, or delete {pipeline.working_dir}.",
+    )
 
 
 def _refuse_unknown_cursor(
@@ -175,7 +201,6 @@ def _note_of(working_dir: Path) -> Path:
 
 def _absolute(store_url: str) -> str:
     """Return a store URL that means the same file from every folder."""
-    prefix = "sqlite:///"
-    if not store_url.startswith(prefix):
+    if not store_url.startswith(_SQLITE):
         return store_url
-    return prefix + str(Path(store_url.removeprefix(prefix)).absolute())
+    return _SQLITE + str(Path(store_url.removeprefix(_SQLITE)).absolute())

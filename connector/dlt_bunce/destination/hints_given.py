@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING, Any
 from dlt.common.storages.load_package import PackageStorage, ParsedLoadJobFileName
 from dlt.extract import DltResource, DltSource
 
-from dlt_bunce.destination.adapter import MAPPING_HINT, TABLE_HINT, hint_given, hint_of
+from dlt_bunce.destination.adapter import (
+    DIFFERING_HINT,
+    MAPPING_HINT,
+    TABLE_HINT,
+    hint_given,
+    hint_of,
+)
 from dlt_bunce.destination.mapped_rows import SHOWN_HINT, VALUES_HINT
 from dlt_bunce.logs import logger
 
@@ -26,7 +32,8 @@ if TYPE_CHECKING:
 
     from dlt_bunce.destination.run_context import Hints
 
-_OURS = (TABLE_HINT, MAPPING_HINT, SHOWN_HINT, VALUES_HINT)
+_OF_ROWS = (SHOWN_HINT, VALUES_HINT)
+_OURS = (TABLE_HINT, MAPPING_HINT, *_OF_ROWS)
 
 
 def forget_earlier(pipeline: Pipeline, info: ExtractInfo) -> None:
@@ -41,31 +48,64 @@ def forget_earlier(pipeline: Pipeline, info: ExtractInfo) -> None:
 
 
 def _forget_in(schema: Schema, hints: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Remove the hints, given those of the resources by name; return whether there were any."""
+    """Remove the hints, given those of the resources by name, and note where resources give one
+    table different mappings; return whether that changed anything.
+    """
     found = False
     for name, table in schema.tables.items():
-        feeding = [
-            own.get("additional_table_hints") or {}
+        feeding = {
+            resource: own.get("additional_table_hints") or {}
             for resource, own in hints.items()
             if resource == table.get("resource") or own.get("table_name", resource) == name
-        ]
-        gone = [hint for hint in _OURS if not any(hint in own for own in feeding)]
+        }
+        if not feeding:
+            continue
+        gone = [hint for hint in _OURS if not any(hint in own for own in feeding.values())]
+        if MAPPING_HINT not in gone and not any(
+            hints[resource].get("table_name", resource) == name for resource in feeding
+        ):
+            # rows name this table, and dlt does not tell which hints came with them
+            gone = [hint for hint in gone if hint not in _OF_ROWS]
         properties: dict[str, Any] = table  # type: ignore[assignment]
-        for hint in gone if feeding else ():
+        for hint in gone:
             found |= properties.pop(hint, None) is not None
+        found |= _note_differing(properties, feeding)
     return found
+
+
+def _note_differing(table: dict[str, Any], feeding: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Note which resources give a table different mappings, of which dlt keeps the last; return
+    whether that is another note than before.
+    """
+    given = {resource: hint_of(own) for resource, own in feeding.items() if MAPPING_HINT in own}
+    for hint in given.values():
+        hint.pop("by_names", None)
+    differ = (
+        sorted(given) if any(hint != next(iter(given.values())) for hint in given.values()) else []
+    )
+    before = table.pop(DIFFERING_HINT, [])
+    if differ:
+        table[DIFFERING_HINT] = differ
+    return bool(differ != before)
 
 
 def hints_for_left_overs(pipeline: Pipeline) -> Hints:
     """Return the mapping hints that a `pipeline.run()` gives for tables that an earlier run has
     left over: dlt loads these rows instead of its data.
+    """
+    return hints_of_data(pipeline, *_arguments_of_run(pipeline))
+
+
+def hints_of_data(pipeline: Pipeline, data: Any, table_name: Any = None) -> Hints:
+    """Return the mapping hints that `data` gives for tables that an earlier run has left over, if
+    it is loaded into `table_name`, or the tables of its resources.
 
     Logs each table that is loaded with its earlier mapping, since the run does not give another.
     """
     if not pipeline.has_pending_data:
         return {}
     left_over = {name: table for schema in _pending(pipeline) for name, table in schema.items()}
-    given = _hints_of(*_arguments_of_run(pipeline), tables=left_over)
+    given = _hints_of(data, table_name, tables=left_over)
     for name, (load_id, table) in left_over.items():
         earlier = hint_of(table)
         if name not in given and earlier.get("columns"):
@@ -79,11 +119,19 @@ def hints_for_left_overs(pipeline: Pipeline) -> Hints:
     return given
 
 
+def latest_hints(pipeline: Pipeline) -> Hints:
+    """Return the mapping hints of the latest extraction, by table."""
+    found = [pipeline.schemas[name].tables for name in pipeline.schema_names]
+    return {name: hint_of(table) for tables in found for name, table in tables.items()}
+
+
 def _pending(pipeline: Pipeline) -> Iterator[dict[str, tuple[str, Mapping[str, Any]]]]:
     """Yield the tables with rows of each pending package, with the package's load id."""
     extracted = pipeline._get_normalize_storage().extracted_packages  # noqa: SLF001
     normalized = pipeline._get_load_storage().normalized_packages  # noqa: SLF001
     for packages in (normalized, extracted):
+        if not packages.storage.has_folder("."):
+            continue  # nothing has been normalized yet
         for load_id in packages.list_packages():
             tables = packages.load_schema(load_id).tables
             found = {name for name in _names_in(packages, load_id) if name in tables}
@@ -109,10 +157,12 @@ def _hints_of(data: Any, table_name: Any, *, tables: Mapping[str, Any]) -> dict[
         elif item is None:
             continue
         else:  # rows, which carry no hint
-            return {name: {} for name in tables} | found
+            return {name: {} for name in ([table_name] if table_name else tables)} | found
         for resource in resources:
-            # a table named by a function of the rows is not known yet
-            found[str(table_name or resource.table_name)] = hint_given(resource)
+            # what rows are of may be told by them, or by a function: then dlt knows by whom
+            named = [name for name, (_, t) in tables.items() if t.get("resource") == resource.name]
+            for name in (str(table_name or resource.table_name), *named):
+                found[name] = hint_given(resource)
     return found
 
 

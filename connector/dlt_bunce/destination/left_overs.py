@@ -106,6 +106,8 @@ def can_be_read_again(data: Any) -> bool:
     if isinstance(data, DltResource):
         gen = data._pipe.gen if not data._pipe.is_empty else None  # noqa: SLF001
         return not isinstance(gen, Iterator)
+    if isinstance(data, (list, tuple)):
+        return all(can_be_read_again(item) for item in data)
     return not isinstance(data, Iterator)
 
 

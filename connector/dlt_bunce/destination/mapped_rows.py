@@ -7,18 +7,20 @@ them; a column that no row contains stays unknown and is refused.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import asdict, is_dataclass
+from copy import copy
+from dataclasses import asdict, dataclass, field, is_dataclass
 from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import dlt
 import pyarrow as pa
 from dlt.common.libs import is_pydantic_model
 from dlt.extract import DltResource
-from dlt.extract.items_transform import ItemTransform
+from dlt.extract.items_transform import ItemTransform, MapItem
 
+from dlt_bunce.destination.hints_of_rows import table_of, with_hints_of_rows
 from dlt_bunce.destination.whole_reads import note_read
 from dlt_bunce.records.exports import known_names
 from dlt_bunce.records.not_text import has_half, marked
@@ -114,8 +116,25 @@ else:
     _Transform = ItemTransform
 
 
+@dataclass
+class _Seen:
+    """What rows of one table have shown so far, and which hints were given for it."""
+
+    known: set[str] = field(default_factory=set)
+    as_text: set[str] = field(default_factory=set)
+    values: set[str] = field(default_factory=set)
+    types: dict[str, str] = field(default_factory=dict)
+    nulls: set[str] = field(default_factory=set)
+    fields: set[str] | None = None
+
+
 class MappedRows(_Transform):
-    """Transform that declares mapped columns of rows, and casts Arrow tables to types of dlt."""
+    """Transform that declares mapped columns of rows, and casts Arrow tables to types of dlt.
+
+    It follows the maps and filters of a resource, whenever these are added.
+    """
+
+    placement_affinity = 0.5
 
     def __init__(
         self,
@@ -125,87 +144,94 @@ class MappedRows(_Transform):
     ) -> None:
         super().__init__(lambda item: item)
         self._kinds = ColumnKinds(mapping, attributes, segments)
-        self._known: set[str] = set()
-        self._as_text: set[str] = set()
-        self._values: set[str] = set()
-        self._types: dict[str, str] = {}
-        self._nulls: set[str] = set()
-        self._fields: set[str] | None = None
+        self._seen: defaultdict[str | None, _Seen] = defaultdict(_Seen)
 
     def bind(self, pipe: Any) -> Any:
-        """Note how the source is read, which begins now."""
+        """Return the step of one extraction, which tells it all anew: a resource may be loaded into
+        several pipelines, or under several names. Also notes how the source is read, from now on.
+        """
         note_read(pipe)
-        self._nulls, self._fields = set(), None
-        return super().bind(pipe)
+        bound = copy(self)
+        bound._seen = defaultdict(_Seen)  # noqa: SLF001, of this class
+        return bound
 
     def __call__(self, item: Any, meta: Any = None) -> Any:
-        """Return the item, with hints if it is the first to have a column."""
+        """Return the item, with hints if it is the first to have a column. `meta` is what the
+        resource says of it: its table, or hints.
+        """
+        seen = self._seen[table_of(meta)]
         if isinstance(item, pa.Table | pa.RecordBatch):
-            return self._of_table(plain(item))  # also raises if two columns have one name
+            # plain() also raises if two columns have one name
+            return self._of_table(plain(item), seen, meta)
         rows = [_as_dict(row) for row in (item if isinstance(item, list) else [item])]
         if not rows or not isinstance(rows[0], dict):
             return item
         new: set[str] = set()
         for row in rows:
-            new |= row.keys() - self._known
+            new |= row.keys() - seen.known
         texts = {name for name in new if self._kinds.is_text(name)}
-        self._known |= new
-        self._as_text |= texts
-        self._values |= {name for name in texts if self._kinds.is_value(name)}
-        types = self._types | types_in(rows, self._values, self._types)
-        rows = [self._as_written(row) for row in rows]
+        seen.known |= new
+        seen.as_text |= texts
+        seen.values |= {name for name in texts if self._kinds.is_value(name)}
+        types = seen.types | types_in(rows, seen.values, seen.types)
+        rows = [_as_written(row, seen) for row in rows]
         others = {name for name in new if self._kinds.is_other(name)}
-        if not texts and not others and types == self._types:
+        if not texts and not others and types == seen.types:
             return rows
-        self._types = types
+        seen.types = types
         columns: Any = {name: {"name": name, "data_type": "text"} for name in sorted(texts)}
         # dlt drops columns that held only nulls so far; these must not count as unknown
-        shown = {"columns": sorted(filter(self._kinds.is_other, self._known))}
+        shown = {"columns": sorted(filter(self._kinds.is_other, seen.known))}
         told: Any = {SHOWN_HINT: shown, VALUES_HINT: types}
-        hints = dlt.mark.make_hints(columns=columns, additional_table_hints=told)
-        return dlt.mark.with_hints(rows, hints)
+        return with_hints_of_rows(rows, meta, columns, told)
 
-    def _of_table(self, table: Any) -> Any:
+    def _of_table(self, table: Any, seen: _Seen, meta: Any) -> Any:
         """Return the table, with hints if it is the first, or has other columns that matter.
 
         dlt drops columns without a type, and they must not count as unknown. It takes timestamps
         without a time zone for UTC unless it is told that they have none.
         """
-        names = {field.name: field.type for field in table.schema}
+        names = {column.name: column.type for column in table.schema}
         untyped = {name for name in names if pa.types.is_null(names[name])}
         fields = {name for name in names if self._kinds.may_be_field(name)}
         empty = untyped - fields
         typed = filter(self._kinds.is_value, names.keys() - untyped)
         # rows in dicts may have none of their values
-        types = self._types | dict.fromkeys(typed, TEXT)
-        is_told = types == self._types or not self._values
-        self._types = types
-        known = self._fields is not None and fields <= self._fields and empty <= self._nulls
+        types = seen.types | dict.fromkeys(typed, TEXT)
+        is_told = types == seen.types or not seen.values
+        seen.types = types
+        known = seen.fields is not None and fields <= seen.fields and empty <= seen.nulls
         if known and is_told:
             return table
-        self._nulls |= empty
-        self._fields = fields | (self._fields or set())
+        seen.nulls |= empty
+        seen.fields = fields | (seen.fields or set())
         columns: Any = {
             name: {"name": name, "timezone": kind.tz is not None}
             for name, kind in names.items()
             if pa.types.is_timestamp(kind) and self._kinds.is_value(name)
         }
-        shown = {"columns": sorted(self._nulls), "fields": sorted(self._fields)}
+        shown = {"columns": sorted(seen.nulls), "fields": sorted(seen.fields)}
         told: Any = {SHOWN_HINT: shown}
-        if self._values:
+        if seen.values:
             told[VALUES_HINT] = types
-        hints = dlt.mark.make_hints(columns=columns, additional_table_hints=told)
-        return dlt.mark.with_hints(table, hints)
+        return with_hints_of_rows(table, meta, columns, told)
 
-    def _as_written(self, row: dict[str, Any]) -> dict[str, Any]:
-        changed = {
-            name: value_text(value) if name in self._values else _plain(value)
-            for name in self._as_text
-            if not isinstance(value := row.get(name), str) and value is not None
-        }
-        row = row | changed if changed else row
-        odd = {name: marked(value) for name, value in row.items() if has_half(value)}
-        return row | odd if odd else row
+
+class AfterMappedRows(MapItem):
+    """A step that sees rows as `MappedRows` leaves them."""
+
+    placement_affinity = 0.6
+
+
+def _as_written(row: dict[str, Any], seen: _Seen) -> dict[str, Any]:
+    changed = {
+        name: value_text(value) if name in seen.values else _plain(value)
+        for name in seen.as_text
+        if not isinstance(value := row.get(name), str) and value is not None
+    }
+    row = row | changed if changed else row
+    odd = {name: marked(value) for name, value in row.items() if has_half(value)}
+    return row | odd if odd else row
 
 
 def _as_dict(row: Any) -> Any:

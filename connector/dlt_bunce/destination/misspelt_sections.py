@@ -18,6 +18,8 @@ Path = tuple[str, ...]
 DESTINATION: Path = ("destination", "bunce")
 _OURS = {"bunce", "parquet", "postgres", "warehouse"}
 """Sections with names of our choice; names that users choose may be like each other on purpose."""
+_OURS_ALONE = {"dry_run", "store_url", "customers_table"}
+"""Settings that show a file to be ours even where they stand outside of any section."""
 _DEPTH = 4
 """Most names before a value: those of a pipeline, of a section of two, and of a setting."""
 _NAME_AND_SETTING = 2
@@ -66,11 +68,12 @@ def refuse_misspelt_sections(
 
 
 def is_file_of_ours(document: Mapping[str, Any]) -> bool:
-    """Return whether a file has a section of ours, or one that is meant to be; the name of a
-    pipeline may come first.
+    """Return whether a file has a section of ours, or one that is meant to be, or a setting outside
+    of it; the name of a pipeline may come first.
     """
     return any(
-        _is_section_of_ours(name)
+        name in _OURS_ALONE
+        or _is_section_of_ours(name)
         or (isinstance(within, Mapping) and any(_is_like(each, "destination") for each in within))
         for name, within in document.items()
     )

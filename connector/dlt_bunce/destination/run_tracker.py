@@ -28,7 +28,11 @@ from dlt_bunce.destination.dry_run_state import (
     undo_killed_dry_run,
 )
 from dlt_bunce.destination.folder_owner import FolderOwner, take_folder
-from dlt_bunce.destination.hints_given import forget_earlier, hints_for_left_overs
+from dlt_bunce.destination.hints_given import (
+    forget_earlier,
+    hints_for_left_overs,
+    latest_hints,
+)
 from dlt_bunce.destination.left_overs import (
     give_up_refused,
     note_refusal,
@@ -155,6 +159,9 @@ class _Tracker:
                     keep_state(pipeline, step)
             if step == "run" and (hints := hints_for_left_overs(pipeline)):
                 context.map_as(_owner(pipeline), hints)
+            if step == "load" and not context.is_flushing(_owner(pipeline)):
+                # a package of an earlier run may be loaded beside that of the latest extraction
+                context.map_as(_owner(pipeline), latest_hints(pipeline))
 
     def on_start_trace_step(self, trace: Any, step: Any, pipeline: Any) -> None:
         """Declare text columns of the extracted rows before dlt infers types; stop a run whose rows
@@ -189,8 +196,9 @@ class _Tracker:
             if folder_locks.is_held():
                 if raised is not None:
                     note_refusal(pipeline, raised)
-                if "run" in {step.step for step in trace.steps}:
-                    context_of(pipeline).map_as_extracted(_owner(pipeline))
+                steps, context = {step.step for step in trace.steps}, context_of(pipeline)
+                if steps & {"run", "load"} and not context.is_flushing(_owner(pipeline)):
+                    context.map_as_extracted(_owner(pipeline))
                 _tidy_up(pipeline, config)
         finally:
             folder_locks.end(pipeline)

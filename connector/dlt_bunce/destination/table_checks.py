@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any, cast
 
 from dlt.common.destination.typing import PreparedTableSchema
 
-from dlt_bunce.destination.adapter import REPLACE_REFUSED, REPLACE_REMEDY, TABLE_HINT
-from dlt_bunce.errors import DispositionError, UnknownTableError
+from dlt_bunce.destination.adapter import (
+    DIFFERING_HINT,
+    REPLACE_REFUSED,
+    REPLACE_REMEDY,
+    TABLE_HINT,
+)
+from dlt_bunce.errors import DispositionError, MappingError, UnknownTableError
 
 GIVEN_UP = " The rows that this run extracted are dropped; the next run reads them again."
 
@@ -18,7 +24,7 @@ def refuse_table(
     all_tables: Sequence[PreparedTableSchema],
 ) -> None:
     """Raise UnknownTableError for a table that holds no customers, DispositionError for one that
-    requires deletions.
+    requires deletions, and MappingError for one with several mappings.
 
     `all_tables` are the tables of the same load.
     """
@@ -41,6 +47,14 @@ def refuse_table(
             f"Column {hard_deletes[0]!r} of {name!r} has a hard_delete hint, but Bunce has no API "
             "call that deletes customers.",
             remedy="Filter out such rows and remove the hint." + GIVEN_UP,
+        )
+    if differing := cast("Any", table).get(DIFFERING_HINT):
+        names = " and ".join(map(repr, differing))
+        raise MappingError(
+            f"The resources {names} load into table {name!r} with different mappings, of which "
+            "one would be used for all rows.",
+            remedy="Give them the same mapping, or each a table of its own: "
+            f"dlt.resource(…, table_name=…) before bunce_adapter(…).{GIVEN_UP}",
         )
 
 

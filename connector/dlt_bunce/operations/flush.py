@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from shlex import quote
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,6 +25,7 @@ from dlt_bunce.destination.deleted_rows import DeletedRows
 from dlt_bunce.destination.dry_run_state import undo_killed_dry_run
 from dlt_bunce.destination.folder_locks import folder_lock
 from dlt_bunce.destination.folder_owner import take_folder
+from dlt_bunce.destination.hints_given import hints_of_data
 from dlt_bunce.destination.left_overs import (
     can_be_read_again,
     give_up_refused,
@@ -32,8 +33,7 @@ from dlt_bunce.destination.left_overs import (
     refuse_dry_run_over_left_overs,
 )
 from dlt_bunce.destination.likely_versions import likely_versions
-from dlt_bunce.destination.mapped_rows import with_mapped_rows
-from dlt_bunce.destination.run_context import Hints
+from dlt_bunce.destination.mapped_rows import AfterMappedRows, with_mapped_rows
 from dlt_bunce.destination.run_hook import resolve_hook
 from dlt_bunce.destination.run_summary import discarded_rows, runs_of, total
 from dlt_bunce.destination.run_tracker import group_traces, notify
@@ -94,7 +94,8 @@ def flush_and_run(
         deleted, name = DeletedRows(), pipeline.pipeline_name
         with recorded_from_start(client, name, started_at) as begin:
             _check(client)
-            data, hints = _adapted(data, client, deleted, pipeline)
+            hints = hints_of_data(pipeline, data, table_name)
+            data = _adapted(data, client, deleted, pipeline)
             with client.context.mapped_as(client.owner.name, hints):
                 flushed = _flush(pipeline)
             take_folder(client, pipeline)  # the cursor, now that no rows are pending
@@ -246,42 +247,36 @@ def _check(client: BunceClient) -> None:
         client.preflight()
 
 
-def _adapted(
-    data: Any, client: BunceClient, deleted: DeletedRows, pipeline: dlt.Pipeline
-) -> tuple[Any, Hints]:
+def _adapted(data: Any, client: BunceClient, deleted: DeletedRows, pipeline: dlt.Pipeline) -> Any:
     """Return the data with its mapping, which replaces an earlier run's, and with a check of its
-    columns before they are extracted; and the mappings by table.
+    columns before they are extracted.
     """
     if isinstance(data, DltSource):
         source = data.clone()
-        hints = [
-            _prepare(resource, client, deleted, pipeline)
-            for name, resource in source.resources.items()
-            if name in client.config.own_tables or is_adapted(resource)
-        ]
-        return source, dict(hints)
+        for name, resource in source.resources.items():
+            if name in client.config.own_tables or is_adapted(resource):
+                _prepare(resource, client, deleted, pipeline)
+        return source
     if not isinstance(data, DltResource):
-        return data, {}
+        return data
     resource = data.with_name(data.name)
-    return resource, dict([_prepare(resource, client, deleted, pipeline)])
+    _prepare(resource, client, deleted, pipeline)
+    return resource
 
 
 def _prepare(
     resource: DltResource, client: BunceClient, deleted: DeletedRows, pipeline: dlt.Pipeline
-) -> tuple[str, Mapping[str, Any]]:
+) -> None:
     if not is_adapted(resource):
         adapt(resource, {}, by_names=True)
-    own = hint_given(resource)
-    hint = with_configured(own, str(resource.table_name), client.config)
+    hint = with_configured(hint_given(resource), str(resource.table_name), client.config)
     values_only = hint.get("values_only", False)
     given = {**({} if values_only else client.config.mapping or {}), **hint["columns"]}
     with_mapped_rows(resource, given, *given_for(hint, client.config))
     refuse_known_key(resource, client, given)
     if not values_only:
-        resource.add_map(deleted)
-    resource.add_map(column_check(resource, client, pipeline))
-    # tables named by a function of the rows are not known yet: they keep the mapping they have
-    return str(resource.table_name), own
+        resource.add_step(AfterMappedRows(deleted))
+    resource.add_step(AfterMappedRows(column_check(resource, client, pipeline)))
 
 
 @contextlib.contextmanager

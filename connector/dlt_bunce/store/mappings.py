@@ -35,6 +35,7 @@ class LastMapping(NamedTuple):
 
 
 KINDS = ("attributes", "segments")
+VERSION = "version"
 UNKNOWN = Used("{}", "{}")
 """What is known of a run that has been deleted."""
 
@@ -56,6 +57,24 @@ def of_last_run(db: Database, account: str, source_key: str, table_name: str) ->
         return LastMapping({}, {})
     columns = json.loads(rows[0]["mapping"])
     return LastMapping(columns, {field: columns[field] for field in json.loads(rows[0]["by_name"])})
+
+
+def is_changed(db: Database, account: str, run_id: str, pipeline_name: str) -> bool:
+    """Return whether a run maps a field to another column than the last completed run of its source
+    did.
+    """
+    rows = db.rows(
+        "SELECT table_name, mapping, COALESCE(source_key, pipeline_name) AS source_key "
+        "FROM bunce_runs WHERE run_id = $1 AND pipeline_name = $2 AND mapping IS NOT NULL",
+        (run_id, pipeline_name),
+    )
+    for row in rows:
+        before = of_last_run(db, account, row["source_key"], row["table_name"]).columns
+        now = json.loads(row["mapping"])
+        # a field that is mapped in one of them alone may have no data in the other
+        if any(before[name] != now[name] for name in before.keys() & now.keys() - {VERSION}):
+            return True
+    return False
 
 
 def mapping_of(db: Database, run_id: str, pipeline_name: str) -> dict[str, str | list[str]]:

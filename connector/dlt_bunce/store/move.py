@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from dlt_bunce.errors import ConfigurationError, StoreError
+from dlt_bunce.store.backends.sqlite import moved_to
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.descriptions import TABLES
 from dlt_bunce.store.erasure import refuse_while_sending
@@ -53,7 +54,7 @@ def move(old_url: str, new_url: str) -> Moved:
         pass
     path = Path(old_url.removeprefix(_SQLITE))
     rows = _copied(path, new_url)
-    renamed = path.with_name(f"{path.stem}.moved{path.suffix}")
+    renamed = moved_to(path)
     path.rename(renamed)
     return Moved(rows, renamed)
 

@@ -39,6 +39,11 @@ _STATISTICS = {
 }
 
 
+def moved_to(path: Path) -> Path:
+    """Return the name that the file of a store gets when its rows are moved to Postgres."""
+    return path.with_name(f"{path.stem}.moved{path.suffix}")
+
+
 class Sqlite:
     """The file that an `sqlite:///…` URL names, relative to the working directory.
 
@@ -68,6 +73,12 @@ class Sqlite:
                 remedy='Set it like this: store_url = "sqlite:///bunce.sqlite"',
             )
         self.path = Path(store_url[len(prefix) :])
+        if str(self.path)[:1] in {"~", "$"} or str(self.path) == ":memory:":
+            raise ConfigurationError(
+                f"store_url names a file {str(self.path)!r} in the working directory.",
+                remedy="Write the path out: neither ~ nor variables are replaced in it, and the "
+                "store must be a file that stays.",
+            )
         self.name = str(self.path)
         self._busy_timeout_s = busy_timeout_s
         self._opened: tuple[int, int] | None = None
@@ -104,6 +115,7 @@ class Sqlite:
         if read_only:
             name = f"{self.path.absolute().as_uri()}?mode=ro"
         else:
+            self._refuse_moved()
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             # dead letters contain rows, so no other user may read the file, nor the files that
             # SQLite creates beside it
@@ -126,6 +138,19 @@ class Sqlite:
             _ask(cursor, "PRAGMA main.secure_delete=ON")
             _ask(cursor, f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
         return cursor
+
+    def _refuse_moved(self) -> None:
+        """Raise ConfigurationError instead of creating a file in place of one that was moved."""
+        if self.exists():
+            return
+        moved = moved_to(self.path)
+        if moved.exists():
+            raise ConfigurationError(
+                f"The store {self.name} was moved to Postgres. A new one would know no customer, "
+                "and all would be sent again.",
+                remedy="Set store_url to the database that it was moved to. If it is to begin "
+                f"anew, rename {moved}.",
+            )
 
     def prepare(self, cursor: Any) -> None:
         """Do nothing: `connect` has created the file."""

@@ -1,0 +1,136 @@
+"""What a script does to its rows beside the adapter: maps, tables, hints, several resources."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dlt
+import pytest
+
+from dlt_bunce import bunce_adapter, flush_and_run, run_summary
+from dlt_bunce.emulator import Emulator
+from dlt_bunce.errors import MappingError, bunce_error
+from dlt_bunce.model import RunSummary
+
+from .conftest import MakePipeline, customer
+
+HOW = pytest.mark.parametrize("how", ["flush_and_run", "run"])
+
+
+def load(pipeline: dlt.Pipeline, how: str, data: Any) -> RunSummary:
+    """Load the data through one of the doors; return the summary."""
+    if how == "flush_and_run":
+        return flush_and_run(pipeline, data)
+    pipeline.run(data)
+    return run_summary(pipeline)
+
+
+@HOW
+def test_what_is_mapped_after_the_adapter_stays_as_it_was_written(
+    make: MakePipeline, emulator: Emulator, how: str
+) -> None:
+    ids = [7, "007", 7.0, "+5", "A-3"]
+    rows = [customer(n, uid=uid, phone_no=None) for n, uid in enumerate(ids)]
+    customers = bunce_adapter(
+        dlt.resource(rows, name="customers", write_disposition="merge"),
+        customer_id="key",
+        phone_no="phone",
+    ).add_map(lambda row: row | {"key": row["uid"], "phone": f"+23481{row['customer_id'][1:]:0>8}"})
+
+    found = load(make(), how, customers)
+
+    assert (found.created, found.superseded) == (4, 1)  # 7 and 7.0 are one
+    assert set(emulator.customers) == {"7", "007", "+5", "A-3"}
+
+
+@HOW
+def test_rows_go_to_the_table_that_their_resource_names(
+    make: MakePipeline, emulator: Emulator, how: str
+) -> None:
+    @dlt.resource(write_disposition="merge")
+    def feed() -> Any:
+        yield dlt.mark.with_table_name([customer(1, uid=7)], "customers")
+        yield dlt.mark.with_table_name([customer(2, uid="007"), customer(3, uid="A")], "leads")
+        yield dlt.mark.with_table_name([customer(4, uid="07")], "customers")
+
+    pipeline = make(customers_table="customers, leads")
+
+    load(pipeline, how, bunce_adapter(feed, customer_id="uid"))
+
+    assert sorted(pipeline.default_schema.data_table_names()) == ["customers", "leads"]
+    assert set(emulator.customers) == {"7", "007", "A", "07"}
+
+
+@HOW
+def test_orders_that_a_resource_names_as_such_are_no_customers(
+    make: MakePipeline, emulator: Emulator, how: str
+) -> None:
+    @dlt.resource
+    def feed() -> Any:
+        yield dlt.mark.with_table_name([customer(1)], "customers")
+        yield dlt.mark.with_table_name([{"order": 1}], "orders")
+
+    with pytest.raises(Exception, match="Available columns: order") as raised:
+        load(make(), how, bunce_adapter(feed))
+
+    assert isinstance(bunce_error(raised.value), MappingError)
+    assert emulator.customers == {}
+
+
+@HOW
+def test_hints_that_a_resource_gives_with_its_rows_hold(
+    make: MakePipeline, emulator: Emulator, how: str
+) -> None:
+    @dlt.resource(write_disposition="merge")
+    def feed() -> Any:
+        hints = dlt.mark.make_hints(table_name="people", write_disposition="append")
+        yield dlt.mark.with_hints([customer(1, first_name=names.pop())], hints)
+
+    names = ["Bo", "Ada"]
+    load(make(customers_table="people"), how, bunce_adapter(feed))
+    found = load(make(customers_table="people"), how, bunce_adapter(feed))
+
+    assert found.skipped == 1
+    assert emulator.customers["c1"]["first_name"] == "Ada"
+
+
+@HOW
+def test_two_mappings_of_one_table_are_refused(
+    make: MakePipeline, emulator: Emulator, how: str
+) -> None:
+    def crm(name: str, number: int, email: str) -> Any:
+        rows = [customer(number, work=f"w{number}@example.com")]
+        resource = dlt.resource(rows, name=name, table_name="customers", write_disposition="merge")
+        return bunce_adapter(resource, email=email)
+
+    @dlt.source(name="shop")
+    def shop(second: str) -> Any:
+        return [crm("staff", 1, "work"), crm("clients", 2, second)]
+
+    with pytest.raises(Exception, match=r"'clients' and 'staff' .* different mappings") as raised:
+        load(make(), how, shop("email"))
+    assert isinstance(bunce_error(raised.value), MappingError)
+    assert emulator.customers == {}
+
+    assert load(make(), how, shop("work")).created == 2
+
+
+@HOW
+def test_one_resource_may_be_loaded_into_several_pipelines_and_under_several_names(
+    make: MakePipeline, emulator: Emulator, how: str
+) -> None:
+    rows = [customer(n, uid=uid) for n, uid in enumerate([7, "007", "+5"])]
+    customers = bunce_adapter(
+        dlt.resource(rows, name="customers", write_disposition="merge"), customer_id="uid"
+    )
+
+    @dlt.source(name="both")
+    def both() -> Any:
+        return [customers.with_name("a"), customers.with_name("b")]
+
+    first = load(make("first"), how, customers)
+    second = load(make("second"), how, customers)
+    named = load(make("third"), how, both())
+
+    assert (first.created, second.unchanged, named.unchanged) == (3, 3, 6)
+    assert set(emulator.customers) == {"7", "007", "+5"}
