@@ -39,13 +39,18 @@ class Airflow:
     """Where its processes come from, if not from new Pythons."""
 
     @property
+    def database(self) -> str:
+        """The URL of its metadata database."""
+        return f"sqlite:///{self.home}/airflow.db"
+
+    @property
     def env(self) -> dict[str, str]:
         """The environment of all its processes."""
         settings = {
             "AIRFLOW_HOME": str(self.home),
             "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "pipelines"),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home}/airflow.db",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": self.database,
             "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
             "RUNTIME__DLTHUB_TELEMETRY": "false",
             # as docs/deploying.md advises; with the default each load looks up 700 variables

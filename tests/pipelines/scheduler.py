@@ -36,8 +36,12 @@ class Scheduler:
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @contextmanager
-    def running(self) -> Iterator[None]:
-        """Start the processes, and stop them after the block."""
+    def running(self, *requested: str) -> Iterator[None]:
+        """Request runs by an `airflow` command, start the processes, and stop them after the block.
+
+        A request beside a scheduler that is at work would have to be repeated now and then: SQLite
+        serves one writer at a time.
+        """
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = str(free.getsockname()[1])
         api = f"http://127.0.0.1:{port}/execution/"
@@ -45,6 +49,8 @@ class Scheduler:
             "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": api,
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            # seconds that a writer waits for another
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"{self.airflow.database}?timeout=60",
             "AIRFLOW__CORE__PARALLELISM": str(self.workers),
             # runs begin when a test asks for them
             "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
@@ -57,6 +63,7 @@ class Scheduler:
         }
         self.airflow.run("dags", "reserialize")
         self.airflow.run("dags", "unpause", self.dag, "--yes")
+        self.airflow.run(*requested)
         try:
             self._start("api-server", "--host", "127.0.0.1", "--port", port, "--workers", "1")
             # a task whose server does not listen yet has used up a try

@@ -35,8 +35,7 @@ def test_the_scheduler_retries_shards_whose_workers_were_killed(
 ) -> None:
     emulator.behavior = Behavior(rate_limit=0, latency_ms=1000)
     scheduler = Scheduler(airflow, workers=2, dag="bunce_backfill")
-    with scheduler.running():
-        airflow.run("dags", "trigger", "bunce_backfill", "--conf", '{"shards": 2}')
+    with scheduler.running("dags", "trigger", "bunce_backfill", "--conf", '{"shards": 2}'):
         wait_until(lambda: len(emulator.customers) >= 300, seconds=240)
         supervised, orphaned = scheduler.at_work()
         supervisor = orphaned.parent()
@@ -65,9 +64,8 @@ def test_a_backfill_of_sixteen_days_is_well_at_the_first_try(
     with psycopg.connect(postgres_url) as connection:
         connection.execute(SIXTEEN_DAYS)
     scheduler = Scheduler(airflow, workers=4, dag="bunce_sync")
-    with scheduler.running():
-        days = ("--from-date", "2026-11-02", "--to-date", "2026-11-18")
-        airflow.run("backfill", "create", "--dag-id", "bunce_sync", *days)
+    days = ("--from-date", "2026-11-02", "--to-date", "2026-11-18")
+    with scheduler.running("backfill", "create", "--dag-id", "bunce_sync", *days):
         wait_until(lambda: set(scheduler.states()) <= ENDED, seconds=400, every=0.5)
         states, tries = scheduler.states(), scheduler.tries("load")
         results = scheduler.results("load")
