@@ -288,7 +288,7 @@ class Ledger:
     def _resolve(self, good: pa.Table) -> None:
         if not good.num_rows:
             return
-        self._db.ingest("bunce_good", good.select(["customer_id", "chunk"]))
+        self._db.ingest("bunce_good", good.select(["customer_id", "version", "chunk"]))
         resolve_letters(self._db, self._load_file, "bunce_good")
 
 

@@ -133,7 +133,7 @@ def good_again(accepted: pa.Table, verdicts: pa.Table, chunk: int, disposition: 
     unsent = ["unchanged", "changed"] if disposition == "append" else ["unchanged"]
     good = pc.is_in(verdicts.column("verdict"), pa.array(unsent))
     back = pc.and_(good, pc.equal(verdicts.column("had_letter"), 1))
-    ids = _numbered(accepted, verdicts.filter(back).column("row")).select(["customer_id"])
+    ids = _numbered(accepted, verdicts.filter(back).column("row")).select(["customer_id", "version"])
     return ids.append_column("chunk", pa.array([chunk] * len(ids), pa.int64()))
 
 
