@@ -65,6 +65,33 @@ def of_results(
     return pa.Table.from_pylist(letters, LETTERS)
 
 
+def read_anew(table: pa.Table, letters: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the letters (with the `row` of a table, and source_row) whose row reads otherwise now,
+    with the row of now. One that lacks a column of the letter's, whose mapping may need it, is not
+    among them.
+    """
+    rows = rows_of(table.take(pa.array([letter["row"] for letter in letters], pa.int64())))
+    read = [letter | _as_read(row) for letter, row in zip(letters, rows, strict=True)]
+    return [
+        now
+        for letter, now in zip(letters, read, strict=True)
+        if _differs(_content(letter["source_row"]), _content(now["source_row"]))
+    ]
+
+
+def _differs(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    return before.keys() <= now.keys() and before != now
+
+
+def _content(row: str) -> dict[str, str | None]:
+    """Return a stored row as text, without what dlt gives it anew in each load."""
+    return {
+        name: None if value is None else str(value)
+        for name, value in source_rows.decode(row).items()
+        if not name.startswith("_dlt_")
+    }
+
+
 def _as_read(row: dict[str, Any]) -> dict[str, Any]:
     """Return a source row, encoded, and where it came from, as columns of its letter.
 
