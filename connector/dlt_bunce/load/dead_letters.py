@@ -75,12 +75,15 @@ def read_anew(table: pa.Table, letters: Sequence[dict[str, Any]]) -> list[dict[s
     return [
         now
         for letter, now in zip(letters, read, strict=True)
-        if _differs(_content(letter["source_row"]), _content(now["source_row"]))
+        if _differs(letter["source_row"], now["source_row"])
     ]
 
 
-def _differs(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
-    return before.keys() <= now.keys() and before != now
+def _differs(before: str, now: str) -> bool:
+    if before == now:
+        return False
+    stored, read = _content(before), _content(now)
+    return stored.keys() <= read.keys() and stored != read
 
 
 def _content(row: str) -> dict[str, str | None]:
