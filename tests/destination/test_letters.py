@@ -6,13 +6,13 @@ import dlt
 import duckdb
 import pytest
 
-from dlt_bunce import run_summary
+from dlt_bunce import bunce_adapter, run_summary
 from dlt_bunce.emulator import Behavior, Emulator
 from dlt_bunce.errors import (
     RejectThresholdError,
 )
 
-from .conftest import STORE, MakePipeline, customer, letters
+from .conftest import STORE, MakePipeline, customer, letters, replayed
 
 
 def test_a_bad_row_is_a_dead_letter_and_the_others_arrive(
@@ -90,3 +90,21 @@ def test_a_later_part_of_a_file_may_name_no_letter_at_all(
     pipeline.run(rows, table_name="customers", loader_file_format="jsonl")
 
     assert run_summary(pipeline).created == 20_002
+
+
+@pytest.mark.parametrize("late", [{"first_name": "Old"}, {"phone_no": "none"}], ids=["good", "bad"])
+def test_a_late_row_closes_no_letter_of_a_newer_row(
+    make: MakePipeline, emulator: Emulator, late: dict[str, str]
+) -> None:
+    pipeline, newest = make(), customer(1, changed=5, phone_no="08012345678")
+    for row in (newest, customer(1, changed=4) | late):
+        pipeline.run(bunce_adapter([row], version="changed"), table_name="customers")
+    kept = letters("code, version, status")
+
+    replayed(emulator, settings={"default_region": "NG"})
+    pipeline.run(bunce_adapter([customer(1, changed=4) | late], version="changed"))
+
+    assert ("invalid_phone_no", 5, "open") in kept
+    assert sum(status == "open" for *_, status in kept) == 1
+    assert emulator.customers["c1"]["phone_no"] == "+2348012345678"
+    assert emulator.customers["c1"]["first_name"] == "Ada"

@@ -238,3 +238,27 @@ def test_a_replay_without_values_asks_for_none(make: MakePipeline, emulator: Emu
 
     assert {record.call for record in emulator.requests[before:]} == {"lookup", "create"}
     assert (found.created, found.attributes, found.segments) == (1, {}, {})
+
+
+@pytest.mark.parametrize("refused", ["here", "by Bunce"])
+def test_a_replay_sends_the_values_that_the_last_load_has_read(
+    make: MakePipeline, emulator: Emulator, refused: str
+) -> None:
+    pipeline, options = make(), {"segments": {"vip": "VIP"}, "version": "changed"}
+    bad = {"email": BAD} if refused == "by Bunce" else {"phone_no": "08012345678"}
+    # the third is late, and the fourth reads the second once more
+    for plan, vip, changed in (
+        ("gold", True, 1),
+        ("silver", False, 3),
+        ("none", True, 2),
+        ("silver", False, 3),
+    ):
+        done = run(pipeline, rich(1, plan=plan, vip=vip, changed=changed, **bad), **options)
+    emulator.behavior = Behavior(rate_limit=0)
+
+    replayed(emulator, settings={"default_region": "NG"})
+
+    assert (done.held, done.rejected) == (1, 0)
+    assert emulator.attributes.values_of("c1")["Plan"] == "silver"
+    assert emulator.attributes.members_of("VIP") == set()
+    assert letters("version, attempts, status") == [(3, 1, "resolved")]

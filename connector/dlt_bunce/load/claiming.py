@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from functools import partial
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -10,8 +13,8 @@ from dlt_bunce.load.chunks import Chunk, Chunks
 from dlt_bunce.load.values import ValueDelivery
 from dlt_bunce.load.version_check import warnings_of
 from dlt_bunce.logs import logger
+from dlt_bunce.store import verdicts
 from dlt_bunce.store.ledger import Claim, DuplicatesUnknown, Ledger
-from dlt_bunce.store.verdicts import DIGEST
 
 
 def claim(
@@ -44,7 +47,7 @@ def _claimed(
     rejected = prepared.rejected.filter(pc.invert(held))
     accepted = prepared.accepted
     if values is not None:
-        accepted = accepted.append_column(DIGEST, values.digests_of(chunk))
+        accepted = accepted.append_column(verdicts.DIGEST, values.digests_of(chunk))
     claim = ledger.claim(
         accepted,
         dead_letters.of_rejected(number, table, rejected, email_key),
@@ -56,6 +59,19 @@ def _claimed(
         warnings=warnings_of(prepared),
         is_alone=chunk.is_alone,
     )
-    if claim.leases_ahead:
-        logger().warning("lease.brought_back", rows=claim.leases_ahead)
+    if ahead := verdicts.leases_ahead(claim.judged):
+        logger().warning("lease.brought_back", rows=ahead)
+    if values is not None and not corrections.are_in(table):
+        _renew_held(ledger, chunk, claim, {target.column for target in values.targets.items})
     return claim
+
+
+def _renew_held(ledger: Ledger, chunk: Chunk, claim: Claim, columns: Collection[str]) -> None:
+    """Let dead letters have the rows that are held as they read now, if `columns` differ: what
+    feeds attributes and segments is not in a row's fingerprint.
+    """
+    names = ["row", "customer_id", "fingerprint", "version"]
+    refused = verdicts.held(chunk.prepared.accepted, claim.judged)
+    held = pa.concat_tables([chunk.prepared.rejected.select(names), refused.select(names)])
+    read_anew = partial(dead_letters.read_anew, chunk.table, columns)
+    ledger.renew_held(held, chunk.number, read_anew)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -63,6 +63,36 @@ def of_results(
             | {"stage": "api", "http_status": result.http_status}
         )
     return pa.Table.from_pylist(letters, LETTERS)
+
+
+def read_anew(
+    table: pa.Table, columns: Collection[str], letters: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return the letters (with the `row` of a table, and source_row) whose row has other values in
+    `columns` now, with the row of now. One that lacks a column of the letter's, whose mapping may
+    need it, is not among them.
+    """
+    rows = rows_of(table.take(pa.array([letter["row"] for letter in letters], pa.int64())))
+    read = [letter | _as_read(row) for letter, row in zip(letters, rows, strict=True)]
+    return [
+        now
+        for letter, now in zip(letters, read, strict=True)
+        if _differs(letter["source_row"], now["source_row"], columns)
+    ]
+
+
+def _differs(before: str, now: str, columns: Collection[str]) -> bool:
+    if before == now:
+        return False
+    stored, read = source_rows.decode(before), source_rows.decode(now)
+    names = {name for name in stored if not name.startswith("_dlt_")}
+    return names <= read.keys() and any(
+        _text(stored.get(name)) != _text(read.get(name)) for name in columns
+    )
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
 
 
 def _as_read(row: dict[str, Any]) -> dict[str, Any]:

@@ -86,8 +86,10 @@ FROM {{letters}} AS l JOIN bunce_dead_letters AS d ON d.id = l.id
 # the open dead letters of the customers in the temporary table n
 _BESIDE = """FROM {n} AS n JOIN bunce_dead_letters AS d
   ON d.account = $2 AND d.customer_id = n.customer_id AND d.status = 'open'"""
-# a later chunk of the same job may have been judged while this chunk's rows were in flight
-_LATER = "d.batch_id = $3 || '.' || d.chunk AND d.chunk > n.chunk"
+# a later chunk of the same job may have been judged while this chunk's rows were in flight, and
+# rows of an older version may arrive late
+_LATER = """(d.batch_id = $3 || '.' || d.chunk AND d.chunk > n.chunk
+  OR n.version IS NOT NULL AND d.version IS NOT NULL AND d.version > n.version)"""
 CLOSE = "UPDATE bunce_dead_letters SET status = '{status}', resolved_at = $1 WHERE id IN ({ids})"
 
 
@@ -171,7 +173,7 @@ def _write(db: Database, load_file: LoadFile) -> None:
         (now, load_file.number),
     )
     beside = _BESIDE.format(n="bunce_letters") + " AND d.id <> n.id"
-    older = f"SELECT d.id {beside} WHERE NOT ({_LATER})"
+    older = f"SELECT d.id {beside} WHERE NOT {_LATER}"
     db.execute(
         CLOSE.format(status="superseded", ids=older), (now, load_file.account, load_file.name)
     )
@@ -220,10 +222,10 @@ def resolve_nameless(db: Database, account: str) -> None:
 def resolve_letters(db: Database, load_file: LoadFile, settled: str) -> None:
     """Resolve the open dead letters of customers whose row is now good.
 
-    The temporary table named `settled` has these rows (customer_id and chunk). A dead letter of a
-    later row of the same job stays open.
+    The temporary table named `settled` has these rows (customer_id, version, and chunk). A dead
+    letter of a later row of the same job stays open, and so does one of a newer version.
     """
-    ids = f"SELECT d.id {_BESIDE.format(n=settled)} WHERE NOT ({_LATER})"
+    ids = f"SELECT d.id {_BESIDE.format(n=settled)} WHERE NOT {_LATER}"
     db.execute(
         CLOSE.format(status="resolved", ids=ids),
         (utc_now(), load_file.account, load_file.name),

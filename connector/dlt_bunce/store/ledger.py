@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from dlt_bunce.errors import StoreError
 from dlt_bunce.model import Traffic
-from dlt_bunce.store import links, run_chunks, runs, statements, verdicts
+from dlt_bunce.store import held_rows, links, run_chunks, runs, statements, verdicts
 from dlt_bunce.store.database import Database, utc_now
 from dlt_bunce.store.dead_letters import (
     held_again,
@@ -44,14 +44,12 @@ class Claim:
     `to_send` has the accepted columns plus `verb` (create, or update for a customer whose content
     has changed), `indeterminate` (bool: an earlier request may have delivered the row), and
     `bunce_id` (the id in Bunce, for a customer that is linked); `busy` counts rows that another
-    live run is sending; `values_differ`: whether any row has other values than the ledger's;
-    `leases_ahead` counts rows whose last claim ended later than possible, and is void.
+    live run is sending; `judged` has the verdicts.
     """
 
     to_send: pa.Table
     busy: int
-    values_differ: bool
-    leases_ahead: int = 0
+    judged: pa.Table
 
 
 class DuplicatesUnknown(Exception):  # noqa: N818, nothing went wrong
@@ -119,10 +117,9 @@ class Ledger:
                 "mostly_superseded": fates["superseded"],
                 "links_ended": ended,
             }
-            fates["superseded"] += superseded
             fates.update(record_letters(db, load_file, letters))
             verdicts.note_met(db, load_file.account, judged, letters)
-            fates["held"] += held
+            fates.update(superseded=superseded, held=held)
             if load_file.disposition == "append":
                 fates["skipped"] += fates.pop("changed", 0)
             to_send = verdicts.to_send(accepted, judged, load_file.disposition)
@@ -135,10 +132,9 @@ class Ledger:
                 fates["adopted"] += self._adopt(linked, chunk)
             self._intend(to_send, chunk, now)
             self._resolve(good_again)
-            busy = fates["busy"]
             run_chunks.put_chunk(db, load_file, chunk, read, fates, chunk_warnings)
         self._analyze(to_send.num_rows)
-        return Claim(to_send, busy, verdicts.values_differ(judged), verdicts.leases_ahead(judged))
+        return Claim(to_send, fates["busy"], judged)
 
     def mark_in_flight(self, below: Mapping[int, int]) -> None:
         """Commit that rows numbered below these, by chunk, may be on the wire from now on.
@@ -192,6 +188,10 @@ class Ledger:
     def held_again(self, rejected: pa.Table, chunk: int) -> list[bool]:
         """Return which rejected rows are held as before, so that they need no dead letter."""
         return held_again(self._db, self._load_file, rejected, chunk)
+
+    def renew_held(self, held: pa.Table, chunk: int, read_anew: held_rows.ReadAnew) -> None:
+        """Let the dead letters of `held` rows have these rows as read now: held_rows.renew."""
+        held_rows.renew(self._db, self._load_file, held, chunk, read_anew)
 
     def renew(self, chunks: Sequence[int]) -> None:
         """Extend the lease of chunks that are still being sent, and mark the run as in progress."""
@@ -288,7 +288,7 @@ class Ledger:
     def _resolve(self, good: pa.Table) -> None:
         if not good.num_rows:
             return
-        self._db.ingest("bunce_good", good.select(["customer_id", "chunk"]))
+        self._db.ingest("bunce_good", good.select(["customer_id", "version", "chunk"]))
         resolve_letters(self._db, self._load_file, "bunce_good")
 
 

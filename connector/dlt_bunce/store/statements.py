@@ -78,9 +78,11 @@ FROM bunce_customers AS c WHERE account = $1
 """  # noqa: S608
 
 # Test whether Bunce has accepted customer c since dead letter d was written: by the order of runs,
-# and by the clock only within a run, because clocks can be wrong.
-ACCEPTED_SINCE = """(COALESCE(c.run_number, 0), c.delivered_at)
-  > (COALESCE(d.run_number, 0), d.last_seen_at)"""
+# and by the clock only within a run, because clocks can be wrong. An older version that arrives
+# late does not count.
+ACCEPTED_SINCE = """((COALESCE(c.run_number, 0), c.delivered_at)
+  > (COALESCE(d.run_number, 0), d.last_seen_at)
+  AND (c.version IS NULL OR d.version IS NULL OR d.version <= c.version))"""
 
 # Find corrected rows whose customer Bunce has accepted since: that content is newer than the dead
 # letter that was corrected.

@@ -82,6 +82,12 @@ def note_met(db: Database, account: str, verdicts: pa.Table, letters: pa.Table) 
         db.execute(statements.MET.format(rows="bunce_letters"), (account,))
 
 
+def held(accepted: pa.Table, verdicts: pa.Table) -> pa.Table:
+    """Return the accepted rows that Bunce has refused before, as they are."""
+    rows = verdicts.filter(pc.equal(verdicts.column("verdict"), "held")).column("row")
+    return _numbered(accepted, rows.sort())
+
+
 def values_differ(verdicts: pa.Table) -> bool:
     """Return whether any row has other attribute values than the ledger's."""
     return bool(pc.any(pc.equal(verdicts.column("values_differ"), 1)).as_py())
@@ -133,7 +139,9 @@ def good_again(accepted: pa.Table, verdicts: pa.Table, chunk: int, disposition: 
     unsent = ["unchanged", "changed"] if disposition == "append" else ["unchanged"]
     good = pc.is_in(verdicts.column("verdict"), pa.array(unsent))
     back = pc.and_(good, pc.equal(verdicts.column("had_letter"), 1))
-    ids = _numbered(accepted, verdicts.filter(back).column("row")).select(["customer_id"])
+    ids = _numbered(accepted, verdicts.filter(back).column("row")).select(
+        ["customer_id", "version"]
+    )
     return ids.append_column("chunk", pa.array([chunk] * len(ids), pa.int64()))
 
 
