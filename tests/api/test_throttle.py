@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dlt_bunce.api.throttle import BatchSize, Concurrency
@@ -205,6 +205,7 @@ def test_what_was_too_large_is_never_tried_again() -> None:
     assert size() == 200
 
 
+@example([("a", 501, 0.0), ("l", 1, 0.0)])
 @given(st.lists(st.tuples(st.sampled_from("alt"), st.integers(1, 2_000), st.floats(0, 100))))
 def test_a_batch_has_at_least_one_row_and_at_most_the_largest(
     events: list[tuple[str, int, float]],

@@ -76,7 +76,8 @@ class BatchSize:
             if rows == 1:
                 self._is_single_too_large = True
                 self._largest = self._allowed
-                self._size = max(self._size, self._accepted or self._start)
+                start = min(self._accepted or self._start, self._allowed)
+                self._size = max(self._size, start)
                 return
             half = rows // 2
             # as many as were accepted before, if these were fewer
