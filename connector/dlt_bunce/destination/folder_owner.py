@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlt_bunce.errors import ConfigurationError
 from dlt_bunce.store.accounts import has_adopted, has_completed_run, option_of
+from dlt_bunce.store.backends.sqlite_url import SCHEME, file_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from dlt_bunce.destination.client import BunceClient
     from dlt_bunce.destination.configuration import BunceConfiguration
     from dlt_bunce.store.database import Database
-
-_SQLITE = "sqlite:///"
 
 
 @dataclass(frozen=True)
@@ -128,20 +127,21 @@ def _refuse_second_store(pipeline: Any, before: FolderOwner | None, now: FolderO
     """Refuse a store that does not exist yet while the one that was used so far does."""
     if before is None or before.store_id is None or before.store == now.store:
         return
-    file = before.store.removeprefix(_SQLITE) if before.store.startswith(_SQLITE) else None
-    if not before.is_same_workspace(now) or (file is not None and not Path(file).exists()):
+    file = file_of(before.store)
+    if not before.is_same_workspace(now) or (file is not None and not file.exists()):
         return
     # the URL of a server may hold what should not be shown
     which, back = (
         ("another database", "to that database")
         if file is None
-        else (file, f"= {json.dumps(before.store)}")
+        else (str(file), f"= {json.dumps(before.store)}")
     )
     raise ConfigurationError(
         f"The store of pipeline {pipeline.pipeline_name!r} is {which}, but its settings now name "
         "one that does not exist. In a new one, no customer is known: all would be sent again.",
         remedy=f"Run in the folder that it ran in before, or set store_url {back}. "
-        f"For a new store, run dlt-bunce adopt first, or delete {pipeline.working_dir}.",
+        f"For a new store, run dlt-bunce adopt{option_of(now.account)} first, or delete "
+        f"{pipeline.working_dir}.",
     )
 
 
@@ -201,6 +201,5 @@ def _note_of(working_dir: Path) -> Path:
 
 def _absolute(store_url: str) -> str:
     """Return a store URL that means the same file from every folder."""
-    if not store_url.startswith(_SQLITE):
-        return store_url
-    return _SQLITE + str(Path(store_url.removeprefix(_SQLITE)).absolute())
+    file = file_of(store_url)
+    return store_url if file is None else f"{SCHEME}{file.absolute()}"

@@ -1,4 +1,4 @@
-"""Rows that are held: what their dead letters keep is what the last load has read."""
+"""Rows that are held: their dead letters keep the values that the last load has read."""
 
 from __future__ import annotations
 

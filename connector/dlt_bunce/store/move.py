@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from dlt_bunce.errors import ConfigurationError, StoreError
-from dlt_bunce.store.backends.sqlite import moved_to
+from dlt_bunce.store.backends.sqlite_url import file_of, moved_to
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.descriptions import TABLES
 from dlt_bunce.store.erasure import refuse_while_sending
@@ -19,7 +19,6 @@ from dlt_bunce.store.erasure import refuse_while_sending
 if TYPE_CHECKING:
     import psycopg
 
-_SQLITE = "sqlite:///"
 _OWN = "bunce_schema"
 """Each store keeps its own version."""
 
@@ -39,7 +38,8 @@ def move(old_url: str, new_url: str) -> Moved:
     Raises ConfigurationError for other kinds of stores, RunInProgressError while a load sends, and
     StoreError if there is no store to move, or the new one has rows.
     """
-    if not old_url.startswith(_SQLITE) or not new_url.startswith(("postgresql://", "postgres://")):
+    path = file_of(old_url)
+    if path is None or not new_url.startswith(("postgresql://", "postgres://")):
         raise ConfigurationError(
             "A store is moved from SQLite to Postgres.",
             remedy='For example: dlt-bunce store move "postgresql://loader@host/crm?schema=bunce"',
@@ -52,7 +52,6 @@ def move(old_url: str, new_url: str) -> Moved:
             refuse_while_sending(db, account["account"])
     with Database(new_url):
         pass
-    path = Path(old_url.removeprefix(_SQLITE))
     rows = _copied(path, new_url)
     renamed = moved_to(path)
     path.rename(renamed)

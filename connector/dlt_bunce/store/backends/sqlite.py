@@ -6,12 +6,12 @@ import contextlib
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import adbc_driver_manager
 
 from dlt_bunce.errors import ConfigurationError
+from dlt_bunce.store.backends.sqlite_url import SCHEME, file_of, moved_to
 
 _BATCH_ROWS = "65536"
 _CACHE_KIB = 32_768
@@ -39,11 +39,6 @@ _STATISTICS = {
 }
 
 
-def moved_to(path: Path) -> Path:
-    """Return the name that the file of a store gets when its rows are moved to Postgres."""
-    return path.with_name(f"{path.stem}.moved{path.suffix}")
-
-
 class Sqlite:
     """The file that an `sqlite:///…` URL names, relative to the working directory.
 
@@ -66,13 +61,13 @@ class Sqlite:
     has_table = "SELECT 1 AS n FROM sqlite_master WHERE name = $1"
 
     def __init__(self, store_url: str, busy_timeout_s: float) -> None:
-        prefix = "sqlite:///"
-        if not store_url.startswith(prefix) or len(store_url) == len(prefix):
+        path = file_of(store_url)
+        if path is None or store_url == SCHEME:
             raise ConfigurationError(
                 "store_url does not name a file.",
                 remedy='Set it like this: store_url = "sqlite:///bunce.sqlite"',
             )
-        self.path = Path(store_url[len(prefix) :])
+        self.path = path
         if str(self.path)[:1] in {"~", "$"} or str(self.path) == ":memory:":
             raise ConfigurationError(
                 f"store_url names a file {str(self.path)!r} in the working directory.",
