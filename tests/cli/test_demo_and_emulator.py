@@ -23,6 +23,7 @@ def test_the_demo_tells_the_whole_story_and_leaves_it_to_look_at(
     done = program("demo", "--rows", "400")
 
     assert done.code == 0, done.errors
+    assert "\\n" not in done.output
     first, second, third = done.output.split(" load: ")[1:]
     assert "0 bulk" not in first
     assert "(0 bulk)" in second
@@ -34,6 +35,9 @@ def test_the_demo_tells_the_whole_story_and_leaves_it_to_look_at(
     assert {row["status"] for row in counts} == {"open", "resolved"}
     looks = [line.split() for line in done.output.splitlines() if "--store-url" in line]
     assert len(looks) == 4
+    # without the option, a command would look into another store
+    lists = [line for line in done.output.splitlines() if "dead-letters list" in line]
+    assert [line for line in lists if "--store-url" not in line] == []
     for words in (look[1:] for look in looks if "ID" not in look):
         assert program(*words).code == 0
 

@@ -52,26 +52,30 @@ def _show_loads(folder: Path, rows: int, bunce_api: Any) -> None:
     from dlt_bunce.cli.sample import corrected, sample
 
     say = output.console().print
-    say(f"Bunce's API is emulated at {bunce_api.base_url}; nothing leaves this machine.\n")
+    say(f"Bunce's API is emulated at {bunce_api.base_url}; nothing leaves this machine.")
+    say()
     table, _ = sample(rows)
     file = folder / "customers.parquet"
     pq.write_table(table, file)
     say(f"Wrote a CRM export of {table.num_rows:,} customers, some with defects, to {file}")
 
     first = _load(folder, bunce_api.base_url)
-    output.print_summary(first, "First load: every customer is new")
+    output.print_summary(first, "First load: every customer is new", can_list=False)
 
-    say("\nThe same file again: customers that Bunce has are not sent, rejected rows are held.")
+    say()
+    say("The same file again: customers that Bunce has are not sent, rejected rows are held.")
     second = _load(folder, bunce_api.base_url)
-    output.print_summary(second, "Second load: nothing has changed")
+    output.print_summary(second, "Second load: nothing has changed", can_list=False)
 
     repaired, count = corrected(table)
     pq.write_table(repaired, file)
-    say(f"\nCorrected {output.counted(count, 'defective row')} in the CRM and exported again.")
+    say()
+    say(f"Corrected {output.counted(count, 'defective row')} in the CRM and exported again.")
     third = _load(folder, bunce_api.base_url)
-    output.print_summary(third, "Third load: only corrected rows are sent")
+    output.print_summary(third, "Third load: only corrected rows are sent", can_list=False)
     _show_letters(folder)
-    say(f"Bunce now has {len(bunce_api.customers):,} customers.\n")
+    say(f"Bunce now has {len(bunce_api.customers):,} customers.")
+    say()
 
     program = Path(sys.argv[0]).absolute()
     shown = program.relative_to(Path.cwd()) if program.is_relative_to(Path.cwd()) else program.name

@@ -98,8 +98,10 @@ def _values(summary: RunSummary) -> list[tuple[str, str]]:
     return pairs
 
 
-def print_summary(summary: RunSummary, title: str = "Run") -> None:
-    """Print fates, requests, and rejects with their remedies."""
+def print_summary(summary: RunSummary, title: str = "Run", *, can_list: bool = True) -> None:
+    """Print fates, requests, and rejects with their remedies; also the commands that list rejects,
+    unless these would look into another store.
+    """
     pairs = [
         ("read", f"{summary.read:,}"),
         *((f"  {fate}", f"{count:,}") for fate, count in summary.fates.items() if count),
@@ -109,9 +111,9 @@ def print_summary(summary: RunSummary, title: str = "Run") -> None:
         ("seconds", f"{summary.seconds:.1f}"),
     ]
     print_pairs(pairs, "Dry run: nothing was sent" if summary.state == "dry_run" else title)
-    is_kept = summary.state != "dry_run"
-    print_codes(summary.reject_codes, "Dead letters of this run", can_list=is_kept)
-    print_rejected_values(summary.rejected_values, "Rejected values of this run", can_list=is_kept)
+    can_list = can_list and summary.state != "dry_run"  # which keeps none
+    print_codes(summary.reject_codes, "Dead letters of this run", can_list=can_list)
+    print_rejected_values(summary.rejected_values, "Rejected values of this run", can_list=can_list)
     print_warnings(summary.warnings)
     if summary.flushed is not None:
         print_summary(summary.flushed, "Loaded first: rows left over from an earlier run")
