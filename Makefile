@@ -68,11 +68,12 @@ bench: $(BENCH_READY)  ## Measure speed and memory side by side with other ways 
 pace: $(READY)  ## Show that 1, 2, and 4 processes keep to 500 requests a minute (half an hour).
 	@$(BIN)/python -m tests.benchmarks.pacing
 
-check: $(READY)  ## Lint, format, and types.
+check: $(READY)  ## Lint, format, types, and generated pages.
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/basedpyright
+	@$(BIN)/python -m docs.generate --check
 
 docs: $(READY)  ## Build the documents as a site, in build/docs.
 	@$(BIN)/python -m sphinx -W -n --keep-going -q docs build/docs

@@ -28,3 +28,8 @@ def write(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, make in PAGES.items():
         (folder / name).write_text(make(), "utf-8")
+
+
+def stale(folder: Path) -> list[str]:
+    """Return the names of pages whose file says something else than the code."""
+    return [name for name, make in PAGES.items() if make() != (folder / name).read_text("utf-8")]
