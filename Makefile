@@ -9,7 +9,7 @@ BENCH_READY := $(BENCH)/.ready
 # with the lowest version of each dependency that pyproject.toml names
 LOWEST := build/lowest
 
-.PHONY: help demo browser pooler mysql test test-pythons test-lowest test-install check explore soak guard bench pace docs requirements clean
+.PHONY: help demo browser pooler mysql test test-all test-pythons test-lowest test-install check explore soak guard bench pace docs requirements clean
 .DEFAULT_GOAL := help
 
 help:  ## Show these commands.
@@ -18,8 +18,11 @@ help:  ## Show these commands.
 demo: $(READY)  ## Watch 10,000 customers go through the whole story.
 	@$(BIN)/dlt-bunce demo
 
-test: $(READY) browser pooler mysql  ## Run every test, with a real Postgres, S3 stand-in, and emulator.
+test: $(READY) browser pooler mysql  ## Run every test with each value of its parameters, with a real Postgres, S3 stand-in, and emulator.
 	@$(BIN)/python -m pytest -n 4 --dist worksteal
+
+test-all: $(READY) browser pooler mysql  ## Run every test with every combination of its parameters.
+	@$(BIN)/python -m pytest -n 4 --dist worksteal --all-combinations
 
 test-pythons:  ## Install and load with each claimed Python that this machine has.
 	@tests/pythons/run.sh

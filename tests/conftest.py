@@ -26,6 +26,8 @@ from dlt_bunce.emulator import Behavior, Emulator
 
 keep_in_memory()
 
+pytest_plugins = ["tests.sampling"]
+
 # a shell's background jobs ignore it, and so would the programs that tests interrupt
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
