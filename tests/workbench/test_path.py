@@ -37,6 +37,8 @@ def other_server() -> Iterator[tuple[int, Cookies]]:
             received[self.path] = self.headers.get("Cookie")
             self.send_response(200)
             self.send_header("Content-Length", "0")
+            if self.path.startswith("/set?"):
+                self.send_header("Set-Cookie", self.path.removeprefix("/set?"))
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
@@ -60,6 +62,20 @@ def test_a_browser_sends_the_cookie_to_another_port_only_below_the_secret_path(
     # the last path shows that nothing but the path keeps the cookie back
     cookie = f"{auth.cookie}={auth.session}"
     assert [received[path] for path in paths] == [None] * 5 + [cookie]
+
+
+def test_a_cookie_of_the_same_name_from_another_server_locks_nobody_out(
+    auth: Auth, window: Callable[..., Visit], other_server: tuple[int, Cookies]
+) -> None:
+    visit = signed_in(auth, window())
+    visit.page.goto(f"http://127.0.0.1:{other_server[0]}/set?{auth.cookie}=x;Path=/")
+    visit.page.goto(at(auth, "/letters"))
+    with_both = visit.page.get_by_role("heading", level=1).inner_text()
+    visit.page.context.clear_cookies(path=f"{auth.root}/")
+    visit.page.goto(at(auth, "/letters"))
+
+    assert with_both == "Dead letters"
+    assert visit.page.get_by_role("heading", level=1).inner_text() == "Not signed in"
 
 
 def test_outside_of_its_path_the_server_says_nothing(auth: Auth, loaded: Loaded) -> None:

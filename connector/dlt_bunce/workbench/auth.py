@@ -15,7 +15,6 @@ from __future__ import annotations
 import hmac
 import secrets
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
@@ -73,12 +72,12 @@ class Auth:
         return same(path[: len(self.root) + 1], f"{self.root}/")
 
     def is_open(self, cookies: str) -> bool:
-        """Return whether a Cookie header holds this process's session."""
-        try:
-            morsel = SimpleCookie(cookies).get(self.cookie)
-        except CookieError:
-            return False
-        return morsel is not None and same(morsel.value, self.session)
+        """Return whether a Cookie header holds this process's session.
+
+        A server on another port may have set a cookie of the same name for every path.
+        """
+        session = f"{self.cookie}={self.session}"
+        return any(same(cookie.strip(), session) for cookie in cookies.split(";"))
 
 
 def same(given: object, secret: str) -> bool:
