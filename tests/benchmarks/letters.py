@@ -80,13 +80,13 @@ def pages(store_url: str) -> dict[str, tuple[float, float]]:
 
         def at(path: str, form: dict[str, str] | None = None) -> str:
             data = None if form is None else urlencode({"token": gate.form, **form}).encode()
-            with browser.open(f"http://127.0.0.1:{gate.port}{path}", data) as answer:
+            with browser.open(f"http://127.0.0.1:{gate.port}{gate.root}{path}", data) as answer:
                 found: str = answer.read().decode()
                 return found
 
         newest = at("/letters")
-        [older] = re.findall(r'href="(/letters\?before=[^"]+)"', newest)[:1]
-        [letter] = re.findall(r'href="(/letters/[0-9a-f]{24})"', newest)[:1]
+        [older] = re.findall(rf'href="{gate.root}(/letters\?before=[^"]+)"', newest)[:1]
+        [letter] = re.findall(rf'href="{gate.root}(/letters/[0-9a-f]{{24}})"', newest)[:1]
         everything = {"do": "discard-all", "status": "open"}
         return {
             "runs": timed(lambda: at("/")),

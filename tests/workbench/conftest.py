@@ -163,7 +163,7 @@ def signed_in(auth: Auth, visit: Visit) -> Visit:
 
 def at(auth: Auth, path: str) -> str:
     """Return the URL of a page."""
-    return f"http://127.0.0.1:{auth.port}{path}"
+    return f"http://127.0.0.1:{auth.port}{auth.root}{path}"
 
 
 def violations(page: Page) -> list[str]:

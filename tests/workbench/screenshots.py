@@ -148,7 +148,7 @@ def main(images: Path) -> None:
         with Database(store_url, read_only=True) as db:
             report.write_text(as_html(Report("default", history(db, "default", limit=30), 500)))
         with workbench(store_url) as auth:
-            letters = f"http://127.0.0.1:{auth.port}/letters"
+            letters = f"http://127.0.0.1:{auth.port}{auth.root}/letters"
             with Database(store_url, read_only=True) as db:
                 taken = list_recent(db, "default", Selection(codes=["email_taken"]), limit=1)[0]
             _picture(browser, [auth.address, letters], images / "workbench-light.png")

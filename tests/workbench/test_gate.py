@@ -10,7 +10,7 @@ import stat
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from tests.cli.conftest import PROGRAM
@@ -33,10 +33,10 @@ Answer = tuple[int, dict[str, str], str]
 
 
 def ask(auth: Auth, method: str, path: str, **options: str) -> Answer:
-    """Send one request; `host`, `cookie`, and `body` override the defaults."""
+    """Send a request below the root; `host`, `cookie`, and `body` override the defaults."""
     connection = http.client.HTTPConnection("127.0.0.1", auth.port, timeout=30)
     try:
-        connection.putrequest(method, path, skip_host=True)
+        connection.putrequest(method, auth.root + path, skip_host=True)
         connection.putheader("Host", options.get("host", f"127.0.0.1:{auth.port}"))
         connection.putheader("Cookie", options.get("cookie", f"{auth.cookie}={auth.session}"))
         body = options.get("body", "").encode()
@@ -100,6 +100,7 @@ def test_only_the_sign_in_address_sets_the_cookie(auth: Auth, token: str) -> Non
     assert auth.start not in let_in[2]
     cookie = let_in[1]["set-cookie"]
     assert cookie.startswith(f"{auth.cookie}={auth.session};")
+    assert f"Path={auth.root}/;" in cookie
     assert "HttpOnly" in cookie
     assert "SameSite=strict" in cookie
 
@@ -219,10 +220,11 @@ def test_an_interrupted_replay_leaves_its_dead_letters_open(
 ) -> None:
     assert served.stdout
     assert served.stderr
-    url = json.loads(served.stdout.readline())["url"]
-    port = int(url.partition("127.0.0.1:")[2].partition("/")[0])
-    cookie = _header(port, url.partition(str(port))[2]).partition(";")[0]
-    page = ask(Auth(port), "GET", "/letters?field=email", cookie=cookie)[2]
+    url = urlsplit(json.loads(served.stdout.readline())["url"])
+    auth = Auth(url.port or 0, url.path.removesuffix("/start"))
+    sign_in = ask(auth, "GET", f"/start?{url.query}", cookie="")[1]
+    cookie = sign_in["set-cookie"].partition(";")[0]
+    page = ask(auth, "GET", "/letters?field=email", cookie=cookie)[2]
     token = page.partition('name="token" value="')[2].partition('"')[0]
     emulator.behavior = Behavior(
         rate_limit=0, faults=(Fault("hang_before", on_request=1, seconds=60),)
@@ -230,7 +232,7 @@ def test_an_interrupted_replay_leaves_its_dead_letters_open(
     before = len(emulator.requests)
     form = urlencode({"token": token, "do": "replay-all", "field": "email"})
 
-    begun = ask(Auth(port), "POST", "/act", cookie=cookie, body=form)[0]
+    begun = ask(auth, "POST", "/act", cookie=cookie, body=form)[0]
     while not any(request.rows for request in emulator.requests[before:]):
         assert served.poll() is None
     served.send_signal(signal.SIGINT)
@@ -239,10 +241,6 @@ def test_an_interrupted_replay_leaves_its_dead_letters_open(
     assert served.wait(30) == 1
     assert served.stderr.read().startswith("A replay or discard was interrupted.")
     assert loaded.statuses()["3"] == "open"
-
-
-def _header(port: int, path: str) -> str:
-    return ask(Auth(port), "GET", path, cookie="")[1]["set-cookie"]
 
 
 def test_the_browser_is_signed_in_without_the_token_in_its_arguments(
@@ -264,7 +262,7 @@ def test_the_browser_is_signed_in_without_the_token_in_its_arguments(
             modes = [stat.S_IMODE(path.stat().st_mode) for path in (file, file.parent)]
             visit = window()
             visit.page.goto(opened)
-            visit.page.wait_for_url("http://127.0.0.1:*/")
+            visit.page.wait_for_url("http://127.0.0.1:*/*/")
             heading = visit.page.get_by_role("heading", level=1).inner_text()
         finally:
             running.send_signal(signal.SIGINT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -46,30 +47,31 @@ def create_app(store: Store, auth: Auth, jobs: BackgroundJobs) -> ASGIApp:
         ("GET", "/orders/{number:int}", views.job),
     ]
     routes = [
-        Route(path, _with_error_pages(endpoint, store), methods=[method])
+        Route(auth.root + path, _with_error_pages(endpoint, store, auth.root), methods=[method])
         for method, path, endpoint in endpoints
     ]
-    return Guarded(Starlette(routes=routes, exception_handlers={HTTPException: _http_error}), auth)
+    handlers = {HTTPException: partial(_http_error, auth.root)}
+    return Guarded(Starlette(routes=routes, exception_handlers=handlers), auth)
 
 
-def _with_error_pages(endpoint: Endpoint, store: Store) -> Endpoint:
+def _with_error_pages(endpoint: Endpoint, store: Store, root: str) -> Endpoint:
     """Turn every failure into an error page; the server would log it with its values."""
 
     async def answered(request: Request) -> Response:
         try:
             return await endpoint(request)
         except ErrorPage as refused:
-            return error_page(refused)
+            return error_page(refused, root)
         except HTTPException as error:
-            return await _http_error(request, error)
+            return await _http_error(root, request, error)
         except Exception as error:  # noqa: BLE001, explain() drops the values
-            return error_page(ErrorPage(500, "The request failed", store.explain(error)))
+            return error_page(ErrorPage(500, "The request failed", store.explain(error)), root)
 
     return answered
 
 
-async def _http_error(_request: Request, error: Exception) -> Response:
+async def _http_error(root: str, _request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101, registered for this class
     return error_page(
-        ErrorPage(error.status_code, error.detail, "Go back, or open the list of runs.")
+        ErrorPage(error.status_code, error.detail, "Go back, or open the list of runs."), root
     )

@@ -4,9 +4,10 @@ Listening on loopback keeps other machines out, but not other users of this mach
 in the same browser. A random token in the sign-in address, replaced by a cookie, keeps the users
 out. SameSite=Strict on the cookie, a second token in every form, and a check of the Host header
 (against DNS rebinding) keep the sites out. A browser shares cookies between all ports of an
-address, so a server of another user could be given the cookie: on Linux, a connection must also
-come from a process of the user who started the workbench. It is a token rather than a password so
-that nobody has to choose one, and it expires with the process.
+address, so a server of another user could be given the cookie: it is bound to a path that nobody
+can guess, and everything is served below that path. On Linux, a connection must also come from a
+process of the user who started the workbench. It is a token rather than a password so that nobody
+has to choose one, and it expires with the process.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from __future__ import annotations
 import hmac
 import secrets
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dlt_bunce.workbench.error_page import ErrorPage, error_page
@@ -40,9 +41,13 @@ def _token() -> str:
 
 @dataclass(frozen=True)
 class Auth:
-    """The secrets of one server process on a port of 127.0.0.1."""
+    """The secrets of one server process on a port of 127.0.0.1.
+
+    `root` is the path below which everything is served.
+    """
 
     port: int
+    root: str = field(default_factory=lambda: f"/{_token()}", repr=False)
     start: str = field(default_factory=_token, repr=False)
     session: str = field(default_factory=_token, repr=False)
     form: str = field(default_factory=_token, repr=False)
@@ -51,24 +56,28 @@ class Auth:
     @property
     def address(self) -> str:
         """The sign-in address, with its token."""
-        return f"http://127.0.0.1:{self.port}/start?token={self.start}"
+        return f"http://127.0.0.1:{self.port}{self.root}/start?token={self.start}"
 
     @property
     def cookie(self) -> str:
-        """The cookie's name, with the port in it, since browsers share cookies between ports."""
+        """The cookie's name; the port in it tells those of several workbenches apart."""
         return f"dlt_bunce_{self.port}"
 
     def is_host(self, given: str) -> bool:
         """Return whether a Host header names this server."""
         return given in {f"{host}:{self.port}" for host in ("127.0.0.1", "localhost", "[::1]")}
 
+    def is_below_root(self, path: str) -> bool:
+        """Return whether a path lies below the secret one."""
+        return same(path[: len(self.root) + 1], f"{self.root}/")
+
     def is_open(self, cookies: str) -> bool:
-        """Return whether a Cookie header holds this process's session."""
-        try:
-            morsel = SimpleCookie(cookies).get(self.cookie)
-        except CookieError:
-            return False
-        return morsel is not None and same(morsel.value, self.session)
+        """Return whether a Cookie header holds this process's session.
+
+        A server on another port may have set a cookie of the same name for every path.
+        """
+        session = f"{self.cookie}={self.session}"
+        return any(same(cookie.strip(), session) for cookie in cookies.split(";"))
 
 
 def same(given: object, secret: str) -> bool:
@@ -84,16 +93,20 @@ class Guarded:
     auth: Auth
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or refuse it with an error page."""
+        """Pass the request on, or refuse it with an error page; outside the root, with nothing."""
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message).update(_HEADERS)
             await send(message)
 
+        await self._app_for(scope)(scope, receive, send_with_headers)
+
+    def _app_for(self, scope: Scope) -> ASGIApp:
+        if not self.auth.is_below_root(scope["path"]):
+            return Response(status_code=404)
         refusal = self._refusal(scope)
-        app = self.app if refusal is None else error_page(refusal)
-        await app(scope, receive, send_with_headers)
+        return self.app if refusal is None else error_page(refusal, self.auth.root)
 
     def _refusal(self, scope: Scope) -> ErrorPage | None:
         headers = Headers(scope=scope)
@@ -107,7 +120,7 @@ class Guarded:
             return ErrorPage(
                 403, "Another user", "The workbench answers only the user who started it."
             )
-        if scope["path"] in {"/start", "/style.css"}:
+        if scope["path"] in {f"{self.auth.root}/start", f"{self.auth.root}/style.css"}:
             return None
         if not self.auth.is_open(headers.get("cookie", "")):
             return ErrorPage(

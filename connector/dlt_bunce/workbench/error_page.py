@@ -15,7 +15,7 @@ class ErrorPage(Exception):  # noqa: N818, named for what it shows
         super().__init__(headline)
 
 
-def error_page(error: ErrorPage) -> HTMLResponse:
-    """Return the response that shows an ErrorPage."""
-    page = render("error_page.html", headline=error.headline, text=error.text)
+def error_page(error: ErrorPage, root: str) -> HTMLResponse:
+    """Return the response that shows an ErrorPage; `root` is the workbench's path."""
+    page = render("error_page.html", root=root, headline=error.headline, text=error.text)
     return HTMLResponse(page, error.status)

@@ -65,7 +65,7 @@ class Filter:
         return Filter(status=self.status, code=code)
 
     def address(self, **more: str) -> str:
-        """Return the address of the dead letters page with this filter."""
+        """Return the address of the dead letters page with this filter, below the root."""
         query = urlencode(self.given | more)
         return f"/letters?{query}" if query else "/letters"
 

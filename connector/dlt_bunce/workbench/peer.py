@@ -1,7 +1,7 @@
 """Which user of this machine holds the other end of a loopback connection.
 
-A browser sends the workbench's cookie to every port of 127.0.0.1, and so to a server that another
-user runs there. On Linux the kernel knows whose a connection is, and a cookie alone does not help.
+The address that `dlt-bunce ui` prints can get into other hands, such as with a log of the terminal.
+On Linux the kernel knows whose a connection is, and the address alone does not help.
 """
 
 from __future__ import annotations

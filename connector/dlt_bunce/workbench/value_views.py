@@ -43,7 +43,7 @@ class ValueFilter:
         return {name: value for name in _NAMES if (value := getattr(self, name))}
 
     def address(self, **more: Any) -> str:
-        """Return the address of the page with this filter."""
+        """Return the address of the page with this filter, below the root."""
         query = urlencode(self.given | more)
         return f"/values?{query}" if query else "/values"
 
@@ -80,7 +80,7 @@ class ValueViews:
             return retried(store.url, store.account, chosen.selection)
 
         job = self.views.jobs.start("retry", chosen.address(), release)
-        return RedirectResponse(f"/orders/{job.number}", 303)
+        return RedirectResponse(f"{self.views.auth.root}/orders/{job.number}", 303)
 
     async def _values(self, given: Given, *, values: bool) -> Response:
         chosen, page = _filter_of(given), page_number(str(given.get("page", "1")))

@@ -67,8 +67,14 @@ class Views:
             raise ErrorPage(403, "Not signed in", "Open the address that `dlt-bunce ui` printed.")
         # a page rather than a redirect: browsers withhold a SameSite=Strict cookie from a redirect
         # that began on another site
-        answer = HTMLResponse(render("start.html"))
-        answer.set_cookie(self.auth.cookie, self.auth.session, httponly=True, samesite="strict")
+        answer = HTMLResponse(render("start.html", root=self.auth.root))
+        answer.set_cookie(
+            self.auth.cookie,
+            self.auth.session,
+            path=f"{self.auth.root}/",
+            httponly=True,
+            samesite="strict",
+        )
         return answer
 
     async def style(self, _request: Request) -> Response:
@@ -189,7 +195,7 @@ class Views:
             return corrected(store, letter_id, changes)
 
         job = self.jobs.start("correction", f"/letters/{letter_id}", send)
-        return RedirectResponse(f"/orders/{job.number}", 303)
+        return RedirectResponse(f"{self.auth.root}/orders/{job.number}", 303)
 
     async def find(self, request: Request) -> Response:
         """Find dead letters by their own id or their customer's, which stays out of the URL."""
@@ -207,7 +213,7 @@ class Views:
                     "No dead letter has this id, and no customer with this id has one.",
                 )
             if len(found) == 1 and not rejected:
-                return RedirectResponse(f"/letters/{found[0]['id']}", 303)
+                return RedirectResponse(f"{self.auth.root}/letters/{found[0]['id']}", 303)
             shown = {"letters": found, "rejected": rejected}
             return HTMLResponse(self.page("found.html", "/letters", **shown))
 
@@ -239,7 +245,7 @@ class Views:
         discard = partial(discarded, store.url, store.account, selection)
         act = replay if bulk_action.action == "replay" else discard
         job = self.jobs.start(bulk_action.action, bulk_action.filter.address(), act)
-        return RedirectResponse(f"/orders/{job.number}", 303)
+        return RedirectResponse(f"{self.auth.root}/orders/{job.number}", 303)
 
     async def job(self, request: Request) -> Response:
         """Show the state of a replay or discard, after waiting briefly for it to finish."""
@@ -282,6 +288,7 @@ class Views:
         """Return a template as a page; `here` is its place in the navigation."""
         return render(
             template,
+            root=self.auth.root,
             here=here,
             has_values=self.store.has_values(),
             account=self.store.account,
