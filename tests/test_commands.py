@@ -39,10 +39,21 @@ COMPLETE = {"account list", "doctor", "load", "ui"}
             "dlt-bunce dead-letters list --run 1 --account x",
         ),
         ("dlt-bunce emulator --port 0", "dlt-bunce emulator --port 0"),
+        ("dlt-bunce account list", "dlt-bunce account list"),
     ],
 )
 def test_a_command_gets_the_account_once(text: str, expected: str) -> None:
     assert completed(text, "a b") == expected
+
+
+def test_a_command_gets_the_store_once() -> None:
+    text = "dlt-bunce account list, dlt-bunce adopt, or dlt-bunce status --store-url URL"
+
+    assert completed(text, "x", "sqlite:///a b.sqlite") == (
+        "dlt-bunce account list --store-url 'sqlite:///a b.sqlite', "
+        "dlt-bunce adopt --account x --store-url 'sqlite:///a b.sqlite', "
+        "or dlt-bunce status --account x --store-url URL"
+    )
 
 
 def test_every_command_in_a_message_exists_and_gets_the_account_if_it_takes_one() -> None:

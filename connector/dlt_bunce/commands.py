@@ -10,8 +10,9 @@ from shlex import quote
 from dlt_bunce.errors import BunceError
 
 _COMMAND = re.compile(
-    r"dlt-bunce (?:account (?:forget-versions|rotate)|adopt|check|dead-letters (?:list|replay|show)"
-    r"|links list|probe|rejected-values (?:export|list|waiting)|status)\b(?: --account \S*[\w'])?"
+    r"dlt-bunce (?:account (?:forget-versions|list|rotate)|adopt|check"
+    r"|dead-letters (?:list|replay|show)|links list|probe"
+    r"|rejected-values (?:export|list|waiting)|status)\b(?: --account \S*[\w'])?"
 )
 """Those that ask a store about an account, with the account if they name one."""
 
@@ -23,7 +24,8 @@ def completed(text: str, account: str | None, store_url: str | None = None) -> s
 
     def with_options(found: re.Match[str]) -> str:
         words, rest = [found[0]], text[found.end() :].partition("dlt-bunce ")[0]
-        if account and " --account " not in found[0] + rest:
+        is_of_all = found[0] == "dlt-bunce account list"
+        if account and not is_of_all and " --account " not in found[0] + rest:
             words.append(f"--account {quote(account)}")
         if store_url and "store-url" not in rest[:12]:
             words.append(f"--store-url {quote(store_url)}")
