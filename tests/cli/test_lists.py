@@ -155,7 +155,7 @@ def test_a_sentence_breaks_no_command(
     print_sentence("Load these customers, which dlt-bunce links list --account 'a' lists, again.")
 
     assert capsys.readouterr().out == (
-        "Load these customers, which\ndlt-bunce links list --account 'a' lists,\nagain.\n"
+        "Load these customers, which\ndlt-bunce links list --account 'a'\nlists, again.\n"
     )
 
 
