@@ -20,6 +20,7 @@ ROOT = PACKAGE.parent.parent
 # which rooms each room may import; a room may import itself
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
+    "commands": {"errors"},
     "thresholds": set(),
     "reject_codes": set(),
     "run_warnings": set(),
@@ -37,6 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     "load": {"api", "errors", "logs", "model", "records", "settlement", "store"},
     "destination": {
         "api",
+        "commands",
         "errors",
         "failures",
         "load",
@@ -51,14 +53,15 @@ ALLOWED: dict[str, set[str]] = {
     "sources": {"destination", "errors", "load", "logs", "records", "store"},
     "erasure": {"destination", "errors", "load", "logs", "records", "store"},
     "operations": {"api", "destination", "erasure", "errors", "load", "logs", "model", "records"}
-    | {"failures", "probe", "reject_codes", "run_warnings", "store", "telemetry"},
+    | {"commands", "failures", "probe", "reject_codes", "run_warnings", "store", "telemetry"},
     "testing": {"emulator"},
-    "integrations": {"destination", "errors", "model"},
+    "integrations": {"commands", "destination", "errors", "model"},
     "workbench": {"destination", "loopback", "model", "operations", "records", "reject_codes"}
     | {"run_warnings", "store"},
     "scripts": {"cli", "destination", "operations", "sources"},
     "cli": {"destination", "emulator", "erasure", "errors", "load", "logs", "model", "operations"}
     | {
+        "commands",
         "failures",
         "probe",
         "records",

@@ -248,7 +248,7 @@ class RunSummary:
             else "every row read was loaded or accounted for"
         )
         remedy = (
-            "To see why, run: dlt-bunce check"
+            "To see why, run: dlt-bunce check SOURCE"
             if rejects and self.state == "dry_run"
             else "To list them, run: dlt-bunce dead-letters list"
             if rejects

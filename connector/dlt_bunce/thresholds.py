@@ -32,13 +32,21 @@ class Thresholds:
             )
         if count is not None and rejected > count:
             found["max_reject_count"] = (
-                f"{rejected} of {read} rows are rejected (threshold: {count} rows)"
+                f"{rejected} of {read} rows are rejected (threshold: {_rows(count)})"
             )
         if least is not None and last_read and read / last_read < least:
             found["min_rows_share_of_last"] = (
-                f"{read} rows were read, compared with {last_read} in the previous run "
+                f"{_were_read(read)}, compared with {last_read} in the previous run "
                 f"(threshold: {least:.2%} of that)"
             )
         if self.min_rows is not None and read < self.min_rows:
-            found["min_rows"] = f"{read} rows were read (threshold: {self.min_rows} rows)"
+            found["min_rows"] = f"{_were_read(read)} (threshold: {_rows(self.min_rows)})"
         return found
+
+
+def _rows(count: int) -> str:
+    return f"{count} row{'' if count == 1 else 's'}"
+
+
+def _were_read(count: int) -> str:
+    return f"{_rows(count)} {'was' if count == 1 else 'were'} read"

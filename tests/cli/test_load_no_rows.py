@@ -195,7 +195,7 @@ def test_an_empty_table_is_warned_of_and_fails_where_it_is_asked_to(
     assert "row-level security" in run("load", *words).output
     failed = run("load", *words, "--min-rows", "1")
     assert failed.code == 3
-    assert "0 rows were read (threshold: 1 rows)" in failed.errors
+    assert "0 rows were read (threshold: 1 row)" in failed.errors
 
 
 def test_fewer_rows_than_the_setting_fail_after_they_are_loaded(emulator: Emulator) -> None:

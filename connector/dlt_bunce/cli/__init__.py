@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from importlib import import_module
+from inspect import cleandoc
 from typing import Any
 
 import click
@@ -61,7 +63,7 @@ class _Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = import_module(f"{__name__}.{COMMANDS[cmd_name][0]}").command
-        return command
+        return _with_whole_lines(command)
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         with _in_one_line():
@@ -74,6 +76,20 @@ class _Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+def _with_whole_lines(command: click.Command) -> click.Command:
+    """Return a command whose help neither wraps examples, which are there to be pasted, nor cuts
+    the descriptions of subcommands.
+    """
+    text = cleandoc(command.help or "")
+    command.short_help = " ".join(text.partition("\n\n")[0].split())
+    # click wraps no paragraph that begins with this character
+    command.help = re.sub("(?m)^Example: ", "\b\nExample:\n  ", text)
+    if isinstance(command, click.Group):
+        for subcommand in command.commands.values():
+            _with_whole_lines(subcommand)
+    return command
 
 
 @click.group("dlt-bunce", cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -28,6 +28,8 @@ def list_accounts(store_url: str | None, account: str | None, as_json: bool) -> 
             )
         if as_json:
             output.as_json(rows)
+        elif not rows:
+            click.echo("The store has no accounts. The first load creates one.")
         else:
             output.print_rows(rows, ("account", "batch_size", "created_at"), "Accounts")
 

@@ -147,7 +147,7 @@ def _print(found: Check, *, show_values: bool) -> None:
     for warning in found.warnings:
         if warning.code == WRONG_TARGETS:  # told above
             continue
-        console.print(f"Warning: {warning.text} {pasteable(warning.remedy)}")
+        output.print_sentence(f"Warning: {warning.text} {pasteable(warning.remedy)}")
 
 
 def _print_values(found: Check, examples: str) -> None:

@@ -8,6 +8,7 @@ import click
 
 from dlt_bunce.cli import options, output
 from dlt_bunce.cli.failures import reported
+from dlt_bunce.cli.pasteable import pasteable
 from dlt_bunce.failures import failure_of
 
 
@@ -42,6 +43,7 @@ def command(store_url: str | None, account: str | None, as_json: bool) -> None:
             )
         else:
             columns = ("name", "state", "detail", "remedy")
-            output.print_rows([vars(finding) for finding in findings], columns, "Checks")
+            rows = [vars(f) | {"remedy": pasteable(f.remedy or "")} for f in findings]
+            output.print_rows(rows, columns, "Checks")
         if any(finding.state == "failed" for finding in findings):
             sys.exit(1)

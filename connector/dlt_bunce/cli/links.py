@@ -5,7 +5,9 @@ from __future__ import annotations
 import click
 
 from dlt_bunce.cli import options, output
+from dlt_bunce.cli.empty import print_none
 from dlt_bunce.cli.failures import reported
+from dlt_bunce.cli.lists import print_list
 from dlt_bunce.errors import UsageError
 
 
@@ -35,10 +37,13 @@ def list_links(ended: bool, store_url: str | None, account: str | None, as_json:
         if as_json:
             output.as_json(found)
             return
+        if not found:
+            print_none(name, "links")
+            return
         columns = ["customer_id", "bunce_id", "linked_at"]
         if ended:
             columns += ["status", "ended_at"]
-        output.print_rows(found, columns, output.counted(len(found), "link"))
+        print_list(found, columns, output.counted(len(found), "link"))
 
 
 @command.command("remove")

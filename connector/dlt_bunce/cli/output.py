@@ -75,7 +75,7 @@ def duration(seconds: float) -> str:
     for unit, length in (("hours", 5400), ("minutes", 90)):
         if seconds >= length:
             return f"{seconds / (3600 if unit == 'hours' else 60):.1f} {unit}"
-    return f"{seconds:.0f} seconds"
+    return counted(round(seconds), "second")
 
 
 def counted(count: int, noun: str) -> str:

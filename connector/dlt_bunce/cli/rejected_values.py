@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from dlt_bunce.cli import options, output
+from dlt_bunce.cli.empty import print_none
 from dlt_bunce.cli.failures import reported
+from dlt_bunce.cli.lists import print_list
+from dlt_bunce.cli.pasteable import pasteable
 from dlt_bunce.cli.printable import echo
 from dlt_bunce.cli.value_filters import filters, store_of
 from dlt_bunce.cli.waiting_values import waiting
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
 
 _SHOWN = ("kind", "name", "column_name", "code", "customer_id", "message", "last_seen_at")
 
+_OPTIONAL = ("kind", "column_name")
+"""Columns that a narrow terminal does without: the groups above the list have them."""
+
 
 @click.group("rejected-values")
 def command() -> None:
@@ -28,8 +34,8 @@ def command() -> None:
 
     A rejected value never holds its customer back, so it is not a dead letter: it has no row to
     replay. It stays listed until its value is accepted, or blank, or until it is discarded.
-    Values that wait for a customer whom Bunce does not have are no such values: `waiting` lists
-    whom they wait for.
+    Values that wait for a customer whom Bunce does not have are not rejected: `waiting` lists whom
+    they wait for.
     """
 
 
@@ -61,17 +67,19 @@ def list_values(
         if as_json:
             output.as_json(rows)
             return
+        if not rows:
+            print_none(name, f"{'discarded' if selection.discarded else 'rejected'} values")
+            return
         for group in groups:
             group["remedy"] = VALUE_CODES[group["code"]].remedy
         columns = ("kind", "name", "column_name", "code", "count", "remedy")
-        if groups:
-            output.print_rows(groups, columns, output.counted(total, "rejected value"))
-        output.print_rows(rows, (*_SHOWN, "retry_at"), "Rejected values")
+        output.print_rows(groups, columns, output.counted(total, "rejected value"))
+        print_list(rows, (*_SHOWN, "retry_at"), "Rejected values", _OPTIONAL)
         if total > len(rows):
-            output.console().print(
-                f"Showing {len(rows):,} of {total:,}. Pass --limit to show more, or use "
-                "`dlt-bunce rejected-values export`."
-            )
+            console = output.console()
+            console.print(f"Showing {len(rows):,} of {total:,}. Pass --limit to show more.")
+            export_all = pasteable("dlt-bunce rejected-values export FILE")
+            console.print(f"To write all to a file, run: {export_all}", soft_wrap=True)
 
 
 @command.command("export")
@@ -106,7 +114,8 @@ def export(
             output.as_json({"file": str(file), "rejected_values": written})
             return
         count = output.counted(written, "rejected value")
-        echo(f"Wrote {count} to {file}. The file contains personal data.")
+        personal = " The file contains personal data." if written else ""
+        echo(f"Wrote {count} to {file}.{personal}")
 
 
 @command.command("retry")
@@ -171,8 +180,7 @@ def discard(
 
     A load that reads the same value again still counts it as rejected, but neither lists nor sends
     it. Once the value changes, it is sent, and listed again if it is rejected again. A value that
-    `retry` has released before is still sent once more. To take a discard back: dlt-bunce
-    rejected-values retry --discarded
+    `retry` has released before is still sent once more. `retry --discarded` undoes a discard.
 
     Example: dlt-bunce rejected-values discard --attribute Plan --code refused
     """

@@ -10,12 +10,15 @@ import click
 
 from dlt_bunce.cli import options, output
 from dlt_bunce.cli.failures import reported
+from dlt_bunce.cli.lists import print_list
 from dlt_bunce.cli.printable import echo
 from dlt_bunce.errors import UsageError, not_installed
 from dlt_bunce.model import FATES, Fate
 
 if TYPE_CHECKING:
     from dlt_bunce.store.history import Run
+
+_FEW = 5
 
 
 @click.command("report")
@@ -112,7 +115,9 @@ def _print(account: str, runs: Sequence[Run], allowed: int) -> None:
         return
     shown = [fate for fate in FATES if any(run.fates[fate] for run in runs)]
     rows = [_row(run, shown, allowed) for run in runs]
-    output.print_rows(rows, tuple(rows[0]), _title(account, len(runs)))
+    # a few runs are easier to read as records
+    show = output.print_rows if len(rows) <= _FEW else print_list
+    show(rows, tuple(rows[0]), _title(account, len(runs)))
     output.print_codes(rejects(runs), "Dead letters of these runs")
     output.print_value_fates(runs, "Attribute values and segment members of these runs")
 

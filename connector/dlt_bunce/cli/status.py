@@ -71,6 +71,9 @@ def command(count: int, store_url: str | None, account: str | None, as_json: boo
         )
         output.print_codes(letters, "Open dead letters", can_list=True)
         output.print_rejected_values(values, "Rejected values")
+        if not found:
+            output.console().print(f"Account {account} has no recorded runs.")
+            return
         columns = ("run_id", "name", "state", "read", *FATES, "linked", "requests")
         shown = [
             column
@@ -82,8 +85,7 @@ def command(count: int, store_url: str | None, account: str | None, as_json: boo
         rows = [{column: getattr(run, column) for column in shown} for run in found]
         output.print_rows(rows, shown, "Latest runs")
         output.print_value_fates(found, "Attribute values and segment members of these runs")
-        if found:
-            output.print_warnings(found[0].warnings, "Warnings from the latest run")
+        output.print_warnings(found[0].warnings, "Warnings from the latest run")
 
 
 def _print_problem(problem: Problem) -> None:

@@ -27,7 +27,7 @@ def move(new_url: str, yes: bool, store_url: str | None, as_json: bool) -> None:
 
     No load may run meanwhile. Either everything is copied, or nothing. The SQLite file is renamed
     to NAME.moved.sqlite, so that a load that still points to it does not go on with the old ledger.
-    The password belongs into PGPASSWORD or ~/.pgpass, not into the URL.
+    The password belongs in PGPASSWORD or ~/.pgpass, not into the URL.
 
     Example: dlt-bunce store move "postgresql://loader@db.example.com/crm?schema=bunce"
     """

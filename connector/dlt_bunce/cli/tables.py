@@ -25,10 +25,12 @@ if TYPE_CHECKING:
 
 _PIPED = 160
 """Width without a terminal at which sentences wrap; rows always stay on one table line."""
-_SENTENCES = {"detail", "error", "meaning", "message", "reason", "remedy", "shapes", "values"}
+SENTENCES = {"detail", "error", "meaning", "message", "reason", "remedy", "shapes", "values"}
 """Columns that may wrap between words. Numbers, ids, and names never wrap."""
-_MIN_SENTENCE = 24
+MIN_SENTENCE = 24
 _FIGURE = re.compile(r"[\d,.]+ ?(%|s)")
+_COMMAND = re.compile(r"dlt-bunce [a-z-]+(?: [a-z-]+)?(?: --[a-z-]+ '?[^\s',]+'?)*")
+_GLUE = "\0"
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 
 
@@ -73,30 +75,29 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title:
     Rows are printed as records, one value per line, where a table would be wider than the
     terminal.
     """
-    texts = [{column: _text(row[column]) for column in columns} for row in rows]
-    shown = [c for c in columns if not texts or any(row[c] for row in texts)]
-    widths = {c: max(map(cell_len, (c, *(row[c] for row in texts)))) for c in shown}
-    least = {c: _least(c, [row[c] for row in texts], widths[c]) for c in shown}
-    narrowest = sum(least.values()) + 3 * len(shown) + 1
+    texts, shown = texts_of(rows, columns)
+    widths = widths_of(texts, shown)
+    least = {c: least_width(c, [row[c] for row in texts], widths[c]) for c in shown}
+    narrowest = framed(least, shown)
     target = console()
     target.print(title)
-    if narrowest > target.width and _has_width():
+    if narrowest > target.width and has_width():
         _print_records(target, texts, shown)
         return
     target.width = max(target.width, narrowest)
-    wrapped = [c for c in shown if c in _SENTENCES]
-    room = target.width - narrowest + sum(least[c] for c in wrapped)
-    held = _held(wrapped, widths, least, room)
+    sentences = [c for c in shown if c in SENTENCES]
+    room = target.width - narrowest + sum(least[c] for c in sentences)
+    held = _held(sentences, widths, least, room)
     table = Table(box=box.HEAVY_HEAD)
     for column in shown:
         table.add_column(
             column,
-            justify="right" if rows and all(_is_figure(row[column]) for row in rows) else "left",
-            no_wrap=column not in _SENTENCES,
+            justify="right" if rows and all(is_figure(row[column]) for row in rows) else "left",
+            no_wrap=column not in SENTENCES,
             min_width=least[column],
             width=least[column] if column in held else None,
         )
-    is_narrow = sum(widths.values()) + 3 * len(shown) + 1 <= target.width
+    is_narrow = framed(widths, shown) <= target.width
     if texts and is_narrow:
         # nothing wraps: a column as one cell of many lines looks the same, and takes rich a fifth
         # of the time
@@ -107,14 +108,32 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title:
     target.print(table)
 
 
-def _least(column: str, texts: Sequence[str], width: int) -> int:
+def texts_of(
+    rows: Sequence[Mapping[str, Any]], columns: Sequence[str]
+) -> tuple[list[dict[str, str]], list[str]]:
+    """Return rows as text, and the columns that are not empty in all of them."""
+    texts = [{column: _text(row[column]) for column in columns} for row in rows]
+    return texts, [c for c in columns if not texts or any(row[c] for row in texts)]
+
+
+def widths_of(texts: Sequence[Mapping[str, str]], columns: Sequence[str]) -> dict[str, int]:
+    """Return the width of each column, with its name."""
+    return {c: max(map(cell_len, (c, *(row[c] for row in texts)))) for c in columns}
+
+
+def framed(widths: Mapping[str, int], columns: Sequence[str]) -> int:
+    """Return the width of a table with these columns."""
+    return sum(widths[column] for column in columns) + 3 * len(columns) + 1
+
+
+def least_width(column: str, texts: Sequence[str], width: int) -> int:
     """Return the width that a column needs: what wraps still has its longest word whole, which may
     be the name of a variable to set.
     """
-    if column not in _SENTENCES:
+    if column not in SENTENCES:
         return width
     words = (cell_len(word) for text in texts for word in text.split())
-    return max(min(width, _MIN_SENTENCE), *words, 0)
+    return max(min(width, MIN_SENTENCE), *words, 0)
 
 
 def _held(
@@ -147,7 +166,7 @@ def _print_records(
         target.print()
         for column in columns:
             if text[column]:
-                lines = _wrapped(text[column], max(target.width - indent, _MIN_SENTENCE))
+                lines = wrapped(text[column], max(target.width - indent, MIN_SENTENCE))
                 for start, line in zip(chain([column], repeat("")), lines or [""], strict=False):
                     target.print(f"{start:{indent}}{line}", soft_wrap=True)
     target.print()
@@ -156,11 +175,14 @@ def _print_records(
 def print_sentence(text: str) -> None:
     """Print text that wraps between words only: names are never broken."""
     target = console()
-    for line in _wrapped(printable(text), target.width):
-        target.print(line, soft_wrap=True)
+    # a command that is broken could not be pasted
+    glued = _COMMAND.sub(lambda found: found[0].replace(" ", _GLUE), printable(text))
+    for line in wrapped(glued, target.width):
+        target.print(line.replace(_GLUE, " "), soft_wrap=True)
 
 
-def _wrapped(text: str, width: int) -> list[str]:
+def wrapped(text: str, width: int) -> list[str]:
+    """Return the lines of a text that is wrapped between words only."""
     # a longer id or path is left to the terminal, so that it can be copied whole
     return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
 
@@ -189,13 +211,14 @@ def _text(value: object) -> str:
     return short_time(text) if _TIME.match(text) else text
 
 
-def _is_figure(value: object) -> bool:
+def is_figure(value: object) -> bool:
+    """Return whether a value belongs on the right of its column."""
     return (
         value in (None, "") or isinstance(value, int | float) or bool(_FIGURE.fullmatch(str(value)))
     )
 
 
-def _has_width() -> bool:
+def has_width() -> bool:
     """Return whether lines have a width; a file or a pipe has none, unless COLUMNS says so."""
     return sys.stdout.isatty() or _columns() > 0
 
@@ -207,7 +230,7 @@ def _columns() -> int:
 
 
 def _width() -> int | None:
-    if not _has_width():
+    if not has_width():
         return _PIPED
     # rich would take 0 for a width
     return _columns() or shutil.get_terminal_size().columns

@@ -7,7 +7,9 @@ from itertools import chain, islice
 import click
 
 from dlt_bunce.cli import options, output
+from dlt_bunce.cli.empty import print_none
 from dlt_bunce.cli.failures import reported
+from dlt_bunce.cli.lists import print_list
 
 _SHOWN = ("customer_id", "customer", "source", "waiting_since")
 
@@ -61,13 +63,15 @@ def waiting(
         if as_json:
             output.as_json(rows)
             return
+        if not rows:
+            print_none(name, "rows of values that wait for their customer")
+            return
         for group in groups:
             group["remedy"] = waiting_values.STATES[group["customer"]]
         total = sum(group["count"] for group in groups)
         columns = ("source", "customer", "count", "remedy")
-        if groups:
-            output.print_rows(groups, columns, output.counted(total, "waiting row"))
-        output.print_rows(rows, _SHOWN, "Rows of values that wait for their customer")
+        output.print_rows(groups, columns, output.counted(total, "waiting row"))
+        print_list(rows, _SHOWN, "Rows of values that wait for their customer")
         if total > len(rows):
             output.console().print(
                 f"Showing {len(rows):,} of {total:,}. Pass --limit to show more, or --json."

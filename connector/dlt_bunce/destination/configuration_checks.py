@@ -137,11 +137,14 @@ def check_text(name: str, value: object) -> None:
     quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
     if value.strip() and value == value.strip() and not quoted:
         return
+    remedy = f"Remove the setting, or set it as it is meant, for example: {name} = "
+    remedy += f"{EXAMPLES.get(name, '…')}."
+    if not value.strip():
+        raise ConfigurationError(f"{name} is blank.", remedy=remedy)
     raise ConfigurationError(
-        f"{name} {'has quotes or blanks around its value' if value.strip() else 'is blank'}.",
-        remedy="Remove the setting, or set it as it is meant, for example: "
-        f"{name} = {EXAMPLES.get(name, '…')}. Files of variables, as for docker --env-file, take "
-        "quotes for a part of the value.",
+        f"{name} has quotes or blanks around its value.",
+        remedy=f"{remedy} Files of variables, as for docker --env-file, take quotes for a part of "
+        "the value.",
     )
 
 

@@ -11,6 +11,7 @@ from dlt.common.runtime import signals
 
 from dlt_bunce import telemetry
 from dlt_bunce.api.throttle import BatchSize, Throttle
+from dlt_bunce.commands import name_account
 from dlt_bunce.destination.job_order import wait_for_customers
 from dlt_bunce.destination.load_files import files_of_table, load_file, rows_of_table
 from dlt_bunce.destination.targets import found_for, targets_for, wanted_for
@@ -114,6 +115,7 @@ class CustomersJob(RunnableLoadJob):
             with counted, telemetry.load_span(job, self._parent) as settled:
                 settled(self._load(client, job, source))
         except BunceError as error:
+            name_account(error, job.account)
             if _is_final(error) and not isinstance(error, StoppedError):
                 # a mistake concerns this file alone
                 stopped[job.job_id if isinstance(error, UsageError) else self._load_id] = error
@@ -155,6 +157,7 @@ class CustomersJob(RunnableLoadJob):
                 load = kind(source, job, settings, db, sender, duplicates, values=values)
                 counts = load.run()
             except Exception as error:
+                name_account(error, job.account)
                 state = "stopped" if isinstance(error, StoppedError) else "failed"
                 with db.transaction():
                     why = failure_of(error)

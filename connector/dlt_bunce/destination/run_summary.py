@@ -118,8 +118,8 @@ def _kept_members(client: BunceClient, summary: RunSummary) -> dict[str, str]:
         )
     if rows := summary.warnings.get("absent_members_unknown"):
         found["segments_whole"] = (
-            f"no absent member of a segment was removed, since {rows} rows have no usable "
-            "customer id, were not loaded, or are a part of the source"
+            f"no absent member of a segment was removed, since rows have no usable customer "
+            f"id, were not loaded, or are a part of the source ({rows} in all)"
         )
     return found
 

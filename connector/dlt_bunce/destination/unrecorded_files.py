@@ -30,7 +30,8 @@ def refuse_unrecorded(client: BunceClient, load_id: str) -> None:
     ]
     if lost:
         raise StoreError(
-            f"The store has no record of {len(lost)} loaded files of load {load_id}: it was "
+            f"The store has no record of load {load_id}, of which {len(lost)} "
+            f"{'file is' if len(lost) == 1 else 'files are'} loaded: the store was "
             "removed or replaced since.",
             remedy="Restore it and run again. If it is lost, run dlt-bunce adopt"
             f"{option_of(client.config.account)}, and delete {working_dir} to read from the start.",

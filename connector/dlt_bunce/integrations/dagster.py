@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import dagster as dg
 
+from dlt_bunce.commands import completed
 from dlt_bunce.errors import bunce_error, is_worth_a_retry
 from dlt_bunce.model import RunSummary
 
@@ -30,25 +31,29 @@ def with_counts(events: Iterable[_T], pipeline: Pipeline) -> Iterator[_T]:
 
     `pipeline` is the one that was run. Raises ConservationError.
     """
+    from dlt_bunce.destination.access import client_of
     from dlt_bunce.destination.run_summary import run_summary
 
     for event in events:
         if isinstance(event, (dg.MaterializeResult, dg.AssetMaterialization)):
             found: Any = event
-            metadata = {**(found.metadata or {}), **metadata_of(run_summary(pipeline))}
+            counts = metadata_of(run_summary(pipeline), account=client_of(pipeline).config.account)
+            metadata = {**(found.metadata or {}), **counts}
             yield found._replace(metadata=metadata)
         else:
             yield event
 
 
-def metadata_of(summary: RunSummary) -> dict[str, Any]:
+def metadata_of(summary: RunSummary, *, account: str = "default") -> dict[str, Any]:
     """Return the counts of a run as metadata: rows by fate, reject codes, and how to list them;
-    attribute values and segment members, if there are any.
+    attribute values and segment members, if there are any. `account` is that of the run.
     """
     codes = [dg.TableRecord({"code": c, "rows": n}) for c, n in summary.reject_codes.items()]
     columns = [dg.TableColumn("code", "string"), dg.TableColumn("rows", "int")]
     options = " ".join(f"--code {code}" for code in summary.reject_codes)
-    letters = f"`dlt-bunce dead-letters list {options}`" if options else "none"
+    of_account = None if account == "default" else account
+    command = completed(f"dlt-bunce dead-letters list {options}", of_account)
+    letters = f"`{command}`" if options else "none"
     return {
         "read": summary.read,
         **{str(fate): count for fate, count in summary.fates.items()},

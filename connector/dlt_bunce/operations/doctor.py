@@ -225,7 +225,7 @@ def _probe(probed: Probed | None) -> Finding:
     if probed is None:
         return Finding("probe", "ok", "none of this account; loads find out by themselves")
     days, again = age_of(probed).days, "Run dlt-bunce probe again, with a sandbox key."
-    detail = f"{days} days old"
+    detail = f"{days} day{'' if days == 1 else 's'} old"
     if probed.contradicted:
         detail += f"; a load has found otherwise: {', '.join(sorted(probed.contradicted))}"
         return Finding("probe", "warning", detail, again)

@@ -234,15 +234,17 @@ def warnings(
         if code == "deleted_at_source" and notes:
             found += [Warned(code, note, "") for note in notes]
             continue
-        remedy = " ".join([f"{known.remedy}.", *notes])
-        found.append(Warned(code, f"{rows:,} rows: {known.meaning}.", remedy))
+        remedy = " ".join([f"{known.remedy[0].upper()}{known.remedy[1:]}.", *notes])
+        counted = f"{rows:,} row{'' if rows == 1 else 's'}"
+        found.append(Warned(code, f"{counted}: {known.meaning}.", remedy))
     return found
 
 
 def _of_append(to_create: int, probed: Probed | None) -> Iterator[Warned]:
     """Yield what to know of an append: whether it may overwrite customers that exist."""
     answer = believed(probed, "repeated_id")
-    new = f"{to_create:,} customers are not in the ledger."
+    who = "customer is" if to_create == 1 else "customers are"
+    new = f"{to_create:,} {who} not in the ledger."
     if probed is not None and answer == "overwritten":
         yield Warned(
             "append_overwrites",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import dlt
 from dlt.extract import DltResource, DltSource
 
+from dlt_bunce.commands import naming
 from dlt_bunce.destination.access import client_of, context_of
 from dlt_bunce.destination.adapter import (
     adapt,
@@ -127,7 +128,8 @@ def flush_and_run(
             both = total(client, [*runs_of(client, name, pipeline.last_trace), *flushed], name)
             summary = replace(summary, flushed=before, over_thresholds=both.over_thresholds)
     notify(client, summary)
-    summary.raise_if_over_thresholds()
+    with naming(client.config.account):
+        summary.raise_if_over_thresholds()
     return summary
 
 
@@ -231,7 +233,8 @@ def _repair(pipeline: dlt.Pipeline) -> None:
 def _resolved(pipeline: dlt.Pipeline) -> Iterator[BunceClient]:
     """Yield the client; its settings are resolved once for all that happens in the block."""
     client = client_of(pipeline)
-    with client.context.with_settings(pipeline.pipeline_name, client.owner.name, client.config):
+    settings = (pipeline.pipeline_name, client.owner.name, client.config)
+    with client.context.with_settings(*settings), naming(client.config.account):
         yield client
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import dlt
 
+from dlt_bunce.commands import completed
 from dlt_bunce.destination.access import client_of
 from dlt_bunce.destination.configuration import BunceConfiguration
 from dlt_bunce.destination.factory import bunce
@@ -91,6 +92,7 @@ def check(
     config, preview = _dry_run(bunce(**given | {"dry_run": True}), data, write_disposition, around)
     last, pace, probed = _expected(config, pipeline_name)
     region = config.default_region
+    account = None if config.account == "default" else config.account
     warned = list(estimate.warnings(preview, default_region=region, last=last, probed=probed))
     if not config.credentials.api_key:
         warned.append(_NO_KEY)
@@ -103,7 +105,7 @@ def check(
         estimate.cost(preview, pace),
         config.base_url,
         config.mode,
-        warned,
+        [dataclasses.replace(w, remedy=completed(w.remedy, account)) for w in warned],
         pace,
         checked_targets(preview),
         rejected_values(preview, show_values=show_values),

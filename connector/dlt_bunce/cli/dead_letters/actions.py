@@ -8,6 +8,7 @@ import click
 
 from dlt_bunce.cli import options, output
 from dlt_bunce.cli.dead_letters.filters import STATUSES, Age, filters, store_of
+from dlt_bunce.cli.empty import print_none
 from dlt_bunce.cli.failures import reported
 from dlt_bunce.cli.live_progress import figures, terminated_as_interrupted
 from dlt_bunce.errors import UsageError
@@ -62,6 +63,9 @@ def replay_letters(
             replayed = replay(client, selection=selection, mapping=mapping)
         if as_json:
             output.as_json(replayed.summary.as_dict() | {"without_row": replayed.without_row})
+            return
+        if not replayed.summary.read and not replayed.without_row:
+            print_none(store[1], "open dead letters")
             return
         output.print_summary(replayed.summary, "Replayed")
         if replayed.without_row:
@@ -126,8 +130,8 @@ def discard_letters(
     type=Age(),
     default="0",
     help="Only dead letters closed at least this long ago: 90d, 12w; a number without a unit is "
-    "in days. For open ones, the time counts when they were last rejected, or when their pipeline "
-    "last held rows: theirs may be among these.",
+    "in days. The age of open ones counts from when they were last rejected, or from when their "
+    "pipeline last held rows, since theirs may be among those.",
 )
 @click.option(
     "--status",

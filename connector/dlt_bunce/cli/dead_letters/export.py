@@ -94,7 +94,8 @@ def export(
             output.as_json({"file": str(file), "dead_letters": written.letters} | extra)
             return
         count = output.counted(written.letters, "dead letter")
-        echo(f"Wrote {count} to {file}. The file contains personal data.")
+        personal = " The file contains personal data." if written.letters else ""
+        echo(f"Wrote {count} to {file}.{personal}")
         if written.without_row:
             echo(
                 f"Left out {output.counted(written.without_row, 'dead letter')} without a stored "

@@ -11,7 +11,10 @@ from click.core import ParameterSource
 
 from dlt_bunce.cli import options, output
 from dlt_bunce.cli.dead_letters.filters import filters, store_of
+from dlt_bunce.cli.empty import print_none
 from dlt_bunce.cli.failures import reported
+from dlt_bunce.cli.lists import print_list
+from dlt_bunce.cli.pasteable import pasteable
 from dlt_bunce.cli.printable import echo
 from dlt_bunce.reject_codes import REJECT_CODES
 
@@ -20,6 +23,10 @@ if TYPE_CHECKING:
     from dlt_bunce.store.selection import Selection
 
 _SHOWN = ("id", "code", "field", "customer_id", "source", "attempts", "last_seen_at", "status")
+_OPTIONAL = ("status", "attempts", "field", "source")
+"""Columns that a narrow terminal does without, the first ones first; all letters of a list usually
+have the same status.
+"""
 _READ = (*_SHOWN, "source_line")
 _GROUPS: dict[str, Grouping] = {
     "code": "code",
@@ -64,7 +71,16 @@ def list_letters(
             return
         for row in rows:
             row["source"] = told(row["source"], row["source_line"])
-        output.print_rows(rows, _SHOWN, f"Dead letters ({selection.status or 'all'})")
+        if not rows:
+            print_none(name, _noun(selection))
+            return
+        optional = [c for c in _OPTIONAL if c != "status" or selection.status]
+        left_out = print_list(rows, _SHOWN, f"Dead letters ({selection.status or 'all'})", optional)
+        if left_out:
+            command = pasteable("dlt-bunce dead-letters show ID")
+            console = output.console()
+            console.print(f"Not shown: {', '.join(left_out)}")
+            console.print(f"To see all of one, run: {command}", soft_wrap=True)
         if len(found) > shown:
             output.console().print(f"Showing the newest {shown:,}. Pass --limit to show more.")
 
@@ -114,8 +130,15 @@ def group_letters(
         if as_json:
             output.as_json(groups)
             return
+        if not groups:
+            print_none(name, _noun(selection))
+            return
         columns = (by, "dead_letters", *(("meaning", "remedy") if by == "code" else ()))
         output.print_rows(groups, columns, f"Dead letters ({selection.status or 'all'}) by {by}")
+
+
+def _noun(selection: Selection) -> str:
+    return f"{selection.status} dead letters" if selection.status else "dead letters"
 
 
 @click.command("show")
