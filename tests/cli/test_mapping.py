@@ -199,6 +199,9 @@ def test_an_error_ends_with_the_whole_command_ready_to_paste(
         (("--default", "phone_no=none at all"), "The default for phone_no"),
         (("--default-region", "NGA"), "which is not a country code"),
         (("--map", "version=id"), "--map 'version=id' must be FIELD=COLUMN"),
+        (("--attribute", "a=A", "--attribute", "a=B"), "Column 'a' is given for 'A' and for 'B'"),
+        (("--segment", "a=A", "--segment", "a=B"), "Column 'a' is given for 'A' and for 'B'"),
+        (("--attribute", "a=A", "--attribute", "*"), "beside '*', which is all columns"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(words: tuple[str, ...], message: str, run: Run) -> None:

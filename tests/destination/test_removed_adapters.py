@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import dlt
@@ -200,3 +201,23 @@ def test_a_new_process_without_the_adapter_does_not_go_on_with_the_old_mapping(
     assert emulator.customers["c1"]["email"] == "w@example.com"
     assert second.returncode == 1
     assert "earlier runs used 'work'" in second.stderr
+
+
+@pytest.mark.usefixtures("warned")
+def test_a_first_run_whose_source_fails_logs_no_error_beside_that_of_the_source(
+    make: MakePipeline, caplog: pytest.LogCaptureFixture
+) -> None:
+    def rows() -> Iterator[dict[str, Any]]:
+        yield customer(1)
+        raise LookupError("the source broke")
+
+    pipeline = make()
+    logger = logging.getLogger("dlt")
+    logger.addHandler(caplog.handler)
+    try:
+        with pytest.raises(Exception, match="the source broke"):
+            pipeline.run(bunce_adapter(dlt.resource(rows, name="customers")))
+    finally:
+        logger.removeHandler(caplog.handler)
+
+    assert caplog.text == ""

@@ -14,6 +14,7 @@ from typing import Any
 import dlt
 import pyarrow as pa
 import pytest
+from dlt.extract.exceptions import ResourceExtractionError
 from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.conftest import Bucket
@@ -81,6 +82,28 @@ def test_shapes_that_spreadsheets_and_programs_write(
     content: str, expected: list[dict[str, Any]]
 ) -> None:
     assert expected == [row for batch in batches(content.encode()) for row in batch]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (Path.unlink, "b.csv was deleted or moved after its location was listed"),
+        (lambda path: path.write_text("id\n2\n"), "b.csv and a.csv have different columns"),
+    ],
+)
+def test_a_file_that_changes_while_those_before_it_are_read_is_told_by_name(
+    change: Callable[[Path], Any], told: str
+) -> None:
+    for name in "ab":
+        Path(f"{name}.csv").write_text("id,name\n1,x\n")
+    resource = from_csv("*.csv")
+    resource.add_map(lambda table: change(Path("b.csv")) and table)
+
+    with pytest.raises(ResourceExtractionError) as failed:
+        list(resource)
+
+    assert isinstance(failed.value.__cause__, SourceError)
+    assert told in str(failed.value.__cause__)
 
 
 @pytest.mark.parametrize(

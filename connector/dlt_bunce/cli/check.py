@@ -31,6 +31,7 @@ _IN_BUNCE = {
     "not_compared": "not asked",
     "missing": "does not exist",
     "ambiguous": "several of this name",
+    "alike": "one of nearly this name",
     "automatic": "automatic",
     "misfit": "of another type",
 }

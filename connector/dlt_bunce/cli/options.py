@@ -165,7 +165,8 @@ def source_options(function: _F) -> _F:
             "--attribute",
             multiple=True,
             metavar="COLUMN=NAME",
-            help="Attribute that a column feeds; may be repeated. '*' takes all other columns.",
+            help="Attribute that a column feeds; may be repeated. '*' alone takes all columns that "
+            "are not mapped, under their own names.",
         ),
         click.option(
             "--sheet", callback=_filled, help="Sheet of an Excel workbook (default: the first)."

@@ -53,8 +53,14 @@ class Origin:
     @property
     def attributes(self) -> dict[str, str] | Literal["*"] | None:
         """Column to attribute's name, or "*"; None for what is configured. Raises MappingError."""
-        if "*" in self.attribute:
+        if set(self.attribute) == {"*"}:
             return "*"
+        if "*" in self.attribute:
+            raise MappingError(
+                "--attribute names a column beside '*', which is all columns under their own "
+                "names.",
+                remedy="Name each column, or use --attribute '*' alone.",
+            )
         return _parse_targets("--attribute", self.attribute)
 
     @property
@@ -231,7 +237,11 @@ def _parse_targets(option: str, given: tuple[str, ...]) -> dict[str, str] | None
                 f"{option} {text!r} must be COLUMN=NAME, where NAME is the name in Bunce.",
                 remedy=f"For example: {option} plan=Plan",
             )
-        parsed[column] = name
+        if parsed.setdefault(column, name) != name:
+            raise MappingError(
+                f"Column {column!r} is given for {parsed[column]!r} and for {name!r}.",
+                remedy=f"Use one {option} for each column.",
+            )
     return parsed or None
 
 

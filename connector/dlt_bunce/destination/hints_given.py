@@ -41,6 +41,8 @@ def forget_earlier(pipeline: Pipeline, info: ExtractInfo) -> None:
     packages = pipeline._get_normalize_storage().extracted_packages  # noqa: SLF001, dlt has no public access
     for load_id in info.loads_ids:
         for metrics in info.metrics[load_id]:
+            if metrics["schema_name"] not in pipeline.schemas:
+                continue  # the first extraction of a pipeline has failed: nothing was kept
             schema = pipeline.schemas[metrics["schema_name"]]
             if _forget_in(schema, metrics["hints"]):
                 packages.save_schema(load_id, schema)

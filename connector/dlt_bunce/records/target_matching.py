@@ -52,12 +52,24 @@ def match_targets(
     attributes are to be created.
     `section` is that of the settings which name the targets.
     """
-    found = []
+    found: list[FoundTarget] = []
     for kind, column, name in _each(wanted):
         target = partial(FoundTarget, kind, column, name)
         same = [item for item in listing[kind] if item["name"] == name]
         made = made_type(kind, types.get(column))
         if not same and create and kind == "attributes":
+            to_come = [item.name for item in found if item.kind == kind]
+            twin = _alike(name, [*names_of(listing[kind]), *to_come])
+            if twin is not None:
+                fault = f"The attribute {name!r} would be created beside {twin!r}."
+                remedy = " ".join(
+                    [
+                        *_likely(kind, column, name, [twin], section),
+                        f"If both are meant, create {name!r} in Bunce's dashboard.",
+                    ]
+                )
+                found.append(target(made, "alike", None, fault, remedy))
+                continue
             found.append(target(made, "no_values" if made == NO_TYPE else "to_create"))
         elif not same:
             fault = f"Bunce has no {_noun(kind)} {name!r}."
@@ -170,6 +182,12 @@ def _judged(
         remedy = "Use another column, or convert it at the source."
         return target(data_type, "misfit", None, fault, remedy)
     return target(data_type, "exists", str(item["id"]))
+
+
+def _alike(name: str, others: Sequence[str]) -> str | None:
+    """Return which of the names differs from this one in nothing but letter case and blanks."""
+    folded = "".join(name.split()).casefold()
+    return next((o for o in others if "".join(o.split()).casefold() == folded), None)
 
 
 def _likely(kind: Kind, column: str, name: str, names: Sequence[str], section: str) -> list[str]:

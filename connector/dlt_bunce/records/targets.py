@@ -19,6 +19,7 @@ TargetState = Literal[
     "not_compared",
     "missing",
     "ambiguous",
+    "alike",
     "automatic",
     "misfit",
 ]

@@ -16,7 +16,8 @@ from dlt.extract import DltResource
 from dlt_bunce.load import parquet
 from dlt_bunce.logs import logger
 from dlt_bunce.records.plain import plain
-from dlt_bunce.records.row_origin import counted_from, with_file, with_lines
+from dlt_bunce.records.row_origin import FILE, LINE, counted_from, with_file, with_lines
+from dlt_bunce.records.unreadable import UNREADABLE
 from dlt_bunce.sources import csv_files, drift, json_files, row_files, table_formats
 from dlt_bunce.sources.csv_header import SameColumns
 from dlt_bunce.sources.formats import Kind
@@ -24,6 +25,8 @@ from dlt_bunce.sources.listing import listed, on_disk, shown_name
 from dlt_bunce.sources.opening import opened
 from dlt_bunce.sources.resources import ROWS, TABLE, resource_name
 
+_ADDED = frozenset({FILE, LINE, UNREADABLE})
+"""Columns that readers add to those of a file."""
 RowGroups = Callable[[str, int], Sequence[int]]
 """Function from a file's path within the location and its number of parts to the parts to read.
 The parts are the row groups of a Parquet file; any other file is a single part.
@@ -162,12 +165,18 @@ def _row_batches(
         with opened(file, kind) as content:
             name = shown_name(file, location, content)
             for table in _READERS[kind](content, path, kinds, reading):
-                rows = table if kind != "csv" else _in_order(table, same.names)
+                rows = table if kind != "csv" else _in_order(table, same, path)
                 yield with_file(rows, name)
 
 
-def _in_order(table: Any, names: list[str]) -> Any:
-    return table.select([*names, *(n for n in table.schema.names if n not in set(names))])
+def _in_order(table: Any, same: SameColumns, path: str) -> Any:
+    """Return the table with its columns in the order of the first file's. Raises SourceError if the
+    file was replaced by one with other columns since its header was checked.
+    """
+    added = [n for n in table.schema.names if n not in set(same.names)]
+    if len(table.schema.names) - len(added) < len(same.names):
+        same.check([n for n in table.schema.names if n not in _ADDED], path)
+    return table.select([*same.names, *added])
 
 
 def _typed_batches(

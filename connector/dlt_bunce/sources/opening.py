@@ -47,6 +47,11 @@ def named_errors(name: str, kind: Kind) -> Iterator[None]:
         raise _not_installed(name, kind, str(error.name).partition(".")[0]) from None
     except (BunceError, MemoryError):
         raise
+    except FileNotFoundError:
+        raise SourceError(
+            f"{name} was deleted or moved after its location was listed.",
+            remedy="Put it back, or load again without it.",
+        ) from None
     except Exception as error:  # readers raise errors of any kind for damaged files
         if _is_remote(error):
             raise
