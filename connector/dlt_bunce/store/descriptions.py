@@ -111,7 +111,8 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "first_seen_at": "when it was first rejected",
                 "last_seen_at": "when it was last rejected; a run that only holds the row back "
                 "counts it as `held`, and changes nothing here",
-                "status": "`open`, `resolved`, `superseded`, or `discarded`",
+                "status": "`open`, `resolved`, `superseded`, or `discarded`: by hand, and then "
+                "`resolved` once Bunce accepts another row of the customer",
                 "resolved_at": "when it was closed",
                 "run_id": RUN_ID + ", of the run that last rejected it",
                 "batch_id": "load file and chunk that it came from",
