@@ -62,7 +62,8 @@ ON CONFLICT (id) DO UPDATE SET
   run_id = excluded.run_id, batch_id = excluded.batch_id, chunk = excluded.chunk,
   pipeline_name = {1}.pipeline_name, table_name = excluded.table_name,
   other_defects = excluded.other_defects,
-  source = excluded.source, source_line = excluded.source_line
+  source = excluded.source, source_line = excluded.source_line,
+  read_run_id = NULL, read_pipeline_name = NULL
 WHERE d.status NOT IN ('open', 'discarded') OR excluded.stage = 'api'
 """
 

@@ -120,6 +120,10 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "table_name": "name of the table in the pipeline",
                 "chunk": "chunk of the load file",
                 "run_number": "number of the run that last rejected it, in the order of runs",
+                "read_run_id": "the later run that held the row and read it as it is stored, as "
+                "its attributes and segments had other values or came from other columns; a replay "
+                "uses its mapping. Null if that is `run_id`",
+                "read_pipeline_name": "name of the dlt pipeline of `read_run_id`",
                 "email_digest": "keyed digest of the email",
             },
         ),
