@@ -108,3 +108,29 @@ def test_a_late_row_closes_no_letter_of_a_newer_row(
     assert sum(status == "open" for *_, status in kept) == 1
     assert emulator.customers["c1"]["phone_no"] == "+2348012345678"
     assert emulator.customers["c1"]["first_name"] == "Ada"
+
+
+def test_a_late_bad_row_is_superseded_if_its_id_and_version_can_be_read(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    pipeline, bad = make(), {"phone_no": "letters"}
+    good = [customer(n, changed="5") for n in range(1, 5)]
+    pipeline.run(bunce_adapter(good, version="changed"), table_name="customers")
+    late = [
+        customer(1, changed="4", **bad),
+        customer(2, changed="soon", **bad),
+        customer(3, changed="2026-01-05", **bad),
+        customer(4, changed="4", **bad) | {"customer_id": ""},
+        *(customer(n, changed="6") for n in range(5, 9)),
+    ]
+    dry = make(dry_run=True)
+    dry.run(bunce_adapter(late, version="changed"), table_name="customers")
+    pipeline.run(bunce_adapter(late, version="changed"), table_name="customers")
+
+    for summary in (run_summary(dry), run_summary(pipeline)):
+        assert (summary.superseded, summary.rejected, summary.created) == (1, 3, 4)
+    assert sorted(letters("code")) == [
+        ("invalid_phone_no",),
+        ("invalid_phone_no",),
+        ("missing_customer_id",),
+    ]

@@ -137,7 +137,8 @@ class LedgerHelper:
 
 Row = tuple[Any, ...]
 """customer_id, content (also used as its fingerprint), and optionally a version."""
-BadRow = tuple[str | None, str]
+BadRow = tuple[Any, ...]
+"""customer_id or None, content, and optionally a version."""
 
 
 def accepted(rows: Sequence[Row]) -> pa.Table:
@@ -165,9 +166,10 @@ def letters(rows: Sequence[BadRow], chunk: int, stage: str = "normalize") -> pa.
                 "source_row": '{"email": "ada@example.com"}',
                 "payload": '{"email": "ada@example.com"}' if stage == "api" else None,
                 "fingerprint": content,
+                "version": version[0] if version else None,
                 "chunk": chunk,
             }
-            for key, content in rows
+            for key, content, *version in rows
         ],
         LETTERS,
     )

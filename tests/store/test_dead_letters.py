@@ -150,23 +150,31 @@ def test_a_good_row_read_after_a_bad_row_closes_its_letter_even_when_read_again(
         assert first.counts() == {"read": 2, "rejected": 1, "created": 1}
 
 
-def test_a_discarded_letter_stays_discarded_while_its_row_does_not_change(
+def test_a_bad_row_older_than_what_bunce_has_accepted_is_superseded_without_a_letter(
     ledger_helper: Make,
 ) -> None:
     first = ledger_helper()
-    first.claim(bad=[BAD])
-    first.load("rejected", ("b", "b1"), chunk=1)
-    dead_letters.set_status(first.db, "default", ids(first.db), "discarded")
-
-    second = ledger_helper("second")
-    assert second.claim(("b", "b1"), bad=[BAD]) == {}
-
-    assert second.counts() == {"read": 2, "held": 2}
-    assert second.letters() == {"bad": "discarded", "b1": "discarded"}
-
+    first.claim(bad=[("a", "bad", 3)])
+    ledger_helper("second").load("created", ("a", "a5", 5), ("b", "b5", 5), ("c", "c5", 5))
     third = ledger_helper("third")
-    assert third.claim(("b", "b2"), bad=[BAD2]) == {"b": False}
-    assert third.letters()["bad2"] == "open"
+    for _ in range(2):
+        third.claim(bad=[("a", "bad", 3), ("b", "same", 5), ("c", "unknown"), (None, "who", 1)])
+
+        assert third.counts() == {"read": 4, "superseded": 1, "rejected": 3}
+    assert third.letters() == {
+        "bad": "resolved",
+        "same": "open",
+        "unknown": "open",
+        "who": "open",
+    }
+    # the first file is read again, as after a crash: its rows keep their fates
+    first.claim(bad=[("a", "bad", 3)])
+    assert first.counts() == {"read": 1, "rejected": 1}
+    # a dead letter that is open nevertheless, from before version 0.2, is superseded by its replay
+    first.db.execute("UPDATE bunce_dead_letters SET status = 'open' WHERE fingerprint = 'bad'")
+    replay = ledger_helper("replay", is_replay=True)
+    replay.claim(bad=[("a", "bad", 3)])
+    assert replay.counts() == {"read": 1, "superseded": 1}
 
 
 def test_attempts_count_how_often_bunce_rejected_the_row(ledger_helper: Make) -> None:

@@ -15,7 +15,7 @@ from dlt_bunce.records.schema import ColumnNames, names_of
 from dlt_bunce.records.source_columns import values_of
 from dlt_bunce.store import erasure
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.mappings import mapping_of
+from dlt_bunce.store.mappings import mapping_of, reader_of
 
 
 @dataclass
@@ -73,7 +73,7 @@ class _Letters:
         if letter["source_row"] is None:
             return None, None
         row = decode(letter["source_row"])
-        mapping = self._mapping(letter["run_id"], letter["pipeline_name"])
+        mapping = self._mapping(*reader_of(letter))
         return _value(row, mapping, "email"), _value(row, mapping, "phone_no")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from functools import partial
 
 import pyarrow as pa
@@ -61,15 +60,20 @@ def _claimed(
     )
     if ahead := verdicts.leases_ahead(claim.judged):
         logger().warning("lease.brought_back", rows=ahead)
-    if values is not None and not corrections.are_in(table):
-        _renew_held(ledger, chunk, claim, {target.column for target in values.targets.items})
     return claim
 
 
-def _renew_held(ledger: Ledger, chunk: Chunk, claim: Claim, columns: Collection[str]) -> None:
-    """Let dead letters have the rows that are held as they read now, if `columns` differ: what
-    feeds attributes and segments is not in a row's fingerprint.
+def look_at_values(
+    ledger: Ledger, chunk: Chunk, claim: Claim, values: ValueDelivery | None
+) -> None:
+    """Count the values of a chunk. Then let dead letters have the rows that are held as they read
+    now, if their values differ, or what feeds these: neither is in a row's fingerprint.
     """
+    if values is not None:
+        values.look(chunk, differ=verdicts.values_differ(claim.judged))
+    if corrections.are_in(chunk.table):
+        return
+    columns = set() if values is None else {target.column for target in values.targets.items}
     names = ["row", "customer_id", "fingerprint", "version"]
     refused = verdicts.held(chunk.prepared.accepted, claim.judged)
     held = pa.concat_tables([chunk.prepared.rejected.select(names), refused.select(names)])

@@ -68,16 +68,17 @@ def of_results(
 def read_anew(
     table: pa.Table, columns: Collection[str], letters: Sequence[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Return the letters (with the `row` of a table, and source_row) whose row has other values in
-    `columns` now, with the row of now. One that lacks a column of the letter's, whose mapping may
-    need it, is not among them.
+    """Return the letters (with the `row` of a table, source_row, and `mapped_otherwise`) that are
+    mapped otherwise now, or whose row has other values in `columns`, with the row of now.
     """
+    if not columns:
+        letters = [letter for letter in letters if letter["mapped_otherwise"]]
     rows = rows_of(table.take(pa.array([letter["row"] for letter in letters], pa.int64())))
     read = [letter | _as_read(row) for letter, row in zip(letters, rows, strict=True)]
     return [
         now
         for letter, now in zip(letters, read, strict=True)
-        if _differs(letter["source_row"], now["source_row"], columns)
+        if letter["mapped_otherwise"] or _differs(letter["source_row"], now["source_row"], columns)
     ]
 
 
@@ -85,10 +86,7 @@ def _differs(before: str, now: str, columns: Collection[str]) -> bool:
     if before == now:
         return False
     stored, read = source_rows.decode(before), source_rows.decode(now)
-    names = {name for name in stored if not name.startswith("_dlt_")}
-    return names <= read.keys() and any(
-        _text(stored.get(name)) != _text(read.get(name)) for name in columns
-    )
+    return any(_text(stored.get(name)) != _text(read.get(name)) for name in columns)
 
 
 def _text(value: Any) -> str | None:

@@ -33,7 +33,6 @@ from dlt_bunce.store import released, run_chunks, runs
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.ledger import DEFAULT_LEASE_S, Ledger
 from dlt_bunce.store.load_file import LoadFile
-from dlt_bunce.store.verdicts import values_differ
 
 _QUIET_WAITS = 4
 """After so many waits for another run, a load logs that it is waiting."""
@@ -209,8 +208,7 @@ class Load:
         key, values = self.settings.email_key, self.values
         chunk, claim = claiming.claim(self._ledger, self._chunks, chunk, key, values)
         self.settings.on_chunk(chunk)
-        if values is not None:
-            values.look(chunk, differ=values_differ(claim.judged))
+        claiming.look_at_values(self._ledger, chunk, claim, values)
         self._corrects |= corrections.are_in(chunk.table)
         number, read, to_send, busy = chunk.number, chunk.table.num_rows, claim.to_send, claim.busy
         wanted = to_send.num_rows

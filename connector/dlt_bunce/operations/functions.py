@@ -86,7 +86,7 @@ def replay(
     """Send the rows of open dead letters again: those of `selection`, or all.
 
     `mapping` (field to column) takes precedence over the configured one, and that over the mapping
-    of the run that wrote the dead letter. Raises CredentialsError, UnavailableError, or StoreError.
+    of the run that read the stored row. Raises CredentialsError, UnavailableError, or StoreError.
     """
     from dlt_bunce.operations.replay import replay as send_again
     from dlt_bunce.operations.replay_runs import recorded_unconfigured

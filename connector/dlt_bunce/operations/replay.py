@@ -87,7 +87,7 @@ def replay(
 
     `selection` chooses among the open dead letters; its status is ignored. `mapping` (field to
     column) takes precedence over the configuration's, and that over the mapping of the run that
-    wrote the dead letter, whose disposition holds. If Bunce has since accepted another row of a
+    read the stored row, whose disposition holds. If Bunce has since accepted another row of a
     customer, the customer is not overwritten: the dead letter is superseded. Dead letters without a
     stored row (dead_letter_rows = "keys") are skipped. A crash leaves every dead letter in its
     correct status; replay again to finish.
@@ -238,7 +238,7 @@ class _Replay:
 
     @property
     def _record(self) -> dict[str, Any]:
-        """What the run that rejected the rows recorded of their values."""
+        """What the run that read the rows recorded of their values."""
         record: dict[str, Any] = json.loads(self.group.targets)
         return record
 

@@ -33,11 +33,12 @@ def grouped(
         for letter in page
         if letter["source_row"] is not None and (letter["run_number"] or 0) <= before
     ]
-    used = mappings.of_runs(db, account, (letter["run_id"] for letter in sendable))
+    readers = [mappings.reader_of(letter) for letter in sendable]
+    used = mappings.of_runs(db, account, (run_id for run_id, _ in readers))
     groups: dict[Group, list[Letter]] = defaultdict(list)
-    for letter in sendable:
+    for letter, reader in zip(sendable, readers, strict=True):
         table = letter["table_name"]
-        run = used.get(mappings.key(letter["run_id"], letter["pipeline_name"]), mappings.UNKNOWN)
+        run = used.get(mappings.key(*reader), mappings.UNKNOWN)
         group = Group(table, run.mapping, run.targets_of(table), run.disposition)
         groups[group].append(letter)
     return groups

@@ -20,7 +20,7 @@ def targets_of(
     record: Mapping[str, Any],
 ) -> Targets | None:
     """Return what rows feed: as the table's own hint had it, as configured now, or else as the run
-    that rejected them had it.
+    that read them had it.
 
     `record` is that of the run, `columns` are those of the rows, and `mapped` those of the
     customer's own fields. Raises MappingError for what is configured and Bunce does not have. What

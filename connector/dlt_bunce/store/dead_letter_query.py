@@ -20,7 +20,7 @@ _IDS = 200_000
 """Ids held in memory at a time: 5 MB."""
 _TEXTS = "id account customer_id code field message other_defects stage source_row payload"
 _TEXTS += " fingerprint email_digest first_seen_at last_seen_at status resolved_at run_id batch_id"
-_TEXTS += " pipeline_name table_name source"
+_TEXTS += " pipeline_name table_name source read_run_id read_pipeline_name"
 _NUMBERS = "http_status version attempts chunk run_number source_line"
 SCHEMA = pa.schema(
     [(name, pa.string()) for name in _TEXTS.split()]

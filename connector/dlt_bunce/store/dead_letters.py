@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from hashlib import blake2b
@@ -61,7 +62,8 @@ ON CONFLICT (id) DO UPDATE SET
   run_id = excluded.run_id, batch_id = excluded.batch_id, chunk = excluded.chunk,
   pipeline_name = {1}.pipeline_name, table_name = excluded.table_name,
   other_defects = excluded.other_defects,
-  source = excluded.source, source_line = excluded.source_line
+  source = excluded.source, source_line = excluded.source_line,
+  read_run_id = NULL, read_pipeline_name = NULL
 WHERE d.status NOT IN ('open', 'discarded') OR excluded.stage = 'api'
 """
 
@@ -83,9 +85,17 @@ SELECT d.id AS id, d.batch_id = l.batch_id AS read_before,
 FROM {{letters}} AS l JOIN bunce_dead_letters AS d ON d.id = l.id
 """  # noqa: S608, constants only
 
-# the open dead letters of the customers in the temporary table n
+# the bad rows that are older than what Bunce has accepted of their customers; the subquery looks up
+# the ledger by key, so that no planner can choose to read all of it for a join
+_LATE = """
+SELECT l.id AS id FROM bunce_letters AS l WHERE l.stage = 'normalize' AND l.version <
+  (SELECT c.version FROM bunce_customers AS c
+   WHERE c.account = $1 AND c.customer_id = l.customer_id)
+"""
+
+# the dead letters, of some statuses, of the customers in the temporary table n
 _BESIDE = """FROM {n} AS n JOIN bunce_dead_letters AS d
-  ON d.account = $2 AND d.customer_id = n.customer_id AND d.status = 'open'"""
+  ON d.account = $2 AND d.customer_id = n.customer_id AND d.status IN ({statuses})"""
 # a later chunk of the same job may have been judged while this chunk's rows were in flight, and
 # rows of an older version may arrive late
 _LATER = """(d.batch_id = $3 || '.' || d.chunk AND d.chunk > n.chunk
@@ -102,10 +112,11 @@ def letter_id(account: str, customer_id: str | None, fingerprint: str) -> str:
 def record_letters(db: Database, load_file: LoadFile, letters: pa.Table) -> dict[str, int]:
     """Write dead letters inside the caller's transaction.
 
-    Returns how many rows count as `rejected` and how many as `held` (the same bad row has been open
-    or discarded since an earlier run); a held row writes nothing. Of a customer's dead letters only
-    the one for the last row stays open; the others become `superseded`. Reading a chunk again does
-    not change the status of its dead letters.
+    Returns how many rows count as `rejected`, how many as `held` (the same bad row has been open or
+    discarded since an earlier run), and how many as `superseded` (Bunce has accepted a newer
+    version of the customer). Rows that are held or superseded write nothing. Of a customer's dead
+    letters only the one for the last row stays open; the others become `superseded`. Reading a
+    chunk again does not change the status of its dead letters.
     """
     if not letters.num_rows:
         return {}
@@ -128,12 +139,17 @@ def record_letters(db: Database, load_file: LoadFile, letters: pa.Table) -> dict
         for row in known
         if row["read_before"] or (may_skip and row["held"] and row["same"])
     }
-    fresh = [row for letter, row in unique.items() if letter not in written]
+    # an open dead letter holds its row, but not if the row is replayed
+    late = {row["id"] for row in db.rows(_LATE, (load_file.account,))} - written
+    late -= held if may_skip else set()
+    fresh = [row for letter, row in unique.items() if letter not in written | late]
     if fresh:
         _ingest(db, fresh)
         _write(db, load_file)
-    held_rows = sum(row["id"] in held for row in rows)
-    return {"rejected": len(rows) - held_rows, "held": held_rows}
+    return Counter(
+        "superseded" if row["id"] in late else "held" if row["id"] in held else "rejected"
+        for row in rows
+    )
 
 
 def held_again(db: Database, load_file: LoadFile, rejected: pa.Table, chunk: int) -> list[bool]:
@@ -172,7 +188,7 @@ def _write(db: Database, load_file: LoadFile) -> None:
         "WHERE id IN (SELECT id FROM bunce_letters)",
         (now, load_file.number),
     )
-    beside = _BESIDE.format(n="bunce_letters") + " AND d.id <> n.id"
+    beside = _BESIDE.format(n="bunce_letters", statuses="'open'") + " AND d.id <> n.id"
     older = f"SELECT d.id {beside} WHERE NOT {_LATER}"
     db.execute(
         CLOSE.format(status="superseded", ids=older), (now, load_file.account, load_file.name)
@@ -219,13 +235,15 @@ def resolve_nameless(db: Database, account: str) -> None:
         )
 
 
-def resolve_letters(db: Database, load_file: LoadFile, settled: str) -> None:
-    """Resolve the open dead letters of customers whose row is now good.
+def resolve_letters(db: Database, load_file: LoadFile, settled: str, *, accepted: bool) -> None:
+    """Resolve the open dead letters of customers whose row is now good, and the discarded ones if
+    Bunce has just `accepted` these rows: the same bad row would be news then.
 
     The temporary table named `settled` has these rows (customer_id, version, and chunk). A dead
-    letter of a later row of the same job stays open, and so does one of a newer version.
+    letter of a later row of the same job stays as it is, and so does one of a newer version.
     """
-    ids = f"SELECT d.id {_BESIDE.format(n=settled)} WHERE NOT {_LATER}"
+    statuses = "'open', 'discarded'" if accepted else "'open'"
+    ids = f"SELECT d.id {_BESIDE.format(n=settled, statuses=statuses)} WHERE NOT {_LATER}"
     db.execute(
         CLOSE.format(status="resolved", ids=ids),
         (utc_now(), load_file.account, load_file.name),
@@ -235,7 +253,8 @@ def resolve_letters(db: Database, load_file: LoadFile, settled: str) -> None:
         f"WHERE account = $1 AND customer_id IN (SELECT n.customer_id FROM {settled} AS n) "
         "AND rejected_fingerprint IS NOT NULL AND NOT EXISTS (SELECT 1 FROM bunce_dead_letters "
         "AS d WHERE d.account = $1 AND d.customer_id = bunce_customers.customer_id "
-        "AND d.status = 'open')",
+        "AND (d.status = 'open' OR d.status = 'discarded' "
+        "AND d.fingerprint = bunce_customers.rejected_fingerprint))",
         (load_file.account,),
     )
 

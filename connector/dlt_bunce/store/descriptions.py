@@ -111,7 +111,8 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "first_seen_at": "when it was first rejected",
                 "last_seen_at": "when it was last rejected; a run that only holds the row back "
                 "counts it as `held`, and changes nothing here",
-                "status": "`open`, `resolved`, `superseded`, or `discarded`",
+                "status": "`open`, `resolved`, `superseded`, or `discarded`: by hand, and then "
+                "`resolved` once Bunce accepts another row of the customer",
                 "resolved_at": "when it was closed",
                 "run_id": RUN_ID + ", of the run that last rejected it",
                 "batch_id": "load file and chunk that it came from",
@@ -119,6 +120,10 @@ TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "table_name": "name of the table in the pipeline",
                 "chunk": "chunk of the load file",
                 "run_number": "number of the run that last rejected it, in the order of runs",
+                "read_run_id": "the later run that held the row and read it as it is stored, as "
+                "its attributes and segments had other values or came from other columns; a replay "
+                "uses its mapping. Null if that is `run_id`",
+                "read_pipeline_name": "name of the dlt pipeline of `read_run_id`",
                 "email_digest": "keyed digest of the email",
             },
         ),

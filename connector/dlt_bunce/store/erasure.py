@@ -10,13 +10,11 @@ import pyarrow as pa
 from dlt_bunce.errors import RunInProgressError
 from dlt_bunce.store import statements
 from dlt_bunce.store.database import Database
+from dlt_bunce.store.mappings import READERS
 
 _PAGE = 10_000
 _LETTERS = pa.schema(
-    [
-        (name, pa.string())
-        for name in ("id", "customer_id", "run_id", "pipeline_name", "source_row", "payload")
-    ]
+    [(name, pa.string()) for name in ("id", "customer_id", "source_row", "payload", *READERS)]
 )
 _COLUMNS = ", ".join(f"d.{name} AS {name}" for name in _LETTERS.names)
 PERSONAL = (

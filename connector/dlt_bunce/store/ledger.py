@@ -112,12 +112,12 @@ class Ledger:
             judged = verdicts.with_busy(judged, waiting)
             fates = Counter(judged.column("verdict").to_pylist())
             fates["unchanged"] += accepted.num_rows - judged.num_rows
+            fates.update(record_letters(db, load_file, letters))
             chunk_warnings = {
                 **(warnings or {}),
                 "mostly_superseded": fates["superseded"],
                 "links_ended": ended,
             }
-            fates.update(record_letters(db, load_file, letters))
             verdicts.note_met(db, load_file.account, judged, letters)
             fates.update(superseded=superseded, held=held)
             if load_file.disposition == "append":
@@ -131,7 +131,7 @@ class Ledger:
                 to_send, linked = verdicts.without_linked(to_send)
                 fates["adopted"] += self._adopt(linked, chunk)
             self._intend(to_send, chunk, now)
-            self._resolve(good_again)
+            self._resolve(good_again, accepted=False)
             run_chunks.put_chunk(db, load_file, chunk, read, fates, chunk_warnings)
         self._analyze(to_send.num_rows)
         return Claim(to_send, fates["busy"], judged)
@@ -171,7 +171,7 @@ class Ledger:
                 self._accept()
                 resolve_nameless(db, load_file.account)
                 accepted = settled.filter(pc.is_in(settled.column("fate"), _ACCEPTED))
-                self._resolve(accepted.filter(_shared(accepted, notable)))
+                self._resolve(accepted.filter(_shared(accepted, notable)), accepted=True)
             if "rejected" in present:
                 db.execute(statements.REJECT, (load_file.account, load_file.name))
             # after acceptance has closed dead letters: the customer may be accepted while its
@@ -285,11 +285,11 @@ class Ledger:
             self._db.analyze("bunce_customers", "bunce_dead_letters")
             self._analyzed_next = 2 * self._claimed
 
-    def _resolve(self, good: pa.Table) -> None:
+    def _resolve(self, good: pa.Table, *, accepted: bool) -> None:
         if not good.num_rows:
             return
         self._db.ingest("bunce_good", good.select(["customer_id", "version", "chunk"]))
-        resolve_letters(self._db, self._load_file, "bunce_good")
+        resolve_letters(self._db, self._load_file, "bunce_good", accepted=accepted)
 
 
 def _shared(rows: pa.Table, others: pa.Table) -> pa.ChunkedArray:

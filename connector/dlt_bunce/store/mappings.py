@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
@@ -26,6 +26,13 @@ class Used(NamedTuple):
         """Return the targets of a table, as JSON."""
         return json.dumps(json.loads(self.targets).get(table_name, {}))
 
+    def feeds(self, table_name: str) -> dict[str, object]:
+        """Return what columns of a table feed, and which of that its own hint gave: all of its
+        targets that matters to a replay, but for the types of these columns.
+        """
+        targets = json.loads(self.targets).get(table_name, {})
+        return {name: targets.get(name) or None for name in (*KINDS, "hinted")}
+
 
 class LastMapping(NamedTuple):
     """Source columns by field, with the version; `by_name` has the fields mapped by name alone."""
@@ -35,6 +42,7 @@ class LastMapping(NamedTuple):
 
 
 KINDS = ("attributes", "segments")
+READERS = ("run_id", "pipeline_name", "read_run_id", "read_pipeline_name")
 VERSION = "version"
 UNKNOWN = Used("{}", "{}")
 """What is known of a run that has been deleted."""
@@ -120,6 +128,15 @@ def key(run_id: str, pipeline_name: str) -> tuple[str, str]:
     is one run of whatever pipelines its rows come from.
     """
     return run_id, "" if run_id.startswith(REPLAY) else pipeline_name
+
+
+def reader_of(letter: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the run (run_id, pipeline_name) that read the row of a dead letter as it is stored:
+    its mapping fits the row. `letter` has the columns READERS.
+    """
+    if letter["read_run_id"] is not None:
+        return letter["read_run_id"], letter["read_pipeline_name"]
+    return letter["run_id"], letter["pipeline_name"]
 
 
 def of_runs(db: Database, account: str, run_ids: Iterable[str]) -> dict[tuple[str, str], Used]:

@@ -284,4 +284,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """CREATE INDEX bunce_dead_letters_seen
             ON bunce_dead_letters (account, status, last_seen_at, id, pipeline_name)""",
     ),
+    (
+        # the run that has read a held row as it is stored now; null if that is the one that
+        # rejected it
+        "ALTER TABLE bunce_dead_letters ADD COLUMN read_run_id TEXT",
+        "ALTER TABLE bunce_dead_letters ADD COLUMN read_pipeline_name TEXT",
+        """CREATE INDEX bunce_dead_letters_read ON bunce_dead_letters (account, read_run_id)
+            WHERE read_run_id IS NOT NULL""",
+    ),
 )

@@ -35,6 +35,8 @@ account = $1 AND (state = 'completed' OR run_id LIKE 'attempt-%') AND ended_at <
     AND n.read + n.value_rows > 0)
   AND NOT EXISTS (SELECT 1 FROM bunce_dead_letters AS d
     WHERE d.account = $1 AND d.run_id = bunce_runs.run_id)
+  AND NOT EXISTS (SELECT 1 FROM bunce_dead_letters AS d
+    WHERE d.account = $1 AND d.read_run_id = bunce_runs.run_id)
 """
 
 

@@ -23,7 +23,7 @@ _CUSTOMERS = _schema(
 # all columns but the row itself and the message, which may quote it
 _LETTERS = _schema(
     "id account customer_id code field stage fingerprint email_digest first_seen_at last_seen_at "
-    "status resolved_at run_id batch_id pipeline_name table_name",
+    "status resolved_at run_id batch_id pipeline_name table_name read_run_id read_pipeline_name",
     "version attempts chunk run_number",
 )
 _LEASES = _schema("claim_batch", "lease_until")

@@ -197,7 +197,7 @@ ON CONFLICT (account, customer_id) DO UPDATE SET
 """
 
 # Find settled rows that need attention: those that another run has claimed since (a job may stall
-# past its lease), and those whose customer has an open dead letter or a rejected fingerprint to
+# past its lease), and those whose customer has a dead letter to close or a rejected fingerprint to
 # clear. These are few, if any. Subqueries look up the ledger by key, so that no planner can choose
 # to read all of it for a join.
 NOTABLE = """
@@ -208,7 +208,7 @@ SELECT customer_id, state = 'lost' AS lost FROM (
       FROM bunce_customers AS c WHERE c.account = $1 AND c.customer_id = s.customer_id), 'lost')
       AS state,
     EXISTS (SELECT 1 FROM bunce_dead_letters AS d WHERE d.account = $1
-      AND d.customer_id = s.customer_id AND d.status = 'open') AS has_letter
+      AND d.customer_id = s.customer_id AND d.status IN ('open', 'discarded')) AS has_letter
   FROM bunce_settled AS s
 ) AS s WHERE state <> 'ours' OR has_letter
 """

@@ -21,6 +21,7 @@ from dlt_bunce.records.mapping import VERSION, resolve_mapping
 from dlt_bunce.records.row_origin import told
 from dlt_bunce.records.schema import FIELDS, ColumnNames, listed, names_of
 from dlt_bunce.reject_codes import REJECT_CODES
+from dlt_bunce.store.mappings import reader_of
 
 _FRONT = [LETTER_ID]
 _FRONT += [PREFIX + name for name in ("code", "field", "message", "remedy", "source")]
@@ -66,7 +67,7 @@ def writing(
                 if letter["source_row"] is None:
                     written.without_row += 1
                     continue
-                run = letter["run_id"], letter["pipeline_name"]
+                run = reader_of(letter)
                 if run not in runs:
                     runs[run], columns[run] = dict(mapping_of(*run)), {}
                 fields = {column: names[0] for column, names in _fields(runs[run]).items()}
