@@ -56,6 +56,10 @@ _BODY_TOO_LARGE = re.compile(
 _RATE = re.compile(r"maximum\s+request\s+limit|rate\s+limit|too\s+many\s+requests", re.IGNORECASE)
 _NOT_THE_ROWS = frozenset({404, 405, 406, 407, 408, 415, 425, 426})
 """Statuses of a call that is not understood or not let through; no row is to blame for them."""
+_SPEAKING = frozenset({"data", "errors", "message"})
+"""Keys of which the body of an API's answer has one, if it has no flag; a proxy's may have none."""
+NO_REASON = "no reason given"
+"""Words of a rejection without any: rows that are rejected so are rejected alike."""
 _FIELD_WORDS = (
     ("customer_id", re.compile(r"customer[_ ]?id", re.IGNORECASE)),
     ("first_name", re.compile(r"first[_ ]?name", re.IGNORECASE)),
@@ -92,6 +96,8 @@ def read(reply: Reply, sent: Rows, rows: Sequence[int], verb: Verb) -> Reading:
     if not isinstance(document, dict):
         return document
     if is_success(reply, document):
+        if reply.flag is None and "data" not in document:
+            return Indeterminate(reply.describe(), reply.status)
         shown = {str(customer.get("customer_id")): customer for customer in customers_of(document)}
         return Accepted(matches(sent, rows, shown))
     return _rejection(reply, document, sent, rows, verb)
@@ -119,6 +125,8 @@ def judged(reply: Reply) -> Reading | dict[str, Any]:
     if document is None or not (well or 400 <= reply.status < 500):
         return Indeterminate(reply.describe(), reply.status)
     if reply.flag is True and not well:
+        return Indeterminate(reply.describe(), reply.status)
+    if well and reply.flag is None and not document.keys() & _SPEAKING:
         return Indeterminate(reply.describe(), reply.status)
     return document
 
@@ -231,7 +239,7 @@ def _rejection(
         {rows[at]: _reason(text, verb, reply.status) for at, text in named.items()},
         counted=count is not None and (int(count[1]), int(count[2])) == (failed, len(sent)),
         positions={at: _reason(text, verb, reply.status) for at, text in positions.items()},
-        words="" if named or positions else "; ".join(texts)[:_MAX_TEXT],
+        words="" if named or positions else "; ".join(texts)[:_MAX_TEXT] or NO_REASON,
         status=reply.status,
     )
 
