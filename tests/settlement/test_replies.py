@@ -65,6 +65,13 @@ def test_requests_that_never_left_or_were_lost() -> None:
     )
 
 
+def test_a_success_that_is_none_of_bunces_is_told_so() -> None:
+    answer = read(200, b"<html>Sign in</html>")
+
+    assert isinstance(answer, Indeterminate)
+    assert "HTTP 200, but no answer of Bunce's" in answer.seen
+
+
 def test_words_that_name_no_row_and_no_field_are_kept() -> None:
     words = "You have reached the maximum number of customers on your plan"
 

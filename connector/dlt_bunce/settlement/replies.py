@@ -97,7 +97,7 @@ def read(reply: Reply, sent: Rows, rows: Sequence[int], verb: Verb) -> Reading:
         return document
     if is_success(reply, document):
         if reply.flag is None and "data" not in document:
-            return Indeterminate(reply.describe(), reply.status)
+            return _indeterminate(reply)
         shown = {str(customer.get("customer_id")): customer for customer in customers_of(document)}
         return Accepted(matches(sent, rows, shown))
     return _rejection(reply, document, sent, rows, verb)
@@ -121,13 +121,12 @@ def judged(reply: Reply) -> Reading | dict[str, Any]:
     if reply.status == 413:
         return TooLarge(413)
     document = reply.document
-    well = reply.is_well
-    if document is None or not (well or 400 <= reply.status < 500):
-        return Indeterminate(reply.describe(), reply.status)
-    if reply.flag is True and not well:
-        return Indeterminate(reply.describe(), reply.status)
-    if well and reply.flag is None and not document.keys() & _SPEAKING:
-        return Indeterminate(reply.describe(), reply.status)
+    if document is None or not (reply.is_well or 400 <= reply.status < 500):
+        return _indeterminate(reply)
+    if reply.flag is True and not reply.is_well:
+        return _indeterminate(reply)
+    if reply.is_well and reply.flag is None and not document.keys() & _SPEAKING:
+        return _indeterminate(reply)
     return document
 
 
@@ -212,6 +211,11 @@ def is_taken(text: str) -> bool:
 def is_unknown(text: str) -> bool:
     """Whether a text says that there is no such customer."""
     return _UNKNOWN.search(text[:_MAX_TEXT]) is not None
+
+
+def _indeterminate(reply: Reply) -> Indeterminate:
+    page = ", but no answer of Bunce's, as from a proxy or a sign-in page" if reply.is_well else ""
+    return Indeterminate(reply.describe() + page, reply.status)
 
 
 def _rejection(
