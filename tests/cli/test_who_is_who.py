@@ -63,16 +63,21 @@ def test_a_part_of_the_key_is_an_id_only_where_the_user_says_so(
     assert len(emulator.customers) == 1
 
 
-@pytest.mark.parametrize("rows", [people(1), pa.Table.from_pylist(people(1))])
-def test_a_resource_that_names_its_key_is_judged_alike(emulator: Emulator, rows: Any) -> None:
-    from dlt_bunce.errors import MappingError
+@pytest.mark.parametrize("kind", [list, pa.Table.from_pylist])
+def test_a_resource_that_names_its_key_is_judged_alike(emulator: Emulator, kind: Any) -> None:
+    from dlt_bunce.errors import MappingError, bunce_error
 
+    rows = kind(people(1, tenant="a"))
     pipeline = dlt.pipeline("crm", destination=bunce("sk_test_x", base_url=emulator.base_url))
     resource = dlt.resource([rows], name="customers", primary_key=("tenant", "id"))
 
-    with pytest.raises(MappingError, match=r"key is \(tenant, id\)"):
-        flush_and_run(pipeline, resource)
+    for load in (lambda: flush_and_run(pipeline, resource), lambda: pipeline.run(resource)):
+        with pytest.raises(Exception, match=r"key is \(tenant, id\)") as raised:
+            load()
+        assert isinstance(bunce_error(raised.value), MappingError)
     assert emulator.customers == {}
+    pipeline.run(dlt.resource([rows], name="customers", primary_key="id"))
+    assert len(emulator.customers) == 1
 
 
 @pytest.mark.parametrize(

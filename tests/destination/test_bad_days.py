@@ -142,6 +142,19 @@ def test_an_account_that_is_refused_stops_the_load_and_rejects_nobody(
     assert letters() == []
 
 
+def test_an_account_that_is_refused_without_a_word_stops_the_load(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    emulator.behavior = replace(CALM, suspended=True, account_status=200, account_message="")
+
+    error = refused(make(), people(range(300)), table_name="customers")
+
+    assert isinstance(error, AccountRefusedError)
+    assert "no reason given" in str(error)
+    assert letters() == []
+    assert len(emulator.requests) < 30
+
+
 @pytest.mark.parametrize("shown", ["sdk", "empty", "missing", "masked", "sent"])
 @pytest.mark.parametrize("disposition", ["merge", "append"])
 def test_devices_in_any_form_cost_no_request_and_no_wrong_fate(

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 from dlt.extract import DltResource
 from pydantic import BaseModel
+from tests.records.test_single_precision import Int64
 
 from dlt_bunce import bunce_adapter, flush_and_run, run_summary
 from dlt_bunce.emulator import Emulator
@@ -94,7 +95,7 @@ def test_a_mapped_column_without_data_yet_stops_nothing(
 def test_ids_in_dicts_stay_as_they_were_written(
     make: MakePipeline, emulator: Emulator, how: str
 ) -> None:
-    ids = [*range(10), "007", "A-3", 7.0, "12"]
+    ids = [*range(10), "007", "A-3", 7.0, "12", Int64("20")]
     rows = [
         customer(n, customer_id=given, first_name=f"F{n}", updated_at=n)
         for n, given in enumerate(ids)
@@ -102,7 +103,7 @@ def test_ids_in_dicts_stay_as_they_were_written(
 
     found = load(make(), how, "dicts", rows, version="updated_at")
 
-    assert {*map(str, range(10)), "007", "A-3", "12"} == set(emulator.customers)
+    assert {*map(str, range(10)), "007", "A-3", "12", "20"} == set(emulator.customers)
     assert found.superseded == 1  # 7 and 7.0 are one
     assert emulator.customers["007"]["first_name"] == "F10"
 

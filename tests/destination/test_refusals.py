@@ -45,6 +45,18 @@ def test_replace_is_refused_before_sending_and_the_next_run_starts_clean(
     assert run_summary(pipeline).created == 1
 
 
+def test_skip_is_refused_and_the_next_run_starts_clean(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    pipeline = make()
+
+    error = refused(pipeline, [customer(1)], table_name="customers", write_disposition="skip")
+
+    assert isinstance(error, DispositionError)
+    pipeline.run([customer(2)], table_name="customers")
+    assert set(emulator.customers) == {"c2"}
+
+
 def test_hard_delete_hints_are_refused(make: MakePipeline, emulator: Emulator) -> None:
     error = refused(
         make(),

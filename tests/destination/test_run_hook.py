@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -139,6 +140,24 @@ def test_what_the_source_raises_is_told_by_its_type_alone(
     assert summary.error_class == ("ValueError" if state == "failed" else "StoppedError")
     assert f"Unexpected {kind.__name__} in " in str(summary.error) or state == "stopped"
     assert "marked-value" not in str(summary.error)
+
+
+def test_a_first_run_whose_source_fails_logs_that_alone(
+    make: MakePipeline,
+    warned: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def broken() -> Any:
+        yield customer(1)
+        raise ValueError
+
+    pipeline = make()
+    monkeypatch.setattr(logging.getLogger("dlt"), "propagate", True)
+    with pytest.raises(PipelineStepFailed):
+        pipeline.run(broken(), table_name="customers")
+
+    assert [record.getMessage() for record in caplog.records] == []
 
 
 def test_a_run_within_the_handling_of_an_error_has_not_failed(make: MakePipeline) -> None:

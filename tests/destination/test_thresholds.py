@@ -52,7 +52,7 @@ def load(
             RejectThresholdError,
             "2 of 10 rows .*19.00%.*other rows were loaded",
         ),
-        ({COUNT: 1}, (8, 2), RejectThresholdError, "2 of 10 rows .*1 rows.*other rows were loaded"),
+        ({COUNT: 1}, (8, 2), RejectThresholdError, "2 of 10 rows .*1 row.*other rows were loaded"),
         (
             {LEAST: 0.5},
             (7, 2),

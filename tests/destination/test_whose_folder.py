@@ -200,7 +200,7 @@ def test_a_load_of_which_the_store_knows_only_a_part_does_not_end_as_complete(
         file.unlink()
 
     for _ in range(2):
-        with pytest.raises(Exception, match="no record of 1 loaded files") as caught:
+        with pytest.raises(Exception, match="of which 1 file is loaded: the store") as caught:
             make().run(both)
 
     error = bunce_error(caught.value)

@@ -271,3 +271,24 @@ def test_a_key_that_was_good_for_an_earlier_run_is_asked_about_again(
 
     assert isinstance(bunce_error(failure.value), CredentialsError)
     assert len([record for record in emulator.requests if record.call == "create"]) == 1
+
+
+@pytest.mark.parametrize("destination", [None, "dlt.destinations.dummy"])
+def test_a_pipeline_into_nothing_or_something_else_is_an_error_that_says_so(
+    destination: str | None,
+) -> None:
+    pipeline = dlt.pipeline("crm", destination=destination)
+
+    with pytest.raises(TypeError, match=r"pipeline 'crm' (has no|does not use the) "):
+        flush_and_run(pipeline, customers(1))
+
+
+def test_rows_of_a_generator_expression_are_data(make: Callable[..., dlt.Pipeline]) -> None:
+    rows = (row for row in customers(1, 2).to_pylist())
+
+    assert flush_and_run(make(), bunce_adapter(rows)).created == 2
+
+
+def test_no_data_is_an_error_that_says_so() -> None:
+    with pytest.raises(TypeError, match="given None"):
+        bunce_adapter(None)

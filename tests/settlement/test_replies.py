@@ -11,7 +11,7 @@ from tests.api.conftest import batch, fields, row
 
 from dlt_bunce.api.reply import Reply
 from dlt_bunce.settlement import replies
-from dlt_bunce.settlement.messages import Blocked, Indeterminate, Rejected, TooLarge
+from dlt_bunce.settlement.messages import Accepted, Blocked, Indeterminate, Rejected, TooLarge
 from dlt_bunce.settlement.replies import NotSent, RateLimited, Reading, Unauthorized
 
 ROWS = batch([row(fields(f"c{n}")) for n in range(5)])
@@ -40,6 +40,10 @@ def read(status: int, body: Any, *, rows: int = 5) -> Reading:
         (502, b"<html></html>", Indeterminate),
         (200, b"", Indeterminate),
         (200, b"[]", Indeterminate),
+        (200, {}, Indeterminate),
+        (200, {"status": "error", "message": "no"}, Indeterminate),
+        (200, {"message": "Customers created successfully", "data": []}, Accepted),
+        (200, {"success": True}, Accepted),
         (404, {"message": "Not found"}, Indeterminate),
         (200, {"success": False, "message": "no"}, Rejected),
         (422, {"success": False, "message": "no"}, Rejected),
@@ -59,6 +63,13 @@ def test_requests_that_never_left_or_were_lost() -> None:
     assert replies.read(Reply("lost", reason="no answer in time"), sent, [0], "create") == (
         Indeterminate("no answer in time")
     )
+
+
+def test_a_success_that_is_none_of_bunces_is_told_so() -> None:
+    answer = read(200, b"<html>Sign in</html>")
+
+    assert isinstance(answer, Indeterminate)
+    assert "HTTP 200, but no answer of Bunce's" in answer.seen
 
 
 def test_words_that_name_no_row_and_no_field_are_kept() -> None:

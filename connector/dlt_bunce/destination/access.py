@@ -36,17 +36,21 @@ def client_of(pipeline: Pipeline, config: BunceConfiguration | None = None) -> B
 
     Raises TypeError for a pipeline with another destination.
     """
+    return client_for(_destination_of(pipeline), pipeline.pipeline_name, config)
+
+
+def context_of(pipeline: Pipeline) -> RunContext:
+    """Return what the runs of a pipeline's destination share. Raises as `client_of`."""
+    return _destination_of(pipeline).run_context
+
+
+def _destination_of(pipeline: Pipeline) -> bunce:
     destination, name = pipeline.destination, pipeline.pipeline_name
     if destination is None:
         raise TypeError(f"pipeline {name!r} has no destination: pass destination=bunce()")
     if not is_bunce(destination):
         raise TypeError(f"pipeline {name!r} does not use the bunce destination")
-    return client_for(cast("bunce", destination), name, config)
-
-
-def context_of(pipeline: Pipeline) -> RunContext:
-    """Return what the runs of a pipeline's destination share."""
-    return cast("bunce", pipeline.destination).run_context
+    return cast("bunce", destination)
 
 
 def refuse_untraced(destination: bunce) -> None:

@@ -19,6 +19,10 @@ of earlier runs.
 """
 DIFFERING_HINT = "x-bunce-differing"
 """Names of the resources that give a table different mappings in one load."""
+KEY_HINT = "x-bunce-key"
+"""Columns of the primary key that a load's resource gives, if it has several: dlt merges them with
+those of earlier loads.
+"""
 REPLACE_REFUSED = (
     'write_disposition="replace" is not supported: Bunce has no API call that deletes customers.'
 )
@@ -83,8 +87,12 @@ def bunce_adapter(
         "version": version,
     }
     mapping = {f: listed(names_of(c)) for f, c in columns.items() if c is not None}
+    if data is None:
+        raise TypeError("bunce_adapter() was given None: a function may lack its return or yield")
     chosen = chosen_by_default(data)
     resource = get_resource_for_adapter(data)
+    if resource.name.startswith("<"):  # of a generator expression or a lambda
+        resource = resource.with_name("content")  # as dlt names a list
     if chosen is not None:
         resource.apply_hints(write_disposition=chosen)
     refuse_replace(resource.write_disposition)

@@ -69,12 +69,12 @@ def url_to_ask(base_url: str | None, api_key: str) -> str:
     return base_url
 
 
-def no_key() -> ConfigurationError:
-    """Return the error for a missing API key."""
+def no_key(destination_name: str = "bunce") -> ConfigurationError:
+    """Return the error for a missing API key of a destination, whose name is its section's."""
     return ConfigurationError(
         "No API key is set.",
-        remedy="Set DESTINATION__BUNCE__CREDENTIALS__API_KEY, or api_key under "
-        "[destination.bunce.credentials] in .dlt/secrets.toml.",
+        remedy=f"Set DESTINATION__{destination_name.upper()}__CREDENTIALS__API_KEY, or api_key "
+        f"under [destination.{destination_name}.credentials] in .dlt/secrets.toml.",
     )
 
 

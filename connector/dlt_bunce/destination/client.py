@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from dlt.common.configuration.container import Container
 from dlt.common.destination import DestinationCapabilitiesContext
@@ -24,7 +24,7 @@ from dlt_bunce import telemetry
 from dlt_bunce.api.client import Session
 from dlt_bunce.api.rate_limit import RateLimiter
 from dlt_bunce.destination.absent import end_dry_run
-from dlt_bunce.destination.adapter import REPLACE_REFUSED, REPLACE_REMEDY, hint_of
+from dlt_bunce.destination.adapter import KEY_HINT, REPLACE_REFUSED, REPLACE_REMEDY, hint_of
 from dlt_bunce.destination.base_url import url_to_ask
 from dlt_bunce.destination.completed_runs import complete_run
 from dlt_bunce.destination.configuration import BunceConfiguration
@@ -35,6 +35,7 @@ from dlt_bunce.destination.jobs import CustomersJob, StateJob
 from dlt_bunce.destination.run_context import RunContext
 from dlt_bunce.destination.run_hook import resolve_hook
 from dlt_bunce.destination.run_lock import Owner, owner_of
+from dlt_bunce.destination.source_keys import refuse_part_of_key
 from dlt_bunce.destination.state import StoredState
 from dlt_bunce.destination.table_checks import GIVEN_UP, refuse_table
 from dlt_bunce.destination.table_mapping import columns_of, mapping_of, with_configured
@@ -127,6 +128,9 @@ class BunceClient(JobClientBase, StoredState):
         if all(_is_dlt(column) for column in columns):
             return  # no rows yet, so nothing that could be mapped
         mapping = self.mapping(table)
+        if "customer_id" in mapping.by_name:
+            key: Sequence[str] = cast("Any", table).get(KEY_HINT, ())
+            refuse_part_of_key(key, mapping.columns["customer_id"])
         refuse_changed_names(self, table, mapping, columns)
         for listener in self.context.on_mapped:
             listener(mapping, columns)

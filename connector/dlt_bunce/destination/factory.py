@@ -116,7 +116,7 @@ class bunce(Destination[BunceConfiguration, "BunceClient"]):  # noqa: N801
         except ConfigFieldMissingException as error:
             if list(error.fields) != ["credentials"]:
                 raise
-            raise no_key() from None
+            raise no_key(self.destination_name) from None
         except ConfigValueCannotBeCoercedException as error:
             if error.field_name not in self.spec.get_resolvable_fields():
                 raise

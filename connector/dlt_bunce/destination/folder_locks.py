@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # by thread: dlt swallows a tracker's errors, so they are kept until its next call
 _refused: dict[int, BunceError] = {}
-_stopped: dict[int, BunceError] = {}
+_stopped: dict[int, Exception] = {}
 
 
 def begin(pipeline: Pipeline, check: Callable[[Pipeline], None] | None = None) -> bool:
@@ -54,24 +54,27 @@ def is_held() -> bool:
     return threading.get_ident() not in _refused
 
 
-def stop(error: BunceError) -> None:
+def stop(error: Exception) -> None:
     """Let this thread's run, which holds its working folder, end with the error."""
     _stopped[threading.get_ident()] = error
 
 
 def raise_if_refused() -> None:
     """Raise the error that kept this thread's run from its working folder, or stops it, if any."""
-    for errors in (_refused, _stopped):
-        if (refusal := errors.get(threading.get_ident())) is not None:
-            raise refusal
+    thread = threading.get_ident()
+    if (error := _refused.get(thread) or _stopped.get(thread)) is not None:
+        raise error
 
 
 def folder_lock(pipeline: Pipeline) -> AbstractContextManager[Owner]:
     """Hold the pipeline's working folder; no other run can use it until the block ends.
 
-    Raises RunInProgressError if another run holds it for longer than `wait_for_run`.
+    Raises RunInProgressError if another run holds it for longer than `wait_for_run`, and TypeError
+    if the pipeline has another destination.
     """
-    folder, on_wait = Path(pipeline.working_dir), _on_wait(pipeline.destination)
+    from dlt_bunce.destination.access import context_of
+
+    folder, on_wait = Path(pipeline.working_dir), context_of(pipeline).on_wait
     return run_lock.run_lock(folder, lambda: _wait_s(pipeline), on_wait)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from dlt.extract import DltResource, DltSource
 
 from dlt_bunce.destination.adapter import (
     DIFFERING_HINT,
+    KEY_HINT,
     MAPPING_HINT,
     TABLE_HINT,
     hint_given,
@@ -41,8 +42,6 @@ def forget_earlier(pipeline: Pipeline, info: ExtractInfo) -> None:
     packages = pipeline._get_normalize_storage().extracted_packages  # noqa: SLF001, dlt has no public access
     for load_id in info.loads_ids:
         for metrics in info.metrics[load_id]:
-            if metrics["schema_name"] not in pipeline.schemas:
-                continue  # the first extraction of a pipeline has failed: nothing was kept
             schema = pipeline.schemas[metrics["schema_name"]]
             if _forget_in(schema, metrics["hints"]):
                 packages.save_schema(load_id, schema)
@@ -71,24 +70,32 @@ def _forget_in(schema: Schema, hints: Mapping[str, Mapping[str, Any]]) -> bool:
         properties: dict[str, Any] = table  # type: ignore[assignment]
         for hint in gone:
             found |= properties.pop(hint, None) is not None
-        found |= _note_differing(properties, feeding)
+        found |= _note(properties, DIFFERING_HINT, _differing(feeding))
+        found |= _note(properties, KEY_HINT, _key_of(hints[name] for name in feeding))
     return found
 
 
-def _note_differing(table: dict[str, Any], feeding: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Note which resources give a table different mappings, of which dlt keeps the last; return
-    whether that is another note than before.
-    """
+def _note(table: dict[str, Any], hint: str, value: list[str]) -> bool:
+    """Set a hint of a table, or remove it without a value; return whether that changed it."""
+    before = table.pop(hint, [])
+    if value:
+        table[hint] = value
+    return bool(value != before)
+
+
+def _differing(feeding: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return which resources give a table different mappings, of which dlt keeps the last."""
     given = {resource: hint_of(own) for resource, own in feeding.items() if MAPPING_HINT in own}
     for hint in given.values():
         hint.pop("by_names", None)
-    differ = (
-        sorted(given) if any(hint != next(iter(given.values())) for hint in given.values()) else []
-    )
-    before = table.pop(DIFFERING_HINT, [])
-    if differ:
-        table[DIFFERING_HINT] = differ
-    return bool(differ != before)
+    differ = any(hint != next(iter(given.values())) for hint in given.values())
+    return sorted(given) if differ else []
+
+
+def _key_of(hints: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the first primary key of several columns, which dlt would merge with earlier ones."""
+    keys = (own.get("primary_key") for own in hints)
+    return next((list(k) for k in keys if isinstance(k, (list, tuple)) and len(k) > 1), [])
 
 
 def hints_for_left_overs(pipeline: Pipeline) -> Hints:

@@ -40,15 +40,23 @@ def keep_aside(working: Path, first: str) -> Path | None:
 def _keep(file: Path, folder: Path) -> None:
     """Copy a file of rows; one that dlt has extracted from dicts as one row per line."""
     if file.suffix == ".parquet":
-        copy = folder / file.name
-        shutil.copy2(file, copy)
-        copy.chmod(0o600)
+        _copy(file, folder)
         return
     copy = folder / f"{file.name.partition('.typed-jsonl')[0].removesuffix('.jsonl')}.jsonl"
     handle = os.open(copy, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
-    with os.fdopen(handle, "wb") as written:
-        for row in _rows_in(file):
-            written.write(dlt_json.dumpb(row) + b"\n")
+    try:
+        with os.fdopen(handle, "wb") as written:
+            for row in _rows_in(file):
+                written.write(dlt_json.dumpb(row) + b"\n")
+    except ValueError:  # a file that a resource had dlt import may hold anything
+        copy.unlink()
+        _copy(file, folder)
+
+
+def _copy(file: Path, folder: Path) -> None:
+    copy = folder / file.name
+    shutil.copy2(file, copy)
+    copy.chmod(0o600)
 
 
 def _rows_in(file: Path) -> Iterator[Any]:

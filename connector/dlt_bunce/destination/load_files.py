@@ -28,7 +28,7 @@ _FOLDERS = (
     PackageStorage.COMPLETED_JOBS_FOLDER,
     PackageStorage.FAILED_JOBS_FOLDER,
 )
-_FORMATS = ("parquet", "jsonl", "typed-jsonl")
+FORMATS = ("parquet", "jsonl", "typed-jsonl")
 _GZIP = b"\x1f\x8b"
 _TRIES = 10
 """Attempts to open a file that dlt may be moving between folders."""
@@ -52,7 +52,7 @@ def files_of_table(path: str) -> Mapping[str, Source]:
     found: dict[str, Source] = {}
     for file in sorted(paths):
         name = ParsedLoadJobFileName.parse(file.name)
-        if name.table_name == own.table_name and name.file_format in _FORMATS:
+        if name.table_name == own.table_name and name.file_format in FORMATS:
             found[name.file_id] = load_file(str(file))
     return found
 

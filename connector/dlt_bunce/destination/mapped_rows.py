@@ -12,101 +12,40 @@ from collections.abc import Mapping
 from copy import copy
 from dataclasses import asdict, dataclass, field, is_dataclass
 from decimal import Decimal
+from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from dlt.common.libs import is_pydantic_model
 from dlt.extract import DltResource
+from dlt.extract.extractors import ImportFileMeta
 from dlt.extract.items_transform import ItemTransform, MapItem
 
+from dlt_bunce.destination.column_kinds import ColumnKinds, text_column
+from dlt_bunce.destination.data_frames import tables_of
 from dlt_bunce.destination.hints_of_rows import table_of, with_hints_of_rows
 from dlt_bunce.destination.whole_reads import note_read
-from dlt_bunce.records.exports import known_names
 from dlt_bunce.records.not_text import has_half, marked
-from dlt_bunce.records.paths import starts_of
 from dlt_bunce.records.plain import plain
 from dlt_bunce.records.schema import (
-    FIELDS,
-    FULL_NAME,
-    PARTS,
     ColumnNames,
-    fold,
-    names_of,
 )
-from dlt_bunce.records.unreadable import UNREADABLE
-from dlt_bunce.records.value_texts import TEXT, types_in, value_text
+from dlt_bunce.records.value_texts import TEXT, python_number, types_in, value_text
 
 SHOWN_HINT = "x-bunce-shown"
 """What the latest extraction had and dlt does not tell. `columns` may be unknown to it: mapped
-columns of dicts that are not text, and columns of tables that have no type and are no customer's
-field. `fields` are columns of tables that are such a field: dlt adds those of earlier loads.
+columns of dicts that are not text, and columns of tables that have no type, but not those that
+would be a customer's field by their name alone. `fields` are columns of tables that are such a
+field: dlt adds those of earlier loads.
 """
 VALUES_HINT = "x-bunce-values"
 """Type of each column's values, though the column is declared as text."""
-# devices are nested; a version keeps the type by which it is ordered
-_TEXTS = frozenset((*FIELDS, FULL_NAME, *PARTS)) - {"devices"}
-# not full_name: a column called name may be nested
-_NAMES = known_names(_TEXTS - {FULL_NAME})
-_ALL_NAMES = known_names((*FIELDS, FULL_NAME, *PARTS))
 _EXACT = 2**53
 """From this value on, a float may have lost digits and is left unchanged."""
 _NO_COLUMNS: Mapping[str, str] = MappingProxyType({})
 _NOTHING = frozenset({"NAType", "NaTType"})
-
-
-class ColumnKinds:
-    """Columns that are text in Bunce, by mapping or by name, and columns of other types.
-
-    `attributes` are columns of attribute values, or "*" for all that are not mapped, `segments`
-    those of segment members: they are text as well, but in another form.
-    """
-
-    def __init__(
-        self,
-        mapping: Mapping[str, ColumnNames],
-        attributes: Mapping[str, str] | str = _NO_COLUMNS,
-        segments: Mapping[str, str] = _NO_COLUMNS,
-    ) -> None:
-        self._attributes, self._segments = attributes, segments
-        texts = [c for f, columns in mapping.items() if f in _TEXTS for c in names_of(columns)]
-        self._texts = frozenset(map(fold, texts))
-        # the column at the start of a path keeps its type
-        starts = {
-            fold(start)
-            for columns in mapping.values()
-            for column in names_of(columns)
-            for start in starts_of(column)
-        }
-        self._others = frozenset(starts) - self._texts
-
-    def is_value(self, name: object) -> bool:
-        """Return whether a column of this name holds attribute values or segment members."""
-        if not isinstance(name, str) or fold(name) in self._texts | self._others:
-            return False
-        if self._attributes == "*":
-            of_readers = name.startswith("_dlt_") or name == UNREADABLE
-            return not of_readers and fold(name) not in _NAMES
-        return name in self._attributes or name in self._segments
-
-    def is_text(self, name: object) -> bool:
-        """Return whether a column of this name is declared as text."""
-        if not isinstance(name, str):
-            return False
-        folded = fold(name)
-        if folded in self._texts or self.is_value(name):
-            return True
-        return folded not in self._others and folded in _NAMES
-
-    def may_be_field(self, name: str) -> bool:
-        """Return whether a column of this name feeds a customer's field, or would by its name."""
-        folded = fold(name)
-        named = folded in _ALL_NAMES and not self.is_value(name)
-        return named or folded in self._texts | self._others
-
-    def is_other(self, name: object) -> bool:
-        """Return whether a column of this name is mapped and keeps its type."""
-        return isinstance(name, str) and fold(name) in self._others
 
 
 # how many types it takes differs by dlt's version
@@ -159,10 +98,12 @@ class MappedRows(_Transform):
         """Return the item, with hints if it is the first to have a column. `meta` is what the
         resource says of it: its table, or hints.
         """
+        if isinstance(meta, ImportFileMeta):
+            return _of_file(meta) if item is None else item
         seen = self._seen[table_of(meta)]
-        if isinstance(item, pa.Table | pa.RecordBatch):
+        if tables := tables_of(item):
             # plain() also raises if two columns have one name
-            return self._of_table(plain(item), seen, meta)
+            return self._of_tables([plain(table) for table in tables], seen, meta)
         rows = [_as_dict(row) for row in (item if isinstance(item, list) else [item])]
         if not rows or not isinstance(rows[0], dict):
             return item
@@ -179,22 +120,26 @@ class MappedRows(_Transform):
         if not texts and not others and types == seen.types:
             return rows
         seen.types = types
-        columns: Any = {name: {"name": name, "data_type": "text"} for name in sorted(texts)}
+        columns: Any = {name: text_column(name) for name in sorted(texts)}
         # dlt drops columns that held only nulls so far; these must not count as unknown
         shown = {"columns": sorted(filter(self._kinds.is_other, seen.known))}
         told: Any = {SHOWN_HINT: shown, VALUES_HINT: types}
         return with_hints_of_rows(rows, meta, columns, told)
 
-    def _of_table(self, table: Any, seen: _Seen, meta: Any) -> Any:
-        """Return the table, with hints if it is the first, or has other columns that matter.
+    def _of_tables(self, tables: list[Any], seen: _Seen, meta: Any) -> Any:
+        """Return the tables, with hints if they are the first, or have other columns that matter.
 
         dlt drops columns without a type, and they must not count as unknown. It takes timestamps
         without a time zone for UTC unless it is told that they have none.
         """
-        names = {column.name: column.type for column in table.schema}
+        table = tables[0] if len(tables) == 1 else tables
+        names: dict[str, Any] = {}
+        for column in chain.from_iterable(each.schema for each in tables):
+            if pa.types.is_null(names.setdefault(column.name, column.type)):
+                names[column.name] = column.type
         untyped = {name for name in names if pa.types.is_null(names[name])}
         fields = {name for name in names if self._kinds.may_be_field(name)}
-        empty = untyped - fields
+        empty = {name for name in untyped if name not in fields or self._kinds.is_mapped(name)}
         typed = filter(self._kinds.is_value, names.keys() - untyped)
         # rows in dicts may have none of their values
         types = seen.types | dict.fromkeys(typed, TEXT)
@@ -205,7 +150,8 @@ class MappedRows(_Transform):
             return table
         seen.nulls |= empty
         seen.fields = fields | (seen.fields or set())
-        columns: Any = {
+        columns: Any = {name: {"name": name, "nullable": True} for name in fields}
+        columns |= {
             name: {"name": name, "timezone": kind.tz is not None}
             for name, kind in names.items()
             if pa.types.is_timestamp(kind) and self._kinds.is_value(name)
@@ -223,6 +169,15 @@ class AfterMappedRows(MapItem):
     placement_affinity = 0.6
 
 
+def _of_file(meta: ImportFileMeta) -> Any:
+    """Return what stands for the rows of a file that dlt imports: a table shows their columns. Not
+    None, since dlt leaves out an item of which a step makes that.
+    """
+    if meta.file_format != "parquet":
+        return []
+    return plain(pq.read_schema(meta.file_path).empty_table())
+
+
 def _as_written(row: dict[str, Any], seen: _Seen) -> dict[str, Any]:
     changed = {
         name: value_text(value) if name in seen.values else _plain(value)
@@ -236,7 +191,7 @@ def _as_written(row: dict[str, Any], seen: _Seen) -> dict[str, Any]:
 
 def _as_dict(row: Any) -> Any:
     """Convert a row of a class that dlt would write as a dict."""
-    if isinstance(row, (dict, pa.Table, pa.RecordBatch)):
+    if isinstance(row, dict):
         return row
     for method in ("asdict", "_asdict"):
         if hasattr(row, method):
@@ -247,9 +202,10 @@ def _as_dict(row: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Convert whole numbers to int, and NaN and the like to None."""
+    """Convert whole numbers, and those of other libraries, to int, and NaN and the like to None."""
     if type(value).__name__ in _NOTHING:
         return None
+    value = python_number(value)
     if isinstance(value, float | Decimal):
         if value != value:  # noqa: PLR0124, not a number
             return None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import gzip
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -20,10 +20,12 @@ from dlt.common.storages.load_package import PackageStorage, ParsedLoadJobFileNa
 
 from dlt_bunce.destination.absent_columns import columns_in, note_absent
 from dlt_bunce.destination.adapter import MAPPING_HINT, TABLE_HINT, hint_of
-from dlt_bunce.destination.load_files import unzipped
-from dlt_bunce.destination.mapped_rows import VALUES_HINT, ColumnKinds
+from dlt_bunce.destination.column_kinds import ColumnKinds, text_column
+from dlt_bunce.destination.load_files import FORMATS, unzipped
+from dlt_bunce.destination.mapped_rows import VALUES_HINT
 from dlt_bunce.destination.table_mapping import with_configured
 from dlt_bunce.destination.wanted_targets import given_for
+from dlt_bunce.errors import SourceError
 from dlt_bunce.records.value_texts import TEXT, types_in, value_text
 
 if TYPE_CHECKING:
@@ -56,7 +58,9 @@ def _declare_in(
     for file in packages.list_new_jobs(load_id):
         job = ParsedLoadJobFileName.parse(file)
         table: Any = schema.tables.get(job.table_name, {})
-        if job.table_name not in config.own_tables and not table.get(TABLE_HINT):
+        is_ours = job.table_name in config.own_tables or table.get(TABLE_HINT)
+        # dlt refuses other formats of files that a resource has it import
+        if not is_ours or job.file_format not in FORMATS:
             continue
         path = Path(packages.storage.make_full_path(file))
         files.setdefault(job.table_name, []).append(path)
@@ -73,7 +77,7 @@ def _declare_in(
         if name in paths:
             columns, found = _read(paths[name], kinds, typed=any(given_for(hint, config)))
             types.setdefault(name, _types_of(found, table))
-            texts: Any = {c: {"name": c, "data_type": "text"} for c in columns if kinds.is_text(c)}
+            texts: Any = {c: text_column(c) for c in columns if kinds.is_text(c)}
             declared: Any = {"name": name, "columns": texts, VALUES_HINT: types[name]}
             schema.update_table(declared)
             values[name] = set(filter(kinds.is_value, columns))
@@ -107,6 +111,8 @@ def _keep_types(
 
 def _is_declared(table: Any, job: ParsedLoadJobFileName, config: BunceConfiguration) -> bool:
     """Return whether an adapter has seen the rows, and knew all columns that count."""
+    if job.file_format == "jsonl":
+        return False  # a file that a resource has dlt import
     own = config.values_hint(job.table_name)
     configured = own or {n: getattr(config, n) for n in _KINDS if getattr(config, n)}
     return MAPPING_HINT in table and hint_of(table).keys() >= configured.keys()
@@ -136,8 +142,8 @@ def _read(
     types: dict[str, str] = {}
     for path in paths:
         with path.open("rb") as raw, unzipped(raw) as file:
-            for line in file:
-                parsed = loads(line)
+            for number, line in enumerate(file, 1):
+                parsed = _parsed(line, loads, path, number)
                 rows = parsed if isinstance(parsed, list) else [parsed]
                 rows = [row for row in rows if isinstance(row, dict)]
                 for row in rows:
@@ -146,6 +152,17 @@ def _read(
                 if typed:
                     types |= types_in(rows, filter(kinds.is_value, columns), types)
     return columns, types
+
+
+def _parsed(line: bytes, loads: Callable[[bytes], Any], path: Path, number: int) -> Any:
+    try:
+        return loads(line)
+    except ValueError:
+        table = ParsedLoadJobFileName.parse(path.name).table_name
+        raise SourceError(
+            f"Line {number} of a file that was imported into table {table!r} is not valid JSON.",
+            remedy="Correct the file, with one row per line.",
+        ) from None
 
 
 def _write_as_text(path: Path, columns: AbstractSet[str]) -> None:

@@ -7,14 +7,13 @@ everything is recorded. `flush_and_run` is one run, however many runs of dlt it 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timezone
-from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.pipeline import ExtractInfo
 from dlt.pipeline import trace as dlt_trace
 from dlt.pipeline.trace import PipelineTrace
@@ -22,28 +21,13 @@ from dlt.pipeline.trace import PipelineTrace
 from dlt_bunce.destination import data_at_rest, failed_runs, folder_locks
 from dlt_bunce.destination import run_hook as hooks
 from dlt_bunce.destination.access import client_of, context_of, is_bunce
-from dlt_bunce.destination.dry_run_state import (
-    keep_state,
-    put_back_state,
-    undo_killed_dry_run,
-)
-from dlt_bunce.destination.folder_owner import FolderOwner, take_folder
-from dlt_bunce.destination.hints_given import (
-    forget_earlier,
-    hints_for_left_overs,
-    latest_hints,
-)
-from dlt_bunce.destination.left_overs import (
-    give_up_refused,
-    note_refusal,
-    refuse_dry_run_over_left_overs,
-)
-from dlt_bunce.destination.lost_packages import put_back_cursor
-from dlt_bunce.destination.naming import refuse_other_naming
+from dlt_bunce.destination.dry_run_state import put_back_state
+from dlt_bunce.destination.hints_given import forget_earlier
+from dlt_bunce.destination.left_overs import note_refusal
 from dlt_bunce.destination.plain_runs import declare_texts
-from dlt_bunce.destination.run_lock import owner_of
+from dlt_bunce.destination.run_start import begin, owner_name, settings_key
 from dlt_bunce.destination.run_summary import add_up, refuse_lost_rows, runs_of, total
-from dlt_bunce.errors import BunceError, RunInProgressError
+from dlt_bunce.errors import BunceError
 from dlt_bunce.failures import failure_of, is_stopped
 from dlt_bunce.logs import logger
 from dlt_bunce.model import RunSummary
@@ -137,68 +121,77 @@ def _began(traces: Sequence[PipelineTrace]) -> str:
 class _Tracker:
     """Tracker that dlt calls for every pipeline of the process."""
 
+    def __init__(self) -> None:
+        # by thread and folder, since the resource of one pipeline may run another one
+        self._steps: dict[tuple[int, str], str] = {}
+        self._begun: set[tuple[int, str]] = set()
+
     def on_start_trace(self, trace: Any, step: Any, pipeline: Any) -> None:
         """Hold the working folder until the trace ends.
 
         dlt continues if that fails; the error is raised when it next asks the destination for its
         capabilities.
         """
-        if not is_bunce(pipeline.destination):
-            return
-        # dlt takes long to resolve settings: once is enough
-        client = cache(partial(_client, pipeline))
-        if folder_locks.begin(pipeline, partial(_check, step, client)):
-            data_at_rest.make_private(pipeline)
-            give_up_refused(pipeline)
-            context = context_of(pipeline)
-            # another run: what stopped the last one may be over
-            context.stopped.clear()
-            if (found := client()) is not None:
-                context.settings[_key(pipeline)] = found.config
-                if found.config.dry_run:
-                    keep_state(pipeline, step)
-            if step == "run" and (hints := hints_for_left_overs(pipeline)):
-                context.map_as(_owner(pipeline), hints)
-            if step == "load" and not context.is_flushing(_owner(pipeline)):
-                # a package of an earlier run may be loaded beside that of the latest extraction
-                context.map_as(_owner(pipeline), latest_hints(pipeline))
+        self._steps[_of_thread(pipeline)] = step
+        self._begin(pipeline)
+
+    def _begin(self, pipeline: Any) -> bool:
+        """Begin once it is known that the trace goes to Bunce; return whether it does.
+
+        A `pipeline.run(…, destination=bunce())` sets its destination only after the trace starts.
+        """
+        trace = _of_thread(pipeline)
+        if not is_bunce(pipeline.destination) or trace not in self._steps:
+            return False
+        if trace not in self._begun:
+            self._begun.add(trace)
+            begin(self._steps[trace], pipeline)
+        return True
 
     def on_start_trace_step(self, trace: Any, step: Any, pipeline: Any) -> None:
         """Declare text columns of the extracted rows before dlt infers types; stop a run whose rows
         are gone before they are loaded.
         """
-        if not is_bunce(pipeline.destination) or not folder_locks.is_held():
+        if not self._begin(pipeline) or not folder_locks.is_held():
             return
-        config = context_of(pipeline).settings.get(_key(pipeline))
-        if step == "normalize" and config is not None:
-            declare_texts(pipeline, config)
-        if step == "load":
-            try:
+        config = context_of(pipeline).settings.get(settings_key(pipeline))
+        try:
+            if step == "normalize" and config is not None:
+                declare_texts(pipeline, config)
+            if step == "load":
                 refuse_lost_rows(pipeline, trace, pipeline.list_normalized_load_packages())
-            except RunInProgressError as error:
-                folder_locks.stop(error)
+        except Exception as error:  # noqa: BLE001, dlt would log it and go on
+            folder_locks.stop(error)
 
     def on_end_trace_step(
         self, trace: Any, step: Any, pipeline: Any, step_info: Any, send_state: bool
     ) -> None:
         """Forget the mappings of earlier runs once rows are extracted."""
+        if step.step_exception is not None:
+            return  # dlt has put the schema back, or has none yet
         extracted = step.step == "extract" and isinstance(step_info, ExtractInfo)
         if extracted and is_bunce(pipeline.destination) and folder_locks.is_held():
             forget_earlier(pipeline, step_info)
 
     def on_end_trace(self, trace: PipelineTrace, pipeline: Any, send_state: bool) -> None:
         """Notify of runs into Bunce, and of manual loads that had something to load."""
-        if not is_bunce(pipeline.destination):
+        key = _of_thread(pipeline)
+        self._steps.pop(key, None)
+        if key not in self._begun:
+            return
+        self._begun.remove(key)
+        if not is_bunce(pipeline.destination):  # the run was given another one
+            folder_locks.end(pipeline)
             return
         raised = sys.exc_info()[1]
-        config = context_of(pipeline).settings.pop(_key(pipeline), None)
+        config = context_of(pipeline).settings.pop(settings_key(pipeline), None)
         try:
             if folder_locks.is_held():
                 if raised is not None:
                     note_refusal(pipeline, raised)
                 steps, context = {step.step for step in trace.steps}, context_of(pipeline)
-                if steps & {"run", "load"} and not context.is_flushing(_owner(pipeline)):
-                    context.map_as_extracted(_owner(pipeline))
+                if steps & {"run", "load"} and not context.is_flushing(owner_name(pipeline)):
+                    context.map_as_extracted(owner_name(pipeline))
                 _tidy_up(pipeline, config)
         finally:
             folder_locks.end(pipeline)
@@ -222,26 +215,8 @@ class _Tracker:
             _notify_ended(pipeline, trace, config)
 
 
-def _client(pipeline: Pipeline) -> BunceClient | None:
-    """Return the destination's client; None if a setting is wrong, which the run itself reports."""
-    try:
-        client = client_of(pipeline)
-        FolderOwner.of(client.config)
-    except (BunceError, ConfigurationException):
-        return None
-    return client
-
-
-def _check(step: str, client: Callable[[], BunceClient | None], pipeline: Pipeline) -> None:
-    """Raise BunceError if the step may not use what is in the working folder."""
-    undo_killed_dry_run(pipeline)
-    if step == "run":
-        refuse_other_naming(pipeline)
-        refuse_dry_run_over_left_overs(pipeline)
-    if (found := client()) is not None:
-        take_folder(found, pipeline)
-        if step in {"run", "extract"}:
-            put_back_cursor(found, pipeline)
+def _of_thread(pipeline: Pipeline) -> tuple[int, str]:
+    return threading.get_ident(), pipeline.working_dir
 
 
 def _tidy_up(pipeline: Pipeline, config: BunceConfiguration | None) -> None:
@@ -251,14 +226,6 @@ def _tidy_up(pipeline: Pipeline, config: BunceConfiguration | None) -> None:
     data_at_rest.remove_completed_jobs(pipeline, config)
     if not config.dry_run:
         data_at_rest.remove_old_rows(pipeline, config)
-
-
-def _owner(pipeline: Pipeline) -> str:
-    return owner_of(Path(pipeline.working_dir)).name
-
-
-def _key(pipeline: Pipeline) -> tuple[str, str]:
-    return pipeline.pipeline_name, _owner(pipeline)
 
 
 def _notify_ended(

@@ -41,6 +41,11 @@ def refuse_table(
         )
     if table["write_disposition"] == "replace":
         raise DispositionError(REPLACE_REFUSED, remedy=REPLACE_REMEDY + GIVEN_UP)
+    if table["write_disposition"] == "skip":
+        raise DispositionError(
+            f'write_disposition="skip" would load no row of {name!r}.',
+            remedy=REPLACE_REMEDY + GIVEN_UP,
+        )
     hard_deletes = [n for n, c in table["columns"].items() if c.get("hard_delete")]
     if hard_deletes:
         raise DispositionError(

@@ -38,7 +38,7 @@ def value_text(value: Any) -> str | None:
     for kind, text in _BY_TYPE:
         if isinstance(value, kind):
             return text(value)
-    plain = _plain(value)
+    plain = python_number(value)
     return str(value) if plain is value else value_text(plain)
 
 
@@ -56,7 +56,7 @@ def json_text(value: Any) -> str:
 
 def value_type(value: Any) -> str:
     """Return the type that a column of such values, of rows in dicts, would have as a table."""
-    value = _plain(value)
+    value = python_number(value)
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
         return NUMBER
     if isinstance(value, date):
@@ -125,11 +125,11 @@ def _without_nulls(value: Any) -> Any:
 
 
 def _in_json(value: Any) -> Any:
-    plain = _plain(value)
+    plain = python_number(value)
     return value_text(value) if plain is value else plain
 
 
-def _plain(value: Any) -> Any:
+def python_number(value: Any) -> Any:
     """Return a number or a truth value of another library, such as NumPy, as one of Python's, in
     the digits that it shows: 0.1 of single precision is 0.1. Anything else is returned as it is.
     """

@@ -56,6 +56,10 @@ _BODY_TOO_LARGE = re.compile(
 _RATE = re.compile(r"maximum\s+request\s+limit|rate\s+limit|too\s+many\s+requests", re.IGNORECASE)
 _NOT_THE_ROWS = frozenset({404, 405, 406, 407, 408, 415, 425, 426})
 """Statuses of a call that is not understood or not let through; no row is to blame for them."""
+_SPEAKING = frozenset({"data", "errors", "message"})
+"""Keys of which the body of an API's answer has one, if it has no flag; a proxy's may have none."""
+NO_REASON = "no reason given"
+"""Words of a rejection without any: rows that are rejected so are rejected alike."""
 _FIELD_WORDS = (
     ("customer_id", re.compile(r"customer[_ ]?id", re.IGNORECASE)),
     ("first_name", re.compile(r"first[_ ]?name", re.IGNORECASE)),
@@ -92,6 +96,8 @@ def read(reply: Reply, sent: Rows, rows: Sequence[int], verb: Verb) -> Reading:
     if not isinstance(document, dict):
         return document
     if is_success(reply, document):
+        if reply.flag is None and "data" not in document:
+            return _indeterminate(reply)
         shown = {str(customer.get("customer_id")): customer for customer in customers_of(document)}
         return Accepted(matches(sent, rows, shown))
     return _rejection(reply, document, sent, rows, verb)
@@ -115,11 +121,12 @@ def judged(reply: Reply) -> Reading | dict[str, Any]:
     if reply.status == 413:
         return TooLarge(413)
     document = reply.document
-    well = reply.is_well
-    if document is None or not (well or 400 <= reply.status < 500):
-        return Indeterminate(reply.describe(), reply.status)
-    if reply.flag is True and not well:
-        return Indeterminate(reply.describe(), reply.status)
+    if document is None or not (reply.is_well or 400 <= reply.status < 500):
+        return _indeterminate(reply)
+    if reply.flag is True and not reply.is_well:
+        return _indeterminate(reply)
+    if reply.is_well and reply.flag is None and not document.keys() & _SPEAKING:
+        return _indeterminate(reply)
     return document
 
 
@@ -206,6 +213,11 @@ def is_unknown(text: str) -> bool:
     return _UNKNOWN.search(text[:_MAX_TEXT]) is not None
 
 
+def _indeterminate(reply: Reply) -> Indeterminate:
+    page = ", but no answer of Bunce's, as from a proxy or a sign-in page" if reply.is_well else ""
+    return Indeterminate(reply.describe() + page, reply.status)
+
+
 def _rejection(
     reply: Reply, document: dict[str, Any], sent: Rows, rows: Sequence[int], verb: Verb
 ) -> Reading:
@@ -231,7 +243,7 @@ def _rejection(
         {rows[at]: _reason(text, verb, reply.status) for at, text in named.items()},
         counted=count is not None and (int(count[1]), int(count[2])) == (failed, len(sent)),
         positions={at: _reason(text, verb, reply.status) for at, text in positions.items()},
-        words="" if named or positions else "; ".join(texts)[:_MAX_TEXT],
+        words="" if named or positions else "; ".join(texts)[:_MAX_TEXT] or NO_REASON,
         status=reply.status,
     )
 

@@ -1,0 +1,54 @@
+"""Data frames are read like Arrow tables, which dlt makes of them after the resource."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import dlt
+import pyarrow as pa
+import pytest
+
+from dlt_bunce.emulator import Emulator
+
+from .conftest import MakePipeline, customer
+from .test_mappings import load
+
+if sys.version_info < (3, 11):
+    pytest.skip("polars' pinned version needs Python 3.11", allow_module_level=True)
+
+import polars as pl
+
+ROWS = [customer(1), customer(2)]
+
+
+def frame(**columns: Any) -> pl.DataFrame:
+    """Two customers, with more columns."""
+    return pl.DataFrame(ROWS).with_columns(**columns)
+
+
+def arrow(**columns: Any) -> list[pa.Table]:
+    """The same in a list."""
+    return [frame(**columns).to_arrow()]
+
+
+@pytest.mark.parametrize("kind", [frame, arrow])
+def test_a_column_without_any_value_is_blank(
+    make: MakePipeline, emulator: Emulator, kind: Any
+) -> None:
+    rows = [kind(later=pl.lit(None))]
+
+    customers = dlt.resource(rows, name="customers")
+    done = load(make(), "flush_and_run", "rows", customers, version="later")
+
+    assert done.created == 2
+
+
+def test_types_that_dlt_has_no_column_for_stop_no_load(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    rows = [frame(since=pl.duration(days=2), at=pl.time(1, 2, 3))]
+
+    done = load(make(), "run", "rows", dlt.resource(rows, name="customers"))
+
+    assert done.created == 2
