@@ -6,9 +6,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dlt_bunce.destination.adapter import bunce_adapter
     from dlt_bunce.destination.factory import bunce
-    from dlt_bunce.destination.run_summary import run_summary
+    from dlt_bunce.destination.mapping.adapter import bunce_adapter
+    from dlt_bunce.destination.runs.run_summary import run_summary
     from dlt_bunce.errors import (
         AccountError,
         AccountRefusedError,
@@ -52,8 +52,8 @@ if TYPE_CHECKING:
         waiting_values,
     )
     from dlt_bunce.sources.dead_letters import dead_letters
-    from dlt_bunce.store.rejected_values import ValueSelection
-    from dlt_bunce.store.selection import Selection
+    from dlt_bunce.store.letters.selection import Selection
+    from dlt_bunce.store.values.rejected_values import ValueSelection
 
 __all__ = [
     "AccountError",
@@ -116,7 +116,7 @@ _MODULES = {
     "RowsDeferredError": "errors",
     "RunInProgressError": "errors",
     "RunSummary": "model",
-    "Selection": "store.selection",
+    "Selection": "store.letters.selection",
     "SourceError": "errors",
     "Status": "operations.functions",
     "StoppedError": "errors",
@@ -126,11 +126,11 @@ _MODULES = {
     "UnavailableError": "errors",
     "UnknownTableError": "errors",
     "UsageError": "errors",
-    "ValueSelection": "store.rejected_values",
+    "ValueSelection": "store.values.rejected_values",
     "WaitingValues": "operations.value_functions",
     "adopt": "operations.functions",
     "bunce": "destination.factory",
-    "bunce_adapter": "destination.adapter",
+    "bunce_adapter": "destination.mapping.adapter",
     "check": "operations.functions",
     "dead_letters": "sources.dead_letters",
     "discard": "operations.functions",
@@ -140,7 +140,7 @@ _MODULES = {
     "rejected_values": "operations.value_functions",
     "replay": "operations.functions",
     "retry_values": "operations.value_functions",
-    "run_summary": "destination.run_summary",
+    "run_summary": "destination.runs.run_summary",
     "status": "operations.functions",
     "waiting_values": "operations.value_functions",
 }

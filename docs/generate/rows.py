@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dlt_bunce.model import FATE_MEANINGS, VALUE_FATE_MEANINGS
-from dlt_bunce.records.exports import EXPORTS, Export
-from dlt_bunce.records.schema import ALIASES, EXPORT_ALIASES, FIELDS, FULL_NAME, REQUIRED
-from dlt_bunce.records.spreadsheet_traces import PLACEHOLDERS
+from dlt_bunce.records.mapping.exports import EXPORTS, Export
+from dlt_bunce.records.mapping.schema import ALIASES, EXPORT_ALIASES, FIELDS, FULL_NAME, REQUIRED
+from dlt_bunce.records.text.spreadsheet_traces import PLACEHOLDERS
 from dlt_bunce.reject_codes import REJECT_CODES, VALUE_CODES
 from dlt_bunce.run_warnings import WARNINGS
 from docs.generate.markdown import code, page, table

@@ -6,7 +6,7 @@ import ast
 import inspect
 from collections.abc import Iterable
 
-from dlt_bunce.destination.configuration import BunceConfiguration, BunceCredentials
+from dlt_bunce.destination.settings.configuration import BunceConfiguration, BunceCredentials
 from docs.generate.markdown import code, page, sentence
 
 

@@ -12,7 +12,7 @@ import dlt_bunce
 from dlt_bunce.load.progress import Progress
 from dlt_bunce.logs import EVENTS
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.descriptions import TABLES
+from dlt_bunce.store.schema.descriptions import TABLES
 from docs.generate.markdown import code, page, table
 
 _FATES = ["counts by fate"]

@@ -21,13 +21,13 @@ from tests.postgres import drop_schema, new_schema, postgres
 
 from dlt_bunce.load.load import CHUNK_ROWS
 from dlt_bunce.model import Traffic
+from dlt_bunce.records.fields.rules import Rules
 from dlt_bunce.records.fingerprint import text_digests
-from dlt_bunce.records.mapping import FieldMapping
+from dlt_bunce.records.mapping.mapping import FieldMapping
 from dlt_bunce.records.prepare import prepare
-from dlt_bunce.records.rules import Rules
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.dead_letters import LETTERS
 from dlt_bunce.store.ledger import SETTLED, Ledger, LoadFile
+from dlt_bunce.store.letters.dead_letters import LETTERS
 from dlt_bunce.store.statements import CLAIM, JUDGE
 
 FILL_ROWS = 500_000

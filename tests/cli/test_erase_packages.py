@@ -15,7 +15,7 @@ import pytest
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from dlt_bunce import bunce, bunce_adapter, flush_and_run
-from dlt_bunce.destination.run_lock import run_lock
+from dlt_bunce.destination.folder.run_lock import run_lock
 from dlt_bunce.emulator import Behavior, Emulator, Fault
 from dlt_bunce.errors import BunceError
 from dlt_bunce.store.database import Database

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dlt_bunce.destination.run_lock import run_lock
+from dlt_bunce.destination.folder.run_lock import run_lock
 from dlt_bunce.emulator import Behavior, Emulator, Fault
 
 from .conftest import Run, people, write

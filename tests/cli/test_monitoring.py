@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from dlt_bunce.destination.configuration import BunceConfiguration
+from dlt_bunce.destination.settings.configuration import BunceConfiguration
 from dlt_bunce.telemetry import _Otel
 
 from .conftest import Run, people, write

@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from dlt_bunce.emulator import Emulator
-from dlt_bunce.store.dead_letter_query import SCHEMA
+from dlt_bunce.store.letters.dead_letter_query import SCHEMA
 
 from .conftest import Run, people, write
 

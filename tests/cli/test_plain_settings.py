@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from dlt_bunce.cli import options, plain_settings
-from dlt_bunce.destination import config_file
-from dlt_bunce.destination.configuration import BunceConfiguration
+from dlt_bunce.destination.settings import config_file
+from dlt_bunce.destination.settings.configuration import BunceConfiguration
 
 from .conftest import Run, people, write
 

@@ -22,7 +22,7 @@ from pyarrow import ipc
 
 from dlt_bunce.emulator import Emulator
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.migrations import MIGRATIONS
+from dlt_bunce.store.schema.migrations import MIGRATIONS
 
 from .conftest import Run, people, write
 from .spreadsheets import BAD, exported, loads, rows_of

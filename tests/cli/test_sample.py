@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dlt_bunce.cli.sample import corrected, sample
-from dlt_bunce.records.mapping import resolve_mapping
+from dlt_bunce.records.fields.rules import Rules
+from dlt_bunce.records.mapping.mapping import resolve_mapping
 from dlt_bunce.records.prepare import prepare
-from dlt_bunce.records.rules import Rules
 
 
 def test_the_same_arguments_give_the_same_customers() -> None:

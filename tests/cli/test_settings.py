@@ -14,7 +14,7 @@ import pytest
 from tests.cli.conftest import KEY, Run, add, people, write
 
 from dlt_bunce import bunce
-from dlt_bunce.destination.configuration import BunceConfiguration
+from dlt_bunce.destination.settings.configuration import BunceConfiguration
 from dlt_bunce.emulator import Emulator
 from dlt_bunce.errors import ConfigurationError
 from dlt_bunce.store.database import Database

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pytest
 
 from dlt_bunce.emulator import Behavior, Emulator
-from dlt_bunce.store import values
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.load_file import LoadFile
+from dlt_bunce.store.values import values
 
 from .conftest import Run, people, write
 

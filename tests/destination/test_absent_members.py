@@ -7,7 +7,7 @@ import pytest
 from dlt_bunce.emulator import Behavior, Emulator
 from dlt_bunce.operations.rejected_values import retry
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.rejected_values import EVERY
+from dlt_bunce.store.values.rejected_values import EVERY
 
 from .attribute_runs import calls, prepare, rejected_values
 from .conftest import STORE, MakePipeline

@@ -10,9 +10,9 @@ import pyarrow as pa
 from dlt_bunce import run_summary
 from dlt_bunce.emulator import Emulator
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.dead_letter_query import pages, tables
-from dlt_bunce.store.dead_letters import discard
-from dlt_bunce.store.selection import Selection
+from dlt_bunce.store.letters.dead_letter_query import pages, tables
+from dlt_bunce.store.letters.dead_letters import discard
+from dlt_bunce.store.letters.selection import Selection
 
 from .conftest import STORE, MakePipeline, customer, letters, replayed
 

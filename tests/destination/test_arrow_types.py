@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from dlt_bunce.emulator import Emulator
-from dlt_bunce.records.plain import plain, rows_of
+from dlt_bunce.records.text.plain import plain, rows_of
 
 from .conftest import MakePipeline, letters
 from .test_mappings import DOORS, load

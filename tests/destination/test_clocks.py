@@ -90,7 +90,7 @@ def test_the_newest_run_is_the_one_that_began_last(make: MakePipeline, emulator:
     load(make, customer(1), customer(2))
 
     with Database(STORE, read_only=True) as db:
-        from dlt_bunce.store.runs import summaries
+        from dlt_bunce.store.runs.runs import summaries
 
         assert [run.read for run in summaries(db, "default")] == [2, 1]
 
@@ -123,7 +123,7 @@ def test_a_lease_of_that_time_has_ended_and_that_is_said(
 def test_a_run_that_was_killed_at_that_time_is_not_running(
     make: MakePipeline, emulator: Emulator
 ) -> None:
-    from dlt_bunce.store.runs import summaries
+    from dlt_bunce.store.runs.runs import summaries
 
     load(make, customer(1))
     states = []

@@ -9,7 +9,7 @@ import pytest
 from dlt.common.schema import Schema
 
 from dlt_bunce import bunce, run_summary
-from dlt_bunce.destination.run_lock import owner_of
+from dlt_bunce.destination.folder.run_lock import owner_of
 from dlt_bunce.emulator import Emulator
 from dlt_bunce.errors import ConfigurationError
 

@@ -11,7 +11,7 @@ from dlt_bunce.emulator import Emulator
 from dlt_bunce.operations.replay import Replayed
 from dlt_bunce.store import links
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.dead_letter_query import Selection
+from dlt_bunce.store.letters.dead_letter_query import Selection
 
 from .conftest import Form, MakePipeline, customer, replayed
 

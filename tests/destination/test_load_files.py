@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from dlt_bunce.destination.load_files import files_of_table, load_file
+from dlt_bunce.destination.folder.load_files import files_of_table, load_file
 
 NEW, STARTED, DONE, FAILED = (
     Path(f"p/{s}_jobs") for s in ("new", "started", "completed", "failed")

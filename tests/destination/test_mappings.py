@@ -16,7 +16,7 @@ from tests.records.test_single_precision import Int64
 from dlt_bunce import bunce_adapter, flush_and_run, run_summary
 from dlt_bunce.emulator import Emulator
 from dlt_bunce.errors import MappingError, bunce_error
-from dlt_bunce.records.schema import VARIANT
+from dlt_bunce.records.mapping.schema import VARIANT
 
 from .conftest import MakePipeline, customer, letters
 

@@ -12,7 +12,7 @@ from dlt_bunce import bunce_adapter, flush_and_run, run_summary
 from dlt_bunce.emulator import Behavior, Emulator, Fault
 from dlt_bunce.operations.rejected_values import retry
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.rejected_values import EVERY
+from dlt_bunce.store.values.rejected_values import EVERY
 
 from .attribute_runs import calls, prepare, rejected_values
 from .conftest import MakePipeline, customer

@@ -9,7 +9,7 @@ import psycopg
 
 from dlt_bunce import run_summary
 from dlt_bunce.emulator import Emulator
-from dlt_bunce.store.selection import Selection
+from dlt_bunce.store.letters.selection import Selection
 
 from .conftest import MakePipeline, customer
 from .test_replay import replayed

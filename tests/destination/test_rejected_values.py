@@ -11,8 +11,8 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 import dlt_bunce
 from dlt_bunce import UsageError, ValueSelection, bunce
 from dlt_bunce.emulator import Behavior, Emulator, Fault
-from dlt_bunce.store import rejected_values as stored
 from dlt_bunce.store.database import Database
+from dlt_bunce.store.values import rejected_values as stored
 
 from .attribute_runs import fates, prepare, rejected_values, rich, run
 from .conftest import MakePipeline

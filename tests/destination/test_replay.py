@@ -10,7 +10,7 @@ from dlt_bunce import bunce_adapter
 from dlt_bunce.emulator import Behavior, Emulator
 from dlt_bunce.errors import CredentialsError, StoreError
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.selection import Selection
+from dlt_bunce.store.letters.selection import Selection
 
 from .conftest import STORE, MakePipeline, customer, letters, replayed
 

@@ -9,8 +9,8 @@ import pytest
 from dlt_bunce import bunce_adapter, flush_and_run, run_summary
 from dlt_bunce.emulator import Behavior, Emulator, Fault
 from dlt_bunce.errors import AccountRefusedError, MappingError
-from dlt_bunce.store import value_fates
 from dlt_bunce.store.database import Database
+from dlt_bunce.store.runs import value_fates
 
 from .attribute_runs import ATTRIBUTES, calls, fates, prepare, rejected_values, rich, run
 from .conftest import STORE, MakePipeline, customer, refused

@@ -12,7 +12,7 @@ from dlt_bunce import bunce_adapter, flush_and_run, run_summary
 from dlt_bunce.emulator import Behavior, Emulator
 from dlt_bunce.errors import MappingError
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.history import history
+from dlt_bunce.store.runs.history import history
 
 from .attribute_runs import PAID, calls, prepare
 from .conftest import Form, MakePipeline, customer, letters, refused

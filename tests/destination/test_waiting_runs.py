@@ -15,7 +15,7 @@ import pytest
 from tests.forks import Forks
 
 from dlt_bunce import flush_and_run
-from dlt_bunce.destination.run_lock import owner_of, run_lock
+from dlt_bunce.destination.folder.run_lock import owner_of, run_lock
 from dlt_bunce.emulator import Emulator
 from dlt_bunce.errors import RunInProgressError, bunce_error
 from dlt_bunce.operations.flush import flush
@@ -26,7 +26,7 @@ ROOT = Path(__file__).parent.parent.parent
 HOLD = """
 import os, sys
 from pathlib import Path
-from dlt_bunce.destination.run_lock import run_lock
+from dlt_bunce.destination.folder.run_lock import run_lock
 with run_lock(Path(sys.argv[1])):
     print(os.getpid(), flush=True)
     sys.stdin.read()

@@ -22,7 +22,7 @@ from tests.docs.pages import DOCS, Block, Reader, blocks, recorded, settled
 from dlt_bunce import bunce, bunce_adapter, flush_and_run
 from dlt_bunce.emulator import Emulator
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.descriptions import TABLES
+from dlt_bunce.store.schema.descriptions import TABLES
 
 NOT_RUN: Mapping[str, str] = {
     """python3 -m venv ~/bunce/.venv

@@ -8,7 +8,7 @@ from docs.generate.written import logged, store_columns
 from tests.docs.pages import DOCS
 
 from dlt_bunce.logs import EVENTS
-from dlt_bunce.store.descriptions import TABLES
+from dlt_bunce.store.schema.descriptions import TABLES
 
 WRITTEN = DOCS / "reference"
 

@@ -28,11 +28,11 @@ from dlt_bunce.errors import BunceError
 from dlt_bunce.load.load import Load, Settings
 from dlt_bunce.load.sender import BunceSender
 from dlt_bunce.model import Verb
-from dlt_bunce.records.mapping import resolve_mapping
-from dlt_bunce.records.rules import Rules
-from dlt_bunce.store import runs
+from dlt_bunce.records.fields.rules import Rules
+from dlt_bunce.records.mapping.mapping import resolve_mapping
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.ledger import LoadFile
+from dlt_bunce.store.runs import runs
 
 from .api_variants import BEHAVIORS
 from .customers import REFUSED, person

@@ -21,11 +21,11 @@ from dlt_bunce.errors import RowsDeferredError
 from dlt_bunce.load.load import Load, Settings
 from dlt_bunce.load.pending_lookups import PATIENCE_S
 from dlt_bunce.load.sender import BunceSender
-from dlt_bunce.records.mapping import resolve_mapping
-from dlt_bunce.records.rules import Rules
-from dlt_bunce.store import runs
+from dlt_bunce.records.fields.rules import Rules
+from dlt_bunce.records.mapping.mapping import resolve_mapping
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.ledger import LoadFile
+from dlt_bunce.store.runs import runs
 
 from .api_variants import ERRORS, FAILURES, HttpVariant, http_sample, http_variants
 from .customers import Population

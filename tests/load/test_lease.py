@@ -22,11 +22,11 @@ from dlt_bunce.errors import RowsDeferredError, StoreError
 from dlt_bunce.load.lease import Lease, waits
 from dlt_bunce.load.load import Load, Settings
 from dlt_bunce.load.sender import BunceSender
-from dlt_bunce.records.mapping import resolve_mapping
-from dlt_bunce.records.rules import Rules
-from dlt_bunce.store import runs
+from dlt_bunce.records.fields.rules import Rules
+from dlt_bunce.records.mapping.mapping import resolve_mapping
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.ledger import LoadFile
+from dlt_bunce.store.runs import runs
 
 STORE = "sqlite:///bunce.sqlite"
 FIELDS = ("customer_id", "email", "first_name", "last_name", "phone_no")

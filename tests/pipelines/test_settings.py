@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dlt_bunce.destination.configuration import BunceConfiguration
+from dlt_bunce.destination.settings.configuration import BunceConfiguration
 
 if sys.version_info >= (3, 11):
     import tomllib

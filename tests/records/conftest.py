@@ -6,10 +6,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from dlt_bunce.records.mapping import resolve_mapping
+from dlt_bunce.records.fields.rules import Rules
+from dlt_bunce.records.mapping.mapping import resolve_mapping
+from dlt_bunce.records.mapping.schema import FIELDS
 from dlt_bunce.records.prepare import Prepared, prepare
-from dlt_bunce.records.rules import Rules
-from dlt_bunce.records.schema import FIELDS
 
 GOOD: dict[str, Any] = {
     "customer_id": "c-1",

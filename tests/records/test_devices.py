@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlt_bunce.records.devices import parse_devices
-from dlt_bunce.records.text import flat
+from dlt_bunce.records.fields.devices import parse_devices
+from dlt_bunce.records.text.text import flat
 
 STRUCT = pa.struct([("device_type", pa.string()), ("device_token", pa.string())])
 IOS = {"device_type": "ios", "device_token": "t1"}

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from dlt_bunce.records import duplicates
 from dlt_bunce.records.duplicates import find_duplicates
 from dlt_bunce.records.fingerprint import text_digests
-from dlt_bunce.records.mapping import FieldMapping
-from dlt_bunce.records.source_columns import contents_of
+from dlt_bunce.records.mapping.mapping import FieldMapping
+from dlt_bunce.records.mapping.source_columns import contents_of
 
 from .conftest import prepared
 

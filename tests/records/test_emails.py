@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlt_bunce.records import emails
-from dlt_bunce.records.emails import parse_emails
+from dlt_bunce.records.fields import emails
+from dlt_bunce.records.fields.emails import parse_emails
 
 PUNYCODE = "info@xn--bcher-kva.example"
 

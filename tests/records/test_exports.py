@@ -8,12 +8,12 @@ import pyarrow as pa
 import pytest
 
 from dlt_bunce.errors import MappingError
-from dlt_bunce.records.exports import EXPORTS, recognized
-from dlt_bunce.records.mapping import FieldMapping, resolve_mapping
-from dlt_bunce.records.payload import with_payloads
+from dlt_bunce.records.fields.payload import with_payloads
+from dlt_bunce.records.fields.rules import Rules
+from dlt_bunce.records.mapping.exports import EXPORTS, recognized
+from dlt_bunce.records.mapping.mapping import FieldMapping, resolve_mapping
+from dlt_bunce.records.mapping.schema import MAPPABLE, fold
 from dlt_bunce.records.prepare import prepare
-from dlt_bunce.records.rules import Rules
-from dlt_bunce.records.schema import MAPPABLE, fold
 
 from .header_sets import HEADER_SETS, HeaderSet
 

@@ -9,9 +9,9 @@ import pytest
 
 from dlt_bunce.errors import MappingError
 from dlt_bunce.records.duplicates import find_duplicates
-from dlt_bunce.records.mapping import resolve_mapping
+from dlt_bunce.records.fields.rules import Rules
+from dlt_bunce.records.mapping.mapping import resolve_mapping
 from dlt_bunce.records.prepare import Prepared, prepare
-from dlt_bunce.records.rules import Rules
 
 BASE = {"id": "1", "email": "ada@example.com", "first_name": "Ada", "last_name": "Obi"}
 PHONE = "+2348031234567"

@@ -7,12 +7,12 @@ import json
 import pyarrow as pa
 import pytest
 
+from dlt_bunce.records.fields.payload import with_payloads
+from dlt_bunce.records.fields.rules import Rules
 from dlt_bunce.records.fingerprint import fingerprint
-from dlt_bunce.records.mapping import resolve_mapping
-from dlt_bunce.records.payload import with_payloads
+from dlt_bunce.records.mapping.mapping import resolve_mapping
+from dlt_bunce.records.mapping.schema import FIELDS
 from dlt_bunce.records.prepare import prepare
-from dlt_bunce.records.rules import Rules
-from dlt_bunce.records.schema import FIELDS
 from dlt_bunce.settlement.comparison import compare
 
 BEFORE = {

@@ -8,8 +8,8 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from dlt_bunce.records.identifiers import parse_identifiers
-from dlt_bunce.records.text import flat
+from dlt_bunce.records.fields.identifiers import parse_identifiers
+from dlt_bunce.records.text.text import flat
 
 UUID = "0190d4c8-6f3b-7c1e-8a2d-0123456789ab"
 

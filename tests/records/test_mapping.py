@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dlt_bunce.errors import MappingError
-from dlt_bunce.records.mapping import resolve_mapping
-from dlt_bunce.records.schema import ALIASES, EXPORT_ALIASES, FIELDS, REQUIRED, fold
+from dlt_bunce.records.mapping.mapping import resolve_mapping
+from dlt_bunce.records.mapping.schema import ALIASES, EXPORT_ALIASES, FIELDS, REQUIRED, fold
 
 NAMED = [*FIELDS]
 

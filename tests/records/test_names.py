@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlt_bunce.records import names
-from dlt_bunce.records.names import parse_names
+from dlt_bunce.records.fields import names
+from dlt_bunce.records.fields.names import parse_names
 
 ENGLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
 

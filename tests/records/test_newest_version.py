@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dlt_bunce.records.fields.rules import Rules
+from dlt_bunce.records.mapping.schema import FIELDS
 from dlt_bunce.records.prepare import prepare
-from dlt_bunce.records.rules import Rules
-from dlt_bunce.records.schema import FIELDS
 
 from .conftest import BY_SEEN, VERSIONED, assert_balanced, prepared
 

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlt_bunce.records.mapping import resolve_mapping
+from dlt_bunce.records.fields.rules import Rules
+from dlt_bunce.records.mapping.mapping import resolve_mapping
 from dlt_bunce.records.prepare import Prepared, prepare
-from dlt_bunce.records.rules import Rules
 
 IDS = [str(uuid.UUID(int=at)) for at in range(6)]
 PHONE = "+234803123456"

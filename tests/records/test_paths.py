@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from dlt_bunce.records.paths import column_of_path
-from dlt_bunce.records.source_columns import belonging, values_of
+from dlt_bunce.records.mapping.paths import column_of_path
+from dlt_bunce.records.mapping.source_columns import belonging, values_of
 
 CELLS = [
     {"email": "ada@example.com", "phones": [{"number": "+1"}, {"number": "+2"}], "n": 7},

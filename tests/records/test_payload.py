@@ -10,8 +10,8 @@ import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dlt_bunce.records.fields.payload import payloads
 from dlt_bunce.records.fingerprint import email_digests, fingerprint, text_digests
-from dlt_bunce.records.payload import payloads
 
 texts = st.lists(
     st.tuples(*[st.text(max_size=8) | st.text('"\\\x00\n\x1f\x7f\u2028é', max_size=8)] * 3),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlt_bunce.errors import ConfigurationError
-from dlt_bunce.records.phones import parse_phones, usual_nationals
+from dlt_bunce.records.fields.phones import parse_phones, usual_nationals
 
 
 def judged(value: object, region: str | None = None, kind: object = None) -> object:

@@ -8,11 +8,11 @@ import pyarrow as pa
 import pytest
 
 from dlt_bunce.errors import ConfigurationError
-from dlt_bunce.records.mapping import FieldMapping
-from dlt_bunce.records.payload import with_payloads
+from dlt_bunce.records.fields.payload import with_payloads
+from dlt_bunce.records.fields.rules import Rules
+from dlt_bunce.records.mapping.mapping import FieldMapping
+from dlt_bunce.records.mapping.schema import FIELDS, REQUIRED
 from dlt_bunce.records.prepare import prepare
-from dlt_bunce.records.rules import Rules
-from dlt_bunce.records.schema import FIELDS, REQUIRED
 from dlt_bunce.reject_codes import REJECT_CODES
 
 from .conftest import BY_SEEN, GOOD, PAYLOAD, PLAIN, SCHEMA, assert_balanced, prepared

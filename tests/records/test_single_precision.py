@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from dlt_bunce.records.value_texts import NUMBER, TEXT, types_in, value_text
-from dlt_bunce.records.values import read_values
+from dlt_bunce.records.text.value_texts import NUMBER, TEXT, types_in, value_text
+from dlt_bunce.records.values.values import read_values
 
 
 class Scalar:

@@ -7,10 +7,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from dlt_bunce.records.phones import parse_phones
+from dlt_bunce.records.fields.phones import parse_phones
+from dlt_bunce.records.fields.rules import Rules
 from dlt_bunce.records.prepare import Prepared
-from dlt_bunce.records.rules import Rules
-from dlt_bunce.records.spreadsheet_traces import PLACEHOLDERS
+from dlt_bunce.records.text.spreadsheet_traces import PLACEHOLDERS
 
 from .conftest import GOOD, prepared
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dlt_bunce.records.target_matching import fault_of, match_targets
-from dlt_bunce.records.targets import FoundTargets
+from dlt_bunce.records.values.target_matching import fault_of, match_targets
+from dlt_bunce.records.values.targets import FoundTargets
 
 
 @pytest.mark.parametrize("existing", ["Plan", "plan ", "P lan"])

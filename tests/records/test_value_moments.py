@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlt_bunce.records.value_texts import value_text
-from dlt_bunce.records.values import read_values
+from dlt_bunce.records.text.value_texts import value_text
+from dlt_bunce.records.values.values import read_values
 
 FORM = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 FIRST = datetime(1, 1, 1)  # noqa: DTZ001, counted in seconds

@@ -11,17 +11,17 @@ import pyarrow as pa
 import pytest
 
 from dlt_bunce.errors import ConfigurationError
-from dlt_bunce.records.plain import plain
-from dlt_bunce.records.source_columns import variants_of
-from dlt_bunce.records.value_digests import (
+from dlt_bunce.records.mapping.source_columns import variants_of
+from dlt_bunce.records.text.plain import plain
+from dlt_bunce.records.text.value_texts import value_text
+from dlt_bunce.records.values.value_digests import (
     WRITTEN,
     packed_digests,
     repacked,
     row_digests,
     value_digests,
 )
-from dlt_bunce.records.value_texts import value_text
-from dlt_bunce.records.values import MAX_LENGTH, Values, either, read_values
+from dlt_bunce.records.values.values import MAX_LENGTH, Values, either, read_values
 
 JSON = '{"a":{"d":"2024-01-01T10:30:00Z"},"b":["0.1",null]}'
 MOMENT = datetime(2024, 1, 1, 10, 30, 0, 999_000, tzinfo=timezone.utc)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from dlt_bunce.errors import MappingError
-from dlt_bunce.records.version_kinds import VersionKind, kind_of, read_as
+from dlt_bunce.records.versions.version_kinds import VersionKind, kind_of, read_as
 
 MOMENT = datetime(2026, 1, 5, 9, 30, tzinfo=timezone.utc)
 ISO, S = MOMENT.isoformat(), int(MOMENT.timestamp())

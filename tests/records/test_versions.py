@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from dlt_bunce.errors import MappingError
-from dlt_bunce.records.versions import read_versions
+from dlt_bunce.records.versions.versions import read_versions
 
 SECOND = 1_704_103_200_000_000
 MOMENT = datetime(2024, 1, 1, 10, tzinfo=timezone.utc)

@@ -14,7 +14,7 @@ from tests.api.conftest import batch
 from dlt_bunce.api.batch import Row
 from dlt_bunce.api.lookup import customers_of
 from dlt_bunce.api.reply import Reply
-from dlt_bunce.records.text import canonical_json
+from dlt_bunce.records.text.text import canonical_json
 from dlt_bunce.settlement import replies
 from dlt_bunce.settlement.comparison import compare
 from dlt_bunce.settlement.messages import Accepted

@@ -14,11 +14,11 @@ import pyarrow as pa
 import pytest
 
 from dlt_bunce.model import Traffic
-from dlt_bunce.store import run_chunks, runs
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.dead_letters import LETTERS
 from dlt_bunce.store.ledger import SETTLED, Ledger
+from dlt_bunce.store.letters.dead_letters import LETTERS
 from dlt_bunce.store.load_file import LoadFile
+from dlt_bunce.store.runs import run_chunks, runs
 
 _HEAD = """
 import json, sys, time

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from dlt_bunce.store import dead_letters, released, retention
+from dlt_bunce.store import retention
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.dead_letter_query import pages
-from dlt_bunce.store.dead_letters import letter_id
-from dlt_bunce.store.selection import Selection
+from dlt_bunce.store.letters import dead_letters, released
+from dlt_bunce.store.letters.dead_letter_query import pages
+from dlt_bunce.store.letters.dead_letters import letter_id
+from dlt_bunce.store.letters.selection import Selection
 
 Make = Callable[..., Any]
 GOOD, GOOD2 = ("a", "a1"), ("a", "a2")

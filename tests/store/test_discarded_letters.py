@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dlt_bunce.store import dead_letters
+from dlt_bunce.store.letters import dead_letters
 
 from .test_dead_letters import BAD, BAD2, GOOD, Make, ids
 

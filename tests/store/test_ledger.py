@@ -237,7 +237,7 @@ import random
 from pathlib import Path
 import pyarrow as pa
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.dead_letters import LETTERS
+from dlt_bunce.store.letters.dead_letters import LETTERS
 from dlt_bunce.store.ledger import Ledger
 from dlt_bunce.store.load_file import LoadFile
 

@@ -10,19 +10,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from dlt_bunce.store import (
-    corrections,
-    dead_letters,
-    rejected_values,
-    released,
-    values,
-    verdicts,
-    waiting_values,
-)
+from dlt_bunce.store import verdicts
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.dead_letter_query import Grouping, count_by
+from dlt_bunce.store.letters import corrections, dead_letters, released
+from dlt_bunce.store.letters.dead_letter_query import Grouping, count_by
+from dlt_bunce.store.letters.selection import Selection
 from dlt_bunce.store.load_file import LoadFile
-from dlt_bunce.store.selection import Selection
+from dlt_bunce.store.values import rejected_values, values, waiting_values
 
 from .conftest import LedgerHelper
 

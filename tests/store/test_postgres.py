@@ -19,7 +19,7 @@ from dlt_bunce.errors import ConfigurationError, StoreError
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.ledger import Ledger
 from dlt_bunce.store.load_file import LoadFile
-from dlt_bunce.store.migrations import MIGRATIONS
+from dlt_bunce.store.schema.migrations import MIGRATIONS
 
 Together = Callable[[list[str]], list[object]]
 

@@ -8,9 +8,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from dlt_bunce.store import dead_letters, retention, runs, waiting_values
+from dlt_bunce.store import retention
 from dlt_bunce.store.database import Database, utc_now
-from dlt_bunce.store.selection import Selection
+from dlt_bunce.store.letters import dead_letters
+from dlt_bunce.store.letters.selection import Selection
+from dlt_bunce.store.runs import runs
+from dlt_bunce.store.values import waiting_values
 
 Make = Callable[..., Any]
 MANY = 10_500

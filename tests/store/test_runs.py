@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from dlt_bunce.model import FATES, Traffic
-from dlt_bunce.store import mappings, run_chunks, runs
 from dlt_bunce.store.database import Database
+from dlt_bunce.store.runs import mappings, run_chunks, runs
 
 Make = Callable[..., Any]
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from dlt_bunce.store import dead_letters
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.dead_letter_query import (
+from dlt_bunce.store.letters import dead_letters
+from dlt_bunce.store.letters.dead_letter_query import (
     count,
     count_by,
     count_by_code,
@@ -18,8 +18,8 @@ from dlt_bunce.store.dead_letter_query import (
     open_by_code,
     pages,
 )
-from dlt_bunce.store.dead_letters import letter_id
-from dlt_bunce.store.selection import Selection
+from dlt_bunce.store.letters.dead_letters import letter_id
+from dlt_bunce.store.letters.selection import Selection
 
 Make = Callable[..., Any]
 BAD = ("a", "bad")

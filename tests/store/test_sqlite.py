@@ -13,7 +13,7 @@ import pytest
 
 from dlt_bunce.errors import ConfigurationError, StoreError
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.migrations import MIGRATIONS
+from dlt_bunce.store.schema.migrations import MIGRATIONS
 
 URL = "sqlite:///bunce.sqlite"
 FILE = Path("bunce.sqlite")

@@ -20,9 +20,9 @@ from tests.workbench.serving import workbench
 from dlt_bunce.model import FATES
 from dlt_bunce.reject_codes import REJECT_CODES
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.dead_letter_query import list_recent
-from dlt_bunce.store.history import history
-from dlt_bunce.store.selection import Selection
+from dlt_bunce.store.letters.dead_letter_query import list_recent
+from dlt_bunce.store.letters.selection import Selection
+from dlt_bunce.store.runs.history import history
 from dlt_bunce.workbench.report import Report, as_html
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ import pytest
 
 from dlt_bunce.model import FATES
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.history import Run as PastRun
-from dlt_bunce.store.history import history
+from dlt_bunce.store.runs.history import Run as PastRun
+from dlt_bunce.store.runs.history import history
 from dlt_bunce.workbench.charts import MAX_BARS, charts
 from dlt_bunce.workbench.report import Report, as_html
 

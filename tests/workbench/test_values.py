@@ -6,8 +6,8 @@ import pytest
 from tests.cli.conftest import people, write
 
 from dlt_bunce.emulator import Behavior, Emulator
-from dlt_bunce.store import rejected_values
 from dlt_bunce.store.database import Database
+from dlt_bunce.store.values import rejected_values
 from dlt_bunce.workbench.auth import Auth
 
 from .conftest import Loaded, Visit, at, violations

@@ -58,7 +58,7 @@ def command(
     Example: dlt-bunce check env:CRM_URL --table crm.people --map phone_no=msisdn
     """
     with reported():
-        from dlt_bunce.destination.adapter import bunce_adapter
+        from dlt_bunce.destination.mapping.adapter import bunce_adapter
         from dlt_bunce.operations import preview
 
         destination = options.destination(
@@ -153,7 +153,7 @@ def _print(found: Check, *, show_values: bool) -> None:
 
 def _print_values(found: Check, examples: str) -> None:
     """Print the attributes and segments, their values by fate, and those that are rejected."""
-    from dlt_bunce.records.target_matching import listed_names
+    from dlt_bunce.records.values.target_matching import listed_names
 
     if not found.targets:
         return

@@ -94,8 +94,8 @@ def _load(folder: Path, base_url: str) -> Any:
     import dlt
 
     from dlt_bunce.cli.live_progress import watched
-    from dlt_bunce.destination.adapter import bunce_adapter
     from dlt_bunce.destination.factory import bunce
+    from dlt_bunce.destination.mapping.adapter import bunce_adapter
     from dlt_bunce.operations.flush import flush_and_run
     from dlt_bunce.sources import from_parquet
 

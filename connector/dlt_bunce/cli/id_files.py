@@ -6,12 +6,12 @@ from functools import partial
 from pathlib import Path
 
 from dlt_bunce.errors import UsageError
-from dlt_bunce.records.fields import first_filled
-from dlt_bunce.records.identifiers import parse_identifiers
-from dlt_bunce.records.matching import as_spelled, columns_of
-from dlt_bunce.records.schema import ColumnNames, names_of
-from dlt_bunce.records.source_columns import values_of
-from dlt_bunce.records.spreadsheet_traces import DEFAULT_TRACES
+from dlt_bunce.records.fields.fields import first_filled
+from dlt_bunce.records.fields.identifiers import parse_identifiers
+from dlt_bunce.records.mapping.matching import as_spelled, columns_of
+from dlt_bunce.records.mapping.schema import ColumnNames, names_of
+from dlt_bunce.records.mapping.source_columns import values_of
+from dlt_bunce.records.text.spreadsheet_traces import DEFAULT_TRACES
 from dlt_bunce.sources import file_columns, from_files
 from dlt_bunce.sources.formats import kind_of
 

@@ -16,7 +16,7 @@ from dlt_bunce.cli.printable import echo
 
 if TYPE_CHECKING:
     from dlt_bunce.destination.factory import bunce
-    from dlt_bunce.destination.run_context import RunContext
+    from dlt_bunce.destination.runs.run_context import RunContext
     from dlt_bunce.load.progress import Progress
 
 

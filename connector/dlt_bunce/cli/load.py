@@ -117,8 +117,8 @@ def command(
     ):
         import dlt
 
-        from dlt_bunce.destination.adapter import bunce_adapter
-        from dlt_bunce.destination.run_summary import add_up
+        from dlt_bunce.destination.mapping.adapter import bunce_adapter
+        from dlt_bunce.destination.runs.run_summary import add_up
         from dlt_bunce.operations.flush import flush_and_run, has_left_overs
         from dlt_bunce.records.cells import LETTER_ID
         from dlt_bunce.sources import Shard
@@ -217,7 +217,7 @@ def _describe_run(destination: bunce, origin: Origin, part: Shard | None, began_
 @contextlib.contextmanager
 def _folder_lock(destination: bunce, name: str, folder: str | None) -> Iterator[None]:
     """Run one command at a time per source, and print a line if this one has to wait."""
-    from dlt_bunce.destination.folder_locks import lock_for
+    from dlt_bunce.destination.folder.folder_locks import lock_for
 
     destination.run_context.on_wait.append(options.report_waiting)
     with lock_for(destination, name, folder):

@@ -10,7 +10,7 @@ from dlt_bunce.cli.printable import echo
 
 if TYPE_CHECKING:
     from dlt_bunce.destination.factory import bunce
-    from dlt_bunce.records.mapping import FieldMapping
+    from dlt_bunce.records.mapping.mapping import FieldMapping
 
 _GUESSED = frozenset({"alias", "export"})
 _CHOSEN = frozenset({"hint", "config"})
@@ -58,8 +58,8 @@ def _lines(mapping: FieldMapping, columns: Sequence[str], others: Collection[str
 
 
 def _left_over(mapping: FieldMapping, columns: Sequence[str], others: Collection[str]) -> list[str]:
-    from dlt_bunce.records.exports import known_names
-    from dlt_bunce.records.schema import FULL_NAME, NAMES, REQUIRED, fold
+    from dlt_bunce.records.mapping.exports import known_names
+    from dlt_bunce.records.mapping.schema import FULL_NAME, NAMES, REQUIRED, fold
 
     # what was named on purpose needs no other column
     fields = {field for field in REQUIRED if mapping.how.get(field) not in _CHOSEN}

@@ -17,7 +17,7 @@ from dlt_bunce.cli.printable import echo
 if TYPE_CHECKING:
     from dlt_bunce.destination.client import BunceClient
     from dlt_bunce.destination.factory import bunce
-    from dlt_bunce.records.schema import ColumnNames
+    from dlt_bunce.records.mapping.schema import ColumnNames
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -197,7 +197,7 @@ def _complete_files(
 
 def read_config() -> None:
     """Read settings from ./config.toml, if it exists, besides the places where dlt looks."""
-    from dlt_bunce.destination.config_file import refuse_unknown_settings, use_config
+    from dlt_bunce.destination.settings.config_file import refuse_unknown_settings, use_config
 
     use_config()
     refuse_unknown_settings()
@@ -208,7 +208,7 @@ def store_settings(store_url: str | None, account: str | None) -> tuple[str, str
     url, name = store_url or plain_setting("store_url"), account or plain_setting("account")
     if url and name:
         return url, name
-    from dlt_bunce.destination import config_file
+    from dlt_bunce.destination.settings import config_file
 
     return config_file.store_settings(store_url, account)
 
@@ -220,7 +220,7 @@ def requests_per_minute() -> int:
         return int(plain)
     import dlt
 
-    from dlt_bunce.destination.configuration import BunceConfiguration
+    from dlt_bunce.destination.settings.configuration import BunceConfiguration
 
     read_config()
     name = "requests_per_minute"
@@ -230,7 +230,7 @@ def requests_per_minute() -> int:
 
 def configured_mapping() -> dict[str, ColumnNames]:
     """Return field to columns, as configured."""
-    from dlt_bunce.destination.config_file import configured
+    from dlt_bunce.destination.settings.config_file import configured
 
     return configured("mapping")
 
@@ -239,7 +239,7 @@ def wait_for_run() -> float:
     """Return the configured seconds to wait for another run."""
     import dlt
 
-    from dlt_bunce.destination.configuration import BunceConfiguration
+    from dlt_bunce.destination.settings.configuration import BunceConfiguration
 
     read_config()
     given = dlt.config.get("destination.bunce.wait_for_run", float)

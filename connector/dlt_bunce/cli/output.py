@@ -25,7 +25,7 @@ from dlt_bunce.reject_codes import REJECT_CODES, VALUE_CODES
 from dlt_bunce.run_warnings import WARNINGS
 
 if TYPE_CHECKING:
-    from dlt_bunce.store.history import Run
+    from dlt_bunce.store.runs.history import Run
 
 __all__ = [
     "as_json",

@@ -15,7 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from dlt_bunce.destination.misspelt_sections import (
+from dlt_bunce.destination.settings.misspelt_sections import (
     refuse_misspelt_sections,
     refuse_misspelt_variables,
 )
@@ -51,7 +51,7 @@ def defaults() -> Mapping[str, str | None]:
 
     Read from the source of the configuration, whose import needs dlt.
     """
-    text = files("dlt_bunce.destination").joinpath("configuration.py").read_text("utf-8")
+    text = files("dlt_bunce.destination.settings").joinpath("configuration.py").read_text("utf-8")
     classes = (node for node in ast.parse(text).body if isinstance(node, ast.ClassDef))
     [settings] = [node for node in classes if node.name == "BunceConfiguration"]
     found: dict[str, str | None] = {}

@@ -19,7 +19,7 @@ from dlt_bunce.errors import UsageError
 
 if TYPE_CHECKING:
     from dlt_bunce.destination.client import BunceClient
-    from dlt_bunce.destination.configuration import BunceConfiguration
+    from dlt_bunce.destination.settings.configuration import BunceConfiguration
     from dlt_bunce.probe.report import ProbeReport
 
 _SHOWN = 60

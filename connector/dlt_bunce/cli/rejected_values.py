@@ -20,7 +20,7 @@ from dlt_bunce.errors import UsageError
 from dlt_bunce.reject_codes import VALUE_CODES
 
 if TYPE_CHECKING:
-    from dlt_bunce.store.rejected_values import ValueSelection
+    from dlt_bunce.store.values.rejected_values import ValueSelection
 
 _SHOWN = ("kind", "name", "column_name", "code", "customer_id", "message", "last_seen_at")
 
@@ -55,8 +55,8 @@ def list_values(
     Example: dlt-bunce rejected-values list --attribute Plan --code refused
     """
     with reported():
-        from dlt_bunce.store import rejected_values
         from dlt_bunce.store.database import Database
+        from dlt_bunce.store.values import rejected_values
 
         url, name = store_of(selection, store_url, account)
         with Database(url, read_only=True) as db:
@@ -103,8 +103,8 @@ def export(
     """
     with reported():
         from dlt_bunce.cli.value_writers import write
-        from dlt_bunce.store import rejected_values
         from dlt_bunce.store.database import Database
+        from dlt_bunce.store.values import rejected_values
 
         url, name = store_of(selection, store_url, account)
         with Database(url, read_only=True) as db:
@@ -202,7 +202,7 @@ def discard(
 
 
 def _is_every(selection: ValueSelection) -> bool:
-    from dlt_bunce.store.rejected_values import EVERY
+    from dlt_bunce.store.values.rejected_values import EVERY
 
     return replace(selection, discarded=False) == EVERY
 
@@ -218,8 +218,8 @@ def _refuse_all(selection: ValueSelection, everything: bool) -> None:
 
 def _ask(action: str, selection: ValueSelection, store_url: str, account: str) -> None:
     """Ask on a terminal whether to act on the selected values; raise UsageError without one."""
-    from dlt_bunce.store import rejected_values
     from dlt_bunce.store.database import Database
+    from dlt_bunce.store.values import rejected_values
 
     if not options.can_ask():
         raise UsageError(options.NO_TERMINAL, remedy="Pass --yes.")

@@ -16,7 +16,7 @@ from dlt_bunce.errors import UsageError, not_installed
 from dlt_bunce.model import FATES, Fate
 
 if TYPE_CHECKING:
-    from dlt_bunce.store.history import Run
+    from dlt_bunce.store.runs.history import Run
 
 _FEW = 5
 
@@ -57,7 +57,7 @@ def command(
     with reported():
         from dlt_bunce.store.accounts import refuse_unknown_account
         from dlt_bunce.store.database import Database
-        from dlt_bunce.store.history import history, rejects
+        from dlt_bunce.store.runs.history import history, rejects
 
         if overwrite and file is None:
             raise UsageError("--overwrite requires --html FILE.")
@@ -108,7 +108,7 @@ def missing(extra: str, feature: str, error: ModuleNotFoundError) -> UsageError:
 
 
 def _print(account: str, runs: Sequence[Run], allowed: int) -> None:
-    from dlt_bunce.store.history import rejects
+    from dlt_bunce.store.runs.history import rejects
 
     if not runs:
         output.console().print(f"Account {account} has no recorded runs.")

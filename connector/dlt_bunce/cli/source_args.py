@@ -15,14 +15,14 @@ from dlt_bunce.cli.source_key import source_key
 from dlt_bunce.errors import ConfigurationError, MappingError, SourceError
 from dlt_bunce.failures.known import BAD_URL
 from dlt_bunce.records.cells import LETTER_ID
-from dlt_bunce.records.mapping import VERSION
-from dlt_bunce.records.schema import FIELDS, MAPPABLE, ColumnNames, listed, names_of
+from dlt_bunce.records.mapping.mapping import VERSION
+from dlt_bunce.records.mapping.schema import FIELDS, MAPPABLE, ColumnNames, listed, names_of
 
 if TYPE_CHECKING:
     import dlt
     from dlt.extract import DltResource
 
-    from dlt_bunce.destination.run_context import CommandSource
+    from dlt_bunce.destination.runs.run_context import CommandSource
     from dlt_bunce.sources import Reading, Shard
 
 
@@ -147,7 +147,7 @@ class Origin:
     @property
     def command_source(self) -> CommandSource:
         """What identifies the source in later runs: columns and mapping are compared by it."""
-        from dlt_bunce.destination.run_context import CommandSource
+        from dlt_bunce.destination.runs.run_context import CommandSource
 
         kind = "values only" if self.values_only else None
         key = self.name or source_key(self.source, self.table, self.query, self.sheet, kind)
@@ -265,7 +265,7 @@ def parse_maps(maps: tuple[str, ...]) -> dict[str, ColumnNames]:
 
 def parse_defaults(defaults: tuple[str, ...]) -> dict[str, str]:
     """Parse repeated FIELD=VALUE, added to the configured defaults. Raises ConfigurationError."""
-    from dlt_bunce.destination.config_file import configured
+    from dlt_bunce.destination.settings.config_file import configured
 
     parsed: dict[str, str] = {}
     known = FIELDS[1:]

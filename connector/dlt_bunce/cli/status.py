@@ -13,7 +13,7 @@ from dlt_bunce.cli.pasteable import pasteable
 from dlt_bunce.model import FATES
 
 if TYPE_CHECKING:
-    from dlt_bunce.store.failures import Problem
+    from dlt_bunce.store.runs.failures import Problem
 
 
 @click.command("status")
@@ -35,12 +35,14 @@ def command(count: int, store_url: str | None, account: str | None, as_json: boo
     process ended without recording the outcome.
     """
     with reported():
-        from dlt_bunce.store import links, rejected_values, runs
+        from dlt_bunce.store import links
         from dlt_bunce.store.accounts import refuse_unknown_account
         from dlt_bunce.store.database import Database
-        from dlt_bunce.store.dead_letter_query import open_by_code
-        from dlt_bunce.store.failures import problems
+        from dlt_bunce.store.letters.dead_letter_query import open_by_code
+        from dlt_bunce.store.runs import runs
+        from dlt_bunce.store.runs.failures import problems
         from dlt_bunce.store.statements import COUNT_CUSTOMERS
+        from dlt_bunce.store.values import rejected_values
 
         store_url, account = options.store_settings(store_url, account)
         with Database(store_url, read_only=True) as db:

@@ -65,7 +65,7 @@ class _Command:
 
     @cached_property
     def store(self) -> tuple[str, str]:
-        from dlt_bunce.destination.config_file import store_settings
+        from dlt_bunce.destination.settings.config_file import store_settings
 
         return store_settings(self.store_url, self.account, checked=False)
 
@@ -85,9 +85,9 @@ class _Command:
 
     def begin(self) -> None:
         """Record that it has begun, if it has loaded before."""
-        from dlt_bunce.destination.config_file import is_dry_run_configured
+        from dlt_bunce.destination.settings.config_file import is_dry_run_configured
         from dlt_bunce.store.database import Database
-        from dlt_bunce.store.failures import begin_if_known
+        from dlt_bunce.store.runs.failures import begin_if_known
 
         url, account = self.store
         database = Database(url)
@@ -100,8 +100,8 @@ class _Command:
 
     def withdraw(self) -> None:
         """Remove what `begin` has recorded, unless it has become a run or has failed."""
-        from dlt_bunce.store import attempts
         from dlt_bunce.store.database import Database
+        from dlt_bunce.store.runs import attempts
 
         if self.attempt is not None:
             with Database(self.store[0]) as db:
@@ -109,7 +109,7 @@ class _Command:
 
     def record(self, error: BaseException) -> None:
         """Record why it failed, if it has loaded before."""
-        from dlt_bunce.destination.failed_runs import record_unconfigured
+        from dlt_bunce.destination.runs.failed_runs import record_unconfigured
 
         record_unconfigured(
             error,

@@ -13,7 +13,7 @@ from dlt_bunce.cli.failures import reported
 from dlt_bunce.reject_codes import VALUE_CODES
 
 if TYPE_CHECKING:
-    from dlt_bunce.store.rejected_values import ValueSelection
+    from dlt_bunce.store.values.rejected_values import ValueSelection
 
 _FILTERS = (
     click.option(
@@ -73,7 +73,7 @@ def filters(*, discarded: bool = True) -> Callable[[Callable[..., None]], Callab
             **others: Any,
         ) -> None:
             from dlt_bunce.cli.dead_letters.filters import customer_ids
-            from dlt_bunce.store.rejected_values import ValueSelection
+            from dlt_bunce.store.values.rejected_values import ValueSelection
 
             with reported():
                 ids = customer_ids(customers)
@@ -99,9 +99,9 @@ def store_of(
     selection: ValueSelection, store_url: str | None, account: str | None
 ) -> tuple[str, str]:
     """Return the store's URL and the account. Raises UsageError for a filter that names nothing."""
-    from dlt_bunce.store import rejected_values
     from dlt_bunce.store.accounts import refuse_unknown_account
     from dlt_bunce.store.database import Database
+    from dlt_bunce.store.values import rejected_values
 
     url, name = options.store_settings(store_url, account)
     with Database(url, read_only=True) as db:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from dlt_bunce.cli.files import replaced
 from dlt_bunce.errors import UsageError
 from dlt_bunce.records.cells import marked
-from dlt_bunce.store.rejected_values import SCHEMA
+from dlt_bunce.store.values.rejected_values import SCHEMA
 
 _Put = Callable[[pa.Table], None]
 _WRITTEN = [name for name in SCHEMA.names if name != "slot"]

@@ -43,10 +43,10 @@ def waiting(
     """
     with reported():
         from dlt_bunce.cli.dead_letters.filters import customer_ids
-        from dlt_bunce.store import waiting_values
         from dlt_bunce.store.accounts import refuse_unknown_account
         from dlt_bunce.store.database import Database
-        from dlt_bunce.store.rejected_values import refuse_unknown_pipelines
+        from dlt_bunce.store.values import waiting_values
+        from dlt_bunce.store.values.rejected_values import refuse_unknown_pipelines
 
         selection = waiting_values.WaitingSelection(
             customer_ids(customers) or None, pipelines or None

@@ -18,23 +18,24 @@ from dlt.common.storages.load_package import (
     ParsedLoadJobFileName,
 )
 
+from dlt_bunce.destination.folder.load_files import files_of_table, load_file, rows_of_table
 from dlt_bunce.destination.jobs import value_delivery
-from dlt_bunce.destination.load_files import files_of_table, load_file, rows_of_table
-from dlt_bunce.destination.targets import found_for, targets_for, wanted_for
-from dlt_bunce.destination.whole_reads import why_partial
+from dlt_bunce.destination.mapping.targets import found_for, targets_for, wanted_for
+from dlt_bunce.destination.mapping.whole_reads import why_partial
 from dlt_bunce.errors import StoppedError
 from dlt_bunce.failures import failure_of
-from dlt_bunce.load.absent_members import Absence, AbsentMembers, absences, note_seen
 from dlt_bunce.load.probed import in_force, throttle_for
 from dlt_bunce.load.progress import watch
 from dlt_bunce.load.sender import BunceSender
+from dlt_bunce.load.values.absent_members import Absence, AbsentMembers, absences, note_seen
 from dlt_bunce.logs import logger
-from dlt_bunce.records.targets import Target, Targets
-from dlt_bunce.store import history, members, runs, value_fates
+from dlt_bunce.records.values.targets import Target, Targets
 from dlt_bunce.store.accounts import Account, known_account, open_account
 from dlt_bunce.store.load_file import LoadFile
 from dlt_bunce.store.probes import latest_probe
-from dlt_bunce.store.targets import known_slots
+from dlt_bunce.store.runs import history, runs, value_fates
+from dlt_bunce.store.values import members
+from dlt_bunce.store.values.targets import known_slots
 
 if TYPE_CHECKING:
     from dlt.common.destination.typing import PreparedTableSchema

@@ -11,7 +11,7 @@ from dlt.common.pipeline import PipelineContext
 from dlt.common.schema import Schema
 from dlt.common.schema.utils import normalize_schema_name
 
-from dlt_bunce.destination.configuration import BunceConfiguration
+from dlt_bunce.destination.settings.configuration import BunceConfiguration
 from dlt_bunce.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from dlt_bunce.destination.client import BunceClient
     from dlt_bunce.destination.factory import bunce
-    from dlt_bunce.destination.run_context import RunContext
+    from dlt_bunce.destination.runs.run_context import RunContext
 
 
 def is_bunce(destination: Any) -> bool:

@@ -24,27 +24,27 @@ from dlt_bunce import telemetry
 from dlt_bunce.api.client import Session
 from dlt_bunce.api.rate_limit import RateLimiter
 from dlt_bunce.destination.absent import end_dry_run
-from dlt_bunce.destination.adapter import KEY_HINT, REPLACE_REFUSED, REPLACE_REMEDY, hint_of
-from dlt_bunce.destination.base_url import url_to_ask
-from dlt_bunce.destination.completed_runs import complete_run
-from dlt_bunce.destination.configuration import BunceConfiguration
-from dlt_bunce.destination.earlier_mapping import refuse_changed_names
-from dlt_bunce.destination.failed_runs import record_noted
-from dlt_bunce.destination.folder_owner import FolderOwner, note_owner
+from dlt_bunce.destination.folder.folder_owner import FolderOwner, note_owner
+from dlt_bunce.destination.folder.run_lock import Owner, owner_of
 from dlt_bunce.destination.jobs import CustomersJob, StateJob
-from dlt_bunce.destination.run_context import RunContext
-from dlt_bunce.destination.run_hook import resolve_hook
-from dlt_bunce.destination.run_lock import Owner, owner_of
-from dlt_bunce.destination.source_keys import refuse_part_of_key
+from dlt_bunce.destination.mapping.adapter import KEY_HINT, REPLACE_REFUSED, REPLACE_REMEDY, hint_of
+from dlt_bunce.destination.mapping.earlier_mapping import refuse_changed_names
+from dlt_bunce.destination.mapping.source_keys import refuse_part_of_key
+from dlt_bunce.destination.mapping.table_checks import GIVEN_UP, refuse_table
+from dlt_bunce.destination.mapping.table_mapping import columns_of, mapping_of, with_configured
+from dlt_bunce.destination.mapping.targets import resolve_targets
+from dlt_bunce.destination.runs.completed_runs import complete_run
+from dlt_bunce.destination.runs.failed_runs import record_noted
+from dlt_bunce.destination.runs.run_context import RunContext
+from dlt_bunce.destination.runs.run_hook import resolve_hook
+from dlt_bunce.destination.settings.base_url import url_to_ask
+from dlt_bunce.destination.settings.configuration import BunceConfiguration
 from dlt_bunce.destination.state import StoredState
-from dlt_bunce.destination.table_checks import GIVEN_UP, refuse_table
-from dlt_bunce.destination.table_mapping import columns_of, mapping_of, with_configured
-from dlt_bunce.destination.targets import resolve_targets
 from dlt_bunce.errors import DispositionError
 from dlt_bunce.load.probed import lookup_ids
 from dlt_bunce.load.rate_limit import SharedRateLimiter, local_rate_limiter
 from dlt_bunce.model import Traffic
-from dlt_bunce.records.mapping import FieldMapping
+from dlt_bunce.records.mapping.mapping import FieldMapping
 from dlt_bunce.store import dlt_state
 from dlt_bunce.store.accounts import Account, open_account
 from dlt_bunce.store.database import Database

@@ -14,17 +14,17 @@ from dlt.common.configuration.exceptions import (
 from dlt.common.configuration.specs.config_section_context import ConfigSectionContext
 from dlt.common.destination import Destination, DestinationCapabilitiesContext
 
-from dlt_bunce.destination.base_url import no_key
-from dlt_bunce.destination.config_file import refuse_unknown_settings, use_config
-from dlt_bunce.destination.configuration import BunceConfiguration, BunceCredentials
-from dlt_bunce.destination.configuration_checks import kind_of, refuse_unknown, wrong_value
+from dlt_bunce.destination.settings.base_url import no_key
+from dlt_bunce.destination.settings.config_file import refuse_unknown_settings, use_config
+from dlt_bunce.destination.settings.configuration import BunceConfiguration, BunceCredentials
+from dlt_bunce.destination.settings.configuration_checks import kind_of, refuse_unknown, wrong_value
 
 if TYPE_CHECKING:
     from dlt.common.normalizers.naming import NamingConvention
     from dlt.common.schema import Schema
 
     from dlt_bunce.destination.client import BunceClient
-    from dlt_bunce.destination.run_context import RunContext
+    from dlt_bunce.destination.runs.run_context import RunContext
 
 
 class bunce(Destination[BunceConfiguration, "BunceClient"]):  # noqa: N801
@@ -84,7 +84,7 @@ class bunce(Destination[BunceConfiguration, "BunceClient"]):  # noqa: N801
 
         `credentials` may be the API key itself. Raises ConfigurationError for an unknown setting.
         """
-        from dlt_bunce.destination.run_tracker import register
+        from dlt_bunce.destination.runs.run_tracker import register
 
         settings = self.spec.get_resolvable_fields()
         given = {k: v for k, v in locals().items() if k in settings}
@@ -134,7 +134,7 @@ class bunce(Destination[BunceConfiguration, "BunceClient"]):  # noqa: N801
     @cached_property
     def run_context(self) -> RunContext:
         """State that the runs of this destination share."""
-        from dlt_bunce.destination.run_context import RunContext
+        from dlt_bunce.destination.runs.run_context import RunContext
 
         return RunContext()
 
@@ -155,7 +155,7 @@ class bunce(Destination[BunceConfiguration, "BunceClient"]):  # noqa: N801
         trace is switched off.
         """
         from dlt_bunce.destination.access import refuse_untraced
-        from dlt_bunce.destination.folder_locks import raise_if_refused
+        from dlt_bunce.destination.folder.folder_locks import raise_if_refused
 
         raise_if_refused()
         refuse_untraced(self)

@@ -12,9 +12,9 @@ from dlt.common.runtime import signals
 from dlt_bunce import telemetry
 from dlt_bunce.api.throttle import BatchSize, Throttle
 from dlt_bunce.commands import name_account
+from dlt_bunce.destination.folder.load_files import files_of_table, load_file, rows_of_table
 from dlt_bunce.destination.job_order import wait_for_customers
-from dlt_bunce.destination.load_files import files_of_table, load_file, rows_of_table
-from dlt_bunce.destination.targets import found_for, targets_for, wanted_for
+from dlt_bunce.destination.mapping.targets import found_for, targets_for, wanted_for
 from dlt_bunce.errors import (
     BunceError,
     ConservationError,
@@ -25,7 +25,6 @@ from dlt_bunce.errors import (
     UsageError,
 )
 from dlt_bunce.failures import failure_of
-from dlt_bunce.load.absent_members import keep_members_before
 from dlt_bunce.load.chunks import Duplicates, Source
 from dlt_bunce.load.load import Load, Settings
 from dlt_bunce.load.probed import (
@@ -39,13 +38,15 @@ from dlt_bunce.load.probed import (
 )
 from dlt_bunce.load.progress import Progress
 from dlt_bunce.load.sender import BunceSender, ValueSender
-from dlt_bunce.load.values import ValueDelivery
+from dlt_bunce.load.values.absent_members import keep_members_before
+from dlt_bunce.load.values.values import ValueDelivery
 from dlt_bunce.load.values_load import ValuesLoad
 from dlt_bunce.logs import logger
-from dlt_bunce.store import dlt_state, runs
+from dlt_bunce.store import dlt_state
 from dlt_bunce.store.accounts import open_account, remember_pace, remember_value_batch_size
 from dlt_bunce.store.ledger import Ledger, LoadFile
 from dlt_bunce.store.probes import contradict_probe, latest_probe
+from dlt_bunce.store.runs import runs
 
 if TYPE_CHECKING:
     from threading import BoundedSemaphore
@@ -54,8 +55,8 @@ if TYPE_CHECKING:
     from dlt.common.runtime.collector_base import Collector
 
     from dlt_bunce.destination.client import BunceClient
-    from dlt_bunce.destination.run_context import RunContext
-    from dlt_bunce.records.targets import Targets
+    from dlt_bunce.destination.runs.run_context import RunContext
+    from dlt_bunce.records.values.targets import Targets
     from dlt_bunce.store.accounts import Account
     from dlt_bunce.store.database import Database
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from dlt.common.json import json as dlt_json
 
-from dlt_bunce.destination.adapter import MAPPING_HINT
-from dlt_bunce.destination.data_at_rest import given_up_folder, mappings_of
-from dlt_bunce.destination.load_files import unzipped
+from dlt_bunce.destination.folder.data_at_rest import given_up_folder, mappings_of
+from dlt_bunce.destination.folder.load_files import unzipped
+from dlt_bunce.destination.mapping.adapter import MAPPING_HINT
 
 
 def keep_aside(working: Path, first: str) -> Path | None:

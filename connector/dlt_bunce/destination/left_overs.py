@@ -16,12 +16,12 @@ from dlt.extract import DltResource, DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from dlt_bunce.destination.access import client_of
+from dlt_bunce.destination.folder.pending_packages import drop_from, pending_packages
 from dlt_bunce.destination.kept_rows import keep_aside
-from dlt_bunce.destination.pending_packages import drop_from, pending_packages
 from dlt_bunce.errors import BunceError, ConfigurationError, UsageError, bunce_error, inside
 from dlt_bunce.failures import is_stopped
 from dlt_bunce.logs import logger
-from dlt_bunce.store import run_chunks
+from dlt_bunce.store.runs import run_chunks
 
 if TYPE_CHECKING:
     from dlt import Pipeline

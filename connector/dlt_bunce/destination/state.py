@@ -11,8 +11,8 @@ from dlt.common.destination.client import StateInfo, StorageSchemaInfo, WithStat
 from dlt.common.pipeline import PipelineContext
 from dlt.common.utils import without_none
 
-from dlt_bunce.destination.configuration import BunceConfiguration
-from dlt_bunce.destination.folder_owner import take_folder
+from dlt_bunce.destination.folder.folder_owner import take_folder
+from dlt_bunce.destination.settings.configuration import BunceConfiguration
 from dlt_bunce.store import dlt_state
 from dlt_bunce.store.database import Database
 

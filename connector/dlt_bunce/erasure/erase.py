@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from dlt_bunce.destination.run_lock import run_lock
+from dlt_bunce.destination.folder.run_lock import run_lock
 from dlt_bunce.erasure import folders, letters
 from dlt_bunce.erasure.person import Persons, canonical_ids
 from dlt_bunce.logs import logger
-from dlt_bunce.records.schema import ColumnNames
+from dlt_bunce.records.mapping.schema import ColumnNames
 from dlt_bunce.store import erasure, links
 from dlt_bunce.store.accounts import refuse_unknown_account
 from dlt_bunce.store.database import Database

@@ -18,9 +18,9 @@ from dlt.common.json import json
 from dlt_bunce.erasure.person import Persons, ids_in
 from dlt_bunce.errors import MappingError, UsageError
 from dlt_bunce.load.parquet import record_batches
-from dlt_bunce.records.matching import as_spelled, columns_of
+from dlt_bunce.records.mapping.matching import as_spelled, columns_of
+from dlt_bunce.records.mapping.schema import ColumnNames, names_of
 from dlt_bunce.records.rows import arrow_table
-from dlt_bunce.records.schema import ColumnNames, names_of
 
 _ROWS = 10_000
 _GZIP = b"\x1f\x8b"

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlt_bunce.destination.adapter import mapping_hint
-from dlt_bunce.destination.data_at_rest import GIVEN_UP, given_up_folder, mappings_of
-from dlt_bunce.destination.folder_owner import belongs_to
+from dlt_bunce.destination.folder.data_at_rest import GIVEN_UP, given_up_folder, mappings_of
+from dlt_bunce.destination.folder.folder_owner import belongs_to
+from dlt_bunce.destination.mapping.adapter import mapping_hint
 from dlt_bunce.erasure.files import RowsFile
 from dlt_bunce.erasure.person import Persons
 from dlt_bunce.errors import UsageError
-from dlt_bunce.records.schema import ColumnNames
-from dlt_bunce.store import run_chunks
+from dlt_bunce.records.mapping.schema import ColumnNames
 from dlt_bunce.store.database import Database
+from dlt_bunce.store.runs import run_chunks
 
 if TYPE_CHECKING:
     from dlt_bunce.erasure.erase import Request

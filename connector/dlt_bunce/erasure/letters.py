@@ -9,13 +9,13 @@ from typing import Any
 
 from dlt_bunce.erasure.person import Persons
 from dlt_bunce.errors import MappingError
-from dlt_bunce.records.matching import columns_of
+from dlt_bunce.records.mapping.matching import columns_of
+from dlt_bunce.records.mapping.schema import ColumnNames, names_of
+from dlt_bunce.records.mapping.source_columns import values_of
 from dlt_bunce.records.rows import arrow_table, decode
-from dlt_bunce.records.schema import ColumnNames, names_of
-from dlt_bunce.records.source_columns import values_of
 from dlt_bunce.store import erasure
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.mappings import mapping_of, reader_of
+from dlt_bunce.store.runs.mappings import mapping_of, reader_of
 
 
 @dataclass

@@ -11,14 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlt_bunce.errors import UsageError
-from dlt_bunce.records.column import Column
-from dlt_bunce.records.emails import parse_emails
-from dlt_bunce.records.fields import Parser, first_filled
+from dlt_bunce.records.fields.emails import parse_emails
+from dlt_bunce.records.fields.fields import Parser, first_filled
+from dlt_bunce.records.fields.identifiers import parse_identifiers
 from dlt_bunce.records.fingerprint import email_digests
-from dlt_bunce.records.identifiers import parse_identifiers
-from dlt_bunce.records.source_columns import values_of
-from dlt_bunce.records.spreadsheet_traces import DEFAULT_TRACES, NO_TRACES
-from dlt_bunce.records.text import flat
+from dlt_bunce.records.mapping.source_columns import values_of
+from dlt_bunce.records.text.column import Column
+from dlt_bunce.records.text.spreadsheet_traces import DEFAULT_TRACES, NO_TRACES
+from dlt_bunce.records.text.text import flat
 from dlt_bunce.records.unreadable import lines_of, text_of
 
 _EMAIL = re.compile(r"[^\s\"'<>,;:()\[\]\\]+@[^\s\"'<>,;:()\[\]\\]+")

@@ -42,7 +42,7 @@ def bunce_summary(
     def summarize() -> dict[str, object]:
         from dlt_bunce import bunce
         from dlt_bunce.destination.access import client_for
-        from dlt_bunce.destination.run_summary import summary_since
+        from dlt_bunce.destination.runs.run_summary import summary_since
 
         context = get_current_context()
         with no_useless_retries():

@@ -32,7 +32,7 @@ def with_counts(events: Iterable[_T], pipeline: Pipeline) -> Iterator[_T]:
     `pipeline` is the one that was run. Raises ConservationError.
     """
     from dlt_bunce.destination.access import client_of
-    from dlt_bunce.destination.run_summary import run_summary
+    from dlt_bunce.destination.runs.run_summary import run_summary
 
     for event in events:
         if isinstance(event, (dg.MaterializeResult, dg.AssetMaterialization)):

@@ -14,14 +14,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlt_bunce.records.duplicates import find_duplicates
+from dlt_bunce.records.fields.rules import Rules
 from dlt_bunce.records.identities import Identities, read_identities
-from dlt_bunce.records.mapping import FieldMapping
+from dlt_bunce.records.mapping.mapping import FieldMapping
+from dlt_bunce.records.mapping.source_columns import values_of
 from dlt_bunce.records.prepare import Prepared, prepare
 from dlt_bunce.records.prepare_ids import prepare_ids
-from dlt_bunce.records.rules import Rules
-from dlt_bunce.records.source_columns import values_of
-from dlt_bunce.records.text import flat
-from dlt_bunce.records.version_kinds import VersionKind, kind_of
+from dlt_bunce.records.text.text import flat
+from dlt_bunce.records.versions.version_kinds import VersionKind, kind_of
 
 CHUNK_ROWS = 10_000
 """Rows read and compared with the ledger at a time: a load holds a few chunks in memory."""

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from dlt_bunce.load import corrections, dead_letters
 from dlt_bunce.load.chunks import Chunk, Chunks
-from dlt_bunce.load.values import ValueDelivery
+from dlt_bunce.load.values.values import ValueDelivery
 from dlt_bunce.load.version_check import warnings_of
 from dlt_bunce.logs import logger
 from dlt_bunce.store import verdicts

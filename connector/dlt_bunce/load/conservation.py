@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dlt_bunce.errors import BunceError, ConservationError, RowsDeferredError, StoppedError
-from dlt_bunce.records.targets import KINDS, Targets
+from dlt_bunce.records.values.targets import KINDS, Targets
 
 _DEFECT = "This is a defect of dlt-bunce, please report it; the rows are kept."
 

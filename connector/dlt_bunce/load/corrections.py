@@ -10,11 +10,11 @@ import pyarrow.compute as pc
 
 from dlt_bunce.records.cells import LETTER_ID
 from dlt_bunce.records.prepare import Prepared
-from dlt_bunce.records.text import flat
-from dlt_bunce.store.corrections import CORRECTED, close_corrected
+from dlt_bunce.records.text.text import flat
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.dead_letters import letter_id
 from dlt_bunce.store.ledger import LoadFile
+from dlt_bunce.store.letters.corrections import CORRECTED, close_corrected
+from dlt_bunce.store.letters.dead_letters import letter_id
 
 
 def are_in(table: pa.Table) -> bool:

@@ -23,24 +23,25 @@ from dlt_bunce.errors import MappingError, RowsDeferredError
 from dlt_bunce.load.chunks import Chunk, Duplicates
 from dlt_bunce.load.dispatch import Batch, Delivered
 from dlt_bunce.load.load import Load, Settings
-from dlt_bunce.load.slots import with_slots
-from dlt_bunce.load.value_preview import AcceptingSender, PreviewedValues, TableValues
+from dlt_bunce.load.values.slots import with_slots
+from dlt_bunce.load.values.value_preview import AcceptingSender, PreviewedValues, TableValues
 from dlt_bunce.load.values_load import ValuesLoad
 from dlt_bunce.load.version_check import check_versions
 from dlt_bunce.model import RunSummary, Traffic
+from dlt_bunce.records.bad_mapping import detect_bad_mapping
 from dlt_bunce.records.causes import RejectCounts, Rejects
 from dlt_bunce.records.fingerprint import email_digests
-from dlt_bunce.records.mapping import FieldMapping
-from dlt_bunce.records.prepare import detect_bad_mapping
-from dlt_bunce.records.source_columns import values_of
-from dlt_bunce.records.targets import FoundTargets
+from dlt_bunce.records.mapping.mapping import FieldMapping
+from dlt_bunce.records.mapping.source_columns import values_of
+from dlt_bunce.records.values.targets import FoundTargets
 from dlt_bunce.settlement.row_result import RowResult
-from dlt_bunce.store import runs, snapshot
+from dlt_bunce.store import snapshot
 from dlt_bunce.store.accounts import known_account
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.dead_letters import LETTERS
 from dlt_bunce.store.ledger import Claim, Ledger
+from dlt_bunce.store.letters.dead_letters import LETTERS
 from dlt_bunce.store.load_file import LoadFile
+from dlt_bunce.store.runs import runs
 
 _SAMPLE_ROWS = 1_000
 _BATCH_ROWS = 10_000

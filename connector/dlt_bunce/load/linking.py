@@ -10,9 +10,9 @@ import pyarrow.compute as pc
 from dlt_bunce.load.dispatch import MAX_BATCH_BYTES, Batch
 from dlt_bunce.logs import logger
 from dlt_bunce.records.batching import pack
+from dlt_bunce.records.fields.payload import with_payloads
 from dlt_bunce.records.fingerprint import email_digests
 from dlt_bunce.records.identities import Identities
-from dlt_bunce.records.payload import with_payloads
 from dlt_bunce.settlement.messages import Reason
 from dlt_bunce.settlement.row_result import RowResult
 from dlt_bunce.settlement.row_state import not_linked

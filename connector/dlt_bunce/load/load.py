@@ -22,17 +22,18 @@ from dlt_bunce.load.linking import Linking, with_sent_payloads
 from dlt_bunce.load.pending_lookups import MAX_PENDING_S, PATIENCE_S, PendingLookups
 from dlt_bunce.load.progress import Meter, Progress, watch
 from dlt_bunce.load.sender import Sender
-from dlt_bunce.load.values import ValueDelivery
+from dlt_bunce.load.values.values import ValueDelivery
 from dlt_bunce.load.version_check import check_versions
 from dlt_bunce.logs import logger
+from dlt_bunce.records.bad_mapping import detect_bad_mapping
 from dlt_bunce.records.batching import Packer
-from dlt_bunce.records.mapping import FieldMapping
-from dlt_bunce.records.prepare import detect_bad_mapping
-from dlt_bunce.records.rules import Rules
-from dlt_bunce.store import released, run_chunks, runs
+from dlt_bunce.records.fields.rules import Rules
+from dlt_bunce.records.mapping.mapping import FieldMapping
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.ledger import DEFAULT_LEASE_S, Ledger
+from dlt_bunce.store.letters import released
 from dlt_bunce.store.load_file import LoadFile
+from dlt_bunce.store.runs import run_chunks, runs
 
 _QUIET_WAITS = 4
 """After so many waits for another run, a load logs that it is waiting."""

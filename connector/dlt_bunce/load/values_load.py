@@ -8,9 +8,9 @@ from dlt_bunce.errors import AccountRefusedError, StoppedError
 from dlt_bunce.load.chunks import Chunk
 from dlt_bunce.load.conservation import check_value_rows, check_values
 from dlt_bunce.load.load import Load
-from dlt_bunce.records.prepare import detect_bad_mapping
-from dlt_bunce.store import runs
-from dlt_bunce.store.value_fates import ROWS
+from dlt_bunce.records.bad_mapping import detect_bad_mapping
+from dlt_bunce.store.runs import runs
+from dlt_bunce.store.runs.value_fates import ROWS
 
 
 @dataclass

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import time
 
-from dlt_bunce.records.mapping import FieldMapping
+from dlt_bunce.records.mapping.mapping import FieldMapping
 from dlt_bunce.records.prepare import Prepared
-from dlt_bunce.records.version_scale import count_ahead, middle, other_scale, other_scale_than_known
+from dlt_bunce.records.versions.version_scale import (
+    count_ahead,
+    middle,
+    other_scale,
+    other_scale_than_known,
+)
 from dlt_bunce.store import version_medians
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.load_file import LoadFile

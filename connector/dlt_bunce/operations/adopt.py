@@ -16,12 +16,12 @@ import pyarrow as pa
 from dlt_bunce.destination.client import BunceClient
 from dlt_bunce.errors import ListingError
 from dlt_bunce.logs import logger
+from dlt_bunce.records.fields.rules import Rules
 from dlt_bunce.records.fingerprint import email_digests
-from dlt_bunce.records.mapping import FieldMapping
+from dlt_bunce.records.mapping.mapping import FieldMapping
+from dlt_bunce.records.mapping.schema import FIELDS
 from dlt_bunce.records.prepare import prepare
 from dlt_bunce.records.rows import arrow_table
-from dlt_bunce.records.rules import Rules
-from dlt_bunce.records.schema import FIELDS
 from dlt_bunce.store import adoptions
 
 _MAPPING = FieldMapping({name: name for name in FIELDS}, dict.fromkeys(FIELDS, "name"))

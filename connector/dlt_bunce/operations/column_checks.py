@@ -9,10 +9,10 @@ import dlt
 import pyarrow as pa
 from dlt.extract import DltResource
 
-from dlt_bunce.destination.source_keys import key_of, refuse_part_of_key
-from dlt_bunce.destination.table_mapping import mapping_of_columns
+from dlt_bunce.destination.mapping.source_keys import key_of, refuse_part_of_key
+from dlt_bunce.destination.mapping.table_mapping import mapping_of_columns
 from dlt_bunce.errors import MappingError
-from dlt_bunce.records.schema import ColumnNames
+from dlt_bunce.records.mapping.schema import ColumnNames
 
 if TYPE_CHECKING:
     from dlt.common.destination.typing import PreparedTableSchema

@@ -12,17 +12,17 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from typing import Any
 
 from dlt_bunce.api.retry import seconds_from_now
-from dlt_bunce.destination import config_file
 from dlt_bunce.destination.client import BunceClient
-from dlt_bunce.destination.targets import find_targets
-from dlt_bunce.destination.wanted_targets import ALL, Wanted, values_section, wanted_in
+from dlt_bunce.destination.mapping.targets import find_targets
+from dlt_bunce.destination.mapping.wanted_targets import ALL, Wanted, values_section, wanted_in
+from dlt_bunce.destination.settings import config_file
 from dlt_bunce.errors import BunceError, StoreError
 from dlt_bunce.load.probed import age_of, in_force
 from dlt_bunce.model import Failure
 from dlt_bunce.operations.disk_checks import disk, folder_of
 from dlt_bunce.operations.finding import Finding
-from dlt_bunce.records.target_matching import listed_names
-from dlt_bunce.records.targets import SECTION, FoundTarget, Kind
+from dlt_bunce.records.values.target_matching import listed_names
+from dlt_bunce.records.values.targets import SECTION, FoundTarget, Kind
 from dlt_bunce.store import rate_limits
 from dlt_bunce.store.accounts import known_account
 from dlt_bunce.store.database import Database

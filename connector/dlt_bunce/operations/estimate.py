@@ -15,9 +15,9 @@ from dlt_bunce.load.probed import believed
 from dlt_bunce.model import RunSummary
 from dlt_bunce.operations.value_estimate import Warned, value_warnings
 from dlt_bunce.records.causes import NO_COUNTRY
-from dlt_bunce.records.mapping import VERSION, FieldMapping
-from dlt_bunce.records.source_columns import belonging, values_of
-from dlt_bunce.records.text import shapes
+from dlt_bunce.records.mapping.mapping import VERSION, FieldMapping
+from dlt_bunce.records.mapping.source_columns import belonging, values_of
+from dlt_bunce.records.text.text import shapes
 from dlt_bunce.records.unreadable import is_unreadable_column
 from dlt_bunce.reject_codes import REJECT_CODES
 from dlt_bunce.run_warnings import WARNINGS

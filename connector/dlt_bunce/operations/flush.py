@@ -14,33 +14,33 @@ from dlt.extract import DltResource, DltSource
 
 from dlt_bunce.commands import naming
 from dlt_bunce.destination.access import client_of, context_of
-from dlt_bunce.destination.adapter import (
-    adapt,
-    chosen_by_default,
-    hint_given,
-    is_adapted,
-    refuse_replace,
-)
-from dlt_bunce.destination.attempts import recorded_from_start
-from dlt_bunce.destination.deleted_rows import DeletedRows
-from dlt_bunce.destination.dry_run_state import undo_killed_dry_run
-from dlt_bunce.destination.folder_locks import folder_lock
-from dlt_bunce.destination.folder_owner import take_folder
-from dlt_bunce.destination.hints_given import hints_of_data
+from dlt_bunce.destination.folder.dry_run_state import undo_killed_dry_run
+from dlt_bunce.destination.folder.folder_locks import folder_lock
+from dlt_bunce.destination.folder.folder_owner import take_folder
+from dlt_bunce.destination.folder.working_dir import mend
 from dlt_bunce.destination.left_overs import (
     can_be_read_again,
     give_up_refused,
     note_refusal,
     refuse_dry_run_over_left_overs,
 )
-from dlt_bunce.destination.likely_versions import likely_versions
-from dlt_bunce.destination.mapped_rows import AfterMappedRows, with_mapped_rows
-from dlt_bunce.destination.run_hook import resolve_hook
-from dlt_bunce.destination.run_summary import discarded_rows, runs_of, total
-from dlt_bunce.destination.run_tracker import group_traces, notify
-from dlt_bunce.destination.table_mapping import with_configured
-from dlt_bunce.destination.wanted_targets import given_for
-from dlt_bunce.destination.working_dir import mend
+from dlt_bunce.destination.mapping.adapter import (
+    adapt,
+    chosen_by_default,
+    hint_given,
+    is_adapted,
+    refuse_replace,
+)
+from dlt_bunce.destination.mapping.deleted_rows import DeletedRows
+from dlt_bunce.destination.mapping.hints_given import hints_of_data
+from dlt_bunce.destination.mapping.likely_versions import likely_versions
+from dlt_bunce.destination.mapping.mapped_rows import AfterMappedRows, with_mapped_rows
+from dlt_bunce.destination.mapping.table_mapping import with_configured
+from dlt_bunce.destination.mapping.wanted_targets import given_for
+from dlt_bunce.destination.runs.attempts import recorded_from_start
+from dlt_bunce.destination.runs.run_hook import resolve_hook
+from dlt_bunce.destination.runs.run_summary import discarded_rows, runs_of, total
+from dlt_bunce.destination.runs.run_tracker import group_traces, notify
 from dlt_bunce.errors import (
     BunceError,
     ConfigurationError,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dlt_bunce.operations.adopt import Adopted
     from dlt_bunce.operations.preview import Check
     from dlt_bunce.operations.replay import Replayed
-    from dlt_bunce.store.selection import Selection
+    from dlt_bunce.store.letters.selection import Selection
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,12 @@ def status(*, destination: bunce | None = None, runs: int = 5) -> Status:
 
     Raises StoreError if there is no store, and AccountError if it does not have the account.
     """
-    from dlt_bunce.store import rejected_values
-    from dlt_bunce.store import runs as recorded
     from dlt_bunce.store.accounts import refuse_unknown_account
     from dlt_bunce.store.database import Database
-    from dlt_bunce.store.dead_letter_query import open_by_code
+    from dlt_bunce.store.letters.dead_letter_query import open_by_code
+    from dlt_bunce.store.runs import runs as recorded
     from dlt_bunce.store.statements import COUNT_CUSTOMERS
+    from dlt_bunce.store.values import rejected_values
 
     store_url, account = store_of(destination)
     with Database(store_url, read_only=True) as db:
@@ -102,7 +102,7 @@ def discard(selection: Selection, *, destination: bunce | None = None) -> int:
     Raises UsageError for a selection without a filter, and StoreError.
     """
     from dlt_bunce.store.database import Database
-    from dlt_bunce.store.dead_letters import discard as close
+    from dlt_bunce.store.letters.dead_letters import discard as close
 
     names = [each.name for each in fields(selection) if each.name != "status"]
     if all(getattr(selection, name) is None for name in names):
@@ -169,7 +169,7 @@ def _client(destination: bunce | None) -> BunceClient:
 
 def store_of(destination: bunce | None) -> tuple[str, str]:
     """Return the URL of the store, and the account."""
-    from dlt_bunce.destination import config_file
+    from dlt_bunce.destination.settings import config_file
 
     if destination is None:
         return config_file.store_settings(None, None)

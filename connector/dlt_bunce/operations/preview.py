@@ -12,8 +12,8 @@ import dlt
 
 from dlt_bunce.commands import completed
 from dlt_bunce.destination.access import client_of
-from dlt_bunce.destination.configuration import BunceConfiguration
 from dlt_bunce.destination.factory import bunce
+from dlt_bunce.destination.settings.configuration import BunceConfiguration
 from dlt_bunce.errors import ThresholdError
 from dlt_bunce.load.dry_run import Preview
 from dlt_bunce.load.probed import VALUE_BATCH_SIZE, batch_sizes, in_force, value_batch_sizes
@@ -28,11 +28,12 @@ from dlt_bunce.operations.value_estimate import (
     checked_targets,
     rejected_values,
 )
-from dlt_bunce.records.targets import Kind
-from dlt_bunce.store import history, rate_limits, runs
+from dlt_bunce.records.values.targets import Kind
+from dlt_bunce.store import rate_limits
 from dlt_bunce.store.accounts import known_account
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.probes import Probed, latest_probe
+from dlt_bunce.store.runs import history, runs
 
 _NO_KEY = Warned(
     "no_api_key",

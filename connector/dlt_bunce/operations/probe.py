@@ -29,7 +29,7 @@ from dlt_bunce.probe.inquiry import Inquiry, RefusedAccountError
 from dlt_bunce.probe.plan import ask_everything, max_requests
 from dlt_bunce.probe.report import ProbeReport, all_questions
 from dlt_bunce.probe.steps import Bulk, Get, Step, Wait, Write
-from dlt_bunce.records.targets import Kind
+from dlt_bunce.records.values.targets import Kind
 from dlt_bunce.store.database import utc_now
 from dlt_bunce.store.probes import put_probe
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dlt_bunce.records.targets import value_seed
-from dlt_bunce.records.value_digests import released
+from dlt_bunce.records.values.targets import value_seed
+from dlt_bunce.records.values.value_digests import released
 from dlt_bunce.reject_codes import VALUE_CODES
-from dlt_bunce.store import erasure, rejected_values, values
+from dlt_bunce.store import erasure
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.rejected_values import ValueSelection
+from dlt_bunce.store.values import rejected_values, values
+from dlt_bunce.store.values.rejected_values import ValueSelection
 
 _BY_BUNCE = [name for name, code in VALUE_CODES.items() if code.stage == "api"]
 

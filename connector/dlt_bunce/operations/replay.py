@@ -15,7 +15,7 @@ import pyarrow as pa
 from dlt_bunce import telemetry
 from dlt_bunce.destination.client import BunceClient
 from dlt_bunce.destination.jobs import value_delivery
-from dlt_bunce.destination.run_summary import add_up
+from dlt_bunce.destination.runs.run_summary import add_up
 from dlt_bunce.errors import UsageError
 from dlt_bunce.failures import failure_of, is_stopped
 from dlt_bunce.load.load import Load, Settings
@@ -27,20 +27,21 @@ from dlt_bunce.operations.replay_runs import NAME, alone, record_unsent, recorde
 from dlt_bunce.operations.replayed_values import targets_of
 from dlt_bunce.records import rows as source_rows
 from dlt_bunce.records.cells import LETTER_ID
-from dlt_bunce.records.mapping import resolve_mapping
-from dlt_bunce.records.matching import as_spelled
+from dlt_bunce.records.mapping.mapping import resolve_mapping
+from dlt_bunce.records.mapping.matching import as_spelled
+from dlt_bunce.records.mapping.schema import ColumnNames, listed, names_of
 from dlt_bunce.records.prepare import prepare
-from dlt_bunce.records.recorded_targets import restored
 from dlt_bunce.records.row_origin import FILE, LINE
-from dlt_bunce.records.schema import ColumnNames, listed, names_of
-from dlt_bunce.records.targets import Targets
-from dlt_bunce.store import dead_letters, released, runs
+from dlt_bunce.records.values.recorded_targets import restored
+from dlt_bunce.records.values.targets import Targets
 from dlt_bunce.store.accounts import Account
 from dlt_bunce.store.database import Database, utc_now
-from dlt_bunce.store.dead_letter_query import pages
 from dlt_bunce.store.ledger import LoadFile
-from dlt_bunce.store.run_chunks import put_chunk
-from dlt_bunce.store.selection import Selection
+from dlt_bunce.store.letters import dead_letters, released
+from dlt_bunce.store.letters.dead_letter_query import pages
+from dlt_bunce.store.letters.selection import Selection
+from dlt_bunce.store.runs import runs
+from dlt_bunce.store.runs.run_chunks import put_chunk
 from dlt_bunce.store.statements import ACCEPTED_SINCE
 
 PORTION = 10_000

@@ -9,8 +9,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from dlt_bunce.store import mappings
 from dlt_bunce.store.database import Database
+from dlt_bunce.store.runs import mappings
 
 Letter = dict[str, Any]
 

@@ -9,16 +9,16 @@ from dataclasses import replace
 from dlt.common.configuration.exceptions import ConfigurationException
 
 from dlt_bunce.destination.client import BunceClient
-from dlt_bunce.destination.failed_runs import failed
-from dlt_bunce.destination.run_summary import add_up
+from dlt_bunce.destination.runs.failed_runs import failed
+from dlt_bunce.destination.runs.run_summary import add_up
 from dlt_bunce.errors import BunceError, StoreError
 from dlt_bunce.failures import failure_of, is_stopped
 from dlt_bunce.model import Failure, RunSummary
-from dlt_bunce.store import runs
 from dlt_bunce.store.accounts import Account
 from dlt_bunce.store.database import Database, utc_now
-from dlt_bunce.store.dead_letter_query import list_recent
-from dlt_bunce.store.selection import Selection
+from dlt_bunce.store.letters.dead_letter_query import list_recent
+from dlt_bunce.store.letters.selection import Selection
+from dlt_bunce.store.runs import runs
 
 NAME = "dead letters"
 """What a replay loads, as people call it."""

@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from dlt_bunce.destination.client import BunceClient
-from dlt_bunce.destination.targets import targets_to_replay
-from dlt_bunce.destination.wanted_targets import ALL, Wanted, decoded_attributes, unmapped
-from dlt_bunce.records.recorded_targets import hinted
-from dlt_bunce.records.targets import Targets
+from dlt_bunce.destination.mapping.targets import targets_to_replay
+from dlt_bunce.destination.mapping.wanted_targets import ALL, Wanted, decoded_attributes, unmapped
+from dlt_bunce.records.values.recorded_targets import hinted
+from dlt_bunce.records.values.targets import Targets
 
 
 def targets_of(

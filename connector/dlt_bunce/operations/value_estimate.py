@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dlt_bunce.load.dry_run import NOT_COMPARED, Preview
-from dlt_bunce.records.target_matching import fault_of
-from dlt_bunce.records.targets import Kind
-from dlt_bunce.records.value_moments import NO_ZONE
+from dlt_bunce.records.values.target_matching import fault_of
+from dlt_bunce.records.values.targets import Kind
+from dlt_bunce.records.values.value_moments import NO_ZONE
 from dlt_bunce.reject_codes import VALUE_CODES
 
 _ZONE_REMEDY = (

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dlt_bunce.destination.factory import bunce
     from dlt_bunce.operations.rejected_values import Retried
     from dlt_bunce.store.database import Database
-    from dlt_bunce.store.rejected_values import ValueSelection
+    from dlt_bunce.store.values.rejected_values import ValueSelection
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ def rejected_values(
 
     Raises StoreError, and UsageError for a filter that names nothing.
     """
-    from dlt_bunce.store import rejected_values as stored
     from dlt_bunce.store.database import Database
+    from dlt_bunce.store.values import rejected_values as stored
 
     store_url, account = store_of(destination)
     chosen = selection or stored.EVERY
@@ -87,7 +87,7 @@ def discard_values(selection: ValueSelection, *, destination: bunce | None = Non
     that names nothing.
     """
     from dlt_bunce.operations.rejected_values import discard as close
-    from dlt_bunce.store import rejected_values as stored
+    from dlt_bunce.store.values import rejected_values as stored
 
     if replace(selection, discarded=False) == stored.EVERY:
         raise UsageError(
@@ -107,7 +107,7 @@ def retry_values(
     StoreError, and UsageError for a filter that names nothing.
     """
     from dlt_bunce.operations.rejected_values import retry
-    from dlt_bunce.store.rejected_values import EVERY
+    from dlt_bunce.store.values.rejected_values import EVERY
 
     chosen = selection or EVERY
     with _chosen_values(chosen, destination) as (db, account):
@@ -119,8 +119,8 @@ def waiting_values(*, destination: bunce | None = None) -> Iterator[WaitingValue
 
     Each is sent by the first load that reads it once Bunce has its customer. Raises StoreError.
     """
-    from dlt_bunce.store import waiting_values as stored
     from dlt_bunce.store.database import Database
+    from dlt_bunce.store.values import waiting_values as stored
 
     store_url, account = store_of(destination)
     with Database(store_url, read_only=True) as db:
@@ -135,7 +135,7 @@ def _chosen_values(
 ) -> Iterator[tuple[Database, str]]:
     """Yield the store and the account. Raises UsageError for a filter that names nothing."""
     from dlt_bunce.store.database import Database
-    from dlt_bunce.store.rejected_values import refuse_unknown
+    from dlt_bunce.store.values.rejected_values import refuse_unknown
 
     store_url, account = store_of(destination)
     with Database(store_url, read_only=True) as db:

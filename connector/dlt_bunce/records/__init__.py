@@ -1,11 +1,11 @@
 """Pure functions from Arrow tables to payloads, fingerprints, and batches. No I/O, no clock."""
 
 from dlt_bunce.records.batching import pack
+from dlt_bunce.records.fields.rules import Rules
 from dlt_bunce.records.fingerprint import email_digests, fingerprint
-from dlt_bunce.records.mapping import FieldMapping, resolve_mapping
+from dlt_bunce.records.mapping.mapping import FieldMapping, resolve_mapping
+from dlt_bunce.records.mapping.schema import ALIASES, FIELDS, REQUIRED
 from dlt_bunce.records.prepare import Prepared, prepare
-from dlt_bunce.records.rules import Rules
-from dlt_bunce.records.schema import ALIASES, FIELDS, REQUIRED
 
 __all__ = [
     "ALIASES",

@@ -12,12 +12,12 @@ from typing import Generic, TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dlt_bunce.records.mapping import FieldMapping
+from dlt_bunce.records.mapping.mapping import FieldMapping
+from dlt_bunce.records.mapping.schema import FULL_NAME, NAMES
+from dlt_bunce.records.mapping.source_columns import belonging, values_of
 from dlt_bunce.records.row_origin import origin_of, origins, told
-from dlt_bunce.records.schema import FULL_NAME, NAMES
-from dlt_bunce.records.source_columns import belonging, values_of
-from dlt_bunce.records.spreadsheet_traces import PLACEHOLDERS
-from dlt_bunce.records.text import as_json, shapes
+from dlt_bunce.records.text.spreadsheet_traces import PLACEHOLDERS
+from dlt_bunce.records.text.text import as_json, shapes
 from dlt_bunce.reject_codes import REJECT_CODES
 
 _Key = TypeVar("_Key")

@@ -9,15 +9,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from xxhash import xxh3_64_intdigest
 
-from dlt_bunce.records.column import none_of
-from dlt_bunce.records.fields import identifiers
+from dlt_bunce.records.fields.fields import identifiers
 from dlt_bunce.records.fingerprint import text_digests
-from dlt_bunce.records.mapping import FieldMapping
-from dlt_bunce.records.newest_version import newest, undecided
-from dlt_bunce.records.source_columns import contents_of, versions_of
-from dlt_bunce.records.spreadsheet_traces import DEFAULT_TRACES, Traces
-from dlt_bunce.records.text import flat
-from dlt_bunce.records.version_kinds import VersionKind
+from dlt_bunce.records.mapping.mapping import FieldMapping
+from dlt_bunce.records.mapping.source_columns import contents_of, versions_of
+from dlt_bunce.records.text.column import none_of
+from dlt_bunce.records.text.spreadsheet_traces import DEFAULT_TRACES, Traces
+from dlt_bunce.records.text.text import flat
+from dlt_bunce.records.versions.newest_version import newest, undecided
+from dlt_bunce.records.versions.version_kinds import VersionKind
 
 DUPLICATES = pa.schema([("row", pa.int64()), ("gives_way", pa.bool_())])
 """Rows that give way to a newer row with the same id (`gives_way` is true), and rows that win over

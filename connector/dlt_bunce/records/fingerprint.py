@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from xxhash import xxh3_128_digest
 
-from dlt_bunce.records.text import hex_text
+from dlt_bunce.records.text.text import hex_text
 
 _BYTES = 16
 # no canonical value holds a control character

@@ -10,9 +10,9 @@ import pyarrow.compute as pc
 from xxhash import xxh3_64_intdigest
 
 from dlt_bunce.records.duplicates import PASS_IDS, Read
-from dlt_bunce.records.fields import identifiers, read_field
-from dlt_bunce.records.mapping import FieldMapping
-from dlt_bunce.records.rules import Rules, parsers_of
+from dlt_bunce.records.fields.fields import identifiers, read_field
+from dlt_bunce.records.fields.rules import Rules, parsers_of
+from dlt_bunce.records.mapping.mapping import FieldMapping
 
 _SORTED_ROWS = 500_000
 """Ids that are sorted together: each lookup searches every such group."""

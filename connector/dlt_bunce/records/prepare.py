@@ -9,25 +9,34 @@ from functools import reduce
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dlt_bunce.errors import MappingError
 from dlt_bunce.records.cells import LETTER_ID
-from dlt_bunce.records.column import Column, any_true, none_of
 from dlt_bunce.records.defects import Defects, other_defects
 from dlt_bunce.records.duplicates import DUPLICATES, marked
-from dlt_bunce.records.fields import Parser, first_filled, identifiers, read_field, split_names
+from dlt_bunce.records.fields.fields import (
+    Parser,
+    first_filled,
+    identifiers,
+    read_field,
+    split_names,
+)
+from dlt_bunce.records.fields.payload import payloads
+from dlt_bunce.records.fields.rules import Rules, canonical_defaults, parsers_of
 from dlt_bunce.records.fingerprint import fingerprint, text_digests
-from dlt_bunce.records.mapping import VERSION, FieldMapping
-from dlt_bunce.records.newest_version import newest, repeated, undecided, with_many
-from dlt_bunce.records.payload import payloads
-from dlt_bunce.records.plain import rows_of
-from dlt_bunce.records.rules import Rules, canonical_defaults, parsers_of
-from dlt_bunce.records.schema import FIELDS, FULL_NAME, NAMES, REQUIRED
-from dlt_bunce.records.source_columns import belonging, contents_of, field_values, versions_of
-from dlt_bunce.records.text import canonical_json, read_text
-from dlt_bunce.records.unreadable import CODE, with_unreadable
-from dlt_bunce.records.version_kinds import CODE as INVALID_VERSION
-from dlt_bunce.records.version_kinds import VersionKind
-from dlt_bunce.reject_codes import REJECT_CODES
+from dlt_bunce.records.mapping.mapping import VERSION, FieldMapping
+from dlt_bunce.records.mapping.schema import FIELDS, FULL_NAME, NAMES, REQUIRED
+from dlt_bunce.records.mapping.source_columns import (
+    belonging,
+    contents_of,
+    field_values,
+    versions_of,
+)
+from dlt_bunce.records.text.column import Column, any_true, none_of
+from dlt_bunce.records.text.plain import rows_of
+from dlt_bunce.records.text.text import canonical_json, read_text
+from dlt_bunce.records.unreadable import with_unreadable
+from dlt_bunce.records.versions.newest_version import newest, repeated, undecided, with_many
+from dlt_bunce.records.versions.version_kinds import CODE as INVALID_VERSION
+from dlt_bunce.records.versions.version_kinds import VersionKind
 
 ACCEPTED_SCHEMA = pa.schema(
     [("row", pa.int64())]
@@ -50,13 +59,6 @@ NOTES: Mapping[str, Sequence[str]] = {
 """For each warning, the fields whose noted values it counts."""
 SHARED_BY = 5
 """An id that has so many emails within a chunk is not that of one person."""
-MAPPING_SAMPLE = 1_000
-"""If this many first rows are all rejected for one reason, the mapping is wrong, not the rows."""
-
-_NAME_ID = (
-    'Name the column: bunce_adapter(data, customer_id="…", values_only=True), customer_id = "…" '
-    "under [destination.bunce.values_tables.TABLE], or --map customer_id=… on the command line"
-)
 
 
 @dataclass(frozen=True)
@@ -176,30 +178,6 @@ def _duplicates(
     superseded = rows.filter(pc.invert(kept))
     return pa.concat_tables(
         [marked(superseded, gives_way=True), marked(rows.filter(open_), gives_way=False)]
-    )
-
-
-def detect_bad_mapping(
-    prepared: Prepared, table: pa.Table, mapping: FieldMapping
-) -> MappingError | None:
-    """Return an error if a large enough first chunk has no valid row, all for the same reason."""
-    # neither a line nor a version says anything about the mapping
-    codes = set(prepared.rejected.column("code").to_pylist()) - {CODE, INVALID_VERSION}
-    if prepared.read < MAPPING_SAMPLE or prepared.accepted.num_rows or len(codes) != 1:
-        return None
-    code = REJECT_CODES[codes.pop()]
-    columns = mapping.columns_of(code.field or "")
-    columns += mapping.columns_of(FULL_NAME) if code.field in NAMES else ()
-    named = " and ".join(map(repr, columns)) or "'none'"
-    sent = "Nothing was sent"
-    set_it = f'Set {code.field} = "…" under [destination.bunce.mapping]'
-    if mapping.values_only:  # customers, and other files of values, may have been sent before
-        sent, set_it = "No value of these rows was sent", _NAME_ID
-    return MappingError(
-        f"All of the first {prepared.read} rows were rejected as {code.code}: the mapping of "
-        f"{code.field} (column {named}) looks wrong. {sent}.",
-        columns=[name for name in table.column_names if not name.startswith("_dlt_")],
-        remedy=f"{set_it}, or {code.remedy}.",
     )
 
 

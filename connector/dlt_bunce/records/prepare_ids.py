@@ -6,13 +6,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlt_bunce.records.duplicates import DUPLICATES, marked
-from dlt_bunce.records.fields import identifiers
-from dlt_bunce.records.mapping import FieldMapping
-from dlt_bunce.records.newest_version import newest
+from dlt_bunce.records.fields.fields import identifiers
+from dlt_bunce.records.fields.rules import Rules
+from dlt_bunce.records.mapping.mapping import FieldMapping
+from dlt_bunce.records.mapping.source_columns import versions_of
 from dlt_bunce.records.prepare import ACCEPTED_SCHEMA, REJECTED_SCHEMA, Prepared
-from dlt_bunce.records.rules import Rules
-from dlt_bunce.records.source_columns import versions_of
-from dlt_bunce.records.version_kinds import VersionKind
+from dlt_bunce.records.versions.newest_version import newest
+from dlt_bunce.records.versions.version_kinds import VersionKind
 
 
 def prepare_ids(

@@ -15,7 +15,7 @@ from uuid import UUID
 import pyarrow as pa
 import simplejson
 
-from dlt_bunce.records.schema import VARIANT
+from dlt_bunce.records.mapping.schema import VARIANT
 
 _PRECISION, _SCALE = 38, 9
 _AS_TEXT = (dict, list, UUID, time)

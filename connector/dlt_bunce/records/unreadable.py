@@ -8,9 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dlt_bunce.records.emails import parse_emails
+from dlt_bunce.records.fields.emails import parse_emails
 from dlt_bunce.records.fingerprint import text_digests
-from dlt_bunce.records.text import flat
+from dlt_bunce.records.text.text import flat
 
 UNREADABLE = "unreadable_line"
 """Column that holds such a line as a struct (LINE); it is null in every other row."""

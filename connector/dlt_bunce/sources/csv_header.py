@@ -13,9 +13,9 @@ import pyarrow as pa
 
 from dlt_bunce.errors import SourceError
 from dlt_bunce.records.cells import LETTER_ID, PREFIX, unmarked
-from dlt_bunce.records.exports import known_names
+from dlt_bunce.records.mapping.exports import known_names
+from dlt_bunce.records.mapping.schema import ALIASES, fold
 from dlt_bunce.records.row_origin import FILE, LINE
-from dlt_bunce.records.schema import ALIASES, fold
 from dlt_bunce.sources.encodings import MARK_PATTERN
 
 _KNOWN = known_names(ALIASES)

@@ -23,10 +23,10 @@ def dead_letters(
     `source_row`, `payload`, and `other_defects` are JSON text; `source` and `source_line` tell
     where the row came from.
     """
-    from dlt_bunce.destination.config_file import store_settings
+    from dlt_bunce.destination.settings.config_file import store_settings
     from dlt_bunce.store.database import Database
-    from dlt_bunce.store.dead_letter_query import tables
-    from dlt_bunce.store.selection import Selection
+    from dlt_bunce.store.letters.dead_letter_query import tables
+    from dlt_bunce.store.letters.selection import Selection
 
     store_url, account = store_settings(store_url, account)
     with Database(store_url, read_only=True) as db:
@@ -48,7 +48,7 @@ def count_open(pipeline: dlt.Pipeline, *, before: datetime | None = None) -> dic
     With `before`, count only those first seen before that time. Raises StoreError.
     """
     from dlt_bunce.destination.access import client_of
-    from dlt_bunce.store.dead_letter_query import open_by_code
+    from dlt_bunce.store.letters.dead_letter_query import open_by_code
 
     client = client_of(pipeline)
     with client.database() as db:

@@ -9,7 +9,7 @@ from typing import Any
 from dlt.extract import DltResource
 
 from dlt_bunce.errors import SourceError
-from dlt_bunce.records.plain import plain, refuse_twice
+from dlt_bunce.records.text.plain import plain, refuse_twice
 from dlt_bunce.sources.outages import raised_when_read
 from dlt_bunce.sources.ranges import Query, Range, quoted, since
 from dlt_bunce.sources.resources import ROWS, TABLE, resource, resource_name

@@ -15,8 +15,8 @@ from dlt.extract import DltResource
 
 from dlt_bunce.load import parquet
 from dlt_bunce.logs import logger
-from dlt_bunce.records.plain import plain
 from dlt_bunce.records.row_origin import FILE, LINE, counted_from, with_file, with_lines
+from dlt_bunce.records.text.plain import plain
 from dlt_bunce.records.unreadable import UNREADABLE
 from dlt_bunce.sources import csv_files, drift, json_files, row_files, table_formats
 from dlt_bunce.sources.csv_header import SameColumns

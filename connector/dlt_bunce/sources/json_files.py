@@ -11,9 +11,9 @@ from typing import IO, Any
 import pyarrow as pa
 
 from dlt_bunce.errors import SourceError
-from dlt_bunce.records.not_text import marked
 from dlt_bunce.records.row_origin import with_lines as numbered
 from dlt_bunce.records.rows import typed_table
+from dlt_bunce.records.text.not_text import marked
 from dlt_bunce.sources.encodings import Utf8, unmarked_bytes
 from dlt_bunce.sources.unreadable_lines import Line, Part, with_lines
 

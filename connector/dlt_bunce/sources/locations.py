@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from dlt.extract import DltResource
 
-from dlt_bunce.destination.whole_reads import read_in_part
+from dlt_bunce.destination.mapping.whole_reads import read_in_part
 from dlt_bunce.errors import SourceError
 from dlt_bunce.sources.databases import from_database
 from dlt_bunce.sources.files import Reading, columns, from_files

@@ -21,7 +21,7 @@ from dlt.common.json import json
 from dlt.extract import DltResource
 
 from dlt_bunce.destination.access import client_of
-from dlt_bunce.destination.whole_reads import read_in_part
+from dlt_bunce.destination.mapping.whole_reads import read_in_part
 from dlt_bunce.errors import SourceError
 from dlt_bunce.sources import files
 from dlt_bunce.sources.databases import from_database

@@ -12,8 +12,8 @@ import pyarrow as pa
 from dlt.extract import DltResource
 
 from dlt_bunce.errors import SourceError, not_installed
-from dlt_bunce.records.plain import refuse_twice
 from dlt_bunce.records.rows import arrow_tables
+from dlt_bunce.records.text.plain import refuse_twice
 from dlt_bunce.sources.outages import raised_when_read
 from dlt_bunce.sources.ranges import Query, Range, since
 from dlt_bunce.sources.resources import ROWS, TABLE, check_column, resource, resource_name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from dlt_bunce.store.database import Database, utc_now
-from dlt_bunce.store.runs import latest_number
+from dlt_bunce.store.runs.runs import latest_number
 
 # the columns of a page for put_page(); fingerprint is null where Bunce has less than a row needs
 ADOPTED = pa.schema(

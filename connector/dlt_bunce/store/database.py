@@ -15,7 +15,7 @@ from typing_extensions import Self
 
 from dlt_bunce.errors import StoreError
 from dlt_bunce.store.backends.base import engine
-from dlt_bunce.store.migrations import MIGRATIONS
+from dlt_bunce.store.schema.migrations import MIGRATIONS
 
 _ANALYZED_ROWS = 1_000
 """Temporary tables with more rows than this are analyzed; below it, any plan is fast enough."""

@@ -10,7 +10,7 @@ import pyarrow as pa
 from dlt_bunce.errors import RunInProgressError
 from dlt_bunce.store import statements
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.mappings import READERS
+from dlt_bunce.store.runs.mappings import READERS
 
 _PAGE = 10_000
 _LETTERS = pa.schema(

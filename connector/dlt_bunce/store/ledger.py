@@ -17,15 +17,11 @@ import pyarrow.compute as pc
 
 from dlt_bunce.errors import StoreError
 from dlt_bunce.model import Traffic
-from dlt_bunce.store import held_rows, links, run_chunks, runs, statements, verdicts
+from dlt_bunce.store import links, statements, verdicts
 from dlt_bunce.store.database import Database, utc_now
-from dlt_bunce.store.dead_letters import (
-    held_again,
-    record_letters,
-    resolve_letters,
-    resolve_nameless,
-)
+from dlt_bunce.store.letters import dead_letters, held_rows
 from dlt_bunce.store.load_file import LoadFile
+from dlt_bunce.store.runs import run_chunks, runs
 from dlt_bunce.store.settled import SETTLED, adopted
 
 DEFAULT_LEASE_S = 180
@@ -112,7 +108,7 @@ class Ledger:
             judged = verdicts.with_busy(judged, waiting)
             fates = Counter(judged.column("verdict").to_pylist())
             fates["unchanged"] += accepted.num_rows - judged.num_rows
-            fates.update(record_letters(db, load_file, letters))
+            fates.update(dead_letters.record_letters(db, load_file, letters))
             chunk_warnings = {
                 **(warnings or {}),
                 "mostly_superseded": fates["superseded"],
@@ -169,14 +165,14 @@ class Ledger:
             present = set(settled.column("fate").to_pylist())
             if present & set(_ACCEPTED.to_pylist()):
                 self._accept()
-                resolve_nameless(db, load_file.account)
+                dead_letters.resolve_nameless(db, load_file.account)
                 accepted = settled.filter(pc.is_in(settled.column("fate"), _ACCEPTED))
                 self._resolve(accepted.filter(_shared(accepted, notable)), accepted=True)
             if "rejected" in present:
                 db.execute(statements.REJECT, (load_file.account, load_file.name))
             # after acceptance has closed dead letters: the customer may be accepted while its
             # email is refused, which opens a new one
-            record_letters(db, load_file, letters)
+            dead_letters.record_letters(db, load_file, letters)
             if "deferred" in present:
                 for indeterminate in (0, 1):
                     db.execute(statements.DEFER, (load_file.account, indeterminate))
@@ -187,7 +183,7 @@ class Ledger:
 
     def held_again(self, rejected: pa.Table, chunk: int) -> list[bool]:
         """Return which rejected rows are held as before, so that they need no dead letter."""
-        return held_again(self._db, self._load_file, rejected, chunk)
+        return dead_letters.held_again(self._db, self._load_file, rejected, chunk)
 
     def renew_held(self, held: pa.Table, chunk: int, read_anew: held_rows.ReadAnew) -> None:
         """Let the dead letters of `held` rows have these rows as read now: held_rows.renew."""
@@ -289,7 +285,7 @@ class Ledger:
         if not good.num_rows:
             return
         self._db.ingest("bunce_good", good.select(["customer_id", "version", "chunk"]))
-        resolve_letters(self._db, self._load_file, "bunce_good", accepted=accepted)
+        dead_letters.resolve_letters(self._db, self._load_file, "bunce_good", accepted=accepted)
 
 
 def _shared(rows: pa.Table, others: pa.Table) -> pa.ChunkedArray:

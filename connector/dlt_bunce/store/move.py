@@ -13,8 +13,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from dlt_bunce.errors import ConfigurationError, StoreError
 from dlt_bunce.store.backends.sqlite_url import file_of, moved_to
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.descriptions import TABLES
 from dlt_bunce.store.erasure import refuse_while_sending
+from dlt_bunce.store.schema.descriptions import TABLES
 
 if TYPE_CHECKING:
     import psycopg

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from dlt_bunce.store import waiting_values
 from dlt_bunce.store.database import Database
+from dlt_bunce.store.values import waiting_values
 
 LETTERS = "bunce_dead_letters"
 """The table that `purge` deletes from."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.dead_letters import letter_id
+from dlt_bunce.store.letters.dead_letters import letter_id
 
 
 def _schema(texts: str, numbers: str, binaries: str = "") -> pa.Schema:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from dlt_bunce.store.rejected_values import ValueSelection
-from dlt_bunce.store.selection import Selection
+from dlt_bunce.store.letters.selection import Selection
+from dlt_bunce.store.values.rejected_values import ValueSelection
 
 if TYPE_CHECKING:
     from dlt_bunce.destination.client import BunceClient
@@ -125,7 +125,7 @@ def retried(store_url: str, account: str, selection: ValueSelection) -> Figures:
 def discarded(store_url: str, account: str, selection: Selection) -> Figures:
     """Close the selected dead letters; return how many there were."""
     from dlt_bunce.store.database import Database
-    from dlt_bunce.store.dead_letters import discard
+    from dlt_bunce.store.letters.dead_letters import discard
 
     with Database(store_url) as db:
         return {"dead letters discarded": discard(db, account, selection)}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Literal, cast
 
-from dlt_bunce.store.selection import Selection
+from dlt_bunce.store.letters.selection import Selection
 from dlt_bunce.workbench.error_page import ErrorPage
 from dlt_bunce.workbench.filters import Filter, Given, filter_of, ids_of, moment
 

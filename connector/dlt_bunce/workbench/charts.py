@@ -10,7 +10,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from dlt_bunce.model import FATES
-from dlt_bunce.store.history import Run, rejects
+from dlt_bunce.store.runs.history import Run, rejects
 
 MAX_BARS = 40
 """Runs per chart; the bars of more would be too narrow to tell apart."""

@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 
 from starlette.datastructures import ImmutableMultiDict
 
-from dlt_bunce.store.dead_letter_query import Key
-from dlt_bunce.store.selection import STATUSES, Selection
+from dlt_bunce.store.letters.dead_letter_query import Key
+from dlt_bunce.store.letters.selection import STATUSES, Selection
 from dlt_bunce.workbench.error_page import ErrorPage
 
 Given = ImmutableMultiDict[str, Any]

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from dlt_bunce.reject_codes import VALUE_CODES
-from dlt_bunce.store import rejected_values
 from dlt_bunce.store.database import Database
+from dlt_bunce.store.values import rejected_values
 
 MAX_VALUES = 1_000
 """Rejected values of one customer on a page: more than anybody has attributes."""

@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import Any
 
 from dlt_bunce.model import Fate
-from dlt_bunce.store.history import Run, rejects
-from dlt_bunce.store.runs import REPLAY
+from dlt_bunce.store.runs.history import Run, rejects
+from dlt_bunce.store.runs.runs import REPLAY
 from dlt_bunce.workbench.charts import MAX_BARS, Chart, charts
 from dlt_bunce.workbench.pages import render
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dlt_bunce.store import rejected_values
 from dlt_bunce.store.database import Database
+from dlt_bunce.store.values import rejected_values
 
 if TYPE_CHECKING:
     from dlt_bunce.destination.client import BunceClient

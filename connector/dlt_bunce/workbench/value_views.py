@@ -10,8 +10,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from dlt_bunce.store import rejected_values
-from dlt_bunce.store.rejected_values import ValueSelection
+from dlt_bunce.store.values import rejected_values
+from dlt_bunce.store.values.rejected_values import ValueSelection
 from dlt_bunce.workbench.background_jobs import Figures, retried
 from dlt_bunce.workbench.filters import Given, page_number
 from dlt_bunce.workbench.forms import form_of

@@ -12,11 +12,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from dlt_bunce.records.schema import FIELDS
+from dlt_bunce.records.mapping.schema import FIELDS
 from dlt_bunce.reject_codes import REJECT_CODES
-from dlt_bunce.store.dead_letter_query import count, count_by_code, found_by, list_recent, pages
-from dlt_bunce.store.history import Run, find, history
-from dlt_bunce.store.selection import STATUSES, Selection
+from dlt_bunce.store.letters import dead_letter_query
+from dlt_bunce.store.letters.selection import STATUSES, Selection
+from dlt_bunce.store.runs.history import Run, find, history
 from dlt_bunce.workbench.auth import Auth, same
 from dlt_bunce.workbench.background_jobs import (
     BackgroundJobs,
@@ -139,7 +139,7 @@ class Views:
             account, selection = self.store.account, chosen.selection
             any_code = Selection(status=selection.status)
             with self.store.read() as db:
-                found = list_recent(
+                found = dead_letter_query.list_recent(
                     db,
                     account,
                     selection,
@@ -148,8 +148,10 @@ class Views:
                     limit=PAGE + 1,
                     columns=LISTED,
                 )
-                matching = count(db, account, selection, most=COUNTED + 1)
-                codes = count_by_code(db, account, any_code, REJECT_CODES, most=COUNTED + 1)
+                matching = dead_letter_query.count(db, account, selection, most=COUNTED + 1)
+                codes = dead_letter_query.count_by_code(
+                    db, account, any_code, REJECT_CODES, most=COUNTED + 1
+                )
                 more = len(found) > PAGE
                 rows = found[-PAGE:] if after else found[:PAGE]
                 runs = find(db, account, {row["run_id"] for row in rows if row["run_id"]})
@@ -204,7 +206,7 @@ class Views:
 
         def build() -> Response:
             with self.store.read() as db:
-                found = found_by(db, self.store.account, text, limit=PAGE)
+                found = dead_letter_query.found_by(db, self.store.account, text, limit=PAGE)
                 rejected = rejected_of(db, self.store.account, text)
             if not found and not rejected:
                 raise ErrorPage(
@@ -225,7 +227,7 @@ class Views:
 
         def build() -> str:
             with self.store.read() as db:
-                matching = count(db, self.store.account, bulk_action.selection)
+                matching = dead_letter_query.count(db, self.store.account, bulk_action.selection)
             if not matching:
                 raise ErrorPage(
                     409, "Nothing to do", "None of the selected dead letters is open any more."
@@ -277,7 +279,7 @@ class Views:
         def build() -> str:
             with self.store.read() as db:
                 chosen = Selection(status=None, ids=[letter_id])
-                found = next(pages(db, self.store.account, chosen, size=1), None)
+                found = next(dead_letter_query.pages(db, self.store.account, chosen, size=1), None)
             if not found:
                 raise ErrorPage(404, "Unknown dead letter", "It may have been purged.")
             return self.page("letter.html", "/letters", letter=shown(found[0], values=values))

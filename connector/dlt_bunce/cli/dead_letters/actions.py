@@ -16,7 +16,7 @@ from dlt_bunce.errors import UsageError
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from dlt_bunce.store.selection import Selection
+    from dlt_bunce.store.letters.selection import Selection
 
 
 @click.command("replay")
@@ -80,8 +80,8 @@ def _ask_for_all(
 ) -> None:
     """Ask on a terminal before every open dead letter is chosen; raise UsageError without one."""
     from dlt_bunce.store.database import Database
-    from dlt_bunce.store.dead_letter_query import count
-    from dlt_bunce.store.selection import Selection
+    from dlt_bunce.store.letters.dead_letter_query import count
+    from dlt_bunce.store.letters.selection import Selection
 
     if selection != Selection() or everything:
         return
@@ -112,7 +112,7 @@ def discard_letters(
     """
     with reported():
         from dlt_bunce.store.database import Database
-        from dlt_bunce.store.dead_letters import discard
+        from dlt_bunce.store.letters.dead_letters import discard
 
         _ask_for_all(selection, everything, "discard", store_url, account)
         url, name = store_of(selection, store_url, account)

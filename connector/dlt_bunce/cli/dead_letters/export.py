@@ -14,11 +14,11 @@ from dlt_bunce.cli import options, output
 from dlt_bunce.cli.dead_letters.filters import filters, pages_of, store_of
 from dlt_bunce.cli.failures import reported
 from dlt_bunce.cli.printable import echo
-from dlt_bunce.records.instructions import options as mapping_options
+from dlt_bunce.records.mapping.instructions import options as mapping_options
 
 if TYPE_CHECKING:
     from dlt_bunce.cli.dead_letters.spreadsheet import Spreadsheet
-    from dlt_bunce.store.selection import Selection
+    from dlt_bunce.store.letters.selection import Selection
 
 
 @click.command("export")
@@ -63,7 +63,7 @@ def export(
     with reported():
         from dlt_bunce.cli.dead_letters.writers import write
         from dlt_bunce.store.database import Database
-        from dlt_bunce.store.mappings import mapping_of, targets_of_runs
+        from dlt_bunce.store.runs.mappings import mapping_of, targets_of_runs
 
         url, name = store_of(selection, store_url, account)
         runs: list[str] = []
@@ -148,8 +148,8 @@ def _is_same(configured: Any, columns: Mapping[str, str]) -> bool:
 
 def _configured() -> dict[str, Any]:
     """Return the attributes and segments of the configuration, which takes dlt."""
-    from dlt_bunce.destination.config_file import configured_targets
-    from dlt_bunce.destination.wanted_targets import decoded_attributes
+    from dlt_bunce.destination.mapping.wanted_targets import decoded_attributes
+    from dlt_bunce.destination.settings.config_file import configured_targets
 
     attributes, segments = configured_targets()
     return {"attributes": decoded_attributes(attributes), "segments": segments or {}}

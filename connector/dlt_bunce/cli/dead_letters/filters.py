@@ -14,11 +14,11 @@ import click
 from dlt_bunce.cli import options
 from dlt_bunce.cli.failures import reported
 from dlt_bunce.errors import UsageError
-from dlt_bunce.records.schema import FIELDS
+from dlt_bunce.records.mapping.schema import FIELDS
 from dlt_bunce.reject_codes import REJECT_CODES
 
 if TYPE_CHECKING:
-    from dlt_bunce.store.selection import Selection
+    from dlt_bunce.store.letters.selection import Selection
 
 STATUSES = ("open", "resolved", "superseded", "discarded")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -152,7 +152,7 @@ def filters(*, status: bool) -> Callable[[Callable[..., None]], Callable[..., No
             status: str = "open",
             **others: Any,
         ) -> None:
-            from dlt_bunce.store.selection import Selection
+            from dlt_bunce.store.letters.selection import Selection
 
             if since and until and since >= until:
                 raise click.UsageError(
@@ -212,8 +212,8 @@ def store_of(selection: Selection, store_url: str | None, account: str | None) -
     """
     from dlt_bunce.store.accounts import refuse_unknown_account
     from dlt_bunce.store.database import Database
-    from dlt_bunce.store.dead_letter_query import pages
-    from dlt_bunce.store.selection import Selection
+    from dlt_bunce.store.letters.dead_letter_query import pages
+    from dlt_bunce.store.letters.selection import Selection
 
     store_url, account = options.store_settings(store_url, account)
     with Database(store_url, read_only=True) as db:
@@ -240,7 +240,7 @@ def store_of(selection: Selection, store_url: str | None, account: str | None) -
 def pages_of(selection: Selection, store_url: str, account: str) -> Iterator[list[dict[str, Any]]]:
     """Yield pages of the selected dead letters, with the store open until the last one."""
     from dlt_bunce.store.database import Database
-    from dlt_bunce.store.dead_letter_query import pages
+    from dlt_bunce.store.letters.dead_letter_query import pages
 
     with Database(store_url, read_only=True) as db:
         yield from pages(db, account, selection)

@@ -7,10 +7,10 @@ from typing import Any
 
 from dlt_bunce.cli.dead_letters.filters import customer_ids
 from dlt_bunce.errors import UsageError
-from dlt_bunce.store import dead_letter_query as query
 from dlt_bunce.store.accounts import refuse_unknown_account
 from dlt_bunce.store.database import Database
-from dlt_bunce.store.selection import Selection
+from dlt_bunce.store.letters import dead_letter_query as query
+from dlt_bunce.store.letters.selection import Selection
 
 _MOST = 2
 

@@ -17,11 +17,11 @@ from pyarrow import csv as arrow_csv
 
 from dlt_bunce.errors import MappingError
 from dlt_bunce.records.cells import LETTER_ID, MAX_ROW_BYTES, PREFIX, marked, texts_of
-from dlt_bunce.records.mapping import VERSION, resolve_mapping
+from dlt_bunce.records.mapping.mapping import VERSION, resolve_mapping
+from dlt_bunce.records.mapping.schema import FIELDS, ColumnNames, listed, names_of
 from dlt_bunce.records.row_origin import told
-from dlt_bunce.records.schema import FIELDS, ColumnNames, listed, names_of
 from dlt_bunce.reject_codes import REJECT_CODES
-from dlt_bunce.store.mappings import reader_of
+from dlt_bunce.store.runs.mappings import reader_of
 
 _FRONT = [LETTER_ID]
 _FRONT += [PREFIX + name for name in ("code", "field", "message", "remedy", "source")]

@@ -19,8 +19,8 @@ from dlt_bunce.cli.printable import echo
 from dlt_bunce.reject_codes import REJECT_CODES
 
 if TYPE_CHECKING:
-    from dlt_bunce.store.dead_letter_query import Grouping
-    from dlt_bunce.store.selection import Selection
+    from dlt_bunce.store.letters.dead_letter_query import Grouping
+    from dlt_bunce.store.letters.selection import Selection
 
 _SHOWN = ("id", "code", "field", "customer_id", "source", "attempts", "last_seen_at", "status")
 _OPTIONAL = ("status", "attempts", "field", "source")
@@ -57,7 +57,7 @@ def list_letters(
     with reported():
         from dlt_bunce.records.row_origin import told
         from dlt_bunce.store.database import Database
-        from dlt_bunce.store.dead_letter_query import count, list_recent
+        from dlt_bunce.store.letters.dead_letter_query import count, list_recent
 
         url, name = store_of(selection, store_url, account)
         shown = options.SHOWN if limit is None else limit
@@ -112,7 +112,7 @@ def group_letters(
     """
     with reported():
         from dlt_bunce.store.database import Database
-        from dlt_bunce.store.dead_letter_query import count_by
+        from dlt_bunce.store.letters.dead_letter_query import count_by
 
         if by == "status" and context.get_parameter_source("status") is ParameterSource.DEFAULT:
             selection = replace(selection, status=None)

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from dlt_bunce.cli.dead_letters.spreadsheet import Mappings, Spreadsheet, writing
 from dlt_bunce.cli.files import replaced
 from dlt_bunce.errors import UsageError
-from dlt_bunce.store.dead_letter_query import SCHEMA
+from dlt_bunce.store.letters.dead_letter_query import SCHEMA
 
 _Page = list[dict[str, Any]]
 _Put = Callable[[_Page], None]

@@ -1,0 +1,1 @@
+"""dlt's working folder: whose it is, who uses it, and the packages in it."""

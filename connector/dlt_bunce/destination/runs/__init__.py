@@ -1,0 +1,1 @@
+"""The runs of a pipeline, from their first record to their summary."""

@@ -1,0 +1,1 @@
+"""Settings of the destination: where they come from, and which are refused."""

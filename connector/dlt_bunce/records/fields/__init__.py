@@ -1,0 +1,1 @@
+"""The fields of a customer, each with its own rules."""

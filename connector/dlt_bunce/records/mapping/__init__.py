@@ -1,0 +1,1 @@
+"""Columns of a source, mapped to the fields of a customer."""

@@ -1,0 +1,1 @@
+"""Versions, which tell which of several rows is newest."""

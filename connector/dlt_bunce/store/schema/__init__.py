@@ -1,0 +1,1 @@
+"""The tables of the store: made by migrations, and described for people."""

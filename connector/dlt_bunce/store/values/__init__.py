@@ -1,0 +1,1 @@
+"""Attribute values and segment members in the store."""
