@@ -1,4 +1,4 @@
-"""What Arrow, Python, and the operating system said about data, without the data."""
+"""What Arrow, Python, clients of HTTP, and the operating system said, without data or secrets."""
 
 from __future__ import annotations
 
@@ -24,6 +24,10 @@ _HALF_CHARACTER = (
     "Pass the rows as bunce_adapter(rows): then only the rows that have one are rejected.",
     True,
 )
+_NETWORK = "Check the location, the network, and the proxy, then run the same command again."
+_CREDENTIALS = "Check the credentials of the source, then run the same command again."
+_LATER = "Run the same command again later."
+_REQUEST = "Check the address and the parameters of the source, then run the same command again."
 _SPACE = "Free up disk space, then run the same command again; nothing is lost."
 
 
@@ -68,6 +72,22 @@ def _file(error: Any) -> tuple[str, str, bool]:
     return f"A file cannot be used: {reason}{file}.", remedy, False
 
 
+def _connection(error: Any) -> tuple[str, str, bool]:
+    # its text holds the URL, and so perhaps a password
+    status = getattr(error, "code", None) or _status_of(getattr(error, "response", None))
+    if isinstance(status, int):
+        remedy = _CREDENTIALS if status in {401, 403} else _LATER if status >= 500 else _REQUEST
+        return f"A request of the source was answered with HTTP {status}.", remedy, False
+    # the operating system's own words
+    reason = getattr(error, "strerror", None)
+    reason = reason if isinstance(reason, str) else type(error).__name__
+    return f"A connection failed: {reason}.", _NETWORK, False
+
+
+def _status_of(response: Any) -> Any:
+    return getattr(response, "status_code", None)
+
+
 def _encoding(error: Any) -> tuple[str, str, bool]:
     return f"Text contains a character that does not exist in {error.encoding}.", _ENCODING, True
 
@@ -86,6 +106,14 @@ _TOLD: Mapping[str, Callable[[Any], tuple[str, str, bool]]] = MappingProxyType(
         "OverflowError": _number,
         "DecimalException": _number,
         "MemoryError": _memory,
+        "RequestException": _connection,
+        "HTTPStatusError": _connection,
+        "TransportError": _connection,
+        "URLError": _connection,
+        "ConnectionError": _connection,
+        "TimeoutError": _connection,
+        "SSLError": _connection,
+        "gaierror": _connection,
         "OSError": _file,
     }
 )

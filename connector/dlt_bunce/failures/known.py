@@ -91,15 +91,6 @@ def _line(error: Any) -> str:
     return f"line {error.line}, column {error.col}"
 
 
-def _connection(error: Any) -> Failure:
-    # its text holds the URL, and so perhaps a password
-    return Failure(
-        type(error).__name__,
-        f"A connection failed: {type(error).__name__}.",
-        "Check the location, the network, and the proxy, then run the same command again.",
-    )
-
-
 def _contract(error: Any) -> Failure:
     # its text has the values of keys
     column = f"column {error.column_name!r} of " if error.column_name else ""
@@ -157,6 +148,5 @@ EXPLAINED: dict[str, Callable[[Any], Failure]] = {
     "TableIdentifiersFrozen": _naming,
     "ParseError": _toml,
     "KeyAlreadyPresent": _toml,
-    "RequestException": _connection,
 }
 """What to say, by the name of an exception class or of a base of it."""

@@ -94,6 +94,8 @@ class RunContext:
     """Whether a dry run goes on where attributes or segments would stop the load."""
     failures: list[RunSummary] = field(default_factory=list)
     """What is recorded of failed runs, in the order in which they failed."""
+    failed: dict[str, RunSummary] = field(default_factory=dict)
+    """The same, and that of failed dry runs, by the transaction of dlt's last trace of the run."""
     _flushing: set[str] = field(default_factory=set)
     _traces: dict[int, list[PipelineTrace]] = field(default_factory=dict)
     _dry_runs: dict[str, DryRun] = field(default_factory=dict)

@@ -25,14 +25,17 @@ def run_summary(pipeline: Pipeline) -> RunSummary:
     """Return the fates, requests, and reject codes of the pipeline's last run, and the thresholds
     of the destination's settings that it exceeds.
 
-    A run that had nothing to load returns zeros, never the figures of an earlier run. In a process
-    that has not run the pipeline, the newest run in the store is returned. Raises ConservationError
-    if the fates do not add up to the rows read.
+    A run that had nothing to load returns zeros, never the figures of an earlier run; one that has
+    failed returns its state and the reason, with the figures up to then. In a process that has not
+    run the pipeline, the newest run in the store is returned. Raises ConservationError if the fates
+    do not add up to the rows read.
     """
     from dlt_bunce.destination.access import client_of
 
-    client, name = client_of(pipeline), pipeline.pipeline_name
-    return total(client, runs_of(client, name, pipeline.last_trace), name)
+    client, name, trace = client_of(pipeline), pipeline.pipeline_name, pipeline.last_trace
+    if trace is not None and (failed := client.context.failed.get(trace.transaction_id)):
+        return failed
+    return total(client, runs_of(client, name, trace), name)
 
 
 def summary_since(client: BunceClient, pipeline_name: str, moment: datetime) -> RunSummary:

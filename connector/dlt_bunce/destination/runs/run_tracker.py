@@ -90,15 +90,17 @@ def notify_failed(
             **{each: _given(pipeline, each) for each in ("store_url", "account", "on_run_end")},
         )
         return
+    found: list[RunSummary] = []
+    if not client.config.dry_run:
+        failed_runs.record(client, Path(pipeline.working_dir), error, state, began)
+        with suppress(BunceError):  # an unreadable store may be why, too
+            for trace in reversed(traces):
+                found += runs_of(client, name, trace)
+    summary = failed_runs.failed(add_up(found, name), failure, state, client.context.source)
+    if traces:
+        client.context.failed[traces[-1].transaction_id] = summary
     if client.config.dry_run:
         return
-    folder = Path(pipeline.working_dir)
-    failed_runs.record(client, folder, error, state, began)
-    found: list[RunSummary] = []
-    with suppress(BunceError):  # an unreadable store may be why, too
-        for trace in reversed(traces):
-            found += runs_of(client, name, trace)
-    summary = failed_runs.failed(add_up(found, name), failure, state, client.context.source)
     client.context.failures.append(summary)
     try:
         hook = hooks.resolve_hook(client.config.on_run_end)

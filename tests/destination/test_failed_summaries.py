@@ -1,0 +1,66 @@
+"""The summary of a run that has failed never reads like that of a run with nothing to load."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import dlt
+import pytest
+
+from dlt_bunce import bunce, flush_and_run, run_summary
+from dlt_bunce.emulator import Behavior, Emulator, Fault
+
+ROW = {
+    "id": 7,
+    "email": "ada@example.com",
+    "first_name": "Ada",
+    "last_name": "Obi",
+    "phone": "+2348031234567",
+}
+
+
+@dlt.resource(name="customers")
+def failing() -> Iterator[dict[str, Any]]:
+    yield ROW
+    raise LookupError("the source is away")
+
+
+def into_bunce(emulator: Emulator, **settings: Any) -> dlt.Pipeline:
+    destination = bunce("sk_test_key", base_url=emulator.base_url, **settings)
+    return dlt.pipeline("crm", destination=destination)
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+@pytest.mark.parametrize("run", [dlt.Pipeline.run, flush_and_run])
+def test_after_a_source_that_fails_it_says_failed_and_why(
+    emulator: Emulator, run: Any, dry_run: bool
+) -> None:
+    pipeline = into_bunce(emulator, dry_run=dry_run)
+    run(pipeline, [ROW], table_name="customers")
+
+    with pytest.raises(Exception, match="the source is away"):
+        run(pipeline, failing)
+
+    summary = run_summary(pipeline)
+    assert (summary.state, summary.read) == ("failed", 0)
+    assert summary.error is not None
+    assert "LookupError" in summary.error
+
+    run(pipeline, [ROW], table_name="customers")
+    assert run_summary(pipeline).state == ("dry_run" if dry_run else "completed")
+
+
+def test_after_an_outage_it_has_what_was_read_and_why_it_failed(emulator: Emulator) -> None:
+    pipeline = into_bunce(emulator)
+    emulator.behavior = Behavior(
+        rate_limit=0, faults=(Fault("error_before", probability=1.0, call="any", status=503),)
+    )
+
+    with pytest.raises(Exception, match="503"):
+        pipeline.run([ROW], table_name="customers")
+
+    summary = run_summary(pipeline)
+    assert summary.state == "failed"
+    assert summary.error is not None
+    assert "503" in summary.error
