@@ -102,7 +102,8 @@ class CustomersJob(RunnableLoadJob):
         stopped = client.context.stopped
         for key in (self._load_id, job.job_id):
             if key in stopped:
-                raise stopped[key]
+                # dlt logs each of its tries: the first one has told where it happened
+                raise stopped[key].with_traceback(None)
         if values_only:
             wait_for_customers(client, self._file_path, self._load_id)
             counted: AbstractContextManager[None] = nullcontext()

@@ -1,7 +1,8 @@
-"""The summary of a run that has failed never reads like that of a run with nothing to load."""
+"""What is told of a run that has failed: in its summary, and in dlt's log."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -33,7 +34,7 @@ def into_bunce(emulator: Emulator, **settings: Any) -> dlt.Pipeline:
 
 @pytest.mark.parametrize("dry_run", [False, True])
 @pytest.mark.parametrize("run", [dlt.Pipeline.run, flush_and_run])
-def test_after_a_source_that_fails_it_says_failed_and_why(
+def test_after_a_source_that_fails_the_summary_says_failed_and_why(
     emulator: Emulator, run: Any, dry_run: bool
 ) -> None:
     pipeline = into_bunce(emulator, dry_run=dry_run)
@@ -51,7 +52,7 @@ def test_after_a_source_that_fails_it_says_failed_and_why(
     assert run_summary(pipeline).state == ("dry_run" if dry_run else "completed")
 
 
-def test_after_an_outage_it_has_what_was_read_and_why_it_failed(emulator: Emulator) -> None:
+def test_after_an_outage_the_summary_has_why_it_failed(emulator: Emulator) -> None:
     pipeline = into_bunce(emulator)
     emulator.behavior = Behavior(
         rate_limit=0, faults=(Fault("error_before", probability=1.0, call="any", status=503),)
@@ -64,3 +65,25 @@ def test_after_an_outage_it_has_what_was_read_and_why_it_failed(emulator: Emulat
     assert summary.state == "failed"
     assert summary.error is not None
     assert "503" in summary.error
+
+
+def test_the_tries_that_dlt_repeats_fill_no_log(
+    emulator: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    pipeline = into_bunce(emulator)
+    emulator.behavior = Behavior(
+        rate_limit=0,
+        faults=(Fault("error_before", probability=1.0, call="create", status=401),),
+    )
+    logger = logging.getLogger("dlt")
+    logger.addHandler(caplog.handler)
+    caplog.set_level(logging.WARNING, "dlt")
+    try:
+        with pytest.raises(Exception, match="401"):
+            pipeline.run([ROW], table_name="customers")
+    finally:
+        logger.removeHandler(caplog.handler)
+
+    tries = [len((r.exc_text or "").splitlines()) for r in caplog.records if r.exc_text]
+    assert len(tries) == 5
+    assert max(tries[1:]) < 12
