@@ -196,6 +196,7 @@ def test_an_error_ends_with_the_whole_command_ready_to_paste(
     [
         (("--default", "customer_id=1"), "--default customer_id=… must be FIELD=VALUE"),
         (("--default", "last_name"), "--default last_name=… must be FIELD=VALUE"),
+        (("--default", "last_name=A", "--default", "last_name=B"), "last_name=… is given twice"),
         (("--default", "phone_no=none at all"), "The default for phone_no"),
         (("--default-region", "NGA"), "which is not a country code"),
         (("--map", "version=id"), "--map 'version=id' must be FIELD=COLUMN"),

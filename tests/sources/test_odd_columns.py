@@ -13,6 +13,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from dlt.extract.exceptions import ResourceExtractionError
 
 from dlt_bunce import bunce, flush_and_run
 from dlt_bunce.emulator import Emulator
@@ -135,6 +136,19 @@ def test_a_column_that_a_part_lacks_is_null_there() -> None:
     found = [row for table in tables for row in table.to_pylist()]
 
     assert found == [{"id": "1", "note": None}, {"id": "2", "note": "x"}]
+
+
+def test_numbers_that_become_text_while_files_are_read_are_not_read_as_numbers() -> None:
+    for name in "ab":
+        pq.write_table(pa.table({"id": [1]}), f"{name}.parquet")
+
+    def replace_b(table: pa.Table) -> pa.Table:
+        pq.write_table(pa.table({"id": ["02"]}), "b.parquet")
+        return table
+
+    resource = from_parquet("*.parquet").add_map(replace_b)
+    with pytest.raises(ResourceExtractionError, match=r"type string in .*b\.parquet, and int64 wh"):
+        list(resource)
 
 
 def test_a_cursor_on_sqlite_reads_again_what_has_its_second(pipeline: dlt.Pipeline) -> None:

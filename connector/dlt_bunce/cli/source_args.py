@@ -277,5 +277,9 @@ def parse_defaults(defaults: tuple[str, ...]) -> dict[str, str]:
                 f"--default {field}=… must be FIELD=VALUE, where FIELD is one of: "
                 f"{', '.join(known)}."
             )
-        parsed[field] = value
+        if parsed.setdefault(field, value) != value:
+            raise ConfigurationError(
+                f"--default {field}=… is given twice, with different values.",
+                remedy=f"Use one --default for {field}.",
+            )
     return configured("defaults") | parsed if parsed else {}

@@ -57,6 +57,13 @@ def fitted(batch: Any, schema: pa.Schema | None, file: str) -> Any:
             columns.append(pa.nulls(batch.num_rows, field.type))
             continue
         column = batch.column(field.name)
+        if _is_text(_value_type(column.type)) and _is_number(field.type):
+            # text of any file makes the common type text; as a number, "02" would be 2
+            raise SourceError(
+                f"Column {field.name!r} has type {column.type} in {file}, and {field.type} when "
+                "the files were listed: the file was replaced while files were read.",
+                remedy="Run the same command again.",
+            )
         try:
             columns.append(_as_type(column, field.type))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
