@@ -138,7 +138,7 @@ def test_a_rejected_row_is_not_absence_and_one_without_an_id_hides_who_is_absent
     load(pipeline, people(*range(20)))
 
     kept = load(pipeline, [*people(*range(18)), customer(18, vip=None, email="bad")])
-    with pytest.raises(TooFewRowsError, match="1 rows have no usable customer id"):
+    with pytest.raises(TooFewRowsError, match="1 row that has no usable customer id"):
         load(pipeline, [*people(*range(18)), *people(19, customer_id=None)])
 
     # c18 was rejected, c19 was absent

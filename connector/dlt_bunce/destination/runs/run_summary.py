@@ -120,9 +120,11 @@ def _kept_members(client: BunceClient, summary: RunSummary) -> dict[str, str]:
             f"are missing (threshold: {client.config.segments_min_share:.2%} must be there)"
         )
     if rows := summary.warnings.get("absent_members_unknown"):
+        have, were, are = ("has", "was", "is") if rows == 1 else ("have", "were", "are")
         found["segments_whole"] = (
-            f"no absent member of a segment was removed, since rows have no usable customer "
-            f"id, were not loaded, or are a part of the source ({rows} in all)"
+            f"no absent member of a segment was removed, because of {rows} row"
+            f"{'s' if rows != 1 else ''} that {have} no usable customer id, {were} not loaded, or "
+            f"{are} a part of the source"
         )
     return found
 
