@@ -54,7 +54,7 @@ def test_rows_of_values_count_for_thresholds(make: MakePipeline, emulator: Emula
 
     with pytest.raises(RejectThresholdError, match="3 of 10 rows are rejected"):
         flush_and_run(make(max_reject_share=0.2, min_rows=10), facts(rows))
-    with pytest.raises(TooFewRowsError, match="1 rows were read, compared with 10"):
+    with pytest.raises(TooFewRowsError, match="1 row was read, compared with 10"):
         flush_and_run(make(min_rows_share_of_last=0.5), facts(rows[9:]))
 
 
