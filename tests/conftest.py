@@ -36,11 +36,6 @@ settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with orchestrators, which take minutes of waiting: else all would wait for the last."""
-    items.sort(key=lambda test: "pipelines" not in test.path.parts)
-
-
 def pytest_collection_finish() -> None:
     """Spare the garbage collector what is imported: it lives as long as the process."""
     gc.collect()
