@@ -47,16 +47,17 @@ def use_config(script: str | Path | None = None) -> None:
     environment or .dlt/secrets.toml. Raises ConfigurationError for a file that cannot be read.
     """
     here = _first([Path()])
-    _provide(_WORKING_DIR_PROVIDER, here)
+    # dlt asks in the order in which they are added
+    _provide(_WORKING_DIR_PROVIDER, here, add=script is not None)
     if script is not None:
         folder = Path(script).resolve().parent
         _provide(_SCRIPT_DIR_PROVIDER, {} if here else _first([folder, folder.parent]))
 
 
-def _provide(name: str, document: dict[str, Any]) -> None:
+def _provide(name: str, document: dict[str, Any], *, add: bool = False) -> None:
     providers = Container()[PluggableRunContext].providers
     # an empty document replaces what an earlier call found in another folder
-    if document or name in providers:
+    if document or add or name in providers:
         providers[name] = CustomLoaderDocProvider(name, lambda: document, supports_secrets=False)
 
 
