@@ -19,18 +19,18 @@ def test_a_row_that_is_too_large_by_itself_makes_no_other_batch_smaller(
 ) -> None:
     emulator.behavior = Behavior(rate_limit=0, max_body_bytes=150_000, too_large_status=status)
     devices = [{"device_type": "ios", "device_token": f"{n:050d}"} for n in range(3_000)]
-    rows = [customer(n) | ({"devices": devices} if n == 300 else {}) for n in range(5_000)]
+    rows = [customer(n) | ({"devices": devices} if n == 300 else {}) for n in range(8_000)]
 
     make(batch_size=500, max_batch_size=500, concurrency=1, max_concurrency=1).run(
         rows, table_name="customers"
     )
 
     sent = [record.rows for record in emulator.requests if record.call == "create"]
-    assert len(emulator.customers) == 4_999
+    assert len(emulator.customers) == 7_999
     # the last has what is left
     assert sent[-6:-1] == [500] * 5
-    # ten batches, the halves on the way to the row, and smaller batches that were cut meanwhile
-    assert len(sent) <= 10 + 3 * _SPLITS
+    # sixteen batches, the halves on the way to the row, and smaller batches that were cut meanwhile
+    assert len(sent) <= 16 + 3 * _SPLITS
     with Database(STORE) as db:
         (letter,) = db.rows("SELECT code FROM bunce_dead_letters")
         (learned,) = db.rows("SELECT batch_size FROM bunce_accounts")
