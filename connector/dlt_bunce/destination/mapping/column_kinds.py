@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from dlt_bunce.records.mapping.exports import known_names
@@ -16,7 +15,6 @@ _TEXTS = frozenset((*FIELDS, FULL_NAME, *PARTS)) - {"devices"}
 # not full_name: a column called name may be nested
 _NAMES = known_names(_TEXTS - {FULL_NAME})
 _ALL_NAMES = known_names((*FIELDS, FULL_NAME, *PARTS))
-_NO_COLUMNS: Mapping[str, str] = MappingProxyType({})
 
 
 def text_column(name: str) -> dict[str, Any]:
@@ -36,8 +34,8 @@ class ColumnKinds:
     def __init__(
         self,
         mapping: Mapping[str, ColumnNames],
-        attributes: Mapping[str, str] | str = _NO_COLUMNS,
-        segments: Mapping[str, str] = _NO_COLUMNS,
+        attributes: Mapping[str, str] | str,
+        segments: Mapping[str, str],
     ) -> None:
         self._attributes, self._segments = attributes, segments
         texts = [c for f, columns in mapping.items() if f in _TEXTS for c in names_of(columns)]
