@@ -143,6 +143,15 @@ def test_many_bad_lines_stop_the_load(run: Run, emulator: Emulator) -> None:
     assert "@example" not in done.errors
 
 
+def test_the_only_row_of_a_file_is_told_as_such(run: Run, emulator: Emulator) -> None:
+    Path("people.csv").write_text(HEADER + line(1, note="a,b"), "utf-8")
+
+    done = run("load", "people.csv")
+
+    assert (done.code, emulator.customers) == (2, {})
+    assert "The only row of people.csv cannot be read: it is row 2: it has 7 cells" in done.errors
+
+
 def test_marks_within_a_cell_are_text(run: Run, emulator: Emulator) -> None:
     text = HEADER + line(1, note="5'11\" tall") + line(2)
     Path("people.csv").write_text(text, "utf-8")

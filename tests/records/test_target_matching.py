@@ -21,6 +21,27 @@ def test_no_attribute_is_created_beside_one_of_nearly_its_name(existing: str) ->
     assert "create 'plan' in Bunce's dashboard" in fault.remedy
 
 
+@pytest.mark.parametrize("create", [True, False])
+def test_what_is_to_be_given_in_place_of_all_columns_is_said_to_be_all_of_them(
+    create: bool,
+) -> None:
+    """One attribute named in place of "*" would be the only one that is fed."""
+    listing = {"attributes": [{"id": "1", "name": "Plan", "data_type": "text"}]}
+    everything = {"attributes": {"plan": "plan", "tier": "tier"}}
+    renamed = {"attributes": {"plan": "plan", "tier": "Tier"}}
+
+    remedies = []
+    for wanted in (everything, renamed):
+        found = match_targets(wanted, listing, {}, create=create)
+        fault = fault_of(FoundTargets(tuple(found), {"attributes": ["Plan"]}))
+        assert fault is not None
+        remedies.append((fault.remedy, found[0].remedy))
+
+    told = "name each of the others as well, in place of it"
+    assert all(told in remedy for remedy in remedies[0])
+    assert not any(told in remedy for remedy in remedies[1])
+
+
 def test_two_attributes_of_nearly_one_name_are_fed_if_bunce_has_both_and_not_created() -> None:
     wanted = {"attributes": {"a": "Plan", "b": "plan"}}
     there = [{"id": name, "name": name, "data_type": "text"} for name in ("Plan", "plan")]

@@ -70,11 +70,12 @@ def other_scale_than_known(
     older = pc.sum(pc.less(now, known), min_count=0).as_py()
     if older < _NEARLY_ALL * len(now) or (len(now) == 1 and unit_of(before) is None):
         return None
+    counted = "the only row" if len(now) == 1 else f"{older:,} of the first {len(now):,} rows"
     return MappingError(
         f"The version column {column!r} now holds {unit_of(after) or 'numbers'} (about "
         f"{after:.1e}), and the ledger has {unit_of(before) or 'numbers'} (about {before:.1e}) "
-        f"for the same customers, so {older:,} of the first {len(now):,} rows would count as "
-        "older than what Bunce has. Nothing was sent.",
+        f"for the same customers, so {counted} would count as older than what Bunce has. Nothing "
+        "was sent.",
         remedy=_REMEDY,
     )
 
