@@ -19,11 +19,19 @@ def plain(table: Any) -> Any:
     text; views, dictionaries, and run-end-encoded values are decoded; fixed-size lists become
     lists; other extension types become their storage type. Anything but a table or a record batch
     is returned unchanged. Raises SourceError for two columns with the same name, of which dlt would
-    keep only the last.
+    keep only the last, and for a type whose values end the process when they are read.
     """
     if not isinstance(table, pa.Table | pa.RecordBatch):
         return table
     refuse_twice(table.schema.names, "The rows")
+    for field in table.schema:
+        if _aborts(field.type):
+            raise SourceError(
+                f"Column {field.name!r} is of type {field.type}: Arrow cannot read dictionaries of "
+                "run-end-encoded nested values.",
+                remedy="Decode its values where the rows come from, with "
+                "pyarrow.compute.run_end_decode.",
+            )
     if all(_plain_type(kind) == kind for kind in table.schema.types):
         return table
     if isinstance(table, pa.RecordBatch):
@@ -48,6 +56,22 @@ def refuse_twice(names: Any, where: str) -> None:
                 f"SELECT a.{repeated}, b.{repeated} AS other_{repeated}.",
             )
         seen.add(name)
+
+
+def _aborts(kind: Any) -> bool:
+    """Return whether Arrow ends the process, with no exception, when it reads a value of the type:
+    seen up to version 26.
+    """
+    types = pa.types
+    if isinstance(kind, pa.BaseExtensionType):
+        return _aborts(kind.storage_type)
+    if types.is_dictionary(kind) and types.is_run_end_encoded(kind.value_type):
+        within = kind.value_type.value_type
+        if types.is_nested(within) or types.is_dictionary(within):
+            return True
+    if types.is_dictionary(kind) or types.is_run_end_encoded(kind):
+        return _aborts(kind.value_type)
+    return any(_aborts(kind.field(index).type) for index in range(kind.num_fields))
 
 
 def _plain_type(kind: Any) -> pa.DataType:
