@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import logging
 import os
 import signal
 from collections.abc import Iterator
@@ -27,6 +28,9 @@ from dlt_bunce.emulator import Behavior, Emulator
 keep_in_memory()
 
 pytest_plugins = ["tests.sampling"]
+
+# a test that raises dlt's level for a while restores this one, and not that it had none yet
+logging.getLogger("dlt").setLevel(logging.CRITICAL)
 
 # a shell's background jobs ignore it, and so would the programs that tests interrupt
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -18,7 +18,9 @@ _numbers = itertools.count()
 LOGIN, PASSWORD = "bunce_login", "marked p@ss:w/rd%1"
 """A role that must give its password, unlike those that the server's own tests use."""
 _ASKS_FOR_PASSWORD = f"local all {LOGIN} scram-sha-256\nhost all {LOGIN} all scram-sha-256\n"
+# while a table of another test is analyzed on its own accord, no space of an erased row is reused
 _NOT_DURABLE = """
+autovacuum = off
 fsync = off
 full_page_writes = off
 synchronous_commit = off

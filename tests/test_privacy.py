@@ -74,7 +74,7 @@ def everything_said(
     yield said
     for logger, level, handlers in before:
         logger.handlers[:] = handlers
-        logger.setLevel(level or logging.CRITICAL)
+        logger.setLevel(level)
     output = capfd.readouterr()
     said += [output.out, output.err]
     text = "\n".join(said)

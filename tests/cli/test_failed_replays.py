@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from dlt_bunce import ConfigurationError, replay
 from dlt_bunce.emulator import Behavior, Emulator, Fault
 from dlt_bunce.store.database import Database
 
-from .conftest import PROGRAM, Run, people, write
+from .conftest import Run, people, write
 
 REPLAY = ("dead-letters", "replay", "--all", "--json")
 DOWN = Fault("error_before", probability=1.0, call="any", status=503)
@@ -73,10 +74,10 @@ def test_a_replay_that_fails_half_way_prints_its_figures_and_is_over_with_its_le
 
 
 def test_a_killed_replay_says_so_and_the_next_one_closes_it_with_the_reason(
-    loaded: Run, emulator: Emulator
+    loaded: Run, emulator: Emulator, program_file: Path
 ) -> None:
     emulator.behavior = Behavior(latency_ms=200)
-    with subprocess.Popen([PROGRAM, *REPLAY], stdout=subprocess.PIPE) as process:
+    with subprocess.Popen([program_file, *REPLAY], stdout=subprocess.PIPE) as process:
         until = time.monotonic() + 120
         while not any(request.rows for request in emulator.requests):
             assert process.poll() is None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow as pa
 import pymysql
 import pytest
 from dlt.common.exceptions import MissingDependencyException
+from tests.forks import Forks
 from tests.mysql import mysql_execute
 
 from dlt_bunce.emulator import Emulator
@@ -178,7 +178,7 @@ def test_doctor_shows_its_other_checks_without_a_key(
 @pytest.mark.parametrize("door", ["flush_and_run(pipeline, rows)", "pipeline.run(rows)"])
 @pytest.mark.parametrize("destination", ["bunce()", "'bunce'"])
 def test_a_script_without_a_key_ends_with_one_line_about_it(
-    door: str, destination: str, run: Run, monkeypatch: pytest.MonkeyPatch
+    door: str, destination: str, run: Run, monkeypatch: pytest.MonkeyPatch, loading: Forks
 ) -> None:
     monkeypatch.delenv(KEY)
     script = (
@@ -187,9 +187,7 @@ def test_a_script_without_a_key_ends_with_one_line_about_it(
         f"pipeline = dlt.pipeline('crm', destination={destination})\n{door}\n"
     )
 
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(loading.python(script), capture_output=True, text=True, check=False)
 
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1].removeprefix("dlt_bunce.errors.ConfigurationError: ")
@@ -199,7 +197,7 @@ def test_a_script_without_a_key_ends_with_one_line_about_it(
 
 
 def test_a_script_whose_pipeline_went_to_another_destination_before_ends_with_the_reason(
-    run: Run,
+    run: Run, loading: Forks
 ) -> None:
     import dlt
 
@@ -210,9 +208,7 @@ def test_a_script_whose_pipeline_went_to_another_destination_before_ends_with_th
         f"dlt.pipeline('crm', destination=bunce()).run({people(1)!r}, table_name='customers')\n"
     )
 
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(loading.python(script), capture_output=True, text=True, check=False)
 
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]

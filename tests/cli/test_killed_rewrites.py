@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import dlt
 import pytest
+from tests.forks import Forks
 
 from dlt_bunce import bunce, flush_and_run
 from dlt_bunce.emulator import Emulator
@@ -78,12 +78,12 @@ def parts() -> list[Path]:
 
 
 @pytest.fixture(autouse=True)
-def _killed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def _killed(run: Run, monkeypatch: pytest.MonkeyPatch, loading: Forks) -> None:
     """A plain run of two files, after a complete one, is killed when the first is written again."""
     flush_and_run(dlt.pipeline("crm", destination=bunce()), people(9), table_name="customers")
     monkeypatch.setenv("DATA_WRITER__FILE_MAX_ITEMS", "1")
     monkeypatch.setenv("DATA_WRITER__BUFFER_MAX_ITEMS", "1")
-    done = subprocess.run([sys.executable, "-c", KILLED], capture_output=True, check=False)
+    done = subprocess.run(loading.python(KILLED), capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert len(parts()) == 1
 

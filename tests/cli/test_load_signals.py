@@ -11,7 +11,7 @@ import pytest
 
 from dlt_bunce.emulator import Behavior, Emulator, Fault
 
-from .conftest import PROGRAM, Run, people, write
+from .conftest import Run, people, write
 
 WORDS = ("load", "customers.parquet", "--json")
 
@@ -27,9 +27,7 @@ def bulk(emulator: Emulator) -> int:
     return sum(request.method == "POST" for request in emulator.requests)
 
 
-def stopped_after(
-    requests: int, emulator: Emulator, sign: int, program: Path = PROGRAM
-) -> tuple[int, str]:
+def stopped_after(requests: int, emulator: Emulator, sign: int, program: Path) -> tuple[int, str]:
     """Start a load, and ask it to end once Bunce has seen so many requests."""
     process = subprocess.Popen(
         [program, *WORDS], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -47,12 +45,12 @@ def stopped_after(
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_what_is_in_flight_is_settled_and_the_same_command_sends_the_rest(
-    sign: int, run: Run, emulator: Emulator
+    sign: int, run: Run, emulator: Emulator, program_file: Path
 ) -> None:
     write(people(*range(1_000)))
     emulator.behavior = Behavior(latency_ms=300)
 
-    code, errors = stopped_after(3, emulator, sign)
+    code, errors = stopped_after(3, emulator, sign, program_file)
 
     delivered = len(emulator.customers)
     assert code == 1, errors

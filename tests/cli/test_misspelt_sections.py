@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from tests.cli.conftest import KEY, Run, add, people, write
+from tests.forks import Forks
 
 from dlt_bunce.emulator import Emulator
 
@@ -134,7 +134,12 @@ def test_settings_of_others_are_left_alone(base: str, emulator: Emulator, dlt_bu
     ],
 )
 def test_a_plain_run_refuses_a_misspelt_section(
-    emulator: Emulator, pipeline: str, destination: str, variable: str, is_refused: bool
+    emulator: Emulator,
+    loading: Forks,
+    pipeline: str,
+    destination: str,
+    variable: str,
+    is_refused: bool,
 ) -> None:
     row = {"customer_id": "c1", "email": "a@example.com", "phone_no": "+2348031234567"}
     row |= {"first_name": "Ada", "last_name": "Obi"}
@@ -145,7 +150,7 @@ def test_a_plain_run_refuses_a_misspelt_section(
         variable: "shop",
     }
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM % row, pipeline, destination],
+        loading.python(PROGRAM % row, pipeline, destination),
         env={**os.environ, **settings},
         capture_output=True,
         text=True,

@@ -5,16 +5,16 @@ from __future__ import annotations
 import resource
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.forks import Forks
 
 from dlt_bunce.emulator import Behavior, Emulator, Fault
 
-from .conftest import PROGRAM, Run, people, write
+from .conftest import Run, people, write
 
 LOAD = ("load", "customers.parquet", "--json")
 DOWN = Behavior(faults=(Fault("error_before", probability=1.0, call="any", status=503),))
@@ -35,10 +35,10 @@ def wrong(run: Run) -> dict[str, Any]:
     return problem
 
 
-def begun(emulator: Emulator, requests: int) -> subprocess.Popen[str]:
+def begun(program_file: Path, emulator: Emulator, requests: int) -> subprocess.Popen[str]:
     """Start a load of slow batches; return once Bunce has seen so many requests."""
     process = subprocess.Popen(
-        [PROGRAM, *LOAD],
+        [program_file, *LOAD],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -109,11 +109,11 @@ def test_an_outage_in_the_middle_of_a_load_counts_the_rows_that_wait(
 
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_and_an_interrupted_load_do_not_stay_running(
-    sign: int, run: Run, emulator: Emulator
+    sign: int, run: Run, emulator: Emulator, program_file: Path
 ) -> None:
     write(people(*range(200)))
     emulator.behavior = Behavior(latency_ms=200)
-    with begun(emulator, 3) as process:
+    with begun(program_file, emulator, 3) as process:
         assert [run["state"] for run in run("status", "--json").json["runs"]] == ["running"]
         assert run("status", "--json").json["problems"] == []
         process.send_signal(sign)
@@ -163,7 +163,9 @@ def test_a_file_that_is_missing_tonight_is_a_failed_run(run: Run) -> None:
     assert run("status", "--json").json["problems"] == []
 
 
-def test_a_disk_that_fills_up_leaves_a_run_that_has_failed(run: Run, emulator: Emulator) -> None:
+def test_a_disk_that_fills_up_leaves_a_run_that_has_failed(
+    run: Run, emulator: Emulator, loading: Forks
+) -> None:
     write(people(*range(10)))
     assert run(*LOAD).code == 0
     write(people(*range(2_000), last_name="Changed"))
@@ -176,7 +178,7 @@ def test_a_disk_that_fills_up_leaves_a_run_that_has_failed(run: Run, emulator: E
         "main()\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program, *LOAD], capture_output=True, text=True, check=False
+        loading.python(program, *LOAD), capture_output=True, text=True, check=False
     )
 
     assert done.returncode == 1, done.stdout
@@ -208,9 +210,9 @@ flush_and_run(dlt.pipeline("crm", destination=bunce()), bunce_adapter(customers)
 
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT])
 def test_a_run_that_ends_while_it_reads_is_recorded_from_its_beginning(
-    sign: int, run: Run, store: str
+    sign: int, run: Run, store: str, loading: Forks
 ) -> None:
-    program = [sys.executable, "-c", READS.replace("{people}", repr(people(1)))]
+    program = loading.python(READS.replace("{people}", repr(people(1))))
     with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
@@ -226,20 +228,18 @@ def test_a_run_that_ends_while_it_reads_is_recorded_from_its_beginning(
     assert problem["since"] == before["runs"][0]["run_id"].removeprefix("attempt-")
     assert problem["remedy"]
 
-    done = Path("again.py")
     write(people(*range(3)))
     again = READS.replace("{people}", repr(people(*range(3)))).replace("while True", "if True")
-    done.write_text(again)
-    subprocess.run([sys.executable, done], check=True, capture_output=True)
+    subprocess.run(loading.python(again), check=True, capture_output=True)
     after = run("status", "--json").json
     assert after["problems"] == []
     assert [found["state"] for found in after["runs"]] == ["completed", problem["state"]]
 
 
-def test_a_run_without_rows_leaves_no_attempt_behind(run: Run) -> None:
+def test_a_run_without_rows_leaves_no_attempt_behind(run: Run, loading: Forks) -> None:
     empty = READS.replace("{people}", "[]").replace("while True", "if True")
 
-    subprocess.run([sys.executable, "-c", empty], check=True, capture_output=True)
+    subprocess.run(loading.python(empty), check=True, capture_output=True)
 
     states = [found["state"] for found in run("status", "--json").json["runs"]]
     assert [state for state in states if state != "completed"] == []

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dlt_bunce.emulator import Behavior, Emulator
 
-from .conftest import PROGRAM, Run, people, write
+from .conftest import Run, people, write
 
 SMALL = ("--max-batch", "20")
 
@@ -48,12 +48,17 @@ def test_the_file_is_replaced_whole_and_only_where_that_is_asked_for(
     assert [file.name for file in Path().glob(".bunce.json*")] == []
 
 
-def test_a_probe_that_is_stopped_says_what_stays(run: Run, emulator: Emulator) -> None:
+def test_a_probe_that_is_stopped_says_what_stays(
+    run: Run, emulator: Emulator, program_file: Path
+) -> None:
     emulator.behavior = Behavior(rate_limit=0, latency_ms=200)
     words = ("probe", *SMALL, "--output", "bunce.json")
 
     process = subprocess.Popen(
-        [PROGRAM, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [program_file, *words],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     with process:
         until = time.monotonic() + 120

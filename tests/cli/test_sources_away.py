@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,12 @@ from urllib.parse import urlsplit
 import duckdb
 import psycopg
 import pytest
+from tests.forks import Forks
 from tests.mysql import mysql_execute
 
 from dlt_bunce.emulator import Behavior, Emulator
 
-from .conftest import PROGRAM, Run, people, write
+from .conftest import Run, people, write
 
 KEY = "DESTINATION__BUNCE__CREDENTIALS__API_KEY"
 NAMES = ("email", "first_name", "last_name", "mobile")
@@ -137,13 +138,22 @@ flush_and_run(dlt.pipeline("crm", destination=bunce()), {rows})
 HOOK = "def told(summary): open('told', 'a').write(f'{summary.error_class}\\n')\n"
 
 
-def script(rows: str) -> subprocess.CompletedProcess[str]:
-    Path("sync.py").write_text(SCRIPT.replace("{rows}", rows))
-    return subprocess.run([sys.executable, "sync.py"], capture_output=True, text=True, check=False)
+Script = Callable[[str], "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def script(loading: Forks) -> Script:
+    """Runs a script that loads these rows."""
+
+    def script(rows: str) -> subprocess.CompletedProcess[str]:
+        command = loading.python(SCRIPT.replace("{rows}", rows))
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    return script
 
 
 def test_a_script_s_database_that_is_away_is_a_failed_run_with_its_hook(
-    run: Run, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+    run: Run, script: Script, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("alerts.py").write_text(HOOK)
     monkeypatch.setenv("DESTINATION__BUNCE__ON_RUN_END", "alerts:told")
@@ -172,6 +182,7 @@ def test_a_lost_key_and_a_refused_setting_are_failed_runs_of_what_ran_before(
     door: str,
     run: Run,
     program: Run,
+    script: Script,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     Path("alerts.py").write_text(HOOK)
@@ -229,6 +240,7 @@ def test_a_load_that_ends_while_its_database_does_not_answer_is_recorded(
     run: Run,
     store: str,
     postgres_url: str,
+    program_file: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("CRM", postgres_url)
@@ -239,7 +251,7 @@ def test_a_load_that_ends_while_its_database_does_not_answer_is_recorded(
     assert run(*load).code == 0
     with never_answers() as (url, server):
         monkeypatch.setenv("CRM", url)
-        with subprocess.Popen([PROGRAM, *load], stderr=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen([program_file, *load], stderr=subprocess.PIPE, text=True) as process:
             server.settimeout(60)
             connection = server.accept()[0]
             running = run("status", "--json").json
@@ -271,13 +283,17 @@ def test_a_load_that_ends_while_its_database_does_not_answer_is_recorded(
 
 @pytest.mark.parametrize("door", ["command", "script"])
 def test_a_run_that_is_killed_while_bunce_does_not_answer_is_recorded(
-    door: str, run: Run, store: str, emulator: Emulator
+    door: str,
+    run: Run,
+    store: str,
+    emulator: Emulator,
+    loading: Forks,
+    program_file: Path,
 ) -> None:
     write(people(1))
-    load = [PROGRAM, "load", "customers.parquet"]
+    load = [str(program_file), "load", "customers.parquet"]
     if door == "script":
-        Path("sync.py").write_text(SCRIPT.replace("{rows}", "from_files('customers.parquet')"))
-        load = [sys.executable, "sync.py"]
+        load = loading.python(SCRIPT.replace("{rows}", "from_files('customers.parquet')"))
     subprocess.run(load, check=True, capture_output=True)
     before = len(emulator.requests)
     emulator.behavior = Behavior(latency_ms=60_000)

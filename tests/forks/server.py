@@ -122,8 +122,6 @@ def become(job: Job, files: list[int], told: int) -> None:
     known = set(sys.modules)
 
     def tell() -> None:
-        # all of the memory is looked at once more as a Python ends
-        gc.unfreeze()
         with os.fdopen(told, "w") as names:
             names.write("\n".join(filter(lasts, sys.modules.keys() - known)))
 
@@ -137,11 +135,45 @@ def lasts(name: str) -> bool:
     return not name.startswith("pygal") and any(file.startswith(f) for f in sys.path if f)
 
 
+class Program:
+    """A program in a fork, which ends without taking its modules apart: that would copy all of the
+    server's memory, and take as long as a load.
+    """
+
+    def __init__(self) -> None:
+        self._status: int | None = None
+        # registered before all others, it is called after them
+        atexit.register(self._end)
+
+    def run(self, code: str) -> None:
+        """Run it, up to what the interpreter does about an exception."""
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            exec(compile(code, "<string>", "exec"), vars(sys.modules["__main__"]))  # noqa: S102
+            self._status = 0
+        except SystemExit as ended:
+            self._status = ended.code if isinstance(ended.code, int) else int(bool(ended.code))
+            raise
+        except Exception:
+            self._status = 1
+            raise
+
+    def _end(self) -> None:
+        if self._status is None:  # a signal is to end it
+            return
+        gc.collect()  # warns of what was left open and cannot be reached
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        except (OSError, ValueError):
+            return  # the interpreter tells of it, with another status
+        os._exit(self._status)
+
+
 if __name__ == "__main__":
+    program = Program()
     descriptor, *modules = sys.argv[1:]
     for module in modules:
         importlib.import_module(module)
     gc.freeze()
-    job = Server(socket.socket(fileno=int(descriptor))).serve()
-    sys.modules["__main__"] = ModuleType("__main__")
-    exec(compile(job["code"], "<string>", "exec"), vars(sys.modules["__main__"]))  # noqa: S102
+    program.run(Server(socket.socket(fileno=int(descriptor))).serve()["code"])

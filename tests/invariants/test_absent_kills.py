@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+from tests.forks import Forks
 
 from dlt_bunce.emulator import Behavior, Emulator
 
@@ -42,6 +42,7 @@ def test_killed_in_mid_removal_the_next_run_removes_the_others(
     database: str,
     tmp_path: Path,
     emulator: Emulator,
+    loading: Forks,
     request: pytest.FixtureRequest,
 ) -> None:
     emulator.behavior = Behavior(rate_limit=0)
@@ -52,7 +53,7 @@ def test_killed_in_mid_removal_the_next_run_removes_the_others(
 
     def arguments(count: int) -> list[str]:
         given = [emulator.base_url, store, str(tmp_path / "dlt"), str(count), door]
-        return [sys.executable, "-c", PROGRAM, *given]
+        return loading.python(PROGRAM, *given)
 
     subprocess.run(arguments(200), check=True, capture_output=True)
     emulator.behavior = Behavior(rate_limit=0, latency_ms=20)

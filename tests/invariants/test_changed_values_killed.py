@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from tests.destination.conftest import customer
+from tests.forks import Forks
 
 from dlt_bunce.emulator import Behavior, Emulator
 from dlt_bunce.store.database import Database
@@ -57,11 +58,12 @@ def test_killed_at_random_changes_arrive_and_bad_values_alone_are_rejected(
     database: str,
     tmp_path: Path,
     emulator: Emulator,
+    loading: Forks,
     request: pytest.FixtureRequest,
 ) -> None:
     store = f"sqlite:///{tmp_path}/bunce.sqlite"
     store = store if database == "sqlite" else str(request.getfixturevalue("postgres_store"))
-    loads = ValueLoads(emulator, store, tmp_path, tables, batch_size=10)
+    loads = ValueLoads(emulator, loading, store, tmp_path, tables, batch_size=10)
     loads.prepare()
     emulator.behavior = Behavior(rate_limit=0)
     loads.load([row_of(number) for number in range(COUNT)])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.destination.conftest import customer
+from tests.forks import Forks
 
 from dlt_bunce.emulator import Behavior, Emulator
 from dlt_bunce.store.database import Database
@@ -24,12 +25,13 @@ def test_killed_at_random_no_value_is_lost_and_all_are_counted(
     database: str,
     tmp_path: Path,
     emulator: Emulator,
+    loading: Forks,
     request: pytest.FixtureRequest,
 ) -> None:
     emulator.behavior = Behavior(rate_limit=0, latency_ms=10)
     store = f"sqlite:///{tmp_path}/bunce.sqlite"
     store = store if database == "sqlite" else str(request.getfixturevalue("postgres_store"))
-    loads = ValueLoads(emulator, store, tmp_path, tables, batch_size=20)
+    loads = ValueLoads(emulator, loading, store, tmp_path, tables, batch_size=20)
     loads.prepare()
     rows = [customer(n, plan="gold", balance=n, vip=n % 2 == 0) for n in range(300)]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.forks import Forks
 
 from dlt_bunce.emulator import Behavior, Emulator, Fault
 
@@ -50,9 +50,16 @@ class Runs:
     """Loads in processes of their own, each with a working folder that no other one has."""
 
     def __init__(
-        self, emulator: Emulator, store: str, folder: Path, form: str, tables: str, **options: Any
+        self,
+        emulator: Emulator,
+        loading: Forks,
+        store: str,
+        folder: Path,
+        form: str,
+        tables: str,
+        **options: Any,
     ) -> None:
-        self._emulator, self._folder, self._count = emulator, folder, 0
+        self._emulator, self._loading, self._folder, self._count = emulator, loading, folder, 0
         self._given, self._job = (emulator.base_url, store, form), (tables, options)
 
     def load(self, facts: Facts) -> dict[str, Any]:
@@ -84,7 +91,7 @@ class Runs:
         self._count += 1
         folder = str(self._folder / f"dlt{self._count}")
         job = json.dumps({"facts": facts, "tables": tables, "options": options})
-        return [sys.executable, "-c", PROGRAM, base_url, store, folder, form, job]
+        return self._loading.python(PROGRAM, base_url, store, folder, form, job)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -102,11 +109,11 @@ def facts_of(numbers: range, **values: Any) -> Facts:
 
 @pytest.mark.parametrize(("form", "tables"), [("arrow", "one"), ("dicts", "two")])
 def test_a_value_that_goes_back_to_what_it_was_is_sent_again(
-    form: str, tables: str, store: str, tmp_path: Path, emulator: Emulator
+    form: str, tables: str, store: str, tmp_path: Path, emulator: Emulator, loading: Forks
 ) -> None:
     emulator.behavior = Behavior(rate_limit=0)
     emulator.attributes.add("Plan", "text")
-    runs = Runs(emulator, store, tmp_path, form, tables, attributes={"plan": "Plan"})
+    runs = Runs(emulator, loading, store, tmp_path, form, tables, attributes={"plan": "Plan"})
     runs.load(facts_of(range(4), plan="gold"))
 
     runs.kill_once_applied(facts_of(range(2), plan="silver"), "values")
@@ -123,11 +130,11 @@ def test_a_value_that_goes_back_to_what_it_was_is_sent_again(
 
 @pytest.mark.parametrize(("form", "tables"), [("dicts", "one"), ("arrow", "two")])
 def test_a_member_who_may_have_joined_leaves_with_the_next_false(
-    form: str, tables: str, store: str, tmp_path: Path, emulator: Emulator
+    form: str, tables: str, store: str, tmp_path: Path, emulator: Emulator, loading: Forks
 ) -> None:
     emulator.behavior = Behavior(rate_limit=0)
     emulator.attributes.add_segment("VIP")
-    runs = Runs(emulator, store, tmp_path, form, tables, segments={"vip": "VIP"})
+    runs = Runs(emulator, loading, store, tmp_path, form, tables, segments={"vip": "VIP"})
     runs.load(facts_of(range(4), vip=False))
 
     runs.kill_once_applied(facts_of(range(2), vip=True), "members")
@@ -142,12 +149,12 @@ def test_a_member_who_may_have_joined_leaves_with_the_next_false(
 
 
 def test_a_member_who_may_have_joined_is_removed_for_being_absent(
-    store: str, tmp_path: Path, emulator: Emulator
+    store: str, tmp_path: Path, emulator: Emulator, loading: Forks
 ) -> None:
     emulator.behavior = Behavior(rate_limit=0)
     emulator.attributes.add_segment("VIP")
     options = {"segments": {"vip": "VIP"}, "segments_whole": True}
-    runs = Runs(emulator, store, tmp_path, "arrow", "two", **options)
+    runs = Runs(emulator, loading, store, tmp_path, "arrow", "two", **options)
     runs.load(facts_of(range(10), vip=True))
 
     runs.kill_once_applied(facts_of(range(11), vip=True), "members")

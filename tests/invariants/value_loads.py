@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.forks import Forks
 
 from dlt_bunce.emulator import Emulator
 
@@ -46,6 +47,7 @@ class ValueLoads:
     """Loads into one store, from one working folder, of one table or of customers and facts."""
 
     emulator: Emulator
+    loading: Forks
     store: str
     folder: Path
     tables: str
@@ -80,4 +82,4 @@ class ValueLoads:
 
     def _command(self, rows: Rows) -> list[str]:
         given = [self.emulator.base_url, self.store, str(self.folder / "dlt"), self.tables]
-        return [sys.executable, "-c", _PROGRAM, *given, str(self.batch_size), json.dumps(rows)]
+        return self.loading.python(_PROGRAM, *given, str(self.batch_size), json.dumps(rows))

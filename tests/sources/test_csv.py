@@ -114,7 +114,7 @@ def test_a_file_that_changes_while_those_before_it_are_read_is_told_by_name(
         (b"id,id\n", "Column 'id' appears 2 times"),
         (
             b"id,n\n1,marked,3\n",
-            "first 1 rows of some.csv .* row 2: it has 3 cells",
+            "The only row of some.csv cannot be read: it is row 2: it has 3 cells",
         ),
         (
             b"id,n\n1,marked\n" + b"1\n" * 5,

@@ -70,7 +70,9 @@ def _refuse_many(parts: Sequence[Part], read: int, name: str, remedy: str) -> No
     many = len(lines) >= MIN_LINES and len(lines) > MAX_SHARE * read
     if not many and (not lines or len(lines) < read):
         return
-    of_all = f"{len(lines):,} of the first {read:,} rows of {name} cannot be read; the first of them"
+    of_all = (
+        f"{len(lines):,} of the first {read:,} rows of {name} cannot be read; the first of them"
+    )
     alone = f"The only row of {name} cannot be read: it"
     raise SourceError(
         f"{alone if read == 1 else of_all} is row {lines[0].row}: {lines[0].reason}.",
