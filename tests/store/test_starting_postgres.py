@@ -5,7 +5,9 @@ from __future__ import annotations
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from urllib.parse import parse_qsl, urlsplit
 
@@ -60,9 +62,11 @@ def log_in(client: socket.socket) -> bytes:
 
 
 @contextmanager
-def starting(url: str, *refusals: bytes) -> Iterator[tuple[str, list[bytes], list[bytes]]]:
+def starting(
+    url: str, *refusals: bytes, on_login: Callable[[], None] = lambda: None
+) -> Iterator[tuple[str, list[bytes], list[bytes]]]:
     """Yield the URL of a server that refuses its first connections, what it has yet to say, and the
-    logins so far.
+    logins so far; it calls `on_login` before it answers one.
     """
     left, logins = list(refusals), list[bytes]()
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
@@ -71,6 +75,7 @@ def starting(url: str, *refusals: bytes) -> Iterator[tuple[str, list[bytes], lis
             with client:
                 login = log_in(client)
                 logins.append(login)
+                on_login()
                 if left:
                     client.sendall(left.pop(0))
                     return
@@ -128,3 +133,62 @@ def test_a_store_that_is_opened_again_is_connected_to_once(postgres_store: str) 
 
         # the driver would make a second connection each time, and read the catalog
         assert len(logins) - before == 3
+
+
+def test_threads_connect_one_at_a_time(postgres_store: str) -> None:
+    """The driver counts its connections without a lock, and once the count is wrong, closing one
+    fails for the rest of the process.
+    """
+    inside, most = list[int](), list[int]()
+
+    def on_login() -> None:
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0.03)
+        inside.pop()
+
+    with starting(postgres_store, on_login=on_login) as (url, _, _):
+        with Database(url):
+            pass
+        most.clear()
+
+        def opened(_: int) -> str:
+            with Database(url) as db:
+                return db.store_id
+
+        with ThreadPoolExecutor(8) as threads:
+            found = set(threads.map(opened, range(16)))
+
+    assert (len(found), len(most), max(most)) == (1, 16, 1)
+
+
+def test_a_connection_that_hangs_holds_up_the_end_of_no_other(
+    postgres_store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dlt_bunce.store.backends.postgres_connection.LONGEST_TURN_S", 0.1)
+    hangs, go_on = threading.Event(), threading.Event()
+
+    def on_login() -> None:
+        if hangs.is_set():
+            go_on.wait(60)
+
+    with starting(postgres_store, on_login=on_login) as (url, _, logins):
+
+        def opened() -> None:
+            with Database(url):
+                pass
+
+        with Database(url):
+            before = len(logins)
+            hangs.set()
+            hanging = threading.Thread(target=opened)
+            hanging.start()
+            while len(logins) == before:
+                time.sleep(0.001)
+        # closed by now, although the other one is still at its turn
+        alive = hanging.is_alive()
+        go_on.set()
+        hanging.join(60)
+
+    assert alive
+    assert not hanging.is_alive()

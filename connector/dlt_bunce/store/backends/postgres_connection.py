@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
-from contextlib import AbstractContextManager, closing
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -21,6 +23,22 @@ _PAIRS = 5
 """How often two connections are compared: other clients of a pooler may interfere."""
 _direct: set[str] = set()
 """URLs at which every connection is known to have a server process of its own."""
+LONGEST_TURN_S = 10.0
+"""How long a thread waits for one that connects: a server may never answer."""
+_turns = threading.Lock()
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    """Let one thread at a time open or close a connection: the driver counts them without a lock
+    (apache/arrow-adbc issue 4753), and fails to close one when its count has become too low.
+    """
+    taken = _turns.acquire(timeout=LONGEST_TURN_S)
+    try:
+        yield
+    finally:
+        if taken:
+            _turns.release()
 
 
 def connected(url: str, timeout_s: float) -> AbstractContextManager[Any]:
@@ -38,7 +56,16 @@ def connected(url: str, timeout_s: float) -> AbstractContextManager[Any]:
             if not starting or time.monotonic() > until:
                 raise
             time.sleep(0.1)
-    return closing(connection)
+    return _closing(connection)
+
+
+@contextmanager
+def _closing(connection: Any) -> Iterator[Any]:
+    try:
+        yield connection
+    finally:
+        with _turn():
+            connection.close()
 
 
 def is_direct(url: str, connection: Any) -> bool:
@@ -46,7 +73,7 @@ def is_direct(url: str, connection: Any) -> bool:
     same URL shows; it does not if a pooler shares sessions.
     """
     if url not in _direct:
-        with closing(_connect(url)) as other:
+        with _closing(_connect(url)) as other:
             if any(_process(connection) == _process(other) for _ in range(_PAIRS)):
                 return False
         _direct.add(url)
@@ -62,7 +89,8 @@ def _process(connection: Any) -> int:
 def _connect(url: str) -> Any:
     import adbc_driver_manager.dbapi
 
-    connection = adbc_driver_manager.AdbcConnection(_server(url))
+    with _turn():
+        connection = adbc_driver_manager.AdbcConnection(_server(url))
     kept: Any = _KeptOpen()
     return adbc_driver_manager.dbapi.Connection(kept, connection, autocommit=True)
 
