@@ -67,7 +67,8 @@ def _aborts(kind: Any) -> bool:
         return _aborts(kind.storage_type)
     if types.is_dictionary(kind) and types.is_run_end_encoded(kind.value_type):
         within = kind.value_type.value_type
-        if types.is_nested(within) or types.is_dictionary(within):
+        coded = types.is_dictionary(within) or types.is_run_end_encoded(within)
+        if coded or types.is_nested(within):
             return True
     if types.is_dictionary(kind) or types.is_run_end_encoded(kind):
         return _aborts(kind.value_type)
