@@ -80,7 +80,8 @@ def test_a_reason_tells_shapes_and_never_the_value() -> None:
 def test_judging_twice_changes_nothing(text: str) -> None:
     once = judged(text)
 
-    assert once == judged(None if once is None else str(once))
+    # False is no name: the row is rejected
+    assert once is False or once == judged(None if once is None else str(once))
 
 
 @given(st.text(max_size=30))

@@ -192,9 +192,11 @@ def test_a_file_lies_in_exactly_one_shard(folder: list[str], emulator: Emulator)
     assert folder == sorted(parts[0] + parts[1])
 
 
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.text(
-    st.sampled_from("'=+-@0129.e:/ \t\r\n＝\";,é\0"), max_size=6
-)
+# noncharacters, which stand for bytes that are not text: a row with one cannot be read
+MARKS = [chr(code) for code in range(0xFDD0, 0xFDE0)]
+TEXTS = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters=MARKS), max_size=12
+) | st.text(st.sampled_from("'=+-@0129.e:/ \t\r\n＝\";,é\0"), max_size=6)
 CELLS = st.dictionaries(
     st.sampled_from(["id", "mobile", "=note", "'x", "7th"]), TEXTS | st.none(), min_size=1
 )
@@ -209,6 +211,7 @@ def through_a_spreadsheet(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("saved", [bytes, through_a_spreadsheet])
+@example(rows=[{"id": '\n,"'}, {"id": '\n;"'}])
 @example(rows=[{"id": "'+1", "mobile": "+2348031234567", "=note": "=cmd()"}])
 @given(rows=st.lists(CELLS, min_size=1, max_size=5))
 def test_every_text_comes_back_from_an_export(
@@ -241,6 +244,20 @@ def test_every_text_comes_back_from_an_export(
         for letter, row in zip(letters, rows, strict=True)
     ]
     assert expected == [row for batch in batches(content) for row in batch]
+
+
+def test_a_row_within_another_of_an_export_is_told_and_what_only_looks_like_one_is_read() -> None:
+    one, two = "1" * 24, "2" * 24
+    header = "dead_letter_id,id,note,email\n"
+    text = f'{one},1,"Ask\nAda, or a@b.example, for ""it""",x\n{two},2,y,z\n'
+    # the mark of the second row closes that of the first
+    merged = f'{one},1,"Ada,x\n{two},2,"Eve",z\n'
+
+    [read] = batches((header + text).encode())
+    with pytest.raises(SourceError, match="a quotation mark in it is not closed"):
+        batches((header + merged).encode())
+
+    assert [row["note"] for row in read] == ['Ask\nAda, or a@b.example, for "it"', "y"]
 
 
 @given(text=TEXTS)

@@ -7,7 +7,7 @@ import io
 import re
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dlt_bunce.records.cells import LETTER_ID
 from dlt_bunce.records.row_origin import LINE, counted_from
 from dlt_bunce.sources.csv_header import LINE_BREAK, Header
 from dlt_bunce.sources.encodings import MARK_PATTERN, unmarked_bytes
@@ -134,18 +135,8 @@ class Damage:
         """Return the batch whose lines were asked for last, with these as its last column, without
         rows that contain other rows or bytes that are not text.
         """
-        damaged: dict[int, str] = {}
-        columns, width = batch.columns[:-1], len(self.header.names)
-        if quoted and 4 <= width <= _MAX_REPEATED:
-            separator = f"\\x{{{ord(self.header.separator):x}}}"
-            a_row = f"\\n(?:[^\\n{separator}]*{separator}){{{width - 1}}}"
-            # what follows a closing mark is text, up to the mark that would really close the cell
-            half_a_row = f'(?s)\\n.*{separator}.*"\\z'
-            # few columns have line breaks, which are quick to find
-            for number in _matching(_broken(columns), f"{a_row}|{half_a_row}"):
-                cells = [column[number].as_py() or "" for column in columns]
-                if any("\n" in cell and ("@" in cell or cell.count('"') % 2) for cell in cells):
-                    damaged[number] = NOT_CLOSED
+        columns = batch.columns[:-1]
+        damaged = dict.fromkeys(self._with_rows_within(columns), NOT_CLOSED) if quoted else {}
         if marked:
             damaged |= dict.fromkeys(_matching(columns, MARK_PATTERN), NOT_TEXT)
         if not damaged:
@@ -157,6 +148,22 @@ class Damage:
             self.lines.append(replace(line, line=batch.column(LINE)[number].as_py()))
         kept = [number not in damaged for number in range(batch.num_rows)]
         return batch.filter(pa.array(kept))
+
+    def _with_rows_within(self, columns: Sequence[Any]) -> Iterator[int]:
+        """Yield the numbers of the rows with a cell that ends in another row."""
+        width, separator = len(self.header.names), f"\\x{{{ord(self.header.separator):x}}}"
+        # few columns have line breaks, which are quick to find
+        broken = _broken(columns)
+        if self.header.names[0] == LETTER_ID:  # our own export, whose rows all begin with an id
+            yield from _matching(broken, f'\\n"?[0-9a-f]{{20,}}"?{separator}')
+        elif 4 <= width <= _MAX_REPEATED:
+            a_row = f"\\n(?:[^\\n{separator}]*{separator}){{{width - 1}}}"
+            # what follows a closing mark is text, up to the mark that would really close the cell
+            half_a_row = f'(?s)\\n.*{separator}.*"\\z'
+            for number in _matching(broken, f"{a_row}|{half_a_row}"):
+                cells = [column[number].as_py() or "" for column in columns]
+                if any("\n" in cell and ("@" in cell or cell.count('"') % 2) for cell in cells):
+                    yield number
 
     def _row_number(self, good: int) -> int:
         """Return the number of a row that so many rows of the right length precede."""
