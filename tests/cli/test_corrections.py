@@ -165,3 +165,58 @@ def test_an_older_version_than_bunce_has_is_not_sent(run: Run, emulator: Emulato
     assert counts(done, "read", "superseded") == (1, 1)
     assert emulator.customers["1"]["first_name"] == "New"
     assert statuses(run) == {None: ["superseded"]}
+
+
+VALUES = ("--attribute", "plan=Plan", "--segment", "vip=VIP")
+
+
+def prepare(emulator: Emulator) -> None:
+    emulator.attributes.add("Plan", "text")
+    emulator.attributes.add_segment("VIP")
+
+
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize("name", ["Old", "New"])
+def test_a_correction_never_overwrites_values_accepted_since(
+    name: str, run: Run, emulator: Emulator
+) -> None:
+    prepare(emulator)
+    write([*people(1, plan="-", vip=False), *people(2, mobile="?", plan="old", vip=True)])
+    run("load", "customers.parquet", *VALUES)
+    (row,) = exported(run)
+    write(people(2, first_name="New", plan="new", vip=False))
+    run("load", "customers.parquet", *VALUES)
+
+    save([row | {"first_name": name, "mobile": "'+2348100000002"}])
+    dry = loads(run, "--dry-run", "--json")
+    done = loads(run, "--json")
+    told = loads(run)
+
+    # the row itself may be what Bunce has
+    fate = "superseded" if name == "Old" else "unchanged"
+    for found in (dry, done):
+        assert counts(found, "read", fate) == (1, 1)
+        assert (found.json["attributes"]["superseded"], found.json["attributes"]["read"]) == (1, 1)
+        assert (found.json["segments"]["superseded"], found.json["segments"]["read"]) == (1, 1)
+    assert emulator.attributes.values_of("2") == {"Plan": "new"}
+    assert emulator.attributes.members_of("VIP") == set()
+    assert "To send such a row anyway, clear its dead_letter_id cell." in " ".join(
+        told.output.split()
+    )
+
+
+@pytest.mark.usefixtures("store")
+def test_values_of_a_correction_are_its_own_also_when_it_is_loaded_again(
+    run: Run, emulator: Emulator
+) -> None:
+    prepare(emulator)
+    write([*people(1, plan="-", vip=False), *people(2, mobile="?", plan="old", vip=True)])
+    run("load", "customers.parquet", *VALUES)
+    (row,) = exported(run)
+
+    save([row | {"mobile": "'+2348100000002", "plan": "new"}])
+    done, again = (loads(run, "--json") for _ in range(2))
+
+    for found, fate in ((done, "written"), (again, "unchanged")):
+        assert found.json["attributes"][fate] == found.json["segments"][fate] == 1
+    assert emulator.attributes.values_of("2") == {"Plan": "new"}

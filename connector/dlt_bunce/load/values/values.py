@@ -165,7 +165,7 @@ class ValueDelivery:
         """Count a chunk's values, record those that are rejected here, and return what to send."""
         self.on_chunk(found.chunk)
         db, load_file, number = self.database, self.load_file, found.chunk.number
-        rows = values.changed(db, load_file.account, found.incoming, load_file.disposition)
+        rows = row_states.changed(db, load_file, found.chunk, found.incoming)
         changes = ChangedValues(found, rows)
         with db.transaction():
             self._count(found, changes)

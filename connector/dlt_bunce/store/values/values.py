@@ -14,6 +14,7 @@ import pyarrow as pa
 from dlt_bunce.reject_codes import VALUE_CODES
 from dlt_bunce.store.database import Database, utc_now
 from dlt_bunce.store.load_file import LoadFile
+from dlt_bunce.store.statements import OVERTAKEN
 
 # the rows of a chunk whose values are compared
 INCOMING = pa.schema(
@@ -69,6 +70,7 @@ SELECT r.row AS row FROM bunce_rejected_versions AS r WHERE r.version <
   (SELECT c.version FROM bunce_customers AS c
    WHERE c.account = $1 AND c.customer_id = r.customer_id)
 """
+_OVERTAKEN = OVERTAKEN + " AND (c.job IS NULL OR c.job <> $2)"
 
 _PACKED_NOW = """
 SELECT c.customer_id AS customer_id, c.packed_values AS packed FROM bunce_answered_customers AS a
@@ -139,6 +141,14 @@ def late(db: Database, account: str, rejected: pa.Table) -> pa.Array:
     """
     db.ingest("bunce_rejected_versions", rejected)
     return _rows(db, _LATE, (account,))
+
+
+def overtaken(db: Database, load_file: LoadFile, correcting: pa.Table) -> pa.Array:
+    """Return the rows of `correcting` (as for Ledger.claim) whose customers Bunce has accepted, in
+    another job than this one, since the dead letter that they correct.
+    """
+    db.ingest("bunce_correcting", correcting)
+    return _rows(db, _OVERTAKEN, (load_file.account, load_file.name))
 
 
 def packed_of(db: Database, account: str, customer_ids: Sequence[str]) -> dict[str, bytes]:
