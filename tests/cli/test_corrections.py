@@ -220,3 +220,46 @@ def test_values_of_a_correction_are_its_own_also_when_it_is_loaded_again(
     for found, fate in ((done, "written"), (again, "unchanged")):
         assert found.json["attributes"][fate] == found.json["segments"][fate] == 1
     assert emulator.attributes.values_of("2") == {"Plan": "new"}
+
+
+@pytest.mark.usefixtures("store")
+def test_a_correction_whose_dead_letter_is_purged_overwrites_nothing(
+    run: Run, emulator: Emulator
+) -> None:
+    write([*people(1), *people(2, mobile="?", first_name="Old"), *people(3, mobile="?")])
+    run("load", "customers.parquet")
+    rows = exported(run)
+    corrected = [row | {"mobile": f"'+234810000000{row['id']}"} for row in rows]
+    save(corrected[:1])
+    run("load", "rejected.csv")
+    write(people(2, first_name="New"))
+    run("load", "customers.parquet")
+    purged = run("dead-letters", "purge", "--status", "open", "--status", "resolved", "--yes")
+
+    save(corrected)
+    dry = run("load", "rejected.csv", "--dry-run", "--json")
+    done = run("load", "rejected.csv", "--json")
+
+    assert "Deleted 2 dead letters." in purged.output
+    for found in (dry, done):
+        # whom nobody has loaded yet is sent
+        assert counts(found, "read", "superseded", "created") == (2, 1, 1)
+    assert emulator.customers["2"]["first_name"] == "New"
+
+
+def test_a_newer_version_than_bunce_has_is_sent_although_its_dead_letter_is_purged(
+    run: Run, emulator: Emulator
+) -> None:
+    versioned = ("--version-column", "updated_at")
+    write(people(1, 2, first_name="Old"))
+    run("load", "customers.parquet", *versioned)
+    write([*people(1, updated_at=11), *people(2, updated_at=11, mobile="?", first_name="New")])
+    run("load", "customers.parquet", *versioned)
+    (row,) = exported(run)
+    run("dead-letters", "purge", "--status", "open", "--yes")
+
+    save([row | {"mobile": "'+2348100000002"}])
+    done = run("load", "rejected.csv", *versioned, "--json")
+
+    assert counts(done, "read", "updated") == (1, 1)
+    assert emulator.customers["2"]["first_name"] == "New"

@@ -23,11 +23,14 @@ def are_in(table: pa.Table) -> bool:
 
 
 def named(table: pa.Table, accepted: pa.Table) -> pa.Table | None:
-    """Return accepted rows that name a letter (row, customer_id, letter_id); None if none can."""
+    """Return accepted rows that name a letter (row, customer_id, version, letter_id); None if none
+    can.
+    """
     if not are_in(table):
         return None
     letters = _letters(table).take(accepted.column("row"))
-    found = accepted.select(["row", "customer_id"]).append_column("letter_id", letters)
+    found = accepted.select(["row", "customer_id", "version"])
+    found = found.append_column("letter_id", letters)
     return found.filter(pc.is_valid(letters))
 
 

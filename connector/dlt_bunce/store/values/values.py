@@ -145,7 +145,7 @@ def late(db: Database, account: str, rejected: pa.Table) -> pa.Array:
 
 def overtaken(db: Database, load_file: LoadFile, correcting: pa.Table) -> pa.Array:
     """Return the rows of `correcting` (as for Ledger.claim) whose customers Bunce has accepted, in
-    another job than this one, since the dead letter that they correct.
+    another job than this one, since the dead letter that they correct, or may have.
     """
     db.ingest("bunce_correcting", correcting)
     return _rows(db, _OVERTAKEN, (load_file.account, load_file.name))
