@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 def release(db: Database, account: str, ids: Sequence[str]) -> None:
     """Let refused rows be sent again although they have not changed."""
     db.ingest("bunce_chosen", pa.table({"id": pa.array(ids, pa.string())}))
+    # not null: until the dead letter is closed, a good row that is read again has to close it
     db.execute(
-        "UPDATE bunce_customers SET rejected_fingerprint = NULL WHERE account = $1 AND customer_id "
-        "IN (SELECT d.customer_id FROM bunce_dead_letters AS d JOIN bunce_chosen AS c "
-        "ON c.id = d.id WHERE d.account = $1)",
+        "UPDATE bunce_customers SET rejected_fingerprint = '' WHERE account = $1 "
+        "AND rejected_fingerprint IS NOT NULL AND customer_id IN (SELECT d.customer_id "
+        "FROM bunce_dead_letters AS d JOIN bunce_chosen AS c ON c.id = d.id WHERE d.account = $1)",
         (account,),
     )
     # a row of which only the email was refused counts as delivered and would not be sent again
