@@ -263,3 +263,54 @@ def test_a_newer_version_than_bunce_has_is_sent_although_its_dead_letter_is_purg
 
     assert counts(done, "read", "updated") == (1, 1)
     assert emulator.customers["2"]["first_name"] == "New"
+
+
+@pytest.mark.usefixtures("store")
+def test_rows_that_nobody_has_edited_open_no_letter_that_is_closed_by_now(
+    run: Run, emulator: Emulator
+) -> None:
+    prepare(emulator)
+    values = {"plan": "old", "vip": True}
+    bad = people(2, 3, mobile="?", **values)
+    write([*people(1, **values), *bad, *people(4, id=None, **values), *people(5, email="?")])
+    run("load", "customers.parquet", *VALUES)
+    rows = exported(run)
+    # whose row is good by now, bad in another way, and has an id
+    newer = people(2, 4, **values) + people(3, mobile="??", **values)
+    write(newer)
+    run("load", "customers.parquet", *VALUES)
+    before = statuses(run)
+
+    save(rows)
+    dry = loads(run, "--dry-run", "--json")
+    done = loads(run, "--json")
+
+    for found in (dry, done):
+        assert counts(found, "read", "superseded", "held") == (4, 3, 1)
+        assert found.json["attributes"]["superseded"] == 3
+        assert found.json["segments"]["superseded"] == 3
+    assert before == {
+        "2": ["resolved"],
+        "3": ["open", "superseded"],
+        None: ["resolved"],
+        "5": ["open"],
+    }
+    assert statuses(run) == before
+
+
+@pytest.mark.usefixtures("store")
+def test_a_row_that_is_still_bad_gives_way_to_what_was_accepted_since(
+    run: Run, emulator: Emulator
+) -> None:
+    write([*people(1), *people(2, mobile="?")])
+    run("load", "customers.parquet")
+    (row,) = exported(run)
+    write(people(2, first_name="New"))
+    run("load", "customers.parquet")
+
+    save([row | {"mobile": "??"}])
+    dry = run("load", "rejected.csv", "--dry-run", "--json")
+    done = run("load", "rejected.csv", "--json")
+
+    assert counts(dry, "read", "superseded") == counts(done, "read", "superseded") == (1, 1)
+    assert statuses(run) == {"2": ["resolved"]}

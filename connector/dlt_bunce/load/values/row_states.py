@@ -10,16 +10,22 @@ import pyarrow.compute as pc
 from dlt_bunce.load import corrections
 from dlt_bunce.load.chunks import Chunk
 from dlt_bunce.store.database import Database
+from dlt_bunce.store.letters.late_rows import ROWS, late_rows
 from dlt_bunce.store.load_file import LoadFile
 from dlt_bunce.store.values import values
 
 
 def late(db: Database, load_file: LoadFile, chunk: Chunk) -> pa.Array:
-    """Return the rejected rows that are older than what the ledger has of their customers."""
+    """Return the rejected rows that are late, as their dead letters are."""
     rejected = chunk.prepared.rejected
-    if rejected.column("version").null_count == rejected.num_rows:
+    has_version = rejected.column("version").null_count < rejected.num_rows
+    if not rejected.num_rows or not (has_version or corrections.are_in(chunk.table)):
         return pa.nulls(0, pa.int64())
-    return values.late(db, load_file.account, rejected.select(["row", "customer_id", "version"]))
+    rows = corrections.as_letters(load_file, chunk.table, rejected)
+    db.ingest("bunce_late", rows.select(ROWS.names))
+    found = pa.array(late_rows(db, load_file.account, "bunce_late"), pa.string())
+    is_late = pc.is_in(rows.column("id"), found)
+    return rejected.column("row").filter(is_late).combine_chunks()
 
 
 def changed(db: Database, load_file: LoadFile, chunk: Chunk, incoming: pa.Table) -> pa.Table:

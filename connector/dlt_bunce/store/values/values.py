@@ -64,12 +64,6 @@ LEFT JOIN bunce_links AS l ON l.account = $1 AND l.customer_id = i.customer_id
 WHERE i.digest IS NULL OR c.values_digest IS NULL OR c.values_digest <> i.digest
 """
 
-# the subquery looks up the ledger by key, so that no planner can choose to read all of it
-_LATE = """
-SELECT r.row AS row FROM bunce_rejected_versions AS r WHERE r.version <
-  (SELECT c.version FROM bunce_customers AS c
-   WHERE c.account = $1 AND c.customer_id = r.customer_id)
-"""
 _OVERTAKEN = OVERTAKEN + " AND (c.job IS NULL OR c.job <> $2)"
 
 _PACKED_NOW = """
@@ -135,20 +129,14 @@ def changed(db: Database, account: str, incoming: pa.Table, disposition: str = "
     ).sort_by("row")
 
 
-def late(db: Database, account: str, rejected: pa.Table) -> pa.Array:
-    """Return the rows of `rejected` (row, customer_id, version) that are older than what the ledger
-    has of their customers.
-    """
-    db.ingest("bunce_rejected_versions", rejected)
-    return _rows(db, _LATE, (account,))
-
-
 def overtaken(db: Database, load_file: LoadFile, correcting: pa.Table) -> pa.Array:
     """Return the rows of `correcting` (as for Ledger.claim) whose customers Bunce has accepted, in
     another job than this one, since the dead letter that they correct, or may have.
     """
     db.ingest("bunce_correcting", correcting)
-    return _rows(db, _OVERTAKEN, (load_file.account, load_file.name))
+    schema = pa.schema([("row", pa.int64())])
+    found = db.query(_OVERTAKEN, (load_file.account, load_file.name), schema=schema)
+    return found.column("row").combine_chunks()
 
 
 def packed_of(db: Database, account: str, customer_ids: Sequence[str]) -> dict[str, bytes]:
@@ -229,11 +217,6 @@ def any_rejected(db: Database, account: str) -> bool:
     """Return whether the account has rejected values."""
     sql = "SELECT 1 AS n FROM bunce_rejected_values WHERE account = $1 LIMIT 1"
     return bool(db.rows(sql, (account,)))
-
-
-def _rows(db: Database, sql: str, parameters: Sequence[str]) -> pa.Array:
-    found = db.query(sql, parameters, schema=pa.schema([("row", pa.int64())]))
-    return found.column("row").combine_chunks()
 
 
 def _binary(column: pa.ChunkedArray) -> pa.ChunkedArray:
