@@ -314,3 +314,22 @@ def test_a_row_that_is_still_bad_gives_way_to_what_was_accepted_since(
 
     assert counts(dry, "read", "superseded") == counts(done, "read", "superseded") == (1, 1)
     assert statuses(run) == {"2": ["resolved"]}
+
+
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize("mobile", ["'+2348100000002", "?"])
+def test_rows_that_give_way_to_newer_ones_are_no_sign_of_versions_that_started_over(
+    mobile: str, run: Run, emulator: Emulator
+) -> None:
+    write([*people(1), *people(2, mobile="?")])
+    run("load", "customers.parquet")
+    (row,) = exported(run)
+    write(people(2, first_name="New"))
+    run("load", "customers.parquet")
+
+    save([row | {"mobile": mobile}])
+    dry = run("load", "rejected.csv", "--dry-run", "--json")
+    done = run("load", "rejected.csv", "--json")
+
+    assert counts(dry, "superseded") == counts(done, "superseded") == (1,)
+    assert dry.json["warnings"] == done.json["warnings"] == {}

@@ -112,7 +112,8 @@ class Ledger:
             fates.update(dead_letters.record_letters(db, load_file, letters))
             chunk_warnings = {
                 **(warnings or {}),
-                "mostly_superseded": fates["superseded"],
+                # rows that name dead letters give way to newer ones for other reasons than versions
+                "mostly_superseded": fates["superseded"] if correcting is None else 0,
                 "links_ended": ended,
             }
             verdicts.note_met(db, load_file.account, judged, letters)
