@@ -23,12 +23,19 @@ def release(db: Database, account: str, ids: Sequence[str]) -> None:
         "FROM bunce_dead_letters AS d JOIN bunce_chosen AS c ON c.id = d.id WHERE d.account = $1)",
         (account,),
     )
-    # a row of which only the email was refused counts as delivered and would not be sent again
+    send_emails_again(db, account)
+
+
+def send_emails_again(db: Database, account: str) -> None:
+    """Let rows of which Bunce has not taken the email be sent again: they count as delivered. Their
+    dead letters are in the temporary table `bunce_chosen`.
+    """
     db.execute(
         "UPDATE bunce_customers SET fingerprint = NULL WHERE account = $1 AND "
         "(customer_id, fingerprint) IN (SELECT d.customer_id, d.fingerprint "
         "FROM bunce_dead_letters AS d JOIN bunce_chosen AS c ON c.id = d.id "
-        "WHERE d.account = $1 AND d.code = 'email_not_updated')",
+        "WHERE d.account = $1 AND d.code = 'email_not_updated' "
+        "AND d.status IN ('open', 'discarded'))",
         (account,),
     )
 
