@@ -255,6 +255,15 @@ def test_open_letters_are_purged_only_when_asked_for_and_their_rows_come_back(
     assert (again["unchanged"], again["rejected"], again["held"]) == (1, 1, 1)
 
 
+def test_an_account_that_is_not_there_is_told_by_a_purge(loaded: Run) -> None:
+    loaded("dead-letters", "discard", "--all")
+
+    done = loaded("dead-letters", "purge", "--yes", "--account", "defualt")
+
+    assert (done.code, done.output) == (2, "")
+    assert "The store has no account 'defualt'. It has: default." in done.errors
+
+
 @pytest.mark.usefixtures("store")
 @pytest.mark.parametrize("status", ["open", "discarded"])
 def test_an_email_that_bunce_has_not_taken_comes_back_after_a_purge(status: str, run: Run) -> None:
