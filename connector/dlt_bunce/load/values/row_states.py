@@ -19,7 +19,9 @@ def late(db: Database, load_file: LoadFile, chunk: Chunk) -> pa.Array:
     """Return the rejected rows that are late, as their dead letters are."""
     rejected = chunk.prepared.rejected
     has_version = rejected.column("version").null_count < rejected.num_rows
-    if not rejected.num_rows or not (has_version or corrections.are_in(chunk.table)):
+    # rows that bring no customers become no dead letters
+    is_letter = bool(rejected.num_rows) and not rejected.column("fingerprint").null_count
+    if not is_letter or not (has_version or corrections.are_in(chunk.table)):
         return pa.nulls(0, pa.int64())
     rows = corrections.as_letters(load_file, chunk.table, rejected)
     db.ingest("bunce_late", rows.select(ROWS.names))
@@ -34,7 +36,8 @@ def changed(db: Database, load_file: LoadFile, chunk: Chunk, incoming: pa.Table)
     """
     rows = values.changed(db, load_file.account, incoming, load_file.disposition)
     correcting = corrections.named(chunk.table, chunk.prepared.accepted)
-    if correcting is None or not correcting.num_rows:
+    # rows that bring no customers have no fingerprints
+    if correcting is None or not correcting.num_rows or incoming["fingerprint"].null_count:
         return rows
     overtaken = values.overtaken(db, load_file, correcting)
     gives_way = pc.and_(pc.equal(rows.column("state"), "open"), pc.is_in(rows["row"], overtaken))
