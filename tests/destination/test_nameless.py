@@ -7,8 +7,11 @@ import json
 import pytest
 
 from dlt_bunce.emulator import Emulator
+from dlt_bunce.store.database import Database
+from dlt_bunce.store.letters import dead_letters
+from dlt_bunce.store.letters.selection import Selection
 
-from .conftest import MakePipeline, customer, letters
+from .conftest import STORE, MakePipeline, customer, letters
 from .test_mappings import KINDS, load
 
 
@@ -43,3 +46,21 @@ def test_a_letter_without_an_id_is_closed_when_its_email_arrives(
     assert done.created == 1
     emails = {json.loads(text)["email"]: status for text, status in letters("source_row, status")}
     assert emails == {"c1@example.com": "resolved", "c2@example.com": "open"}
+
+
+def test_a_discarded_letter_without_an_id_stays_so_whatever_arrives_with_its_email(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    # such as a table that has a person twice, once without an id
+    nameless = customer(1, customer_id=None, first_name="Old")
+    load(make(), "flush_and_run", "arrow", [nameless, customer(2)])
+    with Database(STORE) as db:
+        dead_letters.discard(db, "default", Selection())
+
+    runs = [
+        load(make(), "flush_and_run", "arrow", [nameless, customer(1, first_name=name)])
+        for name in ("Ada", "Zoë")
+    ]
+
+    assert [(run.created, run.updated, run.held) for run in runs] == [(1, 0, 1), (0, 1, 1)]
+    assert letters() == [(None, "missing_customer_id", "discarded")]

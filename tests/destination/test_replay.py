@@ -8,7 +8,7 @@ import pytest
 
 from dlt_bunce import bunce_adapter
 from dlt_bunce.emulator import Behavior, Emulator
-from dlt_bunce.errors import CredentialsError, StoreError
+from dlt_bunce.errors import CredentialsError, MappingError, StoreError
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.letters.selection import Selection
 
@@ -98,6 +98,24 @@ def test_a_replay_that_fails_leaves_the_letters_open(
 
     assert before == [("c2", "invalid_phone_no", "open")]
     assert letters() == [("c2", "invalid_phone_no", "resolved")]
+
+
+def test_a_letter_whose_replay_failed_is_closed_once_its_row_is_good_again(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    pipeline, good = make(), [customer(1), customer(2)]
+    pipeline.run(bunce_adapter(good), table_name="customers")
+    bad = [customer(1, first_name="Bad", phone_no="0803 000 0000")]
+    pipeline.run(bunce_adapter(bad), table_name="customers")
+    with pytest.raises(MappingError):
+        replayed(emulator, settings={"attributes": {"last_name": "Nobody has this"}})
+
+    # as Bunce has them
+    pipeline.run(bunce_adapter(good), table_name="customers")
+
+    assert letters() == [("c1", "invalid_phone_no", "resolved")]
+    assert replayed(emulator, settings={"default_region": "NG"}).summary.read == 0
+    assert emulator.customers["c1"]["first_name"] == "Ada"
 
 
 def test_replays_are_one_at_a_time(make: MakePipeline, emulator: Emulator) -> None:

@@ -58,3 +58,19 @@ def test_a_value_that_bunce_rejects_makes_no_row_newer(
     late = load(make("late", store_url=store), list, 11, "silver")
 
     assert some(late.attributes) == {"read": 2, "written": 2}
+
+
+def test_values_of_a_late_row_are_superseded_with_it_also_if_the_row_is_bad(
+    make: MakePipeline, emulator: Emulator, store: str, form: Form
+) -> None:
+    load(make(store_url=store), form, 10, "gold")
+    late = load(make("late", store_url=store), form, 9, "silver", phone_no="?", vip=False)
+    # the same version: nothing is known to be newer
+    bad = load(make("bad", store_url=store), form, 10, "silver", phone_no="?", vip=False)
+    held = load(make("bad", store_url=store), form, 10, "silver", phone_no="?", vip=False)
+
+    assert (late.superseded, some(late.attributes)) == (2, {"read": 2, "superseded": 2})
+    assert some(late.segments) == {"read": 2, "superseded": 2}
+    assert (bad.rejected, some(bad.attributes)) == (2, {"read": 2, "waiting": 2})
+    assert (held.held, some(held.attributes)) == (2, {"read": 2, "waiting": 2})
+    assert emulator.attributes.values_of("c1") == {"Plan": "gold"}

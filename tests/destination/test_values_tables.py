@@ -52,6 +52,19 @@ def test_values_of_new_customers_arrive_in_the_run_that_creates_them(
     assert emulator.attributes.members_of("VIP") == {f"c{n}" for n in range(0, 40, 2)}
 
 
+def test_a_row_of_values_alone_corrects_no_dead_letter(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    pipeline = make()
+    rows = [fact(n, dead_letter_id="3dd2d2d6617f5a6bbd1b0107") for n in range(2)]
+    run(pipeline, customers([customer(n) for n in range(2)]))
+
+    done = run(pipeline, facts([*rows, fact(2, user=None, dead_letter_id="0")]))
+
+    assert some(done.value_rows) == {"read": 3, "written": 2, "rejected": 1}
+    assert emulator.attributes.values_of("c1") == {"Plan": "gold", "Balance": "0.1"}
+
+
 def letters_in(store: str) -> int:
     """How many dead letters a store has."""
     with Database(store) as db:

@@ -98,7 +98,8 @@ def command(
     A CSV that `dead-letters export` wrote and a person corrected is loaded like any other. Its
     column dead_letter_id closes exactly the dead letters whose rows are accepted. A row is counted
     as superseded, and not sent, if Bunce has accepted other content for its customer since the
-    dead letter was last seen. Correct the source as well, or its next load brings the old row back.
+    dead letter was last seen, or any if the dead letter is gone; so are its attribute values and
+    segments. Correct the source as well, or its next load brings the old row back.
 
     Example: dlt-bunce load 'exports/*.parquet' --map phone_no=msisdn --dry-run
 
@@ -199,13 +200,20 @@ def command(
         else:
             output.print_summary(summary, "Loaded")
             output.print_notes(summary.notes)
-            if summary.superseded and LETTER_ID in origin.columns:
-                output.console().print(
-                    "Superseded rows were not sent: Bunce has accepted other content for these "
-                    "customers since their dead letters were last seen. To send such a row anyway, "
-                    f"clear its {LETTER_ID} cell."
-                )
+            if LETTER_ID in origin.columns:
+                _print_overtaken(summary, LETTER_ID)
         _raise_over(over, flushed)
+
+
+def _print_overtaken(summary: RunSummary, letter_id: str) -> None:
+    """Print why corrected rows, or their values, were not sent."""
+    values = (summary.attributes, summary.segments)
+    if summary.superseded or any(counts.get("superseded") for counts in values):
+        output.console().print(
+            "What is superseded was not sent: Bunce has accepted other content for these customers "
+            "since their dead letters were last seen, or their dead letters are gone. To send such "
+            f"a row anyway, clear its {letter_id} cell."
+        )
 
 
 def _describe_run(destination: bunce, origin: Origin, part: Shard | None, began_at: str) -> None:

@@ -23,12 +23,32 @@ def are_in(table: pa.Table) -> bool:
 
 
 def named(table: pa.Table, accepted: pa.Table) -> pa.Table | None:
-    """Return accepted rows that name a letter (row, customer_id, letter_id); None if none can."""
+    """Return accepted rows that name a letter (row, customer_id, version, letter_id); None if none
+    can.
+    """
     if not are_in(table):
         return None
     letters = _letters(table).take(accepted.column("row"))
-    found = accepted.select(["row", "customer_id"]).append_column("letter_id", letters)
+    found = accepted.select(["row", "customer_id", "version"])
+    found = found.append_column("letter_id", letters)
     return found.filter(pc.is_valid(letters))
+
+
+def letters_of(table: pa.Table, rows: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the letters that these rows name, null for those that name none."""
+    if not are_in(table):
+        return pa.chunked_array([pa.nulls(len(rows), pa.string())])
+    return pa.chunked_array([_letters(table)]).take(rows)
+
+
+def as_letters(load_file: LoadFile, table: pa.Table, rejected: pa.Table) -> pa.Table:
+    """Return rejected rows with the `id` of the letter that each would be, and of the one that it
+    names (`corrects`).
+    """
+    rows = rejected.select(["customer_id", "fingerprint", "version"])
+    ids = pa.array((_own(load_file, row) for row in rows.to_pylist()), pa.string())
+    named_ids = letters_of(table, rejected.column("row"))
+    return rows.append_column("id", ids).append_column("corrects", named_ids)
 
 
 def close(db: Database, load_file: LoadFile, table: pa.Table, prepared: Prepared) -> None:

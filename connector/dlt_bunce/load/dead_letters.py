@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dlt_bunce.load import corrections
 from dlt_bunce.records import rows as source_rows
 from dlt_bunce.records.cells import LETTER_ID
 from dlt_bunce.records.fingerprint import email_digests
@@ -31,6 +32,7 @@ def of_rejected(chunk: int, table: pa.Table, rejected: pa.Table, email_key: byte
     sources = rows_of(table.take(rejected.column("row")))
     digests = email_digests(rejected.column("email"), email_key)
     told = rejected.drop_columns(["row", "email"]).append_column("email_digest", digests)
+    told = told.append_column("corrects", corrections.letters_of(table, rejected.column("row")))
     letters: list[Mapping[str, Any]] = [
         {**row, "stage": "normalize", "chunk": chunk} | _as_read(source)
         for row, source in zip(told.to_pylist(), sources, strict=True)

@@ -88,8 +88,9 @@ class Ledger:
 
         `accepted`, `superseded`, and `warnings` are as in records.Prepared; `letters` has the
         LETTERS columns, without the rows that `held_again` found, which `held` counts.
-        `correcting` (row, customer_id, letter_id) lists accepted rows that correct a dead letter;
-        such a row is superseded if Bunce has accepted other content for its customer since. Raises
+        `correcting` (row, customer_id, version, letter_id) lists accepted rows that correct a dead
+        letter; such a row is superseded if Bunce has accepted other content for its customer since,
+        or may have, because the dead letter is gone. Raises
         DuplicatesUnknown if not `is_alone` and the chunk has an effect.
         """
         load_file, db = self._load_file, self._db
@@ -111,7 +112,8 @@ class Ledger:
             fates.update(dead_letters.record_letters(db, load_file, letters))
             chunk_warnings = {
                 **(warnings or {}),
-                "mostly_superseded": fates["superseded"],
+                # rows that name dead letters give way to newer ones for other reasons than versions
+                "mostly_superseded": fates["superseded"] if correcting is None else 0,
                 "links_ended": ended,
             }
             verdicts.note_met(db, load_file.account, judged, letters)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from dlt_bunce.store.database import Database
+from dlt_bunce.store.letters import released
 from dlt_bunce.store.values import waiting_values
 
 LETTERS = "bunce_dead_letters"
@@ -61,6 +62,7 @@ def purge(
                 "AND id IN (SELECT id FROM bunce_chosen))",
                 (account,),
             )
+            released.send_emails_again(db, account)
             purged = db.rows(
                 "DELETE FROM bunce_dead_letters WHERE id IN (SELECT id FROM bunce_chosen) "
                 "RETURNING id"

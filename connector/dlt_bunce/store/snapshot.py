@@ -80,6 +80,7 @@ def customers(
         letter_id(account, None, fingerprint)
         for fingerprint in nameless.column("fingerprint").to_pylist()
     }
+    letter_ids.update(letters.column("corrects").drop_null().to_pylist())
     if correcting is not None:
         letter_ids.update(correcting.column("letter_id").to_pylist())
     known.ingest("bunce_asked_letters", pa.table({"id": pa.array(letter_ids, pa.string())}))

@@ -159,13 +159,14 @@ def purge_letters(
     Example: dlt-bunce dead-letters purge --older-than 90d --yes
     """
     with reported():
+        from dlt_bunce.store.accounts import refuse_unknown_account
         from dlt_bunce.store.database import Database
         from dlt_bunce.store.retention import CLOSED, LETTERS, purge
 
         chosen = tuple(dict.fromkeys(statuses)) or CLOSED
         url, name = options.store_settings(store_url, account)
-        with Database(url, read_only=True):
-            pass  # raises if there is no store
+        with Database(url, read_only=True) as db:
+            refuse_unknown_account(db, name)
         if not yes:
             if not options.can_ask():
                 raise UsageError(options.NO_TERMINAL, remedy="Pass --yes.")

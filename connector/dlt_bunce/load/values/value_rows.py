@@ -52,6 +52,8 @@ class ChunkValues:
             for target in targets.items
         ]
         self._accepted = chunk.prepared.accepted
+        # rejected rows that are older than what the ledger has, once they were compared
+        self.late = pa.nulls(0, pa.int64())
 
     @property
     def rows(self) -> int:
@@ -77,13 +79,18 @@ class ChunkValues:
     @cached_property
     def states(self) -> pa.Array:
         """What the rows themselves say of their values: `unchanged` until compared, `superseded`,
-        or, with a row that cannot be sent, `waiting`; `rejected` if it would bring no customer.
+        or, with a row that cannot be sent, `waiting` unless it is `late`; `rejected` if it would
+        bring no customer.
         """
-        bad = "rejected" if self._values_only else "waiting"
+        bad, rejected = "waiting", _flat(self.chunk.prepared.rejected.column("row"))
+        if self._values_only:
+            bad = "rejected"
+        elif len(self.late):
+            rejected = rejected.filter(pc.invert(pc.is_in(rejected, self.late)))
         states = pa.repeat(pa.scalar("superseded"), self.rows)
         for rows, state in (
             (self._accepted.column("row"), "unchanged"),
-            (self.chunk.prepared.rejected.column("row"), bad),
+            (rejected, bad),
         ):
             if len(rows) == self.rows:
                 return pa.repeat(pa.scalar(state), self.rows)

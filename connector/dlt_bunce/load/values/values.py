@@ -20,6 +20,7 @@ from dlt_bunce.errors import BunceError
 from dlt_bunce.load.chunks import Chunk, Chunks
 from dlt_bunce.load.dispatch import Delivered, Dispatcher, ValueBatch, prefetch
 from dlt_bunce.load.sender import Sender
+from dlt_bunce.load.values import row_states
 from dlt_bunce.load.values.rejected_values import rejection, release_rejected, state_of
 from dlt_bunce.load.values.value_rows import ChangedValues, ChunkValues
 from dlt_bunce.load.values.values_in_flight import RowLeft, Slot, ValuesInFlight
@@ -164,7 +165,7 @@ class ValueDelivery:
         """Count a chunk's values, record those that are rejected here, and return what to send."""
         self.on_chunk(found.chunk)
         db, load_file, number = self.database, self.load_file, found.chunk.number
-        rows = values.changed(db, load_file.account, found.incoming, load_file.disposition)
+        rows = row_states.changed(db, load_file, found.chunk, found.incoming)
         changes = ChangedValues(found, rows)
         with db.transaction():
             self._count(found, changes)
@@ -198,6 +199,7 @@ class ValueDelivery:
 
     def _count(self, found: ChunkValues, changes: ChangedValues | None) -> None:
         """Write the counts of a chunk as compared just now."""
+        found.late = row_states.late(self.database, self.load_file, found.chunk)
         for kind, counts in found.counts(changes).items():
             value_fates.put_chunk(self.database, self.load_file, kind, found.chunk.number, counts)
 

@@ -13,13 +13,15 @@ import pyarrow as pa
 from dlt_bunce.reject_codes import REJECT_CODES
 from dlt_bunce.store.database import Database, utc_now
 from dlt_bunce.store.letters.dead_letter_query import pages
+from dlt_bunce.store.letters.late_rows import late_rows
 from dlt_bunce.store.letters.selection import Selection
 from dlt_bunce.store.statements import ACCEPTED_SINCE
 
 if TYPE_CHECKING:
     from dlt_bunce.store.load_file import LoadFile
 
-# the columns of a dead letter that its writer knows; the store adds the rest
+# the columns of a dead letter that its writer knows; the store adds the rest. `corrects`, which is
+# not stored, is the dead letter that the row names
 LETTERS = pa.schema(
     [
         ("customer_id", pa.string()),
@@ -37,6 +39,7 @@ LETTERS = pa.schema(
         ("other_defects", pa.string()),
         ("source", pa.string()),
         ("source_line", pa.int64()),
+        ("corrects", pa.string()),
     ]
 )
 _PORTION = 10_000
@@ -85,14 +88,6 @@ SELECT d.id AS id, d.batch_id = l.batch_id AS read_before,
 FROM {{letters}} AS l JOIN bunce_dead_letters AS d ON d.id = l.id
 """  # noqa: S608, constants only
 
-# the bad rows that are older than what Bunce has accepted of their customers; the subquery looks up
-# the ledger by key, so that no planner can choose to read all of it for a join
-_LATE = """
-SELECT l.id AS id FROM bunce_letters AS l WHERE l.stage = 'normalize' AND l.version <
-  (SELECT c.version FROM bunce_customers AS c
-   WHERE c.account = $1 AND c.customer_id = l.customer_id)
-"""
-
 # the dead letters, of some statuses, of the customers in the temporary table n
 _BESIDE = """FROM {n} AS n JOIN bunce_dead_letters AS d
   ON d.account = $2 AND d.customer_id = n.customer_id AND d.status IN ({statuses})"""
@@ -114,9 +109,10 @@ def record_letters(db: Database, load_file: LoadFile, letters: pa.Table) -> dict
 
     Returns how many rows count as `rejected`, how many as `held` (the same bad row has been open or
     discarded since an earlier run), and how many as `superseded` (Bunce has accepted a newer
-    version of the customer). Rows that are held or superseded write nothing. Of a customer's dead
-    letters only the one for the last row stays open; the others become `superseded`. Reading a
-    chunk again does not change the status of its dead letters.
+    version of the customer, or the row was exported with a dead letter that is closed). Rows that
+    are held or superseded write nothing. Of a customer's dead letters only the one for the last row
+    stays open; the others become `superseded`. Reading a chunk again does not change the status of
+    its dead letters.
     """
     if not letters.num_rows:
         return {}
@@ -140,7 +136,8 @@ def record_letters(db: Database, load_file: LoadFile, letters: pa.Table) -> dict
         if row["read_before"] or (may_skip and row["held"] and row["same"])
     }
     # an open dead letter holds its row, but not if the row is replayed
-    late = {row["id"] for row in db.rows(_LATE, (load_file.account,))} - written
+    stopped_here = {letter for letter, row in unique.items() if row["stage"] == "normalize"}
+    late = late_rows(db, load_file.account, "bunce_letters") & stopped_here - written
     late -= held if may_skip else set()
     fresh = [row for letter, row in unique.items() if letter not in written | late]
     if fresh:

@@ -16,18 +16,26 @@ if TYPE_CHECKING:
 def release(db: Database, account: str, ids: Sequence[str]) -> None:
     """Let refused rows be sent again although they have not changed."""
     db.ingest("bunce_chosen", pa.table({"id": pa.array(ids, pa.string())}))
+    # not null: until the dead letter is closed, a good row that is read again has to close it
     db.execute(
-        "UPDATE bunce_customers SET rejected_fingerprint = NULL WHERE account = $1 AND customer_id "
-        "IN (SELECT d.customer_id FROM bunce_dead_letters AS d JOIN bunce_chosen AS c "
-        "ON c.id = d.id WHERE d.account = $1)",
+        "UPDATE bunce_customers SET rejected_fingerprint = '' WHERE account = $1 "
+        "AND rejected_fingerprint IS NOT NULL AND customer_id IN (SELECT d.customer_id "
+        "FROM bunce_dead_letters AS d JOIN bunce_chosen AS c ON c.id = d.id WHERE d.account = $1)",
         (account,),
     )
-    # a row of which only the email was refused counts as delivered and would not be sent again
+    send_emails_again(db, account)
+
+
+def send_emails_again(db: Database, account: str) -> None:
+    """Let rows of which Bunce has not taken the email be sent again: they count as delivered. Their
+    dead letters are in the temporary table `bunce_chosen`.
+    """
     db.execute(
         "UPDATE bunce_customers SET fingerprint = NULL WHERE account = $1 AND "
         "(customer_id, fingerprint) IN (SELECT d.customer_id, d.fingerprint "
         "FROM bunce_dead_letters AS d JOIN bunce_chosen AS c ON c.id = d.id "
-        "WHERE d.account = $1 AND d.code = 'email_not_updated')",
+        "WHERE d.account = $1 AND d.code = 'email_not_updated' "
+        "AND d.status IN ('open', 'discarded'))",
         (account,),
     )
 

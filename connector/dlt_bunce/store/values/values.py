@@ -14,6 +14,7 @@ import pyarrow as pa
 from dlt_bunce.reject_codes import VALUE_CODES
 from dlt_bunce.store.database import Database, utc_now
 from dlt_bunce.store.load_file import LoadFile
+from dlt_bunce.store.statements import OVERTAKEN
 
 # the rows of a chunk whose values are compared
 INCOMING = pa.schema(
@@ -62,6 +63,8 @@ LEFT JOIN bunce_links AS l ON l.account = $1 AND l.customer_id = i.customer_id
   AND l.status = 'linked'
 WHERE i.digest IS NULL OR c.values_digest IS NULL OR c.values_digest <> i.digest
 """
+
+_OVERTAKEN = OVERTAKEN + " AND (c.job IS NULL OR c.job <> $2)"
 
 _PACKED_NOW = """
 SELECT c.customer_id AS customer_id, c.packed_values AS packed FROM bunce_answered_customers AS a
@@ -124,6 +127,16 @@ def changed(db: Database, account: str, incoming: pa.Table, disposition: str = "
         ],
         names=["row", "packed", "state", "sent_id"],
     ).sort_by("row")
+
+
+def overtaken(db: Database, load_file: LoadFile, correcting: pa.Table) -> pa.Array:
+    """Return the rows of `correcting` (as for Ledger.claim) whose customers Bunce has accepted, in
+    another job than this one, since the dead letter that they correct, or may have.
+    """
+    db.ingest("bunce_correcting", correcting)
+    schema = pa.schema([("row", pa.int64())])
+    found = db.query(_OVERTAKEN, (load_file.account, load_file.name), schema=schema)
+    return found.column("row").combine_chunks()
 
 
 def packed_of(db: Database, account: str, customer_ids: Sequence[str]) -> dict[str, bytes]:
