@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.gateway import gateway, unchanged
+from tests.gateway import Answer, as_json, gateway, unchanged
 
 from dlt_bunce import bunce_adapter, flush_and_run
 from dlt_bunce.emulator import Behavior, Emulator
+from dlt_bunce.errors import AccountRefusedError
 from dlt_bunce.model import RunSummary
 
 from .attribute_runs import prepare
-from .conftest import MakePipeline, customer
+from .conftest import MakePipeline, customer, letters
 
 ROWS = range(6)
 BAD = "x1@refused.example"
@@ -53,3 +55,97 @@ def test_interim_answers_are_not_taken_for_the_answer(
     assert (summary.created, summary.rejected) == (6, 0)
     assert (summary.attributes["written"], summary.segments["written"]) == (6, 6)
     assert set(emulator.times_sent.values()) == {1}
+
+
+def test_values_and_members_are_written_by_a_success_without_a_body(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    def alter(method: str, path: str, status: int, body: bytes) -> Answer:
+        return (204, b"") if changed(method, path) else (status, body)
+
+    with gateway(emulator, alter) as base_url:
+        summary = load(make, base_url)
+        again = load(make, base_url)
+
+    assert (summary.attributes["written"], summary.segments["written"]) == (6, 6)
+    assert (again.attributes["unchanged"], again.segments["unchanged"]) == (6, 6)
+    assert len(emulator.attributes.members_of("VIP")) == 6
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"status": "error", "message": "The workspace is archived", "data": None},
+        {"status": "fail", "message": "The workspace is archived"},
+        {"success": "false", "message": "The workspace is archived", "data": None},
+        {"error": "The workspace is archived", "data": None},
+    ],
+)
+def test_a_failure_told_in_a_word_writes_nothing_whatever_its_status_is(
+    make: MakePipeline, emulator: Emulator, body: dict[str, Any]
+) -> None:
+    def alter(method: str, path: str, status: int, content: bytes) -> Answer:
+        return as_json(200, body) if changed(method, path) and archived else (status, content)
+
+    archived = True
+    with gateway(emulator, alter) as base_url:
+        with pytest.raises(AccountRefusedError, match="The workspace is archived"):
+            load(make, base_url)
+        archived = False
+        summary = load(make, base_url)
+
+    assert summary.attributes["written"] + summary.attributes["unchanged"] == 6
+    assert summary.segments["written"] + summary.segments["unchanged"] == 6
+    assert summary.rejected == 0
+
+
+@pytest.mark.parametrize("lookups", [True, False], ids=["lookups", "none"])
+@pytest.mark.parametrize(
+    "failed",
+    [
+        {"status": 422, "message": "email is not valid"},
+        {"success": False, "error": "email is not valid"},
+        {"status": "failed", "errors": {"email": ["email is not valid"]}},
+    ],
+)
+def test_a_row_that_a_list_of_outcomes_shows_as_failed_is_not_created(
+    make: MakePipeline, emulator: Emulator, failed: dict[str, Any], lookups: bool
+) -> None:
+    def alter(method: str, path: str, status: int, body: bytes) -> Answer:
+        if method == "GET" and not lookups and "customer_ids" in path:
+            return as_json(404, {"success": False, "message": "Not found"})
+        if "/customers/bulk" not in path or status < 400:
+            return status, body
+        outcomes = [{"customer_id": f"c{n}"} | (failed if n == 1 else {}) for n in ROWS]
+        return as_json(207, {"success": True, "message": "Done", "data": outcomes})
+
+    emulator.behavior = replace(emulator.behavior, repeated_id="overwritten")
+    with gateway(emulator, alter) as base_url:
+        summary = load_one_bad(make, base_url)
+
+    assert (summary.created, summary.reject_codes) == (5, {"refused": 1})
+    [(who, text)] = letters("customer_id, message")
+    assert (who, "email is not valid" in text) == ("c1", True)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"statusCode": 400, "message": ["customers.1.email must be an email"], "error": "Bad"},
+        {"error": {"message": "email is not valid"}},
+        {"error": "email is not valid"},
+        {"error": [{"index": 1, "message": "email is not valid"}]},
+    ],
+)
+def test_errors_under_the_names_of_frameworks_are_read(
+    make: MakePipeline, emulator: Emulator, body: dict[str, Any]
+) -> None:
+    def alter(_method: str, _path: str, status: int, content: bytes) -> Answer:
+        return as_json(400, body) if status == 422 else (status, content)
+
+    with gateway(emulator, alter) as base_url:
+        summary = load_one_bad(make, base_url)
+
+    assert (summary.created, summary.reject_codes) == (5, {"refused": 1})
+    [(who, text)] = letters("customer_id, message")
+    assert (who, "email" in text) == ("c1", True)
