@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from tests.gateway import Answer, as_json, gateway, unchanged
 
-from dlt_bunce import bunce_adapter, flush_and_run
+from dlt_bunce import adopt, bunce, bunce_adapter, flush_and_run
 from dlt_bunce.emulator import Behavior, Emulator
-from dlt_bunce.errors import AccountRefusedError
+from dlt_bunce.errors import AccountRefusedError, ListingError
 from dlt_bunce.model import RunSummary
 
 from .attribute_runs import prepare
@@ -149,3 +151,47 @@ def test_errors_under_the_names_of_frameworks_are_read(
     assert (summary.created, summary.reject_codes) == (5, {"refused": 1})
     [(who, text)] = letters("customer_id, message")
     assert (who, "email" in text) == ("c1", True)
+
+
+def test_segments_and_attributes_beyond_a_page_that_tells_of_no_other_are_found(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    def alter(method: str, path: str, status: int, body: bytes) -> Answer:
+        if method == "GET" and path.startswith(("/v1/segments", "/v1/attributes")):
+            document = json.loads(body)
+            document["meta"] = {"per_page": 5}
+            return as_json(status, document) if document["data"] else as_json(404, {"message": ""})
+        return status, body
+
+    for number in range(12):
+        emulator.attributes.add_segment(f"Segment {number}")
+        emulator.attributes.add(f"Attribute {number}", "text")
+    emulator.behavior = replace(emulator.behavior, max_per_page=5)
+    columns = {"plan": "Attribute 11"}
+    data = bunce_adapter(
+        [customer(n, plan="gold", vip=True) for n in ROWS],
+        attributes=columns,
+        segments={"vip": "Segment 11"},
+    )
+    with gateway(emulator, alter) as base_url:
+        summary = flush_and_run(make(base_url=base_url, create_attributes=True), data)
+
+    assert (summary.attributes["written"], summary.segments["written"]) == (6, 6)
+    assert len(emulator.attributes.attributes) == 15
+
+
+@pytest.mark.parametrize("cursors", [["a", "b"], [f"c{n}" for n in range(100)]])
+def test_adopt_ends_where_a_listing_has_no_end(emulator: Emulator, cursors: list[str]) -> None:
+    following = itertools.cycle(cursors)
+
+    def alter(method: str, path: str, status: int, body: bytes) -> Answer:
+        if method == "GET" and path.startswith("/v1/customers?"):
+            meta = {"has_next_page": True, "next_page_cursor": next(following)}
+            data = [customer(n) for n in range(3)]
+            return as_json(200, {"success": True, "data": data, "meta": meta})
+        return status, body
+
+    with gateway(emulator, alter) as base_url:
+        destination = bunce("sk_test_x", base_url, requests_per_minute=0)
+        with pytest.raises(ListingError, match="keeps returning the same page"):
+            adopt(destination=destination)
