@@ -245,5 +245,6 @@ def as_dlt_names(schema: Schema, table_name: str) -> bool:
     }
     changed = {hint: value for hint, value in named.items() if value != table.get(hint, {})}
     if changed:
-        schema.update_table({"name": table_name, "columns": {}, **changed})
+        noted: Any = {"name": table_name, "columns": {}, **changed}
+        schema.update_table(noted)
     return bool(changed)
