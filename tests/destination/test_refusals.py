@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import dlt
@@ -209,3 +210,20 @@ def test_another_address_with_the_same_key_is_another_workspace(
         assert isinstance(error, AccountError)
         assert "dlt-bunce account rotate" in str(error)
         assert set(workspace.customers) == {"c1"}
+
+
+def test_a_refresh_that_would_delete_names_the_one_that_reads_all_again(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    @dlt.resource(write_disposition="merge")
+    def customers(n: Any = dlt.sources.incremental("n", initial_value=0)) -> Iterator[Any]:
+        yield [customer(n, n=n) for n in (1, 2)]
+
+    make().run(customers)
+
+    error = refused(make(), customers, refresh="drop_data")
+    assert 'refresh="drop_data" is not supported' in str(error)
+    assert 'use refresh="drop_resources"' in str(error)
+    make().run(customers, refresh="drop_resources")
+    assert run_summary(make()).unchanged == 2
+    assert emulator.customers.keys() == {"c1", "c2"}

@@ -16,6 +16,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from dlt_bunce.api.final_response import FinalResponse
+
 _current = threading.local()
 
 
@@ -59,6 +61,8 @@ def deadline(seconds: float) -> Iterator[Deadline]:
 class _Watched(HTTPConnection):
     """Connections that tell the deadline of their thread that they are in use."""
 
+    response_class = FinalResponse
+
     def connect(self) -> None:
         _watch(self)
         super().connect()
@@ -69,6 +73,8 @@ class _Watched(HTTPConnection):
 
 
 class _WatchedTls(HTTPSConnection):
+    response_class = FinalResponse
+
     def connect(self) -> None:
         _watch(self)
         super().connect()

@@ -11,6 +11,7 @@ from dlt_bunce.errors import CredentialsError, UnavailableError
 
 _PER_PAGE = 100
 _MAX_PAGES = 1_000
+_NOT_FOUND = 404
 Get = Callable[[str, Mapping[str, str]], Reply]
 Post = Callable[[str, bytes], Reply | None]
 
@@ -24,11 +25,15 @@ def list_all(get: Get, path: str) -> list[dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     query = {"per_page": str(_PER_PAGE)}
     for number in range(2, _MAX_PAGES):
-        items, cursor, more = _page(get(path, query), path)
+        reply = get(path, query)
+        if found and reply.status == _NOT_FOUND:
+            break  # a page after the last one
+        items, cursor, more = _page(reply, path)
         new = [item for item in items if str(item["id"]) not in found]
         found |= {str(item["id"]): item for item in items}
-        # a listing that ignores the page shows the same items again
-        if not new or more is False or (more is None and len(items) < _PER_PAGE):
+        # a listing that ignores the page shows the same items again; one that does not say whether
+        # more follow may hold fewer than asked for
+        if not new or more is False:
             break
         query = {"per_page": str(_PER_PAGE), "page": str(number)}
         if cursor:

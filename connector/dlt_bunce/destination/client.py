@@ -27,7 +27,14 @@ from dlt_bunce.destination.absent import end_dry_run
 from dlt_bunce.destination.folder.folder_owner import FolderOwner, note_owner
 from dlt_bunce.destination.folder.run_lock import Owner, owner_of
 from dlt_bunce.destination.jobs import CustomersJob, StateJob
-from dlt_bunce.destination.mapping.adapter import KEY_HINT, REPLACE_REFUSED, REPLACE_REMEDY, hint_of
+from dlt_bunce.destination.mapping.adapter import (
+    KEY_HINT,
+    REFRESH_REFUSED,
+    REFRESH_REMEDY,
+    REPLACE_REFUSED,
+    REPLACE_REMEDY,
+    hint_of,
+)
 from dlt_bunce.destination.mapping.earlier_mapping import refuse_changed_names
 from dlt_bunce.destination.mapping.source_keys import refuse_part_of_key
 from dlt_bunce.destination.mapping.table_checks import GIVEN_UP, refuse_table
@@ -232,8 +239,11 @@ class BunceClient(JobClientBase, StoredState):
 
     def initialize_storage(self, truncate_tables: Iterable[str] | None = None) -> None:
         """Do nothing: the store is made at first use, and nothing is ever truncated."""
-        if truncate_tables:
+        tables = [self.schema.tables.get(name, {}) for name in truncate_tables or ()]
+        if any(table.get("write_disposition") == "replace" for table in tables):
             raise DispositionError(REPLACE_REFUSED, remedy=REPLACE_REMEDY + GIVEN_UP)
+        if tables:
+            raise DispositionError(REFRESH_REFUSED, remedy=REFRESH_REMEDY + GIVEN_UP)
 
     def is_storage_initialized(self) -> bool:
         """Return True: dlt would wipe its working folder otherwise."""

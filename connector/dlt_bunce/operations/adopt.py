@@ -64,6 +64,7 @@ def adopt(
     with client.database() as db, closing(client.session()) as session:
         cursor, listed = (None, 0) if restart else adoptions.position(db, account.name)
         first = True
+        cursors, before = {cursor}, None
         while True:
             try:
                 page = session.list_customers(cursor)
@@ -75,12 +76,14 @@ def adopt(
                 cursor, listed = None, 0
                 continue
             first = False
-            if cursor is not None and page.cursor == cursor:
+            ids = frozenset(page.customers)
+            if page.cursor is not None and (page.cursor in cursors or ids == before):
                 raise ListingError(
                     "Bunce's customer listing keeps returning the same page.",
                     remedy="Load without adopting: existing customers are looked up one by one.",
                 )
-            cursor = page.cursor
+            cursor, before = page.cursor, ids
+            cursors.add(cursor)
             listed += len(page.customers)
             rows = _rows(list(page.customers.values()), rules, account.email_key)
             added = adoptions.put_page(db, account.name, rows, cursor=cursor, listed=listed)

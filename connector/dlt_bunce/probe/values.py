@@ -12,7 +12,7 @@ from dlt_bunce.api.reply import Reply
 from dlt_bunce.probe.inquiry import Inquiry, RefusedAccountError
 from dlt_bunce.probe.sizes import sizes
 from dlt_bunce.probe.steps import Asking, Value, Write
-from dlt_bunce.settlement import replies, value_replies
+from dlt_bunce.settlement import bodies, replies, value_replies
 from dlt_bunce.settlement.capabilities import is_about_the_account
 from dlt_bunce.settlement.messages import Accepted, Blocked, Misfit, Rejected, TooLarge
 
@@ -44,7 +44,7 @@ def change_members(inquiry: Inquiry, segment: str) -> Asking[None]:
         rows = [{"customer_id": customer}] if method == "POST" else [customer]
         reply = yield Write(f"/segments/{segment}/customers", "customers", rows, method)
         document = replies.judged(reply)
-        accepted = isinstance(document, dict) and replies.is_success(reply, document)
+        accepted = isinstance(document, dict) and bodies.is_success(reply, document)
         if accepted or isinstance(document, dict | Blocked):
             inquiry.note(question, "accepted" if accepted else "refused", reply)
         if not accepted:

@@ -11,6 +11,14 @@ from dlt_bunce.api.batch import Row, Rows
 from dlt_bunce.api.lookup import customers_of, id_of
 from dlt_bunce.api.reply import Reply
 from dlt_bunce.model import Verb
+from dlt_bunce.settlement.bodies import (
+    MAX_TEXT,
+    errors_in,
+    failed_items,
+    is_success,
+    message_in,
+    told,
+)
 from dlt_bunce.settlement.capabilities import is_about_the_account
 from dlt_bunce.settlement.comparison import compare
 from dlt_bunce.settlement.error_attribution import attribute
@@ -28,10 +36,6 @@ from dlt_bunce.settlement.messages import (
 )
 from dlt_bunce.settlement.positions import positions_in, texts_in
 
-_MAX_TEXT = 2_000
-"""Characters of an error text that are kept, and searched by expressions that may be slow."""
-_MAX_TEXTS = 100_000
-"""Characters of all error texts that are searched for the rows that they name."""
 _COUNT = re.compile(r"(?<!\d)(\d{1,9})\s{1,9}(?:out\s{1,9})?of\s{1,9}(\d{1,9})(?!\d)")
 _TAKEN = re.compile(
     r"already\s+(?:been\s+)?(?:taken|exist|registered|in\s+use|used)|duplicate", re.IGNORECASE
@@ -95,9 +99,10 @@ def read(reply: Reply, sent: Rows, rows: Sequence[int], verb: Verb) -> Reading:
     document = judged(reply)
     if not isinstance(document, dict):
         return document
-    if is_success(reply, document):
-        if reply.flag is None and "data" not in document:
-            return _indeterminate(reply)
+    is_shown = "data" in document or errors_in(document)
+    if reply.is_well and reply.flag is None and not is_shown:
+        return _indeterminate(reply)
+    if is_success(reply, document) and not failed_items(document):
         shown = {str(customer.get("customer_id")): customer for customer in customers_of(document)}
         return Accepted(matches(sent, rows, shown))
     return _rejection(reply, document, sent, rows, verb)
@@ -128,18 +133,6 @@ def judged(reply: Reply) -> Reading | dict[str, Any]:
     if reply.is_well and reply.flag is None and not document.keys() & _SPEAKING:
         return _indeterminate(reply)
     return document
-
-
-def is_success(reply: Reply, document: Mapping[str, Any]) -> bool:
-    """Whether a judged reply says that all of its rows were taken."""
-    return reply.is_well and reply.flag is not False and not document.get("errors")
-
-
-def told(document: Mapping[str, Any]) -> tuple[list[str], str]:
-    """Return the error texts of a body, and all that it says in one text."""
-    message = _clean(str(document.get("message") or ""))
-    texts = _bounded(texts_in(document.get("errors")) or [message])
-    return texts, " ".join((message, *texts))[:_MAX_TEXT]
 
 
 def not_about_rows(reply: Reply, everything: str, *, rows: int, nobody: bool) -> Reading | None:
@@ -196,7 +189,7 @@ def gets_through(reply: Reply) -> bool:
 
 def named_field(text: str) -> str | None:
     """Return the Bunce field that an error text speaks of, if it names one."""
-    bare = re.sub(r"[^\s@]{1,256}@[^\s@]{1,256}", " ", text[:_MAX_TEXT])
+    bare = re.sub(r"[^\s@]{1,256}@[^\s@]{1,256}", " ", text[:MAX_TEXT])
     for name, pattern in _FIELD_WORDS:
         if pattern.search(bare):
             return name
@@ -205,12 +198,12 @@ def named_field(text: str) -> str | None:
 
 def is_taken(text: str) -> bool:
     """Whether a text says that somebody has this email or id already."""
-    return _TAKEN.search(text[:_MAX_TEXT]) is not None
+    return _TAKEN.search(text[:MAX_TEXT]) is not None
 
 
 def is_unknown(text: str) -> bool:
     """Whether a text says that there is no such customer."""
-    return _UNKNOWN.search(text[:_MAX_TEXT]) is not None
+    return _UNKNOWN.search(text[:MAX_TEXT]) is not None
 
 
 def _indeterminate(reply: Reply) -> Indeterminate:
@@ -221,10 +214,10 @@ def _indeterminate(reply: Reply) -> Indeterminate:
 def _rejection(
     reply: Reply, document: dict[str, Any], sent: Rows, rows: Sequence[int], verb: Verb
 ) -> Reading:
-    errors = document.get("errors")
+    errors = errors_in(document)
     texts, everything = told(document)
     by_id = _by_id(errors, sent)
-    named = attribute(texts, sent) | (by_id or {})
+    named = attribute(texts, sent) | (by_id or {}) | _failed(document, sent)
     unclear = bool(named) or by_id is None
     positions = {} if unclear else of_several(positions_in(errors), len(sent))
     field = named_field(everything)
@@ -237,13 +230,13 @@ def _rejection(
         about_it = about_it and not is_about_the_account(everything)
         if len(sent) == 1 and about_it:
             named = {0: "; ".join(texts)}
-    count = _COUNT.search(_clean(str(document.get("message") or "")))
+    count = _COUNT.search(message_in(document))
     failed = len(named or positions)
     return Rejected(
         {rows[at]: _reason(text, verb, reply.status) for at, text in named.items()},
         counted=count is not None and (int(count[1]), int(count[2])) == (failed, len(sent)),
         positions={at: _reason(text, verb, reply.status) for at, text in positions.items()},
-        words="" if named or positions else "; ".join(texts)[:_MAX_TEXT] or NO_REASON,
+        words="" if named or positions else "; ".join(texts)[:MAX_TEXT] or NO_REASON,
         status=reply.status,
     )
 
@@ -261,6 +254,14 @@ def _by_id(errors: Any, sent: Rows) -> dict[int, str] | None:
     return {places[key]: "; ".join(texts_in(errors[key])) for key in known if key in errors}
 
 
+def _failed(document: Mapping[str, Any], sent: Rows) -> dict[int, str]:
+    """Return the texts of rows that a list of single outcomes shows as failed, by their place."""
+    texts = {str(item.get("customer_id")): text for item, text in failed_items(document)}
+    if not texts:
+        return {}
+    return {at: texts[row.customer_id] for at, row in enumerate(sent) if row.customer_id in texts}
+
+
 def of_several(positions: dict[int, str], rows: int) -> dict[int, str]:
     """Positions, unless some of them cannot be: then they are something else, such as lengths."""
     return positions if all(position <= rows for position in positions) else {}
@@ -272,20 +273,4 @@ def _reason(text: str, verb: Verb, status: int) -> Reason:
         kind = "taken"
     elif verb == "update" and is_unknown(text):
         kind = "unknown"
-    return Reason(kind, text[:_MAX_TEXT], status)
-
-
-def _bounded(texts: list[str]) -> list[str]:
-    """Return the texts, as far as all of them are searched."""
-    left, kept = _MAX_TEXTS, []
-    for text in texts:
-        if left <= 0:
-            break
-        kept.append(_clean(text[:left]))
-        left -= len(text)
-    return kept
-
-
-def _clean(text: str) -> str:
-    """Text that can be written down: JSON may hold halves of characters."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return Reason(kind, text[:MAX_TEXT], status)

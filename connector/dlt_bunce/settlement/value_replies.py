@@ -9,20 +9,20 @@ from typing import Any
 from dlt_bunce.api.batch import ValueRows
 from dlt_bunce.api.reply import Reply
 from dlt_bunce.model import Verb
+from dlt_bunce.settlement.bodies import errors_in, failed_items, is_success, told
 from dlt_bunce.settlement.capabilities import is_about_the_account
 from dlt_bunce.settlement.error_attribution import attribute
 from dlt_bunce.settlement.messages import Accepted, Match, Misfit, Reason, Rejected
 from dlt_bunce.settlement.positions import positions_in
 from dlt_bunce.settlement.replies import (
     Reading,
-    is_success,
     is_unknown,
     judged,
     not_about_rows,
     of_several,
-    told,
 )
 
+_NO_CONTENT = 204
 _SHOWN = Match(email=True, rest=True)
 _ABOUT_IT = re.compile(
     r"\b(?:values?|attributes?|attribute_value|timestamps?|numeric|numbers?|dates?|format|invalid|"
@@ -48,19 +48,23 @@ def read(reply: Reply, sent: ValueRows, rows: Sequence[int], _verb: Verb) -> Rea
 
     Every row that is named is at fault itself: there is no other operation to try.
     """
+    if reply.arrival == "answered" and reply.status == _NO_CONTENT:
+        # a success with nothing to show, which is documented to show nothing
+        return Accepted({})
     document = judged(reply)
     if not isinstance(document, dict):
         return document
-    if is_success(reply, document):
+    failed = _failed(document, sent)
+    if is_success(reply, document) and not failed:
         data = _data(document)
         return Accepted(_shown(data, sent, rows), is_empty=data == [])
     if (names := required_names(reply)) & set(_IDS):
         return Misfit(", ".join(sorted(names)), reply.status)
     texts, everything = told(document)
-    named = _named(texts, sent)
+    named = _named(texts, sent) | failed
     positions: Mapping[int, str] = {}
     if not named:
-        positions = of_several(positions_in(document.get("errors")), len(sent))
+        positions = of_several(positions_in(errors_in(document)), len(sent))
     if not named and not positions:
         nobody = is_unknown(everything)
         request = not_about_rows(reply, everything, rows=len(sent), nobody=nobody)
@@ -110,6 +114,21 @@ def _shown(data: Any, sent: ValueRows, rows: Sequence[int]) -> dict[int, Match]:
         for i, row in zip(rows, sent, strict=True)
         if (row.target_id, row.customer_id) in shown
     }
+
+
+def _failed(document: Mapping[str, Any], sent: ValueRows) -> dict[int, str]:
+    """Return the texts of rows that a list of single outcomes shows as failed, by their place: by
+    customer, and by attribute where it is shown.
+    """
+    named: dict[int, str] = {}
+    for item, text in failed_items(document):
+        targets = {str(item[name]) for name in _IDS if item.get(name) is not None}
+        for at, row in enumerate(sent):
+            if row.customer_id == str(item.get("customer_id")) and (
+                not targets or row.target_id in targets
+            ):
+                named[at] = text
+    return named
 
 
 def _named(texts: Sequence[str], sent: ValueRows) -> dict[int, str]:

@@ -34,11 +34,12 @@ def note_absent(
     schema: Schema, table_name: str, present: Collection[str], is_field: Callable[[str], bool]
 ) -> bool:
     """Note which columns of fields are not `present`; return whether that is another note than
-    before. Without rows, none are absent.
+    before. Without rows, none are absent. Names are as rows have them: dlt may call them otherwise.
     """
     table: Any = schema.tables.get(table_name, {})
     known = {name.partition(VARIANT)[0] for name in table.get("columns", {})}
-    there = {*present, *(table.get(SHOWN_HINT) or {}).get("fields", ())}
+    shown = {*present, *(table.get(SHOWN_HINT) or {}).get("fields", ())}
+    there = shown.union(map(schema.naming.normalize_identifier, shown))
     absent = sorted(filter(is_field, known - there)) if present else []
     if absent == list(absent_columns(table)):
         return False

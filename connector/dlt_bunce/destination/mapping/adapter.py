@@ -27,6 +27,12 @@ REPLACE_REFUSED = (
     'write_disposition="replace" is not supported: Bunce has no API call that deletes customers.'
 )
 REPLACE_REMEDY = 'Use "merge" (create and update) or "append" (create only).'
+REFRESH_REFUSED = (
+    'refresh="drop_data" is not supported: Bunce has no API call that deletes customers.'
+)
+REFRESH_REMEDY = (
+    'To read everything again, use refresh="drop_resources": only customers that differ are sent.'
+)
 
 
 def bunce_adapter(

@@ -50,6 +50,8 @@ _NOTHING = frozenset({"NAType", "NaTType"})
 
 # how many types it takes differs by dlt's version
 if TYPE_CHECKING:
+    from dlt import Schema
+
     _Transform = ItemTransform[Any]
 else:
     _Transform = ItemTransform
@@ -227,3 +229,22 @@ def with_mapped_rows(
         if isinstance(pipe.steps[number], MappedRows):
             pipe.remove_step(number)
     resource.add_step(MappedRows(mapping, attributes, segments))
+
+
+def as_dlt_names(schema: Schema, table_name: str) -> bool:
+    """Name the columns that rows have shown as dlt names them in files, if a naming convention is
+    configured; return whether that changed anything.
+    """
+    table: Any = schema.tables.get(table_name, {})
+    name = schema.naming.normalize_identifier
+    shown: Mapping[str, list[str]] = table.get(SHOWN_HINT) or {}
+    types: Mapping[str, str] = table.get(VALUES_HINT) or {}
+    named: Any = {
+        SHOWN_HINT: {kind: sorted(set(map(name, columns))) for kind, columns in shown.items()},
+        VALUES_HINT: {name(column): kind for column, kind in types.items()},
+    }
+    changed = {hint: value for hint, value in named.items() if value != table.get(hint, {})}
+    if changed:
+        noted: Any = {"name": table_name, "columns": {}, **changed}
+        schema.update_table(noted)
+    return bool(changed)

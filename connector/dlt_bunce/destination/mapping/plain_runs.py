@@ -22,7 +22,7 @@ from dlt_bunce.destination.folder.load_files import FORMATS, unzipped
 from dlt_bunce.destination.mapping.absent_columns import columns_in, note_absent
 from dlt_bunce.destination.mapping.adapter import MAPPING_HINT, TABLE_HINT, hint_of
 from dlt_bunce.destination.mapping.column_kinds import ColumnKinds, text_column
-from dlt_bunce.destination.mapping.mapped_rows import VALUES_HINT
+from dlt_bunce.destination.mapping.mapped_rows import VALUES_HINT, as_dlt_names
 from dlt_bunce.destination.mapping.table_mapping import with_configured
 from dlt_bunce.destination.mapping.wanted_targets import given_for
 from dlt_bunce.errors import SourceError
@@ -84,6 +84,7 @@ def _declare_in(
         unread = [path for path in all_files if path not in paths.get(name, ())]
         present = columns.keys() | columns_in(unread)
         changed |= note_absent(schema, name, present, kinds.may_be_field)
+        changed |= as_dlt_names(schema, name)
     if changed:
         packages.save_schema(load_id, schema)
     if any(values.values()):
