@@ -30,11 +30,12 @@ def send_emails_again(db: Database, account: str) -> None:
     """Let rows of which Bunce has not taken the email be sent again: they count as delivered. Their
     dead letters are in the temporary table `bunce_chosen`.
     """
+    # SQLite begins a cross join with its first table: the key of each finds its dead letter
     db.execute(
         "UPDATE bunce_customers SET fingerprint = NULL WHERE account = $1 AND "
         "(customer_id, fingerprint) IN (SELECT d.customer_id, d.fingerprint "
-        "FROM bunce_dead_letters AS d JOIN bunce_chosen AS c ON c.id = d.id "
-        "WHERE d.account = $1 AND d.code = 'email_not_updated' "
+        "FROM bunce_chosen AS c CROSS JOIN bunce_dead_letters AS d "
+        "WHERE d.id = c.id AND d.account = $1 AND d.code = 'email_not_updated' "
         "AND d.status IN ('open', 'discarded'))",
         (account,),
     )
