@@ -34,52 +34,58 @@ FIRST = 2.3
 """A first load by a bare one; four runs gave 2.24 to 2.37."""
 UNCHANGED = 0.53
 """An unchanged load by a bare one; four runs gave 0.51 to 0.55."""
+MOST_FIRST, MOST_UNCHANGED = ALLOWED * FIRST, ALLOWED * UNCHANGED
 
 
 @click.command()
-@click.option("--rounds", default=5, show_default=True)
+@click.option("--rounds", default=5, show_default=True, help="Twice as many before it fails.")
 def main(rounds: int) -> None:
     """Print both ratios; exit with 1 when one is out of bounds."""
     first, unchanged, bare_load = [], [], []
     with tempfile.TemporaryDirectory() as name, Server() as server:
-        folder = Path(name)
-        working = folder / "working"
-        for rows in (FEW, *[ROWS] * rounds):
-            file = folder / f"{rows}.parquet"
-            if not file.exists():
-                customers.write(file, rows)
-            shutil.rmtree(working, ignore_errors=True)
-            task = Task(server.base_url, file, working, 1_000, f"sqlite:///{working}/bunce.sqlite")
-            server.reset()
-            created = _cpu_seconds(ours.feed, task)
-            # the shorter a measurement is, the more a disturbance adds to it
-            again = [_cpu_seconds(ours.feed, task) for _ in range(3)]
-            posted = []
-            for _ in range(2):
-                server.reset()
-                posted.append(_cpu_seconds(partial(bare.feed, file_format="parquet"), task))
-            if rows == ROWS:
-                first.append(created)
-                unchanged += again
-                bare_load += posted
-    well = [
-        _told("first", min(first) / min(bare_load), FIRST),
-        _told("unchanged", min(unchanged) / min(bare_load), UNCHANGED),
-    ]
-    if not all(well):
+        _round(server, Path(name), FEW)
+        for number in range(1, 2 * rounds + 1):
+            created, again, posted = _round(server, Path(name), ROWS)
+            first.append(created)
+            unchanged += again
+            bare_load += posted
+            ratios = min(first) / min(bare_load), min(unchanged) / min(bare_load)
+            # a disturbance may outlast some rounds, and more cost in each row outlasts all
+            if number >= rounds and ratios[0] <= MOST_FIRST and ratios[1] <= MOST_UNCHANGED:
+                break
+    click.echo(
+        f"first load by a bare one: {ratios[0]:.2f}, known {FIRST}, at most {MOST_FIRST:.2f}"
+    )
+    click.echo(
+        f"unchanged load by a bare one: {ratios[1]:.2f}, known {UNCHANGED}, "
+        f"at most {MOST_UNCHANGED:.2f}"
+    )
+    if ratios[0] > MOST_FIRST or ratios[1] > MOST_UNCHANGED:
         sys.exit("A row costs clearly more CPU time than it did.")
+
+
+def _round(server: Server, folder: Path, rows: int) -> tuple[float, list[float], list[float]]:
+    """Return the CPU seconds of a first load, of unchanged ones, and of bare ones."""
+    file, working = folder / f"{rows}.parquet", folder / "working"
+    if not file.exists():
+        customers.write(file, rows)
+    shutil.rmtree(working, ignore_errors=True)
+    task = Task(server.base_url, file, working, 1_000, f"sqlite:///{working}/bunce.sqlite")
+    server.reset()
+    created = _cpu_seconds(ours.feed, task)
+    # the shorter a measurement is, the more a disturbance adds to it
+    again = [_cpu_seconds(ours.feed, task) for _ in range(3)]
+    posted = []
+    for _ in range(2):
+        server.reset()
+        posted.append(_cpu_seconds(partial(bare.feed, file_format="parquet"), task))
+    return created, again, posted
 
 
 def _cpu_seconds(feed: Callable[[Task], None], task: Task) -> float:
     started = time.process_time()
     feed(task)
     return time.process_time() - started
-
-
-def _told(load: str, ratio: float, known: float) -> bool:
-    most = known * ALLOWED
-    click.echo(f"{load} load by a bare one: {ratio:.2f}, known {known:.2f}, at most {most:.2f}")
-    return ratio <= most
 
 
 if __name__ == "__main__":
