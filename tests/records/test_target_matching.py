@@ -42,6 +42,20 @@ def test_what_is_to_be_given_in_place_of_all_columns_is_said_to_be_all_of_them(
     assert not any(told in remedy for remedy in remedies[1])
 
 
+def test_a_remedy_for_a_segment_says_nothing_of_attributes() -> None:
+    there = [{"id": name, "name": name, "data_type": "text"} for name in ("plan", "tier")]
+    listing = {"attributes": there, "segments": [{"id": "1", "name": "VIP"}]}
+    wanted = {"attributes": {"plan": "plan", "tier": "tier"}, "segments": {"vip": "Vip"}}
+
+    found = match_targets(wanted, listing, {"vip": "bool"}, create=False)
+    fault = fault_of(FoundTargets(tuple(found), {"segments": ["VIP"]}))
+
+    assert fault is not None
+    for remedy in (fault.remedy, found[-1].remedy):
+        assert "--segment vip=VIP" in str(remedy)
+        assert "in place of it" not in str(remedy)
+
+
 def test_two_attributes_of_nearly_one_name_are_fed_if_bunce_has_both_and_not_created() -> None:
     wanted = {"attributes": {"a": "Plan", "b": "plan"}}
     there = [{"id": name, "name": name, "data_type": "text"} for name in ("Plan", "plan")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -65,7 +65,7 @@ def match_targets(
                 remedy = " ".join(
                     [
                         *_likely(kind, column, name, [twin], section),
-                        *_beside(wanted),
+                        *_beside(kind, wanted.get(kind, {})),
                         f"If both are meant, create {name!r} in Bunce's dashboard.",
                     ]
                 )
@@ -75,7 +75,7 @@ def match_targets(
         elif not same:
             fault = f"Bunce has no {_noun(kind)} {name!r}."
             likely = _likely(kind, column, name, names_of(listing[kind]), section)
-            likely += _beside(wanted) if likely else []
+            likely += _beside(kind, wanted.get(kind, {})) if likely else []
             as_made = "" if made == NO_TYPE else f" as {made}"
             remedy = " ".join([*likely, _otherwise(kind, as_made)])
             found.append(target(made, "missing", None, fault, remedy))
@@ -128,7 +128,8 @@ def fault_of(found: FoundTargets, *, may_create: bool = True) -> MappingError | 
                 for item in missing
                 for sentence in _likely(kind, item.column, item.name, there, found.section)
             ]
-            remedies += [*likely, *(_beside(_fed(found.items)) if likely else [])]
+            fed = {item.column: item.name for item in found.items if item.kind == kind}
+            remedies += [*likely, *(_beside(kind, fed) if likely else [])]
             remedies.append(_otherwise(kind, may_create=may_create))
     others = [item for item in faulty if item.state != "missing"]
     texts += [item.fault or "" for item in others]
@@ -206,18 +207,9 @@ def _likely(kind: Kind, column: str, name: str, names: Sequence[str], section: s
     return [f"Did you mean {close!r}? Use {option}, or {setting} under [{section}.{kind}]."]
 
 
-def _fed(items: Iterable[FoundTarget]) -> Wanted:
-    """Return what the targets feed: column to name, by kind."""
-    fed: dict[Kind, dict[str, str]] = {kind: {} for kind in KINDS}
-    for item in items:
-        fed[item.kind][item.column] = item.name
-    return fed
-
-
-def _beside(wanted: Wanted) -> list[str]:
+def _beside(kind: Kind, fed: Mapping[str, str]) -> list[str]:
     """Return what to do about the other attributes, if these may have been given by "*"."""
-    attributes = wanted.get("attributes", {})
-    if len(attributes) < 2 or any(column != name for column, name in attributes.items()):
+    if kind != "attributes" or len(fed) < 2 or any(column != name for column, name in fed.items()):
         return []
     return ["If you used '*' for attributes, name each of the others as well, in place of it."]
 
