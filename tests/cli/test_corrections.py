@@ -123,34 +123,6 @@ def test_what_bunce_refuses_again_leaves_one_open_letter(run: Run, emulator: Emu
     assert statuses(run) == {None: ["superseded"], "5": ["resolved"]}
 
 
-@pytest.mark.usefixtures("store")
-def test_a_correction_never_overwrites_what_was_accepted_since(
-    run: Run, emulator: Emulator
-) -> None:
-    write([*people(1), *people(2, mobile="?", first_name="Old")])
-    run("load", "customers.parquet")
-    (row,) = exported(run)
-    write(people(2, first_name="New"))
-    run("load", "customers.parquet")
-
-    save([row | {"mobile": "'+2348100000002"}])
-    dry = run("load", "rejected.csv", "--dry-run", "--json")
-    done = run("load", "rejected.csv", "--json")
-    told = run("load", "rejected.csv")
-    kept = emulator.customers["2"]["first_name"]
-    save([row | {"mobile": "'+2348100000002", "dead_letter_id": ""}])
-    forced = run("load", "rejected.csv", "--json")
-
-    assert counts(dry, "read", "superseded") == (1, 1)
-    assert counts(done, "read", "superseded", "bulk_requests") == (1, 1, 0)
-    assert "To send such a row anyway, clear its dead_letter_id cell." in " ".join(
-        told.output.split()
-    )
-    assert kept == "New"
-    assert counts(forced, "read", "updated") == (1, 1)
-    assert emulator.customers["2"]["first_name"] == "Old"
-
-
 def test_an_older_version_than_bunce_has_is_not_sent(run: Run, emulator: Emulator) -> None:
     versioned = ("--version-column", "updated_at")
     write([*people(1), *people(1, id=None, email="other@example.com")])

@@ -255,36 +255,6 @@ def test_open_letters_are_purged_only_when_asked_for_and_their_rows_come_back(
     assert (again["unchanged"], again["rejected"], again["held"]) == (1, 1, 1)
 
 
-def test_an_account_that_is_not_there_is_told_by_a_purge(loaded: Run) -> None:
-    loaded("dead-letters", "discard", "--all")
-
-    done = loaded("dead-letters", "purge", "--yes", "--account", "defualt")
-
-    assert (done.code, done.output) == (2, "")
-    assert "The store has no account 'defualt'. It has: default." in done.errors
-
-
-@pytest.mark.usefixtures("store")
-@pytest.mark.parametrize("status", ["open", "discarded"])
-def test_an_email_that_bunce_has_not_taken_comes_back_after_a_purge(status: str, run: Run) -> None:
-    write(people(1, 2))
-    run("load", "customers.parquet")
-    write([*people(1), *people(2, email="new@example.com")])
-    run("load", "customers.parquet")
-    if status == "discarded":
-        run("dead-letters", "discard", "--all")
-    before = run("load", "customers.parquet", "--json").json
-    run("dead-letters", "purge", "--status", status, "--yes")
-
-    dry = run("load", "customers.parquet", "--dry-run", "--json").json
-    again = run("load", "customers.parquet", "--json").json
-
-    assert before["unchanged"] == 2
-    for done in (dry, again):
-        assert (done["unchanged"], done["updated"]) == (1, 1)
-    assert letters(run)["2"]["code"] == "email_not_updated"
-
-
 def test_what_is_purged_is_overwritten(loaded: Run) -> None:
     def stored() -> bytes:
         return b"".join(file.read_bytes() for file in Path().glob("bunce.sqlite*"))

@@ -23,6 +23,40 @@ def prepare(emulator: Emulator) -> None:
     emulator.attributes.add_segment("VIP")
 
 
+def overtaken(run: Run) -> dict[str, str]:
+    """Export a bad row, and load a good one of its customer."""
+    write([*people(1), *people(2, mobile="?", first_name="Old")])
+    run("load", "customers.parquet")
+    (row,) = exported(run)
+    write(people(2, first_name="New"))
+    run("load", "customers.parquet")
+    return row
+
+
+@pytest.mark.usefixtures("store")
+def test_a_correction_never_overwrites_what_was_accepted_since(
+    run: Run, emulator: Emulator
+) -> None:
+    row = overtaken(run)
+
+    save([row | {"mobile": "'+2348100000002"}])
+    dry = run("load", "rejected.csv", "--dry-run", "--json")
+    done = run("load", "rejected.csv", "--json")
+    told = run("load", "rejected.csv")
+    kept = emulator.customers["2"]["first_name"]
+    save([row | {"mobile": "'+2348100000002", "dead_letter_id": ""}])
+    forced = run("load", "rejected.csv", "--json")
+
+    assert counts(dry, "read", "superseded") == (1, 1)
+    assert counts(done, "read", "superseded", "bulk_requests") == (1, 1, 0)
+    assert "To send such a row anyway, clear its dead_letter_id cell." in " ".join(
+        told.output.split()
+    )
+    assert kept == "New"
+    assert counts(forced, "read", "updated") == (1, 1)
+    assert emulator.customers["2"]["first_name"] == "Old"
+
+
 @pytest.mark.usefixtures("store")
 @pytest.mark.parametrize("name", ["Old", "New"])
 def test_a_correction_never_overwrites_values_accepted_since(
@@ -150,11 +184,7 @@ def test_rows_that_nobody_has_edited_open_no_letter_that_is_closed_by_now(
 def test_a_row_that_is_still_bad_gives_way_to_what_was_accepted_since(
     run: Run, emulator: Emulator
 ) -> None:
-    write([*people(1), *people(2, mobile="?")])
-    run("load", "customers.parquet")
-    (row,) = exported(run)
-    write(people(2, first_name="New"))
-    run("load", "customers.parquet")
+    row = overtaken(run)
 
     save([row | {"mobile": "??"}])
     dry = run("load", "rejected.csv", "--dry-run", "--json")
@@ -169,11 +199,7 @@ def test_a_row_that_is_still_bad_gives_way_to_what_was_accepted_since(
 def test_rows_that_give_way_to_newer_ones_are_no_sign_of_versions_that_started_over(
     mobile: str, run: Run, emulator: Emulator
 ) -> None:
-    write([*people(1), *people(2, mobile="?")])
-    run("load", "customers.parquet")
-    (row,) = exported(run)
-    write(people(2, first_name="New"))
-    run("load", "customers.parquet")
+    row = overtaken(run)
 
     save([row | {"mobile": mobile}])
     dry = run("load", "rejected.csv", "--dry-run", "--json")

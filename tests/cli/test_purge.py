@@ -1,4 +1,6 @@
-"""A purge gives the space of what it deletes back to the disk, and says how much, or who can."""
+"""A purge gives the space of what it deletes back to the disk, and says how much, or who can;
+no row is lost with its dead letter.
+"""
 
 from __future__ import annotations
 
@@ -82,3 +84,36 @@ def test_a_role_that_cannot_give_the_space_back_is_told_what_the_owner_runs(
     assert (done.code, done.output) == (1, "Deleted 2,000 dead letters.\n")
     assert re.search(r"does not own bunce_dead_letters \([0-9.]+ MB\)", done.errors)
     assert f"until the owner runs VACUUM FULL {schema}.bunce_dead_letters" in done.errors
+
+
+def test_an_account_that_is_not_there_is_told_by_a_purge(run: Run) -> None:
+    write(people(1) + people(2, mobile="?"))
+    run("load", "customers.parquet")
+    run("dead-letters", "discard", "--all")
+
+    done = run("dead-letters", "purge", "--yes", "--account", "defualt")
+
+    assert (done.code, done.output) == (2, "")
+    assert "The store has no account 'defualt'. It has: default." in done.errors
+
+
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize("status", ["open", "discarded"])
+def test_an_email_that_bunce_has_not_taken_comes_back_after_a_purge(status: str, run: Run) -> None:
+    write(people(1, 2))
+    run("load", "customers.parquet")
+    write([*people(1), *people(2, email="new@example.com")])
+    run("load", "customers.parquet")
+    if status == "discarded":
+        run("dead-letters", "discard", "--all")
+    before = run("load", "customers.parquet", "--json").json
+    run("dead-letters", "purge", "--status", status, "--yes")
+
+    dry = run("load", "customers.parquet", "--dry-run", "--json").json
+    again = run("load", "customers.parquet", "--json").json
+
+    assert before["unchanged"] == 2
+    for done in (dry, again):
+        assert (done["unchanged"], done["updated"]) == (1, 1)
+    [letter] = run("dead-letters", "list", "--json").json
+    assert (letter["customer_id"], letter["code"]) == ("2", "email_not_updated")

@@ -136,8 +136,6 @@ from dlt_bunce.sources import from_files, from_sql
 flush_and_run(dlt.pipeline("crm", destination=bunce()), {rows})
 """
 HOOK = "def told(summary): open('told', 'a').write(f'{summary.error_class}\\n')\n"
-
-
 Script = Callable[[str], "subprocess.CompletedProcess[str]"]
 
 
@@ -274,21 +272,13 @@ def test_a_load_that_ends_while_its_database_does_not_answer_is_recorded(
     assert run(*load).code == 0
     after = run("status", "--json").json
     assert after["problems"] == []
-    assert [found["state"] for found in after["runs"]] == [
-        "completed",
-        problem["state"],
-        "completed",
-    ]
+    states = [found["state"] for found in after["runs"]]
+    assert states == ["completed", problem["state"], "completed"]
 
 
 @pytest.mark.parametrize("door", ["command", "script"])
 def test_a_run_that_is_killed_while_bunce_does_not_answer_is_recorded(
-    door: str,
-    run: Run,
-    store: str,
-    emulator: Emulator,
-    loading: Forks,
-    program_file: Path,
+    door: str, run: Run, store: str, emulator: Emulator, loading: Forks, program_file: Path
 ) -> None:
     write(people(1))
     load = [str(program_file), "load", "customers.parquet"]
