@@ -124,6 +124,11 @@ class Visit:
         with self.page.expect_navigation():
             self.page.get_by_role("button", name=name, exact=True).click()
 
+    def follow(self, name: str) -> None:
+        """Click the link with this name and wait for the next page."""
+        with self.page.expect_navigation():
+            self.page.get_by_role("link", name=name).click()
+
 
 @pytest.fixture
 def window(browser: Browser) -> Iterator[Callable[..., Visit]]:

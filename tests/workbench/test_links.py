@@ -23,7 +23,7 @@ def test_links_are_listed_with_masked_ids_until_they_are_asked_for(
         with db.transaction():
             assert links.remove(db, "default", ["marked-8"]) == (1, [])
 
-    visit.page.get_by_role("link", name="Links").click()
+    visit.follow("Links")
     masked = visit.text()
     visit.press("Show ids")
     shown = visit.text()

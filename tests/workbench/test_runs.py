@@ -51,7 +51,7 @@ def test_runs_are_one_table_on_pages_that_link_to_each_other(
     rows = page.get_by_role("table", name="Runs, newest first").get_by_role("row")
     newest = rows.all_inner_texts()
     tables, height = page.get_by_role("table").count(), page.evaluate("document.body.scrollHeight")
-    page.get_by_role("link", name="Older").click()
+    visit.follow("Older")
     page.wait_for_url(at(auth, "/?page=2"))
     oldest = rows.all_inner_texts()
     page.goto(at(auth, "/?page=0"))
@@ -66,11 +66,9 @@ def test_runs_are_one_table_on_pages_that_link_to_each_other(
 def test_a_run_has_a_page_with_everything_else(visit: Visit, auth: Auth, loaded: Loaded) -> None:
     page = visit.page
     page.goto(at(auth, "/"))
-    page.get_by_role("link", name="customers.parquet").click()
-    page.wait_for_load_state()
+    visit.follow("customers.parquet")
     shown = page.locator("main").inner_text()
-    page.get_by_role("link", name="email_taken").click()
-    page.wait_for_load_state()
+    visit.follow("email_taken")
     letters = page.get_by_role("row").count() - 1
     page.goto(at(auth, "/runs/none"))
 
@@ -92,7 +90,7 @@ def test_a_list_shows_why_at_once_and_customers_only_when_asked(
     masked = visit.text()
     visit.press("Show customers and messages")
     asked, address = visit.text(), page.url
-    page.get_by_role("link", name="Mask values").click()
+    visit.follow("Mask values")
     page.wait_for_url(at(auth, "/letters?code=email_taken"))
 
     assert "the email belongs to another customer in Bunce" in masked
@@ -150,9 +148,9 @@ def test_in_a_file_a_run_has_a_page_too(window: Callable[..., Visit]) -> None:
     page = window().page
     page.goto(Path("report.html").absolute().as_uri())
     before = page.get_by_role("heading", level=1).all_inner_texts()
-    page.get_by_role("link", name="export-1.csv").click()
+    visit.follow("export-1.csv")
     on_page = page.get_by_role("heading", level=1).all_inner_texts()
-    page.get_by_role("link", name="Runs").click()
+    visit.follow("Runs")
 
     assert (before, on_page) == (["Runs"], ["export-1.csv completed"])
     assert page.get_by_role("heading", level=1).all_inner_texts() == before

@@ -38,13 +38,11 @@ def test_a_run_shows_its_values_by_fate_and_why_some_were_rejected(
 ) -> None:
     page = visit.page
     page.goto(at(auth, "/"))
-    page.get_by_role("link", name="rich.parquet").click()
-    page.wait_for_load_state()
+    visit.follow("rich.parquet")
     shown = page.locator("main").inner_text()
     found = violations(page)
     page.goto(at(auth, "/"))
-    page.get_by_role("link", name="customers.parquet").click()
-    page.wait_for_load_state()
+    visit.follow("customers.parquet")
     without = page.locator("main").inner_text()
 
     for text in ("Written\t3\t3\t", "Rejected\t3\t0\t", "Read\t6\t3\t", "Plan\trefused\t2"):
@@ -59,12 +57,11 @@ def test_rejected_values_are_counted_masked_until_asked_and_retried(
 ) -> None:
     page = visit.page
     page.goto(at(auth, "/"))
-    page.get_by_role("link", name="Rejected values").click()
+    visit.follow("Rejected values")
     page.wait_for_url(at(auth, "/values"))
     everything = page.locator("main").inner_text()
     found = violations(page)
-    page.get_by_role("link", name="refused").click()
-    page.wait_for_load_state()
+    visit.follow("refused")
     masked = visit.text()
     url = page.url
     visit.press("Show customers and messages")
@@ -73,8 +70,7 @@ def test_rejected_values_are_counted_masked_until_asked_and_retried(
     visit.press("Retry all 2")
     page.get_by_role("heading", name="Retry finished").wait_for()
     done = page.get_by_role("table").inner_text()
-    page.get_by_role("link", name="Back to the rejected values").click()
-    page.wait_for_load_state()
+    visit.follow("Back to the rejected values")
     waiting = page.locator("main").inner_text()
     with Database(values.store_url, read_only=True) as db:
         rows = rejected_values.some(db, "default", limit=9)

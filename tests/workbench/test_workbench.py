@@ -20,10 +20,10 @@ def test_a_dead_letter_is_found_viewed_and_replayed_after_confirmation(
 ) -> None:
     letter = loaded.letters()["3"]
     page = visit.page
-    page.get_by_role("link", name="Dead letters").click()
+    visit.follow("Dead letters")
     page.get_by_label("Code", exact=True).select_option("email_taken")
     visit.press("Filter")
-    page.get_by_role("link", name=letter["id"][:12]).click()
+    visit.follow(letter["id"][:12])
     masked = visit.text()
 
     visit.press("Show values")
@@ -137,12 +137,10 @@ def test_pages_of_dead_letters_link_to_each_other(visit: Visit, auth: Auth, load
         )
     visit.page.goto(at(auth, "/letters"))
     seen: list[list[str]] = [_ids(visit)]
-    while (older := visit.page.get_by_role("link", name="Older")).count():
-        older.click()
-        visit.page.wait_for_load_state()
+    while visit.page.get_by_role("link", name="Older").count():
+        visit.follow("Older")
         seen.append(_ids(visit))
-    visit.page.get_by_role("link", name="Newer").click()
-    visit.page.wait_for_load_state()
+    visit.follow("Newer")
 
     assert [len(page) for page in seen] == [50, 50, 24]
     assert len({letter_id for page in seen for letter_id in page}) == 124
