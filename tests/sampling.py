@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any
 
 import pytest
@@ -75,16 +76,19 @@ def _uses(test: pytest.Item, used: Counter[Value]) -> int:
     return sum(used[value] for value in _of_fixtures(test))
 
 
+@cache
 def _values(test: pytest.Item) -> set[Value]:
     return _declared(test) | _of_fixtures(test)
 
 
+@cache
 def _declared(test: pytest.Item) -> set[Value]:
     params = _params(test)
     together = [_names(mark.args[0]) for mark in test.iter_markers("parametrize")]
     return {(names, tuple(id(params[name]) for name in names)) for names in together}
 
 
+@cache
 def _of_fixtures(test: pytest.Item) -> set[Value]:
     declared = {name for names, _ in _declared(test) for name in names}
     return {
