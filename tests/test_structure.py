@@ -28,7 +28,7 @@ ALLOWED: dict[str, set[str]] = {
     "logs": set(),
     "loopback": set(),
     "emulator": {"loopback"},
-    "model": {"errors", "thresholds"},
+    "model": {"commands", "errors", "thresholds"},
     "failures": {"errors", "model"},
     "records": {"errors", "model", "reject_codes"},
     "store": {"errors", "model", "reject_codes"},

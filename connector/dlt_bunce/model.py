@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Literal
 
+from dlt_bunce.commands import name_account
 from dlt_bunce.errors import (
     ConservationError,
     RejectThresholdError,
@@ -98,7 +99,8 @@ class RunSummary:
     `requests` counts every HTTP request of the run, `bulk_requests` those that carried customers;
     `linked` counts customers that were found in Bunce under another id and linked to it;
     `seconds` is wall time from the first job to completion; `reject_codes` counts the rows
-    rejected in this run by code. `source` names the file, folder, or table that a command loaded.
+    rejected in this run by code. `account` is the one that the ledger keeps these rows under;
+    `source` names the file, folder, or table that a command loaded.
     `over_thresholds` holds the configured thresholds that the run
     violates: the setting's name, and a clause about it. `warnings` counts rows by code of
     WARNINGS; `notes` adds details by code, such as which column a warning is about. `error` is
@@ -116,6 +118,7 @@ class RunSummary:
 
     run_id: str | None = None
     pipeline_name: str | None = None
+    account: str | None = None
     source: str | None = None
     disposition: str | None = None
     state: str = "completed"
@@ -256,4 +259,6 @@ class RunSummary:
             if "segments_min_share" in found
             else "Check the source. The next run is not blocked."
         )
-        raise kind(f"{'; '.join(found.values())}; {outcome}.", summary=self, remedy=remedy)
+        error = kind(f"{'; '.join(found.values())}; {outcome}.", summary=self, remedy=remedy)
+        name_account(error, self.account or "default")
+        raise error

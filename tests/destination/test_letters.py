@@ -35,6 +35,14 @@ def test_a_bad_row_is_a_dead_letter_and_the_others_arrive(
     summary.raise_if_rejected(share=0.2)
 
 
+def test_the_error_of_a_script_names_the_account_that_its_run_was_of(make: MakePipeline) -> None:
+    pipeline = make(account="shop")
+    pipeline.run([customer(1, email="bad@@example.com")], table_name="customers")
+
+    with pytest.raises(RejectThresholdError, match=r"list --account shop$"):
+        run_summary(pipeline).raise_if_rejected()
+
+
 def test_a_rejected_row_is_held_until_it_changes_and_then_its_letter_is_resolved(
     make: MakePipeline, emulator: Emulator
 ) -> None:

@@ -160,7 +160,7 @@ def test_the_assets_of_dagster_dlt_have_the_counts_as_metadata(
     ]
     assert "segments" not in found
     assert not {"attributes", "segments", "rejected_values"} & metadata_of(RunSummary()).keys()
-    rejected = metadata_of(RunSummary(reject_codes={"invalid_email": 3}), account="shop")
+    rejected = metadata_of(RunSummary(account="shop", reject_codes={"invalid_email": 3}))
     assert rejected["dead_letters"].value == (
         "`dlt-bunce dead-letters list --account shop --code invalid_email`"
     )

@@ -20,7 +20,6 @@ from urllib.parse import quote, urlencode, urlsplit
 from airflow.sdk import Connection, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
-from dlt_bunce.commands import naming
 from dlt_bunce.errors import ConfigurationError, bunce_error, is_worth_a_retry
 
 
@@ -50,10 +49,9 @@ def bunce_summary(
             started_at: Any = context["dag_run"].start_date
             summary = summary_since(client, pipeline_name, started_at)
             context["ti"].xcom_push("return_value", summary.as_dict())
-            with naming(client.config.account):
-                summary.raise_if_over_thresholds()
-                if (max_reject_share, max_reject_count) != (None, None):
-                    summary.raise_if_rejected(share=max_reject_share, count=max_reject_count)
+            summary.raise_if_over_thresholds()
+            if (max_reject_share, max_reject_count) != (None, None):
+                summary.raise_if_rejected(share=max_reject_share, count=max_reject_count)
         return summary.as_dict()
 
     return summarize()

@@ -31,27 +31,26 @@ def with_counts(events: Iterable[_T], pipeline: Pipeline) -> Iterator[_T]:
 
     `pipeline` is the one that was run. Raises ConservationError.
     """
-    from dlt_bunce.destination.access import client_of
     from dlt_bunce.destination.runs.run_summary import run_summary
 
     for event in events:
         if isinstance(event, (dg.MaterializeResult, dg.AssetMaterialization)):
             found: Any = event
-            counts = metadata_of(run_summary(pipeline), account=client_of(pipeline).config.account)
+            counts = metadata_of(run_summary(pipeline))
             metadata = {**(found.metadata or {}), **counts}
             yield found._replace(metadata=metadata)
         else:
             yield event
 
 
-def metadata_of(summary: RunSummary, *, account: str = "default") -> dict[str, Any]:
+def metadata_of(summary: RunSummary) -> dict[str, Any]:
     """Return the counts of a run as metadata: rows by fate, reject codes, and how to list them;
-    attribute values and segment members, if there are any. `account` is that of the run.
+    attribute values and segment members, if there are any.
     """
     codes = [dg.TableRecord({"code": c, "rows": n}) for c, n in summary.reject_codes.items()]
     columns = [dg.TableColumn("code", "string"), dg.TableColumn("rows", "int")]
     options = " ".join(f"--code {code}" for code in summary.reject_codes)
-    of_account = None if account == "default" else account
+    of_account = None if summary.account == "default" else summary.account
     command = completed(f"dlt-bunce dead-letters list {options}", of_account)
     letters = f"`{command}`" if options else "none"
     return {

@@ -128,8 +128,7 @@ def flush_and_run(
             both = total(client, [*runs_of(client, name, pipeline.last_trace), *flushed], name)
             summary = replace(summary, flushed=before, over_thresholds=both.over_thresholds)
     notify(client, summary)
-    with naming(client.config.account):
-        summary.raise_if_over_thresholds()
+    summary.raise_if_over_thresholds()
     return summary
 
 

@@ -90,6 +90,7 @@ def total(client: BunceClient, found: Sequence[RunSummary], pipeline_name: str) 
     """
     summary = add_up(list(found), pipeline_name)
     summary.raise_if_unbalanced()
+    summary = replace(summary, account=client.config.account)
     return replace(summary, over_thresholds=_over_thresholds(client, found, summary))
 
 
@@ -229,6 +230,7 @@ def add_up(found: list[RunSummary], pipeline_name: str) -> RunSummary:
     return RunSummary(
         run_id=found[0].run_id,
         pipeline_name=pipeline_name,
+        account=found[0].account,
         source=found[0].source,
         disposition=found[0].disposition,
         state=found[0].state,

@@ -263,6 +263,7 @@ def _summary(row: dict[str, Any]) -> RunSummary:
     return RunSummary(
         run_id=row["run_id"],
         pipeline_name=row["pipeline_name"],
+        account=row["account"],
         source=row["source"],
         disposition=row["disposition"],
         state=row["state"],
