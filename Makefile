@@ -110,6 +110,7 @@ define install
 	@$(PYTHON) -m venv $(1)
 	@$(1)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $(2)
 	@$(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(1)/bin/python -m compileall -q connector  # Python may be told to keep no bytecode
 	@touch $@
 endef
 

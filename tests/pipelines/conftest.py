@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import psycopg
 import pytest
+from filelock import FileLock
 from tests.forks import Forks, forks
 from tests.pipelines.airflow import Airflow
 from tests.pipelines.crm import FILL
@@ -65,15 +66,21 @@ def _run(
 
 @pytest.fixture(scope="session")
 def _new_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("airflow") / "new"
-    home.mkdir()
-    Airflow(home).run("db", "migrate")
+    """The home of an Airflow whose database is made, by the first worker that needs one."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # which the workers share
+    home = folder / "airflow"
+    with FileLock(folder / "airflow.lock"):
+        if not home.exists():
+            home.mkdir()
+            Airflow(home).run("db", "migrate")
     return home
 
 
 @pytest.fixture(scope="session")
-def _home(_new_home: Path) -> Path:
-    return Path(shutil.copytree(_new_home, _new_home.with_name("home")))
+def _home(_new_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Path(shutil.copytree(_new_home, tmp_path_factory.mktemp("airflow") / "home"))
 
 
 @pytest.fixture(scope="session")
