@@ -65,6 +65,20 @@ def test_the_command_to_paste_names_the_mapping_of_the_run(run: Run, emulator: E
     assert set(emulator.customers) == {"1", "2"}
 
 
+@pytest.mark.parametrize("ending", ["parquet", "jsonl"])
+def test_an_export_for_programs_is_told_from_customers(ending: str, run: Run) -> None:
+    write([*people(1), *BAD])
+    run("load", "customers.parquet")
+    run("dead-letters", "export", f"letters.{ending}")
+
+    refused = run("load", f"letters.{ending}")
+
+    assert refused.code == 2
+    assert "These rows are dead letters as the store keeps them" in refused.errors
+    assert "dead-letters replay" in refused.errors
+    assert "--map" not in refused.errors
+
+
 def test_runs_with_several_mappings_make_one_file_under_the_names_of_the_fields(
     run: Run, emulator: Emulator
 ) -> None:
