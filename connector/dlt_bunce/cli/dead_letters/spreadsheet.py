@@ -18,6 +18,7 @@ from pyarrow import csv as arrow_csv
 from dlt_bunce.errors import MappingError
 from dlt_bunce.records.cells import LETTER_ID, MAX_ROW_BYTES, PREFIX, marked, texts_of
 from dlt_bunce.records.mapping.mapping import VERSION, resolve_mapping
+from dlt_bunce.records.mapping.paths import column_of_path
 from dlt_bunce.records.mapping.schema import FIELDS, ColumnNames, listed, names_of
 from dlt_bunce.records.row_origin import told
 from dlt_bunce.reject_codes import REJECT_CODES
@@ -182,12 +183,16 @@ def _version(
     mappings: Iterable[Mapping[str, ColumnNames]], columns: list[str]
 ) -> dict[str, ColumnNames]:
     found = {str(mapping[VERSION]) for mapping in mappings if VERSION in mapping}
-    return {VERSION: found.pop()} if len(found) == 1 and found <= {*columns} else {}
+    one = found.pop() if len(found) == 1 else ""
+    return {VERSION: one} if column_of_path(one, columns) is not None else {}
 
 
 def _explicit(columns: list[str], mapping: Mapping[str, ColumnNames]) -> dict[str, ColumnNames]:
     """Return the part of a mapping that `load` would not infer from the columns' names."""
-    found = {n: [c for c in names_of(given) if c in columns] for n, given in mapping.items()}
+    found = {
+        name: [path for path in names_of(given) if column_of_path(path, columns) is not None]
+        for name, given in mapping.items()
+    }
     present = {name: listed(shown) for name, shown in found.items() if shown}
     # a field without a column had a default in its run
     defaults = {name: "" for name in FIELDS[1:] if name not in present}
