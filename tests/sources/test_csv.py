@@ -231,6 +231,7 @@ def test_every_text_comes_back_from_an_export(
             "source_row": source_rows.encode(row),
             "run_id": "1",
             "pipeline_name": "crm",
+            "table_name": "customers",
             "read_run_id": None,
             "source": "crm.csv",
             "source_line": number + 2,

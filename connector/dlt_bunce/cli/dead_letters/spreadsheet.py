@@ -15,6 +15,7 @@ from typing import IO, Any
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
+from dlt_bunce.cli.dead_letters.value_cells import Records, value_cells
 from dlt_bunce.errors import MappingError
 from dlt_bunce.records.cells import LETTER_ID, MAX_ROW_BYTES, PREFIX, marked, texts_of
 from dlt_bunce.records.mapping.mapping import VERSION, resolve_mapping
@@ -52,7 +53,11 @@ class Spreadsheet:
 
 @contextlib.contextmanager
 def writing(
-    file: Path, written: Spreadsheet, mapping_of: Mappings, separator: str = ","
+    file: Path,
+    written: Spreadsheet,
+    mapping_of: Mappings,
+    separator: str = ",",
+    records: Records = lambda _letter: {},
 ) -> Iterator[Callable[[list[dict[str, Any]]], None]]:
     """Yield a function that takes pages of dead letters; write the file if the block succeeds.
 
@@ -64,7 +69,7 @@ def writing(
         columns: dict[_Run, dict[str, None]] = {}
 
         def put(page: list[dict[str, Any]]) -> None:
-            for letter in page:
+            for letter, values in zip(page, value_cells(page, records), strict=True):
                 if letter["source_row"] is None:
                     written.without_row += 1
                     continue
@@ -73,6 +78,8 @@ def writing(
                     runs[run], columns[run] = dict(mapping_of(*run)), {}
                 fields = {column: names[0] for column, names in _fields(runs[run]).items()}
                 cells = texts_of(letter["source_row"], letter["code"], fields)
+                kept = {*fields, *names_of(runs[run].get(VERSION, ()))}
+                cells |= {name: text for name, text in values.items() if name not in kept}
                 about = _about(letter)
                 if _bytes_of([*about, *cells.values()]) > MAX_ROW_BYTES:
                     written.too_long += 1
