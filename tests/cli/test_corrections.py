@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import openpyxl
 import pytest
 
 from dlt_bunce.emulator import Emulator
@@ -46,6 +47,29 @@ def test_corrected_rows_arrive_and_close_their_letters(
     assert emulator.customers["2"]["phone_no"] == "+2348030000002"
     (device,) = emulator.customers["2"]["devices"]
     assert DEVICES[0].items() <= device.items()
+
+
+def test_a_file_that_was_saved_as_a_workbook_is_read_as_the_export(
+    run: Run, emulator: Emulator
+) -> None:
+    emulator.attributes.add("Code", "text")
+    own = {"code": "008", "updated_at": "2026-11-01"}
+    write([*people(1, **own), *people(2, mobile="?", **own)])
+    feeds = ("--version-column", "updated_at", "--attribute", "code=Code")
+    run("load", "customers.parquet", *feeds)
+
+    (row,) = exported(run)
+    workbook = openpyxl.Workbook()
+    for cells in (row.keys(), (row | {"mobile": "'+2348100000002"}).values()):
+        workbook.active.append(list(cells))
+    workbook.save("rejected.xlsx")
+    done = run("load", "rejected.xlsx", *feeds, "--json")
+
+    assert row["updated_at"] == "'2026-11-01"
+    assert counts(done, "read", "created") == (1, 1)
+    assert emulator.customers["2"]["phone_no"] == "+2348100000002"
+    assert emulator.attributes.values_of("2") == {"Code": "008"}
+    assert statuses(run) == {"2": ["resolved"]}
 
 
 @pytest.mark.usefixtures("store")

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
+import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psycopg
+import pytest
+
 from dlt_bunce.emulator import Emulator
+from dlt_bunce.errors import StoreError
 from dlt_bunce.store.database import Database
 
 from .conftest import Run, people, write
+
+LOCAL = "sqlite:///bunce.sqlite"
 
 
 def test_a_moved_store_knows_every_customer_and_is_moved_once(
@@ -62,3 +72,62 @@ def test_neither_a_store_in_use_nor_one_with_rows_is_touched(
     assert "from SQLite to Postgres" in reverse.errors
     assert (sending.code, taken.code, reverse.code) == (1, 1, 2)
     assert run("status", "--json").json["ledger"]["delivered"] == 1
+
+
+def test_a_file_that_was_moved_earlier_is_not_replaced(run: Run, postgres_store: str) -> None:
+    with Database(LOCAL):
+        pass
+    Path("bunce.moved.sqlite").write_text("the store of last year")
+
+    refused = run("store", "move", postgres_store, "--yes")
+
+    assert (refused.code, Path("bunce.sqlite").exists()) == (1, True)
+    assert "renamed to bunce.moved.sqlite, which exists" in refused.errors
+    assert Path("bunce.moved.sqlite").read_text() == "the store of last year"
+
+
+def test_a_load_that_waits_for_the_store_while_it_is_moved_writes_nothing(
+    program: Run, postgres_store: str
+) -> None:
+    for url in (LOCAL, postgres_store):
+        with Database(url):
+            pass
+    url, _, schema = postgres_store.partition("schema=")
+    waiting: list[int] = []
+
+    def load() -> None:
+        with Database(LOCAL) as db:
+            waiting.append(threading.get_ident())
+            with db.transaction():
+                raise AssertionError("it goes on with the store that was moved")
+
+    with ThreadPoolExecutor() as threads, psycopg.connect(url.rstrip("?&")) as link:
+        link.execute(f'LOCK TABLE "{schema}".bunce_customers')  # type: ignore[arg-type]
+        moved = threads.submit(program, "store", "move", postgres_store, "--yes")
+        _until(lambda: bool(link.execute(_WAITS).fetchone()))  # it has locked the file by now
+        loaded = threads.submit(load)
+        _until(lambda: bool(waiting) and "_begin" in _calls_of(waiting[0]))
+        link.commit()
+        assert moved.result().code == 0
+
+        with pytest.raises(StoreError, match="was removed or replaced"):
+            loaded.result()
+    assert [path.name for path in Path().glob("bunce*")] == ["bunce.moved.sqlite"]
+
+
+_WAITS = "SELECT 1 FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()"
+
+
+def _calls_of(thread: int) -> list[str]:
+    calls, frame = [], sys._current_frames().get(thread)  # noqa: SLF001, as faulthandler prints them
+    while frame is not None:
+        calls.append(frame.f_code.co_name)
+        frame = frame.f_back
+    return calls
+
+
+def _until(happens: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not happens():
+        assert time.monotonic() < end
+        time.sleep(0.01)

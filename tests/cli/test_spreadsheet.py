@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import stat
 from pathlib import Path
@@ -63,6 +64,38 @@ def test_the_command_to_paste_names_the_mapping_of_the_run(run: Run, emulator: E
     ]
     assert counts(done, "read", "created") == (1, 1)
     assert set(emulator.customers) == {"1", "2"}
+
+
+@pytest.mark.parametrize("ending", ["parquet", "jsonl"])
+def test_an_export_for_programs_is_told_from_customers(ending: str, run: Run) -> None:
+    write([*people(1), *BAD])
+    run("load", "customers.parquet")
+    run("dead-letters", "export", f"letters.{ending}")
+
+    refused = run("load", f"letters.{ending}")
+
+    assert refused.code == 2
+    assert "These rows are dead letters as the store keeps them" in refused.errors
+    assert "dead-letters replay" in refused.errors
+    assert "--map" not in refused.errors
+
+
+def test_the_command_to_paste_names_the_paths_of_the_run(run: Run, emulator: Emulator) -> None:
+    rows = [
+        {"id": n, "first_name": "Zoë", "last_name": "Obi", "more": {"at": 10, "who": contact}}
+        for n, contact in [(1, {"mail": "c1@example.com"}), (2, {"mail": "nobody"})]
+    ]
+    Path("people.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    paths = ("--map", "email=more.who.mail", "--default", "phone_no=+2348100000001")
+    assert run("load", "people.jsonl", *paths, "--version-column", "more.at").code == 0
+
+    told = run("dead-letters", "export", "rejected.csv")
+    save([row | {"more": row["more"].replace("nobody", "c2@example.com")} for row in rows_of()])
+    command = shlex.split(told.output.splitlines()[-1])
+    done = run(*command[1:], *paths[2:], "--json")
+
+    assert command[3:] == [*paths[:2], "--version-column", "more.at"]
+    assert counts(done, "read", "created") == (1, 1)
 
 
 def test_runs_with_several_mappings_make_one_file_under_the_names_of_the_fields(

@@ -164,6 +164,21 @@ def test_nothing_is_suggested_that_does_not_exist() -> None:
     assert "your_column" not in message
 
 
+@pytest.mark.parametrize(
+    "columns",
+    [
+        ["first_seen_at", "last_login_at", "email_opt_in", "phone_verified"],
+        ["First Order Date", "Last Activity Date", "Email Domain", "Phone Type"],
+        ["firstVisit", "lastModified", "emailHash", "phoneCountryCode"],
+    ],
+)
+def test_no_column_is_suggested_that_only_tells_about_a_field(columns: list[str]) -> None:
+    message = refusal(["id", *columns])
+
+    assert not any(f"={column}" in message or f'="{column}' in message for column in columns)
+    assert "No column looks like email or first_name or last_name or phone_no" in message
+
+
 def test_all_missing_fields_are_named_at_once() -> None:
     assert "required fields last_name, phone_no." in refusal(["id", "email", "first_name"])
 

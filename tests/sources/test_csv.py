@@ -134,6 +134,10 @@ def test_what_cannot_be_read_is_told_without_its_values(content: bytes, told: st
     assert refused.value.remedy
 
 
+def test_a_nul_in_a_cell_is_a_matter_of_its_row() -> None:
+    assert batches(b"id,n\n1,x\0y\n2,z\n") == [[{"id": "1", "n": "x\0y"}, {"id": "2", "n": "z"}]]
+
+
 def test_tables_hold_no_more_rows_than_asked_for() -> None:
     content = b"id\n" + b"".join(b"%d\n" % n for n in range(2_500))
 
@@ -227,6 +231,7 @@ def test_every_text_comes_back_from_an_export(
             "source_row": source_rows.encode(row),
             "run_id": "1",
             "pipeline_name": "crm",
+            "table_name": "customers",
             "read_run_id": None,
             "source": "crm.csv",
             "source_line": number + 2,

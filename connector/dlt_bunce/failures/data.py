@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -15,6 +16,11 @@ _CAST = (
     "Correct the value at the source, or read the column as text: "
     "CAST(… AS VARCHAR) in a --query, or a string column in the file."
 )
+_ONE_SCHEMA = (
+    "Yield all of them with the same columns, or let dlt write each kind of table to a file of its "
+    "own: DATA_WRITER__ARROW_CONCAT_PROMOTE_OPTIONS=default."
+)
+_COLUMN = re.compile("(?m)^(.+?): (.+)$")
 _ENCODING = (
     "Save the file as UTF-8. For a database, set the connection's encoding, such as "
     "?charset=utf8mb4 for MySQL."
@@ -45,7 +51,20 @@ def data_failure(error: BaseException) -> Failure | None:
 
 
 def _arrow(error: Any) -> tuple[str, str, bool]:
+    if str(error).startswith("Schema at index"):
+        return _schemas(str(error))
     return f"The rows cannot be converted: {masked(str(error)).rstrip('.')}.", _CAST, True
+
+
+def _schemas(text: str) -> tuple[str, str, bool]:
+    """Tell which column differs between two tables, of which Arrow lists all columns."""
+    one, _, other = text.partition("\nvs\n")
+    kinds, others = dict(_COLUMN.findall(one)), dict(_COLUMN.findall(other))
+    differing = [name for name in kinds if kinds[name] != others.get(name)]
+    where = ", ".join(
+        f"column {name!r}: {kinds[name]} and {others.get(name, 'none')}" for name in differing[:1]
+    )
+    return f"Tables of one resource differ in {where or 'their columns'}.", _ONE_SCHEMA, True
 
 
 def _unicode(error: Any) -> tuple[str, str, bool]:

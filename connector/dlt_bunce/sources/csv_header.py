@@ -151,9 +151,15 @@ def _holds_values(names: list[str]) -> bool:
 
 
 def _without_export_columns(full: Header) -> Header:
-    """Drop the columns that a dead-letter export adds to the row, except the dead letter's id."""
-    if not any(name.startswith(PREFIX) for name in full.names):
-        return full
-    names = unmarked(pa.array(full.names)).to_pylist()
-    kept = ("" if name.startswith(PREFIX) and name != LETTER_ID else name for name in names)
-    return replace(full, names=tuple(kept), exported=True)
+    kept = columns_of_export(full.names)
+    return full if kept is None else replace(full, names=kept, exported=True)
+
+
+def columns_of_export(names: Sequence[str]) -> tuple[str, ...] | None:
+    """Return the columns of a dead-letter export, None for any other file: "" in place of those
+    that it adds to the row, except the dead letter's id.
+    """
+    if not any(name.startswith(PREFIX) for name in names):
+        return None
+    own: list[str] = unmarked(pa.array(names)).to_pylist()
+    return tuple("" if name.startswith(PREFIX) and name != LETTER_ID else name for name in own)

@@ -136,13 +136,14 @@ class Utf8(io.RawIOBase):
         self._started = True
         if self._given is not None:
             return
-        if not data.split(b"\n", 1)[0].isascii():
+        header = data.split(b"\n", 1)[0]
+        if not header.isascii():
             self._enough = 1  # the header cannot become a dead letter
         for bom, encoding in _BOMS:
             if data.startswith(bom):
                 self._use(encoding)
                 return
-        if b"\0" in data[:1024]:
+        if b"\0" in header:
             raise SourceError(
                 f"{self._name} is not UTF-8 text.",
                 remedy="If it is UTF-16, as Windows programs write it, pass --encoding utf-16-le.",

@@ -11,9 +11,10 @@ import pyarrow as pa
 from pyarrow import feather, ipc
 
 from dlt_bunce.errors import SourceError
+from dlt_bunce.records.cells import unmarked
 from dlt_bunce.records.row_origin import counted_from, with_lines
 from dlt_bunce.records.rows import typed_table
-from dlt_bunce.sources.csv_header import column_names
+from dlt_bunce.sources.csv_header import column_names, columns_of_export
 
 _EXACT = 2**53
 
@@ -22,7 +23,8 @@ def excel_columns(file: IO[bytes], name: str, sheet: str | None = None) -> list[
     """Return the columns of a sheet. Raises SourceError if it does not begin with a header."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return [column for column in _sheet(file, name, sheet)[0] if column]
+        names = _sheet(file, name, sheet)[0]
+        return [column for column in columns_of_export(names) or names if column]
 
 
 def excel_tables(
@@ -31,14 +33,25 @@ def excel_tables(
     """Yield tables of at most `rows` rows of the first sheet, or the named one.
 
     The first row that is not blank is the header; blank rows are skipped. A cell has the value that
-    the workbook shows for its formula. Raises SourceError.
+    the workbook shows for its formula. An export of dead letters is read as from CSV. Raises
+    SourceError.
     """
-    names, numbered = _sheet(file, name, sheet)
+    found, numbered = _sheet(file, name, sheet)
+    of_export = columns_of_export(found)
+    names = found if of_export is None else of_export
     while part := list(islice(numbered, rows)):
         numbers, cells = zip(*part, strict=True)
         columns = zip(*(_padded(row, len(names)) for row in cells), strict=True)
         values = {column: list(v) for column, v in zip(names, columns, strict=True) if column}
-        yield with_lines(typed_table(values, kinds), pa.array(numbers, pa.int64()))
+        table = typed_table(values, kinds)
+        table = table if of_export is None else _unmarked(table)
+        yield with_lines(table, pa.array(numbers, pa.int64()))
+
+
+def _unmarked(table: pa.Table) -> pa.Table:
+    whole = (column.combine_chunks() for column in table.columns)
+    columns = [unmarked(array) if pa.types.is_string(array.type) else array for array in whole]
+    return pa.Table.from_arrays(columns, table.column_names)
 
 
 def _sheet(

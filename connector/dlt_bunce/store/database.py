@@ -158,11 +158,12 @@ class Database:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """Run the block in one transaction, as the only writer throughout."""
-        if self._engine.is_swapped():
-            raise self._swapped()
+        self._refuse_swapped()
         for statement in self._engine.begin:
             self._begin(statement)
         try:
+            # whoever moves the store holds the lock that this has waited for
+            self._refuse_swapped()
             yield
             self.execute("COMMIT")
         except BaseException:
@@ -212,6 +213,10 @@ class Database:
     def has_table(self, name: str) -> bool:
         """Return whether a table of that name exists."""
         return bool(self.rows(self._engine.has_table, (name,)))
+
+    def _refuse_swapped(self) -> None:
+        if self._engine.is_swapped():
+            raise self._swapped()
 
     def _swapped(self) -> StoreError:
         return StoreError(

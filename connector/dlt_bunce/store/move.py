@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,7 +36,8 @@ def move(old_url: str, new_url: str) -> Moved:
     rename the file.
 
     Raises ConfigurationError for other kinds of stores, RunInProgressError while a load sends, and
-    StoreError if there is no store to move, or the new one has rows.
+    StoreError if there is no store to move, the new one has rows, or the file cannot be renamed
+    without replacing another.
     """
     path = file_of(old_url)
     if path is None or not new_url.startswith(("postgresql://", "postgres://")):
@@ -44,21 +45,22 @@ def move(old_url: str, new_url: str) -> Moved:
             "A store is moved from SQLite to Postgres.",
             remedy='For example: dlt-bunce store move "postgresql://loader@host/crm?schema=bunce"',
         )
-    with Database(old_url, read_only=True):
-        pass  # raises if there is no store, which opening it for writing would create
-    # both are upgraded to the installed version
-    with Database(old_url) as db:
+    # raises if there is no store, which opening it for writing would create
+    with Database(old_url, read_only=True) as db:
         for account in db.rows("SELECT account FROM bunce_accounts"):
             refuse_while_sending(db, account["account"])
+    renamed = moved_to(path)
+    if renamed.exists():
+        raise StoreError(
+            f"{path} would be renamed to {renamed}, which exists; nothing was copied.",
+            remedy="Move that file elsewhere: it is a store that was moved earlier.",
+        )
     with Database(new_url):
         pass
-    rows = _copied(path, new_url)
-    renamed = moved_to(path)
-    path.rename(renamed)
-    return Moved(rows, renamed)
+    return Moved(_move(path, new_url, renamed), renamed)
 
 
-def _copied(path: Path, new_url: str) -> dict[str, int]:
+def _move(path: Path, new_url: str, renamed: Path) -> dict[str, int]:
     import psycopg
 
     parts = urlsplit(new_url)
@@ -66,18 +68,19 @@ def _copied(path: Path, new_url: str) -> dict[str, int]:
     schema = query.pop("schema", None)
     new = parts._replace(query=urlencode(query)).geturl()
     try:
-        with (
-            closing(sqlite3.connect(path, isolation_level=None)) as old,
-            psycopg.connect(new) as to,
-        ):
+        with closing(sqlite3.connect(path, isolation_level=None)) as old, ExitStack() as undo:
             old.execute("BEGIN EXCLUSIVE")  # blocks writes by other loads
-            if schema:
-                to.execute("SELECT set_config('search_path', %s, true)", (f'"{schema}"',))
-            rows = {name: _copy(old, to, name) for name in TABLES.keys() - {_OWN}}
-        # the log's last pages are in the file before it is renamed, and no side file remains
-        with closing(sqlite3.connect(path)) as old:
-            old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    except (sqlite3.Error, psycopg.Error) as error:
+            with psycopg.connect(new) as to:
+                if schema:
+                    to.execute("SELECT set_config('search_path', %s, true)", (f'"{schema}"',))
+                rows = {name: _copy(old, to, name) for name in TABLES.keys() - {_OWN}}
+                # while it is locked: whoever waits for the lock finds the file gone
+                path.rename(renamed)
+                undo.callback(renamed.rename, path)
+            undo.pop_all()
+            old.execute("ROLLBACK")
+            _empty_log(old, path)
+    except (sqlite3.Error, psycopg.Error, OSError) as error:
         state = getattr(error, "sqlstate", None)
         # the message may hold a value of a row
         reason = type(error).__name__ + (f", SQLSTATE {state}" if state else "")
@@ -86,6 +89,15 @@ def _copied(path: Path, new_url: str) -> dict[str, int]:
             remedy="Check both stores with: dlt-bunce status --store-url URL",
         ) from None
     return rows
+
+
+def _empty_log(old: sqlite3.Connection, path: Path) -> None:
+    """Write the last pages of the log into the file, which SQLite does not do with a renamed one
+    as it closes it, and remove the files that were beside it.
+    """
+    (busy, _, _) = old.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    for side in () if busy else ("-wal", "-shm"):
+        path.with_name(path.name + side).unlink(missing_ok=True)
 
 
 def _copy(old: sqlite3.Connection, new: psycopg.Connection[Any], name: str) -> int:

@@ -15,9 +15,11 @@ from typing import IO, Any
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
+from dlt_bunce.cli.dead_letters.value_cells import Records, value_cells
 from dlt_bunce.errors import MappingError
 from dlt_bunce.records.cells import LETTER_ID, MAX_ROW_BYTES, PREFIX, marked, texts_of
 from dlt_bunce.records.mapping.mapping import VERSION, resolve_mapping
+from dlt_bunce.records.mapping.paths import column_of_path
 from dlt_bunce.records.mapping.schema import FIELDS, ColumnNames, listed, names_of
 from dlt_bunce.records.row_origin import told
 from dlt_bunce.reject_codes import REJECT_CODES
@@ -51,7 +53,11 @@ class Spreadsheet:
 
 @contextlib.contextmanager
 def writing(
-    file: Path, written: Spreadsheet, mapping_of: Mappings, separator: str = ","
+    file: Path,
+    written: Spreadsheet,
+    mapping_of: Mappings,
+    separator: str = ",",
+    records: Records = lambda _letter: {},
 ) -> Iterator[Callable[[list[dict[str, Any]]], None]]:
     """Yield a function that takes pages of dead letters; write the file if the block succeeds.
 
@@ -63,7 +69,7 @@ def writing(
         columns: dict[_Run, dict[str, None]] = {}
 
         def put(page: list[dict[str, Any]]) -> None:
-            for letter in page:
+            for letter, values in zip(page, value_cells(page, records), strict=True):
                 if letter["source_row"] is None:
                     written.without_row += 1
                     continue
@@ -72,6 +78,8 @@ def writing(
                     runs[run], columns[run] = dict(mapping_of(*run)), {}
                 fields = {column: names[0] for column, names in _fields(runs[run]).items()}
                 cells = texts_of(letter["source_row"], letter["code"], fields)
+                kept = {*fields, *names_of(runs[run].get(VERSION, ()))}
+                cells |= {name: text for name, text in values.items() if name not in kept}
                 about = _about(letter)
                 if _bytes_of([*about, *cells.values()]) > MAX_ROW_BYTES:
                     written.too_long += 1
@@ -182,12 +190,16 @@ def _version(
     mappings: Iterable[Mapping[str, ColumnNames]], columns: list[str]
 ) -> dict[str, ColumnNames]:
     found = {str(mapping[VERSION]) for mapping in mappings if VERSION in mapping}
-    return {VERSION: found.pop()} if len(found) == 1 and found <= {*columns} else {}
+    one = found.pop() if len(found) == 1 else ""
+    return {VERSION: one} if column_of_path(one, columns) is not None else {}
 
 
 def _explicit(columns: list[str], mapping: Mapping[str, ColumnNames]) -> dict[str, ColumnNames]:
     """Return the part of a mapping that `load` would not infer from the columns' names."""
-    found = {n: [c for c in names_of(given) if c in columns] for n, given in mapping.items()}
+    found = {
+        name: [path for path in names_of(given) if column_of_path(path, columns) is not None]
+        for name, given in mapping.items()
+    }
     present = {name: listed(shown) for name, shown in found.items() if shown}
     # a field without a column had a default in its run
     defaults = {name: "" for name in FIELDS[1:] if name not in present}

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dlt_bunce.cli.dead_letters.spreadsheet import Mappings, Spreadsheet, writing
+from dlt_bunce.cli.dead_letters.value_cells import Records
 from dlt_bunce.cli.files import replaced
 from dlt_bunce.errors import UsageError
 from dlt_bunce.store.letters.dead_letter_query import SCHEMA
@@ -26,6 +27,7 @@ def write(
     pages: Iterable[_Page],
     mapping_of: Mappings,
     *,
+    records: Records,
     separator: str = ",",
     overwrite: bool = False,
 ) -> Spreadsheet:
@@ -43,7 +45,7 @@ def write(
         )
     with replaced(file, overwrite=overwrite, private=True) as part:
         writer = (
-            writing(part, written, mapping_of, separator)
+            writing(part, written, mapping_of, separator, records)
             if ending == ".csv"
             else _as_stored(_parquet if ending == ".parquet" else _jsonl, part, written)
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -46,6 +47,15 @@ _NOT_OF_PERSONS = (
     "middle",
     "nick",
 )
+_ABOUT_A_FIELD = re.compile(
+    "login|logon|seen|visit|order|purchas|activ|modif|updat|chang|sync|conver|digest|hash|verif"
+    "|confirm|consent|domain|country"
+)
+_WORDS_ABOUT_A_FIELD = frozenset(
+    {"at", "on", "by", "in", "out", "date", "time", "type", "status", "count", "ip", "code"}
+)
+"""In names of columns that tell something about a field, and do not hold it: last_login_at."""
+_WORD = re.compile("[A-Z]*[a-z]+|[A-Z]+")
 _STAND_IN = "-"
 
 
@@ -149,9 +159,14 @@ def _likely(name: str, columns: Sequence[str]) -> str | None:
             folded = fold(column)
             if name == FULL_NAME and any(word in folded for word in _NOT_OF_PERSONS):
                 continue
-            if sign in folded:
+            if sign in folded and not _tells_about(column):
                 return column
     return None
+
+
+def _tells_about(column: str) -> bool:
+    words = {word.lower() for word in _WORD.findall(column)}
+    return bool(_ABOUT_A_FIELD.search(fold(column)) or words & _WORDS_ABOUT_A_FIELD)
 
 
 def _id_column(columns: Sequence[str]) -> str | None:

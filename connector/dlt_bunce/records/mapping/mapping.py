@@ -33,6 +33,7 @@ from dlt_bunce.records.mapping.schema import (
 )
 
 VERSION = "version"
+_OF_STORED_LETTERS = frozenset({"source_row", "fingerprint", "email_digest"})
 _EMPTY: Mapping[str, ColumnNames] = MappingProxyType({})
 _NO_TEXT: Mapping[str, str] = MappingProxyType({})
 
@@ -255,6 +256,12 @@ def _refuse_missing(
     columns: Sequence[str], chosen: Mapping[str, tuple[str, ...]], how: Mapping[str, str]
 ) -> None:
     missing = [name for name in REQUIRED if name not in how]
+    if missing and _OF_STORED_LETTERS.issubset(columns):
+        raise MappingError(
+            "These rows are dead letters as the store keeps them, not customers.",
+            remedy="To send the stored rows again: dlt-bunce dead-letters replay. To correct them: "
+            "export them to a .csv file, which can be loaded.",
+        )
     if missing:
         likely = guess(missing, columns, chosen)
         unresolved = nothing_like(likely.unknown)

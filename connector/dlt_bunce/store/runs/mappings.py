@@ -123,6 +123,14 @@ def targets_of_runs(
     }
 
 
+def targets_of_letter(db: Database, account: str, letter: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the run that read a dead letter's row has recorded of its table's targets."""
+    run = reader_of(letter)
+    used = of_runs(db, account, [run[0]]).get(key(*run), UNKNOWN)
+    found: dict[str, Any] = json.loads(used.targets_of(letter["table_name"]))
+    return found
+
+
 def key(run_id: str, pipeline_name: str) -> tuple[str, str]:
     """Return what tells a run from others: a load id may occur in several pipelines, and a replay
     is one run of whatever pipelines its rows come from.

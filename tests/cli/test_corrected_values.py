@@ -1,0 +1,66 @@
+"""Attribute values of a corrected row are those that a load of its source would have sent."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timezone
+from decimal import Decimal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dlt_bunce.emulator import Emulator
+
+from .conftest import Run, people
+from .spreadsheets import exported, loads, save
+
+MOMENT = datetime(2024, 1, 1, 10, 30, 0, 250_000, timezone.utc)
+COLUMNS = {
+    "aware": pa.scalar(MOMENT, pa.timestamp("us", "UTC")),
+    "elsewhere": pa.scalar(MOMENT, pa.timestamp("us", "Europe/Berlin")),
+    "naive": pa.scalar(MOMENT.replace(tzinfo=None), pa.timestamp("us")),
+    "day": pa.scalar(date(2024, 1, 2)),
+    "clock": pa.scalar(time(10, 30)),
+    "exact": pa.scalar(Decimal("0.12345678901234567890"), pa.decimal128(30, 20)),
+    "whole": pa.scalar(Decimal("12.00"), pa.decimal128(10, 2)),
+    "double": pa.scalar(0.1 + 0.2),
+    "single": pa.scalar(0.2, pa.float32()),
+    "half": pa.scalar(0.1, pa.float32()).cast(pa.float16()),
+    "large": pa.scalar(1e20),
+    "small": pa.scalar(1e-7),
+    "number": pa.scalar(2**60 + 1),
+    "flag": pa.scalar(True),
+    "text": pa.scalar("'Ọbí  x"),
+    "digits": pa.scalar("007"),
+    "nested": pa.scalar({"b": 1, "a": [1.5, 2.0], "c": None, "d": True}),
+    "singles": pa.scalar([0.1], pa.list_(pa.float32())),
+}
+
+KINDS = {
+    "aware": "timestamp",
+    "day": "timestamp",
+    "exact": "numeric",
+    "single": "numeric",
+    "small": "numeric",
+    "number": "numeric",
+}
+
+
+def test_values_of_any_type_are_the_same_from_a_correction_as_from_a_load(
+    run: Run, emulator: Emulator
+) -> None:
+    table = pa.Table.from_pylist([*people(1), *people(2, mobile="?")])
+    typed = {f"{name}_{kind}": COLUMNS[name] for name, kind in KINDS.items()}
+    for name, value in (COLUMNS | typed).items():
+        table = table.append_column(name, pa.array([value.as_py()] * 2, value.type))
+        emulator.attributes.add(name, name.rpartition("_")[2] if name in typed else "text")
+    pq.write_table(table, "customers.parquet")
+    attributes = [word for name in COLUMNS | typed for word in ("--attribute", f"{name}={name}")]
+    run("load", "customers.parquet", *attributes)
+
+    (row,) = exported(run)
+    save([row | {"mobile": "'+2348100000002"}])
+    done = loads(run, "--json")
+
+    assert done.json["created"] == 1
+    assert len(emulator.attributes.values_of("1")) == len(COLUMNS | typed)
+    assert emulator.attributes.values_of("1") == emulator.attributes.values_of("2")
