@@ -137,10 +137,14 @@ def test_a_row_that_a_list_of_outcomes_shows_as_failed_is_not_created(
         {"error": {"message": "email is not valid"}},
         {"error": "email is not valid"},
         {"error": [{"index": 1, "message": "email is not valid"}]},
+        ["email is not valid"],
+        ["customers.1.email must be an email"],
+        [{"index": 1, "message": "email is not valid"}],
+        [{"loc": ["body", "customers", 1, "email"], "msg": "email is not valid"}],
     ],
 )
 def test_errors_under_the_names_of_frameworks_are_read(
-    make: MakePipeline, emulator: Emulator, body: dict[str, Any]
+    make: MakePipeline, emulator: Emulator, body: Any
 ) -> None:
     def alter(_method: str, _path: str, status: int, content: bytes) -> Answer:
         return as_json(400, body) if status == 422 else (status, content)
