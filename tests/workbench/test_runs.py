@@ -145,7 +145,8 @@ def test_labels_of_charts_never_overlap_and_the_newest_run_is_in_sight(
 def test_in_a_file_a_run_has_a_page_too(window: Callable[..., Visit]) -> None:
     runs = [past(n, source=f"export-{n}.csv") for n in range(3)]
     Path("report.html").write_text(as_html(Report("default", runs, 500)), "utf-8")
-    page = window().page
+    visit = window()
+    page = visit.page
     page.goto(Path("report.html").absolute().as_uri())
     before = page.get_by_role("heading", level=1).all_inner_texts()
     visit.follow("export-1.csv")
