@@ -217,7 +217,7 @@ def _rejection(
     errors = errors_in(document)
     texts, everything = told(document)
     by_id = _by_id(errors, sent)
-    named = attribute(texts, sent) | (by_id or {}) | _failed(document, sent)
+    named = _failed(document, sent) | attribute(texts, sent) | (by_id or {})
     unclear = bool(named) or by_id is None
     positions = {} if unclear else of_several(positions_in(errors), len(sent))
     field = named_field(everything)
@@ -255,8 +255,8 @@ def _by_id(errors: Any, sent: Rows) -> dict[int, str] | None:
 
 
 def _failed(document: Mapping[str, Any], sent: Rows) -> dict[int, str]:
-    """Return the texts of rows that a list of single outcomes shows as failed, by their place."""
-    texts = {str(item.get("customer_id")): text for item, text in failed_items(document)}
+    """Return the texts of rows that a list shows as failed, by their place."""
+    texts = {id_of(item): text for item, text in failed_items(document)}
     if not texts:
         return {}
     return {at: texts[row.customer_id] for at, row in enumerate(sent) if row.customer_id in texts}
