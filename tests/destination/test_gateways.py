@@ -12,7 +12,7 @@ from tests.gateway import Answer, as_json, gateway, unchanged
 
 from dlt_bunce import adopt, bunce, bunce_adapter, flush_and_run
 from dlt_bunce.emulator import Behavior, Emulator
-from dlt_bunce.errors import AccountRefusedError, ListingError
+from dlt_bunce.errors import AccountRefusedError, ListingError, UnavailableError
 from dlt_bunce.model import RunSummary
 
 from .attribute_runs import prepare, rejected_values
@@ -99,6 +99,22 @@ def test_a_failure_told_in_a_word_writes_nothing_whatever_its_status_is(
     assert summary.attributes["written"] + summary.attributes["unchanged"] == 6
     assert summary.segments["written"] + summary.segments["unchanged"] == 6
     assert summary.rejected == 0
+
+
+@pytest.mark.parametrize("answer", [(204, b""), (200, b"<html>Sign in</html>")])
+def test_a_success_that_is_none_of_bunces_stops_a_load_without_lookups_and_is_told_so(
+    make: MakePipeline, emulator: Emulator, answer: Answer
+) -> None:
+    def alter(method: str, path: str, status: int, body: bytes) -> Answer:
+        if method == "GET" and "customer_ids" in path:
+            return as_json(404, {"success": False, "message": "Not found"})
+        return answer if "/customers/bulk" in path else (status, body)
+
+    with gateway(emulator, alter) as base_url, pytest.raises(UnavailableError) as stopped:
+        load(make, base_url)
+
+    assert f"HTTP {answer[0]}, but no answer of Bunce's" in str(stopped.value)
+    assert letters() == []
 
 
 @pytest.mark.parametrize("lookups", [True, False], ids=["lookups", "none"])
