@@ -32,6 +32,23 @@ def loaded(run: Run, store: str) -> Run:
     return run
 
 
+def test_an_id_is_found_as_it_was_copied_with_its_invisible_marks(loaded: Run) -> None:
+    copied = "\u202a4\u202c\u200b"
+    Path("ids.txt").write_text(f"{copied}\n", "utf-8")
+
+    found = [
+        loaded(*LETTERS, *how, "--json").json
+        for how in (
+            ("show", copied),
+            ("show", "--customer", copied),
+            ("list", "--customer", copied),
+            ("list", "--customer", "@ids.txt"),
+        )
+    ]
+
+    assert [[letter["customer_id"] for letter in letters] for letters in found] == [["4"]] * 4
+
+
 def test_a_customer_s_letter_names_every_defect_of_its_row_and_what_to_do(loaded: Run) -> None:
     shown = loaded(*LETTERS, "show", "4")
     [letter] = loaded(*LETTERS, "show", "4", "--json").json

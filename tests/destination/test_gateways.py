@@ -12,10 +12,10 @@ from tests.gateway import Answer, as_json, gateway, unchanged
 
 from dlt_bunce import adopt, bunce, bunce_adapter, flush_and_run
 from dlt_bunce.emulator import Behavior, Emulator
-from dlt_bunce.errors import AccountRefusedError, ListingError
+from dlt_bunce.errors import AccountRefusedError, ListingError, UnavailableError
 from dlt_bunce.model import RunSummary
 
-from .attribute_runs import prepare
+from .attribute_runs import prepare, rejected_values
 from .conftest import MakePipeline, customer, letters
 
 ROWS = range(6)
@@ -101,6 +101,22 @@ def test_a_failure_told_in_a_word_writes_nothing_whatever_its_status_is(
     assert summary.rejected == 0
 
 
+@pytest.mark.parametrize("answer", [(204, b""), (200, b"<html>Sign in</html>")])
+def test_a_success_that_is_none_of_bunces_stops_a_load_without_lookups_and_is_told_so(
+    make: MakePipeline, emulator: Emulator, answer: Answer
+) -> None:
+    def alter(method: str, path: str, status: int, body: bytes) -> Answer:
+        if method == "GET" and "customer_ids" in path:
+            return as_json(404, {"success": False, "message": "Not found"})
+        return answer if "/customers/bulk" in path else (status, body)
+
+    with gateway(emulator, alter) as base_url, pytest.raises(UnavailableError) as stopped:
+        load(make, base_url)
+
+    assert f"HTTP {answer[0]}, but no answer of Bunce's" in str(stopped.value)
+    assert letters() == []
+
+
 @pytest.mark.parametrize("lookups", [True, False], ids=["lookups", "none"])
 @pytest.mark.parametrize(
     "failed",
@@ -130,17 +146,73 @@ def test_a_row_that_a_list_of_outcomes_shows_as_failed_is_not_created(
     assert (who, "email is not valid" in text) == ("c1", True)
 
 
+@pytest.mark.parametrize("lookups", [True, False], ids=["lookups", "none"])
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"data": {"failed": [{"customer_id": "c1", "error": "email is not valid"}]}},
+        {"data": {"success": [{"customer_id": "c0"}], "errors": [f"{BAD}: email is not valid"]}},
+        {"data": {"errors": {"c1": "email is not valid"}, "count": 5}},
+        {"data": [], "failed": [{"email": BAD, "reason": "email is not valid"}]},
+    ],
+)
+def test_a_row_that_a_success_lists_among_its_failures_is_not_created(
+    make: MakePipeline, emulator: Emulator, told: dict[str, Any], lookups: bool
+) -> None:
+    def alter(method: str, path: str, status: int, body: bytes) -> Answer:
+        if method == "GET" and not lookups and "customer_ids" in path:
+            return as_json(404, {"success": False, "message": "Not found"})
+        if status < 400 or BAD not in body.decode():
+            return status, body
+        return as_json(200, {"success": True, "message": "Processed"} | told)
+
+    emulator.behavior = replace(emulator.behavior, repeated_id="overwritten")
+    with gateway(emulator, alter) as base_url:
+        summary = load_one_bad(make, base_url)
+
+    assert (summary.created, summary.reject_codes) == (5, {"refused": 1})
+    [(who, text)] = letters("customer_id, message")
+    assert (who, "email is not valid" in text) == ("c1", True)
+
+
+@pytest.mark.parametrize("place", ["data", None])
+def test_values_that_a_success_lists_among_its_failures_are_not_written(
+    make: MakePipeline, emulator: Emulator, place: str | None
+) -> None:
+    def alter(method: str, path: str, status: int, body: bytes) -> Answer:
+        if not changed(method, path) or status < 400:
+            return status, body
+        told = {"failed": json.loads(body)["errors"]}
+        return as_json(
+            200, {"success": True, "message": "Done"} | ({place: told} if place else told)
+        )
+
+    emulator.behavior = Behavior(rate_limit=0, refused_value="cursed")
+    rows = [customer(n, plan="cursed" if n == 1 else "gold") for n in ROWS]
+    data = bunce_adapter(rows, attributes={"plan": "Plan"})
+    with gateway(emulator, alter) as base_url:
+        summary = flush_and_run(make(base_url=base_url), data, table_name="customers")
+
+    assert (summary.attributes["written"], summary.attributes["rejected"]) == (5, 1)
+    assert rejected_values() == [("c1", "Plan", "refused")]
+
+
 @pytest.mark.parametrize(
     "body",
     [
         {"statusCode": 400, "message": ["customers.1.email must be an email"], "error": "Bad"},
         {"error": {"message": "email is not valid"}},
         {"error": "email is not valid"},
+        {"detail": "email is not valid"},
         {"error": [{"index": 1, "message": "email is not valid"}]},
+        ["email is not valid"],
+        ["customers.1.email must be an email"],
+        [{"index": 1, "message": "email is not valid"}],
+        [{"loc": ["body", "customers", 1, "email"], "msg": "email is not valid"}],
     ],
 )
 def test_errors_under_the_names_of_frameworks_are_read(
-    make: MakePipeline, emulator: Emulator, body: dict[str, Any]
+    make: MakePipeline, emulator: Emulator, body: Any
 ) -> None:
     def alter(_method: str, _path: str, status: int, content: bytes) -> Answer:
         return as_json(400, body) if status == 422 else (status, content)

@@ -13,7 +13,7 @@ from dlt_bunce import bunce_adapter, flush_and_run, run_summary
 from dlt_bunce.emulator import Emulator
 from dlt_bunce.model import RunSummary
 
-from .conftest import Form, MakePipeline
+from .conftest import Form, MakePipeline, refused
 
 pytestmark = pytest.mark.parametrize("naming", ["snake_case", "sql_ci_v1", "duck_case"])
 
@@ -74,3 +74,37 @@ def test_attribute_values_of_rows_keep_their_type(make: MakePipeline, emulator: 
 
     assert summary.created == 1
     assert [a["data_type"] for a in emulator.attributes.attributes] == ["numeric"]
+
+
+@pytest.mark.parametrize("how", ["flush_and_run", "run"])
+@pytest.mark.parametrize("column", ["planName", "plan_name"])
+def test_values_are_kept_as_written_under_the_name_of_the_source_or_that_of_dlt(
+    make: MakePipeline, emulator: Emulator, how: str, column: str
+) -> None:
+    values = {1: 7, 2: "007", 3: 1.5, 4: True}
+    rows = [person(number, planName=value, isVip=True) for number, value in values.items()]
+    columns = {"customer_id": "User Id", "phone_no": "Mobile Phone"}
+    data = bunce_adapter(rows, attributes={column: "Plan"}, segments={"isVip": "VIP"}, **columns)  # type: ignore[arg-type]
+    emulator.attributes.add("Plan", "text")
+    emulator.attributes.add_segment("VIP")
+
+    pipeline = make()
+    if how == "run":
+        pipeline.run(data)
+    else:
+        flush_and_run(pipeline, data)
+
+    received = [emulator.attributes.values_of(f"00{number}")["Plan"] for number in values]
+    assert received == ["7", "007", "1.5", "true"]
+    assert len(emulator.attributes.members_of("VIP")) == 4
+    assert run_summary(pipeline).attributes["written"] == 4
+
+
+def test_a_column_that_is_given_under_both_of_its_names_is_refused(make: MakePipeline) -> None:
+    columns = {"customer_id": "User Id", "phone_no": "Mobile Phone"}
+    both = {"planName": "Plan", "plan_name": "Tariff"}
+    data = bunce_adapter([person(1, planName="gold")], attributes=both, **columns)  # type: ignore[arg-type]
+
+    error = refused(make(), data)
+
+    assert "is given twice, for 'Plan' and 'Tariff'." in str(error)

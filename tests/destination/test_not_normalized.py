@@ -13,10 +13,12 @@ from typing import Any
 
 import dlt
 import pytest
+from pydantic import BaseModel
 
-from dlt_bunce import flush_and_run, run_summary
+from dlt_bunce import bunce_adapter, flush_and_run, run_summary
 from dlt_bunce.emulator import Emulator
 from dlt_bunce.errors import BunceError
+from dlt_bunce.model import RunSummary
 
 from .conftest import MakePipeline, customer
 
@@ -77,6 +79,38 @@ def test_a_contract_that_is_violated_is_told_in_one_line(
 
     assert 'schema_contract={"columns": "evolve"}' in str(raised.value)
     assert len(str(raised.value).splitlines()) == 1
+
+
+class Person(BaseModel):
+    """A row all of whose fields must be text."""
+
+    customer_id: str
+    email: str
+    first_name: str
+    last_name: str
+    phone_no: str
+
+
+@pytest.mark.parametrize("as_list", [True, False])
+def test_a_row_that_a_model_does_not_allow_is_told_by_its_field(
+    make: MakePipeline, emulator: Emulator, as_list: bool
+) -> None:
+    def load_people(**options: Any) -> RunSummary:
+        rows = [customer(1), customer(2, customer_id=None)]
+        pages = [rows] if as_list else rows
+        data = bunce_adapter(dlt.resource(pages, name="people", columns=Person))
+        return flush_and_run(make(), data, **options)
+
+    with pytest.raises(BunceError) as raised:
+        load_people()
+    assert emulator.customers == {}
+    summary = load_people(schema_contract={"data_type": "evolve"})
+
+    message = str(raised.value)
+    assert "A row of table 'people' does not fit its model, by 'customer_id'." in message
+    assert 'schema_contract={"data_type": "evolve"}' in message
+    assert "None" not in message
+    assert (summary.created, summary.reject_codes) == (1, {"missing_customer_id": 1})
 
 
 @pytest.mark.parametrize("how", DOORS)

@@ -76,6 +76,51 @@ def test_a_summary_after_dlts_task_group_shows_and_judges_what_was_rejected(
     assert len(emulator.customers) == 27
 
 
+SUMMARIES = """
+import json
+from datetime import datetime, timezone
+from types import SimpleNamespace
+import dlt
+from airflow.sdk import DAG
+from airflow.sdk.execution_time.context import set_current_context
+from dlt_bunce import bunce
+from dlt_bunce.integrations.airflow import bunce_summary
+
+began = datetime.now(timezone.utc)
+row = {"customer_id": "1", "email": "x@example.com", "first_name": "A", "last_name": "B"}
+row |= {"phone_no": "+2348031234567"}
+dlt.pipeline("crm", destination=bunce()).run([row], table_name="customers")
+now = datetime.now(timezone.utc)
+
+def ended(name, start_date, clear_number):
+    run = SimpleNamespace(start_date=start_date, clear_number=clear_number)
+    ti = SimpleNamespace(xcom_push=lambda *_: None)
+    with DAG("dag"):
+        task = bunce_summary(name).operator
+    with set_current_context({"dag_run": run, "ti": ti}):
+        try:
+            return task.python_callable()["read"]
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
+
+print(json.dumps([
+    ended("crm", began, 0), ended("crm", began, 1), ended("crm", now, 0), ended("crm", now, 1),
+    ended("cmr", began, 0),
+]))
+"""
+
+
+@pytest.mark.usefixtures("settings")
+def test_a_summary_without_a_load_to_count_is_skipped_once_cleared_and_fails_for_a_wrong_name(
+    airflow: Airflow,
+) -> None:
+    *counted, cleared, wrong = airflow.python(SUMMARIES)
+
+    assert counted == [1, 1, 0]
+    assert cleared.startswith("AirflowSkipException: No load of the pipeline 'crm' has begun since")
+    assert wrong.startswith("AirflowFailException: The store has no run of a pipeline 'cmr' in")
+
+
 CONNECTIONS = """
 import json
 from airflow.sdk.definitions.connection import Connection

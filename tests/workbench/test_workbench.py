@@ -252,3 +252,13 @@ def test_an_id_that_nobody_has_is_told(visit: Visit, auth: Auth, loaded: Loaded)
     visit.press("Find")
 
     assert "Nothing found" in visit.text()
+
+
+def test_an_id_is_found_as_it_was_copied_with_its_invisible_marks(
+    visit: Visit, auth: Auth, loaded: Loaded
+) -> None:
+    visit.page.goto(at(auth, "/letters"))
+    visit.page.get_by_label("Dead letter or customer id").fill("\u200e2\u200b")
+    visit.press("Find")
+
+    assert loaded.letters()["2"]["id"] in visit.page.url

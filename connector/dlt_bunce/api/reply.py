@@ -11,7 +11,7 @@ Arrival = Literal["answered", "not_sent", "lost"]
 """answered: a status came back. not_sent: the request never left (refused connection, DNS).
 lost: it may have been carried out, but no answer came (time-out, dropped connection)."""
 
-
+_FIRST_ERROR = 400
 REDIRECTS = frozenset({301, 302, 307, 308})
 """Statuses of a request that was not carried out: another address would do it."""
 
@@ -32,11 +32,16 @@ class Reply:
 
     @cached_property
     def document(self) -> dict[str, Any] | None:
-        """The body as a JSON object, or None when it is not one (HTML, cut off, empty)."""
+        """The body as a JSON object, or None when it is not one (HTML, cut off, empty).
+
+        A list for the whole body of a rejection is that of its `errors`.
+        """
         try:
             document = json.loads(self.body)
         except (ValueError, RecursionError):
             return None
+        if isinstance(document, list) and self.status >= _FIRST_ERROR:
+            return {"errors": document}
         return document if isinstance(document, dict) else None
 
     @property

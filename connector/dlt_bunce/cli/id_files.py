@@ -12,6 +12,7 @@ from dlt_bunce.records.mapping.matching import as_spelled, columns_of
 from dlt_bunce.records.mapping.schema import ColumnNames, names_of
 from dlt_bunce.records.mapping.source_columns import values_of
 from dlt_bunce.records.text.spreadsheet_traces import DEFAULT_TRACES
+from dlt_bunce.records.text.text import without_invisible
 from dlt_bunce.sources import file_columns, from_files
 from dlt_bunce.sources.formats import kind_of
 
@@ -31,7 +32,7 @@ def ids_in(file: Path, columns: ColumnNames | None) -> list[str]:
             ) from None
         except OSError as error:
             raise UsageError(f"{file} cannot be read: {error.strerror}.") from None
-        return [line.strip() for line in lines if line.strip()]
+        return [line for line in map(without_invisible, lines) if line]
     names = file_columns(str(file))
     given = names_of(columns or ())
     own = [as_spelled(column, names) for column in given] or columns_of("customer_id", names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ast import literal_eval
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -93,6 +94,8 @@ def _line(error: Any) -> str:
 
 def _contract(error: Any) -> Failure:
     # its text has the values of keys
+    if isinstance(error.table_schema, type):
+        return _model(error)
     column = f"column {error.column_name!r} of " if error.column_name else ""
     return Failure(
         type(error).__name__,
@@ -100,6 +103,21 @@ def _contract(error: Any) -> Failure:
         f"{column}table {error.table_name!r}. Nothing was sent.",
         "Leave it out at the source, or load once with "
         f'schema_contract={{"{error.schema_entity}": "evolve"}}.',
+        is_usage=True,
+    )
+
+
+def _model(error: Any) -> Failure:
+    # of a list of rows, dlt gives the place of the row as well: ('items', 3, 'email')
+    place = literal_eval(error.column_name)
+    name = ".".join(map(str, place[2:] if place[0] == "items" and len(place) > 2 else place))
+    return Failure(
+        type(error).__name__,
+        f"A row of table {error.table_name!r} does not fit its model, by {name!r}. Nothing was "
+        "sent.",
+        "Correct it at the source, or load with "
+        f'schema_contract={{"{error.schema_entity}": "evolve"}}: then a row that Bunce cannot take '
+        "is rejected by itself.",
         is_usage=True,
     )
 

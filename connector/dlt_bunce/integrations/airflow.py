@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from airflow.sdk import Connection, get_current_context, task
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from dlt_bunce.errors import ConfigurationError, bunce_error, is_worth_a_retry
 
@@ -34,7 +34,8 @@ def bunce_summary(
 
     Its result (XCom) is `RunSummary.as_dict()`, with the counts of all loads that began since the
     DAG run did. It fails, without retries, if more rows were rejected or held than the arguments or
-    the destination's settings allow; every other row is loaded then.
+    the destination's settings allow; every other row is loaded then. It is skipped if the DAG run
+    was cleared and no load has begun since: then there is nothing to count.
     """
 
     @task(task_id=task_id)
@@ -46,8 +47,14 @@ def bunce_summary(
         context = get_current_context()
         with no_useless_retries():
             client = client_for(bunce(), pipeline_name)
-            started_at: Any = context["dag_run"].start_date
-            summary = summary_since(client, pipeline_name, started_at)
+            dag_run: Any = context["dag_run"]
+            summary = summary_since(client, pipeline_name, dag_run.start_date)
+            # Airflow begins a run anew when one of its tasks is cleared
+            if dag_run.clear_number and summary.run_id is None:
+                raise AirflowSkipException(
+                    f"No load of the pipeline {pipeline_name!r} has begun since this DAG run was "
+                    "cleared. Clear the task that loads as well."
+                )
             context["ti"].xcom_push("return_value", summary.as_dict())
             summary.raise_if_over_thresholds()
             if (max_reject_share, max_reject_count) != (None, None):

@@ -14,6 +14,9 @@ MAX_TEXT = 2_000
 _MAX_TEXTS = 100_000
 """Characters of all error texts that are searched for the rows that they name."""
 _FLAGS = ("success", "status")
+_WORDS = ("message", "error", "detail")
+_FAILURES = ("errors", "failed", "failures", "rejected")
+"""What a list of rows that have failed is called, beside those that have not."""
 _OUTCOME = frozenset({*_FLAGS, "error", "errors"})
 _FAILED = frozenset({"error", "fail", "failed", "failure", "false"})
 """What stands for false where a flag is a word."""
@@ -31,18 +34,25 @@ def is_success(reply: Reply, document: Mapping[str, Any]) -> bool:
 
 def errors_in(document: Mapping[str, Any]) -> Any:
     """Return the errors of a body, in whatever form: as `errors`, or as frameworks name them, in
-    `message` or `error` if these hold more than words.
+    `message`, `error`, or `detail` if these hold more than words, or as what has failed, in its
+    data as well.
     """
-    for name in ("errors", "message", "error"):
+    for name in ("errors", *_WORDS):
         found = document.get(name)
         if found and (name == "errors" or isinstance(found, list | dict)):
             return found
+    data = document.get("data")
+    for holder in (document, data if isinstance(data, dict) else {}):
+        for name in _FAILURES:
+            found = holder.get(name)
+            if found and isinstance(found, list | dict):
+                return found
     return None
 
 
 def message_in(document: Mapping[str, Any]) -> str:
     """Return the message of a body, or else its error; empty where it has only others."""
-    for name in ("message", "error"):
+    for name in _WORDS:
         found = document.get(name)
         if found and isinstance(found, str | int | float):
             return clean(str(found))
@@ -57,10 +67,15 @@ def told(document: Mapping[str, Any]) -> tuple[list[str], str]:
 
 
 def failed_items(document: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], str]]:
-    """Return what the body's list shows as failed, each with its text: an outcome for each row, as
-    with `207 Multi-Status`.
+    """Return what the body's lists show as failed, each with its text: an error for each row, or
+    an outcome, as with `207 Multi-Status`.
     """
-    found: list[tuple[Mapping[str, Any], str]] = []
+    listed = errors_in(document)
+    found: list[tuple[Mapping[str, Any], str]] = [
+        (item, clean("; ".join(texts_in(item)))[:MAX_TEXT])
+        for item in (listed if isinstance(listed, list) else ())
+        if isinstance(item, dict)
+    ]
     for item in customers_of(document):
         if _OUTCOME.isdisjoint(item):  # as nearly always, of thousands of customers
             continue

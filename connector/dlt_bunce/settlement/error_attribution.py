@@ -42,22 +42,34 @@ class Sent(Protocol):
 
 
 def attribute(texts: Sequence[str], sent: Sequence[Sent]) -> dict[int, str]:
-    """Position of the row that each text names; several texts for one row are joined.
-
-    A text that fits no row or several is nobody's: better halved than blamed on the wrong row.
-    """
-    emails = _Names((row.email for row in sent), fold=True)
-    phones = _Names(row.phone_no for row in sent)
-    ids = _Names(row.customer_id for row in sent)
+    """Position of the row that each text names; several texts for one row are joined."""
+    rows = RowNames(sent)
     named: dict[int, list[str]] = {}
     for text in texts:
-        rows = {row for _, _, row in (*emails.found_in(text), *phones.found_in(text))}
-        rows |= {row for start, end, row in ids.found_in(text) if _is_an_id(text, start, end)}
-        if len(rows) == 1:
-            told = named.setdefault(rows.pop(), [])
+        row = rows.row_in(text)
+        if row is not None:
+            told = named.setdefault(row, [])
             if text not in told:
                 told.append(text)
     return {row: "; ".join(told) for row, told in named.items()}
+
+
+class RowNames:
+    """What the rows of a request may be called by."""
+
+    def __init__(self, sent: Sequence[Sent]) -> None:
+        self._emails = _Names((row.email for row in sent), fold=True)
+        self._phones = _Names(row.phone_no for row in sent)
+        self._ids = _Names(row.customer_id for row in sent)
+
+    def row_in(self, text: str) -> int | None:
+        """Return the position of the row that a text names.
+
+        A text that fits no row or several is nobody's: better halved than blamed on the wrong row.
+        """
+        rows = {row for _, _, row in (*self._emails.found_in(text), *self._phones.found_in(text))}
+        rows |= {row for start, end, row in self._ids.found_in(text) if _is_an_id(text, start, end)}
+        return rows.pop() if len(rows) == 1 else None
 
 
 class _Names:

@@ -101,7 +101,7 @@ def read(reply: Reply, sent: Rows, rows: Sequence[int], verb: Verb) -> Reading:
         return document
     is_shown = "data" in document or errors_in(document)
     if reply.is_well and reply.flag is None and not is_shown:
-        return _indeterminate(reply)
+        return Indeterminate(seen(reply), reply.status)
     if is_success(reply, document) and not failed_items(document):
         shown = {str(customer.get("customer_id")): customer for customer in customers_of(document)}
         return Accepted(matches(sent, rows, shown))
@@ -127,11 +127,11 @@ def judged(reply: Reply) -> Reading | dict[str, Any]:
         return TooLarge(413)
     document = reply.document
     if document is None or not (reply.is_well or 400 <= reply.status < 500):
-        return _indeterminate(reply)
+        return Indeterminate(seen(reply), reply.status)
     if reply.flag is True and not reply.is_well:
-        return _indeterminate(reply)
+        return Indeterminate(seen(reply), reply.status)
     if reply.is_well and reply.flag is None and not document.keys() & _SPEAKING:
-        return _indeterminate(reply)
+        return Indeterminate(seen(reply), reply.status)
     return document
 
 
@@ -187,6 +187,12 @@ def gets_through(reply: Reply) -> bool:
     return reply.arrival == "answered" and not turned_away and reply.document is not None
 
 
+def seen(reply: Reply) -> str:
+    """Return what came back instead of an answer that can be read."""
+    page = ", but no answer of Bunce's, as from a proxy or a sign-in page" if reply.is_well else ""
+    return reply.describe() + page
+
+
 def named_field(text: str) -> str | None:
     """Return the Bunce field that an error text speaks of, if it names one."""
     bare = re.sub(r"[^\s@]{1,256}@[^\s@]{1,256}", " ", text[:MAX_TEXT])
@@ -206,18 +212,13 @@ def is_unknown(text: str) -> bool:
     return _UNKNOWN.search(text[:MAX_TEXT]) is not None
 
 
-def _indeterminate(reply: Reply) -> Indeterminate:
-    page = ", but no answer of Bunce's, as from a proxy or a sign-in page" if reply.is_well else ""
-    return Indeterminate(reply.describe() + page, reply.status)
-
-
 def _rejection(
     reply: Reply, document: dict[str, Any], sent: Rows, rows: Sequence[int], verb: Verb
 ) -> Reading:
     errors = errors_in(document)
     texts, everything = told(document)
     by_id = _by_id(errors, sent)
-    named = attribute(texts, sent) | (by_id or {}) | _failed(document, sent)
+    named = _failed(document, sent) | attribute(texts, sent) | (by_id or {})
     unclear = bool(named) or by_id is None
     positions = {} if unclear else of_several(positions_in(errors), len(sent))
     field = named_field(everything)
@@ -255,8 +256,8 @@ def _by_id(errors: Any, sent: Rows) -> dict[int, str] | None:
 
 
 def _failed(document: Mapping[str, Any], sent: Rows) -> dict[int, str]:
-    """Return the texts of rows that a list of single outcomes shows as failed, by their place."""
-    texts = {str(item.get("customer_id")): text for item, text in failed_items(document)}
+    """Return the texts of rows that a list shows as failed, by their place."""
+    texts = {id_of(item): text for item, text in failed_items(document)}
     if not texts:
         return {}
     return {at: texts[row.customer_id] for at, row in enumerate(sent) if row.customer_id in texts}

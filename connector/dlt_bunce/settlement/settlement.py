@@ -288,7 +288,7 @@ class Settlement:
                     "Bunce; then run again, nothing is lost.",
                 )
         return UnavailableError(
-            f"A batch could not be delivered: {self._last.describe()}.", remedy=_KEPT
+            f"A batch could not be delivered: {replies.seen(self._last)}.", remedy=_KEPT
         )
 
     def _explained(self, result: RowResult) -> RowResult:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dlt_bunce.api.batch import ValueRows
+from dlt_bunce.api.lookup import id_of
 from dlt_bunce.api.reply import Reply
 from dlt_bunce.model import Verb
 from dlt_bunce.settlement.bodies import errors_in, failed_items, is_success, told
 from dlt_bunce.settlement.capabilities import is_about_the_account
-from dlt_bunce.settlement.error_attribution import attribute
+from dlt_bunce.settlement.error_attribution import RowNames
 from dlt_bunce.settlement.messages import Accepted, Match, Misfit, Reason, Rejected
 from dlt_bunce.settlement.positions import positions_in
 from dlt_bunce.settlement.replies import (
@@ -54,14 +55,15 @@ def read(reply: Reply, sent: ValueRows, rows: Sequence[int], _verb: Verb) -> Rea
     document = judged(reply)
     if not isinstance(document, dict):
         return document
-    failed = _failed(document, sent)
+    failed = failed_items(document)
     if is_success(reply, document) and not failed:
         data = _data(document)
         return Accepted(_shown(data, sent, rows), is_empty=data == [])
     if (names := required_names(reply)) & set(_IDS):
         return Misfit(", ".join(sorted(names)), reply.status)
     texts, everything = told(document)
-    named = _named(texts, sent) | failed
+    places = _places(sent)
+    named = _named(texts, sent, places) | _failed(failed, sent, places)
     positions: Mapping[int, str] = {}
     if not named:
         positions = of_several(positions_in(errors_in(document)), len(sent))
@@ -116,38 +118,57 @@ def _shown(data: Any, sent: ValueRows, rows: Sequence[int]) -> dict[int, Match]:
     }
 
 
-def _failed(document: Mapping[str, Any], sent: ValueRows) -> dict[int, str]:
-    """Return the texts of rows that a list of single outcomes shows as failed, by their place: by
-    customer, and by attribute where it is shown.
-    """
-    named: dict[int, str] = {}
-    for item, text in failed_items(document):
-        targets = {str(item[name]) for name in _IDS if item.get(name) is not None}
-        for at, row in enumerate(sent):
-            if row.customer_id == str(item.get("customer_id")) and (
-                not targets or row.target_id in targets
-            ):
-                named[at] = text
-    return named
-
-
-def _named(texts: Sequence[str], sent: ValueRows) -> dict[int, str]:
-    """Return the text for each row that one names: by its customer, and by its attribute where the
-    request has several values of the customer. A customer who does not exist takes none of them;
-    an attribute that does not exist is another matter.
-    """
+def _places(sent: ValueRows) -> dict[str, list[int]]:
+    """Return where in a request the values of each customer are."""
     places: dict[str, list[int]] = {}
     for at, row in enumerate(sent):
         places.setdefault(row.customer_id, []).append(at)
+    return places
+
+
+def _failed(
+    items: Iterable[tuple[Mapping[str, Any], str]],
+    sent: ValueRows,
+    places: Mapping[str, Sequence[int]],
+) -> dict[int, str]:
+    """Return the text for each row that an item is about: of its customer, and its attribute."""
+    named: dict[int, str] = {}
+    for item, text in items:
+        targets = {str(item[name]) for name in _IDS if item.get(name) is not None}
+        found = places.get(id_of(item) or "", ())
+        if targets:
+            found = [at for at in found if sent[at].target_id in targets]
+        elif len(found) > 1 and not _is_about_nobody(text):
+            continue
+        named |= dict.fromkeys(found, text)
+    return named
+
+
+def _named(
+    texts: Sequence[str], sent: ValueRows, places: Mapping[str, Sequence[int]]
+) -> dict[int, str]:
+    """Return the text for each row that one names: by its customer, and by its attribute where the
+    request has several values of the customer.
+    """
     first = [sent[found[0]] for found in places.values()]
+    customers = RowNames(first)
     named: dict[int, list[str]] = {}
     for text in texts:
-        for number in attribute([text], first):
-            found = places[first[number].customer_id]
-            nobody = is_unknown(text) and _ATTRIBUTE.search(text) is None
-            if len(found) > 1 and not nobody:
-                found = [at for at in found if sent[at].target_id in text]
-            if len(found) == 1 or nobody:
-                for at in found:
-                    named.setdefault(at, []).append(text)
+        number = customers.row_in(text)
+        if number is None:
+            continue
+        found = places[first[number].customer_id]
+        nobody = _is_about_nobody(text)
+        if len(found) > 1 and not nobody:
+            found = [at for at in found if sent[at].target_id in text]
+        if len(found) == 1 or nobody:
+            for at in found:
+                named.setdefault(at, []).append(text)
     return {at: "; ".join(dict.fromkeys(said)) for at, said in named.items()}
+
+
+def _is_about_nobody(text: str) -> bool:
+    """Whether a customer does not exist, and so takes no value; an attribute that does not exist is
+    another matter.
+    """
+    return is_unknown(text) and _ATTRIBUTE.search(text) is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,25 +68,29 @@ def _move(path: Path, new_url: str, renamed: Path) -> dict[str, int]:
     schema = query.pop("schema", None)
     new = parts._replace(query=urlencode(query)).geturl()
     try:
-        with closing(sqlite3.connect(path, isolation_level=None)) as old, ExitStack() as undo:
+        with closing(sqlite3.connect(path, isolation_level=None)) as old:
             old.execute("BEGIN EXCLUSIVE")  # blocks writes by other loads
             with psycopg.connect(new) as to:
                 if schema:
                     to.execute("SELECT set_config('search_path', %s, true)", (f'"{schema}"',))
                 rows = {name: _copy(old, to, name) for name in TABLES.keys() - {_OWN}}
-                # while it is locked: whoever waits for the lock finds the file gone
-                path.rename(renamed)
-                undo.callback(renamed.rename, path)
-            undo.pop_all()
+            # once the copy is committed, since the process may be killed in between; and while the
+            # file is locked, so that whoever waits for the lock finds it gone
+            path.rename(renamed)
             old.execute("ROLLBACK")
             _empty_log(old, path)
-    except (sqlite3.Error, psycopg.Error, OSError) as error:
+    except (sqlite3.Error, psycopg.Error) as error:
         state = getattr(error, "sqlstate", None)
         # the message may hold a value of a row
         reason = type(error).__name__ + (f", SQLSTATE {state}" if state else "")
         raise StoreError(
             f"The store could not be copied ({reason}); nothing was changed.",
             remedy="Check both stores with: dlt-bunce status --store-url URL",
+        ) from None
+    except OSError as error:
+        raise StoreError(
+            f"The store was copied, but {path} was not renamed ({type(error).__name__}).",
+            remedy=f"Rename it to {renamed} before anything else writes to it.",
         ) from None
     return rows
 

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from dlt_bunce.records.mapping.schema import FIELDS
+from dlt_bunce.records.text.text import without_invisible
 from dlt_bunce.reject_codes import REJECT_CODES
 from dlt_bunce.store.letters import dead_letter_query
 from dlt_bunce.store.letters.selection import STATUSES, Selection
@@ -44,9 +45,8 @@ from dlt_bunce.workbench.pages import render, style_sheet
 from dlt_bunce.workbench.report import Report
 from dlt_bunce.workbench.store import Store
 
-RUNS = 25
-"""Runs on a page."""
-PAGE = 50
+RUNS, PAGE = 25, 50
+"""Runs, and dead letters, on a page."""
 COUNTED = 10_000
 """Dead letters counted for a page; if there are more, it shows "10,000+"."""
 _WAIT_S = 10.0
@@ -201,8 +201,8 @@ class Views:
 
     async def find(self, request: Request) -> Response:
         """Find dead letters by their own id or their customer's, which stays out of the URL."""
-        form = await form_of(request, self.auth)
-        text = str(form.get("wanted", "")).strip()
+        given = (await form_of(request, self.auth)).get("wanted", "")
+        text = without_invisible(str(given))
 
         def build() -> Response:
             with self.store.read() as db:

@@ -186,9 +186,11 @@ def customer_ids(given: Sequence[str]) -> list[str]:
     Raises UsageError for an empty id, which would otherwise select everything, and for a file
     without ids.
     """
+    from dlt_bunce.records.text.text import without_invisible
+
     found: list[str] = []
     for text in given:
-        ids = _ids_in(Path(text[1:])) if text.startswith("@") else [text.strip()]
+        ids = _ids_in(Path(text[1:])) if text.startswith("@") else [without_invisible(text)]
         if not all(ids) or not ids:
             raise UsageError(
                 f"{text[1:]} contains no customer ids." if ids == [] else "--customer is empty.",

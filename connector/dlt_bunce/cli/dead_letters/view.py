@@ -169,7 +169,9 @@ def show(
     """
     with reported():
         from dlt_bunce.cli.dead_letters.lookup import found_by
+        from dlt_bunce.records.text.text import without_invisible
 
+        wanted = None if wanted is None else without_invisible(wanted)
         letters = found_by(wanted, customers, *options.store_settings(store_url, account))
         for letter in letters:
             for column in ("source_row", "payload", "other_defects"):

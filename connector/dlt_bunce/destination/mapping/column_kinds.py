@@ -37,7 +37,10 @@ class ColumnKinds:
         attributes: Mapping[str, str] | str,
         segments: Mapping[str, str],
     ) -> None:
-        self._attributes, self._segments = attributes, segments
+        self._takes_all = isinstance(attributes, str)
+        self._values = frozenset(() if isinstance(attributes, str) else attributes).union(segments)
+        # spelled otherwise, a column of a customer's own field may be meant for that
+        self._spellings = frozenset(map(fold, self._values)) - _NAMES
         texts = [c for f, columns in mapping.items() if f in _TEXTS for c in names_of(columns)]
         self._texts = frozenset(map(fold, texts))
         # the column at the start of a path keeps its type
@@ -53,10 +56,10 @@ class ColumnKinds:
         """Return whether a column of this name holds attribute values or segment members."""
         if not isinstance(name, str) or fold(name) in self._texts | self._others:
             return False
-        if self._attributes == "*":
+        if self._takes_all:
             of_readers = name.startswith("_dlt_") or name == UNREADABLE
             return not of_readers and fold(name) not in _NAMES
-        return name in self._attributes or name in self._segments
+        return name in self._values or fold(name) in self._spellings
 
     def is_text(self, name: object) -> bool:
         """Return whether a column of this name is declared as text."""

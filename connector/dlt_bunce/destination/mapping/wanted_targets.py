@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from dlt_bunce.destination.mapping.mapped_rows import SHOWN_HINT
 from dlt_bunce.errors import MappingError
 from dlt_bunce.records.cells import LETTER_ID
-from dlt_bunce.records.mapping.paths import column_of_path
+from dlt_bunce.records.mapping.matching import as_spelled
 from dlt_bunce.records.mapping.schema import VARIANT
 from dlt_bunce.records.unreadable import UNREADABLE
 from dlt_bunce.records.values.targets import KINDS, SECTION, Kind
@@ -85,8 +85,8 @@ def wanted_of(
     attributes, segments = given_for(hint, config)
     if attributes == ALL:
         attributes = unmapped(columns, mapped, segments)
+    attributes, segments = (_spelled(given, columns, table) for given in (attributes, segments))
     for given in (attributes, segments):
-        _refuse_absent(given, columns, table)
         _refuse_shared(given)
     values_only = bool(hint.get("values_only"))
     whole = hint.get("segments_whole", False if values_only else config.segments_whole)
@@ -168,18 +168,29 @@ def refuse_written_twice(feeding: Sequence[tuple[PreparedTableSchema, Wanted]]) 
                     )
 
 
-def _refuse_absent(
+def _spelled(
     given: Mapping[str, str], columns: Sequence[str], table: PreparedTableSchema
-) -> None:
+) -> dict[str, str]:
+    """Return what is given, by columns as the table spells them. Raises MappingError."""
     hint: Any = table.get(SHOWN_HINT) or {}
-    known = [*columns, *hint.get("columns", [])]
+    known = list(dict.fromkeys([*columns, *hint.get("columns", [])]))
+    found: dict[str, str] = {}
     for column, name in given.items():
-        if column_of_path(column, known) is None:
+        spelled = as_spelled(column, known)
+        if spelled is None:
             raise MappingError(
                 f"Column {column!r}, for {name!r}, does not exist.",
                 columns=columns,
                 remedy="Use one of these columns, or remove it from the attributes or segments.",
             )
+        if spelled in found:
+            raise MappingError(
+                f"Column {spelled!r} is given twice, for {found[spelled]!r} and {name!r}.",
+                columns=columns,
+                remedy="Use one column for each attribute and segment.",
+            )
+        found[spelled] = name
+    return found
 
 
 def _refuse_shared(given: Mapping[str, str]) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from dlt_bunce.errors import RunInProgressError
+from dlt_bunce.errors import RunInProgressError, UsageError
 from dlt_bunce.logs import logger
 from dlt_bunce.model import FATES, RunSummary
 
@@ -41,20 +42,27 @@ def run_summary(pipeline: Pipeline) -> RunSummary:
 def summary_since(client: BunceClient, pipeline_name: str, moment: datetime) -> RunSummary:
     """Return one summary of all runs of a pipeline that began at `moment` or later, in any process.
 
-    Raises ConservationError if the fates do not add up to the rows read.
+    Raises ConservationError if the fates do not add up to the rows read, and UsageError if the
+    store does not know the pipeline: zeros would exceed no threshold.
     """
+    from dlt_bunce.store.dlt_state import latest_state
     from dlt_bunce.store.runs import runs
 
-    found: list[RunSummary] = []
+    account = client.config.account
+    found, is_known = list[RunSummary](), False
     if client.database().exists():
         with client.database() as db:
-            found = runs.summaries(
-                db,
-                client.config.account,
-                pipeline_name=pipeline_name,
-                since=moment,
-                limit=1_000,
-            )
+            own = partial(runs.summaries, db, account, pipeline_name=pipeline_name)
+            found = own(since=moment, limit=1_000)
+            # one whose source was empty so far has a state at most
+            is_known = bool(found or own(limit=1) or latest_state(db, pipeline_name, account))
+    if not is_known:
+        raise UsageError(
+            f"The store has no run of a pipeline {pipeline_name!r} in account {account}.",
+            remedy="Write the name as in dlt.pipeline(…). If it is right, use the account and the "
+            "store that its destination has: DESTINATION__BUNCE__ACCOUNT, and "
+            "DESTINATION__BUNCE__STORE_URL.",
+        )
     return total(client, found, pipeline_name)
 
 

@@ -220,14 +220,19 @@ class ChangedValues:
         }
 
     @property
+    def known(self) -> dict[str, bytes | None]:
+        """What the ledger had of each customer with something to send."""
+        some = pc.is_in(self._rows, value_set=_flat(self.to_send.column("row")))
+        ids, packed = (each.filter(some).to_pylist() for each in (self._ids, self._packed))
+        return dict(zip(ids, packed, strict=True))
+
+    @property
     def settled(self) -> pa.Table:
-        """The customers with nothing to send, whose digest is known now."""
+        """The customers with nothing to send, whose digest is known now, as they were compared."""
         rest = pc.invert(pc.is_in(self._rows, value_set=_flat(self.to_send.column("row"))))
         whole = pc.if_else(self._bad, pa.scalar(None, pa.binary()), self._digests)
-        ids = self._ids.filter(rest)
-        packed = pa.nulls(len(ids), pa.binary())
-        columns = [ids, packed, whole.filter(rest), self._versions.filter(rest)]
-        return pa.table(columns, schema=values.PACKED)
+        columns = (self._ids, self._packed, whole, self._versions)
+        return pa.table([each.filter(rest) for each in columns], schema=values.PACKED)
 
     def _compared(self, target: Target, column: Values, seed: int) -> pa.Table:
         """Return what of a target must be sent."""

@@ -173,11 +173,11 @@ class ValueDelivery:
                 values.forget_rejected(db, load_file.account, changes.answered)
             values.record_rejected(db, load_file, changes.rejected)
             if self.values_only:
-                rows_by_fate = self._row_fates(found, changes)
-                value_fates.put_chunk(db, load_file, ROWS, number, rows_by_fate)
+                value_fates.put_chunk(db, load_file, ROWS, number, self._row_fates(found, changes))
                 waiting_values.note(db, load_file, *changes.waiting)
             else:
-                values.repack(db, load_file.account, changes.settled)
+                values.repack(db, load_file.account, changes.settled, if_same=True)
+        self._in_flight.begin(changes.known)
         self._rows |= {(number, row): left for row, left in changes.left.items()}
         return changes.to_send
 
@@ -232,9 +232,9 @@ class ValueDelivery:
                 fates[kind, chunk, "written" if is_written else "rejected"] += 1
                 outcomes[who].append((slot, digest, WRITTEN if is_written else state_of(result)))
                 left = self._left_of(chunk, row, is_written=is_written)
-                digests[who] = None if left.values else left.digest
-                if not left.values and self.values_only:
-                    fates[ROWS, chunk, "written"] += 1
+                if not left.values:
+                    digests[who] = left.digest
+                    fates[ROWS, chunk, "written"] += self.values_only
                 if is_written:
                     written.append((who, slot))
                     versions[who] = left.version

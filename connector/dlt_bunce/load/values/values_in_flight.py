@@ -1,7 +1,8 @@
 """Values in flight: marked as such in the ledger before they leave, until an outcome is recorded.
 
 A process may end in between, and the next load need not have the same rows. So until then the
-ledger must not say that Bunce has the value that it had before.
+ledger must not say that Bunce has the value that it had before. Another load may write the same
+value at the same time: then it is not known whose came last, and it stays as in flight.
 """
 
 from __future__ import annotations
@@ -30,9 +31,16 @@ class RowLeft(NamedTuple):
     version: int | None = None
 
 
+class _Mark(NamedTuple):
+    """The digest of a value that is in flight, and what its slot held before."""
+
+    digest: bytes
+    before: tuple[bytes, bytes]
+
+
 @dataclass
 class ValuesInFlight:
-    """The slots of values that may be in flight. Both methods are for the caller's transaction."""
+    """The slots of values that may be in flight. Methods are for the caller's transaction."""
 
     database: Database
     account: str
@@ -40,7 +48,15 @@ class ValuesInFlight:
     """Whether the digest of all values of a row is another table's: it stays if it does not cover
     what is sent.
     """
-    _before: dict[tuple[str, int], tuple[bytes, bytes]] = field(default_factory=dict)
+    _marks: dict[tuple[str, int], _Mark] = field(default_factory=dict)
+    # what this load has last read or written of customers with values left to be sent
+    _known: dict[str, bytes] = field(default_factory=dict)
+    # those of whom another load has written since
+    _shared: set[str] = field(default_factory=set)
+
+    def begin(self, packed: Mapping[str, bytes | None]) -> None:
+        """Note what the ledger had when customers' values were compared."""
+        self._known |= {who: found or b"" for who, found in packed.items()}
 
     def mark(self, rows: pa.Table) -> None:
         """Mark values (TO_SEND) as in flight: the next value is sent, this one or another."""
@@ -48,11 +64,11 @@ class ValuesInFlight:
         names = ("customer_id", "slot", "digest")
         for who, slot, digest in zip(*(rows.column(n).to_pylist() for n in names), strict=True):
             changes[who].append((slot, digest, IN_FLIGHT))
-        packed = values.packed_of(self.database, self.account, list(changes))
+        packed = self._packed_of(changes)
         for who, found in packed.items():
-            for slot, *_ in changes[who]:
-                before = unpacked(found or b"", slot)
-                self._before[who, slot] = before if before[1] else NOTHING
+            for slot, digest, _ in changes[who]:
+                before = unpacked(found, slot)
+                self._marks[who, slot] = _Mark(digest, before if before[1] else NOTHING)
         self._write(packed, changes, {}, {})
 
     def record(
@@ -63,18 +79,32 @@ class ValuesInFlight:
         versions: Mapping[str, int | None],
     ) -> None:
         """Write the outcomes of values by customer, what the slots of `unsent` ones (customer and
-        slot) held before they were marked, the `digests` of rows that are written as a whole, and
-        the `versions` of those with a value that is written.
+        slot) held before they were marked, the `digests` of rows with no value left, null unless
+        they are written as a whole, and the `versions` of those with a value that is written.
         """
+        packed = self._packed_of({*outcomes, *(who for who, _ in unsent)})
         changes: dict[str, list[Slot]] = defaultdict(list)
-        for who, slots in outcomes.items():
-            changes[who].extend(slots)
-            for slot, *_ in slots:
-                self._before.pop((who, slot), None)
+        for who, found in packed.items():
+            for slot, digest, state in outcomes.get(who, ()):
+                self._marks.pop((who, slot), None)
+                is_ours = unpacked(found, slot)[0] == digest
+                changes[who].append((slot, digest, state if is_ours else IN_FLIGHT))
         for who, slot in unsent:
-            changes[who].append((slot, *self._before.pop((who, slot), NOTHING)))
-        packed = values.packed_of(self.database, self.account, list(changes))
-        self._write(packed, changes, digests, versions)
+            mark = self._marks.pop((who, slot), None)
+            if mark and unpacked(packed.get(who, b""), slot) == (mark.digest, IN_FLIGHT):
+                changes[who].append((slot, *mark.before))
+        own = {who: digest for who, digest in digests.items() if who not in self._shared}
+        self._write(packed, changes, own, versions)
+        for who in digests:
+            self._known.pop(who, None)
+            self._shared.discard(who)
+
+    def _packed_of(self, customer_ids: Collection[str]) -> dict[str, bytes]:
+        """Return the packed digests of customers, and note whom another load has written."""
+        found = values.packed_of(self.database, self.account, list(customer_ids))
+        packed = {who: each or b"" for who, each in found.items()}
+        self._shared |= {who for who in packed if self._known.get(who, packed[who]) != packed[who]}
+        return packed
 
     def _write(
         self,
@@ -83,9 +113,10 @@ class ValuesInFlight:
         digests: Mapping[str, bytes | None],
         versions: Mapping[str, int | None],
     ) -> None:
-        again = [repacked(found, changes[who]) for who, found in packed.items()]
+        again = {who: repacked(found, changes.get(who, ())) for who, found in packed.items()}
+        self._known |= again
         columns = ([found.get(who) for who in packed] for found in (digests, versions))
-        table = pa.table([list(packed), again, *columns], schema=values.PACKED)
+        table = pa.table([list(again), list(again.values()), *columns], schema=values.PACKED)
         values.repack(self.database, self.account, table, keep_digest=self._keeps_digest(changes))
 
     def _keeps_digest(self, changes: Mapping[str, Sequence[Slot]]) -> bool:

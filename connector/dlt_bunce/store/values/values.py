@@ -76,7 +76,7 @@ _REPACK = """
 INSERT INTO bunce_customers AS c (account, customer_id, packed_values, values_digest, version)
 SELECT $1, p.customer_id, p.packed, p.digest, p.version FROM bunce_packed AS p
 JOIN bunce_customers AS k ON k.account = $1 AND k.customer_id = p.customer_id
-WHERE true ORDER BY p.customer_id
+WHERE $3 = 0 OR k.packed_values IS NOT DISTINCT FROM p.packed ORDER BY p.customer_id
 ON CONFLICT (account, customer_id) DO UPDATE SET
   packed_values = COALESCE(excluded.packed_values, c.packed_values),
   values_digest = CASE WHEN $2 = 1 THEN c.values_digest ELSE excluded.values_digest END,
@@ -154,13 +154,21 @@ def packed_table(customer_ids: Sequence[str], packed: Sequence[bytes]) -> pa.Tab
     return pa.table([list(customer_ids), list(packed), digests, versions], schema=PACKED)
 
 
-def repack(db: Database, account: str, packed: pa.Table, *, keep_digest: bool = False) -> None:
+def repack(
+    db: Database,
+    account: str,
+    packed: pa.Table,
+    *,
+    keep_digest: bool = False,
+    if_same: bool = False,
+) -> None:
     """Write packed digests (PACKED); null leaves them as they are, and no version goes down. With
-    `keep_digest` the digest of all values stays: it is that of another table.
+    `keep_digest` the digest of all values stays: it is that of another table. With `if_same`,
+    customers whose packed digests are others by now are left out.
     """
     if packed.num_rows:
         db.ingest("bunce_packed", packed)
-        db.execute(_REPACK, (account, int(keep_digest)))
+        db.execute(_REPACK, (account, int(keep_digest), int(if_same)))
 
 
 def record_rejected(db: Database, load_file: LoadFile, rejected: pa.Table) -> None:
