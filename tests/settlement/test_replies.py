@@ -46,6 +46,8 @@ def read(status: int, body: Any, *, rows: int = 5) -> Reading:
         (200, {"status": "error", "message": "no"}, Indeterminate),
         (200, {"message": "Customers created successfully", "data": []}, Accepted),
         (200, {"success": True}, Accepted),
+        (200, {"message": "Done", "data": {"failed": {"count": 0, "items": []}}}, Accepted),
+        (200, {"message": "Done", "data": {"failed": {"c1": "no"}}}, Rejected),
         (404, {"message": "Not found"}, Indeterminate),
         (200, {"success": False, "message": "no"}, Rejected),
         (422, {"success": False, "message": "no"}, Rejected),

@@ -57,7 +57,8 @@ def figures(context: RunContext, as_json: bool) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        if as_json and (failed := context.failures):
+        failed = [run.summary for run in context.failures if not run.is_dry]
+        if as_json and failed:
             output.as_json(failed[-1].as_dict())
         raise
 

@@ -10,6 +10,7 @@ from dlt.common.configuration.exceptions import ConfigurationException
 
 from dlt_bunce.destination.client import BunceClient
 from dlt_bunce.destination.runs.failed_runs import failed
+from dlt_bunce.destination.runs.run_context import FailedRun
 from dlt_bunce.destination.runs.run_summary import add_up
 from dlt_bunce.errors import BunceError, StoreError
 from dlt_bunce.failures import failure_of, is_stopped
@@ -41,7 +42,8 @@ def recorded_failure(
         failure, state = failure_of(error), "stopped" if is_stopped(error) else "failed"
         with suppress(BunceError):  # an unreadable store may be why
             _record(client.database(), client.config.account, selection, started_at, state, failure)
-        client.context.failures.append(failed(add_up(summaries(), "replay"), failure, state))
+        summary = failed(add_up(summaries(), "replay"), failure, state)
+        client.context.failures.append(FailedRun(summary))
         raise
 
 

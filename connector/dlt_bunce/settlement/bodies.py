@@ -45,7 +45,12 @@ def errors_in(document: Mapping[str, Any]) -> Any:
     for holder in (document, data if isinstance(data, dict) else {}):
         for name in _FAILURES:
             found = holder.get(name)
-            if found and isinstance(found, list | dict):
+            # an object may as well hold that there are none
+            if (
+                any(found.values())
+                if isinstance(found, dict)
+                else isinstance(found, list) and found
+            ):
                 return found
     return None
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dlt_bunce.logs import logger
 
@@ -42,6 +42,16 @@ class CommandSource:
 
     key: str
     is_unversioned: bool = False
+
+
+class FailedRun(NamedTuple):
+    """The figures of a run that has failed, up to then; `transaction` is that of dlt's last trace
+    of the run, if it has one.
+    """
+
+    summary: RunSummary
+    transaction: str | None = None
+    is_dry: bool = False
 
 
 @dataclass(eq=False)
@@ -92,10 +102,8 @@ class RunContext:
     """The same of a dry run."""
     reports_faults: bool = False
     """Whether a dry run goes on where attributes or segments would stop the load."""
-    failures: list[RunSummary] = field(default_factory=list)
-    """What is recorded of failed runs, in the order in which they failed."""
-    failed: dict[str, RunSummary] = field(default_factory=dict)
-    """The same, and that of failed dry runs, by the transaction of dlt's last trace of the run."""
+    failures: list[FailedRun] = field(default_factory=list)
+    """Runs that have failed, in that order."""
     _flushing: set[str] = field(default_factory=set)
     _traces: dict[int, list[PipelineTrace]] = field(default_factory=dict)
     _dry_runs: dict[str, DryRun] = field(default_factory=dict)

@@ -34,8 +34,9 @@ def run_summary(pipeline: Pipeline) -> RunSummary:
     from dlt_bunce.destination.access import client_of
 
     client, name, trace = client_of(pipeline), pipeline.pipeline_name, pipeline.last_trace
-    if trace is not None and (failed := client.context.failed.get(trace.transaction_id)):
-        return failed
+    for failed in reversed(client.context.failures):
+        if trace is not None and failed.transaction == trace.transaction_id:
+            return failed.summary
     return total(client, runs_of(client, name, trace), name)
 
 

@@ -26,6 +26,7 @@ from dlt_bunce.destination.mapping.hints_given import forget_earlier
 from dlt_bunce.destination.mapping.plain_runs import declare_texts
 from dlt_bunce.destination.runs import failed_runs
 from dlt_bunce.destination.runs import run_hook as hooks
+from dlt_bunce.destination.runs.run_context import FailedRun
 from dlt_bunce.destination.runs.run_start import begin, owner_name, settings_key
 from dlt_bunce.destination.runs.run_summary import add_up, refuse_lost_rows, runs_of, total
 from dlt_bunce.errors import BunceError
@@ -97,11 +98,10 @@ def notify_failed(
             for trace in reversed(traces):
                 found += runs_of(client, name, trace)
     summary = failed_runs.failed(add_up(found, name), failure, state, client.context.source)
-    if traces:
-        client.context.failed[traces[-1].transaction_id] = summary
+    transaction = traces[-1].transaction_id if traces else None
+    client.context.failures.append(FailedRun(summary, transaction, client.config.dry_run))
     if client.config.dry_run:
         return
-    client.context.failures.append(summary)
     try:
         hook = hooks.resolve_hook(client.config.on_run_end)
     except BunceError:
