@@ -46,11 +46,8 @@ def errors_in(document: Mapping[str, Any]) -> Any:
         for name in _FAILURES:
             found = holder.get(name)
             # an object may as well hold that there are none
-            if (
-                any(found.values())
-                if isinstance(found, dict)
-                else isinstance(found, list) and found
-            ):
+            held: Any = found.values() if isinstance(found, dict) else found
+            if isinstance(found, list | dict) and any(held):
                 return found
     return None
 
