@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.gateway import Answer, as_json, gateway, unchanged
+from tests.gateway import Alter, Answer, as_json, gateway, unchanged
 
 from dlt_bunce import adopt, bunce, bunce_adapter, flush_and_run
 from dlt_bunce.emulator import Behavior, Emulator
@@ -117,6 +117,23 @@ def test_a_success_that_is_none_of_bunces_stops_a_load_without_lookups_and_is_to
     assert letters() == []
 
 
+def refuses_one(make: MakePipeline, emulator: Emulator, alter: Alter, *, lookups: bool) -> None:
+    """The one bad row is rejected with what Bunce says of it, and no other is."""
+
+    def altered(method: str, path: str, status: int, body: bytes) -> Answer:
+        if method == "GET" and not lookups and "customer_ids" in path:
+            return as_json(404, {"success": False, "message": "Not found"})
+        return alter(method, path, status, body)
+
+    emulator.behavior = replace(emulator.behavior, repeated_id="overwritten")
+    with gateway(emulator, altered) as base_url:
+        summary = load_one_bad(make, base_url)
+
+    assert (summary.created, summary.reject_codes) == (5, {"refused": 1})
+    [(who, text)] = letters("customer_id, message")
+    assert (who, "email is not valid" in text) == ("c1", True)
+
+
 @pytest.mark.parametrize("lookups", [True, False], ids=["lookups", "none"])
 @pytest.mark.parametrize(
     "failed",
@@ -130,20 +147,12 @@ def test_a_row_that_a_list_of_outcomes_shows_as_failed_is_not_created(
     make: MakePipeline, emulator: Emulator, failed: dict[str, Any], lookups: bool
 ) -> None:
     def alter(method: str, path: str, status: int, body: bytes) -> Answer:
-        if method == "GET" and not lookups and "customer_ids" in path:
-            return as_json(404, {"success": False, "message": "Not found"})
         if "/customers/bulk" not in path or status < 400:
             return status, body
         outcomes = [{"customer_id": f"c{n}"} | (failed if n == 1 else {}) for n in ROWS]
         return as_json(207, {"success": True, "message": "Done", "data": outcomes})
 
-    emulator.behavior = replace(emulator.behavior, repeated_id="overwritten")
-    with gateway(emulator, alter) as base_url:
-        summary = load_one_bad(make, base_url)
-
-    assert (summary.created, summary.reject_codes) == (5, {"refused": 1})
-    [(who, text)] = letters("customer_id, message")
-    assert (who, "email is not valid" in text) == ("c1", True)
+    refuses_one(make, emulator, alter, lookups=lookups)
 
 
 @pytest.mark.parametrize("lookups", [True, False], ids=["lookups", "none"])
@@ -160,19 +169,11 @@ def test_a_row_that_a_success_lists_among_its_failures_is_not_created(
     make: MakePipeline, emulator: Emulator, told: dict[str, Any], lookups: bool
 ) -> None:
     def alter(method: str, path: str, status: int, body: bytes) -> Answer:
-        if method == "GET" and not lookups and "customer_ids" in path:
-            return as_json(404, {"success": False, "message": "Not found"})
         if status < 400 or BAD not in body.decode():
             return status, body
         return as_json(200, {"success": True, "message": "Processed"} | told)
 
-    emulator.behavior = replace(emulator.behavior, repeated_id="overwritten")
-    with gateway(emulator, alter) as base_url:
-        summary = load_one_bad(make, base_url)
-
-    assert (summary.created, summary.reject_codes) == (5, {"refused": 1})
-    [(who, text)] = letters("customer_id, message")
-    assert (who, "email is not valid" in text) == ("c1", True)
+    refuses_one(make, emulator, alter, lookups=lookups)
 
 
 @pytest.mark.parametrize("place", ["data", None])
