@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, datetime, time, timezone
 from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dlt_bunce.cli.dead_letters.value_cells import value_cells
 from dlt_bunce.emulator import Emulator
+from dlt_bunce.records import rows
+from dlt_bunce.records.values.recorded_targets import recorded
+from dlt_bunce.records.values.targets import Target, Targets
 
 from .conftest import Run, people
 from .spreadsheets import exported, loads, save
@@ -64,3 +69,16 @@ def test_values_of_any_type_are_the_same_from_a_correction_as_from_a_load(
     assert done.json["created"] == 1
     assert len(emulator.attributes.values_of("1")) == len(COLUMNS | typed)
     assert emulator.attributes.values_of("1") == emulator.attributes.values_of("2")
+
+
+def test_a_value_that_does_not_fit_its_column_changes_no_other_letters_values() -> None:
+    schema = pa.schema({"score": pa.float32()})
+    targets = Targets((Target("attributes", "score", "Score", "1", "numeric", 0),))
+    record = json.dumps(recorded(targets, schema))
+    about = {"read_run_id": None, "run_id": "1", "pipeline_name": "crm", "table_name": "people"}
+    stored = ({"score": 0.20000000298023224}, {"score": "high"})
+    page = [about | {"source_row": rows.encode(row)} for row in stored]
+
+    cells = value_cells(page, lambda *_: record)
+
+    assert cells == [{"score": "0.2"}, {}]

@@ -43,6 +43,16 @@ def nobody_listens(url: str) -> Iterator[str]:
         yield parts._replace(netloc=netloc, query="").geturl()
 
 
+def fill(url: str) -> None:
+    """Makes the table with its one row."""
+    statements = [f"CREATE TABLE people ({COLUMNS})", ROW]
+    if url.startswith("mysql"):
+        mysql_execute(url, statements)
+    else:
+        with psycopg.connect(url) as link:
+            link.execute(";".join(statements))  # type: ignore[arg-type]
+
+
 def problems(run: Run) -> list[dict[str, Any]]:
     found = run("status", "--json").json["problems"]
     assert isinstance(found, list)
@@ -60,12 +70,7 @@ def test_a_database_that_is_away_is_a_failed_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     url: str = request.getfixturevalue(database)
-    if database == "mysql_url":
-        mysql_execute(url, [f"CREATE TABLE people ({COLUMNS})", ROW])
-    else:
-        with psycopg.connect(url) as link:
-            link.execute(f"CREATE TABLE people ({COLUMNS})")
-            link.execute(ROW)
+    fill(url)
     load = ("load", "env:CRM", "--table", "people", *shard)
     monkeypatch.setenv("CRM", url)
     loaded = run(*load)
@@ -75,11 +80,8 @@ def test_a_database_that_is_away_is_a_failed_run(
         assert run(*load).code == 1
 
     [problem] = problems(run)
-    assert (problem["state"], problem["error_class"], problem["runs"]) == (
-        "failed",
-        "OperationalError",
-        1,
-    )
+    told = problem["state"], problem["error_class"], problem["runs"]
+    assert told == ("failed", "OperationalError", 1)
     assert problem["source"] == ("people 1/2" if shard else "people")
     assert "The source database reports" in problem["error"]
     assert problem["error"] in run("status").output
@@ -115,9 +117,7 @@ def test_a_table_that_is_gone_is_a_failed_run_and_a_first_mistake_is_none(
     monkeypatch.setenv("CRM", postgres_url)
     load = ("load", "env:CRM", "--table", "people")
     assert run(*load).code == 2
-    with psycopg.connect(postgres_url) as link:
-        link.execute(f"CREATE TABLE people ({COLUMNS})")
-        link.execute(ROW)
+    fill(postgres_url)
     assert run(*load).code == 0
     assert problems(run) == []
     with psycopg.connect(postgres_url) as link:
@@ -242,9 +242,7 @@ def test_a_load_that_ends_while_its_database_does_not_answer_is_recorded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("CRM", postgres_url)
-    with psycopg.connect(postgres_url) as link:
-        link.execute(f"CREATE TABLE people ({COLUMNS})")
-        link.execute(ROW)
+    fill(postgres_url)
     load = ("load", "env:CRM", "--table", "people")
     assert run(*load).code == 0
     with never_answers() as (url, server):
@@ -257,10 +255,8 @@ def test_a_load_that_ends_while_its_database_does_not_answer_is_recorded(
             _, errors = process.communicate(timeout=60)
             connection.close()
 
-    assert [(found["state"], found["source"]) for found in running["runs"]] == [
-        ("running", "people"),
-        ("completed", "people"),
-    ]
+    told = [(found["state"], found["source"]) for found in running["runs"]]
+    assert told == [("running", "people"), ("completed", "people")]
     assert running["problems"] == []
     [problem] = problems(run)
     killed = sign == signal.SIGKILL

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -64,7 +64,7 @@ def export(
     with reported():
         from dlt_bunce.cli.dead_letters.writers import write
         from dlt_bunce.store.database import Database
-        from dlt_bunce.store.runs.mappings import mapping_of, targets_of_letter, targets_of_runs
+        from dlt_bunce.store.runs.mappings import mapping_of, targets_of_runs, targets_of_table
 
         url, name = store_of(selection, store_url, account)
         runs: list[str] = []
@@ -78,7 +78,7 @@ def export(
                 file,
                 pages_of(selection, url, name),
                 mapping,
-                records=partial(targets_of_letter, db, name),
+                records=cache(partial(targets_of_table, db, name)),
                 separator=separator,
                 overwrite=overwrite,
             )

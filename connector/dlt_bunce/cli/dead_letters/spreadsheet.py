@@ -57,7 +57,7 @@ def writing(
     written: Spreadsheet,
     mapping_of: Mappings,
     separator: str = ",",
-    records: Records = lambda _letter: {},
+    records: Records = lambda *_: "{}",
 ) -> Iterator[Callable[[list[dict[str, Any]]], None]]:
     """Yield a function that takes pages of dead letters; write the file if the block succeeds.
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from dlt_bunce.records import rows
 from dlt_bunce.records.text.text import is_text
-from dlt_bunce.records.values.recorded_targets import restored
+from dlt_bunce.records.values.recorded_targets import restored, types_in
 from dlt_bunce.records.values.values import read_values
 from dlt_bunce.store.runs.mappings import reader_of
 
 _Letter = Mapping[str, Any]
-Records = Callable[[_Letter], Mapping[str, Any]]
-"""Return what the run that read a dead letter's row has recorded of its attributes."""
+Records = Callable[[str, str, str], str]
+"""Return what a run (run_id, pipeline_name) has recorded of a table's targets, as JSON."""
 
 
 def value_cells(page: Sequence[_Letter], records: Records) -> list[dict[str, str]]:
@@ -25,20 +26,35 @@ def value_cells(page: Sequence[_Letter], records: Records) -> list[dict[str, str
     types, such values arrive like those of the rows that were loaded.
     """
     cells: list[dict[str, str]] = [{} for _ in page]
-    alike: dict[tuple[str, ...], list[int]] = {}
+    # pages have rows of many runs, most of which have recorded the same
+    alike: dict[str, list[int]] = {}
     for at, letter in enumerate(page):
         if letter["source_row"] is not None:
-            alike.setdefault((*reader_of(letter), letter["table_name"]), []).append(at)
-    for numbers in alike.values():
-        record = records(page[numbers[0]])
+            found = records(*reader_of(letter), letter["table_name"])
+            alike.setdefault(found, []).append(at)
+    for found, numbers in alike.items():
+        record = json.loads(found)
         if not record.get("attributes"):
             continue
-        read = [rows.decode(page[at]["source_row"]) for at in numbers]
-        table = restored(rows.arrow_table(read), record)
-        for name in {*record["attributes"]}.intersection(table.column_names):
-            for at, text in zip(numbers, _texts(table.column(name)), strict=True):
-                cells[at] |= {} if text is None else {name: text}
+        for some, table in _restored(page, numbers, record):
+            for name in {*record["attributes"]}.intersection(table.column_names):
+                for at, text in zip(some, _texts(table.column(name)), strict=True):
+                    cells[at] |= {} if text is None else {name: text}
     return cells
+
+
+def _restored(
+    page: Sequence[_Letter], numbers: list[int], record: Mapping[str, Any]
+) -> Iterator[tuple[list[int], pa.Table]]:
+    """Yield rows with the types in their record: each by itself if a value of any does not fit."""
+    read = [rows.decode(page[at]["source_row"]) for at in numbers]
+    whole = restored(rows.arrow_table(read), record)
+    types = (field for field in types_in(record) if field.name in whole.column_names)
+    if all(whole.schema.field(field.name).type == field.type for field in types):
+        yield numbers, whole
+        return
+    for at, row in zip(numbers, read, strict=True):
+        yield [at], restored(rows.arrow_table([row]), record)
 
 
 def _texts(column: pa.ChunkedArray) -> list[str | None]:

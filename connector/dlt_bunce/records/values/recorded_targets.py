@@ -38,11 +38,16 @@ def hinted(record: Mapping[str, Any]) -> list[Kind]:
     return [kind for kind in KINDS if kind in record.get(_HINTED, ())]
 
 
+def types_in(record: Mapping[str, Any]) -> pa.Schema:
+    """Return the types of columns in a record; none for a record that is older than this."""
+    if _TYPES not in record:
+        return pa.schema([])
+    return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(record[_TYPES])))
+
+
 def restored(table: pa.Table, record: Mapping[str, Any]) -> pa.Table:
     """Return rows whose columns have the types in a record, where their values fit."""
-    if _TYPES not in record:
-        return table
-    for field in pa.ipc.read_schema(pa.py_buffer(base64.b64decode(record[_TYPES]))):
+    for field in types_in(record):
         if field.name in table.column_names:
             at = table.column_names.index(field.name)
             try:

@@ -123,12 +123,12 @@ def targets_of_runs(
     }
 
 
-def targets_of_letter(db: Database, account: str, letter: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the run that read a dead letter's row has recorded of its table's targets."""
-    run = reader_of(letter)
-    used = of_runs(db, account, [run[0]]).get(key(*run), UNKNOWN)
-    found: dict[str, Any] = json.loads(used.targets_of(letter["table_name"]))
-    return found
+def targets_of_table(
+    db: Database, account: str, run_id: str, pipeline_name: str, table_name: str
+) -> str:
+    """Return what a run has recorded of a table's targets, as JSON."""
+    used = of_runs(db, account, [run_id]).get(key(run_id, pipeline_name), UNKNOWN)
+    return used.targets_of(table_name)
 
 
 def key(run_id: str, pipeline_name: str) -> tuple[str, str]:
