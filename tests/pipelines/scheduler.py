@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
-import signal
 import socket
 import sqlite3
 import subprocess
@@ -71,10 +69,12 @@ class Scheduler:
             self._start("scheduler", "--skip-serve-logs")
             yield
         finally:
-            for process in self.processes:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+            # a task left behind would load into the next test's workspace
+            for process in self._tree():
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+            for started in self.processes:
+                started.wait()
 
     def states(self) -> list[str]:
         """Return the state of each run, oldest first: queued, running, success, or failed."""
@@ -92,17 +92,22 @@ class Scheduler:
 
     def at_work(self) -> list[psutil.Process]:
         """Return the processes that load a shard; the parent of each supervises it."""
-        found = []
-        for process in self.processes:
-            with suppress(psutil.NoSuchProcess):
-                found += psutil.Process(process.pid).children(recursive=True)
-        titles = {process: _title(process) for process in found}
+        titles = {process: _title(process) for process in self._tree()}
         # the executor's own workers each start and supervise one of these
         return [
             process
-            for process in found
-            if titles[process].startswith(_TASK + " ") and _EXECUTOR not in titles[process]
+            for process, title in titles.items()
+            if title.startswith(_TASK + " ") and _EXECUTOR not in title
         ]
+
+    def _tree(self) -> list[psutil.Process]:
+        """Return the started processes and all below them, which lead sessions of their own."""
+        found = []
+        for process in self.processes:
+            with suppress(psutil.NoSuchProcess):
+                started = psutil.Process(process.pid)
+                found += [started, *started.children(recursive=True)]
+        return found
 
     def _start(self, *arguments: str) -> None:
         with Path(self.airflow.home, f"{arguments[0]}.log").open("wb") as log:

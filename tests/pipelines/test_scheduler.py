@@ -33,10 +33,12 @@ def _airflow_forks() -> None:
 def test_the_scheduler_retries_shards_whose_workers_were_killed(
     airflow: Airflow, emulator: Emulator, postgres_store: str
 ) -> None:
-    emulator.behavior = Behavior(rate_limit=0, latency_ms=1000)
+    # slow enough that the first shard is still at work when the second begins
+    emulator.behavior = Behavior(rate_limit=0, latency_ms=3000)
     scheduler = Scheduler(airflow, workers=2, dag="bunce_backfill")
     with scheduler.running("dags", "trigger", "bunce_backfill", "--conf", '{"shards": 2}'):
-        wait_until(lambda: len(emulator.customers) >= 300, seconds=240)
+        wait_until(lambda: len(scheduler.at_work()) == 2, seconds=240)
+        wait_until(lambda: len(emulator.customers) >= 300, seconds=60)
         supervised, orphaned = scheduler.at_work()
         supervisor = orphaned.parent()
         assert supervisor is not None
