@@ -76,7 +76,8 @@ def test_a_replay_that_fails_half_way_prints_its_figures_and_is_over_with_its_le
 def test_a_killed_replay_says_so_and_the_next_one_closes_it_with_the_reason(
     loaded: Run, emulator: Emulator, program_file: Path
 ) -> None:
-    emulator.behavior = Behavior(latency_ms=200)
+    # four batches, one after another: the kill comes in the first
+    emulator.behavior = Behavior(latency_ms=1000)
     with subprocess.Popen([program_file, *REPLAY], stdout=subprocess.PIPE) as process:
         until = time.monotonic() + 120
         while not any(request.rows for request in emulator.requests):

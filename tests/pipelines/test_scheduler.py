@@ -37,7 +37,7 @@ def test_the_scheduler_retries_shards_whose_workers_were_killed(
     emulator.behavior = Behavior(rate_limit=0, latency_ms=3000)
     scheduler = Scheduler(airflow, workers=2, dag="bunce_backfill")
     with scheduler.running("dags", "trigger", "bunce_backfill", "--conf", '{"shards": 2}'):
-        wait_until(lambda: len(scheduler.at_work()) == 2, seconds=240)
+        wait_until(lambda: len(scheduler.at_work()) == 2, seconds=240, every=0.5)
         wait_until(lambda: len(emulator.customers) >= 300, seconds=60)
         supervised, orphaned = scheduler.at_work()
         supervisor = orphaned.parent()
