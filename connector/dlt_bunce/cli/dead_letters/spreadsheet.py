@@ -15,7 +15,7 @@ from typing import IO, Any
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
-from dlt_bunce.cli.dead_letters.value_cells import Records, value_cells
+from dlt_bunce.cli.dead_letters.value_cells import Records, moment_columns, value_cells
 from dlt_bunce.errors import MappingError
 from dlt_bunce.records.cells import LETTER_ID, MAX_ROW_BYTES, PREFIX, marked, texts_of
 from dlt_bunce.records.mapping.mapping import VERSION, resolve_mapping
@@ -80,6 +80,8 @@ def writing(
                 cells = texts_of(letter["source_row"], letter["code"], fields)
                 kept = {*fields, *names_of(runs[run].get(VERSION, ()))}
                 cells |= {name: text for name, text in values.items() if name not in kept}
+                moments = moment_columns(letter, records)
+                cells |= {c: None for c, name in fields.items() if c in moments & cells.keys()}
                 about = _about(letter)
                 if _bytes_of([*about, *cells.values()]) > MAX_ROW_BYTES:
                     written.too_long += 1

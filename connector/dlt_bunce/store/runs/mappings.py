@@ -95,13 +95,16 @@ def mapping_of(db: Database, run_id: str, pipeline_name: str) -> dict[str, str |
 
 
 def record_targets(db: Database, load_file: LoadFile, targets: Mapping[str, object]) -> None:
-    """Record what columns of the load file's table feed, inside the caller's transaction."""
+    """Record what columns of the load file's table feed, or the types of those that feed fields,
+    inside the caller's transaction.
+    """
     chosen = "WHERE run_id = $1 AND pipeline_name = $2"
     run = load_file.run_id, load_file.pipeline_name
     for row in db.rows(f"SELECT targets FROM bunce_runs {chosen}", run):  # noqa: S608
         known = json.loads(row["targets"] or "{}")
-        if known.get(load_file.table_name) != targets:
-            text = json.dumps(known | {load_file.table_name: targets})
+        before = known.get(load_file.table_name, {})
+        if before != {**before, **targets}:
+            text = json.dumps(known | {load_file.table_name: {**before, **targets}})
             db.execute(f"UPDATE bunce_runs SET targets = $3 {chosen}", (*run, text))  # noqa: S608
 
 
