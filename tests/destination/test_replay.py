@@ -6,6 +6,7 @@ import sqlite3
 from datetime import date, time
 from decimal import Decimal
 
+import dlt
 import pyarrow as pa
 import pytest
 
@@ -28,6 +29,29 @@ def test_rules_of_today_decide(make: MakePipeline, emulator: Emulator) -> None:
     assert (done.read, done.created) == (1, 1)
     assert emulator.customers["c2"]["phone_no"] == "+2348030000000"
     assert letters() == [("c2", "invalid_phone_no", "resolved")]
+
+
+def test_each_table_of_a_run_is_replayed_as_it_was_read(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    emulator.behavior = Behavior(rate_limit=0, refused_email_domain="bad.example")
+    named = dlt.resource([customer(1, email="c1@bad.example")], name="a", write_disposition="merge")
+    row = customer(2, uid="u2", mail="u2@bad.example", email="c2@bad.example")
+    mapped = dlt.resource([row], name="b", write_disposition="append")
+    tables = [bunce_adapter(named), bunce_adapter(mapped, customer_id="uid", email="mail")]
+    make().run(tables)
+    emulator.behavior = Behavior(rate_limit=0)
+
+    done = replayed(emulator).summary
+
+    assert done.created == 2
+    assert {who: found["email"] for who, found in emulator.customers.items()} == {
+        "c1": "c1@bad.example",
+        "u2": "u2@bad.example",
+    }
+    with Database(STORE) as db:
+        runs = db.rows("SELECT disposition FROM bunce_runs WHERE run_id LIKE 'replay%'")
+    assert sorted(run["disposition"] for run in runs) == ["append", "merge"]
 
 
 def test_what_its_type_has_kept_out_is_no_text_to_a_replay(

@@ -70,9 +70,9 @@ def export(
         runs: list[str] = []
         with Database(url, read_only=True) as db:
 
-            def mapping(run_id: str, pipeline: str) -> dict[str, Any]:
+            def mapping(run_id: str, pipeline: str, table: str) -> dict[str, Any]:
                 runs.append(run_id)
-                return mapping_of(db, run_id, pipeline)
+                return mapping_of(db, run_id, pipeline, table)
 
             written = write(
                 file,

@@ -28,10 +28,12 @@ from dlt_bunce.store.runs.mappings import reader_of
 _FRONT = [LETTER_ID]
 _FRONT += [PREFIX + name for name in ("code", "field", "message", "remedy", "source")]
 _ROWS = 1_000
-_Run = tuple[str, str]
+_Run = tuple[str, str, str]
 
-Mappings = Callable[[str, str], Mapping[str, ColumnNames]]
-"""Return the mapping (field or "version" to columns) of a run, by run id and pipeline name."""
+Mappings = Callable[[str, str, str], Mapping[str, ColumnNames]]
+"""Return the mapping (field or "version" to columns) of a table in a run, by run id, pipeline name,
+and table name.
+"""
 
 
 @dataclass
@@ -73,7 +75,7 @@ def writing(
                 if letter["source_row"] is None:
                     written.without_row += 1
                     continue
-                run = reader_of(letter)
+                run = (*reader_of(letter), letter["table_name"])
                 if run not in runs:
                     runs[run], columns[run] = dict(mapping_of(*run)), {}
                 fields = {column: names[0] for column, names in _fields(runs[run]).items()}
@@ -122,7 +124,7 @@ def _rows(
 ) -> Iterator[dict[str, str | None]]:
     for line in waiting:
         about, run, cells = json.loads(line)
-        own = names[run[0], run[1]]
+        own = names[run[0], run[1], run[2]]
         row = {name: text for column, text in cells.items() for name in own[column]}
         yield row | dict(zip(_FRONT, about, strict=True))
 

@@ -16,11 +16,23 @@ if TYPE_CHECKING:
 
 
 class Used(NamedTuple):
-    """What a run used: the mapping, and the targets by table, both as JSON; and the disposition."""
+    """What a run used: the mapping of its first table by name, what is recorded of each table, both
+    as JSON; and the disposition of one of them.
+    """
 
     mapping: str
     targets: str
     disposition: str = "merge"
+
+    def mapping_of(self, table_name: str) -> str:
+        """Return the mapping of a table, as JSON."""
+        own = json.loads(self.targets).get(table_name, {}).get(_MAPPING)
+        return self.mapping if own is None else json.dumps(own)
+
+    def disposition_of(self, table_name: str) -> str:
+        """Return the write disposition of a table."""
+        own = json.loads(self.targets).get(table_name, {}).get(_DISPOSITION)
+        return self.disposition if own is None else str(own)
 
     def targets_of(self, table_name: str) -> str:
         """Return the targets of a table, as JSON."""
@@ -44,6 +56,7 @@ class LastMapping(NamedTuple):
 KINDS = ("attributes", "segments")
 READERS = ("run_id", "pipeline_name", "read_run_id", "read_pipeline_name")
 VERSION = "version"
+_MAPPING, _DISPOSITION = "mapping", "disposition"
 UNKNOWN = Used("{}", "{}")
 """What is known of a run that has been deleted."""
 
@@ -85,21 +98,32 @@ def is_changed(db: Database, account: str, run_id: str, pipeline_name: str) -> b
     return False
 
 
-def mapping_of(db: Database, run_id: str, pipeline_name: str) -> dict[str, str | list[str]]:
-    """Return the mapping that a run used; empty if the run is unknown."""
-    rows = db.rows("SELECT pipeline_name, mapping FROM bunce_runs WHERE run_id = $1", (run_id,))
+def mapping_of(
+    db: Database, run_id: str, pipeline_name: str, table_name: str
+) -> dict[str, str | list[str]]:
+    """Return the mapping that a run used for a table; empty if the run is unknown."""
+    rows = db.rows(
+        "SELECT pipeline_name, mapping, targets FROM bunce_runs WHERE run_id = $1", (run_id,)
+    )
     wanted = key(run_id, pipeline_name)
-    found = (row["mapping"] for row in rows if key(run_id, row["pipeline_name"]) == wanted)
-    mapping: dict[str, str | list[str]] = json.loads(next(found, None) or "{}")
+    found = (_used(row) for row in rows if key(run_id, row["pipeline_name"]) == wanted)
+    mapping: dict[str, str | list[str]] = json.loads(next(found, UNKNOWN).mapping_of(table_name))
     return mapping
 
 
+def reading(mapping: Mapping[str, object], disposition: str) -> dict[str, object]:
+    """Return the mapping and the write disposition of a table, for `record_targets`."""
+    return {_MAPPING: dict(mapping), _DISPOSITION: disposition}
+
+
 def record_targets(db: Database, load_file: LoadFile, targets: Mapping[str, object]) -> None:
-    """Record what columns of the load file's table feed, or the types of those that feed fields,
-    inside the caller's transaction.
+    """Record what columns of the load file's table feed, or how they are read, inside the caller's
+    transaction.
     """
     chosen = "WHERE run_id = $1 AND pipeline_name = $2"
     run = load_file.run_id, load_file.pipeline_name
+    # locked until the end, as files of other tables record theirs at the same time
+    db.execute(f"UPDATE bunce_runs SET targets = targets {chosen}", run)  # noqa: S608
     for row in db.rows(f"SELECT targets FROM bunce_runs {chosen}", run):  # noqa: S608
         known = json.loads(row["targets"] or "{}")
         before = known.get(load_file.table_name, {})
@@ -159,9 +183,9 @@ def of_runs(db: Database, account: str, run_ids: Iterable[str]) -> dict[tuple[st
         "WHERE account = $1 AND run_id IN (SELECT run_id FROM bunce_chosen_runs)",
         (account,),
     )
-    return {
-        key(row["run_id"], row["pipeline_name"]): Used(
-            row["mapping"] or "{}", row["targets"] or "{}", row["disposition"] or "merge"
-        )
-        for row in rows
-    }
+    return {key(row["run_id"], row["pipeline_name"]): _used(row) for row in rows}
+
+
+def _used(row: Mapping[str, Any]) -> Used:
+    disposition = row.get("disposition") or "merge"
+    return Used(row["mapping"] or "{}", row["targets"] or "{}", disposition)
