@@ -54,6 +54,24 @@ def test_each_table_of_a_run_is_replayed_as_it_was_read(
     assert sorted(run["disposition"] for run in runs) == ["append", "merge"]
 
 
+def test_what_the_table_itself_was_given_outranks_what_is_configured_as_in_a_load(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    emulator.behavior = Behavior(rate_limit=0, refused_email_domain="bad.example")
+    configured = {"mapping": {"email": "backup", "phone_no": "tel"}}
+    row = customer(1, mail="m@bad.example", backup="b@example.com", tel="+2348100000009")
+    make(**configured).run(bunce_adapter([row], email="mail"), table_name="customers")
+    still_bad = replayed(emulator, settings=configured).summary
+    emulator.behavior = Behavior(rate_limit=0)
+
+    # the letter is now that of a replay
+    done = replayed(emulator, settings=configured).summary
+
+    assert (still_bad.rejected, done.created) == (1, 1)
+    assert emulator.customers["c1"]["email"] == "m@bad.example"
+    assert emulator.customers["c1"]["phone_no"] == "+2348100000009"
+
+
 def test_what_its_type_has_kept_out_is_no_text_to_a_replay(
     make: MakePipeline, emulator: Emulator
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
@@ -56,7 +56,7 @@ class LastMapping(NamedTuple):
 KINDS = ("attributes", "segments")
 READERS = ("run_id", "pipeline_name", "read_run_id", "read_pipeline_name")
 VERSION = "version"
-_MAPPING, _DISPOSITION = "mapping", "disposition"
+_MAPPING, _HINTED_FIELDS, _DISPOSITION = "mapping", "hinted_fields", "disposition"
 UNKNOWN = Used("{}", "{}")
 """What is known of a run that has been deleted."""
 
@@ -111,9 +111,18 @@ def mapping_of(
     return mapping
 
 
-def reading(mapping: Mapping[str, object], disposition: str) -> dict[str, object]:
-    """Return the mapping and the write disposition of a table, for `record_targets`."""
-    return {_MAPPING: dict(mapping), _DISPOSITION: disposition}
+def reading(
+    mapping: Mapping[str, object], hinted: Sequence[str], disposition: str
+) -> dict[str, object]:
+    """Return the mapping of a table, the fields of which its own hint gave the columns, and its
+    write disposition, for `record_targets`.
+    """
+    return {_MAPPING: dict(mapping), _HINTED_FIELDS: list(hinted), _DISPOSITION: disposition}
+
+
+def hinted_fields(record: Mapping[str, Any]) -> list[str]:
+    """Return the fields in the record of a table of which its own hint gave the columns."""
+    return list(record.get(_HINTED_FIELDS, ()))
 
 
 def record_targets(db: Database, load_file: LoadFile, targets: Mapping[str, object]) -> None:
