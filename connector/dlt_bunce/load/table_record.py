@@ -16,7 +16,12 @@ def record(db: Database, load_file: LoadFile, mapping: FieldMapping, chunk: Chun
     """
     if chunk.number != 0:
         return
-    reading = mappings.reading(mapping.recorded, mapping.hinted, load_file.disposition)
+    reading = mappings.reading(
+        mapping.recorded,
+        hinted=mapping.hinted,
+        by_name=mapping.by_name,
+        disposition=load_file.disposition,
+    )
     types = recorded_fields(mapping.source_columns, chunk.table.schema)
     with db.transaction():
         mappings.record_targets(db, load_file, {**reading, **types})

@@ -56,7 +56,10 @@ class LastMapping(NamedTuple):
 KINDS = ("attributes", "segments")
 READERS = ("run_id", "pipeline_name", "read_run_id", "read_pipeline_name")
 VERSION = "version"
-_MAPPING, _HINTED_FIELDS, _DISPOSITION = "mapping", "hinted_fields", "disposition"
+_MAPPING, _DISPOSITION = "mapping", "disposition"
+_HINTED_FIELDS, _BY_NAME = "hinted_fields", "by_name"
+_TRIED = 20
+"""Newest runs in which a table is looked for."""
 UNKNOWN = Used("{}", "{}")
 """What is known of a run that has been deleted."""
 
@@ -67,17 +70,23 @@ def of_last_run(db: Database, account: str, source_key: str, table_name: str) ->
     `source_key` is that of a command's source, or the name of a pipeline.
     """
     rows = db.rows(
-        "SELECT r.mapping AS mapping, r.by_name AS by_name FROM bunce_runs AS r "
+        "SELECT r.mapping AS mapping, r.by_name AS by_name, r.table_name AS table_name, "
+        "r.targets AS targets FROM bunce_runs AS r "
         "JOIN bunce_dlt_loads AS l ON l.load_id = r.run_id WHERE r.account = $1 "
-        "AND COALESCE(r.source_key, r.pipeline_name) = $2 AND r.table_name = $3 "
-        "AND r.state = 'completed' "
-        "AND r.by_name IS NOT NULL ORDER BY COALESCE(l.number, 0) DESC LIMIT 1",
-        (account, source_key, table_name),
+        "AND COALESCE(r.source_key, r.pipeline_name) = $2 "
+        "AND (r.table_name = $3 OR r.targets LIKE $4) AND r.state = 'completed' "
+        "AND r.by_name IS NOT NULL ORDER BY COALESCE(l.number, 0) DESC LIMIT $5",
+        (account, source_key, table_name, f"%{json.dumps(table_name)}%", _TRIED),
     )
-    if not rows:
-        return LastMapping({}, {})
-    columns = json.loads(rows[0]["mapping"])
-    return LastMapping(columns, {field: columns[field] for field in json.loads(rows[0]["by_name"])})
+    for row in rows:
+        columns, by_name = json.loads(row["mapping"]), json.loads(row["by_name"])
+        if row["table_name"] != table_name:
+            # a name may stand for something else in the record
+            record = json.loads(row["targets"]).get(table_name, {})
+            columns, by_name = record.get(_MAPPING), record.get(_BY_NAME, ())
+        if columns is not None:
+            return LastMapping(columns, {field: columns[field] for field in by_name})
+    return LastMapping({}, {})
 
 
 def is_changed(db: Database, account: str, run_id: str, pipeline_name: str) -> bool:
@@ -112,12 +121,21 @@ def mapping_of(
 
 
 def reading(
-    mapping: Mapping[str, object], hinted: Sequence[str], disposition: str
+    mapping: Mapping[str, object],
+    *,
+    hinted: Sequence[str],
+    by_name: Sequence[str],
+    disposition: str,
 ) -> dict[str, object]:
-    """Return the mapping of a table, the fields of which its own hint gave the columns, and its
-    write disposition, for `record_targets`.
+    """Return for `record_targets` the mapping of a table, the fields of which its own hint gave the
+    columns, those mapped by column name alone, and its write disposition.
     """
-    return {_MAPPING: dict(mapping), _HINTED_FIELDS: list(hinted), _DISPOSITION: disposition}
+    return {
+        _MAPPING: dict(mapping),
+        _HINTED_FIELDS: list(hinted),
+        _BY_NAME: sorted(by_name),
+        _DISPOSITION: disposition,
+    }
 
 
 def hinted_fields(record: Mapping[str, Any]) -> list[str]:
