@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 from dlt_bunce.api.client import Session
-from dlt_bunce.emulator import Behavior, Emulator
+from dlt_bunce.emulator import Behavior, Emulator, Fault
 
 from .conftest import fields
 
@@ -51,6 +51,20 @@ def test_every_look_up_is_counted(emulator: Emulator, session: Session) -> None:
     session.find(IDS)
 
     assert len(emulator.requests) == session.take_traffic().lookups
+
+
+def test_an_answer_of_which_the_end_is_missing_is_asked_for_again(
+    emulator: Emulator, session: Session
+) -> None:
+    seed(emulator)
+    emulator.behavior = Behavior(
+        rate_limit=0, faults=(Fault("truncated", on_request=1, call="lookup"),)
+    )
+
+    found = session.find(IDS[:2])
+
+    assert set(found or ()) == {"c0", "c1"}
+    assert session.take_traffic().retries == 1
 
 
 def test_look_ups_at_the_same_time_share_one_proof(emulator: Emulator, session: Session) -> None:

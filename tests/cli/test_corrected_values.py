@@ -71,6 +71,18 @@ def test_values_of_any_type_are_the_same_from_a_correction_as_from_a_load(
     assert emulator.attributes.values_of("1") == emulator.attributes.values_of("2")
 
 
+def test_dates_and_times_are_no_names_to_a_correction(run: Run, emulator: Emulator) -> None:
+    table = pa.Table.from_pylist(people(1, first_name=MOMENT, born=date(2024, 1, 2)))
+    pq.write_table(table, "customers.parquet")
+    run("load", "customers.parquet")
+
+    (row,) = exported(run)
+    done = loads(run, "--json")
+
+    assert (row["first_name"], row["born"]) == ("", "'2024-01-02")
+    assert (done.json["created"], emulator.customers) == (0, {})
+
+
 def test_a_value_that_does_not_fit_its_column_changes_no_other_letters_values() -> None:
     schema = pa.schema({"score": pa.float32()})
     targets = Targets((Target("attributes", "score", "Score", "1", "numeric", 0),))

@@ -208,6 +208,17 @@ def test_replay_takes_a_mapping_of_today(run: Run, emulator: Emulator) -> None:
     assert letters(run) == {}
 
 
+def test_a_replay_proposes_no_option_that_it_lacks(run: Run) -> None:
+    write([{k: v for k, v in row.items() if k != "last_name"} for row in people(1, mobile="?")])
+    run("load", "customers.parquet", "--default", "last_name=Obi")
+
+    done = run("dead-letters", "replay", "--all")
+
+    assert done.code == 2
+    assert "Try:" not in done.errors
+    assert 'set last_name = "-" under [destination.bunce.defaults]' in done.errors
+
+
 def test_discarded_letters_are_closed_and_their_rows_held(loaded: Run) -> None:
     nothing = loaded("dead-letters", "discard")
     done = loaded("dead-letters", "discard", "--code", "email_taken")

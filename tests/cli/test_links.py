@@ -37,7 +37,8 @@ def test_links_are_shown_and_a_removed_one_does_not_come_back(
 ) -> None:
     shown = run("links", "list", "--json").json
     status = run("status")
-    removed = run("links", "remove", ids[0], "made-1")
+    # as it was copied, with invisible marks
+    removed = run("links", "remove", f"\u202a{ids[0]}\u202c", "made-1")
     again = load(run)
     with Database("sqlite:///bunce.sqlite") as db:
         letters = db.rows("SELECT customer_id, message FROM bunce_dead_letters")

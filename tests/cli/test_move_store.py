@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from dlt_bunce.emulator import Emulator
-from dlt_bunce.errors import StoreError
+from dlt_bunce.errors import ConfigurationError, StoreError
 from dlt_bunce.store.database import Database
 
 from .conftest import Run, people, write
@@ -84,6 +84,21 @@ def test_a_file_that_was_moved_earlier_is_not_replaced(run: Run, postgres_store:
     assert (refused.code, Path("bunce.sqlite").exists()) == (1, True)
     assert "renamed to bunce.moved.sqlite, which exists" in refused.errors
     assert Path("bunce.moved.sqlite").read_text() == "the store of last year"
+
+
+def test_a_store_behind_a_link_is_moved_under_all_its_names(run: Run, postgres_store: str) -> None:
+    Path("shared").mkdir()
+    Path("bunce.sqlite").symlink_to("shared/bunce.sqlite")
+    with Database(LOCAL):
+        pass
+
+    moved = run("store", "move", postgres_store, "--yes")
+
+    assert moved.code == 0
+    for url in (LOCAL, "sqlite:///shared/bunce.sqlite"):
+        with pytest.raises(ConfigurationError, match="was moved to Postgres"), Database(url):
+            pass
+    assert [path.name for path in Path("shared").iterdir()] == ["bunce.moved.sqlite"]
 
 
 def test_a_load_that_waits_for_the_store_while_it_is_moved_writes_nothing(

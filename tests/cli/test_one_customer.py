@@ -49,6 +49,13 @@ def test_an_id_is_found_as_it_was_copied_with_its_invisible_marks(loaded: Run) -
     assert [[letter["customer_id"] for letter in letters] for letters in found] == [["4"]] * 4
 
 
+def test_an_id_that_no_customer_can_have_is_told_as_such(loaded: Run) -> None:
+    shown = loaded(*LETTERS, "show", "--customer", "x" * 600)
+
+    assert shown.code == 2
+    assert "not valid: 600 characters; at most 255 are allowed." in shown.errors
+
+
 def test_a_customer_s_letter_names_every_defect_of_its_row_and_what_to_do(loaded: Run) -> None:
     shown = loaded(*LETTERS, "show", "4")
     [letter] = loaded(*LETTERS, "show", "4", "--json").json

@@ -118,6 +118,28 @@ def test_a_letter_can_be_corrected_in_its_export(run: Run, emulator: Emulator) -
     assert "50" in emulator.customers
 
 
+def test_a_line_that_nobody_corrects_in_an_export_stays_what_it_is(
+    run: Run, emulator: Emulator
+) -> None:
+    bad = [line(50, note="x,y"), line(51).replace("+2348", "?")]
+    Path("people.csv").write_text(HEADER + "".join([*map(line, range(1, 50)), *bad]), "utf-8")
+    load(run, Path("people.csv"))
+    run("dead-letters", "export", "bad.csv")
+    text = Path("bad.csv").read_text("utf-8-sig").replace("?", "+2348")
+
+    # and an editor has left a separator too many
+    Path("bad.csv").write_text(text + text.splitlines()[-1] + ",\n", "utf-8")
+    first, again = load(run, Path("bad.csv")), load(run, Path("bad.csv"))
+
+    assert (first["created"], first["held"], first["rejected"]) == (1, 1, 1)
+    assert (again["unchanged"], again["held"], again["rejected"]) == (1, 2, 0)
+    assert sorted((letter["code"], letter["status"]) for letter in letters(run)) == [
+        ("invalid_phone_no", "resolved"),
+        ("unreadable_row", "open"),
+        ("unreadable_row", "open"),
+    ]
+
+
 def test_a_bad_line_is_no_attribute_where_all_columns_are(run: Run, emulator: Emulator) -> None:
     emulator.attributes.add("note", "text")
     numbers = range(1, 40)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+from datetime import date, time
+from decimal import Decimal
 
+import dlt
+import pyarrow as pa
 import pytest
 
-from dlt_bunce import bunce_adapter
+from dlt_bunce import bunce_adapter, run_summary
 from dlt_bunce.emulator import Behavior, Emulator
 from dlt_bunce.errors import CredentialsError, MappingError, StoreError
 from dlt_bunce.store.database import Database
@@ -25,6 +29,76 @@ def test_rules_of_today_decide(make: MakePipeline, emulator: Emulator) -> None:
     assert (done.read, done.created) == (1, 1)
     assert emulator.customers["c2"]["phone_no"] == "+2348030000000"
     assert letters() == [("c2", "invalid_phone_no", "resolved")]
+
+
+def test_each_table_of_a_run_is_replayed_as_it_was_read(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    emulator.behavior = Behavior(rate_limit=0, refused_email_domain="bad.example")
+    named = dlt.resource([customer(1, email="c1@bad.example")], name="a", write_disposition="merge")
+    row = customer(2, uid="u2", mail="u2@bad.example", email="c2@bad.example")
+    mapped = dlt.resource([row], name="b", write_disposition="append")
+    tables = [bunce_adapter(named), bunce_adapter(mapped, customer_id="uid", email="mail")]
+    make().run(tables)
+    emulator.behavior = Behavior(rate_limit=0)
+
+    done = replayed(emulator).summary
+
+    assert done.created == 2
+    assert {who: found["email"] for who, found in emulator.customers.items()} == {
+        "c1": "c1@bad.example",
+        "u2": "u2@bad.example",
+    }
+    with Database(STORE) as db:
+        runs = db.rows("SELECT disposition FROM bunce_runs WHERE run_id LIKE 'replay%'")
+    assert sorted(run["disposition"] for run in runs) == ["append", "merge"]
+
+
+def test_what_the_table_itself_was_given_outranks_what_is_configured_as_in_a_load(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    emulator.behavior = Behavior(rate_limit=0, refused_email_domain="bad.example")
+    configured = {"mapping": {"email": "backup", "phone_no": "tel"}}
+    row = customer(1, mail="m@bad.example", backup="b@example.com", tel="+2348100000009")
+    make(**configured).run(bunce_adapter([row], email="mail"), table_name="customers")
+    still_bad = replayed(emulator, settings=configured).summary
+    emulator.behavior = Behavior(rate_limit=0)
+
+    # the letter is now that of a replay
+    done = replayed(emulator, settings=configured).summary
+
+    assert (still_bad.rejected, done.created) == (1, 1)
+    assert emulator.customers["c1"]["email"] == "m@bad.example"
+    assert emulator.customers["c1"]["phone_no"] == "+2348100000009"
+
+
+def test_what_its_type_has_kept_out_is_no_text_to_a_replay(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    values = {
+        "customer_id": pa.scalar(date(2024, 1, 2)),
+        "first_name": pa.scalar(time(10, 30)),
+        "last_name": pa.scalar(Decimal("12.00"), pa.decimal128(10, 2)),
+        "email": pa.scalar(2**64 - 1, pa.uint64()),
+    }
+    loads = [(make("text"), pa.Table.from_pylist([customer(1, phone_no="0803 000 0000")]))]
+    for number, (name, value) in enumerate(values.items(), start=2):
+        row = pa.Table.from_pylist([customer(number)])
+        column = pa.array([value.as_py()], value.type)
+        loads.append((make(name), row.set_column(row.column_names.index(name), name, column)))
+    for pipeline, table in loads:
+        pipeline.run(table, table_name="customers")
+    before = letters("customer_id, code, status")
+
+    done = replayed(emulator, settings={"default_region": "NG"}).summary
+    for pipeline, table in loads[1:]:
+        pipeline.run(table, table_name="customers")
+
+    assert (done.created, list(emulator.customers)) == (1, ["c1"])
+    assert letters("customer_id, code, status") == [
+        (who, code, "resolved" if who == "c1" else "open") for who, code, _ in before
+    ]
+    assert {run_summary(pipeline).held for pipeline, _ in loads[1:]} == {1}
 
 
 def test_what_was_accepted_since_is_never_overwritten(

@@ -11,6 +11,7 @@ import pytest
 
 from dlt_bunce import bunce, flush_and_run, run_summary
 from dlt_bunce.emulator import Behavior, Emulator, Fault
+from dlt_bunce.errors import CredentialsError
 
 ROW = {
     "id": 7,
@@ -50,6 +51,23 @@ def test_after_a_source_that_fails_the_summary_says_failed_and_why(
 
     run(pipeline, [ROW], table_name="customers")
     assert run_summary(pipeline).state == ("dry_run" if dry_run else "completed")
+
+
+def test_rows_left_over_are_counted_once_by_the_run_that_loads_them_and_then_fails(
+    emulator: Emulator,
+) -> None:
+    refused = Fault("error_after", probability=1.0, call="create", status=401)
+    emulator.behavior = Behavior(rate_limit=0, faults=(refused,))
+    with pytest.raises(CredentialsError):
+        flush_and_run(into_bunce(emulator), [ROW], table_name="customers")
+    emulator.behavior = Behavior(rate_limit=0)
+    pipeline = into_bunce(emulator)
+
+    with pytest.raises(Exception, match="the source is away"):
+        flush_and_run(pipeline, failing)
+
+    summary = run_summary(pipeline)
+    assert (summary.state, summary.read, sum(summary.fates.values())) == ("failed", 1, 1)
 
 
 def test_after_an_outage_the_summary_has_why_it_failed(emulator: Emulator) -> None:

@@ -98,12 +98,12 @@ def test_a_retried_run_is_running_again_and_keeps_its_start(ledger_helper: Make)
 
 def test_the_mapping_that_a_run_used_last_is_kept_for_replays(ledger_helper: Make) -> None:
     first = ledger_helper()
-    assert mappings.mapping_of(first.db, "first", "crm") == {}
+    assert mappings.mapping_of(first.db, "first", "crm", "customers") == {}
 
     runs.begin(first.db, first.load_file, {"email": "mail"})
 
-    assert mappings.mapping_of(first.db, "first", "crm") == {"email": "mail"}
-    assert mappings.mapping_of(first.db, "unknown", "crm") == {}
+    assert mappings.mapping_of(first.db, "first", "crm", "customers") == {"email": "mail"}
+    assert mappings.mapping_of(first.db, "unknown", "crm", "customers") == {}
 
 
 @pytest.fixture

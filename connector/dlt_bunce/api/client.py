@@ -182,7 +182,8 @@ class Session:
                 return Reply("not_sent", reason="asked to stop")
             question = RequestInfo("GET", template, "lookup", attempt=attempt)
             reply = self._send(question, path, waited, query=query)
-            if reply.is_final or not self.pause(reply, attempt):
+            is_answer = reply.is_final and not reply.is_cut_off
+            if is_answer or not self.pause(reply, attempt):
                 return reply
             attempt += 1
 

@@ -66,6 +66,11 @@ class Reply:
         )
 
     @property
+    def is_cut_off(self) -> bool:
+        """Whether the end of a success is missing: it begins as a JSON object, and is none."""
+        return self.is_well and self.document is None and self.body.lstrip()[:1] == b"{"
+
+    @property
     def is_redirect(self) -> bool:
         """Whether the host answered only that another address is meant."""
         return self.status in REDIRECTS

@@ -62,10 +62,19 @@ def explained(error: BaseException) -> tuple[str, int]:
     failure, found = failure_of(error), bunce_error(error)
     if isinstance(found, ThresholdError):
         return pasteable(str(failure)), 3
-    if isinstance(found, MappingError) and found.suggested:
+    if isinstance(found, MappingError) and found.suggested and _takes(found.suggested):
         words = [found.message, f"Try: {_command_with(found.suggested)}", found.unresolved]
         return " ".join(filter(None, words)), 2
     return pasteable(str(failure)), 2 if failure.is_usage else 1
+
+
+def _takes(suggested: Sequence[str]) -> bool:
+    """Return whether the command that runs has these options: a replay has no --default."""
+    context = click.get_current_context(silent=True)
+    if context is None:
+        return True
+    known = {option for each in context.command.params for option in each.opts}
+    return known.issuperset(word for word in suggested if word in _SUGGESTED)
 
 
 def _command_with(suggested: Sequence[str]) -> str:

@@ -63,6 +63,7 @@ def remove(
     own id, and the same two are not linked again, unless you pass --allow-again, now or later.
     """
     with reported():
+        from dlt_bunce.records.text.text import without_invisible
         from dlt_bunce.store import links
         from dlt_bunce.store.accounts import refuse_unknown_account
         from dlt_bunce.store.database import Database
@@ -70,8 +71,9 @@ def remove(
         url, name = options.store_settings(store_url, account)
         with Database(url, read_only=True) as db:
             refuse_unknown_account(db, name)
+        ids = list(map(without_invisible, customer_ids))
         with Database(url) as db, db.transaction():
-            removed, unknown = links.remove(db, name, customer_ids, allow_again=allow_again)
+            removed, unknown = links.remove(db, name, ids, allow_again=allow_again)
         if as_json:
             output.as_json({"account": name, "removed": removed, "unknown": unknown})
         else:

@@ -73,7 +73,7 @@ class _Letters:
         if letter["source_row"] is None:
             return None, None
         row = decode(letter["source_row"])
-        mapping = self._mapping(*reader_of(letter))
+        mapping = self._mapping(*reader_of(letter), letter["table_name"])
         return _value(row, mapping, "email"), _value(row, mapping, "phone_no")
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlt_bunce.errors import AccountRefusedError, BunceError
-from dlt_bunce.load import claiming, corrections, dead_letters
+from dlt_bunce.load import claiming, corrections, dead_letters, table_record
 from dlt_bunce.load.chunks import CHUNK_ROWS, Chunk, Chunks, Duplicates, Source
 from dlt_bunce.load.conservation import check_counts, check_values
 from dlt_bunce.load.dispatch import MAX_BATCH_BYTES, Batch, Delivered, Dispatcher, prefetch
@@ -206,6 +206,7 @@ class Load:
         """Count the chunk, record its rejects, and claim what must be sent."""
         if chunk.number == 0 and self.settings.check_mapping:
             check_versions(self.database, self.load_file, self.settings.mapping, chunk.prepared)
+        table_record.record(self.database, self.load_file, self.settings.mapping, chunk)
         key, values = self.settings.email_key, self.values
         chunk, claim = claiming.claim(self._ledger, self._chunks, chunk, key, values)
         self.settings.on_chunk(chunk)

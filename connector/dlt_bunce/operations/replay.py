@@ -41,6 +41,7 @@ from dlt_bunce.store.letters import dead_letters, released
 from dlt_bunce.store.letters.dead_letter_query import pages
 from dlt_bunce.store.letters.selection import Selection
 from dlt_bunce.store.runs import runs
+from dlt_bunce.store.runs.mappings import hinted_fields
 from dlt_bunce.store.runs.run_chunks import put_chunk
 from dlt_bunce.store.statements import ACCEPTED_SINCE
 
@@ -87,8 +88,9 @@ def replay(
     """Load the stored rows of open dead letters again, and resolve those that are accepted.
 
     `selection` chooses among the open dead letters; its status is ignored. `mapping` (field to
-    column) takes precedence over the configuration's, and that over the mapping of the run that
-    read the stored row, whose disposition holds. If Bunce has since accepted another row of a
+    column) takes precedence over what the table's own hint gave in the run that read the stored
+    row, as in a load, then the configuration's, then what that run mapped otherwise. Its
+    disposition holds. If Bunce has since accepted another row of a
     customer, the customer is not overwritten: the dead letter is superseded. Dead letters without a
     stored row (dead_letter_rows = "keys") are skipped. A crash leaves every dead letter in its
     correct status; replay again to finish.
@@ -245,13 +247,14 @@ class _Replay:
 
     def _settings(self, columns: Sequence[str]) -> Settings:
         config = self.client.config
-        configured: dict[str, ColumnNames] = {
-            **json.loads(self.group.mapping),
-            **(config.mapping or {}),
-        }
+        recorded: dict[str, ColumnNames] = json.loads(self.group.mapping)
+        hints = {name: recorded[name] for name in hinted_fields(self._record) if name in recorded}
+        hints = {name: given for name, given in hints.items() if name not in self.mapping}
+        configured = {**recorded, **(config.mapping or {})}
         return Settings(
             mapping=resolve_mapping(
                 columns,
+                hints=_present(hints, columns),
                 config=_present(configured, columns) | dict(self.mapping),
                 defaults=config.defaults or {},
             ),

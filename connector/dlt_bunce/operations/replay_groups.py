@@ -39,6 +39,7 @@ def grouped(
     for letter, reader in zip(sendable, readers, strict=True):
         table = letter["table_name"]
         run = used.get(mappings.key(*reader), mappings.UNKNOWN)
-        group = Group(table, run.mapping, run.targets_of(table), run.disposition)
+        disposition = run.disposition_of(table)
+        group = Group(table, run.mapping_of(table), run.targets_of(table), disposition)
         groups[group].append(letter)
     return groups

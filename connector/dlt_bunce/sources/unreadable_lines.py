@@ -8,8 +8,11 @@ from itertools import chain
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dlt_bunce.errors import SourceError
+from dlt_bunce.records.cells import PREFIX
+from dlt_bunce.records.row_origin import LINE as NUMBER
 from dlt_bunce.records.row_origin import with_lines as numbered
 from dlt_bunce.records.unreadable import LINE, UNREADABLE
 
@@ -45,7 +48,8 @@ class Part:
 
 def with_lines(parts: Iterator[Part], name: str, remedy: str) -> Iterator[Any]:
     """Yield the rows of the parts of a file called `name`, and its unreadable lines as rows in
-    which only the column UNREADABLE is filled.
+    which only the column UNREADABLE is filled. A row of an export of dead letters in which an
+    unreadable line is all that there is, is that line again.
 
     Raises SourceError, before anything is yielded, if more than MAX_SHARE of the first SAMPLE rows
     are unreadable.
@@ -60,7 +64,7 @@ def with_lines(parts: Iterator[Part], name: str, remedy: str) -> Iterator[Any]:
     _refuse_many(first, read, name, remedy)
     for part in chain(first, parts):
         if part.rows.num_rows:
-            yield part.rows
+            yield _with_exported(part.rows, name)
         if part.lines:
             yield _as_rows(part.lines, part.rows.schema, name)
 
@@ -88,3 +92,23 @@ def _as_rows(lines: Sequence[Line], schema: pa.Schema, name: str) -> pa.Table:
     columns = {field.name: pa.nulls(len(lines), field.type) for field in schema}
     rows = pa.table(columns | {UNREADABLE: pa.array(values, LINE)})
     return numbered(rows, pa.array([line.line for line in lines], pa.int64()))
+
+
+def _with_exported(rows: Any, name: str) -> Any:
+    """Return rows of an export with the lines in them as `_as_rows` gives them: text alone that
+    nobody has corrected is a line, and none in a row with other cells.
+    """
+    at = rows.schema.get_field_index(UNREADABLE)
+    if at < 0 or not pa.types.is_string(rows.column(at).type):
+        return rows
+    texts, blank = rows.column(at), pc.is_valid(rows.column(at))
+    for column, values in zip(rows.schema.names, rows.columns, strict=True):
+        if column not in {UNREADABLE, NUMBER} and not column.startswith(PREFIX):
+            blank = pc.and_(blank, pc.is_null(values))
+    message = rows.schema.get_field_index(f"{PREFIX}message")
+    reasons = pa.nulls(len(texts), pa.string()) if message < 0 else rows.column(message)
+    numbers = rows.column(rows.schema.get_field_index(NUMBER))
+    names = pa.repeat(pa.scalar(name), len(texts))
+    fields = [names, numbers.cast(pa.int64()), reasons, texts]
+    lines = pa.StructArray.from_arrays(fields, fields=list(LINE), mask=pc.invert(blank))
+    return rows.set_column(at, pa.field(UNREADABLE, LINE), lines)

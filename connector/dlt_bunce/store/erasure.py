@@ -14,7 +14,10 @@ from dlt_bunce.store.runs.mappings import READERS
 
 _PAGE = 10_000
 _LETTERS = pa.schema(
-    [(name, pa.string()) for name in ("id", "customer_id", "source_row", "payload", *READERS)]
+    [
+        (name, pa.string())
+        for name in ("id", "customer_id", "source_row", "payload", "table_name", *READERS)
+    ]
 )
 _COLUMNS = ", ".join(f"d.{name} AS {name}" for name in _LETTERS.names)
 PERSONAL = (

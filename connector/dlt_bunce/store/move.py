@@ -49,6 +49,9 @@ def move(old_url: str, new_url: str) -> Moved:
     with Database(old_url, read_only=True) as db:
         for account in db.rows("SELECT account FROM bunce_accounts"):
             refuse_while_sending(db, account["account"])
+    if path.is_symlink():
+        # loads may name the file itself, or have other links to it
+        path = path.resolve()
     renamed = moved_to(path)
     if renamed.exists():
         raise StoreError(

@@ -55,7 +55,7 @@ def export(
     long id, or a date, starts with an apostrophe: leave it in place, and type one before a new
     phone number. `load` removes it. If the dead letters come from runs that mapped columns
     differently, the columns are named after Bunce's fields. A value whose type does not fit its
-    field (a number as a name) is left empty for you to fill in.
+    field (a number or a date as a name) is left empty for you to fill in.
 
     In .parquet and .jsonl, source_row and payload are JSON text, next to every other stored column.
 
@@ -70,9 +70,9 @@ def export(
         runs: list[str] = []
         with Database(url, read_only=True) as db:
 
-            def mapping(run_id: str, pipeline: str) -> dict[str, Any]:
+            def mapping(run_id: str, pipeline: str, table: str) -> dict[str, Any]:
                 runs.append(run_id)
-                return mapping_of(db, run_id, pipeline)
+                return mapping_of(db, run_id, pipeline, table)
 
             written = write(
                 file,

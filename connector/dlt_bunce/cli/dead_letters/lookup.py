@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import pyarrow as pa
+
 from dlt_bunce.cli.dead_letters.filters import customer_ids
 from dlt_bunce.errors import UsageError
+from dlt_bunce.records.fields.identifiers import parse_identifiers
+from dlt_bunce.records.text.column import any_true
 from dlt_bunce.store.accounts import refuse_unknown_account
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.letters import dead_letter_query as query
@@ -54,7 +58,12 @@ def _of_customers(db: Database, account: str, ids: Sequence[str]) -> list[dict[s
         "SELECT delivered_at FROM bunce_customers WHERE account = $1 AND customer_id = $2",
         (account, ids[0]),
     )
-    if not rows:
+    parsed = parse_identifiers(pa.array(ids[:1], pa.string()))
+    if any_true(parsed.invalid):
+        reason = parsed.reason[0].as_py()
+        state = f"no run can have it, since it is not valid: {reason}. Dead letters of such rows "
+        state += "have no customer id"
+    elif not rows:
         state = "the ledger does not know it, so no run has read it under this id"
     elif rows[0]["delivered_at"] is None:
         state = "the ledger has it, but Bunce has not accepted it yet"

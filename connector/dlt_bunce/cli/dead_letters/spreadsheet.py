@@ -15,7 +15,7 @@ from typing import IO, Any
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
-from dlt_bunce.cli.dead_letters.value_cells import Records, value_cells
+from dlt_bunce.cli.dead_letters.value_cells import Records, moment_columns, value_cells
 from dlt_bunce.errors import MappingError
 from dlt_bunce.records.cells import LETTER_ID, MAX_ROW_BYTES, PREFIX, marked, texts_of
 from dlt_bunce.records.mapping.mapping import VERSION, resolve_mapping
@@ -28,10 +28,12 @@ from dlt_bunce.store.runs.mappings import reader_of
 _FRONT = [LETTER_ID]
 _FRONT += [PREFIX + name for name in ("code", "field", "message", "remedy", "source")]
 _ROWS = 1_000
-_Run = tuple[str, str]
+_Run = tuple[str, str, str]
 
-Mappings = Callable[[str, str], Mapping[str, ColumnNames]]
-"""Return the mapping (field or "version" to columns) of a run, by run id and pipeline name."""
+Mappings = Callable[[str, str, str], Mapping[str, ColumnNames]]
+"""Return the mapping (field or "version" to columns) of a table in a run, by run id, pipeline name,
+and table name.
+"""
 
 
 @dataclass
@@ -73,13 +75,15 @@ def writing(
                 if letter["source_row"] is None:
                     written.without_row += 1
                     continue
-                run = reader_of(letter)
+                run = (*reader_of(letter), letter["table_name"])
                 if run not in runs:
                     runs[run], columns[run] = dict(mapping_of(*run)), {}
                 fields = {column: names[0] for column, names in _fields(runs[run]).items()}
                 cells = texts_of(letter["source_row"], letter["code"], fields)
                 kept = {*fields, *names_of(runs[run].get(VERSION, ()))}
                 cells |= {name: text for name, text in values.items() if name not in kept}
+                moments = moment_columns(letter, records)
+                cells |= {c: None for c, name in fields.items() if c in moments & cells.keys()}
                 about = _about(letter)
                 if _bytes_of([*about, *cells.values()]) > MAX_ROW_BYTES:
                     written.too_long += 1
@@ -120,7 +124,7 @@ def _rows(
 ) -> Iterator[dict[str, str | None]]:
     for line in waiting:
         about, run, cells = json.loads(line)
-        own = names[run[0], run[1]]
+        own = names[run[0], run[1], run[2]]
         row = {name: text for column, text in cells.items() for name in own[column]}
         yield row | dict(zip(_FRONT, about, strict=True))
 

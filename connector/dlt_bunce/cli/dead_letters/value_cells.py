@@ -1,9 +1,10 @@
-"""Cells of attribute values, as a load of the row would send them."""
+"""Cells of columns whose types JSON does not keep, as a load of the row would read them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
@@ -41,6 +42,17 @@ def value_cells(page: Sequence[_Letter], records: Records) -> list[dict[str, str
                 for at, text in zip(some, _texts(table.column(name)), strict=True):
                     cells[at] |= {} if text is None else {name: text}
     return cells
+
+
+def moment_columns(letter: _Letter, records: Records) -> frozenset[str]:
+    """Return the columns that held dates and times: as text they would pass as names or ids."""
+    return _moments_in(records(*reader_of(letter), letter["table_name"]))
+
+
+@lru_cache
+def _moments_in(record: str) -> frozenset[str]:
+    types = types_in(json.loads(record))
+    return frozenset(field.name for field in types if pa.types.is_temporal(field.type))
 
 
 def _restored(

@@ -91,13 +91,15 @@ def notify_failed(
             **{each: _given(pipeline, each) for each in ("store_url", "account", "on_run_end")},
         )
         return
-    found: list[RunSummary] = []
+    found: dict[str | None, RunSummary] = {}
     if not client.config.dry_run:
         failed_runs.record(client, Path(pipeline.working_dir), error, state, began)
         with suppress(BunceError):  # an unreadable store may be why, too
             for trace in reversed(traces):
-                found += runs_of(client, name, trace)
-    summary = failed_runs.failed(add_up(found, name), failure, state, client.context.source)
+                # dlt goes on with the trace of the step before
+                found |= {run.run_id: run for run in runs_of(client, name, trace)}
+    total = add_up(list(found.values()), name)
+    summary = failed_runs.failed(total, failure, state, client.context.source)
     transaction = traces[-1].transaction_id if traces else None
     client.context.failures.append(FailedRun(summary, transaction, client.config.dry_run))
     if client.config.dry_run:

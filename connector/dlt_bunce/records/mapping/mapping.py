@@ -73,6 +73,11 @@ class FieldMapping:
         return [f for f in self.columns if self.how[f] in {"name", "export", "alias"}]
 
     @property
+    def hinted(self) -> list[str]:
+        """Fields, and the version, whose columns the table's own hint gave."""
+        return [name for name, origin in self.how.items() if origin == "hint"]
+
+    @property
     def shared(self) -> dict[str, list[str]]:
         """Columns that feed several fields, with these."""
         fields: dict[str, list[str]] = {}

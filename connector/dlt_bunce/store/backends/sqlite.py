@@ -138,8 +138,8 @@ class Sqlite:
         """Raise ConfigurationError instead of creating a file in place of one that was moved."""
         if self.exists():
             return
-        moved = moved_to(self.path)
-        if moved.exists():
+        names = map(moved_to, (self.path, self.path.resolve()))
+        if moved := next((name for name in names if name.exists()), None):
             raise ConfigurationError(
                 f"The store {self.name} was moved to Postgres. A new one would know no customer, "
                 "and all would be sent again.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
@@ -16,11 +16,23 @@ if TYPE_CHECKING:
 
 
 class Used(NamedTuple):
-    """What a run used: the mapping, and the targets by table, both as JSON; and the disposition."""
+    """What a run used: the mapping of its first table by name, what is recorded of each table, both
+    as JSON; and the disposition of one of them.
+    """
 
     mapping: str
     targets: str
     disposition: str = "merge"
+
+    def mapping_of(self, table_name: str) -> str:
+        """Return the mapping of a table, as JSON."""
+        own = json.loads(self.targets).get(table_name, {}).get(_MAPPING)
+        return self.mapping if own is None else json.dumps(own)
+
+    def disposition_of(self, table_name: str) -> str:
+        """Return the write disposition of a table."""
+        own = json.loads(self.targets).get(table_name, {}).get(_DISPOSITION)
+        return self.disposition if own is None else str(own)
 
     def targets_of(self, table_name: str) -> str:
         """Return the targets of a table, as JSON."""
@@ -44,6 +56,10 @@ class LastMapping(NamedTuple):
 KINDS = ("attributes", "segments")
 READERS = ("run_id", "pipeline_name", "read_run_id", "read_pipeline_name")
 VERSION = "version"
+_MAPPING, _DISPOSITION = "mapping", "disposition"
+_HINTED_FIELDS, _BY_NAME = "hinted_fields", "by_name"
+_TRIED = 20
+"""Newest runs in which a table is looked for."""
 UNKNOWN = Used("{}", "{}")
 """What is known of a run that has been deleted."""
 
@@ -54,17 +70,23 @@ def of_last_run(db: Database, account: str, source_key: str, table_name: str) ->
     `source_key` is that of a command's source, or the name of a pipeline.
     """
     rows = db.rows(
-        "SELECT r.mapping AS mapping, r.by_name AS by_name FROM bunce_runs AS r "
+        "SELECT r.mapping AS mapping, r.by_name AS by_name, r.table_name AS table_name, "
+        "r.targets AS targets FROM bunce_runs AS r "
         "JOIN bunce_dlt_loads AS l ON l.load_id = r.run_id WHERE r.account = $1 "
-        "AND COALESCE(r.source_key, r.pipeline_name) = $2 AND r.table_name = $3 "
-        "AND r.state = 'completed' "
-        "AND r.by_name IS NOT NULL ORDER BY COALESCE(l.number, 0) DESC LIMIT 1",
-        (account, source_key, table_name),
+        "AND COALESCE(r.source_key, r.pipeline_name) = $2 "
+        "AND (r.table_name = $3 OR r.targets LIKE $4) AND r.state = 'completed' "
+        "AND r.by_name IS NOT NULL ORDER BY COALESCE(l.number, 0) DESC LIMIT $5",
+        (account, source_key, table_name, f"%{json.dumps(table_name)}%", _TRIED),
     )
-    if not rows:
-        return LastMapping({}, {})
-    columns = json.loads(rows[0]["mapping"])
-    return LastMapping(columns, {field: columns[field] for field in json.loads(rows[0]["by_name"])})
+    for row in rows:
+        columns, by_name = json.loads(row["mapping"]), json.loads(row["by_name"])
+        if row["table_name"] != table_name:
+            # a name may stand for something else in the record
+            record = json.loads(row["targets"]).get(table_name, {})
+            columns, by_name = record.get(_MAPPING), record.get(_BY_NAME, ())
+        if columns is not None:
+            return LastMapping(columns, {field: columns[field] for field in by_name})
+    return LastMapping({}, {})
 
 
 def is_changed(db: Database, account: str, run_id: str, pipeline_name: str) -> bool:
@@ -85,23 +107,55 @@ def is_changed(db: Database, account: str, run_id: str, pipeline_name: str) -> b
     return False
 
 
-def mapping_of(db: Database, run_id: str, pipeline_name: str) -> dict[str, str | list[str]]:
-    """Return the mapping that a run used; empty if the run is unknown."""
-    rows = db.rows("SELECT pipeline_name, mapping FROM bunce_runs WHERE run_id = $1", (run_id,))
+def mapping_of(
+    db: Database, run_id: str, pipeline_name: str, table_name: str
+) -> dict[str, str | list[str]]:
+    """Return the mapping that a run used for a table; empty if the run is unknown."""
+    rows = db.rows(
+        "SELECT pipeline_name, mapping, targets FROM bunce_runs WHERE run_id = $1", (run_id,)
+    )
     wanted = key(run_id, pipeline_name)
-    found = (row["mapping"] for row in rows if key(run_id, row["pipeline_name"]) == wanted)
-    mapping: dict[str, str | list[str]] = json.loads(next(found, None) or "{}")
+    found = (_used(row) for row in rows if key(run_id, row["pipeline_name"]) == wanted)
+    mapping: dict[str, str | list[str]] = json.loads(next(found, UNKNOWN).mapping_of(table_name))
     return mapping
 
 
+def reading(
+    mapping: Mapping[str, object],
+    *,
+    hinted: Sequence[str],
+    by_name: Sequence[str],
+    disposition: str,
+) -> dict[str, object]:
+    """Return for `record_targets` the mapping of a table, the fields of which its own hint gave the
+    columns, those mapped by column name alone, and its write disposition.
+    """
+    return {
+        _MAPPING: dict(mapping),
+        _HINTED_FIELDS: list(hinted),
+        _BY_NAME: sorted(by_name),
+        _DISPOSITION: disposition,
+    }
+
+
+def hinted_fields(record: Mapping[str, Any]) -> list[str]:
+    """Return the fields in the record of a table of which its own hint gave the columns."""
+    return list(record.get(_HINTED_FIELDS, ()))
+
+
 def record_targets(db: Database, load_file: LoadFile, targets: Mapping[str, object]) -> None:
-    """Record what columns of the load file's table feed, inside the caller's transaction."""
+    """Record what columns of the load file's table feed, or how they are read, inside the caller's
+    transaction.
+    """
     chosen = "WHERE run_id = $1 AND pipeline_name = $2"
     run = load_file.run_id, load_file.pipeline_name
+    # locked until the end, as files of other tables record theirs at the same time
+    db.execute(f"UPDATE bunce_runs SET targets = targets {chosen}", run)  # noqa: S608
     for row in db.rows(f"SELECT targets FROM bunce_runs {chosen}", run):  # noqa: S608
         known = json.loads(row["targets"] or "{}")
-        if known.get(load_file.table_name) != targets:
-            text = json.dumps(known | {load_file.table_name: targets})
+        before = known.get(load_file.table_name, {})
+        if before != {**before, **targets}:
+            text = json.dumps(known | {load_file.table_name: {**before, **targets}})
             db.execute(f"UPDATE bunce_runs SET targets = $3 {chosen}", (*run, text))  # noqa: S608
 
 
@@ -156,9 +210,9 @@ def of_runs(db: Database, account: str, run_ids: Iterable[str]) -> dict[tuple[st
         "WHERE account = $1 AND run_id IN (SELECT run_id FROM bunce_chosen_runs)",
         (account,),
     )
-    return {
-        key(row["run_id"], row["pipeline_name"]): Used(
-            row["mapping"] or "{}", row["targets"] or "{}", row["disposition"] or "merge"
-        )
-        for row in rows
-    }
+    return {key(row["run_id"], row["pipeline_name"]): _used(row) for row in rows}
+
+
+def _used(row: Mapping[str, Any]) -> Used:
+    disposition = row.get("disposition") or "merge"
+    return Used(row["mapping"] or "{}", row["targets"] or "{}", disposition)

@@ -61,8 +61,8 @@ RUN_TABLES: Mapping[str, TableDescription] = MappingProxyType(
                 "null without any",
                 "rejected_values": "values rejected in this run by attribute or segment and code, "
                 "as JSON; null without any",
-                "targets": "source columns of attributes and segments by table, as JSON; null "
-                "without any",
+                "targets": "how the run reads its tables, by name, as JSON: mapping, disposition, "
+                "types of columns, and columns of attributes and segments",
             },
         ),
         "bunce_run_chunks": TableDescription(
