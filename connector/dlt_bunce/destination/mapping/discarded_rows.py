@@ -41,12 +41,10 @@ class DiscardedRows:
 
     def watch(self, resource: DltResource) -> None:
         """Count the rows of a resource from now on."""
-        for step, counter in (
-            (_BeforeModel, self._before_model),
-            (_AfterModel, self._after_model),
-            (_Last, self._yielded),
-        ):
-            resource.add_step(step(_counting(counter, resource.name)))
+        if resource.validator:
+            resource.add_step(_BeforeModel(_counting(self._before_model, resource.name)))
+            resource.add_step(_AfterModel(_counting(self._after_model, resource.name)))
+        resource.add_step(_Last(_counting(self._yielded, resource.name)))
 
     def count(self, trace: PipelineTrace | None) -> int:
         """Return how many rows models and, of Arrow tables, contracts discarded in this run."""
