@@ -5,11 +5,12 @@ Events carry counts, table and setting names, and statuses, never customer data.
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TextIO
 
 EVENTS: Mapping[str, str] = MappingProxyType(
     {
@@ -100,6 +101,11 @@ def always() -> Any:
     return _logger(logging.INFO)
 
 
+def is_terminal(stream: TextIO | None) -> bool:
+    """Return whether a stream is a terminal; Python has None for one that is closed."""
+    return stream is not None and not stream.closed and stream.isatty()
+
+
 def _logger(level: int) -> Any:
     import structlog
 
@@ -107,11 +113,11 @@ def _logger(level: int) -> Any:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.dev.ConsoleRenderer()
-        if sys.stderr.isatty()
+        if is_terminal(sys.stderr)
         else structlog.processors.JSONRenderer(),
     ]
     return structlog.wrap_logger(
-        structlog.WriteLogger(sys.stderr),
+        structlog.WriteLogger(sys.stderr or io.StringIO()),
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(level),
     )

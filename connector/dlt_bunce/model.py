@@ -13,6 +13,7 @@ from dlt_bunce.errors import (
     RejectThresholdError,
     ThresholdError,
     TooFewRowsError,
+    UsageError,
 )
 from dlt_bunce.thresholds import Thresholds
 
@@ -216,8 +217,14 @@ class RunSummary:
         """Raise RejectThresholdError if more rows were rejected than allowed.
 
         `share` is a fraction of the rows read (0.01 allows 1%), `count` a number of rows; with
-        neither, a single rejected row raises. Rows held from earlier runs count as rejected.
+        neither, a single rejected row raises. Rows held from earlier runs count as rejected. Raises
+        UsageError for a share above 1, which no run exceeds.
         """
+        if share is not None and not 0 <= share <= 1:
+            raise UsageError(
+                f"share is {share}, but must be a fraction from 0 to 1.",
+                remedy="For example, pass share=0.05 for 5%.",
+            )
         if share is None and count is None:
             count = 0
         self._raise_over(self.judged(Thresholds(share, count)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import stat
 import subprocess
@@ -17,7 +18,11 @@ def test_what_it_writes_loads_a_customer(run: Run, emulator: Emulator) -> None:
     done = run("init", "crm to bunce")
 
     assert done.code == 0
-    assert "dlt-bunce doctor && python bunce_pipeline.py" in done.output
+    assert "cd 'crm to bunce' && dlt-bunce doctor && python bunce_pipeline.py" in done.output
+    assert "Kept" not in done.output
+    script = ast.parse(Path("crm to bunce/bunce_pipeline.py").read_text("utf-8"))
+    functions = [node for node in ast.walk(script) if isinstance(node, ast.FunctionDef)]
+    assert [node.returns is None for node in functions] == [False]  # as strict type checkers demand
     secrets = Path("crm to bunce/.dlt/secrets.toml")
     assert stat.S_IMODE(secrets.stat().st_mode) == 0o600
     text = secrets.read_text("utf-8").replace('api_key = ""', 'api_key = "sk_test_marked_key"')
@@ -49,6 +54,9 @@ def test_nothing_is_overwritten(run: Run) -> None:
     assert not Path("bunce_pipeline.py").exists()
 
     Path(".dlt/config.toml").unlink()
-    assert run("init").code == 0
+    done = run("init")
+    assert done.code == 0
     assert Path(".gitignore").read_text("utf-8") == "mine\n"
+    assert "Kept .gitignore." in done.output
+    assert ".dlt/secrets.toml, bunce.sqlite*" in done.output
     assert run("init").code == 2

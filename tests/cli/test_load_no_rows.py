@@ -9,9 +9,10 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pydantic
 import pytest
 
-from dlt_bunce import bunce, flush_and_run
+from dlt_bunce import RunSummary, bunce, flush_and_run
 from dlt_bunce.emulator import Emulator
 from dlt_bunce.errors import SourceError, TooFewRowsError
 from dlt_bunce.sources import from_csv, from_parquet, open_source
@@ -229,3 +230,31 @@ def test_rows_that_a_contract_discards_are_told(emulator: Emulator, kept: int) -
     )
 
     assert (kept, {"discarded_rows": 1}) == (summary.read, dict(summary.warnings))
+
+
+class _Customer(pydantic.BaseModel, extra="allow"):
+    visits: int
+
+
+@pytest.mark.parametrize("kind", ["arrow", "model"])
+def test_rows_that_are_discarded_while_they_are_extracted_are_told(
+    emulator: Emulator, kind: str
+) -> None:
+    import dlt
+
+    pipeline = dlt.pipeline("crm", destination=bunce("sk_test_x", base_url=emulator.base_url))
+    known, odd = people(1, 2, visits=7), people(3, visits="seven")
+    if kind == "arrow":
+        odd = people(3, another=1)
+        known, odd = [pa.Table.from_pylist(known)], [pa.Table.from_pylist(odd)]
+    given: dict[str, Any] = {
+        "arrow": {"schema_contract": {"columns": "discard_row"}},
+        "model": {"columns": _Customer, "schema_contract": {"data_type": "discard_row"}},
+    }[kind]
+
+    def load(rows: list[Any], limit: int | None = None) -> RunSummary:
+        customers = dlt.resource(rows, name="customers", **given).add_limit(limit)
+        return flush_and_run(pipeline, customers)
+
+    assert (load(known).read, load([*known, *odd]).warnings) == (2, {"discarded_rows": 1})
+    assert load([*known, *odd], limit=1).warnings == {}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
+from dlt_bunce.cli import main
 from dlt_bunce.emulator import Emulator
 
 from .conftest import Run, people, write
@@ -211,3 +213,17 @@ def test_a_port_that_the_emulator_cannot_have_is_named_with_a_free_one(
     assert done.code == 2
     assert f"cannot listen on port {port}: Address already in use." in done.errors
     assert "dlt-bunce emulator --port 0" in done.errors
+
+
+def test_a_load_whose_streams_are_closed_ends_as_any_other(
+    run: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As under some schedulers, or after `>&- 2>&-`: Python then has None for them."""
+    write(people(1) + people(2, email="x"))
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+
+    main(["load", "customers.parquet"], standalone_mode=False)
+    main(["dead-letters", "list"], standalone_mode=False)
+
+    assert len(emulator.customers) == 1

@@ -153,3 +153,13 @@ def test_a_retention_that_is_no_number_of_days_is_refused(make: MakePipeline) ->
     for wrong in (-1, "ninety", 0.5):
         with pytest.raises(ConfigurationError, match="retention_days is"):
             flush_and_run(make(retention_days=wrong), [customer(1)], table_name="customers")
+
+
+def test_a_retention_that_no_calendar_reaches_keeps_everything(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    rows = [customer(1), customer(2, email="bad")]
+
+    done = flush_and_run(make(retention_days=999_999), rows, table_name="customers")
+
+    assert (done.state, len(letters())) == ("completed", 1)

@@ -52,3 +52,15 @@ def test_types_that_dlt_has_no_column_for_stop_no_load(
     done = load(make(), "run", "rows", dlt.resource(rows, name="customers"))
 
     assert done.created == 2
+
+
+@pytest.mark.parametrize("kind", [frame, arrow])
+def test_a_page_without_values_in_a_column_follows_one_with_them(
+    make: MakePipeline, emulator: Emulator, kind: Any
+) -> None:
+    """Text of data frames is of Arrow's large type, dlt's own columns of nulls are not."""
+    pages = [kind(plan=pl.lit("pro")), kind(plan=pl.lit(None)), kind(), frame().clear()]
+
+    done = load(make(), "flush_and_run", "rows", dlt.resource(pages, name="customers"))
+
+    assert (done.read, done.created, done.rejected) == (6, 2, 0)

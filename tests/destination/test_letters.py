@@ -10,6 +10,7 @@ from dlt_bunce import bunce_adapter, run_summary
 from dlt_bunce.emulator import Behavior, Emulator
 from dlt_bunce.errors import (
     RejectThresholdError,
+    UsageError,
 )
 
 from .conftest import STORE, MakePipeline, customer, letters, replayed
@@ -33,6 +34,8 @@ def test_a_bad_row_is_a_dead_letter_and_the_others_arrive(
     with pytest.raises(RejectThresholdError, match="2 of 10 rows"):
         summary.raise_if_rejected(share=0.1)
     summary.raise_if_rejected(share=0.2)
+    with pytest.raises(UsageError, match="share is 10, but must be a fraction"):
+        summary.raise_if_rejected(share=10)
 
 
 def test_the_error_of_a_script_names_the_account_that_its_run_was_of(make: MakePipeline) -> None:

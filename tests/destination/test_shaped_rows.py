@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import Any
 
 import dlt
@@ -134,3 +135,36 @@ def test_one_resource_may_be_loaded_into_several_pipelines_and_under_several_nam
 
     assert (first.created, second.unchanged, named.unchanged) == (3, 3, 6)
     assert set(emulator.customers) == {"7", "007", "+5"}
+
+
+class NAType:
+    """Of the name of pandas' missing value."""
+
+
+class NaTType(datetime):
+    """Of the name of pandas' missing time, which claims to be one."""
+
+    def isoformat(self, *_: Any) -> str:  # type: ignore[override]
+        """Return what pandas does."""
+        return "NaT"
+
+
+class Float64(float):
+    """A float, and none to those who write JSON, like that of NumPy."""
+
+
+def test_missing_values_and_numbers_of_pandas_stop_no_load_in_any_column(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    """What `df.to_dict("records")` may have: as a version, and where nobody mapped the column."""
+    never = NaTType(2026, 1, 1)
+    rows = [
+        customer(1, changed=datetime(2026, 11, 1, tzinfo=timezone.utc), plan="pro", score=0.5),
+        customer(2, changed=never, plan=NAType(), score=Float64(0.5)),
+        customer(3, changed=None, plan=None, score=None, phone_no=NAType()),
+    ]
+
+    done = load(make(), "flush_and_run", bunce_adapter(rows, version="changed"))
+
+    assert (done.created, done.reject_codes) == (2, {"missing_phone_no": 1})
+    assert done.warnings == {}

@@ -83,6 +83,7 @@ def test_nothing_is_discarded_by_mistake_and_no_store_is_made(destination: bunce
     for function in (
         lambda: dlt_bunce.discard(Selection(ids=["ab"]), destination=destination),
         lambda: dlt_bunce.erase(["c1"], destination=destination),
+        lambda: dlt_bunce.replay(destination=destination),
         lambda: dlt_bunce.status(destination=destination),
     ):
         with pytest.raises(BunceError, match="No store exists"):
@@ -116,3 +117,30 @@ def test_a_list_that_happens_to_be_empty_selects_nothing_and_text_is_no_list(
     assert status.open_dead_letters == {"invalid_email": 3}
     chosen = Selection(customer_ids=(id_ for id_ in ["c42"]))  # type: ignore[arg-type]
     assert dlt_bunce.discard(chosen, destination=destination) == 1
+
+
+def test_what_does_not_exist_is_no_empty_result(emulator: Emulator, destination: bunce) -> None:
+    pipeline = dlt.pipeline("crm", destination=destination)
+    dlt_bunce.flush_and_run(pipeline, [customer(1, email="x")], table_name="customers")
+    other = bunce(**destination.config_params | {"account": "shpo"})
+
+    for function in (
+        lambda: dlt_bunce.replay(destination=other),
+        lambda: dlt_bunce.discard(Selection(codes=["invalid_email"]), destination=other),
+        lambda: dlt_bunce.retry_values(destination=other),
+        lambda: list(dlt_bunce.rejected_values(destination=other)),
+        lambda: list(dlt_bunce.waiting_values(destination=other)),
+        lambda: list(dlt_bunce.dead_letters("sqlite:///a.sqlite", "shpo")),
+    ):
+        with pytest.raises(Exception, match="The store has no account 'shpo'"):
+            function()
+    for function in (
+        lambda: dlt_bunce.replay(Selection(codes=["email"]), destination=destination),
+        lambda: dlt_bunce.discard(Selection(codes=["email"]), destination=destination),
+        lambda: list(dlt_bunce.dead_letters("sqlite:///a.sqlite", status="opened")),
+    ):
+        with pytest.raises(Exception, match=r"has the (code 'email'|status 'opened')"):
+            function()
+
+    status = dlt_bunce.status(destination=destination)
+    assert (len(status.runs), status.open_dead_letters) == (1, {"invalid_email": 1})

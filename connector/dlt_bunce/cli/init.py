@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -13,13 +14,15 @@ from dlt_bunce.errors import UsageError
 
 _PIPELINE = '''"""Load customers into Bunce: python bunce_pipeline.py"""
 
+from collections.abc import Iterator
+
 import dlt
 
 from dlt_bunce import bunce, bunce_adapter, flush_and_run
 
 
 @dlt.resource(name="customers")
-def customers():
+def customers() -> Iterator[dict[str, object]]:
     """Yield customers as dicts or Arrow tables; replace this with your own source."""
     yield {
         "id": 7,
@@ -89,13 +92,25 @@ def command(folder: Path) -> None:
             raise UsageError(f"{folder} cannot be written: {error.strerror}.") from None
         for name in wanted:
             echo(f"Wrote {folder / name}")
-        change = "" if folder == Path() else f"cd {folder} && "
+        if missing := _not_ignored(folder):
+            echo(
+                f"Kept {folder / '.gitignore'}. Add to it, so that Git never takes the API key or "
+                f"the ledger: {', '.join(missing)}"
+            )
+        change = "" if folder == Path() else f"cd {quote(str(folder))} && "
         echo(f"Enter the API key in {folder / '.dlt/secrets.toml'}, and run:")
         echo(f"  {change}dlt-bunce doctor && python bunce_pipeline.py")
 
 
 def _kept(path: Path) -> bool:
     return path.name == ".gitignore" and path.exists()
+
+
+def _not_ignored(folder: Path) -> list[str]:
+    """Return the lines that an existing .gitignore lacks."""
+    file = folder / ".gitignore"
+    lines = file.read_text("utf-8", "replace").split() if file.is_file() else []
+    return [line for line in _IGNORED.split() if line not in lines]
 
 
 def _write(path: Path, text: str, mode: int) -> None:

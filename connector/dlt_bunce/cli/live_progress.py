@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from dlt_bunce.cli import output
 from dlt_bunce.cli.printable import echo
+from dlt_bunce.logs import is_terminal
 
 if TYPE_CHECKING:
     from dlt_bunce.destination.factory import bunce
@@ -35,7 +36,7 @@ def watched(destination: bunce) -> Iterator[None]:
         jobs[progress.job] = progress
 
     # rich is not asked: on CI systems it assumes a terminal
-    terminal = sys.stderr.isatty()
+    terminal = is_terminal(sys.stderr)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_among(context.on_progress, remember))
         if terminal:

@@ -13,6 +13,7 @@ from click.shell_completion import CompletionItem
 
 from dlt_bunce.cli.plain_settings import plain_setting
 from dlt_bunce.cli.printable import echo
+from dlt_bunce.logs import is_terminal
 
 if TYPE_CHECKING:
     from dlt_bunce.destination.client import BunceClient
@@ -27,7 +28,7 @@ NO_TERMINAL = "Cannot prompt for confirmation: stdin is not a terminal."
 def can_ask() -> bool:
     """Return whether there is somebody at a terminal to answer a question."""
     # without a terminal, stdin may be closed or missing
-    return sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty()
+    return is_terminal(sys.stdin)
 
 
 def _filled(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:

@@ -20,6 +20,7 @@ from dlt_bunce.cli.tables import (
     progress_console,
     spinner,
 )
+from dlt_bunce.logs import is_terminal
 from dlt_bunce.model import VALUE_FATE_MEANINGS, RunSummary
 from dlt_bunce.reject_codes import REJECT_CODES, VALUE_CODES
 from dlt_bunce.run_warnings import WARNINGS
@@ -198,7 +199,7 @@ def counting(wanted: bool, noun: str) -> Iterator[Callable[[int], None]]:
     from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
     # rich is not asked: on CI systems it assumes a terminal
-    if not wanted or not sys.stderr.isatty():
+    if not wanted or not is_terminal(sys.stderr):
         yield lambda _count: None
         return
     target = progress_console()

@@ -16,6 +16,7 @@ from dlt_bunce.cli.failures import reported
 from dlt_bunce.cli.files import replaced
 from dlt_bunce.cli.printable import echo
 from dlt_bunce.errors import UsageError
+from dlt_bunce.logs import is_terminal
 
 if TYPE_CHECKING:
     from dlt_bunce.destination.client import BunceClient
@@ -183,7 +184,7 @@ def _confirm(
             "This may be a live workspace, and Bunce's API cannot delete customers.",
             remedy="Use a sandbox key (sk_test_…), or add --live.",
         )
-    if not sys.stdin.isatty():
+    if not is_terminal(sys.stdin):
         raise UsageError(options.NO_TERMINAL, remedy="Run the command on a terminal.")
     wanted = str(max_customers(max_batch))
     typed = click.prompt(

@@ -10,6 +10,7 @@ from dlt_bunce.cli import options, output
 from dlt_bunce.cli.failures import reported
 from dlt_bunce.cli.printable import echo
 from dlt_bunce.errors import UsageError
+from dlt_bunce.logs import is_terminal
 
 
 @click.group("store")
@@ -36,7 +37,7 @@ def move(new_url: str, yes: bool, store_url: str | None, as_json: bool) -> None:
 
         old_url, _ = options.store_settings(store_url, None)
         if not yes:
-            if not sys.stdin.isatty():
+            if not is_terminal(sys.stdin):
                 raise UsageError(options.NO_TERMINAL, remedy="Pass --yes.")
             click.confirm("Move the store? No load may be running.", abort=True, err=True)
         moved = copy(old_url, new_url)

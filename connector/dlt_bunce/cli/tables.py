@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dlt_bunce.cli.printable import printable
+from dlt_bunce.logs import is_terminal
 
 if TYPE_CHECKING:
     from rich.progress import SpinnerColumn
@@ -220,7 +221,7 @@ def is_figure(value: object) -> bool:
 
 def has_width() -> bool:
     """Return whether lines have a width; a file or a pipe has none, unless COLUMNS says so."""
-    return sys.stdout.isatty() or _columns() > 0
+    return is_terminal(sys.stdout) or _columns() > 0
 
 
 def _columns() -> int:

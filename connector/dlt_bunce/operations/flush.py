@@ -32,6 +32,7 @@ from dlt_bunce.destination.mapping.adapter import (
     refuse_replace,
 )
 from dlt_bunce.destination.mapping.deleted_rows import DeletedRows
+from dlt_bunce.destination.mapping.discarded_rows import DiscardedRows
 from dlt_bunce.destination.mapping.hints_given import hints_of_data
 from dlt_bunce.destination.mapping.likely_versions import likely_versions
 from dlt_bunce.destination.mapping.mapped_rows import AfterMappedRows, with_mapped_rows
@@ -92,11 +93,11 @@ def flush_and_run(
             write_disposition = chosen_by_default(data)
         refuse_replace(write_disposition or getattr(data, "write_disposition", None))
         _take(client, pipeline)
-        deleted, name = DeletedRows(), pipeline.pipeline_name
+        deleted, dropped, name = DeletedRows(), DiscardedRows(), pipeline.pipeline_name
         with recorded_from_start(client, name, started_at) as begin:
             _check(client)
             hints = hints_of_data(pipeline, data, table_name)
-            data = _adapted(data, client, deleted, pipeline)
+            data = _adapted(data, client, (deleted, dropped), pipeline)
             with client.context.mapped_as(client.owner.name, hints):
                 flushed = _flush(pipeline)
             take_folder(client, pipeline)  # the cursor, now that no rows are pending
@@ -113,7 +114,7 @@ def flush_and_run(
                     loader_file_format=loader_file_format,  # type: ignore[arg-type]
                 )
         summary = total(client, runs_of(client, name, pipeline.last_trace), name)
-        discarded = discarded_rows(pipeline.last_trace)
+        discarded = dropped.count(pipeline.last_trace) + discarded_rows(pipeline.last_trace)
         added = {**deleted.warnings, **({"discarded_rows": discarded} if discarded else {})}
         if added:
             logger().warning("run.warnings", run=summary.run_id, **added)
@@ -249,7 +250,10 @@ def _check(client: BunceClient) -> None:
         client.preflight()
 
 
-def _adapted(data: Any, client: BunceClient, deleted: DeletedRows, pipeline: dlt.Pipeline) -> Any:
+_Counters = tuple[DeletedRows, DiscardedRows]
+
+
+def _adapted(data: Any, client: BunceClient, counters: _Counters, pipeline: dlt.Pipeline) -> Any:
     """Return the data with its mapping, which replaces an earlier run's, and with a check of its
     columns before they are extracted.
     """
@@ -257,18 +261,19 @@ def _adapted(data: Any, client: BunceClient, deleted: DeletedRows, pipeline: dlt
         source = data.clone()
         for name, resource in source.resources.items():
             if name in client.config.own_tables or is_adapted(resource):
-                _prepare(resource, client, deleted, pipeline)
+                _prepare(resource, client, counters, pipeline)
         return source
     if not isinstance(data, DltResource):
         return data
     resource = data.with_name(data.name)
-    _prepare(resource, client, deleted, pipeline)
+    _prepare(resource, client, counters, pipeline)
     return resource
 
 
 def _prepare(
-    resource: DltResource, client: BunceClient, deleted: DeletedRows, pipeline: dlt.Pipeline
+    resource: DltResource, client: BunceClient, counters: _Counters, pipeline: dlt.Pipeline
 ) -> None:
+    deleted, dropped = counters
     if not is_adapted(resource):
         adapt(resource, {}, by_names=True)
     hint = with_configured(hint_given(resource), str(resource.table_name), client.config)
@@ -279,6 +284,7 @@ def _prepare(
     if not values_only:
         resource.add_step(AfterMappedRows(deleted))
     resource.add_step(AfterMappedRows(column_check(resource, client, pipeline)))
+    dropped.watch(resource)
 
 
 @contextlib.contextmanager

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from dlt_bunce.operations.adopt import Adopted
     from dlt_bunce.operations.preview import Check
     from dlt_bunce.operations.replay import Replayed
+    from dlt_bunce.store.database import Database
     from dlt_bunce.store.letters.selection import Selection
 
 
@@ -56,16 +58,12 @@ def status(*, destination: bunce | None = None, runs: int = 5) -> Status:
 
     Raises StoreError if there is no store, and AccountError if it does not have the account.
     """
-    from dlt_bunce.store.accounts import refuse_unknown_account
-    from dlt_bunce.store.database import Database
     from dlt_bunce.store.letters.dead_letter_query import open_by_code
     from dlt_bunce.store.runs import runs as recorded
     from dlt_bunce.store.statements import COUNT_CUSTOMERS
     from dlt_bunce.store.values import rejected_values
 
-    store_url, account = store_of(destination)
-    with Database(store_url, read_only=True) as db:
-        refuse_unknown_account(db, account)
+    with readable_store(destination) as (db, account):
         ledger = db.rows(COUNT_CUSTOMERS, (account,))[0]
         return Status(
             account,
@@ -86,11 +84,16 @@ def replay(
     """Send the rows of open dead letters again: those of `selection`, or all.
 
     `mapping` (field to column) takes precedence over the configured one, and that over the mapping
-    of the run that read the stored row. Raises CredentialsError, UnavailableError, or StoreError.
+    of the run that read the stored row. Raises UsageError for an account, a code, or a status that
+    does not exist, CredentialsError, UnavailableError, or StoreError.
     """
     from dlt_bunce.operations.replay import replay as send_again
     from dlt_bunce.operations.replay_runs import recorded_unconfigured
+    from dlt_bunce.store.letters.selection import refuse_unknown
 
+    refuse_unknown(selection)
+    with readable_store(destination):
+        pass  # raises if there is no store or account, which a client would create
     with recorded_unconfigured(selection, lambda: store_of(destination)):
         client = _client(destination)
     return send_again(client, selection=selection, mapping=mapping)
@@ -99,10 +102,12 @@ def replay(
 def discard(selection: Selection, *, destination: bunce | None = None) -> int:
     """Close open dead letters by hand, and return how many; needs no API key.
 
-    Raises UsageError for a selection without a filter, and StoreError.
+    Raises UsageError for a selection without a filter, or for an account, a code, or a status that
+    does not exist, and StoreError.
     """
     from dlt_bunce.store.database import Database
     from dlt_bunce.store.letters.dead_letters import discard as close
+    from dlt_bunce.store.letters.selection import refuse_unknown
 
     names = [each.name for each in fields(selection) if each.name != "status"]
     if all(getattr(selection, name) is None for name in names):
@@ -110,9 +115,10 @@ def discard(selection: Selection, *, destination: bunce | None = None) -> int:
             "The selection has no filter, so every dead letter would be discarded.",
             remedy="Set a filter, such as Selection(codes=[…]).",
         )
-    store_url, account = store_of(destination)
-    with Database(store_url, read_only=True):
+    refuse_unknown(selection)
+    with readable_store(destination):
         pass  # raises if there is no store, which opening it for writing would create
+    store_url, account = store_of(destination)
     with Database(store_url) as db:
         return close(db, account, selection)
 
@@ -158,6 +164,22 @@ def erase(
             pipelines_dirs=pipelines_dirs,
         )
     )
+
+
+@contextmanager
+def readable_store(destination: bunce | None) -> Iterator[tuple[Database, str]]:
+    """Yield the store, opened read-only, and the account.
+
+    Raises StoreError if there is no store, and AccountError if it does not have the account: a typo
+    must not look like an empty result.
+    """
+    from dlt_bunce.store.accounts import refuse_unknown_account
+    from dlt_bunce.store.database import Database
+
+    store_url, account = store_of(destination)
+    with Database(store_url, read_only=True) as db:
+        refuse_unknown_account(db, account)
+        yield db, account
 
 
 def _client(destination: bunce | None) -> BunceClient:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dlt_bunce.errors import UsageError
-from dlt_bunce.operations.functions import store_of
+from dlt_bunce.operations.functions import readable_store, store_of
 
 if TYPE_CHECKING:
     from dlt_bunce.destination.factory import bunce
@@ -65,14 +65,12 @@ def rejected_values(
 ) -> Iterator[RejectedValue]:
     """Yield the attribute values and segment members that are rejected now; needs no API key.
 
-    Raises StoreError, and UsageError for a filter that names nothing.
+    Raises StoreError, and UsageError for an account or a filter that names nothing.
     """
-    from dlt_bunce.store.database import Database
     from dlt_bunce.store.values import rejected_values as stored
 
-    store_url, account = store_of(destination)
     chosen = selection or stored.EVERY
-    with Database(store_url, read_only=True) as db:
+    with readable_store(destination) as (db, account):
         stored.refuse_unknown(db, account, chosen)
         for page in stored.pages(db, account, chosen):
             for row in page.drop_columns(["slot"]).to_pylist():
@@ -117,13 +115,12 @@ def retry_values(
 def waiting_values(*, destination: bunce | None = None) -> Iterator[WaitingValues]:
     """Yield the rows of tables of values that wait for their customers; needs no API key.
 
-    Each is sent by the first load that reads it once Bunce has its customer. Raises StoreError.
+    Each is sent by the first load that reads it once Bunce has its customer. Raises StoreError,
+    and AccountError if the store does not have the account.
     """
-    from dlt_bunce.store.database import Database
     from dlt_bunce.store.values import waiting_values as stored
 
-    store_url, account = store_of(destination)
-    with Database(store_url, read_only=True) as db:
+    with readable_store(destination) as (db, account):
         for page in stored.pages(db, account):
             for row in page.to_pylist():
                 yield WaitingValues(**row)
@@ -133,13 +130,13 @@ def waiting_values(*, destination: bunce | None = None) -> Iterator[WaitingValue
 def _chosen_values(
     selection: ValueSelection, destination: bunce | None
 ) -> Iterator[tuple[Database, str]]:
-    """Yield the store and the account. Raises UsageError for a filter that names nothing."""
+    """Yield the store and the account. Raises UsageError if it, or a filter, names nothing."""
     from dlt_bunce.store.database import Database
     from dlt_bunce.store.values.rejected_values import refuse_unknown
 
-    store_url, account = store_of(destination)
-    with Database(store_url, read_only=True) as db:
+    with readable_store(destination) as (db, account):
         # raises if there is no store, which opening it for writing would create
         refuse_unknown(db, account, selection)
+    store_url, account = store_of(destination)
     with Database(store_url) as db:
         yield db, account

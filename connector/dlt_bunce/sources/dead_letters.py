@@ -21,16 +21,20 @@ def dead_letters(
 
     The columns are those of the table bunce_dead_letters, each with its type even if it is empty;
     `source_row`, `payload`, and `other_defects` are JSON text; `source` and `source_line` tell
-    where the row came from.
+    where the row came from. Raises UsageError for an account or a status that does not exist.
     """
     from dlt_bunce.destination.settings.config_file import store_settings
+    from dlt_bunce.store.accounts import refuse_unknown_account
     from dlt_bunce.store.database import Database
     from dlt_bunce.store.letters.dead_letter_query import tables
-    from dlt_bunce.store.letters.selection import Selection
+    from dlt_bunce.store.letters.selection import Selection, refuse_unknown
 
     store_url, account = store_settings(store_url, account)
+    chosen = Selection(status=status)
+    refuse_unknown(chosen)
     with Database(store_url, read_only=True) as db:
-        for table in tables(db, account, Selection(status=status)):
+        refuse_unknown_account(db, account)
+        for table in tables(db, account, chosen):
             yield table.cast(_with_times(table.schema))
 
 

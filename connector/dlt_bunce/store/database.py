@@ -44,9 +44,12 @@ def as_utc(moment: datetime) -> str:
 
 
 def utc_days_ago(days: int) -> str:
-    """Return the time `days` days ago, in the format of `utc_now`."""
-    moment = datetime.now(timezone.utc) - timedelta(days=days)
-    return moment.isoformat(timespec="microseconds")
+    """Return the time `days` days ago, in the format of `utc_now`; of days beyond any calendar,
+    its first.
+    """
+    with contextlib.suppress(OverflowError):
+        return as_utc(datetime.now(timezone.utc) - timedelta(days=days))
+    return as_utc(datetime.min.replace(tzinfo=timezone.utc))
 
 
 class Database:

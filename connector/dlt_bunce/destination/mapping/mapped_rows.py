@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import asdict, dataclass, field, is_dataclass
+from datetime import datetime
 from decimal import Decimal
 from itertools import chain
 from types import MappingProxyType
@@ -46,6 +47,7 @@ _EXACT = 2**53
 """From this value on, a float may have lost digits and is left unchanged."""
 _NO_COLUMNS: Mapping[str, str] = MappingProxyType({})
 _NOTHING = frozenset({"NAType", "NaTType"})
+_COMMON = frozenset({type(None), bool, datetime, dict, float, int, list, str})
 
 
 # how many types it takes differs by dlt's version
@@ -109,6 +111,8 @@ class MappedRows(_Transform):
         rows = [_as_dict(row) for row in (item if isinstance(item, list) else [item])]
         if not rows or not isinstance(rows[0], dict):
             return item
+        if not _COMMON.issuperset({type(value) for row in rows for value in row.values()}):
+            rows = [{name: _python(value) for name, value in row.items()} for row in rows]
         new: set[str] = set()
         for row in rows:
             new |= row.keys() - seen.known
@@ -203,10 +207,15 @@ def _as_dict(row: Any) -> Any:
     return asdict(row) if is_dataclass(row) and not isinstance(row, type) else row
 
 
+def _python(value: Any) -> Any:
+    """Convert NA and NaT of pandas to None, and numbers of NumPy to Python's: dlt cannot write
+    them, or writes NaT as text.
+    """
+    return None if type(value).__name__ in _NOTHING else python_number(value)
+
+
 def _plain(value: Any) -> Any:
-    """Convert whole numbers, and those of other libraries, to int, and NaN and the like to None."""
-    if type(value).__name__ in _NOTHING:
-        return None
+    """Convert whole numbers, and those of other libraries, to int, and NaN to None."""
     value = python_number(value)
     if isinstance(value, float | Decimal):
         if value != value:  # noqa: PLR0124, not a number

@@ -170,7 +170,7 @@ def log_finished(summary: RunSummary, account: str, *, summary_returned: bool) -
 
 
 def discarded_rows(trace: PipelineTrace | None) -> int:
-    """Return how many rows a schema contract dropped after extraction, as far as dlt counts."""
+    """Return how many rows a schema contract dropped of rows in dicts, after extraction."""
     if trace is None or trace.last_extract_info is None or trace.last_normalize_info is None:
         return 0
     extracted = _extracted(trace.last_extract_info)

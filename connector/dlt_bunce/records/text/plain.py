@@ -16,10 +16,11 @@ def plain(table: Any) -> Any:
     """Return the same rows with unsupported column types converted to the closest supported type.
 
     Nanoseconds become microseconds; UUIDs, durations and intervals (in ISO 8601), and unions become
-    text; views, dictionaries, and run-end-encoded values are decoded; fixed-size lists become
-    lists; other extension types become their storage type. Anything but a table or a record batch
-    is returned unchanged. Raises SourceError for two columns with the same name, of which dlt would
-    keep only the last, and for a type whose values end the process when they are read.
+    text; views, dictionaries, and run-end-encoded values are decoded; large text and binary become
+    ordinary, fixed-size lists become lists; other extension types become their storage type.
+    Anything but a table or a record batch is returned unchanged. Raises SourceError for two columns
+    with the same name, of which dlt would keep only the last, and for a type whose values end the
+    process when they are read.
     """
     if not isinstance(table, pa.Table | pa.RecordBatch):
         return table
@@ -83,7 +84,10 @@ def _plain_type(kind: Any) -> pa.DataType:
         return _plain_type(kind.value_type)
     if types.is_string_view(kind) or types.is_duration(kind) or types.is_interval(kind):
         return pa.string()
-    if types.is_binary_view(kind):
+    # dlt writes a column that a later table lacks as string, and joins no string to a large_string
+    if types.is_large_string(kind):
+        return pa.string()
+    if types.is_binary_view(kind) or types.is_large_binary(kind):
         return pa.binary()
     if types.is_union(kind) or (types.is_decimal(kind) and kind.scale < 0):
         return pa.string()

@@ -137,6 +137,8 @@ def python_number(value: Any) -> Any:
         return bool(value)
     if isinstance(value, Integral) and not isinstance(value, int):
         return int(value)
+    if isinstance(value, float) and type(value) is not float:
+        return float(value)
     if isinstance(value, Real) and not isinstance(value, int | float):
         with contextlib.suppress(ValueError):  # a fraction, say
             return float(str(value))

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import product
 
+from dlt_bunce.errors import UsageError
+from dlt_bunce.reject_codes import REJECT_CODES
 from dlt_bunce.store.choices import check_choice
 from dlt_bunce.store.database import as_utc
 
@@ -106,6 +108,24 @@ class Selection:
             return [self]
         starts = range(0, len(ids), _MOST_CUSTOMERS)
         return [replace(self, customer_ids=ids[n : n + _MOST_CUSTOMERS]) for n in starts]
+
+
+def refuse_unknown(selection: Selection | None) -> None:
+    """Raise UsageError for a code or a status that no dead letter can have: a typo must not look
+    like an empty result.
+    """
+    chosen = selection or Selection()
+    statuses = [] if chosen.status is None else [chosen.status]
+    for name, values, known in (
+        ("code", chosen.codes or (), REJECT_CODES),
+        ("status", statuses, STATUSES),
+    ):
+        for value in values:
+            if value not in known:
+                raise UsageError(
+                    f"No dead letter has the {name} {value!r}.",
+                    remedy=f"Use one of: {', '.join(known)}.",
+                )
 
 
 def _singly(values: Sequence[str] | None) -> list[tuple[str, ...] | None]:
