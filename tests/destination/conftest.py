@@ -90,10 +90,8 @@ def warned(
 
 def replayed(emulator: Emulator, **options: Any) -> Replayed:
     """Replays the open letters with the configuration of `make`, and `settings` of its own."""
-    settings = options.pop("settings", {})
-    destination = bunce(
-        credentials="sk_test_marked", base_url=emulator.base_url, requests_per_minute=0, **settings
-    )
+    settings = {"base_url": emulator.base_url, **options.pop("settings", {})}
+    destination = bunce(credentials="sk_test_marked", requests_per_minute=0, **settings)
     client = destination.client(Schema("replay"), initial_config=destination.spec())
     assert isinstance(client, BunceClient)
     return replay(client, **options)

@@ -150,7 +150,7 @@ def correct(client: BunceClient, letter_id: str, changes: Mapping[str, str | Non
         row = source_rows.decode(page[0]["source_row"])
         if unknown := changes.keys() - row.keys():
             raise UsageError(f"The row has no column {min(unknown)!r}.")
-        changed = source_rows.encode({**row, **changes, LETTER_ID: letter_id})
+        changed = source_rows.encode({**row, **changes})
         [group] = grouped(db, account.name, page, runs.latest_number(db))
         load_file = _job(client, page[0], group, f"{runs.REPLAY}{started}")
         with recorded(), contextlib.ExitStack() as closing_run:
@@ -181,7 +181,7 @@ class _Replay:
         db, load_file = self.database, self.load_file
         rows = [
             source_rows.decode(letter["source_row"])
-            | {FILE: letter["source"], LINE: letter["source_line"]}
+            | {LETTER_ID: letter["id"], FILE: letter["source"], LINE: letter["source_line"]}
             for letter in letters
         ]
         table = restored(source_rows.arrow_table(rows), self._record)

@@ -85,12 +85,13 @@ ACCEPTED_SINCE = """((COALESCE(c.run_number, 0), c.delivered_at)
   AND (c.version IS NULL OR d.version IS NULL OR d.version <= c.version))"""
 
 # Find corrected rows whose customer Bunce has accepted since: that content is newer than the dead
-# letter that was corrected. Where this letter is gone, it may be newer.
+# letter that was corrected. Where this letter is gone, it may be newer. A replay ($2 is 1) has begun
+# with open dead letters, so one that is closed by now has met a newer row, or somebody discarded it.
 OVERTAKEN = f"""
 SELECT n.row AS row FROM bunce_correcting AS n
 JOIN bunce_customers AS c ON c.account = $1 AND c.customer_id = n.customer_id
 LEFT JOIN bunce_dead_letters AS d ON d.id = n.letter_id AND d.account = $1
-WHERE CASE WHEN d.id IS NOT NULL THEN {ACCEPTED_SINCE}
+WHERE CASE WHEN d.id IS NOT NULL THEN {ACCEPTED_SINCE} OR $2 = 1 AND d.status <> 'open'
   ELSE c.delivered_at IS NOT NULL AND NOT COALESCE(n.version > c.version, 1 = 0) END
 """  # noqa: S608, constants only
 

@@ -65,7 +65,9 @@ def judge(
     if correcting is None or not correcting.num_rows:
         return verdicts
     overtaken = db.query(
-        statements.OVERTAKEN, (load_file.account,), schema=pa.schema([("row", pa.int64())])
+        statements.OVERTAKEN,
+        (load_file.account, int(load_file.is_replay)),
+        schema=pa.schema([("row", pa.int64())]),
     )
     given, late = verdicts.column("verdict"), overtaken.column("row").combine_chunks()
     sendable = pc.is_in(given, pa.array(["new", "changed"]))

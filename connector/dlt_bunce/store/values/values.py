@@ -64,7 +64,7 @@ LEFT JOIN bunce_links AS l ON l.account = $1 AND l.customer_id = i.customer_id
 WHERE i.digest IS NULL OR c.values_digest IS NULL OR c.values_digest <> i.digest
 """
 
-_OVERTAKEN = OVERTAKEN + " AND (c.job IS NULL OR c.job <> $2)"
+_OVERTAKEN = OVERTAKEN + " AND (c.job IS NULL OR c.job <> $3)"
 
 _PACKED_NOW = """
 SELECT c.customer_id AS customer_id, c.packed_values AS packed FROM bunce_answered_customers AS a
@@ -135,7 +135,8 @@ def overtaken(db: Database, load_file: LoadFile, correcting: pa.Table) -> pa.Arr
     """
     db.ingest("bunce_correcting", correcting)
     schema = pa.schema([("row", pa.int64())])
-    found = db.query(_OVERTAKEN, (load_file.account, load_file.name), schema=schema)
+    about = (load_file.account, int(load_file.is_replay), load_file.name)
+    found = db.query(_OVERTAKEN, about, schema=schema)
     return found.column("row").combine_chunks()
 
 
