@@ -85,8 +85,8 @@ ACCEPTED_SINCE = """((COALESCE(c.run_number, 0), c.delivered_at)
   AND (c.version IS NULL OR d.version IS NULL OR d.version <= c.version))"""
 
 # Find corrected rows whose customer Bunce has accepted since: that content is newer than the dead
-# letter that was corrected. Where this letter is gone, it may be newer. A replay ($2 is 1) began with
-# open dead letters: one that is closed by now has met a newer row, or somebody discarded it.
+# letter that was corrected. Where this letter is gone, it may be newer. A replay ($2 is 1)
+# begins with open ones: one that is closed by now has met a newer row, or somebody discarded it.
 OVERTAKEN = f"""
 SELECT n.row AS row FROM bunce_correcting AS n
 JOIN bunce_customers AS c ON c.account = $1 AND c.customer_id = n.customer_id

@@ -137,7 +137,7 @@ class AbsentMembers(ValueDelivery):
                 count = page.num_rows
                 rows = range(settled, settled + count)
                 settled += count
-                self._rows |= {(0, row): RowLeft(1) for row in rows}
+                self._rows.update({(0, row): RowLeft(1) for row in rows})
                 yield to_send(
                     target,
                     0,

@@ -23,7 +23,7 @@ from dlt_bunce.load.sender import Sender
 from dlt_bunce.load.values import row_states
 from dlt_bunce.load.values.rejected_values import rejection, release_rejected, state_of
 from dlt_bunce.load.values.value_rows import ChangedValues, ChunkValues
-from dlt_bunce.load.values.values_in_flight import RowLeft, Slot, ValuesInFlight
+from dlt_bunce.load.values.values_in_flight import RowsLeft, Slot, ValuesInFlight, newest
 from dlt_bunce.logs import logger
 from dlt_bunce.records.batching import Packer
 from dlt_bunce.records.values.recorded_targets import recorded
@@ -57,8 +57,7 @@ class ValueDelivery:
     """Whether `deliver` has stopped before it read all that it should."""
     _due: set[int] = field(default_factory=set)
     _ahead: dict[int, ChunkValues] = field(default_factory=dict)
-    # by chunk and row
-    _rows: dict[tuple[int, int], RowLeft] = field(default_factory=dict)
+    _rows: RowsLeft = field(default_factory=RowsLeft)
     # rows of which Bunce has rejected a value, with their customers
     _with_rejected: dict[tuple[int, int], str] = field(default_factory=dict)
     # how far earlier tries of the file may have sent it, by kind and chunk
@@ -140,13 +139,13 @@ class ValueDelivery:
             on_abort=stop.set,
         ) as dispatcher:
             for table in tables:
-                for rows in packer.add(table):
-                    self._mark_in_flight(rows)
-                    settle(dispatcher.submit(ValueBatch(rows)))
+                for rows in map(self._mark_in_flight, packer.add(table)):
+                    if rows.num_rows:
+                        settle(dispatcher.submit(ValueBatch(rows)))
                 settle(dispatcher.settled())
-            for rows in packer.rest():
-                self._mark_in_flight(rows)
-                settle(dispatcher.submit(ValueBatch(rows)))
+            for rows in map(self._mark_in_flight, packer.rest()):
+                if rows.num_rows:
+                    settle(dispatcher.submit(ValueBatch(rows)))
             settle(dispatcher.drain())
         return self._fault
 
@@ -178,16 +177,21 @@ class ValueDelivery:
             else:
                 values.repack(db, load_file.account, changes.settled, if_same=True)
         self._in_flight.begin(changes.known)
-        self._rows |= {(number, row): left for row, left in changes.left.items()}
+        self._rows.update({(number, row): left for row, left in changes.left.items()})
         return changes.to_send
 
-    def _mark_in_flight(self, rows: pa.Table) -> None:
-        """Commit that values are in flight; count those that an earlier try may have sent."""
+    def _mark_in_flight(self, rows: pa.Table) -> pa.Table:
+        """Commit that values are in flight; count those that an earlier try may have sent. Return
+        them without those that another load has overtaken since they were compared.
+        """
         # a batch is of one operation, and so of one kind
         kind = self._counted_as(self._by_slot[rows.column("slot")[0].as_py()].kind)
-        tops = rows.group_by("chunk").aggregate([("row", "max")]).to_pylist()
         with self.database.transaction():
+            rows, older = newest(self.database, self.load_file.account, rows, self._rows)
+            fates = {(kind, chunk, "superseded"): count for chunk, count in older.items()}
+            value_fates.add_fates(self.database, self.load_file, fates)
             self._in_flight.mark(rows)
+            tops = rows.group_by("chunk").aggregate([("row", "max")]).to_pylist()
             for chunk, top in ((each["chunk"], each["row_max"]) for each in tops):
                 again = 0
                 if before := self._marks.get((kind, chunk), 0):
@@ -196,6 +200,7 @@ class ValueDelivery:
                 value_fates.mark_in_flight(
                     self.database, self.load_file, kind, chunk, top + 1, again
                 )
+        return rows
 
     def _count(self, found: ChunkValues, changes: ChangedValues | None) -> None:
         """Write the counts of a chunk as compared just now."""
@@ -231,7 +236,7 @@ class ValueDelivery:
                 kind = self._counted_as(target.kind)
                 fates[kind, chunk, "written" if is_written else "rejected"] += 1
                 outcomes[who].append((slot, digest, WRITTEN if is_written else state_of(result)))
-                left = self._left_of(chunk, row, is_written=is_written)
+                left = self._rows.settle_one(chunk, row, is_written=is_written)
                 if not left.values:
                     digests[who] = left.digest
                     fates[ROWS, chunk, "written"] += self.values_only
@@ -254,17 +259,6 @@ class ValueDelivery:
             value_fates.add_fates(db, load_file, fates)
             runs.add_traffic(db, load_file, traffic)
         return traffic.requests
-
-    def _left_of(self, chunk: int, row: int, *, is_written: bool) -> RowLeft:
-        """Return what is left of a row once one more of its values is answered; it has no digest
-        if one was rejected.
-        """
-        before = self._rows.pop((chunk, row))
-        digest = before.digest if is_written else None
-        left = before._replace(values=before.values - 1, digest=digest)
-        if left.values:
-            self._rows[chunk, row] = left
-        return left
 
     def release_rejected(self, words: str) -> None:
         """Let values that this run saw refused in these words be sent again by the next one: they

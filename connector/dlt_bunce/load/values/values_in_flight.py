@@ -7,7 +7,7 @@ value at the same time: then it is not known whose came last, and it stays as in
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -29,6 +29,21 @@ class RowLeft(NamedTuple):
     values: int
     digest: bytes | None = None
     version: int | None = None
+
+
+class RowsLeft(dict[tuple[int, int], RowLeft]):
+    """What is left of rows, by chunk and row."""
+
+    def settle_one(self, chunk: int, row: int, *, is_written: bool) -> RowLeft:
+        """Return what is left of a row once one more of its values is settled; it has no digest if
+        one was not written.
+        """
+        before = self.pop((chunk, row))
+        digest = before.digest if is_written else None
+        left = before._replace(values=before.values - 1, digest=digest)
+        if left.values:
+            self[chunk, row] = left
+        return left
 
 
 class _Mark(NamedTuple):
@@ -124,3 +139,23 @@ class ValuesInFlight:
             return False
         covered = in_digest(self.database, self.account)
         return all(slot not in covered for slots in changes.values() for slot, *_ in slots)
+
+
+def newest(
+    db: Database, account: str, rows: pa.Table, left: RowsLeft
+) -> tuple[pa.Table, Counter[int]]:
+    """Return values (TO_SEND) without those of rows that are older than the ledger's by now, and
+    how many these are by chunk: another load has read a newer row since they were compared.
+    """
+    names = ("customer_id", "chunk", "row")
+    who_of, *places = (rows.column(name).to_pylist() for name in names)
+    at = list(zip(*places, strict=True))
+    newer = values.newer_than(db, account, who_of, [left[each].version for each in at])
+    older: Counter[int] = Counter()
+    if not newer:
+        return rows, older
+    for who, (chunk, row) in zip(who_of, at, strict=True):
+        if who in newer:
+            left.settle_one(chunk, row, is_written=False)
+            older[chunk] += 1
+    return rows.filter(pa.array([who not in newer for who in who_of], pa.bool_())), older

@@ -71,6 +71,12 @@ SELECT c.customer_id AS customer_id, c.packed_values AS packed FROM bunce_answer
 JOIN bunce_customers AS c ON c.account = $1 AND c.customer_id = a.customer_id
 """
 
+_NEWER = """
+SELECT c.customer_id AS customer_id FROM bunce_value_versions AS v
+JOIN bunce_customers AS c ON c.account = $1 AND c.customer_id = v.customer_id
+WHERE v.version < c.version
+"""
+
 # Ordered, as every statement that writes customers is; a customer who was erased stays erased.
 _REPACK = """
 INSERT INTO bunce_customers AS c (account, customer_id, packed_values, values_digest, version)
@@ -147,6 +153,17 @@ def packed_of(db: Database, account: str, customer_ids: Sequence[str]) -> dict[s
     found = db.query(_PACKED_NOW, (account,))
     ids, packed = found.column("customer_id").to_pylist(), _binary(found.column("packed"))
     return dict(zip(ids, packed.to_pylist(), strict=True))
+
+
+def newer_than(
+    db: Database, account: str, customer_ids: Sequence[str], versions: Sequence[int | None]
+) -> set[str]:
+    """Return the customers of whom the ledger has a newer version than these, if these have any."""
+    if not any(version is not None for version in versions):
+        return set()
+    given = {"customer_id": pa.array(customer_ids, pa.string())}
+    db.ingest("bunce_value_versions", pa.table(given | {"version": pa.array(versions, pa.int64())}))
+    return {row["customer_id"] for row in db.rows(_NEWER, (account,))}
 
 
 def packed_table(customer_ids: Sequence[str], packed: Sequence[bytes]) -> pa.Table:
