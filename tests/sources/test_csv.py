@@ -239,7 +239,7 @@ def test_every_text_comes_back_from_an_export(
         for number, row in enumerate(rows)
     ]
 
-    with writing(Path("l.csv"), Spreadsheet(), lambda _run, _pipeline: nothing) as put:
+    with writing(Path("l.csv"), Spreadsheet(), lambda *_run: nothing) as put:
         put(letters)
     content = saved(Path("l.csv").read_bytes())
 
