@@ -112,7 +112,7 @@ def test_a_killed_and_an_interrupted_load_do_not_stay_running(
     sign: int, run: Run, emulator: Emulator, program_file: Path
 ) -> None:
     write(people(*range(200)))
-    emulator.behavior = Behavior(latency_ms=200)
+    emulator.behavior = Behavior(latency_ms=1000)
     with begun(program_file, emulator, 3) as process:
         assert [run["state"] for run in run("status", "--json").json["runs"]] == ["running"]
         assert run("status", "--json").json["problems"] == []
