@@ -38,13 +38,13 @@ MOST_FIRST, MOST_UNCHANGED = ALLOWED * FIRST, ALLOWED * UNCHANGED
 
 
 @click.command()
-@click.option("--rounds", default=5, show_default=True, help="Twice as many before it fails.")
+@click.option("--rounds", default=5, show_default=True, help="Four times as many before it fails.")
 def main(rounds: int) -> None:
     """Print both ratios; exit with 1 when one is out of bounds."""
     first, unchanged, bare_load = [], [], []
     with tempfile.TemporaryDirectory() as name, Server() as server:
         _round(server, Path(name), FEW)
-        for number in range(1, 2 * rounds + 1):
+        for number in range(1, 4 * rounds + 1):
             created, again, posted = _round(server, Path(name), ROWS)
             first.append(created)
             unchanged += again
