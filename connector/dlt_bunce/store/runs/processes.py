@@ -42,7 +42,17 @@ def _exists(pid: int) -> bool:
         return False
     except PermissionError:
         return True
-    return True
+    return not _is_zombie(pid)
+
+
+def _is_zombie(pid: int) -> bool:
+    """Return whether a process has ended and its parent has not asked how, where Linux tells."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+    except OSError:
+        return False
+    # after the name, which may hold anything
+    return stat.rpartition(")")[2].split()[:1] == ["Z"]
 
 
 @lru_cache(maxsize=1)
