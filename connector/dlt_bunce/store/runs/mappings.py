@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -69,14 +70,16 @@ def of_last_run(db: Database, account: str, source_key: str, table_name: str) ->
 
     `source_key` is that of a command's source, or the name of a pipeline.
     """
+    # without an escape character of our own, Postgres takes the backslashes of JSON for one
+    named = re.sub("[!%_]", r"!\g<0>", json.dumps(table_name))
     rows = db.rows(
         "SELECT r.mapping AS mapping, r.by_name AS by_name, r.table_name AS table_name, "
         "r.targets AS targets FROM bunce_runs AS r "
         "JOIN bunce_dlt_loads AS l ON l.load_id = r.run_id WHERE r.account = $1 "
         "AND COALESCE(r.source_key, r.pipeline_name) = $2 "
-        "AND (r.table_name = $3 OR r.targets LIKE $4) AND r.state = 'completed' "
+        "AND (r.table_name = $3 OR r.targets LIKE $4 ESCAPE '!') AND r.state = 'completed' "
         "AND r.by_name IS NOT NULL ORDER BY COALESCE(l.number, 0) DESC LIMIT $5",
-        (account, source_key, table_name, f"%{json.dumps(table_name)}%", _TRIED),
+        (account, source_key, table_name, f"%{named}%", _TRIED),
     )
     for row in rows:
         columns, by_name = json.loads(row["mapping"]), json.loads(row["by_name"])
