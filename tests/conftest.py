@@ -27,7 +27,7 @@ from dlt_bunce.emulator import Behavior, Emulator
 
 keep_in_memory()
 
-pytest_plugins = ["tests.sampling"]
+pytest_plugins = ["tests.sampling", "tests.waits"]
 
 # a test that raises dlt's level for a while restores this one, and not that it had none yet
 logging.getLogger("dlt").setLevel(logging.CRITICAL)

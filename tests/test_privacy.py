@@ -82,6 +82,7 @@ def everything_said(
     assert [mark for mark in MARKS if mark in text] == []
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("case", [*BEHAVIORS, *SETTINGS])
 def test_no_failing_path_tells_a_value(
     case: str, emulator: Emulator, everything_said: list[str]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 import dlt
@@ -15,12 +14,9 @@ from dlt.common.schema import Schema
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from dlt_bunce import bunce
-from dlt_bunce.destination import jobs
 from dlt_bunce.destination.client import BunceClient
 from dlt_bunce.emulator import Emulator
 from dlt_bunce.errors import bunce_error
-from dlt_bunce.load.load import Settings
-from dlt_bunce.operations import replay as replay_module
 from dlt_bunce.operations.replay import Replayed, replay
 from dlt_bunce.store.database import Database
 
@@ -49,13 +45,6 @@ def make(emulator: Emulator) -> MakePipeline:
         return dlt.pipeline(name, destination=bunce(requests_per_minute=0, **settings))
 
     return make
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets loads look again at once for whom a look-up does not show: the emulator's do not lag."""
-    for module in (jobs, replay_module):
-        monkeypatch.setattr(module, "Settings", partial(Settings, patience_s=(0.0,) * 5))
 
 
 @pytest.fixture(params=["dicts", "arrow"])
