@@ -169,6 +169,23 @@ def test_fewer_rows_than_shards(make: Make, postgres_url: str, count: int) -> No
     assert list(range(count)) == sorted(value for part in parts for value in part)
 
 
+@pytest.mark.parametrize("type_", ["date", "datetime", "uuid"])
+def test_a_key_is_compared_as_sqlite_keeps_it_whatever_type_is_declared(
+    make: Make, type_: str
+) -> None:
+    keys = [f"2026-11-{n + 1:02d}T00:00:00Z" for n in range(20)]
+    with sqlite3.connect("s.sqlite") as link:
+        link.execute(f"CREATE TABLE people (id {type_}, note TEXT)")
+        link.executemany("INSERT INTO people VALUES (?, 'x')", [(key,) for key in [*keys, None]])
+    link.close()
+    url, options = "sqlite:///s.sqlite", {"table": "people", "key": "id"}
+
+    first, *rest = (read(make, url, f"{n}/4", **options) for n in range(1, 5))
+
+    assert [len(part) for part in (first, *rest)] == [6, 5, 5, 5]
+    assert {None, *keys} == {value for part in (first, *rest) for value in part}
+
+
 def test_an_infinite_key_is_in_one_shard_or_refused(make: Make, postgres_url: str) -> None:
     fill_postgres(postgres_url, [1.5, inf, inf, -inf, 2.5], "float8")
 
