@@ -64,3 +64,20 @@ def test_a_page_without_values_in_a_column_follows_one_with_them(
     done = load(make(), "flush_and_run", "rows", dlt.resource(pages, name="customers"))
 
     assert (done.read, done.created, done.rejected) == (6, 2, 0)
+
+
+@pytest.mark.parametrize("empty", [pl.DataFrame([]), pa.Table.from_pylist([])])
+def test_a_page_that_is_made_of_no_rows_has_no_columns_to_check(
+    make: MakePipeline, emulator: Emulator, empty: Any
+) -> None:
+    def read(*pages: Any) -> tuple[int, int, int]:
+        customers = dlt.resource(list(pages), name="customers", write_disposition="merge")
+        done = load(make(), "flush_and_run", "rows", customers)
+        return done.read, done.created, done.unchanged
+
+    assert [read(empty), read(empty, frame()), read(frame(), empty), read(empty)] == [
+        (0, 0, 0),
+        (2, 2, 0),
+        (2, 0, 2),
+        (0, 0, 0),
+    ]

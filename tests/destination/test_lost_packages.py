@@ -11,7 +11,9 @@ import dlt
 import pyarrow as pa
 import pytest
 from dlt.common.runtime.collector import NullCollector
+from dlt.common.storages.exceptions import LoadPackageNotFound
 
+from dlt_bunce import run_summary
 from dlt_bunce.emulator import Behavior, Emulator, Fault
 from dlt_bunce.errors import RunInProgressError, bunce_error
 from dlt_bunce.operations.adopt import adopt
@@ -144,4 +146,33 @@ def test_a_run_whose_package_is_deleted_meanwhile_says_so(
     error = bunce_error(caught.value)
     assert isinstance(error, RunInProgressError)
     assert str(error).startswith(f"2 rows were extracted into {pipeline.working_dir!r}, but are g")
+    assert emulator.times_sent == dict.fromkeys(numbered(6), 1)
+
+
+class DropsInLoad(NullCollector):
+    """A progress collector that drops a pipeline while it loads, as its next run may do."""
+
+    def __init__(self, pipeline: dlt.Pipeline) -> None:
+        super().__init__()
+        self.pipeline = pipeline
+
+    def update(self, name: str, *rest: Any, **options: Any) -> None:
+        if name == "Jobs":
+            self.pipeline.drop()
+
+
+@pytest.mark.parametrize("how", DOORS)
+def test_a_run_whose_folder_is_dropped_while_it_loads_says_so(
+    make: MakePipeline, emulator: Emulator, how: str
+) -> None:
+    pipeline = make()
+    pipeline.collector = DropsInLoad(make())
+
+    with pytest.raises(LoadPackageNotFound):
+        go(how, pipeline, people(5))
+    told = run_summary(pipeline).error or ""
+    go(how, make(), people(6))
+
+    assert told.startswith("The rows that this run was loading are gone from its working folder")
+    assert "Run again: settled rows are not sent again." in told
     assert emulator.times_sent == dict.fromkeys(numbered(6), 1)

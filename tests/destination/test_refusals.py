@@ -9,7 +9,7 @@ import dlt
 import pytest
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from dlt_bunce import bunce, bunce_adapter, run_summary
+from dlt_bunce import bunce, bunce_adapter, flush_and_run, run_summary
 from dlt_bunce.emulator import Behavior, Emulator
 from dlt_bunce.errors import (
     AccountError,
@@ -21,7 +21,7 @@ from dlt_bunce.errors import (
     bunce_error,
 )
 
-from .conftest import MakePipeline, customer, letters, refused
+from .conftest import Form, MakePipeline, customer, letters, refused
 
 
 def test_replace_is_refused_by_the_adapter_before_extraction() -> None:
@@ -70,6 +70,23 @@ def test_hard_delete_hints_are_refused(make: MakePipeline, emulator: Emulator) -
     assert isinstance(error, DispositionError)
     assert "gone" in str(error)
     assert [r for r in emulator.requests if r.call == "create"] == []
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_a_dedup_sort_hint_is_refused_until_a_version_is_mapped(
+    make: MakePipeline, emulator: Emulator, form: Form, order: str
+) -> None:
+    given: dict[str, Any]
+    rows = form([customer(1, first_name=str(at), at=at) for at in (1, 3, 2)])
+    given = {"write_disposition": "merge", "columns": {"at": {"dedup_sort": order}}}
+
+    error = refused(make(), rows, table_name="customers", **given)
+    resource = dlt.resource(rows, name="customers", **given)
+    flush_and_run(make(), bunce_adapter(resource, version="at"))
+
+    assert isinstance(error, MappingError)
+    assert "bunce_adapter(…, version='at')" in str(error)
+    assert emulator.customers["c1"]["first_name"] == "3"
 
 
 def test_another_table_is_refused_by_name(make: MakePipeline, emulator: Emulator) -> None:

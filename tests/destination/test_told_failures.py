@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from typing import Any
 
 import dlt
+import pyarrow as pa
 import pytest
 
-from dlt_bunce import bunce, flush_and_run, run_summary
+from dlt_bunce import bunce, bunce_adapter, flush_and_run, run_summary
 from dlt_bunce.emulator import Behavior, Emulator, Fault
-from dlt_bunce.errors import CredentialsError
+from dlt_bunce.errors import ConfigurationError, CredentialsError
 
 ROW = {
     "id": 7,
@@ -51,6 +53,48 @@ def test_after_a_source_that_fails_the_summary_says_failed_and_why(
 
     run(pipeline, [ROW], table_name="customers")
     assert run_summary(pipeline).state == ("dry_run" if dry_run else "completed")
+
+
+HINTS: dict[str, tuple[dict[str, Any], str]] = {
+    "a cursor of another type": (
+        {"incremental": dlt.sources.incremental("at", initial_value="2026-01-01")},
+        "The cursor 'at' of 'customers' has values of a type that cannot be compared",
+    ),
+    "a cursor that is null": (
+        {"incremental": dlt.sources.incremental("seen")},
+        "A row of 'customers' has no value in 'seen', its cursor. Choose what becomes of such",
+    ),
+    "a cursor that no row has": (
+        {"incremental": dlt.sources.incremental("nowhere")},
+        "A row of 'customers' has no column 'nowhere', its cursor. Correct the name",
+    ),
+    "a key that no row has": (
+        {"incremental": dlt.sources.incremental("at"), "primary_key": "nowhere"},
+        "A row of 'customers' has no column 'nowhere', its primary key.",
+    ),
+    "a strategy of tables in databases": (
+        {"write_disposition": {"disposition": "merge", "strategy": "scd2"}},
+        "'scd2' merge strategy not supported for table 'customers'. Use \"merge\"",
+    ),
+}
+
+
+@pytest.mark.parametrize("form", [list, pa.Table.from_pylist])
+@pytest.mark.parametrize("wrong", HINTS)
+def test_a_hint_that_the_rows_or_bunce_do_not_allow_is_told_with_a_remedy(
+    emulator: Emulator, wrong: str, form: Any
+) -> None:
+    hints, told = HINTS[wrong]
+    pipeline = into_bunce(emulator)
+    rows = form([ROW | {"at": datetime(2026, 1, 1, tzinfo=timezone.utc), "seen": None}])
+    resource = dlt.resource(rows, name="customers")
+    resource.apply_hints(**hints)
+
+    with pytest.raises(ConfigurationError) as raised:
+        flush_and_run(pipeline, bunce_adapter(resource, customer_id="id"))
+
+    assert str(raised.value).startswith(told)
+    assert (run_summary(pipeline).error or "").startswith(told)
 
 
 def test_rows_left_over_are_counted_once_by_the_run_that_loads_them_and_then_fails(

@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from datetime import datetime, timezone
 from itertools import pairwise
+from math import inf
 from typing import Any
 from uuid import UUID
 
@@ -168,6 +169,33 @@ def test_fewer_rows_than_shards(make: Make, postgres_url: str, count: int) -> No
     assert list(range(count)) == sorted(value for part in parts for value in part)
 
 
+@pytest.mark.parametrize("type_", ["date", "datetime", "uuid"])
+def test_a_key_is_compared_as_sqlite_keeps_it_whatever_type_is_declared(
+    make: Make, type_: str
+) -> None:
+    keys = [f"2026-11-{n + 1:02d}T00:00:00Z" for n in range(20)]
+    with sqlite3.connect("s.sqlite") as link:
+        link.execute(f"CREATE TABLE people (id {type_}, note TEXT)")
+        link.executemany("INSERT INTO people VALUES (?, 'x')", [(key,) for key in [*keys, None]])
+    link.close()
+    url, options = "sqlite:///s.sqlite", {"table": "people", "key": "id"}
+
+    first, *rest = (read(make, url, f"{n}/4", **options) for n in range(1, 5))
+
+    assert [len(part) for part in (first, *rest)] == [6, 5, 5, 5]
+    assert {None, *keys} == {value for part in (first, *rest) for value in part}
+
+
+def test_an_infinite_key_is_in_one_shard_or_refused(make: Make, postgres_url: str) -> None:
+    fill_postgres(postgres_url, [1.5, inf, inf, -inf, 2.5], "float8")
+
+    parts = [read(make, postgres_url, f"{n}/2", table="people", key="id") for n in (1, 2)]
+
+    assert sorted(value for part in parts for value in part) == [-inf, 1.5, 2.5, inf, inf]
+    with pytest.raises(SourceError, match="it contains float values that are infinite, or NaN"):
+        plan_shards(make(), postgres_url, 4, table="people", key="id")
+
+
 @given(count=st.integers(0, 2_000), parts=st.integers(1, 64))
 def test_parts_begin_at_even_distances(count: int, parts: int) -> None:
     edges = [1, *_positions(count, parts), count + 1]
@@ -182,6 +210,14 @@ def test_parts_begin_at_even_distances(count: int, parts: int) -> None:
 def test_what_is_no_shard(text: str) -> None:
     with pytest.raises(SourceError, match="Write 2/8 for the second of eight"):
         Shard.parse(text)
+
+
+@pytest.mark.parametrize("of", [0, -1])
+def test_a_plan_has_at_least_one_shard(make: Make, of: int) -> None:
+    write_files("a", groups=1)
+
+    with pytest.raises(SourceError, match=f"cannot be divided into {of} shards"):
+        plan_shards(make(), "exports", of)
 
 
 def test_a_database_needs_a_key_and_files_take_none(make: Make, postgres_url: str) -> None:

@@ -37,7 +37,7 @@ from dlt_bunce.destination.mapping.adapter import (
 )
 from dlt_bunce.destination.mapping.earlier_mapping import refuse_changed_names
 from dlt_bunce.destination.mapping.source_keys import refuse_part_of_key
-from dlt_bunce.destination.mapping.table_checks import GIVEN_UP, refuse_table
+from dlt_bunce.destination.mapping.table_checks import GIVEN_UP, refuse_dedup_sort, refuse_table
 from dlt_bunce.destination.mapping.table_mapping import columns_of, mapping_of, with_configured
 from dlt_bunce.destination.mapping.targets import resolve_targets
 from dlt_bunce.destination.runs.completed_runs import complete_run
@@ -138,6 +138,7 @@ class BunceClient(JobClientBase, StoredState):
         if "customer_id" in mapping.by_name:
             key: Sequence[str] = cast("Any", table).get(KEY_HINT, ())
             refuse_part_of_key(key, mapping.columns["customer_id"])
+        refuse_dedup_sort(table, columns, mapping)
         refuse_changed_names(self, table, mapping, columns)
         for listener in self.context.on_mapped:
             listener(mapping, columns)

@@ -12,11 +12,13 @@ from dataclasses import replace
 from dlt_bunce.errors import BunceError, StoppedError, UsageError, bunce_error, inside
 from dlt_bunce.failures.data import data_failure
 from dlt_bunce.failures.databases import database_failure
+from dlt_bunce.failures.hints import WRONG_HINTS
 from dlt_bunce.failures.known import EXPLAINED
 from dlt_bunce.model import Failure
 
 _SETTINGS = frozenset(
     {
+        *WRONG_HINTS,
         "ConfigFieldMissingException",
         "ConfigValueCannotBeCoercedException",
         "DataValidationError",
@@ -61,6 +63,9 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 def _foreign(chain: list[BaseException]) -> Failure:
     """Return what the innermost known error says; of any other, only the type and the place."""
+    for error in chain:
+        if type(error).__name__ in WRONG_HINTS:
+            return WRONG_HINTS[type(error).__name__](error)
     for place, error in reversed(list(enumerate(chain))):
         if isinstance(error, OSError) and any(map(database_failure, chain[:place])):
             continue  # the database's driver says more than "connection refused"

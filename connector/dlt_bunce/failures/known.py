@@ -145,6 +145,16 @@ def _unavailable(error: Any) -> Failure:
     )
 
 
+def _package_gone(error: Any) -> Failure:
+    return Failure(
+        type(error).__name__,
+        "The rows that this run was loading are gone from its working folder: another run has "
+        "dropped the pipeline, or somebody has deleted the files.",
+        "Run again: settled rows are not sent again. Give runs that overlap folders of their own, "
+        "with pipelines_dir or DLT_DATA_DIR.",
+    )
+
+
 EXPLAINED: dict[str, Callable[[Any], Failure]] = {
     "ConfigFieldMissingException": _missing,
     "ConfigValueCannotBeCoercedException": _told(
@@ -156,6 +166,7 @@ EXPLAINED: dict[str, Callable[[Any], Failure]] = {
     "ArgumentError": _told(lambda _: BAD_URL),
     "InvalidConnectionString": _told(lambda _: BAD_URL),
     "DataValidationError": _contract,
+    "LoadPackageNotFound": _package_gone,
     "MissingDependencyException": _packages,
     "ModuleNotFoundError": _told(_no_module),
     "NoSuchModuleError": _told(_no_driver),

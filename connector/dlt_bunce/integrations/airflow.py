@@ -33,9 +33,10 @@ def bunce_summary(
     """Return a task that reports what the pipeline's loads in this DAG run did.
 
     Its result (XCom) is `RunSummary.as_dict()`, with the counts of all loads that began since the
-    DAG run did. It fails, without retries, if more rows were rejected or held than the arguments or
-    the destination's settings allow; every other row is loaded then. It is skipped if the DAG run
-    was cleared and no load has begun since: then there is nothing to count.
+    DAG run did; of a load that failed, only if no later one has loaded its rows. The task fails,
+    without retries, if more rows were rejected or held than the arguments or the destination's
+    settings allow; every other row is loaded then. It is skipped if the DAG run was cleared and no
+    load has begun since: then there is nothing to count.
     """
 
     @task(task_id=task_id)

@@ -50,7 +50,8 @@ def column_check(
 
     def check(item: Any) -> Any:
         nonlocal unchecked
-        if unchecked and isinstance(item, (pa.Table, pa.RecordBatch)):
+        # a page without rows has no columns where it was made of a list
+        if unchecked and isinstance(item, (pa.Table, pa.RecordBatch)) and item.schema.names:
             unchecked = False
             table = cast("PreparedTableSchema", resource.compute_table_schema(item))
             columns = item.schema.names

@@ -43,10 +43,19 @@ class Range:
     high: Any = None
     nulls: bool = True
 
+    @property
+    def is_typed(self) -> bool:
+        """Whether a bound is anything but text, and so has to be bound as the column's type."""
+        bounds = [bound for bound in (self.low, self.high) if bound is not None]
+        return any(not isinstance(bound, str) for bound in bounds)
+
     def clause(self, column: Any) -> Any:
         """Return the range as an SQLAlchemy condition on `column`."""
         import sqlalchemy as sa
 
+        if not self.is_typed:
+            # SQLite keeps times, and whatever else, as text, which its declared type refuses
+            column = sa.type_coerce(column, sa.types.NullType())
         bounds = [] if self.low is None else [column >= _bound(self.low)]
         bounds += [] if self.high is None else [column < _bound(self.high)]
         within = sa.and_(sa.true(), *bounds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date
 from decimal import Decimal
+from math import isfinite
 from typing import Any
 from uuid import UUID
 
@@ -37,22 +38,25 @@ def _refuse_bound(key: str, value: Any) -> None:
         value, bool
     )
     if isinstance(value, (float, Decimal)):
-        is_supported = value == value  # noqa: PLR0124, false for NaN
+        # the plan's JSON has no infinite numbers: the shard would have no end
+        is_supported = isfinite(value)
     if isinstance(value, int):
         is_supported = is_supported and abs(value) < _INT64
     if not is_supported:
-        raise _no_key(key, type(value).__name__)
+        kind = type(value).__name__
+        is_number = isinstance(value, (float, Decimal))
+        raise _no_key(key, f"{kind} values{' that are infinite, or NaN' if is_number else ''}")
 
 
 def _refuse_type(key: str, kind: str) -> None:
     """Raise SourceError for types that compare differently when passed as parameters."""
     if _UNSUITABLE_TYPE.match(kind):
-        raise _no_key(key, kind.partition("(")[0])
+        raise _no_key(key, f"{kind.partition('(')[0]} values")
 
 
-def _no_key(key: str, kind: str) -> SourceError:
+def _no_key(key: str, values: str) -> SourceError:
     return SourceError(
-        f"Column {key!r} cannot be a shard key: it contains {kind} values or NaN.",
+        f"Column {key!r} cannot be a shard key: it contains {values}.",
         remedy="Use an indexed column of whole numbers, text, dates, or UUIDs.",
     )
 

@@ -135,6 +135,10 @@ class _Split:
     def of_source(
         cls, location: str, of: int, *, table: str | None, query: str | None, key: str | None
     ) -> _Split:
+        if of < 1:
+            raise SourceError(
+                f"A source cannot be divided into {of} shards.", remedy="Pass a number from 1."
+            )
         location = resolved(location)
         if holds_files(location):
             refuse_query(table, query, key)

@@ -70,8 +70,9 @@ def _from_table(
         check_column(column, list(columns.keys()))
     if address.get_backend_name() == "sqlite":
         _compare_seconds(reflected)
+    typed = {chosen.column for chosen in ranges if chosen.is_typed} | {incremental}
     # without SQLAlchemy's conversions, which fail for values that do not match the column type
-    plain = [c if c.name in compared else sa.type_coerce(c, sa.types.NullType()) for c in columns]
+    plain = [c if c.name in typed else sa.type_coerce(c, sa.types.NullType()) for c in columns]
     selected = sa.select(*(sa.label(c.name, p) for c, p in zip(columns, plain, strict=True)))
 
     def rows(last: Any) -> Iterator[pa.Table]:

@@ -14,6 +14,7 @@ from dlt_bunce.destination.mapping.adapter import (
     TABLE_HINT,
 )
 from dlt_bunce.errors import DispositionError, MappingError, UnknownTableError
+from dlt_bunce.records.mapping.mapping import FieldMapping
 
 GIVEN_UP = " The rows that this run extracted are dropped; the next run reads them again."
 
@@ -61,6 +62,24 @@ def refuse_table(
             remedy="Give them the same mapping, or each a table of its own: "
             f"dlt.resource(…, table_name=…) before bunce_adapter(…).{GIVEN_UP}",
         )
+
+
+def refuse_dedup_sort(
+    table: PreparedTableSchema, columns: Collection[str], mapping: FieldMapping
+) -> None:
+    """Raise MappingError for a column with a dedup_sort hint, by which dlt would choose one of the
+    rows with one id, if no version is mapped. `columns` are those of the load.
+    """
+    if table["write_disposition"] != "merge" or mapping.version:
+        return
+    for name, column in table["columns"].items():
+        if name in columns and column.get("dedup_sort"):
+            raise MappingError(
+                f"Column {name!r} of {table['name']!r} has a dedup_sort hint, which has no effect "
+                "here: of the rows with one id, the one with the largest version is loaded.",
+                remedy=f"Map it with bunce_adapter(…, version={name!r}), or remove the hint."
+                f"{GIVEN_UP}",
+            )
 
 
 def _is_ours(table: PreparedTableSchema, customers_tables: Collection[str]) -> bool:

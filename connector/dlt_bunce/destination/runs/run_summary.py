@@ -41,20 +41,23 @@ def run_summary(pipeline: Pipeline) -> RunSummary:
 
 
 def summary_since(client: BunceClient, pipeline_name: str, moment: datetime) -> RunSummary:
-    """Return one summary of all runs of a pipeline that began at `moment` or later, in any process.
+    """Return one summary of all runs of a pipeline that began at `moment` or later, in any process,
+    without those that failed and were tried again.
 
     Raises ConservationError if the fates do not add up to the rows read, and UsageError if the
     store does not know the pipeline: zeros would exceed no threshold.
     """
     from dlt_bunce.store.dlt_state import latest_state
     from dlt_bunce.store.runs import runs
+    from dlt_bunce.store.runs.retried import retried
 
     account = client.config.account
     found, is_known = list[RunSummary](), False
     if client.database().exists():
         with client.database() as db:
             own = partial(runs.summaries, db, account, pipeline_name=pipeline_name)
-            found = own(since=moment, limit=1_000)
+            again = retried(db, account, pipeline_name, moment)
+            found = [r for r in own(since=moment, limit=1_000) if r.run_id not in again]
             # one whose source was empty so far has a state at most
             is_known = bool(found or own(limit=1) or latest_state(db, pipeline_name, account))
     if not is_known:
