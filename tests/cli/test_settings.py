@@ -126,6 +126,7 @@ def test_a_program_of_ones_own_reads_the_same_file(base: str, emulator: Emulator
         ("wait_for_run = -1", "must not be negative"),
         ('on_run_ned = "a:b"', "Did you mean on_run_end?"),
         ("this is no TOML", "line 6"),
+        ('account = "twice"', "/config.toml is not valid TOML (a key appears twice)."),
     ],
 )
 def test_what_cannot_be_meant_in_config_toml_is_refused(

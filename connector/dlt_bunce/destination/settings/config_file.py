@@ -81,14 +81,17 @@ def _read(path: Path) -> dict[str, Any]:
 @lru_cache(maxsize=8)
 def _document(path: Path, *_changed: int) -> dict[str, Any]:
     import tomlkit
-    from tomlkit.exceptions import ParseError
+    from tomlkit.exceptions import ParseError, TOMLKitError
 
     text = path.read_text(encoding="utf-8")
     try:
         document: dict[str, Any] = tomlkit.parse(text).unwrap()
-    except ParseError as error:
+    except TOMLKitError as error:
+        where = "a key appears twice"
+        if isinstance(error, ParseError):
+            where = f"line {error.line}, column {error.col}"
         raise ConfigurationError(
-            f"{path} is not valid TOML (line {error.line}, column {error.col}).",
+            f"{path} is not valid TOML ({where}).",
             remedy='Fix the syntax, for example: account = "default"',
         ) from None
     return document if is_file_of_ours(document) else {}
