@@ -148,6 +148,16 @@ def test_a_port_beyond_the_last_is_a_usage_error(run: Run) -> None:
         assert (done.code, "99999 is not in the range 0<=x<=65535" in done.errors) == (2, True)
 
 
+@pytest.mark.parametrize(
+    "command", [["status", "--runs"], ["report", "--runs"], ["dead-letters", "list", "--limit"]]
+)
+def test_a_number_that_no_database_takes_is_a_usage_error(command: list[str], run: Run) -> None:
+    done = run(*command, "9" * 23)
+
+    assert done.code == 2
+    assert f"Invalid value for '{command[-1]}': {'9' * 23} is not in the range" in done.errors
+
+
 def test_white_space_around_a_file_name_is_seen(run: Run) -> None:
     write(people(1))
 
