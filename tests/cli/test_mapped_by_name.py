@@ -63,6 +63,24 @@ def test_a_version_column_that_is_gone_is_told_with_the_columns_of_the_file_alon
     assert f"Available columns: {fields.replace(',', ', ')}, other. " in done.errors
 
 
+@pytest.mark.parametrize(
+    ("given", "suggested"),
+    [
+        ("phone_no=mobil", "phone_no=Msisdn"),
+        ("email=emial", "email=email"),
+        ("customer_id=emial", "customer_id=email"),
+        ("first_name=nothing_like_it", "first_name=first_name"),
+    ],
+)
+def test_a_column_that_does_not_exist_is_not_taken_for_that_of_another_field(
+    run: Run, given: str, suggested: str
+) -> None:
+    done = run("check", csv("id,email,first_name,last_name,Msisdn"), "--map", given)
+
+    assert (done.code, "which does not exist" in done.errors) == (2, True)
+    assert f"--map {suggested}" in done.errors
+
+
 def test_columns_named_like_a_field_that_are_not_used_are_named(
     run: Run, emulator: Emulator
 ) -> None:
