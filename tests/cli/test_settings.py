@@ -155,6 +155,7 @@ def test_what_cannot_be_meant_in_config_toml_is_refused(
         ("DESTINATION__BUNCE__MAPPING", "mail", "mapping = { email"),
         ("DESTINATION__BUNCE__REQUESTS_PER_MINUTE", str(10**12), "requests_per_minute = 0 to turn"),
         ("DESTINATION__BUNCE__CREDENTIALS__KEY", "x", "api_key"),
+        ("DESTINATION__BUNCE__CREDENTIALS__API_KEY", '"sk_test_quoted"', "or a quotation mark."),
         ("CRM__DESTINATION__BUNCE__DRYRUN", "true", "Did you mean dry_run?"),
         ("destination__bunce__dry_run", "true", "Set DESTINATION__BUNCE__DRY_RUN."),
     ],

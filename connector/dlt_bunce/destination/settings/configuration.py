@@ -268,9 +268,11 @@ class BunceConfiguration(DestinationClientConfiguration):
 def _clean_key(api_key: str | None) -> str:
     """Return the key without the line break that a file or a secret store may end it with."""
     key = (api_key or "").strip()
-    if re.search(r"[\s\x00-\x1f\x7f]", key):
+    if re.search(r"[\s\x00-\x1f\x7f\"']", key):
         raise ConfigurationError(
-            "The API key contains a character that no key has, such as a blank or a line break.",
-            remedy="Set DESTINATION__BUNCE__CREDENTIALS__API_KEY again, on one line.",
+            "The API key contains a character that no key has, such as a blank, a line break, or a "
+            "quotation mark.",
+            remedy="Set DESTINATION__BUNCE__CREDENTIALS__API_KEY again, on one line; files of "
+            "variables, as for docker --env-file, take quotes for a part of the value.",
         )
     return key
