@@ -75,6 +75,7 @@ class ConfigurationError(UsageError):
 class MappingError(UsageError):
     """Source columns that cannot be mapped to Bunce's fields.
 
+    `columns` are those of the source, without dlt's own.
     `suggested` are the options of `dlt-bunce load` and `check` that are likely to help, as words;
     `unresolved` is what they leave to the user, as a sentence.
     """
@@ -88,11 +89,11 @@ class MappingError(UsageError):
         suggested: Sequence[str] = (),
         unresolved: str = "",
     ) -> None:
-        self.columns = tuple(columns)
+        self.columns = tuple(name for name in columns if not name.startswith("_dlt_"))
         self.suggested = tuple(suggested)
         self.unresolved = unresolved
-        if columns:
-            message = f"{message} Available columns: {', '.join(columns)}."
+        if self.columns:
+            message = f"{message} Available columns: {', '.join(self.columns)}."
         super().__init__(message, remedy=remedy)
 
 

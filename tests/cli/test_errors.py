@@ -41,6 +41,7 @@ WRONG: dict[str, tuple[int, str, str]] = {
         "",
         "DuckDB file missing.duckdb does not exist.",
     ),
+    "load duckdb://d.duckdb --table t": (2, "", "three slashes before it: duckdb:///folder"),
     "load sqlite:///s.sqlite --table nope": (2, "", "Table or view nope does not exist."),
     "load sqlite:///s.sqlite --query selec": (2, "", "syntax error"),
     "load sqlite:///s.sqlite": (2, "", "A database source needs either a table or a query."),

@@ -50,6 +50,37 @@ def test_an_export_is_named_and_nothing_is_said_of_what_was_chosen(
     assert exact.errors == chosen.errors == ""
 
 
+def test_a_version_column_that_is_gone_is_told_with_the_columns_of_the_file_alone(
+    run: Run, emulator: Emulator
+) -> None:
+    fields = "customer_id,email,first_name,last_name,phone_no"
+    source = csv(f"{fields},changed", f"{ROW},2026-01-01T00:00:00Z")
+    assert run("load", source, "--version-column", "changed").code == 0
+
+    done = run("load", csv(f"{fields},other", f"{ROW},"))
+
+    assert "No column is mapped to version any more" in done.errors
+    assert f"Available columns: {fields.replace(',', ', ')}, other. " in done.errors
+
+
+@pytest.mark.parametrize(
+    ("given", "suggested"),
+    [
+        ("phone_no=mobil", "phone_no=Msisdn"),
+        ("email=emial", "email=email"),
+        ("customer_id=emial", "customer_id=email"),
+        ("first_name=nothing_like_it", "first_name=first_name"),
+    ],
+)
+def test_a_column_that_does_not_exist_is_not_taken_for_that_of_another_field(
+    run: Run, given: str, suggested: str
+) -> None:
+    done = run("check", csv("id,email,first_name,last_name,Msisdn"), "--map", given)
+
+    assert (done.code, "which does not exist" in done.errors) == (2, True)
+    assert f"--map {suggested}" in done.errors
+
+
 def test_columns_named_like_a_field_that_are_not_used_are_named(
     run: Run, emulator: Emulator
 ) -> None:

@@ -74,6 +74,69 @@ def test_a_misspelt_section_of_a_file_is_refused(
     assert dlt_bunce("status").code == 2
 
 
+@pytest.mark.parametrize("file", ["config.toml", ".dlt/config.toml"])
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[[destination.bunce]]\ndry_run = true", "destination.bunce is not a section"),
+        ("[[destination]]\nbunce.dry_run = true", "destination.bunce is not a section"),
+        ("[destination]\nbunce = true", "Write [destination.bunce], in single brackets"),
+        ("[destination.bunce]\nstore_url = ['x']", "store_url is a list, but must be text"),
+        ("[destination.bunce]\naccount = 2026-01-01", "account is a date, but must be text"),
+        ("[destination.bunce]\ncustomers_table = ['a']", 'customers_table = "customers"'),
+    ],
+)
+def test_a_section_or_a_text_of_another_shape_is_refused(
+    emulator: Emulator, file: str, text: str, told: str, dlt_bunce: Run
+) -> None:
+    Path(".dlt").mkdir()
+    Path(file).write_text(f"{text}\n")
+
+    done = dlt_bunce("load", write(people(1)), DESTINATION__BUNCE__BASE_URL=emulator.base_url)
+
+    assert (done.code, done.output, len(done.errors.splitlines())) == (2, "", 1), done.errors
+    assert told in done.errors
+    assert emulator.customers == {}
+
+
+@pytest.mark.parametrize("file", ["config.toml", ".dlt/config.toml"])
+def test_a_key_where_no_secrets_are_read_is_told_with_the_right_file(
+    program: Run, file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DESTINATION__BUNCE__CREDENTIALS__API_KEY")
+    Path(".dlt").mkdir()
+    Path(file).write_text('[destination.bunce.credentials]\napi_key = "sk_test_marked"\n')
+
+    done = program("load", write(people(1)))
+
+    assert (done.code, len(done.errors.splitlines())) == (2, 1), done.errors
+    assert "to .dlt/secrets.toml" in done.errors
+    assert "marked" not in done.errors
+
+
+@pytest.mark.parametrize("key", ["credentials = ['marked']", "credentials.api_key = ['marked']"])
+def test_a_key_that_is_no_text_is_refused(
+    program: Run, emulator: Emulator, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DESTINATION__BUNCE__CREDENTIALS__API_KEY")
+    Path(".dlt").mkdir()
+    Path(".dlt/secrets.toml").write_text(f"[destination.bunce]\n{key}\n")
+
+    done = program("load", write(people(1)))
+
+    assert (done.code, len(done.errors.splitlines())) == (2, 1), done.errors
+    assert "is a list, but must be text" in done.errors
+    assert "marked" not in done.errors
+
+
+def test_a_file_as_notepad_saves_it_is_read(emulator: Emulator, dlt_bunce: Run) -> None:
+    text = f'\ufeff[destination.bunce]\r\nbase_url = "{emulator.base_url}"\r\n'
+    Path("config.toml").write_text(text, newline="")
+
+    assert dlt_bunce("load", write(people(1))).code == 0
+    assert len(emulator.customers) == 1
+
+
 OTHERS = """
 [destination.bigquery]
 location = "EU"

@@ -148,6 +148,24 @@ def test_a_port_beyond_the_last_is_a_usage_error(run: Run) -> None:
         assert (done.code, "99999 is not in the range 0<=x<=65535" in done.errors) == (2, True)
 
 
+@pytest.mark.parametrize(
+    "command", [["status", "--runs"], ["report", "--runs"], ["dead-letters", "list", "--limit"]]
+)
+def test_a_number_that_no_database_takes_is_a_usage_error(command: list[str], run: Run) -> None:
+    done = run(*command, "9" * 23)
+
+    assert done.code == 2
+    assert f"Invalid value for '{command[-1]}': {'9' * 23} is not in the range" in done.errors
+
+
+@pytest.mark.parametrize("source", ["s3://", "s3:///customers.csv", "gs://"])
+def test_a_url_without_a_bucket_is_told_as_such(source: str, run: Run) -> None:
+    done = run("load", source)
+
+    assert (done.code, len(done.errors.splitlines())) == (2, 1)
+    assert f"{source} names no bucket. For example: {source[:2]}://bucket/folder" in done.errors
+
+
 def test_white_space_around_a_file_name_is_seen(run: Run) -> None:
     write(people(1))
 

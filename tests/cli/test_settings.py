@@ -124,8 +124,13 @@ def test_a_program_of_ones_own_reads_the_same_file(base: str, emulator: Emulator
         ('defaults = { lastname = "-" }', "Did you mean last_name?"),
         ('credentials = { key = "k" }', "api_key"),
         ("wait_for_run = -1", "must not be negative"),
+        ("timeout_s = 1e300", "timeout_s is 1e+300, but must not be greater than 86400."),
+        ("max_concurrency = 10000000", "max_concurrency is 10000000, but must not be greater"),
+        ('timezone = "Lagos"', 'not a time zone. Use a name such as: timezone = "Africa/Lagos"'),
+        ('default_region = "XX"', "default_region is 'XX', which is not a country code."),
         ('on_run_ned = "a:b"', "Did you mean on_run_end?"),
         ("this is no TOML", "line 6"),
+        ('account = "twice"', "/config.toml is not valid TOML (a key appears twice)."),
     ],
 )
 def test_what_cannot_be_meant_in_config_toml_is_refused(
@@ -148,7 +153,9 @@ def test_what_cannot_be_meant_in_config_toml_is_refused(
         ("DESTINATION__BUNCE__DEAD_LETTER_ROWS", "none", 'one of "full", "keys"'),
         ("DESTINATION__BUNCE__MAPPING__EMAIL", "mail", """MAPPING='{"email": "…"}'"""),
         ("DESTINATION__BUNCE__MAPPING", "mail", "mapping = { email"),
+        ("DESTINATION__BUNCE__REQUESTS_PER_MINUTE", str(10**12), "requests_per_minute = 0 to turn"),
         ("DESTINATION__BUNCE__CREDENTIALS__KEY", "x", "api_key"),
+        ("DESTINATION__BUNCE__CREDENTIALS__API_KEY", '"sk_test_quoted"', "or a quotation mark."),
         ("CRM__DESTINATION__BUNCE__DRYRUN", "true", "Did you mean dry_run?"),
         ("destination__bunce__dry_run", "true", "Set DESTINATION__BUNCE__DRY_RUN."),
     ],

@@ -59,7 +59,10 @@ def test_a_program_checks_loads_corrects_and_erases_without_the_command_line(
     replayed = dlt_bunce.replay(Selection(codes=["invalid_phone_no"]), destination=destination)
     assert (replayed.summary.read, replayed.without_row) == (1, 0)
     assert dlt_bunce.discard(Selection(codes=["invalid_email"]), destination=destination) == 1
-    assert dlt_bunce.erase(["c0", "c5"], destination=destination).nowhere == []
+    with pytest.raises(dlt_bunce.UsageError, match="'elsewhere', which is not a folder"):
+        dlt_bunce.erase(["c0"], destination=destination, pipelines_dirs=["elsewhere"])
+    erased = dlt_bunce.erase(["c0", "c5"], destination=destination, pipelines_dirs=["."])
+    assert erased.nowhere == []
     assert dlt_bunce.adopt(destination=destination).adopted == 1
     assert dlt_bunce.status(destination=destination).open_dead_letters == {}
 

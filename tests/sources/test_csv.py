@@ -76,6 +76,11 @@ def test_cells_are_text_however_the_file_was_written(
         ("id,name\n1, x \n", [{"id": "1", "name": " x "}]),
         ("id\nNULL\nnan\ntrue\n", [{"id": "NULL"}, {"id": "nan"}, {"id": "true"}]),
         ("id,name\n'0012,'tis\n", [{"id": "'0012", "name": "'tis"}]),
+        ("id,name\r\n1,x\r\n\x1a", [{"id": "1", "name": "x"}]),
+        ("id,name\r\n1,x\x1a", [{"id": "1", "name": "x"}]),
+        ("id,name\n\x1a", []),
+        ("id,name\n1,\x1a\n", [{"id": "1", "name": "\x1a"}]),
+        (f"id,name\n1,{'x' * 70_000}\n\x1a", [{"id": "1", "name": "x" * 70_000}]),
     ],
 )
 def test_shapes_that_spreadsheets_and_programs_write(

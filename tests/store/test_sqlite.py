@@ -96,10 +96,11 @@ def test_a_file_that_is_not_a_database_is_left_unchanged() -> None:
     assert FILE.read_bytes() == b"id,email\n" * 1000
 
 
-@pytest.mark.parametrize("url", ["sqlite:////proc/bunce.sqlite", "sqlite:///."])
-def test_a_path_where_no_file_can_be_created_is_an_error_with_a_remedy(url: str) -> None:
-    error = refused(url)
+def test_a_path_where_no_file_can_be_created_is_an_error_with_a_remedy() -> None:
+    error = refused("sqlite:////proc/bunce.sqlite")
+    folder = refused("sqlite:///.")
 
+    assert folder.message == "The store . cannot be used: it is a folder."
     assert "cannot be opened or created" in error.message
     assert error.remedy is not None
     assert "writable" in error.remedy

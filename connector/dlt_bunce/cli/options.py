@@ -64,11 +64,13 @@ def link_option(function: _F) -> _F:
     )(function)
 
 
+MOST = 1_000_000_000
+"""The largest number of entries that can be asked for; a store's integers end far above it."""
 SHOWN = 50
 """How many entries a list shows, unless --limit or --json is given."""
 limit_option = click.option(
     "--limit",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, MOST),
     help=f"Maximum number to show (default: {SHOWN}; with --json, all).",
 )
 
@@ -105,7 +107,7 @@ def source_options(function: _F) -> _F:
             callback=_filled,
             help="Name of the dlt pipeline (default: derived from the source).",
         ),
-        click.option("--limit", type=click.IntRange(min=1), help="Read at most this many rows."),
+        click.option("--limit", type=click.IntRange(1, MOST), help="Read at most this many rows."),
         click.option(
             "--date-format",
             metavar="FORMAT",

@@ -34,7 +34,7 @@ _FEW = 5
     "count",
     default=100,
     show_default=True,
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, options.MOST),
     help="Number of latest runs to include.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")

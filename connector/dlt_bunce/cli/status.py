@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     "count",
     default=5,
     show_default=True,
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, options.MOST),
     help="Number of runs to show.",
 )
 @options.store_options

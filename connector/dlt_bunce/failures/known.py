@@ -81,9 +81,13 @@ def _toml(error: Any) -> Failure:
     return Failure(
         type(error).__name__,
         f"config.toml or secrets.toml in .dlt is not valid TOML ({_line(error)}).",
-        'Fix the syntax: text is quoted, as in api_key = "…".',
+        'Fix the syntax: text is quoted, as in api_key = "…".'
+        f"{_MARK if getattr(error, 'line', 0) == 1 else ''}",
         is_usage=True,
     )
+
+
+_MARK = " If it looks right, save it as UTF-8 without a byte order mark."
 
 
 def _line(error: Any) -> str:
@@ -175,6 +179,13 @@ EXPLAINED: dict[str, Callable[[Any], Failure]] = {
     "EndpointConnectionError": _unavailable,
     "SchemaIdentifierNormalizationCollision": _naming,
     "TableIdentifiersFrozen": _naming,
+    "ValueNotSecretException": lambda error: Failure(
+        type(error).__name__,
+        f"{error.provider_name} has a secret, which is read from no such file.",
+        "Move [destination.bunce.credentials], or whatever it is, to .dlt/secrets.toml, and keep "
+        "that file out of Git.",
+        is_usage=True,
+    ),
     "ParseError": _toml,
     "KeyAlreadyPresent": _toml,
 }

@@ -140,7 +140,7 @@ def erase(
     destination: bunce | None = None,
     mapping: Mapping[str, str] | None = None,
     related: bool = False,
-    pipelines_dirs: Sequence[Path] = (),
+    pipelines_dirs: Sequence[str | Path] = (),
 ) -> Erased:
     """Erase customers from the store and from dlt's working folders on this machine.
 
@@ -161,9 +161,21 @@ def erase(
             mapping=mapping or {},
             configured=_mapping(destination),
             related=related,
-            pipelines_dirs=pipelines_dirs,
+            pipelines_dirs=_folders(pipelines_dirs),
         )
     )
+
+
+def _folders(given: str | Path | Sequence[str | Path]) -> list[Path]:
+    """Return folders that exist: rows in one that is misspelt would stay where they are."""
+    folders = [Path(each) for each in ([given] if isinstance(given, str | Path) else given)]
+    for folder in folders:
+        if not folder.is_dir():
+            raise UsageError(
+                f"pipelines_dirs has {str(folder)!r}, which is not a folder.",
+                remedy="Give the folders that hold dlt's working folders. Nothing was erased.",
+            )
+    return folders
 
 
 @contextmanager

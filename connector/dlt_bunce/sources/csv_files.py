@@ -21,6 +21,8 @@ from dlt_bunce.sources.unreadable_lines import Part, with_lines
 
 HEAD_BYTES = 65_536
 """The header must lie within this many bytes."""
+_END_OF_FILE = b"\x1a"
+"""What programs of DOS end a file with."""
 _ESCAPED = re.compile(rb'(?:^|[\n,;\t|])"[^"\n]*\\"[^"\r\n,;\t|]')
 """A quoted cell whose first inner quotation mark is escaped by a backslash."""
 _WRONG_DIALECT = (
@@ -148,6 +150,10 @@ class _Text(io.RawIOBase):
         data, self._head = self._head[:size], self._head[size:]
         if len(data) < size:
             data += self._rest.read(size - len(data))
+        if data.endswith(_END_OF_FILE) and not self._head:
+            self._head = self._rest.read(1)
+            if not self._head:
+                data = data.removesuffix(_END_OF_FILE)
         if data and len(data) < size and not data.endswith(b"\n"):
             data += b"\n"  # Arrow does not accept a header without a line break
         self.quotes += data.count(b'"')

@@ -57,7 +57,10 @@ def from_duckdb(
 def query_text(path: str, query: Query) -> str:
     """Return the SQL of a query or of a whole table. Raises SourceError if the file is missing."""
     if not Path(path).is_file():
-        raise SourceError(f"DuckDB file {path} does not exist.", remedy="Check the path.")
+        remedy = "Check the path."
+        if path.startswith("duckdb://"):
+            remedy = "Write three slashes before it: duckdb:///folder/file.duckdb"
+        raise SourceError(f"DuckDB file {path} does not exist.", remedy=remedy)
     text = query.sql or f"SELECT * FROM {quoted(query.table or '')}"  # noqa: S608, a checked identifier
     return text.strip().rstrip(";")
 

@@ -71,8 +71,13 @@ def listed(location: str, kind: Kind | None = None) -> list[Any]:
 
 def on_disk(location: str) -> str:
     """Return the path that a file:// URL leads to, which is then treated as a path is; any other
-    location as it is. Raises SourceError for a URL that names another machine.
+    location as it is. Raises SourceError for a URL that names another machine, or no bucket.
     """
+    scheme, url, rest = location.partition("://")
+    if url and scheme in _PACKAGES and not rest.partition("/")[0]:
+        raise SourceError(
+            f"{location} names no bucket.", remedy=f"For example: {scheme}://bucket/folder"
+        )
     if not location.startswith(_LOCAL):
         return location
     host, slash, path = location.removeprefix(_LOCAL).partition("/")

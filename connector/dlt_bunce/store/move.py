@@ -8,9 +8,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from dlt_bunce.errors import ConfigurationError, StoreError
+from dlt_bunce.store.backends.postgres_connection import split_schema
 from dlt_bunce.store.backends.sqlite_url import file_of, moved_to
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.erasure import refuse_while_sending
@@ -66,10 +66,7 @@ def move(old_url: str, new_url: str) -> Moved:
 def _move(path: Path, new_url: str, renamed: Path) -> dict[str, int]:
     import psycopg
 
-    parts = urlsplit(new_url)
-    query = dict(parse_qsl(parts.query))
-    schema = query.pop("schema", None)
-    new = parts._replace(query=urlencode(query)).geturl()
+    new, schema = split_schema(new_url)
     try:
         with closing(sqlite3.connect(path, isolation_level=None)) as old:
             old.execute("BEGIN EXCLUSIVE")  # blocks writes by other loads

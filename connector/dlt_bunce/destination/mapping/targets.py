@@ -26,7 +26,6 @@ from dlt_bunce.records.values.target_matching import (
     remembered_targets,
 )
 from dlt_bunce.records.values.targets import FoundTarget, FoundTargets, Kind, Targets
-from dlt_bunce.records.values.value_moments import refuse_unknown_timezone
 from dlt_bunce.store.values.targets import earlier_targets
 
 if TYPE_CHECKING:
@@ -57,16 +56,14 @@ def find_targets(client: BunceClient, tables: Sequence[Wanted]) -> list[FoundTar
 def resolve_targets(client: BunceClient, tables: Sequence[PreparedTableSchema]) -> None:
     """Find the attributes and segments of tables in Bunce, and keep them for the tables' jobs.
 
-    Raises MappingError for those that Bunce does not have, or that a column does not fit, and
-    ConfigurationError for a time zone that does not exist. A dry run creates and stores nothing.
+    Raises MappingError for those that Bunce does not have, or that a column does not fit. A dry run
+    creates and stores nothing.
     """
     context = client.context
     for table in tables:
         context.found_targets.pop(_key(client, table), None)
         context.targets.pop(_key(client, table), None)
     feeding = [(table, wanted) for table in tables if (wanted := wanted_for(client, table))]
-    if feeding and client.config.timezone is not None:
-        refuse_unknown_timezone(client.config.timezone)
     refuse_written_twice(feeding)
     if not context.is_flushing(client.owner.name):
         refuse_partial(client.schema, [table for table, wanted in feeding if wanted.whole])

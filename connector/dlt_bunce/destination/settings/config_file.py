@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from copy import deepcopy
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import dlt
 from dlt.common.configuration.container import Container
@@ -31,6 +31,7 @@ from dlt_bunce.destination.settings.misspelt_sections import (
     refuse_misspelt_variables,
 )
 from dlt_bunce.destination.settings.outside_settings import refuse_outside
+from dlt_bunce.destination.settings.section_shapes import refuse_no_section, refuse_no_text
 from dlt_bunce.errors import ConfigurationError
 
 _WORKING_DIR_PROVIDER = "config.toml in the working directory"
@@ -81,14 +82,17 @@ def _read(path: Path) -> dict[str, Any]:
 @lru_cache(maxsize=8)
 def _document(path: Path, *_changed: int) -> dict[str, Any]:
     import tomlkit
-    from tomlkit.exceptions import ParseError
+    from tomlkit.exceptions import ParseError, TOMLKitError
 
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8-sig")  # Notepad writes a byte order mark
     try:
         document: dict[str, Any] = tomlkit.parse(text).unwrap()
-    except ParseError as error:
+    except TOMLKitError as error:
+        where = "a key appears twice"
+        if isinstance(error, ParseError):
+            where = f"line {error.line}, column {error.col}"
         raise ConfigurationError(
-            f"{path} is not valid TOML (line {error.line}, column {error.col}).",
+            f"{path} is not valid TOML ({where}).",
             remedy='Fix the syntax, for example: account = "default"',
         ) from None
     return document if is_file_of_ours(document) else {}
@@ -198,7 +202,9 @@ def refuse_unknown_settings(destination: str = "bunce", given: Collection[str] =
     """
     from dlt_bunce.destination.settings.configuration import BunceConfiguration
 
-    known = [name for name in BunceConfiguration.get_resolvable_fields() if name[:2] != "__"]
+    fields = BunceConfiguration.get_resolvable_fields()
+    known = [name for name in fields if name[:2] != "__"]
+    texts = [name for name in known if fields[name] in {str, Optional[str]}]
     known.append("destination_type")  # set for a destination with a custom name
     refuse_unknown_variables(os.environ, known, destination=destination)
     pipeline = Container()[ConfigSectionContext].pipeline_name
@@ -213,15 +219,20 @@ def refuse_unknown_settings(destination: str = "bunce", given: Collection[str] =
             refuse_misspelt_sections(content, within, path, pipeline=pipeline, file=provider.name)
         for name in dict.fromkeys(["bunce", destination]):
             for prefix in dict.fromkeys([None, pipeline]):
+                whole = tuple(filter(None, [prefix, "destination", name]))
+                refuse_no_section(content, whole, file=provider.name)
                 found, _ = provider.get_value(name, Any, prefix, "destination")  # type: ignore[arg-type]
                 if not isinstance(found, Mapping):
                     continue
-                section_name = ".".join(filter(None, [prefix, "destination", name]))
-                where = f"[{section_name}] in {provider.name}"
+                where = f"[{'.'.join(whole)}] in {provider.name}"
                 refuse_unknown(found, known, where=where)
+                refuse_no_text(found, texts, where=where)
                 key = found.get("credentials")
                 if isinstance(key, Mapping):
                     refuse_unknown(key, ["api_key"], where=where)
+                    refuse_no_text(key, ["api_key"], where=where)
+                elif key is not None:
+                    refuse_no_text(found, ["credentials"], where=where)
 
 
 def _environment_and_files() -> list[ConfigProvider]:

@@ -25,10 +25,13 @@ from dlt_bunce.destination.settings.base_url import KEY_HOSTS, checked_base_url,
 from dlt_bunce.destination.settings.configuration_checks import (
     check_kind,
     check_text,
+    check_timezone,
     check_values_tables,
     check_version_format,
+    checked_region,
     refuse_unknown,
 )
+from dlt_bunce.destination.settings.number_checks import check_numbers
 from dlt_bunce.errors import ConfigurationError
 from dlt_bunce.records.mapping.schema import FIELDS, MAPPABLE, SEVERAL
 from dlt_bunce.thresholds import Thresholds
@@ -170,15 +173,10 @@ class BunceConfiguration(DestinationClientConfiguration):
             self.base_url = checked_base_url(self.base_url, key, self.allow_host)
         elif not self.dry_run:
             raise no_key()  # as `init` leaves it
-        self._check_numbers()
+        check_numbers(self)
         check_version_format(self.version_format)
-        if self.default_region is not None:
-            self.default_region = self.default_region.strip().upper()
-        if self.default_region is not None and not re.fullmatch("[A-Z]{2}", self.default_region):
-            raise ConfigurationError(
-                f"default_region is {self.default_region!r}, which is not a country code.",
-                remedy='Use a two-letter code, for example: default_region = "NG"',
-            )
+        self.default_region = checked_region(self.default_region)
+        check_timezone(self.timezone)
 
     def _check_kinds(self) -> None:
         for name, hint in self.get_resolvable_fields().items():
@@ -192,28 +190,6 @@ class BunceConfiguration(DestinationClientConfiguration):
                 for one in value if several else [value]:
                     check_kind(f"{name}.{key}", str, one)
         check_values_tables(self.values_tables or {})
-
-    def _check_numbers(self) -> None:
-        for name in ("batch_size", "max_batch_size", "concurrency", "max_concurrency", "timeout_s"):
-            if getattr(self, name) <= 0:
-                raise ConfigurationError(
-                    f"{name} is {getattr(self, name)}, but must be greater than 0.",
-                    remedy=f"Change {name} under [destination.bunce].",
-                )
-        counts = ("requests_per_minute", "max_reject_count", "retention_days", "min_rows")
-        for name in (*counts, "wait_for_run"):
-            if (getattr(self, name) or 0) < 0:
-                raise ConfigurationError(
-                    f"{name} is {getattr(self, name)}, but must not be negative.",
-                    remedy=f"Change {name} under [destination.bunce].",
-                )
-        for name in ("max_reject_share", "min_rows_share_of_last", "segments_min_share"):
-            share = getattr(self, name)
-            if share is not None and not 0 <= share <= 1:
-                raise ConfigurationError(
-                    f"{name} is {share}, but must be a fraction from 0 to 1.",
-                    remedy=f"For example, set {name} = 0.05 for 5%.",
-                )
 
     @property
     def rules(self) -> Rules:
@@ -292,9 +268,11 @@ class BunceConfiguration(DestinationClientConfiguration):
 def _clean_key(api_key: str | None) -> str:
     """Return the key without the line break that a file or a secret store may end it with."""
     key = (api_key or "").strip()
-    if re.search(r"[\s\x00-\x1f\x7f]", key):
+    if re.search(r"[\s\x00-\x1f\x7f\"']", key):
         raise ConfigurationError(
-            "The API key contains a character that no key has, such as a blank or a line break.",
-            remedy="Set DESTINATION__BUNCE__CREDENTIALS__API_KEY again, on one line.",
+            "The API key contains a character that no key has, such as a blank, a line break, or a "
+            "quotation mark.",
+            remedy="Set DESTINATION__BUNCE__CREDENTIALS__API_KEY again, on one line; files of "
+            "variables, as for docker --env-file, take quotes for a part of the value.",
         )
     return key

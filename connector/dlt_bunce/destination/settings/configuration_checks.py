@@ -189,3 +189,26 @@ def check_version_format(form: str | None) -> None:
             remedy='Use a strptime format: version_format = "%d/%m/%Y %H:%M" in the '
             "configuration, or --date-format '%d/%m/%Y %H:%M' on the command line.",
         )
+
+
+def checked_region(region: str | None) -> str | None:
+    """Return a country code in capitals. Raises ConfigurationError for one that no country has."""
+    if region is None:
+        return None
+    import phonenumbers
+
+    code = region.strip().upper()
+    if code not in phonenumbers.SUPPORTED_REGIONS:
+        raise ConfigurationError(
+            f"default_region is {region!r}, which is not a country code.",
+            remedy='Use a two-letter code, for example: default_region = "NG"',
+        )
+    return code
+
+
+def check_timezone(timezone: str | None) -> None:
+    """Raise ConfigurationError for a time zone that does not exist."""
+    if timezone is not None:
+        from dlt_bunce.records.values.value_moments import refuse_unknown_timezone
+
+        refuse_unknown_timezone(timezone)

@@ -99,9 +99,9 @@ def guess(
     return Guess(found, defaults, unknown)
 
 
-def closest(wanted: str, columns: Sequence[str]) -> str | None:
-    """Return the column whose name is most like this one, if any is."""
-    close = get_close_matches(fold(wanted), [fold(column) for column in columns], n=1)
+def closest(wanted: str, columns: Sequence[str], alike: float = 0.6) -> str | None:
+    """Return the column whose name is most like this one, if any is at least so much alike."""
+    close = get_close_matches(fold(wanted), [fold(column) for column in columns], 1, alike)
     return next((column for column in columns if fold(column) in close), None)
 
 

@@ -17,7 +17,7 @@ from dlt_bunce.records.mapping.instructions import (
     nothing_like,
     options,
 )
-from dlt_bunce.records.mapping.matching import as_spelled, match
+from dlt_bunce.records.mapping.matching import as_spelled, likely_column, match
 from dlt_bunce.records.mapping.paths import column_of_path
 from dlt_bunce.records.mapping.schema import (
     FIELDS,
@@ -200,7 +200,7 @@ def existing_columns(
         if spelled is None:
             count = columns.count(column_of_path(column, columns) or column)
             problem = f"appears {count} times" if count else "does not exist"
-            close = closest(column, columns)
+            close = likely_column(name, column, columns)
             pairs = {} if close is None else {name: close}
             raise MappingError(
                 f"The {origin} maps {name} to column {column!r}, which {problem}.",

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 
 from dlt_bunce.errors import MappingError
 from dlt_bunce.records.mapping.exports import Export, recognized
-from dlt_bunce.records.mapping.instructions import instructions, options
+from dlt_bunce.records.mapping.instructions import closest, instructions, options
 from dlt_bunce.records.mapping.paths import column_of_path, starts_of
 from dlt_bunce.records.mapping.schema import ALIASES, EXPORT_ALIASES, fold, listed
+
+_VERY_MUCH_ALIKE = 0.75
+"""Between a slip of the keyboard ("emial" for "email") and chance ("mobil" and "email", 0.6)."""
 
 
 def columns_of(field: str, columns: Sequence[str]) -> tuple[str, ...]:
@@ -45,6 +48,20 @@ def match(
             _refuse_ambiguous(field, candidates, columns)
             return (candidates[0],), "alias"
     return None
+
+
+def likely_column(field: str, wanted: str, columns: Sequence[str]) -> str | None:
+    """Return the column that is meant by a name that the table does not have, if there is one.
+
+    A column that another field has by name is one only for a name that is very much like it.
+    """
+    names = {each: {fold(alias) for alias in (each, *known)} for each, known in ALIASES.items()}
+    own = names.pop(field, set())
+    others = set().union(*names.values())
+    free = [column for column in columns if fold(column) not in others]
+    named = [column for column in free if fold(column) in own]
+    close = closest(wanted, columns, _VERY_MUCH_ALIKE) or closest(wanted, free)
+    return close or (named[0] if len(named) == 1 else None)
 
 
 def as_spelled(column: str, columns: Sequence[str]) -> str | None:

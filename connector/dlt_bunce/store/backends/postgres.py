@@ -6,10 +6,10 @@ import contextlib
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from dlt_bunce.errors import ConfigurationError, StoreError
-from dlt_bunce.store.backends.postgres_connection import connected, is_direct
+from dlt_bunce.store.backends.postgres_connection import connected, is_direct, split_schema
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _LOST_STATEMENTS = {"26000", "42P05"}
@@ -41,6 +41,10 @@ JOIN pg_roles AS o ON o.oid = c.relowner
 WHERE c.oid = to_regclass($1) AND c.relowner <> d.datdba AND NOT o.rolsuper
   AND NOT pg_has_role(current_user, c.relowner, 'MEMBER')
 """
+# Find a schema in which this role sees no tables.
+_HIDDEN = (
+    """SELECT 1 WHERE NOT COALESCE(has_schema_privilege(to_regnamespace($1)::oid, 'USAGE'), true)"""
+)
 # Return whether this role owns a table.
 _MINE = """SELECT pg_has_role(c.relowner, 'USAGE') AS mine FROM pg_class AS c
   WHERE c.oid = to_regclass($1)"""
@@ -68,13 +72,12 @@ class Postgres:
                 "store_url contains a password.",
                 remedy="Remove it, and set PGPASSWORD in the environment or use ~/.pgpass.",
             )
-        self._schema = query.pop("schema", None)
+        self._url, self._schema = split_schema(store_url)
         if self._schema is not None and not _NAME.fullmatch(self._schema):
             raise ConfigurationError(
                 "The schema in store_url is not a plain name.",
                 remedy="Use letters, digits, and _, as in ?schema=bunce.",
             )
-        self._url = parts._replace(query=urlencode(query)).geturl()
         self._database = parts.path.lstrip("/") or "postgres"
         where = parts.hostname or query.get("host", "localhost")
         schema = f", schema {self._schema}" if self._schema else ""
@@ -107,8 +110,18 @@ class Postgres:
             # checked here, because a check beforehand would need a second connection
             cursor.execute(self.has_table, ("bunce_schema",))
             if not cursor.fetch_arrow_table().num_rows:
+                self._refuse_hidden(cursor)
                 return None
         return cursor
+
+    def _refuse_hidden(self, cursor: Any) -> None:
+        """Raise StoreError for a schema whose tables this role may not even see."""
+        if self._schema is None:
+            return
+        cursor.execute(_HIDDEN, (self._quoted_schema,))
+        if cursor.fetch_arrow_table().num_rows:
+            reason, remedy = _missing(f'USAGE, CREATE ON SCHEMA "{self._schema}"')
+            raise StoreError(f"The store {self.name} cannot be used: {reason}.", remedy=remedy)
 
     def _refuse_strangers(self, cursor: Any) -> None:
         """Raise StoreError if an unrelated role created the tables in the schema public."""
@@ -192,10 +205,7 @@ class Postgres:
         state = getattr(error, "sqlstate", None) or ""
         text = str(error).splitlines()[0]
         if "Failed to connect" in text and "permission denied" not in text:
-            reason = text.rpartition("failed: ")[2] or text
-            if "translate host name" in text:
-                reason = "its host name cannot be resolved"
-            return reason, "Check store_url and the network, and make sure the server is running."
+            return _unconnected(text, self._database)
         if denied := _denied(text, self._schema or "public", self._database):
             return denied
         if state == "25006":
@@ -216,6 +226,24 @@ class Postgres:
         return f"SQLSTATE {state}", "Please report this as a bug; the rows of this load are kept."
 
 
+def _unconnected(text: str, database: str) -> tuple[str, str]:
+    """Return why there is no connection, and the remedy."""
+    reason = text.rpartition("failed: ")[2] or text.partition("Failed to connect: ")[2]
+    remedy = "Check store_url and the network, and make sure the server is running."
+    if "password" in reason:
+        remedy = (
+            "Set PGPASSWORD in the environment, or the password in ~/.pgpass, and check the user "
+            "in store_url."
+        )
+    elif reason.endswith("does not exist"):
+        remedy = "Correct the name in store_url, or let an administrator create it."
+        if ' database "' in reason:
+            remedy = f'{remedy[:-1]}: CREATE DATABASE "{database}"'
+    elif "translate host name" in reason:
+        reason = "its host name cannot be resolved"
+    return reason, remedy
+
+
 def _denied(text: str, schema: str, database: str) -> tuple[str, str] | None:
     """Return the missing privilege and the statement that grants it, or None."""
     found = re.search(
@@ -234,6 +262,10 @@ def _denied(text: str, schema: str, database: str) -> tuple[str, str] | None:
         grant = f'SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA "{schema}"'
     else:
         grant = f'USAGE, CREATE ON SCHEMA "{schema}"'
+    return _missing(grant)
+
+
+def _missing(grant: str) -> tuple[str, str]:
     return "a privilege is missing", f"Let an administrator run, with its name: GRANT {grant} TO …"
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from functools import lru_cache
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 import adbc_driver_manager
 
@@ -39,6 +40,17 @@ def _turn() -> Iterator[None]:
     finally:
         if taken:
             _turns.release()
+
+
+def split_schema(store_url: str) -> tuple[str, str | None]:
+    """Return the URL as drivers take it, and the schema that `?schema=` in it names.
+
+    Not put together from its parts: a URL without a host would lose its slashes.
+    """
+    url, _, query = store_url.partition("?")
+    options = dict(parse_qsl(query))
+    schema = options.pop("schema", None)
+    return f"{url}?{urlencode(options)}" if options else url, schema
 
 
 def connected(url: str, timeout_s: float) -> AbstractContextManager[Any]:

@@ -211,6 +211,8 @@ class Sqlite:
             reason = error.strerror or type(error).__name__
         elif "failed to open" in str(error):
             reason = "its file cannot be opened or created"
+        if self.path.is_dir():
+            return "it is a folder", "Point store_url at a file, such as bunce.sqlite in it."
         return reason, _remedy(reason)
 
     def _use_wal(self, cursor: Any) -> None:
@@ -244,7 +246,10 @@ def _remedy(reason: str) -> str:
         return "Another load holds the lock. Wait for it to finish and run again."
     if "full" in lowered or "no space" in lowered:
         return "Free space on its disk and run again; nothing was sent in the meantime."
-    if any(word in lowered for word in ("readonly", "read-only", "permission", "opened")):
+    if any(
+        word in lowered
+        for word in ("readonly", "read-only", "permission", "opened", "unable to open")
+    ):
         return "Make the file and its folder writable for this user and run again."
     if "not a database" in lowered or "malformed" in lowered:
         return _DAMAGED
