@@ -19,16 +19,16 @@ demo: $(READY)  ## Watch 10,000 customers go through the whole story.
 	@$(BIN)/dlt-bunce demo
 
 test: $(READY) browser pooler mysql  ## Run every test with each value of its parameters, with a real Postgres, S3 stand-in, and emulator.
-	@$(BIN)/python -m pytest -n 4 --dist worksteal
+	@$(BIN)/python -m pytest -n 5 --dist worksteal
 
 test-all: $(READY) browser pooler mysql  ## Run every test with every combination of its parameters.
-	@$(BIN)/python -m pytest -n 4 --dist worksteal --all-combinations
+	@$(BIN)/python -m pytest -n 5 --dist worksteal --all-combinations
 
 test-pythons:  ## Install and load with each claimed Python that this machine has.
 	@tests/pythons/run.sh
 
 test-lowest: $(LOWEST)/.ready browser pooler mysql  ## Run the tests with the lowest claimed versions, without orchestrators.
-	@$(LOWEST)/bin/python -m pytest -n 4 --dist worksteal --ignore=tests/pipelines --ignore=tests/docs/test_site.py \
+	@$(LOWEST)/bin/python -m pytest -n 5 --dist worksteal --ignore=tests/pipelines --ignore=tests/docs/test_site.py \
 		-W default::DeprecationWarning -W default::PendingDeprecationWarning
 
 test-install: $(READY)  ## Build the distributions; install the wheel with each extra alone.
