@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,13 @@ _MAIN = """
 import sys
 from airflow.__main__ import main
 sys.exit(main())
+"""
+_EACH = """
+import json, sys
+from airflow.__main__ import main
+for words in json.loads(sys.argv[1]):
+    sys.argv[1:] = words
+    main()
 """
 
 
@@ -81,6 +89,16 @@ class Airflow:
         output, _ = process.communicate(timeout=300)
         assert process.returncode == 0, output
         return output
+
+    def run_each(self, *commands: Sequence[str]) -> None:
+        """Run commands in one process, which imports Airflow once; each must succeed."""
+        subprocess.run(
+            [sys.executable, "-c", _EACH, json.dumps(commands)],
+            env=self.env,
+            cwd=self.home,
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
 
     def python(self, program: str) -> Any:
         """Run a program in Airflow's environment and parse its last line of output as JSON."""

@@ -59,9 +59,9 @@ class Scheduler:
             "AIRFLOW__CORE__MAX_TASK_RETRY_DELAY": "5",
             "BUNCE_BACKFILL_WORKERS": str(self.workers),
         }
-        self.airflow.run("dags", "reserialize")
-        self.airflow.run("dags", "unpause", self.dag, "--yes")
-        self.airflow.run(*requested)
+        self.airflow.run_each(
+            ("dags", "reserialize"), ("dags", "unpause", self.dag, "--yes"), requested
+        )
         try:
             self._start("api-server", "--host", "127.0.0.1", "--port", port, "--workers", "1")
             # a task whose server does not listen yet has used up a try
