@@ -30,7 +30,6 @@ def main() -> None:
     """Answer jobs until stdin ends."""
     for name in ("adbc_driver_postgresql.dbapi", "dlt_bunce.cli", "dlt_bunce.sources"):
         importlib.import_module(name)
-    gc.set_threshold(100_000, 20, 20)
     for line in sys.stdin:
         job_ = json.loads(line)
         reading, writing = os.pipe()

@@ -11,6 +11,7 @@ from typing import Any
 from dlt_bunce.model import Failure
 
 BAD_URL = "The source URL cannot be parsed. Use driver://user@host:port/database."
+_NO_MARK = " If it looks right, save it as UTF-8 without a byte order mark."
 
 
 def _missing(error: Any) -> Failure:
@@ -82,12 +83,19 @@ def _toml(error: Any) -> Failure:
         type(error).__name__,
         f"config.toml or secrets.toml in .dlt is not valid TOML ({_line(error)}).",
         'Fix the syntax: text is quoted, as in api_key = "…".'
-        f"{_MARK if getattr(error, 'line', 0) == 1 else ''}",
+        f"{_NO_MARK if getattr(error, 'line', 0) == 1 else ''}",
         is_usage=True,
     )
 
 
-_MARK = " If it looks right, save it as UTF-8 without a byte order mark."
+def _secret(error: Any) -> Failure:
+    return Failure(
+        type(error).__name__,
+        f"{error.provider_name} has a secret, which is read from no such file.",
+        "Move [destination.bunce.credentials], or whatever it is, to .dlt/secrets.toml, and keep "
+        "that file out of Git.",
+        is_usage=True,
+    )
 
 
 def _line(error: Any) -> str:
@@ -179,13 +187,7 @@ EXPLAINED: dict[str, Callable[[Any], Failure]] = {
     "EndpointConnectionError": _unavailable,
     "SchemaIdentifierNormalizationCollision": _naming,
     "TableIdentifiersFrozen": _naming,
-    "ValueNotSecretException": lambda error: Failure(
-        type(error).__name__,
-        f"{error.provider_name} has a secret, which is read from no such file.",
-        "Move [destination.bunce.credentials], or whatever it is, to .dlt/secrets.toml, and keep "
-        "that file out of Git.",
-        is_usage=True,
-    ),
+    "ValueNotSecretException": _secret,
     "ParseError": _toml,
     "KeyAlreadyPresent": _toml,
 }
