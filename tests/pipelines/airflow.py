@@ -22,7 +22,7 @@ settings.dispose_orm()
 settings.configure_vars()
 settings.configure_orm()
 """
-_MAIN = """
+MAIN = """
 import sys
 from airflow.__main__ import main
 sys.exit(main())
@@ -72,7 +72,7 @@ class Airflow:
         """Start `airflow …` in its own process group."""
         command: list[Any] = [BIN / "airflow", *arguments]
         if self.forks is not None:
-            command = self.forks.python(_IN_FORK + _MAIN, *arguments)
+            command = self.forks.python(_IN_FORK + MAIN, *arguments)
         return subprocess.Popen(
             command,
             env=self.env,

@@ -7,6 +7,7 @@ import secrets
 import socket
 import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -15,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from tests.pipelines.airflow import BIN, Airflow
+from tests.pipelines.airflow import MAIN, Airflow
 
 # process titles that Airflow sets
 _TASK, _EXECUTOR = "airflow worker --", "LocalExecutor"
+# what each task would import anew
+_OF_TASKS = "import airflow.dag_processing.dagbag, dlt_bunce.cli, dlt_bunce.operations.flush, dlt_bunce.integrations.airflow, dlt_bunce.sources, psycopg, pyarrow.parquet"
 
 
 @dataclass
@@ -66,7 +69,7 @@ class Scheduler:
             self._start("api-server", "--host", "127.0.0.1", "--port", port, "--workers", "1")
             # a task whose server does not listen yet has used up a try
             wait_until(lambda: _listens(int(port)), seconds=120)
-            self._start("scheduler", "--skip-serve-logs")
+            self._start("scheduler", "--skip-serve-logs", imported=_OF_TASKS)
             yield
         finally:
             # a task left behind would load into the next test's workspace
@@ -109,11 +112,12 @@ class Scheduler:
                 found += [started, *started.children(recursive=True)]
         return found
 
-    def _start(self, *arguments: str) -> None:
+    def _start(self, *arguments: str, imported: str = "") -> None:
+        """Start `airflow …`, which imports modules first: the processes it forks have them."""
         with Path(self.airflow.home, f"{arguments[0]}.log").open("wb") as log:
             self.processes.append(
                 subprocess.Popen(
-                    [BIN / "airflow", *arguments],
+                    [sys.executable, "-c", imported + MAIN, *arguments],
                     env=self.airflow.env,
                     cwd=self.airflow.home,
                     stdout=log,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
@@ -76,6 +76,10 @@ class SentRows(Sequence[AnyRow]):
             # one row of a batch that simply succeeded, say: the others are never needed
             return self._objects(self._table.slice(range(len(self))[at], 1))[0]
         return self._made[at]
+
+    def __iter__(self) -> Iterator[AnyRow]:
+        # Sequence's own would make an object of one row after the other, and each for every use
+        return iter(self._made)
 
     def take(self, chosen: Sequence[int]) -> Self:
         """Return some of the rows, in that order."""
