@@ -13,6 +13,8 @@ import pytest
 Value = tuple[tuple[str, ...], tuple[int, ...]]
 ABOUT_FIXTURES = ("tests/invariants/", "tests/store/")
 """Folders whose tests are about the store, which a fixture of theirs gives them."""
+LONGEST = "tests/pipelines/"
+"""The folder whose tests take longest."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -25,7 +27,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out combinations of parameters, unless all are asked for."""
+    """Begin with the longest tests; leave out combinations, unless all are asked for.
+
+    Then the workers end together, and the longest tests share one worker's Airflow and Dagster.
+    """
+    items.sort(key=lambda test: not test.nodeid.startswith(LONGEST))
     if config.getoption("--all-combinations"):
         return
     kept = sample(items)

@@ -21,7 +21,10 @@ from tests.pipelines.airflow import MAIN, Airflow
 # process titles that Airflow sets
 _TASK, _EXECUTOR = "airflow worker --", "LocalExecutor"
 # what each task would import anew
-_OF_TASKS = "import airflow.dag_processing.dagbag, dlt_bunce.cli, dlt_bunce.operations.flush, dlt_bunce.integrations.airflow, dlt_bunce.sources, psycopg, pyarrow.parquet"
+_OF_TASKS = """
+import airflow.dag_processing.dagbag, dlt_bunce.operations.flush, dlt_bunce.integrations.airflow
+import dlt_bunce.sources, psycopg, pyarrow.parquet
+"""
 
 
 @dataclass

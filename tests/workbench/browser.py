@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-_NAMES = ("chromium", "chromium-browser", "google-chrome")
-# every window would load the suggestions of an address bar that nobody sees: half of its CPU time
+_NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+# where there are windows, each would load the suggestions of an address bar that nobody sees: half
+# of the browser's CPU time
 _UNUSED = "WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup"
 
 
