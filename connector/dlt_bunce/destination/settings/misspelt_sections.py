@@ -118,10 +118,8 @@ def _meant(
 
 def _run_together(path: Path, section: Path, settings: Collection[str]) -> Path | None:
     """Return the setting of a path with separators in the wrong places."""
-    letters = _letters(path)
-    for name in settings:
-        if letters == _letters((*section, name)):
-            return tuple(name.split("."))
+    if name := _by_letters(section, tuple(settings)).get(_letters(path)):
+        return tuple(name.split("."))
     if len(path) != _NAME_AND_SETTING or path[0] != section[0]:
         return None
     name, begins = path[1], f"{section[1]}_"
@@ -147,6 +145,11 @@ def _closest(name: str, settings: Collection[str]) -> Path | None:
 @lru_cache(maxsize=4096)
 def _letters(path: Path) -> str:
     return re.sub("[^a-z0-9]", "", "".join(path).lower())
+
+
+@lru_cache(maxsize=64)
+def _by_letters(section: Path, settings: tuple[str, ...]) -> Mapping[str, str]:
+    return {_letters((*section, name)): name for name in settings}
 
 
 @lru_cache(maxsize=4096)
