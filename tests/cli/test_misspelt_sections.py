@@ -82,6 +82,7 @@ def test_a_misspelt_section_of_a_file_is_refused(
         ("[[destination]]\nbunce.dry_run = true", "destination.bunce is not a section"),
         ("[destination]\nbunce = true", "Write [destination.bunce], in single brackets"),
         ("[destination.bunce]\nstore_url = ['x']", "store_url is a list, but must be text"),
+        ("[destination.bunce]\nstore_url = true", "store_url is a bool, but must be text"),
         ("[destination.bunce]\naccount = 2026-01-01", "account is a date, but must be text"),
         ("[destination.bunce]\ncustomers_table = ['a']", 'customers_table = "customers"'),
     ],

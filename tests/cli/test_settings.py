@@ -228,3 +228,21 @@ def test_adopt_makes_the_first_account_and_another_when_told_to(base: str, dlt_b
     assert dlt_bunce("adopt").code == 0
     assert dlt_bunce("adopt", "--account", "second", "--new-account").code == 0
     assert dlt_bunce("status", "--account", "second").code == 0
+
+
+def test_an_account_that_looks_like_a_number_is_the_same_for_every_command(
+    emulator: Emulator, postgres_store: str, dlt_bunce: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DESTINATION__BUNCE__BASE_URL", emulator.base_url)
+    Path("config.toml").write_text(
+        f'[destination.bunce]\naccount = 2026\nstore_url = "{postgres_store}"\n'
+    )
+
+    # from the second load on, the command is recorded before its run begins
+    loads = [dlt_bunce("load", write(people(1)), "--json") for _ in range(2)]
+
+    assert [done.code for done in loads] == [0, 0], loads[-1].errors
+    assert [done.json["created"] for done in loads] == [1, 0]
+    monkeypatch.setenv("DLT_CONFIG_FOLDER", ".dlt")  # has dlt find the settings
+    done = dlt_bunce("status", "--json")
+    assert (done.code, done.errors, done.json["account"]) == (0, "", "2026")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import heapq
+import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -13,6 +13,7 @@ from itertools import count
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.forks import Forks
 
 from dlt_bunce.emulator import Behavior, Emulator
 from dlt_bunce.load.rate_limit import SharedRateLimiter
@@ -174,7 +175,11 @@ def test_a_moment_that_a_process_slept_through_is_given_up() -> None:
 @pytest.mark.parametrize("store", ["sqlite", "postgres"])
 @pytest.mark.parametrize("number", [1, 2, 4])
 def test_real_processes_use_the_budget_to_the_brim_and_never_pass_it(
-    emulator: Emulator, request: pytest.FixtureRequest, store: str, number: int
+    emulator: Emulator,
+    request: pytest.FixtureRequest,
+    loading: Forks,
+    store: str,
+    number: int,
 ) -> None:
     # a request may arrive late by as much as the window is longer than Bunce's
     window, requests, seconds, late = 6.0, 300, 12.0, 0.3
@@ -203,7 +208,8 @@ budget.close()
         pass
     running = [
         subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", program],
+            loading.python(program),
+            env={**os.environ, "PYTHONWARNINGS": "error"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

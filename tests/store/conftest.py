@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from tests.forks import Forks
 
 from dlt_bunce.model import Traffic
 from dlt_bunce.store.database import Database
@@ -34,7 +35,7 @@ def answer(value):
 
 
 @pytest.fixture
-def together() -> Callable[[Sequence[str]], list[Any]]:
+def together(loading: Forks) -> Callable[[Sequence[str]], list[Any]]:
     """Run programs in separate processes.
 
     Each calls `start = ready()`, which returns the same time in all of them, and reports its result
@@ -44,7 +45,8 @@ def together() -> Callable[[Sequence[str]], list[Any]]:
     def run(programs: Sequence[str]) -> list[Any]:
         running = [
             subprocess.Popen(
-                [sys.executable, "-W", "error", "-c", _HEAD + program],
+                loading.python(_HEAD + program),
+                env={**os.environ, "PYTHONWARNINGS": "error"},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,

@@ -62,7 +62,7 @@ class _WholeTable:
         return self.table["name"] or ""
 
 
-def settle_absent(client: BunceClient, load_id: str) -> dict[str, int]:
+def settle_absent(client: BunceClient, db: Database, load_id: str) -> dict[str, int]:
     """Remove the absent members of segments that tables of a loaded package feed and are declared
     whole; return the run's warnings about those who are kept.
     """
@@ -70,24 +70,23 @@ def settle_absent(client: BunceClient, load_id: str) -> dict[str, int]:
     if not tables:
         return {}
     warnings: Counter[str] = Counter()
-    with client.database() as db:
-        if client.context.is_flushing(client.owner.name):
-            # the rows that the run is about to read are newer, and tell who is absent by then
-            value_fates.give_up_absent(db, load_id)
-            return {}
-        config = client.config
-        account = open_account(db, config.account, config.credentials.api_key, host=config.host)
-        has_lost_rows = _has_lost_rows(client, db, value_fates.rows_read(db, load_id), [load_id])
-        for whole in tables:
-            targets = targets_for(client, whole.table)
-            assert targets is not None  # noqa: S101, such a table feeds segments
-            segments = targets.of("segments")
-            found, nameless = _found(client, db, whole, segments, account)
-            going = _going(client, found, warnings, has_lost_rows=has_lost_rows)
-            warnings[UNKNOWN] += nameless
-            if any(absence.absent for absence in going):
-                _remove(client, db, account, whole, load_id, going, targets)
-            members.forget_before(db, account.name, (each.segment.slot for each in going))
+    if client.context.is_flushing(client.owner.name):
+        # the rows that the run is about to read are newer, and tell who is absent by then
+        value_fates.give_up_absent(db, load_id)
+        return {}
+    config = client.config
+    account = open_account(db, config.account, config.credentials.api_key, host=config.host)
+    has_lost_rows = _has_lost_rows(client, db, value_fates.rows_read(db, load_id), [load_id])
+    for whole in tables:
+        targets = targets_for(client, whole.table)
+        assert targets is not None  # noqa: S101, such a table feeds segments
+        segments = targets.of("segments")
+        found, nameless = _found(client, db, whole, segments, account)
+        going = _going(client, found, warnings, has_lost_rows=has_lost_rows)
+        warnings[UNKNOWN] += nameless
+        if any(absence.absent for absence in going):
+            _remove(client, db, account, whole, load_id, going, targets)
+        members.forget_before(db, account.name, (each.segment.slot for each in going))
     return {code: count for code, count in warnings.items() if count}
 
 

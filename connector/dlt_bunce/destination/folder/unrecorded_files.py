@@ -14,15 +14,15 @@ from dlt_bunce.store.runs import run_chunks
 
 if TYPE_CHECKING:
     from dlt_bunce.destination.client import BunceClient
+    from dlt_bunce.store.database import Database
 
 
-def refuse_unrecorded(client: BunceClient, load_id: str) -> None:
+def refuse_unrecorded(client: BunceClient, db: Database, load_id: str) -> None:
     """Raise StoreError if files of customers are loaded without a record of what became of their
     rows: the store that had it was lost before the load ended.
     """
     working_dir = client.working_dir
-    with client.database() as db:
-        recorded = run_chunks.recorded_jobs(db, load_id)
+    recorded = run_chunks.recorded_jobs(db, load_id)
     lost = [
         path.name
         for path in _completed_files(working_dir, load_id)

@@ -34,10 +34,10 @@ def complete_run(client: BunceClient, load_id: str) -> None:
 
     Raises StoreError if the store has no record of files that are loaded.
     """
-    refuse_unrecorded(client, load_id)
-    kept = settle_absent(client, load_id)
     config = client.config
     with client.database() as db:
+        refuse_unrecorded(client, db, load_id)
+        kept = settle_absent(client, db, load_id)
         found = kept | _warnings(client, db, load_id)
         with db.transaction():
             run = load_id, client.pipeline_name, config.account

@@ -140,8 +140,9 @@ def store_settings(
         refuse_unknown_settings()
     section = "destination.bunce"
     return (
-        store_url or dlt.config.get(f"{section}.store_url") or Defaults.store_url,
-        account or dlt.config.get(f"{section}.account") or Defaults.account,
+        store_url or dlt.config.get(f"{section}.store_url", str) or Defaults.store_url,
+        # as dlt resolves it for a load, also if it looks like a number
+        account or dlt.config.get(f"{section}.account", str) or Defaults.account,
     )
 
 
