@@ -9,6 +9,9 @@ BENCH_READY := $(BENCH)/.ready
 # with the lowest version of each dependency that pyproject.toml names
 LOWEST := build/lowest
 
+# where it is set, as in many container images, each process of the tests would compile the code anew
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo browser pooler mysql test test-all test-pythons test-lowest test-install check explore soak guard bench pace docs requirements clean
 .DEFAULT_GOAL := help
 
