@@ -78,7 +78,7 @@ class SentRows(Sequence[AnyRow]):
         return self._made[at]
 
     def __iter__(self) -> Iterator[AnyRow]:
-        # Sequence's own would make an object of one row after the other, and each for every use
+        # Sequence's own would convert the table row by row, and anew for each iteration
         return iter(self._made)
 
     def take(self, chosen: Sequence[int]) -> Self:

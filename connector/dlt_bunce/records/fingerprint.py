@@ -52,7 +52,7 @@ def email_digests(emails: pa.Array, key: bytes) -> pa.Array:
     keyed = hashlib.blake2b(digest_size=_BYTES, key=key)
 
     def digest(email: bytes) -> bytes:
-        begun = keyed.copy()  # a quarter faster than to take the key anew
+        begun = keyed.copy()  # a quarter faster than keying each digest
         begun.update(email)
         return begun.digest()
 
