@@ -15,6 +15,7 @@ from typing_extensions import Self
 
 from dlt_bunce.errors import StoreError
 from dlt_bunce.store.backends.base import engine
+from dlt_bunce.store.schema.creation import statements_from
 from dlt_bunce.store.schema.migrations import MIGRATIONS
 
 _ANALYZED_ROWS = 1_000
@@ -251,9 +252,8 @@ class Database:
             self._engine.prepare(self._cursor)
             if not self.has_table("bunce_schema"):
                 self.execute("CREATE TABLE bunce_schema (version BIGINT NOT NULL)")
-            for step in MIGRATIONS[self._version() :]:
-                for statement in step:
-                    self.execute(statement)
+            for statement in statements_from(self._version()):
+                self.execute(statement)
             if not self.rows("SELECT 1 AS n FROM bunce_store"):
                 self.execute("INSERT INTO bunce_store VALUES ($1)", (secrets.token_hex(16),))
             for statement in self._engine.tuning:
