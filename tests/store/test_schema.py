@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -30,7 +29,10 @@ POSTGRES = (
         replace(indexdef, CAST(current_schema() AS TEXT), '') AS sql
         FROM pg_indexes WHERE schemaname = current_schema() ORDER BY 1""",
 )
-VERSION = ("CREATE TABLE bunce_schema (version BIGINT NOT NULL)", "INSERT INTO bunce_schema VALUES (1)")
+VERSION = (
+    "CREATE TABLE bunce_schema (version BIGINT NOT NULL)",
+    "INSERT INTO bunce_schema VALUES (1)",
+)
 
 
 def schema_of(url: str, queries: tuple[str, ...]) -> list[list[dict[str, Any]]]:

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -24,6 +25,7 @@ from dlt_bunce import telemetry
 from dlt_bunce.api.client import Session
 from dlt_bunce.api.rate_limit import RateLimiter
 from dlt_bunce.destination.absent import end_dry_run
+from dlt_bunce.destination.folder import run_lock
 from dlt_bunce.destination.folder.folder_owner import FolderOwner, note_owner
 from dlt_bunce.destination.folder.run_lock import Owner, owner_of
 from dlt_bunce.destination.jobs import CustomersJob, StateJob
@@ -55,6 +57,7 @@ from dlt_bunce.records.mapping.mapping import FieldMapping
 from dlt_bunce.store import dlt_state
 from dlt_bunce.store.accounts import Account, open_account
 from dlt_bunce.store.database import Database
+from dlt_bunce.store.kept import KeptDatabase
 from dlt_bunce.store.probes import Probed
 
 if TYPE_CHECKING:
@@ -161,8 +164,7 @@ class BunceClient(JobClientBase, StoredState):
     @property
     def pipeline_name(self) -> str:
         """Name of the pipeline that is loading, or of its schema outside of one."""
-        pipeline = _pipeline()
-        return self.schema.name if pipeline is None else pipeline.pipeline_name
+        return getattr(_pipeline(), "pipeline_name", self.schema.name)
 
     @property
     def owner(self) -> Owner:
@@ -186,18 +188,22 @@ class BunceClient(JobClientBase, StoredState):
         return getattr(_pipeline(), "collector", NULL_COLLECTOR)
 
     def database(self) -> Database:
-        """Return a connection to the store for the calling thread; a dry run only reads it."""
-        return Database(
-            self.config.store_url,
-            read_only=self.config.dry_run,
-            expected=self.context.stores.get(self.owner.name),
-        )
+        """Return a connection to the store for the calling thread, which gets the same one while it
+        holds the working folder; a dry run only reads it.
+        """
+        url, dry_run = self.config.store_url, self.config.dry_run
+        store_id = self.context.stores.get(self.owner.name)
+        make = partial(KeptDatabase, url, read_only=dry_run)
+        if kept := run_lock.kept(self.working_dir, (url, dry_run), make):
+            return kept.expecting(store_id)
+        return Database(url, read_only=dry_run, expected=store_id)
 
     def session(self, probed: Probed | None = None) -> Session:
         """Return a connection pool to Bunce, within the rate limit of all who share the store."""
         config = self.config
         base_url = url_to_ask(config.base_url, config.credentials.api_key)
-        database = self.database()
+        # its own: requests may leave from several threads
+        database = self.database().another()
         allowed = config.requests_per_minute
         pace: RateLimiter = local_rate_limiter(base_url, allowed)
         if allowed and not config.dry_run and database.exists():
@@ -281,7 +287,7 @@ class BunceClient(JobClientBase, StoredState):
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Nothing is held between calls: every job opens and closes its own connections."""
+        """Nothing is held by a client: jobs close their connections, and the run its own."""
 
 
 def _is_dlt(table_name: str) -> bool:

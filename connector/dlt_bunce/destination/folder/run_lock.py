@@ -14,10 +14,10 @@ import platform
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from filelock import FileLock, Timeout
 
@@ -42,12 +42,21 @@ class Owner:
     is_run: bool = True
 
 
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
+_Kept = TypeVar("_Kept", bound=_Closable)
+
+
 @dataclass
 class _Held:
     lock: FileLock
-    thread: int
     owner: Owner
     depth: int = 1
+    thread: int = field(default_factory=threading.get_ident)
+    process: int = field(default_factory=os.getpid)
+    kept: dict[object, Any] = field(default_factory=dict)
 
 
 _held: dict[Path, _Held] = {}
@@ -87,7 +96,7 @@ def acquire(
     lock = _locked(path, wait_s, on_wait)
     owner = _take_over(path)
     with _registry:
-        _held[path] = _Held(lock, threading.get_ident(), owner)
+        _held[path] = _Held(lock, owner)
     return owner
 
 
@@ -100,8 +109,23 @@ def release(working_dir: Path) -> None:
         if held.depth:
             return
         del _held[path]
+    for kept in held.kept.values():
+        kept.close()
     _write(path, held.owner, released=True)
     held.lock.release()
+
+
+def kept(working_dir: Path, key: object, make: Callable[[], _Kept]) -> _Kept | None:
+    """Return what this thread keeps while it holds the folder, made at first and closed at last;
+    None if it does not hold the folder.
+    """
+    held = _held.get(Path(working_dir).absolute())
+    if held is None or (held.thread, held.process) != (threading.get_ident(), os.getpid()):
+        return None
+    if key not in held.kept:
+        held.kept[key] = make()
+    found: _Kept = held.kept[key]
+    return found
 
 
 def owner_of(working_dir: Path) -> Owner:
