@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 
 from dlt_bunce.api.reply import Reply
@@ -31,6 +33,34 @@ def test_the_flag_is_whichever_name_holds_a_boolean(body: bytes, flag: bool | No
 )
 def test_what_is_no_json_object_is_no_document(body: bytes) -> None:
     assert None is Reply("answered", 200, body).document
+
+
+@pytest.mark.parametrize("is_enabled", [True, False])
+@pytest.mark.parametrize("end", [b"]}", b"]"])
+def test_no_garbage_is_collected_while_a_body_is_parsed(is_enabled: bool, end: bytes) -> None:
+    started = list[str]()
+    body = b'{"customers": [' + b",".join([b'{"devices": []}'] * 5_000) + end
+
+    def note(phase: str, _: object) -> None:
+        started.append(phase)
+
+    thresholds = gc.get_threshold()
+    gc.collect()
+    gc.set_threshold(500)
+    (gc.enable if is_enabled else gc.disable)()
+    gc.callbacks.append(note)
+    try:
+        document = Reply("answered", 200, body).document
+        is_still = gc.isenabled()
+    finally:
+        gc.callbacks.remove(note)
+        gc.enable()
+        gc.set_threshold(*thresholds)
+
+    assert (document is None) is (end == b"]")
+    assert is_still is is_enabled
+    # that of what was parsed, once it is
+    assert started.count("start") <= 1
 
 
 @pytest.mark.parametrize(
