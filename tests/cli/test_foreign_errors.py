@@ -109,6 +109,17 @@ def test_an_error_about_data_keeps_what_it_says_and_loses_the_value(
     assert failure_of(error).remedy
 
 
+@pytest.mark.parametrize("file", ["config.toml", ".dlt/config.toml", ".dlt/secrets.toml"])
+def test_a_settings_file_that_is_not_utf_8_is_named(dlt_bunce: Run, file: str) -> None:
+    write(people(1))
+    Path(".dlt").mkdir()
+    Path(file).write_text("[destination.bunce]\n", encoding="utf-16")
+
+    done = dlt_bunce("load", "customers.parquet")
+
+    told(done, 2, f"{Path(file).name}", "is not UTF-8 text. Save it as UTF-8")
+
+
 def test_settings_that_cannot_be_read_are_told(
     run: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,7 @@ from dlt_bunce.errors import BunceError, StoppedError, UsageError, bunce_error, 
 from dlt_bunce.failures.data import data_failure
 from dlt_bunce.failures.databases import database_failure
 from dlt_bunce.failures.hints import WRONG_HINTS
-from dlt_bunce.failures.known import EXPLAINED
+from dlt_bunce.failures.known import EXPLAINED, SETTINGS_FILE, encoded_otherwise
 from dlt_bunce.model import Failure
 
 _SETTINGS = frozenset(
@@ -66,6 +66,8 @@ def _foreign(chain: list[BaseException]) -> Failure:
     for error in chain:
         if type(error).__name__ in WRONG_HINTS:
             return WRONG_HINTS[type(error).__name__](error)
+        if type(error).__name__ == SETTINGS_FILE and (read := encoded_otherwise(error)) is not None:
+            return read
     for place, error in reversed(list(enumerate(chain))):
         if isinstance(error, OSError) and any(map(database_failure, chain[:place])):
             continue  # the database's driver says more than "connection refused"

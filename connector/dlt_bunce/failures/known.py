@@ -11,6 +11,8 @@ from typing import Any
 from dlt_bunce.model import Failure
 
 BAD_URL = "The source URL cannot be parsed. Use driver://user@host:port/database."
+SETTINGS_FILE = "TomlProviderReadException"
+SAVE_AS_UTF_8 = "Save it as UTF-8: what > writes in Windows PowerShell is not."
 _NO_MARK = " If it looks right, save it as UTF-8 without a byte order mark."
 
 
@@ -86,6 +88,14 @@ def _toml(error: Any) -> Failure:
         f"{_NO_MARK if getattr(error, 'line', 0) == 1 else ''}",
         is_usage=True,
     )
+
+
+def encoded_otherwise(error: Any) -> Failure | None:
+    """Return that a settings file of dlt's is not UTF-8, if that is why it cannot be read."""
+    if not isinstance(error.__context__, UnicodeDecodeError):
+        return None
+    found = f"{error.file_name} in .dlt is not UTF-8 text."
+    return Failure(type(error).__name__, found, SAVE_AS_UTF_8, is_usage=True)
 
 
 def _secret(error: Any) -> Failure:

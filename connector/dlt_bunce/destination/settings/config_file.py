@@ -33,6 +33,7 @@ from dlt_bunce.destination.settings.misspelt_sections import (
 from dlt_bunce.destination.settings.outside_settings import refuse_outside
 from dlt_bunce.destination.settings.section_shapes import refuse_no_section, refuse_no_text
 from dlt_bunce.errors import ConfigurationError
+from dlt_bunce.failures.known import SAVE_AS_UTF_8
 
 _WORKING_DIR_PROVIDER = "config.toml in the working directory"
 """Not "config.toml": dlt uses that name for its own file in .dlt, and provider names are unique."""
@@ -72,7 +73,9 @@ def _read(path: Path) -> dict[str, Any]:
         status = path.stat()
         # a copy: dlt writes into what a provider holds
         return deepcopy(_document(path, status.st_mtime_ns, status.st_size, status.st_ino))
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{path} is not UTF-8 text.", remedy=SAVE_AS_UTF_8) from None
+    except OSError as error:
         raise ConfigurationError(
             f"{path} cannot be read: {type(error).__name__}.", remedy="Fix the file or remove it."
         ) from None
