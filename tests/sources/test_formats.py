@@ -22,7 +22,6 @@ import pyarrow.parquet as pq
 import pytest
 from psycopg import connect
 from pyarrow import feather, ipc
-from pyiceberg.catalog.sql import SqlCatalog
 
 from dlt_bunce import bunce, flush_and_run
 from dlt_bunce.emulator import Emulator
@@ -88,6 +87,8 @@ def delta(path: str) -> None:
 
 
 def iceberg(path: str) -> None:
+    from pyiceberg.catalog.sql import SqlCatalog
+
     catalog = SqlCatalog("crm", uri="sqlite:///catalog.db", warehouse=f"file://{Path().absolute()}")
     catalog.create_namespace("crm")
     table = catalog.create_table(

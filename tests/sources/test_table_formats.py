@@ -11,7 +11,6 @@ from typing import Any
 import deltalake
 import pyarrow as pa
 import pytest
-from pyiceberg.catalog.sql import SqlCatalog
 from tests.conftest import Bucket
 
 from dlt_bunce.errors import SourceError, bunce_error
@@ -116,6 +115,8 @@ def test_remote_files_of_a_table_are_never_read_on_their_own(s3: Bucket, locatio
 
 
 def test_a_remote_iceberg_table_is_read_whole_or_not_at_all(s3: Bucket) -> None:
+    from pyiceberg.catalog.sql import SqlCatalog
+
     location = f"s3://{s3.name}/lake/people"
     settings = {
         "uri": "sqlite:///catalog.db",

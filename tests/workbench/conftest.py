@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import Browser, Page
 from tests.cli.conftest import Run, people, program, run, write
 
 from dlt_bunce.emulator import Emulator
@@ -21,6 +20,10 @@ from dlt_bunce.workbench.auth import Auth
 
 from .browser import chromium
 from .serving import workbench
+
+if TYPE_CHECKING:
+    # takes a tenth of the time of collecting all tests
+    from playwright.sync_api import Browser, Page
 
 __all__ = ["program", "run"]
 
