@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import dlt
+import psutil
 import psycopg
 import pytest
 
@@ -92,3 +94,23 @@ def test_a_server_that_ends_all_sessions_while_rows_are_read_is_connected_to_aga
     summary = run_summary(pipeline)
     assert (summary.state, summary.read, summary.created) == ("completed", 5, 4)
     assert {row["customer_id"]: 1 for row in ROWS} == emulator.times_sent
+
+
+def test_no_file_of_a_store_is_open_while_rows_are_read(
+    make: MakePipeline, load: Callable[[dlt.Pipeline, Any], Any]
+) -> None:
+    # a process that the resource forks would take over its locks, and a copy lack what is not in it
+    pipeline, opened = make(), list[list[str]]()
+
+    @dlt.resource(name="customers")
+    def read() -> Iterator[list[dict[str, Any]]]:
+        yield ROWS[:3]
+        names = [Path(file.path).name for file in psutil.Process().open_files()]
+        opened.append([name for name in names if name.startswith("bunce.sqlite")])
+        yield ROWS[3:]
+
+    load(pipeline, bunce_adapter(read))
+    load(pipeline, bunce_adapter(read))
+
+    assert opened == [[], []]
+    assert run_summary(pipeline).unchanged == len(ROWS)

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from dlt_bunce.destination.folder import run_lock
@@ -44,6 +45,11 @@ def in_postgres(postgres_store: str) -> Iterator[KeptDatabase]:
     database.close()
 
 
+def open_files(name: str) -> list[str]:
+    """The open files of this process whose names have that in them."""
+    return [file.path for file in psutil.Process().open_files() if name in file.path]
+
+
 def is_held(database: Database) -> bool:
     """Whether the connection of a block is the one of the block before: it has its temporary table.
 
@@ -58,19 +64,31 @@ def is_held(database: Database) -> bool:
         return True
 
 
-def test_blocks_one_after_another_and_inside_of_each_other_share_a_connection(
-    kept: KeptDatabase,
-) -> None:
-    assert not is_held(kept)
+def test_blocks_one_after_another_share_a_connection_to_a_server(in_postgres: KeptDatabase) -> None:
+    assert not is_held(in_postgres)
+    assert is_held(in_postgres)
+    assert in_postgres.exists()
+
+    in_postgres.close()
+
+    assert in_postgres.exists()
+    assert not is_held(in_postgres)
+
+
+def test_a_file_is_open_in_a_block_alone(in_sqlite: KeptDatabase) -> None:
+    with in_sqlite:
+        assert open_files("bunce.sqlite")
+
+    assert in_sqlite.exists()
+    assert not open_files("bunce.sqlite")
+
+
+def test_a_block_inside_of_another_shares_its_connection(kept: KeptDatabase) -> None:
     with kept:
+        assert kept.is_used
+        assert not is_held(kept)
         assert is_held(kept)
-    assert is_held(kept)
-    assert kept.exists()
-
-    kept.close()
-
-    assert kept.exists()
-    assert not is_held(kept)
+    assert not kept.is_used
 
 
 def test_a_connection_that_failed_in_a_block_is_not_used_again(kept: KeptDatabase) -> None:
@@ -82,17 +100,17 @@ def test_a_connection_that_failed_in_a_block_is_not_used_again(kept: KeptDatabas
     assert not is_held(kept)
 
 
-def test_a_connection_that_was_idle_for_long_is_not_used_again(kept: KeptDatabase) -> None:
+def test_a_connection_that_was_idle_for_long_is_not_used_again(in_postgres: KeptDatabase) -> None:
     now = 0.0
-    kept.clock = lambda: now
-    is_held(kept)
+    in_postgres.clock = lambda: now
+    is_held(in_postgres)
     now = MAX_IDLE_S
 
-    assert is_held(kept)
+    assert is_held(in_postgres)
 
     now = 2 * MAX_IDLE_S + 1
 
-    assert not is_held(kept)
+    assert not is_held(in_postgres)
 
 
 def test_a_connection_that_the_server_has_ended_is_not_used_again(
@@ -132,28 +150,37 @@ def test_an_idle_connection_keeps_nobody_from_overwriting_erased_rows(kept: Kept
         assert db.rows("SELECT customer_id FROM bunce_customers") == []
 
 
-def test_a_connection_is_kept_for_the_thread_that_holds_the_folder_until_it_lets_go() -> None:
-    folder, found = Path.cwd() / "pipeline", list[KeptDatabase | None]()
+class Closed:
+    """Something to be kept, which notes whether it was closed."""
 
-    def look() -> KeptDatabase | None:
-        return run_lock.kept(folder, "store", lambda: KeptDatabase("sqlite:///bunce.sqlite"))
+    is_closed = False
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+def test_what_is_kept_is_of_the_thread_that_holds_the_folder_until_it_lets_go() -> None:
+    folder, found = Path.cwd() / "pipeline", list[Closed | None]()
+
+    def look() -> Closed | None:
+        return run_lock.kept(folder, "store", Closed)
 
     assert look() is None
     with run_lock.run_lock(folder):
         with run_lock.run_lock(folder):
-            database = look()
-        assert database is not None
-        assert database is look()
-        assert not is_held(database)
-        assert is_held(database)
+            kept = look()
+        assert kept is not None
+        assert kept is look()
+        assert kept is not run_lock.kept(folder, "another", Closed)
         thread = threading.Thread(target=lambda: found.append(look()))
         thread.start()
         thread.join()
+        assert not kept.is_closed
 
     assert found == [None]
-    assert not Path("bunce.sqlite-wal").exists()
+    assert kept.is_closed
     with run_lock.run_lock(folder):
-        assert database is not look()
+        assert kept is not look()
 
 
 def test_a_forked_process_does_not_use_the_connection(together: Together) -> None:

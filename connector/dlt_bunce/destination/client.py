@@ -188,13 +188,14 @@ class BunceClient(JobClientBase, StoredState):
         return getattr(_pipeline(), "collector", NULL_COLLECTOR)
 
     def database(self) -> Database:
-        """Return a connection to the store for the calling thread, which gets the same one while it
-        holds the working folder; a dry run only reads it.
+        """Return a connection to the store for the calling thread, which gets the same one, one use
+        after another, while it holds the working folder; a dry run only reads it.
         """
         url, dry_run = self.config.store_url, self.config.dry_run
         store_id = self.context.stores.get(self.owner.name)
         make = partial(KeptDatabase, url, read_only=dry_run)
-        if kept := run_lock.kept(self.working_dir, (url, dry_run), make):
+        kept = run_lock.kept(self.working_dir, (url, dry_run), make)
+        if kept is not None and not kept.is_used:
             return kept.expecting(store_id)
         return Database(url, read_only=dry_run, expected=store_id)
 

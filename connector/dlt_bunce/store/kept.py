@@ -15,7 +15,8 @@ MAX_IDLE_S = 30.0
 
 
 class KeptDatabase(Database):
-    """A `Database` that stays open after a `with` block, until `close`, and for one thread alone.
+    """A `Database` of a server that stays open after a `with` block, until `close`, and for one
+    thread alone.
 
     A run looks into the store a dozen times, and connecting takes a server longer than answering.
     A block gets a new connection if the last one failed in a block, was idle for long, or leads to
@@ -26,6 +27,13 @@ class KeptDatabase(Database):
     _is_connected = False
     _used_at = 0.0
     clock: Callable[[], float] = staticmethod(time.monotonic)
+
+    @property
+    def is_used(self) -> bool:
+        """Whether a block goes on, which another one should not share: it may be in a transaction,
+        or its connection lost.
+        """
+        return self._uses > 0
 
     def expecting(self, store_id: str | None) -> Self:
         """Expect this store from now on, or any if None."""
@@ -51,7 +59,7 @@ class KeptDatabase(Database):
     def __exit__(self, *error: object) -> None:
         self._uses -= 1
         self._used_at = self.clock()
-        if any(error) and not self._uses:
+        if not self._uses and (any(error) or not self._engine.stays_open):
             self.close()
 
     def close(self) -> None:

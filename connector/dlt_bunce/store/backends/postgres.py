@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import adbc_driver_manager
+
 from dlt_bunce.errors import ConfigurationError, StoreError
 from dlt_bunce.store.backends.postgres_connection import connected, is_direct, split_schema
 
@@ -56,6 +58,7 @@ class Postgres:
     Raises ConfigurationError if the URL is not valid or the driver is not installed.
     """
 
+    stays_open = True
     now = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
     # a row grows when its claim becomes an accepted customer: with free space on its page, it stays
     # there and no index has to be updated
@@ -172,9 +175,11 @@ class Postgres:
         try:
             yield locked
         finally:
-            if locked:
-                cursor.execute(f"SELECT pg_advisory_unlock({key}) AS unlocked")
-                cursor.fetch_arrow_table()
+            # a connection that was lost meanwhile has ended it
+            with contextlib.suppress(adbc_driver_manager.Error):
+                if locked:
+                    cursor.execute(f"SELECT pg_advisory_unlock({key}) AS unlocked")
+                    cursor.fetch_arrow_table()
 
     def _lock(self, name: str = "") -> str:
         schema = str(self._schema).replace("'", "''")
