@@ -61,12 +61,31 @@ def test_a_run_connects_a_few_times_and_leaves_no_session_behind(
 
     load(pipeline, bunce_adapter(dlt.resource(ROWS, name="customers")))
 
-    assert sessions(admin) - before in range(1, 7)
+    assert sessions(admin) - before in range(1, 8)
     assert run_summary(pipeline).unchanged == len(ROWS)
     until = time.monotonic() + 10
     while admin.execute(OTHERS.format("COUNT(*)")).fetchone() != (0,):
         # a session ends a moment after its client has closed it
         assert time.monotonic() < until
+
+
+def test_no_session_is_idle_while_customers_are_sent(
+    make: MakePipeline,
+    emulator: Emulator,
+    postgres_store: str,
+    admin: psycopg.Connection[Any],
+    load: Callable[[dlt.Pipeline, Any], Any],
+) -> None:
+    pipeline, counts = make(store_url=postgres_store), list[int]()
+    pipeline.destination.run_context.on_progress.append(  # type: ignore[union-attr]
+        lambda _: counts.extend(admin.execute(OTHERS.format("COUNT(*)")).fetchone() or ())
+    )
+
+    load(pipeline, bunce_adapter(dlt.resource(ROWS, name="customers")))
+
+    assert len(emulator.customers) == len(ROWS)
+    # that of the file; another may take a moment to end
+    assert min(counts) == 1
 
 
 def test_a_server_that_ends_all_sessions_while_rows_are_read_is_connected_to_again(

@@ -188,9 +188,8 @@ class BunceClient(JobClientBase, StoredState):
         return getattr(_pipeline(), "collector", NULL_COLLECTOR)
 
     def database(self) -> Database:
-        """Return a connection to the store for the calling thread, which gets the same one, one use
-        after another, while it holds the working folder; a dry run only reads it.
-        """
+        """Return a connection to the store for the calling thread; a dry run only reads it."""
+        # while it holds the working folder, the same for one use after another
         url, dry_run = self.config.store_url, self.config.dry_run
         store_id = self.context.stores.get(self.owner.name)
         make = partial(KeptDatabase, url, read_only=dry_run)
@@ -233,6 +232,7 @@ class BunceClient(JobClientBase, StoredState):
         """Create a job for one file: customers, or dlt's own state."""
         if _is_dlt(table["name"] or ""):
             return StateJob(file_path)
+        run_lock.close_kept(self.working_dir)  # this thread waits for jobs, which open their own
         return CustomersJob(file_path, telemetry.current_context())
 
     def complete_load(self, load_id: str) -> None:

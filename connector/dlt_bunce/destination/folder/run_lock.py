@@ -109,23 +109,38 @@ def release(working_dir: Path) -> None:
         if held.depth:
             return
         del _held[path]
-    for kept in held.kept.values():
-        kept.close()
-    _write(path, held.owner, released=True)
-    held.lock.release()
+    try:
+        for kept in held.kept.values():
+            kept.close()
+    finally:
+        _write(path, held.owner, released=True)
+        held.lock.release()
 
 
 def kept(working_dir: Path, key: object, make: Callable[[], _Kept]) -> _Kept | None:
     """Return what this thread keeps while it holds the folder, made at first and closed at last;
     None if it does not hold the folder.
     """
-    held = _held.get(Path(working_dir).absolute())
-    if held is None or (held.thread, held.process) != (threading.get_ident(), os.getpid()):
+    held = _held_here(working_dir)
+    if held is None:
         return None
     if key not in held.kept:
         held.kept[key] = make()
     found: _Kept = held.kept[key]
     return found
+
+
+def close_kept(working_dir: Path) -> None:
+    """Close what this thread keeps, which may be used again."""
+    if (held := _held_here(working_dir)) is not None:
+        for kept in held.kept.values():
+            kept.close()
+
+
+def _held_here(working_dir: Path) -> _Held | None:
+    held = _held.get(Path(working_dir).absolute())
+    is_here = held and (held.thread, held.process) == (threading.get_ident(), os.getpid())
+    return held if is_here else None
 
 
 def owner_of(working_dir: Path) -> Owner:
