@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import psutil
@@ -181,6 +183,21 @@ def test_what_is_kept_is_of_the_thread_that_holds_the_folder_until_it_lets_go() 
     assert kept.is_closed
     with run_lock.run_lock(folder):
         assert kept is not look()
+
+
+@pytest.mark.parametrize("error", [StoreError("lost"), KeyboardInterrupt()])
+def test_a_folder_is_released_whatever_closing_does(error: BaseException) -> None:
+    class Failing:
+        def close(self) -> None:
+            raise error
+
+    expected = nullcontext() if isinstance(error, StoreError) else pytest.raises(KeyboardInterrupt)
+    with expected, run_lock.run_lock(Path("pipeline")):
+        run_lock.kept(Path("pipeline"), "store", Failing)
+
+    assert json.loads(Path(".pipeline.run").read_text())["released"] is True
+    with run_lock.run_lock(Path("pipeline"), lambda: 0.0):
+        pass
 
 
 def test_a_forked_process_does_not_use_the_connection(together: Together) -> None:

@@ -21,7 +21,7 @@ from typing import Any, Protocol, TypeVar
 
 from filelock import FileLock, Timeout
 
-from dlt_bunce.errors import ConfigurationError, RunInProgressError
+from dlt_bunce.errors import ConfigurationError, RunInProgressError, StoreError
 from dlt_bunce.logs import logger
 
 DEFAULT_WAIT_S = 300.0
@@ -111,7 +111,9 @@ def release(working_dir: Path) -> None:
         del _held[path]
     try:
         for kept in held.kept.values():
-            kept.close()
+            # nothing is lost with a connection that is not used any more
+            with contextlib.suppress(StoreError):
+                kept.close()
     finally:
         _write(path, held.owner, released=True)
         held.lock.release()
