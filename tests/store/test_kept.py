@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
-import psutil
 import pytest
 
 from dlt_bunce.destination.folder import run_lock
@@ -47,11 +46,6 @@ def in_postgres(postgres_store: str) -> Iterator[KeptDatabase]:
     database.close()
 
 
-def open_files(name: str) -> list[str]:
-    """The open files of this process whose names have that in them."""
-    return [file.path for file in psutil.Process().open_files() if name in file.path]
-
-
 def is_held(database: Database) -> bool:
     """Whether the connection of a block is the one of the block before: it has its temporary table.
 
@@ -66,23 +60,15 @@ def is_held(database: Database) -> bool:
         return True
 
 
-def test_blocks_one_after_another_share_a_connection_to_a_server(in_postgres: KeptDatabase) -> None:
-    assert not is_held(in_postgres)
-    assert is_held(in_postgres)
-    assert in_postgres.exists()
+def test_blocks_one_after_another_share_a_connection(kept: KeptDatabase) -> None:
+    assert not is_held(kept)
+    assert is_held(kept)
+    assert kept.exists()
 
-    in_postgres.close()
+    kept.close()
 
-    assert in_postgres.exists()
-    assert not is_held(in_postgres)
-
-
-def test_a_file_is_open_in_a_block_alone(in_sqlite: KeptDatabase) -> None:
-    with in_sqlite:
-        assert open_files("bunce.sqlite")
-
-    assert in_sqlite.exists()
-    assert not open_files("bunce.sqlite")
+    assert kept.exists()
+    assert not is_held(kept)
 
 
 def test_a_block_inside_of_another_shares_its_connection(kept: KeptDatabase) -> None:
@@ -102,17 +88,17 @@ def test_a_connection_that_failed_in_a_block_is_not_used_again(kept: KeptDatabas
     assert not is_held(kept)
 
 
-def test_a_connection_that_was_idle_for_long_is_not_used_again(in_postgres: KeptDatabase) -> None:
+def test_a_connection_that_was_idle_for_long_is_not_used_again(kept: KeptDatabase) -> None:
     now = 0.0
-    in_postgres.clock = lambda: now
-    is_held(in_postgres)
+    kept.clock = lambda: now
+    is_held(kept)
     now = MAX_IDLE_S
 
-    assert is_held(in_postgres)
+    assert is_held(kept)
 
     now = 2 * MAX_IDLE_S + 1
 
-    assert not is_held(in_postgres)
+    assert not is_held(kept)
 
 
 def test_a_connection_that_the_server_has_ended_is_not_used_again(

@@ -15,12 +15,12 @@ MAX_IDLE_S = 30.0
 
 
 class KeptDatabase(Database):
-    """A `Database` of a server that stays open after a `with` block, until `close`, and for one
-    thread alone.
+    """A `Database` that stays open after a `with` block, until `close`, and for one thread alone.
 
-    A run looks into the store a dozen times, and connecting takes a server longer than answering.
-    A block gets a new connection if the last one failed in a block, was idle for long, or leads to
-    a store that is no longer the one at its URL.
+    A run looks into the store a dozen times, and connecting takes longer than most answers. A block
+    gets a new connection if the last one failed in a block, was idle for long, or leads to a store
+    that is no longer the one at its URL. To be closed before code of others is called: a process
+    that it forks would take the locks on a file for its own (sqlite.org/howtocorrupt.html).
     """
 
     _uses = 0
@@ -59,7 +59,7 @@ class KeptDatabase(Database):
     def __exit__(self, *error: object) -> None:
         self._uses -= 1
         self._used_at = self.clock()
-        if not self._uses and (any(error) or not self._engine.stays_open):
+        if any(error) and not self._uses:
             self.close()
 
     def close(self) -> None:

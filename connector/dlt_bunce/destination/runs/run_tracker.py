@@ -19,7 +19,7 @@ from dlt.pipeline import trace as dlt_trace
 from dlt.pipeline.trace import PipelineTrace
 
 from dlt_bunce.destination.access import client_of, context_of, is_bunce
-from dlt_bunce.destination.folder import data_at_rest, folder_locks
+from dlt_bunce.destination.folder import data_at_rest, folder_locks, run_lock
 from dlt_bunce.destination.folder.dry_run_state import put_back_state
 from dlt_bunce.destination.left_overs import note_refusal
 from dlt_bunce.destination.mapping.hints_given import forget_earlier
@@ -64,6 +64,7 @@ def notify(client: BunceClient, summary: RunSummary) -> None:
     """Call the hook, if there is one and this is not a dry run."""
     hook = hooks.resolve_hook(client.config.on_run_end)
     if hook is not None and not client.config.dry_run:
+        run_lock.close_kept(client.working_dir)
         hooks.call(hook, summary, client.context.on_hook_failure)
 
 
@@ -159,6 +160,8 @@ class _Tracker:
         """
         if not self._begin(pipeline) or not folder_locks.is_held():
             return
+        if step != "run":
+            run_lock.close_kept(Path(pipeline.working_dir))  # rows come from code of others
         config = context_of(pipeline).settings.get(settings_key(pipeline))
         try:
             if step == "normalize" and config is not None:

@@ -23,8 +23,6 @@ class Engine(Protocol):
     has_table: str
     """A query that returns a row if a table named $1 exists."""
 
-    stays_open: bool
-    """Whether a connection may be open while it is not used, and so when its process is forked."""
     tuning: tuple[str, ...]
     """Statements to run after migrations, for table layout and planner statistics."""
 

@@ -58,7 +58,6 @@ class Postgres:
     Raises ConfigurationError if the URL is not valid or the driver is not installed.
     """
 
-    stays_open = True
     now = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
     # a row grows when its claim becomes an accepted customer: with free space on its page, it stays
     # there and no index has to be updated

@@ -45,8 +45,6 @@ class Sqlite:
     Raises ConfigurationError for a URL without a file.
     """
 
-    # a forked process would take the locks of its parent for its own (sqlite.org/howtocorrupt.html)
-    stays_open = False
     now = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
     tuning: tuple[str, ...] = (
         # creates the statistics table if it does not exist
