@@ -81,7 +81,7 @@ class Database:
 
     def another(self) -> Database:
         """Return a second connection to the same store, for another thread; it is not open yet."""
-        return Database(self._url, expected=self._expected)
+        return Database(self._url, read_only=self.read_only, expected=self._expected)
 
     def exists(self) -> bool:
         """Return whether a store of any version exists; the connection need not be open."""

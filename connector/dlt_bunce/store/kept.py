@@ -40,10 +40,6 @@ class KeptDatabase(Database):
         self._expected = store_id
         return self
 
-    def another(self) -> Database:
-        """Return a connection for another thread, which closes with its `with` block."""
-        return Database(self._url, read_only=self.read_only, expected=self._expected)
-
     def exists(self) -> bool:
         """Return whether a store exists, which an open connection to it shows."""
         return self._uses > 0 or self._is_usable() or super().exists()

@@ -110,10 +110,7 @@ def release(working_dir: Path) -> None:
             return
         del _held[path]
     try:
-        for kept in held.kept.values():
-            # nothing is lost with a connection that is not used any more
-            with contextlib.suppress(StoreError):
-                kept.close()
+        _close(held)
     finally:
         _write(path, held.owner, released=True)
         held.lock.release()
@@ -135,7 +132,13 @@ def kept(working_dir: Path, key: object, make: Callable[[], _Kept]) -> _Kept | N
 def close_kept(working_dir: Path) -> None:
     """Close what this thread keeps, which may be used again."""
     if (held := _held_here(working_dir)) is not None:
-        for kept in held.kept.values():
+        _close(held)
+
+
+def _close(held: _Held) -> None:
+    for kept in held.kept.values():
+        # nothing is lost with a connection that is not used at the moment
+        with contextlib.suppress(StoreError):
             kept.close()
 
 
