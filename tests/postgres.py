@@ -15,6 +15,8 @@ from psycopg import sql
 from tests.temporary import folder_of_servers
 
 _numbers = itertools.count()
+GIVEN = "DLT_BUNCE_TEST_POSTGRES_URL"
+"""The variable that names a server to use instead of one that is made."""
 LOGIN, PASSWORD = "bunce_login", "marked p@ss:w/rd%1"
 """A role that must give its password, unlike those that the server's own tests use."""
 _ASKS_FOR_PASSWORD = f"local all {LOGIN} scram-sha-256\nhost all {LOGIN} all scram-sha-256\n"
@@ -31,7 +33,7 @@ jit = off
 @contextmanager
 def postgres(*, durable: bool = True) -> Iterator[str]:
     """Yield the URL of a server on this machine; one that is not durable is faster."""
-    given = os.environ.get("DLT_BUNCE_TEST_POSTGRES_URL")
+    given = os.environ.get(GIVEN)
     if given:
         yield given
         return

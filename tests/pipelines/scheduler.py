@@ -69,7 +69,8 @@ class Scheduler:
             ("dags", "reserialize"), ("dags", "unpause", self.dag, "--yes"), requested
         )
         try:
-            self._start("api-server", "--host", "127.0.0.1", "--port", port, "--workers", "1")
+            where = ("--host", "127.0.0.1", "--port", port)
+            self._start("api-server", *where, "--workers", "1", "--apps", "execution")
             # a task whose server does not listen yet has used up a try
             wait_until(lambda: _listens(int(port)), seconds=120)
             self._start("scheduler", "--skip-serve-logs", imported=_OF_TASKS)

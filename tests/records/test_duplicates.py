@@ -8,7 +8,7 @@ from itertools import chain
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dlt_bunce.records import duplicates
@@ -49,7 +49,6 @@ def wanted(tables: list[list[Row]], *, in_order: bool) -> list[tuple[int, bool]]
     return sorted(found)
 
 
-@settings(deadline=None, max_examples=200)
 @given(
     tables=TABLES,
     in_order=st.booleans(),

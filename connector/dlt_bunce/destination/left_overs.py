@@ -16,7 +16,7 @@ from dlt.extract import DltResource, DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from dlt_bunce.destination.access import client_of
-from dlt_bunce.destination.folder.pending_packages import drop_from, pending_packages
+from dlt_bunce.destination.folder.pending_packages import drop_from, has_pending, pending_packages
 from dlt_bunce.destination.kept_rows import keep_aside
 from dlt_bunce.errors import BunceError, ConfigurationError, UsageError, bunce_error, inside
 from dlt_bunce.failures import is_stopped
@@ -83,7 +83,7 @@ def refuse_dry_run_over_left_overs(pipeline: Pipeline) -> None:
     """Raise ConfigurationError for a dry run while rows of an earlier run are pending: dlt would
     consider them loaded.
     """
-    if not pipeline.has_pending_data:
+    if not has_pending(pipeline):
         return
     try:
         config = client_of(pipeline).config

@@ -17,6 +17,7 @@ from dlt_bunce.destination.access import client_of, context_of
 from dlt_bunce.destination.folder.dry_run_state import undo_killed_dry_run
 from dlt_bunce.destination.folder.folder_locks import folder_lock
 from dlt_bunce.destination.folder.folder_owner import take_folder
+from dlt_bunce.destination.folder.pending_packages import has_pending
 from dlt_bunce.destination.folder.working_dir import mend
 from dlt_bunce.destination.left_overs import (
     can_be_read_again,
@@ -221,7 +222,7 @@ def has_left_overs(pipeline: dlt.Pipeline) -> bool:
     """Return whether an earlier run left rows over, after repairing its working folder."""
     with folder_lock(pipeline):
         _repair(pipeline)
-        return pipeline.has_pending_data
+        return has_pending(pipeline)
 
 
 def _repair(pipeline: dlt.Pipeline) -> None:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dlt_bunce.destination.folder.pending_packages import has_pending
 from dlt_bunce.errors import ConfigurationError
 from dlt_bunce.store.accounts import has_adopted, has_completed_run, option_of
 from dlt_bunce.store.backends.sqlite_url import SCHEME, file_of
@@ -109,11 +110,12 @@ def take_folder(client: BunceClient, pipeline: Any) -> None:
     if client.config.dry_run:
         return
     folder, now = Path(pipeline.working_dir), FolderOwner.of(client.config)
-    if pipeline.has_pending_data or has_cursor(pipeline.state):
+    is_pending = has_pending(pipeline)
+    if is_pending or has_cursor(pipeline.state):
         before, database = noted_owner(folder), client.database()
         with database if database.exists() else nullcontext() as db:
             now = replace(now, store_id=None if db is None else db.store_id)
-            if not pipeline.has_pending_data:
+            if not is_pending:
                 _refuse_unknown_cursor(db, pipeline, before, now)
             # while rows are pending, the cursor belongs to them
             elif before is not None and not before.is_same(now):

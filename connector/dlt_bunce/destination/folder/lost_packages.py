@@ -14,6 +14,7 @@ from dlt.common.versioned_state import decompress_state
 from dlt.pipeline.state_sync import force_state_extract
 
 from dlt_bunce.destination.folder.folder_owner import FolderOwner, noted_owner
+from dlt_bunce.destination.folder.pending_packages import has_pending
 from dlt_bunce.logs import logger
 from dlt_bunce.store import dlt_state
 from dlt_bunce.store.accounts import adopted_at
@@ -35,7 +36,7 @@ def put_back_cursor(client: BunceClient, pipeline: Pipeline) -> None:
     # unset if dlt never stores the state: its setting restore_from_destination
     extracted = state["_local"].get("_last_extracted_hash")
     database = client.database()
-    if not extracted or pipeline.has_pending_data or not _has_content(state):
+    if not extracted or has_pending(pipeline) or not _has_content(state):
         return
     if not database.exists():
         return

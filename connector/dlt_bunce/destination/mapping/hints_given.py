@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from dlt.common.storages.load_package import PackageStorage, ParsedLoadJobFileName
 from dlt.extract import DltResource, DltSource
 
+from dlt_bunce.destination.folder.pending_packages import has_pending
 from dlt_bunce.destination.mapping.adapter import (
     DIFFERING_HINT,
     KEY_HINT,
@@ -42,10 +43,19 @@ def forget_earlier(pipeline: Pipeline, info: ExtractInfo) -> None:
     packages = pipeline._get_normalize_storage().extracted_packages  # noqa: SLF001, dlt has no public access
     for load_id in info.loads_ids:
         for metrics in info.metrics[load_id]:
-            schema = pipeline.schemas[metrics["schema_name"]]
+            schema = schema_in_memory(pipeline, metrics["schema_name"])
             if _forget_in(schema, metrics["hints"]):
                 packages.save_schema(load_id, schema)
                 pipeline._schema_storage.commit_live_schema(schema.name)  # noqa: SLF001
+
+
+def schema_in_memory(pipeline: Pipeline, name: str) -> Schema:
+    """Return a schema as the step that has just ended left it; `pipeline.schemas` would parse its
+    file once more.
+    """
+    storage: Any = pipeline.schemas
+    live: Schema | None = storage.live_schemas.get(name)
+    return pipeline.schemas[name] if live is None else live
 
 
 def _forget_in(schema: Schema, hints: Mapping[str, Mapping[str, Any]]) -> bool:
@@ -111,7 +121,7 @@ def hints_of_data(pipeline: Pipeline, data: Any, table_name: Any = None) -> Hint
 
     Logs each table that is loaded with its earlier mapping, since the run does not give another.
     """
-    if not pipeline.has_pending_data:
+    if not has_pending(pipeline):
         return {}
     left_over = {name: table for schema in _pending(pipeline) for name, table in schema.items()}
     given = _hints_of(data, table_name, tables=left_over)

@@ -22,6 +22,7 @@ from dlt_bunce.destination.folder.load_files import FORMATS, unzipped
 from dlt_bunce.destination.mapping.absent_columns import columns_in, note_absent
 from dlt_bunce.destination.mapping.adapter import MAPPING_HINT, TABLE_HINT, hint_of
 from dlt_bunce.destination.mapping.column_kinds import ColumnKinds, text_column
+from dlt_bunce.destination.mapping.hints_given import schema_in_memory
 from dlt_bunce.destination.mapping.mapped_rows import VALUES_HINT, as_dlt_names
 from dlt_bunce.destination.mapping.table_mapping import with_configured
 from dlt_bunce.destination.mapping.wanted_targets import given_for
@@ -47,7 +48,8 @@ def declare_texts(pipeline: Pipeline, config: BunceConfiguration) -> None:
     """
     packages = pipeline._get_normalize_storage().extracted_packages  # noqa: SLF001, dlt has no public access
     for load_id in packages.list_packages():
-        _declare_in(packages, load_id, pipeline.schemas[packages.schema_name(load_id)], config)
+        schema = schema_in_memory(pipeline, packages.schema_name(load_id))
+        _declare_in(packages, load_id, schema, config)
 
 
 def _declare_in(
