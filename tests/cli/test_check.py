@@ -45,13 +45,15 @@ def test_it_counts_what_the_load_counts_on_every_kind_of_source(
 ) -> None:
     before = sorted(p for p in tmp_path.rglob("*") if p.is_file())
 
-    run("check", *sources[kind])
+    told = run("check", *sources[kind], "--json")
 
+    assert told.code == 0, told.errors
     assert before == sorted(p for p in tmp_path.rglob("*") if p.is_file())
     assert emulator.requests == []
-    for _ in range(2):
-        told, done = told_and_done(run, *sources[kind])
-        assert counts(done) == counts(told["summary"])
+    first = run("load", *sources[kind], "--json")
+    assert counts(first.json) == counts(told.json["summary"])
+    told_again, second = told_and_done(run, *sources[kind])
+    assert counts(second) == counts(told_again["summary"])
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
