@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import dlt
 import pytest
+from dlt.pipeline.exceptions import PipelineStepFailed
 
 from dlt_bunce import bunce_adapter
 from dlt_bunce.destination.access import client_of
@@ -19,7 +20,7 @@ from dlt_bunce.operations.adopt import adopt
 from dlt_bunce.operations.flush import flush, flush_and_run
 from dlt_bunce.store.database import Database
 
-from .conftest import STORE, MakePipeline, customer
+from .conftest import STORE, Form, MakePipeline, customer
 from .test_mappings import DOORS
 from .test_state import people
 
@@ -58,6 +59,13 @@ def known(account: str = "default", store_url: str = STORE) -> set[str]:
             (account,),
         )
     return {row["customer_id"] for row in rows}
+
+
+@dlt.resource(name="customers")
+def unreadable() -> Iterator[list[dict[str, Any]]]:
+    """A source that breaks off."""
+    yield [customer(1)]
+    raise ConnectionError("source away")
 
 
 def numbered(last: int) -> set[str]:
@@ -209,6 +217,25 @@ def test_a_load_of_which_the_store_knows_only_a_part_does_not_end_as_complete(
     assert len(emulator.customers) == 2
 
 
+def test_rows_that_were_read_while_the_store_was_removed_are_not_loaded_into_another(
+    make: MakePipeline, emulator: Emulator, form: Form
+) -> None:
+    @dlt.resource(name="customers")
+    def read() -> Iterator[Any]:
+        yield form([customer(1), customer(2)])
+        for file in Path().glob("bunce.sqlite*"):
+            file.unlink()
+
+    go("flush_and_run", make(), dlt.resource([customer(1)], name="customers"))
+    with pytest.raises(StoreError, match="removed or replaced"):
+        go("flush_and_run", make(), read())
+
+    said = go_refused("flush_and_run", make(), [customer(1)])
+
+    assert "in another store, not for account 'default' in this store" in said
+    assert emulator.times_sent == {"c1": 1}
+
+
 @pytest.mark.parametrize("how", DOORS)
 def test_no_second_store_is_begun_in_another_folder(
     make: MakePipeline, emulator: Emulator, how: str, monkeypatch: pytest.MonkeyPatch
@@ -216,6 +243,9 @@ def test_no_second_store_is_begun_in_another_folder(
     rows = dlt.resource([customer(1)], name="customers")
     home, elsewhere = Path.cwd(), Path("elsewhere")
     go(how, make(), rows)
+    # which has looked into the store, and sent nothing
+    with pytest.raises(PipelineStepFailed, match="source away"):
+        go(how, make(), unreadable())
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,19 +109,19 @@ def take_folder(client: BunceClient, pipeline: Any) -> None:
     """
     if client.config.dry_run:
         return
-    folder, now = Path(pipeline.working_dir), FolderOwner.of(client.config)
-    is_pending = has_pending(pipeline)
-    if is_pending or has_cursor(pipeline.state):
-        before, database = noted_owner(folder), client.database()
-        with database if database.exists() else nullcontext() as db:
-            now = replace(now, store_id=None if db is None else db.store_id)
-            if not is_pending:
-                _refuse_unknown_cursor(db, pipeline, before, now)
+    folder, database = Path(pipeline.working_dir), client.database()
+    before, is_pending = noted_owner(folder), has_pending(pipeline)
+    with database if database.exists() else nullcontext() as db:
+        # noted at once: the run may fail before it uses the store, and the next one be elsewhere
+        now = FolderOwner.of(client.config, None if db is None else db.store_id)
+        if is_pending:
             # while rows are pending, the cursor belongs to them
-            elif before is not None and not before.is_same(now):
+            if before is not None and not before.is_same(now):
                 raise _pending_elsewhere(pipeline, before, now)
-    elif not pipeline.first_run and not client.database().exists():
-        _refuse_second_store(pipeline, noted_owner(folder), now)
+        elif has_cursor(pipeline.state):
+            _refuse_unknown_cursor(db, pipeline, before, now)
+        elif db is None and not pipeline.first_run:
+            _refuse_second_store(pipeline, before, now)
     note_owner(folder, now)
 
 
