@@ -12,6 +12,7 @@ import pytest
 from dlt_bunce.cli import options, plain_settings
 from dlt_bunce.destination.settings import config_file
 from dlt_bunce.destination.settings.configuration import BunceConfiguration
+from dlt_bunce.emulator import Emulator
 
 from .conftest import Run, people, write
 
@@ -103,6 +104,26 @@ def test_settings_are_found_where_dlt_finds_them(
     monkeypatch.delenv("DESTINATION__BUNCE__STORE_URI")
     monkeypatch.setenv("DLT_CONFIG_FOLDER", ".")
     assert plain_settings.plain_setting("store_url") is None
+
+
+def test_commands_use_the_store_that_a_load_uses_in_a_workspace_of_dlt(
+    base: str, emulator: Emulator, dlt_bunce: Run
+) -> None:
+    Path(".dlt").mkdir()
+    Path(".dlt/.workspace").touch()
+    Path(".dlt/config.toml").write_text('[destination.bunce]\naccount = "base"\n')
+    Path(".dlt/dev.config.toml").write_text(
+        '[destination.bunce]\nstore_url = "sqlite:///dev.sqlite"\naccount = "dev"\n'
+    )
+
+    loaded = dlt_bunce("load", write(people(1) + people(2, mobile="call me")), "--json")
+    erased = dlt_bunce("erase", "2", "--yes", "--json")
+    status = dlt_bunce("status", "--json").json
+
+    assert (loaded.json["account"], loaded.json["created"], erased.code) == ("dev", 1, 0)
+    assert (status["account"], status["ledger"]["customers"]) == ("dev", 1)
+    assert status["open_dead_letters"] == {}
+    assert not Path("mine.sqlite").exists()
 
 
 def test_every_setting_is_known_with_its_default() -> None:

@@ -25,9 +25,11 @@ def test_a_variable_of_another_program_is_no_setting(
     file = write(people(1))
 
     done = dlt_bunce("load", file, **{name: OUTSIDE[name]})
+    read = dlt_bunce("status", **{name: OUTSIDE[name]})
 
     setting = name.rpartition("__")[2]
     assert (done.code, dict(emulator.customers)) == (2, {})
+    assert (read.code, read.errors) == (done.code, done.errors)
     assert f"The environment variable {name} is outside of the section" in done.errors
     assert f"set DESTINATION__BUNCE__{setting} to the value to use" in done.errors
 
@@ -51,12 +53,13 @@ def test_a_line_outside_of_the_section_is_refused(
     file = write(people(1))
 
     beside = dlt_bunce("load", file)
+    read = dlt_bunce("status")
     Path("config.toml").write_text(f"{before}dry_run = true\n")
     alone = dlt_bunce("load", file, DESTINATION__BUNCE__BASE_URL=emulator.base_url)
 
     assert (beside.code, alone.code, dict(emulator.customers)) == (2, 2, {})
     assert "dry_run in [destination.bunce]" in alone.errors
-    assert beside.errors == alone.errors
+    assert beside.errors == alone.errors == read.errors
 
 
 @pytest.mark.parametrize("value", ["", " ", '"shop"', "'shop'", "shop\n", " shop"])

@@ -29,9 +29,11 @@ _OTHERS = ("DLT_CONFIG", "DLT_PROJECT", "DLT_PROFILE", "PROVIDERS__", "AIRFLOW_C
 
 def plain_setting(name: str) -> str | None:
     """Return a setting, or its default; None if only dlt can tell."""
-    if any(_is_unusual(*variable) for variable in os.environ.items()) or _has_global_files():
+    if any(_is_unusual(*variable) for variable in os.environ.items()) or _has_other_files():
         return None
     known = defaults()
+    if any(variable in os.environ for variable in _outside(known)):
+        return None
     try:
         refuse_misspelt_variables(os.environ, [*known, "credentials.api_key"])
         sections = list(_sections(known))
@@ -63,7 +65,7 @@ def defaults() -> Mapping[str, str | None]:
     return found
 
 
-def _sections(known: Collection[str]) -> Iterator[Mapping[str, Any] | None]:
+def _sections(known: Mapping[str, Any]) -> Iterator[Mapping[str, Any] | None]:
     """Yield [destination.bunce] of every place, the first to count first; None if it is unusual."""
     yield {
         variable[len(_PREFIX) :].lower().removesuffix("__api_key"): value
@@ -79,8 +81,19 @@ def _is_unusual(variable: str, value: str) -> bool:
     return variable.startswith(_OTHERS) and not is_ours
 
 
-def _has_global_files() -> bool:
-    """Return whether dlt may have settings for all projects of the user."""
+def _outside(known: Collection[str]) -> Iterator[str]:
+    """Yield the variables that dlt would take for settings outside of their section."""
+    for name in known:
+        yield name.upper()
+        yield f"DESTINATION__{name.upper()}"
+
+
+def _has_other_files() -> bool:
+    """Return whether dlt may have settings of a workspace's profile, or for all of a user's
+    projects.
+    """
+    if Path(".dlt/.workspace").is_file():
+        return True
     folders = [Path.home() / ".dlt", Path("/var/dlt"), Path(tempfile.gettempdir(), "dlt")]
     for variable, within in (("DLT_DATA_DIR", ""), ("XDG_DATA_HOME", "dlt")):
         if value := os.environ.get(variable):
@@ -89,7 +102,7 @@ def _has_global_files() -> bool:
     return any((folder / name).is_file() for folder in folders for name in names)
 
 
-def _section(file: Path, known: Collection[str]) -> Mapping[str, Any] | None:
+def _section(file: Path, known: Mapping[str, Any]) -> Mapping[str, Any] | None:
     if not file.is_file():
         return {}
     import tomlkit
@@ -100,8 +113,10 @@ def _section(file: Path, known: Collection[str]) -> Mapping[str, Any] | None:
     except (OSError, UnicodeDecodeError, TOMLKitError):
         return None
     refuse_misspelt_sections(document, known, file=str(file))
-    section = document.get("destination", {})
-    if "providers" in document or not isinstance(section, dict):
+    destination = document.get("destination", {})
+    if "providers" in document or not isinstance(destination, dict):
         return None
-    section = section.get("bunce", {})
+    if (document.keys() | destination.keys()) & known.keys():  # outside of the section
+        return None
+    section = destination.get("bunce", {})
     return section if isinstance(section, dict) else None

@@ -62,7 +62,7 @@ def command(
             name,
             options.requests_per_minute(),
             # the user is at the browser, so a prompt on the terminal would go unseen
-            client=lambda: options.client(ask=False, store_url=store_url, account=account),
+            client=lambda: options.client(ask=False, store_url=url, account=name),
             explain=lambda error: explained(error)[0],
         )
 
