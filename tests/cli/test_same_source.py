@@ -133,3 +133,35 @@ def test_a_first_load_that_failed_decides_nothing(run: Run, emulator: Emulator) 
 
     write(BOTH)
     assert run("load", "customers.parquet").code == 0
+
+
+def test_no_second_store_is_begun_for_a_file_in_another_folder(
+    run: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = f"sqlite:///{Path.cwd()}/bunce.sqlite"
+    load = "load", str(Path(write(people(1, 2))).absolute()), "--json"
+    assert run(*load).code == 0
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+
+    refused = [run(*load, *more) for more in ([], ["--shard", "1/2"], ["--map", "phone_no=mobile"])]
+    dry = run(*load, "--dry-run")
+
+    assert {done.code for done in refused} == {2}
+    assert f'set store_url = "{home}"' in refused[0].errors
+    assert (dry.json["created"], list(Path().iterdir())) == (2, [])
+    assert run(*load, "--store-url", home).json["unchanged"] == 2
+    assert run("adopt").code == 0
+    assert (run(*load).json["unchanged"], emulator.times_sent) == (2, {"1": 1, "2": 1})
+
+
+def test_a_file_goes_into_two_stores_where_that_is_meant(run: Run, emulator: Emulator) -> None:
+    load = "load", write(people(1)), "--json"
+    second, third = (["--store-url", f"sqlite:///{name}.sqlite"] for name in ("second", "third"))
+    assert run(*load).json["created"] == 1
+
+    assert run(*load, *second, "--account", "second").json["adopted"] == 1
+    told = run(*load, *third).errors
+    Path(told.partition("or delete ")[2].strip().rstrip(".")).unlink()
+    assert run(*load, *third).json["adopted"] == 1
+    assert [run(*load, *store).json["unchanged"] for store in ([], third)] == [1, 1]

@@ -118,8 +118,9 @@ def command(
     ):
         import dlt
 
+        from dlt_bunce.destination.access import client_of
+        from dlt_bunce.destination.folder.source_store import refuse_other_store
         from dlt_bunce.destination.mapping.adapter import bunce_adapter
-        from dlt_bunce.destination.runs.run_summary import add_up
         from dlt_bunce.operations.flush import flush_and_run, has_left_overs
         from dlt_bunce.records.cells import LETTER_ID
         from dlt_bunce.sources import Shard
@@ -158,6 +159,7 @@ def command(
             held.enter_context(_folder_lock(destination, own_name, folder))
             held.enter_context(mapping_shown(destination, origin.other_columns, quiet=as_json))
             pipeline = pipeline_of(own_name)
+            refuse_other_store(client_of(pipeline))
             siblings = _siblings(
                 pipeline, origin.family(*store), pipeline.pipeline_name[len(name) :]
             )
@@ -191,10 +193,7 @@ def command(
                     )
             except ThresholdError as error:  # its summary is shown like any other
                 summary, over = error.summary, error
-        summary = _with_no_rows(summary)
-        if flushed:
-            before = [run for run in (summary.flushed, *flushed) if run is not None]
-            summary = replace(summary, flushed=add_up(before, pipeline.pipeline_name))
+        summary = _with_flushed(_with_no_rows(summary), flushed, own_name)
         if as_json:
             output.as_json(summary.as_dict())
         else:
@@ -258,6 +257,16 @@ def _with_no_rows(summary: RunSummary) -> RunSummary:
     if summary.rows_read:
         return summary
     return replace(summary, warnings={**summary.warnings, "no_rows": 0})
+
+
+def _with_flushed(summary: RunSummary, flushed: list[RunSummary], name: str) -> RunSummary:
+    """Add what was loaded of other pipelines to what the one of this name has flushed."""
+    from dlt_bunce.destination.runs.run_summary import add_up
+
+    if not flushed:
+        return summary
+    before = [run for run in (summary.flushed, *flushed) if run is not None]
+    return replace(summary, flushed=add_up(before, name))
 
 
 def _raise_over(over: ThresholdError | None, flushed: Iterable[RunSummary]) -> None:

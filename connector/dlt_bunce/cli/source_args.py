@@ -151,7 +151,9 @@ class Origin:
 
         kind = "values only" if self.values_only else None
         key = self.name or source_key(self.source, self.table, self.query, self.sheet, kind)
-        return CommandSource(key, is_unversioned=self.version_column == "")
+        return CommandSource(
+            key, is_named=self.name is not None, is_unversioned=self.version_column == ""
+        )
 
     def pipeline_name(self, store_url: str, account: str) -> str:
         """Return the name of the dlt pipeline.

@@ -26,8 +26,8 @@ from dlt_bunce.api.client import Session
 from dlt_bunce.api.rate_limit import RateLimiter
 from dlt_bunce.destination.absent import end_dry_run
 from dlt_bunce.destination.folder import run_lock
-from dlt_bunce.destination.folder.folder_owner import FolderOwner, note_owner
 from dlt_bunce.destination.folder.run_lock import Owner, owner_of
+from dlt_bunce.destination.folder.source_store import note_store
 from dlt_bunce.destination.jobs import CustomersJob, StateJob
 from dlt_bunce.destination.mapping.adapter import (
     KEY_HINT,
@@ -103,7 +103,7 @@ class BunceClient(JobClientBase, StoredState):
         with self.database() as db:
             if self.owner.is_run:
                 self.context.stores[self.owner.name] = db.store_id
-                note_owner(self.working_dir, FolderOwner.of(self.config, db.store_id))
+                note_store(self, db.store_id)
                 record_noted(db, self.config.account, self.working_dir)
             return open_account(
                 db, self.config.account, self.config.credentials.api_key, host=self.config.host

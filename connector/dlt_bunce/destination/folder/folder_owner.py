@@ -7,6 +7,7 @@ of whichever account the folder was used for last.
 from __future__ import annotations
 
 import json
+import os
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -64,7 +65,7 @@ class FolderOwner:
 def noted_owner(working_dir: Path) -> FolderOwner | None:
     """Return the owner that is recorded next to a working folder, if any."""
     try:
-        return FolderOwner(**json.loads(_note_of(working_dir).read_text("utf-8")))
+        return FolderOwner(**json.loads(note_of(working_dir).read_text("utf-8")))
     except (OSError, ValueError, TypeError):
         return None
 
@@ -73,8 +74,9 @@ def note_owner(working_dir: Path, owner: FolderOwner) -> None:
     """Record the owner next to the working folder, which need not exist."""
     if noted_owner(working_dir) == owner:
         return
-    note = _note_of(working_dir)
-    part = note.with_name(f"{note.name}.part")
+    note = note_of(working_dir)
+    # two processes may write the note of one source
+    part = note.with_name(f"{note.name}.{os.getpid()}.part")
     note.parent.mkdir(parents=True, exist_ok=True)
     part.touch(mode=0o600)
     part.write_text(json.dumps(asdict(owner)), "utf-8")
@@ -126,7 +128,18 @@ def take_folder(client: BunceClient, pipeline: Any) -> None:
 
 
 def _refuse_second_store(pipeline: Any, before: FolderOwner | None, now: FolderOwner) -> None:
-    """Refuse a store that does not exist yet while the one that was used so far does."""
+    refuse_second_store(
+        f"pipeline {pipeline.pipeline_name!r}", before, now, forgotten_with=pipeline.working_dir
+    )
+
+
+def refuse_second_store(
+    whose: str, before: FolderOwner | None, now: FolderOwner, *, forgotten_with: str | Path
+) -> None:
+    """Refuse a store that does not exist yet while the one that was used so far does.
+
+    `whose` store it is, in words. Whoever means it deletes what it is `forgotten_with`.
+    """
     if before is None or before.store_id is None or before.store == now.store:
         return
     file = file_of(before.store)
@@ -139,11 +152,10 @@ def _refuse_second_store(pipeline: Any, before: FolderOwner | None, now: FolderO
         else (str(file), f"= {json.dumps(before.store)}")
     )
     raise ConfigurationError(
-        f"The store of pipeline {pipeline.pipeline_name!r} is {which}, but its settings now name "
-        "one that does not exist. In a new one, no customer is known: all would be sent again.",
-        remedy=f"Run in the folder that it ran in before, or set store_url {back}. "
-        f"For a new store, run dlt-bunce adopt{option_of(now.account)} first, or delete "
-        f"{pipeline.working_dir}.",
+        f"The store of {whose} is {which}, but the settings now name one that does not exist. In a "
+        "new one, no customer is known: all would be sent again.",
+        remedy=f"Run in the folder that it ran in before, or set store_url {back}. For a new "
+        f"store, run dlt-bunce adopt{option_of(now.account)} first, or delete {forgotten_with}.",
     )
 
 
@@ -197,7 +209,8 @@ def _pending_elsewhere(pipeline: Any, before: FolderOwner, now: FolderOwner) -> 
     )
 
 
-def _note_of(working_dir: Path) -> Path:
+def note_of(working_dir: Path) -> Path:
+    """Return the file next to a working folder that says whose it is."""
     return working_dir.with_name(f".{working_dir.name}.store")
 
 

@@ -37,10 +37,12 @@ def _log(progress: Progress) -> None:
 @dataclass(frozen=True)
 class CommandSource:
     """The source of a command, which is compared between its runs by `key`, whatever the names of
-    its pipelines; `is_unversioned`: it was said to have no version.
+    its pipelines. `is_named`: the key is a name that was given, which is also that of the pipeline;
+    `is_unversioned`: it was said to have no version.
     """
 
     key: str
+    is_named: bool = False
     is_unversioned: bool = False
 
 
