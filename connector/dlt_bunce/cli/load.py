@@ -118,7 +118,7 @@ def command(
     ):
         import dlt
 
-        from dlt_bunce.destination.access import client_of
+        from dlt_bunce.destination.access import client_for
         from dlt_bunce.destination.folder.source_store import refuse_other_store
         from dlt_bunce.destination.mapping.adapter import bunce_adapter
         from dlt_bunce.operations.flush import flush_and_run, has_left_overs
@@ -149,17 +149,17 @@ def command(
         store = options.store_settings(store_url, account)
         _describe_run(destination, origin, part, began_at)
         name = origin.pipeline_name(*store)
-        dry_run = options.is_dry_run(destination)
-        with _folder(dry_run) as folder, contextlib.ExitStack() as held:
+        own_name = part.pipeline_name(name) if part else name
+        client = client_for(destination, own_name)
+        with _folder(client.config.dry_run) as folder, contextlib.ExitStack() as held:
 
             def pipeline_of(name: str) -> dlt.Pipeline:
                 return dlt.pipeline(name, pipelines_dir=folder, destination=destination)  # type: ignore[arg-type]
 
-            own_name = part.pipeline_name(name) if part else name
             held.enter_context(_folder_lock(destination, own_name, folder))
             held.enter_context(mapping_shown(destination, origin.other_columns, quiet=as_json))
             pipeline = pipeline_of(own_name)
-            refuse_other_store(client_of(pipeline))
+            refuse_other_store(client)
             siblings = _siblings(
                 pipeline, origin.family(*store), pipeline.pipeline_name[len(name) :]
             )

@@ -278,11 +278,6 @@ def destination(*, ask: bool = True, **settings: Any) -> bunce:
     return bunce(**{name: value for name, value in settings.items() if value is not None})
 
 
-def is_dry_run(destination: bunce) -> bool:
-    """Return whether settings or arguments ask for a dry run."""
-    return destination.configuration(destination.spec(), accept_partial=True).dry_run
-
-
 def client(*, ask: bool = True, **settings: Any) -> BunceClient:
     """Return a client of the configured destination, outside of any pipeline."""
     from dlt.common.schema import Schema
