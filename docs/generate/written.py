@@ -68,6 +68,9 @@ def store() -> str:
         "`INSERT`, `UPDATE`, and `DELETE` on its tables, and `TEMPORARY` on the database. `erase` "
         "and `purge` overwrite what they delete only if the role owns the tables, or is a member "
         "of the role that does.",
+        "Each connection sets its isolation to `read committed`, and turns off limits on the time "
+        "of statements, transactions, and idle sessions, whatever the role, the database, or the "
+        "server sets. Waits for locks are limited to a minute.",
         *parts,
     )
 

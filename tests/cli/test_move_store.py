@@ -20,6 +20,12 @@ from dlt_bunce.store.database import Database
 from .conftest import Run, people, write
 
 LOCAL = "sqlite:///bunce.sqlite"
+SLOW = (
+    'ALTER DATABASE "{name}" SET statement_timeout = 500',
+    """CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql
+      AS 'BEGIN PERFORM pg_sleep(0.6); RETURN NEW; END'""",
+    "CREATE TRIGGER slow BEFORE INSERT ON bunce_customers FOR EACH ROW EXECUTE FUNCTION slow()",
+)
 
 
 def test_a_moved_store_knows_every_customer_and_is_moved_once(
@@ -44,6 +50,21 @@ def test_a_moved_store_knows_every_customer_and_is_moved_once(
     behind = run("load", "customers.parquet", "--pipeline-name", "another")
     assert (behind.code, emulator.times_sent) == (2, {"1": 1, "2": 1, "3": 1})
     assert "was moved to Postgres" in behind.errors
+
+
+def test_a_move_may_take_longer_than_a_role_s_statements(
+    run: Run, emulator: Emulator, postgres_url: str
+) -> None:
+    write(people(1))
+    run("load", "customers.parquet")
+    with Database(postgres_url), psycopg.connect(postgres_url) as admin:
+        for statement in SLOW:
+            admin.execute(statement.format(name=admin.info.dbname))  # type: ignore[arg-type]
+
+    moved = run("store", "move", postgres_url, "--yes", "--json")
+
+    assert (moved.code, moved.errors) == (0, "")
+    assert moved.json["rows"]["bunce_customers"] == 1
 
 
 def test_neither_a_store_in_use_nor_one_with_rows_is_touched(

@@ -1,9 +1,11 @@
-"""A store_url that leads to no store in Postgres: what is wrong, and what to do about it."""
+"""Connections to a store in Postgres, and a store_url that leads to none: what is wrong with it."""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+import psycopg
 import pytest
 from tests.postgres import with_login
 
@@ -57,3 +59,42 @@ def test_a_database_or_a_role_that_does_not_exist_is_named(postgres_url: str) ->
     assert 'create it: CREATE DATABASE "nowhere"' in str(database.remedy)
     assert 'role "nobody_here" does not exist' in role.message
     assert "Correct the name in store_url" in str(role.remedy)
+
+
+# those that this version of the server has
+LIMITS = """SELECT name, setting FROM pg_settings WHERE name IN ('statement_timeout',
+  'transaction_timeout', 'idle_session_timeout', 'idle_in_transaction_session_timeout')"""
+
+
+def test_limits_that_are_set_for_a_role_or_a_server_end_no_session(postgres_url: str) -> None:
+    with psycopg.connect(postgres_url) as admin:
+        names = [name for name, _ in admin.execute(LIMITS).fetchall()]
+        for name in names:
+            admin.execute(f'ALTER DATABASE "{admin.info.dbname}" SET {name} = 60000')  # type: ignore[arg-type]
+
+    with Database(postgres_url) as db:
+        limits = {row["name"]: row["setting"] for row in db.rows(LIMITS)}
+
+    assert limits == dict.fromkeys(names, "0")
+
+
+def test_a_transaction_that_has_waited_sees_what_was_written_meanwhile_at_any_isolation(
+    postgres_url: str,
+) -> None:
+    with psycopg.connect(postgres_url) as admin:
+        level = "SET default_transaction_isolation = 'repeatable read'"
+        admin.execute(f'ALTER DATABASE "{admin.info.dbname}" {level}')  # type: ignore[arg-type]
+
+    def count() -> int:
+        with Database(postgres_url) as db, db.transaction():
+            return len(db.rows("SELECT customer_id FROM bunce_customers"))
+
+    waiting = "SELECT 1 AS n FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    with ThreadPoolExecutor(1) as pool, Database(postgres_url) as db:
+        with db.transaction():
+            counted = pool.submit(count)
+            while not db.rows(waiting):
+                assert not counted.done()
+            db.execute("INSERT INTO bunce_customers (account, customer_id) VALUES ('a', '1')")
+
+        assert counted.result() == 1

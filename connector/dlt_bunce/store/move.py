@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlt_bunce.errors import ConfigurationError, StoreError
-from dlt_bunce.store.backends.postgres_connection import split_schema
+from dlt_bunce.store.backends.postgres_connection import UNLIMITED, split_schema
 from dlt_bunce.store.backends.sqlite_url import file_of, moved_to
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.erasure import refuse_while_sending
@@ -71,6 +71,7 @@ def _move(path: Path, new_url: str, renamed: Path) -> dict[str, int]:
         with closing(sqlite3.connect(path, isolation_level=None)) as old:
             old.execute("BEGIN EXCLUSIVE")  # blocks writes by other loads
             with psycopg.connect(new) as to:
+                to.execute(f"SELECT {UNLIMITED}")
                 if schema:
                     to.execute("SELECT set_config('search_path', %s, true)", (f'"{schema}"',))
                 rows = {name: _copy(old, to, name) for name in TABLES.keys() - {_OWN}}

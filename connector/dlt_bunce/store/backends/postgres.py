@@ -11,7 +11,12 @@ from urllib.parse import parse_qsl, urlsplit
 import adbc_driver_manager
 
 from dlt_bunce.errors import ConfigurationError, StoreError
-from dlt_bunce.store.backends.postgres_connection import connected, is_direct, split_schema
+from dlt_bunce.store.backends.postgres_connection import (
+    UNLIMITED,
+    connected,
+    is_direct,
+    split_schema,
+)
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _LOST_STATEMENTS = {"26000", "42P05"}
@@ -27,9 +32,11 @@ _DIRECT = (
 #
 # Intents and fates must survive a server crash, whatever the server's default. A batch is looked up
 # in the ledger by key: with the default random_page_cost, meant for spinning disks, the planner
-# reads the whole ledger until it has a million customers.
-_SESSION = """
-SELECT set_config('lock_timeout', $1, false), set_config('synchronous_commit', 'on', false),
+# reads the whole ledger until it has a million customers. A transaction that has waited for
+# the lock must see what was written meanwhile, which at other levels of isolation it does not.
+_SESSION = f"""
+SELECT {UNLIMITED}, set_config('default_transaction_isolation', 'read committed', false),
+  set_config('lock_timeout', $1, false), set_config('synchronous_commit', 'on', false),
   set_config('client_min_messages', 'warning', false),
   set_config('random_page_cost', '1', false), set_config('jit', 'off', false),
   set_config('search_path', COALESCE($2, current_setting('search_path')), false),

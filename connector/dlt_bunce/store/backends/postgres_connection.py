@@ -27,6 +27,16 @@ _direct: set[str] = set()
 LONGEST_TURN_S = 10.0
 """How long a thread waits for one that connects: a server may never answer."""
 _turns = threading.Lock()
+# Turn off what ends a session or a statement that takes its time, as pg_dump does: a role or a
+# server may set it for people. A server that has no such setting has none to turn off.
+UNLIMITED = """
+  set_config('statement_timeout', '0', false),
+  set_config('idle_in_transaction_session_timeout', '0', false),
+  CASE WHEN current_setting('idle_session_timeout', true) IS NOT NULL
+    THEN set_config('idle_session_timeout', '0', false) END,
+  CASE WHEN current_setting('transaction_timeout', true) IS NOT NULL
+    THEN set_config('transaction_timeout', '0', false) END
+"""
 
 
 @contextmanager
