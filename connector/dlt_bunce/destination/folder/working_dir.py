@@ -1,4 +1,5 @@
-"""Repair of dlt's working folder after a kill: four states from which dlt does not recover.
+"""Repair of dlt's working folder after a kill or an interrupt: states from which dlt does not
+recover.
 
 All were found by killing loads at random moments (dlt 1.31).
 """
@@ -23,10 +24,22 @@ _UNFINISHED = re.compile("[0-9a-f]{16}")
 def mend(pipeline: dlt.Pipeline) -> None:
     """Make the working folder usable again; nothing that is still to be loaded is touched."""
     folder = Path(pipeline.working_dir)
+    _forget_half_made_schemas(pipeline)
     _make_missing_folders(folder)
     _move_completed(folder / "load")
     _remove_remnants(folder)
     _forget_unfinished_schemas(pipeline, folder / "schemas")
+
+
+def _forget_half_made_schemas(pipeline: dlt.Pipeline) -> None:
+    """Forget schemas in memory that an interrupt has left without their tables: dlt replaces their
+    content in place, and would write the rest over the one in the folder, which fails every run.
+
+    Between runs, each schema in memory is one that was saved, and is read from the folder again.
+    """
+    schemas = pipeline._schema_storage.live_schemas  # noqa: SLF001
+    for name in [name for name, schema in schemas.items() if schema.is_new]:
+        del schemas[name]
 
 
 def _make_missing_folders(working_folder: Path) -> None:
