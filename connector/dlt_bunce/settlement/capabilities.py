@@ -101,9 +101,13 @@ class ApiCapabilities:
         """Count a request that was answered about its rows."""
         self.answered[verb] += 1
         if accepted:
-            self.accepted[verb] += 1
-            for alike in [alike for alike in list(self._unexplained) if alike[0] == verb]:
-                del self._unexplained[alike]
+            self.note_created(verb)
+
+    def note_created(self, verb: Verb) -> None:
+        """Count a request that delivered rows, even if it was rejected for others."""
+        self.accepted[verb] += 1
+        for alike in [alike for alike in list(self._unexplained) if alike[0] == verb]:
+            del self._unexplained[alike]
 
     def note_unexplained(self, verb: Verb, words: str) -> int:
         """Count a row rejected alone in words that name no field; return how many in a row were."""

@@ -144,10 +144,12 @@ class Failures(Resolution):
 
     def _note_unexplained(self, i: int, code: str, verb: Verb, reason: Reason) -> None:
         """Keep a row that was rejected in words that name no field until more is known: when the
-        next ones get the same words, and none is accepted, it is about the account.
+        next ones get the same words, and none is accepted, it is about the account. A full account
+        does not leave a row out and create later ones.
         """
         self._keep_unexplained(i, code, verb, reason)
-        self._stop_for_the_account(verb, reason)
+        if i not in self._passed_over or is_about_the_account(reason.text):
+            self._stop_for_the_account(verb, reason)
 
     def _keep_unexplained(self, i: int, code: str, verb: Verb, reason: Reason) -> None:
         self._unexplained[i] = verb, code

@@ -96,6 +96,8 @@ class Resolution:
         self._must_be_shown = must_be_shown
         self._link = link
         self._is_current = False
+        self._passed_over: set[int] = set()
+        """Rows that a request left out, although it created later ones."""
         self.held: set[int] = set()
         self.stop: Stop | None = None
         self.calls = 0
@@ -135,12 +137,14 @@ class Resolution:
         if item.failures and any(map(same, found.values())):
             # no answer, and yet it got through
             self._capabilities.note_answer(item.verb, accepted=False)
-        if item.caused_by and any(map(same, found.values())):
+        created = [i for i, match in found.items() if same(match)] if item.caused_by else []
+        if created:
             # the request that was rejected created some, or so it seems
-            self._capabilities.accepted[item.verb] += 1
+            self._capabilities.note_created(item.verb)
         following: Next = []
         if item.verb == "create":
             left = absent
+            self._passed_over.update(i for i in absent if i < max(created, default=0))
             states = self._states
             states.absent_before.update(i for i in absent if i not in states.indeterminate)
             for i, match in found.items():
