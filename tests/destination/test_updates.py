@@ -11,7 +11,7 @@ from dlt_bunce import bunce_adapter, run_summary
 from dlt_bunce.emulator import Behavior, Emulator
 from dlt_bunce.model import RunSummary
 
-from .conftest import MakePipeline, customer, letters
+from .conftest import Form, MakePipeline, customer, letters
 from .test_replay import replayed
 
 
@@ -76,6 +76,30 @@ def test_customers_that_exist_already_are_adopted_or_updated(
         assert emulator.customers["c2"]["first_name"] == "Ada"
         assert done.updated == 1
     assert (done.rejected, set(emulator.customers)) == (0, {"c1", "c2", "c3"})
+
+
+@pytest.mark.parametrize(
+    "behavior",
+    [
+        Behavior(rate_limit=0, repeated_id="ignored"),
+        Behavior(rate_limit=0, failure="atomic", errors="anonymous"),
+    ],
+    ids=["ignored", "refused without names"],
+)
+def test_customers_that_exist_with_other_content_are_updated_together(
+    make: MakePipeline, emulator: Emulator, form: Form, behavior: Behavior
+) -> None:
+    rows = [customer(n) for n in range(200)]
+    emulator.behavior = behavior
+    emulator.seed([row | {"first_name": "Old"} for row in rows])
+    pipeline = make(batch_size=100, max_batch_size=100)
+
+    pipeline.run(form(rows), table_name="customers", write_disposition="merge")
+
+    done = run_summary(pipeline)
+    assert (done.updated, done.rejected) == (200, 0)
+    assert bulk(emulator) == ["create", "update"] * 2
+    assert {stored["first_name"] for stored in emulator.customers.values()} == {"Ada"}
 
 
 @pytest.mark.parametrize("unknown", ["refused", "created", "ignored"])

@@ -149,6 +149,7 @@ class Resolution:
             states.absent_before.update(i for i in absent if i not in states.indeterminate)
             for i, match in found.items():
                 following += states.mark_found(i, match)
+            following = joined(following)
             self._learn(item, absent, found)
         else:
             left = []

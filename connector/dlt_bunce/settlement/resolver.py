@@ -28,7 +28,7 @@ from dlt_bunce.settlement.messages import (
 from dlt_bunce.settlement.resolution import Next, Steps, Stop
 from dlt_bunce.settlement.row_result import RowResult
 from dlt_bunce.settlement.row_state import same
-from dlt_bunce.settlement.work_item import BatchRejection, WorkItem, halves
+from dlt_bunce.settlement.work_item import BatchRejection, WorkItem, halves, joined
 
 __all__ = ["BatchResolver", "Stop"]
 
@@ -104,6 +104,7 @@ class BatchResolver(Failures):
                 # a repeated id is ignored here, and what existed before is shown
                 self._capabilities.counts_unreliable = True
                 following += self._states.mark_conflict(i)
+        following = joined(following)
         self._states.settle(created, RowResult("created", "response"))
         silent = [i for i in item.rows if i not in answer.matches]
         self._states.indeterminate.update(silent)
