@@ -60,6 +60,53 @@ def test_status_and_body_together_tell_what_an_answer_is(
     assert isinstance(read(status, body), kind)
 
 
+LIMITS: dict[str, Any] = {
+    "class-validator": {"message": ["customers must contain no more than 3 elements"]},
+    "zod": {
+        "error": {
+            "issues": [
+                {"path": ["customers"], "message": "Array must contain at most 3 element(s)"}
+            ]
+        }
+    },
+    "ajv": {"message": "body/customers must NOT have more than 3 items"},
+    "joi": {"message": '"customers" must contain less than or equal to 3 items'},
+    "pydantic": {
+        "detail": [{"loc": ["body", "customers"], "msg": "List should have at most 3 items"}]
+    },
+    "django": {"customers": ["Ensure this field has no more than 3 elements."]},
+    "laravel": {"errors": {"customers": ["The customers must not have more than 3 items."]}},
+    "words": {"message": "You can only create 3 customers at a time"},
+    "maximum": {"message": "Maximum 3 records per request"},
+    "as many as sent": {"message": "A request must have fewer than 5 customers"},
+}
+
+
+@pytest.mark.parametrize("body", LIMITS.values(), ids=LIMITS)
+def test_limits_of_rows_are_understood_in_the_words_of_frameworks(body: Any) -> None:
+    assert isinstance(read(400, body), TooLarge)
+    assert not isinstance(read(400, body, rows=1), TooLarge)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "first_name must be at most 3 characters",
+        "first_name must contain no more than 3 elements",
+        "devices must not have more than 3 items",
+        "Ensure this field has no more than 3 characters.",
+        "at most 3 attempts are allowed",
+        # the request keeps to these
+        "You can only create 50 customers on the free plan",
+        "You have reached the maximum of 10,000 customers",
+        "Your plan is limited to 500 customers",
+    ],
+)
+def test_limits_of_fields_and_of_accounts_are_none_of_rows(words: str) -> None:
+    assert isinstance(read(400, {"success": False, "message": words}), Rejected)
+    assert isinstance(read(400, {"success": False, "errors": [words]}), Rejected)
+
+
 def test_requests_that_never_left_or_were_lost() -> None:
     sent = ROWS.take([0])
 

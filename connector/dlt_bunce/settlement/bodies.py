@@ -64,8 +64,15 @@ def message_in(document: Mapping[str, Any]) -> str:
 def told(document: Mapping[str, Any]) -> tuple[list[str], str]:
     """Return the error texts of a body, and all that it says in one text."""
     message = message_in(document)
-    texts = _bounded(texts_in(errors_in(document)) or [message])
+    texts = _bounded(texts_in(errors_in(document)) or [message or _about_customers(document)])
     return texts, " ".join((message, *texts))[:MAX_TEXT]
+
+
+def _about_customers(document: Mapping[str, Any]) -> str:
+    """Return what is said of the request's list itself, under its name, as Django does it."""
+    found = document.get("customers")
+    listed = found if isinstance(found, list) else [found]
+    return "; ".join(text for text in listed if isinstance(text, str))
 
 
 def failed_items(document: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], str]]:

@@ -48,10 +48,18 @@ _UNKNOWN = re.compile(
 _TOO_LARGE = re.compile(
     r"too\s+many\s+(?:customers|attributes|values|items|records|rows)|"
     r"(?:payload|body|request|batch|entity|content)\b.{0,30}\btoo\s+(?:large|big|long)|"
-    r"(?:at\s+most|more\s+than|maximum\s+of|limit\s+of|up\s+to|exceed\w*\b[^.]{0,30}?)\s*\d+\s+"
-    r"(?:customers|attributes|values|items|records|rows|bytes)|maximum\s+batch|batch\s+size",
+    r"(?:at\s+most|more\s+than|maximum\s+of|limit\s+of|up\s+to|exceed\w*\b[^.]{0,30}?)\s*\d+\s+bytes|"
+    r"maximum\s+batch|batch\s+size",
     re.IGNORECASE,
 )
+_LIMIT = re.compile(
+    r"\b(?:at\s+most|more\s+than|max(?:imum)?(?:\s+of)?|limit\s+of|limited\s+to|up\s+to|"
+    r"(?:less|fewer)\s+than(?:\s+or\s+equal\s+to)?|only(?:\s+\w{1,20}){0,2}|exceed\w*\b[^.]{0,30}?)"
+    r"\s*\b(\d{1,3}(?:,\d{3}){1,2}|\d{1,9})\s+"
+    r"(?:customers?|attributes|values|items?|elements?|entries|objects|records?|rows?)\b",
+    re.IGNORECASE,
+)
+"""How many rows a request may have, in the words of frameworks that check lists."""
 _BODY_TOO_LARGE = re.compile(
     r"\b(?:payload|body|request|entity)\b.{0,30}\b"
     r"(?:too\s+(?:large|big|long)|exceed\w*\b.{0,30}\b(?:bytes|[km]i?b|size))\b",
@@ -145,10 +153,18 @@ def not_about_rows(reply: Reply, everything: str, *, rows: int, nobody: bool) ->
     if _RATE.search(everything):
         return RateLimited()
     # "devices must not have more than 5 items" is about a row, not about the batch
-    too_large = _TOO_LARGE if rows > 1 else _BODY_TOO_LARGE
-    if too_large.search(everything) and named_field(everything) is None:
+    if _is_too_large(everything, rows) and named_field(everything) is None:
         return TooLarge(reply.status)
     return None
+
+
+def _is_too_large(text: str, rows: int) -> bool:
+    """Whether a text says that a request of so many rows has too many of them, or is too large."""
+    if rows == 1:
+        return _BODY_TOO_LARGE.search(text) is not None
+    # a limit that the request keeps to is one of something else, such as an account
+    limits = (int(limit.replace(",", "")) for limit in _LIMIT.findall(text))
+    return _TOO_LARGE.search(text) is not None or any(rows >= limit for limit in limits)
 
 
 def matches(
