@@ -210,6 +210,7 @@ def test_values_that_a_success_lists_among_its_failures_are_not_written(
         ["customers.1.email must be an email"],
         [{"index": 1, "message": "email is not valid"}],
         [{"loc": ["body", "customers", 1, "email"], "msg": "email is not valid"}],
+        {"error": {"issues": [{"path": ["customers", 1, "email"], "message": "Invalid"}]}},
     ],
 )
 def test_errors_under_the_names_of_frameworks_are_read(

@@ -20,6 +20,8 @@ _WORDS = re.compile(
     re.IGNORECASE,
 )
 _KEYS = frozenset({"index", "row", "position", "line", "row_number", "item"})
+_PATH_KEYS = frozenset({"path", "loc", "source", "pointer", "instancepath", "datapath", "param"})
+"""What zod, Pydantic, JSON:API, ajv, and others call the path to what is wrong."""
 
 
 def positions_in(errors: Any) -> dict[int, str]:
@@ -41,12 +43,10 @@ def _walk(errors: Any, path: tuple[str, ...], depth: int) -> Iterator[tuple[int,
     if isinstance(errors, str):
         yield from _of_text(errors, path)
     elif isinstance(errors, dict):
-        named = next((errors[key] for key in errors if str(key).casefold() in _KEYS), None)
-        if _is_position(named):
-            yield (
-                int(named or 0),
-                "; ".join(texts_in({k: v for k, v in errors.items() if v != named})),
-            )
+        if (place := _place_of(errors)) is not None:
+            key, position, field = place
+            text = "; ".join(texts_in({k: v for k, v in errors.items() if k != key}))
+            yield position, f"{field}: {text}" if field else text
             return
         for key, value in errors.items():
             yield from _walk(value, (*path, str(key)), depth + 1)
@@ -56,13 +56,37 @@ def _walk(errors: Any, path: tuple[str, ...], depth: int) -> Iterator[tuple[int,
             yield from _walk(item, path, depth + 1)
 
 
+def _place_of(error: dict[Any, Any]) -> tuple[Any, int, str] | None:
+    """Return the key under which an error says where it is, and the position and field there."""
+    for key, value in error.items():
+        name = str(key).casefold()
+        if name in _KEYS and _is_position(value):
+            return key, int(value), ""
+        path = _dotted(value) if name in _PATH_KEYS else ""
+        if match := _PATH.search(path):
+            return key, int(match[1]), _field_after(match, path)
+    return None
+
+
+def _dotted(path: Any) -> str:
+    """Return a path to a value, given as a list or as a JSON pointer, with dots."""
+    if isinstance(path, dict):
+        path = path.get("pointer")
+    return ".".join(map(str, path)) if isinstance(path, list) else str(path).replace("/", ".")
+
+
+def _field_after(match: re.Match[str], path: str) -> str:
+    return path[match.end() :].strip("].[ ")
+
+
 def _of_text(text: str, path: tuple[str, ...]) -> Iterator[tuple[int, str]]:
     where = ".".join(path)
-    match = _PATH.search(where) or _PATH.search(text) or _WORDS.search(text)
+    in_path = _PATH.search(where)
+    match = in_path or _PATH.search(text) or _WORDS.search(text)
     if match is None and path and _is_position(path[0]):
         yield int(path[0]), ": ".join((*path[1:], text))
     elif match is not None:
-        field = where[match.end() :].strip("].[ ") if _PATH.search(where) else ""
+        field = _field_after(in_path, where) if in_path else ""
         yield int(next(filter(None, match.groups()))), f"{field}: {text}" if field else text
 
 
