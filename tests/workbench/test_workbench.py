@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import gc
+import json
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from tests.cli.conftest import Run, people, write
 
 from dlt_bunce.emulator import Behavior, Emulator
 from dlt_bunce.reject_codes import REJECT_CODES
 from dlt_bunce.store.database import Database
 from dlt_bunce.workbench.auth import Auth
 
-from .conftest import SCRIPT, SECRETS, Loaded, Visit, at
+from .conftest import SCRIPT, SECRETS, SQLITE, Loaded, Visit, at, signed_in
+from .serving import workbench
 
 
 def test_a_dead_letter_is_found_viewed_and_replayed_after_confirmation(
@@ -171,14 +175,21 @@ def test_markup_in_a_filter_is_shown_as_text(visit: Visit, auth: Auth) -> None:
 
 
 def test_a_failed_replay_says_why_and_leaves_the_dead_letters_open(
-    visit: Visit, auth: Auth, loaded: Loaded, emulator: Emulator
+    visit: Visit,
+    auth: Auth,
+    loaded: Loaded,
+    emulator: Emulator,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     emulator.behavior = Behavior(rate_limit=0, api_keys=("other",))
     visit.page.goto(at(auth, "/letters"))
     visit.press("Replay all 4")
     visit.press("Replay 4 dead letters")
     visit.page.get_by_role("heading", name="The replay failed").wait_for()
+    visit.page.reload()
+    gc.collect()
 
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
     assert "key" in visit.page.locator(".card.bad").inner_text()
     assert [secret for secret in SECRETS if secret in visit.text()] == []
     assert set(loaded.statuses().values()) == {"open"}
@@ -223,6 +234,30 @@ def test_a_customer_s_dead_letter_is_found_corrected_and_sent_alone(
     assert loaded.statuses() == {"2": "resolved", "3": "open", "4": "open", "5": "open"}
     assert [url for url in visit.requests if "id=" in url] == []
     assert visit.errors == []
+
+
+def test_a_correction_leaves_every_cell_alone_that_nobody_touched(
+    run: Run, emulator: Emulator, window: Callable[..., Visit]
+) -> None:
+    lines = "\n12 Marina Road\r\nLagos\rNigeria\n"
+    wide = {f"c{n}": "v" for n in range(600)} | {"long": "x" * 1_100_000}
+    write(people(1, mobile="call me", address=lines, **wide))
+    assert run("load", "customers.parquet").code == 0
+    loaded = Loaded(SQLITE, run)
+    before = loaded.letters()["1"]
+
+    with workbench(SQLITE) as auth:
+        visit = signed_in(auth, window())
+        visit.page.goto(at(auth, f"/letters/{before['id']}"))
+        visit.press("Show values")
+        form = visit.page.get_by_role("form", name="Correct and send")
+        form.get_by_label("mobile").fill("call him")
+        visit.press("Send")
+        visit.page.get_by_role("heading", name="correction finished").wait_for()
+
+    corrected = json.loads(before["source_row"]) | {"mobile": "call him"}
+    assert json.loads(loaded.letters()["1"]["source_row"]) == corrected
+    assert corrected["address"] == lines
 
 
 def test_a_replay_and_a_correction_without_a_key_are_recorded_as_failed_runs(

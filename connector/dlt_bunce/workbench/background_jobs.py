@@ -26,12 +26,16 @@ Figures = dict[str, int]
 
 @dataclass(frozen=True)
 class Job:
-    """One such action; `result` holds counts by name, `back` the page it was started from."""
+    """One such action, and the page `back` that it was started from.
+
+    Its `result` is counts by name, or the exception that it ended with: a future that raised it
+    would have asyncio print its stack trace.
+    """
 
     number: int
     action: str
     back: str
-    result: Future[Figures]
+    result: Future[Figures | BaseException]
     started_at: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
 
 
@@ -47,14 +51,14 @@ class BackgroundJobs:
         self._jobs: dict[int, Job] = {}
 
     def start(self, action: str, back: str, act: Callable[[], Figures]) -> Job:
-        """Run `act` in a new thread; an exception it raises becomes the result's."""
+        """Run `act` in a new thread; an exception that it raises becomes the result."""
         job = Job(next(self._numbers), action, back, Future())
 
         def run() -> None:
             try:
                 job.result.set_result(act())
             except BaseException as error:  # noqa: BLE001, shown on the job's page
-                job.result.set_exception(error)
+                job.result.set_result(error)
 
         self._jobs[job.number] = job
         self._jobs.pop(job.number - KEPT, None)

@@ -17,7 +17,12 @@ def changes_of(form: ImmutableMultiDict[str, Any]) -> dict[str, str | None]:
     changes: dict[str, str | None] = {}
     for name, value in form.items():
         column = name.removeprefix(_NEW)
-        text = str(value).replace("\r\n", "\n")
-        if name.startswith(_NEW) and text != str(form.get(_OLD + column, "")).replace("\r\n", "\n"):
+        text = _with_plain_breaks(value)
+        if name.startswith(_NEW) and text != _with_plain_breaks(form.get(_OLD + column, "")):
             changes[column] = text or None
     return changes
+
+
+def _with_plain_breaks(value: Any) -> str:
+    """Return a text with one kind of line breaks: browsers change them."""
+    return str(value).replace("\r\n", "\n").replace("\r", "\n")

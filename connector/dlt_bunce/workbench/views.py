@@ -255,14 +255,14 @@ class Views:
         if job is None:
             raise ErrorPage(404, "Unknown job", "This process has no action with that number.")
         await asyncio.wait([asyncio.wrap_future(job.result)], timeout=_WAIT_S)
-        ended = job.result.done()
-        raised = job.result.exception() if ended else None
+        ended = job.result.result() if job.result.done() else None
+        error = self.store.explain(ended) if isinstance(ended, BaseException) else None
         page = self.page(
             "job.html",
             "/values" if job.action == "retry" else "/letters",
             job=job,
-            figures=job.result.result() if ended and raised is None else None,
-            error=None if raised is None else self.store.explain(raised),
+            figures=ended,
+            error=error,
         )
         return HTMLResponse(page)
 
