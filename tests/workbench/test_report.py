@@ -183,7 +183,6 @@ def test_runs_of_other_accounts_are_not_shown(loaded: Loaded) -> None:
         (["ui", "--no-browser"], "starlette", "pip install 'dlt-bunce[ui]'"),
         (["ui", "--no-browser"], "uvicorn", "pip install 'dlt-bunce[ui]'"),
         (["ui", "--no-browser"], "pygal", "pip install 'dlt-bunce[ui]'"),
-        (["ui", "--no-browser"], "python_multipart", "pip install 'dlt-bunce[ui]'"),
     ],
 )
 def test_a_missing_extra_is_reported_with_its_remedy(

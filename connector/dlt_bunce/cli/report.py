@@ -101,8 +101,8 @@ def _write(file: Path, account: str, runs: Sequence[Run], allowed: int, *, overw
 
 def missing(extra: str, feature: str, error: ModuleNotFoundError) -> UsageError:
     """Return an error that names the extra to install; re-raise if another module is missing."""
-    names = {"jinja2", "markupsafe", "multipart", "pygal", "python_multipart", "starlette"}
-    if (error.name or "").partition(".")[0] not in names | {"uvicorn"}:
+    names = {"jinja2", "markupsafe", "pygal", "starlette", "uvicorn"}
+    if (error.name or "").partition(".")[0] not in names:
         raise error
     return not_installed(f"The packages for {feature} are", extra)
 

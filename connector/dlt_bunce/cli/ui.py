@@ -42,8 +42,6 @@ def command(
     with reported(), contextlib.ExitStack() as opened:
         try:
             # a missing package is reported now, not when a page first needs it
-            import python_multipart  # noqa: F401
-
             from dlt_bunce.workbench.charts import drawing_library
             from dlt_bunce.workbench.server import serve
             from dlt_bunce.workbench.store import Store
