@@ -12,6 +12,7 @@ import pytest
 
 from dlt_bunce import bunce_adapter, run_summary
 from dlt_bunce.emulator import Behavior, Emulator, Fault
+from dlt_bunce.emulator.behavior import FaultKind
 from dlt_bunce.errors import MappingError
 
 from .attribute_runs import (
@@ -217,6 +218,23 @@ def test_attributes_are_created_where_that_is_wanted_and_a_listing_has_many_page
     assert made == {"city": "text", "spent": "numeric", "seen": "timestamp"}
     assert emulator.attributes.values_of("c1")["spent"] == "12.5"
     assert fates(run_summary(pipeline)) == {"written": 3}
+
+
+@pytest.mark.parametrize(
+    "kind", ["rate_limited", "error_before", "error_after", "drop_after", "truncated"]
+)
+def test_an_attribute_is_created_once_whatever_becomes_of_the_request(
+    make: MakePipeline, emulator: Emulator, kind: FaultKind
+) -> None:
+    fault = Fault(kind, on_request=2, call="listing", status=503, seconds=0.1)
+    emulator.behavior = Behavior(rate_limit=0, faults=(fault,))
+
+    done = run(make(create_attributes=True), rich(1), attributes={"plan": "Tariff"})
+
+    assert [a["name"] for a in emulator.attributes.attributes].count("Tariff") == 1
+    assert emulator.attributes.values_of("c1") == {"Tariff": "gold"}
+    assert fates(done) == {"written": 1}
+    assert (done.requests, done.retries) == (len(emulator.requests), 1)
 
 
 def test_without_attributes_nothing_is_asked_for(make: MakePipeline, emulator: Emulator) -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from dlt_bunce.api.observer import RequestInfo
 from dlt_bunce.api.reply import Reply
 from dlt_bunce.errors import CredentialsError, UnavailableError
 
+if TYPE_CHECKING:
+    from dlt_bunce.api.client import Session
+
 _PER_PAGE = 100
 _MAX_PAGES = 1_000
-_NOT_FOUND = 404
+_NOT_FOUND, _TOO_MANY = 404, 429
 Get = Callable[[str, Mapping[str, str]], Reply]
-Post = Callable[[str, bytes], Reply | None]
 
 
 def list_all(get: Get, path: str) -> list[dict[str, Any]]:
@@ -41,18 +44,46 @@ def list_all(get: Get, path: str) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def create_attribute(post: Post, name: str, data_type: str) -> dict[str, Any]:
-    """Create an attribute. Raises UnavailableError when Bunce does not."""
-    reply = post("/attributes", json.dumps({"name": name, "data_type": data_type}).encode())
-    document = (reply and reply.document) or {}
-    data = document.get("data")
-    if reply is None or not reply.is_well or reply.flag is False or not isinstance(data, dict):
-        seen = "no answer" if reply is None else reply.describe()
-        raise UnavailableError(
-            f"Bunce did not create the attribute {name!r}: {seen}.",
-            remedy="Create it in Bunce's dashboard, then run again; nothing was sent.",
-        )
-    return data
+def create_attribute(session: Session, name: str, data_type: str) -> dict[str, Any]:
+    """Return an attribute that is created now, or that a request has made whose answer got lost.
+
+    Raises UnavailableError when Bunce does not create it, and as `list_all` does.
+    """
+    path = "/attributes"
+    body = json.dumps({"name": name, "data_type": data_type}).encode()
+    attempt = 1
+    while True:
+        question = RequestInfo("POST", path, "values", attempt=attempt)
+        reply = session.deliver(question, path, body, lambda: False)
+        if reply is None:
+            raise _not_created(name, "the load ends", "Run again")
+        if (made := _item(reply)) is not None:
+            return made
+        if reply.is_final and not reply.is_cut_off:
+            remedy = "Create it in Bunce's dashboard, then run again"
+            raise _not_created(name, reply.describe(), remedy)
+        if not session.pause(reply, attempt):
+            raise _not_created(name, reply.describe(), "Run again later")
+        # unless the request was refused or never left, it may have made the attribute
+        if reply.status != _TOO_MANY and reply.arrival != "not_sent":
+            for item in list_all(session.get, path):
+                if item["name"] == name:
+                    return item
+        attempt += 1
+
+
+def _item(reply: Reply) -> dict[str, Any] | None:
+    """Return what a request has made, None if it has not."""
+    data = (reply.document or {}).get("data")
+    is_made = reply.is_well and reply.flag is not False and isinstance(data, dict)
+    return data if is_made else None
+
+
+def _not_created(name: str, why: str, remedy: str) -> UnavailableError:
+    return UnavailableError(
+        f"Bunce did not create the attribute {name!r}: {why}.",
+        remedy=f"{remedy}; nothing was sent.",
+    )
 
 
 def _page(reply: Reply, path: str) -> tuple[list[dict[str, Any]], str | None, bool | None]:

@@ -7,8 +7,6 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from dlt_bunce.api.observer import RequestInfo
-from dlt_bunce.api.reply import Reply
 from dlt_bunce.api.targets import create_attribute, list_all
 from dlt_bunce.destination.mapping.mapped_rows import SHOWN_HINT, VALUES_HINT
 from dlt_bunce.destination.mapping.wanted_targets import Wanted, refuse_written_twice, wanted_of
@@ -257,7 +255,7 @@ def _matched(
 def _created(session: Session, item: FoundTarget, made: dict[str, FoundTarget]) -> FoundTarget:
     """Return the target, created if that is to be done and no other table has had it `made`."""
     if item.state == "to_create":
-        reply = create_attribute(_post(session), item.name, item.data_type)
+        reply = create_attribute(session, item.name, item.data_type)
         logger().info("attribute.created", name=item.name, data_type=item.data_type)
         data_type = known_type(reply.get("data_type")) or item.data_type
         made[item.name] = replace(item, state="exists", id=str(reply["id"]), data_type=data_type)
@@ -277,11 +275,3 @@ def _types(table: PreparedTableSchema) -> dict[str, str]:
     types |= {name: own["data_type"] for name, own in columns.items() if own.get("data_type")}
     values: Any = table.get(VALUES_HINT) or {}
     return types | {n: kind for n, kind in values.items() if types.get(n) == "text"}
-
-
-def _post(session: Session) -> Any:
-    def post(path: str, body: bytes) -> Reply | None:
-        question = RequestInfo("POST", path, "values")
-        return session.deliver(question, path, body, lambda: False)
-
-    return post
