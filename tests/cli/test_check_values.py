@@ -211,12 +211,15 @@ def test_requests_and_least_time_include_those_of_values(
     write(rich(*range(100)))
     words = ("customers.parquet", *WORDS, *SEGMENT)
 
-    told = run("check", *words, "--json").json["cost"]["requests"]
+    monkeypatch.setenv("DESTINATION__BUNCE__REQUESTS_PER_MINUTE", "60")
+    told = run("check", *words, "--json").json["cost"]
+    monkeypatch.setenv("DESTINATION__BUNCE__REQUESTS_PER_MINUTE", "0")
     done = run("load", *words, "--json").json["requests"]
     again = run("check", *words, "--json").json["cost"]["requests"]
 
     # the key, two listings, 100 customers, 300 values, 100 members
-    assert (told, done, again) == (1 + 2 + 2 + 6 + 2, told, 3)
+    assert told == {"requests": 1 + 2 + 2 + 6 + 2, "seconds": 2 + 2 + 6 + 2}
+    assert (done, again) == (told["requests"], 3)
 
 
 @pytest.mark.parametrize("way", ["no key", "no answer", "refused key"])

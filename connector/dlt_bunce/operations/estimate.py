@@ -92,8 +92,8 @@ class RejectedShapes:
 def cost(preview: Preview, pace: ThroughputEstimate) -> Cost:
     """Return the requests of a load in which Bunce accepts everything, and the seconds they take.
 
-    One request checks the key, and a few may find attributes and segments; batches grow as they do
-    in a load.
+    One request checks the key, and some may find or create attributes and segments; batches grow
+    as they do in a load.
     """
     requests = 0
     for rows in (preview.to_create, preview.to_update):
@@ -102,12 +102,13 @@ def cost(preview: Preview, pace: ThroughputEstimate) -> Cost:
     size = BatchSize(pace.value_batch_size, pace.max_value_batch_size)
     for table in preview.values.values():
         requests += sum(_batches(values, size, pace) for values in table.to_send.values())
+    # one after another, before the first customer
+    finding = sum(table.targets.requests for table in preview.values.values())
     by_budget = 0.0
     if pace.requests_per_minute:
-        by_budget = 60 * requests / (pace.requests_per_minute * pace.share)
-    by_answers = requests * (pace.answer_s or 0.0) / pace.concurrency
+        by_budget = 60 * (finding + requests) / (pace.requests_per_minute * pace.share)
+    by_answers = (finding + requests / pace.concurrency) * (pace.answer_s or 0.0)
     waits = pace.pause_s if requests else 0.0
-    finding = sum(table.targets.requests for table in preview.values.values())
     return Cost(1 + finding + requests, waits + max(by_budget, by_answers))
 
 
