@@ -11,12 +11,20 @@ from dlt_bunce.model import Failure
 
 def _not_comparable(error: Any) -> Failure:
     # its text has the value of a row
+    remedy = (
+        "Give initial_value and end_value the type of the column, such as datetime(2026, 1, 1), or "
+        "convert the column."
+    )
+    if isinstance(error.cursor_value, str):
+        remedy += (
+            " If an earlier run has stored text, read everything again, once, with "
+            'refresh="drop_resources": only customers that differ are sent.'
+        )
     return _mistake(
         error,
         f"The cursor {error.cursor_path!r} of {error.pipe_name!r} has values of a type that cannot "
-        "be compared with its initial_value, or with those of other rows.",
-        "Give initial_value and end_value the type of the column, such as datetime(2026, 1, 1), or "
-        "convert the column.",
+        "be compared with its initial_value, or with those of other rows or runs.",
+        remedy,
     )
 
 

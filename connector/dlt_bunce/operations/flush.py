@@ -36,7 +36,8 @@ from dlt_bunce.destination.mapping.deleted_rows import DeletedRows
 from dlt_bunce.destination.mapping.discarded_rows import DiscardedRows
 from dlt_bunce.destination.mapping.hints_given import hints_of_data
 from dlt_bunce.destination.mapping.likely_versions import likely_versions
-from dlt_bunce.destination.mapping.mapped_rows import AfterMappedRows, with_mapped_rows
+from dlt_bunce.destination.mapping.mapped_rows import with_mapped_rows
+from dlt_bunce.destination.mapping.readable_rows import AfterReadableRows
 from dlt_bunce.destination.mapping.table_mapping import with_configured
 from dlt_bunce.destination.mapping.wanted_targets import given_for
 from dlt_bunce.destination.runs.attempts import recorded_from_start
@@ -283,8 +284,8 @@ def _prepare(
     with_mapped_rows(resource, given, *given_for(hint, client.config))
     refuse_known_key(resource, client, given)
     if not values_only:
-        resource.add_step(AfterMappedRows(deleted))
-    resource.add_step(AfterMappedRows(column_check(resource, client, pipeline)))
+        resource.add_step(AfterReadableRows(deleted))
+    resource.add_step(AfterReadableRows(column_check(resource, client, pipeline)))
     dropped.watch(resource)
 
 
