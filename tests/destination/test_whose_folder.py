@@ -11,6 +11,7 @@ from typing import Any
 import dlt
 import pytest
 from dlt.pipeline.exceptions import PipelineStepFailed
+from tests.postgres import drop_schema
 
 from dlt_bunce import bunce_adapter
 from dlt_bunce.destination.access import client_of
@@ -217,20 +218,26 @@ def test_a_load_of_which_the_store_knows_only_a_part_does_not_end_as_complete(
     assert len(emulator.customers) == 2
 
 
-def test_rows_that_were_read_while_the_store_was_removed_are_not_loaded_into_another(
-    make: MakePipeline, emulator: Emulator, form: Form
+def test_a_store_that_is_removed_in_a_run_is_not_begun_anew_and_its_rows_wait_for_it(
+    make: MakePipeline, emulator: Emulator, form: Form, store: str
 ) -> None:
     @dlt.resource(name="customers")
     def read() -> Iterator[Any]:
         yield form([customer(1), customer(2)])
         for file in Path().glob("bunce.sqlite*"):
             file.unlink()
+        if store != STORE:
+            drop_schema(store)
 
-    go("flush_and_run", make(), dlt.resource([customer(1)], name="customers"))
+    go("flush_and_run", make(store_url=store), dlt.resource([customer(1)], name="customers"))
     with pytest.raises(StoreError, match="removed or replaced"):
-        go("flush_and_run", make(), read())
+        go("flush_and_run", make(store_url=store), read())
+    # which would be in the way of a backup
+    none_yet = "No store exists|has not been created"
+    with pytest.raises(StoreError, match=none_yet), Database(store, read_only=True):
+        pass
 
-    said = go_refused("flush_and_run", make(), [customer(1)])
+    said = go_refused("flush_and_run", make(store_url=store), [customer(1)])
 
     assert "in another store, not for account 'default' in this store" in said
     assert emulator.times_sent == {"c1": 1}

@@ -90,12 +90,17 @@ class Database:
 
     def __enter__(self) -> Self:
         with self._translated(), contextlib.ExitStack() as opened:
-            self._cursor = self._engine.connect(opened, read_only=self.read_only)
-            if self._cursor is None:
+            # an empty store would be in the way of the expected one, when that is restored
+            may_create = not self.read_only and self._expected is None
+            cursor = self._engine.connect(opened, read_only=self.read_only, may_create=may_create)
+            if cursor is None and self._expected is not None:
+                raise self._swapped()
+            if cursor is None:
                 raise StoreError(
                     f"No store exists at {self._engine.name}.",
                     remedy="The first load creates it. Check store_url and the working directory.",
                 )
+            self._cursor = cursor
             self._migrate()
             self.store_id = self.rows("SELECT id FROM bunce_store")[0]["id"]
             if self._expected not in (None, self.store_id):

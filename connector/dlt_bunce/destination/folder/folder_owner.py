@@ -70,6 +70,15 @@ def noted_owner(working_dir: Path) -> FolderOwner | None:
         return None
 
 
+def noted_store_id(working_dir: Path, config: BunceConfiguration) -> str | None:
+    """Return the id of the store at the URL of the settings when the folder was last used for it;
+    None if there was none, or another URL.
+    """
+    owner = noted_owner(working_dir)
+    is_there = owner is not None and owner.store == FolderOwner.of(config).store
+    return owner.store_id if owner is not None and is_there else None
+
+
 def note_owner(working_dir: Path, owner: FolderOwner) -> None:
     """Record the owner next to the working folder, which need not exist."""
     if noted_owner(working_dir) == owner:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlt.common.configuration.exceptions import ConfigurationException
 
+from dlt_bunce.destination.folder.folder_owner import noted_store_id
 from dlt_bunce.destination.runs import run_hook as hooks
 from dlt_bunce.destination.runs.run_summary import add_up
 from dlt_bunce.destination.settings.config_file import setting, store_settings
@@ -34,7 +35,7 @@ def record(
     """Record a failed run of the pipeline with this working folder in the store; if that fails,
     its next run does it.
 
-    A mistake of the caller does not create a store.
+    A mistake of the caller does not create a store, and no failure one in place of a lost one.
     """
     failure = failure_of(error)
     found: dict[str, Any] = {
@@ -47,8 +48,11 @@ def record(
     }
     try:
         database = client.database()
-        if failure.is_usage and not database.exists():
-            return
+        if not database.exists():
+            if failure.is_usage:
+                return
+            expected = noted_store_id(folder, client.config)
+            database = Database(client.config.store_url, expected=expected)
         with database as db:
             failures.record(db, failure=failure, **found)
     except BunceError as unusable:

@@ -85,7 +85,10 @@ def runs_of(
         return [previews[load_id].summary for load_id in load_ids]
     if load_ids == []:
         return []
-    with client.database() as db:
+    database = client.database()
+    if not database.exists():
+        return []
+    with database as db:
         return runs.summaries(
             db,
             client.config.account,

@@ -36,10 +36,12 @@ class Engine(Protocol):
     def is_swapped(self) -> bool:
         """Return whether the open store is no longer the one that `store_url` names."""
 
-    def connect(self, opened: contextlib.ExitStack, *, read_only: bool) -> Any:
+    def connect(
+        self, opened: contextlib.ExitStack, *, read_only: bool, may_create: bool
+    ) -> Any | None:
         """Return a cursor in autocommit mode; whatever must be closed is entered into `opened`.
 
-        Returns None if `read_only` and the store does not exist.
+        Returns None for a store that does not exist, unless it `may_create` one.
         """
 
     def prepare(self, cursor: Any) -> None:

@@ -28,7 +28,7 @@ _DIRECT = (
     "Connect to the server directly, or use the pooler's session mode: port 5432 instead of 6543 "
     "at Supabase, or pool_mode = session in PgBouncer."
 )
-# Set up a session, and return the schema that it uses.
+# Set up a session, and return the schema that it uses and whether a store is in it.
 #
 # Intents and fates must survive a server crash, whatever the server's default. A batch is looked up
 # in the ledger by key: with the default random_page_cost, meant for spinning disks, the planner
@@ -40,7 +40,7 @@ SELECT {UNLIMITED}, set_config('default_transaction_isolation', 'read committed'
   set_config('client_min_messages', 'warning', false),
   set_config('random_page_cost', '1', false), set_config('jit', 'off', false),
   set_config('search_path', COALESCE($2, current_setting('search_path')), false),
-  CAST(current_schema() AS TEXT) AS name
+  CAST(current_schema() AS TEXT) AS name, to_regclass('bunce_schema') IS NOT NULL AS is_store
 """
 # Find a table that was created by a role this one does not have to trust.
 _STRANGER = """
@@ -100,9 +100,11 @@ class Postgres:
     def exists(self) -> bool:
         """Return whether the schema has the store's tables."""
         with contextlib.ExitStack() as opened:
-            return self.connect(opened, read_only=True) is not None
+            return self.connect(opened, read_only=True, may_create=False) is not None
 
-    def connect(self, opened: contextlib.ExitStack, *, read_only: bool) -> Any:
+    def connect(
+        self, opened: contextlib.ExitStack, *, read_only: bool, may_create: bool
+    ) -> Any | None:
         """Return a cursor; wait for a server that is starting up."""
         connection = opened.enter_context(connected(self._url, self._busy_timeout_s))
         cursor = opened.enter_context(contextlib.closing(connection.cursor()))
@@ -111,17 +113,14 @@ class Postgres:
             raise StoreError(f"The store {self.name} cannot be used: {_POOLED}.", remedy=_DIRECT)
         # in one statement: each takes as long as the way to the server and back
         cursor.execute(_SESSION, (str(int(self._busy_timeout_s * 1000)), self._quoted_schema))
-        name = cursor.fetch_arrow_table().column("name")[0].as_py()
-        self._schema = self._schema or name
+        (found,) = cursor.fetch_arrow_table().to_pylist()
+        self._schema = self._schema or found["name"]
         if self._schema == "public":
             self._refuse_strangers(cursor)
-        if read_only:
-            # checked here, because a check beforehand would need a second connection
-            cursor.execute(self.has_table, ("bunce_schema",))
-            if not cursor.fetch_arrow_table().num_rows:
-                self._refuse_hidden(cursor)
-                return None
-        return cursor
+        if may_create or found["is_store"]:
+            return cursor
+        self._refuse_hidden(cursor)
+        return None
 
     def _refuse_hidden(self, cursor: Any) -> None:
         """Raise StoreError for a schema whose tables this role may not even see."""

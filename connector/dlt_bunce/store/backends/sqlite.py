@@ -101,11 +101,13 @@ class Sqlite:
         """Return whether the file exists."""
         return self.path.exists()
 
-    def connect(self, opened: contextlib.ExitStack, *, read_only: bool) -> Any:
-        """Return a cursor; unless `read_only`, create the file and its folder."""
+    def connect(
+        self, opened: contextlib.ExitStack, *, read_only: bool, may_create: bool
+    ) -> Any | None:
+        """Return a cursor; if it `may_create` them, create the file and its folder."""
         import adbc_driver_sqlite.dbapi as driver
 
-        if read_only and not self.exists():
+        if not may_create and not self.exists():
             return None
         if read_only:
             name = f"{self.path.absolute().as_uri()}?mode=ro"
