@@ -137,6 +137,21 @@ def test_one_resource_may_be_loaded_into_several_pipelines_and_under_several_nam
     assert set(emulator.customers) == {"7", "007", "+5"}
 
 
+@HOW
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_page_with_null_for_a_row_is_mapped_as_any_other(
+    make: MakePipeline, emulator: Emulator, how: str, place: int
+) -> None:
+    page: list[Any] = [customer(1, customer_id=7), customer(2, customer_id="007")]
+    page.insert(place, None)
+    pages = dlt.resource(iter([page]), name="customers", write_disposition="merge")
+
+    found = load(make(), how, bunce_adapter(pages))
+
+    assert (found.created, found.reject_codes) == (2, {"missing_customer_id": 1})
+    assert set(emulator.customers) == {"7", "007"}
+
+
 class NAType:
     """Of the name of pandas' missing value."""
 

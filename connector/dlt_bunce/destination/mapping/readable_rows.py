@@ -79,8 +79,9 @@ class ReadableRows(_Transform):
             # plain() also raises if two columns have one name
             tables = [plain(table) for table in tables]
             return tables[0] if len(tables) == 1 else tables
-        rows = [_as_dict(row) for row in (item if isinstance(item, list) else [item])]
-        if not rows or not isinstance(rows[0], dict):
+        page = [_as_dict(row) for row in (item if isinstance(item, list) else [item])]
+        rows = [row for row in page if isinstance(row, dict)]
+        if not rows:
             return item
         if not _COMMON.issuperset({type(value) for row in rows for value in row.values()}):
             rows = [{name: _python(value) for name, value in row.items()} for row in rows]
@@ -89,7 +90,12 @@ class ReadableRows(_Transform):
             if not row.keys() <= columns.known:
                 self._note(row.keys() - columns.known, columns)
         fields = columns.as_text - columns.values
-        return [_as_written(row, fields, columns.values) for row in rows]
+        written = [_as_written(row, fields, columns.values) for row in rows]
+        if len(written) == len(page):
+            return written
+        # what is no row stays where it was
+        left = iter(written)
+        return [next(left) if isinstance(row, dict) else row for row in page]
 
     def _note(self, new: set[str], columns: ReadColumns) -> None:
         columns.known |= new
