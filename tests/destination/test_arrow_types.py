@@ -11,6 +11,7 @@ import dlt
 import pyarrow as pa
 import pytest
 
+from dlt_bunce import bunce_adapter, flush_and_run
 from dlt_bunce.emulator import Emulator
 from dlt_bunce.records.text.plain import plain, rows_of
 
@@ -97,6 +98,28 @@ def test_uuids_are_ids(make: MakePipeline, emulator: Emulator) -> None:
     load(make(), "flush_and_run", "arrow", dlt.resource([table], name="customers"))
 
     assert {str(uuid.UUID(int=1))} == set(emulator.customers)
+
+
+@pytest.mark.parametrize("asked", ["run", "resource"])
+@pytest.mark.parametrize("file_format", ["jsonl", "typed-jsonl"])
+def test_a_table_keeps_its_types_where_json_is_asked_for(
+    make: MakePipeline, emulator: Emulator, file_format: Any, asked: str
+) -> None:
+    emulator.attributes.add("Score", "text")
+    ids = pa.array([b"7", b"\xff"])
+    people = PEOPLE | {"customer_id": ids, "score": pa.array([0.1, 0.1], pa.float32())}
+    options = {"file_format": file_format} if asked == "resource" else {}
+    data = dlt.resource([pa.table(people)], name="customers", **options)
+
+    done = flush_and_run(
+        make(),
+        bunce_adapter(data, attributes={"score": "Score"}),
+        loader_file_format=None if options else file_format,
+    )
+
+    assert (done.created, done.reject_codes) == (1, {"invalid_customer_id": 1})
+    assert set(emulator.customers) == {"7"}
+    assert emulator.attributes.values_of("7") == {"Score": "0.1"}
 
 
 @pytest.mark.parametrize("name", KINDS)

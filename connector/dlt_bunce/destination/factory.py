@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Union
 
@@ -20,6 +20,7 @@ from dlt_bunce.destination.settings.configuration import BunceConfiguration, Bun
 from dlt_bunce.destination.settings.configuration_checks import kind_of, refuse_unknown, wrong_value
 
 if TYPE_CHECKING:
+    from dlt.common.destination import TLoaderFileFormat
     from dlt.common.normalizers.naming import NamingConvention
     from dlt.common.schema import Schema
 
@@ -165,6 +166,7 @@ class bunce(Destination[BunceConfiguration, "BunceClient"]):  # noqa: N801
     def _raw_capabilities(self) -> DestinationCapabilitiesContext:
         caps = DestinationCapabilitiesContext.generic_capabilities("parquet")
         caps.supported_loader_file_formats = ["parquet", "typed-jsonl", "jsonl"]
+        caps.loader_file_format_selector = _keeping_types
         # dead letters and mappings use the column names of the source
         caps.naming_convention = "direct"
         caps.max_table_nesting = 0
@@ -185,6 +187,22 @@ class bunce(Destination[BunceConfiguration, "BunceClient"]):  # noqa: N801
     def __repr__(self) -> str:
         shown = {k: v for k, v in self.config_params.items() if k != "credentials"}
         return f"bunce({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
+
+
+def _keeping_types(
+    preferred: TLoaderFileFormat,
+    supported: Sequence[TLoaderFileFormat],
+    /,
+    *,
+    table_schema: Any,
+) -> tuple[TLoaderFileFormat, Sequence[TLoaderFileFormat]]:
+    """Prefer the JSON that is asked for, where dlt would use it for every row: Arrow tables stay
+    Parquet, as JSON would turn their bytes into base64, their dates into text, and 0.1 of single
+    precision into 0.10000000149011612.
+    """
+    if table_schema.get("file_format") in {"jsonl", "typed-jsonl"}:
+        preferred = table_schema.pop("file_format")  # of a copy that dlt has made for this
+    return preferred, supported
 
 
 bunce.register()
