@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from decimal import Decimal
 from typing import Any
 
 import dlt
@@ -183,3 +184,24 @@ def test_missing_values_and_numbers_of_pandas_stop_no_load_in_any_column(
 
     assert (done.created, done.reject_codes) == (2, {"missing_phone_no": 1})
     assert done.warnings == {}
+
+
+@HOW
+def test_ids_that_a_float_has_rounded_are_rejected_and_make_nobody_of_two_people(
+    make: MakePipeline, emulator: Emulator, how: str
+) -> None:
+    rounded = [float(2**53 + 1), float(2**53 + 2), 1e16, 1.2345678901234568e17, "1e+16"]
+    exact = [123.0, 2**53 + 1, Decimal("12345678901234567890.00"), "1e5", "12e4"]
+    rows = [customer(n, customer_id=value) for n, value in enumerate([*rounded, *exact])]
+    data = dlt.resource(rows, name="customers", write_disposition="merge")
+
+    found = load(make(), how, data)
+
+    assert found.reject_codes == {"invalid_customer_id": len(rounded)}
+    assert set(emulator.customers) == {
+        "123",
+        "9007199254740993",
+        "12345678901234567890",
+        "1e5",
+        "12e4",
+    }

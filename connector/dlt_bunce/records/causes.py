@@ -93,6 +93,12 @@ CAUSES: Mapping[str, Sequence[Cause]] = MappingProxyType(
             _cause("more than one @", r"@.*@", "correct the address"),
         ),
         "invalid_customer_id": (
+            _cause(
+                "rounded as a floating-point number",
+                r"^\s*-?(?:[0-9](?:\.[0-9]+)?e\+?[0-9]{2,}|[0-9]{16,}\.0|inf|Infinity)\s*$",
+                "a program read the ids as floating-point numbers, which lose digits: read them as "
+                "text, or as whole numbers",
+            ),
             _cause("rounded by a spreadsheet", _ROUNDED, _LOST),
             _cause(
                 "an error of a spreadsheet", r"^\s*#", "correct the formula and export it again"

@@ -162,4 +162,6 @@ def _plain(value: Any) -> Any:
         number: Any = value
         if abs(number) < _EXACT and number == int(number):
             return int(number)
+    if isinstance(value, Decimal) and value == (whole := value.to_integral_value()):
+        return whole  # exact, and not to be taken for a float
     return value

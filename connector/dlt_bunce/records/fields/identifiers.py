@@ -18,8 +18,16 @@ _PLAIN = rf"^[!-~]{{1,{LONGEST}}}$"
 # ids of these characters alone cannot match _ODD, so most tables need only this check
 _USUAL = rf"^[0-9A-DF-Za-z_:@/-]{{1,{LONGEST}}}$"
 _POINT_ZERO = r"[+-]?[0-9]+\.0+"
-# how spreadsheets write long numbers and failed formulas
-_ROUNDED = r"[0-9]+(?:[.,][0-9]+)?E[+-]?[0-9]+"
+# how spreadsheets write long numbers, how programs write floats (1e5 may be an id), and how
+# spreadsheets write failed formulas
+_ROUNDED = (
+    r"[0-9]+(?:[.,][0-9]+)?E[+-]?[0-9]+"
+    r"|-?[0-9](?:\.[0-9]+)?e\+[0-9]{2,}|-?[0-9]\.[0-9]+e-?[0-9]{2,}"
+)
+_INFINITE = ("Infinity", "-Infinity", "inf", "-inf")
+_EXACT = 2**53
+"""From this number on, a float may have lost digits."""
+_LOST_DIGITS = "a rounded number, such as 1.7E+12"
 _ERROR = r"#(?:N/A|REF!|VALUE!|DIV/0!|NAME\?|NULL!|NUM!|SPILL!|CALC!|GETTING_DATA)"
 _ODD = rf"^(?:{_POINT_ZERO}|{_ROUNDED}|{_ERROR})$"
 
@@ -30,7 +38,7 @@ def parse_identifiers(array: pa.Array, *, traces: Traces | None = None) -> Colum
     Integers, whole decimals, and whole floats up to 2^53 are written in plain decimal, UUIDs as
     text; bytes must be UTF-8. Any other type is invalid. Case is kept: ids are opaque. Invisible
     characters are removed, so ids that look alike are equal. 7.0 becomes 7; a number that a
-    spreadsheet rounded (1.7E+12) and a spreadsheet error (#N/A) are invalid.
+    spreadsheet or a float rounded (1.7E+12, 1e+16) and a spreadsheet error (#N/A) are invalid.
     """
     column = read_text(array, numbers=True, traces=traces)
     plain = pc.match_substring_regex(column.values, _USUAL)
@@ -39,7 +47,8 @@ def parse_identifiers(array: pa.Array, *, traces: Traces | None = None) -> Colum
             pc.match_substring_regex(column.values, _PLAIN),
             pc.match_substring_regex(column.values, _ODD),
         )
-    return column.judge(plain, _parse)
+    infinite = pc.is_in(column.values, value_set=pa.array(_INFINITE))
+    return column.judge(pc.and_not(plain, infinite), _parse)
 
 
 def _parse(text: str) -> tuple[str | None, str | None]:
@@ -48,12 +57,14 @@ def _parse(text: str) -> tuple[str | None, str | None]:
         return None, None
     if NOT_TEXT in text:
         return None, NOT_UTF8
-    if re.fullmatch(_ROUNDED, text):
-        return None, "a rounded number, such as 1.7E+12"
+    if re.fullmatch(_ROUNDED, text) or text in _INFINITE:
+        return None, _LOST_DIGITS
     if re.fullmatch(_ERROR, text):
         return None, "a spreadsheet error, such as #N/A"
     if re.fullmatch(_POINT_ZERO, text):
-        text = text.partition(".")[0]
+        text, _, zeros = text.partition(".")
+        if zeros == "0" and abs(float(text)) >= _EXACT:
+            return None, _LOST_DIGITS  # a decimal of that size would have more zeros, or no point
     if len(text) > LONGEST:
         return None, f"{characters(len(text))}; at most {LONGEST} are allowed"
     controls = sum(unicodedata.category(c) == "Cc" for c in text)
