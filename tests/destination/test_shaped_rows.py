@@ -205,3 +205,22 @@ def test_ids_that_a_float_has_rounded_are_rejected_and_make_nobody_of_two_people
         "1e5",
         "12e4",
     }
+
+
+@HOW
+@pytest.mark.parametrize("bare", [False, True])
+def test_bytes_are_text_if_they_are_utf_8(
+    make: MakePipeline, emulator: Emulator, how: str, bare: bool
+) -> None:
+    rows = [
+        customer(1, customer_id=b"id-1", first_name="Zoë".encode(), last_name=b"\xff"),
+        customer(2, customer_id=b"id-2", first_name="Zoë".encode(), photo=b"\xff"),
+        customer(3, customer_id=7, first_name="Zoë"),
+    ]
+    data = dlt.resource(rows, name="customers", write_disposition="merge")
+
+    found = load(make(), how, data if bare else bunce_adapter(data))
+
+    assert (found.created, found.reject_codes) == (2, {"invalid_last_name": 1})
+    assert {"id-2", "7"} == set(emulator.customers)
+    assert emulator.customers["id-2"]["first_name"] == "Zoë"

@@ -3,7 +3,7 @@ which columns no row has any more.
 
 Without `bunce_adapter` or `flush_and_run`, no code of this package sees rows during extraction. So
 before dlt infers types from the extracted files, their column names are read and declared, and
-values of attributes and segments are written as text, as `MappedRows` would have done.
+values of attributes and segments, and bytes, are written as text, as `MappedRows` would have done.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from dlt_bunce.destination.mapping.mapped_rows import VALUES_HINT, as_dlt_names
 from dlt_bunce.destination.mapping.table_mapping import with_configured
 from dlt_bunce.destination.mapping.wanted_targets import given_for
 from dlt_bunce.errors import SourceError
-from dlt_bunce.records.text.value_texts import TEXT, types_in, value_text
+from dlt_bunce.records.text.value_texts import BYTES, TEXT, types_in, value_text
 
 if TYPE_CHECKING:
     from dlt import Pipeline, Schema
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 
 _KINDS = ("attributes", "segments")
+_OF_BYTES = json.typed_dumpb(b"")[:-1]
+"""How the text begins that dlt writes for bytes."""
 _TYPES = "bunce_value_types.json"
 """File in a package with the types of values, by table and column, as they were before any of its
 files was written again.
@@ -70,6 +72,7 @@ def _declare_in(
             paths.setdefault(job.table_name, []).append(path)
     types = _earlier_types(packages, load_id)
     values: dict[str, set[str]] = {}
+    encoded: dict[str, set[str]] = {}
     changed = bool(paths)
     for name, all_files in files.items():
         table = schema.tables.get(name, {})
@@ -77,7 +80,9 @@ def _declare_in(
         kinds = _kinds_of(hint, config)
         columns: dict[str, None] = {}
         if name in paths:
-            columns, found = _read(paths[name], kinds, typed=any(given_for(hint, config)))
+            columns, found, encoded[name] = _read(
+                paths[name], kinds, typed=any(given_for(hint, config))
+            )
             types.setdefault(name, _types_of(found, table))
             texts: Any = {c: text_column(c) for c in columns if kinds.is_text(c)}
             declared: Any = {"name": name, "columns": texts, VALUES_HINT: types[name]}
@@ -91,9 +96,9 @@ def _declare_in(
         packages.save_schema(load_id, schema)
     if any(values.values()):
         _keep_types(packages, load_id, types)
-    for name, columns_of_values in values.items():
-        for path in paths[name] if columns_of_values else ():
-            _write_as_text(path, columns_of_values)
+    for name, of_values in values.items():
+        for path in paths[name] if of_values or encoded[name] else ():
+            _write_as_text(path, of_values, encoded[name])
 
 
 def _earlier_types(packages: PackageStorage, load_id: str) -> dict[str, dict[str, str]]:
@@ -136,16 +141,18 @@ def _types_of(found: Mapping[str, str], table: Any) -> dict[str, str]:
 
 def _read(
     paths: Sequence[Path], kinds: ColumnKinds, *, typed: bool
-) -> tuple[dict[str, None], dict[str, str]]:
-    """Return the column names of a table's files in order of first occurrence, and the types of
-    their values.
+) -> tuple[dict[str, None], dict[str, str], set[str]]:
+    """Return the column names of a table's files in order of first occurrence, the types of their
+    values, and which columns of text have bytes.
     """
-    loads = json.typed_loadb if typed else json.loadb
     columns: dict[str, None] = {}
     types: dict[str, str] = {}
+    encoded: set[str] = set()
     for path in paths:
         with path.open("rb") as raw, unzipped(raw) as file:
             for number, line in enumerate(file, 1):
+                has_bytes = _OF_BYTES in line
+                loads = json.typed_loadb if typed or has_bytes else json.loadb
                 parsed = _parsed(line, loads, path, number)
                 rows = parsed if isinstance(parsed, list) else [parsed]
                 rows = [row for row in rows if isinstance(row, dict)]
@@ -154,7 +161,9 @@ def _read(
                         columns |= dict.fromkeys(row)
                 if typed:
                     types |= types_in(rows, filter(kinds.is_value, columns), types)
-    return columns, types
+                for row in rows if has_bytes else ():
+                    encoded |= {name for name, value in row.items() if type(value) in BYTES}
+    return columns, types, set(filter(kinds.is_text, encoded))
 
 
 def _parsed(line: bytes, loads: Callable[[bytes], Any], path: Path, number: int) -> Any:
@@ -168,8 +177,9 @@ def _parsed(line: bytes, loads: Callable[[bytes], Any], path: Path, number: int)
         ) from None
 
 
-def _write_as_text(path: Path, columns: AbstractSet[str]) -> None:
-    """Write a file again, with the values of some columns as text; the file is there throughout.
+def _write_as_text(path: Path, values: AbstractSet[str], encoded: AbstractSet[str]) -> None:
+    """Write a file again, with all values of some columns, and bytes of others, as text; the file
+    is there throughout.
 
     What a kill leaves of the new one goes with the package, and with `erase`.
     """
@@ -182,7 +192,7 @@ def _write_as_text(path: Path, columns: AbstractSet[str]) -> None:
             written = os.fdopen(handle, "wb")
             with written, _zipped(written) if zipped else written as out:
                 for line in file:
-                    json.typed_dump(_with_texts(json.typed_loadb(line), columns), out)
+                    json.typed_dump(_with_texts(json.typed_loadb(line), values, encoded), out)
                     out.write(b"\n")
         part.replace(path)
     finally:
@@ -193,9 +203,10 @@ def _zipped(file: IO[bytes]) -> IO[bytes]:
     return cast("IO[bytes]", gzip.GzipFile(fileobj=file, mode="wb"))
 
 
-def _with_texts(rows: Any, columns: AbstractSet[str]) -> Any:
+def _with_texts(rows: Any, values: AbstractSet[str], encoded: AbstractSet[str]) -> Any:
     for row in rows if isinstance(rows, list) else [rows]:
         if isinstance(row, dict):
-            for name in columns & row.keys():
-                row[name] = value_text(row[name])
+            for name in (values | encoded) & row.keys():
+                if name in values or type(row[name]) in BYTES:
+                    row[name] = value_text(row[name])
     return rows

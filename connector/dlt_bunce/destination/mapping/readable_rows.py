@@ -24,7 +24,7 @@ from dlt_bunce.destination.mapping.data_frames import tables_of
 from dlt_bunce.destination.mapping.hints_of_rows import table_of
 from dlt_bunce.records.text.not_text import has_half, marked
 from dlt_bunce.records.text.plain import plain
-from dlt_bunce.records.text.value_texts import python_number
+from dlt_bunce.records.text.value_texts import BYTES, python_number, value_text
 
 _EXACT = 2**53
 """From this value on, a float may have lost digits and is left unchanged."""
@@ -154,7 +154,11 @@ def _python(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Convert whole numbers, and those of other libraries, to int, and NaN to None."""
+    """Convert whole numbers, and those of other libraries, to int, NaN to None, and bytes to text:
+    dlt would make base64 of them.
+    """
+    if type(value) in BYTES:
+        return value_text(value)
     value = python_number(value)
     if isinstance(value, float | Decimal):
         if value != value:  # noqa: PLR0124, not a number

@@ -20,6 +20,8 @@ TEXT, NUMBER, TIMESTAMP = "text", "decimal", "timestamp"
 """Types of columns, as dlt names them."""
 NULL = "null"
 """Instead of a type, of a column without any value."""
+BYTES = frozenset({bytes, bytearray, memoryview})
+"""Types of bytes, which are text if they are UTF-8; not the one that dlt writes in hexadecimal."""
 _NOTHING = frozenset({"NAType", "NaTType"})
 _TRUTHS = frozenset({"bool", "bool_"})
 """What NumPy calls its truth values, which are none of Python's."""
