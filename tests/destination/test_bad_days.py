@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from dlt_bunce import flush_and_run, run_summary
-from dlt_bunce.emulator import Behavior, Emulator
+from dlt_bunce.emulator import Behavior, Emulator, Fault
 from dlt_bunce.emulator.behavior import FaultKind
 from dlt_bunce.errors import AccountRefusedError, CredentialsError, UnavailableError
 from dlt_bunce.model import RunSummary
@@ -229,6 +229,25 @@ def test_a_look_up_that_lags_by_seconds_blames_nobody(
 
     assert summary.reject_codes == {"refused": 1}
     assert (summary.created, summary.deferred) == (99, 0)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_look_up_that_lags_for_longer_than_a_run_blames_nobody_in_any_of_its_tries(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    lost = Fault("error_after", on_request=1, call="create")
+    emulator.behavior = replace(CALM, lookup_lag_seconds=3_600.0, faults=(lost,))
+    rows = people(range(10))
+
+    error = refused(make(), rows, table_name="customers")
+
+    assert isinstance(error, UnavailableError)
+    assert "do not show 10 customers whom this run may have created" in str(error)
+    assert letters() == []
+    emulator.behavior = CALM
+    summary = load(make(), rows)
+    assert (summary.created, summary.rejected) == (10, 0)
+    assert set(emulator.times_sent.values()) == {2}
 
 
 def test_a_look_up_that_ignores_its_filter_is_none(make: MakePipeline, emulator: Emulator) -> None:

@@ -75,8 +75,7 @@ class Load:
     _cut_short: bool = False
     _fault: BunceError | None = None
     _in_flight: InFlightChunks = field(default_factory=InFlightChunks)
-    # rows that another run is sending, by chunk
-    _busy: dict[int, int] = field(default_factory=dict)
+    _busy: dict[int, int] = field(default_factory=dict)  # rows that another run sends, by chunk
     _met: set[int] = field(default_factory=set)
     _corrects: bool = False
 
@@ -274,7 +273,8 @@ class Load:
                 self.values.release_rejected(self._fault.words)
         counts = run_chunks.job_counts(self.database, self.load_file)
         stopped = self._interrupted and (self._cut_short or counts["deferred"] > 0)
-        check_counts(counts, self.source.row_count, stopped=stopped, fault=self._fault)
+        fault = self._fault or self._pending.fault
+        check_counts(counts, self.source.row_count, stopped=stopped, fault=fault)
         if self.values is not None:
             found = self.values.counts()
             check_values(found, counts["read"], self.values.targets, stopped=self._interrupted)

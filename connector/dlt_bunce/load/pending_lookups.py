@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from dlt_bunce.api.batch import Row
 from dlt_bunce.api.lookup import MAX_IDS
+from dlt_bunce.errors import UnavailableError
 from dlt_bunce.load.dispatch import Batch, Delivered
 from dlt_bunce.records.batching import pack
 from dlt_bunce.settlement.messages import Reason
@@ -51,6 +52,7 @@ class PendingLookups:
         self._latest_chunk = 0
         self._held_at = 0.0
         self._created: tuple[float, Row] | None = None
+        self._unseen = 0
 
     def take(self, delivered: Delivered) -> tuple[pa.Table, list[RowResult]]:
         """Keep the rows of a batch that are held; return the others and their results."""
@@ -58,6 +60,7 @@ class PendingLookups:
         known = [created for created in (self._created, delivered.created) if created is not None]
         self._created = max(known, key=itemgetter(0), default=None)
         if not held or delivered.batch.last_try:
+            self._unseen += len(held)
             return rows, results
         ids = rows.column("customer_id").to_pylist()
         self._reasons |= {ids[i]: reason for i, reason in held.items()}
@@ -103,6 +106,18 @@ class PendingLookups:
     def has_lagging(self) -> bool:
         """Whether rows wait that a look-up may have missed."""
         return bool(self._lagging)
+
+    @property
+    def fault(self) -> UnavailableError | None:
+        """Why the run has to end, if rows are left that a look-up may have missed to the last: to
+        another try of the same run they would look like customers who do not exist.
+        """
+        if not self._unseen:
+            return None
+        return UnavailableError(
+            f"Look-ups do not show {self._unseen:,} customers whom this run may have created.",
+            remedy="Run again later: customers whom look-ups show by then are not sent again.",
+        )
 
     def _batches(
         self, tables: Iterable[pa.Table], *, last_try: bool, control: Row | None = None
