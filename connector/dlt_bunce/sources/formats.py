@@ -42,6 +42,11 @@ SUPPORTED = (
     ".zst. Save the file as one of these, or load it with your own dlt source."
 )
 
+
+def _rename(compression: str) -> str:
+    return f"If it holds CSV, rename it to end in .csv.{compression}, or JSON, .json.{compression}."
+
+
 _SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
     (b"PAR1", "a Parquet file", "Rename it to end in .parquet."),
     (b"PAR2", "a Parquet file with encryption", "Pass a file without encryption."),
@@ -49,16 +54,20 @@ _SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
     (b"ARROW1", "an Arrow file", "Rename it to end in .arrow."),
     (b"FEA1", "an Arrow file", "Rename it to end in .feather."),
     (b"ORC", "an ORC file", "Save it as Parquet."),
-    (b"PK\x03\x04", "a ZIP archive or an Excel workbook", "Rename it to end in .zip or .xlsx."),
+    (
+        b"PK\x03\x04",
+        "a ZIP archive or an Excel workbook",
+        f"A workbook is to end in .xlsx. {_rename('zip')}",
+    ),
     (b"\xd0\xcf\x11\xe0", "an Excel workbook in the old format", "Save it as .xlsx."),
     (b"SQLite format 3\0", "an SQLite database", "Pass sqlite:///PATH and --table."),
     (b"%PDF", "a PDF document", "Export the customers as CSV."),
     (b"<", "a page of HTML or XML", "Export the customers as CSV or .xlsx."),
     (b"version https://git-lfs", "a pointer of Git LFS, not the file", "Run git lfs pull."),
-    (b"\x1f\x8b", "a gzip file", "Rename it to end in .gz."),
-    (b"BZh", "a bzip2 file", "Rename it to end in .bz2."),
-    (b"\xfd7zXZ", "an xz file", "Rename it to end in .xz."),
-    (b"\x28\xb5\x2f\xfd", "a Zstandard file", "Rename it to end in .zst."),
+    (b"\x1f\x8b", "a gzip file", _rename("gz")),
+    (b"BZh", "a bzip2 file", _rename("bz2")),
+    (b"\xfd7zXZ", "an xz file", _rename("xz")),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard file", _rename("zst")),
 )
 _MAGIC: Mapping[Kind, tuple[bytes, ...]] = MappingProxyType(
     {
