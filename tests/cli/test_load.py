@@ -49,13 +49,17 @@ def test_a_dry_run_counts_what_the_load_does_and_leaves_nothing(
     assert dry.json["state"] == "dry_run"
 
 
-@pytest.mark.parametrize("before", ["load", "status"])
+@pytest.mark.parametrize("before", ["load", "load weekly", "status"])
 def test_the_command_that_lists_rejected_rows_can_be_pasted(run: Run, before: str) -> None:
     write(ROWS)
     store = ["--account", "eu", "--store-url", "sqlite:///eu.sqlite"]
-    loaded = run("load", "customers.parquet", *store)
+    Path("config.toml").write_text(
+        '[weekly.destination.bunce]\nstore_url = "sqlite:///eu.sqlite"\naccount = "eu"\n'
+    )
+    own = ["--pipeline-name", "weekly"]
+    loaded = run("load", "customers.parquet", *(own if before == "load weekly" else store))
 
-    told = loaded if before == "load" else run("status", *store)
+    told = run("status", *store) if before == "status" else loaded
     [line] = [line for line in told.output.splitlines() if line.startswith("To list them, run: ")]
     listed = run(*line.partition("dlt-bunce ")[2].split(), "--json")
 

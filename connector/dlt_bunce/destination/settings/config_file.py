@@ -149,6 +149,13 @@ def store_settings(
     )
 
 
+def store_settings_of(pipeline: str) -> dict[str, Any]:
+    """Return the store URL and account of a pipeline's own section, None where it has none."""
+    use_config()
+    section = f"{pipeline}.destination.bunce"
+    return {name: dlt.config.get(f"{section}.{name}", str) for name in ("store_url", "account")}
+
+
 def is_dry_run_configured(pipeline: str | None) -> bool:
     """Return whether runs of a pipeline are dry runs, or those of all pipelines without a name.
 
