@@ -50,7 +50,10 @@ def test_an_empty_account_is_not_the_default_one_for_other_commands(run: Run) ->
     assert run("status", "--account", "").code == 2
 
 
-@pytest.mark.parametrize("name", ["../crm", "a/b", "..", "crm:eu", " crm", "a\nb"])
+@pytest.mark.parametrize(
+    "name",
+    ["../crm", "a/b", "..", "crm:eu", " crm", "a\nb", "crm.weekly", "CON", "x" * 201],
+)
 def test_a_pipeline_name_that_cannot_name_a_folder_is_refused(name: str, run: Run) -> None:
     write(people(1))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -24,6 +23,10 @@ if TYPE_CHECKING:
 
     from dlt_bunce.destination.runs.run_context import CommandSource
     from dlt_bunce.sources import Reading, Shard
+
+
+_LONGEST_NAME = 200
+"""Bytes in the name of a pipeline: locks and notes beside its folder have longer names."""
 
 
 @dataclass(frozen=True)
@@ -217,10 +220,18 @@ class Origin:
 
 def _checked_name(name: str) -> str:
     """Return the name if it can be that of a folder. Raises ConfigurationError."""
-    if re.search(r'[\x00-\x1f/\\:*?"<>|]', name) or name.strip(". ") != name:
+    from dlt.common.storages.file_storage import FileStorage
+
+    try:
+        FileStorage.validate_file_name_component(name)
+        is_valid = name.strip() == name and len(name.encode()) <= _LONGEST_NAME
+    except ValueError:
+        is_valid = False
+    if not is_valid:
         raise ConfigurationError(
             f"--pipeline-name {name!r} cannot name a folder, which each pipeline has.",
-            remedy="Use letters, digits, and underscores, for example: --pipeline-name crm",
+            remedy=f"Use up to {_LONGEST_NAME} letters, digits, and underscores, for example: "
+            "--pipeline-name crm",
         )
     return name
 
