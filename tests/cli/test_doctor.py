@@ -55,8 +55,9 @@ def test_the_key_of_another_workspace_fails(run: Run, monkeypatch: pytest.Monkey
     assert states(run)["store"] == "failed"
 
 
-def test_a_store_that_cannot_be_used_fails(run: Run) -> None:
-    assert states(run, "--store-url", "postgresql://u@127.0.0.1:9/d")["store"] == "failed"
+@pytest.mark.parametrize("store_url", ["postgresql://u@127.0.0.1:9/d", "sqlite:///."])
+def test_a_store_that_cannot_be_used_fails(run: Run, store_url: str) -> None:
+    assert states(run, "--store-url", store_url)["store"] == "failed"
 
 
 def test_a_store_that_other_users_may_read_is_told_with_its_remedy(run: Run) -> None:

@@ -250,7 +250,15 @@ def test_an_error_contains_no_value_and_no_statement() -> None:
     assert "INSERT" not in str(failure.value)
 
 
-@pytest.mark.parametrize("path", ["~/bunce.sqlite", "$HOME/bunce.sqlite", ":memory:"])
-def test_a_path_that_nobody_replaces_makes_no_store_of_that_name(path: str) -> None:
-    with pytest.raises(ConfigurationError, match="Write the path out"):
+@pytest.mark.parametrize(
+    ("path", "remedy"),
+    [
+        ("~/bunce.sqlite", "Write the path out"),
+        ("$HOME/bunce.sqlite", "Write the path out"),
+        (":memory:", "Write the path out"),
+        ("bunce.sqlite?mode=ro", 'store_url = "sqlite:///bunce.sqlite"'),
+    ],
+)
+def test_a_path_that_nobody_replaces_makes_no_store_of_that_name(path: str, remedy: str) -> None:
+    with pytest.raises(ConfigurationError, match=remedy):
         Database(f"sqlite:///{path}")

@@ -30,8 +30,8 @@ def disk(store_url: str) -> Iterator[Finding]:
 
 def _permissions(path: Path) -> Iterator[Finding]:
     """Report files of an embedded store that other users of the machine may read."""
-    files = [path, *(path.with_name(f"{path.name}{end}") for end in _SIDE_FILES)]
-    wide = [file for file in files if file.exists() and file.stat().st_mode & 0o077]
+    files = [path, *(Path(f"{path}{end}") for end in _SIDE_FILES)]
+    wide = [file for file in files if file.is_file() and file.stat().st_mode & 0o077]
     if wide and os.name == "posix":
         names = ", ".join(file.name for file in wide)
         remedy = f"chmod 600 {' '.join(shlex.quote(str(file)) for file in wide)}"

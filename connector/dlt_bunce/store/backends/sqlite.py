@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ import adbc_driver_manager
 from dlt_bunce.errors import ConfigurationError
 from dlt_bunce.store.backends.sqlite_url import SCHEME, file_of, moved_to
 
+_OPTION = re.compile(r"\?\w+=")
 _BATCH_ROWS = "65536"
 _CACHE_KIB = 32_768
 """The page cache: index paths to a million keys, and the changes of one transaction."""
@@ -75,6 +77,11 @@ class Sqlite:
                 "store must be a file that stays.",
             )
         self.name = str(self.path)
+        if _OPTION.search(self.name) and not path.exists():
+            raise ConfigurationError(
+                f"store_url names a file {self.name!r}: SQLite has no options there.",
+                remedy=f'Leave them out: store_url = "{_OPTION.split(store_url)[0]}"',
+            )
         self._busy_timeout_s = busy_timeout_s
         self._opened: tuple[int, int] | None = None
 
