@@ -123,8 +123,9 @@ def test_a_file_that_changes_while_those_before_it_are_read_is_told_by_name(
         ),
         (
             b"id,n\n1,marked\n" + b"1\n" * 5,
-            "5 of the first 6 rows .* is row 3: it has 1",
+            "5 of the first 6 rows .* is row 3: it has 1 .* the footer of a report, delete it",
         ),
+        (b"id,n\n" + b"1\n" * 5 + b"1,marked\n", "row 2: it has 1 .* header has 2. Quote cells"),
         (b"id,n\n1,marked\xa3\n", "is not UTF-8, and its encoding cannot be told. Pass it"),
         ("id,n\n1,é\n".encode("utf-16-le"), "is not UTF-8 text"),
         (b'id,n\n1,"marked\n2,marked\n', "in the last rows of some.csv is never closed"),

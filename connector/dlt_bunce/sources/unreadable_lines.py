@@ -78,10 +78,18 @@ def _refuse_many(parts: Sequence[Part], read: int, name: str, remedy: str) -> No
         f"{len(lines):,} of the first {read:,} rows of {name} cannot be read; the first of them"
     )
     alone = f"The only row of {name} cannot be read: it"
+    footer = "If the file ends with the footer of a report, delete it there. "
+    is_end = read < SAMPLE and _are_last(lines, parts)
     raise SourceError(
         f"{alone if read == 1 else of_all} is row {lines[0].row}: {lines[0].reason}.",
-        remedy=remedy,
+        remedy=f"{footer if is_end else ''}{remedy}",
     )
+
+
+def _are_last(lines: Sequence[Line], parts: Sequence[Part]) -> bool:
+    """Return whether all of these lines come after the rows that were read."""
+    ends = [pc.max(part.rows.column(NUMBER)).as_py() for part in parts if part.rows.num_rows]
+    return bool(ends) and max(ends) < lines[0].line
 
 
 def _as_rows(lines: Sequence[Line], schema: pa.Schema, name: str) -> pa.Table:
