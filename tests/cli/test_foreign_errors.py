@@ -129,6 +129,8 @@ def test_settings_that_cannot_be_read_are_told(
     assert run(*load).code == 0, "a line break at the end is not part of a key"
     monkeypatch.setenv(KEY, "sk_test_marked\nkey")
     told(run(*load), 2, "The API key contains a character that no key has")
+    monkeypatch.setenv(KEY, "<configure me>")
+    told(run(*load), 2, "which dlt init writes in its place", "Enter the key in .dlt/secrets.toml")
     monkeypatch.setenv(KEY, "sk_test_marked_key")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
     told(run(*load), 2, "The CA bundle /nowhere/ca.pem does not exist.")

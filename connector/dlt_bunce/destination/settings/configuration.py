@@ -265,9 +265,18 @@ class BunceConfiguration(DestinationClientConfiguration):
         return str(self.base_url)
 
 
+_PLACEHOLDER = "<configure me>"
+
+
 def _clean_key(api_key: str | None) -> str:
     """Return the key without the line break that a file or a secret store may end it with."""
     key = (api_key or "").strip()
+    if key == _PLACEHOLDER:
+        raise ConfigurationError(
+            f"The API key is {_PLACEHOLDER!r}, which dlt init writes in its place.",
+            remedy="Enter the key in .dlt/secrets.toml, as api_key under "
+            "[destination.bunce.credentials], or in DESTINATION__BUNCE__CREDENTIALS__API_KEY.",
+        )
     if re.search(r"[\s\x00-\x1f\x7f\"']", key):
         raise ConfigurationError(
             "The API key contains a character that no key has, such as a blank, a line break, or a "
