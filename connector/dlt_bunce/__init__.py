@@ -146,11 +146,13 @@ _MODULES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    # dlt imports every installed plugin at start-up, so heavy modules are imported on first use
-    if name in _MODULES:
-        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # type checkers would take any name for one of the package
+
+    def __getattr__(name: str) -> Any:
+        # dlt imports every installed plugin at start-up, so heavy modules are imported on first use
+        if name in _MODULES:
+            return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -130,7 +130,8 @@ WRONG: dict[str, tuple[int, str, str]] = {
         "No dead letters selected. Pass a filter such as --customer, --id, or --code, or --all.",
     ),
     "emulator --host 0.0.0.0": (2, "", "0.0.0.0 is reachable from other machines"),
-    "emulator --behavior {": (2, "", "The emulator could not start"),
+    "emulator --behavior {": (2, "", "The emulator could not start: --behavior is not a JSON obj"),
+    "emulator --behavior []": (2, "", "For example: dlt-bunce emulator --behavior '{"),
     'emulator --behavior {"nope":1}': (2, "", "unknown switch: nope"),
     "demo --folder .": (2, "", "The folder . exists and holds other files."),
 }

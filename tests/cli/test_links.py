@@ -59,12 +59,13 @@ def test_links_are_shown_and_a_removed_one_does_not_come_back(
 
     allowed = run("links", "remove", ids[0], "--allow-again")
     replay = run("dead-letters", "replay", "--all", "--on-email-taken", "link", "--json")
-    unknown = run("links", "remove", "nobody")
+    unknown = run("links", "remove", "nobody", "--json")
 
     assert allowed.code == 0
     # the customer is the same in Bunce by now
     assert (replay.json["adopted"], replay.json["rejected"]) == (1, 1)
     assert (unknown.code, "No link of nobody" in unknown.errors) == (2, True)
+    assert (unknown.json["state"], unknown.json["unknown"]) == ("failed", ["nobody"])
 
 
 @pytest.mark.parametrize("name", ["ours", "theirs"])

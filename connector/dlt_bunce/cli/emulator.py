@@ -33,6 +33,16 @@ def command(host: str, port: int, allow_remote: bool, behavior: str, as_json: bo
         except ImportError:
             raise not_installed("The emulator is", "emulator") from None
 
+        try:
+            switches = json.loads(behavior)
+        except ValueError:
+            switches = None
+        if not isinstance(switches, dict):
+            raise ConfigurationError(
+                "The emulator could not start: --behavior is not a JSON object.",
+                remedy='For example: dlt-bunce emulator --behavior \'{"lookup": "absent"}\'',
+            )
+
         def ready(base_url: str) -> None:
             if as_json:
                 click.echo(json.dumps({"base_url": base_url}))
@@ -51,7 +61,7 @@ def command(host: str, port: int, allow_remote: bool, behavior: str, as_json: bo
             serve(
                 host,
                 port,
-                Behavior.from_json(json.loads(behavior)),
+                Behavior.from_json(switches),
                 allow_remote=allow_remote,
                 on_ready=ready,
             )

@@ -48,13 +48,20 @@ def reported(*, stopped: str = RESUMABLE) -> Iterator[None]:
             _stop(stopped)
         line, code = explained(error)
         if output.is_wanted_as_json() and not output.has_printed_json():
-            failure = failure_of(error)
-            output.as_json(
-                {"state": "failed", "error": str(failure), "error_class": failure.error_class}
-                | {"remedy": failure.remedy}
-            )
+            output.as_json(failed(error))
         echo(f"Error: {line}", err=True)
         sys.exit(code)
+
+
+def failed(error: BaseException) -> dict[str, str | None]:
+    """Return what --json prints of a failure."""
+    failure = failure_of(error)
+    return {
+        "state": "failed",
+        "error": str(failure),
+        "error_class": failure.error_class,
+        "remedy": failure.remedy,
+    }
 
 
 def explained(error: BaseException) -> tuple[str, int]:

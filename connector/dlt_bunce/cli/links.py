@@ -6,7 +6,7 @@ import click
 
 from dlt_bunce.cli import options, output
 from dlt_bunce.cli.empty import print_none
-from dlt_bunce.cli.failures import reported
+from dlt_bunce.cli.failures import failed, reported
 from dlt_bunce.cli.lists import print_list
 from dlt_bunce.errors import UsageError
 
@@ -74,12 +74,14 @@ def remove(
         ids = list(map(without_invisible, customer_ids))
         with Database(url) as db, db.transaction():
             removed, unknown = links.remove(db, name, ids, allow_again=allow_again)
+        error = None
+        if unknown:
+            remedy = "List the links with: dlt-bunce links list"
+            error = UsageError(f"No link of {', '.join(unknown)}.", remedy=remedy)
         if as_json:
-            output.as_json({"account": name, "removed": removed, "unknown": unknown})
+            found = {"account": name, "removed": removed, "unknown": unknown}
+            output.as_json(found | (failed(error) if error else {}))
         else:
             click.echo(f"Account {name}: removed {output.counted(removed, 'link')}.")
-        if unknown:
-            raise UsageError(
-                f"No link of {', '.join(unknown)}.",
-                remedy="List the links with: dlt-bunce links list",
-            )
+        if error is not None:
+            raise error
