@@ -33,7 +33,7 @@ NOT_RUN: Mapping[str, str] = {
     "pip install --upgrade '.[postgres]'\n": "asks a registry for packages",
     """pg_dump --schema=bunce --file=bunce.backup.sql "postgresql://loader@db.example.com/crm"
 """: "the Postgres of the tests comes without pg_dump",
-    """export STORE_URL="postgresql://loader@db.example.com/crm?schema=bunce"
+    """export NEW_STORE="postgresql://loader@db.example.com/crm?schema=bunce"
 """: "names a server of the reader's; the test exports its own",
 }
 
@@ -213,7 +213,7 @@ CHANGED = {"batch_size", "concurrency", "due_at", "last_seen_at", "run_number"}
 
 
 def test_a_moved_store_is_the_same(reader: Reader, emulator: Emulator, postgres_store: str) -> None:
-    reader.type(f"export STORE_URL='{postgres_store}'\n")
+    reader.type(f"export NEW_STORE='{postgres_store}'\n")
 
     followed(reader, "how-to/move-the-store.md", emulator)
 
