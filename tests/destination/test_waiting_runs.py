@@ -6,21 +6,24 @@ import json
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import dlt
 import pytest
 from tests.forks import Forks
 
 from dlt_bunce import flush_and_run
 from dlt_bunce.destination.folder.run_lock import owner_of, run_lock
 from dlt_bunce.emulator import Emulator
-from dlt_bunce.errors import RunInProgressError, bunce_error
+from dlt_bunce.errors import RunInProgressError, StoreError, bunce_error
 from dlt_bunce.operations.flush import flush
+from dlt_bunce.store.ledger import DEFAULT_LEASE_S
 
-from .conftest import MakePipeline, customer
+from .conftest import Form, MakePipeline, customer
 
 ROOT = Path(__file__).parent.parent.parent
 HOLD = """
@@ -110,6 +113,33 @@ def test_it_waits_as_long_as_documented_and_then_loads(
     assert (documented, json.loads(waiting)["at_most_s"]) == ("300.0", 300.0)
     assert process.returncode == 0
     assert emulator.times_sent == {"c1": 1}
+
+
+def test_a_run_does_not_wait_for_the_claims_of_one_whose_store_failed(
+    make: MakePipeline, emulator: Emulator, form: Form, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOAD__RAISE_ON_MAX_RETRIES", "1")
+    rows = dlt.resource(form([customer(n) for n in range(20)]), name="customers")
+    pipeline = make(max_batch_size=2)
+
+    def take_away(*_: object) -> None:
+        if Path("bunce.sqlite").exists():
+            Path("bunce.sqlite").rename("away.sqlite")
+
+    listeners = pipeline.destination.run_context.on_progress  # type: ignore[union-attr]
+    listeners.append(take_away)
+    with pytest.raises(StoreError):
+        flush_and_run(pipeline, rows)
+    listeners.remove(take_away)
+    Path("away.sqlite").rename("bunce.sqlite")
+    began = time.monotonic()
+
+    again = flush_and_run(pipeline, rows)
+
+    assert again.flushed is not None
+    assert time.monotonic() - began < DEFAULT_LEASE_S / 2
+    assert (again.flushed.read, again.unchanged) == (20, 20)
+    assert set(emulator.times_sent.values()) == {1}
 
 
 def test_the_next_run_knows_which_earlier_ones_are_gone(

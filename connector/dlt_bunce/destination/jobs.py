@@ -13,6 +13,7 @@ from dlt_bunce import telemetry
 from dlt_bunce.api.throttle import BatchSize, Throttle
 from dlt_bunce.commands import name_account
 from dlt_bunce.destination.folder.load_files import files_of_table, load_file, rows_of_table
+from dlt_bunce.destination.folder.run_lock import leave_claims
 from dlt_bunce.destination.job_order import wait_for_customers
 from dlt_bunce.destination.mapping.targets import found_for, targets_for, wanted_for
 from dlt_bunce.errors import (
@@ -21,6 +22,7 @@ from dlt_bunce.errors import (
     CredentialsError,
     RowsDeferredError,
     StoppedError,
+    StoreError,
     UnavailableError,
     UsageError,
 )
@@ -118,6 +120,8 @@ class CustomersJob(RunnableLoadJob):
                 settled(self._load(client, job, source))
         except BunceError as error:
             name_account(error, job.account)
+            if isinstance(error, StoreError):
+                leave_claims(client.working_dir)
             if _is_final(error) and not isinstance(error, StoppedError):
                 # a mistake concerns this file alone
                 stopped[job.job_id if isinstance(error, UsageError) else self._load_id] = error

@@ -1,8 +1,8 @@
 """One live run per working folder: a lock that is released when its process ends.
 
 The lock file is next to the folder, since `pipeline.drop()` deletes the folder's contents. The
-holder of the lock knows that earlier holders are gone, and that their claims in the ledger no
-longer protect anything.
+holder of the lock knows that earlier runs are over, also those of a process that goes on, and that
+their claims in the ledger no longer protect anything.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 @dataclass(frozen=True)
 class Owner:
-    """The owner of a run: `name` is random, `ended` names owners whose processes are gone.
+    """The owner of a run: `name` is random, `ended` names those before that left claims behind.
 
     `is_run` is false for a process that holds no working folder.
     """
@@ -57,6 +57,7 @@ class _Held:
     thread: int = field(default_factory=threading.get_ident)
     process: int = field(default_factory=os.getpid)
     kept: dict[object, Any] = field(default_factory=dict)
+    has_left_claims: bool = False
 
 
 _held: dict[Path, _Held] = {}
@@ -112,7 +113,7 @@ def release(working_dir: Path) -> None:
     try:
         _close(held)
     finally:
-        _write(path, held.owner, released=True)
+        _write(path, held.owner, released=not held.has_left_claims)
         held.lock.release()
 
 
@@ -133,6 +134,14 @@ def close_kept(working_dir: Path) -> None:
     """Close what this thread keeps, which may be used again."""
     if (held := _held_here(working_dir)) is not None:
         _close(held)
+
+
+def leave_claims(working_dir: Path) -> None:
+    """Let the next holder of the folder end this run's claims in the ledger: the store failed, so
+    that the run, which is over when it releases the folder, may not have ended them itself.
+    """
+    if (held := _held.get(Path(working_dir).absolute())) is not None:
+        held.has_left_claims = True
 
 
 def _close(held: _Held) -> None:
@@ -190,7 +199,7 @@ def _locked(
 
 
 def _take_over(path: Path) -> Owner:
-    """Find out who held the folder without releasing it, and record the new owner."""
+    """Find out who held the folder and left claims behind, and record the new owner."""
     record = _beside(path, "run")
     before = _read(record)
     ended: list[str] = []
