@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -90,10 +91,40 @@ def test_a_file_that_is_not_a_database_is_left_unchanged() -> None:
 
     assert "not a database" in error.message
     assert error.remedy == (
-        "Point store_url at an SQLite file. If this is the store, it is damaged: restore a backup, "
-        "or move the file away; then run dlt-bunce adopt, or else customers are sent again."
+        "Point store_url at an SQLite file. If this is the store, it is damaged: move "
+        "bunce.sqlite, bunce.sqlite-wal, and bunce.sqlite-shm away, or what is in these is mixed "
+        "into the next store. Restore a backup if there is one; then run dlt-bunce adopt, or else "
+        "customers are sent again."
     )
     assert FILE.read_bytes() == b"id,email\n" * 1000
+
+
+def test_a_backup_beside_the_log_of_a_killed_run_is_told_as_damaged() -> None:
+    def insert(first: int, last: int, then: Callable[[Database], object]) -> None:
+        numbers = pa.array(range(first, last)).cast(pa.string())
+        with Database(URL) as db:
+            with db.transaction():
+                db.ingest("bunce_new", pa.table({"id": numbers}))
+                columns = "INSERT INTO bunce_customers (account, customer_id)"
+                db.execute(f"{columns} SELECT 'a', id FROM bunce_new")
+            then(db)
+
+    insert(0, 300, lambda db: db.execute("VACUUM INTO 'backup.sqlite'"))
+    insert(300, 3000, lambda _: None)
+    # as a kill leaves it
+    insert(3000, 3300, lambda _: shutil.copy("bunce.sqlite-wal", "kept-wal"))
+    shutil.copy("backup.sqlite", FILE)
+    shutil.copy("kept-wal", "bunce.sqlite-wal")
+
+    with pytest.raises(StoreError, match="malformed") as failure, Database(URL) as db:
+        db.rows("SELECT * FROM bunce_customers")
+
+    assert "bunce.sqlite-wal, and bunce.sqlite-shm away" in str(failure.value.remedy)
+    for side in ("-wal", "-shm"):
+        Path(f"bunce.sqlite{side}").unlink()
+    shutil.copy("backup.sqlite", FILE)
+    with Database(URL) as db:
+        assert len(db.rows("SELECT * FROM bunce_customers")) == 300
 
 
 def test_a_path_where_no_file_can_be_created_is_an_error_with_a_remedy() -> None:

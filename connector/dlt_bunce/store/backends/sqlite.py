@@ -222,7 +222,7 @@ class Sqlite:
             reason = "its file cannot be opened or created"
         if self.path.is_dir():
             return "it is a folder", "Point store_url at a file, such as bunce.sqlite in it."
-        return reason, _remedy(reason)
+        return reason, _remedy(reason, self.name)
 
     def _use_wal(self, cursor: Any) -> None:
         """Switch a new file to WAL; unlike other statements, this one does not wait for locks."""
@@ -243,13 +243,7 @@ def _ask(cursor: Any, sql: str) -> None:
     cursor.fetch_arrow_table()
 
 
-_DAMAGED = (
-    "Point store_url at an SQLite file. If this is the store, it is damaged: restore a backup, or "
-    "move the file away; then run dlt-bunce adopt, or else customers are sent again."
-)
-
-
-def _remedy(reason: str) -> str:
+def _remedy(reason: str, name: str) -> str:
     lowered = reason.lower()
     if "locked" in lowered or "busy" in lowered:
         return "Another load holds the lock. Wait for it to finish and run again."
@@ -261,7 +255,12 @@ def _remedy(reason: str) -> str:
     ):
         return "Make the file and its folder writable for this user and run again."
     if "not a database" in lowered or "malformed" in lowered:
-        return _DAMAGED
+        return (
+            f"Point store_url at an SQLite file. If this is the store, it is damaged: move {name}, "
+            f"{name}-wal, and {name}-shm away, or what is in these is mixed into the next store. "
+            "Restore a backup if there is one; then run dlt-bunce adopt, or else customers are "
+            "sent again."
+        )
     return "Check store_url, the folder, and the free disk space."
 
 
