@@ -37,13 +37,15 @@ def test_a_moved_store_knows_every_customer_and_is_moved_once(
     asked = run("store", "move", postgres_store)
     moved = run("store", "move", postgres_store, "--yes", "--json")
     again = run("store", "move", postgres_store, "--yes")
+    read = run("status")
 
-    assert (asked.code, moved.code, again.code) == (2, 0, 1)
+    assert (asked.code, moved.code, again.code, read.code) == (2, 0, 2, 2)
     assert "Pass --yes" in asked.errors
     assert moved.json["rows"]["bunce_customers"] == 3
     assert moved.json["renamed_to"] == "bunce.moved.sqlite"
     # an empty store that is made by mistake would send everyone again
-    assert "No store exists" in again.errors
+    for refused in (again, read):
+        assert "was moved to Postgres" in refused.errors
     assert [path.name for path in Path().glob("bunce*")] == ["bunce.moved.sqlite"]
     there = ("--store-url", postgres_store, "--pipeline-name", "crm", "--json")
     assert run("load", "customers.parquet", *there).json["unchanged"] == 3

@@ -163,6 +163,14 @@ def test_a_lease_that_was_lost_stays_lost_when_the_clock_goes_back(
             assert (prefetch, lease.is_lost()) == (True, True)
 
 
+def test_a_lease_in_a_store_that_was_moved_is_lost_like_in_one_that_fails() -> None:
+    load_file = LoadFile("a", "run", "crm", "customers", "1", "merge")
+    with Database(STORE) as db, Lease(db, load_file, lambda: [1], lease_s=0.3) as lease:
+        Path("bunce.sqlite").rename("bunce.moved.sqlite")
+        while not lease.is_lost():
+            time.sleep(0.01)
+
+
 @pytest.mark.parametrize("lease_s", [0.5, 2.0, 180.0])
 def test_a_load_waits_for_longer_than_a_lease_and_asks_often_meanwhile(lease_s: float) -> None:
     first, *later = waits(lease_s)

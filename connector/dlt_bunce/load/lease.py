@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING
 
-from dlt_bunce.errors import StoreError
+from dlt_bunce.errors import BunceError
 from dlt_bunce.load.periodic import periodic
 from dlt_bunce.logs import logger
 from dlt_bunce.store.database import Database
@@ -55,7 +55,7 @@ class Lease:
             return
         try:
             Ledger(self._database, self._job).release(unsettled, renewed)
-        except StoreError as failure:
+        except BunceError as failure:
             # the claims run out by themselves, and what has stopped the load is told by the load
             logger().warning("lease.not_released", error=str(failure))
 
@@ -78,7 +78,7 @@ class Lease:
         try:
             with self._database.another() as db:
                 Ledger(db, self._job, lease_s=self._lease_s).renew(chunks)
-        except StoreError as error:
+        except BunceError as error:
             # the next turn tries again; is_lost() stops the load when none succeeds
             logger().warning("lease.not_renewed", error=str(error))
             return

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from dlt_bunce.errors import StoreError
+from dlt_bunce.errors import BunceError
 from dlt_bunce.load.periodic import periodic
 from dlt_bunce.load.progress import TELL_EVERY_S
 from dlt_bunce.store.runs import attempts
@@ -42,7 +42,7 @@ def recorded_from_start(
     def mark_seen() -> None:
         nonlocal run_id
         # without the store, the run itself fails and says why
-        with suppress(StoreError):
+        with suppress(BunceError):
             if run_id:
                 with client.database() as db:
                     if not attempts.mark_seen(db, run_id, pipeline_name):

@@ -31,7 +31,10 @@ class Engine(Protocol):
         """The statements that begin a transaction as the only writer."""
 
     def exists(self) -> bool:
-        """Return whether there is a store to open."""
+        """Return whether there is a store to open.
+
+        Raises ConfigurationError for one that was moved elsewhere.
+        """
 
     def is_swapped(self) -> bool:
         """Return whether the open store is no longer the one that `store_url` names."""

@@ -105,8 +105,20 @@ class Sqlite:
         return ("BEGIN IMMEDIATE",)
 
     def exists(self) -> bool:
-        """Return whether the file exists."""
-        return self.path.exists()
+        """Return whether the file exists; raise ConfigurationError for one that was moved, which
+        is neither to be looked for nor to be created here.
+        """
+        if self.path.exists():
+            return True
+        names = map(moved_to, (self.path, self.path.resolve()))
+        if moved := next((name for name in names if name.exists()), None):
+            raise ConfigurationError(
+                f"The store {self.name} was moved to Postgres. A new one would know no customer, "
+                "and all would be sent again.",
+                remedy="Set store_url to the database that it was moved to. If it is to begin "
+                f"anew, rename {moved}.",
+            )
+        return False
 
     def connect(
         self, opened: contextlib.ExitStack, *, read_only: bool, may_create: bool
@@ -114,12 +126,11 @@ class Sqlite:
         """Return a cursor; if it `may_create` them, create the file and its folder."""
         import adbc_driver_sqlite.dbapi as driver
 
-        if not may_create and not self.exists():
+        if not self.exists() and not may_create:
             return None
         if read_only:
             name = f"{self.path.absolute().as_uri()}?mode=ro"
         else:
-            self._refuse_moved()
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             # dead letters contain rows, so no other user may read the file, nor the files that
             # SQLite creates beside it
@@ -142,19 +153,6 @@ class Sqlite:
             _ask(cursor, "PRAGMA main.secure_delete=ON")
             _ask(cursor, f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
         return cursor
-
-    def _refuse_moved(self) -> None:
-        """Raise ConfigurationError instead of creating a file in place of one that was moved."""
-        if self.exists():
-            return
-        names = map(moved_to, (self.path, self.path.resolve()))
-        if moved := next((name for name in names if name.exists()), None):
-            raise ConfigurationError(
-                f"The store {self.name} was moved to Postgres. A new one would know no customer, "
-                "and all would be sent again.",
-                remedy="Set store_url to the database that it was moved to. If it is to begin "
-                f"anew, rename {moved}.",
-            )
 
     def prepare(self, cursor: Any) -> None:
         """Do nothing: `connect` has created the file."""
