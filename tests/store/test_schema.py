@@ -7,8 +7,10 @@ from contextlib import closing
 from typing import Any
 
 import psycopg
+import pytest
 from psycopg import sql
 
+from dlt_bunce.errors import StoreError
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.schema.migrations import MIGRATIONS
 
@@ -38,6 +40,20 @@ VERSION = (
 def schema_of(url: str, queries: tuple[str, ...]) -> list[list[dict[str, Any]]]:
     with Database(url) as db:
         return [db.rows(query) for query in queries]
+
+
+def test_a_table_or_a_column_that_is_missing_is_named_with_the_remedy(db: Database) -> None:
+    db.execute("ALTER TABLE bunce_dead_letters RENAME TO letters_of_mine")
+    db.execute("ALTER TABLE bunce_runs RENAME COLUMN seen_at TO seen")
+
+    for table, column, missing in (
+        ("bunce_dead_letters", "id", "bunce_dead_letters"),
+        ("bunce_runs", "bunce_runs.seen_at", "seen_at"),
+    ):
+        with pytest.raises(StoreError) as failure:
+            db.rows(f"SELECT {column} FROM {table}")
+        assert missing in failure.value.message
+        assert "Restore a backup of the store" in str(failure.value.remedy)
 
 
 def test_a_new_store_in_sqlite_is_like_one_that_was_upgraded() -> None:

@@ -17,9 +17,12 @@ from dlt_bunce.store.backends.postgres_connection import (
     is_direct,
     split_schema,
 )
+from dlt_bunce.store.backends.remedies import INCOMPLETE, LOCKED
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _LOST_STATEMENTS = {"26000", "42P05"}
+_MISSING_PARTS = {"42P01", "42703", "3F000"}
+"""A table, a column, or a schema: their messages name what is ours."""
 _SHOWN = ("08", "28", "3D", "53", "55", "57")
 """Classes of SQLSTATE whose messages are about the server and never contain a value."""
 
@@ -224,11 +227,10 @@ class Postgres:
             )
         if state in _LOST_STATEMENTS or "pooling mode" in text:
             return _POOLED, _DIRECT
+        if state in _MISSING_PARTS:
+            return f"a part of it is missing: {_message(text).strip()}", INCOMPLETE
         if state == "55P03":
-            return (
-                "it is locked",
-                "Another load holds the lock. Wait for it to finish and run again.",
-            )
+            return "it is locked", LOCKED
         if state.startswith("53"):
             return _message(text), "Free its disk space, memory, or connections and run again."
         if state.startswith(_SHOWN) or not state:

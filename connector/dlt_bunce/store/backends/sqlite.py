@@ -12,6 +12,7 @@ from typing import Any
 import adbc_driver_manager
 
 from dlt_bunce.errors import ConfigurationError
+from dlt_bunce.store.backends.remedies import INCOMPLETE, LOCKED
 from dlt_bunce.store.backends.sqlite_url import SCHEME, file_of, moved_to
 
 _OPTION = re.compile(r"\?\w+=")
@@ -211,7 +212,10 @@ class Sqlite:
 
     def explain(self, error: Exception) -> tuple[str, str]:
         """Return the reason and the remedy; SQLite's own messages contain no values."""
-        reason = str(error).splitlines()[0].rpartition(": ")[2]
+        text = str(error).splitlines()[0]
+        if missing := re.search("no such (table|column): .+", text):
+            return f"a part of it is missing: {missing[0]}", INCOMPLETE
+        reason = text.rpartition(": ")[2]
         if isinstance(error, FileNotFoundError):
             reason = "its file cannot be opened or created"
         elif isinstance(error, OSError):
@@ -244,7 +248,7 @@ def _ask(cursor: Any, sql: str) -> None:
 def _remedy(reason: str, name: str) -> str:
     lowered = reason.lower()
     if "locked" in lowered or "busy" in lowered:
-        return "Another load holds the lock. Wait for it to finish and run again."
+        return LOCKED
     if "full" in lowered or "no space" in lowered:
         return "Free space on its disk and run again; nothing was sent in the meantime."
     if any(
