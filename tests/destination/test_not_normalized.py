@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import dlt
+import pyarrow as pa
 import pytest
+from dlt.pipeline.exceptions import PipelineStepFailed
 from pydantic import BaseModel
 
 from dlt_bunce import bunce_adapter, flush_and_run, run_summary
 from dlt_bunce.emulator import Emulator
 from dlt_bunce.errors import BunceError
+from dlt_bunce.failures import failure_of
 from dlt_bunce.model import RunSummary
 
 from .conftest import MakePipeline, customer
@@ -63,6 +66,44 @@ def test_the_next_correct_run_brings_all_rows(
     assert set(emulator.customers) == {"c1", "c2", "c3", "c4"}
     assert not make().has_pending_data
     assert not list(Path(make().working_dir).glob("load/new/*"))
+
+
+@pytest.mark.parametrize("how", DOORS)
+@pytest.mark.parametrize("form", [list, pa.Table.from_pylist])
+@pytest.mark.parametrize("adapted", [False, True])
+def test_a_column_without_a_name_is_told_and_blocks_no_later_run(
+    make: MakePipeline, emulator: Emulator, how: str, form: Any, adapted: bool
+) -> None:
+    def people(*rows: dict[str, Any]) -> Any:
+        resource = dlt.resource([form(list(rows))], name="customers")
+        return bunce_adapter(resource) if adapted else resource
+
+    with pytest.raises(Exception) as raised:  # noqa: PT011, dlt's own around its own
+        load(make(), how, people(customer(1) | {" ": 1}))
+    told = failure_of(raised.value)
+
+    assert load(make(), how, people(customer(2))).created == 1
+    assert set(emulator.customers) == {"c2"}
+    if adapted or how == "flush_and_run" or form is list:  # dlt itself refuses such a table
+        assert told.error == "The rows have a column without a name."
+
+
+@pytest.mark.parametrize("how", DOORS)
+def test_a_package_with_a_file_that_is_cut_is_given_up(
+    make: MakePipeline, emulator: Emulator, how: str
+) -> None:
+    pipeline = make()
+    load(pipeline, how, dlt.resource([customer(1)], name="customers"))
+    pipeline.extract([customer(2)], table_name="customers", write_disposition="merge")
+    [file] = Path(pipeline.working_dir).glob("normalize/extracted/*/new_jobs/customers.*.gz")
+    file.write_bytes(file.read_bytes()[:-9])
+
+    with pytest.raises(PipelineStepFailed, match="end-of-stream"):
+        load(make(), how, [customer(3)], table_name="customers")
+    done = load(make(), how, [customer(4)], table_name="customers")
+
+    assert (done.created, done.flushed) == (1, None)
+    assert set(emulator.customers) == {"c1", "c4"}
 
 
 def test_a_contract_that_is_violated_is_told_in_one_line(

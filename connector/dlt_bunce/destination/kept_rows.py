@@ -48,7 +48,10 @@ def _keep(file: Path, folder: Path) -> None:
         with os.fdopen(handle, "wb") as written:
             for row in _rows_in(file):
                 written.write(dlt_json.dumpb(row) + b"\n")
-    except ValueError:  # a file that a resource had dlt import may hold anything
+    except (
+        ValueError,
+        EOFError,
+    ):  # one that dlt has imported may hold anything, and one may be cut
         copy.unlink()
         _copy(file, folder)
 

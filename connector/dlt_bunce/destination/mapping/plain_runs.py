@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 from dlt.common.json import json
 from dlt.common.storages.load_package import PackageStorage, ParsedLoadJobFileName
+from dlt.pipeline.exceptions import PipelineStepFailed
 
 from dlt_bunce.destination.folder.load_files import FORMATS, unzipped
 from dlt_bunce.destination.mapping.absent_columns import columns_in, note_absent
@@ -26,7 +27,8 @@ from dlt_bunce.destination.mapping.hints_given import schema_in_memory
 from dlt_bunce.destination.mapping.mapped_rows import VALUES_HINT, as_dlt_names
 from dlt_bunce.destination.mapping.table_mapping import with_configured
 from dlt_bunce.destination.mapping.wanted_targets import given_for
-from dlt_bunce.errors import SourceError
+from dlt_bunce.errors import BunceError, SourceError
+from dlt_bunce.records.text.plain import refuse_nameless
 from dlt_bunce.records.text.value_texts import BYTES, TEXT, types_in, value_text
 
 if TYPE_CHECKING:
@@ -47,11 +49,19 @@ files was written again.
 def declare_texts(pipeline: Pipeline, config: BunceConfiguration) -> None:
     """Declare mapped columns of extracted customers tables as text in the pipeline's schema, and
     write their attribute values as text.
+
+    Raises BunceError, or PipelineStepFailed with the package that cannot be read.
     """
     packages = pipeline._get_normalize_storage().extracted_packages  # noqa: SLF001, dlt has no public access
     for load_id in packages.list_packages():
         schema = schema_in_memory(pipeline, packages.schema_name(load_id))
-        _declare_in(packages, load_id, schema, config)
+        try:
+            _declare_in(packages, load_id, schema, config)
+        except BunceError:
+            raise
+        except Exception as error:
+            # given up like a package that dlt cannot normalize
+            raise PipelineStepFailed(pipeline, "normalize", load_id, error) from error
 
 
 def _declare_in(
@@ -90,6 +100,7 @@ def _declare_in(
             values[name] = set(filter(kinds.is_value, columns))
         unread = [path for path in all_files if path not in paths.get(name, ())]
         present = columns.keys() | columns_in(unread)
+        refuse_nameless(present)
         changed |= note_absent(schema, name, present, kinds.may_be_field)
         changed |= as_dlt_names(schema, name)
     if changed:

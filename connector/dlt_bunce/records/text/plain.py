@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pyarrow as pa
@@ -19,12 +20,13 @@ def plain(table: Any) -> Any:
     text; views, dictionaries, and run-end-encoded values are decoded; large text and binary become
     ordinary, fixed-size lists become lists; other extension types become their storage type.
     Anything but a table or a record batch is returned unchanged. Raises SourceError for two columns
-    with the same name, of which dlt would keep only the last, and for a type whose values end the
-    process when they are read.
+    with the same name, of which dlt would keep only the last, for a column without a name, and for
+    a type whose values end the process when they are read.
     """
     if not isinstance(table, pa.Table | pa.RecordBatch):
         return table
     refuse_twice(table.schema.names, "The rows")
+    refuse_nameless(table.schema.names)
     for field in table.schema:
         if _aborts(field.type):
             raise SourceError(
@@ -57,6 +59,16 @@ def refuse_twice(names: Any, where: str) -> None:
                 f"SELECT a.{repeated}, b.{repeated} AS other_{repeated}.",
             )
         seen.add(name)
+
+
+def refuse_nameless(names: Iterable[object]) -> None:
+    """Raise SourceError for a name that is blank: dlt can make no column of it."""
+    if any(isinstance(name, str) and not name.strip() for name in names):
+        raise SourceError(
+            "The rows have a column without a name.",
+            remedy="Name it where they come from, or leave it out of rows in dicts: .add_map("
+            "lambda row: {name: value for name, value in row.items() if name.strip()})",
+        )
 
 
 def _aborts(kind: Any) -> bool:
