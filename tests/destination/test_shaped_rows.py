@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
+from ipaddress import IPv4Address, IPv6Network
 from typing import Any
 
 import dlt
@@ -205,6 +206,49 @@ def test_ids_that_a_float_has_rounded_are_rejected_and_make_nobody_of_two_people
         "1e5",
         "12e4",
     }
+
+
+class ndarray(list[Any]):  # noqa: N801
+    """Of the name of NumPy's array, which is no list to those who write JSON."""
+
+
+class datetime64:  # noqa: N801
+    """Of the name of NumPy's time."""
+
+    def astype(self, kind: str) -> Any:
+        """Return itself, in microseconds."""
+        assert kind == "datetime64[us]"
+        return self
+
+    def tolist(self) -> datetime:
+        """Return what it is in Python."""
+        return datetime(2026, 1, 2)  # noqa: DTZ001, it has no time zone
+
+
+ODD: dict[str, tuple[Any, str]] = {
+    "an array": (ndarray([ndarray([Float64(0.5)]), "b"]), '[[0.5],"b"]'),
+    "a time of NumPy": (datetime64(), "2026-01-02T00:00:00"),
+    "an interval": (timedelta(1, 7_384), "P1DT2H3M4S"),
+    "an address": (IPv4Address("10.0.0.1"), "10.0.0.1"),
+    "a network": (IPv6Network("2001:db8::/32"), "2001:db8::/32"),
+    "a set": ({"b", "a"}, '["a","b"]'),
+    "bytes in memory": (memoryview(b"gold"), "gold"),
+}
+
+
+@HOW
+@pytest.mark.parametrize("kind", ODD)
+def test_values_that_dlt_cannot_write_arrive_and_stop_no_load_where_nobody_mapped_them(
+    make: MakePipeline, emulator: Emulator, how: str, kind: str
+) -> None:
+    odd, text = ODD[kind]
+    emulator.attributes.add("Odd", "text")
+    rows = [customer(n, customer_id=2**70 + n, odd=odd, other=odd) for n in range(2)]
+
+    found = load(make(), how, bunce_adapter(rows, attributes={"odd": "Odd"}).with_name("customers"))
+
+    assert found.created == 2
+    assert emulator.attributes.values_of(f"{2**70}") == {"Odd": text}
 
 
 @HOW

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import dlt
@@ -14,6 +14,7 @@ import pytest
 from dlt_bunce import bunce, bunce_adapter, flush_and_run, run_summary
 from dlt_bunce.emulator import Behavior, Emulator, Fault
 from dlt_bunce.errors import ConfigurationError, CredentialsError
+from dlt_bunce.failures import failure_of
 
 ROW = {
     "id": 7,
@@ -95,6 +96,49 @@ def test_a_hint_that_the_rows_or_bunce_do_not_allow_is_told_with_a_remedy(
 
     assert str(raised.value).startswith(told)
     assert (run_summary(pipeline).error or "").startswith(told)
+
+
+UNTOLD: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "a format of no loader": (
+        {},
+        {"loader_file_format": "csv", "table_name": "customers"},
+        "loader_file_format is 'csv', which Bunce's rows are not loaded from. Leave it out, or use",
+    ),
+    "no table": (
+        {},
+        {},
+        "The rows are of no resource and no table. Name the table that they go to: table_name=",
+    ),
+    "a whole number of any size": (
+        {"points": 2**70},
+        {"table_name": "customers"},
+        "A row has a whole number of more than 64 bits, which dlt cannot write. Write it as text",
+    ),
+    "a type that is not JSON": (
+        {"points": [timedelta(1)]},
+        {"table_name": "customers"},
+        "A row has a value of type datetime.timedelta, which dlt cannot write. Pass the rows as",
+    ),
+    "null in a column that is declared not to be": (
+        {},
+        {"table_name": "customers", "columns": {"x": {"data_type": "text", "nullable": False}}},
+        "Column 'x' is declared not to be null, and rows have none. Fill it in at the source",
+    ),
+}
+
+
+@pytest.mark.parametrize("wrong", UNTOLD)
+def test_what_dlt_cannot_write_or_place_is_told_with_a_remedy(
+    emulator: Emulator, wrong: str
+) -> None:
+    more, options, told = UNTOLD[wrong]
+    rows = [ROW, ROW | {"id": 8, "x": "a"} | more]
+
+    with pytest.raises(Exception) as raised:  # noqa: PT011, dlt's own
+        flush_and_run(into_bunce(emulator), rows, **options)
+
+    failure = failure_of(raised.value)
+    assert f"{failure.error} {failure.remedy}".startswith(told)
 
 
 def test_rows_left_over_are_counted_once_by_the_run_that_loads_them_and_then_fails(

@@ -21,6 +21,8 @@ _ONE_SCHEMA = (
     "own: DATA_WRITER__ARROW_CONCAT_PROMOTE_OPTIONS=default."
 )
 _COLUMN = re.compile("(?m)^(.+?): (.+)$")
+_NULL = re.compile("Column '(.+)' is declared non-nullable but contains nulls")
+_NULLABLE = 'Fill it in at the source, or declare it with columns={"COLUMN": {"nullable": True}}.'
 _ENCODING = (
     "Save the file as UTF-8. For a database, set the connection's encoding, such as "
     "?charset=utf8mb4 for MySQL."
@@ -29,6 +31,14 @@ _HALF_CHARACTER = (
     "Text has half a character (a lone surrogate, such as \\ud83d), which dlt cannot write.",
     "Pass the rows as bunce_adapter(rows): then only the rows that have one are rejected.",
     True,
+)
+_AS_TEXT = (
+    "Write it as text, with the name of its column: .add_map(lambda row: row | "
+    '{"COLUMN": str(row["COLUMN"])})'
+)
+_WRITABLE = (
+    "Pass the rows as bunce_adapter(rows), which writes times, addresses, and sets; other types as "
+    'text: .add_map(lambda row: row | {"COLUMN": str(row["COLUMN"])})'
 )
 _NETWORK = "Check the location, the network, and the proxy, then run the same command again."
 _CREDENTIALS = "Check the credentials of the source, then run the same command again."
@@ -45,14 +55,34 @@ def data_failure(error: BaseException) -> Failure | None:
             failure = _TOLD[name](error)
             return Failure(type(error).__name__, *failure)
     # a class of its own has no name: only its text tells it from other TypeErrors
-    if isinstance(error, TypeError) and str(error).endswith("surrogates not allowed"):
-        return Failure(type(error).__name__, *_HALF_CHARACTER)
+    if isinstance(error, TypeError):
+        return _not_written(error)
+    return None
+
+
+def _not_written(error: TypeError) -> Failure | None:
+    """Tell what dlt cannot write as JSON, of which the text has the type or the value."""
+    text, name = str(error), type(error).__name__
+    if text.endswith("surrogates not allowed"):
+        return Failure(name, *_HALF_CHARACTER)
+    if text.endswith("exceeds 64-bit range"):
+        found = "A row has a whole number of more than 64 bits, which dlt cannot write."
+        return Failure(name, found, _AS_TEXT, is_usage=True)
+    if text.startswith("Type is not JSON serializable: "):
+        found = f"A row has a value of type {text.rpartition(' ')[2]}, which dlt cannot write."
+        return Failure(name, found, _WRITABLE, is_usage=True)
     return None
 
 
 def _arrow(error: Any) -> tuple[str, str, bool]:
     if str(error).startswith("Schema at index"):
         return _schemas(str(error))
+    if null := _NULL.match(str(error)):
+        return (
+            f"Column {null[1]!r} is declared not to be null, and rows have none.",
+            _NULLABLE,
+            True,
+        )
     return f"The rows cannot be converted: {masked(str(error)).rstrip('.')}.", _CAST, True
 
 

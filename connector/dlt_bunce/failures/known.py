@@ -167,6 +167,25 @@ def _unavailable(error: Any) -> Failure:
     )
 
 
+def _file_format(error: Any) -> Failure:
+    supported = ", ".join(sorted(error.supported_formats))
+    return Failure(
+        type(error).__name__,
+        f"loader_file_format is {error.file_format!r}, which Bunce's rows are not loaded from.",
+        f"Leave it out, or use one of: {supported}.",
+        is_usage=True,
+    )
+
+
+def _no_table(error: Any) -> Failure:
+    return Failure(
+        type(error).__name__,
+        "The rows are of no resource and no table.",
+        'Name the table that they go to: table_name="customers".',
+        is_usage=True,
+    )
+
+
 def _package_gone(error: Any) -> Failure:
     return Failure(
         type(error).__name__,
@@ -188,9 +207,11 @@ EXPLAINED: dict[str, Callable[[Any], Failure]] = {
     "ArgumentError": _told(lambda _: BAD_URL),
     "InvalidConnectionString": _told(lambda _: BAD_URL),
     "DataValidationError": _contract,
+    "DestinationIncompatibleLoaderFileFormatException": _file_format,
     "LoadPackageNotFound": _package_gone,
     "MissingDependencyException": _packages,
     "ModuleNotFoundError": _told(_no_module),
+    "ResourceNameMissing": _no_table,
     "NoSuchModuleError": _told(_no_driver),
     "NoSuchTableError": _told(lambda error: f"Table or view {error} does not exist."),
     "NoCredentialsError": _unavailable,

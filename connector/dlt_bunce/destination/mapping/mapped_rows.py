@@ -27,7 +27,7 @@ from dlt_bunce.destination.mapping.readable_rows import ReadableRows
 from dlt_bunce.destination.mapping.whole_reads import note_read
 from dlt_bunce.records.mapping.schema import ColumnNames
 from dlt_bunce.records.text.not_text import has_half, marked
-from dlt_bunce.records.text.value_texts import TEXT, types_in, value_text
+from dlt_bunce.records.text.value_texts import TEXT, types_in, value_text, writable
 
 SHOWN_HINT = "x-bunce-shown"
 """What the latest extraction had and dlt does not tell. `columns` may be unknown to it: mapped
@@ -101,6 +101,8 @@ class MappedRows(_Transform):
             return item
         read, kinds = self._read.columns[table_of(meta)], self._read.kinds
         types = told.types | types_in(rows, read.values, told.types)
+        if read.is_odd:
+            page = [_writable(row) for row in page]
         if read.values:
             page = [_with_texts(row, read.values) for row in page]
         new = read.known - told.columns
@@ -151,6 +153,12 @@ class MappedRows(_Transform):
         if values:
             hints[VALUES_HINT] = types
         return with_hints_of_rows(table, meta, columns, hints)
+
+
+def _writable(row: Any) -> Any:
+    if not isinstance(row, dict):
+        return row
+    return {name: writable(value) for name, value in row.items()}
 
 
 def _with_texts(row: Any, names: set[str]) -> Any:

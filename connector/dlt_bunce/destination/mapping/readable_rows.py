@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections import defaultdict
 from copy import copy
 from dataclasses import asdict, dataclass, field, is_dataclass
-from datetime import datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pyarrow.parquet as pq
 from dlt.common.libs import is_pydantic_model
@@ -28,8 +29,12 @@ from dlt_bunce.records.text.value_texts import BYTES, python_number, value_text
 
 _EXACT = 2**53
 """From this value on, a float may have lost digits and is left unchanged."""
+_BITS = 63
+"""Larger whole numbers are written as decimals."""
 _NOTHING = frozenset({"NAType", "NaTType"})
+_TIMES = frozenset({"datetime64", "timedelta64"})
 _COMMON = frozenset({type(None), bool, datetime, dict, float, int, list, str})
+_WRITABLE = _COMMON | {bytes, date, Decimal, time, UUID}
 
 
 # how many types it takes differs by dlt's version
@@ -48,6 +53,8 @@ class ReadColumns:
     known: set[str] = field(default_factory=set)
     as_text: set[str] = field(default_factory=set)
     values: set[str] = field(default_factory=set)
+    is_odd: bool = False
+    """Whether there may be values of types that dlt cannot write."""
 
 
 class ReadableRows(_Transform):
@@ -83,9 +90,11 @@ class ReadableRows(_Transform):
         rows = [row for row in page if isinstance(row, dict)]
         if not rows:
             return item
-        if not _COMMON.issuperset({type(value) for row in rows for value in row.values()}):
-            rows = [{name: _python(value) for name, value in row.items()} for row in rows]
         columns = self.columns[table_of(meta)]
+        types = {type(value) for row in rows for value in row.values()}
+        if not types <= _COMMON:
+            rows = [{name: _python(value) for name, value in row.items()} for row in rows]
+            columns.is_odd |= not types <= _WRITABLE
         for row in rows:
             if not row.keys() <= columns.known:
                 self._note(row.keys() - columns.known, columns)
@@ -148,10 +157,17 @@ def _as_dict(row: Any) -> Any:
 
 
 def _python(value: Any) -> Any:
-    """Convert NA and NaT of pandas to None, and numbers of NumPy to Python's: dlt cannot write
-    them, or writes NaT as text.
+    """Convert NA and NaT of pandas to None, and numbers, times, and arrays of NumPy to Python's:
+    dlt cannot write them, or writes NaT as text.
     """
-    return None if type(value).__name__ in _NOTHING else python_number(value)
+    name = type(value).__name__
+    if name in _NOTHING:
+        return None
+    if name == "ndarray":
+        return list(map(_python, value))
+    if name in _TIMES:
+        return value.astype(f"{name}[us]").tolist()  # of nanoseconds, it makes a number
+    return python_number(value)
 
 
 def _plain(value: Any) -> Any:
@@ -167,6 +183,8 @@ def _plain(value: Any) -> Any:
         number: Any = value
         if abs(number) < _EXACT and number == int(number):
             return int(number)
+    if isinstance(value, int) and value.bit_length() > _BITS:
+        return Decimal(value)
     if isinstance(value, Decimal) and value == (whole := value.to_integral_value()):
         return whole  # exact, and not to be taken for a float
     return value

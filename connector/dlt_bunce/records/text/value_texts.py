@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from numbers import Integral, Real
 from typing import Any
 
@@ -42,6 +43,19 @@ def value_text(value: Any) -> str | None:
             return text(value)
     plain = python_number(value)
     return str(value) if plain is value else value_text(plain)
+
+
+def writable(value: Any) -> Any:
+    """Return a value of a type that dlt cannot write as JSON, of those that databases have, in a
+    type that it can.
+    """
+    if isinstance(value, bytearray | memoryview):
+        return bytes(value)
+    if isinstance(value, set | frozenset):
+        return sorted(value, key=str)
+    if isinstance(value, timedelta | IPv4Address | IPv6Address | IPv4Network | IPv6Network):
+        return value_text(value)
+    return value
 
 
 def json_text(value: Any) -> str:
