@@ -39,7 +39,8 @@ def note_absent(
     table: Any = schema.tables.get(table_name, {})
     known = {name.partition(VARIANT)[0] for name in table.get("columns", {})}
     shown = {*present, *(table.get(SHOWN_HINT) or {}).get("fields", ())}
-    there = shown.union(map(schema.naming.normalize_identifier, shown))
+    named = filter(str.strip, shown)  # dlt names a column that has no name itself
+    there = shown.union(map(schema.naming.normalize_identifier, named))
     absent = sorted(filter(is_field, known - there)) if present else []
     if absent == list(absent_columns(table)):
         return False

@@ -28,7 +28,6 @@ from dlt_bunce.destination.mapping.mapped_rows import VALUES_HINT, as_dlt_names
 from dlt_bunce.destination.mapping.table_mapping import with_configured
 from dlt_bunce.destination.mapping.wanted_targets import given_for
 from dlt_bunce.errors import BunceError, SourceError
-from dlt_bunce.records.text.plain import refuse_nameless
 from dlt_bunce.records.text.value_texts import BYTES, TEXT, types_in, value_text
 
 if TYPE_CHECKING:
@@ -100,7 +99,6 @@ def _declare_in(
             values[name] = set(filter(kinds.is_value, columns))
         unread = [path for path in all_files if path not in paths.get(name, ())]
         present = columns.keys() | columns_in(unread)
-        refuse_nameless(present)
         changed |= note_absent(schema, name, present, kinds.may_be_field)
         changed |= as_dlt_names(schema, name)
     if changed:
@@ -169,7 +167,7 @@ def _read(
                 rows = [row for row in rows if isinstance(row, dict)]
                 for row in rows:
                     if not row.keys() <= columns.keys():
-                        columns |= dict.fromkeys(row)
+                        columns |= dict.fromkeys(filter(str.strip, row))
                 if typed:
                     types |= types_in(rows, filter(kinds.is_value, columns), types)
                 for row in rows if has_bytes else ():

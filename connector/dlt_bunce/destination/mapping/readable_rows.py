@@ -24,7 +24,7 @@ from dlt_bunce.destination.mapping.column_kinds import ColumnKinds
 from dlt_bunce.destination.mapping.data_frames import tables_of
 from dlt_bunce.destination.mapping.hints_of_rows import table_of
 from dlt_bunce.records.text.not_text import has_half, marked
-from dlt_bunce.records.text.plain import plain, refuse_nameless
+from dlt_bunce.records.text.plain import plain
 from dlt_bunce.records.text.value_texts import BYTES, python_number, value_text
 
 _EXACT = 2**53
@@ -107,8 +107,9 @@ class ReadableRows(_Transform):
         return [next(left) if isinstance(row, dict) else row for row in page]
 
     def _note(self, new: set[str], columns: ReadColumns) -> None:
-        refuse_nameless(new)
         columns.known |= new
+        # dlt names a column that has no name itself
+        new = {name for name in new if isinstance(name, str) and name.strip()}
         columns.as_text |= set(filter(self.kinds.is_text, new))
         columns.values |= set(filter(self.kinds.is_value, new))
 

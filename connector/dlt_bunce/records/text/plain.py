@@ -26,7 +26,7 @@ def plain(table: Any) -> Any:
     if not isinstance(table, pa.Table | pa.RecordBatch):
         return table
     refuse_twice(table.schema.names, "The rows")
-    refuse_nameless(table.schema.names)
+    _refuse_nameless(table.schema.names)
     for field in table.schema:
         if _aborts(field.type):
             raise SourceError(
@@ -61,13 +61,12 @@ def refuse_twice(names: Any, where: str) -> None:
         seen.add(name)
 
 
-def refuse_nameless(names: Iterable[object]) -> None:
-    """Raise SourceError for a name that is blank: dlt can make no column of it."""
-    if any(isinstance(name, str) and not name.strip() for name in names):
+def _refuse_nameless(names: Iterable[str]) -> None:
+    """Raise SourceError for a name that is blank: of a table, dlt can make no column of it."""
+    if not all(map(str.strip, names)):
         raise SourceError(
             "The rows have a column without a name.",
-            remedy="Name it where they come from, or leave it out of rows in dicts: .add_map("
-            "lambda row: {name: value for name, value in row.items() if name.strip()})",
+            remedy='Name it where they come from, or leave it out: table.drop_columns([""])',
         )
 
 
