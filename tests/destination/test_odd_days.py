@@ -14,7 +14,7 @@ from dlt_bunce.emulator import Behavior, Emulator, Fault
 from dlt_bunce.errors import AccountRefusedError, UnavailableError
 from dlt_bunce.model import RunSummary
 
-from .conftest import MakePipeline, customer, letters, refused
+from .conftest import Form, MakePipeline, customer, letters, refused
 
 CALM = Behavior(rate_limit=0)
 
@@ -84,6 +84,51 @@ def test_bad_rows_with_the_same_words_for_all_stop_neither_this_load_nor_the_nex
     good = len(rows) - len(bad)
     assert (first.created, first.reject_codes) == (good, {"refused": len(bad)})
     assert (second.created, second.held, second.unchanged) == (10, len(bad), good)
+
+
+@pytest.mark.parametrize(("failure", "first"), [("partial", 0), ("atomic", 20)])
+def test_a_batch_of_bad_rows_alone_is_set_aside_until_others_show_that_it_is_about_them(
+    make: MakePipeline, emulator: Emulator, form: Form, failure: str, first: int
+) -> None:
+    rows = [customer(n) for n in range(100)]
+    for n in range(first, first + 20):
+        rows[n]["email"] = f"c{n}@refused.example"
+    emulator.behavior = replace(
+        CALM,
+        failure=failure,  # type: ignore[arg-type]
+        refused_email_domain="refused.example",
+        error_words="Validation failed",
+    )
+    # with more in flight, none may be left to be tried after them
+    pipeline = make(batch_size=20, max_batch_size=20, concurrency=1, max_concurrency=1)
+
+    pipeline.run(form(rows), table_name="customers")
+
+    summary = run_summary(pipeline)
+    assert (summary.created, summary.reject_codes) == (80, {"refused": 20})
+    # halving bad rows takes two requests each, and two look-ups; half of them were tried before
+    assert summary.requests <= 20 + 6 * 20
+
+
+def test_rows_set_aside_are_sent_once_more_by_the_run_after_the_account_is_cured(
+    make: MakePipeline, emulator: Emulator
+) -> None:
+    emulator.behavior = replace(
+        CALM, suspended=True, account_status=422, account_message="Validation failed"
+    )
+    rows = pa.Table.from_pylist([customer(n) for n in range(200)])
+    settings = {"batch_size": 20, "max_batch_size": 20}
+
+    error = refused(make(**settings), rows, table_name="customers")
+
+    assert isinstance(error, AccountRefusedError)
+    # of four batches: each, its look-up at first, one row alone, and of the first three rows
+    assert len(emulator.requests) <= 25
+    assert letters() == []
+    emulator.behavior = CALM
+    pipeline = make(**settings)
+    pipeline.run(rows, table_name="customers")
+    assert run_summary(pipeline).created == 200
 
 
 @pytest.mark.parametrize(

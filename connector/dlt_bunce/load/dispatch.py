@@ -13,6 +13,7 @@ from dlt_bunce.api.batch import Row, Rows, ValueRows
 from dlt_bunce.errors import BunceError
 from dlt_bunce.settlement.messages import Reason
 from dlt_bunce.settlement.row_result import RowResult
+from dlt_bunce.settlement.stops import Suspicion
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -36,6 +37,8 @@ class Batch:
     """Whether rows that no look-up shows are not held any longer."""
     control: Row | None = None
     """A customer created after all of the rows were sent."""
+    suspicion: Suspicion | None = None
+    """Why the rows were set aside before, if they were."""
     sent: Rows | ValueRows = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -73,8 +76,8 @@ class ValueBatch(Batch):
 class Delivered:
     """What became of a batch: one result a row, the requests it took, and why to stop, if at all.
 
-    Results of rows that are `held` do not count: these are looked up later. Of them, `lagging`
-    may have been created by this run.
+    Results of rows that are `held` do not count: these are looked up later; nor do those of rows
+    that are set `aside`. Of both, `lagging` may have been created by this run.
     """
 
     batch: Batch
@@ -87,6 +90,10 @@ class Delivered:
     """When all of them had been sent, by the monotonic clock."""
     created: tuple[float, Row] | None = None
     """The customer created last, and when it was sent."""
+    aside: frozenset[int] = frozenset()
+    """Rows that are sent again once others have been tried."""
+    suspicion: Suspicion | None = None
+    """Why they are."""
 
 
 Send = Callable[[Batch], Delivered]

@@ -1,4 +1,6 @@
-"""Rows that Bunce calls taken, until a look-up can tell whose they are."""
+"""Rows that Bunce calls taken, until a look-up can tell whose they are, and rows of which it is
+open whether they are bad, until others have been tried.
+"""
 
 from __future__ import annotations
 
@@ -45,6 +47,7 @@ class PendingLookups:
     def __init__(self, *, max_wait_s: float = MAX_PENDING_S) -> None:
         self._max_wait_s = max_wait_s
         self._taken: list[_Waiting] = []
+        self._aside: list[Batch] = []
         self._lagging: list[pa.Table] = []
         # by customer_id
         self._reasons: dict[str, Reason] = {}
@@ -55,27 +58,32 @@ class PendingLookups:
         self._unseen = 0
 
     def take(self, delivered: Delivered) -> tuple[pa.Table, list[RowResult]]:
-        """Keep the rows of a batch that are held; return the others and their results."""
+        """Keep the rows of a batch that are held or set aside; return the others, with results."""
         rows, results, held = delivered.batch.rows, delivered.results, delivered.held
         known = [created for created in (self._created, delivered.created) if created is not None]
         self._created = max(known, key=itemgetter(0), default=None)
-        if not held or delivered.batch.last_try:
+        if aside := sorted(delivered.aside):
+            doubts = frozenset(n for n, i in enumerate(aside) if i in delivered.lagging)
+            kept = rows.take(pa.array(aside, pa.int64()))
+            self._aside.append(Batch(kept, lagging=doubts, suspicion=delivered.suspicion))
+        if delivered.batch.last_try:
             self._unseen += len(held)
+            return rows, results
+        if not held and not aside:
             return rows, results
         ids = rows.column("customer_id").to_pylist()
         self._reasons |= {ids[i]: reason for i, reason in held.items()}
-        self._created_now |= {ids[i] for i in delivered.lagging}
+        self._created_now |= {ids[i] for i in delivered.lagging if i in held}
         indeterminate = rows.column("indeterminate").to_pylist()
         later = [i for i in sorted(held) if i in delivered.lagging or indeterminate[i]]
         now = [i for i in sorted(held) if i not in later]
         if now:
             waiting = rows.take(pa.array(now, pa.int64()))
-            chunk = int(pc.min(waiting["chunk"]).as_py())
-            self._taken.append(_Waiting(rows=waiting, chunk=chunk))
+            self._taken.append(_Waiting(rows=waiting, chunk=_first_chunk(waiting)))
         if later:
             self._held_at = max(self._held_at, delivered.held_at)
             self._lagging.append(rows.take(pa.array(later, pa.int64())))
-        rest = [i for i in range(rows.num_rows) if i not in held]
+        rest = [i for i in range(rows.num_rows) if i not in held and i not in delivered.aside]
         return rows.take(pa.array(rest, pa.int64())), [results[i] for i in rest]
 
     def due(self, chunk: int) -> Iterator[Batch]:
@@ -83,10 +91,18 @@ class PendingLookups:
         self._latest_chunk = chunk
         enough = sum(len(waiting.rows) for waiting in self._taken) >= _ENOUGH
         if enough or any(map(self._is_late, self._taken)):
-            yield from self.rest()
+            yield from self._give_up_taken()
+        late = [batch for batch in self._aside if _first_chunk(batch.rows) <= chunk - _MAX_CHUNKS]
+        self._aside = [batch for batch in self._aside if batch not in late]
+        yield from late
 
     def rest(self) -> Iterator[Batch]:
         """Give up all but the rows that a look-up may have missed."""
+        yield from self._give_up_taken()
+        aside, self._aside = self._aside, []
+        yield from aside
+
+    def _give_up_taken(self) -> Iterator[Batch]:
         taken, self._taken = self._taken, []
         yield from self._batches((waiting.rows for waiting in taken), last_try=True)
 
@@ -100,7 +116,7 @@ class PendingLookups:
     @property
     def has_taken(self) -> bool:
         """Whether rows wait that need not wait for the end of the load."""
-        return bool(self._taken)
+        return bool(self._taken or self._aside)
 
     @property
     def has_lagging(self) -> bool:
@@ -132,3 +148,7 @@ class PendingLookups:
     def _is_late(self, waiting: _Waiting) -> bool:
         chunks = self._latest_chunk - waiting.chunk
         return chunks >= _MAX_CHUNKS or time.monotonic() - waiting.since >= self._max_wait_s
+
+
+def _first_chunk(rows: pa.Table) -> int:
+    return int(pc.min(rows["chunk"]).as_py())

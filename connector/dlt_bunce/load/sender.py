@@ -88,6 +88,7 @@ class BunceSender:
                 probe=probe,
                 hold=not batch.last_try,
                 link=self.link,
+                suspicion=batch.suspicion,
                 control=batch.control,
                 stopped=stopped,
             )
@@ -101,6 +102,8 @@ class BunceSender:
             frozenset(settlement.lagging),
             settlement.held_at,
             settlement.created,
+            frozenset(settlement.aside),
+            settlement.suspicion,
         )
 
     def stop(self) -> None:

@@ -20,6 +20,8 @@ SAME_WORDS = 3
 """Unrelated rows rejected alone in the same words, none accepted since: it is the account."""
 SAME_UNKNOWN_WORDS = 10
 """The same, where the words do not speak of an account, and others were accepted before."""
+SAME_BATCHES = 4
+"""Batches of such rows, where the words do not speak of an account: one may hold bad rows alone."""
 FEW_ROWS = 3
 """A batch of so few rows has none to compare them with."""
 MAX_LONE_ROWS = 10
@@ -38,6 +40,12 @@ _ACCOUNT = re.compile(
 def is_about_the_account(words: str) -> bool:
     """Whether words that name no row and no field speak of a plan, a limit, or an account."""
     return _ACCOUNT.search(words) is not None
+
+
+def _count(alike: Counter[tuple[Verb, str]], verb: Verb, words: str) -> int:
+    key = verb, _DIGITS.sub("#", words)
+    alike[key] += 1
+    return alike[key]
 
 
 @dataclass
@@ -95,6 +103,7 @@ class ApiCapabilities:
     lone_rows: int = 0
     """Rows given up with no other row to compare them with."""
     _unexplained: Counter[tuple[Verb, str]] = field(default_factory=Counter)
+    _set_aside: Counter[tuple[Verb, str]] = field(default_factory=Counter)
     _alone: threading.Lock = field(default_factory=threading.Lock)
 
     def note_answer(self, verb: Verb, *, accepted: bool) -> None:
@@ -106,14 +115,17 @@ class ApiCapabilities:
     def note_created(self, verb: Verb) -> None:
         """Count a request that delivered rows, even if it was rejected for others."""
         self.accepted[verb] += 1
-        for alike in [alike for alike in list(self._unexplained) if alike[0] == verb]:
-            del self._unexplained[alike]
+        for counter in (self._unexplained, self._set_aside):
+            for alike in [alike for alike in list(counter) if alike[0] == verb]:
+                del counter[alike]
 
     def note_unexplained(self, verb: Verb, words: str) -> int:
         """Count a row rejected alone in words that name no field; return how many in a row were."""
-        alike = verb, _DIGITS.sub("#", words)
-        self._unexplained[alike] += 1
-        return self._unexplained[alike]
+        return _count(self._unexplained, verb, words)
+
+    def note_set_aside(self, verb: Verb, words: str) -> int:
+        """Count a batch in which so many rows were; return how many in a row this makes."""
+        return _count(self._set_aside, verb, words)
 
     def learn(self, rejection: BatchRejection, absent: int, other: int, *, looked_up: int) -> None:
         """Learn from looking up the rows that a rejection left over: how many are absent, and how
@@ -140,15 +152,16 @@ class ApiCapabilities:
     def turn(self, *, alone: bool) -> Iterator[bool]:
         """Give whether this batch is to be looked up before it is sent.
 
-        `alone`: batches of creates go one at a time until one is answered, and while one is to
-        bring a proof: each would have to be looked up.
+        `alone`: batches of creates go one at a time until one is answered, while one is to bring a
+        proof, since each would have to be looked up, and while rows were rejected that may be bad
+        or not, since each would have to find out.
         """
         with ExitStack() as turn:
             probes = False
             if alone:
                 turn.enter_context(self._alone)
                 probes = self.take_probe()
-                if not probes and self.answered["create"]:
+                if not probes and self.answered["create"] and not self._unexplained:
                     turn.close()
             yield probes
 

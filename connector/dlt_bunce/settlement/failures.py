@@ -11,6 +11,7 @@ from dlt_bunce.model import Verb
 from dlt_bunce.settlement.capabilities import (
     FEW_ROWS,
     MAX_LONE_ROWS,
+    SAME_BATCHES,
     SAME_UNKNOWN_WORDS,
     SAME_WORDS,
     is_about_the_account,
@@ -26,8 +27,9 @@ from dlt_bunce.settlement.messages import (
     Send,
     Step,
 )
-from dlt_bunce.settlement.resolution import Next, Resolution, Steps, Stop
+from dlt_bunce.settlement.resolution import Next, Resolution, Steps
 from dlt_bunce.settlement.row_state import is_sure, same
+from dlt_bunce.settlement.stops import Stop, Suspicion
 from dlt_bunce.settlement.work_item import WorkItem, halves, samples
 
 TRIES = 5
@@ -156,11 +158,32 @@ class Failures(Resolution):
         self._states.reasons[i] = reason
 
     def _stop_for_the_account(self, verb: Verb, reason: Reason) -> None:
-        """Stop where so many rows in a row were rejected alone in the same words."""
-        rows = self._capabilities.note_unexplained(verb, reason.text)
-        sure = is_about_the_account(reason.text) or not self._capabilities.accepted[verb]
-        if reason.text and rows >= (SAME_WORDS if sure else SAME_UNKNOWN_WORDS):
-            self.stop = Stop("account", reason.text, reason.status)
+        """Stop where so many rows in a row were rejected alone in the same words. Where these do
+        not speak of an account, set the rest of the batch aside until others have been tried.
+        """
+        noted, words = self._capabilities, reason.text
+        rows, is_clear = noted.note_unexplained(verb, words), is_about_the_account(words)
+        sure = is_clear or not noted.accepted[verb]
+        if not words or rows < (SAME_WORDS if sure else SAME_UNKNOWN_WORDS):
+            return
+        if is_clear or not self._hold or noted.note_set_aside(verb, words) >= SAME_BATCHES:
+            self.stop = Stop("account", words, reason.status)
+        else:
+            self.suspicion = Suspicion(verb, reason, noted.accepted[verb])
+
+    def _accepted_since_suspected(self) -> int | None:
+        """Return how many requests had been accepted when the rows were set aside. If none has been
+        since, stop: it is about the account. Otherwise it is about the rows, each of which may
+        have to be sent alone.
+        """
+        suspicion = self._suspicion_before
+        if suspicion is None:
+            return None
+        if self._capabilities.accepted[suspicion.verb] <= suspicion.accepted:
+            self.stop = Stop("account", suspicion.reason.text, suspicion.reason.status)
+        self._passed_over.update(self._rows)
+        self.max_calls += 4 * len(self._rows)
+        return suspicion.accepted if suspicion.verb == self._verb else None
 
     def _reject_unexplained(self, verb: Verb) -> None:
         """Reject them: another request of that operation was accepted, so it is about them."""
@@ -222,7 +245,7 @@ class Failures(Resolution):
                 failure = failure if isinstance(failure, Indeterminate) else answer
             else:
                 following += yield from self._answered(alone, answer)
-            if self.stop is not None or self._gets_through(item):
+            if self._is_over or self._gets_through(item):
                 return following, None
         return following, failure
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
@@ -21,7 +20,8 @@ from dlt_bunce.settlement.messages import (
     Step,
 )
 from dlt_bunce.settlement.row_result import RowResult
-from dlt_bunce.settlement.row_state import RowStates, is_sure, not_linked, same
+from dlt_bunce.settlement.row_state import RowStates, is_sure, not_linked, same, why_unknown
+from dlt_bunce.settlement.stops import Stop, Suspicion
 from dlt_bunce.settlement.work_item import WorkItem, joined
 
 NO_REASONS: Mapping[int, Reason] = MappingProxyType({})
@@ -31,18 +31,6 @@ _TELLING = 8
 
 Next = list[WorkItem]
 Steps = Generator[Step, Answer, Next]
-
-
-@dataclass(frozen=True)
-class Stop:
-    """Why a whole load must end: `outage` when nothing is answered, `blocked` when everything is
-    turned away, `account` when rows are rejected for what concerns none of them, in `words`, `form`
-    when requests lack what is named in `words`.
-    """
-
-    why: Literal["outage", "blocked", "account", "form"]
-    words: str = ""
-    status: int | None = None
 
 
 class Resolution:
@@ -57,8 +45,9 @@ class Resolution:
     the customer who has the email of a row that is called taken.
 
     With `hold`, rows that are called taken and that no look-up shows are left in `held`, to be
-    looked up later. With `must_be_shown`, a row that successes pass over while they show others is
-    rejected. `stop` says why the load has to end, if it has to.
+    looked up later, and rows of which it is open whether they are bad are set `aside` for a
+    `suspicion`, which is given when they come again. With `must_be_shown`, a row that successes
+    pass over while they show others is rejected. `stop` says why the load has to end, if it has to.
     """
 
     def __init__(
@@ -76,6 +65,7 @@ class Resolution:
         hold: bool = False,
         must_be_shown: bool = False,
         link: bool = False,
+        suspicion: Suspicion | None = None,
     ) -> None:
         self._rows = range(count)
         self._verb: Verb = verb
@@ -96,8 +86,10 @@ class Resolution:
         self._must_be_shown = must_be_shown
         self._link = link
         self._is_current = False
+        self._suspicion_before = suspicion
+        self.suspicion: Suspicion | None = None
         self._passed_over: set[int] = set()
-        """Rows that a request left out, although it created later ones."""
+        """Rows that were rejected although others are accepted, since or later in the request."""
         self.held: set[int] = set()
         self.stop: Stop | None = None
         self.calls = 0
@@ -116,8 +108,20 @@ class Resolution:
 
     @property
     def lagging(self) -> set[int]:
-        """Held rows that this run may have created, whatever look-ups show by now."""
-        return self.held & self._states.indeterminate - self._states.indeterminate_before
+        """Rows held or set aside that this run may have created, whatever look-ups show by now."""
+        states = self._states
+        return (self.held | self.aside) & states.indeterminate - states.indeterminate_before
+
+    @property
+    def aside(self) -> set[int]:
+        """Rows that are left until other batches have been tried."""
+        return (
+            set() if self.suspicion is None else {*self._states.unsettled(self._rows)} - self.held
+        )
+
+    @property
+    def _is_over(self) -> bool:
+        return self.stop is not None or self.suspicion is not None
 
     def _left_of(self, rows: Iterable[int]) -> tuple[int, ...]:
         """Those of the rows that are neither settled nor held."""
@@ -248,7 +252,7 @@ class Resolution:
             elif holders and len(holders) == len(ids) == 1:
                 states.settle([i], self._candidate(i, ids[0], holders[ids[0]]))
             else:
-                states.reasons[i] = not_linked(states.reasons.get(i), _why(holders))
+                states.reasons[i] = not_linked(states.reasons.get(i), why_unknown(holders))
                 states.reject([i], "email_taken")
         return following
 
@@ -288,13 +292,3 @@ class Resolution:
             raise TypeError(answer)
         self._is_current = answer.is_current
         return None if answer.matches is None else dict(answer.matches)
-
-
-def _why(holders: Mapping[str | None, Match] | None) -> str:
-    if holders is None:
-        return "customers cannot be looked up by this email"
-    if not holders:
-        return "a look-up shows no customer with this email"
-    if len(holders) > 1:
-        return "several customers in Bunce have this email"
-    return "the customer in Bunce has no id"

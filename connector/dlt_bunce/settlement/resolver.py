@@ -25,12 +25,11 @@ from dlt_bunce.settlement.messages import (
     Step,
     TooLarge,
 )
-from dlt_bunce.settlement.resolution import Next, Steps, Stop
+from dlt_bunce.settlement.resolution import Next, Steps
 from dlt_bunce.settlement.row_result import RowResult
 from dlt_bunce.settlement.row_state import same
+from dlt_bunce.settlement.stops import Stop
 from dlt_bunce.settlement.work_item import BatchRejection, WorkItem, halves, joined
-
-__all__ = ["BatchResolver", "Stop"]
 
 _MAX_SILENT = 3
 """Successes that do not show a row, after which it is not sent again."""
@@ -46,17 +45,18 @@ class BatchResolver(Failures):
         apart = taken.union(indeterminate)
         others = tuple(i for i in self._rows if i not in apart)
         work: Next = []
+        accepted = self._accepted_since_suspected()
         if others:
-            work.append(WorkItem(others, self._verb, look_up=self._probe))
+            work.append(WorkItem(others, self._verb, look_up=self._probe, accepted=accepted))
         if indeterminate:
-            work.append(WorkItem(indeterminate, self._verb, look_up=True))
+            work.append(WorkItem(indeterminate, self._verb, look_up=True, accepted=accepted))
         work.extend((yield from self._taken(self._taken_before, self._verb)))
         yield from self._work_off(work)
-        if self.stop is None:
+        if not self._is_over:
             self._conclude()
 
     def _work_off(self, work: Next) -> Steps:
-        while work and self.calls < self.max_calls and self.stop is None:
+        while work and self.calls < self.max_calls and not self._is_over:
             item = work.pop()
             steps = self._look_up(item) if item.look_up else self._send(item)
             work.extend(reversed((yield from steps)))
@@ -137,7 +137,7 @@ class BatchResolver(Failures):
         rows = self._left_of(item.rows)
         reasons = {i: reason for i, reason in reasons.items() if i in rows}
         rest = [i for i in rows if i not in reasons]
-        if not rows or self.stop is not None:
+        if not rows or self._is_over:
             return following
         if not reasons and len(item.rows) == 1:
             # an answer all the same: requests get through

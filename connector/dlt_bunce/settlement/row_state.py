@@ -130,6 +130,17 @@ def not_linked(reason: Reason | None, why: str) -> Reason:
     return last._replace(text=f"{last.text}; not linked: {why}".removeprefix("; "))
 
 
+def why_unknown(holders: Mapping[str | None, Match] | None) -> str:
+    """Return why it is not known who has an email, of those whom a look-up by it shows."""
+    if holders is None:
+        return "customers cannot be looked up by this email"
+    if not holders:
+        return "a look-up shows no customer with this email"
+    if len(holders) > 1:
+        return "several customers in Bunce have this email"
+    return "the customer in Bunce has no id"
+
+
 def is_sure(match: Match) -> bool:
     """Whether nothing of what is shown could be what the customer was before."""
     return match.devices and match.exact

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from dlt_bunce.api.batch import Row, Rows, ValueRows
 from dlt_bunce.api.reply import Reply
 from dlt_bunce.api.throttle import Learner
-from dlt_bunce.errors import AccountRefusedError, BunceError, CredentialsError, UnavailableError
+from dlt_bunce.errors import BunceError, CredentialsError, UnavailableError
 from dlt_bunce.logs import logger
 from dlt_bunce.model import Verb
 from dlt_bunce.settlement import replies
@@ -36,13 +36,12 @@ from dlt_bunce.settlement.messages import (
     Step,
     TooLarge,
 )
-from dlt_bunce.settlement.resolver import BatchResolver, Stop
+from dlt_bunce.settlement.resolver import BatchResolver
 from dlt_bunce.settlement.row_result import RowResult
+from dlt_bunce.settlement.stops import KEPT, Suspicion, fault_of
 
 __all__ = ["Api", "ApiCapabilities", "RowResult", "Settlement"]
 
-_MAX_SHOWN = 200
-_KEPT = "Run again later: settled rows are not sent again, the others are kept."
 _NO_REASONS: Mapping[int, Reason] = MappingProxyType({})
 
 
@@ -69,9 +68,9 @@ class Api(Protocol):
 class Settlement:
     """Works off one batch. `run()` returns a result for every row, in their order.
 
-    See BatchResolver for `taken`, `lagging`, `probe`, `hold`, and `link`; `held` and `lagging` tell
-    afterwards which rows are not settled but left to be looked up later. `control` is a
-    customer who was created after all of the rows were sent: a look-up that shows it, with the
+    See BatchResolver for `taken`, `lagging`, `probe`, `hold`, `link`, and `suspicion`; `held`,
+    `aside`, and `lagging` tell afterwards which rows are not settled but left for later. `control`
+    is a customer who was created after all of the rows were sent: a look-up that shows it, with the
     content that was sent, is current.
     """
 
@@ -89,6 +88,7 @@ class Settlement:
         probe: bool = False,
         hold: bool = False,
         link: bool = False,
+        suspicion: Suspicion | None = None,
         control: Row | None = None,
         stopped: Callable[[], bool] = lambda: False,
         deliverable: Deliverable = CUSTOMERS,
@@ -112,6 +112,7 @@ class Settlement:
             hold=hold,
             must_be_shown=deliverable.must_be_shown,
             link=link,
+            suspicion=suspicion,
         )
         self._control = control
         self.held_at = 0.0
@@ -133,8 +134,18 @@ class Settlement:
         return {i: self._resolver.reasons[i] for i in self._resolver.held}
 
     @property
+    def aside(self) -> set[int]:
+        """Rows that are left until other batches have been tried."""
+        return self._resolver.aside
+
+    @property
+    def suspicion(self) -> Suspicion | None:
+        """Why they are."""
+        return self._resolver.suspicion
+
+    @property
     def lagging(self) -> set[int]:
-        """Held rows that this run may have created."""
+        """Rows held or set aside that this run may have created."""
         return self._resolver.lagging
 
     def run(self) -> list[RowResult]:
@@ -155,7 +166,8 @@ class Settlement:
             # the last step may have held some
             self.held_at = time.monotonic()
         if self._resolver.stop is not None and self.fault is None:
-            self.fault = self._fault(self._resolver.stop)
+            noun, seen = self._deliverable.noun, replies.seen(self._last)
+            self.fault = fault_of(self._resolver.stop, noun, seen)
         if self._resolver.calls >= self._resolver.max_calls:
             # smaller batches need fewer calls where nothing tells which row arrived
             self._learner.took_many_calls(len(self._rows))
@@ -258,38 +270,8 @@ class Settlement:
         if not self._api.pause(reply, tries):
             raise UnavailableError(
                 f"A batch could not be delivered in {tries} tries: {reply.describe()}.",
-                remedy=_KEPT,
+                remedy=KEPT,
             )
-
-    def _fault(self, stop: Stop) -> BunceError:
-        match stop.why:
-            case "account":
-                noun = self._deliverable.noun
-                refused = AccountRefusedError(
-                    f"Bunce rejects every {noun}, for a reason that concerns none of them (HTTP "
-                    f'{stop.status}): "{stop.words[:_MAX_SHOWN]}"',
-                    remedy="Settle this with Bunce, then run again: nothing is lost, and no "
-                    f"{noun} stays rejected for it.",
-                )
-                refused.words = stop.words
-                return refused
-            case "form":
-                return UnavailableError(
-                    f"Bunce does not take {self._deliverable.noun}s in the form that is sent (HTTP "
-                    f"{stop.status}): it asks for {stop.words}. Nothing is rejected for it.",
-                    remedy="Look for a newer version of dlt-bunce, then run again. Without"
-                    " attributes in the mapping, customers load without them.",
-                )
-            case "blocked":
-                return CredentialsError(
-                    f"Every request with {self._deliverable.noun}s is turned away (HTTP "
-                    f"{stop.status}), by Bunce or by something in front of it, such as a firewall.",
-                    remedy="Check that the API key may write and that this machine may send to "
-                    "Bunce; then run again, nothing is lost.",
-                )
-        return UnavailableError(
-            f"A batch could not be delivered: {replies.seen(self._last)}.", remedy=_KEPT
-        )
 
     def _explained(self, result: RowResult) -> RowResult:
         """Add the field that its message is about to a result that makes a dead letter."""
