@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.permissions import forbidden
 
 from dlt_bunce.emulator import Emulator
 
@@ -66,6 +67,24 @@ def test_a_file_that_lost_half_of_its_rows_ends_in_3_until_somebody_says_that_it
     assert (kept.code, kept.json["warnings"]) == (3, {"absent_members_kept": 10})
     assert "--segments-min-share 0" in kept.errors
     assert (done.code, done.json["absent_members"]["written"]) == (0, 10)
+
+
+def test_who_is_in_a_folder_that_cannot_be_read_is_not_removed(
+    run: Run, emulator: Emulator
+) -> None:
+    write(20)
+    Path("exports/old").mkdir(parents=True)
+    first, *rest = Path("customers.csv").read_text().splitlines()
+    for file, lines in (("exports/new.csv", rest[:18]), ("exports/old/2026.csv", rest[18:])):
+        Path(file).write_text("\n".join([first, *lines]))
+    assert run("load", "exports", *OPTIONS).code == 0
+
+    with forbidden(Path("exports/old")):
+        done = run("load", "exports/**/*.csv", *OPTIONS)
+
+    assert (done.code, done.output) == (2, "")
+    assert f"{Path('exports/old').absolute()} cannot be read" in done.errors
+    assert len(emulator.attributes.members_of("VIP")) == 20
 
 
 def test_a_part_of_a_source_is_not_whole(

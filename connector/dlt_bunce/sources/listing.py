@@ -28,6 +28,8 @@ _PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfss"
 """Scheme of remote files to the package that reads them."""
 _LOCAL = "file://"
 _EVERYTHING = "**/*"
+_RECOVERED = "lost+found"
+"""The folder of root's that many a file system has at its top."""
 _SHOWN = 5
 
 
@@ -48,7 +50,7 @@ def listed(location: str, kind: Kind | None = None) -> list[Any]:
         return chosen
     if pattern == _EVERYTHING and (table := table_formats.table_in(location, found)):
         return [table]
-    data = [file for file in found if file["size_in_bytes"] != 0 and not _hidden(file, pattern)]
+    data = [file for file in found if file["size_in_bytes"] != 0 and not _skipped(file, pattern)]
     requested = pattern != _EVERYTHING
     chosen = []
     for file in data:
@@ -145,12 +147,48 @@ def _found_here(folder: str, pattern: str) -> list[Any]:
     from dlt.common.storages.configuration import FilesystemConfiguration
     from dlt.common.storages.fsspec_filesystem import FileItemDict, fsspec_from_config, glob_files
 
+    _refuse_unreadable(folder, pattern)
     files, _ = fsspec_from_config(FilesystemConfiguration(bucket_url=folder))
     try:
         return [FileItemDict(file, files) for file in glob_files(files, folder, pattern)]
     except FileNotFoundError as error:
         # a link whose file is gone: its rows must not be left out in silence
         raise _broken_link(str(error.filename)) or error from None
+
+
+def _refuse_unreadable(folder: str, pattern: str) -> None:
+    """Raise SourceError for a folder that may have matching files and cannot be read: `glob` leaves
+    them out in silence.
+    """
+    parts = [*pattern.split("/"), *(["*"] if pattern.endswith("**") else [])]
+    for depth, part in enumerate(parts):
+        within = "/".join([folder, *parts[:depth], ""])
+        for path in glob.iglob(within, recursive=True):  # noqa: PTH207, as it is searched
+            if (error := _obstacle(path, part)) is None:
+                continue
+            relative = Path(path).relative_to(folder).as_posix()
+            if not (_is_hidden(relative, pattern) or relative == _RECOVERED):
+                raise _unreadable(path, error)
+
+
+def _obstacle(path: str, part: str) -> OSError | None:
+    """Return why this part of a pattern cannot be searched for in a folder, if so."""
+    try:
+        os.stat(f"{path}{os.curdir}")  # noqa: PTH116, a Path leaves out the dot
+        if _wildcards(part):
+            os.scandir(path).close()
+    except OSError as error:
+        return error
+    return None
+
+
+def _unreadable(path: str, error: OSError) -> SourceError:
+    return SourceError(
+        f"The folder {path.rstrip('/')} cannot be read: {error.strerror}. Its files would be left "
+        "out.",
+        remedy="Give this user the permissions r and x on it, or load the files that can be read, "
+        "with a glob such as 'exports/*.csv'.",
+    )
 
 
 def _wildcards(text: str) -> bool:
@@ -166,11 +204,16 @@ def _split(location: str) -> tuple[str, str]:
     return folder, location[len(folder) + 1 :].rstrip("/")
 
 
-def _hidden(file: Any, pattern: str) -> bool:
-    """Return whether a file is hidden or a marker, as Spark writes them, and was not requested."""
+def _skipped(file: Any, pattern: str) -> bool:
+    """Return whether a file is hidden, or a marker as Spark writes them."""
+    return _is_hidden(file["relative_path"], pattern) or str(file["file_name"]).endswith(".crc")
+
+
+def _is_hidden(path: str, pattern: str) -> bool:
+    """Return whether a part of a relative path marks it as hidden, and was not requested."""
     requested = {part[:1] for part in pattern.split("/")}
-    hidden = {part[:1] for part in file["relative_path"].split("/")} & {".", "_"}
-    return bool(hidden - requested) or str(file["file_name"]).endswith(".crc")
+    hidden = {part[:1] for part in path.split("/") if part != os.curdir} & {".", "_"}
+    return bool(hidden - requested)
 
 
 def _kind(file: Any, *, sniffed: bool = True) -> Kind | None:
