@@ -131,7 +131,10 @@ def _print(erased: Erased, account: str) -> None:
             erased.related,
         ),
         ("Pipelines that may be running elsewhere; erase again once they finish", erased.running),
-        ("Not searched, because their customers cannot be identified", erased.not_searched),
+        (
+            "Not searched, because they are another user's or their customers cannot be identified",
+            erased.not_searched,
+        ),
     ):
         if names:
             echo(f"{label}: {', '.join(names)}")

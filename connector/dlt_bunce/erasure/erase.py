@@ -48,8 +48,8 @@ class Erased:
     `nowhere`: ids that were not found. `bunce_ids`: ids in Bunce of customers that were linked.
     `related`: ids of dead letters of other customers that share
     an email or phone and were kept. `running`: pipelines with a run that may still be active on
-    another machine. `not_searched`: folders that may or may not belong to the account. `remains`:
-    why deleted bytes may still be in the database's files.
+    another machine. `not_searched`: folders that may or may not belong to the account, or temporary
+    ones of another user. `remains`: why deleted bytes may still be in the database's files.
     """
 
     ledger: int
@@ -72,8 +72,8 @@ class Erased:
 def erase(request: Request) -> Erased:
     """Remove customers from the store and from working folders on this machine.
 
-    Everything to remove is located first: if a file cannot be cleaned, or a load is running,
-    nothing is changed. Raises UsageError, RunInProgressError, AccountError, or StoreError.
+    Everything to remove is located first: if a file cannot be read or cleaned, or a load is
+    running, nothing is changed. Raises UsageError, RunInProgressError, AccountError, or StoreError.
     """
     ids = canonical_ids(request.ids)
     with Database(request.store_url, read_only=True):
