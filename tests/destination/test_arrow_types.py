@@ -13,7 +13,8 @@ import pytest
 
 from dlt_bunce import bunce_adapter, flush_and_run
 from dlt_bunce.emulator import Emulator
-from dlt_bunce.records.text.plain import plain, rows_of
+from dlt_bunce.records.text.plain import plain
+from dlt_bunce.records.text.python_values import rows_of
 
 from .conftest import MakePipeline, letters
 from .test_mappings import DOORS, load
@@ -90,6 +91,19 @@ def test_no_column_stops_a_load_and_letters_hold_them_all(
     row = json.loads(text)
     told = {name: said for name, (_, said) in KINDS.items() if said is not None}
     assert told == {name: row[name] for name in told}
+
+
+@pytest.mark.parametrize("field", ["customer_id", "email", "first_name", "phone_no"])
+@pytest.mark.parametrize("kind", ["far dates", "far times"])
+def test_a_date_that_python_does_not_have_makes_a_letter_of_its_row(
+    make: MakePipeline, emulator: Emulator, kind: str, field: str
+) -> None:
+    table = pa.table(PEOPLE | {field: KINDS[kind][0]})
+
+    done = flush_and_run(make(), bunce_adapter(dlt.resource([table], name="customers")))
+
+    assert (done.read, done.rejected, emulator.customers) == (2, 2, {})
+    assert f'"{field}": "{KINDS[kind][1]}"' in "".join(row for (row,) in letters("source_row"))
 
 
 def test_uuids_are_ids(make: MakePipeline, emulator: Emulator) -> None:

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from dlt_bunce.errors import SourceError
 from dlt_bunce.records.rows import decode, encode
-from dlt_bunce.records.text.plain import plain, rows_of
+from dlt_bunce.records.text.plain import plain
+from dlt_bunce.records.text.python_values import rows_of
 
 BROKEN_TEXT = [None, pa.py_buffer(b"\0\0\0\0\1\0\0\0\3\0\0\0"), pa.py_buffer(b"a\xff\xfe")]
 FAR = 253_402_300_800

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import dlt
+import duckdb
 import pytest
 from tests.databases import database
 
 from dlt_bunce import bunce, bunce_adapter, flush_and_run
 from dlt_bunce.emulator import Emulator
+from dlt_bunce.model import RunSummary
 from dlt_bunce.sources import duckdb_files, from_database, sql
 
 # by type: what comes first, and what comes then
@@ -148,3 +151,39 @@ def test_odd_values_that_nobody_mapped_stop_no_load(
 
     assert (summary.read, summary.created) == (2, 2)
     assert {sent["email"] for sent in emulator.customers.values()} == {"c0@x.com", "c1@x.com"}
+
+
+def test_an_infinite_date_is_one_rejected_value_until_it_is_corrected(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    path = tmp_path / "crm.duckdb"
+    columns = "paid date, visits date[], changed date"
+    with duckdb.connect(str(path)) as db:
+        db.execute(f"CREATE TABLE people ({OWN}, {columns})")
+        for n, day in enumerate(["2026-01-01", "infinity"]):
+            own = f"{n}, 'c{n}@x.com', 'Ada', 'Obi', '+234803123456{n}'"
+            db.execute(f"INSERT INTO people VALUES ({own}, '{day}', ['{day}'], '{day}')")
+    emulator.attributes.add("Paid", "timestamp")
+    emulator.attributes.add("Visits", "text")
+    destination = bunce("sk_test_x", base_url=emulator.base_url, requests_per_minute=0)
+    pipeline = dlt.pipeline("crm", destination=destination)
+
+    def load() -> RunSummary:
+        people = from_database(f"duckdb:///{path}", table="people")
+        attributes = {"paid": "Paid", "visits": "Visits"}
+        options: Any = {"customer_id": "id", "version": "changed", "attributes": attributes}
+        return flush_and_run(pipeline, bunce_adapter(people, **options))
+
+    done = load()
+    with duckdb.connect(str(path)) as db:
+        db.execute("UPDATE people SET paid = '2026-01-01', visits = ['2026-01-01'] WHERE id = 1")
+    corrected = load()
+
+    assert (done.created, done.rejected) == (2, 0)
+    assert done.rejected_values == {
+        "Paid": {"invalid_timestamp": 1},
+        "Visits": {"invalid_text": 1},
+    }
+    assert (corrected.attributes["written"], corrected.rejected_values) == (2, {})
+    sent = {"Paid": "2026-01-01T00:00:00Z", "Visits": '["2026-01-01"]'}
+    assert [emulator.attributes.values_of(n) for n in "01"] == [sent, sent]

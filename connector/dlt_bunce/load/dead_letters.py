@@ -14,7 +14,7 @@ from dlt_bunce.records import rows as source_rows
 from dlt_bunce.records.cells import LETTER_ID
 from dlt_bunce.records.fingerprint import email_digests
 from dlt_bunce.records.row_origin import FILE, LINE, origin_of
-from dlt_bunce.records.text.plain import rows_of
+from dlt_bunce.records.text.python_values import rows_of
 from dlt_bunce.settlement.row_result import RowResult
 from dlt_bunce.store.ledger import SETTLED, Ledger
 from dlt_bunce.store.letters.dead_letters import LETTERS

@@ -31,7 +31,7 @@ from dlt_bunce.records.mapping.source_columns import (
     versions_of,
 )
 from dlt_bunce.records.text.column import Column, any_true, none_of
-from dlt_bunce.records.text.plain import rows_of
+from dlt_bunce.records.text.python_values import rows_of
 from dlt_bunce.records.text.text import canonical_json, read_text
 from dlt_bunce.records.unreadable import with_unreadable
 from dlt_bunce.records.versions.newest_version import newest, repeated, undecided, with_many

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlt_bunce.records.text.column import Column, any_true
+from dlt_bunce.records.text.python_values import values_of
 from dlt_bunce.records.text.spreadsheet_traces import Traces
 
 _UUID = "arrow.uuid"
@@ -67,7 +68,7 @@ def read_text(array: pa.Array, *, numbers: bool = False, traces: Traces | None =
 def as_json(array: pa.Array) -> pa.Array:
     """Return values of any type as JSON text, equal across kinds of sources; for digests only."""
     return pa.array(
-        [None if value is None else canonical_json(value) for value in array.to_pylist()],
+        [None if value is None else canonical_json(value) for value in values_of(array)],
         pa.string(),
     )
 

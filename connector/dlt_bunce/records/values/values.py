@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from dlt_bunce.records.text.column import Column, any_true
 from dlt_bunce.records.text.not_text import NOT_TEXT, NOT_UTF8
+from dlt_bunce.records.text.python_values import has_python_value
 from dlt_bunce.records.text.single_precision import as_shown, has_single
 from dlt_bunce.records.text.text import count_at_most, flat, is_text, read_text
 from dlt_bunce.records.text.value_texts import json_text
@@ -29,6 +30,7 @@ _NULL = pa.scalar(None, _TEXT)
 _PLAIN_NUMBER = r"^(0|-?[1-9]\d*|-?(0|[1-9]\d*)\.\d*[1-9])$"
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?")
 _INFINITY = "Infinity"
+_NO_TEXT = "a part of it has no text, such as a date out of range"
 
 
 @dataclass(frozen=True)
@@ -201,18 +203,33 @@ def _texts(array: pa.Array) -> Column:
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind) or pa.types.is_time(kind):
         return moment_texts(array)
     if not is_text(kind):
-        objects = array.to_pylist()
-        if has_single(kind):
-            objects = [as_shown(value, kind) for value in objects]
-        return Column.of(pa.array([None if o is None else json_text(o) for o in objects], _TEXT))
-    column = read_text(array)
-    if count_at_most(column.values, NOT_TEXT):
-        reasons = pa.repeat(pa.scalar(NOT_UTF8), len(array))
-        column = column.refuse(pc.match_substring(column.values, NOT_TEXT), reasons)
+        return _only_text(_json_texts(array))
+    column = _only_text(read_text(array))
     if not any(count_at_most(column.values, part) for part in ("{", "[")):
         return column
     is_json = pc.or_(pc.starts_with(column.values, "{"), pc.starts_with(column.values, "["))
     return column.judge(pc.invert(is_json), _judge_json)
+
+
+def _only_text(column: Column) -> Column:
+    if not count_at_most(column.values, NOT_TEXT):
+        return column
+    reasons = pa.repeat(pa.scalar(NOT_UTF8), len(column.values))
+    return column.refuse(pc.match_substring(column.values, NOT_TEXT), reasons)
+
+
+def _json_texts(array: pa.Array) -> Column:
+    """Read lists and objects as JSON; refuse one if Python has no value for a part of it."""
+    try:
+        objects = array.to_pylist()
+    except Exception:  # noqa: BLE001, Arrow raises whatever the conversion of a value raises
+        rows = [at if has_python_value(cell) else None for at, cell in enumerate(array)]
+        kept = pa.array(rows, pa.int64())
+        reasons = pa.repeat(pa.scalar(_NO_TEXT), len(array))
+        return _json_texts(array.take(kept)).refuse(pc.is_null(kept), reasons)
+    if has_single(array.type):
+        objects = [as_shown(value, array.type) for value in objects]
+    return Column.of(pa.array([None if o is None else json_text(o) for o in objects], _TEXT))
 
 
 def _judge_json(text: str) -> tuple[str | None, str | None]:

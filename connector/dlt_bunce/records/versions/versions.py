@@ -19,6 +19,8 @@ _PLACEHOLDER = (
 )
 _SHOWN = 40
 """Maximum characters of a sample's shape in a message."""
+_FARTHEST_DAY = 106_751_991
+"""From 1970, of which a timestamp in microseconds exists."""
 _BLANK = pa.scalar(None, pa.string())
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECONDS = pa.timestamp("us")
@@ -109,6 +111,11 @@ def _unreadable_column(column: str, found: str) -> MappingError:
 
 
 def _to_microseconds(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    if pa.types.is_date(kind):
+        # a day too far away for a timestamp is a placeholder: DuckDB's infinity, say
+        days = array.cast(pa.date32()).view(pa.int32())
+        is_near = pc.less_equal(pc.abs(days.cast(pa.int64())), _FARTHEST_DAY)
+        array = pc.if_else(is_near, array, pa.scalar(None, kind))
     zone = getattr(kind, "tz", None)
     # unsafe for nanoseconds, which lose three digits; everything else must fit
     return array.cast(pa.timestamp("us", zone), safe=getattr(kind, "unit", "") != "ns").cast(
