@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 import struct
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import deltalake
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from tests.conftest import Bucket
 
@@ -84,6 +88,31 @@ def test_a_feature_that_the_library_does_not_know_is_told_in_one_line() -> None:
     assert said.startswith("lake is a Delta table that deltalake cannot read: The table has set")
     assert "columnMapping" in said
     assert "\n" not in said
+
+
+def test_old_timestamps_keep_their_year() -> None:
+    """Spark writes INT96, whose nanoseconds Arrow wraps: the year 9999 was 1816."""
+    last, first = (
+        datetime(9999, 12, 31, tzinfo=timezone.utc),
+        datetime(1, 1, 1, tzinfo=timezone.utc),
+    )
+    rows = pa.table({"id": [1, 2], "until": pa.array([last, first], pa.timestamp("us", "UTC"))})
+    deltalake.write_deltalake("lake", rows)
+    [data] = Path("lake").glob("*.parquet")
+    pq.write_table(rows, data, use_deprecated_int96_timestamps=True)
+    [log] = Path("lake", "_delta_log").glob("*.json")
+    actions = [json.loads(line) for line in log.read_text().splitlines()]
+    for action in actions:
+        if "add" in action:
+            action["add"] |= {"size": data.stat().st_size, "stats": None}
+    log.write_text("".join(f"{json.dumps(action)}\n" for action in actions))
+
+    shutil.copy(data, "old.parquet")
+
+    for location in ("lake", "old.parquet"):
+        [table] = from_files(location)
+        years = pc.year(table.column("until")).to_pylist()
+        assert years == [9999, 1]
 
 
 @pytest.mark.parametrize(

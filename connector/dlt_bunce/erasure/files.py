@@ -17,7 +17,7 @@ from dlt.common.json import json
 
 from dlt_bunce.erasure.person import Persons, ids_in
 from dlt_bunce.errors import MappingError, UsageError
-from dlt_bunce.load.parquet import record_batches
+from dlt_bunce.load.parquet import record_batches, schema
 from dlt_bunce.records.mapping.matching import as_spelled, columns_of
 from dlt_bunce.records.mapping.schema import ColumnNames, names_of
 from dlt_bunce.records.rows import arrow_table
@@ -80,7 +80,7 @@ class RowsFile:
 
     def _parquet(self, part: Path, persons: Persons) -> int:
         count = 0
-        with pq.ParquetWriter(part, pq.read_schema(self.path)) as writer:
+        with pq.ParquetWriter(part, schema(str(self.path))) as writer:
             for batch in record_batches(str(self.path), _ROWS):
                 table = pa.Table.from_batches([batch])
                 kept = table.filter(pc.invert(persons.are_in(table, self.columns)))
@@ -107,7 +107,7 @@ class RowsFile:
 
     def _names(self) -> list[str]:
         if self.path.suffix == ".parquet":
-            names: list[str] = pq.read_schema(self.path).names
+            names: list[str] = schema(str(self.path)).names
             return names
         # from all rows, since a row need not have every column
         return list(dict.fromkeys(name for table in self._tables() for name in table.column_names))

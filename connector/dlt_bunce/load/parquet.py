@@ -14,6 +14,10 @@ from dlt_bunce.records.row_origin import counted_from
 
 _BUFFER_BYTES = 1_048_576
 """Bytes of each column that are read at a time."""
+INT96_UNIT = "us"
+"""In which old timestamps are read, as Spark still writes them: as nanoseconds, which is Arrow's
+default, they would wrap outside of the years 1677 to 2262, and the year 9999 be 1816.
+"""
 
 
 def record_batches(
@@ -46,8 +50,19 @@ def numbered_batches(
             yield batch, numbers.take(batch.num_rows)
 
 
+def schema(file: str | IO[bytes]) -> pa.Schema:
+    """Return the columns that `record_batches` yields."""
+    with _opened(file) as parquet:
+        return parquet.schema_arrow
+
+
 def _opened(file: str | IO[bytes]) -> Any:
-    return pq.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER_BYTES)
+    return pq.ParquetFile(
+        file,
+        pre_buffer=False,
+        buffer_size=_BUFFER_BYTES,
+        coerce_int96_timestamp_unit=INT96_UNIT,
+    )
 
 
 class _Numbers:

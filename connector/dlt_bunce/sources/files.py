@@ -10,7 +10,6 @@ from typing import Any, Optional
 
 import dlt
 import pyarrow as pa
-import pyarrow.parquet as pq
 from dlt.extract import DltResource
 
 from dlt_bunce.load import parquet
@@ -210,7 +209,7 @@ _Numbered = Iterator[tuple[Any, Optional[pa.Array]]]
 
 def _parquet_schema(file: Any, _location: str) -> pa.Schema:
     with opened(file, "parquet") as content:
-        return pq.read_schema(content)
+        return parquet.schema(content)
 
 
 def _parquet_batches(file: Any, _location: str, chosen: Chosen) -> _Numbered:

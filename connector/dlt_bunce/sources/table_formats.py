@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from dlt_bunce.errors import SourceError
+from dlt_bunce.load.parquet import INT96_UNIT
 from dlt_bunce.sources.formats import NAMES, Kind
 from dlt_bunce.sources.opening import named_errors
 
@@ -114,6 +115,7 @@ def _delta(file: Any, location: str, rows: int = 1) -> pa.RecordBatchReader:
     import deltalake
     from deltalake.exceptions import DeltaProtocolError
     from deltalake.table import SUPPORTED_READER_FEATURES
+    from pyarrow.dataset import ParquetReadOptions
 
     options = None
     if "://" in location:
@@ -125,7 +127,9 @@ def _delta(file: Any, location: str, rows: int = 1) -> pa.RecordBatchReader:
             # only queries know them
             query = deltalake.QueryBuilder().register("customers", table)
             return pa.RecordBatchReader.from_stream(query.execute("SELECT * FROM customers"))
-        return table.to_pyarrow_dataset().scanner(batch_size=rows).to_reader()
+        read = ParquetReadOptions(coerce_int96_timestamp_unit=INT96_UNIT)
+        dataset = table.to_pyarrow_dataset(parquet_read_options=read)
+        return dataset.scanner(batch_size=rows).to_reader()
     except DeltaProtocolError as error:
         raise SourceError(
             f"{location} is a Delta table that deltalake cannot read: "
