@@ -197,6 +197,17 @@ def test_a_full_account_rejects_nobody_of_a_load_of_few_rows(rows: int) -> None:
     assert (outcome.stop, outcome.fates()) == ("account", {"deferred"})
 
 
+@pytest.mark.parametrize("good", [0, 1])
+def test_a_field_that_is_bad_in_every_row_stops_the_load_after_a_thousand(good: int) -> None:
+    batches = [crowd(good), *([[Customer("bad")] * 100] * 12)]
+
+    outcome = load(ApiVariant("atomic", "anonymous"), batches[not good :])
+
+    # they stay rejected, and the next run begins behind them
+    rejected = sum(len(history.results) for history in outcome.histories) - good
+    assert (outcome.stop, rejected) == ((None, 1_200) if good else ("field", 1_000))
+
+
 @pytest.mark.parametrize("named", ["from_0", "from_1"])
 @pytest.mark.parametrize("failure", ["partial", "atomic"])
 @pytest.mark.parametrize("look_up", [True, False])

@@ -22,6 +22,8 @@ SAME_UNKNOWN_WORDS = 10
 """The same, where the words do not speak of an account, and others were accepted before."""
 SAME_BATCHES = 4
 """Batches of such rows, where the words do not speak of an account: one may hold bad rows alone."""
+SAME_FIELD = 1_000
+"""Rows rejected alone in the same words about a field, none ever accepted: it is the source."""
 FEW_ROWS = 3
 """A batch of so few rows has none to compare them with."""
 MAX_LONE_ROWS = 10
@@ -104,6 +106,7 @@ class ApiCapabilities:
     """Rows given up with no other row to compare them with."""
     _unexplained: Counter[tuple[Verb, str]] = field(default_factory=Counter)
     _set_aside: Counter[tuple[Verb, str]] = field(default_factory=Counter)
+    _about_fields: Counter[tuple[Verb, str]] = field(default_factory=Counter)
     _alone: threading.Lock = field(default_factory=threading.Lock)
 
     def note_answer(self, verb: Verb, *, accepted: bool) -> None:
@@ -122,6 +125,10 @@ class ApiCapabilities:
     def note_unexplained(self, verb: Verb, words: str) -> int:
         """Count a row rejected alone in words that name no field; return how many in a row were."""
         return _count(self._unexplained, verb, words)
+
+    def note_field(self, verb: Verb, words: str) -> int:
+        """Count a row rejected alone in words about a field; return how many were, if all were."""
+        return 0 if self.accepted[verb] else _count(self._about_fields, verb, words)
 
     def note_set_aside(self, verb: Verb, words: str) -> int:
         """Count a batch in which so many rows were; return how many in a row this makes."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -12,6 +12,7 @@ from dlt_bunce.settlement.capabilities import (
     FEW_ROWS,
     MAX_LONE_ROWS,
     SAME_BATCHES,
+    SAME_FIELD,
     SAME_UNKNOWN_WORDS,
     SAME_WORDS,
     is_about_the_account,
@@ -170,6 +171,15 @@ class Failures(Resolution):
             self.stop = Stop("account", words, reason.status)
         else:
             self.suspicion = Suspicion(verb, reason, noted.accepted[verb])
+
+    def _stop_for_the_field(self, item: WorkItem, reasons: Mapping[int, Reason]) -> None:
+        """Stop where nobody was accepted, and so many were rejected alone for the same field."""
+        if len(item.rows) > 1 or not item.suspect:
+            return
+        for reason in reasons.values():
+            alike = self._capabilities.note_field(item.verb, reason.text)
+            if reason.kind == "bad" and alike >= SAME_FIELD:
+                self.stop = Stop("field", reason.text, reason.status)
 
     def _accepted_since_suspected(self) -> int | None:
         """Return how many requests had been accepted when the rows were set aside. If none has been

@@ -158,6 +158,7 @@ class BatchResolver(Failures):
             # and if they are called taken next, then most likely by themselves
             self._states.likely_delivered.update(rest)
         following += yield from self._named(reasons, item.verb)
+        self._stop_for_the_field(item, reasons)
         if not rest:
             return following
         left = replace(item.sent_again(rest), halve=not reasons)

@@ -16,11 +16,12 @@ _MAX_SHOWN = 200
 @dataclass(frozen=True)
 class Stop:
     """Why a whole load must end: `outage` when nothing is answered, `blocked` when everything is
-    turned away, `account` when rows are rejected for what concerns none of them, in `words`, `form`
-    when requests lack what is named in `words`.
+    turned away, `account` when rows are rejected for what concerns none of them, in `words`,
+    `field` when they all are for the same field, `form` when requests lack what is named in
+    `words`.
     """
 
-    why: Literal["outage", "blocked", "account", "form"]
+    why: Literal["outage", "blocked", "account", "field", "form"]
     words: str = ""
     status: int | None = None
 
@@ -49,6 +50,13 @@ def fault_of(stop: Stop, noun: str, seen: str) -> BunceError:
             )
             refused.words = stop.words
             return refused
+        case "field":
+            return UnavailableError(
+                f"Bunce rejects every {noun} for the same field (HTTP {stop.status}): "
+                f'"{stop.words[:_MAX_SHOWN]}"; it has accepted none.',
+                remedy="Correct this in the source, or map another column, and run again: those "
+                "rejected so far are dead letters, the others are kept.",
+            )
         case "form":
             return UnavailableError(
                 f"Bunce does not take {noun}s in the form that is sent (HTTP "
