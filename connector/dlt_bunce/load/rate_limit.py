@@ -103,7 +103,16 @@ class SharedRateLimiter:
                 self._database.__exit__(None, None, None)
 
     def _reserve(self) -> None:
-        reserved = rate_limits.reserve(
+        reserved = self._reserved()
+        if reserved.wait_ms > rate_limits.MAX_AHEAD_MS and self._bring_back():
+            # the clock was set back since this run began
+            reserved = self._reserved()
+        first = self._clock() + reserved.wait_ms / 1000
+        step = reserved.interval_ms / 1000
+        self._slots_due.extend(first + step * number for number in range(self._slots))
+
+    def _reserved(self) -> rate_limits.Reserved:
+        return rate_limits.reserve(
             self._open(),
             self._scope,
             interval_ms=self._interval_s * 1000,
@@ -111,9 +120,13 @@ class SharedRateLimiter:
             burst=self._burst,
             now=self._now(),
         )
-        first = self._clock() + reserved.wait_ms / 1000
-        step = reserved.interval_ms / 1000
-        self._slots_due.extend(first + step * number for number in range(self._slots))
+
+    def _bring_back(self) -> bool:
+        """Reset times that a clock which was fast has written; return whether there were any."""
+        if not rate_limits.bring_back(self._database, self._scope, now=self._now()):
+            return False
+        logger().warning("budget.brought_back", scope=self._scope)
+        return True
 
     def _is_paused(self) -> bool:
         with self._lock:
@@ -123,6 +136,5 @@ class SharedRateLimiter:
         if not self._opened:
             self._database.__enter__()
             self._opened = True
-            if rate_limits.bring_back(self._database, self._scope, now=self._now()):
-                logger().warning("budget.brought_back", scope=self._scope)
+            self._bring_back()
         return self._database
