@@ -17,6 +17,7 @@ from tests.forks import Forks
 
 from dlt_bunce.emulator import Behavior, Emulator
 from dlt_bunce.load.rate_limit import SharedRateLimiter
+from dlt_bunce.store import rate_limits
 from dlt_bunce.store.database import Database
 
 STORE = "sqlite:///bunce.sqlite"
@@ -188,6 +189,7 @@ def test_real_processes_use_the_budget_to_the_brim_and_never_pass_it(
     program = f"""
 import threading, time, requests
 from dlt_bunce.load.rate_limit import SharedRateLimiter
+from dlt_bunce.store import rate_limits
 from dlt_bunce.store.database import Database
 budget = SharedRateLimiter(Database({url!r}), "test", {requests}, window_s={window + late})
 http = requests.Session()
@@ -255,3 +257,25 @@ def test_a_clock_that_was_ahead_once_keeps_nobody_waiting(
             waited = [asked.next_slot() - time.monotonic() for _ in range(3)]
 
     assert max(waited) < 60
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_a_clock_that_is_set_back_after_refusals_leaves_the_pace_as_it_was(
+    request: pytest.FixtureRequest, kind: str
+) -> None:
+    store = STORE if kind == "sqlite" else request.getfixturevalue("postgres_store")
+    limit = {"interval_ms": 120, "burst": 10}
+    with Database(store) as db:
+        rate_limits.reserve(db, "x", **limit, slots=1, now="0")
+        refusals = range(60_000, 900_000, 60_000)
+        for moment in refusals:
+            rate_limits.pause(db, "x", **limit, wait_ms=0, now=str(moment))
+        before = rate_limits.reserve(db, "x", **limit, slots=1, now=str(refusals[-1]))
+        after = [
+            rate_limits.reserve(db, "x", **limit, slots=1, now=str(refusals[-1] - back))
+            for back in (1_000, 300_000, 600_000, 800_000)
+        ]
+
+    assert before.interval_ms == 120 / 0.2
+    assert {reserved.interval_ms for reserved in after} == {before.interval_ms}
+    assert min(reserved.wait_ms for reserved in after) >= 0

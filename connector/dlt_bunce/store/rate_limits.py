@@ -20,8 +20,10 @@ MAX_AHEAD_MS = 900_000
 further ahead was written by a clock that was fast.
 """
 
-# The share in use now: it grows back steadily after `limited_at`, up to 1.
-_SHARE = f"""CASE WHEN b.share + ({{now}} - b.limited_at) / {_RECOVERY_MS:.1f} >= 1 THEN 1.0
+# The share in use now: it grows back steadily after `limited_at`, up to 1. If the clock is set
+# back, the share stays as it is until that time comes again.
+_SHARE = f"""CASE WHEN {{now}} < b.limited_at THEN b.share
+  WHEN b.share + ({{now}} - b.limited_at) / {_RECOVERY_MS:.1f} >= 1 THEN 1.0
   ELSE b.share + ({{now}} - b.limited_at) / {_RECOVERY_MS:.1f} END"""
 
 # Reserve requests at an even pace: each is due one interval after the previous one, or now if that
