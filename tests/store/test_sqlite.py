@@ -268,9 +268,28 @@ def test_a_full_disk_is_an_error_and_nothing_is_half_written() -> None:
         with db.transaction():
             db.execute("INSERT INTO bunce_customers (account, customer_id) VALUES ('a', '1')")
 
-    assert "full" in failure.value.message
-    assert failure.value.remedy is not None
-    assert "Free space" in failure.value.remedy
+    assert (
+        failure.value.message == "The store bunce.sqlite cannot be used: database or disk is full."
+    )
+    remedy = "Free space on its disk and run again; what is settled is not sent again."
+    assert remedy == failure.value.remedy
+
+
+def test_a_failed_statement_with_parameters_tells_its_reason_and_is_rolled_back() -> None:
+    insert = "INSERT INTO bunce_customers (account, customer_id) VALUES ($1, $2)"
+
+    def fail(db: Database) -> None:
+        with db.transaction():
+            db.execute(insert, ("a", "1"))
+            db.execute(insert, ("a", "1"))
+
+    with Database(URL) as db, Database(URL) as other:
+        for _ in range(2):
+            with pytest.raises(StoreError, match=r"bunce_customers\.customer_id"):
+                fail(db)
+        # nobody waits for a lock
+        other.execute(insert, ("b", "1"))
+        assert db.rows("SELECT account FROM bunce_customers") == [{"account": "b"}]
 
 
 def test_an_error_contains_no_value_and_no_statement() -> None:

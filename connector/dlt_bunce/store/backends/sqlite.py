@@ -250,7 +250,7 @@ def _remedy(reason: str, name: str) -> str:
     if "locked" in lowered or "busy" in lowered:
         return LOCKED
     if "full" in lowered or "no space" in lowered:
-        return "Free space on its disk and run again; nothing was sent in the meantime."
+        return "Free space on its disk and run again; what is settled is not sent again."
     if any(
         word in lowered
         for word in ("readonly", "read-only", "permission", "opened", "unable to open")
@@ -296,6 +296,7 @@ class _Cursor:
         try:
             yield
         except adbc_driver_manager.Error:
-            # raises the reason, if it was not given
-            self._cursor.execute("SELECT 1")
+            # raises the reason, if it was not given; its parameter takes the place of those of the
+            # failed statement, which would be bound to the next one
+            self._cursor.execute("SELECT ?1", (None,))
             raise
