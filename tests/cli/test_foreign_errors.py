@@ -12,6 +12,7 @@ import pytest
 from dlt.common.exceptions import MissingDependencyException
 from tests.forks import Forks
 from tests.mysql import mysql_execute
+from tests.permissions import forbidden
 
 from dlt_bunce.emulator import Emulator
 from dlt_bunce.failures import failure_of
@@ -132,8 +133,13 @@ def test_settings_that_cannot_be_read_are_told(
     monkeypatch.setenv(KEY, "<configure me>")
     told(run(*load), 2, "which dlt init writes in its place", "Enter the key in .dlt/secrets.toml")
     monkeypatch.setenv(KEY, "sk_test_marked_key")
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
-    told(run(*load), 2, "The CA bundle /nowhere/ca.pem does not exist.")
+    bundle = Path("customers.pem")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    told(run(*load), 2, "The CA bundle customers.pem does not exist.")
+    bundle.touch()
+    told(run(*load), 2, "The CA bundle customers.pem contains no certificate in PEM format.")
+    with forbidden(bundle):
+        told(run(*load), 2, "The CA bundle customers.pem cannot be read: Permission denied.")
     monkeypatch.delenv("REQUESTS_CA_BUNDLE")
     for scheme in ("hdfs", "s3a", "https"):
         told(run("load", f"{scheme}://host/c.parquet"), 2, f"{scheme}:// cannot be read.")
@@ -142,6 +148,20 @@ def test_settings_that_cannot_be_read_are_told(
     done = subprocess.run([PROGRAM, *load], capture_output=True, text=True, check=False)
     started = Done(done.stdout, done.stderr, done.returncode)
     told(started, 2, "in .dlt is not valid TOML (line 1, column")
+
+
+def test_a_working_folder_of_another_user_is_told_as_such(run: Run, emulator: Emulator) -> None:
+    load = ("load", write(people(1)), "--pipeline-name")
+    assert run(*load, "crm").code == 0
+    folder = Path("dlt/pipelines")
+
+    with forbidden(folder, mode=0o500):
+        new = run(*load, "new")
+    with forbidden(folder / ".crm.lock", mode=0o400):
+        told(run(*load, "crm"), 2, "not writable", "Run as the user whose runs use that folder")
+
+    where = f"The folder '{folder.absolute()}', or a file in it, is not writable for this user: "
+    told(new, 2, f"{where}Permission denied.", "set pipelines_dir or DLT_DATA_DIR")
 
 
 def test_a_redirect_is_one_request_and_names_the_setting(

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import requests
 
 from dlt_bunce.api.deadline import DeadlineAdapter
-from dlt_bunce.api.faults import refuse_missing_bundle
+from dlt_bunce.api.faults import refuse_unusable_bundle
 
 _KEPT_IN_LOGS = re.compile(r"(/v1/customers(?:/bulk(?:-update)?)?)(?:[/?][^\s'\")]*)?")
 
@@ -35,7 +35,7 @@ def connection_pool(base_url: str, api_key: str, concurrency: int) -> requests.S
     http.verify = (
         os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or http.verify
     )
-    refuse_missing_bundle(http.verify)
+    refuse_unusable_bundle(http.verify)
     http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     # retries are ours: urllib3 does not know what was carried out
     adapter = DeadlineAdapter(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import ssl
 from pathlib import Path
 
 import requests
@@ -50,10 +52,24 @@ def _is_untrusted(error: Exception) -> bool:
     return is_tls and "CERTIFICATE_VERIFY_FAILED" in str(error)
 
 
-def refuse_missing_bundle(verify: bool | str | None) -> None:
-    """Raise ConfigurationError if the file of trusted certificates does not exist."""
-    if isinstance(verify, str) and not Path(verify).exists():
-        raise ConfigurationError(
-            f"The CA bundle {verify} does not exist.",
-            remedy="Correct REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE, or unset it.",
-        )
+def refuse_unusable_bundle(verify: bool | str | None) -> None:
+    """Raise ConfigurationError if the file or folder of trusted certificates cannot be used."""
+    if not isinstance(verify, str):
+        return
+    try:
+        if Path(verify).is_dir():
+            os.scandir(verify).close()
+        else:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(verify)
+    except FileNotFoundError:
+        reason = "does not exist"
+    except ssl.SSLError:
+        reason = "contains no certificate in PEM format"
+    except OSError as error:
+        reason = f"cannot be read: {error.strerror}"
+    else:
+        return
+    raise ConfigurationError(
+        f"The CA bundle {verify} {reason}.",
+        remedy="Correct REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE, or unset it.",
+    )

@@ -8,6 +8,7 @@ their claims in the ledger no longer protect anything.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import platform
@@ -27,6 +28,7 @@ from dlt_bunce.logs import logger
 DEFAULT_WAIT_S = 300.0
 _MAX_ENDED = 50
 """Ended owners to remember: the next load of the folder ends their claims in the ledger."""
+_NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS}
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -191,6 +193,13 @@ def _locked(
             "seconds) under [destination.bunce].",
         ) from None
     except (NotImplementedError, OSError) as error:
+        if isinstance(error, OSError) and error.errno in _NOT_WRITABLE:
+            raise ConfigurationError(
+                f"The folder {str(path.parent)!r}, or a file in it, is not writable for this user: "
+                f"{error.strerror}.",
+                remedy="Run as the user whose runs use that folder, or set pipelines_dir or "
+                "DLT_DATA_DIR to one that is writable.",
+            ) from None
         raise ConfigurationError(
             f"The folder {str(path.parent)!r} cannot be locked: {type(error).__name__}.",
             remedy="Set pipelines_dir to a folder on a file system that supports file locks.",
