@@ -85,9 +85,10 @@ SQLITE = {
     "FLOAT": ("'NaN'", "1"),
     "": ("1", "2.5"),
 }
+LARGEST = "340282366920938463463374607431768211455"
 DUCKDB = {
     "hugeint": ("1", "170141183460469231731687303715884105727"),
-    "uhugeint": ("1", "340282366920938463463374607431768211455"),
+    "uhugeint": ("1", LARGEST),
     "bit": ("'101'", "null"),
     "interval": ("'1 day'", "'-100 years'"),
     "enum('b', 'a')": ("'b'", "'a'"),
@@ -151,6 +152,23 @@ def test_odd_values_that_nobody_mapped_stop_no_load(
 
     assert (summary.read, summary.created) == (2, 2)
     assert {sent["email"] for sent in emulator.customers.values()} == {"c0@x.com", "c1@x.com"}
+
+
+def test_duckdbs_largest_numbers_are_ids_without_a_sign(emulator: Emulator, tmp_path: Path) -> None:
+    path = tmp_path / "crm.duckdb"
+    with duckdb.connect(str(path)) as db:
+        db.execute(f"CREATE TABLE people ({OWN}, key uhugeint)")
+        for n, key in enumerate(["7", LARGEST]):
+            own = f"{n}, 'c{n}@x.com', 'Ada', 'Obi', '+234803123456{n}'"
+            db.execute(f"INSERT INTO people VALUES ({own}, {key})")
+    destination = bunce("sk_test_x", base_url=emulator.base_url, requests_per_minute=0)
+
+    people = from_database(f"duckdb:///{path}", table="people")
+    flush_and_run(
+        dlt.pipeline("crm", destination=destination), bunce_adapter(people, customer_id="key")
+    )
+
+    assert set(emulator.customers) == {"7", LARGEST}
 
 
 def test_an_infinite_date_is_one_rejected_value_until_it_is_corrected(

@@ -45,13 +45,25 @@ def from_duckdb(
             # checked here, because DuckDB renames repeated columns of a subquery
             refuse_twice(connection.sql(inner).columns, "The query results")
             relation = connection.sql(text, params=[v for _, values in conditions for v in values])
-            yield from map(plain, relation.to_arrow_reader(ROWS))
+            yield from map(plain, _in_arrow(relation).to_arrow_reader(ROWS))
 
     file = str(Path(path).resolve())
     customers = resource(rows, incremental, resource_name(TABLE, file, table, query, incremental))
     if table is not None and (key := _primary_key(path, table)):
         customers.apply_hints(primary_key=key)
     return customers
+
+
+def _in_arrow(relation: Any) -> Any:
+    """Return the same rows with UHUGEINT columns as text: DuckDB passes these to Arrow as numbers
+    with a sign, so that the larger half would be negative.
+    """
+    names = zip(relation.columns, relation.types, strict=True)
+    wide = ['"' + name.replace('"', '""') + '"' for name, kind in names if kind == "UHUGEINT"]
+    if not wide:
+        return relation
+    casts = ", ".join(f"CAST({name} AS VARCHAR) AS {name}" for name in wide)
+    return relation.project(f"* REPLACE ({casts})")
 
 
 def query_text(path: str, query: Query) -> str:
