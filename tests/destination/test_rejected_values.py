@@ -9,13 +9,13 @@ import pytest
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 import dlt_bunce
-from dlt_bunce import UsageError, ValueSelection, bunce
+from dlt_bunce import UsageError, ValueSelection, bunce, bunce_adapter
 from dlt_bunce.emulator import Behavior, Emulator, Fault
 from dlt_bunce.store.database import Database
 from dlt_bunce.store.values import rejected_values as stored
 
 from .attribute_runs import fates, prepare, rejected_values, rich, run
-from .conftest import MakePipeline
+from .conftest import Form, MakePipeline
 
 
 @pytest.fixture(autouse=True)
@@ -116,6 +116,39 @@ def test_a_value_that_is_rejected_again_is_no_longer_waiting_for_a_retry(
     assert fates(again) == {"unchanged": 2, "rejected": 1}
     assert again.rejected_values == {"Plan": {"refused": 1}}
     assert [value.retry_at for value in dlt_bunce.rejected_values()] == [None]
+
+
+@pytest.mark.parametrize(("paid", "vip"), [(None, False), ("no date", None)])
+def test_a_refused_value_that_goes_away_and_comes_back_is_sent_like_a_new_one(
+    make: MakePipeline, emulator: Emulator, form: Form, paid: str | None, vip: bool | None
+) -> None:
+    day = "2024-05-01T00:00:00Z"
+    refusing = Behavior(rate_limit=0, refused_value=day, refused_member="c1")
+    pipeline = make()
+
+    def load(**changes: Any) -> list[str]:
+        targets = {"attributes": {"paid": "Last payment"}, "segments": {"vip": "VIP"}}
+        rows = bunce_adapter(form([rich(1) | changes]), **targets)
+        pipeline.run(rows, table_name="customers")
+        return [f"{name} {code}" for _, name, code in rejected_values()]
+
+    emulator.behavior = refusing
+    refused = load(paid=day, vip=True)
+    gone = load(paid=paid, vip=vip)
+    again = load(paid=day, vip=True)
+    asked = len(emulator.requests)
+    held = load(paid=day, vip=True)
+    sent = [record.call for record in emulator.requests[asked:]]
+    emulator.behavior = Behavior(rate_limit=0)
+    load(paid=paid, vip=vip)
+    load(paid=day, vip=True)
+
+    assert refused == again == held == ["Last payment refused", "VIP refused"]
+    assert gone == ["Last payment invalid_timestamp"] * (paid is not None)
+    assert {"values", "members"} & {*sent} == set()
+    assert rejected_values() == []
+    assert emulator.attributes.values_of("c1") == {"Last payment": day}
+    assert emulator.attributes.members_of("VIP") == {"c1"}
 
 
 def test_what_was_rejected_here_is_validated_by_every_load_without_a_retry(

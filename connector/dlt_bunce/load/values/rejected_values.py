@@ -5,6 +5,7 @@ the account, of which none stays rejected.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -51,12 +52,32 @@ def release_rejected(
     transaction; return them: customer_id, slot, and kind.
     """
     found = values.refused_in(db, load_file, words)
+    _release(db, load_file, found, email_key)
+    pairs = [[row[name] for row in found] for name in values.ANSWERED.names]
+    values.forget_rejected(db, load_file.account, pa.table(pairs, schema=values.ANSWERED))
+    return found
+
+
+def release_lapsed(
+    db: Database,
+    load_file: LoadFile,
+    lapsed: pa.Table,
+    by_slot: Mapping[int, Target],
+    email_key: bytes,
+) -> None:
+    """Forget of values (ANSWERED) that Bunce rejected them, inside the caller's transaction: they
+    are gone, and no longer listed. Should they come back, they are sent as new ones.
+    """
+    found = [row | {"kind": by_slot[row["slot"]].kind} for row in lapsed.to_pylist()]
+    _release(db, load_file, found, email_key)
+
+
+def _release(
+    db: Database, load_file: LoadFile, found: Iterable[Mapping[str, Any]], email_key: bytes
+) -> None:
     slots: dict[str, list[tuple[int, str]]] = defaultdict(list)
     for row in found:
         slots[row["customer_id"]].append((row["slot"], row["kind"]))
     packed, seed = values.packed_of(db, load_file.account, list(slots)), value_seed(email_key)
     again = [released(digests, slots[who], seed) for who, digests in packed.items()]
     values.repack(db, load_file.account, values.packed_table(list(packed), again))
-    pairs = [[row[name] for row in found] for name in values.ANSWERED.names]
-    values.forget_rejected(db, load_file.account, pa.table(pairs, schema=values.ANSWERED))
-    return found

@@ -166,6 +166,7 @@ class ChangedValues:
         parts, rejected = [], []
         self._good: list[tuple[int, pa.Array]] = []
         self._refused: list[tuple[int, pa.Array]] = []
+        self._lapsed: list[tuple[int, pa.Array]] = []
         self._bad = pa.repeat(pa.scalar(False), len(self._rows))
         seed = value_seed(found.key)
         for target, column in zip(found.targets.items, found.columns, strict=True):
@@ -202,6 +203,11 @@ class ChangedValues:
     def refused(self) -> pa.Table:
         """The customers and slots whose value is the one that Bunce has rejected."""
         return self._among(self._refused)
+
+    @property
+    def lapsed(self) -> pa.Table:
+        """The customers and slots of which Bunce has rejected a value that is gone by now."""
+        return self._among(self._lapsed)
 
     def _among(self, masks: Sequence[tuple[int, pa.Array]]) -> pa.Table:
         ids = [self._ids.filter(mask) for _, mask in masks]
@@ -240,7 +246,8 @@ class ChangedValues:
         known, states = packed_digests(self._packed, target.slot)
         same = pc.equal(known, digests)
         written = pc.and_(same, pc.equal(states, WRITTEN))
-        refused = pc.fill_null(pc.and_(same, pc.is_in(states, value_set=_GIVEN_UP)), False)
+        given_up = pc.is_in(states, value_set=_GIVEN_UP)
+        refused = pc.fill_null(pc.and_(same, given_up), False)
         if target.kind == "segments":
             # who was not added here is not removed here, and who could not be removed is a member
             member = pc.is_in(states, value_set=_OF_MEMBERS)
@@ -250,6 +257,7 @@ class ChangedValues:
         wanted = pc.and_(pc.is_valid(digests), pc.invert(pc.or_(written, refused)))
         self._bad = pc.or_(self._bad, refused)
         self._refused.append((target.slot, refused))
+        self._lapsed.append((target.slot, pc.and_not(given_up, pc.or_(refused, wanted))))
         is_open = pc.or_(pc.or_(refused, wanted), column.invalid)
         self._good.append((target.slot, pc.invert(is_open)))
         self.fates[target.slot] = {

@@ -20,8 +20,7 @@ from dlt_bunce.errors import BunceError
 from dlt_bunce.load.chunks import Chunk, Chunks
 from dlt_bunce.load.dispatch import Delivered, Dispatcher, ValueBatch, prefetch
 from dlt_bunce.load.sender import Sender
-from dlt_bunce.load.values import row_states
-from dlt_bunce.load.values.rejected_values import rejection, release_rejected, state_of
+from dlt_bunce.load.values import rejected_values, row_states
 from dlt_bunce.load.values.value_rows import ChangedValues, ChunkValues
 from dlt_bunce.load.values.values_in_flight import RowsLeft, Slot, ValuesInFlight, newest
 from dlt_bunce.logs import logger
@@ -164,9 +163,11 @@ class ValueDelivery:
         """Count a chunk's values, record those that are rejected here, and return what to send."""
         self.on_chunk(found.chunk)
         db, load_file, number = self.database, self.load_file, found.chunk.number
-        rows = row_states.changed(db, load_file, found.chunk, found.incoming)
-        changes = ChangedValues(found, rows)
+        changes = self._compared(found)
         with db.transaction():
+            if (lapsed := changes.lapsed).num_rows:
+                rejected_values.release_lapsed(db, load_file, lapsed, self._by_slot, self.email_key)
+                changes = self._compared(found)
             self._count(found, changes)
             if values.any_rejected(db, load_file.account):
                 values.forget_rejected(db, load_file.account, changes.answered)
@@ -179,6 +180,10 @@ class ValueDelivery:
         self._in_flight.begin(changes.known)
         self._rows.update({(number, row): left for row, left in changes.left.items()})
         return changes.to_send
+
+    def _compared(self, found: ChunkValues) -> ChangedValues:
+        rows = row_states.changed(self.database, self.load_file, found.chunk, found.incoming)
+        return ChangedValues(found, rows)
 
     def _mark_in_flight(self, rows: pa.Table) -> pa.Table:
         """Commit that values are in flight; count those that an earlier try may have sent. Return
@@ -235,7 +240,8 @@ class ValueDelivery:
                 target, is_written = self._by_slot[slot], result.fate != "rejected"
                 kind = self._counted_as(target.kind)
                 fates[kind, chunk, "written" if is_written else "rejected"] += 1
-                outcomes[who].append((slot, digest, WRITTEN if is_written else state_of(result)))
+                state = WRITTEN if is_written else rejected_values.state_of(result)
+                outcomes[who].append((slot, digest, state))
                 left = self._rows.settle_one(chunk, row, is_written=is_written)
                 if not left.values:
                     digests[who] = left.digest
@@ -245,7 +251,7 @@ class ValueDelivery:
                     versions[who] = left.version
                 else:
                     self._with_rejected[chunk, row] = who
-                    rejected.append(rejection(self.load_file, target, who, result))
+                    rejected.append(rejected_values.rejection(self.load_file, target, who, result))
         traffic = self.sender.take_traffic()
         db, load_file = self.database, self.load_file
         with db.transaction():
@@ -266,7 +272,7 @@ class ValueDelivery:
         """
         db, load_file = self.database, self.load_file
         with db.transaction():
-            found = release_rejected(db, load_file, words, self.email_key)
+            found = rejected_values.release_rejected(db, load_file, words, self.email_key)
             kinds = Counter(self._counted_as(row["kind"]) for row in found)
             value_fates.withdraw(db, load_file, kinds, "rejected")
             if self.values_only:
