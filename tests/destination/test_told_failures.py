@@ -56,6 +56,31 @@ def test_after_a_source_that_fails_the_summary_says_failed_and_why(
     assert run_summary(pipeline).state == ("dry_run" if dry_run else "completed")
 
 
+class AirflowTaskTimeout(BaseException):
+    """Airflow raises one of this name in a task that exceeds its `execution_timeout`."""
+
+
+@pytest.mark.parametrize("form", [list, pa.Table.from_pylist])
+@pytest.mark.parametrize("run", [dlt.Pipeline.run, flush_and_run])
+def test_a_timeout_of_airflow_s_is_told_with_the_setting(
+    emulator: Emulator, run: Any, form: Any
+) -> None:
+    @dlt.resource(name="customers")
+    def slow() -> Iterator[Any]:
+        yield form([ROW])
+        raise AirflowTaskTimeout("Timeout, PID: 7")
+
+    pipeline = into_bunce(emulator)
+
+    with pytest.raises(AirflowTaskTimeout):
+        run(pipeline, slow)
+
+    summary = run_summary(pipeline)
+    assert summary.state == "failed"
+    assert (summary.error or "").startswith("The run was stopped by the timeout of its task")
+    assert "Raise execution_timeout" in (summary.error or "")
+
+
 HINTS: dict[str, tuple[dict[str, Any], str]] = {
     "a cursor of another type": (
         {"incremental": dlt.sources.incremental("at", initial_value="2026-01-01")},

@@ -196,6 +196,15 @@ def _package_gone(error: Any) -> Failure:
     )
 
 
+def _out_of_time(error: Any) -> Failure:
+    return Failure(
+        type(error).__name__,
+        "The run was stopped by the timeout of its task, before everything was loaded.",
+        "Raise execution_timeout of the task if loads take that long, or load less per run. The "
+        "next run loads the rest; settled rows are not sent again.",
+    )
+
+
 EXPLAINED: dict[str, Callable[[Any], Failure]] = {
     "ConfigFieldMissingException": _missing,
     "ConfigValueCannotBeCoercedException": _told(
@@ -204,6 +213,7 @@ EXPLAINED: dict[str, Callable[[Any], Failure]] = {
             f"{getattr(error.hint, '__name__', error.hint)}."
         )
     ),
+    "AirflowTaskTimeout": _out_of_time,
     "ArgumentError": _told(lambda _: BAD_URL),
     "InvalidConnectionString": _told(lambda _: BAD_URL),
     "DataValidationError": _contract,
