@@ -171,8 +171,11 @@ def test_duckdbs_largest_numbers_are_ids_without_a_sign(emulator: Emulator, tmp_
     assert set(emulator.customers) == {"7", LARGEST}
 
 
+@pytest.mark.parametrize(
+    ("data_type", "paid"), [("timestamp", "2026-01-01T00:00:00Z"), ("text", "2026-01-01")]
+)
 def test_an_infinite_date_is_one_rejected_value_until_it_is_corrected(
-    emulator: Emulator, tmp_path: Path
+    emulator: Emulator, tmp_path: Path, data_type: str, paid: str
 ) -> None:
     path = tmp_path / "crm.duckdb"
     columns = "paid date, visits date[], changed date"
@@ -181,7 +184,7 @@ def test_an_infinite_date_is_one_rejected_value_until_it_is_corrected(
         for n, day in enumerate(["2026-01-01", "infinity"]):
             own = f"{n}, 'c{n}@x.com', 'Ada', 'Obi', '+234803123456{n}'"
             db.execute(f"INSERT INTO people VALUES ({own}, '{day}', ['{day}'], '{day}')")
-    emulator.attributes.add("Paid", "timestamp")
+    emulator.attributes.add("Paid", data_type)
     emulator.attributes.add("Visits", "text")
     destination = bunce("sk_test_x", base_url=emulator.base_url, requests_per_minute=0)
     pipeline = dlt.pipeline("crm", destination=destination)
@@ -199,9 +202,9 @@ def test_an_infinite_date_is_one_rejected_value_until_it_is_corrected(
 
     assert (done.created, done.rejected) == (2, 0)
     assert done.rejected_values == {
-        "Paid": {"invalid_timestamp": 1},
+        "Paid": {f"invalid_{data_type}": 1},
         "Visits": {"invalid_text": 1},
     }
     assert (corrected.attributes["written"], corrected.rejected_values) == (2, {})
-    sent = {"Paid": "2026-01-01T00:00:00Z", "Visits": '["2026-01-01"]'}
+    sent = {"Paid": paid, "Visits": '["2026-01-01"]'}
     assert [emulator.attributes.values_of(n) for n in "01"] == [sent, sent]

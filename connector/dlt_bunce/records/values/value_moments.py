@@ -62,7 +62,10 @@ def moment_texts(array: pa.Array) -> Column:
         fraction = pc.match_substring(texts, ".")
         return Column.of(pc.if_else(fraction, _trimmed(texts), texts))
     if pa.types.is_date(kind):
-        return Column.of(array.cast(pa.date32()).cast(_TEXT))
+        days = array.cast(pa.date32()).cast(_TEXT)
+        reasons = pa.repeat(pa.scalar("a date out of range"), len(days))
+        # Arrow writes "<value out of range: …>", for DuckDB's infinity, say
+        return Column.of(days).refuse(pc.starts_with(days, "<"), reasons)
     column = _in_range(_in_form(array.cast(pa.timestamp(kind.unit))))
     return column if kind.tz else column.with_values(pc.utf8_rtrim(column.values, "Z"))
 
