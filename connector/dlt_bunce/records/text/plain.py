@@ -137,6 +137,9 @@ def _plain_array(column: Any) -> pa.Array:
         if types.is_duration(array.type) or types.is_interval(array.type):
             return duration_texts(array)
         kind = _plain_type(array.type)
+        if types.is_decimal(array.type) and array.type.scale < 0:
+            # as text, Arrow has 1E+2 for a hundred, which is no id
+            array = array.cast(_in_ones(array.type))
         if types.is_list_view(array.type) or types.is_large_list_view(array.type):
             array = _lists(array)
         if types.is_run_end_encoded(array.type):
@@ -147,6 +150,11 @@ def _plain_array(column: Any) -> pa.Array:
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return pa.array([_text(cell) for cell in column], pa.string())
     return made
+
+
+def _in_ones(kind: Any) -> pa.DataType:
+    """Return a type for the same decimals, of hundreds, say, with all of their digits."""
+    return pa.decimal256(min(_WIDEST, kind.precision - kind.scale), 0)
 
 
 def _lists(views: Any) -> pa.Array:
@@ -161,4 +169,6 @@ def _text(cell: Any) -> str | None:
     return None if value is None else str(value)
 
 
+_WIDEST = 76
+"""Digits of a decimal in Arrow."""
 _TEXTS = frozenset({"arrow.uuid", "arrow.json"})
