@@ -60,7 +60,7 @@ BAD = people(8, phone="no number")
 def load(emulator: Emulator, rows: list[dict[str, Any]], store: Path) -> None:
     """What somebody did before they came to the page."""
     pipeline = dlt.pipeline(
-        "before",
+        "crm_customers",
         pipelines_dir=str(store.parent / "before"),
         destination=bunce(
             credentials="sk_test_docs",
