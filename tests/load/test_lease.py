@@ -101,7 +101,9 @@ def test_a_slow_load_keeps_its_rows_beyond_the_lease(emulator: Emulator) -> None
 def test_a_load_that_stood_still_for_longer_than_its_lease_sends_nothing_more(
     emulator: Emulator,
 ) -> None:
-    emulator.behavior = Behavior(rate_limit=0, latency_ms=300)
+    # stopped while Bunce has its request: one on its way to Bunce may arrive later
+    slow = Fault("hang_before", on_request=2, seconds=1.5, call="create")
+    emulator.behavior = Behavior(rate_limit=0, faults=(slow,))
     program = f"""
 import os
 from tests.load.test_lease import load
@@ -114,6 +116,7 @@ load("first", {emulator.base_url!r}, lease_s=2.0)
     ) as first:
         try:
             wait_for_requests(emulator, 2)
+            assert [request.call for request in emulator.requests] == ["create"] * 2
             stop(first)
             time.sleep(2.2)
             second = load("second", emulator.base_url, lease_s=60.0)

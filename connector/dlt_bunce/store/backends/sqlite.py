@@ -13,6 +13,7 @@ import adbc_driver_manager
 
 from dlt_bunce.errors import ConfigurationError
 from dlt_bunce.store.backends.remedies import INCOMPLETE, LOCKED
+from dlt_bunce.store.backends.sqlite_cursor import SqliteCursor
 from dlt_bunce.store.backends.sqlite_url import SCHEME, file_of, moved_to
 
 _OPTION = re.compile(r"\?\w+=")
@@ -138,7 +139,7 @@ class Sqlite:
             self.path.touch(mode=0o600, exist_ok=True)
             name = str(self.path)
         connection = opened.enter_context(contextlib.closing(driver.connect(name, autocommit=True)))
-        cursor = _Cursor(opened.enter_context(contextlib.closing(connection.cursor())))
+        cursor = SqliteCursor(opened.enter_context(contextlib.closing(connection.cursor())))
         self._opened = self._identity()
         # the driver infers types from its first batch, where a column may be all null
         cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": _BATCH_ROWS})
@@ -264,39 +265,3 @@ def _remedy(reason: str, name: str) -> str:
             "sent again."
         )
     return "Check store_url, the folder, and the free disk space."
-
-
-class _Cursor:
-    """The driver's cursor, of which a failed statement leaves nothing behind.
-
-    ADBC before 1.13, and so whichever fits Python 3.10, gives the reason for a failure only when
-    the next statement begins, which then fails as well: a ROLLBACK, for example.
-    """
-
-    def __init__(self, cursor: Any) -> None:
-        self._cursor = cursor
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._cursor, name)
-
-    def execute(self, *arguments: Any) -> None:
-        with self._told():
-            self._cursor.execute(*arguments)
-
-    def adbc_ingest(self, *arguments: Any, **options: Any) -> None:
-        with self._told():
-            self._cursor.adbc_ingest(*arguments, **options)
-
-    def fetch_arrow_table(self) -> Any:
-        with self._told():
-            return self._cursor.fetch_arrow_table()
-
-    @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except adbc_driver_manager.Error:
-            # raises the reason, if it was not given; its parameter takes the place of those of the
-            # failed statement, which would be bound to the next one
-            self._cursor.execute("SELECT ?1", (None,))
-            raise
